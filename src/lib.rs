@@ -1,0 +1,13 @@
+//! Chat: a persistent multi-user messaging server and its command line.
+//!
+//! One server, one SQLite file, a line protocol that works from `nc`. What the server has
+//! acknowledged is on the disk.
+//!
+//! A line's way through the crate: socket → `server::worker` → `server::connection` (framing) →
+//! [`protocol::command::Request::parse`] → `service` → `store` → [`protocol::reply::Reply`] →
+//! encode → socket. `ARCHITECTURE.md` tells it in full.
+//!
+//! The library serves the two binaries; it has no stable interface of its own.
+
+pub mod model;
+pub mod protocol;

@@ -1,0 +1,406 @@
+//! The types that everything else is written in. A value that exists is valid: whoever holds a
+//! [`UserName`] need not ask again what is in it.
+//!
+//! This module knows no protocol, no socket and no storage.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The longest user name, in bytes (which are characters: a name is ASCII).
+pub const USER_NAME_BYTES_MAX: usize = 32;
+/// The longest password, in bytes of UTF-8.
+pub const PASSWORD_BYTES_MAX: usize = 128;
+/// The longest message body, in bytes of UTF-8.
+pub const BODY_BYTES_MAX: usize = 32 * 1024;
+/// The longest cursor name, in bytes.
+pub const CURSOR_NAME_BYTES_MAX: usize = 64;
+
+/// Why a text is not a value of one of the types here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Empty,
+    /// It has more bytes than its type allows.
+    #[error("it is longer than {max} bytes")]
+    TooLong {
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// It has a character that its type does not allow.
+    #[error("it has a character that is not allowed")]
+    Character,
+}
+
+/// The name a user logs in and is written to with: 1 to 32 of `a-z`, `0-9`, `_` and `-`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(Box<str>);
+
+impl UserName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for UserName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        check_length(text, USER_NAME_BYTES_MAX)?;
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if !text.bytes().all(allowed) {
+            return Err(Invalid::Character);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UserName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A password as a person gave it: 1 to 128 bytes of UTF-8. Its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Box<str>);
+
+impl Password {
+    /// The secret itself. Never log it, never store it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Password {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        check_length(text, PASSWORD_BYTES_MAX)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Password(…)")
+    }
+}
+
+/// The text of a message: 1 byte to 32 KiB of any UTF-8, kept exactly.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Body(Box<str>);
+
+impl Body {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Body {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::try_from(Box::<str>::from(text))
+    }
+}
+
+impl TryFrom<Box<str>> for Body {
+    type Error = Invalid;
+
+    fn try_from(text: Box<str>) -> Result<Self, Invalid> {
+        check_length(&text, BODY_BYTES_MAX)?;
+        Ok(Self(text))
+    }
+}
+
+/// A body is not for logs: its `Debug` says only how long it is.
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Body({} bytes)", self.0.len())
+    }
+}
+
+/// What a session's holder shows with every request: a version 4 UUID from the system's random
+/// source, written in lower case with hyphens and in no other way. Its `Debug` shows nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Token(Uuid);
+
+impl Token {
+    /// A new token: 122 random bits.
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// What of the token may be stored: see [`TokenHash`].
+    pub fn hash(&self) -> TokenHash {
+        let mut text = Uuid::encode_buffer();
+        let text = self.0.as_hyphenated().encode_lower(&mut text);
+        TokenHash(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// The secret itself, for the reply that hands it out and for the requests that show it.
+    pub fn reveal(&self) -> String {
+        self.0.as_hyphenated().to_string()
+    }
+}
+
+impl FromStr for Token {
+    type Err = Invalid;
+
+    /// Takes only the one way of writing that the server hands out; upper case, braces and the
+    /// form without hyphens are [`Invalid::Character`].
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let uuid = Uuid::try_parse(text).map_err(|_| Invalid::Character)?;
+        let mut canonical = Uuid::encode_buffer();
+        if uuid.as_hyphenated().encode_lower(&mut canonical) != text {
+            return Err(Invalid::Character);
+        }
+        Ok(Self(uuid))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(…)")
+    }
+}
+
+/// SHA-256 of a token's text. The token has 122 random bits, so a fast hash is enough: whoever
+/// steals it cannot find the token, and looking one up by its hash tells nothing by its time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenHash(…)")
+    }
+}
+
+/// The name of a place up to which its owner has read. `inbox` is the one that the `inbox`
+/// command moves; any other is the owner's own: 1 to 64 of `a-z`, `0-9`, `_`, `-` and `.`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CursorName(Box<str>);
+
+impl CursorName {
+    /// The cursor of the `inbox` command.
+    pub fn inbox() -> Self {
+        Self("inbox".into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CursorName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        check_length(text, CURSOR_NAME_BYTES_MAX)?;
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+        if !text.bytes().all(allowed) {
+            return Err(Invalid::Character);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Debug for CursorName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Writes a type as the text it is, and reads it back through its `FromStr`.
+macro_rules! serde_as_text {
+    ($($type:ty => $text:expr;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let text: fn(&$type) -> _ = $text;
+                serializer.collect_str(&text(self))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+serde_as_text! {
+    UserName => |name| name.0.clone();
+    CursorName => |name| name.0.clone();
+    Timestamp => |moment| moment.to_rfc3339();
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<str>::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+fn check_length(text: &str, max: usize) -> Result<(), Invalid> {
+    match text.len() {
+        0 => Err(Invalid::Empty),
+        length if length > max => Err(Invalid::TooLong { max }),
+        _ => Ok(()),
+    }
+}
+
+/// A message's place in the log. Ids rise in the order of the commits and are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(pub i64);
+
+impl MessageId {
+    /// Before every message: a cursor that stands here has read nothing.
+    pub const ZERO: Self = Self(0);
+}
+
+/// A user's number in the store; it stays the same when the user is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub i64);
+
+/// A session's number in the store. Lower is older.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub i64);
+
+/// A moment: milliseconds since 1970-01-01T00:00:00Z, by the clock on the wall. It is shown to
+/// people and measures days; it orders nothing and times nothing out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// What the clock on the wall says now.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// This moment, `duration` later; the end of time where there is no such moment.
+    pub fn plus(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// As RFC 3339 in UTC with milliseconds: `2026-11-23T10:54:00.123Z`. A number that is no
+    /// moment of the calendar is shown as the nearest one that is.
+    pub fn to_rfc3339(self) -> String {
+        format!("{:.3}", self.to_calendar())
+    }
+
+    /// As a moment of the calendar; the nearest one there is.
+    pub fn to_calendar(self) -> jiff::Timestamp {
+        let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { first } else { last })
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Takes RFC 3339.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_millisecond()))
+    }
+}
+
+/// One message as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its place in the log.
+    pub id: MessageId,
+    /// When the server took it.
+    pub at: Timestamp,
+    /// Who sent it.
+    pub from: UserName,
+    /// Who it is for.
+    pub to: UserName,
+    /// Its text.
+    pub body: Body,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_are_short_lower_case_ascii() {
+        for good in ["paff", "a", "build-bot_7", &"x".repeat(USER_NAME_BYTES_MAX)] {
+            assert_eq!(good.parse::<UserName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "Paff", "pa ff", "päff", "' OR 1=1--", &"x".repeat(USER_NAME_BYTES_MAX + 1)]
+        {
+            assert!(bad.parse::<UserName>().is_err(), "{bad:?} is no name");
+        }
+    }
+
+    #[test]
+    fn token_has_one_way_to_be_written() {
+        let text = Token::generate().reveal();
+        assert_eq!(text.parse::<Token>().unwrap().reveal(), text);
+        let without_hyphens = text.replace('-', "");
+        let upper = text.to_uppercase();
+        for bad in [&text[1..], &format!("{text}0"), &without_hyphens, &format!("{{{text}}}"), ""] {
+            assert!(bad.parse::<Token>().is_err(), "{bad:?} is no token");
+        }
+        assert!(upper == text || upper.parse::<Token>().is_err());
+    }
+
+    #[test]
+    fn token_hash_is_sha256_of_the_text() {
+        let token: Token = "7a592c0e-2cb5-4de6-866b-4e216b0caf15".parse().unwrap();
+        let expected = Sha256::digest("7a592c0e-2cb5-4de6-866b-4e216b0caf15");
+        assert_eq!(token.hash().0.as_slice(), expected.as_slice());
+    }
+
+    #[test]
+    fn debug_of_secrets_and_bodies_shows_nothing() {
+        let token = Token::generate();
+        let password: Password = "cytus".parse().unwrap();
+        let body: Body = "hai neko".parse().unwrap();
+        let shown = format!("{token:?} {:?} {password:?} {body:?}", token.hash());
+        for secret in [token.reveal().as_str(), "cytus", "hai"] {
+            assert!(!shown.contains(secret), "{shown} shows {secret}");
+        }
+    }
+
+    #[test]
+    fn body_is_any_utf8_up_to_its_limit() {
+        assert!("x".repeat(BODY_BYTES_MAX).parse::<Body>().is_ok());
+        let max = BODY_BYTES_MAX;
+        assert_eq!("x".repeat(max + 1).parse::<Body>(), Err(Invalid::TooLong { max }));
+        assert_eq!("".parse::<Body>(), Err(Invalid::Empty));
+    }
+
+    #[test]
+    fn timestamps_are_rfc3339_utc_and_never_fail() {
+        assert_eq!(Timestamp(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
+        let now = Timestamp::now();
+        assert_eq!(now.to_rfc3339().parse::<Timestamp>().unwrap(), now);
+        for odd in [i64::MIN, i64::MAX] {
+            assert!(!Timestamp(odd).to_rfc3339().is_empty());
+        }
+    }
+}

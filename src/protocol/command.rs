@@ -1,0 +1,673 @@
+//! From a line to what it asks for, and back for the client. The grammar is here and nowhere else:
+//! `docs/protocol.md` describes it.
+//!
+//! Two forms stand side by side. The seed's five verbs take fields separated by one space each;
+//! the newer verbs take a token and one JSON object, `VERB TOKEN {json}`.
+
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::json;
+use super::refusal::{Code, Refusal};
+use crate::model::{
+    BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, Timestamp, Token, UserName,
+};
+
+/// The most recipients of one `post`.
+pub const RECIPIENTS_MAX: usize = 100;
+/// The longest idempotency key, in bytes of printable ASCII.
+pub const KEY_BYTES_MAX: usize = 64;
+/// The most messages of one `fetch`, and how many it gives when it is not told.
+pub const FETCH_MESSAGES_MAX: usize = 1000;
+/// How many messages one `fetch` gives when it is not told.
+pub const FETCH_MESSAGES_DEFAULT: usize = 100;
+
+/// What one line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// `auth USER PASSWORD`
+    Auth {
+        /// Who.
+        user: UserName,
+        /// The proof.
+        password: Password,
+    },
+    /// `hello`
+    Hello,
+    /// `help`
+    Help,
+    /// A verb that needs a session. The session is looked at first: with a token that is no
+    /// session's, what is wrong with the other arguments is not told.
+    InSession {
+        /// What the client showed.
+        token: Token,
+        /// What it asks for, or what is wrong with that.
+        action: Result<Action, Refusal>,
+    },
+}
+
+/// What the holder of a session can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// `send TOKEN TO TEXT`
+    Send {
+        /// Who it is for.
+        to: UserName,
+        /// The text, without the white space around it.
+        body: Body,
+    },
+    /// `inbox TOKEN`
+    Inbox,
+    /// `list TOKEN`
+    List,
+    /// `logout TOKEN`
+    Logout,
+    /// `post TOKEN {json}`
+    Post(Post),
+    /// `fetch TOKEN {json}`
+    Fetch(Fetch),
+    /// `ack TOKEN {json}`
+    Ack(Ack),
+}
+
+/// One message to one or more recipients, its text exact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Whom it is for: at least one, none twice, at most [`RECIPIENTS_MAX`].
+    pub to: Vec<UserName>,
+    /// The text.
+    pub body: Body,
+    /// Makes it happen once, however often it is asked for: see [`Key`].
+    pub key: Option<Key>,
+}
+
+/// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
+/// and key is the same message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Key {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text.len() {
+            0 => Err(Invalid::Empty),
+            length if length > KEY_BYTES_MAX => Err(Invalid::TooLong { max: KEY_BYTES_MAX }),
+            _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(Invalid::Character),
+            _ => Ok(Self(text.into())),
+        }
+    }
+}
+
+/// Which messages to show. It changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Where to begin.
+    pub from: FetchFrom,
+    /// Only the conversation with this user, both directions; without it, what came in.
+    pub with: Option<UserName>,
+    /// Only what was taken at or after this moment.
+    pub since: Option<Timestamp>,
+    /// At most so many messages: 1 to [`FETCH_MESSAGES_MAX`].
+    pub limit: usize,
+}
+
+/// Where a `fetch` begins, and in which direction `more` goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchFrom {
+    /// The oldest after this id.
+    After(MessageId),
+    /// The newest before this id.
+    Before(MessageId),
+    /// The oldest after this cursor of the reader.
+    Cursor(CursorName),
+}
+
+/// Moves a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Which of the reader's cursors.
+    pub cursor: CursorName,
+    /// Everything up to and with this id counts as read.
+    pub upto: MessageId,
+    /// Go there even where that is backwards.
+    pub rewind: bool,
+}
+
+impl Request {
+    /// What `line` (without its ending) asks for.
+    pub fn parse(line: &str) -> Result<Self, Refusal> {
+        if line.trim_ascii().is_empty() {
+            return Err(Code::BadRequest.into());
+        }
+        if is_http(line) {
+            return Err(Code::WrongProtocol.into());
+        }
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match verb {
+            "auth" => parse_auth(rest),
+            "send" => parse_send(rest),
+            "inbox" => parse_bare(rest, Action::Inbox),
+            "list" => parse_bare(rest, Action::List),
+            "logout" => parse_bare(rest, Action::Logout),
+            "hello" => parse_open(rest, Self::Hello),
+            "help" => parse_open(rest, Self::Help),
+            "post" => parse_json(rest, PostFields::check),
+            "fetch" => parse_json(rest, FetchFields::check),
+            "ack" => parse_json(rest, AckFields::check),
+            _ => Err(Code::UnknownCommand.into()),
+        }
+    }
+
+    /// The line that asks for this, with its ending; the seed's verbs as the seed's client writes
+    /// them. A `send` whose text has line breaks or white space at its ends has no such line:
+    /// that is what `post` is for.
+    pub fn encode(&self) -> String {
+        match self {
+            Self::Auth { user, password } => format!("auth {user} {} \r\n", password.reveal()),
+            Self::Hello => "hello \r\n".to_owned(),
+            Self::Help => "help \r\n".to_owned(),
+            Self::InSession { token, action } => {
+                let token = token.reveal();
+                match action {
+                    Ok(action) => action.encode(&token),
+                    // What could not be parsed cannot be said either.
+                    Err(_) => format!("{token} \r\n"),
+                }
+            }
+        }
+    }
+
+    /// Whether later requests of the same connection may begin before this one is answered. Only
+    /// what does nothing but append may: the log keeps the order in which it was asked, so
+    /// nobody can tell. Everything else waits for what was asked before, and holds back what
+    /// was asked after it.
+    pub fn may_overlap(&self) -> bool {
+        matches!(self, Self::InSession { action: Ok(Action::Send { .. } | Action::Post(_)), .. })
+    }
+
+    /// The verb, for logs and counts.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Auth { .. } => "auth",
+            Self::Hello => "hello",
+            Self::Help => "help",
+            Self::InSession { action: Ok(action), .. } => action.verb(),
+            Self::InSession { action: Err(_), .. } => "refused",
+        }
+    }
+}
+
+impl Action {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Send { .. } => "send",
+            Self::Inbox => "inbox",
+            Self::List => "list",
+            Self::Logout => "logout",
+            Self::Post(_) => "post",
+            Self::Fetch(_) => "fetch",
+            Self::Ack(_) => "ack",
+        }
+    }
+
+    fn encode(&self, token: &str) -> String {
+        let verb = self.verb();
+        let fields = match self {
+            // Two spaces before the text: the seed's client joins words with a leading space.
+            Self::Send { to, body } => format!("{to}  {} ", body.as_str()),
+            Self::Inbox | Self::List | Self::Logout => String::new(),
+            Self::Post(post) => json::to_string(&PostFields::of(post)),
+            Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
+            Self::Ack(ack) => json::to_string(&AckFields::of(ack)),
+        };
+        format!("{verb} {token} {fields}\r\n")
+    }
+}
+
+/// `GET / HTTP/1.1` and its like: somebody's browser or health check.
+fn is_http(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let method = words.next().unwrap_or("");
+    method.bytes().all(|byte| byte.is_ascii_uppercase())
+        && words.next_back().is_some_and(|last| last.starts_with("HTTP/"))
+}
+
+fn parse_auth(rest: &str) -> Result<Request, Refusal> {
+    let (user, password) = rest.split_once(' ').ok_or(Code::Usage)?;
+    let password = trim(password);
+    if user.is_empty() || password.is_empty() {
+        return Err(Code::Usage.into());
+    }
+    Ok(Request::Auth {
+        user: user.parse().map_err(|_| Code::UnknownUser)?,
+        password: password.parse().map_err(|_| Code::TooLong)?,
+    })
+}
+
+fn parse_send(rest: &str) -> Result<Request, Refusal> {
+    let mut fields = rest.splitn(3, ' ');
+    let (Some(token), Some(to), Some(text)) = (fields.next(), fields.next(), fields.next()) else {
+        return Err(Code::Usage.into());
+    };
+    if token.is_empty() || to.is_empty() {
+        return Err(Code::Usage.into());
+    }
+    in_session(token, || {
+        let body = parse_body(trim(text))?;
+        let to = to.parse().map_err(|_| unknown_recipients([to.to_owned()]))?;
+        Ok(Action::Send { to, body })
+    })
+}
+
+fn parse_bare(rest: &str, action: Action) -> Result<Request, Refusal> {
+    let token = trim_end(rest);
+    if token.is_empty() || token.contains(' ') {
+        return Err(Code::Usage.into());
+    }
+    in_session(token, || Ok(action))
+}
+
+fn parse_open(rest: &str, request: Request) -> Result<Request, Refusal> {
+    if trim(rest).is_empty() { Ok(request) } else { Err(Code::Usage.into()) }
+}
+
+/// `TOKEN {json}`; no JSON at all means `{}`.
+fn parse_json<F: DeserializeOwned>(
+    rest: &str,
+    check: fn(F) -> Result<Action, Refusal>,
+) -> Result<Request, Refusal> {
+    let rest = trim_end(rest);
+    let (token, fields) = rest.split_once(' ').unwrap_or((rest, ""));
+    if token.is_empty() {
+        return Err(Code::Usage.into());
+    }
+    in_session(token, || {
+        let fields = if fields.is_empty() { "{}" } else { fields };
+        check(serde_json::from_str(fields).map_err(bad_argument)?)
+    })
+}
+
+fn in_session(
+    token: &str,
+    action: impl FnOnce() -> Result<Action, Refusal>,
+) -> Result<Request, Refusal> {
+    let token = token.parse().map_err(|_| Code::NoSession)?;
+    Ok(Request::InSession { token, action: action() })
+}
+
+fn parse_body(text: impl Into<Box<str>>) -> Result<Body, Refusal> {
+    Body::try_from(text.into()).map_err(|invalid| match invalid {
+        Invalid::Empty => Code::EmptyMessage.into(),
+        _ => Refusal::new(
+            Code::TooLong,
+            format!("the message is longer than {BODY_BYTES_MAX} bytes"),
+        ),
+    })
+}
+
+fn unknown_recipients(names: impl IntoIterator<Item = String>) -> Refusal {
+    Refusal::from(Code::UnknownRecipient).about(names)
+}
+
+fn bad_argument(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::BadArgument, error.to_string())
+}
+
+/// Without the ASCII white space at its ends. White space beyond ASCII, such as NBSP, is text.
+fn trim(text: &str) -> &str {
+    text.trim_ascii()
+}
+
+fn trim_end(text: &str) -> &str {
+    text.trim_ascii_end()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostFields {
+    to: Vec<String>,
+    body: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl PostFields {
+    fn check(self) -> Result<Action, Refusal> {
+        let body = parse_body(self.body)?;
+        let key = self.key.map(|key| key.parse()).transpose();
+        let key = key.map_err(|invalid: Invalid| bad_argument(format!("key: {invalid}")))?;
+        if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
+            return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
+        }
+        let mut to: Vec<UserName> = Vec::with_capacity(self.to.len());
+        let mut unknown = Vec::new();
+        for text in self.to {
+            match text.parse() {
+                Ok(name) if to.contains(&name) => {}
+                Ok(name) => to.push(name),
+                Err(_) => unknown.push(text),
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(unknown_recipients(unknown));
+        }
+        Ok(Action::Post(Post { to, body, key }))
+    }
+
+    fn of(post: &Post) -> Self {
+        Self {
+            to: post.to.iter().map(UserName::to_string).collect(),
+            body: post.body.as_str().into(),
+            key: post.key.as_ref().map(|key| key.as_str().to_owned()),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchFields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unread: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<CursorName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    with: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+}
+
+impl FetchFields {
+    fn check(self) -> Result<Action, Refusal> {
+        let from = match (self.after, self.before, self.unread, self.cursor) {
+            (None, None, false, None) => FetchFrom::Before(MessageId(i64::MAX)),
+            (Some(id), None, false, None) => FetchFrom::After(id),
+            (None, Some(id), false, None) => FetchFrom::Before(id),
+            (None, None, true, None) => FetchFrom::Cursor(CursorName::inbox()),
+            (None, None, false, Some(cursor)) => FetchFrom::Cursor(cursor),
+            _ => return Err(bad_argument("give one of after, before, unread and cursor")),
+        };
+        let limit = self.limit.unwrap_or(FETCH_MESSAGES_DEFAULT);
+        if !(1..=FETCH_MESSAGES_MAX).contains(&limit) {
+            return Err(bad_argument(format!("limit: give 1 to {FETCH_MESSAGES_MAX}")));
+        }
+        let with = self.with.map(|name| name.parse().map_err(|_| unknown_recipients([name])));
+        Ok(Action::Fetch(Fetch { from, with: with.transpose()?, since: self.since, limit }))
+    }
+
+    fn of(fetch: &Fetch) -> Self {
+        let mut fields = Self {
+            with: fetch.with.as_ref().map(UserName::to_string),
+            since: fetch.since,
+            limit: Some(fetch.limit),
+            ..Self::default()
+        };
+        match &fetch.from {
+            FetchFrom::After(id) => fields.after = Some(*id),
+            FetchFrom::Before(id) => fields.before = Some(*id),
+            FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
+        }
+        fields
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AckFields {
+    #[serde(default = "CursorName::inbox")]
+    cursor: CursorName,
+    upto: MessageId,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rewind: bool,
+}
+
+impl AckFields {
+    fn check(self) -> Result<Action, Refusal> {
+        if self.upto < MessageId::ZERO {
+            return Err(bad_argument("upto: give an id, or 0"));
+        }
+        Ok(Action::Ack(Ack { cursor: self.cursor, upto: self.upto, rewind: self.rewind }))
+    }
+
+    fn of(ack: &Ack) -> Self {
+        Self { cursor: ack.cursor.clone(), upto: ack.upto, rewind: ack.rewind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
+
+    fn code(line: &str) -> Code {
+        match Request::parse(line) {
+            Err(refusal) | Ok(Request::InSession { action: Err(refusal), .. }) => refusal.code,
+            Ok(request) => panic!("{line:?} is {request:?}"),
+        }
+    }
+
+    fn action(line: &str) -> Action {
+        match Request::parse(line) {
+            Ok(Request::InSession { action: Ok(action), .. }) => action,
+            other => panic!("{line:?} is {other:?}"),
+        }
+    }
+
+    fn sent(line: &str) -> (String, String) {
+        match action(line) {
+            Action::Send { to, body } => (to.to_string(), body.as_str().to_owned()),
+            other => panic!("{line:?} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn seed_client_lines_are_understood() {
+        assert_eq!(
+            Request::parse("auth paff cytus ").unwrap(),
+            Request::Auth { user: "paff".parse().unwrap(), password: "cytus".parse().unwrap() }
+        );
+        let line = format!("send {TOKEN} neko  hai neko ");
+        assert_eq!(sent(&line), ("neko".to_owned(), "hai neko".to_owned()));
+        assert_eq!(action(&format!("inbox {TOKEN} ")), Action::Inbox);
+        assert_eq!(action(&format!("list {TOKEN} ")), Action::List);
+        assert_eq!(action(&format!("logout {TOKEN} ")), Action::Logout);
+    }
+
+    #[test]
+    fn double_spaces_inside_the_text_are_kept() {
+        assert_eq!(sent(&format!("send {TOKEN} neko a  b\tc ")).1, "a  b\tc");
+    }
+
+    #[test]
+    fn missing_fields_are_usage() {
+        for line in [
+            "auth",
+            "auth ",
+            "auth paff",
+            "auth paff ",
+            "auth  cytus",
+            "send",
+            "inbox",
+            "inbox ",
+            "list  ",
+            "logout",
+            "post",
+            "post ",
+            &format!("send {TOKEN}"),
+            &format!("send {TOKEN} "),
+            &format!("send {TOKEN} neko"),
+            &format!("list {TOKEN} more"),
+            "hello world",
+        ] {
+            assert_eq!(code(line), Code::Usage, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_verb_is_unknown() {
+        for line in [
+            "AUTH paff cytus",
+            "foo",
+            "\u{feff}auth paff cytus",
+            " auth paff cytus",
+            "auth\u{a0}paff cytus",
+            "auth\tpaff cytus",
+        ] {
+            assert_eq!(code(line), Code::UnknownCommand, "{line:?}");
+        }
+        for line in ["", " ", "   ", "\t"] {
+            assert_eq!(code(line), Code::BadRequest, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn http_is_told_apart() {
+        for line in ["GET / HTTP/1.1", "POST /a b HTTP/1.0", "PRI * HTTP/2.0"] {
+            assert_eq!(code(line), Code::WrongProtocol, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn token_has_to_be_exact() {
+        for token in [&TOKEN[1..], &format!("{TOKEN}0"), &TOKEN.to_uppercase(), "x"] {
+            assert_eq!(code(&format!("list {token} ")), Code::NoSession);
+            assert_eq!(code(&format!("send {token} neko hai")), Code::NoSession);
+        }
+    }
+
+    #[test]
+    fn texts_and_names_out_of_bounds_are_refused() {
+        assert_eq!(code(&format!("send {TOKEN} neko  ")), Code::EmptyMessage);
+        assert_eq!(code(&format!("send {TOKEN} ' OR 1=1--")), Code::UnknownRecipient);
+        let long = "x".repeat(BODY_BYTES_MAX + 1);
+        assert_eq!(code(&format!("send {TOKEN} neko {long}")), Code::TooLong);
+        assert_eq!(code(&format!("auth paff {}", &long[..129])), Code::TooLong);
+        assert_eq!(code("auth ' OR"), Code::UnknownUser);
+    }
+
+    #[test]
+    fn unknown_json_fields_are_refused_by_name() {
+        let line = format!(r#"ack {TOKEN} {{"upto": 1, "uppto": 2}}"#);
+        let Ok(Request::InSession { action: Err(refusal), .. }) = Request::parse(&line) else {
+            panic!("{line} is taken");
+        };
+        assert_eq!(refusal.code, Code::BadArgument);
+        assert!(refusal.message.contains("uppto"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn json_arguments_out_of_bounds_are_refused() {
+        for fields in [
+            r#"post {"to": [], "body": "x"}"#,
+            r#"post {"to": "neko", "body": "x"}"#,
+            r#"post {"to": ["neko"], "body": "x", "key": ""}"#,
+            r#"post {"to": ["neko"], "body": "x", "key": "a b"}"#,
+            "post {",
+            "post []",
+            "post {} x",
+            r#"post {"to": ["neko"]}"#,
+            r#"fetch {"limit": 0}"#,
+            r#"fetch {"limit": 1001}"#,
+            r#"fetch {"after": 1, "before": 2}"#,
+            r#"fetch {"since": "yesterday"}"#,
+            r#"fetch {"cursor": "A"}"#,
+            r#"ack {"upto": -1}"#,
+            "ack",
+            r#"ack {"upto": 1.5}"#,
+        ] {
+            let (verb, fields) = fields.split_once(' ').unwrap_or((fields, ""));
+            let line = format!("{verb} {TOKEN} {fields}");
+            assert_eq!(code(&line), Code::BadArgument, "{line}");
+        }
+        let line = format!(r#"post {TOKEN} {{"to": ["neko", "No", "x y"], "body": "x"}}"#);
+        let Ok(Request::InSession { action: Err(refusal), .. }) = Request::parse(&line) else {
+            panic!("{line} is taken");
+        };
+        assert_eq!((refusal.code, refusal.users.len()), (Code::UnknownRecipient, 2));
+    }
+
+    fn name() -> impl Strategy<Value = UserName> {
+        "[a-z0-9_-]{1,32}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn body() -> impl Strategy<Value = Body> {
+        any::<String>().prop_filter_map("bodies are not empty", |text| text.parse().ok())
+    }
+
+    fn cursor() -> impl Strategy<Value = CursorName> {
+        "[a-z0-9_.-]{1,64}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn id() -> impl Strategy<Value = MessageId> {
+        (0..=i64::MAX).prop_map(MessageId)
+    }
+
+    fn any_action() -> impl Strategy<Value = Action> {
+        let line_body = "[^\0\r\n]{0,100}".prop_filter_map("no white space at the ends", |text| {
+            (text == text.trim_ascii()).then(|| text.parse().ok()).flatten()
+        });
+        let key = prop::option::of("[!-~]{1,64}".prop_map(|text| text.parse::<Key>().unwrap()));
+        let to = prop::collection::hash_set(name().prop_map(|name| name.to_string()), 1..5)
+            .prop_map(|names| names.iter().map(|name| name.parse().unwrap()).collect());
+        let from = prop_oneof![
+            id().prop_map(FetchFrom::After),
+            id().prop_map(FetchFrom::Before),
+            cursor().prop_map(FetchFrom::Cursor),
+        ];
+        let since = prop::option::of((0..4_000_000_000_000i64).prop_map(Timestamp));
+        prop_oneof![
+            Just(Action::Inbox),
+            Just(Action::List),
+            Just(Action::Logout),
+            (name(), line_body).prop_map(|(to, body)| Action::Send { to, body }),
+            (to, body(), key).prop_map(|(to, body, key)| Action::Post(Post { to, body, key })),
+            (from, prop::option::of(name()), since, 1..=FETCH_MESSAGES_MAX).prop_map(
+                |(from, with, since, limit)| Action::Fetch(Fetch { from, with, since, limit })
+            ),
+            (cursor(), id(), any::<bool>())
+                .prop_map(|(cursor, upto, rewind)| { Action::Ack(Ack { cursor, upto, rewind }) }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn requests_read_back_as_they_were_written(action in any_action()) {
+            let request = Request::InSession { token: TOKEN.parse().unwrap(), action: Ok(action) };
+            let line = request.encode();
+            let line = line.strip_suffix("\r\n").unwrap();
+            prop_assert!(!line.contains(['\r', '\n', '\0']));
+            prop_assert_eq!(Request::parse(line).unwrap(), request);
+        }
+
+        #[test]
+        fn any_line_is_parsed_or_refused(line: String) {
+            let _ = Request::parse(&line);
+        }
+
+        #[test]
+        fn any_arguments_of_a_known_verb_are_parsed_or_refused(
+            verb in prop::sample::select(vec!["auth", "send", "list", "post", "fetch", "ack"]),
+            rest in r#"[ {}":,a-z0-9\\-]{0,60}"#,
+        ) {
+            let _ = Request::parse(&format!("{verb} {rest}"));
+            let _ = Request::parse(&format!("{verb} {TOKEN} {rest}"));
+        }
+    }
+}

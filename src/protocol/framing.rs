@@ -1,0 +1,246 @@
+//! From bytes to lines. A request is one line of UTF-8 that ends in LF or CR LF; this module finds
+//! the lines in a stream that arrives in any pieces, and never holds more than one line and what
+//! was fed last.
+
+/// The longest request line in bytes, without the LF or CR LF that ends it.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What is wrong with a line (or with the stream) as such, before anyone asks what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineError {
+    /// The line is longer than [`LINE_BYTES_MAX`]. Said once; the rest of the line is dropped.
+    TooLong,
+    /// The line is not UTF-8.
+    NotUtf8,
+    /// The line has a NUL, or a CR that does not end it.
+    ForbiddenByte,
+    /// The stream begins with a TLS handshake. There is no way to go on.
+    TlsHandshake,
+}
+
+/// Takes bytes as they arrive and gives out lines. Any split of the same bytes gives the same lines.
+#[derive(Debug, Default)]
+pub struct LineDecoder {
+    buffer: Vec<u8>,
+    /// Where in `buffer` the next line begins.
+    start: usize,
+    /// Up to where `buffer` is known to have no LF.
+    scanned: usize,
+    /// The line that is arriving was already refused as too long: drop it up to its LF.
+    discarding: bool,
+    /// The first bytes of the stream have been looked at.
+    begun: bool,
+}
+
+impl LineDecoder {
+    /// Takes the next bytes of the stream.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.scanned -= self.start;
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole line without its ending, or what is wrong with it; `None` when more bytes
+    /// are needed first.
+    pub fn next_line(&mut self) -> Option<Result<&str, LineError>> {
+        if !self.begun && self.is_tls_handshake()? {
+            return Some(Err(LineError::TlsHandshake));
+        }
+        loop {
+            let Some(length) = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n')
+            else {
+                return self.wait_for_more();
+            };
+            let (start, end) = (self.start, self.scanned + length);
+            self.start = end + 1;
+            self.scanned = end + 1;
+            if std::mem::take(&mut self.discarding) {
+                continue;
+            }
+            return Some(check_line(&self.buffer[start..end]));
+        }
+    }
+
+    /// Whether the beginning of a line is here and its end is not.
+    pub fn has_partial_line(&self) -> bool {
+        self.discarding || self.buffer.len() > self.start
+    }
+
+    /// How many bytes are held: fed, and not yet given out as lines.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    /// There is no LF in what is here: keep it, unless it is too long already to become a line.
+    fn wait_for_more(&mut self) -> Option<Result<&str, LineError>> {
+        let held = self.held_bytes();
+        // One byte more than the limit may be the CR of a CR LF that is still to come.
+        let too_long = held > LINE_BYTES_MAX + 1
+            || (held > LINE_BYTES_MAX && self.buffer.last() != Some(&b'\r'));
+        if self.discarding || too_long || held == 0 {
+            self.start = 0;
+            self.scanned = 0;
+            // Given back: ten thousand idle connections hold no buffers.
+            self.buffer = Vec::new();
+        } else {
+            self.scanned = self.buffer.len();
+        }
+        if too_long && !std::mem::replace(&mut self.discarding, true) {
+            return Some(Err(LineError::TooLong));
+        }
+        None
+    }
+
+    /// Whether the stream begins like a TLS record of a handshake (RFC 8446, section 5.1: type 22,
+    /// then a version that begins with 3); `None` while it is too short to tell.
+    fn is_tls_handshake(&mut self) -> Option<bool> {
+        let is_tls = match self.buffer.as_slice() {
+            [] | [0x16] => return None,
+            [0x16, 0x03, ..] => true,
+            _ => false,
+        };
+        // Told once: a line that begins so later is only a line.
+        self.begun = true;
+        Some(is_tls)
+    }
+}
+
+fn check_line(bytes: &[u8]) -> Result<&str, LineError> {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    if bytes.len() > LINE_BYTES_MAX {
+        return Err(LineError::TooLong);
+    }
+    if bytes.iter().any(|&byte| byte == 0 || byte == b'\r') {
+        return Err(LineError::ForbiddenByte);
+    }
+    std::str::from_utf8(bytes).map_err(|_| LineError::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type OwnedLine = Result<String, LineError>;
+
+    fn lines(decoder: &mut LineDecoder) -> Vec<OwnedLine> {
+        std::iter::from_fn(|| decoder.next_line().map(|line| line.map(str::to_owned))).collect()
+    }
+
+    fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<OwnedLine>, LineDecoder) {
+        let mut decoder = LineDecoder::default();
+        let mut found = Vec::new();
+        for piece in pieces {
+            decoder.feed(piece);
+            found.extend(lines(&mut decoder));
+        }
+        (found, decoder)
+    }
+
+    fn decode_whole(bytes: &[u8]) -> Vec<OwnedLine> {
+        decode([bytes]).0
+    }
+
+    #[test]
+    fn lf_and_cr_lf_both_end_a_line() {
+        assert_eq!(
+            decode_whole(b"one\ntwo\r\n\r\n\n"),
+            ["one", "two", "", ""].map(|line| Ok(line.to_owned()))
+        );
+    }
+
+    #[test]
+    fn nul_and_lone_cr_are_forbidden_and_the_next_line_is_fine() {
+        let forbidden = Err(LineError::ForbiddenByte);
+        assert_eq!(
+            decode_whole(b"a\0b\na\rb\na\r\r\nfine\n"),
+            [forbidden.clone(), forbidden.clone(), forbidden, Ok("fine".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused_and_the_next_line_is_fine() {
+        let not_utf8 = Err(LineError::NotUtf8);
+        assert_eq!(
+            decode_whole(b"\xff\n\xc0\xaf\n\xed\xa0\x80\nfine\n"),
+            [not_utf8.clone(), not_utf8.clone(), not_utf8, Ok("fine".to_owned())]
+        );
+    }
+
+    #[test]
+    fn line_of_exactly_the_limit_is_fine_and_one_byte_more_is_refused_once() {
+        for ending in ["\n", "\r\n"] {
+            let at_limit = "x".repeat(LINE_BYTES_MAX);
+            let over = "x".repeat(LINE_BYTES_MAX + 1);
+            let stream = format!("{at_limit}{ending}{over}{ending}after{ending}");
+            let expected = [Ok(at_limit), Err(LineError::TooLong), Ok("after".to_owned())];
+            assert_eq!(decode_whole(stream.as_bytes()), expected);
+            let in_pieces = decode(stream.as_bytes().chunks(1000)).0;
+            assert_eq!(in_pieces, expected);
+        }
+    }
+
+    #[test]
+    fn endless_line_is_refused_once_and_holds_bounded_memory() {
+        let mut decoder = LineDecoder::default();
+        let mut refusals = 0;
+        for _ in 0..1000 {
+            decoder.feed(&[b'x'; 4096]);
+            refusals += lines(&mut decoder).len();
+            assert!(decoder.buffer.capacity() <= 2 * LINE_BYTES_MAX + 4096);
+        }
+        assert_eq!(refusals, 1);
+        assert!(decoder.has_partial_line());
+    }
+
+    #[test]
+    fn tls_handshake_is_told_from_its_first_two_bytes() {
+        assert_eq!(decode_whole(b"\x16\x03\x01\x02"), [Err(LineError::TlsHandshake)]);
+        assert_eq!(decode([b"\x16".as_slice(), b"\x03\x01"]).0, [Err(LineError::TlsHandshake)]);
+        assert_eq!(decode_whole(b"\x16x\n"), [Ok("\x16x".to_owned())]);
+        assert_eq!(decode_whole(b"a\n\x16\x03\n").len(), 2);
+    }
+
+    #[test]
+    fn idle_decoder_holds_no_memory() {
+        let (_, decoder) = decode([b"list\r\n".as_slice()]);
+        assert_eq!(decoder.buffer.capacity(), 0);
+        assert!(!decoder.has_partial_line());
+    }
+
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            4 => "[a-z ]{0,20}".prop_map(String::into_bytes),
+            2 => prop::collection::vec(any::<u8>(), 0..20),
+            1 => (LINE_BYTES_MAX - 2..LINE_BYTES_MAX + 3).prop_map(|length| vec![b'x'; length]),
+        ];
+        let ending = prop_oneof![Just(b"\n".to_vec()), Just(b"\r\n".to_vec())];
+        prop::collection::vec((line, ending), 0..6).prop_map(|lines| {
+            lines.into_iter().flat_map(|(line, end)| [line, end].concat()).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn any_split_of_the_bytes_gives_the_same_lines(
+            stream in stream(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let pieces = cuts.windows(2).map(|ends| &stream[ends[0]..ends[1]]);
+            prop_assert_eq!(decode(pieces).0, decode_whole(&stream));
+        }
+
+        #[test]
+        fn byte_by_byte_gives_the_same_lines(stream in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(decode(stream.chunks(1)).0, decode_whole(&stream));
+        }
+    }
+}

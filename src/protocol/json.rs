@@ -1,0 +1,90 @@
+//! JSON as the seed's programs write it (Python's `json.dumps`): a space after every comma and
+//! colon, and nothing but ASCII, so that a client that decodes each piece it receives by itself
+//! never meets half a character.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// Appends `value` as one line of ASCII JSON, without a line ending.
+///
+/// Only for values that always have a JSON form (no maps with keys that are not text, no failing
+/// `Serialize`); for another nothing or half of it is appended and `false` is returned.
+pub fn encode(value: &impl Serialize, out: &mut Vec<u8>) -> bool {
+    value.serialize(&mut Serializer::with_formatter(out, AsciiFormatter)).is_ok()
+}
+
+/// [`encode`], as text.
+pub fn to_string(value: &impl Serialize) -> String {
+    let mut out = Vec::new();
+    encode(value, &mut out);
+    // What `encode` writes is ASCII.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+struct AsciiFormatter;
+
+impl Formatter for AsciiFormatter {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
+    }
+
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
+        let mut rest = text;
+        while let Some(at) = rest.find(|character: char| !character.is_ascii()) {
+            let (ascii, other) = rest.split_at(at);
+            out.write_all(ascii.as_bytes())?;
+            let length = other.find(|character: char| character.is_ascii()).unwrap_or(other.len());
+            for unit in other[..length].encode_utf16() {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &other[length..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn is_written_as_the_seed_writes_it() {
+        let value = serde_json::json!({"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "🐱é"}]}});
+        assert_eq!(
+            to_string(&value),
+            r#"{"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "\ud83d\udc31\u00e9"}]}}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_ascii_without_line_ends_and_reads_back_the_same(text: String) {
+            let encoded = to_string(&text);
+            prop_assert!(encoded.is_ascii() && !encoded.contains(['\r', '\n']));
+            prop_assert_eq!(serde_json::from_str::<String>(&encoded).unwrap(), text);
+        }
+    }
+}

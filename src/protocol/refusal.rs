@@ -1,0 +1,181 @@
+//! Why a request is not done: a stable word for programs ([`Code`]) and a text for people.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+
+/// Makes [`Code`] with its word on the wire, and the way back.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+        /// The stable words of `code`. They never change their meaning; new ones may be added.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of `docs/protocol.md`.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The word on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The code that has this word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The line is empty.
+    BadRequest = "bad_request",
+    /// The first word is no verb.
+    UnknownCommand = "unknown_command",
+    /// A field is missing, or there is one too many.
+    Usage = "usage",
+    /// The line is longer than the limit.
+    LineTooLong = "line_too_long",
+    /// The line has a NUL, or a CR that does not end it.
+    BadLine = "bad_line",
+    /// The line is not UTF-8.
+    BadEncoding = "bad_encoding",
+    /// This is TLS or HTTP; the connection is closed.
+    WrongProtocol = "wrong_protocol",
+    /// The JSON argument is not JSON, or a field of it is unknown or not as it must be.
+    BadArgument = "bad_argument",
+    /// The token is unknown, expired or logged out.
+    NoSession = "no_session",
+    /// `auth`: there is no such user.
+    UnknownUser = "unknown_user",
+    /// `auth`: the password is wrong.
+    WrongPassword = "wrong_password",
+    /// A recipient does not exist; `users` names those.
+    UnknownRecipient = "unknown_recipient",
+    /// The text of the message is empty.
+    EmptyMessage = "empty_message",
+    /// A text is longer than its limit.
+    TooLong = "too_long",
+    /// The key was used before for another text or other recipients.
+    KeyConflict = "key_conflict",
+    /// A recipient has too many unread messages; `users` names those.
+    InboxFull = "inbox_full",
+    /// The id is beyond the end of the log.
+    UnknownMessage = "unknown_message",
+    /// Nothing was done: too much is waiting. Try again.
+    Busy = "busy",
+    /// Nothing was done: the disk is full.
+    StorageFull = "storage_full",
+    /// There are too many connections; this one is closed.
+    TooManyConnections = "too_many_connections",
+    /// Nothing was done: the server is stopping. The connection is closed.
+    ShuttingDown = "shutting_down",
+    /// A fault of the server. Whether the request was done is not known.
+    Internal = "internal",
+}
+
+impl Code {
+    /// The text for people; where the seed's server has a text for it, that one.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::UnknownCommand => "**Protocol Tidak Benar",
+            Self::Usage => "--Protocol Tidak Benar",
+            Self::LineTooLong => "the line is longer than 65536 bytes",
+            Self::BadLine => "the line has a NUL or a CR inside",
+            Self::BadEncoding => "the line is not UTF-8",
+            Self::WrongProtocol => "this is a line protocol, neither TLS nor HTTP; type help",
+            Self::BadArgument => "the JSON argument is not understood",
+            Self::NoSession => "Session Tidak Ditemukan",
+            Self::UnknownUser => "User Tidak Ada",
+            Self::WrongPassword => "Password Salah",
+            Self::UnknownRecipient => "User Tidak Ditemukan",
+            Self::EmptyMessage => "the message is empty",
+            Self::TooLong => "the text is too long",
+            Self::KeyConflict => "the key was used before for another message",
+            Self::InboxFull => "the inbox of the recipient is full",
+            Self::UnknownMessage => "there is no message with that id yet",
+            Self::Busy => "the server is busy, nothing was done, try again",
+            Self::StorageFull => "the disk of the server is full, nothing was done",
+            Self::TooManyConnections => "there are too many connections, try again later",
+            Self::ShuttingDown => "the server is stopping, nothing was done",
+            Self::Internal => "the server failed, the outcome is not known",
+        }
+    }
+
+    /// Whether the connection ends after this refusal.
+    pub fn closes(self) -> bool {
+        matches!(self, Self::WrongProtocol | Self::TooManyConnections | Self::ShuttingDown)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The reply of a request that was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable word.
+    pub code: Code,
+    /// The text for people.
+    pub message: Cow<'static, str>,
+    /// The names the refusal is about, as they were given; empty where it is about none.
+    pub users: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal with a text of its own.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), users: Vec::new() }
+    }
+
+    /// Names whom the refusal is about.
+    pub fn about(mut self, users: impl IntoIterator<Item = String>) -> Self {
+        self.users.extend(users);
+        self
+    }
+
+    pub(super) fn fields(&self) -> RefusalFields<'_> {
+        RefusalFields {
+            status: "ERROR",
+            code: self.code.as_str(),
+            message: &self.message,
+            users: &self.users,
+        }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self::new(code, code.message())
+    }
+}
+
+/// A refusal as it stands on the wire.
+#[derive(Serialize)]
+pub(super) struct RefusalFields<'a> {
+    status: &'static str,
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    users: &'a [String],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_own_word_and_finds_the_way_back() {
+        for &code in Code::ALL {
+            assert_eq!(Code::from_word(code.as_str()), Some(code));
+            assert!(!code.message().is_empty());
+        }
+    }
+}
