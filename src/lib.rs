@@ -9,5 +9,6 @@
 //!
 //! The library serves the two binaries; it has no stable interface of its own.
 
+pub mod client;
 pub mod model;
 pub mod protocol;
