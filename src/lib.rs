@@ -11,3 +11,7 @@
 
 pub mod model;
 pub mod protocol;
+pub mod queue;
+pub mod server;
+pub mod service;
+pub mod store;
