@@ -12,3 +12,7 @@
 pub mod client;
 pub mod model;
 pub mod protocol;
+pub mod queue;
+pub mod server;
+pub mod service;
+pub mod store;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -300,8 +301,13 @@ impl Timestamp {
     }
 
     /// This moment, `duration` later; the end of time where there is no such moment.
-    pub fn plus(self, duration: std::time::Duration) -> Self {
+    pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// This moment, `duration` earlier; the beginning of time where there is no such moment.
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// As RFC 3339 in UTC with milliseconds: `2026-11-23T10:54:00.123Z`. A number that is no
@@ -323,6 +329,29 @@ impl FromStr for Timestamp {
     /// Takes RFC 3339.
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
         text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_millisecond()))
+    }
+}
+
+/// Reads a length of time as people write it on a command line: a whole number with `ms`, `s`, `m`,
+/// `h` or `d` after it, such as `90s`; without a unit it is seconds.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(format!("{text:?} is no time: give a number and ms, s, m, h or d")),
+    };
+    let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds));
+    match number {
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+        None => Err(format!("{text:?} is no time: give a number and ms, s, m, h or d")),
     }
 }
 
@@ -392,6 +421,18 @@ mod tests {
         let max = BODY_BYTES_MAX;
         assert_eq!("x".repeat(max + 1).parse::<Body>(), Err(Invalid::TooLong { max }));
         assert_eq!("".parse::<Body>(), Err(Invalid::Empty));
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, milliseconds) in
+            [("10", 10_000), ("5ms", 5), ("2m", 120_000), ("1d", 86_400_000)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)));
+        }
+        for bad in ["", "s", "-1s", "1.5s", "1y", "1 s", "99999999999999999d"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?} is no time");
+        }
     }
 
     #[test]

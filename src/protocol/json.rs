@@ -23,6 +23,17 @@ pub fn to_string(value: &impl Serialize) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// How many bytes [`encode`] makes of `text`, without the quotes around it.
+pub fn text_bytes(text: &str) -> usize {
+    let escaped = |character: char| match character {
+        '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
+        '\0'..='\u{1f}' | '\u{7f}' => 6,
+        character if character.is_ascii() => 1,
+        character => 6 * character.len_utf16(),
+    };
+    text.chars().map(escaped).sum()
+}
+
 struct AsciiFormatter;
 
 impl Formatter for AsciiFormatter {
@@ -86,6 +97,7 @@ mod tests {
         fn any_text_is_printable_ascii_and_reads_back_the_same(text: String) {
             let encoded = to_string(&text);
             prop_assert!(encoded.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+            prop_assert_eq!(encoded.len(), text_bytes(&text) + 2);
             prop_assert_eq!(serde_json::from_str::<String>(&encoded).unwrap(), text);
         }
     }

@@ -1,0 +1,165 @@
+//! A bounded queue between threads: who puts in never waits, who takes out may.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Why an item was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushError {
+    /// As many items as may wait are waiting.
+    Full,
+    /// The queue was closed.
+    Closed,
+}
+
+/// What [`Queue::take`] came back with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// At least one item.
+    Items,
+    /// Nothing came in the time given.
+    Nothing,
+    /// The queue is closed and empty.
+    Closed,
+}
+
+/// First in, first out, at most `capacity` items, for any number of threads at both ends.
+#[derive(Debug)]
+pub struct Queue<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<T>,
+    closed: bool,
+    /// Threads that wait for an item: nobody is woken where nobody sleeps.
+    waiting: usize,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue.
+    pub fn new(capacity: usize) -> Self {
+        let state = State { items: VecDeque::new(), closed: false, waiting: 0 };
+        Self { state: Mutex::new(state), changed: Condvar::new(), capacity }
+    }
+
+    /// Puts an item in, or gives it back. Never blocks for longer than it takes another thread
+    /// to put one in or take some out.
+    pub fn push(&self, item: T) -> Result<(), (T, PushError)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((item, PushError::Closed));
+        }
+        if state.items.len() >= self.capacity {
+            return Err((item, PushError::Full));
+        }
+        state.items.push_back(item);
+        let wake = state.waiting > 0;
+        drop(state);
+        if wake {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for the next item; `None` once the queue is closed and empty.
+    pub fn pop(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                return Some(item);
+            }
+            if state.closed {
+                return None;
+            }
+            state.waiting += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+    }
+
+    /// Waits up to `timeout` for an item, then moves up to `max` that are there to the end of
+    /// `into`.
+    pub fn take(&self, into: &mut Vec<T>, max: usize, timeout: Duration) -> Taken {
+        let mut state = self.lock();
+        if state.items.is_empty() && !state.closed {
+            state.waiting += 1;
+            state = self
+                .changed
+                .wait_timeout_while(state, timeout, |state| state.items.is_empty() && !state.closed)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            state.waiting -= 1;
+        }
+        if state.items.is_empty() {
+            return if state.closed { Taken::Closed } else { Taken::Nothing };
+        }
+        let count = state.items.len().min(max);
+        into.extend(state.items.drain(..count));
+        Taken::Items
+    }
+
+    /// Takes nothing in any more. What is in it can still be taken out.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The state is whole between any two statements that could panic, so a poisoned lock is as
+    /// good as any.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    #[test]
+    fn is_first_in_first_out_and_bounded() {
+        let queue = Queue::new(2);
+        assert_eq!((queue.push(1), queue.push(2)), (Ok(()), Ok(())));
+        assert_eq!(queue.push(3), Err((3, PushError::Full)));
+        assert_eq!((queue.pop(), queue.push(3)), (Some(1), Ok(())));
+        let mut taken = Vec::new();
+        assert_eq!(queue.take(&mut taken, 10, Duration::ZERO), Taken::Items);
+        assert_eq!(taken, [2, 3]);
+        assert_eq!(queue.take(&mut taken, 10, Duration::ZERO), Taken::Nothing);
+    }
+
+    #[test]
+    fn closed_queue_gives_what_is_in_it_and_takes_nothing_in() {
+        let queue = Queue::new(2);
+        queue.push(1).unwrap();
+        queue.close();
+        assert_eq!(queue.push(2), Err((2, PushError::Closed)));
+        assert_eq!((queue.pop(), queue.pop()), (Some(1), None));
+        assert_eq!(queue.take(&mut Vec::new(), 1, Duration::MAX), Taken::Closed);
+    }
+
+    #[test]
+    fn every_item_is_taken_once_by_one_of_many_threads() {
+        let queue = Arc::new(Queue::new(10_000));
+        let takers: Vec<_> = (0..4)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>())
+            })
+            .collect();
+        for item in 0..10_000 {
+            queue.push(item).unwrap();
+        }
+        queue.close();
+        let mut taken: Vec<i32> =
+            takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect();
+        taken.sort_unstable();
+        assert!(taken.into_iter().eq(0..10_000));
+    }
+}

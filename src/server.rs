@@ -1,0 +1,86 @@
+//! The server: sockets and the threads that wait on them. What the bytes mean is `protocol`'s
+//! business, and what is done about it `service`'s.
+
+mod acceptor;
+mod admission;
+mod close;
+mod connection;
+mod mailbox;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::service::Service;
+use acceptor::Acceptor;
+use admission::Admission;
+use mailbox::Mailbox;
+use worker::Worker;
+
+pub use close::CloseReason;
+
+/// How long a stop waits for answers that are under way and for their readers.
+pub const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// How the server treats connections.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many threads share the connections: at least 1.
+    pub workers: usize,
+    /// The most connections at a time.
+    pub connections_max: usize,
+    /// The most connections at a time from one address that is not this machine's own.
+    pub connections_per_address_max: usize,
+}
+
+/// A running server. Dropping it does not stop it: see [`Server::stop`].
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    acceptor: Acceptor,
+    workers: Vec<(Arc<Mailbox>, JoinHandle<()>)>,
+}
+
+impl Server {
+    /// Starts to serve `service` on the listeners.
+    ///
+    /// # Errors
+    /// What the system says when it gives no thread, no poll or no address.
+    pub fn start(
+        listeners: Vec<TcpListener>,
+        service: &Arc<Service>,
+        options: &Options,
+    ) -> io::Result<Self> {
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let mut workers = Vec::with_capacity(options.workers);
+        for index in 0..options.workers {
+            workers.push(Worker::start(index, Arc::clone(service))?);
+        }
+        let admission =
+            Admission::new(options.connections_max, options.connections_per_address_max);
+        let mailboxes = workers.iter().map(|(mailbox, _)| Arc::clone(mailbox)).collect();
+        let acceptor = Acceptor::start(listeners, admission, mailboxes)?;
+        Ok(Self { addresses, acceptor, workers })
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Accepts no connection and executes no request any more, lets what has been executed be
+    /// answered (for up to [`STOP_WAIT`]), and closes every connection. Blocks until that is done.
+    pub fn stop(self) {
+        self.acceptor.stop();
+        let deadline = Instant::now() + STOP_WAIT;
+        for (mailbox, _) in &self.workers {
+            mailbox.stop(deadline);
+        }
+        for (_, thread) in self.workers {
+            // A worker that panicked has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}

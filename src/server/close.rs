@@ -1,0 +1,42 @@
+//! Why connections end.
+
+use std::fmt;
+
+/// Every way a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The other side has closed it, and everything it asked for is answered.
+    PeerClosed,
+    /// The connection broke.
+    Broken,
+    /// Nothing was asked for that could be done, for too long after connecting.
+    NoRequest,
+    /// The rest of a line did not come for too long.
+    PartialLine,
+    /// What was answered was not read for too long.
+    WriteStalled,
+    /// Too much that was sent is unread.
+    SlowConsumer,
+    /// It speaks another protocol.
+    WrongProtocol,
+    /// The server stops.
+    Stopping,
+    /// A fault of the server.
+    Panicked,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::PeerClosed => "peer_closed",
+            Self::Broken => "broken",
+            Self::NoRequest => "no_request",
+            Self::PartialLine => "partial_line",
+            Self::WriteStalled => "write_stalled",
+            Self::SlowConsumer => "slow_consumer",
+            Self::WrongProtocol => "wrong_protocol",
+            Self::Stopping => "stopping",
+            Self::Panicked => "panicked",
+        })
+    }
+}

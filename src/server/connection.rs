@@ -1,0 +1,459 @@
+//! One connection without its socket: bytes in, requests out; answers in, bytes out, in the order
+//! of the requests. It owns no clock either: it is told what time it is.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::close::CloseReason;
+use crate::protocol::command::Request;
+use crate::protocol::framing::{LineDecoder, LineError};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::Reply;
+use crate::service::Pace;
+
+/// The most requests of one connection that wait for their answers; with so many, it is not read.
+pub const PIPELINED_REQUESTS_MAX: usize = 128;
+/// The most that may be waiting to be sent when something is added to it: who lets it come to
+/// more is closed.
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+/// While so much waits to be sent no further request is executed, so that answers alone never
+/// come to [`OUTBOX_BYTES_MAX`].
+const OUTBOX_BYTES_BUSY: usize = 64 * 1024;
+/// How long a connection may go without a request that could be done, from its beginning.
+pub const FIRST_REQUEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a line may take from its first byte to its last.
+pub const LINE_WAIT: Duration = Duration::from_secs(10);
+/// How long writing may make no progress.
+pub const WRITE_WAIT: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub struct Connection {
+    decoder: LineDecoder,
+    /// The requests that wait for their answers, or for those of the requests before them.
+    slots: VecDeque<Slot>,
+    /// The sequence number of the first slot.
+    first_sequence: u32,
+    /// The next request, which has to wait until the slots are empty.
+    held: Option<Box<Request>>,
+    /// A request is under way that no other may overlap.
+    alone: bool,
+    output: Vec<u8>,
+    /// How much of `output` is sent.
+    sent: usize,
+    /// No more input will come.
+    input_ended: bool,
+    /// No more requests are taken: close for this reason once everything is answered and sent.
+    closing: Option<CloseReason>,
+    /// Close for this reason now.
+    closed: Option<CloseReason>,
+    /// When to close a connection that has not asked for anything that could be done; `None` once
+    /// it has.
+    first_request_by: Option<Instant>,
+    partial_line_by: Option<Instant>,
+    write_by: Option<Instant>,
+}
+
+enum Slot {
+    Waiting,
+    Answered(Reply),
+}
+
+impl Connection {
+    /// A connection that begins now.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            decoder: LineDecoder::default(),
+            slots: VecDeque::new(),
+            first_sequence: 0,
+            held: None,
+            alone: false,
+            output: Vec::new(),
+            sent: 0,
+            input_ended: false,
+            closing: None,
+            closed: None,
+            first_request_by: Some(now + FIRST_REQUEST_WAIT),
+            partial_line_by: None,
+            write_by: None,
+        }
+    }
+
+    /// Whether it is of use to read from the peer: not while what was read is not dealt with.
+    pub fn wants_input(&self) -> bool {
+        !self.input_ended && self.can_take_request() && self.held.is_none()
+    }
+
+    /// Takes bytes that the peer sent.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.decoder.feed(bytes);
+    }
+
+    /// The peer will send nothing more. What it asked for is still answered; half a line at the
+    /// end is not a request.
+    pub fn end_input(&mut self) {
+        self.input_ended = true;
+    }
+
+    /// The next request to execute and its sequence number; `None` when there is none yet, or
+    /// when it has to wait for the answers to earlier ones. Lines that are no requests are answered
+    /// on the way.
+    pub fn next_request(&mut self, now: Instant) -> Option<(u32, Request)> {
+        while self.can_take_request() {
+            let request = match self.held.take() {
+                Some(request) => Ok(*request),
+                None => match self.next_line() {
+                    Some(parsed) => parsed,
+                    None => {
+                        self.wait_for_line(now);
+                        return None;
+                    }
+                },
+            };
+            match request {
+                Ok(request) if self.slots.is_empty() || request.may_overlap() => {
+                    let sequence = self.first_sequence.wrapping_add(self.slots.len() as u32);
+                    self.slots.push_back(Slot::Waiting);
+                    return Some((sequence, request));
+                }
+                Ok(request) => {
+                    self.held = Some(Box::new(request));
+                    return None;
+                }
+                Err(refusal) => {
+                    self.slots.push_back(Slot::Answered(refusal.into()));
+                    self.collect_answers();
+                }
+            }
+        }
+        None
+    }
+
+    /// Says how the request that was given out last is being executed.
+    pub fn executing(&mut self, pace: Pace) {
+        self.alone |= pace == Pace::Alone;
+    }
+
+    /// Takes the answer to the request of this sequence number.
+    pub fn answer(&mut self, sequence: u32, reply: Reply) {
+        if reply.is_ok() {
+            self.first_request_by = None;
+        }
+        let place = sequence.wrapping_sub(self.first_sequence) as usize;
+        if let Some(slot) = self.slots.get_mut(place) {
+            *slot = Slot::Answered(reply);
+        }
+        self.collect_answers();
+    }
+
+    /// What is to be sent next.
+    pub fn unsent(&self) -> &[u8] {
+        &self.output[self.sent..]
+    }
+
+    /// So many bytes of [`Self::unsent`] were sent: none, where the peer takes no more for now.
+    pub fn sent(&mut self, count: usize, now: Instant) {
+        self.sent += count;
+        if self.sent > OUTBOX_BYTES_BUSY {
+            self.output.drain(..std::mem::take(&mut self.sent));
+        }
+        if self.sent == self.output.len() {
+            self.output = Vec::new();
+            self.sent = 0;
+            self.write_by = None;
+        } else if count > 0 || self.write_by.is_none() {
+            self.write_by = Some(now + WRITE_WAIT);
+        }
+    }
+
+    /// Takes no more requests; closes once those under way are answered and the answers sent.
+    pub fn stop(&mut self) {
+        self.closing.get_or_insert(CloseReason::Stopping);
+        self.held = None;
+    }
+
+    /// Closes without waiting for anything.
+    pub fn close(&mut self, reason: CloseReason) {
+        self.closed.get_or_insert(reason);
+    }
+
+    /// Why the connection is to be closed now, if it is.
+    pub fn close_reason(&self, now: Instant) -> Option<CloseReason> {
+        if self.closed.is_some() {
+            return self.closed;
+        }
+        let over = |by: Option<Instant>| by.is_some_and(|by| by <= now);
+        if over(self.write_by) {
+            return Some(CloseReason::WriteStalled);
+        }
+        if self.is_waiting_for_peer() {
+            if over(self.partial_line_by) {
+                return Some(CloseReason::PartialLine);
+            }
+            if over(self.first_request_by) {
+                return Some(CloseReason::NoRequest);
+            }
+            if self.unsent().is_empty() {
+                let ended = self.input_ended.then_some(CloseReason::PeerClosed);
+                return self.closing.or(ended);
+            }
+        }
+        None
+    }
+
+    /// When [`Self::close_reason`] is to be asked again, though nothing happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        let reading_by = [self.first_request_by, self.partial_line_by];
+        let reading_by = reading_by.into_iter().filter(|_| self.is_waiting_for_peer());
+        reading_by.chain([self.write_by]).flatten().min()
+    }
+
+    /// Nothing is under way: if more is to happen, the peer has to ask for it.
+    fn is_waiting_for_peer(&self) -> bool {
+        self.slots.is_empty() && self.held.is_none()
+    }
+
+    fn can_take_request(&self) -> bool {
+        self.closing.is_none()
+            && self.closed.is_none()
+            && !self.alone
+            && self.slots.len() < PIPELINED_REQUESTS_MAX
+            && self.unsent().len() < OUTBOX_BYTES_BUSY
+    }
+
+    fn next_line(&mut self) -> Option<Result<Request, Refusal>> {
+        let line = self.decoder.next_line()?;
+        self.partial_line_by = None;
+        Some(match line {
+            Ok(line) => Request::parse(line),
+            Err(error) => Err(Refusal::from(match error {
+                LineError::TooLong => Code::LineTooLong,
+                LineError::NotUtf8 => Code::BadEncoding,
+                LineError::ForbiddenByte => Code::BadLine,
+                LineError::TlsHandshake => Code::WrongProtocol,
+            })),
+        })
+    }
+
+    /// All whole lines have been taken. What is left is the beginning of one, or nothing.
+    fn wait_for_line(&mut self, now: Instant) {
+        if self.decoder.has_partial_line() {
+            self.partial_line_by.get_or_insert(now + LINE_WAIT);
+        } else {
+            self.partial_line_by = None;
+        }
+    }
+
+    /// Encodes the answers whose turn it is.
+    fn collect_answers(&mut self) {
+        while let Some(Slot::Answered(_)) = self.slots.front() {
+            let Some(Slot::Answered(reply)) = self.slots.pop_front() else { break };
+            self.first_sequence = self.first_sequence.wrapping_add(1);
+            if self.unsent().len() > OUTBOX_BYTES_MAX {
+                self.close(CloseReason::SlowConsumer);
+                return;
+            }
+            reply.encode(&mut self.output);
+            if let Reply::Refused(Refusal { code, .. }) = reply
+                && code.closes()
+            {
+                let wrong = code == Code::WrongProtocol;
+                let reason = if wrong { CloseReason::WrongProtocol } else { CloseReason::Stopping };
+                self.closing.get_or_insert(reason);
+            }
+        }
+        if self.slots.is_empty() {
+            self.alone = false;
+            // Given back: ten thousand idle connections hold no slots.
+            self.slots = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
+
+    fn connection() -> (Connection, Instant) {
+        let now = Instant::now();
+        (Connection::new(now), now)
+    }
+
+    fn send(text: &str) -> String {
+        format!("send {TOKEN} neko {text}\r\n")
+    }
+
+    fn output(connection: &Connection) -> String {
+        String::from_utf8(connection.unsent().to_vec()).unwrap()
+    }
+
+    /// Executes what can be executed, and tells the sequence numbers.
+    fn execute(connection: &mut Connection, now: Instant) -> Vec<u32> {
+        let mut executed = Vec::new();
+        while let Some((sequence, request)) = connection.next_request(now) {
+            let overlaps = request.may_overlap();
+            connection.executing(if overlaps { Pace::Overlapping } else { Pace::Alone });
+            executed.push(sequence);
+        }
+        executed
+    }
+
+    #[test]
+    fn answers_go_out_in_the_order_of_the_requests() {
+        let (mut connection, now) = connection();
+        connection.receive(format!("{}nonsense\r\n{}", send("1"), send("2")).as_bytes());
+        assert_eq!(execute(&mut connection, now), [0, 2]);
+        connection.answer(2, Reply::LoggedOut);
+        assert_eq!(output(&connection), "");
+        connection.answer(0, Reply::Sent);
+        let output = output(&connection);
+        let places = ["Message Sent", "unknown_command", "Logout"].map(|text| output.find(text));
+        assert!(places.is_sorted() && places[0].is_some(), "{output}");
+    }
+
+    #[test]
+    fn reads_wait_for_earlier_sends_and_hold_back_later_ones() {
+        let (mut connection, now) = connection();
+        let inbox = format!("inbox {TOKEN}\n");
+        connection.receive([send("1"), send("2"), inbox, send("3")].concat().as_bytes());
+        assert_eq!(execute(&mut connection, now), [0, 1]);
+        assert!(!connection.wants_input());
+        connection.answer(0, Reply::Sent);
+        assert!(execute(&mut connection, now).is_empty());
+        connection.answer(1, Reply::Sent);
+        assert_eq!(execute(&mut connection, now), [2]);
+        connection.answer(2, Reply::LoggedOut);
+        assert_eq!(execute(&mut connection, now), [3]);
+    }
+
+    #[test]
+    fn no_more_than_the_limit_of_requests_wait() {
+        let (mut connection, now) = connection();
+        connection.receive(send("x").repeat(PIPELINED_REQUESTS_MAX + 1).as_bytes());
+        assert_eq!(execute(&mut connection, now).len(), PIPELINED_REQUESTS_MAX);
+        assert!(!connection.wants_input());
+        connection.answer(0, Reply::Sent);
+        assert_eq!(execute(&mut connection, now), [PIPELINED_REQUESTS_MAX as u32]);
+    }
+
+    #[test]
+    fn requests_wait_while_too_much_is_unsent() {
+        let (mut connection, now) = connection();
+        connection.receive("\n".repeat(10_000).as_bytes());
+        assert!(execute(&mut connection, now).is_empty());
+        assert!(connection.unsent().len() < OUTBOX_BYTES_BUSY + 1024);
+        assert!(!connection.wants_input());
+        let mut replies = 0;
+        while !connection.unsent().is_empty() {
+            replies += output(&connection).matches("bad_request").count();
+            connection.sent(connection.unsent().len(), now);
+            execute(&mut connection, now);
+        }
+        assert_eq!(replies, 10_000);
+        assert!(connection.wants_input());
+    }
+
+    #[test]
+    fn input_that_ends_in_half_a_line_executes_only_whole_ones() {
+        let (mut connection, now) = connection();
+        connection.receive(format!("{}{}", send("1"), send("2").trim_end()).as_bytes());
+        connection.end_input();
+        assert_eq!(execute(&mut connection, now), [0]);
+        assert_eq!(connection.close_reason(now), None);
+        connection.answer(0, Reply::Sent);
+        assert_eq!(connection.close_reason(now), None);
+        connection.sent(connection.unsent().len(), now);
+        assert_eq!(connection.close_reason(now), Some(CloseReason::PeerClosed));
+    }
+
+    #[test]
+    fn connection_without_a_request_that_was_done_is_closed() {
+        let (mut connection, now) = connection();
+        connection.receive(b"list x\nnonsense\n");
+        execute(&mut connection, now);
+        connection.sent(connection.unsent().len(), now);
+        let deadline = connection.deadline().unwrap();
+        assert_eq!(deadline, now + FIRST_REQUEST_WAIT);
+        assert_eq!(connection.close_reason(deadline), Some(CloseReason::NoRequest));
+    }
+
+    #[test]
+    fn connection_that_was_served_may_be_idle_for_ever() {
+        let (mut connection, now) = connection();
+        connection.receive(send("1").as_bytes());
+        execute(&mut connection, now);
+        connection.answer(0, Reply::Sent);
+        connection.sent(connection.unsent().len(), now);
+        assert_eq!(connection.deadline(), None);
+        assert_eq!(connection.close_reason(now + Duration::from_secs(1_000_000)), None);
+    }
+
+    #[test]
+    fn half_a_line_is_waited_for_no_longer_than_the_limit() {
+        let (mut connection, now) = connection();
+        connection.receive(b"hello\nli");
+        execute(&mut connection, now);
+        connection.answer(0, Reply::LoggedOut);
+        connection.sent(connection.unsent().len(), now);
+        execute(&mut connection, now);
+        let later = now + Duration::from_secs(5);
+        connection.receive(b"st");
+        execute(&mut connection, later);
+        assert_eq!(connection.deadline(), Some(now + LINE_WAIT));
+        assert_eq!(connection.close_reason(now + LINE_WAIT), Some(CloseReason::PartialLine));
+        connection.receive(b" x\n");
+        execute(&mut connection, later);
+        connection.sent(connection.unsent().len(), later);
+        assert_eq!(connection.close_reason(now + LINE_WAIT), None);
+    }
+
+    #[test]
+    fn peer_that_does_not_read_is_closed_and_one_that_reads_slowly_is_not() {
+        let (mut connection, now) = connection();
+        connection.receive(b"nonsense\n");
+        execute(&mut connection, now);
+        connection.sent(0, now);
+        let later = now + WRITE_WAIT / 2;
+        connection.sent(0, later);
+        assert_eq!(connection.close_reason(now + WRITE_WAIT), Some(CloseReason::WriteStalled));
+        connection.sent(1, later);
+        assert_eq!(connection.close_reason(now + WRITE_WAIT), None);
+    }
+
+    #[test]
+    fn other_protocols_are_refused_once_and_closed() {
+        for bytes in [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(), b"\x16\x03\x01\x02\n\n"] {
+            let (mut connection, now) = connection();
+            connection.receive(bytes);
+            assert!(execute(&mut connection, now).is_empty());
+            assert_eq!(output(&connection).matches("wrong_protocol").count(), 1);
+            connection.sent(connection.unsent().len(), now);
+            assert_eq!(connection.close_reason(now), Some(CloseReason::WrongProtocol));
+        }
+    }
+
+    #[test]
+    fn stopping_answers_what_is_under_way_and_takes_nothing_more() {
+        let (mut connection, now) = connection();
+        connection.receive([send("1"), "hello\n".to_owned()].concat().as_bytes());
+        assert_eq!(execute(&mut connection, now), [0]);
+        connection.stop();
+        assert_eq!(connection.close_reason(now), None);
+        connection.answer(0, Reply::Sent);
+        assert!(execute(&mut connection, now).is_empty());
+        connection.sent(connection.unsent().len(), now);
+        assert_eq!(connection.close_reason(now), Some(CloseReason::Stopping));
+    }
+
+    #[test]
+    fn idle_connection_holds_no_buffers() {
+        let (mut connection, now) = connection();
+        connection.receive(send("1").as_bytes());
+        execute(&mut connection, now);
+        connection.answer(0, Reply::Sent);
+        connection.sent(connection.unsent().len(), now);
+        assert_eq!((connection.output.capacity(), connection.slots.capacity()), (0, 0));
+        assert!(size_of::<Connection>() <= 320, "{}", size_of::<Connection>());
+    }
+}

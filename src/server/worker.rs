@@ -1,0 +1,293 @@
+//! A worker: a thread that owns its connections outright and waits until one of their sockets is
+//! ready or an answer has come for one of them.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use super::admission::Permit;
+use super::close::CloseReason;
+use super::connection::Connection;
+use super::mailbox::{Letters, Mailbox};
+use crate::service::{Deliver, Responder, Service, Ticket};
+
+/// The token of the waker; the connections' tokens are their places in the slab.
+const WAKER: Token = Token(usize::MAX);
+/// How much is read at a time, and how often before it is another connection's turn.
+const READ_BYTES: usize = 64 * 1024;
+const READS_IN_TURN: usize = 4;
+/// How many events are taken from the system at a time.
+const EVENTS_MAX: usize = 1024;
+
+pub(super) struct Worker {
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    /// The same, as the service sees it.
+    back: Arc<dyn Deliver>,
+    service: Arc<Service>,
+    connections: Slab<Peer>,
+    generation: u32,
+    deadlines: BinaryHeap<Reverse<(Instant, usize, u32)>>,
+    /// Where to read to; what was read is the connection's before anything else is.
+    scratch: Box<[u8]>,
+    /// Those whose turn it is again before anyone waits.
+    unfinished: Vec<usize>,
+    stop_by: Option<Instant>,
+}
+
+/// A connection and its socket.
+struct Peer {
+    stream: TcpStream,
+    connection: Connection,
+    generation: u32,
+    /// As far as is known: readiness is told once a change.
+    readable: bool,
+    writable: bool,
+    /// The end of what the peer sends has been announced: it has to be read, not waited for.
+    read_closed: bool,
+    /// The earliest deadline of this connection that is on the heap.
+    awaited: Option<Instant>,
+    _permit: Permit,
+}
+
+impl Worker {
+    /// Starts a worker's thread.
+    pub(super) fn start(
+        index: usize,
+        service: Arc<Service>,
+    ) -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
+        let poll = Poll::new()?;
+        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
+        let worker = Self {
+            poll,
+            mailbox: Arc::clone(&mailbox),
+            back: Arc::clone(&mailbox) as Arc<dyn Deliver>,
+            service,
+            connections: Slab::new(),
+            generation: 0,
+            deadlines: BinaryHeap::new(),
+            scratch: vec![0; READ_BYTES].into_boxed_slice(),
+            unfinished: Vec::new(),
+            stop_by: None,
+        };
+        let thread =
+            thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
+        Ok((mailbox, thread))
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut letters = Letters::default();
+        let mut ready = Vec::new();
+        while self.stop_by.is_none() || !self.connections.is_empty() {
+            self.wait(&mut events);
+            self.mailbox.collect(&mut letters);
+            let now = Instant::now();
+            ready.append(&mut self.unfinished);
+            self.note_readiness(&events, &mut ready);
+            self.take_answers(&mut letters, &mut ready);
+            self.take_connections(&mut letters, now, &mut ready);
+            self.take_deadlines(now, &mut ready);
+            if let Some(by) = letters.stop_by.take() {
+                self.begin_stop(by, &mut ready);
+            }
+            for index in ready.drain(..) {
+                self.serve_guarded(index, now);
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) {
+        let idle = self.mailbox.may_sleep() && self.unfinished.is_empty();
+        let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
+        let deadline = deadline.into_iter().chain(self.stop_by).min();
+        let wait = match deadline {
+            _ if !idle => Some(Duration::ZERO),
+            Some(at) => Some(at.saturating_duration_since(Instant::now())),
+            None => None,
+        };
+        if let Err(error) = self.poll.poll(events, wait)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            tracing::error!(%error, "waiting for readiness failed");
+        }
+    }
+
+    fn note_readiness(&mut self, events: &Events, ready: &mut Vec<usize>) {
+        for event in events {
+            let Some(peer) = self.connections.get_mut(event.token().0) else { continue };
+            peer.read_closed |= event.is_read_closed() || event.is_error();
+            peer.readable |= event.is_readable() || peer.read_closed;
+            peer.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+            ready.push(event.token().0);
+        }
+    }
+
+    fn take_answers(&mut self, letters: &mut Letters, ready: &mut Vec<usize>) {
+        for (ticket, reply) in letters.answers.drain(..) {
+            let Some(peer) = self.connections.get_mut(ticket.connection) else { continue };
+            // Else whoever asked has gone, and somebody else has come in the same place.
+            if peer.generation == ticket.generation {
+                peer.connection.answer(ticket.sequence, reply);
+                if ready.last() != Some(&ticket.connection) {
+                    ready.push(ticket.connection);
+                }
+            }
+        }
+    }
+
+    fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
+        for (stream, permit) in letters.connections.drain(..) {
+            if self.stop_by.is_some() {
+                continue;
+            }
+            self.generation = self.generation.wrapping_add(1);
+            let entry = self.connections.vacant_entry();
+            let mut stream = TcpStream::from_std(stream);
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) =
+                self.poll.registry().register(&mut stream, Token(entry.key()), interest)
+            {
+                tracing::error!(%error, "a connection could not be watched");
+                continue;
+            }
+            ready.push(entry.key());
+            entry.insert(Peer {
+                stream,
+                connection: Connection::new(now),
+                generation: self.generation,
+                readable: true,
+                writable: true,
+                read_closed: false,
+                awaited: None,
+                _permit: permit,
+            });
+        }
+    }
+
+    fn take_deadlines(&mut self, now: Instant, ready: &mut Vec<usize>) {
+        while let Some(&Reverse((at, index, generation))) = self.deadlines.peek()
+            && at <= now
+        {
+            self.deadlines.pop();
+            if let Some(peer) = self.connections.get_mut(index)
+                && peer.generation == generation
+            {
+                peer.awaited = None;
+                ready.push(index);
+            }
+        }
+        if self.stop_by.is_some_and(|by| by <= now) {
+            for (index, peer) in &mut self.connections {
+                peer.connection.close(CloseReason::Stopping);
+                ready.push(index);
+            }
+        }
+    }
+
+    fn begin_stop(&mut self, by: Instant, ready: &mut Vec<usize>) {
+        self.stop_by = Some(by);
+        for (index, peer) in &mut self.connections {
+            peer.connection.stop();
+            ready.push(index);
+        }
+    }
+
+    /// A panic ends the connection it happened on, and no other. What it had under way in the
+    /// store is done all the same.
+    fn serve_guarded(&mut self, index: usize, now: Instant) {
+        if catch_unwind(AssertUnwindSafe(|| self.serve(index, now))).is_err() {
+            tracing::error!("serving a connection panicked");
+            self.remove(index, CloseReason::Panicked);
+        }
+    }
+
+    /// Does all that can be done for one connection without waiting: executes, writes and reads
+    /// until it has to wait or others have waited long enough.
+    fn serve(&mut self, index: usize, now: Instant) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        let mut reads = 0;
+        loop {
+            while let Some((sequence, request)) = peer.connection.next_request(now) {
+                let generation = peer.generation;
+                let ticket = Ticket { connection: index, generation, sequence };
+                let responder = Responder::new(Arc::clone(&self.back), ticket);
+                peer.connection.executing(self.service.execute(request, responder));
+            }
+            peer.write(now);
+            if !peer.readable || !peer.connection.wants_input() {
+                break;
+            }
+            if reads == READS_IN_TURN {
+                self.unfinished.push(index);
+                break;
+            }
+            peer.read(&mut self.scratch);
+            reads += 1;
+        }
+        match peer.connection.close_reason(now) {
+            Some(reason) => self.remove(index, reason),
+            None => self.await_deadline(index),
+        }
+    }
+
+    fn await_deadline(&mut self, index: usize) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        let Some(deadline) = peer.connection.deadline() else { return };
+        // One that is earlier already is looked at first, and finds this one then.
+        if peer.awaited.is_none_or(|awaited| deadline < awaited) {
+            peer.awaited = Some(deadline);
+            self.deadlines.push(Reverse((deadline, index, peer.generation)));
+        }
+    }
+
+    fn remove(&mut self, index: usize, reason: CloseReason) {
+        let Some(mut peer) = self.connections.try_remove(index) else { return };
+        let _ = self.poll.registry().deregister(&mut peer.stream);
+        tracing::debug!(%reason, "connection closed");
+    }
+}
+
+impl Peer {
+    /// Sends what there is to send, as far as the socket takes it.
+    fn write(&mut self, now: Instant) {
+        while self.writable && !self.connection.unsent().is_empty() {
+            match self.stream.write(self.connection.unsent()) {
+                Ok(count) if count > 0 => self.connection.sent(count, now),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    if error.kind() != io::ErrorKind::Interrupted {
+                        return self.connection.close(CloseReason::Broken);
+                    }
+                }
+                _ => {
+                    self.writable = false;
+                    self.connection.sent(0, now);
+                }
+            }
+        }
+    }
+
+    /// Reads once.
+    fn read(&mut self, scratch: &mut [u8]) {
+        match self.stream.read(scratch) {
+            Ok(0) => self.connection.end_input(),
+            Ok(count) => {
+                self.connection.receive(&scratch[..count]);
+                // Less than was asked for: the socket is empty, and what comes next will be told
+                // (epoll(7), question 9).
+                self.readable = count == scratch.len() || self.read_closed;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.connection.close(CloseReason::Broken),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The service: decides what is done for a request, and hands the work to where it may block: the
+//! store's writer and readers, and the password hashers. It never blocks itself and touches no
+//! socket; every request's answer goes through its [`Responder`].
+
+mod about;
+mod access;
+mod hashers;
+mod messages;
+mod responder;
+mod seed;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use responder::{Deliver, Responder, Ticket};
+pub use seed::{SeedError, seed};
+
+use crate::model::{Timestamp, TokenHash};
+use crate::protocol::command::{Action, Request};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::Reply;
+use crate::store::{Store, StoreError};
+use hashers::Hashers;
+use sessions::{LiveSession, Lookup, Sessions};
+
+/// The most sessions of one user; the oldest end first.
+pub const SESSIONS_PER_USER_MAX: usize = 64;
+
+/// How the service behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A session that was not used for so long has ended.
+    pub session_idle: Duration,
+    /// A session ends so long after its login, whatever its holder does.
+    pub session_lifetime: Duration,
+    /// The most sessions of one user.
+    pub sessions_per_user: usize,
+    /// How many passwords are hashed at a time; each takes 19 MiB while it lasts.
+    pub hashers: usize,
+}
+
+/// When the next request of the same connection may be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// At once, if it may overlap too: this one has its place in the log's order.
+    Overlapping,
+    /// When this one has been answered.
+    Alone,
+}
+
+/// Where a session has been looked for so far.
+#[derive(Clone, Copy)]
+enum Sought {
+    InMemory,
+    InTheStore,
+}
+
+/// See the module.
+pub struct Service {
+    store: Store,
+    sessions: Sessions,
+    hashers: Hashers,
+    options: Options,
+}
+
+impl Service {
+    /// A service on an open store; starts the hashers' threads.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
+        let hashers = Hashers::start(options.hashers)?;
+        Ok(Arc::new(Self {
+            store,
+            sessions: Sessions::new(options.session_idle),
+            hashers,
+            options,
+        }))
+    }
+
+    /// Has `request` done, and its answer given to `responder`: at once, or later from another
+    /// thread.
+    pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> Pace {
+        match request {
+            Request::Auth { user, password } => self.authenticate(user, password, responder),
+            Request::Hello => responder.answer(about::hello()),
+            Request::Help => responder.answer(about::help()),
+            Request::InSession { token, action } => {
+                return self.enter(token.hash(), action, responder, Sought::InMemory);
+            }
+        }
+        Pace::Alone
+    }
+
+    /// Finds the session first: in memory, where all that were used lately are, else in the
+    /// store, once.
+    fn enter(
+        self: &Arc<Self>,
+        token: TokenHash,
+        action: Result<Action, Refusal>,
+        responder: Responder,
+        sought: Sought,
+    ) -> Pace {
+        match (self.sessions.find(&token, Timestamp::now()), sought) {
+            (Lookup::Live(session), _) => return self.act(&session, action, responder),
+            (Lookup::Expired(id), _) => {
+                // Out of the store as well: a clock that is set back does not revive it.
+                self.store.end_session(id, drop);
+                responder.answer(Code::NoSession);
+            }
+            (Lookup::Unknown, Sought::InMemory) => {
+                let service = Arc::clone(self);
+                self.store.find_session(token, move |found| match found {
+                    Ok(Some(stored)) => {
+                        service.sessions.insert(token, stored);
+                        service.enter(token, action, responder, Sought::InTheStore);
+                    }
+                    Ok(None) => responder.answer(Code::NoSession),
+                    Err(error) => responder.answer(failure(error)),
+                });
+            }
+            (Lookup::Ended | Lookup::Unknown, _) => responder.answer(Code::NoSession),
+        }
+        Pace::Alone
+    }
+
+    /// Every command that needs a session, each arm one call.
+    fn act(
+        self: &Arc<Self>,
+        session: &Arc<LiveSession>,
+        action: Result<Action, Refusal>,
+        responder: Responder,
+    ) -> Pace {
+        match action {
+            Err(refusal) => responder.answer(refusal),
+            Ok(Action::Send { to, body }) => {
+                self.send(session, to, body, responder);
+                return Pace::Overlapping;
+            }
+            Ok(Action::Post(post)) => {
+                self.post(session, post, responder);
+                return Pace::Overlapping;
+            }
+            Ok(Action::Inbox) => self.inbox(session, responder),
+            Ok(Action::List) => self.list(responder),
+            Ok(Action::Logout) => self.log_out(session, responder),
+            Ok(Action::Fetch(fetch)) => self.fetch(session, fetch, responder),
+            Ok(Action::Ack(ack)) => self.ack(session, ack, responder),
+        }
+        Pace::Alone
+    }
+
+    /// Ends what has expired and stores when sessions were last used. To be called once a minute;
+    /// does not wait for it to be done.
+    pub fn sweep(self: &Arc<Self>) {
+        let now = Timestamp::now();
+        let seen = self.sessions.take_seen(now);
+        let service = Arc::clone(self);
+        self.store.sweep_sessions(seen, now, self.seen_after(now), move |ended| match ended {
+            Ok(ended) => service.sessions.end_all(ended),
+            Err(error) => tracing::warn!(%error, "sessions were not swept; it will be tried again"),
+        });
+    }
+
+    /// Does and answers what has been asked for, notes when sessions were last used, and closes
+    /// the store. Blocks until that is done.
+    pub fn close(self: &Arc<Self>) {
+        self.hashers.close();
+        self.sweep();
+        self.store.close();
+    }
+
+    /// A session that was last seen at this moment or before has ended.
+    fn seen_after(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.options.session_idle)
+    }
+}
+
+/// What is said of a request that the store could not do.
+fn failure(error: StoreError) -> Reply {
+    match error {
+        StoreError::Busy => Code::Busy.into(),
+        StoreError::Full => Code::StorageFull.into(),
+        StoreError::Closed => Code::ShuttingDown.into(),
+        StoreError::Statement(_) | StoreError::Fatal(_) => {
+            tracing::error!(%error, "a request failed in the store");
+            Code::Internal.into()
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What the server says of itself.
+
+use crate::model::BODY_BYTES_MAX;
+use crate::protocol::PROTOCOL_VERSION;
+use crate::protocol::command::{FETCH_MESSAGES_MAX, KEY_BYTES_MAX, RECIPIENTS_MAX};
+use crate::protocol::framing::LINE_BYTES_MAX;
+use crate::protocol::reply::{Hello, Help, Limits, Reply};
+
+/// A verb a line, as one would type it.
+const VERBS: &[(&str, &str)] = &[
+    ("auth", "auth USER PASSWORD -> a token for the other commands"),
+    ("send", "send TOKEN TO TEXT -> stores the message for TO"),
+    ("inbox", "inbox TOKEN -> what is unread, by sender; it then counts as read"),
+    ("list", "list TOKEN -> who is logged in"),
+    ("logout", "logout TOKEN -> ends the session"),
+    (
+        "post",
+        r#"post TOKEN {"to": ["neko"], "body": "hai", "key": "k1"} -> stores any text, once a key"#,
+    ),
+    ("fetch", r#"fetch TOKEN {"unread": true} -> messages; they stay unread"#),
+    ("ack", r#"ack TOKEN {"upto": 7} -> what is up to this id counts as read"#),
+    ("hello", "hello -> version and limits of the server"),
+    ("help", "help -> this"),
+];
+
+pub(super) fn hello() -> Reply {
+    Reply::Hello(Hello {
+        server: "chat-server".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        protocol: PROTOCOL_VERSION,
+        features: VERBS.iter().map(|(verb, _)| (*verb).into()).collect(),
+        limits: Limits {
+            line_bytes: LINE_BYTES_MAX,
+            body_bytes: BODY_BYTES_MAX,
+            key_bytes: KEY_BYTES_MAX,
+            recipients: RECIPIENTS_MAX,
+            fetch_messages: FETCH_MESSAGES_MAX,
+        },
+    })
+}
+
+pub(super) fn help() -> Reply {
+    Reply::Help(Help { help: VERBS.iter().map(|(_, line)| (*line).into()).collect() })
+}

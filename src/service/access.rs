@@ -1,0 +1,85 @@
+//! Logging in and out, and who is.
+
+use std::sync::Arc;
+
+use super::hashers::TooMany;
+use super::sessions::LiveSession;
+use super::{Responder, Service, failure};
+use crate::model::USER_NAME_BYTES_MAX;
+use crate::model::{Password, Timestamp, Token, UserId, UserName};
+use crate::protocol::refusal::Code;
+use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
+use crate::store::NewSession;
+
+/// As many names as fit into a reply, however long they are.
+const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
+
+impl Service {
+    /// `auth`: the user is looked up, the password compared (for an unknown user with nobody's, so
+    /// that it takes as long), and a session opened.
+    pub(super) fn authenticate(
+        self: &Arc<Self>,
+        name: UserName,
+        password: Password,
+        responder: Responder,
+    ) {
+        let service = Arc::clone(self);
+        self.store.find_user(name, move |found| {
+            let user = match found {
+                Ok(user) => user.filter(|user| !user.disabled),
+                Err(error) => return responder.answer(failure(error)),
+            };
+            let id = user.as_ref().map(|user| user.id);
+            let hash = user.map(|user| user.password_hash);
+            let opener = Arc::clone(&service);
+            service.hashers.verify(password, hash, move |verified| match (id, verified) {
+                (Some(id), Ok(true)) => opener.open_session(id, responder),
+                (Some(_), Ok(false)) => responder.answer(Code::WrongPassword),
+                (None, Ok(_)) => responder.answer(Code::UnknownUser),
+                (_, Err(TooMany)) => responder.answer(Code::Busy),
+            });
+        });
+    }
+
+    fn open_session(self: &Arc<Self>, user: UserId, responder: Responder) {
+        let token = Token::generate();
+        let at = Timestamp::now();
+        let session = NewSession {
+            user,
+            token: token.hash(),
+            at,
+            expires_at: at.plus(self.options.session_lifetime),
+            sessions_max: self.options.sessions_per_user,
+        };
+        let service = Arc::clone(self);
+        self.store.open_session(session, move |opened| match opened {
+            Ok(opened) => {
+                service.sessions.end_all(opened.ended);
+                responder.answer(Reply::Authenticated(token));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `logout`: answered when the session's end is durable.
+    pub(super) fn log_out(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
+        let (service, token) = (Arc::clone(self), session.token);
+        self.store.end_session(session.id, move |ended| match ended {
+            Ok(()) => {
+                service.sessions.end(token);
+                responder.answer(Reply::LoggedOut);
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `list`: who has a session.
+    pub(super) fn list(&self, responder: Responder) {
+        let now = Timestamp::now();
+        let seen_after = self.seen_after(now);
+        self.store.active_users(now, seen_after, ACTIVE_USERS_MAX, move |found| match found {
+            Ok((users, more)) => responder.answer(Reply::Active(Active { users, more })),
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+}

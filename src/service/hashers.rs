@@ -1,0 +1,128 @@
+//! Password hashing, in a small pool of its own: it takes tens of milliseconds and 19 MiB a
+//! password, by design, and must not stall messages or add up.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+
+use crate::model::Password;
+use crate::queue::Queue;
+
+/// The most passwords that may wait; one more is refused as busy. At two at a time it is a wait of
+/// about five seconds.
+const HASH_QUEUE_JOBS_MAX: usize = 256;
+
+/// argon2id as OWASP's password storage cheat sheet has it: memory in KiB, passes, lanes.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// What a password is compared with where there is no such user: nothing hashes to it, and finding
+/// that out takes as long as with a user's own.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCB1c2VyISE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+type Job = Box<dyn FnOnce(Result<(), TooMany>) + Send>;
+
+pub(super) struct Hashers {
+    queue: Arc<Queue<Job>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// There is no room for another password to wait.
+#[derive(Debug)]
+pub(super) struct TooMany;
+
+impl Hashers {
+    pub(super) fn start(count: usize) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::<Job>::new(HASH_QUEUE_JOBS_MAX));
+        let mut threads = Vec::with_capacity(count);
+        for index in 0..count {
+            let queue = Arc::clone(&queue);
+            let run = move || {
+                while let Some(job) = queue.pop() {
+                    // A job that panics has dropped its responder, which says so.
+                    if catch_unwind(AssertUnwindSafe(|| job(Ok(())))).is_err() {
+                        tracing::error!("hashing a password panicked");
+                    }
+                }
+            };
+            threads.push(thread::Builder::new().name(format!("hasher-{index}")).spawn(run)?);
+        }
+        Ok(Self { queue, threads: Mutex::new(threads) })
+    }
+
+    /// Compares a password with a stored hash (with nobody's, where there is none) and tells
+    /// `done`, on a hasher's thread; where too many wait, at once and on this one.
+    pub(super) fn verify(
+        &self,
+        password: Password,
+        hash: Option<String>,
+        done: impl FnOnce(Result<bool, TooMany>) + Send + 'static,
+    ) {
+        let job: Job = Box::new(move |room| {
+            done(room.map(|()| {
+                let matches = verify(&password, hash.as_deref().unwrap_or(NOBODY));
+                matches && hash.is_some()
+            }));
+        });
+        if let Err((job, _)) = self.queue.push(job) {
+            job(Err(TooMany));
+        }
+    }
+
+    /// Does what is waiting and takes nothing more.
+    pub(super) fn close(&self) {
+        self.queue.close();
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Hashes a new password with a salt of its own; takes tens of milliseconds. `None` where the
+/// system gives no random bytes.
+pub(super) fn hash(password: &Password) -> Option<String> {
+    let hash = argon2()?.hash_password(password.reveal().as_bytes()).ok()?;
+    Some(hash.to_string())
+}
+
+fn verify(password: &Password, hash: &str) -> bool {
+    let (Some(argon2), Ok(hash)) = (argon2(), PasswordHash::new(hash)) else {
+        tracing::error!("a stored password hash cannot be read; nobody can log in with it");
+        return false;
+    };
+    // The parameters are those of the hash.
+    argon2.verify_password(password.reveal().as_bytes(), &hash).is_ok()
+}
+
+fn argon2() -> Option<Argon2<'static>> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
+    Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_is_salted_argon2id_and_fits_its_password_only() {
+        let (password, other): (Password, Password) =
+            ("cytus".parse().unwrap(), "cytus2".parse().unwrap());
+        let (first, second) = (hash(&password).unwrap(), hash(&password).unwrap());
+        assert!(first.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{first}");
+        assert_ne!(first, second);
+        assert!(verify(&password, &first) && verify(&password, &second));
+        assert!(!verify(&other, &first));
+    }
+
+    #[test]
+    fn nobody_has_a_hash_that_costs_the_same_and_fits_nothing() {
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let somebody = hash(&"cytus".parse().unwrap()).unwrap();
+        assert_eq!(nobody.params, PasswordHash::new(&somebody).unwrap().params);
+        assert!(!verify(&"cytus".parse().unwrap(), NOBODY));
+    }
+}

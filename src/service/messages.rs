@@ -1,0 +1,169 @@
+//! Sending and reading messages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::sessions::LiveSession;
+use super::{Responder, Service, failure};
+use crate::model::{Body, CursorName, Message, UserName};
+use crate::protocol::command::{Ack, Fetch, FetchFrom, Post};
+use crate::protocol::json;
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::{self, Acked, Inbox, PAGE_BYTES_MAX, Posted, Reply, SentTo};
+use crate::store::{self, Append, Appended, CURSORS_MAX, Moved, PageBounds, PageStart, StoreError};
+
+/// How often `inbox` begins again when somebody else has read the same messages first. Each time
+/// that somebody got on.
+const INBOX_TRIES_MAX: usize = 100;
+
+/// What stands around a message's text and names in a reply, in bytes; generously.
+const MESSAGE_FRAME_BYTES: usize = 160;
+
+impl Service {
+    /// `send`: answered when the message is durable.
+    pub(super) fn send(
+        &self,
+        session: &LiveSession,
+        to: UserName,
+        body: Body,
+        responder: Responder,
+    ) {
+        let append = Append { sender: session.user, to: vec![to], body, key: None };
+        self.store.append(append, move |appended| match appended {
+            Ok(Appended::Stored { .. }) => responder.answer(Reply::Sent),
+            refused => responder.answer(refuse_append(refused)),
+        });
+    }
+
+    /// `post`: answered when every copy is durable.
+    pub(super) fn post(&self, session: &LiveSession, post: Post, responder: Responder) {
+        let Post { to, body, key } = post;
+        let key = key.map(|key| key.as_str().into());
+        let append = Append { sender: session.user, to: to.clone(), body, key };
+        self.store.append(append, move |appended| match appended {
+            Ok(Appended::Stored { ids, at, duplicate }) => {
+                let sent: Vec<SentTo> =
+                    to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
+                match sent.first() {
+                    Some(&SentTo { id, .. }) => {
+                        responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
+                    }
+                    None => responder.answer(Code::Internal),
+                }
+            }
+            refused => responder.answer(refuse_append(refused)),
+        });
+    }
+
+    /// `inbox`: reads what is after the cursor, and moves the cursor behind it if nobody else did
+    /// in between; so each message is told to exactly one of any number of readers. The reading
+    /// holds up no sender, and what is told is told only once the cursor's move is durable.
+    pub(super) fn inbox(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
+        self.try_inbox(Arc::clone(session), responder, INBOX_TRIES_MAX);
+    }
+
+    fn try_inbox(self: &Arc<Self>, session: Arc<LiveSession>, responder: Responder, tries: usize) {
+        let service = Arc::clone(self);
+        let (user, cursor) = (session.user, CursorName::inbox());
+        let bounds = page_bounds(usize::MAX);
+        self.store.read_unread(user, cursor.clone(), bounds, move |found| {
+            let unread = match found {
+                Ok(unread) => unread,
+                Err(error) => return responder.answer(failure(error)),
+            };
+            let Some(last) = unread.messages.last() else {
+                return responder.answer(Reply::Inbox(Inbox { senders: Vec::new(), more: false }));
+            };
+            let (seen, upto) = (unread.seen, last.id);
+            let again = Arc::clone(&service);
+            service.store.move_cursor(user, cursor, seen, upto, move |moved| match moved {
+                Ok(Moved::Yes) => {
+                    let (senders, more) = (by_sender(unread.messages), unread.more);
+                    responder.answer(Reply::Inbox(Inbox { senders, more }));
+                }
+                Ok(Moved::No) if tries > 0 => again.try_inbox(session, responder, tries - 1),
+                Ok(Moved::No) => responder.answer(Code::Busy),
+                Err(error) => responder.answer(failure(error)),
+            });
+        });
+    }
+
+    /// `fetch`: changes nothing.
+    pub(super) fn fetch(&self, session: &LiveSession, fetch: Fetch, responder: Responder) {
+        let start = match fetch.from {
+            FetchFrom::After(id) => PageStart::After(id),
+            FetchFrom::Before(id) => PageStart::Before(id),
+            FetchFrom::Cursor(name) => PageStart::Cursor(name),
+        };
+        let with = fetch.with.as_ref().map(UserName::to_string);
+        let bounds = page_bounds(fetch.limit);
+        let done = move |found| match found {
+            Ok(Some(store::Page { messages, more })) => {
+                responder.answer(Reply::Page(reply::Page { messages, more }));
+            }
+            Ok(None) => {
+                responder.answer(Refusal::from(Code::UnknownRecipient).about(with));
+            }
+            Err(error) => responder.answer(failure(error)),
+        };
+        self.store.read_page(session.user, start, fetch.with, fetch.since, bounds, done);
+    }
+
+    /// `ack`: answered when the cursor's place is durable.
+    pub(super) fn ack(&self, session: &LiveSession, ack: Ack, responder: Responder) {
+        let Ack { cursor, upto, rewind } = ack;
+        let done = {
+            let cursor = cursor.clone();
+            move |acked| match acked {
+                Ok(store::Acked::At(upto)) => {
+                    responder.answer(Reply::Acked(Acked { cursor, upto }));
+                }
+                Ok(store::Acked::BeyondTheLog) => responder.answer(Code::UnknownMessage),
+                Ok(store::Acked::TooMany) => responder.answer(Refusal::new(
+                    Code::BadArgument,
+                    format!("cursor: you have {CURSORS_MAX} already"),
+                )),
+                Err(error) => responder.answer(failure(error)),
+            }
+        };
+        self.store.ack(session.user, cursor, upto, rewind, done);
+    }
+}
+
+/// What is said of a message that was not stored.
+fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
+    let names = |users: Vec<UserName>| users.into_iter().map(|user| user.to_string());
+    match appended {
+        Ok(Appended::UnknownRecipients(users)) => {
+            Refusal::from(Code::UnknownRecipient).about(names(users)).into()
+        }
+        Ok(Appended::InboxFull(users)) => Refusal::from(Code::InboxFull).about(names(users)).into(),
+        Ok(Appended::KeyConflict) => Code::KeyConflict.into(),
+        Ok(Appended::Stored { .. }) => Code::Internal.into(),
+        Err(error) => failure(error),
+    }
+}
+
+fn page_bounds(messages: usize) -> PageBounds {
+    PageBounds { messages, size: PAGE_BYTES_MAX, measure: encoded_bytes }
+}
+
+/// How many bytes a message takes in a reply, at most.
+fn encoded_bytes(message: &Message) -> usize {
+    let names = message.from.as_str().len() + message.to.as_str().len();
+    MESSAGE_FRAME_BYTES + names + json::text_bytes(message.body.as_str())
+}
+
+/// Groups by sender, the senders in the order of each one's first message.
+fn by_sender(messages: Vec<Message>) -> Vec<(UserName, Vec<Body>)> {
+    let mut senders: Vec<(UserName, Vec<Body>)> = Vec::new();
+    let mut places: HashMap<UserName, usize> = HashMap::new();
+    for message in messages {
+        let place = *places.entry(message.from.clone()).or_insert(senders.len());
+        if place == senders.len() {
+            senders.push((message.from, Vec::new()));
+        }
+        senders[place].1.push(message.body);
+    }
+    senders
+}

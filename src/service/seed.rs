@@ -1,0 +1,88 @@
+//! The users of a new database: those of `seed/users.json`, which is part of the binary.
+
+use std::sync::mpsc;
+use std::thread;
+
+use serde::Deserialize;
+
+use super::hashers;
+use crate::model::{Password, UserName};
+use crate::store::{NewUser, Store, StoreError};
+
+const SEED: &str = include_str!("../../seed/users.json");
+
+/// Why a new database was not given its users.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The store did not take them.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// They could not be read or their passwords hashed: a fault of the build or the system.
+    #[error("the first users cannot be made: {0}")]
+    Users(String),
+}
+
+#[derive(Deserialize)]
+struct SeedUser {
+    name: UserName,
+    display_name: String,
+    password: String,
+}
+
+/// Gives a database that has never been seeded its first users (none, without `wanted`; the
+/// choice is remembered). Blocks until they are durable. Tells whether it was a new one.
+///
+/// # Errors
+/// See [`SeedError`].
+pub fn seed(store: &Store, wanted: bool) -> Result<bool, SeedError> {
+    if wait(|done| store.is_seeded(done))? {
+        return Ok(false);
+    }
+    let users = if wanted { users()? } else { Vec::new() };
+    Ok(wait(|done| store.seed_users(users, done))?)
+}
+
+fn users() -> Result<Vec<NewUser>, SeedError> {
+    let users: Vec<SeedUser> =
+        serde_json::from_str(SEED).map_err(|error| SeedError::Users(error.to_string()))?;
+    // Hashing is slow on purpose: all at once.
+    let hashing: Vec<_> =
+        users.into_iter().map(|user| thread::spawn(move || user.hashed())).collect();
+    let hashed = hashing.into_iter().map(|user| user.join().ok().flatten());
+    let users: Option<Vec<NewUser>> = hashed.collect();
+    users.ok_or_else(|| SeedError::Users("a password could not be hashed".to_owned()))
+}
+
+impl SeedUser {
+    fn hashed(self) -> Option<NewUser> {
+        let password: Password = self.password.parse().ok()?;
+        Some(NewUser {
+            name: self.name,
+            display_name: self.display_name,
+            password_hash: hashers::hash(&password)?,
+            password_is_published: true,
+        })
+    }
+}
+
+/// Waits for what the store answers.
+fn wait<T: Send + 'static>(
+    ask: impl FnOnce(Box<dyn FnOnce(Result<T, StoreError>) + Send>),
+) -> Result<T, StoreError> {
+    let (sender, receiver) = mpsc::channel();
+    ask(Box::new(move |answer| drop(sender.send(answer))));
+    receiver.recv().unwrap_or(Err(StoreError::Closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_users_of_the_seed_are_in_the_binary() {
+        let users: Vec<SeedUser> = serde_json::from_str(SEED).unwrap();
+        let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+        assert_eq!(names, ["paff", "neko", "robo", "ivy", "vanessa"]);
+        assert!(users.iter().all(|user| user.password == "cytus"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The sessions in use, in memory: a request's token is looked up here and costs no read and no
+//! write of the store. When a session was last used is noted here and stored once a minute.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use crate::model::{SessionId, Timestamp, TokenHash, UserId};
+use crate::store::StoredSession;
+
+/// From how many sessions in memory on those that are not in use are forgotten; the store still
+/// has them.
+const SESSIONS_IN_MEMORY: usize = 10_000;
+/// Not used for so long is not in use.
+const NOT_IN_USE: Duration = Duration::from_secs(3600);
+
+/// A session whose holder may act.
+#[derive(Debug)]
+pub(super) struct LiveSession {
+    pub(super) id: SessionId,
+    pub(super) token: TokenHash,
+    pub(super) user: UserId,
+    expires_at: Timestamp,
+    /// When it was last used, and what the store has of that; in milliseconds as [`Timestamp`].
+    seen: AtomicI64,
+    stored_seen: AtomicI64,
+}
+
+/// What is known of a token.
+pub(super) enum Lookup {
+    /// It is that of a session, which counts as used now.
+    Live(Arc<LiveSession>),
+    /// Its session has ended.
+    Ended,
+    /// Its session has just been found to be over.
+    Expired(SessionId),
+    /// It is not in memory.
+    Unknown,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Live(Arc<LiveSession>),
+    /// Ended a moment ago. It stays until the next sweep but one, so that a request that read the
+    /// session from the store just before cannot put it back.
+    Ended {
+        swept: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Sessions {
+    entries: RwLock<HashMap<TokenHash, Entry>>,
+    idle: Duration,
+}
+
+impl Sessions {
+    pub(super) fn new(idle: Duration) -> Self {
+        Self { entries: RwLock::default(), idle }
+    }
+
+    /// Looks a token up and notes that its session is used.
+    pub(super) fn find(&self, token: &TokenHash, now: Timestamp) -> Lookup {
+        let session = match self.read().get(token) {
+            Some(Entry::Live(session)) => Arc::clone(session),
+            Some(Entry::Ended { .. }) => return Lookup::Ended,
+            None => return Lookup::Unknown,
+        };
+        let seen = Timestamp(session.seen.load(Ordering::Relaxed));
+        if now >= session.expires_at || now >= seen.plus(self.idle) {
+            self.end(*token);
+            return Lookup::Expired(session.id);
+        }
+        session.seen.fetch_max(now.0, Ordering::Relaxed);
+        Lookup::Live(session)
+    }
+
+    /// Takes a session in as it was read from the store, unless it has ended since. That of a
+    /// disabled user is as good as ended.
+    pub(super) fn insert(&self, token: TokenHash, stored: StoredSession) {
+        if stored.disabled {
+            return;
+        }
+        let session = LiveSession {
+            id: stored.id,
+            token,
+            user: stored.user,
+            expires_at: stored.expires_at,
+            seen: AtomicI64::new(stored.last_seen_at.0),
+            stored_seen: AtomicI64::new(stored.last_seen_at.0),
+        };
+        self.write().entry(token).or_insert_with(|| Entry::Live(Arc::new(session)));
+    }
+
+    /// From now on the token is no session's.
+    pub(super) fn end(&self, token: TokenHash) {
+        self.write().insert(token, Entry::Ended { swept: false });
+    }
+
+    /// [`Self::end`] for each.
+    pub(super) fn end_all(&self, tokens: impl IntoIterator<Item = TokenHash>) {
+        for token in tokens {
+            self.end(token);
+        }
+    }
+
+    /// The sessions that were used since this was last asked, and when; forgets what need not be
+    /// remembered.
+    pub(super) fn take_seen(&self, now: Timestamp) -> Vec<(SessionId, Timestamp)> {
+        let mut entries = self.write();
+        let crowded = entries.len() > SESSIONS_IN_MEMORY;
+        let in_use_after = now.minus(NOT_IN_USE).0;
+        let mut taken = Vec::new();
+        entries.retain(|_, entry| match entry {
+            Entry::Live(session) => {
+                let seen = session.seen.load(Ordering::Relaxed);
+                if session.stored_seen.swap(seen, Ordering::Relaxed) != seen {
+                    taken.push((session.id, Timestamp(seen)));
+                }
+                !crowded || seen > in_use_after
+            }
+            Entry::Ended { swept } => !std::mem::replace(swept, true),
+        });
+        taken
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<TokenHash, Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<TokenHash, Entry>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Token;
+
+    const IDLE: Duration = Duration::from_secs(100);
+
+    fn stored() -> StoredSession {
+        StoredSession {
+            id: SessionId(1),
+            user: UserId(1),
+            last_seen_at: Timestamp(0),
+            expires_at: Timestamp(1_000_000),
+            disabled: false,
+        }
+    }
+
+    fn sessions() -> (Sessions, TokenHash) {
+        let (sessions, token) = (Sessions::new(IDLE), Token::generate().hash());
+        sessions.insert(token, stored());
+        (sessions, token)
+    }
+
+    fn lives(sessions: &Sessions, token: TokenHash, now: i64) -> bool {
+        matches!(sessions.find(&token, Timestamp(now)), Lookup::Live(_))
+    }
+
+    #[test]
+    fn use_keeps_a_session_until_its_lifetime_is_over() {
+        let (sessions, token) = sessions();
+        for now in (0..1_000_000).step_by(99_000) {
+            assert!(lives(&sessions, token, now), "at {now}");
+        }
+        assert!(matches!(sessions.find(&token, Timestamp(1_000_000)), Lookup::Expired(_)));
+    }
+
+    #[test]
+    fn unused_session_expires_and_a_clock_set_back_does_not_revive_it() {
+        let (sessions, token) = sessions();
+        assert!(matches!(sessions.find(&token, Timestamp(100_000)), Lookup::Expired(SessionId(1))));
+        assert!(matches!(sessions.find(&token, Timestamp(0)), Lookup::Ended));
+    }
+
+    #[test]
+    fn ended_session_is_not_put_back_by_who_read_it_before() {
+        let (sessions, token) = sessions();
+        sessions.end(token);
+        sessions.insert(token, stored());
+        sessions.take_seen(Timestamp(1));
+        sessions.insert(token, stored());
+        assert!(!lives(&sessions, token, 1));
+    }
+
+    #[test]
+    fn session_of_a_disabled_user_is_none() {
+        let (sessions, token) = (Sessions::new(IDLE), Token::generate().hash());
+        sessions.insert(token, StoredSession { disabled: true, ..stored() });
+        assert!(!lives(&sessions, token, 1));
+    }
+
+    #[test]
+    fn last_use_is_told_once() {
+        let (sessions, token) = sessions();
+        assert!(sessions.take_seen(Timestamp(1)).is_empty());
+        assert!(lives(&sessions, token, 5));
+        assert_eq!(sessions.take_seen(Timestamp(6)), [(SessionId(1), Timestamp(5))]);
+        assert!(sessions.take_seen(Timestamp(7)).is_empty());
+    }
+}

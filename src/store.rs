@@ -1,0 +1,88 @@
+//! The store: one SQLite file, one writer, a few readers.
+//!
+//! All SQL, every SQLite type and every SQLite error is in here. What is asked of the store is
+//! done on its own threads; the answer comes through the callback that was given, once, on one of
+//! those threads: a write's after its commit has returned, so what a callback is told is durable.
+//! A callback must not block.
+//!
+//! This module knows no protocol and no socket.
+
+mod cursors;
+mod error;
+mod file;
+mod messages;
+mod migrations;
+mod readers;
+mod sessions;
+mod users;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::types::Type;
+
+pub use cursors::{Acked, CURSORS_MAX, Moved};
+pub use error::{OpenError, StoreError};
+pub use messages::{Append, Appended, Page, PageBounds, PageStart, Unread};
+pub use sessions::{NewSession, Opened, StoredSession};
+pub use users::{NewUser, StoredUser};
+
+use crate::model::Invalid;
+use file::DatabaseFile;
+use readers::Readers;
+use writer::Writer;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The database file; it is created where there is none, in a folder that exists.
+    pub path: PathBuf,
+    /// How many threads (and connections of the pool) read.
+    pub readers: usize,
+    /// The most unread messages of one inbox.
+    pub inbox_unread_max: usize,
+}
+
+/// Called once when the store can no longer vouch for what it says: a commit or an fsync failed
+/// in a way that leaves the outcome unknown, or the file is not the one that was opened. It must
+/// end the process; it must not return to let more be acknowledged.
+pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
+
+/// An open database. Dropping it is not closing it: see [`Store::close`].
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+    /// Held for the lock on it.
+    file: DatabaseFile,
+}
+
+impl Store {
+    /// Opens the database, creating and migrating it as needed, and starts the threads.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A file that is refused is left as it was.
+    pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
+        let file = DatabaseFile::prepare(&options.path)?;
+        let writer = Writer::open(&file, options.inbox_unread_max, on_fatal)?;
+        let readers = Readers::open(&file, options.readers)?;
+        Ok(Self { writer, readers, file })
+    }
+
+    /// The file, as an absolute path with no symbolic link left in it.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Does what has been asked for, answers it, takes nothing more, and closes the file with its
+    /// log folded in. Blocks until that is done.
+    pub fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+    }
+}
+
+/// Something stands in the file that the server would never have put there.
+fn not_a_value(column: usize, error: Invalid) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}

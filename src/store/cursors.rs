@@ -1,0 +1,129 @@
+//! Cursors: how far each reader has read. Reading moves one; it takes nothing out of the log.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Store;
+use super::error::StoreError;
+use super::messages;
+use super::writer::{Context, Statements};
+use crate::model::{CursorName, MessageId, Timestamp, UserId};
+
+/// The most cursors of one user.
+pub const CURSORS_MAX: usize = 1_000;
+
+/// What came of acknowledging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acked {
+    /// The cursor stands here now.
+    At(MessageId),
+    /// There is no message with that id yet; the cursor was not moved.
+    BeyondTheLog,
+    /// The user has [`CURSORS_MAX`] cursors already; none was made.
+    TooMany,
+}
+
+/// What came of moving a cursor from where it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It has been moved.
+    Yes,
+    /// Somebody else had moved it in between; it was left alone.
+    No,
+}
+
+impl Store {
+    /// Moves a cursor up to `upto`; backwards only with `rewind`. Durable when `done` is called.
+    pub fn ack(
+        &self,
+        user: UserId,
+        cursor: CursorName,
+        upto: MessageId,
+        rewind: bool,
+        done: impl FnOnce(Result<Acked, StoreError>) + Send + 'static,
+    ) {
+        let ack = move |context: &mut Context<'_>| ack(context, user, &cursor, upto, rewind);
+        self.writer.submit(Statements::One, ack, done);
+    }
+
+    /// Moves a cursor from `seen` to `upto` if that is where it still stands: what was read from
+    /// `seen` on is then the caller's alone. Durable when `done` is called.
+    pub fn move_cursor(
+        &self,
+        user: UserId,
+        cursor: CursorName,
+        seen: MessageId,
+        upto: MessageId,
+        done: impl FnOnce(Result<Moved, StoreError>) + Send + 'static,
+    ) {
+        let advance = move |context: &mut Context<'_>| {
+            if position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO) != seen {
+                return Ok(Moved::No);
+            }
+            set(context, user, &cursor, seen, upto)?;
+            Ok(Moved::Yes)
+        };
+        self.writer.submit(Statements::One, advance, done);
+    }
+}
+
+fn ack(
+    context: &mut Context<'_>,
+    user: UserId,
+    cursor: &CursorName,
+    upto: MessageId,
+    rewind: bool,
+) -> rusqlite::Result<Acked> {
+    if upto > messages::newest(context)? {
+        return Ok(Acked::BeyondTheLog);
+    }
+    let found = position(context.connection, user, cursor)?;
+    if found.is_none() && count(context.connection, user)? >= CURSORS_MAX {
+        return Ok(Acked::TooMany);
+    }
+    let seen = found.unwrap_or(MessageId::ZERO);
+    if found.is_some() && (upto == seen || (upto < seen && !rewind)) {
+        return Ok(Acked::At(seen));
+    }
+    set(context, user, cursor, seen, upto)?;
+    Ok(Acked::At(upto))
+}
+
+/// Where a cursor stands, if there is one.
+pub(super) fn position(
+    connection: &Connection,
+    user: UserId,
+    cursor: &CursorName,
+) -> rusqlite::Result<Option<MessageId>> {
+    connection
+        .prepare_cached("SELECT upto_id FROM cursors WHERE user_id = ?1 AND name = ?2")?
+        .query_row(params![user.0, cursor.as_str()], |row| Ok(MessageId(row.get(0)?)))
+        .optional()
+}
+
+fn set(
+    context: &mut Context<'_>,
+    user: UserId,
+    cursor: &CursorName,
+    seen: MessageId,
+    upto: MessageId,
+) -> rusqlite::Result<()> {
+    if *cursor == CursorName::inbox() {
+        messages::forget_unread(context, user, seen, upto)?;
+    }
+    context
+        .connection
+        .prepare_cached(
+            "INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (user_id, name)
+             DO UPDATE SET upto_id = excluded.upto_id, moved_at = excluded.moved_at",
+        )?
+        .execute(params![user.0, cursor.as_str(), upto.0, Timestamp::now().0])?;
+    Ok(())
+}
+
+fn count(connection: &Connection, user: UserId) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("SELECT count(*) FROM cursors WHERE user_id = ?1")?
+        .query_row([user.0], |row| row.get(0))
+        .map(|count: u32| count as usize)
+}

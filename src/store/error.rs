@@ -1,0 +1,102 @@
+//! What can go wrong with the store, in the words of those who can do something about it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why something was not done, or is not known to be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was done: too much is waiting, or somebody else holds the file. Later it will go.
+    #[error("the store is busy")]
+    Busy,
+    /// Nothing was done: there is no room on the disk.
+    #[error("the disk is full")]
+    Full,
+    /// Nothing was done: the store is closing.
+    #[error("the store is closing")]
+    Closed,
+    /// Nothing was done: a statement failed. A bug.
+    #[error("a statement failed: {0}")]
+    Statement(String),
+    /// The store can no longer vouch for what it says.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly,
+            ) => Self::Fatal(error.to_string()),
+            _ => Self::Statement(error.to_string()),
+        }
+    }
+}
+
+/// Why a database was not opened. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The name is none of a file: empty, `:memory:`, or a `file:` URI.
+    #[error("{0:?} is not the name of a database file")]
+    NotAFileName(PathBuf),
+    /// It is not there, and neither is the folder to create it in; or it is a folder.
+    #[error("{path} {problem}", path = .path.display())]
+    NoInput {
+        /// What was asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// It is a file, and not one of ours.
+    #[error("{path} {problem}", path = .path.display())]
+    NotOurs {
+        /// What was asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process serves it.
+    #[error("{path} is in use by {holder}", path = .path.display())]
+    InUse {
+        /// What was asked for.
+        path: PathBuf,
+        /// Who has it.
+        holder: String,
+    },
+    /// The system does not let us read or write it.
+    #[error("{path} cannot be opened: {source}", path = .path.display())]
+    Io {
+        /// What was asked for, or what lies beside it.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// SQLite does not let us read or write it.
+    #[error("{path} cannot be opened: {problem}", path = .path.display())]
+    Sqlite {
+        /// What was asked for.
+        path: PathBuf,
+        /// What SQLite says.
+        problem: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::NotOurs { path, problem: format!("is damaged ({error})") }
+            }
+            _ => Self::Sqlite { path, problem: error.to_string() },
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The database file before SQLite opens it: where it is, whether it is ours, that nobody else
+//! serves it, and that it is still there.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+
+/// Stands in the header of every file of ours: `CHAT` in ASCII.
+pub(super) const APPLICATION_ID: u32 = 0x4348_4154;
+
+/// The bytes that every SQLite 3 file begins with, and where in the header our number stands
+/// (the SQLite file format, section 1.3).
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+const HEADER_BYTES: usize = 100;
+const APPLICATION_ID_AT: usize = 68;
+
+/// A database file that is ours to open: its lock is held for as long as this lives.
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+    /// Locked. The lock file stays when the process ends: removing it would race with the next.
+    _lock: File,
+}
+
+impl DatabaseFile {
+    /// Finds the file, refuses it where it is not ours, locks it against a second server, and
+    /// creates it (empty, for its owner only) where there is none.
+    pub(super) fn prepare(given: &Path) -> Result<Self, OpenError> {
+        let path = resolve(given)?;
+        check_header(&path)?;
+        let lock = lock(&path)?;
+        create(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which files SQLite has open now.
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        let wal = with_suffix(&self.path, "-wal");
+        let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+        let found = (identity(&self.path)?, identity(&wal)?);
+        Ok(Identity { path: self.path.clone(), wal, found })
+    }
+}
+
+/// Which files were opened. An open file that was renamed or removed takes writes as if nothing
+/// had happened, and whoever opens the name finds none of them.
+pub(super) struct Identity {
+    path: PathBuf,
+    wal: PathBuf,
+    found: ((u64, u64), (u64, u64)),
+}
+
+impl Identity {
+    /// Whether the names still lead to the files that were opened.
+    pub(super) fn is_intact(&self) -> bool {
+        let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        identity(&self.path) == Some(self.found.0) && identity(&self.wal) == Some(self.found.1)
+    }
+}
+
+/// The absolute path with no symbolic link in it, so that it means the same for as long as the
+/// server runs.
+fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
+    let text = given.to_string_lossy();
+    if text.is_empty() || text == ":memory:" || text.starts_with("file:") {
+        return Err(OpenError::NotAFileName(given.to_owned()));
+    }
+    let no_input = |problem| OpenError::NoInput { path: given.to_owned(), problem };
+    match fs::canonicalize(given) {
+        Ok(path) if path.is_dir() => return Err(no_input("is a folder, not a database file")),
+        Ok(path) => return Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(io_error(given, error)),
+    }
+    if fs::symlink_metadata(given).is_ok() {
+        return Err(no_input("is a symbolic link to nothing"));
+    }
+    let name = given.file_name().ok_or_else(|| OpenError::NotAFileName(given.to_owned()))?;
+    let parent = given.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match fs::canonicalize(parent.unwrap_or(Path::new("."))) {
+        Ok(parent) => Ok(parent.join(name)),
+        Err(_) => Err(no_input("is in a folder that does not exist")),
+    }
+}
+
+/// Reads the header with nothing but a read, so that a file that is refused stays untouched.
+fn check_header(path: &Path) -> Result<(), OpenError> {
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    match File::open(path) {
+        Ok(file) => file
+            .take(HEADER_BYTES as u64)
+            .read_to_end(&mut header)
+            .map_err(|error| io_error(path, error))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_error(path, error)),
+    };
+    let not_ours =
+        |problem: &str| OpenError::NotOurs { path: path.to_owned(), problem: problem.into() };
+    if header.is_empty() {
+        return Ok(());
+    }
+    if !header.starts_with(SQLITE_MAGIC) || header.len() < HEADER_BYTES {
+        return Err(not_ours("is not a SQLite database"));
+    }
+    let id = &header[APPLICATION_ID_AT..APPLICATION_ID_AT + 4];
+    if id != APPLICATION_ID.to_be_bytes() {
+        return Err(not_ours("is the database of another program"));
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock_path = with_suffix(path, ".lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock_path)
+        .map_err(|error| io_error(&lock_path, error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let holder = match holder.trim() {
+                "" => "another process".to_owned(),
+                pid => format!("process {pid}"),
+            };
+            return Err(OpenError::InUse { path: path.to_owned(), holder });
+        }
+        Err(TryLockError::Error(error)) => return Err(io_error(&lock_path, error)),
+    }
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(|error| io_error(&lock_path, error))?;
+    Ok(file)
+}
+
+/// Creates the file where there is none, and makes its name durable. An existing one is opened for
+/// writing and closed again: SQLite would fall back to reading only, and say so much later.
+fn create(path: &Path) -> Result<(), OpenError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| io_error(path, error))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(folder, error))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn io_error(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { path: path.to_owned(), source }
+}

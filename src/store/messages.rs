@@ -1,0 +1,411 @@
+//! The log: appending to it, and reading it.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, Row, params};
+
+use super::error::StoreError;
+use super::writer::{Context, Statements};
+use super::{Store, cursors, users};
+use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
+
+/// A message to be stored, one copy for each recipient.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Who sends it.
+    pub sender: UserId,
+    /// Whom it is for: at least one, none twice.
+    pub to: Vec<UserName>,
+    /// Its text.
+    pub body: Body,
+    /// The sender's key for it: the same again is the same message.
+    pub key: Option<Box<str>>,
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the log.
+    Stored {
+        /// The id of each recipient's copy, in the order of [`Append::to`].
+        ids: Vec<MessageId>,
+        /// When it was taken.
+        at: Timestamp,
+        /// It was there already, by its key.
+        duplicate: bool,
+    },
+    /// Nothing was stored: these are no users.
+    UnknownRecipients(Vec<UserName>),
+    /// Nothing was stored: these have too many unread messages.
+    InboxFull(Vec<UserName>),
+    /// Nothing was stored: the key belongs to another text or other recipients.
+    KeyConflict,
+}
+
+/// Messages out of an inbox, and where they were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Where the cursor stood.
+    pub seen: MessageId,
+    /// What comes after it, in the order of the log.
+    pub messages: Vec<Message>,
+    /// There is more.
+    pub more: bool,
+}
+
+/// A part of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// In the order of the log.
+    pub messages: Vec<Message>,
+    /// There is more in the direction of the reading.
+    pub more: bool,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageStart {
+    /// With the oldest after this id.
+    After(MessageId),
+    /// With the newest before this id.
+    Before(MessageId),
+    /// With the oldest after this cursor of the reader.
+    Cursor(CursorName),
+}
+
+/// What ends a page.
+pub struct PageBounds {
+    /// So many messages.
+    pub messages: usize,
+    /// So much of what `measure` says; the first message always fits.
+    pub size: usize,
+    /// What a message counts for.
+    pub measure: fn(&Message) -> usize,
+}
+
+impl Store {
+    /// Appends a message to the log. Durable, and in the recipients' inboxes, when `done` is
+    /// called; messages are in the log in the order of the calls.
+    pub fn append(
+        &self,
+        append: Append,
+        done: impl FnOnce(Result<Appended, StoreError>) + Send + 'static,
+    ) {
+        let one = append.to.len() == 1;
+        let statements = if one { Statements::One } else { Statements::Several };
+        self.writer.submit(statements, move |context| insert(context, &append), done);
+    }
+
+    /// Reads what is after a cursor of the reader. The cursor stays where it is.
+    pub fn read_unread(
+        &self,
+        reader: UserId,
+        cursor: CursorName,
+        bounds: PageBounds,
+        done: impl FnOnce(Result<Unread, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            let seen = cursors::position(connection, reader, &cursor)?.unwrap_or(MessageId::ZERO);
+            let Page { messages, more } = page(
+                connection,
+                &Selection { reader, with: None, since: None, direction: Direction::After(seen) },
+                &bounds,
+            )?;
+            Ok(Unread { seen, messages, more })
+        };
+        self.readers.submit(read, done);
+    }
+
+    /// Reads a part of the log as `reader` may see it: what came in; with `with`, the
+    /// conversation with that user in both directions. `None` where `with` is no user.
+    pub fn read_page(
+        &self,
+        reader: UserId,
+        start: PageStart,
+        with: Option<UserName>,
+        since: Option<Timestamp>,
+        bounds: PageBounds,
+        done: impl FnOnce(Result<Option<Page>, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            let with = match with {
+                None => None,
+                Some(name) => match users::id_of(connection, &name)? {
+                    Some(id) => Some(id),
+                    None => return Ok(None),
+                },
+            };
+            let direction = match start {
+                PageStart::After(id) => Direction::After(id),
+                PageStart::Before(id) => Direction::Before(id),
+                PageStart::Cursor(name) => Direction::After(
+                    cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
+                ),
+            };
+            page(connection, &Selection { reader, with, since, direction }, &bounds).map(Some)
+        };
+        self.readers.submit(read, done);
+    }
+}
+
+fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Appended> {
+    if let Some(key) = &append.key
+        && let Some(appended) = find_by_key(context.connection, append, key)?
+    {
+        return Ok(appended);
+    }
+    let mut recipients = Vec::with_capacity(append.to.len());
+    let mut unknown = Vec::new();
+    for name in &append.to {
+        match users::resolve(context, name)? {
+            Some(id) => recipients.push(id),
+            None => unknown.push(name.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        return Ok(Appended::UnknownRecipients(unknown));
+    }
+    let mut full = Vec::new();
+    for (&recipient, name) in recipients.iter().zip(&append.to) {
+        if unread(context, recipient)? >= context.inbox_unread_max {
+            full.push(name.clone());
+        }
+    }
+    if !full.is_empty() {
+        return Ok(Appended::InboxFull(full));
+    }
+    let at = Timestamp::now();
+    let mut newest = newest(context)?;
+    let mut ids = Vec::with_capacity(recipients.len());
+    for &recipient in &recipients {
+        newest = MessageId(newest.0 + 1);
+        context
+            .connection
+            .prepare_cached(
+                "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                newest.0,
+                at.0,
+                append.sender.0,
+                recipient.0,
+                append.key,
+                append.body.as_str()
+            ])?;
+        ids.push(newest);
+    }
+    context.memory.newest = Some(newest);
+    for recipient in recipients {
+        *context.memory.unread.entry(recipient).or_default() += 1;
+    }
+    Ok(Appended::Stored { ids, at, duplicate: false })
+}
+
+/// What an earlier message of the sender with this key says of this one; `None` where there is
+/// none.
+fn find_by_key(
+    connection: &Connection,
+    append: &Append,
+    key: &str,
+) -> rusqlite::Result<Option<Appended>> {
+    let earlier: Vec<(MessageId, Timestamp, UserName, bool)> = connection
+        .prepare_cached(
+            "SELECT m.id, m.sent_at, u.name, m.body = ?3
+               FROM messages m JOIN users u ON u.id = m.recipient_id
+              WHERE m.key = ?1 AND m.sender_id = ?2",
+        )?
+        .query_map(params![key, append.sender.0, append.body.as_str()], |row| {
+            Ok((MessageId(row.get(0)?), Timestamp(row.get(1)?), users::name(row, 2)?, row.get(3)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    let Some(&(_, at, ..)) = earlier.first() else { return Ok(None) };
+    let same_text = earlier.iter().all(|(.., same)| *same);
+    if !same_text || earlier.len() != append.to.len() {
+        return Ok(Some(Appended::KeyConflict));
+    }
+    let id_for = |to: &UserName| earlier.iter().find(|(_, _, name, _)| name == to).map(|row| row.0);
+    let ids: Option<Vec<MessageId>> = append.to.iter().map(id_for).collect();
+    Ok(Some(match ids {
+        Some(ids) => Appended::Stored { ids, at, duplicate: true },
+        None => Appended::KeyConflict,
+    }))
+}
+
+/// The id of the newest message, from memory where it is there.
+pub(super) fn newest(context: &mut Context<'_>) -> rusqlite::Result<MessageId> {
+    if let Some(newest) = context.memory.newest {
+        return Ok(newest);
+    }
+    let newest = context
+        .connection
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM messages")?
+        .query_row([], |row| Ok(MessageId(row.get(0)?)))?;
+    context.memory.newest = Some(newest);
+    Ok(newest)
+}
+
+/// How many unread messages an inbox has, from memory where it is there. Counts no further than
+/// the limit: beyond it the number makes no difference.
+fn unread(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<usize> {
+    if let Some(&unread) = context.memory.unread.get(&user) {
+        return Ok(unread);
+    }
+    let cursor = CursorName::inbox();
+    let seen = cursors::position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO);
+    let unread =
+        count(context.connection, user, seen, MessageId(i64::MAX), context.inbox_unread_max)?;
+    context.memory.unread.insert(user, unread);
+    Ok(unread)
+}
+
+/// Takes note that the inbox cursor moves from `seen` to `upto`.
+pub(super) fn forget_unread(
+    context: &mut Context<'_>,
+    user: UserId,
+    seen: MessageId,
+    upto: MessageId,
+) -> rusqlite::Result<()> {
+    let Some(&unread) = context.memory.unread.get(&user) else { return Ok(()) };
+    // At the limit the count may have stopped short of the truth, and backwards there is more
+    // than was counted: look again when it is needed.
+    if upto < seen || unread >= context.inbox_unread_max {
+        context.memory.unread.remove(&user);
+        return Ok(());
+    }
+    let read = count(context.connection, user, seen, upto, unread)?;
+    context.memory.unread.insert(user, unread - read);
+    Ok(())
+}
+
+/// How many messages for `user` there are after `after` and up to `upto`; no more than `max`.
+fn count(
+    connection: &Connection,
+    user: UserId,
+    after: MessageId,
+    upto: MessageId,
+    max: usize,
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM (
+                 SELECT 1 FROM messages
+                  WHERE recipient_id = ?1 AND id > ?2 AND id <= ?3 LIMIT ?4)",
+        )?
+        .query_row(params![user.0, after.0, upto.0, max as i64], |row| row.get(0))
+        .map(|count: u32| count as usize)
+}
+
+struct Selection {
+    reader: UserId,
+    with: Option<UserId>,
+    since: Option<Timestamp>,
+    direction: Direction,
+}
+
+enum Direction {
+    After(MessageId),
+    Before(MessageId),
+}
+
+/// Reads until the page is full or the log ends. The rows come out of an index in the order of
+/// their ids, so nothing is read that does not go into the page (but what `since` leaves out).
+fn page(
+    connection: &Connection,
+    selection: &Selection,
+    bounds: &PageBounds,
+) -> rusqlite::Result<Page> {
+    let mut page = Filling { messages: Vec::new(), size: 0, more: false, bounds };
+    let since = selection.since.map_or(i64::MIN, |since| since.0);
+    let (sql, edge) = match (&selection.direction, selection.with.is_some()) {
+        (Direction::After(id), false) => (INCOMING_AFTER, id),
+        (Direction::Before(id), false) => (INCOMING_BEFORE, id),
+        (Direction::After(id), true) => (CONVERSATION_AFTER, id),
+        (Direction::Before(id), true) => (CONVERSATION_BEFORE, id),
+    };
+    let with = selection.with.map(|with| with.0);
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = match with {
+        None => statement.query(params![selection.reader.0, edge.0, since])?,
+        Some(with) => statement.query(params![selection.reader.0, edge.0, since, with])?,
+    };
+    while let Some(row) = rows.next()? {
+        if page.take(message(row)?).is_break() {
+            break;
+        }
+    }
+    let mut messages = page.messages;
+    if matches!(selection.direction, Direction::Before(_)) {
+        messages.reverse();
+    }
+    Ok(Page { messages, more: page.more })
+}
+
+struct Filling<'a> {
+    messages: Vec<Message>,
+    size: usize,
+    more: bool,
+    bounds: &'a PageBounds,
+}
+
+impl Filling<'_> {
+    fn take(&mut self, message: Message) -> ControlFlow<()> {
+        self.size += (self.bounds.measure)(&message);
+        let full = self.messages.len() >= self.bounds.messages || self.size > self.bounds.size;
+        if full && !self.messages.is_empty() {
+            self.more = true;
+            return ControlFlow::Break(());
+        }
+        self.messages.push(message);
+        ControlFlow::Continue(())
+    }
+}
+
+macro_rules! select_messages {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.id, m.sent_at, s.name, r.name, m.body
+               FROM messages m
+               JOIN users s ON s.id = m.sender_id
+               JOIN users r ON r.id = m.recipient_id ",
+            $rest
+        )
+    };
+}
+
+const INCOMING_AFTER: &str =
+    select_messages!("WHERE m.recipient_id = ?1 AND m.id > ?2 AND m.sent_at >= ?3 ORDER BY m.id");
+const INCOMING_BEFORE: &str = select_messages!(
+    "WHERE m.recipient_id = ?1 AND m.id < ?2 AND m.sent_at >= ?3 ORDER BY m.id DESC"
+);
+// Two walks of the index that SQLite merges by id; the second is for what the reader sent, and
+// finds nothing where readers talk to themselves.
+const CONVERSATION_AFTER: &str = concat!(
+    select_messages!(
+        "WHERE m.recipient_id = ?1 AND m.sender_id = ?4 AND m.id > ?2 AND m.sent_at >= ?3 UNION ALL "
+    ),
+    select_messages!(
+        "WHERE m.recipient_id = ?4 AND m.sender_id = ?1 AND ?1 <> ?4
+           AND m.id > ?2 AND m.sent_at >= ?3 ORDER BY 1"
+    ),
+);
+const CONVERSATION_BEFORE: &str = concat!(
+    select_messages!(
+        "WHERE m.recipient_id = ?1 AND m.sender_id = ?4 AND m.id < ?2 AND m.sent_at >= ?3 UNION ALL "
+    ),
+    select_messages!(
+        "WHERE m.recipient_id = ?4 AND m.sender_id = ?1 AND ?1 <> ?4
+           AND m.id < ?2 AND m.sent_at >= ?3 ORDER BY 1 DESC"
+    ),
+);
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let body: Box<str> = row.get(4)?;
+    Ok(Message {
+        id: MessageId(row.get(0)?),
+        at: Timestamp(row.get(1)?),
+        from: users::name(row, 2)?,
+        to: users::name(row, 3)?,
+        body: Body::try_from(body).map_err(|error| super::not_a_value(4, error))?,
+    })
+}

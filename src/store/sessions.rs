@@ -1,0 +1,181 @@
+//! Sessions: who has shown a password, and holds a token for it. Only the hash of a token is here.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Store;
+use super::error::StoreError;
+use super::users;
+use super::writer::{Context, Statements};
+use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
+
+/// A session to be opened.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Whose.
+    pub user: UserId,
+    /// Of the token that was made for it.
+    pub token: TokenHash,
+    /// When.
+    pub at: Timestamp,
+    /// When it ends whatever its holder does.
+    pub expires_at: Timestamp,
+    /// How many sessions the user may have, this one included: at least 1.
+    pub sessions_max: usize,
+}
+
+/// An opened session.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The sessions of the user that were ended to make room, the oldest ones, by their tokens.
+    pub ended: Vec<TokenHash>,
+}
+
+/// A session as it stands in the file.
+#[derive(Debug, Clone)]
+pub struct StoredSession {
+    /// Its number.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// When it was last used, give or take a minute.
+    pub last_seen_at: Timestamp,
+    /// When it ends whatever its holder does.
+    pub expires_at: Timestamp,
+    /// The user may not act.
+    pub disabled: bool,
+}
+
+impl Store {
+    /// Opens a session. Durable when `done` is called.
+    pub fn open_session(
+        &self,
+        session: NewSession,
+        done: impl FnOnce(Result<Opened, StoreError>) + Send + 'static,
+    ) {
+        self.writer.submit(Statements::Several, move |context| open(context, &session), done);
+    }
+
+    /// Ends a session; it is fine if it has ended already. Durable when `done` is called.
+    pub fn end_session(
+        &self,
+        id: SessionId,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        let end = move |context: &mut Context<'_>| {
+            context
+                .connection
+                .prepare_cached("DELETE FROM sessions WHERE id = ?1")?
+                .execute([id.0])
+                .map(drop)
+        };
+        self.writer.submit(Statements::One, end, done);
+    }
+
+    /// Looks up a session by its token.
+    pub fn find_session(
+        &self,
+        token: TokenHash,
+        done: impl FnOnce(Result<Option<StoredSession>, StoreError>) + Send + 'static,
+    ) {
+        self.readers.submit(move |connection| find(connection, &token), done);
+    }
+
+    /// Who has a session that has not expired, each once, in the order in which they logged in:
+    /// at most `max`, and whether there are more.
+    pub fn active_users(
+        &self,
+        now: Timestamp,
+        seen_after: Timestamp,
+        max: usize,
+        done: impl FnOnce(Result<(Vec<UserName>, bool), StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            let mut names: Vec<UserName> = connection
+                .prepare_cached(
+                    "SELECT u.name
+                       FROM sessions s JOIN users u ON u.id = s.user_id
+                      WHERE s.expires_at > ?1 AND s.last_seen_at > ?2 AND u.disabled_at IS NULL
+                      GROUP BY u.id ORDER BY min(s.id) LIMIT ?3",
+                )?
+                .query_map(params![now.0, seen_after.0, max as i64 + 1], |row| users::name(row, 0))?
+                .collect::<Result<_, _>>()?;
+            let more = names.len() > max;
+            names.truncate(max);
+            Ok((names, more))
+        };
+        self.readers.submit(read, done);
+    }
+
+    /// Notes when sessions were last used, and ends those that have expired or were not seen since
+    /// `seen_after`. Tells the tokens of the ended ones.
+    pub fn sweep_sessions(
+        &self,
+        seen: Vec<(SessionId, Timestamp)>,
+        now: Timestamp,
+        seen_after: Timestamp,
+        done: impl FnOnce(Result<Vec<TokenHash>, StoreError>) + Send + 'static,
+    ) {
+        let sweep = move |context: &mut Context<'_>| sweep(context, &seen, now, seen_after);
+        self.writer.submit(Statements::Several, sweep, done);
+    }
+}
+
+fn open(context: &mut Context<'_>, session: &NewSession) -> rusqlite::Result<Opened> {
+    let connection = context.connection;
+    let ended = connection
+        .prepare_cached(
+            "DELETE FROM sessions WHERE id IN (
+                 SELECT id FROM sessions WHERE user_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)
+             RETURNING token_hash",
+        )?
+        .query_map(params![session.user.0, session.sessions_max as i64 - 1], |row| {
+            Ok(TokenHash(row.get(0)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    connection
+        .prepare_cached(
+            "INSERT INTO sessions (user_id, token_hash, created_at, last_seen_at, expires_at)
+             VALUES (?1, ?2, ?3, ?3, ?4)",
+        )?
+        .execute(params![session.user.0, session.token.0, session.at.0, session.expires_at.0])?;
+    Ok(Opened { ended })
+}
+
+fn find(connection: &Connection, token: &TokenHash) -> rusqlite::Result<Option<StoredSession>> {
+    connection
+        .prepare_cached(
+            "SELECT s.id, s.user_id, s.last_seen_at, s.expires_at, u.disabled_at IS NOT NULL
+               FROM sessions s JOIN users u ON u.id = s.user_id
+              WHERE s.token_hash = ?1",
+        )?
+        .query_row([token.0], |row| {
+            Ok(StoredSession {
+                id: SessionId(row.get(0)?),
+                user: UserId(row.get(1)?),
+                last_seen_at: Timestamp(row.get(2)?),
+                expires_at: Timestamp(row.get(3)?),
+                disabled: row.get(4)?,
+            })
+        })
+        .optional()
+}
+
+fn sweep(
+    context: &mut Context<'_>,
+    seen: &[(SessionId, Timestamp)],
+    now: Timestamp,
+    seen_after: Timestamp,
+) -> rusqlite::Result<Vec<TokenHash>> {
+    let connection = context.connection;
+    let mut update =
+        connection.prepare_cached("UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1")?;
+    for (id, at) in seen {
+        update.execute([id.0, at.0])?;
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM sessions WHERE expires_at <= ?1 OR last_seen_at <= ?2 RETURNING token_hash",
+        )?
+        .query_map([now.0, seen_after.0], |row| Ok(TokenHash(row.get(0)?)))?
+        .collect()
+}

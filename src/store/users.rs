@@ -1,0 +1,149 @@
+//! Users: who may log in and be written to.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Store;
+use super::error::StoreError;
+use super::writer::{Context, Statements};
+use crate::model::{Timestamp, UserId, UserName};
+
+/// A user to be created.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// What the user logs in with.
+    pub name: UserName,
+    /// What people call the user.
+    pub display_name: String,
+    /// argon2id in the PHC string format.
+    pub password_hash: String,
+    /// The password is one that everybody can know.
+    pub password_is_published: bool,
+}
+
+/// What logging in needs to know of a user.
+#[derive(Debug, Clone)]
+pub struct StoredUser {
+    /// The number.
+    pub id: UserId,
+    /// argon2id in the PHC string format.
+    pub password_hash: String,
+    /// May not log in.
+    pub disabled: bool,
+}
+
+impl Store {
+    /// Looks up a user by name.
+    pub fn find_user(
+        &self,
+        name: UserName,
+        done: impl FnOnce(Result<Option<StoredUser>, StoreError>) + Send + 'static,
+    ) {
+        self.readers.submit(move |connection| find(connection, &name), done);
+    }
+
+    /// Creates these users in a file that has never been seeded, and marks it as seeded; in one
+    /// transaction. Tells whether it did.
+    pub fn seed_users(
+        &self,
+        users: Vec<NewUser>,
+        done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
+    ) {
+        self.writer.submit(Statements::Several, move |context| seed(context, &users), done);
+    }
+
+    /// Whether users have been seeded, or it was decided that there should be none.
+    pub fn is_seeded(&self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
+        self.readers.submit(is_seeded, done);
+    }
+
+    /// The users who can be logged in as by everybody who has read the source.
+    pub fn users_with_published_password(
+        &self,
+        done: impl FnOnce(Result<Vec<UserName>, StoreError>) + Send + 'static,
+    ) {
+        let read = |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "SELECT name FROM users
+                      WHERE password_is_published = 1 AND disabled_at IS NULL ORDER BY id",
+                )?
+                .query_map([], |row| name(row, 0))?
+                .collect()
+        };
+        self.readers.submit(read, done);
+    }
+}
+
+fn find(connection: &Connection, name: &UserName) -> rusqlite::Result<Option<StoredUser>> {
+    connection
+        .prepare_cached(
+            "SELECT id, password_hash, disabled_at IS NOT NULL FROM users WHERE name = ?1",
+        )?
+        .query_row([name.as_str()], |row| {
+            Ok(StoredUser {
+                id: UserId(row.get(0)?),
+                password_hash: row.get(1)?,
+                disabled: row.get(2)?,
+            })
+        })
+        .optional()
+}
+
+fn seed(context: &mut Context<'_>, users: &[NewUser]) -> rusqlite::Result<bool> {
+    if is_seeded(context.connection)? {
+        return Ok(false);
+    }
+    let now = Timestamp::now();
+    let mut insert = context.connection.prepare_cached(
+        "INSERT INTO users (name, display_name, password_hash, password_is_published, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for user in users {
+        insert.execute(params![
+            user.name.as_str(),
+            user.display_name,
+            user.password_hash,
+            user.password_is_published,
+            now.0
+        ])?;
+    }
+    context
+        .connection
+        .execute("INSERT INTO meta (name, value) VALUES ('seeded_at', ?1)", [now.to_rfc3339()])?;
+    Ok(true)
+}
+
+fn is_seeded(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'seeded_at')", [], |row| {
+        row.get(0)
+    })
+}
+
+/// The number of a name, from memory where it is there.
+pub(super) fn resolve(
+    context: &mut Context<'_>,
+    name: &UserName,
+) -> rusqlite::Result<Option<UserId>> {
+    if let Some(&id) = context.memory.user_ids.get(name) {
+        return Ok(Some(id));
+    }
+    let found = id_of(context.connection, name)?;
+    if let Some(id) = found {
+        context.memory.remember_user(name.clone(), id);
+    }
+    Ok(found)
+}
+
+/// The number of a name.
+pub(super) fn id_of(connection: &Connection, name: &UserName) -> rusqlite::Result<Option<UserId>> {
+    connection
+        .prepare_cached("SELECT id FROM users WHERE name = ?1")?
+        .query_row([name.as_str()], |row| Ok(UserId(row.get(0)?)))
+        .optional()
+}
+
+/// A name out of a row.
+pub(super) fn name(row: &Row<'_>, index: usize) -> rusqlite::Result<UserName> {
+    let text: Box<str> = row.get(index)?;
+    text.parse().map_err(|error| super::not_a_value(index, error))
+}

@@ -1,0 +1,373 @@
+//! The writer: the one thread that changes the database.
+//!
+//! It takes everything that queued up during the last fsync as one batch: one transaction, one
+//! fsync; then it answers. An operation that fails fails alone, a commit that fails fails the
+//! whole batch, and where the outcome of a commit cannot be known nothing is answered any more:
+//! the process ends. The writer also folds the write-ahead log back into the file, between
+//! batches when it has grown, and wholly when there is nothing else to do.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::{OpenError, StoreError};
+use super::file::{DatabaseFile, Identity};
+use super::{OnFatal, migrations};
+use crate::model::{MessageId, UserId, UserName};
+use crate::queue::{PushError, Queue, Taken};
+
+/// The most operations that may wait for the writer; one more is refused as busy.
+pub(super) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
+/// The most operations of one transaction: bounds how long an answer waits for its neighbours.
+const BATCH_OPERATIONS_MAX: usize = 4_096;
+/// From how many pages of log on the writer folds it in between two batches: 16 MiB.
+const CHECKPOINT_PAGES: i32 = 4_096;
+/// How long the writer waits for work before it folds in the whole log.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long the writer waits for somebody else's lock on the file (a person at the `sqlite3`
+/// shell) before the batch is refused as busy.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// The most user names whose numbers are remembered.
+const NAMES_MAX: usize = 100_000;
+
+/// Set on the writer's and the readers' connections alike, before anything else is done.
+pub(super) const PRAGMAS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA mmap_size = 0;
+    PRAGMA cell_size_check = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = 0;
+";
+
+/// The writer's own settings. The log file is cut to this size once it has been folded in.
+const WRITER_PRAGMAS: &str = "
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA cache_size = -65536;
+";
+
+thread_local! {
+    /// How many pages the log of this thread's connection had after its last commit. SQLite
+    /// tells it to a plain function only, and the writer has the one connection of its thread.
+    static LOG_PAGES: Cell<i32> = const { Cell::new(0) };
+}
+
+/// How many statements an operation may have to take back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Statements {
+    /// At most one that changes anything: it takes itself back when it fails.
+    One,
+    /// Several.
+    Several,
+}
+
+/// What operations work with: the transaction they are in, and what is remembered between them.
+pub(super) struct Context<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) memory: &'a mut Memory,
+    pub(super) inbox_unread_max: usize,
+}
+
+/// What the writer would otherwise have to look up for every message. It is forgotten whenever
+/// something is taken back, so it never tells of what did not happen.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// The id of the newest message.
+    pub(super) newest: Option<MessageId>,
+    pub(super) user_ids: HashMap<UserName, UserId>,
+    /// How many unread messages each inbox has.
+    pub(super) unread: HashMap<UserId, usize>,
+}
+
+impl Memory {
+    /// Remembers a name's number; forgets all where there are too many.
+    pub(super) fn remember_user(&mut self, name: UserName, id: UserId) {
+        if self.user_ids.len() >= NAMES_MAX {
+            self.user_ids.clear();
+            self.unread.clear();
+        }
+        self.user_ids.insert(name, id);
+    }
+}
+
+trait Operation: Send {
+    fn statements(&self) -> Statements;
+    /// Does it, inside the open transaction. `false` where it failed.
+    fn apply(&mut self, context: &mut Context<'_>) -> bool;
+    /// Tells the outcome: of the operation where the commit went well, else of the commit.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+    /// What to say of an operation whose transaction cannot go on.
+    fn error(&self) -> Option<&StoreError>;
+}
+
+struct Pending<A, D, T> {
+    statements: Statements,
+    apply: Option<A>,
+    outcome: Option<Result<T, StoreError>>,
+    done: D,
+}
+
+impl<A, D, T> Operation for Pending<A, D, T>
+where
+    A: FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send,
+    D: FnOnce(Result<T, StoreError>) + Send,
+    T: Send,
+{
+    fn statements(&self) -> Statements {
+        self.statements
+    }
+
+    fn apply(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(apply) = self.apply.take() else { return false };
+        let outcome = apply(context).map_err(StoreError::from);
+        let applied = outcome.is_ok();
+        self.outcome = Some(outcome);
+        applied
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let outcome = match (commit, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => Err(StoreError::Statement("the operation was not begun".to_owned())),
+            (Err(error), _) => Err(error),
+        };
+        (self.done)(outcome);
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err())
+    }
+}
+
+/// The way to the writer.
+pub(super) struct Writer {
+    queue: Arc<Queue<Box<dyn Operation>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Opens the writer's connection, brings the schema up to date, and starts the thread.
+    pub(super) fn open(
+        file: &DatabaseFile,
+        inbox_unread_max: usize,
+        on_fatal: OnFatal,
+    ) -> Result<Self, OpenError> {
+        let connection = open_connection(file.path())?;
+        let identity = file
+            .identity()
+            .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
+        let queue = Arc::new(Queue::new(WRITE_QUEUE_OPERATIONS_MAX));
+        let batches = Batches {
+            queue: Arc::clone(&queue),
+            connection,
+            identity,
+            memory: Memory::default(),
+            inbox_unread_max,
+            on_fatal: Arc::clone(&on_fatal),
+        };
+        let run = move || {
+            // Whatever a panic has left behind, it is not for acknowledging.
+            if catch_unwind(AssertUnwindSafe(|| batches.run())).is_err() {
+                on_fatal(StoreError::Fatal("the writer panicked".to_owned()));
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(run)
+            .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Has `apply` done in the order of the calls, and `done` told the outcome once it is durable.
+    /// Never blocks: when too much is waiting, `done` is told so at once, on this thread.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        statements: Statements,
+        apply: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        // The one allocation of a write: operations of different kinds wait in one queue.
+        let pending = Pending { statements, apply: Some(apply), outcome: None, done };
+        if let Err((operation, error)) = self.queue.push(Box::new(pending) as Box<dyn Operation>) {
+            operation.finish(Err(match error {
+                PushError::Full => StoreError::Busy,
+                PushError::Closed => StoreError::Closed,
+            }));
+        }
+    }
+
+    /// Does what is waiting, takes nothing more, folds in the log and closes the connection.
+    pub(super) fn close(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of it has ended the process.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn open_connection(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    migrations::apply(&mut connection, path)?;
+    connection.execute_batch(PRAGMAS).map_err(failed)?;
+    connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
+    // A first write: it shows that writing works, and brings the log's file into being.
+    connection
+        .execute(
+            "INSERT INTO meta (name, value) VALUES ('opened_by', ?1)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [concat!("chat-server ", env!("CARGO_PKG_VERSION"))],
+        )
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+/// The thread's side.
+struct Batches {
+    queue: Arc<Queue<Box<dyn Operation>>>,
+    connection: Connection,
+    identity: Identity,
+    memory: Memory,
+    inbox_unread_max: usize,
+    on_fatal: OnFatal,
+}
+
+impl Batches {
+    fn run(mut self) {
+        self.connection.set_prepared_statement_cache_capacity(64);
+        self.connection.wal_hook(Some(|_, pages| {
+            LOG_PAGES.set(pages);
+            Ok(())
+        }));
+        let mut batch = Vec::new();
+        loop {
+            match self.queue.take(&mut batch, BATCH_OPERATIONS_MAX, IDLE) {
+                Taken::Items => {
+                    self.execute(&mut batch);
+                    if LOG_PAGES.get() >= CHECKPOINT_PAGES {
+                        self.checkpoint("PASSIVE");
+                    }
+                }
+                Taken::Nothing if LOG_PAGES.get() > 0 => self.checkpoint("TRUNCATE"),
+                Taken::Nothing => {}
+                Taken::Closed => break,
+            }
+        }
+        self.checkpoint("TRUNCATE");
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+    }
+
+    /// One transaction for all of `batch`, then an answer to each, in order. Leaves it empty.
+    fn execute(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
+        let committed = self.commit(batch);
+        if committed.is_err() {
+            self.memory = Memory::default();
+        }
+        if let Err(StoreError::Fatal(problem)) = &committed {
+            self.fail(problem);
+        }
+        if committed.is_ok() && !self.identity.is_intact() {
+            self.fail("the database file was renamed or removed while the server was running");
+        }
+        for operation in batch.drain(..) {
+            operation.finish(committed.clone());
+        }
+    }
+
+    fn commit(&mut self, batch: &mut [Box<dyn Operation>]) -> Result<(), StoreError> {
+        self.run_statement("BEGIN IMMEDIATE")?;
+        for operation in batch {
+            if let Err(error) = self.apply(operation.as_mut()) {
+                if !self.connection.is_autocommit() {
+                    let _ = self.run_statement("ROLLBACK");
+                }
+                return Err(error);
+            }
+        }
+        self.run_statement("COMMIT").inspect_err(|_| {
+            if !self.connection.is_autocommit() {
+                let _ = self.run_statement("ROLLBACK");
+            }
+        })
+    }
+
+    /// An operation that fails is taken back alone; an error says that the whole transaction
+    /// cannot go on.
+    fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
+        let several = operation.statements() == Statements::Several;
+        if several {
+            self.run_statement("SAVEPOINT operation")?;
+        }
+        let mut context = Context {
+            connection: &self.connection,
+            memory: &mut self.memory,
+            inbox_unread_max: self.inbox_unread_max,
+        };
+        let applied = operation.apply(&mut context);
+        if !applied {
+            self.memory = Memory::default();
+            match operation.error() {
+                Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
+                Some(error) => return Err(error.clone()),
+                None => {}
+            }
+            if self.connection.is_autocommit() {
+                return Err(StoreError::Statement("the transaction was taken back".to_owned()));
+            }
+        }
+        match (several, applied) {
+            (false, _) => Ok(()),
+            (true, true) => self.run_statement("RELEASE operation"),
+            (true, false) => {
+                self.run_statement("ROLLBACK TO operation")?;
+                self.run_statement("RELEASE operation")
+            }
+        }
+    }
+
+    fn run_statement(&self, sql: &'static str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Folds the log into the file. `PASSIVE` does what it can without waiting for readers;
+    /// `TRUNCATE` is for when nobody is waiting, and leaves an empty log.
+    fn checkpoint(&self, mode: &str) {
+        let folded =
+            self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                let (busy, pages, folded): (i32, i32, i32) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok((busy, pages, folded))
+            });
+        match folded {
+            // The next commit begins the log anew (PASSIVE), or there is none (TRUNCATE).
+            Ok((0, pages, folded)) if pages == folded => LOG_PAGES.set(0),
+            Ok(_) => {}
+            Err(error) => match StoreError::from(error) {
+                StoreError::Fatal(problem) => self.fail(&problem),
+                error => {
+                    tracing::warn!(%error, "the log was not folded in; it will be tried again")
+                }
+            },
+        }
+    }
+
+    fn fail(&self, problem: &str) {
+        (self.on_fatal)(StoreError::Fatal(problem.to_owned()));
+        // Should the callback return against its word: this thread must not go on.
+        std::process::abort();
+    }
+}

@@ -1,0 +1,246 @@
+//! What the integration tests share: a real `chat-server` on a port of its own with a database of
+//! its own, and a client that speaks bytes.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a test waits for what must come before it fails; never how long it waits when all is
+/// well.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. It is killed, and its folder removed, when this is dropped.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    folder: TempDir,
+    options: Vec<String>,
+}
+
+impl Server {
+    /// Starts a server on a new database.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server on a new database, with more options.
+    pub fn start_with(options: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let options = options.iter().map(ToString::to_string).collect();
+        let (child, address) = spawn(&folder.path().join("chat.sqlite"), &options);
+        Self { child, address, folder, options }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.child.id().try_into().expect("a pid")
+    }
+
+    /// Its database file.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("chat.sqlite")
+    }
+
+    /// The folder of the database: others may put things there too.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server has ended");
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.pid()).expect("a pid");
+        rustix::process::kill_process(pid, signal).expect("the server can be signalled");
+    }
+
+    /// Stops it with SIGTERM and waits for its end.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(rustix::process::Signal::TERM);
+        self.child.wait().expect("the server has ended")
+    }
+
+    /// Starts it again on the same database, at another address, after it has ended.
+    pub fn start_again(&mut self) {
+        (self.child, self.address) = spawn(&self.database(), &self.options);
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// Logs a user of the seed in, and gives the token.
+    pub fn log_in(&self, user: &str) -> String {
+        self.connect().log_in(user)
+    }
+
+    /// What the `sqlite3` shell would show: the rows of a query, columns joined by `|`.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database =
+            rusqlite::Connection::open_with_flags(self.database(), flags).expect("opens");
+        let mut statement = database.prepare(sql).expect("the query is valid");
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let column = |index| {
+                row.get_ref(index).map(|value| match value {
+                    rusqlite::types::ValueRef::Null => String::new(),
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Real(number) => number.to_string(),
+                    rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+                    rusqlite::types::ValueRef::Blob(bytes) => format!("{bytes:?}"),
+                })
+            };
+            Ok((0..columns).map(column).collect::<Result<Vec<_>, _>>()?.join("|"))
+        });
+        rows.expect("the query runs").collect::<Result<_, _>>().expect("rows")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The command that starts a server on `database` at a port that the system chooses.
+pub fn server_command(database: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.env_clear().arg("--db").arg(database).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "warn",
+    ]);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
+    let mut command = server_command(database);
+    let mut child =
+        command.args(options).stdout(Stdio::piped()).spawn().expect("the server starts");
+    let stdout = child.stdout.take().expect("its standard output");
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).expect("a line when it accepts");
+    let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
+    (child, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+}
+
+/// A connection that speaks bytes.
+pub struct Wire {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self { stream, received: Vec::new() }
+    }
+
+    /// The socket itself.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
+    }
+
+    /// Sends nothing more; the server may still answer.
+    pub fn end(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("half-close");
+    }
+
+    /// The bytes of the next reply, with the `\r\n\r\n` that ends it.
+    pub fn reply_bytes(&mut self) -> Vec<u8> {
+        self.try_reply_bytes().expect("a reply")
+    }
+
+    /// [`Self::reply_bytes`]; `None` where the connection ends before a whole one has come.
+    pub fn try_reply_bytes(&mut self) -> Option<Vec<u8>> {
+        let mut chunk = [0; 4096];
+        let mut searched = 0;
+        loop {
+            let end = self.received[searched..].windows(4).position(|bytes| bytes == b"\r\n\r\n");
+            if let Some(end) = end {
+                return Some(self.received.drain(..searched + end + 4).collect());
+            }
+            searched = self.received.len().saturating_sub(3);
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return None,
+                Ok(count) => self.received.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("no reply: {error}"),
+            }
+        }
+    }
+
+    /// The next reply.
+    pub fn reply(&mut self) -> Value {
+        let bytes = self.reply_bytes();
+        serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            panic!("{error}: {}", String::from_utf8_lossy(&bytes));
+        })
+    }
+
+    /// Sends a line, with its ending, and gives the reply.
+    pub fn ask(&mut self, line: impl AsRef<str>) -> Value {
+        self.send(format!("{}\r\n", line.as_ref()));
+        self.reply()
+    }
+
+    /// [`Self::ask`], and the `code` of the refusal that it must be.
+    pub fn refused(&mut self, line: impl AsRef<str>) -> String {
+        let reply = self.ask(line.as_ref());
+        assert_eq!(reply["status"], "ERROR", "{} is refused: {reply}", line.as_ref());
+        reply["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// [`Self::ask`], which must be done.
+    pub fn done(&mut self, line: impl AsRef<str>) -> Value {
+        let reply = self.ask(line.as_ref());
+        assert_eq!(reply["status"], "OK", "{} is done: {reply}", line.as_ref());
+        reply
+    }
+
+    /// Logs a user of the seed in, and gives the token.
+    pub fn log_in(&mut self, user: &str) -> String {
+        let reply = self.done(format!("auth {user} cytus"));
+        reply["tokenid"].as_str().expect("a token").to_owned()
+    }
+
+    /// Waits until the server closes the connection; what still came before is given.
+    pub fn wait_for_close(&mut self) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.received);
+        match self.stream.read_to_end(&mut rest) {
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+                panic!("the server does not close: {error}")
+            }
+            _ => rest,
+        }
+    }
+}
