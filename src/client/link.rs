@@ -48,8 +48,12 @@ impl Link {
     pub fn call_until(&mut self, request: &Request, deadline: Instant) -> Result<Value, Failure> {
         let line = request.encode();
         let answer = match self.exchange(&line, deadline) {
-            Err(NoAnswer::Broken { .. }) if is_repeatable(request) => {
-                self.exchange(&line, deadline)
+            Err(broken @ NoAnswer::Broken { .. }) if is_repeatable(request) => {
+                match self.exchange(&line, deadline) {
+                    // That nothing was sent now does not mean that nothing was sent.
+                    Err(NoAnswer::Unreachable { .. }) => Err(broken),
+                    answer => answer,
+                }
             }
             answer => answer,
         };
