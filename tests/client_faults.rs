@@ -6,10 +6,12 @@ mod cli;
 mod fake;
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 use cli::{Home, Outcome, outcome, start, told};
 use fake::{Fake, Step};
+use rustix::process::Pid;
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 const POSTED: &str = r#"{"status": "OK", "id": 1, "at": "2026-11-23T10:54:00.000Z", "duplicate": false, "sent": [{"to": "neko", "id": 1}]}"#;
@@ -144,6 +146,21 @@ fn inbox_is_acknowledged_after_it_was_written_and_only_up_to_there() {
     let fake = Fake::start(vec![vec![Step::Reply(PAGE), Step::Silence]]);
     let outcome = run(&fake, &["inbox"]);
     assert_eq!((outcome.code, outcome.stdout.lines().count()), (75, 1), "{outcome:?}");
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_waits() {
+    let fake = Fake::start(vec![vec![Step::Silence]]);
+    let home = Home::new(fake.address());
+    let mut command = home.cli(["--timeout", "60s", "list"]);
+    let child = start(command.env("CHAT_TOKEN", TOKEN));
+    fake.wait_for_request();
+    let pid = Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    // A shell shows it as 130.
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(2));
+    assert!(output.stdout.is_empty());
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The command line: what can be said, and the `--help` that teaches it.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -108,29 +107,11 @@ impl Arguments {
     pub fn checked(self) -> Result<Self, clap::Error> {
         let PromptArguments { classic, trace } = self.prompt;
         if self.command.is_some() && (classic || trace) {
-            return Err(conflict("--classic and --trace are for the prompt, not for a command"));
-        }
-        if let Some(Command::Send(send)) = &self.command
-            && send.text.is_empty()
-            && std::io::stdin().is_terminal()
-        {
-            let to = &send.to;
-            let message = format!(
-                "there is no text\n\nhint: chat-cli send {to:?} TEXT, or pipe it: \
-                 command | chat-cli send {to:?}"
-            );
-            return Err(usage(ErrorKind::MissingRequiredArgument, &message));
+            let message = "--classic and --trace are for the prompt, not for a command";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(self)
     }
-}
-
-fn conflict(message: &str) -> clap::Error {
-    usage(ErrorKind::ArgumentConflict, message)
-}
-
-fn usage(kind: ErrorKind, message: &str) -> clap::Error {
-    Arguments::command().error(kind, message)
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {

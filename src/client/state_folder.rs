@@ -94,7 +94,8 @@ impl StateFolder {
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let Some(file) = self.open_file(name)? else { return Ok(None) };
         let path = self.path_of(name);
-        let mut bytes = Vec::new();
+        // As much as a session needs, so that it is one read.
+        let mut bytes = Vec::with_capacity(512);
         let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
         read.map_err(|error| trouble("read", &path, &error))?;
         if bytes.len() as u64 > FILE_BYTES_MAX {

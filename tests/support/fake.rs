@@ -7,6 +7,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+/// How long a test waits for what must come before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What is done with the next request of a connection.
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -60,9 +63,14 @@ impl Fake {
         self.requests.try_iter().collect()
     }
 
+    /// Waits for another request.
+    pub fn wait_for_request(&self) -> String {
+        self.requests.recv_timeout(PATIENCE).expect("a request comes")
+    }
+
     /// Waits until another connection has been closed.
     pub fn wait_for_close(&self) {
-        self.closed.recv_timeout(Duration::from_secs(60)).expect("a connection is closed");
+        self.closed.recv_timeout(PATIENCE).expect("a connection is closed");
     }
 }
 

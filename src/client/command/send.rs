@@ -1,7 +1,7 @@
 //! `chat-cli send TO [TEXT…]`
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
 use crate::client::arguments::SendArguments;
@@ -14,6 +14,10 @@ use crate::protocol::refusal::Code;
 
 /// Sends one message, once: see [`delivery::deliver`].
 pub fn run(arguments: SendArguments, link: &mut Link, out: &mut dyn Write) -> Result<(), Failure> {
+    if arguments.text.is_empty() && io::stdin().is_terminal() {
+        return Err(Failure::trouble(Exit::Usage, "there is no text")
+            .with_hint("chat-cli send TO TEXT, or pipe it: PROGRAM | chat-cli send TO"));
+    }
     let (token, _) = session::current(link.address())?;
     let to: UserName = arguments.to.parse().map_err(|_| Code::UnknownRecipient)?;
     let text = match arguments.text.as_slice() {
