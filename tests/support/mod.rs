@@ -93,7 +93,8 @@ impl Server {
     /// What the `sqlite3` shell would show: the rows of a query, columns joined by `|`.
     pub fn query(&self, sql: &str) -> Vec<String> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let database = rusqlite::Connection::open_with_flags(self.database(), flags).expect("opens");
+        let database =
+            rusqlite::Connection::open_with_flags(self.database(), flags).expect("opens");
         let mut statement = database.prepare(sql).expect("the query is valid");
         let columns = statement.column_count();
         let rows = statement.query_map([], |row| {
@@ -122,7 +123,12 @@ impl Drop for Server {
 /// The command that starts a server on `database` at a port that the system chooses.
 pub fn server_command(database: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.env_clear().arg("--db").arg(database).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+    command.env_clear().arg("--db").arg(database).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "warn",
+    ]);
     command.stdin(Stdio::null());
     command
 }
@@ -157,6 +163,11 @@ impl Wire {
     /// The socket itself.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// What was received behind the last reply.
+    pub fn received(&self) -> &[u8] {
+        &self.received
     }
 
     /// Sends bytes as they are.
@@ -236,5 +247,41 @@ impl Wire {
             }
             _ => rest,
         }
+    }
+}
+
+/// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed, and can be given in
+/// `CHAT_TEST_SEED` to see a failure again.
+pub struct Random(u64);
+
+impl Random {
+    /// Seeds the run: from `CHAT_TEST_SEED`, else from the clock.
+    pub fn new() -> Self {
+        let given = std::env::var("CHAT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = || {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.map_or(1, |since| since.as_nanos() as u64)
+        };
+        let seed = given.unwrap_or_else(clock);
+        println!("CHAT_TEST_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// Another source that goes its own way, for another thread.
+    pub fn fork(&mut self) -> Self {
+        Self(self.next() | 1)
+    }
+
+    /// Any number.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
     }
 }
