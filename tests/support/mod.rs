@@ -165,6 +165,11 @@ impl Wire {
         &self.stream
     }
 
+    /// What was received behind the last reply.
+    pub fn received(&self) -> &[u8] {
+        &self.received
+    }
+
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
@@ -242,5 +247,41 @@ impl Wire {
             }
             _ => rest,
         }
+    }
+}
+
+/// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed, and can be given in
+/// `CHAT_TEST_SEED` to see a failure again.
+pub struct Random(u64);
+
+impl Random {
+    /// Seeds the run: from `CHAT_TEST_SEED`, else from the clock.
+    pub fn new() -> Self {
+        let given = std::env::var("CHAT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = || {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.map_or(1, |since| since.as_nanos() as u64)
+        };
+        let seed = given.unwrap_or_else(clock);
+        println!("CHAT_TEST_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// Another source that goes its own way, for another thread.
+    pub fn fork(&mut self) -> Self {
+        Self(self.next() | 1)
+    }
+
+    /// Any number.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
     }
 }
