@@ -11,12 +11,15 @@ use super::failure::{Failure, NoAnswer, Refused, seconds};
 use super::link::Link;
 use super::verbs;
 use crate::model::{Body, Token, UserName};
-use crate::protocol::command::{Key, Post};
+use crate::protocol::arguments::{Key, Post};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
 
 /// One try gets at least this long, however little time is left of the whole.
 const TRY_MIN: Duration = Duration::from_secs(1);
+
+/// With less time left than this, another try would only blur what the last one said.
+const TRY_WORTH: Duration = Duration::from_millis(50);
 
 /// How long to wait before the second try; each further one waits twice as long, up to the limit.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
@@ -49,7 +52,7 @@ pub fn deliver(
             Ok(posted) => return Ok(posted),
             Err(failure) => tries.judge(failure)?,
         };
-        if Instant::now() + pause >= deadline {
+        if Instant::now() + pause + TRY_WORTH >= deadline {
             return Err(tries.give_up(failure, link, to, key));
         }
         thread::sleep(pause);

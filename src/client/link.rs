@@ -100,13 +100,24 @@ impl Link {
 }
 
 /// Whether doing it twice is the same as doing it once. The seed's `send` would send twice, and
-/// its `inbox` would move on from messages that nobody has seen.
+/// its `inbox` would move on from messages that nobody has seen; what changed a password or ended
+/// a session would be refused the second time.
 fn is_repeatable(request: &Request) -> bool {
     match request {
         Request::InSession { action: Ok(action), .. } => match action {
-            Action::Send { .. } | Action::Inbox => false,
+            Action::Send { .. }
+            | Action::Inbox
+            | Action::Watch(_)
+            | Action::Revoke(_)
+            | Action::Passwd(_) => false,
             Action::Post(post) => post.key.is_some(),
-            _ => true,
+            Action::List
+            | Action::Logout
+            | Action::Fetch(_)
+            | Action::Ack(_)
+            | Action::Unread
+            | Action::Whoami
+            | Action::Sessions => true,
         },
         _ => true,
     }

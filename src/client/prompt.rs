@@ -1,6 +1,6 @@
 //! `chat-cli` without a command: lines are read, done and answered until there are no more.
 //!
-//! Reading lines, understanding them ([`line`]) and doing them are apart: [`classic`] is the
+//! Reading lines, understanding them ([`mod@line`]) and doing them are apart: [`classic`] is the
 //! seed's session to the letter, for scripts; [`terminal`] edits lines for a person and has
 //! [`conversation`] do them.
 
