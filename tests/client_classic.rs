@@ -7,7 +7,10 @@ mod cli;
 mod pty;
 mod support;
 
-use cli::{Home, outcome_with_input, without_tokens};
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use cli::{Home, without_tokens};
 use pty::{CTRL_D, Terminal};
 use support::Server;
 
@@ -204,7 +207,18 @@ fn session_leaves_nothing_behind() {
 fn closed_output_is_quiet() {
     let server = Server::start();
     let home = Home::new(server.address());
-    let script = "{ $CLI; echo $? >&2; } | head -c 1 >&2";
-    let outcome = outcome_with_input(home.sh(script), "list\n".repeat(100_000).as_bytes());
-    assert_eq!(outcome.stderr.lines().collect::<Vec<_>>().concat(), "W141");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = home.cli([""; 0]);
+    command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    // The reader goes away in the middle of the session.
+    reader.read_exact(&mut [0; BANNER.len()]).unwrap();
+    drop(reader);
+    let mut stdin = child.stdin.take().unwrap();
+    // The second line is no longer read.
+    let _ = stdin.write_all(b"list\nlist\n");
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(141), &b""[..]));
 }
