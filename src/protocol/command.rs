@@ -474,8 +474,26 @@ mod tests {
             (from, prop::option::of(name()), since, 1..=FETCH_MESSAGES_MAX).prop_map(
                 |(from, with, since, limit)| Action::Fetch(Fetch { from, with, since, limit })
             ),
-            (cursor(), id(), any::<bool>())
-                .prop_map(|(cursor, upto, rewind)| { Action::Ack(Ack { cursor, upto, rewind }) }),
+            (cursor(), id(), any::<bool>()).prop_map(|(cursor, upto, rewind)| Action::Ack(Ack {
+                cursor,
+                upto,
+                rewind
+            })),
+            (prop::option::of(cursor()), watch_from)
+                .prop_map(|(cursor, from)| Action::Watch(Watch { cursor, from })),
+            account_action(),
+        ]
+    }
+
+    fn account_action() -> impl Strategy<Value = Action> {
+        let password = || "[^\0]{1,30}".prop_map(|text| text.parse::<Password>().unwrap());
+        prop_oneof![
+            Just(Action::Unread),
+            Just(Action::Whoami),
+            Just(Action::Sessions),
+            Just(Action::Revoke(Revoke::Others(True))),
+            any::<i64>().prop_map(|id| Action::Revoke(Revoke::Session(SessionId(id)))),
+            (password(), password()).prop_map(|(old, new)| Action::Passwd(Passwd { old, new })),
         ]
     }
 
