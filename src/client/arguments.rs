@@ -10,7 +10,7 @@ use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::inbox::Clock;
 use crate::model::{Invalid, parse_duration};
-use crate::protocol::command::Key;
+use crate::protocol::arguments::Key;
 
 /// The longest time that a command can be told to go on trying.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -11,7 +11,7 @@ use super::failure::{Failure, NoAnswer, Refused, seconds};
 use super::link::Link;
 use super::verbs;
 use crate::model::{Body, Token, UserName};
-use crate::protocol::command::{Key, Post};
+use crate::protocol::arguments::{Key, Post};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::link::Link;
 use crate::model::{Body, Password, Token, UserName};
-use crate::protocol::command::{Ack, Action, Fetch, Post, Request};
+use crate::protocol::arguments::{Ack, Fetch, Post};
+use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Acked, Page, Posted, decode_fields, decode_messages, decode_token};
 

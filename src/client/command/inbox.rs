@@ -13,7 +13,7 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_map::JsonMap;
 use crate::client::{session, terminal, verbs};
 use crate::model::{CursorName, MessageId, Token};
-use crate::protocol::command::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
+use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 use crate::protocol::reply::Page;
 
 /// How much text one JSON map holds: it has to be complete before it can be written.
