@@ -77,6 +77,8 @@ pub enum FetchFrom {
     Before(MessageId),
     /// The oldest after this cursor of the reader.
     Cursor(CursorName),
+    /// The oldest of the messages that could not be dealt with at this cursor, after this id.
+    Dead(CursorName, MessageId),
 }
 
 /// Moves a cursor.
@@ -91,6 +93,19 @@ pub struct Ack {
     /// Go there even where that is backwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewind: bool,
+    /// What to note of the messages that could not be dealt with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<DeadLetter>,
+}
+
+/// What a reader notes of messages that it could not deal with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeadLetter {
+    /// The message of this id is one; the cursor moves on all the same.
+    Add,
+    /// Those up to and with this id are no more; the cursor stays.
+    Clear,
 }
 
 /// Turns the connection into a stream of what comes in.
@@ -212,6 +227,8 @@ pub(super) struct FetchFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<CursorName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead: Option<CursorName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     with: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
@@ -221,13 +238,16 @@ pub(super) struct FetchFields {
 
 impl FetchFields {
     pub(super) fn check(self) -> Result<Fetch, Refusal> {
-        let from = match (self.after, self.before, self.unread, self.cursor) {
-            (None, None, false, None) => FetchFrom::Before(MessageId(i64::MAX)),
-            (Some(id), None, false, None) => FetchFrom::After(id),
-            (None, Some(id), false, None) => FetchFrom::Before(id),
-            (None, None, true, None) => FetchFrom::Cursor(CursorName::inbox()),
-            (None, None, false, Some(cursor)) => FetchFrom::Cursor(cursor),
-            _ => return Err(bad_argument("give one of after, before, unread and cursor")),
+        let from = match (self.after, self.before, self.unread, self.cursor, self.dead) {
+            (None, None, false, None, None) => FetchFrom::Before(MessageId(i64::MAX)),
+            (Some(id), None, false, None, None) => FetchFrom::After(id),
+            (None, Some(id), false, None, None) => FetchFrom::Before(id),
+            (None, None, true, None, None) => FetchFrom::Cursor(CursorName::inbox()),
+            (None, None, false, Some(cursor), None) => FetchFrom::Cursor(cursor),
+            (after, None, false, None, Some(cursor)) if self.with.is_none() => {
+                FetchFrom::Dead(cursor, after.unwrap_or(MessageId::ZERO))
+            }
+            _ => return Err(bad_argument("give one of after, before, unread, cursor and dead")),
         };
         let limit = self.limit.unwrap_or(FETCH_MESSAGES_DEFAULT);
         if !(1..=FETCH_MESSAGES_MAX).contains(&limit) {
@@ -248,6 +268,9 @@ impl FetchFields {
             FetchFrom::After(id) => fields.after = Some(*id),
             FetchFrom::Before(id) => fields.before = Some(*id),
             FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
+            FetchFrom::Dead(name, after) => {
+                (fields.dead, fields.after) = (Some(name.clone()), Some(*after));
+            }
         }
         fields
     }

@@ -271,7 +271,9 @@ fn trim_end(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::model::{BODY_BYTES_MAX, CursorName, MessageId, SessionId, Timestamp};
-    use crate::protocol::arguments::{FETCH_MESSAGES_MAX, FetchFrom, Key, True, WatchFrom};
+    use crate::protocol::arguments::{
+        DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, WatchFrom,
+    };
     use proptest::prelude::*;
 
     const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
@@ -457,7 +459,9 @@ mod tests {
             id().prop_map(FetchFrom::After),
             id().prop_map(FetchFrom::Before),
             cursor().prop_map(FetchFrom::Cursor),
+            (cursor(), id()).prop_map(|(cursor, after)| FetchFrom::Dead(cursor, after)),
         ];
+        let dead = prop::option::of(prop_oneof![Just(DeadLetter::Add), Just(DeadLetter::Clear)]);
         let watch_from = prop_oneof![
             Just(WatchFrom::Unread),
             Just(WatchFrom::New),
@@ -472,10 +476,29 @@ mod tests {
             (name(), line_body).prop_map(|(to, body)| Action::Send { to, body }),
             (to, body(), key).prop_map(|(to, body, key)| Action::Post(Post { to, body, key })),
             (from, prop::option::of(name()), since, 1..=FETCH_MESSAGES_MAX).prop_map(
-                |(from, with, since, limit)| Action::Fetch(Fetch { from, with, since, limit })
+                |(from, with, since, limit)| {
+                    let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));
+                    Action::Fetch(Fetch { from, with, since, limit })
+                }
             ),
-            (cursor(), id(), any::<bool>())
-                .prop_map(|(cursor, upto, rewind)| { Action::Ack(Ack { cursor, upto, rewind }) }),
+            (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
+                Action::Ack(Ack { cursor, upto, rewind, dead })
+            }),
+            (prop::option::of(cursor()), watch_from)
+                .prop_map(|(cursor, from)| Action::Watch(Watch { cursor, from })),
+            account_action(),
+        ]
+    }
+
+    fn account_action() -> impl Strategy<Value = Action> {
+        let password = || "[^\0]{1,30}".prop_map(|text| text.parse::<Password>().unwrap());
+        prop_oneof![
+            Just(Action::Unread),
+            Just(Action::Whoami),
+            Just(Action::Sessions),
+            Just(Action::Revoke(Revoke::Others(True))),
+            any::<i64>().prop_map(|id| Action::Revoke(Revoke::Session(SessionId(id)))),
+            (password(), password()).prop_map(|(old, new)| Action::Passwd(Passwd { old, new })),
         ]
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
 use crate::model::{Body, CursorName, Message, MessageId, UserName};
-use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Post};
+use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{
@@ -100,6 +100,7 @@ impl Service {
             FetchFrom::After(id) => PageStart::After(id),
             FetchFrom::Before(id) => PageStart::Before(id),
             FetchFrom::Cursor(name) => PageStart::Cursor(name),
+            FetchFrom::Dead(cursor, after) => PageStart::Dead(cursor, after),
         };
         let with = fetch.with.as_ref().map(UserName::to_string);
         let bounds = page_bounds(fetch.limit, PAGE_BYTES_MAX);
@@ -134,7 +135,7 @@ impl Service {
 
     /// `ack`: answered when the cursor's place is durable.
     pub(super) fn ack(&self, session: &LiveSession, ack: Ack, responder: Responder) {
-        let Ack { cursor, upto, rewind } = ack;
+        let Ack { cursor, upto, rewind, dead } = ack;
         let done = {
             let cursor = cursor.clone();
             move |acked| match acked {
@@ -149,7 +150,12 @@ impl Service {
                 Err(error) => responder.answer(failure(error)),
             }
         };
-        self.store.ack(session.user, cursor, upto, rewind, done);
+        let user = session.user;
+        match dead {
+            None => self.store.ack(user, cursor, upto, rewind, done),
+            Some(DeadLetter::Add) => self.store.add_dead_letter(user, cursor, upto, done),
+            Some(DeadLetter::Clear) => self.store.clear_dead_letters(user, cursor, upto, done),
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub enum PageStart {
     Before(MessageId),
     /// With the oldest after this cursor of the reader.
     Cursor(CursorName),
+    /// With the oldest after this id of the reader's dead letters at this cursor.
+    Dead(CursorName, MessageId),
 }
 
 /// Where a stream begins that no cursor holds.
@@ -163,6 +165,7 @@ impl Store {
                 PageStart::Cursor(name) => Direction::After(
                     cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
                 ),
+                PageStart::Dead(cursor, after) => Direction::Dead(cursor, after),
             };
             page(connection, &Selection { reader, with, since, direction }, &bounds).map(Some)
         };
@@ -326,6 +329,17 @@ fn newest_stored(connection: &Connection) -> rusqlite::Result<MessageId> {
         .query_row([], |row| Ok(MessageId(row.get(0)?)))
 }
 
+/// Whether there is a message of this id for `user`.
+pub(super) fn is_for(
+    connection: &Connection,
+    user: UserId,
+    id: MessageId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND recipient_id = ?2")?
+        .exists([id.0, user.0])
+}
+
 /// How many unread messages an inbox has, from memory where it is there. Counts no further than
 /// the limit: beyond it the number makes no difference.
 fn unread(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<usize> {
@@ -387,6 +401,7 @@ struct Selection {
 enum Direction {
     After(MessageId),
     Before(MessageId),
+    Dead(CursorName, MessageId),
 }
 
 /// Reads until the page is full or the log ends. The rows come out of an index in the order of
@@ -403,12 +418,16 @@ fn page(
         (Direction::Before(id), false) => (INCOMING_BEFORE, id),
         (Direction::After(id), true) => (CONVERSATION_AFTER, id),
         (Direction::Before(id), true) => (CONVERSATION_BEFORE, id),
+        (Direction::Dead(_, id), _) => (DEAD_AFTER, id),
     };
-    let with = selection.with.map(|with| with.0);
+    let reader = selection.reader.0;
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = match with {
-        None => statement.query(params![selection.reader.0, edge.0, since])?,
-        Some(with) => statement.query(params![selection.reader.0, edge.0, since, with])?,
+    let mut rows = match (selection.with, &selection.direction) {
+        (_, Direction::Dead(cursor, _)) => {
+            statement.query(params![reader, edge.0, since, cursor.as_str()])?
+        }
+        (Some(with), _) => statement.query(params![reader, edge.0, since, with.0])?,
+        (None, _) => statement.query(params![reader, edge.0, since])?,
     };
     while let Some(row) = rows.next()? {
         if page.take(message(row)?).is_break() {
@@ -458,6 +477,11 @@ const INCOMING_AFTER: &str =
     select_messages!("WHERE m.recipient_id = ?1 AND m.id > ?2 AND m.sent_at >= ?3 ORDER BY m.id");
 const INCOMING_BEFORE: &str = select_messages!(
     "WHERE m.recipient_id = ?1 AND m.id < ?2 AND m.sent_at >= ?3 ORDER BY m.id DESC"
+);
+const DEAD_AFTER: &str = select_messages!(
+    "JOIN dead_letters d ON d.message_id = m.id
+      WHERE d.user_id = ?1 AND d.cursor = ?4 AND d.message_id > ?2 AND m.sent_at >= ?3
+      ORDER BY d.message_id"
 );
 // Two walks of the index that SQLite merges by id; the second is for what the reader sent, and
 // finds nothing where readers talk to themselves.

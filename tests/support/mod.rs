@@ -37,6 +37,28 @@ impl Server {
         Self { child, address, folder, options }
     }
 
+    /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
+    pub fn start_with_users(count: usize) -> Self {
+        let mut server = Self::start();
+        server.stop();
+        let mut database = rusqlite::Connection::open(server.database()).expect("opens");
+        let transaction = database.transaction().expect("a transaction");
+        for index in 0..count {
+            // The same hash for all: one password, hashed once.
+            transaction
+                .execute(
+                    "INSERT INTO users (name, display_name, password_hash, created_at)
+                     SELECT 'user-' || ?1, '', password_hash, 0 FROM users WHERE name = 'paff'",
+                    [index.to_string()],
+                )
+                .expect("a user");
+        }
+        transaction.commit().expect("users");
+        drop(database);
+        server.start_again();
+        server
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

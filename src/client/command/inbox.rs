@@ -130,7 +130,11 @@ impl Unread {
         if let Some(upto) = self.last
             && self.acknowledged != self.last
         {
-            verbs::ack(link, token, Ack { cursor: CursorName::inbox(), upto, rewind: false })?;
+            verbs::ack(
+                link,
+                token,
+                Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None },
+            )?;
             self.acknowledged = self.last;
         }
         Ok(())
