@@ -272,6 +272,12 @@ impl Wire {
     }
 }
 
+/// How much of something a test does: `full` where `CHAT_TEST_FULL` is set, as CI does, and
+/// `short` for whoever waits for it.
+pub fn scaled(short: usize, full: usize) -> usize {
+    if std::env::var_os("CHAT_TEST_FULL").is_some() { full } else { short }
+}
+
 /// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed, and can be given in
 /// `CHAT_TEST_SEED` to see a failure again.
 pub struct Random(u64);
