@@ -273,8 +273,22 @@ fn check_length(text: &str, max: usize) -> Result<(), Invalid> {
 
 /// A message's place in the log. Ids rise in the order of the commits and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct MessageId(pub i64);
+
+impl TryFrom<i64> for MessageId {
+    type Error = &'static str;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        if number < 0 { Err("an id is 0 or more") } else { Ok(Self(number)) }
+    }
+}
+
+impl From<MessageId> for i64 {
+    fn from(id: MessageId) -> Self {
+        id.0
+    }
+}
 
 impl MessageId {
     /// Before every message: a cursor that stands here has read nothing.
@@ -286,7 +300,8 @@ impl MessageId {
 pub struct UserId(pub i64);
 
 /// A session's number in the store. Lower is older.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SessionId(pub i64);
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, by the clock on the wall. It is shown to

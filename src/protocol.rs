@@ -4,7 +4,9 @@
 //! This module knows no socket, no clock, no thread and no SQL: it is fed bytes and says what they
 //! mean, so every odd input is a plain unit test.
 
+pub mod arguments;
 pub mod command;
+pub mod event;
 pub mod framing;
 pub mod json;
 pub mod refusal;

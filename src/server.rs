@@ -6,6 +6,7 @@ mod admission;
 mod close;
 mod connection;
 mod mailbox;
+mod stream;
 mod worker;
 
 use std::io;
@@ -34,6 +35,8 @@ pub struct Options {
     pub connections_max: usize,
     /// The most connections at a time from one address that is not this machine's own.
     pub connections_per_address_max: usize,
+    /// After how long without anything else a stream is sent a sign of life.
+    pub heartbeat: Duration,
 }
 
 /// A running server. Dropping it does not stop it: see [`Server::stop`].
@@ -56,7 +59,7 @@ impl Server {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let mut workers = Vec::with_capacity(options.workers);
         for index in 0..options.workers {
-            workers.push(Worker::start(index, Arc::clone(service))?);
+            workers.push(Worker::start(index, Arc::clone(service), options.heartbeat)?);
         }
         let admission =
             Admission::new(options.connections_max, options.connections_per_address_max);

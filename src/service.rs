@@ -4,17 +4,21 @@
 
 mod about;
 mod access;
+mod account;
 mod hashers;
+mod hub;
 mod messages;
 mod responder;
 mod seed;
 mod sessions;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use responder::{Deliver, Responder, Ticket};
+pub use responder::{Answer, Deliver, Responder, Ticket};
 pub use seed::{SeedError, seed};
+pub use watch::{StreamPage, Watcher};
 
 use crate::model::{Timestamp, TokenHash};
 use crate::protocol::command::{Action, Request};
@@ -22,6 +26,7 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::store::{Store, StoreError};
 use hashers::Hashers;
+use hub::Hub;
 use sessions::{LiveSession, Lookup, Sessions};
 
 /// The most sessions of one user; the oldest end first.
@@ -61,6 +66,7 @@ pub struct Service {
     store: Store,
     sessions: Sessions,
     hashers: Hashers,
+    hub: Arc<Hub>,
     options: Options,
 }
 
@@ -71,12 +77,8 @@ impl Service {
     /// When the system gives no thread.
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
         let hashers = Hashers::start(options.hashers)?;
-        Ok(Arc::new(Self {
-            store,
-            sessions: Sessions::new(options.session_idle),
-            hashers,
-            options,
-        }))
+        let sessions = Sessions::new(options.session_idle);
+        Ok(Arc::new(Self { store, sessions, hashers, hub: Arc::default(), options }))
     }
 
     /// Has `request` done, and its answer given to `responder`: at once, or later from another
@@ -147,6 +149,12 @@ impl Service {
             Ok(Action::Logout) => self.log_out(session, responder),
             Ok(Action::Fetch(fetch)) => self.fetch(session, fetch, responder),
             Ok(Action::Ack(ack)) => self.ack(session, ack, responder),
+            Ok(Action::Unread) => self.count_unread(session, responder),
+            Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
+            Ok(Action::Whoami) => self.identify(session, responder),
+            Ok(Action::Sessions) => self.list_sessions(session, responder),
+            Ok(Action::Revoke(revoke)) => self.revoke(session, revoke, responder),
+            Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),
         }
         Pace::Alone
     }

@@ -24,9 +24,11 @@ use rusqlite::types::Type;
 
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
-pub use messages::{Append, Appended, Page, PageBounds, PageStart, Unread};
-pub use sessions::{NewSession, Opened, StoredSession};
-pub use users::{NewUser, StoredUser};
+pub use messages::{
+    Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
+};
+pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
+pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;
 use file::DatabaseFile;

@@ -58,6 +58,17 @@ CREATE TABLE cursors (
     PRIMARY KEY (user_id, name)
 ) STRICT, WITHOUT ROWID;
 
+-- What a reader could not deal with, and went on from.
+CREATE TABLE dead_letters (
+    user_id    INTEGER NOT NULL,
+    cursor     TEXT    NOT NULL,
+    message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    PRIMARY KEY (user_id, cursor, message_id),
+    FOREIGN KEY (user_id, cursor) REFERENCES cursors (user_id, name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX dead_letters_by_message ON dead_letters (message_id);
+
 CREATE VIEW v1_messages AS
 SELECT m.id,
        strftime('%Y-%m-%dT%H:%M:%fZ', m.sent_at / 1000.0, 'unixepoch') AS sent_at,
@@ -88,6 +99,17 @@ SELECT u.name AS user,
        strftime('%Y-%m-%dT%H:%M:%fZ', c.moved_at / 1000.0, 'unixepoch') AS moved_at
   FROM cursors c
   JOIN users u ON u.id = c.user_id;
+
+CREATE VIEW v1_dead_letters AS
+SELECT u.name AS user,
+       d.cursor,
+       d.message_id AS id,
+       s.name AS sender,
+       m.body
+  FROM dead_letters d
+  JOIN users u ON u.id = d.user_id
+  JOIN messages m ON m.id = d.message_id
+  JOIN users s ON s.id = m.sender_id;
 
 -- The sessions that have not been ended; last_seen_at lags by up to a minute.
 CREATE VIEW v1_sessions AS

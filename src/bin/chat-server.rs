@@ -84,6 +84,9 @@ struct Arguments {
     /// The most unread messages of one inbox; senders are refused beyond.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     inbox_unread_max: u32,
+    /// After how long without anything else a watching connection is sent a sign of life.
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_duration)]
+    heartbeat: Duration,
     /// Threads that share the connections; as many as processors, at least 2, when not given.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
@@ -340,6 +343,7 @@ fn server_options(arguments: &Arguments) -> server::Options {
         workers: arguments.workers.map_or(processors, usize::from),
         connections_max: arguments.connections_max as usize,
         connections_per_address_max: arguments.connections_per_address_max as usize,
+        heartbeat: arguments.heartbeat,
     }
 }
 

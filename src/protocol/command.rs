@@ -4,25 +4,16 @@
 //! Two forms stand side by side. The seed's five verbs take fields separated by one space each;
 //! the newer verbs take a token and one JSON object, `VERB TOKEN {json}`.
 
-use std::str::FromStr;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::arguments::{
+    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, Watch, bad_argument,
+    parse_body, unknown_recipients,
+};
 use super::json;
 use super::refusal::{Code, Refusal};
-use crate::model::{
-    BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, Timestamp, Token, UserName,
-};
-
-/// The most recipients of one `post`.
-pub const RECIPIENTS_MAX: usize = 100;
-/// The longest idempotency key, in bytes of printable ASCII.
-pub const KEY_BYTES_MAX: usize = 64;
-/// The most messages of one `fetch`, and how many it gives when it is not told.
-pub const FETCH_MESSAGES_MAX: usize = 1000;
-/// How many messages one `fetch` gives when it is not told.
-pub const FETCH_MESSAGES_DEFAULT: usize = 100;
+use crate::model::{Body, Password, Token, UserName};
 
 /// What one line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,77 +61,18 @@ pub enum Action {
     Fetch(Fetch),
     /// `ack TOKEN {json}`
     Ack(Ack),
-}
-
-/// One message to one or more recipients, its text exact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Post {
-    /// Whom it is for: at least one, none twice, at most [`RECIPIENTS_MAX`].
-    pub to: Vec<UserName>,
-    /// The text.
-    pub body: Body,
-    /// Makes it happen once, however often it is asked for: see [`Key`].
-    pub key: Option<Key>,
-}
-
-/// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
-/// and key is the same message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key(Box<str>);
-
-impl Key {
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Key {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text.len() {
-            0 => Err(Invalid::Empty),
-            length if length > KEY_BYTES_MAX => Err(Invalid::TooLong { max: KEY_BYTES_MAX }),
-            _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(Invalid::Character),
-            _ => Ok(Self(text.into())),
-        }
-    }
-}
-
-/// Which messages to show. It changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    /// Where to begin.
-    pub from: FetchFrom,
-    /// Only the conversation with this user, both directions; without it, what came in.
-    pub with: Option<UserName>,
-    /// Only what was taken at or after this moment.
-    pub since: Option<Timestamp>,
-    /// At most so many messages: 1 to [`FETCH_MESSAGES_MAX`].
-    pub limit: usize,
-}
-
-/// Where a `fetch` begins, and in which direction `more` goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchFrom {
-    /// The oldest after this id.
-    After(MessageId),
-    /// The newest before this id.
-    Before(MessageId),
-    /// The oldest after this cursor of the reader.
-    Cursor(CursorName),
-}
-
-/// Moves a cursor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ack {
-    /// Which of the reader's cursors.
-    pub cursor: CursorName,
-    /// Everything up to and with this id counts as read.
-    pub upto: MessageId,
-    /// Go there even where that is backwards.
-    pub rewind: bool,
+    /// `unread TOKEN`
+    Unread,
+    /// `watch TOKEN {json}`
+    Watch(Watch),
+    /// `whoami TOKEN`
+    Whoami,
+    /// `sessions TOKEN`
+    Sessions,
+    /// `revoke TOKEN {json}`
+    Revoke(Revoke),
+    /// `passwd TOKEN {json}`
+    Passwd(Passwd),
 }
 
 impl Request {
@@ -161,9 +93,15 @@ impl Request {
             "logout" => parse_bare(rest, Action::Logout),
             "hello" => parse_open(rest, Self::Hello),
             "help" => parse_open(rest, Self::Help),
-            "post" => parse_json(rest, PostFields::check),
-            "fetch" => parse_json(rest, FetchFields::check),
-            "ack" => parse_json(rest, AckFields::check),
+            "post" => parse_json(rest, |post: PostFields| post.check().map(Action::Post)),
+            "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
+            "ack" => parse_json(rest, |ack| Ok(Action::Ack(ack))),
+            "unread" => parse_json(rest, |Nothing {}| Ok(Action::Unread)),
+            "watch" => parse_json(rest, |watch| Ok(Action::Watch(watch))),
+            "whoami" => parse_json(rest, |Nothing {}| Ok(Action::Whoami)),
+            "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
+            "revoke" => parse_json(rest, |revoke| Ok(Action::Revoke(revoke))),
+            "passwd" => parse_json(rest, |passwd: PasswdFields| passwd.check().map(Action::Passwd)),
             _ => Err(Code::UnknownCommand.into()),
         }
     }
@@ -217,6 +155,12 @@ impl Action {
             Self::Post(_) => "post",
             Self::Fetch(_) => "fetch",
             Self::Ack(_) => "ack",
+            Self::Unread => "unread",
+            Self::Watch(_) => "watch",
+            Self::Whoami => "whoami",
+            Self::Sessions => "sessions",
+            Self::Revoke(_) => "revoke",
+            Self::Passwd(_) => "passwd",
         }
     }
 
@@ -228,7 +172,11 @@ impl Action {
             Self::Inbox | Self::List | Self::Logout => String::new(),
             Self::Post(post) => json::to_string(&PostFields::of(post)),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
-            Self::Ack(ack) => json::to_string(&AckFields::of(ack)),
+            Self::Ack(ack) => json::to_string(ack),
+            Self::Watch(watch) => json::to_string(watch),
+            Self::Revoke(revoke) => json::to_string(revoke),
+            Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
+            Self::Unread | Self::Whoami | Self::Sessions => json::to_string(&Nothing {}),
         };
         format!("{verb} {token} {fields}\r\n")
     }
@@ -297,30 +245,17 @@ fn parse_json<F: DeserializeOwned>(
     })
 }
 
+/// The argument of a verb that takes none: `{}`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 fn in_session(
     token: &str,
     action: impl FnOnce() -> Result<Action, Refusal>,
 ) -> Result<Request, Refusal> {
     let token = token.parse().map_err(|_| Code::NoSession)?;
     Ok(Request::InSession { token, action: action() })
-}
-
-fn parse_body(text: impl Into<Box<str>>) -> Result<Body, Refusal> {
-    Body::try_from(text.into()).map_err(|invalid| match invalid {
-        Invalid::Empty => Code::EmptyMessage.into(),
-        _ => Refusal::new(
-            Code::TooLong,
-            format!("the message is longer than {BODY_BYTES_MAX} bytes"),
-        ),
-    })
-}
-
-fn unknown_recipients(names: impl IntoIterator<Item = String>) -> Refusal {
-    Refusal::from(Code::UnknownRecipient).about(names)
-}
-
-fn bad_argument(error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(Code::BadArgument, error.to_string())
 }
 
 /// Without the ASCII white space at its ends. White space beyond ASCII, such as NBSP, is text.
@@ -332,126 +267,13 @@ fn trim_end(text: &str) -> &str {
     text.trim_ascii_end()
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PostFields {
-    to: Vec<String>,
-    body: Box<str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-}
-
-impl PostFields {
-    fn check(self) -> Result<Action, Refusal> {
-        let body = parse_body(self.body)?;
-        let key = self.key.map(|key| key.parse()).transpose();
-        let key = key.map_err(|invalid: Invalid| bad_argument(format!("key: {invalid}")))?;
-        if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
-            return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
-        }
-        let mut to: Vec<UserName> = Vec::with_capacity(self.to.len());
-        let mut unknown = Vec::new();
-        for text in self.to {
-            match text.parse() {
-                Ok(name) if to.contains(&name) => {}
-                Ok(name) => to.push(name),
-                Err(_) => unknown.push(text),
-            }
-        }
-        if !unknown.is_empty() {
-            return Err(unknown_recipients(unknown));
-        }
-        Ok(Action::Post(Post { to, body, key }))
-    }
-
-    fn of(post: &Post) -> Self {
-        Self {
-            to: post.to.iter().map(UserName::to_string).collect(),
-            body: post.body.as_str().into(),
-            key: post.key.as_ref().map(|key| key.as_str().to_owned()),
-        }
-    }
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FetchFields {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<MessageId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    before: Option<MessageId>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    unread: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cursor: Option<CursorName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    with: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    since: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    limit: Option<usize>,
-}
-
-impl FetchFields {
-    fn check(self) -> Result<Action, Refusal> {
-        let from = match (self.after, self.before, self.unread, self.cursor) {
-            (None, None, false, None) => FetchFrom::Before(MessageId(i64::MAX)),
-            (Some(id), None, false, None) => FetchFrom::After(id),
-            (None, Some(id), false, None) => FetchFrom::Before(id),
-            (None, None, true, None) => FetchFrom::Cursor(CursorName::inbox()),
-            (None, None, false, Some(cursor)) => FetchFrom::Cursor(cursor),
-            _ => return Err(bad_argument("give one of after, before, unread and cursor")),
-        };
-        let limit = self.limit.unwrap_or(FETCH_MESSAGES_DEFAULT);
-        if !(1..=FETCH_MESSAGES_MAX).contains(&limit) {
-            return Err(bad_argument(format!("limit: give 1 to {FETCH_MESSAGES_MAX}")));
-        }
-        let with = self.with.map(|name| name.parse().map_err(|_| unknown_recipients([name])));
-        Ok(Action::Fetch(Fetch { from, with: with.transpose()?, since: self.since, limit }))
-    }
-
-    fn of(fetch: &Fetch) -> Self {
-        let mut fields = Self {
-            with: fetch.with.as_ref().map(UserName::to_string),
-            since: fetch.since,
-            limit: Some(fetch.limit),
-            ..Self::default()
-        };
-        match &fetch.from {
-            FetchFrom::After(id) => fields.after = Some(*id),
-            FetchFrom::Before(id) => fields.before = Some(*id),
-            FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
-        }
-        fields
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AckFields {
-    #[serde(default = "CursorName::inbox")]
-    cursor: CursorName,
-    upto: MessageId,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    rewind: bool,
-}
-
-impl AckFields {
-    fn check(self) -> Result<Action, Refusal> {
-        if self.upto < MessageId::ZERO {
-            return Err(bad_argument("upto: give an id, or 0"));
-        }
-        Ok(Action::Ack(Ack { cursor: self.cursor, upto: self.upto, rewind: self.rewind }))
-    }
-
-    fn of(ack: &Ack) -> Self {
-        Self { cursor: ack.cursor.clone(), upto: ack.upto, rewind: ack.rewind }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{BODY_BYTES_MAX, CursorName, MessageId, SessionId, Timestamp};
+    use crate::protocol::arguments::{
+        DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, WatchFrom,
+    };
     use proptest::prelude::*;
 
     const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
@@ -589,6 +411,13 @@ mod tests {
             r#"fetch {"since": "yesterday"}"#,
             r#"fetch {"cursor": "A"}"#,
             r#"ack {"upto": -1}"#,
+            r#"watch {"from": "old"}"#,
+            r#"watch {"from": -1}"#,
+            "revoke {}",
+            r#"revoke {"others": false}"#,
+            r#"passwd {"old": "x"}"#,
+            r#"passwd {"old": "x", "new": ""}"#,
+            r#"whoami {"x": 1}"#,
             "ack",
             r#"ack {"upto": 1.5}"#,
         ] {
@@ -630,6 +459,14 @@ mod tests {
             id().prop_map(FetchFrom::After),
             id().prop_map(FetchFrom::Before),
             cursor().prop_map(FetchFrom::Cursor),
+            (cursor(), id()).prop_map(|(cursor, after)| FetchFrom::Dead(cursor, after)),
+        ];
+        let dead = prop::option::of(prop_oneof![Just(DeadLetter::Add), Just(DeadLetter::Clear)]);
+        let watch_from = prop_oneof![
+            Just(WatchFrom::Unread),
+            Just(WatchFrom::New),
+            Just(WatchFrom::All),
+            id().prop_map(WatchFrom::After),
         ];
         let since = prop::option::of((0..4_000_000_000_000i64).prop_map(Timestamp));
         prop_oneof![
@@ -639,10 +476,29 @@ mod tests {
             (name(), line_body).prop_map(|(to, body)| Action::Send { to, body }),
             (to, body(), key).prop_map(|(to, body, key)| Action::Post(Post { to, body, key })),
             (from, prop::option::of(name()), since, 1..=FETCH_MESSAGES_MAX).prop_map(
-                |(from, with, since, limit)| Action::Fetch(Fetch { from, with, since, limit })
+                |(from, with, since, limit)| {
+                    let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));
+                    Action::Fetch(Fetch { from, with, since, limit })
+                }
             ),
-            (cursor(), id(), any::<bool>())
-                .prop_map(|(cursor, upto, rewind)| { Action::Ack(Ack { cursor, upto, rewind }) }),
+            (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
+                Action::Ack(Ack { cursor, upto, rewind, dead })
+            }),
+            (prop::option::of(cursor()), watch_from)
+                .prop_map(|(cursor, from)| Action::Watch(Watch { cursor, from })),
+            account_action(),
+        ]
+    }
+
+    fn account_action() -> impl Strategy<Value = Action> {
+        let password = || "[^\0]{1,30}".prop_map(|text| text.parse::<Password>().unwrap());
+        prop_oneof![
+            Just(Action::Unread),
+            Just(Action::Whoami),
+            Just(Action::Sessions),
+            Just(Action::Revoke(Revoke::Others(True))),
+            any::<i64>().prop_map(|id| Action::Revoke(Revoke::Session(SessionId(id)))),
+            (password(), password()).prop_map(|(old, new)| Action::Passwd(Passwd { old, new })),
         ]
     }
 
@@ -663,7 +519,10 @@ mod tests {
 
         #[test]
         fn any_arguments_of_a_known_verb_are_parsed_or_refused(
-            verb in prop::sample::select(vec!["auth", "send", "list", "post", "fetch", "ack"]),
+            verb in prop::sample::select(vec![
+                "auth", "send", "list", "post", "fetch", "ack", "unread", "watch", "whoami",
+                "sessions", "revoke", "passwd",
+            ]),
             rest in r#"[ {}":,a-z0-9\\-]{0,60}"#,
         ) {
             let _ = Request::parse(&format!("{verb} {rest}"));

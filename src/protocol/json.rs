@@ -1,6 +1,6 @@
 //! JSON as the seed's programs write it (Python's `json.dumps`): a space after every comma and
-//! colon, and nothing but ASCII, so that a client that decodes each piece it receives by itself
-//! never meets half a character.
+//! colon, and nothing but printable ASCII, so that a client that decodes each piece it receives by
+//! itself never meets half a character, and a terminal that shows a reply is not made to act.
 
 use std::io;
 
@@ -27,7 +27,7 @@ pub fn to_string(value: &impl Serialize) -> String {
 pub fn text_bytes(text: &str) -> usize {
     let escaped = |character: char| match character {
         '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
-        '\0'..='\u{1f}' => 6,
+        '\0'..='\u{1f}' | '\u{7f}' => 6,
         character if character.is_ascii() => 1,
         character => 6 * character.len_utf16(),
     };
@@ -63,10 +63,12 @@ impl Formatter for AsciiFormatter {
         text: &str,
     ) -> io::Result<()> {
         let mut rest = text;
-        while let Some(at) = rest.find(|character: char| !character.is_ascii()) {
+        // The control characters below the space are escaped by `serde_json`, DEL is not.
+        let printable = |character: char| character.is_ascii() && character != '\x7f';
+        while let Some(at) = rest.find(|character| !printable(character)) {
             let (ascii, other) = rest.split_at(at);
             out.write_all(ascii.as_bytes())?;
-            let length = other.find(|character: char| character.is_ascii()).unwrap_or(other.len());
+            let length = other.find(printable).unwrap_or(other.len());
             for unit in other[..length].encode_utf16() {
                 write!(out, "\\u{unit:04x}")?;
             }
@@ -83,18 +85,18 @@ mod tests {
 
     #[test]
     fn is_written_as_the_seed_writes_it() {
-        let value = serde_json::json!({"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "🐱é"}]}});
+        let value = serde_json::json!({"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "🐱é\x7f"}]}});
         assert_eq!(
             to_string(&value),
-            r#"{"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "\ud83d\udc31\u00e9"}]}}"#
+            r#"{"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "\ud83d\udc31\u00e9\u007f"}]}}"#
         );
     }
 
     proptest! {
         #[test]
-        fn any_text_is_ascii_without_line_ends_and_reads_back_the_same(text: String) {
+        fn any_text_is_printable_ascii_and_reads_back_the_same(text: String) {
             let encoded = to_string(&text);
-            prop_assert!(encoded.is_ascii() && !encoded.contains(['\r', '\n']));
+            prop_assert!(encoded.bytes().all(|byte| matches!(byte, b' '..=b'~')));
             prop_assert_eq!(encoded.len(), text_bytes(&text) + 2);
             prop_assert_eq!(serde_json::from_str::<String>(&encoded).unwrap(), text);
         }

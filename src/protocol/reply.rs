@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::json;
 use super::refusal::{Code, Refusal};
-use crate::model::{Body, CursorName, Message, MessageId, Timestamp, Token, UserName};
+use crate::model::{Body, CursorName, Message, MessageId, SessionId, Timestamp, Token, UserName};
 
 /// What ends a reply. The JSON before it has no line ends: they are escaped.
 pub const REPLY_END: &[u8] = b"\r\n\r\n";
@@ -46,6 +46,16 @@ pub enum Reply {
     Page(Page),
     /// To `ack`.
     Acked(Acked),
+    /// To `unread`.
+    Unread(Unread),
+    /// To `watch`: events follow.
+    Watching(Watching),
+    /// To `whoami`.
+    Identity(Identity),
+    /// To `sessions`.
+    Sessions(Sessions),
+    /// To `revoke` and `passwd`.
+    Ended(Ended),
     /// To any request that was not done.
     Refused(Refusal),
 }
@@ -146,6 +156,75 @@ pub struct Acked {
     pub upto: MessageId,
 }
 
+/// How much is unread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// In all.
+    pub unread: usize,
+    /// From whom, in the order of each one's first unread message.
+    pub senders: Vec<UnreadFrom>,
+}
+
+/// How much is unread from one sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFrom {
+    /// Who.
+    pub from: UserName,
+    /// How many messages.
+    pub count: usize,
+    /// The newest of them.
+    pub newest: MessageId,
+}
+
+/// The connection is a stream now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watching {
+    /// Whose messages.
+    pub watching: UserName,
+    /// The stream begins after this id.
+    pub after: MessageId,
+}
+
+/// Who the holder of the session is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The name.
+    pub user: UserName,
+    /// What people call the user.
+    pub display_name: String,
+    /// The session that asked.
+    pub session: SessionId,
+}
+
+/// The sessions of the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The oldest first.
+    pub sessions: Vec<SessionInfo>,
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// Its number, for `revoke`.
+    pub id: SessionId,
+    /// It is the one that asked.
+    pub current: bool,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last used, give or take a minute.
+    pub last_seen_at: Timestamp,
+    /// When it ends whatever its holder does.
+    pub expires_at: Timestamp,
+}
+
+/// How many sessions were ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// So many.
+    pub ended: usize,
+}
+
 impl Reply {
     /// Appends the reply as it goes over the wire.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -177,6 +256,11 @@ impl Reply {
             Self::Posted(fields) => json::encode(&Done::new(fields), out),
             Self::Page(fields) => json::encode(&Done::new(fields), out),
             Self::Acked(fields) => json::encode(&Done::new(fields), out),
+            Self::Unread(fields) => json::encode(&Done::new(fields), out),
+            Self::Watching(fields) => json::encode(&Done::new(fields), out),
+            Self::Identity(fields) => json::encode(&Done::new(fields), out),
+            Self::Sessions(fields) => json::encode(&Done::new(fields), out),
+            Self::Ended(fields) => json::encode(&Done::new(fields), out),
             Self::Refused(refusal) => json::encode(&refusal.fields(), out),
         };
         if !encoded {

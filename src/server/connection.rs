@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::close::CloseReason;
+use super::stream::Stream;
+use crate::model::MessageId;
 use crate::protocol::command::Request;
 use crate::protocol::framing::{LineDecoder, LineError};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
-use crate::service::Pace;
+use crate::service::{Pace, StreamPage};
 
 /// The most requests of one connection that wait for their answers; with so many, it is not read.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
@@ -37,6 +39,8 @@ pub struct Connection {
     held: Option<Box<Request>>,
     /// A request is under way that no other may overlap.
     alone: bool,
+    /// What the connection watches, if it does.
+    stream: Option<Box<Stream>>,
     output: Vec<u8>,
     /// How much of `output` is sent.
     sent: usize,
@@ -67,6 +71,7 @@ impl Connection {
             first_sequence: 0,
             held: None,
             alone: false,
+            stream: None,
             output: Vec::new(),
             sent: 0,
             input_ended: false,
@@ -145,6 +150,57 @@ impl Connection {
         self.collect_answers();
     }
 
+    /// From now on the connection is a stream that the request of this sequence number began; what
+    /// it watched before it watches no more.
+    pub fn begin_stream(
+        &mut self,
+        sequence: u32,
+        after: MessageId,
+        heartbeat: Duration,
+        now: Instant,
+    ) {
+        self.stream = Some(Box::new(Stream::new(sequence, after, heartbeat, now)));
+    }
+
+    /// There may be more for the stream that this request began.
+    pub fn hint(&mut self, sequence: u32) {
+        if let Some(stream) = self.stream_of(sequence) {
+            stream.hint();
+        }
+    }
+
+    /// After which id the stream is to read now, if it is. While much is unsent it reads nothing:
+    /// the log is its queue.
+    pub fn next_read(&mut self, now: Instant) -> Option<MessageId> {
+        if self.closing.is_some()
+            || self.closed.is_some()
+            || self.unsent().len() >= OUTBOX_BYTES_BUSY
+        {
+            return None;
+        }
+        let stream = self.stream.as_mut()?;
+        stream.beat(now, &mut self.output);
+        stream.next_read(now)
+    }
+
+    /// Takes what was read for the stream of this sequence number; `false` where there is no
+    /// stream any more.
+    pub fn tell(&mut self, sequence: u32, page: StreamPage, now: Instant) -> bool {
+        let stream = self.stream.as_deref_mut().filter(|stream| stream.sequence == sequence);
+        let Some(stream) = stream else {
+            return self.stream.is_some();
+        };
+        match page {
+            StreamPage::Messages(page) => stream.tell(page, now, &mut self.output),
+            StreamPage::Later => stream.put_off(now),
+            StreamPage::Over(refusal) => {
+                self.stream = None;
+                Reply::from(refusal).encode(&mut self.output);
+            }
+        }
+        self.stream.is_some()
+    }
+
     /// What is to be sent next.
     pub fn unsent(&self) -> &[u8] {
         &self.output[self.sent..]
@@ -193,7 +249,10 @@ impl Connection {
                 return Some(CloseReason::NoRequest);
             }
             if self.unsent().is_empty() {
-                let ended = self.input_ended.then_some(CloseReason::PeerClosed);
+                // A stream goes on when its reader has nothing more to say; that the reader is gone
+                // shows when the next thing is told.
+                let ended = self.input_ended && self.stream.is_none();
+                let ended = ended.then_some(CloseReason::PeerClosed);
                 return self.closing.or(ended);
             }
         }
@@ -204,7 +263,14 @@ impl Connection {
     pub fn deadline(&self) -> Option<Instant> {
         let reading_by = [self.first_request_by, self.partial_line_by];
         let reading_by = reading_by.into_iter().filter(|_| self.is_waiting_for_peer());
-        reading_by.chain([self.write_by]).flatten().min()
+        // Where much is unsent, it is the writing that is waited for.
+        let busy = self.unsent().len() >= OUTBOX_BYTES_BUSY;
+        let stream = self.stream.as_ref().filter(|_| !busy).map(|stream| stream.deadline());
+        reading_by.chain([self.write_by, stream]).flatten().min()
+    }
+
+    fn stream_of(&mut self, sequence: u32) -> Option<&mut Stream> {
+        self.stream.as_deref_mut().filter(|stream| stream.sequence == sequence)
     }
 
     /// Nothing is under way: if more is to happen, the peer has to ask for it.

@@ -9,14 +9,15 @@ use std::time::Instant;
 use mio::Waker;
 
 use super::admission::Permit;
-use crate::protocol::reply::Reply;
-use crate::service::{Deliver, Ticket};
+use crate::service::{Answer, Deliver, Ticket};
 
 /// What is left for a worker. It is bounded by what the workers' connections may have under way,
 /// and by the number of connections.
 #[derive(Default)]
 pub(super) struct Letters {
-    pub(super) answers: Vec<(Ticket, Reply)>,
+    pub(super) answers: Vec<(Ticket, Answer)>,
+    /// Streams that may have more to read: each at most once until it reads.
+    pub(super) hints: Vec<Ticket>,
     pub(super) connections: Vec<(TcpStream, Permit)>,
     /// Stop, and be done with it by then.
     pub(super) stop_by: Option<Instant>,
@@ -24,7 +25,8 @@ pub(super) struct Letters {
 
 impl Letters {
     fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.connections.is_empty() && self.stop_by.is_none()
+        let Self { answers, hints, connections, stop_by } = self;
+        answers.is_empty() && hints.is_empty() && connections.is_empty() && stop_by.is_none()
     }
 }
 
@@ -77,8 +79,12 @@ impl Mailbox {
 }
 
 impl Deliver for Mailbox {
-    fn deliver(&self, ticket: Ticket, reply: Reply) {
-        self.leave(|letters| letters.answers.push((ticket, reply)));
+    fn deliver(&self, ticket: Ticket, answer: Answer) {
+        self.leave(|letters| letters.answers.push((ticket, answer)));
+    }
+
+    fn hint(&self, ticket: Ticket) {
+        self.leave(|letters| letters.hints.push(ticket));
     }
 }
 

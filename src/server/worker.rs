@@ -17,7 +17,8 @@ use super::admission::Permit;
 use super::close::CloseReason;
 use super::connection::Connection;
 use super::mailbox::{Letters, Mailbox};
-use crate::service::{Deliver, Responder, Service, Ticket};
+use crate::protocol::reply::Reply;
+use crate::service::{Answer, Deliver, Responder, Service, Ticket, Watcher};
 
 /// The token of the waker; the connections' tokens are their places in the slab.
 const WAKER: Token = Token(usize::MAX);
@@ -33,6 +34,7 @@ pub(super) struct Worker {
     /// The same, as the service sees it.
     back: Arc<dyn Deliver>,
     service: Arc<Service>,
+    heartbeat: Duration,
     connections: Slab<Peer>,
     generation: u32,
     deadlines: BinaryHeap<Reverse<(Instant, usize, u32)>>,
@@ -55,6 +57,8 @@ struct Peer {
     read_closed: bool,
     /// The earliest deadline of this connection that is on the heap.
     awaited: Option<Instant>,
+    /// What the connection's stream reads with, where it is one.
+    watcher: Option<Watcher>,
     _permit: Permit,
 }
 
@@ -63,6 +67,7 @@ impl Worker {
     pub(super) fn start(
         index: usize,
         service: Arc<Service>,
+        heartbeat: Duration,
     ) -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
@@ -71,6 +76,7 @@ impl Worker {
             mailbox: Arc::clone(&mailbox),
             back: Arc::clone(&mailbox) as Arc<dyn Deliver>,
             service,
+            heartbeat,
             connections: Slab::new(),
             generation: 0,
             deadlines: BinaryHeap::new(),
@@ -93,7 +99,7 @@ impl Worker {
             let now = Instant::now();
             ready.append(&mut self.unfinished);
             self.note_readiness(&events, &mut ready);
-            self.take_answers(&mut letters, &mut ready);
+            self.take_answers(&mut letters, now, &mut ready);
             self.take_connections(&mut letters, now, &mut ready);
             self.take_deadlines(now, &mut ready);
             if let Some(by) = letters.stop_by.take() {
@@ -131,17 +137,26 @@ impl Worker {
         }
     }
 
-    fn take_answers(&mut self, letters: &mut Letters, ready: &mut Vec<usize>) {
-        for (ticket, reply) in letters.answers.drain(..) {
-            let Some(peer) = self.connections.get_mut(ticket.connection) else { continue };
-            // Else whoever asked has gone, and somebody else has come in the same place.
-            if peer.generation == ticket.generation {
-                peer.connection.answer(ticket.sequence, reply);
-                if ready.last() != Some(&ticket.connection) {
-                    ready.push(ticket.connection);
-                }
+    fn take_answers(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
+        for (ticket, answer) in letters.answers.drain(..) {
+            let heartbeat = self.heartbeat;
+            let Some(peer) = self.holder(ticket) else { continue };
+            peer.take_answer(ticket.sequence, answer, heartbeat, now);
+            if ready.last() != Some(&ticket.connection) {
+                ready.push(ticket.connection);
             }
         }
+        for ticket in letters.hints.drain(..) {
+            let Some(peer) = self.holder(ticket) else { continue };
+            peer.connection.hint(ticket.sequence);
+            ready.push(ticket.connection);
+        }
+    }
+
+    /// Whoever holds a ticket, unless it has gone (and somebody else has come in the same place).
+    fn holder(&mut self, ticket: Ticket) -> Option<&mut Peer> {
+        let peer = self.connections.get_mut(ticket.connection)?;
+        (peer.generation == ticket.generation).then_some(peer)
     }
 
     fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
@@ -168,6 +183,7 @@ impl Worker {
                 writable: true,
                 read_closed: false,
                 awaited: None,
+                watcher: None,
                 _permit: permit,
             });
         }
@@ -222,6 +238,9 @@ impl Worker {
                 let responder = Responder::new(Arc::clone(&self.back), ticket);
                 peer.connection.executing(self.service.execute(request, responder));
             }
+            if let (Some(after), Some(watcher)) = (peer.connection.next_read(now), &peer.watcher) {
+                watcher.read(after);
+            }
             peer.write(now);
             if !peer.readable || !peer.connection.wants_input() {
                 break;
@@ -257,6 +276,23 @@ impl Worker {
 }
 
 impl Peer {
+    fn take_answer(&mut self, sequence: u32, answer: Answer, heartbeat: Duration, now: Instant) {
+        match answer {
+            Answer::Reply(reply) => self.connection.answer(sequence, reply),
+            Answer::Stream(watching, watcher) => {
+                let after = watching.after;
+                self.connection.answer(sequence, Reply::Watching(watching));
+                self.connection.begin_stream(sequence, after, heartbeat, now);
+                self.watcher = Some(watcher);
+            }
+            Answer::Page(page) => {
+                if !self.connection.tell(sequence, page, now) {
+                    self.watcher = None;
+                }
+            }
+        }
+    }
+
     /// Sends what there is to send, as far as the socket takes it.
     fn write(&mut self, now: Instant) {
         while self.writable && !self.connection.unsent().is_empty() {

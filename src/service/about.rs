@@ -2,7 +2,7 @@
 
 use crate::model::BODY_BYTES_MAX;
 use crate::protocol::PROTOCOL_VERSION;
-use crate::protocol::command::{FETCH_MESSAGES_MAX, KEY_BYTES_MAX, RECIPIENTS_MAX};
+use crate::protocol::arguments::{FETCH_MESSAGES_MAX, KEY_BYTES_MAX, RECIPIENTS_MAX};
 use crate::protocol::framing::LINE_BYTES_MAX;
 use crate::protocol::reply::{Hello, Help, Limits, Reply};
 
@@ -19,6 +19,12 @@ const VERBS: &[(&str, &str)] = &[
     ),
     ("fetch", r#"fetch TOKEN {"unread": true} -> messages; they stay unread"#),
     ("ack", r#"ack TOKEN {"upto": 7} -> what is up to this id counts as read"#),
+    ("unread", "unread TOKEN -> how much is unread, by sender"),
+    ("watch", r#"watch TOKEN {"from": "new"} -> messages as they come, until you hang up"#),
+    ("whoami", "whoami TOKEN -> whose session it is"),
+    ("sessions", "sessions TOKEN -> your sessions"),
+    ("revoke", r#"revoke TOKEN {"session": 3} -> ends it; {"others": true} ends all others"#),
+    ("passwd", r#"passwd TOKEN {"old": "...", "new": "..."} -> changes it, ends other sessions"#),
     ("hello", "hello -> version and limits of the server"),
     ("help", "help -> this"),
 ];

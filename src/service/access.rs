@@ -5,11 +5,10 @@ use std::sync::Arc;
 use super::hashers::TooMany;
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
-use crate::model::USER_NAME_BYTES_MAX;
-use crate::model::{Password, Timestamp, Token, UserId, UserName};
+use crate::model::{Password, Timestamp, Token, USER_NAME_BYTES_MAX, UserName};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
-use crate::store::NewSession;
+use crate::store::{NewSession, Opened, StoredUser};
 
 /// As many names as fit into a reply, however long they are.
 const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
@@ -29,11 +28,10 @@ impl Service {
                 Ok(user) => user.filter(|user| !user.disabled),
                 Err(error) => return responder.answer(failure(error)),
             };
-            let id = user.as_ref().map(|user| user.id);
-            let hash = user.map(|user| user.password_hash);
+            let hash = user.as_ref().map(|user| user.password_hash.clone());
             let opener = Arc::clone(&service);
-            service.hashers.verify(password, hash, move |verified| match (id, verified) {
-                (Some(id), Ok(true)) => opener.open_session(id, responder),
+            service.hashers.verify(password, hash, move |verified| match (user, verified) {
+                (Some(user), Ok(true)) => opener.open_session(user, responder),
                 (Some(_), Ok(false)) => responder.answer(Code::WrongPassword),
                 (None, Ok(_)) => responder.answer(Code::UnknownUser),
                 (_, Err(TooMany)) => responder.answer(Code::Busy),
@@ -41,11 +39,12 @@ impl Service {
         });
     }
 
-    fn open_session(self: &Arc<Self>, user: UserId, responder: Responder) {
+    fn open_session(self: &Arc<Self>, user: StoredUser, responder: Responder) {
         let token = Token::generate();
         let at = Timestamp::now();
         let session = NewSession {
-            user,
+            user: user.id,
+            password_hash: user.password_hash,
             token: token.hash(),
             at,
             expires_at: at.plus(self.options.session_lifetime),
@@ -53,20 +52,22 @@ impl Service {
         };
         let service = Arc::clone(self);
         self.store.open_session(session, move |opened| match opened {
-            Ok(opened) => {
-                service.sessions.end_all(opened.ended);
+            Ok(Opened::Yes { ended }) => {
+                service.sessions.end_all(ended);
                 responder.answer(Reply::Authenticated(token));
             }
+            Ok(Opened::PasswordChanged) => responder.answer(Code::WrongPassword),
             Err(error) => responder.answer(failure(error)),
         });
     }
 
     /// `logout`: answered when the session's end is durable.
     pub(super) fn log_out(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
-        let (service, token) = (Arc::clone(self), session.token);
+        let (service, token, user) = (Arc::clone(self), session.token, session.user);
         self.store.end_session(session.id, move |ended| match ended {
             Ok(()) => {
                 service.sessions.end(token);
+                service.hub.publish(user);
                 responder.answer(Reply::LoggedOut);
             }
             Err(error) => responder.answer(failure(error)),

@@ -62,12 +62,27 @@ impl Hashers {
         hash: Option<String>,
         done: impl FnOnce(Result<bool, TooMany>) + Send + 'static,
     ) {
-        let job: Job = Box::new(move |room| {
-            done(room.map(|()| {
-                let matches = verify(&password, hash.as_deref().unwrap_or(NOBODY));
-                matches && hash.is_some()
-            }));
-        });
+        let compare = move || {
+            let matches = verify(&password, hash.as_deref().unwrap_or(NOBODY));
+            matches && hash.is_some()
+        };
+        self.submit(Box::new(move |room| done(room.map(|()| compare()))));
+    }
+
+    /// Hashes `new` if `old` fits `old_hash`, and tells `done` as [`Self::verify`] does; `None`
+    /// where it does not fit.
+    pub(super) fn replace(
+        &self,
+        old: Password,
+        old_hash: String,
+        new: Password,
+        done: impl FnOnce(Result<Option<String>, TooMany>) + Send + 'static,
+    ) {
+        let replace = move || if verify(&old, &old_hash) { hash(&new) } else { None };
+        self.submit(Box::new(move |room| done(room.map(|()| replace()))));
+    }
+
+    fn submit(&self, job: Job) {
         if let Err((job, _)) = self.queue.push(job) {
             job(Err(TooMany));
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
-use crate::model::{Body, CursorName, Message, UserName};
-use crate::protocol::command::{Ack, Fetch, FetchFrom, Post};
+use crate::model::{Body, CursorName, Message, MessageId, UserName};
+use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{self, Acked, Inbox, PAGE_BYTES_MAX, Posted, Reply, SentTo};
+use crate::protocol::reply::{
+    self, Acked, Inbox, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread, UnreadFrom,
+};
 use crate::store::{self, Append, Appended, CURSORS_MAX, Moved, PageBounds, PageStart, StoreError};
 
 /// How often `inbox` begins again when somebody else has read the same messages first. Each time
@@ -29,8 +31,12 @@ impl Service {
         responder: Responder,
     ) {
         let append = Append { sender: session.user, to: vec![to], body, key: None };
+        let hub = Arc::clone(&self.hub);
         self.store.append(append, move |appended| match appended {
-            Ok(Appended::Stored { .. }) => responder.answer(Reply::Sent),
+            Ok(Appended::Stored { copies, .. }) => {
+                responder.answer(Reply::Sent);
+                copies.iter().for_each(|&(recipient, _)| hub.publish(recipient));
+            }
             refused => responder.answer(refuse_append(refused)),
         });
     }
@@ -40,15 +46,15 @@ impl Service {
         let Post { to, body, key } = post;
         let key = key.map(|key| key.as_str().into());
         let append = Append { sender: session.user, to: to.clone(), body, key };
+        let hub = Arc::clone(&self.hub);
         self.store.append(append, move |appended| match appended {
-            Ok(Appended::Stored { ids, at, duplicate }) => {
-                let sent: Vec<SentTo> =
-                    to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
-                match sent.first() {
-                    Some(&SentTo { id, .. }) => {
-                        responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
-                    }
-                    None => responder.answer(Code::Internal),
+            Ok(Appended::Stored { copies, at, duplicate }) => {
+                let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
+                let ids = copies.iter().map(|&(_, id)| id);
+                let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
+                responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
+                if !duplicate {
+                    copies.iter().for_each(|&(recipient, _)| hub.publish(recipient));
                 }
             }
             refused => responder.answer(refuse_append(refused)),
@@ -65,7 +71,7 @@ impl Service {
     fn try_inbox(self: &Arc<Self>, session: Arc<LiveSession>, responder: Responder, tries: usize) {
         let service = Arc::clone(self);
         let (user, cursor) = (session.user, CursorName::inbox());
-        let bounds = page_bounds(usize::MAX);
+        let bounds = page_bounds(usize::MAX, PAGE_BYTES_MAX);
         self.store.read_unread(user, cursor.clone(), bounds, move |found| {
             let unread = match found {
                 Ok(unread) => unread,
@@ -94,9 +100,10 @@ impl Service {
             FetchFrom::After(id) => PageStart::After(id),
             FetchFrom::Before(id) => PageStart::Before(id),
             FetchFrom::Cursor(name) => PageStart::Cursor(name),
+            FetchFrom::Dead(cursor, after) => PageStart::Dead(cursor, after),
         };
         let with = fetch.with.as_ref().map(UserName::to_string);
-        let bounds = page_bounds(fetch.limit);
+        let bounds = page_bounds(fetch.limit, PAGE_BYTES_MAX);
         let done = move |found| match found {
             Ok(Some(store::Page { messages, more })) => {
                 responder.answer(Reply::Page(reply::Page { messages, more }));
@@ -109,9 +116,26 @@ impl Service {
         self.store.read_page(session.user, start, fetch.with, fetch.since, bounds, done);
     }
 
+    /// `unread`: changes nothing.
+    pub(super) fn count_unread(&self, session: &LiveSession, responder: Responder) {
+        self.store.count_unread(session.user, move |found| match found {
+            Ok(senders) => {
+                let unread = senders.iter().map(|sender| sender.count).sum();
+                let senders = senders.into_iter().map(|sender| UnreadFrom {
+                    from: sender.from,
+                    count: sender.count,
+                    newest: sender.newest,
+                });
+                let senders = senders.collect();
+                responder.answer(Reply::Unread(Unread { unread, senders }));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
     /// `ack`: answered when the cursor's place is durable.
     pub(super) fn ack(&self, session: &LiveSession, ack: Ack, responder: Responder) {
-        let Ack { cursor, upto, rewind } = ack;
+        let Ack { cursor, upto, rewind, dead } = ack;
         let done = {
             let cursor = cursor.clone();
             move |acked| match acked {
@@ -126,7 +150,12 @@ impl Service {
                 Err(error) => responder.answer(failure(error)),
             }
         };
-        self.store.ack(session.user, cursor, upto, rewind, done);
+        let user = session.user;
+        match dead {
+            None => self.store.ack(user, cursor, upto, rewind, done),
+            Some(DeadLetter::Add) => self.store.add_dead_letter(user, cursor, upto, done),
+            Some(DeadLetter::Clear) => self.store.clear_dead_letters(user, cursor, upto, done),
+        }
     }
 }
 
@@ -144,8 +173,9 @@ fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
     }
 }
 
-fn page_bounds(messages: usize) -> PageBounds {
-    PageBounds { messages, size: PAGE_BYTES_MAX, measure: encoded_bytes }
+/// A page of at most so many messages and so many bytes as encoded.
+pub(super) fn page_bounds(messages: usize, bytes: usize) -> PageBounds {
+    PageBounds { messages, size: bytes, measure: encoded_bytes }
 }
 
 /// How many bytes a message takes in a reply, at most.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::watch::{StreamPage, Watcher};
 use crate::protocol::refusal::Code;
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::{Reply, Watching};
 
 /// Which request of which connection an answer is for. The service only hands it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +17,23 @@ pub struct Ticket {
     pub sequence: u32,
 }
 
+/// What comes back for a request.
+pub enum Answer {
+    /// Its reply.
+    Reply(Reply),
+    /// Its reply, after which the connection is a stream.
+    Stream(Watching, Watcher),
+    /// What the stream that it began has read.
+    Page(StreamPage),
+}
+
 /// Takes answers back to where the connections are. Must not block.
 pub trait Deliver: Send + Sync {
     /// Takes one answer.
-    fn deliver(&self, ticket: Ticket, reply: Reply);
+    fn deliver(&self, ticket: Ticket, answer: Answer);
+
+    /// Tells the stream that this request began that there may be more to read.
+    fn hint(&self, ticket: Ticket);
 }
 
 /// Answers one request, once, from any thread. Dropped without an answer (a panic has unwound
@@ -37,16 +51,30 @@ impl Responder {
     }
 
     /// Gives the answer. Never blocks.
-    pub fn answer(mut self, reply: impl Into<Reply>) {
+    pub fn answer(self, reply: impl Into<Reply>) {
+        self.give(Answer::Reply(reply.into()));
+    }
+
+    /// Gives the answer to `watch`. Never blocks.
+    pub(super) fn answer_stream(self, watching: Watching, watcher: Watcher) {
+        self.give(Answer::Stream(watching, watcher));
+    }
+
+    /// Where the answer goes.
+    pub(super) fn way_back(&self) -> (Arc<dyn Deliver>, Ticket) {
+        (Arc::clone(&self.back), self.ticket)
+    }
+
+    fn give(mut self, answer: Answer) {
         self.answered = true;
-        self.back.deliver(self.ticket, reply.into());
+        self.back.deliver(self.ticket, answer);
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
         if !self.answered {
-            self.back.deliver(self.ticket, Code::Internal.into());
+            self.back.deliver(self.ticket, Answer::Reply(Code::Internal.into()));
         }
     }
 }

@@ -45,6 +45,58 @@ impl Store {
         self.writer.submit(Statements::One, ack, done);
     }
 
+    /// Notes that the message of this id could not be dealt with at this cursor, and moves the
+    /// cursor up to it. It has to be one of the user's; else it is as if it were not there yet.
+    /// Durable when `done` is called.
+    pub fn add_dead_letter(
+        &self,
+        user: UserId,
+        cursor: CursorName,
+        id: MessageId,
+        done: impl FnOnce(Result<Acked, StoreError>) + Send + 'static,
+    ) {
+        let add = move |context: &mut Context<'_>| {
+            if !messages::is_for(context.connection, user, id)? {
+                return Ok(Acked::BeyondTheLog);
+            }
+            let acked = ack(context, user, &cursor, id, false)?;
+            if matches!(acked, Acked::At(_)) {
+                context
+                    .connection
+                    .prepare_cached(
+                        "INSERT INTO dead_letters (user_id, cursor, message_id)
+                         VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                    )?
+                    .execute(params![user.0, cursor.as_str(), id.0])?;
+            }
+            Ok(acked)
+        };
+        self.writer.submit(Statements::Several, add, done);
+    }
+
+    /// Forgets the dead letters at this cursor up to and with this id; the cursor stays. Durable
+    /// when `done` is called.
+    pub fn clear_dead_letters(
+        &self,
+        user: UserId,
+        cursor: CursorName,
+        upto: MessageId,
+        done: impl FnOnce(Result<Acked, StoreError>) + Send + 'static,
+    ) {
+        let clear = move |context: &mut Context<'_>| {
+            context
+                .connection
+                .prepare_cached(
+                    "DELETE FROM dead_letters
+                      WHERE user_id = ?1 AND cursor = ?2 AND message_id <= ?3",
+                )?
+                .execute(params![user.0, cursor.as_str(), upto.0])?;
+            let seen = position(context.connection, user, &cursor)?;
+            Ok(Acked::At(seen.unwrap_or(MessageId::ZERO)))
+        };
+        self.writer.submit(Statements::One, clear, done);
+    }
+
     /// Moves a cursor from `seen` to `upto` if that is where it still stands: what was read from
     /// `seen` on is then the caller's alone. Durable when `done` is called.
     pub fn move_cursor(

@@ -27,8 +27,8 @@ pub struct Append {
 pub enum Appended {
     /// It is in the log.
     Stored {
-        /// The id of each recipient's copy, in the order of [`Append::to`].
-        ids: Vec<MessageId>,
+        /// Each recipient and the id of the copy, in the order of [`Append::to`].
+        copies: Vec<(UserId, MessageId)>,
         /// When it was taken.
         at: Timestamp,
         /// It was there already, by its key.
@@ -53,6 +53,17 @@ pub struct Unread {
     pub more: bool,
 }
 
+/// How much is unread from one sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadFrom {
+    /// Who.
+    pub from: UserName,
+    /// How many messages.
+    pub count: usize,
+    /// The newest of them.
+    pub newest: MessageId,
+}
+
 /// A part of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -71,6 +82,19 @@ pub enum PageStart {
     Before(MessageId),
     /// With the oldest after this cursor of the reader.
     Cursor(CursorName),
+    /// With the oldest after this id of the reader's dead letters at this cursor.
+    Dead(CursorName, MessageId),
+}
+
+/// Where a stream begins that no cursor holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamStart {
+    /// After this id.
+    After(MessageId),
+    /// After the newest message there is.
+    Newest,
+    /// After the cursor `inbox`.
+    Inbox,
 }
 
 /// What ends a page.
@@ -141,8 +165,61 @@ impl Store {
                 PageStart::Cursor(name) => Direction::After(
                     cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
                 ),
+                PageStart::Dead(cursor, after) => Direction::Dead(cursor, after),
             };
             page(connection, &Selection { reader, with, since, direction }, &bounds).map(Some)
+        };
+        self.readers.submit(read, done);
+    }
+
+    /// How much is unread after the cursor `inbox`, by sender, in the order of each one's first.
+    pub fn count_unread(
+        &self,
+        reader: UserId,
+        done: impl FnOnce(Result<Vec<UnreadFrom>, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            let seen = cursors::position(connection, reader, &CursorName::inbox())?;
+            connection
+                .prepare_cached(
+                    "SELECT s.name, count(*), max(m.id)
+                       FROM messages m JOIN users s ON s.id = m.sender_id
+                      WHERE m.recipient_id = ?1 AND m.id > ?2
+                      GROUP BY m.sender_id ORDER BY min(m.id)",
+                )?
+                .query_map([reader.0, seen.unwrap_or(MessageId::ZERO).0], |row| {
+                    let count: u32 = row.get(1)?;
+                    Ok(UnreadFrom {
+                        from: users::name(row, 0)?,
+                        count: count as usize,
+                        newest: MessageId(row.get(2)?),
+                    })
+                })?
+                .collect()
+        };
+        self.readers.submit(read, done);
+    }
+
+    /// Where a stream of `reader` begins: at the cursor, if there is one; else where `start` says.
+    pub fn find_start(
+        &self,
+        reader: UserId,
+        cursor: Option<CursorName>,
+        start: StreamStart,
+        done: impl FnOnce(Result<MessageId, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            if let Some(cursor) = cursor
+                && let Some(seen) = cursors::position(connection, reader, &cursor)?
+            {
+                return Ok(seen);
+            }
+            match start {
+                StreamStart::After(id) => Ok(id),
+                StreamStart::Newest => newest_stored(connection),
+                StreamStart::Inbox => cursors::position(connection, reader, &CursorName::inbox())
+                    .map(|seen| seen.unwrap_or(MessageId::ZERO)),
+            }
         };
         self.readers.submit(read, done);
     }
@@ -176,8 +253,8 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
     }
     let at = Timestamp::now();
     let mut newest = newest(context)?;
-    let mut ids = Vec::with_capacity(recipients.len());
-    for &recipient in &recipients {
+    let mut copies = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
         newest = MessageId(newest.0 + 1);
         context
             .connection
@@ -193,13 +270,13 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
                 append.key,
                 append.body.as_str()
             ])?;
-        ids.push(newest);
+        copies.push((recipient, newest));
     }
     context.memory.newest = Some(newest);
-    for recipient in recipients {
+    for &(recipient, _) in &copies {
         *context.memory.unread.entry(recipient).or_default() += 1;
     }
-    Ok(Appended::Stored { ids, at, duplicate: false })
+    Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
 /// What an earlier message of the sender with this key says of this one; `None` where there is
@@ -209,26 +286,30 @@ fn find_by_key(
     append: &Append,
     key: &str,
 ) -> rusqlite::Result<Option<Appended>> {
-    let earlier: Vec<(MessageId, Timestamp, UserName, bool)> = connection
+    let mut same_text = true;
+    let mut at = Timestamp(0);
+    let earlier: Vec<(UserName, (UserId, MessageId))> = connection
         .prepare_cached(
-            "SELECT m.id, m.sent_at, u.name, m.body = ?3
+            "SELECT m.id, m.sent_at, m.recipient_id, u.name, m.body = ?3
                FROM messages m JOIN users u ON u.id = m.recipient_id
               WHERE m.key = ?1 AND m.sender_id = ?2",
         )?
         .query_map(params![key, append.sender.0, append.body.as_str()], |row| {
-            Ok((MessageId(row.get(0)?), Timestamp(row.get(1)?), users::name(row, 2)?, row.get(3)?))
+            at = Timestamp(row.get(1)?);
+            same_text &= row.get::<_, bool>(4)?;
+            Ok((users::name(row, 3)?, (UserId(row.get(2)?), MessageId(row.get(0)?))))
         })?
         .collect::<Result<_, _>>()?;
-    let Some(&(_, at, ..)) = earlier.first() else { return Ok(None) };
-    let same_text = earlier.iter().all(|(.., same)| *same);
-    if !same_text || earlier.len() != append.to.len() {
-        return Ok(Some(Appended::KeyConflict));
+    if earlier.is_empty() {
+        return Ok(None);
     }
-    let id_for = |to: &UserName| earlier.iter().find(|(_, _, name, _)| name == to).map(|row| row.0);
-    let ids: Option<Vec<MessageId>> = append.to.iter().map(id_for).collect();
-    Ok(Some(match ids {
-        Some(ids) => Appended::Stored { ids, at, duplicate: true },
-        None => Appended::KeyConflict,
+    let copy = |to: &UserName| earlier.iter().find(|(name, _)| name == to).map(|(_, copy)| *copy);
+    let copies: Option<Vec<_>> = append.to.iter().map(copy).collect();
+    Ok(Some(match copies {
+        Some(copies) if same_text && copies.len() == earlier.len() => {
+            Appended::Stored { copies, at, duplicate: true }
+        }
+        _ => Appended::KeyConflict,
     }))
 }
 
@@ -237,12 +318,26 @@ pub(super) fn newest(context: &mut Context<'_>) -> rusqlite::Result<MessageId> {
     if let Some(newest) = context.memory.newest {
         return Ok(newest);
     }
-    let newest = context
-        .connection
-        .prepare_cached("SELECT coalesce(max(id), 0) FROM messages")?
-        .query_row([], |row| Ok(MessageId(row.get(0)?)))?;
+    let newest = newest_stored(context.connection)?;
     context.memory.newest = Some(newest);
     Ok(newest)
+}
+
+fn newest_stored(connection: &Connection) -> rusqlite::Result<MessageId> {
+    connection
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM messages")?
+        .query_row([], |row| Ok(MessageId(row.get(0)?)))
+}
+
+/// Whether there is a message of this id for `user`.
+pub(super) fn is_for(
+    connection: &Connection,
+    user: UserId,
+    id: MessageId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND recipient_id = ?2")?
+        .exists([id.0, user.0])
 }
 
 /// How many unread messages an inbox has, from memory where it is there. Counts no further than
@@ -306,6 +401,7 @@ struct Selection {
 enum Direction {
     After(MessageId),
     Before(MessageId),
+    Dead(CursorName, MessageId),
 }
 
 /// Reads until the page is full or the log ends. The rows come out of an index in the order of
@@ -322,12 +418,16 @@ fn page(
         (Direction::Before(id), false) => (INCOMING_BEFORE, id),
         (Direction::After(id), true) => (CONVERSATION_AFTER, id),
         (Direction::Before(id), true) => (CONVERSATION_BEFORE, id),
+        (Direction::Dead(_, id), _) => (DEAD_AFTER, id),
     };
-    let with = selection.with.map(|with| with.0);
+    let reader = selection.reader.0;
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = match with {
-        None => statement.query(params![selection.reader.0, edge.0, since])?,
-        Some(with) => statement.query(params![selection.reader.0, edge.0, since, with])?,
+    let mut rows = match (selection.with, &selection.direction) {
+        (_, Direction::Dead(cursor, _)) => {
+            statement.query(params![reader, edge.0, since, cursor.as_str()])?
+        }
+        (Some(with), _) => statement.query(params![reader, edge.0, since, with.0])?,
+        (None, _) => statement.query(params![reader, edge.0, since])?,
     };
     while let Some(row) = rows.next()? {
         if page.take(message(row)?).is_break() {
@@ -377,6 +477,11 @@ const INCOMING_AFTER: &str =
     select_messages!("WHERE m.recipient_id = ?1 AND m.id > ?2 AND m.sent_at >= ?3 ORDER BY m.id");
 const INCOMING_BEFORE: &str = select_messages!(
     "WHERE m.recipient_id = ?1 AND m.id < ?2 AND m.sent_at >= ?3 ORDER BY m.id DESC"
+);
+const DEAD_AFTER: &str = select_messages!(
+    "JOIN dead_letters d ON d.message_id = m.id
+      WHERE d.user_id = ?1 AND d.cursor = ?4 AND d.message_id > ?2 AND m.sent_at >= ?3
+      ORDER BY d.message_id"
 );
 // Two walks of the index that SQLite merges by id; the second is for what the reader sent, and
 // finds nothing where readers talk to themselves.

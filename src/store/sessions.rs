@@ -13,6 +13,8 @@ use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 pub struct NewSession {
     /// Whose.
     pub user: UserId,
+    /// The hash that the password was found to fit; it has to be the user's still.
+    pub password_hash: String,
     /// Of the token that was made for it.
     pub token: TokenHash,
     /// When.
@@ -23,11 +25,38 @@ pub struct NewSession {
     pub sessions_max: usize,
 }
 
-/// An opened session.
+/// What came of opening a session.
 #[derive(Debug, Clone)]
-pub struct Opened {
-    /// The sessions of the user that were ended to make room, the oldest ones, by their tokens.
-    pub ended: Vec<TokenHash>,
+pub enum Opened {
+    /// It is open.
+    Yes {
+        /// The sessions of the user that were ended to make room, the oldest, by their tokens.
+        ended: Vec<TokenHash>,
+    },
+    /// The password was changed, or the user disabled, since it was looked at. There is none.
+    PasswordChanged,
+}
+
+/// Which sessions of a user to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    Only(SessionId),
+    /// All but this one.
+    AllBut(SessionId),
+}
+
+/// A session as its user sees it.
+#[derive(Debug, Clone)]
+pub struct ListedSession {
+    /// Its number.
+    pub id: SessionId,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last used, give or take a minute.
+    pub last_seen_at: Timestamp,
+    /// When it ends whatever its holder does.
+    pub expires_at: Timestamp,
 }
 
 /// A session as it stands in the file.
@@ -41,6 +70,8 @@ pub struct StoredSession {
     pub last_seen_at: Timestamp,
     /// When it ends whatever its holder does.
     pub expires_at: Timestamp,
+    /// The user's name.
+    pub user_name: UserName,
     /// The user may not act.
     pub disabled: bool,
 }
@@ -69,6 +100,42 @@ impl Store {
                 .map(drop)
         };
         self.writer.submit(Statements::One, end, done);
+    }
+
+    /// Ends sessions of a user, and tells their tokens. Durable when `done` is called.
+    pub fn end_sessions(
+        &self,
+        user: UserId,
+        which: Which,
+        done: impl FnOnce(Result<Vec<TokenHash>, StoreError>) + Send + 'static,
+    ) {
+        let end = move |context: &mut Context<'_>| end(context.connection, user, which);
+        self.writer.submit(Statements::One, end, done);
+    }
+
+    /// The sessions of a user, the oldest first.
+    pub fn list_sessions(
+        &self,
+        user: UserId,
+        done: impl FnOnce(Result<Vec<ListedSession>, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, created_at, last_seen_at, expires_at
+                       FROM sessions WHERE user_id = ?1 ORDER BY id",
+                )?
+                .query_map([user.0], |row| {
+                    Ok(ListedSession {
+                        id: SessionId(row.get(0)?),
+                        created_at: Timestamp(row.get(1)?),
+                        last_seen_at: Timestamp(row.get(2)?),
+                        expires_at: Timestamp(row.get(3)?),
+                    })
+                })?
+                .collect()
+        };
+        self.readers.submit(read, done);
     }
 
     /// Looks up a session by its token.
@@ -122,6 +189,14 @@ impl Store {
 
 fn open(context: &mut Context<'_>, session: &NewSession) -> rusqlite::Result<Opened> {
     let connection = context.connection;
+    let unchanged = connection
+        .prepare_cached(
+            "SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2 AND disabled_at IS NULL",
+        )?
+        .exists(params![session.user.0, session.password_hash])?;
+    if !unchanged {
+        return Ok(Opened::PasswordChanged);
+    }
     let ended = connection
         .prepare_cached(
             "DELETE FROM sessions WHERE id IN (
@@ -138,13 +213,33 @@ fn open(context: &mut Context<'_>, session: &NewSession) -> rusqlite::Result<Ope
              VALUES (?1, ?2, ?3, ?3, ?4)",
         )?
         .execute(params![session.user.0, session.token.0, session.at.0, session.expires_at.0])?;
-    Ok(Opened { ended })
+    Ok(Opened::Yes { ended })
+}
+
+pub(super) fn end(
+    connection: &Connection,
+    user: UserId,
+    which: Which,
+) -> rusqlite::Result<Vec<TokenHash>> {
+    let (sql, id) = match which {
+        Which::Only(id) => {
+            ("DELETE FROM sessions WHERE user_id = ?1 AND id = ?2 RETURNING token_hash", id)
+        }
+        Which::AllBut(id) => {
+            ("DELETE FROM sessions WHERE user_id = ?1 AND id <> ?2 RETURNING token_hash", id)
+        }
+    };
+    connection
+        .prepare_cached(sql)?
+        .query_map([user.0, id.0], |row| Ok(TokenHash(row.get(0)?)))?
+        .collect()
 }
 
 fn find(connection: &Connection, token: &TokenHash) -> rusqlite::Result<Option<StoredSession>> {
     connection
         .prepare_cached(
-            "SELECT s.id, s.user_id, s.last_seen_at, s.expires_at, u.disabled_at IS NOT NULL
+            "SELECT s.id, s.user_id, s.last_seen_at, s.expires_at, u.name,
+                    u.disabled_at IS NOT NULL
                FROM sessions s JOIN users u ON u.id = s.user_id
               WHERE s.token_hash = ?1",
         )?
@@ -154,7 +249,8 @@ fn find(connection: &Connection, token: &TokenHash) -> rusqlite::Result<Option<S
                 user: UserId(row.get(1)?),
                 last_seen_at: Timestamp(row.get(2)?),
                 expires_at: Timestamp(row.get(3)?),
-                disabled: row.get(4)?,
+                user_name: users::name(row, 4)?,
+                disabled: row.get(5)?,
             })
         })
         .optional()

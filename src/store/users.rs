@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Store;
 use super::error::StoreError;
+use super::sessions::{self, Which};
 use super::writer::{Context, Statements};
-use crate::model::{Timestamp, UserId, UserName};
+use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 
 /// A user to be created.
 #[derive(Debug, Clone)]
@@ -31,6 +32,15 @@ pub struct StoredUser {
     pub disabled: bool,
 }
 
+/// What a user may be told about the account.
+#[derive(Debug, Clone)]
+pub struct DescribedUser {
+    /// What people call the user.
+    pub display_name: String,
+    /// argon2id in the PHC string format. Not to be told.
+    pub password_hash: String,
+}
+
 impl Store {
     /// Looks up a user by name.
     pub fn find_user(
@@ -39,6 +49,50 @@ impl Store {
         done: impl FnOnce(Result<Option<StoredUser>, StoreError>) + Send + 'static,
     ) {
         self.readers.submit(move |connection| find(connection, &name), done);
+    }
+
+    /// Looks up a user by number.
+    pub fn describe_user(
+        &self,
+        id: UserId,
+        done: impl FnOnce(Result<Option<DescribedUser>, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            connection
+                .prepare_cached("SELECT display_name, password_hash FROM users WHERE id = ?1")?
+                .query_row([id.0], |row| {
+                    Ok(DescribedUser { display_name: row.get(0)?, password_hash: row.get(1)? })
+                })
+                .optional()
+        };
+        self.readers.submit(read, done);
+    }
+
+    /// Gives a user another password, if the hash of the one until now is still `old_hash`, and
+    /// ends the user's sessions but `session`; tells their tokens, or `None` where the password
+    /// was changed by somebody else in between. Durable when `done` is called.
+    pub fn change_password(
+        &self,
+        user: UserId,
+        old_hash: String,
+        new_hash: String,
+        session: SessionId,
+        done: impl FnOnce(Result<Option<Vec<TokenHash>>, StoreError>) + Send + 'static,
+    ) {
+        let change = move |context: &mut Context<'_>| {
+            let changed = context
+                .connection
+                .prepare_cached(
+                    "UPDATE users SET password_hash = ?3, password_is_published = 0
+                      WHERE id = ?1 AND password_hash = ?2",
+                )?
+                .execute(params![user.0, old_hash, new_hash])?;
+            if changed == 0 {
+                return Ok(None);
+            }
+            sessions::end(context.connection, user, Which::AllBut(session)).map(Some)
+        };
+        self.writer.submit(Statements::Several, change, done);
     }
 
     /// Creates these users in a file that has never been seeded, and marks it as seeded; in one

@@ -37,6 +37,28 @@ impl Server {
         Self { child, address, folder, options }
     }
 
+    /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
+    pub fn start_with_users(count: usize) -> Self {
+        let mut server = Self::start();
+        server.stop();
+        let mut database = rusqlite::Connection::open(server.database()).expect("opens");
+        let transaction = database.transaction().expect("a transaction");
+        for index in 0..count {
+            // The same hash for all: one password, hashed once.
+            transaction
+                .execute(
+                    "INSERT INTO users (name, display_name, password_hash, created_at)
+                     SELECT 'user-' || ?1, '', password_hash, 0 FROM users WHERE name = 'paff'",
+                    [index.to_string()],
+                )
+                .expect("a user");
+        }
+        transaction.commit().expect("users");
+        drop(database);
+        server.start_again();
+        server
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -93,7 +115,8 @@ impl Server {
     /// What the `sqlite3` shell would show: the rows of a query, columns joined by `|`.
     pub fn query(&self, sql: &str) -> Vec<String> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let database = rusqlite::Connection::open_with_flags(self.database(), flags).expect("opens");
+        let database =
+            rusqlite::Connection::open_with_flags(self.database(), flags).expect("opens");
         let mut statement = database.prepare(sql).expect("the query is valid");
         let columns = statement.column_count();
         let rows = statement.query_map([], |row| {
@@ -122,7 +145,12 @@ impl Drop for Server {
 /// The command that starts a server on `database` at a port that the system chooses.
 pub fn server_command(database: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.env_clear().arg("--db").arg(database).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+    command.env_clear().arg("--db").arg(database).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "warn",
+    ]);
     command.stdin(Stdio::null());
     command
 }
@@ -157,6 +185,11 @@ impl Wire {
     /// The socket itself.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// What was received behind the last reply.
+    pub fn received(&self) -> &[u8] {
+        &self.received
     }
 
     /// Sends bytes as they are.
@@ -236,5 +269,47 @@ impl Wire {
             }
             _ => rest,
         }
+    }
+}
+
+/// How much of something a test does: `full` where `CHAT_TEST_FULL` is set, as CI does, and
+/// `short` for whoever waits for it.
+pub fn scaled(short: usize, full: usize) -> usize {
+    if std::env::var_os("CHAT_TEST_FULL").is_some() { full } else { short }
+}
+
+/// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed, and can be given in
+/// `CHAT_TEST_SEED` to see a failure again.
+pub struct Random(u64);
+
+impl Random {
+    /// Seeds the run: from `CHAT_TEST_SEED`, else from the clock.
+    pub fn new() -> Self {
+        let given = std::env::var("CHAT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = || {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.map_or(1, |since| since.as_nanos() as u64)
+        };
+        let seed = given.unwrap_or_else(clock);
+        println!("CHAT_TEST_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// Another source that goes its own way, for another thread.
+    pub fn fork(&mut self) -> Self {
+        Self(self.next() | 1)
+    }
+
+    /// Any number.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
     }
 }

@@ -1,0 +1,43 @@
+//! `chat-cli auth USER [PASSWORD]`
+
+use std::io::{self, Write};
+
+use crate::client::arguments::AuthArguments;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::session::{self, Session, TOKEN_VARIABLE};
+use crate::client::state_folder::StateFolder;
+use crate::client::{password, terminal, verbs};
+use crate::model::UserName;
+use crate::protocol::refusal::Code;
+
+/// Logs in and stores the session. The token is told only where no person sees it.
+pub fn run(arguments: &AuthArguments, link: &mut Link, out: &mut dyn Write) -> Result<(), Failure> {
+    let user: UserName = arguments.user.parse().map_err(|_| Code::UnknownUser)?;
+    // First, so that nobody logs in to a session that cannot be kept.
+    let folder = StateFolder::create(&StateFolder::locate()?)?;
+    let password = match &arguments.password {
+        Some(text) => password::check(text)?,
+        None => password::ask(&format!("Password for {user}: "))?,
+    };
+    let token = verbs::auth(link, &user, &password)?;
+    let session = Session { user, token };
+    if let Err(failure) = session::store(&folder, link.address(), &session) {
+        // Else a session that nobody can use would live on; without it, it is only a pity.
+        let _ = verbs::logout(link, token);
+        return Err(failure);
+    }
+    let user = &session.user;
+    if terminal::is_shown() {
+        writeln!(out, "username {user} logged in")?;
+    } else {
+        writeln!(out, "username {user} logged in, token {}", token.reveal())?;
+    }
+    if std::env::var_os(TOKEN_VARIABLE).is_some_and(|text| !text.is_empty()) {
+        let _ = writeln!(
+            io::stderr(),
+            "note: {TOKEN_VARIABLE} is set, and goes before the session just stored"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! `chat-cli logout`
+
+use std::io::Write;
+
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::render::json_line;
+use crate::client::session::{self, Source};
+use crate::client::verbs;
+
+/// Ends the session on the server, then forgets it here; it is forgotten too when the server
+/// does not know it any more.
+pub fn run(link: &mut Link, out: &mut dyn Write) -> Result<(), Failure> {
+    let (token, source) = session::current(link.address())?;
+    let done = verbs::logout(link, token);
+    let over = done.is_ok() || done.as_ref().is_err_and(Failure::ends_session);
+    if over && source == Source::File {
+        session::forget(link.address(), token)?;
+    }
+    writeln!(out, "{}", json_line(&done?))?;
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! One connection to a server: a request out, a reply in, both before a deadline. Nothing here
+//! knows what is asked for, and nothing is asked twice; that is [`link`](super::link)'s.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::address::ServerAddress;
+use crate::protocol::reply::{Answer, DecodeError, REPLY_BYTES_MAX, REPLY_END};
+
+/// How much is read from the socket at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// A connection on which no request is under way.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+}
+
+/// Why there is no answer. After any of these the connection is of no use: what it brings next
+/// may be the answer to what was asked before.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The deadline passed.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The connection ended, or failed, before the whole answer was there.
+    #[error("the connection broke before the answer: {0}")]
+    Broken(io::Error),
+    /// Something arrived that is no reply.
+    #[error("{0}")]
+    NotUnderstood(String),
+}
+
+impl Connection {
+    /// Connects to the first address of the server that takes the connection. Blocks until
+    /// `deadline` at the longest, and for as long as the resolver takes.
+    pub fn open(address: &ServerAddress, deadline: Instant) -> io::Result<Self> {
+        let mut failure = io::Error::from(ErrorKind::TimedOut);
+        for address in address.resolve()? {
+            let Some(remaining) = remaining(deadline) else { break };
+            match TcpStream::connect_timeout(&address, remaining) {
+                Ok(stream) => {
+                    // Without it the last piece of a long request may wait for an acknowledgement.
+                    stream.set_nodelay(true)?;
+                    return Ok(Self { stream });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Sends one request line and reads its one reply. Blocks until `deadline` at the longest.
+    pub fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, ExchangeError> {
+        self.write(line.as_bytes(), deadline)?;
+        let reply = self.read_reply(deadline)?;
+        Answer::decode(&reply).map_err(|error| match error {
+            // Parts of what arrived do not belong into an error message.
+            DecodeError::Json(_) => {
+                ExchangeError::NotUnderstood("the reply is not understood".to_owned())
+            }
+            error => ExchangeError::NotUnderstood(error.to_string()),
+        })
+    }
+
+    /// Whether a request may be sent: the server has neither closed the connection nor said
+    /// anything unasked (which would be taken for the answer). Does not block.
+    pub fn is_quiet(&self) -> bool {
+        if self.stream.set_nonblocking(true).is_err() {
+            return false;
+        }
+        let nothing_there = match self.stream.peek(&mut [0]) {
+            Ok(_) => false,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        self.stream.set_nonblocking(false).is_ok() && nothing_there
+    }
+
+    fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ExchangeError> {
+        while !bytes.is_empty() {
+            let remaining = remaining(deadline).ok_or(ExchangeError::TimedOut)?;
+            self.stream.set_write_timeout(Some(remaining)).map_err(ExchangeError::Broken)?;
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(broken(ErrorKind::WriteZero)),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(ExchangeError::TimedOut),
+                // A server that refuses the connection says so before it closes it.
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_reply(&mut self, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
+        let mut reply = Vec::new();
+        let mut chunk = [0; READ_BYTES];
+        loop {
+            let remaining = remaining(deadline).ok_or(ExchangeError::TimedOut)?;
+            self.stream.set_read_timeout(Some(remaining)).map_err(ExchangeError::Broken)?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(broken(ErrorKind::UnexpectedEof)),
+                Ok(count) => {
+                    // The end may lie across two pieces.
+                    let scan_from = reply.len().saturating_sub(REPLY_END.len() - 1);
+                    reply.extend_from_slice(&chunk[..count]);
+                    if let Some(length) = find_end(&reply, scan_from)? {
+                        reply.truncate(length);
+                        return Ok(reply);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(ExchangeError::TimedOut),
+                Err(error) => return Err(ExchangeError::Broken(error)),
+            }
+        }
+    }
+}
+
+/// Where the reply in `bytes` ends, if its end is there.
+fn find_end(bytes: &[u8], scan_from: usize) -> Result<Option<usize>, ExchangeError> {
+    let end = bytes[scan_from..].windows(REPLY_END.len()).position(|found| found == REPLY_END);
+    match end.map(|at| scan_from + at) {
+        Some(end) if end + REPLY_END.len() < bytes.len() => {
+            Err(ExchangeError::NotUnderstood("there is more than one reply".to_owned()))
+        }
+        None if bytes.len() > REPLY_BYTES_MAX => {
+            Err(ExchangeError::NotUnderstood("the reply has no end".to_owned()))
+        }
+        end => Ok(end),
+    }
+}
+
+/// What is left until `deadline`; `None` when that is nothing, which the socket would take for
+/// "without limit".
+fn remaining(deadline: Instant) -> Option<Duration> {
+    deadline.checked_duration_since(Instant::now()).filter(|remaining| !remaining.is_zero())
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn broken(kind: ErrorKind) -> ExchangeError {
+    ExchangeError::Broken(kind.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A server that takes one connection, reads one line and then writes `pieces`.
+    fn server(pieces: Vec<Vec<u8>>) -> (ServerAddress, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let thread = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = Vec::new();
+            while line.last() != Some(&b'\n') {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                line.extend(byte);
+            }
+            stream.set_nodelay(true).unwrap();
+            for piece in pieces {
+                // The client may have heard enough.
+                let _ = stream.write_all(&piece);
+            }
+            String::from_utf8(line).unwrap()
+        });
+        (address, thread)
+    }
+
+    fn ask(pieces: Vec<Vec<u8>>) -> Result<Answer, ExchangeError> {
+        let (address, thread) = server(pieces);
+        let deadline = Instant::now() + PATIENCE;
+        let mut connection = Connection::open(&address, deadline).unwrap();
+        let answer = connection.exchange("hello \r\n", deadline);
+        assert_eq!(thread.join().unwrap(), "hello \r\n");
+        answer
+    }
+
+    fn reason(result: Result<Answer, ExchangeError>) -> String {
+        match result {
+            Err(ExchangeError::NotUnderstood(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn reply_in_any_pieces_is_read() {
+        let reply = b"{\"status\": \"OK\", \"message\": \"Message Sent\"}\r\n\r\n";
+        let whole = ask(vec![reply.to_vec()]).unwrap();
+        let bytes = reply.iter().map(|&byte| vec![byte]).collect();
+        assert_eq!(ask(bytes).unwrap(), whole);
+    }
+
+    #[test]
+    fn connection_that_ends_before_the_reply_does_is_broken() {
+        for pieces in [vec![], vec![b"{\"status\": \"OK\"}\r\n\r".to_vec()]] {
+            assert!(matches!(ask(pieces), Err(ExchangeError::Broken(_))));
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_not_understood() {
+        for junk in ["\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", "{\"status\": 1}\r\n\r\n"] {
+            reason(ask(vec![junk.into()]));
+        }
+        let twice = "{\"status\": \"OK\"}\r\n\r\n".repeat(2);
+        assert_eq!(reason(ask(vec![twice.into()])), "there is more than one reply");
+    }
+
+    #[test]
+    fn endless_reply_is_given_up_with_bounded_memory() {
+        let pieces = vec![vec![b'x'; 64 * 1024]; REPLY_BYTES_MAX / (64 * 1024) + 2];
+        assert_eq!(reason(ask(pieces)), "the reply has no end");
+    }
+
+    #[test]
+    fn silent_server_is_given_up_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let mut connection = Connection::open(&address, Instant::now() + PATIENCE).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(30);
+        let answer = connection.exchange("hello \r\n", deadline);
+        assert!(matches!(answer, Err(ExchangeError::TimedOut)));
+        assert!(Instant::now() >= deadline);
+        // A deadline that has passed already is no licence to wait for ever.
+        let answer = connection.exchange("hello \r\n", deadline);
+        assert!(matches!(answer, Err(ExchangeError::TimedOut)));
+    }
+
+    #[test]
+    fn connection_is_quiet_until_the_server_says_something_or_closes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        for last_word in [Some("{\"status\": \"ERROR\"}\r\n\r\n"), None] {
+            let connection = Connection::open(&address, Instant::now() + PATIENCE).unwrap();
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(connection.is_quiet());
+            if let Some(word) = last_word {
+                stream.write_all(word.as_bytes()).unwrap();
+            }
+            drop(stream);
+            let deadline = Instant::now() + PATIENCE;
+            while connection.is_quiet() {
+                assert!(Instant::now() < deadline, "the end of the connection goes unnoticed");
+                thread::yield_now();
+            }
+        }
+    }
+}

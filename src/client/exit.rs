@@ -1,0 +1,155 @@
+//! How the client ends: every exit code, in one place. The numbers from 64 to 78 mean what
+//! `sysexits.h` says, so that mail tools and `systemd` read them rightly.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use crate::protocol::refusal::Code;
+
+/// How a command ended, as its caller sees it. The numbers never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It was done.
+    Done = 0,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The text is refused, whoever it is for.
+    TextRefused = 65,
+    /// There is no such user.
+    NoUser = 67,
+    /// No byte reached a server.
+    Unreachable = 69,
+    /// The server failed.
+    Internal = 70,
+    /// A file, a folder or the output of this side.
+    LocalFile = 74,
+    /// Nothing was done and later it may be, or whether it was done is not known.
+    TryAgain = 75,
+    /// What the server says is not this protocol.
+    Protocol = 76,
+    /// There is no session, or the password is wrong.
+    NotLoggedIn = 77,
+    /// The environment lacks what the client needs to know.
+    Configuration = 78,
+    /// Ctrl-C.
+    Interrupted = 130,
+    /// Whoever read the output went away.
+    OutputClosed = 141,
+}
+
+impl Exit {
+    /// Every way to end, lowest number first.
+    pub const ALL: &[Self] = &[
+        Self::Done,
+        Self::Usage,
+        Self::TextRefused,
+        Self::NoUser,
+        Self::Unreachable,
+        Self::Internal,
+        Self::LocalFile,
+        Self::TryAgain,
+        Self::Protocol,
+        Self::NotLoggedIn,
+        Self::Configuration,
+        Self::Interrupted,
+        Self::OutputClosed,
+    ];
+
+    /// What it means, in the words of `--help`.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Usage => "the command line is wrong",
+            Self::TextRefused => "the text is refused: empty, too long, or not UTF-8",
+            Self::NoUser => "no such user",
+            Self::Unreachable => "the server is not reachable; nothing was sent",
+            Self::Internal => "the server failed",
+            Self::LocalFile => "trouble with a local file (session, history, output)",
+            Self::TryAgain => "busy, or the outcome is not known: try again",
+            Self::Protocol => "the reply is not understood",
+            Self::NotLoggedIn => "not logged in, or wrong password",
+            Self::Configuration => "the environment is not usable (HOME)",
+            Self::Interrupted => "interrupted (Ctrl-C)",
+            Self::OutputClosed => "standard output was closed",
+        }
+    }
+
+    /// How a command ends that the server refused with `code`.
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::LineTooLong
+            | Code::BadLine
+            | Code::BadEncoding
+            | Code::EmptyMessage
+            | Code::TooLong
+            | Code::KeyConflict
+            | Code::UnknownMessage => Self::TextRefused,
+            Code::UnknownUser | Code::UnknownRecipient => Self::NoUser,
+            Code::NoSession | Code::WrongPassword => Self::NotLoggedIn,
+            Code::InboxFull
+            | Code::Busy
+            | Code::StorageFull
+            | Code::TooManyConnections
+            | Code::ShuttingDown => Self::TryAgain,
+            Code::Internal => Self::Internal,
+            // This client says nothing of the kind: the server speaks something else.
+            Code::BadRequest
+            | Code::UnknownCommand
+            | Code::Usage
+            | Code::WrongProtocol
+            | Code::BadArgument => Self::Protocol,
+        }
+    }
+
+    /// The table for `--help`.
+    pub fn table() -> String {
+        let mut table = String::from("Exit codes:\n");
+        for exit in Self::ALL {
+            // Writing to a `String` does not fail.
+            let _ = writeln!(table, "  {:>3}  {}", *exit as u8, exit.meaning());
+        }
+        table
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_the_documented_ones() {
+        let numbers: Vec<u8> = Exit::ALL.iter().map(|&exit| exit as u8).collect();
+        assert_eq!(numbers, [0, 2, 65, 67, 69, 70, 74, 75, 76, 77, 78, 130, 141]);
+        assert_eq!(Exit::table().lines().count(), 1 + numbers.len());
+    }
+
+    #[test]
+    fn refusals_end_as_documented() {
+        for (word, exit) in [
+            ("empty_message", 65),
+            ("too_long", 65),
+            ("bad_encoding", 65),
+            ("unknown_user", 67),
+            ("unknown_recipient", 67),
+            ("internal", 70),
+            ("busy", 75),
+            ("storage_full", 75),
+            ("inbox_full", 75),
+            ("shutting_down", 75),
+            ("too_many_connections", 75),
+            ("unknown_command", 76),
+            ("no_session", 77),
+            ("wrong_password", 77),
+        ] {
+            assert_eq!(Exit::of(Code::from_word(word).unwrap()) as u8, exit, "{word}");
+        }
+        assert!(Code::ALL.iter().all(|&code| Exit::of(code) != Exit::Done));
+    }
+}

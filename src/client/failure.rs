@@ -1,0 +1,258 @@
+//! Why a command was not done: what the caller is told, and with which exit code.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::address::ServerAddress;
+use super::exit::Exit;
+use super::render::text;
+use crate::protocol::refusal::Code;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The server said no, or would have: what never reached it because it cannot be said in the
+    /// protocol is refused in its words.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There is no answer.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// There is no session to show to the server.
+    #[error("not authorized")]
+    NotLoggedIn,
+    /// The result could not be written where it belongs.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    /// Anything else, with what the person can do about it.
+    #[error("{message}")]
+    Trouble {
+        /// How the command ends.
+        exit: Exit,
+        /// What failed.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The person thought better of it (Ctrl-C).
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A reply that says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// The stable word; `None` for one that this client does not know.
+    pub code: Option<Code>,
+    /// The server's text for people. It is shown through [`text::visible`] only.
+    pub message: String,
+}
+
+/// Why an exchange with the server brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// There was no connection, so nothing was sent.
+    #[error("cannot reach {address}: {source}")]
+    Unreachable {
+        /// Who was called.
+        address: ServerAddress,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The connection broke. The request may have been done.
+    #[error("the connection to {address} broke before the answer")]
+    Broken {
+        /// Who was asked.
+        address: ServerAddress,
+        /// How it broke.
+        source: io::Error,
+    },
+    /// The time is over. The request may have been done.
+    #[error("no answer from {address} within {}", seconds(*.within))]
+    TimedOut {
+        /// Who was asked.
+        address: ServerAddress,
+        /// How long the answer was waited for.
+        within: Duration,
+    },
+    /// What came is no reply of this protocol.
+    #[error("{address} does not speak this protocol: {reason}")]
+    NotUnderstood {
+        /// Who was asked.
+        address: ServerAddress,
+        /// What is wrong with the reply.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// Trouble on this side of the connection.
+    pub fn trouble(exit: Exit, message: impl Into<String>) -> Self {
+        Self::Trouble { exit, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do about it. Only [`Trouble`](Self::Trouble) has room for that.
+    pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
+        if let Self::Trouble { hint, .. } = &mut self {
+            *hint = Some(advice.into());
+        }
+        self
+    }
+
+    /// How a command ends that failed so.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Refused(refused) => refused.exit(),
+            Self::NoAnswer(NoAnswer::Unreachable { .. }) => Exit::Unreachable,
+            Self::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }) => Exit::TryAgain,
+            Self::NoAnswer(NoAnswer::NotUnderstood { .. }) => Exit::Protocol,
+            Self::Output(error) if is_closed(error) => Exit::OutputClosed,
+            Self::Output(_) => Exit::LocalFile,
+            Self::Trouble { exit, .. } => *exit,
+            Self::NotLoggedIn => Exit::NotLoggedIn,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    /// The session is no longer one, so showing its token again is of no use.
+    pub fn ends_session(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code: Some(Code::NoSession), .. }))
+    }
+
+    /// Tells the person, on standard error unless `out` is something else: a refusal in the
+    /// seed's words, anything else as `error: …`, then what to do about it. A closed output is
+    /// told by the exit code alone, as is Ctrl-C.
+    pub fn report(&self, out: &mut dyn Write) {
+        let told = match self {
+            Self::Refused(refused) => writeln!(out, "{}", refused.line()),
+            Self::Output(error) if is_closed(error) => return,
+            Self::Interrupted => return,
+            Self::NotLoggedIn => writeln!(out, "Error, {self}"),
+            _ => writeln!(out, "error: {}", text::visible(&self.to_string())),
+        };
+        if let (Ok(()), Some(hint)) = (told, self.hint()) {
+            // There is nobody left to tell that there is nobody to tell it to.
+            let _ = writeln!(out, "hint: {}", text::visible(&hint));
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotLoggedIn | Self::Refused(Refused { code: Some(Code::NoSession), .. }) => {
+                Some("log in with `chat-cli auth USER`".to_owned())
+            }
+            Self::Refused(Refused { code: Some(Code::UnknownCommand), .. }) => {
+                Some("the server is older than this client".to_owned())
+            }
+            Self::NoAnswer(NoAnswer::Unreachable { .. }) => Some(
+                "start one with `chat-server --db chat.sqlite`, or name another with --server \
+                 HOST:PORT or CHAT_SERVER"
+                    .to_owned(),
+            ),
+            Self::Trouble { hint, .. } => hint.clone(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+impl Refused {
+    /// What was refused, in the seed's words, and harmless on a terminal.
+    pub fn line(&self) -> String {
+        format!("Error, {}", text::visible(&self.message))
+    }
+
+    /// Nothing was done, and the same may be done a moment later.
+    pub fn is_passing(&self) -> bool {
+        let passing = [Code::Busy, Code::ShuttingDown, Code::TooManyConnections];
+        self.code.is_some_and(|code| passing.contains(&code))
+    }
+
+    fn exit(&self) -> Exit {
+        // The seed's own server has texts and no codes.
+        let by_text = || Code::ALL.iter().copied().find(|code| code.message() == self.message);
+        self.code.or_else(by_text).map_or(Exit::Protocol, Exit::of)
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Self { code: Some(code), message: code.message().to_owned() }
+    }
+}
+
+impl NoAnswer {
+    /// The request may have reached the server, so it may have been done.
+    pub fn may_be_done(&self) -> bool {
+        !matches!(self, Self::Unreachable { .. })
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// A duration as a person says it, to the hundredth: `10s`, `0.25s`.
+pub fn seconds(duration: Duration) -> String {
+    let hundredths = (duration.as_secs_f64() * 100.0).round();
+    format!("{}s", hundredths / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(failure: &Failure) -> String {
+        let mut out = Vec::new();
+        failure.report(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn refusal_is_told_in_the_seeds_words() {
+        let failure = Failure::from(Code::WrongPassword);
+        assert_eq!(
+            (report(&failure).as_str(), failure.exit() as u8),
+            ("Error, Password Salah\n", 77)
+        );
+    }
+
+    #[test]
+    fn refusal_of_a_server_without_codes_ends_the_same_way() {
+        for (message, exit) in [
+            ("Password Salah", Exit::NotLoggedIn),
+            ("User Tidak Ditemukan", Exit::NoUser),
+            ("Informasi tidak ditemukan", Exit::Protocol),
+        ] {
+            let refused = Refused { code: None, message: message.to_owned() };
+            assert_eq!(Failure::from(refused).exit(), exit, "{message}");
+        }
+    }
+
+    #[test]
+    fn text_of_the_server_cannot_reach_the_terminal_raw() {
+        let message = "\x1b]52;c;AAAA\x07\u{202e}no\nerror: x".to_owned();
+        let told = report(&Refused { code: None, message }.into());
+        assert_eq!(told, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
+    }
+
+    #[test]
+    fn trouble_comes_with_what_to_do() {
+        let failure = Failure::trouble(Exit::LocalFile, "cannot read it").with_hint("chmod 600 it");
+        assert_eq!(report(&failure), "error: cannot read it\nhint: chmod 600 it\n");
+    }
+
+    #[test]
+    fn closed_output_is_quiet() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((report(&failure).as_str(), failure.exit()), ("", Exit::OutputClosed));
+        let failure = Failure::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(failure.exit(), Exit::LocalFile);
+    }
+}

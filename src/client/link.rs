@@ -1,0 +1,124 @@
+//! The way to one server: connects when something is asked, keeps the connection for what comes
+//! next, and opens another when that one is gone.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::address::ServerAddress;
+use super::connection::{Connection, ExchangeError};
+use super::failure::{Failure, NoAnswer, Refused};
+use crate::protocol::command::{Action, Request};
+use crate::protocol::reply::Answer;
+
+/// A server that can be asked, one request at a time. Nothing is connected before the first.
+#[derive(Debug)]
+pub struct Link {
+    address: ServerAddress,
+    timeout: Duration,
+    connection: Option<Connection>,
+}
+
+impl Link {
+    /// Will ask the server at `address`, and wait `timeout` for each answer.
+    pub fn new(address: ServerAddress, timeout: Duration) -> Self {
+        Self { address, timeout, connection: None }
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> &ServerAddress {
+        &self.address
+    }
+
+    /// How long an answer is waited for.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// [`call_until`](Self::call_until), with the timeout.
+    pub fn call(&mut self, request: &Request) -> Result<Value, Failure> {
+        self.call_until(request, Instant::now() + self.timeout)
+    }
+
+    /// Asks, and gives the fields of a reply that says yes; blocks until `deadline` at the
+    /// longest. A connection that the server closed since the last request (idle, restarted) is
+    /// replaced without a word. One that breaks under the request is replaced once, if doing the
+    /// request twice is the same as doing it once; otherwise that is a failure which says that
+    /// the outcome is not known.
+    pub fn call_until(&mut self, request: &Request, deadline: Instant) -> Result<Value, Failure> {
+        let line = request.encode();
+        let answer = match self.exchange(&line, deadline) {
+            Err(broken @ NoAnswer::Broken { .. }) if is_repeatable(request) => {
+                match self.exchange(&line, deadline) {
+                    // That nothing was sent now does not mean that nothing was sent.
+                    Err(NoAnswer::Unreachable { .. }) => Err(broken),
+                    answer => answer,
+                }
+            }
+            answer => answer,
+        };
+        match answer? {
+            Answer::Done(fields) => Ok(fields),
+            Answer::Refused { code, message, users: _ } => {
+                if code.is_some_and(|code| code.closes()) {
+                    self.connection = None;
+                }
+                Err(Refused { code, message }.into())
+            }
+        }
+    }
+
+    /// A reply said yes but lacks what it has to have.
+    pub fn not_understood(&mut self, error: impl std::fmt::Display) -> Failure {
+        self.connection = None;
+        let reason = error.to_string();
+        NoAnswer::NotUnderstood { address: self.address.clone(), reason }.into()
+    }
+
+    fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, NoAnswer> {
+        let begun = Instant::now();
+        let mut connection = match self.connection.take() {
+            Some(connection) if connection.is_quiet() => connection,
+            _ => Connection::open(&self.address, deadline).map_err(|source| {
+                NoAnswer::Unreachable { address: self.address.clone(), source }
+            })?,
+        };
+        let address = || self.address.clone();
+        let answer = connection.exchange(line, deadline).map_err(|error| match error {
+            ExchangeError::TimedOut => NoAnswer::TimedOut {
+                address: address(),
+                within: deadline.saturating_duration_since(begun),
+            },
+            ExchangeError::Broken(source) => NoAnswer::Broken { address: address(), source },
+            ExchangeError::NotUnderstood(reason) => {
+                NoAnswer::NotUnderstood { address: address(), reason }
+            }
+        })?;
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+}
+
+/// Whether doing it twice is the same as doing it once. The seed's `send` would send twice, and
+/// its `inbox` would move on from messages that nobody has seen; what changed a password or ended
+/// a session would be refused the second time.
+fn is_repeatable(request: &Request) -> bool {
+    match request {
+        Request::InSession { action: Ok(action), .. } => match action {
+            Action::Send { .. }
+            | Action::Inbox
+            | Action::Watch(_)
+            | Action::Revoke(_)
+            | Action::Passwd(_) => false,
+            Action::Post(post) => post.key.is_some(),
+            Action::List
+            | Action::Logout
+            | Action::Fetch(_)
+            | Action::Ack(_)
+            | Action::Unread
+            | Action::Whoami
+            | Action::Sessions => true,
+        },
+        _ => true,
+    }
+}

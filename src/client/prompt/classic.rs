@@ -1,0 +1,220 @@
+//! The seed's session to the letter: what its Python client prints for the same input. Standard
+//! input is not echoed and the prompt has no line end, so an answer follows its prompt.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use super::BANNER;
+use super::line::{Line, first_word};
+use crate::client::command::send;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::render::{json_line, text};
+use crate::client::{password, verbs};
+use crate::model::{Token, UserName};
+use crate::protocol::framing::{LineDecoder, LineError};
+use crate::protocol::refusal::Code;
+
+/// One session, from the banner to the end of its input.
+#[derive(Debug)]
+pub struct Session {
+    link: Link,
+    token: Option<Token>,
+    /// The raw request of a `send` is shown, as the seed's client does.
+    trace: bool,
+    /// A server that does not answer does not end the session: a person can wait, a script
+    /// should not go on as if nothing were.
+    keeps_going: bool,
+}
+
+impl Session {
+    /// Nothing is connected before the first command.
+    pub fn new(link: Link, trace: bool, keeps_going: bool) -> Self {
+        Self { link, token: None, trace, keeps_going }
+    }
+
+    /// Does every line of `input`. What the server refuses is printed and the session goes on;
+    /// without an answer it ends, unless it is to keep going.
+    pub fn run(mut self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
+        let mut lines = Lines { input, decoder: LineDecoder::default(), at_end: false };
+        out.write_all(BANNER.as_bytes())?;
+        loop {
+            let token = self.token.map(|token| token.reveal()).unwrap_or_default();
+            write!(out, "Command {token}:")?;
+            out.flush()?;
+            let Some(line) = lines.next()? else { break };
+            match line.map_err(Failure::from).and_then(|line| self.execute(&line, out)) {
+                Ok(()) => {}
+                Err(Failure::Refused(refused)) => writeln!(out, "{}", refused.line())?,
+                Err(Failure::NotLoggedIn) => writeln!(out, "Error, {}", Failure::NotLoggedIn)?,
+                Err(failure @ (Failure::NoAnswer(_) | Failure::Trouble { .. }))
+                    if self.keeps_going =>
+                {
+                    failure.report(&mut io::stderr());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        if io::stdout().is_terminal() {
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, line: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        match Line::parse(line) {
+            Line::Auth { user, password: Some(password) } => self.auth(user, password, out)?,
+            Line::Send { to, text } => self.send(to, text, out)?,
+            Line::Inbox => {
+                let token = self.token()?;
+                writeln!(out, "{}", json_line(&verbs::inbox(&mut self.link, token)?))?;
+            }
+            Line::List => {
+                let token = self.token()?;
+                writeln!(out, "{}", json_line(&verbs::list(&mut self.link, token)?))?;
+            }
+            Line::Logout => {
+                let token = self.token()?;
+                let told = verbs::logout(&mut self.link, token)?;
+                self.token = None;
+                writeln!(out, "{}", json_line(&told))?;
+            }
+            Line::Auth { password: None, .. } | Line::Incomplete => {
+                writeln!(out, "-Maaf, command tidak benar")?;
+            }
+            Line::Empty | Line::Help | Line::Quit | Line::Unknown => {
+                writeln!(out, "*Maaf, command tidak benar")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn auth(&mut self, user: &str, password: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        // The seed's client takes the one word.
+        let (password, _) = first_word(password);
+        let user: UserName = user.parse().map_err(|_| Code::UnknownUser)?;
+        let token = verbs::auth(&mut self.link, &user, &password::check(password)?)?;
+        self.token = Some(token);
+        writeln!(out, "username {user} logged in, token {}", token.reveal())?;
+        Ok(())
+    }
+
+    fn send(&mut self, to: &str, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        if self.trace {
+            let (to, text) = (text::visible(to), text::visible(text));
+            writeln!(out, "send {} {to} {text}\n", token.reveal())?;
+        }
+        let to: UserName = to.parse().map_err(|_| Code::UnknownRecipient)?;
+        verbs::send(&mut self.link, token, to.clone(), send::body(text.into())?)?;
+        writeln!(out, "message sent to {to}")?;
+        Ok(())
+    }
+
+    fn token(&self) -> Result<Token, Failure> {
+        self.token.ok_or(Failure::NotLoggedIn)
+    }
+}
+
+/// The lines of the input, with the limits of the protocol's: a session's input is bounded too.
+struct Lines<R> {
+    input: R,
+    decoder: LineDecoder,
+    at_end: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The next line, or what is wrong with it; `None` at the end. The last line needs no ending.
+    fn next(&mut self) -> Result<Option<Result<String, Code>>, Failure> {
+        loop {
+            if let Some(line) = self.decoder.next_line() {
+                return Ok(Some(line.map(str::to_owned).map_err(code)));
+            }
+            if self.at_end {
+                return Ok(None);
+            }
+            let bytes = match self.input.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let message = format!("cannot read standard input: {error}");
+                    return Err(Failure::trouble(crate::client::exit::Exit::LocalFile, message));
+                }
+            };
+            let count = bytes.len();
+            self.decoder.feed(bytes);
+            self.input.consume(count);
+            if count == 0 {
+                self.at_end = true;
+                if self.decoder.has_partial_line() {
+                    self.decoder.feed(b"\n");
+                }
+            }
+        }
+    }
+}
+
+fn code(error: LineError) -> Code {
+    match error {
+        LineError::TooLong => Code::LineTooLong,
+        LineError::NotUtf8 => Code::BadEncoding,
+        LineError::ForbiddenByte | LineError::TlsHandshake => Code::BadLine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// A session with a server that nobody is to call.
+    fn offline(input: &[u8]) -> String {
+        let link = Link::new("192.0.2.1:9".parse().unwrap(), Duration::from_millis(1));
+        let mut out = Vec::new();
+        Session::new(link, false, false).run(input, &mut out).unwrap();
+        String::from_utf8(out).unwrap().strip_prefix(BANNER).unwrap().to_owned()
+    }
+
+    #[test]
+    fn session_without_input_is_the_banner_and_one_prompt() {
+        assert_eq!(offline(b""), "Command :");
+    }
+
+    #[test]
+    fn last_line_needs_no_ending() {
+        assert_eq!(offline(b"list"), "Command :Error, not authorized\nCommand :");
+    }
+
+    #[test]
+    fn what_is_no_command_is_told_in_the_seeds_words() {
+        for (line, told) in [
+            ("foo", "*Maaf, command tidak benar"),
+            ("", "*Maaf, command tidak benar"),
+            ("help", "*Maaf, command tidak benar"),
+            ("quit", "*Maaf, command tidak benar"),
+            ("auth", "-Maaf, command tidak benar"),
+            ("auth paff", "-Maaf, command tidak benar"),
+            ("send neko", "-Maaf, command tidak benar"),
+            ("send neko hai", "Error, not authorized"),
+            ("inbox", "Error, not authorized"),
+            (" list", "Error, not authorized"),
+            ("logout", "Error, not authorized"),
+            ("auth No cytus", "Error, User Tidak Ada"),
+        ] {
+            assert_eq!(
+                offline(format!("{line}\n").as_bytes()),
+                format!("Command :{told}\nCommand :")
+            );
+        }
+    }
+
+    #[test]
+    fn lines_out_of_bounds_are_refused_and_the_next_is_done() {
+        let told = offline(&[&[b'x'; 100_000][..], b"\n\xff\na\0b\nlist\r\n"].concat());
+        let expected = "Command :Error, the line is longer than 65536 bytes\n\
+                        Command :Error, the line is not UTF-8\n\
+                        Command :Error, the line has a NUL or a CR inside\n\
+                        Command :Error, not authorized\n\
+                        Command :";
+        assert_eq!(told, expected);
+    }
+}

@@ -1,0 +1,64 @@
+//! An inbox as the seed's client prints it: a JSON map of senders on one line.
+
+use serde_json::{Map, Value, json};
+
+use super::json_line;
+use crate::model::Message;
+
+/// The senders in the order of each one's first message, and the texts of each in order.
+#[derive(Debug, Default)]
+pub struct JsonMap {
+    senders: Map<String, Value>,
+    bytes: usize,
+}
+
+impl JsonMap {
+    /// Adds messages that came after all that are in it.
+    pub fn extend(&mut self, messages: &[Message]) {
+        for message in messages {
+            let entry = json!({"msg": message.body.as_str()});
+            self.bytes += message.body.as_str().len();
+            match self.senders.get_mut(message.from.as_str()) {
+                Some(Value::Array(entries)) => entries.push(entry),
+                _ => {
+                    self.senders.insert(message.from.to_string(), json!([entry]));
+                }
+            }
+        }
+    }
+
+    /// How many bytes of text are in it.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The line, without its ending.
+    pub fn into_line(self) -> String {
+        json_line(&Value::Object(self.senders))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MessageId, Timestamp};
+
+    #[test]
+    fn senders_stand_in_the_order_of_their_first_message() {
+        let message = |from: &str, body: &str| Message {
+            id: MessageId(1),
+            at: Timestamp(0),
+            from: from.parse().unwrap(),
+            to: "neko".parse().unwrap(),
+            body: body.parse().unwrap(),
+        };
+        let mut map = JsonMap::default();
+        assert_eq!(JsonMap::default().into_line(), "{}");
+        map.extend(&[message("robo", "a"), message("paff", "hai neko")]);
+        map.extend(&[message("robo", "\x1b🐱\x7f")]);
+        assert_eq!(
+            map.into_line(),
+            r#"{"robo": [{"msg": "a"}, {"msg": "\u001b\ud83d\udc31\u007f"}], "paff": [{"msg": "hai neko"}]}"#
+        );
+    }
+}

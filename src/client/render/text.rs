@@ -1,0 +1,265 @@
+//! Makes text that other people wrote harmless: on a terminal it shows what is there, and does
+//! nothing.
+//!
+//! What would act (control characters, escape sequences, changes of writing direction), what
+//! would hide (zero-width and other invisible characters) and what would spill (combining marks
+//! by the thousand) becomes a visible escape. Letters of every script, emoji and their sequences
+//! stay as they are.
+
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthChar;
+
+/// How many combining marks may stand on one character. Living scripts need up to four or so.
+const MARKS_MAX: usize = 8;
+
+/// A tab moves to the next multiple of this.
+const TAB_COLUMNS: usize = 8;
+
+/// Under a mark that has no character to stand on, so that it does not stand on ours.
+const DOTTED_CIRCLE: char = '\u{25cc}';
+
+/// The text on one line: line ends and tabs are escaped too.
+pub fn visible(text: &str) -> String {
+    let mut line = Line::default();
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        line.push(character, characters.peek().copied());
+    }
+    line.finish()
+}
+
+/// The lines of a text. LF and CR LF end a line, the last of them ends the text; tabs become
+/// spaces; in each line everything else is as with [`visible`]. At least one line.
+pub fn visible_lines(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = Line::default();
+    let text = text.strip_suffix('\n').map_or(text, |rest| rest.strip_suffix('\r').unwrap_or(rest));
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' if characters.peek() == Some(&'\n') => {}
+            '\n' => lines.push(std::mem::take(&mut line).finish()),
+            '\t' => line.push_tab(),
+            _ => line.push(character, characters.peek().copied()),
+        }
+    }
+    lines.push(line.finish());
+    lines
+}
+
+/// One line in the making.
+#[derive(Default)]
+struct Line {
+    shown: String,
+    columns: usize,
+    /// The last character that takes up room, if nothing came between.
+    base: Option<char>,
+    /// How many marks stand on it, and how many more were left out.
+    marks: usize,
+    marks_left_out: usize,
+}
+
+impl Line {
+    fn push(&mut self, character: char, next: Option<char>) {
+        let kind = kind(character, self.base, next);
+        if !matches!(kind, Kind::Mark) {
+            self.settle_marks();
+        }
+        match kind {
+            Kind::Plain { columns } => {
+                self.shown.push(character);
+                self.columns += columns;
+                self.base = Some(character);
+            }
+            Kind::Joiner => self.shown.push(character),
+            Kind::Mark if self.marks == MARKS_MAX => self.marks_left_out += 1,
+            Kind::Mark => {
+                if self.base.is_none() {
+                    self.shown.push(DOTTED_CIRCLE);
+                    self.columns += 1;
+                    self.base = Some(DOTTED_CIRCLE);
+                }
+                self.shown.push(character);
+                self.marks += 1;
+            }
+            Kind::Escaped => self.push_escape(character),
+        }
+    }
+
+    fn push_tab(&mut self) {
+        self.settle_marks();
+        let columns = TAB_COLUMNS - self.columns % TAB_COLUMNS;
+        self.shown.extend(std::iter::repeat_n(' ', columns));
+        self.columns += columns;
+        self.base = Some(' ');
+    }
+
+    fn push_escape(&mut self, character: char) {
+        let begin = self.shown.len();
+        // Writing to a `String` does not fail.
+        let _ = match character {
+            '\n' => write!(self.shown, "\\n"),
+            '\r' => write!(self.shown, "\\r"),
+            '\t' => write!(self.shown, "\\t"),
+            '\0'..='\x7f' => write!(self.shown, "\\x{:02x}", u32::from(character)),
+            _ => write!(self.shown, "\\u{{{:x}}}", u32::from(character)),
+        };
+        self.columns += self.shown.len() - begin;
+        self.base = None;
+    }
+
+    /// No more marks come for the base: say how many were left out.
+    fn settle_marks(&mut self) {
+        self.marks = 0;
+        if self.marks_left_out > 0 {
+            let begin = self.shown.len();
+            let _ = write!(self.shown, "[+{} marks]", self.marks_left_out);
+            self.columns += self.shown.len() - begin;
+            self.marks_left_out = 0;
+            self.base = None;
+        }
+    }
+
+    fn finish(mut self) -> String {
+        self.settle_marks();
+        self.shown
+    }
+}
+
+enum Kind {
+    /// Shown as it is, this wide.
+    Plain { columns: usize },
+    /// Holds two emoji together.
+    Joiner,
+    /// Stands on the character before it.
+    Mark,
+    /// Acts, or hides.
+    Escaped,
+}
+
+fn kind(character: char, base: Option<char>, next: Option<char>) -> Kind {
+    match character {
+        '\u{200d}' if base.is_some_and(is_pictograph) && next.is_some_and(is_pictograph) => {
+            Kind::Joiner
+        }
+        // Text or emoji style: means something after a symbol, and hides anywhere else.
+        '\u{fe0e}' | '\u{fe0f}' if base.is_some_and(takes_style) => Kind::Joiner,
+        _ if is_invisible(character) => Kind::Escaped,
+        _ => match character.width() {
+            None => Kind::Escaped,
+            Some(0) => Kind::Mark,
+            Some(columns) => Kind::Plain { columns },
+        },
+    }
+}
+
+fn is_pictograph(character: char) -> bool {
+    matches!(character, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}'
+        | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
+}
+
+fn takes_style(character: char) -> bool {
+    is_pictograph(character)
+        || matches!(character, '0'..='9' | '#' | '*' | '\u{a9}' | '\u{ae}')
+        || matches!(character, '\u{203c}' | '\u{2049}' | '\u{2100}'..='\u{214f}'
+            | '\u{25a0}'..='\u{25ff}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}')
+}
+
+/// Characters without a glyph: format controls (general category Cf, but for the few Arabic and
+/// Syriac ones that are drawn), line and paragraph separators, fillers, variation selectors, tags,
+/// and the blocks where Unicode will put more of their kind (Default_Ignorable_Code_Point).
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\0'..='\x1f' | '\x7f'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1345f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_shown_as_an_escape() {
+        for (text, shown) in [
+            ("\x1b[2J\x07", "\\x1b[2J\\x07"),
+            ("\x1b]52;c;ZXZpbA==\x07", "\\x1b]52;c;ZXZpbA==\\x07"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("a\rb\x08c\x7f\0", "a\\rb\\x08c\\x7f\\x00"),
+            ("one\ntwo\tthree", "one\\ntwo\\tthree"),
+            ("\u{202e}exe.txt\u{2066}", "\\u{202e}exe.txt\\u{2066}"),
+            ("pa\u{200b}ff\u{feff}", "pa\\u{200b}ff\\u{feff}"),
+            ("a\u{2028}b\u{2029}", "a\\u{2028}b\\u{2029}"),
+            ("a\u{200d}b\u{200c}", "a\\u{200d}b\\u{200c}"),
+            ("so\u{ad}ft\u{e0041}", "so\\u{ad}ft\\u{e0041}"),
+            ("a\u{fe0f}", "a\\u{fe0f}"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn letters_of_every_script_and_emoji_stay() {
+        for text in [
+            "hai neko",
+            "C:\\Users",
+            "naïve façade e\u{301}",
+            "日本語 한국어 ภาษาไทย עברית العربية हिन्दी",
+            "🐱 👨\u{200d}👩\u{200d}👧 ❤\u{fe0f} 🏳\u{fe0f}\u{200d}🌈 1\u{fe0f}\u{20e3} 👍🏽",
+            "🇮🇩",
+        ] {
+            assert_eq!(visible(text), text);
+        }
+    }
+
+    #[test]
+    fn marks_by_the_thousand_are_counted_instead() {
+        let text = format!("e{}x", "\u{301}".repeat(10_000));
+        let expected = format!("e{}[+9992 marks]x", "\u{301}".repeat(8));
+        assert_eq!(visible(&text), expected);
+        assert_eq!(visible("\u{301}"), "\u{25cc}\u{301}");
+        assert_eq!(visible("\x1b\u{301}"), "\\x1b\u{25cc}\u{301}");
+    }
+
+    #[test]
+    fn lines_end_as_typed_and_tabs_are_aligned() {
+        assert_eq!(visible_lines("one\r\ntwo\n\nfour\n"), ["one", "two", "", "four"]);
+        assert_eq!(visible_lines(""), [""]);
+        assert_eq!(visible_lines("\n"), [""]);
+        assert_eq!(visible_lines("a\rb"), ["a\\rb"]);
+        assert_eq!(visible_lines("a\tb\n\t猫\tc"), ["a       b", "        猫      c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_or_hides_gets_through(text: String) {
+            for line in visible_lines(&text).into_iter().chain([visible(&text)]) {
+                let mut marks = 0;
+                let mut before = None;
+                let mut characters = line.chars().peekable();
+                while let Some(character) = characters.next() {
+                    match kind(character, before, characters.peek().copied()) {
+                        Kind::Escaped => prop_assert!(false, "{:?} in {:?}", character, line),
+                        Kind::Mark => marks += 1,
+                        Kind::Joiner => {}
+                        Kind::Plain { .. } => {
+                            marks = 0;
+                            before = Some(character);
+                        }
+                    }
+                    prop_assert!(marks <= MARKS_MAX);
+                }
+            }
+        }
+
+        #[test]
+        fn printable_ascii_is_shown_as_it_is(text in "[ -~]*") {
+            prop_assert_eq!(visible(&text), text);
+        }
+    }
+}

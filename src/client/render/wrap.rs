@@ -1,0 +1,85 @@
+//! Breaks lines so that the terminal need not. A line that the terminal breaks goes on in its
+//! first column, where a text could pass for the next message.
+
+use unicode_width::UnicodeWidthChar;
+
+/// Breaks a line of harmless text into pieces at most `columns` wide, at spaces where there are
+/// any, otherwise between characters. The spaces at a break are left out. At least one piece.
+pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = line;
+    while let Some(end) = overflow(rest, columns) {
+        let (mut piece, mut after) = rest.split_at(end);
+        // At the space itself, if that is what is one too many.
+        if !after.starts_with(' ')
+            && let Some(space) = piece.trim_start_matches(' ').rfind(' ')
+        {
+            let indent = piece.len() - piece.trim_start_matches(' ').len();
+            (piece, after) = rest.split_at(indent + space);
+        }
+        pieces.push(piece.trim_end_matches(' '));
+        rest = after.trim_start_matches(' ');
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
+/// Where the first character begins that does not fit; `None` when all do. The first always
+/// fits, so that there is an end.
+fn overflow(line: &str, columns: usize) -> Option<usize> {
+    let mut used = 0;
+    let mut begin = 0;
+    for (at, character) in line.char_indices() {
+        let width = character.width().unwrap_or(0);
+        if width > 0 {
+            begin = at;
+        }
+        // Emoji style makes a narrow symbol wide.
+        used += if character == '\u{fe0f}' { 1 } else { width };
+        if used > columns && begin > 0 {
+            return Some(begin);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn breaks_at_spaces_and_else_between_characters() {
+        assert_eq!(wrap("one two three", 20), ["one two three"]);
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one  two", 4), ["one", "two"]);
+        assert_eq!(wrap("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+        assert_eq!(wrap("猫猫猫", 5), ["猫猫", "猫"]);
+        assert_eq!(wrap("猫", 1), ["猫"]);
+        assert_eq!(wrap("  indented text", 10), ["  indented", "text"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+
+    #[test]
+    fn marks_stay_with_their_character() {
+        assert_eq!(wrap("abe\u{301}cd", 3), ["abe\u{301}", "cd"]);
+        let heart = "❤\u{fe0f}";
+        assert_eq!(wrap(&heart.repeat(3), 5), [heart.repeat(2), heart.to_owned()]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_piece_is_too_wide_and_no_letter_is_lost(line in "([a-z 猫]|e\u{301}|❤\u{fe0f}){0,80}", columns in 2usize..20) {
+            let pieces = wrap(&line, columns);
+            for piece in &pieces {
+                prop_assert!(piece.width() <= columns, "{piece:?}");
+            }
+            let letters = |text: &str| text.chars().filter(|&letter| letter != ' ').collect::<String>();
+            prop_assert_eq!(letters(&pieces.concat()), letters(&line));
+        }
+    }
+}

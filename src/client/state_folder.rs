@@ -1,0 +1,308 @@
+//! The folder where the client keeps what outlives it: `chat` in the XDG state folder. What is in
+//! it is nobody else's to read, and the client refuses to work with one that others can look into.
+//!
+//! Files are opened relative to the open folder and never through a symbolic link, so whoever can
+//! rename things above it cannot lead the client elsewhere.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fstat, open, openat, renameat, unlinkat};
+use uuid::Uuid;
+
+use super::exit::Exit;
+use super::failure::Failure;
+
+/// The largest file that is read from the folder.
+const FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// The mode bits that let anybody but the owner do anything.
+const OTHERS: u32 = 0o077;
+
+/// The open folder. It was the user's own, and closed to others, when it was opened.
+#[derive(Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+    folder: OwnedFd,
+}
+
+impl StateFolder {
+    /// Where the folder is for the user of this process, whether it exists or not:
+    /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification asks, a
+    /// relative `XDG_STATE_HOME` counts as none.
+    pub fn locate() -> Result<PathBuf, Failure> {
+        let absolute = |name: &str| {
+            let value = std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+            value.map(PathBuf::from).filter(|path| path.is_absolute())
+        };
+        let state = absolute("XDG_STATE_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+        state.map(|state| state.join("chat")).ok_or_else(|| {
+            Failure::trouble(Exit::Configuration, "there is no place to keep the session")
+                .with_hint("set HOME, or XDG_STATE_HOME, to a folder with an absolute path")
+        })
+    }
+
+    /// Opens the folder, and makes it (0700) where there is none.
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        // What stands there instead of a folder is told by `open`.
+        if let Err(error) = made
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(trouble("make the folder", path, &error));
+        }
+        match Self::open(path)? {
+            Some(folder) => Ok(folder),
+            None => Err(trouble("open the folder", path, &io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// Opens the folder; `None` where there is none.
+    pub fn open(path: &Path) -> Result<Option<Self>, Failure> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = match open(path, flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
+                let message = format!("{} is not a folder", path.display());
+                return Err(Failure::trouble(Exit::LocalFile, message)
+                    .with_hint("move it away, or set XDG_STATE_HOME to another place"));
+            }
+            Err(error) => return Err(trouble("open the folder", path, &error.into())),
+        };
+        check_private(&folder, path, "700")?;
+        Ok(Some(Self { path: path.to_owned(), folder }))
+    }
+
+    /// Where a file of the folder is.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether there is such a file. Refused as by [`read`](Self::read), but for its size.
+    pub fn has(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.open_file(name)?.is_some())
+    }
+
+    /// Reads a file; `None` where there is none. Refused when it is not the user's own, when
+    /// others can do anything with it, when it is a link, or no plain file, or too large.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(file) = self.open_file(name)? else { return Ok(None) };
+        let path = self.path_of(name);
+        // As much as a session needs, so that it is one read.
+        let mut bytes = Vec::with_capacity(512);
+        let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+        read.map_err(|error| trouble("read", &path, &error))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(not_plain(&path));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Puts a file (0600) in place of the one of that name, if there is one. Who reads it sees
+    /// the old one or the new one, whole, also when two processes write at once and when this
+    /// one is killed on the way.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let draft = format!(".{name}.{}", Uuid::new_v4().simple());
+        let written = self.write_draft(&draft, bytes).and_then(|()| {
+            renameat(&self.folder, &draft, &self.folder, name).map_err(io::Error::from)
+        });
+        written.map_err(|error| {
+            // It may never have been made; there is no more to do about it than this.
+            let _ = unlinkat(&self.folder, &draft, AtFlags::empty());
+            trouble("write", &self.path_of(name), &error)
+        })
+    }
+
+    /// Removes a file; that there is none is just as well.
+    pub fn remove(&self, name: &str) -> Result<(), Failure> {
+        match unlinkat(&self.folder, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(trouble("remove", &self.path_of(name), &error.into())),
+        }
+    }
+
+    fn open_file(&self, name: &str) -> Result<Option<File>, Failure> {
+        let path = self.path_of(name);
+        // Not to wait for a writer, should it be a pipe.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match openat(&self.folder, name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP) => return Err(not_plain(&path)),
+            Err(error) => return Err(trouble("open", &path, &error.into())),
+        };
+        let metadata = file.metadata().map_err(|error| trouble("read", &path, &error))?;
+        if !metadata.is_file() {
+            return Err(not_plain(&path));
+        }
+        check_private(&file, &path, "600")?;
+        Ok(Some(file))
+    }
+
+    fn write_draft(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let mut file = File::from(openat(&self.folder, name, flags, mode)?);
+        // The umask may have taken away even that.
+        fchmod(&file, mode)?;
+        file.write_all(bytes)?;
+        // Else a power cut can leave the new name with nothing in it.
+        file.sync_all()
+    }
+}
+
+fn check_private(
+    file: impl std::os::fd::AsFd,
+    path: &Path,
+    mode: &'static str,
+) -> Result<(), Failure> {
+    let stat = fstat(file).map_err(|error| trouble("read", path, &error.into()))?;
+    let shown = path.display();
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        let message = format!("{shown} belongs to another user");
+        return Err(Failure::trouble(Exit::LocalFile, message)
+            .with_hint("move it away, or set XDG_STATE_HOME to a folder of your own"));
+    }
+    if stat.st_mode & OTHERS != 0 {
+        let message = format!("{shown} is open to other users");
+        return Err(
+            Failure::trouble(Exit::LocalFile, message).with_hint(format!("chmod {mode} {shown}"))
+        );
+    }
+    Ok(())
+}
+
+fn not_plain(path: &Path) -> Failure {
+    let message = format!("{} is not a file that this client wrote", path.display());
+    Failure::trouble(Exit::LocalFile, message).with_hint("move it away, then log in again")
+}
+
+fn trouble(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::trouble(Exit::LocalFile, format!("cannot {what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+        let failure = result.unwrap_err();
+        assert_eq!(failure.exit(), Exit::LocalFile);
+        let mut told = Vec::new();
+        failure.report(&mut told);
+        String::from_utf8(told).unwrap()
+    }
+
+    #[test]
+    fn folder_is_0700_and_its_files_0600() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("state/chat");
+        let folder = StateFolder::create(&path).unwrap();
+        folder.write("session", b"one").unwrap();
+        folder.write("session", b"two").unwrap();
+        assert_eq!((mode(&path), mode(&path.join("session"))), (0o700, 0o600));
+        assert_eq!(folder.read("session").unwrap().unwrap(), b"two");
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "drafts are left behind");
+        folder.remove("session").unwrap();
+        folder.remove("session").unwrap();
+        assert!(folder.read("session").unwrap().is_none());
+    }
+
+    #[test]
+    fn folder_that_is_not_there_is_not_made_by_looking() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("chat");
+        assert!(StateFolder::open(&path).unwrap().is_none());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn folder_that_others_can_look_into_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("chat");
+        StateFolder::create(&path).unwrap();
+        for loose in [0o755, 0o711, 0o770, 0o702] {
+            chmod(&path, loose);
+            let told = refusal(StateFolder::open(&path));
+            assert!(told.contains(&format!("hint: chmod 700 {}", path.display())), "{told}");
+            refusal(StateFolder::create(&path));
+        }
+    }
+
+    #[test]
+    fn file_that_others_can_read_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        folder.write("session", b"secret").unwrap();
+        for loose in [0o644, 0o640, 0o620, 0o601] {
+            chmod(&folder.path_of("session"), loose);
+            let told = refusal(folder.read("session"));
+            assert!(told.contains("hint: chmod 600 "), "{told}");
+        }
+    }
+
+    #[test]
+    fn links_and_what_is_no_file_are_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let elsewhere = home.path().join("elsewhere");
+        let path = home.path().join("chat");
+        let folder = StateFolder::create(&path).unwrap();
+        fs::write(&elsewhere, "not ours").unwrap();
+        chmod(&elsewhere, 0o600);
+        symlink(&elsewhere, folder.path_of("session")).unwrap();
+        refusal(folder.read("session"));
+        // Writing replaces the link and leaves alone what it leads to.
+        folder.write("session", b"ours").unwrap();
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"not ours");
+
+        fs::create_dir(folder.path_of("folder")).unwrap();
+        chmod(&folder.path_of("folder"), 0o700);
+        refusal(folder.read("folder"));
+        folder.write("huge", &vec![b'x'; FILE_BYTES_MAX as usize + 1]).unwrap();
+        refusal(folder.read("huge"));
+
+        let linked = home.path().join("linked");
+        symlink(&path, &linked).unwrap();
+        refusal(StateFolder::open(&linked));
+        refusal(StateFolder::create(&linked));
+        refusal(StateFolder::create(&elsewhere));
+        refusal(StateFolder::create(&elsewhere.join("below")));
+    }
+
+    #[test]
+    fn writers_at_once_leave_one_whole_file() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("chat");
+        let texts: Vec<Vec<u8>> = (0..8).map(|n| vec![b'a' + n; 4000]).collect();
+        std::thread::scope(|scope| {
+            for text in &texts {
+                let path = &path;
+                scope.spawn(move || {
+                    let folder = StateFolder::create(path).unwrap();
+                    for _ in 0..20 {
+                        folder.write("session", text).unwrap();
+                        let seen = folder.read("session").unwrap().unwrap();
+                        assert_eq!(seen, vec![seen[0]; 4000]);
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,89 @@
+//! The server's verbs as functions: typed arguments in, the fields of the reply out.
+
+use std::time::Instant;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::link::Link;
+use crate::model::{Body, Password, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, Post};
+use crate::protocol::command::{Action, Request};
+use crate::protocol::refusal::Code;
+use crate::protocol::reply::{Acked, Page, Posted, decode_fields, decode_messages, decode_token};
+
+/// Logs in and gives the new session's token. A password that the protocol cannot say is refused
+/// here: one with a line end in it would be a second request.
+pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Token, Failure> {
+    if password.reveal().contains(['\r', '\n', '\0']) {
+        return Err(Code::BadLine.into());
+    }
+    let (user, password) = (user.clone(), password.clone());
+    let fields = link.call(&Request::Auth { user, password })?;
+    decode_token(&fields).map_err(|error| link.not_understood(error))
+}
+
+/// Sends in the seed's way: without a key, so a broken connection leaves it unknown whether the
+/// message was sent. Text with a line end in it is refused here, as in [`auth`].
+pub fn send(link: &mut Link, token: Token, to: UserName, body: Body) -> Result<(), Failure> {
+    if body.as_str().contains(['\r', '\n', '\0']) {
+        return Err(Code::BadLine.into());
+    }
+    link.call(&in_session(token, Action::Send { to, body }))?;
+    Ok(())
+}
+
+/// Sends. Blocks until `deadline` at the longest.
+pub fn post(
+    link: &mut Link,
+    token: Token,
+    post: Post,
+    deadline: Instant,
+) -> Result<Posted, Failure> {
+    let fields = link.call_until(&in_session(token, Action::Post(post)), deadline)?;
+    read(link, fields)
+}
+
+/// Takes the unread messages in the seed's way, which counts them as read: a map of senders.
+pub fn inbox(link: &mut Link, token: Token) -> Result<Value, Failure> {
+    messages(link, token, Action::Inbox)
+}
+
+/// Who is logged in, as the seed's text.
+pub fn list(link: &mut Link, token: Token) -> Result<Value, Failure> {
+    messages(link, token, Action::List)
+}
+
+/// Ends the session. Gives the seed's text.
+pub fn logout(link: &mut Link, token: Token) -> Result<Value, Failure> {
+    messages(link, token, Action::Logout)
+}
+
+/// Reads messages. Changes nothing on the server.
+pub fn fetch(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failure> {
+    let fields = link.call(&in_session(token, Action::Fetch(fetch)))?;
+    read(link, fields)
+}
+
+/// Moves a cursor.
+pub fn ack(link: &mut Link, token: Token, ack: Ack) -> Result<Acked, Failure> {
+    let fields = link.call(&in_session(token, Action::Ack(ack)))?;
+    read(link, fields)
+}
+
+fn in_session(token: Token, action: Action) -> Request {
+    Request::InSession { token, action: Ok(action) }
+}
+
+fn messages(link: &mut Link, token: Token, action: Action) -> Result<Value, Failure> {
+    let fields = link.call(&in_session(token, action))?;
+    match decode_messages(&fields) {
+        Ok(messages) => Ok(messages.clone()),
+        Err(error) => Err(link.not_understood(error)),
+    }
+}
+
+fn read<T: DeserializeOwned>(link: &mut Link, fields: Value) -> Result<T, Failure> {
+    decode_fields(fields).map_err(|error| link.not_understood(error))
+}

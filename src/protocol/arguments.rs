@@ -1,0 +1,315 @@
+//! The JSON arguments of the newer verbs: what may stand in them, and what it means. Every type here
+//! is valid when it exists; what is wrong with an argument is told by the name of its field.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::refusal::{Code, Refusal};
+use crate::model::{
+    BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp, UserName,
+};
+
+/// The most recipients of one `post`.
+pub const RECIPIENTS_MAX: usize = 100;
+/// The longest idempotency key, in bytes of printable ASCII.
+pub const KEY_BYTES_MAX: usize = 64;
+/// The most messages of one `fetch`.
+pub const FETCH_MESSAGES_MAX: usize = 1000;
+/// How many messages one `fetch` gives when it is not told.
+pub const FETCH_MESSAGES_DEFAULT: usize = 100;
+
+/// One message to one or more recipients, its text exact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Whom it is for: at least one, none twice, at most [`RECIPIENTS_MAX`].
+    pub to: Vec<UserName>,
+    /// The text.
+    pub body: Body,
+    /// Makes it happen once, however often it is asked for: see [`Key`].
+    pub key: Option<Key>,
+}
+
+/// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
+/// and key is the same message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Key {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text.len() {
+            0 => Err(Invalid::Empty),
+            length if length > KEY_BYTES_MAX => Err(Invalid::TooLong { max: KEY_BYTES_MAX }),
+            _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(Invalid::Character),
+            _ => Ok(Self(text.into())),
+        }
+    }
+}
+
+/// Which messages to show. It changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Where to begin.
+    pub from: FetchFrom,
+    /// Only the conversation with this user, both directions; without it, what came in.
+    pub with: Option<UserName>,
+    /// Only what was taken at or after this moment.
+    pub since: Option<Timestamp>,
+    /// At most so many messages: 1 to [`FETCH_MESSAGES_MAX`].
+    pub limit: usize,
+}
+
+/// Where a `fetch` begins, and in which direction `more` goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchFrom {
+    /// The oldest after this id.
+    After(MessageId),
+    /// The newest before this id.
+    Before(MessageId),
+    /// The oldest after this cursor of the reader.
+    Cursor(CursorName),
+    /// The oldest of the messages that could not be dealt with at this cursor, after this id.
+    Dead(CursorName, MessageId),
+}
+
+/// Moves a cursor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ack {
+    /// Which of the reader's cursors.
+    #[serde(default = "CursorName::inbox")]
+    pub cursor: CursorName,
+    /// Everything up to and with this id counts as read.
+    pub upto: MessageId,
+    /// Go there even where that is backwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rewind: bool,
+    /// What to note of the messages that could not be dealt with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<DeadLetter>,
+}
+
+/// What a reader notes of messages that it could not deal with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeadLetter {
+    /// The message of this id is one; the cursor moves on all the same.
+    Add,
+    /// Those up to and with this id are no more; the cursor stays.
+    Clear,
+}
+
+/// Turns the connection into a stream of what comes in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// Begin after this cursor of the reader, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorName>,
+    /// Begin here where there is no such cursor, or none was named.
+    #[serde(default)]
+    pub from: WatchFrom,
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchFrom {
+    /// With what is unread: after the cursor `inbox`.
+    #[default]
+    Unread,
+    /// With what comes in from now on.
+    New,
+    /// With the oldest message.
+    All,
+    /// After this id.
+    #[serde(untagged)]
+    After(MessageId),
+}
+
+/// Ends sessions of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub enum Revoke {
+    /// This one: `{"session": 7}`.
+    Session(SessionId),
+    /// All but the one that asks: `{"others": true}`.
+    Others(True),
+}
+
+/// The JSON `true`, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "bool", into = "bool")]
+pub struct True;
+
+impl TryFrom<bool> for True {
+    type Error = &'static str;
+
+    fn try_from(value: bool) -> Result<Self, Self::Error> {
+        value.then_some(Self).ok_or("give true, or leave it out")
+    }
+}
+
+impl From<True> for bool {
+    fn from(_: True) -> Self {
+        true
+    }
+}
+
+/// Changes the user's password, and ends the user's other sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passwd {
+    /// The password until now.
+    pub old: Password,
+    /// The password from now on.
+    pub new: Password,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PostFields {
+    to: Vec<String>,
+    body: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl PostFields {
+    pub(super) fn check(self) -> Result<Post, Refusal> {
+        let body = parse_body(self.body)?;
+        let key = self.key.map(|key| key.parse()).transpose();
+        let key = key.map_err(|invalid: Invalid| bad_argument(format!("key: {invalid}")))?;
+        if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
+            return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
+        }
+        let mut to: Vec<UserName> = Vec::with_capacity(self.to.len());
+        let mut unknown = Vec::new();
+        for text in self.to {
+            match text.parse() {
+                Ok(name) if to.contains(&name) => {}
+                Ok(name) => to.push(name),
+                Err(_) => unknown.push(text),
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(unknown_recipients(unknown));
+        }
+        Ok(Post { to, body, key })
+    }
+
+    pub(super) fn of(post: &Post) -> Self {
+        Self {
+            to: post.to.iter().map(UserName::to_string).collect(),
+            body: post.body.as_str().into(),
+            key: post.key.as_ref().map(|key| key.as_str().to_owned()),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FetchFields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unread: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<CursorName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead: Option<CursorName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    with: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+}
+
+impl FetchFields {
+    pub(super) fn check(self) -> Result<Fetch, Refusal> {
+        let from = match (self.after, self.before, self.unread, self.cursor, self.dead) {
+            (None, None, false, None, None) => FetchFrom::Before(MessageId(i64::MAX)),
+            (Some(id), None, false, None, None) => FetchFrom::After(id),
+            (None, Some(id), false, None, None) => FetchFrom::Before(id),
+            (None, None, true, None, None) => FetchFrom::Cursor(CursorName::inbox()),
+            (None, None, false, Some(cursor), None) => FetchFrom::Cursor(cursor),
+            (after, None, false, None, Some(cursor)) if self.with.is_none() => {
+                FetchFrom::Dead(cursor, after.unwrap_or(MessageId::ZERO))
+            }
+            _ => return Err(bad_argument("give one of after, before, unread, cursor and dead")),
+        };
+        let limit = self.limit.unwrap_or(FETCH_MESSAGES_DEFAULT);
+        if !(1..=FETCH_MESSAGES_MAX).contains(&limit) {
+            return Err(bad_argument(format!("limit: give 1 to {FETCH_MESSAGES_MAX}")));
+        }
+        let with = self.with.map(|name| name.parse().map_err(|_| unknown_recipients([name])));
+        Ok(Fetch { from, with: with.transpose()?, since: self.since, limit })
+    }
+
+    pub(super) fn of(fetch: &Fetch) -> Self {
+        let mut fields = Self {
+            with: fetch.with.as_ref().map(UserName::to_string),
+            since: fetch.since,
+            limit: Some(fetch.limit),
+            ..Self::default()
+        };
+        match &fetch.from {
+            FetchFrom::After(id) => fields.after = Some(*id),
+            FetchFrom::Before(id) => fields.before = Some(*id),
+            FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
+            FetchFrom::Dead(name, after) => {
+                (fields.dead, fields.after) = (Some(name.clone()), Some(*after));
+            }
+        }
+        fields
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswdFields {
+    old: String,
+    new: String,
+}
+
+impl PasswdFields {
+    pub(super) fn check(self) -> Result<Passwd, Refusal> {
+        let parse = |name, text: &str| {
+            text.parse().map_err(|invalid: Invalid| bad_argument(format!("{name}: {invalid}")))
+        };
+        Ok(Passwd { old: parse("old", &self.old)?, new: parse("new", &self.new)? })
+    }
+
+    pub(super) fn of(passwd: &Passwd) -> Self {
+        Self { old: passwd.old.reveal().to_owned(), new: passwd.new.reveal().to_owned() }
+    }
+}
+
+pub(super) fn parse_body(text: impl Into<Box<str>>) -> Result<Body, Refusal> {
+    Body::try_from(text.into()).map_err(|invalid| match invalid {
+        Invalid::Empty => Code::EmptyMessage.into(),
+        _ => Refusal::new(
+            Code::TooLong,
+            format!("the message is longer than {BODY_BYTES_MAX} bytes"),
+        ),
+    })
+}
+
+pub(super) fn unknown_recipients(names: impl IntoIterator<Item = String>) -> Refusal {
+    Refusal::from(Code::UnknownRecipient).about(names)
+}
+
+pub(super) fn bad_argument(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::BadArgument, error.to_string())
+}

@@ -1,0 +1,194 @@
+//! A connection's stream without its socket and without the store: when to read, what to tell, and
+//! when to give a sign of life.
+
+use std::time::{Duration, Instant};
+
+use crate::model::MessageId;
+use crate::protocol::event::Event;
+use crate::protocol::reply::Page;
+
+/// How long to wait before reading again where the store was too busy.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub(super) struct Stream {
+    /// The request that began it: what was read for another stream is not for this one.
+    pub(super) sequence: u32,
+    /// Everything up to and with this id has been told.
+    after: MessageId,
+    /// There may be something after it.
+    hinted: bool,
+    /// What is after it is being read.
+    reading: bool,
+    /// The client has been told that what follows is new.
+    caught_up: bool,
+    /// Not before this moment, where the store was too busy.
+    read_at: Option<Instant>,
+    heartbeat: Duration,
+    heartbeat_at: Instant,
+}
+
+impl Stream {
+    /// A stream that has told everything up to `after`, and looks for more at once.
+    pub(super) fn new(sequence: u32, after: MessageId, heartbeat: Duration, now: Instant) -> Self {
+        Self {
+            sequence,
+            after,
+            hinted: true,
+            reading: false,
+            caught_up: false,
+            read_at: None,
+            heartbeat,
+            heartbeat_at: now + heartbeat,
+        }
+    }
+
+    /// There may be more.
+    pub(super) fn hint(&mut self) {
+        self.hinted = true;
+    }
+
+    /// After which id to read now, if it is time to.
+    pub(super) fn next_read(&mut self, now: Instant) -> Option<MessageId> {
+        if self.reading || !self.hinted || self.read_at.is_some_and(|at| at > now) {
+            return None;
+        }
+        (self.hinted, self.reading, self.read_at) = (false, true, None);
+        Some(self.after)
+    }
+
+    /// Appends what was read to `out`.
+    pub(super) fn tell(&mut self, page: Page, now: Instant, out: &mut Vec<u8>) {
+        self.reading = false;
+        self.hinted |= page.more;
+        let begin = out.len();
+        for message in page.messages {
+            // Ids only rise. Whatever is read twice is told once.
+            if message.id > self.after {
+                self.after = message.id;
+                Event::Message(message).encode(out);
+            }
+        }
+        if !page.more && !std::mem::replace(&mut self.caught_up, true) {
+            Event::CaughtUp { upto: self.after }.encode(out);
+        }
+        if out.len() > begin {
+            self.heartbeat_at = now + self.heartbeat;
+        }
+    }
+
+    /// Nothing could be read; it is tried again a little later.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        (self.reading, self.hinted, self.read_at) = (false, true, Some(now + BUSY_WAIT));
+    }
+
+    /// Appends a heartbeat to `out` if one is due. It reads, too: that shows whether the session
+    /// still lives.
+    pub(super) fn beat(&mut self, now: Instant, out: &mut Vec<u8>) {
+        if self.heartbeat_at <= now {
+            self.heartbeat_at = now + self.heartbeat;
+            self.hinted = true;
+            Event::Heartbeat.encode(out);
+        }
+    }
+
+    /// When to ask again, though nothing happens.
+    pub(super) fn deadline(&self) -> Instant {
+        self.read_at.map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Message, Timestamp};
+
+    const HEARTBEAT: Duration = Duration::from_secs(30);
+
+    fn stream() -> (Stream, Instant) {
+        let now = Instant::now();
+        (Stream::new(0, MessageId(10), HEARTBEAT, now), now)
+    }
+
+    fn page(ids: impl IntoIterator<Item = i64>, more: bool) -> Page {
+        let message = |id| Message {
+            id: MessageId(id),
+            at: Timestamp(0),
+            from: "paff".parse().unwrap(),
+            to: "neko".parse().unwrap(),
+            body: "hai".parse().unwrap(),
+        };
+        Page { messages: ids.into_iter().map(message).collect(), more }
+    }
+
+    fn told(stream: &mut Stream, page: Page, now: Instant) -> Vec<String> {
+        let mut out = Vec::new();
+        stream.tell(page, now, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        text.split_terminator("\r\n\r\n")
+            .map(|frame| {
+                let frame: serde_json::Value = serde_json::from_str(frame).unwrap();
+                let number = if frame["id"].is_null() { &frame["upto"] } else { &frame["id"] };
+                format!("{} {number}", frame["event"].as_str().unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn reads_once_at_a_time_and_again_for_what_came_meanwhile() {
+        let (mut stream, now) = stream();
+        assert_eq!(stream.next_read(now), Some(MessageId(10)));
+        stream.hint();
+        assert_eq!(stream.next_read(now), None);
+        assert_eq!(told(&mut stream, page([11], false), now), ["message 11", "caught_up 11"]);
+        assert_eq!(stream.next_read(now), Some(MessageId(11)));
+        assert!(told(&mut stream, page([], false), now).is_empty());
+        assert_eq!(stream.next_read(now), None);
+    }
+
+    #[test]
+    fn caught_up_is_told_once_after_the_last_page_of_the_backlog() {
+        let (mut stream, now) = stream();
+        stream.next_read(now);
+        assert_eq!(told(&mut stream, page([11, 12], true), now), ["message 11", "message 12"]);
+        assert_eq!(stream.next_read(now), Some(MessageId(12)));
+        assert_eq!(told(&mut stream, page([13], false), now), ["message 13", "caught_up 13"]);
+        stream.hint();
+        stream.next_read(now);
+        assert_eq!(told(&mut stream, page([14], false), now), ["message 14"]);
+    }
+
+    #[test]
+    fn what_is_read_twice_is_told_once() {
+        let (mut stream, now) = stream();
+        stream.next_read(now);
+        assert_eq!(
+            told(&mut stream, page([9, 10, 11, 11], false), now),
+            ["message 11", "caught_up 11"]
+        );
+    }
+
+    #[test]
+    fn busy_store_is_read_a_little_later() {
+        let (mut stream, now) = stream();
+        stream.next_read(now);
+        stream.put_off(now);
+        assert_eq!(stream.next_read(now), None);
+        assert_eq!(stream.deadline(), now + BUSY_WAIT);
+        assert_eq!(stream.next_read(now + BUSY_WAIT), Some(MessageId(10)));
+    }
+
+    #[test]
+    fn heartbeat_comes_when_nothing_else_has_for_its_interval() {
+        let (mut stream, now) = stream();
+        let mut out = Vec::new();
+        stream.next_read(now);
+        let later = now + HEARTBEAT / 2;
+        told(&mut stream, page([11], false), later);
+        stream.beat(now + HEARTBEAT, &mut out);
+        assert!(out.is_empty());
+        stream.beat(later + HEARTBEAT, &mut out);
+        assert!(out.starts_with(b"{\"status\": \"OK\", \"event\": \"heartbeat\"}"));
+        assert_eq!(stream.next_read(later + HEARTBEAT), Some(MessageId(11)));
+    }
+}

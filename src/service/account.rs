@@ -1,0 +1,117 @@
+//! What users see and change of their own account.
+
+use std::sync::Arc;
+
+use super::hashers::TooMany;
+use super::sessions::LiveSession;
+use super::{Responder, Service, failure};
+use crate::protocol::arguments::{Passwd, Revoke};
+use crate::protocol::refusal::Code;
+use crate::protocol::reply::{Ended, Identity, Reply, SessionInfo, Sessions};
+use crate::store::Which;
+
+impl Service {
+    /// `whoami`.
+    pub(super) fn identify(&self, session: &Arc<LiveSession>, responder: Responder) {
+        let session = Arc::clone(session);
+        self.store.describe_user(session.user, move |found| match found {
+            Ok(Some(user)) => responder.answer(Reply::Identity(Identity {
+                user: session.user_name.clone(),
+                display_name: user.display_name,
+                session: session.id,
+            })),
+            Ok(None) => responder.answer(Code::NoSession),
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `sessions`.
+    pub(super) fn list_sessions(&self, session: &LiveSession, responder: Responder) {
+        let current = session.id;
+        self.store.list_sessions(session.user, move |found| match found {
+            Ok(sessions) => {
+                let sessions = sessions.into_iter().map(|listed| SessionInfo {
+                    id: listed.id,
+                    current: listed.id == current,
+                    created_at: listed.created_at,
+                    last_seen_at: listed.last_seen_at,
+                    expires_at: listed.expires_at,
+                });
+                responder.answer(Reply::Sessions(Sessions { sessions: sessions.collect() }));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `revoke`: answered when the sessions' end is durable.
+    pub(super) fn revoke(
+        self: &Arc<Self>,
+        session: &LiveSession,
+        revoke: Revoke,
+        responder: Responder,
+    ) {
+        let which = match revoke {
+            Revoke::Session(id) => Which::Only(id),
+            Revoke::Others(_) => Which::AllBut(session.id),
+        };
+        let (service, user) = (Arc::clone(self), session.user);
+        self.store.end_sessions(user, which, move |ended| match ended {
+            Ok(tokens) => {
+                let ended = tokens.len();
+                service.sessions.end_all(tokens);
+                service.hub.publish(user);
+                responder.answer(Reply::Ended(Ended { ended }));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `passwd`: compares the old password, hashes the new one, and ends the other sessions with
+    /// the change. Answered when that is durable.
+    pub(super) fn change_password(
+        self: &Arc<Self>,
+        session: &Arc<LiveSession>,
+        passwd: Passwd,
+        responder: Responder,
+    ) {
+        let (service, session) = (Arc::clone(self), Arc::clone(session));
+        self.store.describe_user(session.user, move |found| {
+            let old_hash = match found {
+                Ok(Some(user)) => user.password_hash,
+                Ok(None) => return responder.answer(Code::NoSession),
+                Err(error) => return responder.answer(failure(error)),
+            };
+            let changer = Arc::clone(&service);
+            let Passwd { old, new } = passwd;
+            service.hashers.replace(old, old_hash.clone(), new, move |replaced| match replaced {
+                Ok(Some(new_hash)) => {
+                    changer.store_password(&session, old_hash, new_hash, responder);
+                }
+                Ok(None) => responder.answer(Code::WrongPassword),
+                Err(TooMany) => responder.answer(Code::Busy),
+            });
+        });
+    }
+
+    fn store_password(
+        self: &Arc<Self>,
+        session: &LiveSession,
+        old_hash: String,
+        new_hash: String,
+        responder: Responder,
+    ) {
+        let (service, user) = (Arc::clone(self), session.user);
+        self.store.change_password(user, old_hash, new_hash, session.id, move |changed| {
+            match changed {
+                Ok(Some(tokens)) => {
+                    let ended = tokens.len();
+                    service.sessions.end_all(tokens);
+                    service.hub.publish(user);
+                    responder.answer(Reply::Ended(Ended { ended }));
+                }
+                Ok(None) => responder.answer(Code::WrongPassword),
+                Err(error) => responder.answer(failure(error)),
+            }
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! Streams: a connection that has asked to `watch` reads the log after what it has seen, whenever
+//! it is hinted that there is more.
+
+use std::sync::Arc;
+
+use super::hub::Subscription;
+use super::messages::page_bounds;
+use super::sessions::{LiveSession, Lookup};
+use super::{Answer, Responder, Service, failure};
+use crate::model::{CursorName, MessageId, Timestamp};
+use crate::protocol::arguments::{Watch, WatchFrom};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::{Page, Reply, Watching};
+use crate::store::{PageStart, StoreError, StreamStart};
+
+/// The most messages of one read of a stream; what is more is read next.
+const STREAM_PAGE_MESSAGES_MAX: usize = 256;
+/// The most bytes of one read of a stream, as encoded; one message is always read.
+const STREAM_PAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection's stream, as far as the service has to do with it. It ends when it is dropped.
+pub struct Watcher {
+    service: Arc<Service>,
+    session: Arc<LiveSession>,
+    subscription: Arc<Subscription>,
+}
+
+/// What a read of a stream found.
+#[derive(Debug)]
+pub enum StreamPage {
+    /// The next messages, and whether there are more right behind them.
+    Messages(Page),
+    /// The store is too busy to read: try again a little later.
+    Later,
+    /// The stream is over, and why.
+    Over(Refusal),
+}
+
+impl Service {
+    /// `watch`: takes its place among the watchers first and looks where to begin then, so that
+    /// nothing falls between the two.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        session: &Arc<LiveSession>,
+        watch: Watch,
+        responder: Responder,
+    ) {
+        let (back, ticket) = responder.way_back();
+        let watcher = Watcher {
+            service: Arc::clone(self),
+            session: Arc::clone(session),
+            subscription: Arc::new(self.hub.subscribe(session.user, back, ticket)),
+        };
+        let start = match watch.from {
+            WatchFrom::Unread => StreamStart::Inbox,
+            WatchFrom::New => StreamStart::Newest,
+            WatchFrom::All => StreamStart::After(MessageId::ZERO),
+            WatchFrom::After(id) => StreamStart::After(id),
+        };
+        let cursor: Option<CursorName> = watch.cursor;
+        self.store.find_start(session.user, cursor, start, move |found| match found {
+            Ok(after) => {
+                let watching = watcher.session.user_name.clone();
+                responder.answer_stream(Watching { watching, after }, watcher);
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+}
+
+impl Watcher {
+    /// Reads what comes after `after`; a [`StreamPage`] is delivered to where the stream was asked
+    /// for. The session is looked at first, and counts as used.
+    pub fn read(&self, after: MessageId) {
+        let (back, ticket) = self.subscription.way_back();
+        let live = self.service.sessions.find(&self.session.token, Timestamp::now());
+        if !matches!(live, Lookup::Live(_)) {
+            return back.deliver(ticket, Answer::Page(StreamPage::Over(Code::NoSession.into())));
+        }
+        self.subscription.rearm();
+        let bounds = page_bounds(STREAM_PAGE_MESSAGES_MAX, STREAM_PAGE_BYTES_MAX);
+        let start = PageStart::After(after);
+        self.service.store.read_page(self.session.user, start, None, None, bounds, move |found| {
+            let page = match found {
+                Ok(Some(page)) => {
+                    StreamPage::Messages(Page { messages: page.messages, more: page.more })
+                }
+                Err(StoreError::Busy) => StreamPage::Later,
+                Ok(None) => StreamPage::Over(Code::Internal.into()),
+                Err(error) => match failure(error) {
+                    Reply::Refused(refusal) => StreamPage::Over(refusal),
+                    _ => StreamPage::Over(Code::Internal.into()),
+                },
+            };
+            back.deliver(ticket, Answer::Page(page));
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! A server that does as it is told, for what a real one does only on its worst days.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+/// How long a test waits for what must come before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is done with the next request of a connection.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// It is answered with this; the end of the reply is added.
+    Reply(&'static str),
+    /// These bytes are sent, and the connection closed.
+    CutAfter(&'static str),
+    /// It is not answered, and the connection stays.
+    Silence,
+}
+
+/// A listening fake. Its threads end with the test's process.
+pub struct Fake {
+    address: SocketAddr,
+    requests: Receiver<String>,
+    closed: Receiver<()>,
+}
+
+impl Fake {
+    /// Plays one script a connection; the last of them again for all further connections.
+    pub fn start(scripts: Vec<Vec<Step>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (sender, requests) = mpsc::channel();
+        let (closing, closed) = mpsc::channel();
+        thread::spawn(move || {
+            for (number, stream) in listener.incoming().flatten().enumerate() {
+                let script = scripts[number.min(scripts.len() - 1)].clone();
+                let (sender, closing) = (sender.clone(), closing.clone());
+                thread::spawn(move || {
+                    play(stream, script, &sender);
+                    let _ = closing.send(());
+                });
+            }
+        });
+        Self { address, requests, closed }
+    }
+
+    /// Answers every request with this.
+    pub fn saying(reply: &'static str) -> Self {
+        Self::start(vec![vec![Step::Reply(reply); 16]])
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The requests so far, in the order of their coming.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.try_iter().collect()
+    }
+
+    /// Waits for another request.
+    pub fn wait_for_request(&self) -> String {
+        self.requests.recv_timeout(PATIENCE).expect("a request comes")
+    }
+
+    /// Waits until another connection has been closed.
+    pub fn wait_for_close(&self) {
+        self.closed.recv_timeout(PATIENCE).expect("a connection is closed");
+    }
+}
+
+fn play(stream: TcpStream, script: Vec<Step>, requests: &Sender<String>) {
+    let mut writer = stream.try_clone().expect("a second handle");
+    let mut reader = BufReader::new(stream);
+    for step in script {
+        let mut line = String::new();
+        if !matches!(reader.read_line(&mut line), Ok(1..)) {
+            return;
+        }
+        let _ = requests.send(line);
+        match step {
+            Step::Reply(reply) => {
+                let _ = writer.write_all(format!("{reply}\r\n\r\n").as_bytes());
+            }
+            Step::CutAfter(bytes) => {
+                let _ = writer.write_all(bytes.as_bytes());
+                return;
+            }
+            Step::Silence => {
+                // Until the client has had enough.
+                let _ = reader.read_line(&mut String::new());
+                return;
+            }
+        }
+    }
+}
