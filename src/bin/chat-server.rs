@@ -1,7 +1,7 @@
 //! `chat-server`: arguments, wiring and exit codes.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{fs, thread};
 
+use chat::log::{Format, Log};
 use chat::model::parse_duration;
 use chat::server::{self, Server};
 use chat::service::{self, SESSIONS_PER_USER_MAX, Service};
@@ -36,7 +37,7 @@ const EXIT_CONFIGURATION: u8 = 78;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP, args_override_self = true)]
 struct Arguments {
     /// The database file; created where there is none.
     #[arg(long, value_name = "PATH", env = "CHAT_SERVER_DB", default_value = "chat.sqlite")]
@@ -147,22 +148,33 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure.problem, failure.hint.as_deref());
+            let complaint = complaint(&failure.problem, failure.hint.as_deref());
+            let _ = io::stderr().write_all(complaint.as_bytes());
             ExitCode::from(failure.code)
         }
     }
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    start_log(arguments.log_format, arguments.log.clone());
+    let format = match arguments.log_format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
+    let served = serve(&arguments, &log);
+    log.close();
+    served
+}
+
+fn serve(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(EXIT_INTERNAL, format!("cannot handle signals: {error}")))?;
     raise_descriptor_limit(arguments.connections_max)?;
-    let store = open_store(&arguments)?;
-    let listeners = check_and_bind(&arguments, &store)?;
-    let service = Service::new(store, service_options(&arguments)).map_err(no_threads)?;
-    let options = server_options(&arguments);
+    let store = open_store(arguments, log)?;
+    let listeners = check_and_bind(arguments, &store)?;
+    let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
+    let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     announce(server.addresses(), arguments.ready_file.as_deref())?;
     wait_for_stop(signals, &service)?;
@@ -173,17 +185,6 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-fn start_log(format: LogFormat, filter: EnvFilter) {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
-    }
 }
 
 /// A connection is a descriptor; the system's soft limit is meant for programs with few.
@@ -209,7 +210,7 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
     .hint(format!("give --connections-max {most}, or raise the limit (ulimit -Hn {needed})")))
 }
 
-fn open_store(arguments: &Arguments) -> Result<Store, Failure> {
+fn open_store(arguments: &Arguments, log: &Log) -> Result<Store, Failure> {
     let options = store::Options {
         path: arguments.db.clone(),
         readers: 2,
@@ -217,13 +218,12 @@ fn open_store(arguments: &Arguments) -> Result<Store, Failure> {
     };
     let path = Arc::new(OnceLock::<PathBuf>::new());
     let on_fatal = {
-        let path = Arc::clone(&path);
+        let (path, log) = (Arc::clone(&path), log.clone());
         move |error: StoreError| {
             let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
-            complain(
-                &format!("{path}{error}"),
-                Some("nothing was acknowledged since; look after the disk, then start again"),
-            );
+            let hint = "nothing was acknowledged since; look after the disk, then start again";
+            log.say(complaint(&format!("{path}{error}"), Some(hint)));
+            log.close();
             std::process::exit(i32::from(EXIT_IO));
         }
     };
@@ -409,10 +409,10 @@ fn parse_listen(given: &str) -> Result<Listen, String> {
     Ok(Listen { given: given.to_owned(), addresses })
 }
 
-fn complain(problem: &str, hint: Option<&str>) {
+fn complaint(problem: &str, hint: Option<&str>) -> String {
     let mut message = format!("error: {problem}\n");
     if let Some(hint) = hint {
         message.push_str(&format!("hint: {hint}\n"));
     }
-    let _ = io::stderr().write_all(message.as_bytes());
+    message
 }

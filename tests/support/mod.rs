@@ -97,6 +97,11 @@ impl Server {
         self.child.wait().expect("the server has ended")
     }
 
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("the server has ended")
+    }
+
     /// Starts it again on the same database, at another address, after it has ended.
     pub fn start_again(&mut self) {
         (self.child, self.address) = spawn(&self.database(), &self.options);

@@ -1,0 +1,470 @@
+//! `chat-server` as a command: arguments, files, signals and exit codes.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use support::{PATIENCE, Server, server_command};
+use tempfile::TempDir;
+
+fn run(command: &mut Command) -> Output {
+    command.output().expect("the server starts")
+}
+
+/// That it does not start: the exit code, and a line on standard error that has all of `words`.
+fn assert_refused(command: &mut Command, code: i32, words: &[&str]) {
+    let output = run(command);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    let first = error.lines().find(|line| line.starts_with("error: ")).unwrap_or(&error);
+    for word in words {
+        assert!(first.contains(word), "{word:?} is not in {first:?}");
+    }
+    assert!(output.stdout.is_empty(), "nothing on standard output");
+}
+
+fn folder_content(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut content: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap_or_default())
+        })
+        .collect();
+    content.sort();
+    content
+}
+
+#[test]
+fn help_and_version_need_no_database() {
+    let folder = TempDir::new().unwrap();
+    for (argument, word) in [("--help", "Exit codes:"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let output = run(command.arg(argument).current_dir(&folder));
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8(output.stdout).unwrap().contains(word));
+    }
+    assert!(folder_content(folder.path()).is_empty());
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_usage_errors() {
+    let folder = TempDir::new().unwrap();
+    let database = folder.path().join("chat.sqlite");
+    for arguments in [
+        ["--listen", "127.0.0.1:65536"],
+        ["--listen", "127.0.0.1:abc"],
+        ["--listen", "127.0.0.1"],
+        ["--session-idle", "soon"],
+        ["--connections-max", "0"],
+        ["--log-format", "xml"],
+        ["--nonsense", "x"],
+        ["--db", ""],
+        ["--db", ":memory:"],
+        ["--db", "file:chat.sqlite"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        if arguments[0] != "--db" {
+            command.arg("--db").arg(&database);
+        }
+        let output = run(command.args(arguments).current_dir(&folder));
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    assert!(folder_content(folder.path()).is_empty());
+}
+
+#[test]
+fn files_that_are_not_ours_are_refused_and_left_as_they_are() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "only text, and quite a lot of it\n".repeat(10)).unwrap();
+    let foreign = folder.path().join("foreign.sqlite");
+    let database = rusqlite::Connection::open(&foreign).unwrap();
+    database.execute_batch("CREATE TABLE songs (title); PRAGMA application_id = 7").unwrap();
+    drop(database);
+    let unnamed = folder.path().join("unnamed.sqlite");
+    let database = rusqlite::Connection::open(&unnamed).unwrap();
+    database.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE songs (title)").unwrap();
+    drop(database);
+    let before = folder_content(folder.path());
+    for (path, words) in [
+        (&text, "is not a SQLite database"),
+        (&foreign, "is the database of another program"),
+        (&unnamed, "is the database of another program"),
+    ] {
+        assert_refused(&mut server_command(path), 65, &[path.to_str().unwrap(), words]);
+    }
+    assert_eq!(folder_content(folder.path()), before);
+}
+
+/// A database of ours, made by a server that has ended.
+fn database_of_ours(folder: &Path) -> std::path::PathBuf {
+    let mut server = Server::start();
+    server.stop();
+    let path = folder.join("chat.sqlite");
+    fs::copy(server.database(), &path).unwrap();
+    path
+}
+
+#[test]
+fn newer_schema_and_damaged_header_are_refused_and_left_as_they_are() {
+    let folder = TempDir::new().unwrap();
+    let path = database_of_ours(folder.path());
+    let good = fs::read(&path).unwrap();
+    let mut newer = good.clone();
+    // The user version stands at byte 60 of the header.
+    newer[60..64].copy_from_slice(&999_u32.to_be_bytes());
+    let mut damaged = good.clone();
+    // The page size stands at byte 16; 3 is none.
+    damaged[16..18].copy_from_slice(&3_u16.to_be_bytes());
+    for (bytes, words) in [(newer, "newer than this program"), (damaged, "damaged")] {
+        fs::write(&path, &bytes).unwrap();
+        assert_refused(&mut server_command(&path), 65, &[path.to_str().unwrap(), words]);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    fs::write(&path, &good).unwrap();
+    drop(start_on(&path));
+}
+
+#[test]
+fn folders_and_missing_folders_are_no_input() {
+    let folder = TempDir::new().unwrap();
+    assert_refused(&mut server_command(folder.path()), 66, &["is a folder"]);
+    let missing = folder.path().join("missing/chat.sqlite");
+    let words = [missing.to_str().unwrap(), "does not exist"];
+    assert_refused(&mut server_command(&missing), 66, &words);
+    let dangling = folder.path().join("dangling");
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), &dangling).unwrap();
+    assert_refused(&mut server_command(&dangling), 66, &["symbolic link"]);
+}
+
+#[test]
+fn file_that_may_not_be_written_is_an_io_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.sqlite");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        println!("skipped: this user may write what nobody may");
+        return;
+    }
+    assert_refused(&mut server_command(&path), 74, &[path.to_str().unwrap()]);
+}
+
+#[test]
+fn file_system_that_is_read_only_is_an_io_error() {
+    // A file system that is read-only for everybody, root included.
+    let path = Path::new("/proc/chat.sqlite");
+    assert_refused(&mut server_command(path), 74, &["/proc/chat.sqlite"]);
+}
+
+/// A server on this database, with the addresses it says it listens on.
+struct Started {
+    child: std::process::Child,
+    addresses: Vec<SocketAddr>,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(command: &mut Command) -> Started {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let addresses =
+        line.strip_prefix("chat-server listening on ").unwrap_or_else(|| panic!("{line:?}"));
+    let addresses = addresses.split_whitespace().map(|address| address.parse().unwrap()).collect();
+    Started { child, addresses, stdout }
+}
+
+fn start_on(path: &Path) -> Started {
+    start(&mut server_command(path))
+}
+
+#[test]
+fn empty_file_is_made_a_database_and_a_new_one_is_for_its_owner_only() {
+    let folder = TempDir::new().unwrap();
+    let (empty, new) = (folder.path().join("empty"), folder.path().join("new"));
+    fs::write(&empty, "").unwrap();
+    for path in [&empty, &new] {
+        let server = start_on(path);
+        support::Wire::connect(server.addresses[0]).log_in("paff");
+    }
+    for name in ["new", "new-wal", "new-shm", "new.lock"] {
+        let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn second_server_on_a_file_is_refused_and_names_the_first_also_through_a_link() {
+    let mut server = Server::start();
+    let link = server.folder().join("link");
+    std::os::unix::fs::symlink(server.database(), &link).unwrap();
+    let holder = format!("process {}", server.pid());
+    for path in [&server.database(), &link] {
+        let words = [holder.as_str(), "is in use by"];
+        assert_refused(&mut server_command(path), 75, &words);
+    }
+    server.log_in("paff");
+    server.kill();
+    server.start_again();
+    server.log_in("paff");
+}
+
+#[test]
+fn address_in_use_is_told_and_the_database_is_left_closed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.sqlite");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.arg("--db").arg(&path).args(["--listen", &address]);
+    assert_refused(&mut command, 69, &[&address, "in use"]);
+    drop(start_on(&path));
+}
+
+#[test]
+fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
+    let folder = TempDir::new().unwrap();
+    let ready = folder.path().join("ready");
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    command.args(["--listen", "127.0.0.2:0", "--ready-file"]).arg(&ready);
+    let mut server = start(&mut command);
+    assert_eq!(server.addresses.len(), 2);
+    // It is there a moment after the line; a request is answered once it is.
+    let deadline = Instant::now() + PATIENCE;
+    while !ready.exists() {
+        assert!(Instant::now() < deadline, "no ready file");
+        support::Wire::connect(server.addresses[0]).done("hello");
+    }
+    let listed = fs::read_to_string(&ready).unwrap();
+    let listed: Vec<SocketAddr> = listed.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(listed, server.addresses);
+    for address in &server.addresses {
+        support::Wire::connect(*address).done("hello");
+    }
+    let pid = rustix::process::Pid::from_child(&server.child);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(!ready.exists(), "it is taken away at the end");
+}
+
+#[test]
+fn options_come_from_the_environment_too_and_flags_are_stronger() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("from-environment.sqlite");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command
+        .env("CHAT_SERVER_DB", &path)
+        .env("CHAT_SERVER_LISTEN", "127.0.0.1:0,127.0.0.2:0")
+        .env("CHAT_SERVER_NO_SEED", "true")
+        .env("CHAT_SERVER_LOG", "warn");
+    let server = start(&mut command);
+    assert_eq!(server.addresses.len(), 2);
+    let mut wire = support::Wire::connect(server.addresses[1]);
+    assert_eq!(wire.refused("auth paff cytus"), "unknown_user");
+    drop(server);
+    let other = folder.path().join("from-flag.sqlite");
+    let server = start(command.arg("--db").arg(&other));
+    assert!(other.exists());
+    drop(server);
+    // The choice of no users is remembered.
+    let server = start_on(&path);
+    let mut wire = support::Wire::connect(server.addresses[0]);
+    assert_eq!(wire.refused("auth paff cytus"), "unknown_user");
+}
+
+#[test]
+fn listening_beyond_this_machine_has_to_be_allowed_in_so_many_words() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.sqlite");
+    let command = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        command.arg("--db").arg(&path).args(["--listen", "0.0.0.0:0"]).args(options);
+        command
+    };
+    assert_refused(&mut command(&[]), 78, &["unencrypted"]);
+    let names = ["knows the password", "paff", "vanessa"];
+    assert_refused(&mut command(&["--allow-plaintext"]), 78, &names);
+    drop(start(&mut command(&["--allow-plaintext", "--allow-default-passwords"])));
+    let other = folder.path().join("unseeded.sqlite");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.arg("--db").arg(&other).args(["--listen", "0.0.0.0:0", "--no-seed"]);
+    drop(start(command.arg("--allow-plaintext")));
+}
+
+#[test]
+fn more_connections_than_the_system_has_descriptors_for_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    // More than the kernel gives to anybody.
+    command.args(["--connections-max", "4000000000"]);
+    assert_refused(&mut command, 78, &["4000000000", "descriptors"]);
+}
+
+#[test]
+fn sigterm_answers_what_is_under_way() {
+    let mut server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    for number in 0..100 {
+        wire.send(format!("send {token} neko {number}\r\n"));
+    }
+    server.signal(Signal::TERM);
+    let mut answered = 0;
+    while let Some(reply) = wire.try_reply_bytes() {
+        assert!(reply.starts_with(b"{\"status\": \"OK\""));
+        answered += 1;
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    let stored: usize = server.query("select count(*) from messages")[0].parse().unwrap();
+    assert_eq!(stored, answered, "what was executed was answered");
+    assert!(TcpStream::connect(server.address()).is_err());
+}
+
+#[test]
+fn second_signal_ends_at_once_though_something_is_under_way() {
+    let mut server = Server::start();
+    let token = server.log_in("paff");
+    let shell = rusqlite::Connection::open(server.database()).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut wire = server.connect();
+    wire.send(format!("send {token} neko hai\r\n"));
+    server.connect().done("hello");
+    server.signal(Signal::TERM);
+    // It accepts no more: the first one has arrived.
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(server.address()).is_ok() {
+        assert!(Instant::now() < deadline, "it still accepts");
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(143));
+}
+
+#[test]
+fn sighup_and_sigpipe_do_no_harm_and_closed_output_neither() {
+    let folder = TempDir::new().unwrap();
+    let mut server = start(
+        server_command(&folder.path().join("chat.sqlite"))
+            .args(["--log", "debug"])
+            .stderr(Stdio::piped()),
+    );
+    let address = server.addresses[0];
+    // The log has nobody to read it from here on.
+    drop(server.child.stderr.take());
+    let pid = rustix::process::Pid::from_child(&server.child);
+    for signal in [Signal::HUP, Signal::PIPE, Signal::HUP] {
+        rustix::process::kill_process(pid, signal).unwrap();
+        support::Wire::connect(address).log_in("paff");
+    }
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    server.stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "", "one line on standard output, no more");
+}
+
+#[test]
+fn log_that_nobody_reads_holds_up_nobody() {
+    let folder = TempDir::new().unwrap();
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    // Held open and never read: what a pipe takes is soon full.
+    let server = start(command.args(["--log", "trace"]).stderr(Stdio::piped()));
+    for _ in 0..3_000 {
+        support::Wire::connect(server.addresses[0]).done("hello");
+    }
+    let pid = rustix::process::Pid::from_child(&server.child);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    let mut server = server;
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn log_is_json_where_it_is_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.arg("--db").arg(folder.path().join("chat.sqlite"));
+    command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]).stderr(Stdio::piped());
+    let mut server = start(&mut command);
+    let mut line = String::new();
+    BufReader::new(server.child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["level"], &line["message"]), (&"INFO".into(), &"new database".into()));
+}
+
+#[test]
+fn neither_passwords_nor_tokens_are_in_files_or_logs() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.arg("--db").arg(folder.path().join("chat.sqlite"));
+    command.args(["--listen", "127.0.0.1:0", "--log", "trace"]);
+    let server = start(command.stderr(fs::File::create(&log).unwrap()));
+    let mut wire = support::Wire::connect(server.addresses[0]);
+    let mut secrets = vec!["never-to-be-seen".to_owned(), "also-never-seen".to_owned()];
+    let token = wire.log_in("paff");
+    wire.refused("auth paff never-to-be-seen");
+    wire.refused("auth never-to-be-seen never-to-be-seen");
+    wire.done(format!(r#"passwd {token} {{"old": "cytus", "new": "also-never-seen"}}"#));
+    wire.done(format!("send {token} neko hai"));
+    wire.refused(format!("send {token} neko  "));
+    wire.refused(format!("nonsense {token}"));
+    wire.refused(format!(r#"ack {token} {{"nonsense": "also-never-seen"}}"#));
+    secrets.push(token);
+    for (name, bytes) in folder_content(folder.path()) {
+        for secret in &secrets {
+            let found = bytes.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+            assert!(!found, "{secret} is in {name}");
+        }
+    }
+}
+
+#[test]
+fn server_that_finds_its_database_renamed_or_removed_stops_before_it_acknowledges_more() {
+    for name in ["chat.sqlite", "chat.sqlite-wal"] {
+        let mut server = Server::start();
+        let token = server.log_in("paff");
+        let mut wire = server.connect();
+        wire.done(format!("send {token} neko before"));
+        let path = server.folder().join(name);
+        fs::rename(&path, server.folder().join("elsewhere")).unwrap();
+        wire.send(format!("send {token} neko after\r\n"));
+        assert_eq!(wire.try_reply_bytes(), None, "{name}: nothing is acknowledged");
+        assert_eq!(server.wait().code(), Some(74), "{name}");
+    }
+}
+
+#[test]
+fn lock_of_somebody_else_makes_senders_busy_and_goes_by() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko before"));
+    let shell = rusqlite::Connection::open(server.database()).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut blocked = server.connect();
+    blocked.send(format!("send {paff} neko during\r\n"));
+    // Reading goes on meanwhile.
+    assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1);
+    assert_eq!(blocked.reply()["code"], "busy");
+    shell.execute_batch("COMMIT").unwrap();
+    wire.done(format!("send {paff} neko after"));
+    let reply = wire.done(format!("inbox {neko}"));
+    assert_eq!(reply["messages"]["paff"].as_array().unwrap().len(), 2);
+}
