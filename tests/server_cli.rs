@@ -6,9 +6,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::{PATIENCE, Server, server_command};
@@ -41,6 +42,13 @@ fn folder_content(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect();
     content.sort();
     content
+}
+
+fn folder_content_names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 #[test]
@@ -126,13 +134,45 @@ fn newer_schema_and_damaged_header_are_refused_and_left_as_they_are() {
     let mut damaged = good.clone();
     // The page size stands at byte 16; 3 is none.
     damaged[16..18].copy_from_slice(&3_u16.to_be_bytes());
-    for (bytes, words) in [(newer, "newer than this program"), (damaged, "damaged")] {
+    let mut damaged_inside = good.clone();
+    damaged_inside[100..1_000].fill(0x5a);
+    let cut = good[..5_000].to_vec();
+    for (bytes, words, beside) in [
+        (newer, "newer than this program", 0),
+        // What is ours by its header is locked before SQLite looks at the rest of it.
+        (damaged, "damaged", 1),
+        (damaged_inside, "damaged", 1),
+        (cut, "damaged", 1),
+    ] {
         fs::write(&path, &bytes).unwrap();
         assert_refused(&mut server_command(&path), 65, &[path.to_str().unwrap(), words]);
         assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert_eq!(folder_content(folder.path()).len(), 1 + beside, "{words}: what is left beside");
     }
     fs::write(&path, &good).unwrap();
     drop(start_on(&path));
+}
+
+#[test]
+fn newer_schema_that_is_in_the_log_only_is_refused_and_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let path = database_of_ours(folder.path());
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 999").unwrap();
+    // As it lies there after the newer server was killed.
+    let killed = TempDir::new().unwrap();
+    let copy = killed.path().join("chat.sqlite");
+    fs::copy(&path, &copy).unwrap();
+    fs::copy(folder.path().join("chat.sqlite-wal"), killed.path().join("chat.sqlite-wal")).unwrap();
+    let files = |content: Vec<(String, Vec<u8>)>| -> Vec<_> {
+        content
+            .into_iter()
+            .filter(|(name, _)| !name.ends_with("-shm") && !name.ends_with(".lock"))
+            .collect()
+    };
+    let before = files(folder_content(killed.path()));
+    assert_refused(&mut server_command(&copy), 65, &[copy.to_str().unwrap(), "schema 999"]);
+    assert!(files(folder_content(killed.path())) == before, "the file and its log are left alone");
 }
 
 #[test]
@@ -148,16 +188,59 @@ fn folders_and_missing_folders_are_no_input() {
 }
 
 #[test]
-fn file_that_may_not_be_written_is_an_io_error() {
+fn pipes_and_sockets_are_no_input_and_are_not_waited_for() {
+    use std::io::Write;
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("chat.sqlite");
-    fs::write(&path, "").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-        println!("skipped: this user may write what nobody may");
-        return;
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Held open with something in it, so that a server that did read would not wait for ever.
+    let mut held = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    held.write_all(&[b'x'; 4_096]).unwrap();
+    for path in [&socket, &pipe] {
+        assert_refused(&mut server_command(path), 66, &[path.to_str().unwrap(), "is not a file"]);
     }
-    assert_refused(&mut server_command(&path), 74, &[path.to_str().unwrap()]);
+    assert_eq!(folder_content_names(folder.path()), ["pipe", "socket"]);
+}
+
+/// Nobody: whom root is not, and who owns nothing.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn what_may_not_be_read_or_written_is_an_io_error() {
+    let folder = TempDir::new().unwrap();
+    let own = |name: &str, folder_mode: u32, file_mode: Option<u32>| {
+        let inner = folder.path().join(name);
+        fs::create_dir(&inner).unwrap();
+        let path = inner.join("chat.sqlite");
+        if let Some(mode) = file_mode {
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        fs::set_permissions(&inner, fs::Permissions::from_mode(folder_mode)).unwrap();
+        path
+    };
+    let cases = [
+        own("folder-not-writable", 0o555, None),
+        own("folder-not-enterable", 0o000, None),
+        own("file-not-writable", 0o777, Some(0o444)),
+        own("file-not-readable", 0o777, Some(0o000)),
+    ];
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for path in &cases {
+        let mut command = server_command(path);
+        if rustix::process::geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY).current_dir("/");
+            if Command::new(command.get_program()).arg("--version").uid(NOBODY).output().is_err() {
+                println!("skipped: root may do anything, and nobody may not start the server");
+                return;
+            }
+        }
+        assert_refused(&mut command, 74, &[path.to_str().unwrap()]);
+        let written = fs::metadata(path).is_ok_and(|file| file.len() > 0);
+        assert!(!written, "{} is left as it was", path.display());
+    }
 }
 
 #[test]
@@ -228,6 +311,88 @@ fn second_server_on_a_file_is_refused_and_names_the_first_also_through_a_link() 
 }
 
 #[test]
+fn symbolic_link_is_followed_once() {
+    let folder = TempDir::new().unwrap();
+    let (real, link) = (folder.path().join("real.sqlite"), folder.path().join("link"));
+    fs::write(&real, "").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let server = start_on(&link);
+    let mut wire = support::Wire::connect(server.addresses[0]);
+    let token = wire.log_in("paff");
+    // The link leads elsewhere from here on; the server stays where it is.
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
+    wire.done(format!("send {token} neko hai"));
+    drop(server);
+    assert_eq!(
+        folder_content_names(folder.path()),
+        ["link", "real.sqlite", "real.sqlite-shm", "real.sqlite-wal", "real.sqlite.lock"]
+    );
+    let server = start_on(&real);
+    support::Wire::connect(server.addresses[0]).done(format!("whoami {token}"));
+}
+
+#[test]
+fn one_of_several_servers_that_start_at_once_serves_and_the_others_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.sqlite");
+    for _ in 0..5 {
+        let ready = folder.path().join("ready");
+        let servers: Vec<_> = (0..4)
+            .map(|_| {
+                let mut command = server_command(&path);
+                command
+                    .arg("--ready-file")
+                    .arg(&ready)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null());
+                command.spawn().unwrap()
+            })
+            .collect();
+        let mut serving = Vec::new();
+        for mut server in servers {
+            let mut line = String::new();
+            BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            if line.is_empty() {
+                assert_eq!(server.wait().unwrap().code(), Some(75));
+            } else {
+                serving.push((server, line));
+            }
+        }
+        assert_eq!(serving.len(), 1, "one serves");
+        let (mut server, line) = serving.remove(0);
+        let address = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+        support::Wire::connect(address).log_in("paff");
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+}
+
+#[test]
+fn server_that_was_killed_while_it_made_its_database_starts_again() {
+    let mut random = support::Random::new();
+    for _ in 0..support::scaled(10, 100) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("chat.sqlite");
+        for _ in 0..3 {
+            let mut child = server_command(&path).stdout(Stdio::null()).spawn().unwrap();
+            // At any moment of the start, which takes a tenth of a second or two.
+            let moment = Instant::now() + Duration::from_micros(random.below(150_000) as u64);
+            while Instant::now() < moment {
+                std::thread::yield_now();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let server = start_on(&path);
+        let mut wire = support::Wire::connect(server.addresses[0]);
+        for user in ["paff", "vanessa"] {
+            wire.log_in(user);
+        }
+    }
+}
+
+#[test]
 fn address_in_use_is_told_and_the_database_is_left_closed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
@@ -291,6 +456,26 @@ fn options_come_from_the_environment_too_and_flags_are_stronger() {
 }
 
 #[test]
+fn flags_in_the_environment_are_yes_or_no_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    for flag in ["NO_SEED", "ALLOW_PLAINTEXT", "ALLOW_DEFAULT_PASSWORDS"] {
+        for (value, code) in
+            [("1", 66), ("true", 66), ("yes", 66), ("0", 66), ("false", 66), ("maybe", 2)]
+        {
+            // A folder is no database: whoever gets that far has understood the flag.
+            let mut command = server_command(folder.path());
+            let output = run(command.env(format!("CHAT_SERVER_{flag}"), value));
+            assert_eq!(output.status.code(), Some(code), "{flag}={value}");
+        }
+    }
+    // And means what it says.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.arg("--db").arg(folder.path().join("chat.sqlite")).args(["--listen", "0.0.0.0:0"]);
+    command.env("CHAT_SERVER_ALLOW_PLAINTEXT", "0");
+    assert_refused(&mut command, 78, &["unencrypted"]);
+}
+
+#[test]
 fn listening_beyond_this_machine_has_to_be_allowed_in_so_many_words() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
@@ -300,13 +485,20 @@ fn listening_beyond_this_machine_has_to_be_allowed_in_so_many_words() {
         command
     };
     assert_refused(&mut command(&[]), 78, &["unencrypted"]);
+    assert!(folder_content(folder.path()).is_empty(), "nothing was made");
     let names = ["knows the password", "paff", "vanessa"];
     assert_refused(&mut command(&["--allow-plaintext"]), 78, &names);
+    // What is refused has not put the users in whom it is refused for.
+    drop(start(&mut command(&["--allow-plaintext", "--no-seed"])));
+    let path = folder.path().join("seeded.sqlite");
+    let command = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        command.arg("--db").arg(&path).args(["--listen", "0.0.0.0:0"]).args(options);
+        command
+    };
+    drop(start_on(&path));
+    assert_refused(&mut command(&["--allow-plaintext", "--no-seed"]), 78, &names);
     drop(start(&mut command(&["--allow-plaintext", "--allow-default-passwords"])));
-    let other = folder.path().join("unseeded.sqlite");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.arg("--db").arg(&other).args(["--listen", "0.0.0.0:0", "--no-seed"]);
-    drop(start(command.arg("--allow-plaintext")));
 }
 
 #[test]

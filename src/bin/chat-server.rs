@@ -11,10 +11,11 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use chat::log::{Format, Log};
-use chat::model::parse_duration;
+use chat::model::{UserName, parse_duration};
 use chat::server::{self, Server};
 use chat::service::{self, SESSIONS_PER_USER_MAX, Service};
 use chat::store::{self, OpenError, Store, StoreError};
+use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -62,13 +63,13 @@ struct Arguments {
     #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info")]
     log: EnvFilter,
     /// Do not put the five users of the seed into a new database.
-    #[arg(long, env = "CHAT_SERVER_NO_SEED")]
+    #[arg(long, env = "CHAT_SERVER_NO_SEED", value_parser = BoolishValueParser::new())]
     no_seed: bool,
     /// Listen beyond this machine though users still have the published password.
-    #[arg(long, env = "CHAT_SERVER_ALLOW_DEFAULT_PASSWORDS")]
+    #[arg(long, env = "CHAT_SERVER_ALLOW_DEFAULT_PASSWORDS", value_parser = BoolishValueParser::new())]
     allow_default_passwords: bool,
     /// Listen beyond this machine though passwords and messages then travel unencrypted.
-    #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT")]
+    #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
     allow_plaintext: bool,
     /// A session that is not used for so long ends.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_duration)]
@@ -103,7 +104,7 @@ Exit codes:
    0  stopped by SIGTERM or SIGINT; all that was executed is stored and answered
    2  the arguments are not understood
   65  the file is not a database of this program, is damaged, or is newer than this program
-  66  the database is a folder, or in a folder that does not exist
+  66  the database is not a file, or in a folder that does not exist
   69  an address cannot be listened on
   70  a fault of this program
   74  the database or a file beside it cannot be read or written; or its outcome is not known
@@ -171,8 +172,9 @@ fn serve(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(EXIT_INTERNAL, format!("cannot handle signals: {error}")))?;
     raise_descriptor_limit(arguments.connections_max)?;
+    check_plaintext(arguments)?;
     let store = open_store(arguments, log)?;
-    let listeners = check_and_bind(arguments, &store)?;
+    let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
@@ -235,13 +237,6 @@ fn open_store(arguments: &Arguments, log: &Log) -> Result<Store, Failure> {
         }
     })?;
     let _ = path.set(store.path().to_owned());
-    let seeded = service::seed(&store, !arguments.no_seed).map_err(|error| {
-        store.close();
-        Failure::new(EXIT_IO, format!("{}: {error}", store.path().display()))
-    })?;
-    if seeded {
-        tracing::info!(path = %store.path().display(), users = !arguments.no_seed, "new database");
-    }
     Ok(store)
 }
 
@@ -267,41 +262,46 @@ fn open_hint(error: &OpenError) -> Option<&'static str> {
     }
 }
 
-/// Refuses what would expose the users before anything is bound, then binds.
-fn check_and_bind(arguments: &Arguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
-    let addresses = arguments.listen.iter().flat_map(|listen| &listen.addresses);
-    let exposed: Vec<_> = addresses.filter(|address| !address.ip().is_loopback()).collect();
-    let checked = match exposed.first() {
-        Some(address) => check_exposure(arguments, store, address),
-        None => Ok(()),
-    };
-    let bound = checked.and_then(|()| arguments.listen.iter().map(bind).collect());
-    bound.inspect_err(|_| store.close())
+/// The first address that other machines can reach.
+fn exposed(arguments: &Arguments) -> Option<&SocketAddr> {
+    let mut addresses = arguments.listen.iter().flat_map(|listen| &listen.addresses);
+    addresses.find(|address| !address.ip().is_loopback())
 }
 
-fn check_exposure(
-    arguments: &Arguments,
-    store: &Store,
-    address: &SocketAddr,
-) -> Result<(), Failure> {
-    if !arguments.allow_plaintext {
-        return Err(Failure::new(
+fn check_plaintext(arguments: &Arguments) -> Result<(), Failure> {
+    match exposed(arguments) {
+        Some(address) if !arguments.allow_plaintext => Err(Failure::new(
             EXIT_CONFIGURATION,
             format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
         )
-        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted"));
+        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted")),
+        _ => Ok(()),
     }
-    if arguments.allow_default_passwords {
-        return Ok(());
+}
+
+/// Refuses what would expose the users, before anything is bound and before those of the seed are
+/// put in; binds, and puts them in.
+fn prepare(arguments: &Arguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
+    let seed_failed = |error| Failure::new(EXIT_IO, format!("{}: {error}", store.path().display()));
+    let seed = !arguments.no_seed;
+    if let Some(address) = exposed(arguments)
+        && !arguments.allow_default_passwords
+    {
+        let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
+        check_passwords(address, &users)?;
     }
-    let (sender, receiver) = mpsc::channel();
-    store.users_with_published_password(move |found| drop(sender.send(found)));
-    let found = receiver.recv().unwrap_or(Err(StoreError::Closed));
-    let users = found.map_err(|error| Failure::new(EXIT_IO, error))?;
+    let listeners = arguments.listen.iter().map(bind).collect::<Result<_, _>>()?;
+    if service::seed(store, seed).map_err(seed_failed)? {
+        tracing::info!(path = %store.path().display(), users = seed, "new database");
+    }
+    Ok(listeners)
+}
+
+fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failure> {
     if users.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+    let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
     Err(Failure::new(
         EXIT_CONFIGURATION,
         format!(
