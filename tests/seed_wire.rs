@@ -170,6 +170,22 @@ fn inbox_groups_by_sender_in_the_order_of_each_ones_first_unread_message() {
 }
 
 #[test]
+fn list_names_each_active_user_once_in_the_order_of_their_logins() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let first = wire.log_in("neko");
+    let second = ["paff", "neko", "ivy"].map(|user| wire.log_in(user))[1].clone();
+    let mut listed = |token: &str| {
+        let reply = wire.done(format!("list {token}"));
+        reply["messages"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(listed(&first), "List user: neko,paff,ivy");
+    // From here on neko has been there since the second login.
+    server.connect().done(format!("logout {first}"));
+    assert_eq!(listed(&second), "List user: paff,neko,ivy");
+}
+
+#[test]
 fn ten_requests_in_one_packet_get_ten_replies_in_order() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
