@@ -65,9 +65,17 @@ fn source(root: &Path, path: PathBuf) -> Source {
     Source { path, module, text, lines }
 }
 
-/// The modules of the library that a line names as `crate::…`.
+/// The modules of the library that a line names as `crate::…`, or by as many `super::` as there may
+/// be: no module inside has the name of one at the top.
 fn named(line: &str) -> Vec<&str> {
-    line.match_indices("crate::")
+    let inside = |rest: &str| {
+        let name = rest.split(|character: char| !character.is_alphanumeric()).next().unwrap_or("");
+        MAY_USE.iter().any(|(module, _)| *module == name)
+    };
+    let absolute = line.match_indices("crate::");
+    let above = line.match_indices("super::").filter(|(at, word)| inside(&line[at + word.len()..]));
+    absolute
+        .chain(above)
         .map(|(at, word)| &line[at + word.len()..])
         .map(|rest| rest.split(|character: char| !character.is_alphanumeric()).next().unwrap())
         .collect()

@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -412,6 +413,40 @@ fn full_inbox_refuses_senders_until_it_is_read() {
     }
     wire.done(format!(r#"ack {neko} {{"upto": 0, "rewind": true}}"#));
     assert_eq!(wire.refused(format!("send {paff} neko 7")), "inbox_full");
+}
+
+#[test]
+fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
+    const LOGINS: usize = 400;
+    let server = Server::start();
+    let token = server.log_in("paff");
+    let mut wires: Vec<Wire> = (0..LOGINS).map(|_| server.connect()).collect();
+    wires.iter_mut().for_each(|wire| wire.send("auth neko wrong\r\n"));
+    // The last to be answered: those in front of it take seconds.
+    let hashing = AtomicBool::new(true);
+    let (busy, sent) = thread::scope(|scope| {
+        let (mut wire, hashing) = (server.connect(), &hashing);
+        let sender = scope.spawn(move || {
+            let mut sent = 0;
+            while hashing.load(Ordering::Relaxed) {
+                wire.done(format!("send {token} neko hai"));
+                sent += 1;
+            }
+            sent
+        });
+        let mut busy = 0;
+        for mut wire in wires {
+            match wire.reply()["code"].as_str().unwrap() {
+                "busy" => busy += 1,
+                code => assert_eq!(code, "wrong_password"),
+            }
+        }
+        hashing.store(false, Ordering::Relaxed);
+        (busy, sender.join().unwrap())
+    });
+    assert!((1..=LOGINS - 256).contains(&busy), "{busy} were refused as busy");
+    assert!(sent > 20, "{sent} messages were sent while passwords were hashed");
+    server.log_in("neko");
 }
 
 #[test]

@@ -72,6 +72,9 @@ fn arguments_that_make_no_sense_are_usage_errors() {
         ["--listen", "127.0.0.1:abc"],
         ["--listen", "127.0.0.1"],
         ["--session-idle", "soon"],
+        ["--session-idle", "0"],
+        ["--session-lifetime", "0d"],
+        ["--heartbeat", "0ms"],
         ["--connections-max", "0"],
         ["--log-format", "xml"],
         ["--nonsense", "x"],
@@ -408,6 +411,8 @@ fn address_in_use_is_told_and_the_database_is_left_closed() {
 fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
     let folder = TempDir::new().unwrap();
     let ready = folder.path().join("ready");
+    // Left behind by a server that was killed.
+    fs::write(&ready, "127.0.0.1:1\n").unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     command.args(["--listen", "127.0.0.2:0", "--ready-file"]).arg(&ready);
     let mut server = start(&mut command);
@@ -424,10 +429,37 @@ fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
     for address in &server.addresses {
         support::Wire::connect(*address).done("hello");
     }
+    // Whoever is refused leaves it alone.
+    assert_refused(&mut command, 75, &["is in use"]);
+    assert!(ready.exists());
     let pid = rustix::process::Pid::from_child(&server.child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(!ready.exists(), "it is taken away at the end");
+}
+
+#[test]
+fn ready_file_that_cannot_be_written_is_told() {
+    let folder = TempDir::new().unwrap();
+    let ready = folder.path().join("missing/ready");
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    let output = run(command.arg("--ready-file").arg(&ready));
+    assert_eq!(output.status.code(), Some(74));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(ready.to_str().unwrap()));
+}
+
+#[test]
+fn database_may_have_any_name_and_a_relative_one() {
+    let folder = TempDir::new().unwrap();
+    for name in ["chat?mode=ro#%41.sqlite", "😀 file", "-dash"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        command.arg(format!("--db={name}")).args(["--listen", "127.0.0.1:0", "--no-seed"]);
+        let mut server = start(command.current_dir(&folder).stderr(Stdio::null()));
+        let pid = rustix::process::Pid::from_child(&server.child);
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(server.child.wait().unwrap().code(), Some(0));
+        assert!(fs::metadata(folder.path().join(name)).unwrap().len() > 0, "{name}");
+    }
 }
 
 #[test]
@@ -528,6 +560,27 @@ fn sigterm_answers_what_is_under_way() {
     let stored: usize = server.query("select count(*) from messages")[0].parse().unwrap();
     assert_eq!(stored, answered, "what was executed was answered");
     assert!(TcpStream::connect(server.address()).is_err());
+}
+
+#[test]
+fn peer_that_never_reads_delays_a_stop_by_no_more_than_ten_seconds() {
+    let mut server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    for _ in 0..30 {
+        wire.done(format!("send {token} paff {}", "x".repeat(30_000)));
+    }
+    // Many times what the system's buffers take.
+    wire.send(format!("fetch {token} {{}}\r\n").repeat(200));
+    let mut first = [0; 1];
+    wire.stream().read_exact(&mut first).unwrap();
+    server.signal(Signal::TERM);
+    let begun = Instant::now();
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    // What it had been told is still there.
+    server.start_again();
+    assert_eq!(server.connect().done(format!("unread {token}"))["unread"], 30);
 }
 
 #[test]

@@ -72,10 +72,10 @@ struct Arguments {
     #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
     allow_plaintext: bool,
     /// A session that is not used for so long ends.
-    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_time)]
     session_idle: Duration,
     /// A session ends so long after its login.
-    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_LIFETIME", default_value = "90d", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_LIFETIME", default_value = "90d", value_parser = parse_time)]
     session_lifetime: Duration,
     /// The most connections at a time.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -87,7 +87,7 @@ struct Arguments {
     #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     inbox_unread_max: u32,
     /// After how long without anything else a watching connection is sent a sign of life.
-    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
     heartbeat: Duration,
     /// Threads that share the connections; as many as processors, at least 2, when not given.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -174,6 +174,10 @@ fn serve(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     raise_descriptor_limit(arguments.connections_max)?;
     check_plaintext(arguments)?;
     let store = open_store(arguments, log)?;
+    if let Some(path) = &arguments.ready_file {
+        // Of a server that was killed: it would be taken for this one's.
+        let _ = fs::remove_file(path);
+    }
     let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
@@ -205,11 +209,12 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
         return Ok(());
     }
     let most = limit.maximum.unwrap_or(0).saturating_sub(OTHER_DESCRIPTORS);
+    let raise = format!("raise the limit (ulimit -Hn {needed})");
     Err(Failure::new(
         EXIT_CONFIGURATION,
         format!("{connections_max} connections need {needed} file descriptors, and the system does not allow so many"),
     )
-    .hint(format!("give --connections-max {most}, or raise the limit (ulimit -Hn {needed})")))
+    .hint(if most > 0 { format!("give --connections-max {most}, or {raise}") } else { raise }))
 }
 
 fn open_store(arguments: &Arguments, log: &Log) -> Result<Store, Failure> {
@@ -399,6 +404,14 @@ fn wait_for_stop(mut signals: Signals, service: &Arc<Service>) -> Result<(), Fai
 
 fn no_threads(error: io::Error) -> Failure {
     Failure::new(EXIT_INTERNAL, format!("cannot start: {error}"))
+}
+
+/// Nothing here can go on after no time at all.
+fn parse_time(given: &str) -> Result<Duration, String> {
+    match parse_duration(given)? {
+        Duration::ZERO => Err("give a time that is longer than nothing".to_owned()),
+        time => Ok(time),
+    }
 }
 
 fn parse_listen(given: &str) -> Result<Listen, String> {
