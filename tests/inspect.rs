@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use support::Server;
+use support::{Ending, Server};
 
 const VIEWS: [(&str, &str); 6] = [
     ("v1_messages", "id|sent_at|sender|recipient|body|key"),
@@ -81,6 +81,7 @@ fn sqlite3_shell_reads_every_view_while_the_server_writes() {
             }
             sent
         });
+        let ending = Ending(writing);
         let mut last = 0;
         for _ in 0..10 {
             for (view, _) in VIEWS {
@@ -99,7 +100,53 @@ fn sqlite3_shell_reads_every_view_while_the_server_writes() {
                 }
             }
         }
-        writing.store(false, Ordering::Relaxed);
+        drop(ending);
         assert!(writer.join().unwrap() >= last);
     });
+}
+
+/// The blocks of shell commands in a page of the documentation.
+fn shell_examples(page: &str) -> Vec<String> {
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(str::to_owned).collect()
+}
+
+#[test]
+fn examples_of_the_database_page_work_and_a_backup_is_whole_while_the_server_writes() {
+    if Command::new("sqlite3").arg("--version").output().is_err() {
+        println!("skipped: there is no sqlite3 shell on this machine");
+        return;
+    }
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko hai neko"));
+    let page = include_str!("../docs/database.md");
+    let mut examples = shell_examples(page);
+    assert!(examples.len() >= 2 && page.contains("'.backup copy.sqlite'"));
+    examples.push("sqlite3 chat.sqlite '.backup copy.sqlite'".to_owned());
+    let writing = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let (writing, wire) = (&writing, &mut wire);
+        scope.spawn(move || {
+            while writing.load(Ordering::Relaxed) {
+                wire.done(format!("send {paff} neko hai neko"));
+            }
+        });
+        let _ending = Ending(writing);
+        for example in examples {
+            let mut shell = Command::new("sh");
+            let output =
+                shell.args(["-ec", &example]).current_dir(server.folder()).output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && error.is_empty(), "{example}: {error}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(example.contains(".backup") || text.contains("neko"), "{example}: {text}");
+        }
+    });
+    // A server goes on with the copy: the sessions and what was sent before are in it.
+    let copy = Server::start_from(&server.folder().join("copy.sqlite"));
+    let unread = copy.connect().done(format!("unread {neko}"))["unread"].as_u64();
+    assert!(unread >= Some(1));
+    assert_eq!(copy.query("pragma integrity_check"), ["ok"]);
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::{PATIENCE, Random, Server, Wire, scaled};
+use support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
 /// How much memory a process has, in KiB.
 fn resident_kib(pid: i32) -> usize {
@@ -434,6 +434,7 @@ fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
             }
             sent
         });
+        let ending = Ending(hashing);
         let mut busy = 0;
         for mut wire in wires {
             match wire.reply()["code"].as_str().unwrap() {
@@ -441,7 +442,7 @@ fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
                 code => assert_eq!(code, "wrong_password"),
             }
         }
-        hashing.store(false, Ordering::Relaxed);
+        drop(ending);
         (busy, sender.join().unwrap())
     });
     assert!((1..=LOGINS - 256).contains(&busy), "{busy} were refused as busy");

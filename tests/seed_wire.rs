@@ -3,13 +3,13 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
-use support::{PATIENCE, Server};
+use support::{Ending, PATIENCE, Server, read_some};
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 
@@ -32,7 +32,7 @@ impl SeedClient {
         let mut text = String::new();
         let mut piece = vec![0; self.piece];
         while !text.ends_with("\r\n\r\n") {
-            let count = self.stream.read(&mut piece).unwrap();
+            let count = read_some(&self.stream, &mut piece).unwrap();
             assert!(count > 0, "the server does not hang up");
             text.push_str(std::str::from_utf8(&piece[..count]).expect("each piece is UTF-8"));
         }
@@ -264,6 +264,7 @@ fn list_while_others_log_in_and_out_always_answers() {
                 })
             })
             .collect();
+        let ending = Ending(&racing);
         let loggers: Vec<_> = ["paff", "neko", "robo", "ivy"]
             .map(|user| {
                 let mut wire = server.connect();
@@ -276,7 +277,7 @@ fn list_while_others_log_in_and_out_always_answers() {
             })
             .into();
         loggers.into_iter().for_each(|logger| logger.join().unwrap());
-        racing.store(false, Ordering::Relaxed);
+        drop(ending);
         listers.into_iter().for_each(|lister| lister.join().unwrap());
     });
 }

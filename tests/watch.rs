@@ -3,12 +3,11 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Random, Server, Wire, scaled};
+use support::{Random, Server, Wire, read_some, scaled};
 
 /// The next event of a stream that is not a heartbeat.
 fn event(wire: &mut Wire) -> Value {
@@ -284,7 +283,7 @@ fn watchers_that_are_cut_off_resume_without_gap_or_repeat() {
 /// one after the one before. Gives the last one.
 fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut seen: i64) -> i64 {
     let (wire, _) = watch(server, token, &json!({"from": seen}));
-    let mut stream = wire.stream();
+    let stream = wire.stream();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut received = wire.received().to_vec();
     let mut total = received.len();
@@ -303,7 +302,7 @@ fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut see
             return seen;
         }
         let most = chunk.len().min(bytes - total);
-        let count = stream.read(&mut chunk[..most]).unwrap();
+        let count = read_some(stream, &mut chunk[..most]).unwrap();
         assert!(count > 0, "the server does not hang up");
         received.extend_from_slice(&chunk[..count]);
         total += count;
