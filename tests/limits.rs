@@ -206,6 +206,45 @@ fn ten_thousand_requests_in_one_packet_are_answered_in_order() {
 }
 
 #[test]
+fn requests_held_back_by_a_large_reply_are_executed_once_it_is_sent() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for _ in 0..60 {
+        wire.done(format!("send {neko} paff {}", "x".repeat(2_000)));
+    }
+    // More answers than may be unsent, to one packet.
+    wire.send("x\n".repeat(3_000));
+    for _ in 0..3_000 {
+        assert_eq!(wire.reply()["code"], "unknown_command");
+    }
+    wire.send(format!("fetch {paff} {{}}\nhello\n"));
+    assert_eq!(wire.reply()["messages"].as_array().unwrap().len(), 60);
+    assert_eq!(wire.reply()["server"], "chat-server");
+    // Nothing more is sent: what was asked for is done all the same.
+    let fetch = format!("fetch {paff} {{}}\n");
+    wire.send(format!("{fetch}{fetch}send {paff} neko important\n"));
+    wire.end();
+    for _ in 0..2 {
+        assert_eq!(wire.reply()["status"], "OK");
+    }
+    assert_eq!(wire.reply()["message"], "Message Sent");
+    assert_eq!(wire.wait_for_close(), b"");
+}
+
+#[test]
+fn arguments_that_are_json_but_no_object_are_refused() {
+    let server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    for arguments in [r#"[["neko"], "body", "k9"]"#, "[]", "1", "null", "\"{}\""] {
+        for verb in ["post", "ack", "unread", "whoami", "fetch", "watch"] {
+            assert_eq!(wire.refused(format!("{verb} {token} {arguments}")), "bad_argument");
+        }
+    }
+}
+
+#[test]
 fn other_protocols_get_one_clear_refusal_and_are_closed() {
     let server = Server::start();
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();

@@ -696,6 +696,62 @@ fn server_that_finds_its_database_renamed_or_removed_stops_before_it_acknowledge
 }
 
 #[test]
+fn stop_takes_nothing_from_readers_that_are_slow() {
+    let mut server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    let mut writer = wire.stream().try_clone().unwrap();
+    let line = format!("send {token} neko hai\r\n");
+    let answered = std::thread::scope(|scope| {
+        // Sends for as long as the server takes it, and reads nothing meanwhile.
+        let flood = scope.spawn(move || {
+            use std::io::Write;
+            while writer.write_all(line.repeat(100).as_bytes()).is_ok() {}
+        });
+        let stored = || server.query("select count(*) from messages")[0].parse::<usize>().unwrap();
+        while stored() < 2_000 {}
+        server.signal(Signal::TERM);
+        let mut answered = 0;
+        while let Some(reply) = wire.try_reply_bytes() {
+            assert!(reply.starts_with(b"{\"status\": \"OK\""));
+            answered += 1;
+        }
+        wire.stream().shutdown(std::net::Shutdown::Both).ok();
+        flood.join().unwrap();
+        answered
+    });
+    assert_eq!(server.wait().code(), Some(0));
+    let stored: usize = server.query("select count(*) from messages")[0].parse().unwrap();
+    assert_eq!(answered, stored, "what was executed was answered");
+}
+
+#[test]
+fn reader_of_the_file_holds_up_no_sender() {
+    let server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    wire.done(format!("send {token} neko before"));
+    let shell = rusqlite::Connection::open(server.database()).unwrap();
+    shell.execute_batch("BEGIN; SELECT count(*) FROM v1_messages").unwrap();
+    let _: i64 = shell.query_row("SELECT count(*) FROM v1_messages", [], |row| row.get(0)).unwrap();
+    wire.done(format!("send {token} neko during"));
+    // Idle for long enough that the server would like to fold its log in.
+    let log = server.folder().join("chat.sqlite-wal");
+    let begun = Instant::now();
+    while begun.elapsed() < std::time::Duration::from_millis(2_500) {
+        assert!(fs::metadata(&log).unwrap().len() > 0, "the log is still being read");
+    }
+    let begun = Instant::now();
+    wire.done(format!("send {token} neko after"));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+    shell.execute_batch("COMMIT").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while fs::metadata(&log).unwrap().len() > 0 {
+        assert!(Instant::now() < deadline, "the log is not folded in");
+    }
+}
+
+#[test]
 fn lock_of_somebody_else_makes_senders_busy_and_goes_by() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));

@@ -113,9 +113,27 @@ fn heartbeat_comes_while_nothing_else_does_and_logging_out_ends_the_stream() {
     }
     server.connect().done(format!("logout {neko}"));
     let end = event(&mut stream);
-    assert_eq!((&end["status"], &end["code"]), (&json!("ERROR"), &json!("no_session")));
+    assert_eq!((&end["status"], &end["event"]), (&json!("ERROR"), &json!("end")));
+    assert_eq!(end["code"], "no_session");
     // The connection is an ordinary one again.
     stream.done("hello");
+}
+
+#[test]
+fn backlog_of_large_messages_is_told_without_waiting_for_a_heartbeat() {
+    let server = Server::start_with(&["--heartbeat", "1h"]);
+    let neko = server.log_in("neko");
+    let mut wire = server.connect();
+    // Each takes more than what may be unsent.
+    let text = "é".repeat(16_000);
+    for _ in 0..3 {
+        wire.done(format!("send {neko} neko {text}"));
+    }
+    let (mut stream, _) = watch(&server, &neko, &json!({"from": "all"}));
+    for id in 1..=3 {
+        assert_eq!(message(&mut stream).0, id);
+    }
+    assert_eq!(event(&mut stream)["event"], "caught_up");
 }
 
 #[test]

@@ -24,8 +24,10 @@ use tracing_subscriber::EnvFilter;
 
 /// Descriptors for everything that is not a connection.
 const OTHER_DESCRIPTORS: u64 = 128;
-/// How often sessions are swept.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// How often sessions are swept: at least so often, and several times in the time after which an
+/// unused one ends, because what is stored of their use lags by that much.
+const SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 const EXIT_USAGE: u8 = 2;
 const EXIT_DATA: u8 = 65;
@@ -183,7 +185,7 @@ fn serve(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     announce(server.addresses(), arguments.ready_file.as_deref())?;
-    wait_for_stop(signals, &service)?;
+    wait_for_stop(signals, &service, arguments.session_idle)?;
     server.stop();
     service.close();
     if let Some(path) = &arguments.ready_file {
@@ -373,7 +375,12 @@ fn announce(addresses: &[SocketAddr], ready_file: Option<&Path>) -> Result<(), F
 
 /// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends
 /// the process at once.
-fn wait_for_stop(mut signals: Signals, service: &Arc<Service>) -> Result<(), Failure> {
+fn wait_for_stop(
+    mut signals: Signals,
+    service: &Arc<Service>,
+    session_idle: Duration,
+) -> Result<(), Failure> {
+    let sweep_interval = (session_idle / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
     let (sender, receiver) = mpsc::channel();
     let listen = move || {
         let mut stops = 0;
@@ -391,7 +398,7 @@ fn wait_for_stop(mut signals: Signals, service: &Arc<Service>) -> Result<(), Fai
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(no_threads)?;
     loop {
-        match receiver.recv_timeout(SWEEP_INTERVAL) {
+        match receiver.recv_timeout(sweep_interval) {
             Ok(signal) => {
                 tracing::info!(signal, "stopping");
                 return Ok(());
