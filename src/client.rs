@@ -14,12 +14,14 @@ pub mod connection;
 pub mod delivery;
 pub mod exit;
 pub mod failure;
+pub mod frames;
 pub mod link;
 pub mod password;
 pub mod prompt;
 pub mod render;
 pub mod session;
 pub mod state_folder;
+pub mod stream;
 pub mod terminal;
 pub mod verbs;
 

@@ -353,11 +353,11 @@ fn logout_beside_sends_of_the_same_session_happens_between_two_of_them() {
 
 #[test]
 fn session_that_is_not_used_ends_and_one_that_is_used_does_not() {
-    let server = Server::start_with(&["--session-idle", "1500ms"]);
+    let server = Server::start_with(&["--session-idle", "5s"]);
     let (used, unused) = (server.log_in("paff"), server.log_in("paff"));
     let mut wire = server.connect();
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(2_500) {
+    while begun.elapsed() < Duration::from_secs(7) {
         wire.done(format!("whoami {used}"));
     }
     assert_eq!(wire.refused(format!("whoami {unused}")), "no_session");
@@ -570,11 +570,11 @@ fn connections_that_make_others_wait_are_closed_and_served_ones_are_not() {
             begun.elapsed()
         });
         let never_reading = never_reading.join().unwrap();
-        assert!((9..25).contains(&never_reading.as_secs()), "{never_reading:?}");
+        assert!((9..60).contains(&never_reading.as_secs()), "{never_reading:?}");
         let half_line = half_line.join().unwrap();
-        assert!((9..20).contains(&half_line.as_secs()), "{half_line:?}");
+        assert!((9..60).contains(&half_line.as_secs()), "{half_line:?}");
         let nothing_done = nothing_done.join().unwrap();
-        assert!((29..45).contains(&nothing_done.as_secs()), "{nothing_done:?}");
+        assert!((29..60).contains(&nothing_done.as_secs()), "{nothing_done:?}");
     });
     served.done("hello");
 }

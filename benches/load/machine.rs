@@ -7,7 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rustix::param::clock_ticks_per_second;
 
 const BLOCK_BYTES: usize = 4096;
 /// The blocks that are written over in turn: 1 MiB.
@@ -70,6 +71,70 @@ impl Usage {
             switches: self.switches.saturating_sub(earlier.switches),
         }
     }
+}
+
+/// When other programs take less of the processors, a measurement is undisturbed.
+pub const BYSTANDERS_MAX: f64 = 0.1;
+/// How long it is waited for that, and how long it has to last.
+const QUIET_WAIT: Duration = Duration::from_secs(120);
+const QUIET_TIME: Duration = Duration::from_millis(300);
+
+/// Waits until other programs leave the processors alone; not for ever.
+pub fn wait_for_quiet() -> Result<()> {
+    let begin = Instant::now();
+    while begin.elapsed() < QUIET_WAIT {
+        let bystanders = Bystanders::watch(std::process::id())?;
+        thread::sleep(QUIET_TIME);
+        if bystanders.share()? < BYSTANDERS_MAX {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Tells how much of the processors went to programs that have no part in the measurement.
+pub struct Bystanders {
+    pids: [u32; 2],
+    begin: Instant,
+    busy: Duration,
+    usage: Usage,
+}
+
+impl Bystanders {
+    /// From now on; everybody is a bystander but `server` and this process.
+    pub fn watch(server: u32) -> Result<Self> {
+        let pids = [server, std::process::id()];
+        Ok(Self { pids, begin: Instant::now(), busy: busy()?, usage: of_all(pids)? })
+    }
+
+    /// What they took of the processors since, from 0 to 1. Threads of the kernel that write for
+    /// the server count as bystanders: some hundredths.
+    pub fn share(&self) -> Result<f64> {
+        let own = of_all(self.pids)?.since(self.usage).processor;
+        let others = (busy()?.saturating_sub(self.busy)).saturating_sub(own);
+        let processors = thread::available_parallelism()?.get() as f64;
+        Ok(others.as_secs_f64() / self.begin.elapsed().as_secs_f64() / processors)
+    }
+}
+
+fn of_all(pids: [u32; 2]) -> Result<Usage> {
+    let [one, other] = pids.map(Usage::of);
+    let (one, other) = (one?, other?);
+    Ok(Usage {
+        processor: one.processor + other.processor,
+        switches: one.switches + other.switches,
+    })
+}
+
+/// How long the processors have not been idle, added up (proc_stat(5)).
+fn busy() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().context("/proc/stat is empty")?;
+    let fields = line.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    // All but idle, waiting for the disk, and guests, which are in the first two.
+    let ticks: u64 = [0, 1, 2, 5, 6, 7].iter().filter_map(|&index| fields.get(index)).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
 }
 
 /// One paragraph on the machine, its kernel and the file system of `folder`.

@@ -18,17 +18,20 @@ pub struct Sample {
     processor: f64,
     /// Of the server, for each send.
     switches: f64,
+    /// What other programs took of the processors meanwhile, from 0 to 1.
+    pub bystanders: f64,
 }
 
 impl Sample {
     /// `usage` is that of the server in the time of `outcome`.
-    pub fn new(outcome: &Outcome, usage: Usage) -> Self {
+    pub fn new(outcome: &Outcome, usage: Usage, bystanders: f64) -> Self {
         let sends = outcome.acknowledged as f64;
         Self {
             rate: outcome.rate,
             latencies: latencies(&outcome.latencies),
             processor: usage.processor.as_secs_f64() * 1e6 / sends,
             switches: usage.switches as f64 / sends,
+            bystanders,
         }
     }
 }
@@ -77,9 +80,9 @@ impl Report {
         let runs = self.fsync_rates.len();
         println!("medians of {runs} interleaved runs (slowest–fastest); latencies in ms");
         println!(
-            "| connections | server | sends/s | p50 | p90 | p99 | p99.9 | max | µs CPU/send | switches/send | × first |"
+            "| connections | server | sends/s | p50 | p90 | p99 | p99.9 | max | µs CPU/send | switches/send | others | × first |"
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         for (scenario, samples) in self.scenarios.iter().zip(&self.samples) {
             for (name, own) in self.targets.iter().zip(samples) {
                 println!("{}", row(*scenario, name, own, &samples[0]));
@@ -106,11 +109,12 @@ fn row(
     // Of the two in the same run: the machine is not the same from one run to the next.
     let ratio = median(own.iter().zip(first).map(|(own, first)| own.rate / first.rate));
     format!(
-        "| {connections} | {name} | {:.0} ({low:.0}–{high:.0}) | {} | {:.1} | {:.2} | {ratio:.2} |",
+        "| {connections} | {name} | {:.0} ({low:.0}–{high:.0}) | {} | {:.1} | {:.2} | {:.0} % | {ratio:.2} |",
         median(rates.iter().copied()),
         latencies.join(" | "),
         median(own.iter().map(|sample| sample.processor)),
         median(own.iter().map(|sample| sample.switches)),
+        median(own.iter().map(|sample| sample.bystanders)) * 100.0,
     )
 }
 

@@ -47,6 +47,8 @@ pub struct Refused {
     pub code: Option<Code>,
     /// The server's text for people. It is shown through [`text::visible`] only.
     pub message: String,
+    /// The names that it is about; empty where it is about none.
+    pub users: Vec<String>,
 }
 
 /// Why an exchange with the server brought no answer.
@@ -163,6 +165,11 @@ impl From<Code> for Failure {
 }
 
 impl Refused {
+    /// A refusal with a text of its own, about nobody.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code: Some(code), message: message.into(), users: Vec::new() }
+    }
+
     /// What was refused, in the seed's words, and harmless on a terminal.
     pub fn line(&self) -> String {
         format!("Error, {}", text::visible(&self.message))
@@ -183,7 +190,7 @@ impl Refused {
 
 impl From<Code> for Refused {
     fn from(code: Code) -> Self {
-        Self { code: Some(code), message: code.message().to_owned() }
+        Self::new(code, code.message())
     }
 }
 
@@ -230,15 +237,16 @@ mod tests {
             ("User Tidak Ditemukan", Exit::NoUser),
             ("Informasi tidak ditemukan", Exit::Protocol),
         ] {
-            let refused = Refused { code: None, message: message.to_owned() };
-            assert_eq!(Failure::from(refused).exit(), exit, "{message}");
+            let (message, users) = (message.to_owned(), Vec::new());
+            let refused = Refused { code: None, message, users };
+            assert_eq!(Failure::from(refused).exit(), exit, "{exit:?}");
         }
     }
 
     #[test]
     fn text_of_the_server_cannot_reach_the_terminal_raw() {
         let message = "\x1b]52;c;AAAA\x07\u{202e}no\nerror: x".to_owned();
-        let told = report(&Refused { code: None, message }.into());
+        let told = report(&Refused { code: None, message, users: Vec::new() }.into());
         assert_eq!(told, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
     }
 

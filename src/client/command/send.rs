@@ -36,10 +36,8 @@ pub fn run(arguments: SendArguments, link: &mut Link, out: &mut dyn Write) -> Re
 
 /// A text as a message; what the server would refuse is refused here, in its words.
 pub fn body(text: OsString) -> Result<Body, Failure> {
-    let text = text.into_string().map_err(|_| Refused {
-        code: Some(Code::BadEncoding),
-        message: "the text is not UTF-8".to_owned(),
-    })?;
+    let text =
+        text.into_string().map_err(|_| Refused::new(Code::BadEncoding, "the text is not UTF-8"))?;
     Body::try_from(text.into_boxed_str()).map_err(|invalid| match invalid {
         Invalid::Empty => Code::EmptyMessage.into(),
         Invalid::TooLong { .. } | Invalid::Character => too_long().into(),
@@ -63,8 +61,7 @@ fn read_text(input: impl Read) -> Result<OsString, Failure> {
 }
 
 fn too_long() -> Refused {
-    let message = format!("the message is longer than {BODY_BYTES_MAX} bytes");
-    Refused { code: Some(Code::TooLong), message }
+    Refused::new(Code::TooLong, format!("the message is longer than {BODY_BYTES_MAX} bytes"))
 }
 
 #[cfg(test)]
