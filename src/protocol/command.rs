@@ -241,6 +241,9 @@ fn parse_json<F: DeserializeOwned>(
     }
     in_session(token, || {
         let fields = if fields.is_empty() { "{}" } else { fields };
+        if !fields.starts_with('{') {
+            return Err(bad_argument("give one JSON object"));
+        }
         check(serde_json::from_str(fields).map_err(bad_argument)?)
     })
 }
