@@ -4,12 +4,15 @@
 mod cli;
 #[path = "support/fake.rs"]
 mod fake;
+#[path = "support/pty.rs"]
+mod pty;
 mod support;
 
 use std::process::Stdio;
 
 use cli::{Home, Outcome, outcome, start, told};
 use fake::{Fake, Step};
+use pty::Terminal;
 use serde_json::Value;
 use support::Server;
 
@@ -298,4 +301,45 @@ fn results_and_errors_are_objects_with_json() {
         assert!(error["error"].is_string());
     }
     assert_eq!(object(&home.run(["logout", "--json"]))["ended"], 1);
+}
+
+#[test]
+fn names_are_coloured_on_a_terminal_unless_nobody_wants_it() {
+    let server = Server::start();
+    let (paff, neko) = homes(&server);
+    paff.run(["send", "neko", "hai 猫"]);
+    let shown = |variable: &str, value: &str| {
+        let mut command = neko.cli(["history", "--time", "utc"]);
+        command.env(variable, value);
+        let mut terminal = Terminal::start(command);
+        assert!(terminal.wait().success());
+        assert!(terminal.screen().contains("  paff  hai 猫"), "{}", terminal.screen());
+        terminal.transcript().contains("\x1b[")
+    };
+    assert!(shown("NO_COLOR", ""));
+    assert!(!shown("NO_COLOR", "1"));
+    assert!(!shown("TERM", "dumb"));
+    let mut terminal = Terminal::start(neko.cli(["sessions", "--json"]));
+    assert!(terminal.wait().success());
+    assert!(!terminal.transcript().contains('\x1b'));
+}
+
+#[test]
+fn passwords_are_asked_for_without_echo() {
+    let server = Server::start();
+    let home = Home::of("paff", server.address());
+    for (again, code) in [("secret-1", 2), ("secret-2", 0)] {
+        let mut terminal = Terminal::start(home.cli(["passwd"]));
+        for (prompt, typed) in [
+            ("Old password:", "cytus"),
+            ("New password:", "secret-2"),
+            ("New password again:", again),
+        ] {
+            terminal.wait_for_end(prompt);
+            terminal.line(typed);
+        }
+        assert_eq!(terminal.wait().code(), Some(code), "{}", terminal.screen());
+        assert!(!terminal.transcript().contains("secret"), "{}", terminal.screen());
+    }
+    assert_eq!(home.run(["auth", "paff", "secret-2"]).code, 0);
 }

@@ -7,10 +7,12 @@ mod relay;
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
 use cli::{Home, start, told};
 use relay::Relay;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{Server, Wire};
 
@@ -282,4 +284,20 @@ fn server_that_was_never_there_and_a_session_that_ends_are_the_end() {
     assert!(running.line().contains("caught_up"));
     server.connect().done(format!("logout {}", home.token()));
     assert_eq!(running.child.wait().unwrap().code(), Some(77));
+}
+
+#[test]
+fn interrupt_ends_it_and_what_was_shown_stays_read() {
+    let server = Server::start();
+    let home = Home::of("neko", server.address());
+    let (mut wire, paff) = (server.connect(), server.log_in("paff"));
+    let mut running = Running::start(&home, &["watch", "--as", "w", "--json", "--events"]);
+    send(&mut wire, &paff, "one");
+    while !running.line().contains("one") {}
+    kill_process(Pid::from_child(&running.child), Signal::INT).unwrap();
+    // A shell shows it as 130.
+    assert_eq!(running.child.wait().unwrap().signal(), Some(2));
+    send(&mut wire, &paff, "two");
+    let rest = home.run(["watch", "--as", "w", "--raw", "--exit-at-end"]).stdout;
+    assert!(rest == "two\n" || rest == "one\ntwo\n", "{rest:?}");
 }

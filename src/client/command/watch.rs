@@ -27,6 +27,9 @@ use exec::{Done, Exec};
 /// How often is looked whether anybody still reads the output.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a `watch` that failed waits for the last acknowledgements.
+const LAST_SETTLE_MAX: Duration = Duration::from_secs(2);
+
 /// Shows messages as they come in, or has a command deal with each; or shows the dead letters.
 pub fn run(
     arguments: &WatchArguments,
@@ -60,9 +63,14 @@ pub fn run(
         unflushed: None,
         out,
     };
-    let ended = watcher.run(arguments.exit_at_end)?;
-    watcher.settle()?;
-    Ok(ended)
+    match watcher.run(arguments.exit_at_end) {
+        Ok(exit) => watcher.settle().map(|()| exit),
+        Err(failure) => {
+            // What was shown before is to stay read; that it may come again is no news after this.
+            let _ = watcher.stream.settle(Instant::now() + LAST_SETTLE_MAX);
+            Err(failure)
+        }
+    }
 }
 
 /// Where to begin. What is stored while this is found out is behind it.
