@@ -241,8 +241,9 @@ pub struct AskArguments {
     pub id: Option<Key>,
     /// Whom to ask.
     pub user: String,
-    /// The question; words are joined with one space. `-` is standard input.
-    #[arg(trailing_var_arg = true, required = true)]
+    /// The question; words are joined with one space. `-` is standard input, and what comes after
+    /// `--` is text too.
+    #[arg(required = true)]
     pub text: Vec<OsString>,
 }
 
@@ -502,6 +503,17 @@ mod tests {
         assert_eq!(Since::parse("2h"), Ok(Since::Ago(Duration::from_secs(7200))));
         for text in ["", "-1", "h", "99999999999999999999", "yesterday"] {
             assert!(Since::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn options_may_follow_a_question() {
+        match parse(&["ask", "neko", "shall", "I", "--timeout", "3s", "--", "--go"]).unwrap() {
+            Arguments { command: Some(Command::Ask(ask)), timeout: Some(timeout), .. } => {
+                assert_eq!(ask.text, ["shall", "I", "--go"]);
+                assert_eq!(timeout, Duration::from_secs(3));
+            }
+            other => panic!("{other:?}"),
         }
     }
 

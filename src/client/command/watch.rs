@@ -19,10 +19,13 @@ use crate::client::link::Link;
 use crate::client::render::messages::Messages;
 use crate::client::render::{View, object, text};
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
-use crate::client::{session, verbs};
+use crate::client::{session, terminal, verbs};
 use crate::model::{CursorName, Message, MessageId, Timestamp, Token};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Watch, WatchFrom};
 use exec::{Done, Exec};
+
+/// How often is looked whether anybody still reads the output.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shows messages as they come in, or has a command deal with each; or shows the dead letters.
 pub fn run(
@@ -105,9 +108,11 @@ impl Watcher<'_> {
             if self.unflushed.is_some() && !self.stream.has_more() {
                 self.flush()?;
             }
-            let until = if self.unflushed.is_some() { Some(Instant::now()) } else { self.deadline };
-            match self.stream.next(until)? {
+            match self.stream.next(Some(self.next_look()))? {
                 None if self.is_over() => break,
+                None if self.exec.is_none() && terminal::is_output_closed() => {
+                    return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+                }
                 None => {}
                 Some(Told::Message(message)) => {
                     self.deal_with(&message)?;
@@ -170,6 +175,16 @@ impl Watcher<'_> {
         // back, and until then there is nothing else to do.
         while !self.stream.settle(Instant::now() + TIMEOUT_DEFAULT)? && !self.is_over() {}
         Ok(())
+    }
+
+    /// When to look up from waiting for the next thing to be told.
+    fn next_look(&self) -> Instant {
+        let now = Instant::now();
+        if self.unflushed.is_some() {
+            return now;
+        }
+        let look = now + LOOK_INTERVAL;
+        self.deadline.map_or(look, |deadline| deadline.min(look))
     }
 
     fn is_over(&self) -> bool {
