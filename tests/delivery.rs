@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Random, Server, Wire, scaled};
+use support::{Random, Server, Wire, read_some, scaled};
 
 fn post(token: &str, arguments: &Value) -> String {
     format!("post {token} {arguments}")
@@ -145,7 +145,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, bytes: usize) {
         let mut chunk = [0; 256];
         while left > 0 {
             let most = left.min(chunk.len());
-            match from.read(&mut chunk[..most]) {
+            match read_some(&mut from, &mut chunk[..most]) {
                 Ok(count) if count > 0 && to.write_all(&chunk[..count]).is_ok() => left -= count,
                 _ => break,
             }
@@ -165,7 +165,7 @@ fn try_post(wire: &mut Option<TcpStream>, address: SocketAddr, line: &str) -> Op
     let mut reply = Vec::new();
     while !reply.ends_with(b"\r\n\r\n") {
         let mut byte = [0; 512];
-        match (&stream).read(&mut byte).ok()? {
+        match read_some(&stream, &mut byte).ok()? {
             0 => return None,
             count => reply.extend_from_slice(&byte[..count]),
         }

@@ -3,11 +3,12 @@
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::{PATIENCE, Server, Wire};
+use support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
 /// How much memory a process has, in KiB.
 fn resident_kib(pid: i32) -> usize {
@@ -54,6 +55,84 @@ fn line_of_exactly_the_limit_is_taken() {
     wire.send(format!("hello{}\r\n", " ".repeat(65_537 - 5)));
     assert_eq!(wire.reply()["code"], "line_too_long");
     wire.done("hello");
+}
+
+/// Words that requests are made of, and what should not be in one.
+const WORDS: [&[u8]; 24] = [
+    b"auth",
+    b"send",
+    b"inbox",
+    b"list",
+    b"post",
+    b"fetch",
+    b"ack",
+    b"unread",
+    b"hello",
+    b"help",
+    b"neko",
+    b"paff",
+    b" ",
+    b"  ",
+    b"{}",
+    b"{\"to\": [\"neko\"], \"body\": \"",
+    b"\"}",
+    b"\\u000d\\u000a\\u000d\\u000a",
+    b"\r",
+    b"\0",
+    b"\xff\xfe",
+    "猫🐱".as_bytes(),
+    b"\t\x0b\x0c",
+    b"\x1b]0;x\x07",
+];
+
+#[test]
+fn any_line_gets_exactly_one_reply_however_it_arrives() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut random = Random::new();
+    for _ in 0..scaled(10, 200) {
+        // Not another protocol's first bytes, by chance.
+        let mut stream = b"help\n".to_vec();
+        for _ in 0..random.below(300) {
+            for _ in 0..random.below(8) {
+                match random.below(30) {
+                    0 => stream.extend_from_slice(paff.as_bytes()),
+                    1 => stream.extend_from_slice(neko.as_bytes()),
+                    2 => stream.push(random.next() as u8),
+                    3 => stream.resize(stream.len() + random.below(70_000), b'x'),
+                    4 => stream.extend(format!("send {paff} neko ").bytes()),
+                    5 => stream.extend(format!("post {paff} ").bytes()),
+                    _ => stream.extend_from_slice(WORDS[random.below(WORDS.len())]),
+                }
+            }
+            stream.extend_from_slice(if random.below(2) == 0 { b"\n" } else { b"\r\n" });
+        }
+        stream.extend_from_slice(b"hello\n");
+        let lines = stream.iter().filter(|byte| **byte == b'\n').count();
+        let mut wire = server.connect();
+        let mut writer = wire.stream().try_clone().unwrap();
+        thread::scope(|scope| {
+            let mut random = random.fork();
+            let stream = &stream;
+            scope.spawn(move || {
+                let mut rest = stream.as_slice();
+                while !rest.is_empty() {
+                    let piece = (1 + random.below(20_000)).min(rest.len());
+                    writer.write_all(&rest[..piece]).unwrap();
+                    rest = &rest[piece..];
+                }
+            });
+            for line in 1..=lines {
+                let bytes = wire.reply_bytes();
+                assert!(bytes.is_ascii());
+                let reply: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+                assert!(reply["status"] == "OK" || reply["code"].is_string(), "{reply}");
+                assert!(line < lines || reply["server"] == "chat-server", "the last is hello's");
+            }
+        });
+        wire.end();
+        assert_eq!(wire.wait_for_close(), b"", "nothing comes after the last reply");
+    }
 }
 
 #[test]
@@ -122,6 +201,45 @@ fn ten_thousand_requests_in_one_packet_are_answered_in_order() {
         for entry in reply["messages"]["paff"].as_array().unwrap() {
             assert_eq!(entry["msg"], expected.to_string());
             expected += 1;
+        }
+    }
+}
+
+#[test]
+fn requests_held_back_by_a_large_reply_are_executed_once_it_is_sent() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for _ in 0..60 {
+        wire.done(format!("send {neko} paff {}", "x".repeat(2_000)));
+    }
+    // More answers than may be unsent, to one packet.
+    wire.send("x\n".repeat(3_000));
+    for _ in 0..3_000 {
+        assert_eq!(wire.reply()["code"], "unknown_command");
+    }
+    wire.send(format!("fetch {paff} {{}}\nhello\n"));
+    assert_eq!(wire.reply()["messages"].as_array().unwrap().len(), 60);
+    assert_eq!(wire.reply()["server"], "chat-server");
+    // Nothing more is sent: what was asked for is done all the same.
+    let fetch = format!("fetch {paff} {{}}\n");
+    wire.send(format!("{fetch}{fetch}send {paff} neko important\n"));
+    wire.end();
+    for _ in 0..2 {
+        assert_eq!(wire.reply()["status"], "OK");
+    }
+    assert_eq!(wire.reply()["message"], "Message Sent");
+    assert_eq!(wire.wait_for_close(), b"");
+}
+
+#[test]
+fn arguments_that_are_json_but_no_object_are_refused() {
+    let server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    for arguments in [r#"[["neko"], "body", "k9"]"#, "[]", "1", "null", "\"{}\""] {
+        for verb in ["post", "ack", "unread", "whoami", "fetch", "watch"] {
+            assert_eq!(wire.refused(format!("{verb} {token} {arguments}")), "bad_argument");
         }
     }
 }
@@ -221,12 +339,64 @@ fn session_ends_after_its_lifetime_in_the_middle_of_a_connection_and_for_good() 
 }
 
 #[test]
+fn user_that_is_disabled_can_neither_log_in_nor_go_on() {
+    let mut server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    server.stop();
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    database.execute("UPDATE users SET disabled_at = 1 WHERE name = 'paff'", []).unwrap();
+    drop(database);
+    server.start_again();
+    let mut wire = server.connect();
+    assert_eq!(wire.refused(format!("whoami {paff}")), "no_session");
+    assert_eq!(wire.refused("auth paff cytus"), "unknown_user");
+    assert_eq!(wire.done(format!("list {neko}"))["messages"], "List user: neko");
+}
+
+#[test]
+fn logout_beside_sends_of_the_same_session_happens_between_two_of_them() {
+    let server = Server::start();
+    let neko = server.log_in("neko");
+    let mut expected = 0;
+    for _ in 0..5 {
+        let token = server.log_in("paff");
+        let sent: usize = thread::scope(|scope| {
+            let senders: Vec<_> = (0..3)
+                .map(|_| {
+                    let (mut wire, token) = (server.connect(), &token);
+                    scope.spawn(move || {
+                        let mut sent = 0;
+                        while wire.ask(format!("send {token} neko hai"))["status"] == "OK" {
+                            sent += 1;
+                        }
+                        // Once it has ended it does not come back.
+                        for _ in 0..20 {
+                            let code = wire.refused(format!("send {token} neko hai"));
+                            assert_eq!(code, "no_session");
+                        }
+                        sent
+                    })
+                })
+                .collect();
+            let mut wire = server.connect();
+            while wire.done(format!("unread {neko}"))["unread"].as_u64() < Some(expected + 3) {}
+            wire.done(format!("logout {token}"));
+            assert_eq!(wire.refused(format!("send {token} neko hai")), "no_session");
+            senders.into_iter().map(|sender| sender.join().unwrap()).sum()
+        });
+        expected += sent as u64;
+        let stored = server.query("select count(*) from messages");
+        assert_eq!(stored, [expected.to_string()], "stored is what was acknowledged");
+    }
+}
+
+#[test]
 fn session_that_is_not_used_ends_and_one_that_is_used_does_not() {
-    let server = Server::start_with(&["--session-idle", "1500ms"]);
+    let server = Server::start_with(&["--session-idle", "5s"]);
     let (used, unused) = (server.log_in("paff"), server.log_in("paff"));
     let mut wire = server.connect();
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_millis(2_500) {
+    while begun.elapsed() < Duration::from_secs(7) {
         wire.done(format!("whoami {used}"));
     }
     assert_eq!(wire.refused(format!("whoami {unused}")), "no_session");
@@ -282,6 +452,41 @@ fn full_inbox_refuses_senders_until_it_is_read() {
     }
     wire.done(format!(r#"ack {neko} {{"upto": 0, "rewind": true}}"#));
     assert_eq!(wire.refused(format!("send {paff} neko 7")), "inbox_full");
+}
+
+#[test]
+fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
+    const LOGINS: usize = 400;
+    let server = Server::start();
+    let token = server.log_in("paff");
+    let mut wires: Vec<Wire> = (0..LOGINS).map(|_| server.connect()).collect();
+    wires.iter_mut().for_each(|wire| wire.send("auth neko wrong\r\n"));
+    // The last to be answered: those in front of it take seconds.
+    let hashing = AtomicBool::new(true);
+    let (busy, sent) = thread::scope(|scope| {
+        let (mut wire, hashing) = (server.connect(), &hashing);
+        let sender = scope.spawn(move || {
+            let mut sent = 0;
+            while hashing.load(Ordering::Relaxed) {
+                wire.done(format!("send {token} neko hai"));
+                sent += 1;
+            }
+            sent
+        });
+        let ending = Ending(hashing);
+        let mut busy = 0;
+        for mut wire in wires {
+            match wire.reply()["code"].as_str().unwrap() {
+                "busy" => busy += 1,
+                code => assert_eq!(code, "wrong_password"),
+            }
+        }
+        drop(ending);
+        (busy, sender.join().unwrap())
+    });
+    assert!((1..=LOGINS - 256).contains(&busy), "{busy} were refused as busy");
+    assert!(sent > 20, "{sent} messages were sent while passwords were hashed");
+    server.log_in("neko");
 }
 
 #[test]
@@ -379,7 +584,9 @@ fn connections_that_make_others_wait_are_closed_and_served_ones_are_not() {
         begun.elapsed()
     };
     let mut served = server.connect();
-    served.done("hello");
+    for _ in 0..30 {
+        served.done(format!("send {token} paff {}", "x".repeat(30_000)));
+    }
     thread::scope(|scope| {
         let half_line = scope.spawn(|| {
             let mut wire = server.connect();
@@ -392,10 +599,21 @@ fn connections_that_make_others_wait_are_closed_and_served_ones_are_not() {
             wire.refused("nonsense");
             closed_after(wire)
         });
+        let never_reading = scope.spawn(|| {
+            let wire = server.connect();
+            let begun = Instant::now();
+            let requests = format!("fetch {token} {{}}\r\n").repeat(1_000);
+            // Goes on until the server's buffers and the system's are full, then waits, until the
+            // connection is gone.
+            while wire.stream().write_all(requests.as_bytes()).is_ok() {}
+            begun.elapsed()
+        });
+        let never_reading = never_reading.join().unwrap();
+        assert!((9..60).contains(&never_reading.as_secs()), "{never_reading:?}");
         let half_line = half_line.join().unwrap();
-        assert!((9..20).contains(&half_line.as_secs()), "{half_line:?}");
+        assert!((9..60).contains(&half_line.as_secs()), "{half_line:?}");
         let nothing_done = nothing_done.join().unwrap();
-        assert!((29..45).contains(&nothing_done.as_secs()), "{nothing_done:?}");
+        assert!((29..60).contains(&nothing_done.as_secs()), "{nothing_done:?}");
     });
     served.done("hello");
 }

@@ -3,13 +3,13 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
-use support::{PATIENCE, Server};
+use support::{Ending, PATIENCE, Server, read_some};
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 
@@ -32,7 +32,7 @@ impl SeedClient {
         let mut text = String::new();
         let mut piece = vec![0; self.piece];
         while !text.ends_with("\r\n\r\n") {
-            let count = self.stream.read(&mut piece).unwrap();
+            let count = read_some(&self.stream, &mut piece).unwrap();
             assert!(count > 0, "the server does not hang up");
             text.push_str(std::str::from_utf8(&piece[..count]).expect("each piece is UTF-8"));
         }
@@ -170,6 +170,22 @@ fn inbox_groups_by_sender_in_the_order_of_each_ones_first_unread_message() {
 }
 
 #[test]
+fn list_names_each_active_user_once_in_the_order_of_their_logins() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let first = wire.log_in("neko");
+    let second = ["paff", "neko", "ivy"].map(|user| wire.log_in(user))[1].clone();
+    let mut listed = |token: &str| {
+        let reply = wire.done(format!("list {token}"));
+        reply["messages"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(listed(&first), "List user: neko,paff,ivy");
+    // From here on neko has been there since the second login.
+    server.connect().done(format!("logout {first}"));
+    assert_eq!(listed(&second), "List user: paff,neko,ivy");
+}
+
+#[test]
 fn ten_requests_in_one_packet_get_ten_replies_in_order() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -248,6 +264,7 @@ fn list_while_others_log_in_and_out_always_answers() {
                 })
             })
             .collect();
+        let ending = Ending(&racing);
         let loggers: Vec<_> = ["paff", "neko", "robo", "ivy"]
             .map(|user| {
                 let mut wire = server.connect();
@@ -260,7 +277,7 @@ fn list_while_others_log_in_and_out_always_answers() {
             })
             .into();
         loggers.into_iter().for_each(|logger| logger.join().unwrap());
-        racing.store(false, Ordering::Relaxed);
+        drop(ending);
         listers.into_iter().for_each(|lister| lister.join().unwrap());
     });
 }

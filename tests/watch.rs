@@ -3,12 +3,11 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Random, Server, Wire, scaled};
+use support::{Random, Server, Wire, read_some, scaled};
 
 /// The next event of a stream that is not a heartbeat.
 fn event(wire: &mut Wire) -> Value {
@@ -114,9 +113,27 @@ fn heartbeat_comes_while_nothing_else_does_and_logging_out_ends_the_stream() {
     }
     server.connect().done(format!("logout {neko}"));
     let end = event(&mut stream);
-    assert_eq!((&end["status"], &end["code"]), (&json!("ERROR"), &json!("no_session")));
+    assert_eq!((&end["status"], &end["event"]), (&json!("ERROR"), &json!("end")));
+    assert_eq!(end["code"], "no_session");
     // The connection is an ordinary one again.
     stream.done("hello");
+}
+
+#[test]
+fn backlog_of_large_messages_is_told_without_waiting_for_a_heartbeat() {
+    let server = Server::start_with(&["--heartbeat", "1h"]);
+    let neko = server.log_in("neko");
+    let mut wire = server.connect();
+    // Each takes more than what may be unsent.
+    let text = "é".repeat(16_000);
+    for _ in 0..3 {
+        wire.done(format!("send {neko} neko {text}"));
+    }
+    let (mut stream, _) = watch(&server, &neko, &json!({"from": "all"}));
+    for id in 1..=3 {
+        assert_eq!(message(&mut stream).0, id);
+    }
+    assert_eq!(event(&mut stream)["event"], "caught_up");
 }
 
 #[test]
@@ -284,7 +301,7 @@ fn watchers_that_are_cut_off_resume_without_gap_or_repeat() {
 /// one after the one before. Gives the last one.
 fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut seen: i64) -> i64 {
     let (wire, _) = watch(server, token, &json!({"from": seen}));
-    let mut stream = wire.stream();
+    let stream = wire.stream();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut received = wire.received().to_vec();
     let mut total = received.len();
@@ -303,7 +320,7 @@ fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut see
             return seen;
         }
         let most = chunk.len().min(bytes - total);
-        let count = stream.read(&mut chunk[..most]).unwrap();
+        let count = read_some(stream, &mut chunk[..most]).unwrap();
         assert!(count > 0, "the server does not hang up");
         received.extend_from_slice(&chunk[..count]);
         total += count;

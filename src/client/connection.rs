@@ -54,14 +54,7 @@ impl Connection {
     /// Sends one request line and reads its one reply. Blocks until `deadline` at the longest.
     pub fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, ExchangeError> {
         self.write(line.as_bytes(), deadline)?;
-        let reply = self.read_reply(deadline)?;
-        Answer::decode(&reply).map_err(|error| match error {
-            // Parts of what arrived do not belong into an error message.
-            DecodeError::Json(_) => {
-                ExchangeError::NotUnderstood("the reply is not understood".to_owned())
-            }
-            error => ExchangeError::NotUnderstood(error.to_string()),
-        })
+        decode(&self.read_reply(deadline)?)
     }
 
     /// Whether a request may be sent: the server has neither closed the connection nor said
@@ -77,7 +70,9 @@ impl Connection {
         self.stream.set_nonblocking(false).is_ok() && nothing_there
     }
 
-    fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ExchangeError> {
+    /// Sends bytes. Blocks until `deadline` at the longest. That the other end is gone is told by
+    /// the next reading: a server that refuses the connection says so before it closes it.
+    pub fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ExchangeError> {
         while !bytes.is_empty() {
             let remaining = remaining(deadline).ok_or(ExchangeError::TimedOut)?;
             self.stream.set_write_timeout(Some(remaining)).map_err(ExchangeError::Broken)?;
@@ -86,15 +81,15 @@ impl Connection {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => return Err(ExchangeError::TimedOut),
-                // A server that refuses the connection says so before it closes it.
                 Err(_) => return Ok(()),
             }
         }
         Ok(())
     }
 
-    fn read_reply(&mut self, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
-        let mut reply = Vec::new();
+    /// Appends what has arrived to `bytes`: at least one byte. Blocks until `deadline` at the
+    /// longest.
+    pub fn read(&mut self, bytes: &mut Vec<u8>, deadline: Instant) -> Result<(), ExchangeError> {
         let mut chunk = [0; READ_BYTES];
         loop {
             let remaining = remaining(deadline).ok_or(ExchangeError::TimedOut)?;
@@ -102,13 +97,8 @@ impl Connection {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(broken(ErrorKind::UnexpectedEof)),
                 Ok(count) => {
-                    // The end may lie across two pieces.
-                    let scan_from = reply.len().saturating_sub(REPLY_END.len() - 1);
-                    reply.extend_from_slice(&chunk[..count]);
-                    if let Some(length) = find_end(&reply, scan_from)? {
-                        reply.truncate(length);
-                        return Ok(reply);
-                    }
+                    bytes.extend_from_slice(&chunk[..count]);
+                    return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => return Err(ExchangeError::TimedOut),
@@ -116,6 +106,30 @@ impl Connection {
             }
         }
     }
+
+    fn read_reply(&mut self, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
+        let mut reply = Vec::new();
+        loop {
+            // The end may lie across two pieces.
+            let scan_from = reply.len().saturating_sub(REPLY_END.len() - 1);
+            self.read(&mut reply, deadline)?;
+            if let Some(length) = find_end(&reply, scan_from)? {
+                reply.truncate(length);
+                return Ok(reply);
+            }
+        }
+    }
+}
+
+/// What the bytes of one reply say.
+pub fn decode(reply: &[u8]) -> Result<Answer, ExchangeError> {
+    Answer::decode(reply).map_err(|error| match error {
+        // Parts of what arrived do not belong into an error message.
+        DecodeError::Json(_) => {
+            ExchangeError::NotUnderstood("the reply is not understood".to_owned())
+        }
+        error => ExchangeError::NotUnderstood(error.to_string()),
+    })
 }
 
 /// Where the reply in `bytes` ends, if its end is there.

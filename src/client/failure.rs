@@ -3,9 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::address::ServerAddress;
 use super::exit::Exit;
-use super::render::text;
+use super::render::{object, text};
+use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 
 /// Why a command was not done.
@@ -33,6 +36,8 @@ pub enum Failure {
         message: String,
         /// What to do.
         hint: Option<String>,
+        /// The key under which the same may be sent again.
+        key: Option<Key>,
     },
     /// The person thought better of it (Ctrl-C).
     #[error("interrupted")]
@@ -47,6 +52,8 @@ pub struct Refused {
     pub code: Option<Code>,
     /// The server's text for people. It is shown through [`text::visible`] only.
     pub message: String,
+    /// The names that it is about; empty where it is about none.
+    pub users: Vec<String>,
 }
 
 /// Why an exchange with the server brought no answer.
@@ -89,13 +96,22 @@ pub enum NoAnswer {
 impl Failure {
     /// Trouble on this side of the connection.
     pub fn trouble(exit: Exit, message: impl Into<String>) -> Self {
-        Self::Trouble { exit, message: message.into(), hint: None }
+        Self::Trouble { exit, message: message.into(), hint: None, key: None }
     }
 
     /// Adds what to do about it. Only [`Trouble`](Self::Trouble) has room for that.
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
         if let Self::Trouble { hint, .. } = &mut self {
             *hint = Some(advice.into());
+        }
+        self
+    }
+
+    /// Adds the key under which the same may be sent again. Only [`Trouble`](Self::Trouble) has
+    /// room for that.
+    pub fn with_key(mut self, given: Key) -> Self {
+        if let Self::Trouble { key, .. } = &mut self {
+            *key = Some(given);
         }
         self
     }
@@ -137,6 +153,33 @@ impl Failure {
         }
     }
 
+    /// [`report`](Self::report) for programs: one JSON object on a line.
+    pub fn report_json(&self, out: &mut dyn Write) {
+        if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted) {
+            return;
+        }
+        let users = match self {
+            Self::Refused(refused) => refused.users.as_slice(),
+            _ => &[],
+        };
+        let key = match self {
+            Self::Trouble { key: Some(key), .. } => Some(key.as_str()),
+            _ => None,
+        };
+        let (error, hint) = (self.to_string(), self.hint());
+        let fields =
+            Fields { error: &error, code: self.word(), exit: self.exit() as u8, hint, users, key };
+        let _ = writeln!(out, "{}", object::line(&fields));
+    }
+
+    /// A stable word for programs: that of the protocol where the server refused.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
+            _ => self.exit().word(),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotLoggedIn | Self::Refused(Refused { code: Some(Code::NoSession), .. }) => {
@@ -156,6 +199,20 @@ impl Failure {
     }
 }
 
+/// A failure as an object.
+#[derive(Serialize)]
+struct Fields<'a> {
+    error: &'a str,
+    code: &'static str,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    users: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+}
+
 impl From<Code> for Failure {
     fn from(code: Code) -> Self {
         Self::Refused(code.into())
@@ -163,6 +220,11 @@ impl From<Code> for Failure {
 }
 
 impl Refused {
+    /// A refusal with a text of its own, about nobody.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code: Some(code), message: message.into(), users: Vec::new() }
+    }
+
     /// What was refused, in the seed's words, and harmless on a terminal.
     pub fn line(&self) -> String {
         format!("Error, {}", text::visible(&self.message))
@@ -183,7 +245,7 @@ impl Refused {
 
 impl From<Code> for Refused {
     fn from(code: Code) -> Self {
-        Self { code: Some(code), message: code.message().to_owned() }
+        Self::new(code, code.message())
     }
 }
 
@@ -230,15 +292,16 @@ mod tests {
             ("User Tidak Ditemukan", Exit::NoUser),
             ("Informasi tidak ditemukan", Exit::Protocol),
         ] {
-            let refused = Refused { code: None, message: message.to_owned() };
-            assert_eq!(Failure::from(refused).exit(), exit, "{message}");
+            let (message, users) = (message.to_owned(), Vec::new());
+            let refused = Refused { code: None, message, users };
+            assert_eq!(Failure::from(refused).exit(), exit, "{exit:?}");
         }
     }
 
     #[test]
     fn text_of_the_server_cannot_reach_the_terminal_raw() {
         let message = "\x1b]52;c;AAAA\x07\u{202e}no\nerror: x".to_owned();
-        let told = report(&Refused { code: None, message }.into());
+        let told = report(&Refused { code: None, message, users: Vec::new() }.into());
         assert_eq!(told, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
     }
 

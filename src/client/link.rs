@@ -59,11 +59,11 @@ impl Link {
         };
         match answer? {
             Answer::Done(fields) => Ok(fields),
-            Answer::Refused { code, message, users: _ } => {
+            Answer::Refused { code, message, users } => {
                 if code.is_some_and(|code| code.closes()) {
                     self.connection = None;
                 }
-                Err(Refused { code, message }.into())
+                Err(Refused { code, message, users }.into())
             }
         }
     }

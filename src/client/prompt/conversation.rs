@@ -122,7 +122,8 @@ impl Conversation {
         let token = self.token()?;
         let to: UserName = to.parse().map_err(|_| Code::UnknownRecipient)?;
         let body = send::body(text.into())?;
-        delivery::deliver(&mut self.link, token, &to, &body, &delivery::new_key()?)?;
+        let (recipients, key) = (std::slice::from_ref(&to), delivery::new_key()?);
+        delivery::deliver(&mut self.link, token, recipients, &body, &key)?;
         writeln!(out, "message sent to {to}")?;
         Ok(())
     }
