@@ -32,8 +32,9 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// room for a batch under the log's size limit. Fewer pages mean a wait of some milliseconds more
 /// often, more pages a longer one: with these, fewer than one send in a hundred meets it.
 const CHECKPOINT_PAGES: i32 = 12_288;
-/// How long the writer waits for work before it folds in the whole log.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long the writer waits for work before it folds in the whole log. The first commit after
+/// that begins the log anew, which costs it a second fsync.
+const IDLE: Duration = Duration::from_secs(10);
 /// How long the writer waits for somebody else's lock on the file (a person at the `sqlite3`
 /// shell) before the batch is refused as busy.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
