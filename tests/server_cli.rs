@@ -757,12 +757,12 @@ fn reader_of_the_file_holds_up_no_sender() {
     // Idle for long enough that the server would like to fold its log in.
     let log = server.folder().join("chat.sqlite-wal");
     let begun = Instant::now();
-    while begun.elapsed() < std::time::Duration::from_millis(2_500) {
+    while begun.elapsed() < std::time::Duration::from_secs(11) {
         assert!(fs::metadata(&log).unwrap().len() > 0, "the log is still being read");
     }
     let begun = Instant::now();
     wire.done(format!("send {token} neko after"));
-    assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
     shell.execute_batch("COMMIT").unwrap();
     let deadline = Instant::now() + PATIENCE;
     while fs::metadata(&log).unwrap().len() > 0 {
