@@ -134,7 +134,7 @@ pub struct SendArguments {
 pub struct InboxArguments {
     /// Only the texts, exactly as they were sent, each with a line feed after it. Nothing is made
     /// harmless: not for a terminal.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub raw: bool,
     /// Leave the messages unread.
     #[arg(long)]
@@ -161,7 +161,7 @@ pub struct HistoryArguments {
     #[arg(short = 'n', value_name = "COUNT", default_value = "20", value_parser = parse_count)]
     pub count: usize,
     /// Only the texts, exactly as they were sent, each with a line feed after it.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub raw: bool,
 }
 
@@ -201,7 +201,7 @@ pub struct WatchArguments {
     #[arg(long)]
     pub exit_at_end: bool,
     /// Only the texts, exactly as they were sent, each with a line feed after it.
-    #[arg(long, conflicts_with_all = ["json", "exec"])]
+    #[arg(long, conflicts_with = "exec")]
     pub raw: bool,
     /// Also tell of `ready`, `disconnected` and `caught_up`: on standard error, or with --json as
     /// objects between the messages.
@@ -267,6 +267,16 @@ impl Arguments {
         }
         if self.command.is_none() && self.json {
             return Err(conflict("--json is for a command, not for the prompt"));
+        }
+        // A global option before the command is not seen by the command's own conflicts.
+        let is_raw = match &self.command {
+            Some(Command::Inbox(arguments)) => arguments.raw,
+            Some(Command::History(arguments)) => arguments.raw,
+            Some(Command::Watch(arguments)) => arguments.raw,
+            _ => false,
+        };
+        if self.json && is_raw {
+            return Err(conflict("--json and --raw are two ways to print the same"));
         }
         Ok(self)
     }
@@ -554,6 +564,9 @@ mod tests {
             &["watch", "--as", "w", "--clear"],
             &["watch", "--since", "soon"],
             &["watch", "--raw", "--exec", "x"],
+            &["--json", "inbox", "--raw"],
+            &["history", "--raw", "--json"],
+            &["watch", "--json", "--raw"],
         ] {
             let error = parse(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");

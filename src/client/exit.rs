@@ -155,6 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn every_number_is_in_the_page_of_the_command_line() {
+        let page = include_str!("../../docs/cli.md");
+        let (_, table) = page.split_once("## Exit codes").unwrap();
+        for &exit in Exit::ALL {
+            assert!(table.contains(&format!("| {} | ", exit as u8)), "{exit:?}");
+        }
+    }
+
+    #[test]
     fn refusals_end_as_documented() {
         for (word, exit) in [
             ("empty_message", 65),
