@@ -8,10 +8,13 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::link::Link;
 use crate::model::{Body, Password, Token, UserName};
-use crate::protocol::arguments::{Ack, Fetch, Post};
+use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
-use crate::protocol::reply::{Acked, Page, Posted, decode_fields, decode_messages, decode_token};
+use crate::protocol::reply::{
+    Acked, Ended, Identity, Page, Posted, Sessions, Unread, decode_fields, decode_messages,
+    decode_token,
+};
 
 /// Logs in and gives the new session's token. A password that the protocol cannot say is refused
 /// here: one with a line end in it would be a second request.
@@ -69,6 +72,36 @@ pub fn fetch(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failur
 /// Moves a cursor.
 pub fn ack(link: &mut Link, token: Token, ack: Ack) -> Result<Acked, Failure> {
     let fields = link.call(&in_session(token, Action::Ack(ack)))?;
+    read(link, fields)
+}
+
+/// How much is unread.
+pub fn unread(link: &mut Link, token: Token) -> Result<Unread, Failure> {
+    let fields = link.call(&in_session(token, Action::Unread))?;
+    read(link, fields)
+}
+
+/// Who the holder of the session is.
+pub fn whoami(link: &mut Link, token: Token) -> Result<Identity, Failure> {
+    let fields = link.call(&in_session(token, Action::Whoami))?;
+    read(link, fields)
+}
+
+/// The sessions of the user.
+pub fn sessions(link: &mut Link, token: Token) -> Result<Sessions, Failure> {
+    let fields = link.call(&in_session(token, Action::Sessions))?;
+    read(link, fields)
+}
+
+/// Ends sessions of the user.
+pub fn revoke(link: &mut Link, token: Token, revoke: Revoke) -> Result<Ended, Failure> {
+    let fields = link.call(&in_session(token, Action::Revoke(revoke)))?;
+    read(link, fields)
+}
+
+/// Changes the password.
+pub fn passwd(link: &mut Link, token: Token, passwd: Passwd) -> Result<Ended, Failure> {
+    let fields = link.call(&in_session(token, Action::Passwd(passwd)))?;
     read(link, fields)
 }
 
