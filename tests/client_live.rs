@@ -10,7 +10,9 @@ mod support;
 use std::time::Instant;
 
 use cli::Home;
-use pty::{CTRL_C, CTRL_D, CTRL_L, ENTER, LEFT, PASTE_BEGIN, PASTE_END, TAB, Terminal};
+use pty::{
+    CTRL_C, CTRL_D, CTRL_L, CTRL_R, DOWN, ENTER, LEFT, PASTE_BEGIN, PASTE_END, TAB, Terminal, UP,
+};
 use support::{PATIENCE, Server, Wire};
 
 /// The prompt, with somebody logged in, on a terminal of this many columns.
@@ -503,4 +505,35 @@ fn terminal_that_cannot_move_its_cursor_is_told_before_each_prompt() {
         });
     }
     assert!(!terminal.transcript().contains('\x1b'));
+}
+
+#[test]
+fn draft_that_is_recalled_or_searched_for_stays() {
+    let server = Server::start();
+    let home = Home::new(server.address());
+    let mut paff = Sender::new("paff", &server);
+    let mut terminal = prompt_of("neko", &home, 80);
+    terminal.line("send ivy one");
+    terminal.wait_for_end("message sent to ivy\nCommand neko:");
+    terminal.line("whoami");
+    terminal.wait_for_end("neko (Neko UwU)\nCommand neko:");
+    terminal.keys(format!("{UP}{UP}"));
+    terminal.wait_for_end("Command neko:send ivy one");
+    paff.send("first");
+    terminal.wait_for_end("  paff  first\nCommand neko:send ivy one");
+    // The place in the history is the same as before.
+    terminal.keys(DOWN);
+    terminal.wait_for_end("  paff  first\nCommand neko:whoami");
+    terminal.keys(CTRL_C);
+    terminal.wait_for_end("Command neko:whoami\nCommand neko:");
+    terminal.keys(format!("{CTRL_R}ivy"));
+    terminal.wait_for_end("(reverse-i-search)`ivy': send ivy one");
+    paff.send("second");
+    terminal.keys(ENTER);
+    terminal.wait_until("the message", |terminal| {
+        let screen = terminal.screen();
+        screen.contains("  paff  second\n")
+            && screen.contains("Command neko:send ivy one\nmessage sent to ivy\n")
+            && screen.ends_with("\nCommand neko:")
+    });
 }

@@ -22,6 +22,7 @@ pub const CTRL_R: &str = "\x12";
 pub const CTRL_U: &str = "\x15";
 pub const CTRL_L: &str = "\x0c";
 pub const UP: &str = "\x1b[A";
+pub const DOWN: &str = "\x1b[B";
 pub const LEFT: &str = "\x1b[D";
 pub const ENTER: &str = "\r";
 pub const TAB: &str = "\t";
