@@ -30,7 +30,7 @@ use std::io::{self, BufWriter, Write};
 
 use clap::Parser;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, TIMEOUT_DEFAULT};
 use exit::Exit;
 use failure::Failure;
 use link::Link;
@@ -38,38 +38,67 @@ use link::Link;
 /// Does what the command line says, and tells how it ended. Never panics, whatever standard input
 /// brings and whoever closes standard output or standard error.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments = match Arguments::try_parse_from(words).and_then(Arguments::checked) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words).and_then(Arguments::checked) {
         Ok(arguments) => arguments,
-        Err(error) => return tell(&error),
+        Err(error) => return tell(&error, words.iter().any(|word| word == "--json")),
     };
+    let is_json = arguments.json;
     // Not line by line: an inbox has many.
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = dispatch(arguments, &mut out).and_then(|()| Ok(out.flush()?));
+    let done = dispatch(arguments, &mut out).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
     match done {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(failure) => {
             // What it has to say comes after what was done before it failed.
             let _ = out.flush();
-            failure.report(&mut io::stderr());
+            if is_json {
+                failure.report_json(&mut io::stderr());
+            } else {
+                failure.report(&mut io::stderr());
+            }
             failure.exit()
         }
     }
 }
 
-fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut link = Link::new(arguments.server, arguments.timeout);
-    match arguments.command {
-        None => prompt::run(&arguments.prompt, link, out),
-        Some(Command::Auth(arguments)) => command::auth::run(&arguments, &mut link, out),
-        Some(Command::Send(arguments)) => command::send::run(arguments, &mut link, out),
-        Some(Command::Inbox(arguments)) => command::inbox::run(&arguments, &mut link, out),
-        Some(Command::List) => command::list::run(&mut link, out),
-        Some(Command::Logout) => command::logout::run(&mut link, out),
+fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let (view, timeout) = (arguments.view(), arguments.timeout);
+    let mut link = Link::new(arguments.server, timeout.unwrap_or(TIMEOUT_DEFAULT));
+    let Some(command) = arguments.command else {
+        return prompt::run(&arguments.prompt, link, out).map(|()| Exit::Done);
+    };
+    let link = &mut link;
+    match command {
+        Command::Auth(arguments) => command::auth::run(&arguments, view, link, out),
+        Command::Send(arguments) => command::send::run(arguments, view, link, out),
+        Command::Inbox(arguments) => command::inbox::run(arguments, view, link, out),
+        Command::History(arguments) => command::history::run(&arguments, view, link, out),
+        Command::Unread => command::unread::run(view, link, out),
+        Command::Ack(arguments) => command::ack::run(&arguments, view, link, out),
+        Command::Watch(arguments) => command::watch::run(&arguments, timeout, view, link, out),
+        Command::Ask(arguments) => command::ask::run(arguments, timeout, view, link, out),
+        Command::List => command::list::run(view, link, out),
+        Command::Whoami => command::whoami::run(view, link, out),
+        Command::Passwd => command::passwd::run(view, link, out),
+        Command::Sessions => command::sessions::run(view, link, out),
+        Command::Revoke(arguments) => command::revoke::run(&arguments, view, link, out),
+        Command::Logout => command::logout::run(view, link, out),
     }
 }
 
 /// Prints what is wrong with the command line; or the help or version, which are results.
-fn tell(error: &clap::Error) -> Exit {
+fn tell(error: &clap::Error, is_json: bool) -> Exit {
+    if error.use_stderr() && is_json {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        Failure::trouble(Exit::Usage, message).report_json(&mut io::stderr());
+        return Exit::Usage;
+    }
     match (error.use_stderr(), error.print()) {
         (true, _) => Exit::Usage,
         (false, Ok(())) => Exit::Done,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use responder::{Answer, Deliver, Responder, Ticket};
-pub use seed::{SeedError, seed};
+pub use seed::{SeedError, seed, users_with_published_password};
 pub use watch::{StreamPage, Watcher};
 
 use crate::model::{Timestamp, TokenHash};

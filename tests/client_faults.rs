@@ -120,7 +120,7 @@ fn send_that_is_never_answered_names_the_key() {
         let outcome = run_for("400ms", &fake, &["send", "neko", "hai"]);
         let key = &keys(&fake.requests())[0];
         assert_eq!((outcome.code, outcome.stdout.as_str()), (75, ""));
-        assert!(outcome.stderr.contains(&format!("--key {key} neko")), "{outcome:?}");
+        assert!(outcome.stderr.contains(&format!("--id {key} neko")), "{outcome:?}");
         assert!(outcome.stderr.contains("within 0.4s"), "{outcome:?}");
     }
 }

@@ -537,3 +537,48 @@ fn draft_that_is_recalled_or_searched_for_stays() {
             && screen.ends_with("\nCommand neko:")
     });
 }
+
+#[test]
+fn prompt_is_live_without_colours_too() {
+    let server = Server::start();
+    let home = Home::new(server.address());
+    let mut paff = Sender::new("paff", &server);
+    let mut command = home.cli([""; 0]);
+    command.env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for_end("Command :");
+    terminal.line("auth neko cytus");
+    terminal.wait_for_end("username neko logged in\nCommand neko:");
+    paff.send("hai neko");
+    wait_for_live(&mut terminal, "  hh:mm  paff  hai neko\nCommand neko:", 13);
+    let transcript = terminal.transcript();
+    assert!(!transcript.split("\x1b[").any(|sequence| sequence.contains('m') && {
+        let (parameters, _) = sequence.split_once('m').expect("an m");
+        parameters.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
+    }));
+}
+
+#[test]
+fn draft_longer_than_the_screen_goes_on_as_it_was() {
+    let server = Server::start();
+    let home = Home::new(server.address());
+    let mut paff = Sender::new("paff", &server);
+    let mut terminal = Terminal::start_sized(home.cli([""; 0]), 8, 40);
+    terminal.wait_for_end("Command :");
+    terminal.line("auth neko cytus");
+    terminal.wait_for_end("username neko logged in\nCommand neko:");
+    let rows: Vec<String> = (10..30).map(|row| format!("row {row}")).collect();
+    terminal.keys(format!("send paff {PASTE_BEGIN}{}{PASTE_END}", rows.join("\n")));
+    let end = rows[13..].join("\n");
+    terminal.wait_for_end(&end);
+    paff.send("hai neko");
+    wait_for_unread(&server, &server.log_in("neko"), 1);
+    terminal.keys("!");
+    terminal.wait_for_end(&format!("{end}!"));
+    assert_eq!(terminal.cursor_column(), 7);
+    terminal.keys(ENTER);
+    terminal.wait_for_end("message sent to paff\nCommand neko:");
+    let sent = format!("{}!", rows.join("\n"));
+    assert_eq!(server.query("select body from messages where id = 2"), [sent]);
+    assert!(terminal.transcript().contains("hai neko"));
+}

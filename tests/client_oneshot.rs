@@ -407,7 +407,7 @@ fn stopped_server_leaves_the_outcome_unknown_and_the_key_finds_out() {
     server.signal(Signal::CONT);
     assert_eq!((list.code, list.stdout.as_str()), (75, ""));
     assert_eq!((stopped.code, stopped.stdout.as_str()), (75, ""), "{stopped:?}");
-    let key = stopped.stderr.split_once("--key ").unwrap().1.split(' ').next().unwrap();
+    let key = stopped.stderr.split_once("--id ").unwrap().1.split(' ').next().unwrap();
     assert_eq!(
         home.run(["send", "--key", key, "neko", "hai neko"]).stdout,
         "message sent to neko\n"
@@ -459,7 +459,7 @@ fn server_killed_under_a_send_is_an_unknown_outcome() {
     server.kill();
     let outcome = told(child.wait_with_output().unwrap());
     assert_eq!((outcome.code, outcome.stdout.as_str()), (75, ""), "{outcome:?}");
-    assert!(outcome.stderr.contains("hint: `chat-cli send --key "), "{outcome:?}");
+    assert!(outcome.stderr.contains("hint: `chat-cli send --id "), "{outcome:?}");
     server.start_again();
     assert!(server.query("select count(*) from messages")[0].parse::<u32>().unwrap() <= 1);
 }

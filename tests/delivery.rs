@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Random, Server, Wire};
+use support::{Random, Server, Wire, read_some, scaled};
 
 fn post(token: &str, arguments: &Value) -> String {
     format!("post {token} {arguments}")
@@ -145,7 +145,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, bytes: usize) {
         let mut chunk = [0; 256];
         while left > 0 {
             let most = left.min(chunk.len());
-            match from.read(&mut chunk[..most]) {
+            match read_some(&mut from, &mut chunk[..most]) {
                 Ok(count) if count > 0 && to.write_all(&chunk[..count]).is_ok() => left -= count,
                 _ => break,
             }
@@ -165,7 +165,7 @@ fn try_post(wire: &mut Option<TcpStream>, address: SocketAddr, line: &str) -> Op
     let mut reply = Vec::new();
     while !reply.ends_with(b"\r\n\r\n") {
         let mut byte = [0; 512];
-        match (&stream).read(&mut byte).ok()? {
+        match read_some(&stream, &mut byte).ok()? {
             0 => return None,
             count => reply.extend_from_slice(&byte[..count]),
         }
@@ -177,7 +177,7 @@ fn try_post(wire: &mut Option<TcpStream>, address: SocketAddr, line: &str) -> Op
 #[test]
 fn every_key_is_stored_once_though_connections_are_cut_and_the_server_is_killed() {
     const SENDERS: usize = 8;
-    const EACH: usize = 250;
+    let each = scaled(250, 1_250);
     let mut random = Random::new();
     let mut server = Server::start();
     let token = server.log_in("paff");
@@ -190,7 +190,7 @@ fn every_key_is_stored_once_though_connections_are_cut_and_the_server_is_killed(
                 scope.spawn(move || {
                     let mut ids = BTreeMap::new();
                     let mut wire = None;
-                    for number in 0..EACH {
+                    for number in 0..each {
                         let key = format!("{sender}-{number}");
                         let line = json!({"to": ["neko"], "body": key, "key": key});
                         let line = format!("{}\r\n", post(token, &line));
@@ -209,7 +209,7 @@ fn every_key_is_stored_once_though_connections_are_cut_and_the_server_is_killed(
             })
             .collect();
         for share in 1..=2 {
-            while acknowledged.load(Ordering::Relaxed) < share * SENDERS * EACH / 3 {
+            while acknowledged.load(Ordering::Relaxed) < share * SENDERS * each / 3 {
                 thread::yield_now();
             }
             server.kill();

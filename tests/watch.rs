@@ -3,12 +3,11 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Random, Server, Wire};
+use support::{Random, Server, Wire, read_some, scaled};
 
 /// The next event of a stream that is not a heartbeat.
 fn event(wire: &mut Wire) -> Value {
@@ -114,9 +113,27 @@ fn heartbeat_comes_while_nothing_else_does_and_logging_out_ends_the_stream() {
     }
     server.connect().done(format!("logout {neko}"));
     let end = event(&mut stream);
-    assert_eq!((&end["status"], &end["code"]), (&json!("ERROR"), &json!("no_session")));
+    assert_eq!((&end["status"], &end["event"]), (&json!("ERROR"), &json!("end")));
+    assert_eq!(end["code"], "no_session");
     // The connection is an ordinary one again.
     stream.done("hello");
+}
+
+#[test]
+fn backlog_of_large_messages_is_told_without_waiting_for_a_heartbeat() {
+    let server = Server::start_with(&["--heartbeat", "1h"]);
+    let neko = server.log_in("neko");
+    let mut wire = server.connect();
+    // Each takes more than what may be unsent.
+    let text = "é".repeat(16_000);
+    for _ in 0..3 {
+        wire.done(format!("send {neko} neko {text}"));
+    }
+    let (mut stream, _) = watch(&server, &neko, &json!({"from": "all"}));
+    for id in 1..=3 {
+        assert_eq!(message(&mut stream).0, id);
+    }
+    assert_eq!(event(&mut stream)["event"], "caught_up");
 }
 
 #[test]
@@ -181,6 +198,38 @@ fn many_watchers_of_one_inbox_are_each_told_everything() {
 }
 
 #[test]
+fn as_many_watchers_as_connections_are_told_what_is_theirs() {
+    let watchers = scaled(500, 10_000);
+    let connections_max = (watchers + 10).to_string();
+    if !may_open_descriptors(watchers as u64 + 200) {
+        println!("skipped: the system does not allow {watchers} connections in one process");
+        return;
+    }
+    let server = Server::start_with(&["--connections-max", &connections_max]);
+    let users = ["paff", "neko", "robo", "ivy", "vanessa"];
+    let tokens: Vec<String> = users.iter().map(|user| server.log_in(user)).collect();
+    let mut streams: Vec<Wire> = (0..watchers)
+        .map(|number| watch(&server, &tokens[number % users.len()], &json!({"from": "new"})).0)
+        .collect();
+    let mut sender = server.connect();
+    for user in users {
+        sender.done(format!("send {} {user} for {user}", tokens[0]));
+    }
+    for (number, stream) in streams.iter_mut().enumerate() {
+        assert_eq!(event(stream)["event"], "caught_up");
+        assert_eq!(message(stream).1, format!("for {}", users[number % users.len()]));
+    }
+}
+
+/// Raises the limit of open descriptors if need be; `false` where the system does not allow it.
+fn may_open_descriptors(needed: u64) -> bool {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    current.is_none_or(|current| current >= needed)
+        || setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).is_ok()
+}
+
+#[test]
 fn watcher_that_does_not_read_holds_up_nobody_and_loses_nothing() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -218,58 +267,71 @@ fn ids_until(stream: &mut Wire, last: i64) -> Vec<i64> {
 
 #[test]
 fn watchers_that_are_cut_off_resume_without_gap_or_repeat() {
+    const SENDERS: usize = 8;
+    let (each, watchers) = (scaled(250, 12_500), scaled(20, 50));
+    let total = (SENDERS * each) as i64;
+    let mut random = Random::new();
     let server = Server::start();
     let neko = server.log_in("neko");
-    const SENDERS: usize = 4;
-    const EACH: usize = 500;
-    let total = (SENDERS * EACH) as i64;
-    let mut random = Random::new();
     thread::scope(|scope| {
         for sender in 0..SENDERS {
-            let token = server.log_in(["paff", "robo", "ivy", "vanessa"][sender]);
+            let token = server.log_in(["paff", "robo", "ivy", "vanessa"][sender % 4]);
             let mut wire = server.connect();
             scope.spawn(move || {
-                for number in 0..EACH {
+                for number in 0..each {
                     wire.done(format!("send {token} neko {sender}-{number}"));
                 }
             });
         }
-        for _ in 0..20 {
+        for _ in 0..watchers {
             let (server, neko, mut random) = (&server, &neko, random.fork());
             scope.spawn(move || {
-                let mut seen: Vec<i64> = Vec::new();
-                while seen.last() != Some(&total) {
-                    read_until_cut(server, neko, random.below(20_000), total, &mut seen);
+                let mut seen = 0;
+                // Now and then a long one, so that it comes to an end.
+                while seen < total {
+                    let bytes = [1_000, 20_000, 1_000_000][random.below(3)];
+                    seen = read_until_cut(server, neko, random.below(bytes), total, seen);
                 }
-                assert_eq!(seen, (1..=total).collect::<Vec<_>>());
             });
         }
     });
 }
 
-/// Resumes after what was seen, reads `bytes` bytes, and hangs up wherever that is.
-fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, seen: &mut Vec<i64>) {
-    let (wire, _) = watch(server, token, &json!({"from": seen.last().copied().unwrap_or(0)}));
-    let mut stream = wire.stream();
+/// Resumes after `seen`, reads `bytes` bytes, and hangs up wherever that is. Each id has to be the
+/// one after the one before. Gives the last one.
+fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut seen: i64) -> i64 {
+    let (wire, _) = watch(server, token, &json!({"from": seen}));
+    let stream = wire.stream();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let mut received = wire.received().to_vec();
-    let mut done = 0;
-    let mut chunk = [0; 1_000];
+    let mut total = received.len();
+    let mut chunk = [0; 16 * 1024];
     loop {
+        let mut done = 0;
         while let Some(end) = received[done..].windows(4).position(|end| end == b"\r\n\r\n") {
-            let frame: Value = serde_json::from_slice(&received[done..done + end]).unwrap();
-            done += end + 4;
-            if frame["event"] == "message" {
-                seen.push(frame["id"].as_i64().unwrap());
+            if let Some(id) = message_id(&received[done..done + end]) {
+                assert_eq!(id, seen + 1);
+                seen = id;
             }
+            done += end + 4;
         }
-        if received.len() >= bytes || seen.last() == Some(&last) {
-            return;
+        received.drain(..done);
+        if total >= bytes || seen == last {
+            return seen;
         }
-        let count = stream.read(&mut chunk).unwrap();
+        let most = chunk.len().min(bytes - total);
+        let count = read_some(stream, &mut chunk[..most]).unwrap();
         assert!(count > 0, "the server does not hang up");
         received.extend_from_slice(&chunk[..count]);
+        total += count;
     }
+}
+
+/// The id of a frame that tells a message.
+fn message_id(frame: &[u8]) -> Option<i64> {
+    let frame = std::str::from_utf8(frame).unwrap();
+    let rest = frame.strip_prefix("{\"status\": \"OK\", \"event\": \"message\", \"id\": ")?;
+    Some(rest.split(',').next().unwrap().parse().unwrap())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `chat-server`: arguments, wiring and exit codes.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,10 +10,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::{fs, thread};
 
-use chat::model::parse_duration;
+use chat::log::{Format, Log};
+use chat::model::{UserName, parse_duration};
 use chat::server::{self, Server};
 use chat::service::{self, SESSIONS_PER_USER_MAX, Service};
 use chat::store::{self, OpenError, Store, StoreError};
+use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -22,8 +24,10 @@ use tracing_subscriber::EnvFilter;
 
 /// Descriptors for everything that is not a connection.
 const OTHER_DESCRIPTORS: u64 = 128;
-/// How often sessions are swept.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// How often sessions are swept: at least so often, and several times in the time after which an
+/// unused one ends, because what is stored of their use lags by that much.
+const SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 const EXIT_USAGE: u8 = 2;
 const EXIT_DATA: u8 = 65;
@@ -36,7 +40,7 @@ const EXIT_CONFIGURATION: u8 = 78;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP, args_override_self = true)]
 struct Arguments {
     /// The database file; created where there is none.
     #[arg(long, value_name = "PATH", env = "CHAT_SERVER_DB", default_value = "chat.sqlite")]
@@ -61,19 +65,19 @@ struct Arguments {
     #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info")]
     log: EnvFilter,
     /// Do not put the five users of the seed into a new database.
-    #[arg(long, env = "CHAT_SERVER_NO_SEED")]
+    #[arg(long, env = "CHAT_SERVER_NO_SEED", value_parser = BoolishValueParser::new())]
     no_seed: bool,
     /// Listen beyond this machine though users still have the published password.
-    #[arg(long, env = "CHAT_SERVER_ALLOW_DEFAULT_PASSWORDS")]
+    #[arg(long, env = "CHAT_SERVER_ALLOW_DEFAULT_PASSWORDS", value_parser = BoolishValueParser::new())]
     allow_default_passwords: bool,
     /// Listen beyond this machine though passwords and messages then travel unencrypted.
-    #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT")]
+    #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
     allow_plaintext: bool,
     /// A session that is not used for so long ends.
-    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_time)]
     session_idle: Duration,
     /// A session ends so long after its login.
-    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_LIFETIME", default_value = "90d", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_LIFETIME", default_value = "90d", value_parser = parse_time)]
     session_lifetime: Duration,
     /// The most connections at a time.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -85,7 +89,7 @@ struct Arguments {
     #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     inbox_unread_max: u32,
     /// After how long without anything else a watching connection is sent a sign of life.
-    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
     heartbeat: Duration,
     /// Threads that share the connections; as many as processors, at least 2, when not given.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -102,7 +106,7 @@ Exit codes:
    0  stopped by SIGTERM or SIGINT; all that was executed is stored and answered
    2  the arguments are not understood
   65  the file is not a database of this program, is damaged, or is newer than this program
-  66  the database is a folder, or in a folder that does not exist
+  66  the database is not a file, or in a folder that does not exist
   69  an address cannot be listened on
   70  a fault of this program
   74  the database or a file beside it cannot be read or written; or its outcome is not known
@@ -147,25 +151,41 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure.problem, failure.hint.as_deref());
+            let complaint = complaint(&failure.problem, failure.hint.as_deref());
+            let _ = io::stderr().write_all(complaint.as_bytes());
             ExitCode::from(failure.code)
         }
     }
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    start_log(arguments.log_format, arguments.log.clone());
+    let format = match arguments.log_format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
+    let served = serve(&arguments, &log);
+    log.close();
+    served
+}
+
+fn serve(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(EXIT_INTERNAL, format!("cannot handle signals: {error}")))?;
     raise_descriptor_limit(arguments.connections_max)?;
-    let store = open_store(&arguments)?;
-    let listeners = check_and_bind(&arguments, &store)?;
-    let service = Service::new(store, service_options(&arguments)).map_err(no_threads)?;
-    let options = server_options(&arguments);
+    check_plaintext(arguments)?;
+    let store = open_store(arguments, log)?;
+    if let Some(path) = &arguments.ready_file {
+        // Of a server that was killed: it would be taken for this one's.
+        let _ = fs::remove_file(path);
+    }
+    let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
+    let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
+    let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     announce(server.addresses(), arguments.ready_file.as_deref())?;
-    wait_for_stop(signals, &service)?;
+    wait_for_stop(signals, &service, arguments.session_idle)?;
     server.stop();
     service.close();
     if let Some(path) = &arguments.ready_file {
@@ -173,17 +193,6 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-fn start_log(format: LogFormat, filter: EnvFilter) {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
-    }
 }
 
 /// A connection is a descriptor; the system's soft limit is meant for programs with few.
@@ -202,14 +211,15 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
         return Ok(());
     }
     let most = limit.maximum.unwrap_or(0).saturating_sub(OTHER_DESCRIPTORS);
+    let raise = format!("raise the limit (ulimit -Hn {needed})");
     Err(Failure::new(
         EXIT_CONFIGURATION,
         format!("{connections_max} connections need {needed} file descriptors, and the system does not allow so many"),
     )
-    .hint(format!("give --connections-max {most}, or raise the limit (ulimit -Hn {needed})")))
+    .hint(if most > 0 { format!("give --connections-max {most}, or {raise}") } else { raise }))
 }
 
-fn open_store(arguments: &Arguments) -> Result<Store, Failure> {
+fn open_store(arguments: &Arguments, log: &Log) -> Result<Store, Failure> {
     let options = store::Options {
         path: arguments.db.clone(),
         readers: 2,
@@ -217,13 +227,12 @@ fn open_store(arguments: &Arguments) -> Result<Store, Failure> {
     };
     let path = Arc::new(OnceLock::<PathBuf>::new());
     let on_fatal = {
-        let path = Arc::clone(&path);
+        let (path, log) = (Arc::clone(&path), log.clone());
         move |error: StoreError| {
             let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
-            complain(
-                &format!("{path}{error}"),
-                Some("nothing was acknowledged since; look after the disk, then start again"),
-            );
+            let hint = "nothing was acknowledged since; look after the disk, then start again";
+            log.say(complaint(&format!("{path}{error}"), Some(hint)));
+            log.close();
             std::process::exit(i32::from(EXIT_IO));
         }
     };
@@ -235,13 +244,6 @@ fn open_store(arguments: &Arguments) -> Result<Store, Failure> {
         }
     })?;
     let _ = path.set(store.path().to_owned());
-    let seeded = service::seed(&store, !arguments.no_seed).map_err(|error| {
-        store.close();
-        Failure::new(EXIT_IO, format!("{}: {error}", store.path().display()))
-    })?;
-    if seeded {
-        tracing::info!(path = %store.path().display(), users = !arguments.no_seed, "new database");
-    }
     Ok(store)
 }
 
@@ -267,41 +269,46 @@ fn open_hint(error: &OpenError) -> Option<&'static str> {
     }
 }
 
-/// Refuses what would expose the users before anything is bound, then binds.
-fn check_and_bind(arguments: &Arguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
-    let addresses = arguments.listen.iter().flat_map(|listen| &listen.addresses);
-    let exposed: Vec<_> = addresses.filter(|address| !address.ip().is_loopback()).collect();
-    let checked = match exposed.first() {
-        Some(address) => check_exposure(arguments, store, address),
-        None => Ok(()),
-    };
-    let bound = checked.and_then(|()| arguments.listen.iter().map(bind).collect());
-    bound.inspect_err(|_| store.close())
+/// The first address that other machines can reach.
+fn exposed(arguments: &Arguments) -> Option<&SocketAddr> {
+    let mut addresses = arguments.listen.iter().flat_map(|listen| &listen.addresses);
+    addresses.find(|address| !address.ip().is_loopback())
 }
 
-fn check_exposure(
-    arguments: &Arguments,
-    store: &Store,
-    address: &SocketAddr,
-) -> Result<(), Failure> {
-    if !arguments.allow_plaintext {
-        return Err(Failure::new(
+fn check_plaintext(arguments: &Arguments) -> Result<(), Failure> {
+    match exposed(arguments) {
+        Some(address) if !arguments.allow_plaintext => Err(Failure::new(
             EXIT_CONFIGURATION,
             format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
         )
-        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted"));
+        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted")),
+        _ => Ok(()),
     }
-    if arguments.allow_default_passwords {
-        return Ok(());
+}
+
+/// Refuses what would expose the users, before anything is bound and before those of the seed are
+/// put in; binds, and puts them in.
+fn prepare(arguments: &Arguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
+    let seed_failed = |error| Failure::new(EXIT_IO, format!("{}: {error}", store.path().display()));
+    let seed = !arguments.no_seed;
+    if let Some(address) = exposed(arguments)
+        && !arguments.allow_default_passwords
+    {
+        let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
+        check_passwords(address, &users)?;
     }
-    let (sender, receiver) = mpsc::channel();
-    store.users_with_published_password(move |found| drop(sender.send(found)));
-    let found = receiver.recv().unwrap_or(Err(StoreError::Closed));
-    let users = found.map_err(|error| Failure::new(EXIT_IO, error))?;
+    let listeners = arguments.listen.iter().map(bind).collect::<Result<_, _>>()?;
+    if service::seed(store, seed).map_err(seed_failed)? {
+        tracing::info!(path = %store.path().display(), users = seed, "new database");
+    }
+    Ok(listeners)
+}
+
+fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failure> {
     if users.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = users.iter().map(|user| user.as_str()).collect();
+    let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
     Err(Failure::new(
         EXIT_CONFIGURATION,
         format!(
@@ -368,7 +375,12 @@ fn announce(addresses: &[SocketAddr], ready_file: Option<&Path>) -> Result<(), F
 
 /// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends
 /// the process at once.
-fn wait_for_stop(mut signals: Signals, service: &Arc<Service>) -> Result<(), Failure> {
+fn wait_for_stop(
+    mut signals: Signals,
+    service: &Arc<Service>,
+    session_idle: Duration,
+) -> Result<(), Failure> {
+    let sweep_interval = (session_idle / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
     let (sender, receiver) = mpsc::channel();
     let listen = move || {
         let mut stops = 0;
@@ -386,7 +398,7 @@ fn wait_for_stop(mut signals: Signals, service: &Arc<Service>) -> Result<(), Fai
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(no_threads)?;
     loop {
-        match receiver.recv_timeout(SWEEP_INTERVAL) {
+        match receiver.recv_timeout(sweep_interval) {
             Ok(signal) => {
                 tracing::info!(signal, "stopping");
                 return Ok(());
@@ -401,6 +413,14 @@ fn no_threads(error: io::Error) -> Failure {
     Failure::new(EXIT_INTERNAL, format!("cannot start: {error}"))
 }
 
+/// Nothing here can go on after no time at all.
+fn parse_time(given: &str) -> Result<Duration, String> {
+    match parse_duration(given)? {
+        Duration::ZERO => Err("give a time that is longer than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
 fn parse_listen(given: &str) -> Result<Listen, String> {
     let (_, port) = given.rsplit_once(':').ok_or("give ADDR:PORT, as in 127.0.0.1:8889")?;
     port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: give 0 to 65535"))?;
@@ -409,10 +429,10 @@ fn parse_listen(given: &str) -> Result<Listen, String> {
     Ok(Listen { given: given.to_owned(), addresses })
 }
 
-fn complain(problem: &str, hint: Option<&str>) {
+fn complaint(problem: &str, hint: Option<&str>) -> String {
     let mut message = format!("error: {problem}\n");
     if let Some(hint) = hint {
         message.push_str(&format!("hint: {hint}\n"));
     }
-    let _ = io::stderr().write_all(message.as_bytes());
+    message
 }

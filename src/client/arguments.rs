@@ -1,19 +1,27 @@
 //! The command line: what can be said, and the `--help` that teaches it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
 use super::address::ServerAddress;
 use super::exit::Exit;
+use super::render::View;
 use super::render::inbox::Clock;
-use crate::model::{Invalid, parse_duration};
-use crate::protocol::arguments::Key;
+use crate::model::{CursorName, Invalid, MessageId, parse_duration};
+use crate::protocol::arguments::{Key, WatchFrom};
 
 /// The longest time that a command can be told to go on trying.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long an answer of the server is waited for, where nothing is given.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// How long an answer of another user is waited for, where nothing is given.
+pub const ASK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Talk to other users of a chat server, from the shell or at a prompt.
 #[derive(Debug, Parser)]
@@ -27,10 +35,16 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "HOST:PORT", env = "CHAT_SERVER")]
     #[arg(default_value = "127.0.0.1:8889")]
     pub server: ServerAddress,
-    /// How long to wait for an answer, and to go on trying to send: 10s, 500ms, 2m.
-    #[arg(long, global = true, value_name = "DURATION", default_value = "10s")]
-    #[arg(value_parser = parse_timeout)]
-    pub timeout: Duration,
+    /// How long to wait for the server, and to go on trying to send: 10s, 500ms, 2m [default: 10s].
+    /// For `ask`: how long to wait for the answer [default: 60s]. For `watch`: when to end.
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// One JSON object a line, for programs; errors too, on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How times are shown.
+    #[arg(long, global = true, value_enum, value_name = "CLOCK")]
+    pub time: Option<Clock>,
     /// How the prompt behaves.
     #[command(flatten)]
     pub prompt: PromptArguments,
@@ -56,8 +70,26 @@ pub enum Command {
     Send(SendArguments),
     /// Show unread messages, and mark them as read once they are written out
     Inbox(InboxArguments),
+    /// Show what was said, newest last; changes nothing
+    History(HistoryArguments),
+    /// Tell how much is unread; exit code 1 when nothing is
+    Unread,
+    /// Mark messages as read
+    Ack(AckArguments),
+    /// Show messages as they come in, or run a command for each
+    Watch(WatchArguments),
+    /// Send a message, wait for the answer and print it
+    Ask(AskArguments),
     /// Show who is logged in
     List,
+    /// Show who you are
+    Whoami,
+    /// Change your password, and end your other sessions
+    Passwd,
+    /// Show your sessions
+    Sessions,
+    /// End a session of yours, or all others
+    Revoke(RevokeArguments),
     /// End the session, on the server and here
     Logout,
 }
@@ -77,14 +109,21 @@ pub struct AuthArguments {
 #[derive(Debug, Args)]
 #[command(after_long_help = SEND_EXAMPLES)]
 pub struct SendArguments {
-    /// Send under this key instead of a new one. A message is stored once a key, however often it
+    /// Send under this id instead of a new one. A message is stored once an id, however often it
     /// is sent.
-    #[arg(long, value_parser = parse_key)]
-    pub key: Option<Key>,
-    /// Whom to send it to.
+    #[arg(long, alias = "key", value_name = "ID", value_parser = parse_key)]
+    pub id: Option<Key>,
+    /// Send what is in this file; `-` is standard input.
+    #[arg(short = 'F', long, value_name = "FILE", conflicts_with = "text")]
+    pub file: Option<PathBuf>,
+    /// Send each line of the input as a message of its own, as it comes. Empty lines are left out.
+    #[arg(long, conflicts_with = "text")]
+    pub lines: bool,
+    /// Whom to send it to; several with commas between: all of them get it, or none.
+    #[arg(value_name = "TO[,TO...]")]
     pub to: String,
-    /// The text; words are joined with one space. Without it, standard input is sent as it is,
-    /// less one line feed at its end.
+    /// The text; words are joined with one space. Without it, or as `-`, standard input is sent as
+    /// it is, less one line feed at its end.
     #[arg(trailing_var_arg = true)]
     pub text: Vec<OsString>,
 }
@@ -95,11 +134,128 @@ pub struct SendArguments {
 pub struct InboxArguments {
     /// Only the texts, exactly as they were sent, each with a line feed after it. Nothing is made
     /// harmless: not for a terminal.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub raw: bool,
-    /// Whose clock the times are shown by, on a terminal.
-    #[arg(long, value_enum, default_value_t)]
-    pub time: Clock,
+    /// Leave the messages unread.
+    #[arg(long)]
+    pub peek: bool,
+    /// Also what was read before.
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many messages, the oldest first.
+    #[arg(short = 'n', value_name = "COUNT", value_parser = parse_count)]
+    pub count: Option<usize>,
+    /// Only messages of this user. They count as read only as far as no other unread message
+    /// stands before them.
+    #[arg(long, value_name = "USER")]
+    pub from: Option<String>,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+#[command(after_long_help = HISTORY_EXAMPLES)]
+pub struct HistoryArguments {
+    /// The conversation with this user, both directions. Without it, all that came in.
+    pub user: Option<String>,
+    /// How many messages, the newest there are.
+    #[arg(short = 'n', value_name = "COUNT", default_value = "20", value_parser = parse_count)]
+    pub count: usize,
+    /// Only the texts, exactly as they were sent, each with a line feed after it.
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+}
+
+/// `ack`
+#[derive(Debug, Args)]
+#[command(after_long_help = ACK_EXAMPLES)]
+#[command(group = ArgGroup::new("upto").args(["id", "all"]).required(true))]
+pub struct AckArguments {
+    /// Everything up to and with this message counts as read.
+    pub id: Option<i64>,
+    /// Everything there is now counts as read.
+    #[arg(long)]
+    pub all: bool,
+    /// Move the cursor of this name, instead of that of `inbox`.
+    #[arg(long = "as", value_name = "NAME", value_parser = parse_cursor)]
+    pub cursor: Option<CursorName>,
+    /// Also backwards, so that messages are unread again.
+    #[arg(long)]
+    pub rewind: bool,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+#[command(after_long_help = WATCH_EXAMPLES)]
+pub struct WatchArguments {
+    /// Begin where the last `watch` of this name stopped, and remember how far this one came.
+    #[arg(long = "as", value_name = "NAME", value_parser = parse_cursor)]
+    pub cursor: Option<CursorName>,
+    /// Where to begin, if there is no cursor of that name yet: `unread`, `new`, `all`, the id of a
+    /// message (begins after it), or how long ago, as 2h.
+    #[arg(long, default_value = "unread", value_parser = Since::parse)]
+    pub since: Since,
+    /// End after so many messages; exit code 1 if it ends before.
+    #[arg(short = 'n', value_name = "COUNT", value_parser = parse_count)]
+    pub count: Option<usize>,
+    /// End when everything that is there has been told, instead of waiting for more.
+    #[arg(long)]
+    pub exit_at_end: bool,
+    /// Only the texts, exactly as they were sent, each with a line feed after it.
+    #[arg(long, conflicts_with_all = ["json", "exec"])]
+    pub raw: bool,
+    /// Also tell of `ready`, `disconnected` and `caught_up`: on standard error, or with --json as
+    /// objects between the messages.
+    #[arg(long)]
+    pub events: bool,
+    /// How often --exec is tried for a message before it is a dead letter.
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_count)]
+    pub max_tries: usize,
+    /// Show the dead letters of --as NAME, and end; exit code 1 if there are none.
+    #[arg(long, requires = "cursor", conflicts_with_all = ["exec", "count", "exit_at_end"])]
+    pub dead: bool,
+    /// Forget the dead letters that --dead has shown.
+    #[arg(long, requires = "dead")]
+    pub clear: bool,
+    /// Run this for each message, with the message as JSON on its standard input, and CHAT_ID and
+    /// CHAT_FROM in its environment. Takes the rest of the command line. No shell is involved.
+    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
+    pub exec: Vec<OsString>,
+}
+
+/// Where a `watch` begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// A place in the log.
+    Place(WatchFrom),
+    /// So long ago.
+    Ago(Duration),
+}
+
+/// `ask`
+#[derive(Debug, Args)]
+#[command(after_long_help = ASK_EXAMPLES)]
+pub struct AskArguments {
+    /// Send under this id instead of a new one: asking again with the same id asks once, and waits
+    /// for the same answer.
+    #[arg(long, value_name = "ID", value_parser = parse_key)]
+    pub id: Option<Key>,
+    /// Whom to ask.
+    pub user: String,
+    /// The question; words are joined with one space. `-` is standard input, and what comes after
+    /// `--` is text too.
+    #[arg(required = true)]
+    pub text: Vec<OsString>,
+}
+
+/// `revoke`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["id", "others"]).required(true))]
+pub struct RevokeArguments {
+    /// The session with this id: `sessions` shows them.
+    pub id: Option<i64>,
+    /// All but the one in use.
+    #[arg(long)]
+    pub others: bool,
 }
 
 impl Arguments {
@@ -107,11 +263,42 @@ impl Arguments {
     pub fn checked(self) -> Result<Self, clap::Error> {
         let PromptArguments { classic, trace } = self.prompt;
         if self.command.is_some() && (classic || trace) {
-            let message = "--classic and --trace are for the prompt, not for a command";
-            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+            return Err(conflict("--classic and --trace are for the prompt, not for a command"));
+        }
+        if self.command.is_none() && self.json {
+            return Err(conflict("--json is for a command, not for the prompt"));
         }
         Ok(self)
     }
+
+    /// How results are to be shown.
+    pub fn view(&self) -> View {
+        View { is_json: self.json, clock: self.time }
+    }
+}
+
+impl Since {
+    fn parse(text: &str) -> Result<Self, String> {
+        let place = match text {
+            "unread" => WatchFrom::Unread,
+            "new" => WatchFrom::New,
+            "all" => WatchFrom::All,
+            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
+                Ok(id) => WatchFrom::After(MessageId(id)),
+                Err(_) => return Err("give unread, new, all, an id, or a time as 2h".to_owned()),
+            },
+            _ => {
+                return parse_duration(text).map(Self::Ago).map_err(|_| {
+                    format!("{text:?} is none of unread, new, all, an id, or a time as 2h")
+                });
+            }
+        };
+        Ok(Self::Place(place))
+    }
+}
+
+fn conflict(message: &str) -> clap::Error {
+    Arguments::command().error(ErrorKind::ArgumentConflict, message)
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
@@ -122,10 +309,21 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err("give a number from 1".to_owned()),
+    }
+}
+
 fn parse_key(text: &str) -> Result<Key, String> {
     text.parse().map_err(|error: Invalid| {
         format!("{error}; give 1 to 64 characters of printable ASCII, no spaces")
     })
+}
+
+fn parse_cursor(text: &str) -> Result<CursorName, String> {
+    text.parse().map_err(|error: Invalid| format!("{error}; give 1 to 64 of a-z 0-9 _ - ."))
 }
 
 fn examples() -> String {
@@ -139,6 +337,11 @@ Examples:
   chat-cli send neko hai neko         send a message
   make 2>&1 | chat-cli send neko      send what a program says
   chat-cli inbox                      read what came in
+  chat-cli watch                      see what comes in
+  chat-cli watch --as worker --exec ./handle.sh
+                                      have each message dealt with, once
+  chat-cli ask neko 'shall I?'        wait for an answer
+  chat-cli unread >/dev/null && echo there is mail
   chat-cli logout
   printf 'auth paff cytus\\ninbox\\n' | chat-cli
                                       the seed's session, as a script
@@ -146,6 +349,7 @@ Examples:
 Environment:
   CHAT_SERVER   where the server listens, as --server
   CHAT_TOKEN    the session to use, instead of the one that `auth` stored
+  NO_COLOR      no colours, also on a terminal
   The session is kept in $XDG_STATE_HOME/chat or ~/.local/state/chat, one a server.
 ";
 
@@ -161,16 +365,25 @@ session is kept in $XDG_STATE_HOME/chat or ~/.local/state/chat, one a server, fo
 const SEND_EXAMPLES: &str = "\
 Examples:
   chat-cli send neko hai neko
+  chat-cli send neko,robo the build is done
   chat-cli send neko -- --not-an-option
   chat-cli send neko < letter.txt            several lines, kept exactly
+  chat-cli send neko -F letter.txt           the same
+  tail -f log | chat-cli send neko --lines   each line a message, as it comes
+  chat-cli send neko --lines --id night-7 -F report.txt
+                                             run it twice: each line is sent once
 
-A connection that breaks is tried again, with the same key, until --timeout is over, so the message
-is stored once. If there is no answer by then, the exit code is 75 and the key is named: sending the
-same text with --key KEY later finds out, and sends it if it was not.";
+A connection that breaks is tried again, with the same id, until --timeout is over, so the message
+is stored once. If there is no answer by then, the exit code is 75 and the id is named: sending the
+same text with --id ID later finds out, and sends it if it was not.
+
+With --lines, line 12 goes under the id ID-12, so the same input with the same ID goes on where it
+stopped. ID has at most 52 characters then. A line that is refused ends it.";
 
 const INBOX_EXAMPLES: &str = "\
 On a terminal: time, sender and text in columns; what could act on the terminal is shown as an
-escape such as \\x1b. Anywhere else, one line of JSON as the seed's client prints it:
+escape such as \\x1b. With --json an object a message. Anywhere else, one line of JSON as the seed's
+client prints it:
   {\"paff\": [{\"msg\": \"hai neko\"}]}
 ({} if there is nothing; more than one line only for more than 64 MiB). Messages count as read when
 they have been written out, so nothing is lost if whoever reads the output goes away.
@@ -178,7 +391,60 @@ they have been written out, so nothing is lost if whoever reads the output goes 
 Examples:
   chat-cli inbox
   chat-cli inbox | jq -r '.paff[].msg'
+  chat-cli inbox --json | jq -r '[.at, .from, .body] | @tsv'
+  chat-cli inbox --peek -n 5                 the oldest five, which stay unread
+  chat-cli inbox --from paff
   chat-cli inbox --raw >> messages.txt";
+
+const HISTORY_EXAMPLES: &str = "\
+On a terminal: time, sender and text in columns. Anywhere else a line a message: time, sender and
+text with tabs between, a line end in the text as \\n; or --json, or --raw. Exit code 1 if there is
+nothing.
+
+Examples:
+  chat-cli history                           the last 20 messages that came in
+  chat-cli history paff -n 100               the conversation with paff
+  chat-cli history paff -n 1 --raw           the last word, exactly";
+
+const ACK_EXAMPLES: &str = "\
+Examples:
+  chat-cli ack 42                            messages up to 42 count as read
+  chat-cli ack --all
+  chat-cli ack 0 --rewind                    everything is unread again
+  chat-cli ack --all --as worker             `watch --as worker` begins with what comes next";
+
+const WATCH_EXAMPLES: &str = "\
+Shows what is unread and then each message as it comes in: in columns on a terminal; anywhere else a
+line a message (time, sender and text with tabs between, a line end in the text as \\n); or --json,
+or --raw. A connection that breaks, and one that is silent for 90 s, is made anew, without a message
+lost or shown twice.
+
+With --as NAME the place is remembered on the server. It moves when a message has been written out,
+or when the command of --exec has ended with 0; without --as nothing is marked as read.
+
+Examples:
+  chat-cli watch
+  chat-cli watch --as log >> messages.txt    stop it and start it again: nothing is missing
+  chat-cli watch --since 2h --exit-at-end    what came in the last two hours
+  chat-cli watch --since new -n 1 --timeout 5m
+                                             wait for the next message; exit code 1 if none comes
+  chat-cli watch --json --events | jq --unbuffered .
+
+  chat-cli watch --as worker --exec ./handle.sh
+      ./handle.sh gets {\"v\": 1, \"id\": 7, \"at\": …, \"from\": \"paff\", \"to\": …, \"body\": …} on its
+      standard input. If it fails it is run again, --max-tries times in all, with longer and longer
+      pauses; then the message is a dead letter and the next one's turn comes. A message may be dealt
+      with twice, if this program is killed between the two; CHAT_ID is the same then.
+  chat-cli watch --as worker --dead          the messages that could not be dealt with
+  chat-cli watch --as worker --dead --clear  show them, and forget them";
+
+const ASK_EXAMPLES: &str = "\
+The answer is the first message of that user after the question. Only its text is printed. It counts
+as read if nothing else is unread. Exit code 1 if none came within --timeout (60s).
+
+Examples:
+  chat-cli ask neko 'deploy to production? (yes/no)' --timeout 10m
+  answer=$(chat-cli ask --timeout 10m neko shall I deploy) && [ \"$answer\" = yes ] && ./deploy";
 
 #[cfg(test)]
 mod tests {
@@ -229,6 +495,40 @@ mod tests {
     }
 
     #[test]
+    fn beginnings_of_a_watch_are_places_and_times() {
+        let after = |id| Since::Place(WatchFrom::After(MessageId(id)));
+        assert_eq!(Since::parse("unread"), Ok(Since::Place(WatchFrom::Unread)));
+        assert_eq!(Since::parse("0"), Ok(after(0)));
+        assert_eq!(Since::parse("7200"), Ok(after(7200)));
+        assert_eq!(Since::parse("2h"), Ok(Since::Ago(Duration::from_secs(7200))));
+        for text in ["", "-1", "h", "99999999999999999999", "yesterday"] {
+            assert!(Since::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn options_may_follow_a_question() {
+        match parse(&["ask", "neko", "shall", "I", "--timeout", "3s", "--", "--go"]).unwrap() {
+            Arguments { command: Some(Command::Ask(ask)), timeout: Some(timeout), .. } => {
+                assert_eq!(ask.text, ["shall", "I", "--go"]);
+                assert_eq!(timeout, Duration::from_secs(3));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn exec_takes_the_rest_of_the_command_line() {
+        let words = ["watch", "-n", "1", "--exec", "sh", "-c", "cat", "--json", "-n"];
+        match parse(&words).unwrap() {
+            Arguments { command: Some(Command::Watch(watch)), json: false, .. } => {
+                assert_eq!(watch.exec, ["sh", "-c", "cat", "--json", "-n"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn wrong_addresses_and_combinations_are_usage_errors() {
         for words in [
             &["--server", "127.0.0.1:0"][..],
@@ -242,6 +542,18 @@ mod tests {
             &["auth"],
             &["send"],
             &["list", "more"],
+            &["--json"],
+            &["send", "neko", "-F", "x", "hai"],
+            &["inbox", "-n", "0"],
+            &["ack"],
+            &["ack", "1", "--all"],
+            &["ack", "1", "--as", "No"],
+            &["revoke"],
+            &["ask", "neko"],
+            &["watch", "--dead"],
+            &["watch", "--as", "w", "--clear"],
+            &["watch", "--since", "soon"],
+            &["watch", "--raw", "--exec", "x"],
         ] {
             let error = parse(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");

@@ -32,14 +32,14 @@ pub fn new_key() -> Result<Key, Failure> {
     text.parse().map_err(|invalid| Failure::trouble(Exit::Internal, format!("no key: {invalid}")))
 }
 
-/// Sends one message to one user, once. Tries again, with the same key, when the connection
+/// Sends one message, once; to several users all or none. Tries again, with the same key, when the connection
 /// breaks, the answer does not come, or the server has no time; blocks for the link's timeout at
 /// the longest. A server that was never reached is a failure at once. When the outcome is not
 /// known at the end, the failure names the key to try again with.
 pub fn deliver(
     link: &mut Link,
     token: Token,
-    to: &UserName,
+    to: &[UserName],
     body: &Body,
     key: &Key,
 ) -> Result<Posted, Failure> {
@@ -47,7 +47,7 @@ pub fn deliver(
     let mut pause = PAUSE_FIRST;
     let mut tries = Tries::default();
     loop {
-        let post = Post { to: vec![to.clone()], body: body.clone(), key: Some(key.clone()) };
+        let post = Post { to: to.to_vec(), body: body.clone(), key: Some(key.clone()) };
         let failure = match verbs::post(link, token, post, end_of_try(deadline)) {
             Ok(posted) => return Ok(posted),
             Err(failure) => tries.judge(failure)?,
@@ -98,7 +98,7 @@ impl Tries {
         }
     }
 
-    fn give_up(&self, last: Failure, link: &Link, to: &UserName, key: &Key) -> Failure {
+    fn give_up(&self, last: Failure, link: &Link, to: &[UserName], key: &Key) -> Failure {
         if !self.may_be_done {
             return last;
         }
@@ -111,11 +111,16 @@ impl Tries {
             link.address(),
             seconds(link.timeout()),
         );
-        let key = key.as_str();
-        Failure::trouble(exit, message).with_hint(format!(
-            "`chat-cli send --key {key} {to} TEXT` with the same text sends it, unless it was sent"
+        let (id, to) = (key.as_str(), names(to, ","));
+        Failure::trouble(exit, message).with_key(key.clone()).with_hint(format!(
+            "`chat-cli send --id {id} {to} TEXT` with the same text sends it, unless it was sent"
         ))
     }
+}
+
+/// Names with `between` between them.
+pub fn names(users: &[UserName], between: &str) -> String {
+    users.iter().map(UserName::as_str).collect::<Vec<_>>().join(between)
 }
 
 /// Half of what is left: a connection that has gone dead leaves time for another.

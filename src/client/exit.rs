@@ -12,6 +12,8 @@ use crate::protocol::refusal::Code;
 pub enum Exit {
     /// It was done.
     Done = 0,
+    /// There was nothing: no unread message, no answer, no session of that number.
+    Nothing = 1,
     /// The command line is wrong.
     Usage = 2,
     /// The text is refused, whoever it is for.
@@ -30,7 +32,7 @@ pub enum Exit {
     Protocol = 76,
     /// There is no session, or the password is wrong.
     NotLoggedIn = 77,
-    /// The environment lacks what the client needs to know.
+    /// The environment lacks what the client needs.
     Configuration = 78,
     /// Ctrl-C.
     Interrupted = 130,
@@ -42,6 +44,7 @@ impl Exit {
     /// Every way to end, lowest number first.
     pub const ALL: &[Self] = &[
         Self::Done,
+        Self::Nothing,
         Self::Usage,
         Self::TextRefused,
         Self::NoUser,
@@ -60,18 +63,39 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Nothing => "nothing matched: nothing unread, no answer, nothing to show",
             Self::Usage => "the command line is wrong",
             Self::TextRefused => "the text is refused: empty, too long, or not UTF-8",
             Self::NoUser => "no such user",
             Self::Unreachable => "the server is not reachable; nothing was sent",
             Self::Internal => "the server failed",
-            Self::LocalFile => "trouble with a local file (session, history, output)",
+            Self::LocalFile => "trouble with a local file (session, history, input, output)",
             Self::TryAgain => "busy, or the outcome is not known: try again",
             Self::Protocol => "the reply is not understood",
             Self::NotLoggedIn => "not logged in, or wrong password",
-            Self::Configuration => "the environment is not usable (HOME)",
+            Self::Configuration => "the environment is not usable (HOME, the command of --exec)",
             Self::Interrupted => "interrupted (Ctrl-C)",
             Self::OutputClosed => "standard output was closed",
+        }
+    }
+
+    /// The word for it in the errors of `--json`, where the protocol has no better one.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Nothing => "nothing",
+            Self::Usage => "usage",
+            Self::TextRefused => "text_refused",
+            Self::NoUser => "no_user",
+            Self::Unreachable => "unreachable",
+            Self::Internal => "internal",
+            Self::LocalFile => "local_file",
+            Self::TryAgain => "try_again",
+            Self::Protocol => "protocol",
+            Self::NotLoggedIn => "not_logged_in",
+            Self::Configuration => "configuration",
+            Self::Interrupted => "interrupted",
+            Self::OutputClosed => "output_closed",
         }
     }
 
@@ -126,7 +150,7 @@ mod tests {
     #[test]
     fn numbers_are_the_documented_ones() {
         let numbers: Vec<u8> = Exit::ALL.iter().map(|&exit| exit as u8).collect();
-        assert_eq!(numbers, [0, 2, 65, 67, 69, 70, 74, 75, 76, 77, 78, 130, 141]);
+        assert_eq!(numbers, [0, 1, 2, 65, 67, 69, 70, 74, 75, 76, 77, 78, 130, 141]);
         assert_eq!(Exit::table().lines().count(), 1 + numbers.len());
     }
 

@@ -3,9 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::address::ServerAddress;
 use super::exit::Exit;
-use super::render::text;
+use super::render::{object, text};
+use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 
 /// Why a command was not done.
@@ -33,6 +36,8 @@ pub enum Failure {
         message: String,
         /// What to do.
         hint: Option<String>,
+        /// The key under which the same may be sent again.
+        key: Option<Key>,
     },
     /// The person thought better of it (Ctrl-C).
     #[error("interrupted")]
@@ -91,13 +96,22 @@ pub enum NoAnswer {
 impl Failure {
     /// Trouble on this side of the connection.
     pub fn trouble(exit: Exit, message: impl Into<String>) -> Self {
-        Self::Trouble { exit, message: message.into(), hint: None }
+        Self::Trouble { exit, message: message.into(), hint: None, key: None }
     }
 
     /// Adds what to do about it. Only [`Trouble`](Self::Trouble) has room for that.
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
         if let Self::Trouble { hint, .. } = &mut self {
             *hint = Some(advice.into());
+        }
+        self
+    }
+
+    /// Adds the key under which the same may be sent again. Only [`Trouble`](Self::Trouble) has
+    /// room for that.
+    pub fn with_key(mut self, given: Key) -> Self {
+        if let Self::Trouble { key, .. } = &mut self {
+            *key = Some(given);
         }
         self
     }
@@ -139,6 +153,33 @@ impl Failure {
         }
     }
 
+    /// [`report`](Self::report) for programs: one JSON object on a line.
+    pub fn report_json(&self, out: &mut dyn Write) {
+        if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted) {
+            return;
+        }
+        let users = match self {
+            Self::Refused(refused) => refused.users.as_slice(),
+            _ => &[],
+        };
+        let key = match self {
+            Self::Trouble { key: Some(key), .. } => Some(key.as_str()),
+            _ => None,
+        };
+        let (error, hint) = (self.to_string(), self.hint());
+        let fields =
+            Fields { error: &error, code: self.word(), exit: self.exit() as u8, hint, users, key };
+        let _ = writeln!(out, "{}", object::line(&fields));
+    }
+
+    /// A stable word for programs: that of the protocol where the server refused.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
+            _ => self.exit().word(),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotLoggedIn | Self::Refused(Refused { code: Some(Code::NoSession), .. }) => {
@@ -156,6 +197,20 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// A failure as an object.
+#[derive(Serialize)]
+struct Fields<'a> {
+    error: &'a str,
+    code: &'static str,
+    exit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    users: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
 }
 
 impl From<Code> for Failure {

@@ -32,20 +32,36 @@ impl FrameDecoder {
 
     /// The next whole frame without its ending; `None` when more bytes are needed first.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Endless> {
-        let rest = &self.buffer[self.scanned..];
-        match rest.windows(REPLY_END.len()).position(|found| found == REPLY_END) {
-            Some(length) => {
-                let (start, end) = (self.start, self.scanned + length);
+        match self.find_end() {
+            Some(end) => {
+                let start = self.start;
                 self.start = end + REPLY_END.len();
                 self.scanned = self.start;
                 Ok(Some(&self.buffer[start..end]))
             }
             None if self.buffer.len() - self.start > REPLY_BYTES_MAX => Err(Endless),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether [`next_frame`](Self::next_frame) has one.
+    pub fn has_frame(&mut self) -> bool {
+        self.find_end().is_some()
+    }
+
+    /// Where the next frame ends. No byte is looked at twice, but for the few of an end.
+    fn find_end(&mut self) -> Option<usize> {
+        let rest = &self.buffer[self.scanned..];
+        match rest.windows(REPLY_END.len()).position(|found| found == REPLY_END) {
+            Some(length) => {
+                self.scanned += length;
+                Some(self.scanned)
+            }
             None => {
                 // The end may lie across two pieces.
                 let overlap = REPLY_END.len() - 1;
-                self.scanned = self.start.max(self.buffer.len().saturating_sub(overlap));
-                Ok(None)
+                self.scanned = self.scanned.max(self.buffer.len().saturating_sub(overlap));
+                None
             }
         }
     }

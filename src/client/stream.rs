@@ -169,6 +169,13 @@ impl Stream {
         self.turn(deadline, Goal::Told)
     }
 
+    /// Whether something has arrived that [`next`](Self::next) will look at without waiting. It may
+    /// turn out to be nothing to tell.
+    pub fn has_more(&mut self) -> bool {
+        let has_frame = |live: &mut Live| live.frames.has_frame();
+        !self.waiting.is_empty() || self.connection.as_mut().is_some_and(has_frame)
+    }
+
     /// Has the server move a cursor, without waiting for its answer. Lost with a connection, it is
     /// asked for again on the next.
     pub fn ack(&mut self, ack: Ack) {

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, stdin, stdout};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// How wide a terminal is that does not say.
 const COLUMNS_DEFAULT: usize = 80;
 
@@ -13,6 +15,15 @@ pub fn is_prompted() -> bool {
 /// Whether what is written to standard output is shown to a person.
 pub fn is_shown() -> bool {
     stdout().is_terminal()
+}
+
+/// Whether whoever read standard output has gone away. Writing would tell, but there may be nothing
+/// to write for hours. Does not block.
+pub fn is_output_closed() -> bool {
+    let output = stdout();
+    let mut polled = [PollFd::new(&output, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    poll(&mut polled, Some(&Timespec::default())).is_ok() && polled[0].revents().intersects(gone)
 }
 
 /// The columns of the terminal that standard output is.

@@ -241,8 +241,24 @@ fn parse_json<F: DeserializeOwned>(
     }
     in_session(token, || {
         let fields = if fields.is_empty() { "{}" } else { fields };
-        check(serde_json::from_str(fields).map_err(bad_argument)?)
+        if !fields.starts_with('{') {
+            return Err(bad_argument("give one JSON object"));
+        }
+        check(read_arguments(fields)?)
     })
+}
+
+/// Reads the JSON; what is wrong is told with the name of the field that it is in.
+fn read_arguments<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
+    let mut json = serde_json::Deserializer::from_str(fields);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        // At the top there is no field, but a text that names it.
+        if path == "." { bad_argument(error) } else { bad_argument(format!("{path}: {error}")) }
+    })?;
+    json.end().map_err(bad_argument)?;
+    Ok(read)
 }
 
 /// The argument of a verb that takes none: `{}`.
@@ -392,6 +408,27 @@ mod tests {
         };
         assert_eq!(refusal.code, Code::BadArgument);
         assert!(refusal.message.contains("uppto"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn wrong_json_fields_are_named() {
+        for (line, field) in [
+            (r#"ack {"upto": -1}"#, "upto"),
+            (r#"ack {"upto": "x"}"#, "upto"),
+            (r#"ack {"upto": 1, "rewind": 1}"#, "rewind"),
+            (r#"post {"to": ["a", 7], "body": "x"}"#, "to[1]"),
+            (r#"post {"to": ["a"]}"#, "body"),
+            (r#"fetch {"since": "yesterday"}"#, "since"),
+            (r#"watch {"from": "old"}"#, "from"),
+            (r#"passwd {"old": "x", "new": ""}"#, "new"),
+        ] {
+            let (verb, fields) = line.split_once(' ').unwrap();
+            let line = format!("{verb} {TOKEN} {fields}");
+            let Ok(Request::InSession { action: Err(refusal), .. }) = Request::parse(&line) else {
+                panic!("{line} is taken");
+            };
+            assert!(refusal.message.contains(field), "{line}: {}", refusal.message);
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::json;
+use super::reply::REPLY_END;
+
 /// Makes [`Code`] with its word on the wire, and the way back.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
@@ -141,9 +144,16 @@ impl Refusal {
         self
     }
 
+    /// Appends what a stream ends with: an event, so that it is not taken for a reply.
+    pub fn encode_end(&self, out: &mut Vec<u8>) {
+        json::encode(&RefusalFields { event: Some("end"), ..self.fields() }, out);
+        out.extend_from_slice(REPLY_END);
+    }
+
     pub(super) fn fields(&self) -> RefusalFields<'_> {
         RefusalFields {
             status: "ERROR",
+            event: None,
             code: self.code.as_str(),
             message: &self.message,
             users: &self.users,
@@ -161,6 +171,8 @@ impl From<Code> for Refusal {
 #[derive(Serialize)]
 pub(super) struct RefusalFields<'a> {
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]

@@ -25,6 +25,13 @@ pub enum CloseReason {
     Panicked,
 }
 
+impl CloseReason {
+    /// The server ends it, and has said why, or has said all that it had to.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::WrongProtocol | Self::Stopping)
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -133,6 +133,16 @@ impl Connection {
         None
     }
 
+    /// So much is unsent that nothing more is executed or read from the log before it is less.
+    pub fn is_congested(&self) -> bool {
+        self.unsent().len() >= OUTBOX_BYTES_BUSY
+    }
+
+    /// Something has been asked for that is not answered, or answered and not sent.
+    pub fn is_busy(&self) -> bool {
+        !self.is_waiting_for_peer() || !self.unsent().is_empty() || self.decoder.has_partial_line()
+    }
+
     /// Says how the request that was given out last is being executed.
     pub fn executing(&mut self, pace: Pace) {
         self.alone |= pace == Pace::Alone;
@@ -172,10 +182,7 @@ impl Connection {
     /// After which id the stream is to read now, if it is. While much is unsent it reads nothing:
     /// the log is its queue.
     pub fn next_read(&mut self, now: Instant) -> Option<MessageId> {
-        if self.closing.is_some()
-            || self.closed.is_some()
-            || self.unsent().len() >= OUTBOX_BYTES_BUSY
-        {
+        if self.closing.is_some() || self.closed.is_some() || self.is_congested() {
             return None;
         }
         let stream = self.stream.as_mut()?;
@@ -195,7 +202,7 @@ impl Connection {
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;
-                Reply::from(refusal).encode(&mut self.output);
+                refusal.encode_end(&mut self.output);
             }
         }
         self.stream.is_some()
@@ -264,8 +271,8 @@ impl Connection {
         let reading_by = [self.first_request_by, self.partial_line_by];
         let reading_by = reading_by.into_iter().filter(|_| self.is_waiting_for_peer());
         // Where much is unsent, it is the writing that is waited for.
-        let busy = self.unsent().len() >= OUTBOX_BYTES_BUSY;
-        let stream = self.stream.as_ref().filter(|_| !busy).map(|stream| stream.deadline());
+        let tells = !self.is_congested() && self.closing.is_none();
+        let stream = self.stream.as_ref().filter(|_| tells).map(|stream| stream.deadline());
         reading_by.chain([self.write_by, stream]).flatten().min()
     }
 
@@ -283,7 +290,7 @@ impl Connection {
             && self.closed.is_none()
             && !self.alone
             && self.slots.len() < PIPELINED_REQUESTS_MAX
-            && self.unsent().len() < OUTBOX_BYTES_BUSY
+            && !self.is_congested()
     }
 
     fn next_line(&mut self) -> Option<Result<Request, Refusal>> {

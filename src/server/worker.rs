@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -22,9 +23,12 @@ use crate::service::{Answer, Deliver, Responder, Service, Ticket, Watcher};
 
 /// The token of the waker; the connections' tokens are their places in the slab.
 const WAKER: Token = Token(usize::MAX);
-/// How much is read at a time, and how often before it is another connection's turn.
+/// How much is read at a time, and how often (or how often a congested connection goes on) before
+/// it is another connection's turn.
 const READ_BYTES: usize = 64 * 1024;
-const READS_IN_TURN: usize = 4;
+const TURNS_MAX: usize = 4;
+/// How long what a peer still sends is read after the server has said its last.
+const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// How many events are taken from the system at a time.
 const EVENTS_MAX: usize = 1024;
 
@@ -59,6 +63,10 @@ struct Peer {
     awaited: Option<Instant>,
     /// What the connection's stream reads with, where it is one.
     watcher: Option<Watcher>,
+    /// Everything has been said; why, and until when the rest is read.
+    lingering: Option<(CloseReason, Instant)>,
+    /// It was sending, or waiting for an answer, when the end began.
+    was_sending: bool,
     _permit: Permit,
 }
 
@@ -184,6 +192,8 @@ impl Worker {
                 read_closed: false,
                 awaited: None,
                 watcher: None,
+                lingering: None,
+                was_sending: false,
                 _permit: permit,
             });
         }
@@ -212,6 +222,7 @@ impl Worker {
     fn begin_stop(&mut self, by: Instant, ready: &mut Vec<usize>) {
         self.stop_by = Some(by);
         for (index, peer) in &mut self.connections {
+            peer.was_sending = peer.connection.is_busy();
             peer.connection.stop();
             ready.push(index);
         }
@@ -230,7 +241,10 @@ impl Worker {
     /// until it has to wait or others have waited long enough.
     fn serve(&mut self, index: usize, now: Instant) {
         let Some(peer) = self.connections.get_mut(index) else { return };
-        let mut reads = 0;
+        if peer.lingering.is_some() {
+            return self.linger(index, now);
+        }
+        let mut turns = 0;
         loop {
             while let Some((sequence, request)) = peer.connection.next_request(now) {
                 let generation = peer.generation;
@@ -241,20 +255,66 @@ impl Worker {
             if let (Some(after), Some(watcher)) = (peer.connection.next_read(now), &peer.watcher) {
                 watcher.read(after);
             }
+            let was_congested = peer.connection.is_congested();
             peer.write(now);
-            if !peer.readable || !peer.connection.wants_input() {
+            // What was held back because too much was unsent goes on now: nothing else calls.
+            let relieved = was_congested && !peer.connection.is_congested();
+            let readable = peer.readable && peer.connection.wants_input();
+            if !relieved && !readable {
                 break;
             }
-            if reads == READS_IN_TURN {
+            if turns == TURNS_MAX {
                 self.unfinished.push(index);
                 break;
             }
-            peer.read(&mut self.scratch);
-            reads += 1;
+            if !relieved {
+                peer.read(&mut self.scratch);
+            }
+            turns += 1;
         }
         match peer.connection.close_reason(now) {
+            Some(reason) if reason.is_ours() => self.begin_linger(index, reason, now),
             Some(reason) => self.remove(index, reason),
             None => self.await_deadline(index),
+        }
+    }
+
+    /// The server has said its last. A socket that is closed with something unread in it sends a
+    /// reset, which takes from the peer what it has not read yet: so the rest of what it sends is
+    /// read first, if it is sending anything, until it has read that there is nothing more.
+    fn begin_linger(&mut self, index: usize, reason: CloseReason, now: Instant) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        let _ = peer.stream.shutdown(Shutdown::Write);
+        let until = self.stop_by.unwrap_or(now + LINGER_WAIT).min(now + LINGER_WAIT);
+        peer.lingering = Some((reason, until));
+        // Readiness may have been told already.
+        peer.readable = true;
+        self.linger(index, now);
+    }
+
+    fn linger(&mut self, index: usize, now: Instant) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        let Some((reason, until)) = peer.lingering else { return };
+        let mut turns = 0;
+        while peer.readable && turns < TURNS_MAX {
+            match peer.stream.read(&mut self.scratch) {
+                Ok(0) => return self.remove(index, reason),
+                Ok(_) => peer.was_sending = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => peer.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.remove(index, reason),
+            }
+            turns += 1;
+        }
+        if !peer.was_sending || until <= now {
+            return self.remove(index, reason);
+        }
+        if peer.readable {
+            self.unfinished.push(index);
+        }
+        if peer.awaited.is_none_or(|awaited| until < awaited) {
+            peer.awaited = Some(until);
+            self.deadlines.push(Reverse((until, index, peer.generation)));
         }
     }
 

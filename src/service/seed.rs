@@ -38,16 +38,33 @@ pub fn seed(store: &Store, wanted: bool) -> Result<bool, SeedError> {
     if wait(|done| store.is_seeded(done))? {
         return Ok(false);
     }
-    let users = if wanted { users()? } else { Vec::new() };
+    let users = if wanted { hashed_users()? } else { Vec::new() };
     Ok(wait(|done| store.seed_users(users, done))?)
 }
 
-fn users() -> Result<Vec<NewUser>, SeedError> {
-    let users: Vec<SeedUser> =
-        serde_json::from_str(SEED).map_err(|error| SeedError::Users(error.to_string()))?;
+/// Who can be logged in as by everybody who has read the source, once [`seed`] has been done.
+/// Blocks; changes nothing.
+///
+/// # Errors
+/// See [`SeedError`].
+pub fn users_with_published_password(
+    store: &Store,
+    wanted: bool,
+) -> Result<Vec<UserName>, SeedError> {
+    if wanted && !wait(|done| store.is_seeded(done))? {
+        return Ok(seed_users()?.into_iter().map(|user| user.name).collect());
+    }
+    Ok(wait(|done| store.users_with_published_password(done))?)
+}
+
+fn seed_users() -> Result<Vec<SeedUser>, SeedError> {
+    serde_json::from_str(SEED).map_err(|error| SeedError::Users(error.to_string()))
+}
+
+fn hashed_users() -> Result<Vec<NewUser>, SeedError> {
     // Hashing is slow on purpose: all at once.
     let hashing: Vec<_> =
-        users.into_iter().map(|user| thread::spawn(move || user.hashed())).collect();
+        seed_users()?.into_iter().map(|user| thread::spawn(move || user.hashed())).collect();
     let hashed = hashing.into_iter().map(|user| user.join().ok().flatten());
     let users: Option<Vec<NewUser>> = hashed.collect();
     users.ok_or_else(|| SeedError::Users("a password could not be hashed".to_owned()))
@@ -80,7 +97,7 @@ mod tests {
 
     #[test]
     fn five_users_of_the_seed_are_in_the_binary() {
-        let users: Vec<SeedUser> = serde_json::from_str(SEED).unwrap();
+        let users = seed_users().unwrap();
         let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
         assert_eq!(names, ["paff", "neko", "robo", "ivy", "vanessa"]);
         assert!(users.iter().all(|user| user.password == "cytus"));

@@ -73,8 +73,11 @@ impl Watcher {
     /// for. The session is looked at first, and counts as used.
     pub fn read(&self, after: MessageId) {
         let (back, ticket) = self.subscription.way_back();
-        let live = self.service.sessions.find(&self.session.token, Timestamp::now());
-        if !matches!(live, Lookup::Live(_)) {
+        let found = self.service.sessions.find(&self.session.token, Timestamp::now());
+        if let Lookup::Expired(id) = found {
+            self.service.store.end_session(id, drop);
+        }
+        if !matches!(found, Lookup::Live(_)) {
             return back.deliver(ticket, Answer::Page(StreamPage::Over(Code::NoSession.into())));
         }
         self.subscription.rearm();

@@ -7,14 +7,16 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
+use super::migrations;
 
 /// Stands in the header of every file of ours: `CHAT` in ASCII.
 pub(super) const APPLICATION_ID: u32 = 0x4348_4154;
 
-/// The bytes that every SQLite 3 file begins with, and where in the header our number stands
-/// (the SQLite file format, section 1.3).
+/// The bytes that every SQLite 3 file begins with, and where in the header the number of its schema
+/// and ours stand (the SQLite file format, section 1.3).
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
+const USER_VERSION_AT: usize = 60;
 const APPLICATION_ID_AT: usize = 68;
 
 /// A database file that is ours to open: its lock is held for as long as this lives.
@@ -74,7 +76,9 @@ fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     let no_input = |problem| OpenError::NoInput { path: given.to_owned(), problem };
     match fs::canonicalize(given) {
         Ok(path) if path.is_dir() => return Err(no_input("is a folder, not a database file")),
-        Ok(path) => return Ok(path),
+        Ok(path) if path.is_file() => return Ok(path),
+        // Opening a pipe would wait for its other end, for ever.
+        Ok(_) => return Err(no_input("is not a file, but a device, a pipe or a socket")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(io_error(given, error)),
     }
@@ -112,7 +116,11 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
     if id != APPLICATION_ID.to_be_bytes() {
         return Err(not_ours("is the database of another program"));
     }
-    Ok(())
+    // What stands in the log only is found later; but most newer files are told here, before
+    // anything is put beside them.
+    let mut version = [0; 4];
+    version.copy_from_slice(&header[USER_VERSION_AT..USER_VERSION_AT + 4]);
+    migrations::check_version(u32::from_be_bytes(version) as usize, path)
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {

@@ -117,7 +117,8 @@ impl Store {
     ) {
         let one = append.to.len() == 1;
         let statements = if one { Statements::One } else { Statements::Several };
-        self.writer.submit(statements, move |context| insert(context, &append), done);
+        let bytes = append.body.as_str().len() * append.to.len();
+        self.writer.submit_sized(statements, bytes, move |context| insert(context, &append), done);
     }
 
     /// Reads what is after a cursor of the reader. The cursor stays where it is.
@@ -405,7 +406,8 @@ enum Direction {
 }
 
 /// Reads until the page is full or the log ends. The rows come out of an index in the order of
-/// their ids, so nothing is read that does not go into the page (but what `since` leaves out).
+/// their ids, so nothing is read that does not go into the page, but what `since` and `with` leave
+/// out.
 fn page(
     connection: &Connection,
     selection: &Selection,

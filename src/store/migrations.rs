@@ -31,15 +31,23 @@ pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Open
     if let SchemaVersion::Outside(version) = version {
         // Not even the log is folded in when this connection closes.
         let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        return Err(OpenError::NotOurs {
-            path: path.to_owned(),
-            problem: format!(
-                "has schema {version}, which is newer than this program knows; use the chat-server that made it"
-            ),
-        });
+        return check_version(version.get(), path);
     }
     set_up(connection).map_err(|error| OpenError::from_sqlite(path, &error))?;
     migrations.to_latest(connection).map_err(failed)
+}
+
+/// Refuses a file of a newer schema.
+pub(super) fn check_version(version: usize, path: &Path) -> Result<(), OpenError> {
+    if version <= STEPS.dirs().count() {
+        return Ok(());
+    }
+    Err(OpenError::NotOurs {
+        path: path.to_owned(),
+        problem: format!(
+            "has schema {version}, which is newer than this program knows; use the chat-server that made it"
+        ),
+    })
 }
 
 /// Our number goes into the header before anything else, so that a file that has anything in it

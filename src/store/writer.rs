@@ -26,8 +26,12 @@ use crate::queue::{PushError, Queue, Taken};
 pub(super) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
 /// The most operations of one transaction: bounds how long an answer waits for its neighbours.
 const BATCH_OPERATIONS_MAX: usize = 4_096;
-/// From how many pages of log on the writer folds it in between two batches: 16 MiB.
-const CHECKPOINT_PAGES: i32 = 4_096;
+/// The most text of one transaction, in bytes; one operation is always done.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// From how many pages of log on the writer folds it in between two batches: 48 MiB, which leaves
+/// room for a batch under the log's size limit. Fewer pages mean a wait of some milliseconds more
+/// often, more pages a longer one: with these, fewer than one send in a hundred meets it.
+const CHECKPOINT_PAGES: i32 = 12_288;
 /// How long the writer waits for work before it folds in the whole log.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long the writer waits for somebody else's lock on the file (a person at the `sqlite3`
@@ -99,6 +103,8 @@ impl Memory {
 
 trait Operation: Send {
     fn statements(&self) -> Statements;
+    /// How much text it stores.
+    fn bytes(&self) -> usize;
     /// Does it, inside the open transaction. `false` where it failed.
     fn apply(&mut self, context: &mut Context<'_>) -> bool;
     /// Tells the outcome: of the operation where the commit went well, else of the commit.
@@ -109,6 +115,7 @@ trait Operation: Send {
 
 struct Pending<A, D, T> {
     statements: Statements,
+    bytes: usize,
     apply: Option<A>,
     outcome: Option<Result<T, StoreError>>,
     done: D,
@@ -122,6 +129,10 @@ where
 {
     fn statements(&self) -> Statements {
         self.statements
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn apply(&mut self, context: &mut Context<'_>) -> bool {
@@ -193,8 +204,19 @@ impl Writer {
         apply: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send + 'static,
         done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
+        self.submit_sized(statements, 0, apply, done);
+    }
+
+    /// [`Self::submit`], for what stores so many bytes of text.
+    pub(super) fn submit_sized<T: Send + 'static>(
+        &self,
+        statements: Statements,
+        bytes: usize,
+        apply: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
         // The one allocation of a write: operations of different kinds wait in one queue.
-        let pending = Pending { statements, apply: Some(apply), outcome: None, done };
+        let pending = Pending { statements, bytes, apply: Some(apply), outcome: None, done };
         if let Err((operation, error)) = self.queue.push(Box::new(pending) as Box<dyn Operation>) {
             operation.finish(Err(match error {
                 PushError::Full => StoreError::Busy,
@@ -253,12 +275,7 @@ impl Batches {
         let mut batch = Vec::new();
         loop {
             match self.queue.take(&mut batch, BATCH_OPERATIONS_MAX, IDLE) {
-                Taken::Items => {
-                    self.execute(&mut batch);
-                    if LOG_PAGES.get() >= CHECKPOINT_PAGES {
-                        self.checkpoint("PASSIVE");
-                    }
-                }
+                Taken::Items => self.execute_all(&mut batch),
                 Taken::Nothing if LOG_PAGES.get() > 0 => self.checkpoint("TRUNCATE"),
                 Taken::Nothing => {}
                 Taken::Closed => break,
@@ -267,6 +284,23 @@ impl Batches {
         self.checkpoint("TRUNCATE");
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+    }
+
+    /// As many transactions as the size of what is stored asks for. Leaves `batch` empty.
+    fn execute_all(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
+        while !batch.is_empty() {
+            let mut bytes = 0;
+            let fits = batch.iter().take_while(|operation| {
+                bytes += operation.bytes();
+                bytes <= BATCH_BYTES_MAX
+            });
+            let rest = batch.split_off(fits.count().max(1));
+            self.execute(batch);
+            *batch = rest;
+            if LOG_PAGES.get() >= CHECKPOINT_PAGES {
+                self.checkpoint("PASSIVE");
+            }
         }
     }
 
@@ -346,6 +380,9 @@ impl Batches {
     /// Folds the log into the file. `PASSIVE` does what it can without waiting for readers;
     /// `TRUNCATE` is for when nobody is waiting, and leaves an empty log.
     fn checkpoint(&self, mode: &str) {
+        // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
+        // long as it likes: they are folded in later, and nobody waits for that.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
         let folded =
             self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
                 let (busy, pages, folded): (i32, i32, i32) =
@@ -363,6 +400,7 @@ impl Batches {
                 }
             },
         }
+        let _ = self.connection.busy_timeout(LOCK_WAIT);
     }
 
     fn fail(&self, problem: &str) {

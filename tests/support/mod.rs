@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -35,6 +36,15 @@ impl Server {
         let options = options.iter().map(ToString::to_string).collect();
         let (child, address) = spawn(&folder.path().join("chat.sqlite"), &options);
         Self { child, address, folder, options }
+    }
+
+    /// Starts a server on a copy of a database.
+    pub fn start_from(database: &Path) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("chat.sqlite");
+        std::fs::copy(database, &path).expect("a copy");
+        let (child, address) = spawn(&path, &Vec::new());
+        Self { child, address, folder, options: Vec::new() }
     }
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
@@ -94,6 +104,11 @@ impl Server {
     /// Stops it with SIGTERM and waits for its end.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);
+        self.child.wait().expect("the server has ended")
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("the server has ended")
     }
 
@@ -224,7 +239,7 @@ impl Wire {
                 return Some(self.received.drain(..searched + end + 4).collect());
             }
             searched = self.received.len().saturating_sub(3);
-            match self.stream.read(&mut chunk) {
+            match read_some(&mut self.stream, &mut chunk) {
                 Ok(0) => return None,
                 Ok(count) => self.received.extend_from_slice(&chunk[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
@@ -277,6 +292,33 @@ impl Wire {
             _ => rest,
         }
     }
+}
+
+/// Reads once. A read with a timeout is interrupted now and then when a process that another test
+/// has started ends (signal(7)); it is begun again.
+pub fn read_some(mut stream: impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Sets a flag to `false` at the end, also when a test fails before it: who waits for it in another
+/// thread would else wait for ever.
+pub struct Ending<'a>(pub &'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// How much of something a test does: `full` where `CHAT_TEST_FULL` is set, as CI does, and
+/// `short` for whoever waits for it.
+pub fn scaled(short: usize, full: usize) -> usize {
+    if std::env::var_os("CHAT_TEST_FULL").is_some() { full } else { short }
 }
 
 /// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed, and can be given in

@@ -2,9 +2,13 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use crate::client::arguments::AuthArguments;
+use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
+use crate::client::render::{View, object};
 use crate::client::session::{self, Session, TOKEN_VARIABLE};
 use crate::client::state_folder::StateFolder;
 use crate::client::{password, terminal, verbs};
@@ -12,7 +16,12 @@ use crate::model::UserName;
 use crate::protocol::refusal::Code;
 
 /// Logs in and stores the session. The token is told only where no person sees it.
-pub fn run(arguments: &AuthArguments, link: &mut Link, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(
+    arguments: &AuthArguments,
+    view: View,
+    link: &mut Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
     let user: UserName = arguments.user.parse().map_err(|_| Code::UnknownUser)?;
     // First, so that nobody logs in to a session that cannot be kept.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
@@ -28,10 +37,17 @@ pub fn run(arguments: &AuthArguments, link: &mut Link, out: &mut dyn Write) -> R
         return Err(failure);
     }
     let user = &session.user;
-    if terminal::is_shown() {
-        writeln!(out, "username {user} logged in")?;
+    let revealed = (!terminal::is_shown()).then(|| token.reveal());
+    if view.is_json {
+        let mut fields = json!({"user": user});
+        if let Some(token) = revealed {
+            fields["token"] = token.into();
+        }
+        writeln!(out, "{}", object::line(&fields))?;
+    } else if let Some(token) = revealed {
+        writeln!(out, "username {user} logged in, token {token}")?;
     } else {
-        writeln!(out, "username {user} logged in, token {}", token.reveal())?;
+        writeln!(out, "username {user} logged in")?;
     }
     if std::env::var_os(TOKEN_VARIABLE).is_some_and(|text| !text.is_empty()) {
         let _ = writeln!(
@@ -39,5 +55,5 @@ pub fn run(arguments: &AuthArguments, link: &mut Link, out: &mut dyn Write) -> R
             "note: {TOKEN_VARIABLE} is set, and goes before the session just stored"
         );
     }
-    Ok(())
+    Ok(Exit::Done)
 }

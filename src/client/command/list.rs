@@ -2,15 +2,28 @@
 
 use std::io::Write;
 
+use serde_json::json;
+
+use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::json_line;
+use crate::client::render::{View, json_line, object};
 use crate::client::{session, verbs};
 
+/// What stands before the names in the seed's text.
+const PREFIX: &str = "List user: ";
+
 /// Prints who is logged in, as the seed's JSON text.
-pub fn run(link: &mut Link, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.address())?;
-    let users = verbs::list(link, token)?;
-    writeln!(out, "{}", json_line(&users))?;
-    Ok(())
+    let told = verbs::list(link, token)?;
+    if view.is_json {
+        let names = told.as_str().and_then(|text| text.strip_prefix(PREFIX));
+        let names = names.ok_or_else(|| link.not_understood("the reply is no list of users"))?;
+        let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();
+        writeln!(out, "{}", object::line(&json!({"users": names})))?;
+    } else {
+        writeln!(out, "{}", json_line(&told))?;
+    }
+    Ok(Exit::Done)
 }

@@ -1,37 +1,172 @@
-//! `chat-cli send TO [TEXT…]`
+//! `chat-cli send TO[,TO…] [TEXT…]`
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
+use super::{parse_user, unknown};
 use crate::client::arguments::SendArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
+use crate::client::render::{View, object};
 use crate::client::{delivery, session};
-use crate::model::{BODY_BYTES_MAX, Body, Invalid, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, Invalid, Token, UserName};
+use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
 use crate::protocol::refusal::Code;
+use crate::protocol::reply::Posted;
 
-/// Sends one message, once: see [`delivery::deliver`].
-pub fn run(arguments: SendArguments, link: &mut Link, out: &mut dyn Write) -> Result<(), Failure> {
-    if arguments.text.is_empty() && io::stdin().is_terminal() {
+/// What stands for standard input.
+const STDIN: &str = "-";
+
+/// With `--lines`, what is added to the id has at most so many bytes: `-` and a number.
+const LINE_NUMBER_BYTES_MAX: usize = 12;
+
+/// Sends one message, once, or one a line: see [`delivery::deliver`].
+pub fn run(
+    arguments: SendArguments,
+    view: View,
+    link: &mut Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let text = match arguments.text.as_slice() {
+        [word] if word == STDIN => &[],
+        words => words,
+    };
+    let is_stdin = text.is_empty() && arguments.file.as_deref().is_none_or(|path| path == STDIN);
+    if is_stdin && arguments.text.is_empty() && io::stdin().is_terminal() {
         return Err(Failure::trouble(Exit::Usage, "there is no text")
             .with_hint("chat-cli send TO TEXT, or pipe it: PROGRAM | chat-cli send TO"));
     }
     let (token, _) = session::current(link.address())?;
-    let to: UserName = arguments.to.parse().map_err(|_| Code::UnknownRecipient)?;
-    let text = match arguments.text.as_slice() {
-        [] => read_text(io::stdin().lock())?,
-        words => words.join(OsStr::new(" ")),
-    };
-    let body = body(text)?;
-    let key = match arguments.key {
+    let to = parse_recipients(&arguments.to)?;
+    let key = match arguments.id {
         Some(key) => key,
         None => delivery::new_key()?,
     };
-    delivery::deliver(link, token, &to, &body, &key)?;
-    writeln!(out, "message sent to {to}")?;
-    Ok(())
+    let mut sender = Sender { link, token, to, view, out };
+    if !text.is_empty() {
+        sender.send(&body(text.join(OsStr::new(" ")))?, &key, None)?;
+        return sender.tell();
+    }
+    let input: Box<dyn Read> = match &arguments.file {
+        Some(path) if !is_stdin => Box::new(File::open(path).map_err(|error| {
+            Failure::trouble(Exit::LocalFile, format!("cannot read {}: {error}", path.display()))
+        })?),
+        _ => Box::new(io::stdin().lock()),
+    };
+    if arguments.lines {
+        sender.send_lines(BufReader::new(input), &key)
+    } else {
+        sender.send(&body(read_text(input)?)?, &key, None)?;
+        sender.tell()
+    }
+}
+
+/// Sends to the same users again and again.
+struct Sender<'a> {
+    link: &'a mut Link,
+    token: Token,
+    to: Vec<UserName>,
+    view: View,
+    out: &'a mut dyn Write,
+}
+
+impl Sender<'_> {
+    fn send(&mut self, body: &Body, key: &Key, line: Option<usize>) -> Result<(), Failure> {
+        let posted = delivery::deliver(self.link, self.token, &self.to, body, key)
+            .map_err(|failure| naming_users(failure, self.to.len()))?;
+        if self.view.is_json {
+            let Posted { at, duplicate, sent, .. } = &posted;
+            for copy in sent {
+                let (to, id, key) = (copy.to.as_str(), copy.id.0, key.as_str());
+                let fields = object::Sent { to, id, at: *at, key, duplicate: *duplicate, line };
+                writeln!(self.out, "{}", object::line(&fields))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self) -> Result<Exit, Failure> {
+        if !self.view.is_json {
+            writeln!(self.out, "message sent to {}", delivery::names(&self.to, ", "))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Sends each line as it comes. Line 7 goes under the key `KEY-7`, so that the same input with
+    /// the same key goes on where it stopped.
+    fn send_lines(&mut self, mut input: impl BufRead, key: &Key) -> Result<Exit, Failure> {
+        if key.as_str().len() > KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX {
+            let max = KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX;
+            let message = format!("with --lines the id has at most {max} characters");
+            return Err(Failure::trouble(Exit::Usage, message));
+        }
+        let mut sent = 0_usize;
+        let mut number = 0;
+        while let Some(line) = read_line(&mut input)? {
+            number += 1;
+            if line.is_empty() {
+                continue;
+            }
+            let line_key = format!("{}-{number}", key.as_str());
+            let done = line_key
+                .parse()
+                .map_err(|invalid: Invalid| Failure::trouble(Exit::Usage, invalid.to_string()))
+                .and_then(|line_key| {
+                    self.send(&body(OsString::from_vec(line))?, &line_key, Some(number))
+                });
+            done.map_err(|failure| at_line(failure, number, key))?;
+            if self.view.is_json {
+                // Whoever waits for the next line can see that this one is sent.
+                self.out.flush()?;
+            }
+            sent += 1;
+        }
+        if !self.view.is_json {
+            let what = if sent == 1 { "message" } else { "messages" };
+            writeln!(self.out, "{sent} {what} sent to {}", delivery::names(&self.to, ", "))?;
+        }
+        Ok(if sent == 0 { Exit::Nothing } else { Exit::Done })
+    }
+}
+
+fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
+    let names: Vec<&str> = text.split(',').collect();
+    if names.len() == 1 {
+        return Ok(vec![parse_user(text)?]);
+    }
+    let wrong = names.iter().filter(|name| name.parse::<UserName>().is_err());
+    let wrong: Vec<String> = wrong.map(ToString::to_string).collect();
+    if !wrong.is_empty() {
+        return Err(naming_users(unknown(wrong), names.len()));
+    }
+    names.into_iter().map(parse_user).collect()
+}
+
+/// Of several recipients it has to be told which are meant.
+fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
+    if let Failure::Refused(Refused { message, users, .. }) = &mut failure
+        && recipients > 1
+        && !users.is_empty()
+    {
+        *message = format!("{message}: {}", users.join(", "));
+    }
+    failure
+}
+
+/// Says which line failed, and how to go on.
+fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
+    if matches!(failure, Failure::Output(_)) {
+        return failure;
+    }
+    Failure::trouble(failure.exit(), format!("line {number}: {failure}"))
+        .with_key(key.clone())
+        .with_hint(format!(
+            "the lines before it are sent; with --lines --id {} the same input goes on from there",
+            key.as_str()
+        ))
 }
 
 /// A text as a message; what the server would refuse is refused here, in its words.
@@ -45,12 +180,10 @@ pub fn body(text: OsString) -> Result<Body, Failure> {
 }
 
 /// All of `input`, less one line feed at its end: what programs print ends in one.
-fn read_text(input: impl Read) -> Result<OsString, Failure> {
+pub fn read_text(input: impl Read) -> Result<OsString, Failure> {
     let mut bytes = Vec::new();
     let read = input.take(BODY_BYTES_MAX as u64 + 2).read_to_end(&mut bytes);
-    read.map_err(|error| {
-        Failure::trouble(Exit::LocalFile, format!("cannot read standard input: {error}"))
-    })?;
+    read.map_err(unreadable)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }
@@ -58,6 +191,25 @@ fn read_text(input: impl Read) -> Result<OsString, Failure> {
         return Err(too_long().into());
     }
     Ok(OsString::from_vec(bytes))
+}
+
+/// The next line without its ending (LF or CR LF); `None` at the end. A line that is too long for a
+/// message is given with its beginning alone, which is too long too.
+fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
+    let mut line = Vec::new();
+    let mut limited = input.take(BODY_BYTES_MAX as u64 + 2);
+    let count = limited.read_until(b'\n', &mut line).map_err(unreadable)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+    }
+    Ok((count > 0).then_some(line))
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::trouble(Exit::LocalFile, format!("cannot read the text: {error}"))
 }
 
 fn too_long() -> Refused {

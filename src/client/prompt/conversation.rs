@@ -2,21 +2,21 @@
 
 use std::io::{self, Write};
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::board::{Board, Progress};
 use super::line::Line;
 use super::live::Live;
-use crate::client::command::{inbox, send};
+use crate::client::command::{inbox, revoke, send};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::inbox::{Clock, Layout};
+use crate::client::render::messages::moment;
 use crate::client::render::{json_line, text};
 use crate::client::session::{self, Session};
-use crate::client::{delivery, password, terminal, verbs};
-use crate::model::{CursorName, MessageId, SessionId, Timestamp, Token, UserName};
+use crate::client::{delivery, password, verbs};
+use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 
@@ -246,7 +246,8 @@ impl Conversation {
         let token = self.token()?;
         let to: UserName = to.parse().map_err(|_| Code::UnknownRecipient)?;
         let body = send::body(text.into())?;
-        delivery::deliver(&mut self.link, token, &to, &body, &delivery::new_key()?)?;
+        let (recipients, key) = (std::slice::from_ref(&to), delivery::new_key()?);
+        delivery::deliver(&mut self.link, token, recipients, &body, &key)?;
         self.live.board().know(&to);
         writeln!(out, "message sent to {to}")?;
         Ok(())
@@ -274,7 +275,7 @@ impl Conversation {
         if page.messages.is_empty() {
             writeln!(out, "no messages")?;
         }
-        let mut layout = Layout::new(terminal::columns(), Clock::Local);
+        let mut layout = Layout::for_terminal(Clock::Local);
         out.write_all(layout.page(&page.messages).as_bytes())?;
         Ok(())
     }
@@ -294,18 +295,19 @@ impl Conversation {
     fn sessions(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
         let sessions = verbs::sessions(&mut self.link, token)?.sessions;
-        writeln!(out, "{:>6}     {:<16}  last used", "id", "opened")?;
+        writeln!(out, "{:>6}    {:<19}  last used", "id", "opened")?;
         for session in sessions {
             let current = if session.current { "*" } else { "" };
-            let (opened, used) = (moment(session.created_at), moment(session.last_seen_at));
-            writeln!(out, "{:>6} {current:<1}   {opened}  {used}", session.id.0)?;
+            let opened = moment(session.created_at, Clock::Local);
+            let used = moment(session.last_seen_at, Clock::Local);
+            writeln!(out, "{:>6} {current:<1}  {opened}  {used}", session.id.0)?;
         }
         Ok(())
     }
 
     fn revoke(&mut self, which: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let revoke = match (which, which.parse()) {
+        let sessions = match (which, which.parse()) {
             ("others", _) => Revoke::Others(True),
             (_, Ok(id)) => Revoke::Session(SessionId(id)),
             _ => {
@@ -313,8 +315,8 @@ impl Conversation {
                 return Ok(());
             }
         };
-        let ended = verbs::revoke(&mut self.link, token, revoke)?.ended;
-        writeln!(out, "{}", ended_sessions(ended))?;
+        let ended = verbs::revoke(&mut self.link, token, sessions)?.ended;
+        writeln!(out, "{}", revoke::told(ended))?;
         Ok(())
     }
 
@@ -327,7 +329,7 @@ impl Conversation {
             return Err(Failure::trouble(Exit::Usage, message));
         }
         let ended = verbs::passwd(&mut self.link, token, Passwd { old, new })?.ended;
-        writeln!(out, "password changed, {}", ended_sessions(ended))?;
+        writeln!(out, "password changed, {}", revoke::told(ended))?;
         Ok(())
     }
 
@@ -345,19 +347,8 @@ impl Conversation {
     }
 }
 
-fn ended_sessions(count: usize) -> String {
-    match count {
-        1 => "1 session ended".to_owned(),
-        count => format!("{count} sessions ended"),
-    }
-}
-
 /// Those whom `list` names are users.
 fn know_listed(board: &Board, told: &Value) {
     let names = told.as_str().and_then(|told| told.strip_prefix("List user: ")).unwrap_or_default();
     names.split(',').filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
-}
-
-fn moment(at: Timestamp) -> String {
-    at.to_calendar().to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
 }

@@ -41,7 +41,7 @@ pub struct Painter {
 impl Painter {
     /// For what is on this board.
     pub fn new(board: Arc<Board>) -> Self {
-        let layout = Layout::new(terminal::columns(), Clock::Local).since_today();
+        let layout = Layout::for_terminal(Clock::Local).since_today();
         Self { board, layout: RefCell::new(layout), announced: Cell::new(None) }
     }
 

@@ -6,16 +6,17 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::text;
 use super::wrap::wrap;
-use crate::model::Message;
+use super::{color, relative, text};
+use crate::client::terminal;
+use crate::model::{Message, Timestamp};
 
 /// Texts are at least this wide, however narrow the terminal is.
 const TEXT_COLUMNS_MIN: usize = 16;
 
-/// `  10:54  `: what stands before the sender.
-const TIME_COLUMNS: usize = 9;
-/// What stands between the sender and the text.
+/// `10:54`
+const TIME_COLUMNS: usize = 5;
+/// What stands before the time, between time and sender, and between the sender and the text.
 const GAP_COLUMNS: usize = 2;
 
 /// Which clock times are shown by.
@@ -26,25 +27,34 @@ pub enum Clock {
     Local,
     /// UTC.
     Utc,
+    /// How long ago: `2 min ago`.
+    Relative,
 }
 
 /// Lays out messages, page after page, as one list.
 #[derive(Debug)]
 pub struct Layout {
     columns: usize,
+    clock: Clock,
     zone: TimeZone,
+    is_colored: bool,
     /// The day of the last line for a day.
     day: Option<Date>,
 }
 
 impl Layout {
-    /// For a terminal of so many columns.
+    /// For the terminal that standard output is.
+    pub fn for_terminal(clock: Clock) -> Self {
+        Self { is_colored: color::is_wanted(), ..Self::new(terminal::columns(), clock) }
+    }
+
+    /// For a terminal of so many columns, without colours.
     pub fn new(columns: usize, clock: Clock) -> Self {
         let zone = match clock {
-            Clock::Local => TimeZone::system(),
+            Clock::Local | Clock::Relative => TimeZone::system(),
             Clock::Utc => TimeZone::UTC,
         };
-        Self { columns, zone, day: None }
+        Self { columns, clock, zone, is_colored: false, day: None }
     }
 
     /// As if a line for today had been written: only messages of another day get one.
@@ -63,20 +73,16 @@ impl Layout {
         let mut out = String::new();
         let names = messages.iter().map(|message| message.from.as_str().len());
         let sender_columns = names.max().unwrap_or(0);
-        let indent = TIME_COLUMNS + sender_columns + GAP_COLUMNS;
+        let indent = 3 * GAP_COLUMNS + self.time_columns() + sender_columns;
         let text_columns = self.columns.saturating_sub(indent).max(TEXT_COLUMNS_MIN);
         for message in messages {
-            let moment = message.at.to_calendar().to_zoned(self.zone.clone());
-            if self.day != Some(moment.date()) {
-                self.day = Some(moment.date());
-                let _ = writeln!(out, "{}", moment.strftime("%a %Y-%m-%d"));
-            }
-            let _ = write!(
-                out,
-                "  {}  {:<sender_columns$}  ",
-                moment.strftime("%H:%M"),
-                message.from.as_str()
-            );
+            self.time(message.at, &mut out);
+            let padding = sender_columns - message.from.as_str().len() + GAP_COLUMNS;
+            let _ = if self.is_colored {
+                write!(out, "{}{:padding$}", color::name(&message.from), "")
+            } else {
+                write!(out, "{}{:padding$}", message.from, "")
+            };
             let lines = text::visible_lines(message.body.as_str());
             let pieces = lines.iter().flat_map(|line| wrap(line, text_columns));
             for (index, piece) in pieces.enumerate() {
@@ -85,6 +91,30 @@ impl Layout {
             }
         }
         out
+    }
+
+    fn time_columns(&self) -> usize {
+        match self.clock {
+            Clock::Local | Clock::Utc => TIME_COLUMNS,
+            Clock::Relative => relative::COLUMNS_MAX,
+        }
+    }
+
+    /// The time, with what stands around it; before it, on a line of its own, the day if it is a
+    /// new one.
+    fn time(&mut self, at: Timestamp, out: &mut String) {
+        const GAP: &str = "  ";
+        if self.clock == Clock::Relative {
+            let (said, columns) = (relative::ago(at, Timestamp::now()), self.time_columns());
+            let _ = write!(out, "{GAP}{said:>columns$}{GAP}");
+            return;
+        }
+        let moment = at.to_calendar().to_zoned(self.zone.clone());
+        if self.day != Some(moment.date()) {
+            self.day = Some(moment.date());
+            let _ = writeln!(out, "{}", moment.strftime("%a %Y-%m-%d"));
+        }
+        let _ = write!(out, "{GAP}{}{GAP}", moment.strftime("%H:%M"));
     }
 }
 
@@ -145,6 +175,26 @@ mod tests {
     }
 
     #[test]
+    fn relative_times_stand_before_the_sender_and_need_no_day() {
+        let mut layout = Layout::new(80, Clock::Relative);
+        let page = layout.page(&[
+            message("paff", Timestamp::now().0 - 180_000, "one\ntwo"),
+            message("ivy", 0, "old"),
+        ]);
+        let expected =
+            "   3 min ago  paff  one\n                    two\n  1970-01-01  ivy   old\n";
+        assert_eq!(page, expected);
+    }
+
+    #[test]
+    fn names_are_coloured_and_columns_stay() {
+        let mut layout = layout(80);
+        layout.is_colored = true;
+        let page = layout.page(&[message("paff", NOON, "a"), message("ivy", NOON, "b")]);
+        assert!(page.contains("m  a\n") && page.contains("m   b\n"), "{page:?}");
+    }
+
+    #[test]
     fn texts_of_others_cannot_act() {
         let page = layout(80).page(&[message("paff", NOON, "\x1b[2J\u{202e}x\r\n\x07")]);
         assert!(page.contains("\\x1b[2J\\u{202e}x\n") && page.contains("\\x07\n"), "{page}");
@@ -157,10 +207,10 @@ mod tests {
             columns in 1usize..100,
         ) {
             let page = layout(columns).page(&[message("paff", NOON, &body)]);
-            let widest = columns.max(TIME_COLUMNS + 4 + GAP_COLUMNS + TEXT_COLUMNS_MIN);
+            let widest = columns.max(3 * GAP_COLUMNS + TIME_COLUMNS + 4 + TEXT_COLUMNS_MIN);
             for (index, line) in page.lines().enumerate().skip(1) {
                 prop_assert!(line.width() <= widest);
-                let indent = " ".repeat(TIME_COLUMNS + 4 + GAP_COLUMNS);
+                let indent = " ".repeat(3 * GAP_COLUMNS + TIME_COLUMNS + 4);
                 prop_assert!(index == 1 || line.is_empty() || line.starts_with(&indent));
             }
         }

@@ -1,0 +1,177 @@
+//! What is measured on, and what it costs there: the machine, its disk's fsync, a process's
+//! processor time and switches.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::param::clock_ticks_per_second;
+
+const BLOCK_BYTES: usize = 4096;
+/// The blocks that are written over in turn: 1 MiB.
+const BLOCKS: u64 = 256;
+
+/// How often a second this disk takes 4 KiB over old ones and says that they are durable.
+pub fn fsync_rate(folder: &Path, time: Duration) -> Result<f64> {
+    let path = folder.join("fsync");
+    let file = File::create(&path)?;
+    let block = [b'x'; BLOCK_BYTES];
+    for index in 0..BLOCKS {
+        file.write_all_at(&block, index * BLOCK_BYTES as u64)?;
+    }
+    file.sync_all()?;
+    let begin = Instant::now();
+    let mut count = 0;
+    while begin.elapsed() < time {
+        file.write_all_at(&block, count % BLOCKS * BLOCK_BYTES as u64)?;
+        file.sync_data()?;
+        count += 1;
+    }
+    let rate = count as f64 / begin.elapsed().as_secs_f64();
+    fs::remove_file(path)?;
+    Ok(rate)
+}
+
+/// What a process has used so far, all its threads together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    pub processor: Duration,
+    /// Context switches, wanted or not.
+    pub switches: u64,
+}
+
+impl Usage {
+    /// As the system tells it; threads that have ended are left out.
+    pub fn of(pid: u32) -> Result<Self> {
+        let mut usage = Self::default();
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let task = task?.path();
+            let (Ok(times), Ok(status)) = (
+                fs::read_to_string(task.join("schedstat")),
+                fs::read_to_string(task.join("status")),
+            ) else {
+                continue;
+            };
+            let nanoseconds = times.split(' ').next().and_then(|field| field.parse().ok());
+            usage.processor += Duration::from_nanos(nanoseconds.unwrap_or(0));
+            let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
+            usage.switches += switches
+                .filter_map(|line| line.rsplit('\t').next()?.parse::<u64>().ok())
+                .sum::<u64>();
+        }
+        Ok(usage)
+    }
+
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            processor: self.processor.saturating_sub(earlier.processor),
+            switches: self.switches.saturating_sub(earlier.switches),
+        }
+    }
+}
+
+/// When other programs take less of the processors, a measurement is undisturbed.
+pub const BYSTANDERS_MAX: f64 = 0.1;
+/// How long it is waited for that, and how long it has to last.
+const QUIET_WAIT: Duration = Duration::from_secs(120);
+const QUIET_TIME: Duration = Duration::from_millis(300);
+
+/// Waits until other programs leave the processors alone; not for ever.
+pub fn wait_for_quiet() -> Result<()> {
+    let begin = Instant::now();
+    while begin.elapsed() < QUIET_WAIT {
+        let bystanders = Bystanders::watch(std::process::id())?;
+        thread::sleep(QUIET_TIME);
+        if bystanders.share()? < BYSTANDERS_MAX {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Tells how much of the processors went to programs that have no part in the measurement.
+pub struct Bystanders {
+    pids: [u32; 2],
+    begin: Instant,
+    busy: Duration,
+    usage: Usage,
+}
+
+impl Bystanders {
+    /// From now on; everybody is a bystander but `server` and this process.
+    pub fn watch(server: u32) -> Result<Self> {
+        let pids = [server, std::process::id()];
+        Ok(Self { pids, begin: Instant::now(), busy: busy()?, usage: of_all(pids)? })
+    }
+
+    /// What they took of the processors since, from 0 to 1. Threads of the kernel that write for
+    /// the server count as bystanders: some hundredths.
+    pub fn share(&self) -> Result<f64> {
+        let own = of_all(self.pids)?.since(self.usage).processor;
+        let others = (busy()?.saturating_sub(self.busy)).saturating_sub(own);
+        let processors = thread::available_parallelism()?.get() as f64;
+        Ok(others.as_secs_f64() / self.begin.elapsed().as_secs_f64() / processors)
+    }
+}
+
+fn of_all(pids: [u32; 2]) -> Result<Usage> {
+    let [one, other] = pids.map(Usage::of);
+    let (one, other) = (one?, other?);
+    Ok(Usage {
+        processor: one.processor + other.processor,
+        switches: one.switches + other.switches,
+    })
+}
+
+/// How long the processors have not been idle, added up (proc_stat(5)).
+fn busy() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().context("/proc/stat is empty")?;
+    let fields = line.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    // All but idle, waiting for the disk, and guests, which are in the first two.
+    let ticks: u64 = [0, 1, 2, 5, 6, 7].iter().filter_map(|&index| fields.get(index)).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
+}
+
+/// One paragraph on the machine, its kernel and the file system of `folder`.
+pub fn description(folder: &Path) -> String {
+    let field = |path: &str, name: &str| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split(':').nth(1)).unwrap_or("?").trim().to_owned()
+    };
+    let processors = thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{} × {} (family {}, model {}), {} memory, Linux {}; database on {}",
+        processors,
+        field("/proc/cpuinfo", "model name"),
+        field("/proc/cpuinfo", "cpu family"),
+        field("/proc/cpuinfo", "model\t"),
+        field("/proc/meminfo", "MemTotal"),
+        kernel.trim(),
+        file_system(folder)
+    )
+}
+
+/// Device and type of the file system that a folder is on.
+pub fn file_system(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let over = mounts.filter(|fields| fields.len() > 2 && folder.starts_with(fields[1]));
+    // The longest path; of several on the same one, the last is on top.
+    let over = over.max_by_key(|fields| fields[1].len());
+    over.map_or("?".to_owned(), |fields| format!("{} ({})", fields[0], fields[2]))
+}
+
+/// How many threads of the whole machine ran or wanted to lately: beyond what is measured here,
+/// somebody else's.
+pub fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("?").to_owned()
+}

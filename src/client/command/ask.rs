@@ -1,0 +1,82 @@
+//! `chat-cli ask USER TEXT…`
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use super::{parse_user, send};
+use crate::client::arguments::{ASK_TIMEOUT_DEFAULT, AskArguments, TIMEOUT_DEFAULT};
+use crate::client::exit::Exit;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::render::{View, object, text};
+use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
+use crate::client::{delivery, session, terminal, verbs};
+use crate::model::{CursorName, Message, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Watch, WatchFrom};
+
+/// Sends the question once, and prints the first message of the user after it; that none came in
+/// time is [`Exit::Nothing`]. An answer that came before this began to wait is found as well.
+pub fn run(
+    arguments: AskArguments,
+    timeout: Option<Duration>,
+    view: View,
+    link: &mut Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let (token, _) = session::current(link.address())?;
+    let user = parse_user(&arguments.user)?;
+    let question = match arguments.text.as_slice() {
+        [word] if word == "-" => send::read_text(io::stdin().lock())?,
+        words => words.join(OsStr::new(" ")),
+    };
+    let key = match arguments.id {
+        Some(key) => key,
+        None => delivery::new_key()?,
+    };
+    let deadline = Instant::now() + timeout.unwrap_or(ASK_TIMEOUT_DEFAULT);
+    let to = std::slice::from_ref(&user);
+    let asked = delivery::deliver(link, token, to, &send::body(question)?, &key)?;
+    let begin = Watch { cursor: None, from: WatchFrom::After(asked.id) };
+    let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
+    let mut stream = Stream::new(link.address().clone(), token, begin, patience);
+    let Some(answer) = wait(&mut stream, &user, deadline)? else { return Ok(Exit::Nothing) };
+    if view.is_json {
+        writeln!(out, "{}", object::message(&answer))?;
+    } else if terminal::is_shown() {
+        for line in text::visible_lines(answer.body.as_str()) {
+            writeln!(out, "{line}")?;
+        }
+    } else {
+        writeln!(out, "{}", answer.body.as_str())?;
+    }
+    out.flush()?;
+    count_as_read(link, token, &answer)?;
+    Ok(Exit::Done)
+}
+
+fn wait(
+    stream: &mut Stream,
+    user: &UserName,
+    deadline: Instant,
+) -> Result<Option<Message>, Failure> {
+    while let Some(told) = stream.next(Some(deadline))? {
+        if let Told::Message(message) = told
+            && message.from == *user
+        {
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
+}
+
+/// Only if nothing else is unread before it: nobody has seen that.
+fn count_as_read(link: &mut Link, token: Token, answer: &Message) -> Result<(), Failure> {
+    let (cursor, upto) = (CursorName::inbox(), answer.id);
+    let from = FetchFrom::Cursor(cursor.clone());
+    let unread = verbs::fetch(link, token, Fetch { from, with: None, since: None, limit: 1 })?;
+    if unread.messages.first().is_some_and(|first| first.id == upto) {
+        verbs::ack(link, token, Ack { cursor, upto, rewind: false, dead: None })?;
+    }
+    Ok(())
+}

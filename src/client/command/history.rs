@@ -1,0 +1,46 @@
+//! `chat-cli history [USER] [-n N]`
+
+use std::io::Write;
+
+use super::parse_user;
+use crate::client::arguments::HistoryArguments;
+use crate::client::exit::Exit;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::render::View;
+use crate::client::render::messages::Messages;
+use crate::client::{session, verbs};
+use crate::model::{Message, MessageId};
+use crate::protocol::arguments::{FETCH_MESSAGES_MAX, Fetch, FetchFrom};
+
+/// Shows the newest messages, the oldest of them first. Changes nothing.
+pub fn run(
+    arguments: &HistoryArguments,
+    view: View,
+    link: &mut Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let (token, _) = session::current(link.address())?;
+    let with = arguments.user.as_deref().map(parse_user).transpose()?;
+    // Pages come newest first, and are shown the other way round.
+    let mut pages: Vec<Vec<Message>> = Vec::new();
+    let mut before = MessageId(i64::MAX);
+    let mut missing = arguments.count;
+    while missing > 0 {
+        let (from, limit) = (FetchFrom::Before(before), missing.min(FETCH_MESSAGES_MAX));
+        let fetch = Fetch { from, with: with.clone(), since: None, limit };
+        let page = verbs::fetch(link, token, fetch)?;
+        let Some(first) = page.messages.first() else { break };
+        before = first.id;
+        missing = missing.saturating_sub(page.messages.len());
+        pages.push(page.messages);
+        if !page.more {
+            break;
+        }
+    }
+    let mut messages = Messages::of(view, arguments.raw);
+    for page in pages.iter().rev() {
+        messages.write(page, out)?;
+    }
+    Ok(if pages.is_empty() { Exit::Nothing } else { Exit::Done })
+}

@@ -1,0 +1,25 @@
+//! `chat-cli unread`
+
+use std::io::Write;
+
+use crate::client::exit::Exit;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::render::{View, object};
+use crate::client::{session, verbs};
+
+/// Prints how much is unread, then how much of it by whom. It ends with [`Exit::Nothing`] when
+/// nothing is, so that it can stand in an `if`.
+pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let (token, _) = session::current(link.address())?;
+    let unread = verbs::unread(link, token)?;
+    if view.is_json {
+        writeln!(out, "{}", object::line(&unread))?;
+    } else {
+        writeln!(out, "{}", unread.unread)?;
+        for sender in &unread.senders {
+            writeln!(out, "{}\t{}", sender.count, sender.from)?;
+        }
+    }
+    Ok(if unread.unread == 0 { Exit::Nothing } else { Exit::Done })
+}

@@ -1,0 +1,46 @@
+//! Colours, where there is somebody to see them.
+
+use std::env;
+use std::fmt::{self, Display};
+
+use crate::client::terminal;
+use crate::model::UserName;
+
+/// Those of the terminal's own colours that can be read on black and on white.
+const COLORS: [u8; 6] = [31, 32, 33, 34, 35, 36];
+
+/// Whether standard output is to be coloured: it is a terminal, which is not a dumb one, and nobody
+/// asked for no colour (<https://no-color.org>).
+pub fn is_wanted() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    terminal::is_shown()
+        && !is_set("NO_COLOR")
+        && env::var_os("TERM").is_none_or(|name| name != "dumb")
+}
+
+/// A user's name in the colour that it always has.
+pub fn name(name: &UserName) -> impl Display {
+    let color = COLORS[fnv1a(name.as_str().as_bytes()) as usize % COLORS.len()];
+    fmt::from_fn(move |out| write!(out, "\x1b[{color}m{name}\x1b[0m"))
+}
+
+/// Not the standard library's, which may change: a name is to keep its colour.
+fn fnv1a(bytes: &[u8]) -> u32 {
+    let hash = |hash: u32, &byte: &u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    bytes.iter().fold(0x811c_9dc5, hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_a_colour_of_their_own() {
+        let shown = |text: &str| name(&text.parse().unwrap()).to_string();
+        assert_eq!(shown("paff"), shown("paff"));
+        let colors = ["paff", "neko", "robo", "ivy", "vanessa"];
+        let colors: std::collections::HashSet<_> =
+            colors.iter().map(|text| shown(text)[..5].to_owned()).collect();
+        assert!(colors.len() >= 3, "{colors:?}");
+    }
+}

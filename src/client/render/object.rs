@@ -1,0 +1,68 @@
+//! What `--json` prints: one object a line, with the version of its shape, in ASCII.
+
+use serde::Serialize;
+
+use crate::model::{Message, Timestamp};
+use crate::protocol::json;
+
+/// The version of the shapes. It rises when a field goes away or changes its meaning; a new field
+/// is no new version.
+pub const VERSION: u32 = 1;
+
+/// The fields as one line, without its ending, `v` first.
+pub fn line(fields: &impl Serialize) -> String {
+    json::to_string(&Versioned { v: VERSION, fields })
+}
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    v: u32,
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+/// The object of one message.
+pub fn message(message: &Message) -> String {
+    line(message)
+}
+
+/// The object of a message that was sent to one recipient.
+#[derive(Debug, Serialize)]
+pub struct Sent<'a> {
+    /// Whom it was sent to.
+    pub to: &'a str,
+    /// Its id.
+    pub id: i64,
+    /// When the server took it.
+    pub at: Timestamp,
+    /// The key that it was sent under.
+    pub key: &'a str,
+    /// It had been sent before.
+    pub duplicate: bool,
+    /// The line of the input that it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MessageId;
+
+    #[test]
+    fn objects_begin_with_their_version_and_are_one_line_of_ascii() {
+        let message = super::message(&Message {
+            id: MessageId(7),
+            at: Timestamp(0),
+            from: "paff".parse().unwrap(),
+            to: "neko".parse().unwrap(),
+            body: "a\n猫".parse().unwrap(),
+        });
+        let at = "1970-01-01T00:00:00.000Z";
+        let body = "a\\n\\u732b";
+        let expected = format!(
+            r#"{{"v": 1, "id": 7, "at": "{at}", "from": "paff", "to": "neko", "body": "{body}"}}"#
+        );
+        assert_eq!(message, expected);
+    }
+}

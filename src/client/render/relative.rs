@@ -1,0 +1,47 @@
+//! How long ago something was, as a person says it.
+
+use crate::model::Timestamp;
+
+/// The widest that [`ago`] says.
+pub const COLUMNS_MAX: usize = 10;
+
+/// `just now`, `2 min ago`, `3 h ago`, `yesterday`, `5 days ago`, and the date (UTC) from a week on.
+/// A moment that is still to come, by a clock that is wrong, is `just now`.
+pub fn ago(moment: Timestamp, now: Timestamp) -> String {
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    match now.0.saturating_sub(moment.0) {
+        ..MINUTE => "just now".to_owned(),
+        past @ MINUTE..HOUR => format!("{} min ago", past / MINUTE),
+        past @ HOUR..DAY => format!("{} h ago", past / HOUR),
+        past if past < 2 * DAY => "yesterday".to_owned(),
+        past if past < 7 * DAY => format!("{} days ago", past / DAY),
+        _ => moment.to_calendar().strftime("%Y-%m-%d").to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_largest_unit_that_fits() {
+        let now = Timestamp(1_795_435_200_000); // 2026-11-23T12:00:00Z
+        for (seconds, words) in [
+            (-100, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (3599, "59 min ago"),
+            (3600, "1 h ago"),
+            (86_399, "23 h ago"),
+            (86_400, "yesterday"),
+            (6 * 86_400, "6 days ago"),
+            (7 * 86_400, "2026-11-16"),
+        ] {
+            let said = ago(Timestamp(now.0 - seconds * 1000), now);
+            assert_eq!(said, words);
+            assert!(said.len() <= COLUMNS_MAX, "{said}");
+        }
+    }
+}
