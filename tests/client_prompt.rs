@@ -187,8 +187,13 @@ fn inbox_is_laid_out_for_reading_and_harmless() {
     paff.run(["send", "neko", "hai neko"]);
     vanessa.run_with_input(["send", "neko"], "one\n  two\x1b[2J\u{202e}\n");
     paff.run(["send", "neko", &"猫".repeat(40)]);
-    let mut terminal = prompt_of("neko", &home);
-    let told = answer(&mut terminal, "Command neko:", "inbox");
+    let mut terminal = prompt(&home);
+    terminal.line("auth neko cytus");
+    terminal.wait_for_end("3 unread messages, type inbox\nCommand neko (3):");
+    terminal.line("inbox");
+    terminal.wait_for_end("\nCommand neko:");
+    let screen = terminal.screen();
+    let (_, told) = screen.rsplit_once("Command neko (3):inbox\n").expect("the inbox");
     let rows: Vec<&str> = told.lines().collect();
     // The line of the day; and another, should midnight fall between the messages.
     let messages: Vec<String> = rows
@@ -238,8 +243,9 @@ fn stored_session_is_taken_over_and_forgotten_when_it_ends() {
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.wait_for_end("Command paff:");
     server.connect().done(format!("logout {}", home.token()));
+    terminal.wait_for_end("log in again with `auth USER`\nCommand paff:");
     terminal.line("list");
-    terminal.wait_for_end("Error, Session Tidak Ditemukan\nCommand :");
+    terminal.wait_for_end("Error, not authorized\nCommand :");
     assert!(!file.exists());
 }
 

@@ -2,11 +2,15 @@
 //!
 //! Reading lines, understanding them ([`mod@line`]) and doing them are apart: [`classic`] is the
 //! seed's session to the letter, for scripts; [`terminal`] edits lines for a person and has
-//! [`conversation`] do them.
+//! [`conversation`] do them. What arrives meanwhile goes from [`live`] by the [`board`] to the
+//! [`painter`].
 
+pub mod board;
 pub mod classic;
 pub mod conversation;
 pub mod line;
+pub mod live;
+pub mod painter;
 pub mod terminal;
 
 use std::io::{IsTerminal, Write, stdin};

@@ -117,6 +117,13 @@ impl Server {
         (self.child, self.address) = spawn(&self.database(), &self.options);
     }
 
+    /// Starts it again on the same database, at the address it had, after it has ended.
+    pub fn start_again_at_its_address(&mut self) {
+        let listen = ["--listen".to_owned(), self.address.to_string()];
+        let options: Vec<String> = self.options.iter().cloned().chain(listen).collect();
+        (self.child, self.address) = spawn(&self.database(), &options);
+    }
+
     /// A new connection.
     pub fn connect(&self) -> Wire {
         Wire::connect(self.address)

@@ -20,7 +20,14 @@ pub const CTRL_C: &str = "\x03";
 pub const CTRL_D: &str = "\x04";
 pub const CTRL_R: &str = "\x12";
 pub const CTRL_U: &str = "\x15";
+pub const CTRL_L: &str = "\x0c";
 pub const UP: &str = "\x1b[A";
+pub const DOWN: &str = "\x1b[B";
+pub const LEFT: &str = "\x1b[D";
+pub const ENTER: &str = "\r";
+pub const TAB: &str = "\t";
+pub const PASTE_BEGIN: &str = "\x1b[200~";
+pub const PASTE_END: &str = "\x1b[201~";
 pub const BACKSPACE: &str = "\x7f";
 
 /// A program on a terminal of 80 columns and 40 rows, or as told. It is killed when this is
@@ -87,6 +94,11 @@ impl Terminal {
     pub fn cursor_row(&self) -> String {
         let (row, _) = self.parser.screen().cursor_position();
         self.parser.screen().contents_between(row, 0, row, self.parser.screen().size().1)
+    }
+
+    /// How many columns stand before the cursor in its row.
+    pub fn cursor_column(&self) -> u16 {
+        self.parser.screen().cursor_position().1
     }
 
     /// Everything that was ever written to the terminal.

@@ -81,7 +81,17 @@ impl Session {
             Line::Auth { password: None, .. } | Line::Incomplete => {
                 writeln!(out, "-Maaf, command tidak benar")?;
             }
-            Line::Empty | Line::Help | Line::Quit | Line::Unknown => {
+            // What the prompt for a person has beyond the seed's verbs.
+            Line::History { .. }
+            | Line::Unread
+            | Line::Whoami
+            | Line::Sessions
+            | Line::Revoke { .. }
+            | Line::Passwd
+            | Line::Help
+            | Line::Quit
+            | Line::Empty
+            | Line::Unknown => {
                 writeln!(out, "*Maaf, command tidak benar")?;
             }
         }
@@ -191,6 +201,9 @@ mod tests {
             ("", "*Maaf, command tidak benar"),
             ("help", "*Maaf, command tidak benar"),
             ("quit", "*Maaf, command tidak benar"),
+            ("history", "*Maaf, command tidak benar"),
+            ("revoke", "*Maaf, command tidak benar"),
+            ("passwd", "*Maaf, command tidak benar"),
             ("auth", "-Maaf, command tidak benar"),
             ("auth paff", "-Maaf, command tidak benar"),
             ("send neko", "-Maaf, command tidak benar"),

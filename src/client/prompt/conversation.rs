@@ -2,15 +2,22 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
+use super::board::{Board, Progress};
 use super::line::Line;
-use crate::client::command::{inbox, send};
+use super::live::Live;
+use crate::client::command::{inbox, revoke, send};
+use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::inbox::Clock;
-use crate::client::render::json_line;
+use crate::client::render::inbox::{Clock, Layout};
+use crate::client::render::messages::moment;
+use crate::client::render::{json_line, text};
 use crate::client::session::{self, Session};
 use crate::client::{delivery, password, verbs};
-use crate::model::{Token, UserName};
+use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 
 /// What `help` prints.
@@ -19,16 +26,29 @@ auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
 list                   who is logged in
 send USER TEXT         send a message, exactly once
 inbox                  show unread messages, and mark them as read
+history [USER]         show the last messages that came in, or those with USER both ways
+unread                 how many unread messages there are, and from whom
+whoami                 who you are
+passwd                 change the password; your other sessions end
+sessions               your sessions
+revoke ID | others     end one of your sessions, or all the others
 logout                 end the session
 help                   this list
 quit, exit, Ctrl-D     leave; you stay logged in until `logout`
-Ctrl-C clears the line, Ctrl-R searches the lines you typed before.
+Messages that arrive appear above the line you type. They count as read with
+your next Enter, unless older ones wait in `inbox`: the prompt says how many.
+Tab completes, Ctrl-C clears the line, Ctrl-R searches the lines you typed.
+What you paste is one text, line ends and all, until you press Enter.
 ";
+
+/// How many messages `history` shows.
+const HISTORY_MESSAGES: usize = 20;
 
 /// A conversation with the server, on behalf of one user at a time.
 #[derive(Debug)]
 pub struct Conversation {
     link: Link,
+    live: Live,
     session: Option<Session>,
 }
 
@@ -42,25 +62,59 @@ pub enum After {
 }
 
 impl Conversation {
-    /// Begins with a session, if there is one. Nothing is connected before the first command.
-    pub fn new(link: Link, session: Option<Session>) -> Self {
-        Self { link, session }
+    /// A conversation of nobody yet. Nothing is connected.
+    pub fn new(link: Link, live: Live) -> Self {
+        Self { link, live, session: None }
+    }
+
+    /// Goes on with a session, and tells what is unread. The server need not be there.
+    pub fn begin(&mut self, session: Session, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(out, "username {} logged in", session.user)?;
+        self.live.follow(&session);
+        self.session = Some(session);
+        self.tell_unread(out)
     }
 
     /// What the next line is asked for with.
     pub fn prompt(&self) -> String {
         let user = self.session.as_ref().map_or("", |session| session.user.as_str());
-        format!("Command {user}:")
+        match self.live.board().unread() {
+            0 => format!("Command {user}:"),
+            unread => format!("Command {user} ({unread}):"),
+        }
     }
 
     /// Does one line, and tells the person what came of it. Fails only when they cannot be told.
     pub fn execute(&mut self, line: &str, out: &mut dyn Write) -> Result<After, Failure> {
-        let failure = match self.try_execute(line, out) {
-            Ok(after) => return Ok(after),
-            Err(failure) => failure,
+        if self.live.board().progress() == Progress::Ended {
+            // They have been told.
+            self.forget_session();
+        }
+        self.read_what_was_shown();
+        let after = match self.try_execute(line, out) {
+            Ok(after) => after,
+            Err(failure) => {
+                self.tell(&failure, out)?;
+                match failure {
+                    Failure::Output(_) => return Err(failure),
+                    _ => After::GoOn,
+                }
+            }
         };
-        match &failure {
-            Failure::Output(_) => return Err(failure),
+        if after == After::GoOn {
+            if self.live.board().lacks_unread() {
+                self.tell_unread(out)?;
+            } else if self.live.board().unread() > 0 {
+                // Somebody else may have read them.
+                self.count_unread();
+            }
+        }
+        Ok(after)
+    }
+
+    fn tell(&mut self, failure: &Failure, out: &mut dyn Write) -> Result<(), Failure> {
+        match failure {
+            Failure::Output(_) => {}
             Failure::Refused(refused) => writeln!(out, "{}", refused.line())?,
             Failure::NotLoggedIn => writeln!(out, "Error, {failure}")?,
             _ => {
@@ -71,7 +125,49 @@ impl Conversation {
         if failure.ends_session() {
             self.forget_session();
         }
-        Ok(After::GoOn)
+        Ok(())
+    }
+
+    /// Whoever pressed Enter has seen what stood above the line. Where the server does not take it
+    /// now, it counts as read with a later Enter, or is told again by `inbox`.
+    fn read_what_was_shown(&mut self) {
+        if let (Some(session), Some(upto)) = (&self.session, self.live.board().readable()) {
+            let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
+            if verbs::ack(&mut self.link, session.token, ack).is_ok() {
+                self.live.board().read(upto);
+            }
+        }
+    }
+
+    /// Asks how much is unread and who there is, and tells what is unread if it is something.
+    fn tell_unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        self.count_unread();
+        let board = self.live.board();
+        if let Some(session) = &self.session
+            && board.progress() == Progress::Connected
+            && let Ok(told) = verbs::list(&mut self.link, session.token)
+        {
+            know_listed(board, &told);
+        }
+        match board.unread() {
+            0 => {}
+            1 => writeln!(out, "1 unread message, type inbox")?,
+            count => writeln!(out, "{count} unread messages, type inbox")?,
+        }
+        Ok(())
+    }
+
+    /// Asks how much is unread. That there is no answer is told by what is asked for next.
+    fn count_unread(&mut self) {
+        let board = self.live.board();
+        if let Some(session) = &self.session
+            && board.progress() == Progress::Connected
+            && let Ok(unread) = verbs::unread(&mut self.link, session.token)
+        {
+            let newest = unread.senders.iter().map(|sender| sender.newest).max();
+            board.set_unread(unread.unread, newest.unwrap_or(MessageId::ZERO));
+            unread.senders.iter().for_each(|sender| board.know(&sender.from));
+        }
     }
 
     fn try_execute(&mut self, line: &str, out: &mut dyn Write) -> Result<After, Failure> {
@@ -81,18 +177,29 @@ impl Conversation {
             Line::Send { to, text } => self.send(to, text, out)?,
             Line::Inbox => {
                 let token = self.token()?;
-                inbox::show_laid_out(&mut self.link, token, Clock::Local, out)?;
+                let shown = inbox::show_laid_out(&mut self.link, token, Clock::Local, out);
+                self.live.board().forget_unread();
+                shown?;
+                self.forget_what_inbox_has_shown(token)?;
             }
             Line::List => {
                 let token = self.token()?;
-                writeln!(out, "{}", json_line(&verbs::list(&mut self.link, token)?))?;
-            }
-            Line::Logout => {
-                let token = self.token()?;
-                let told = verbs::logout(&mut self.link, token)?;
-                self.forget_session();
+                let told = verbs::list(&mut self.link, token)?;
+                know_listed(self.live.board(), &told);
                 writeln!(out, "{}", json_line(&told))?;
             }
+            Line::Logout => self.logout(out)?,
+            Line::History { user } => self.history(user, out)?,
+            Line::Unread => self.unread(out)?,
+            Line::Whoami => {
+                let token = self.token()?;
+                let identity = verbs::whoami(&mut self.link, token)?;
+                let display_name = text::visible(&identity.display_name);
+                writeln!(out, "{} ({display_name})", identity.user)?;
+            }
+            Line::Sessions => self.sessions(out)?,
+            Line::Revoke { which } => self.revoke(which, out)?,
+            Line::Passwd => self.passwd(out)?,
             Line::Help => out.write_all(HELP.as_bytes())?,
             Line::Quit => return Ok(After::End),
             Line::Incomplete => writeln!(out, "-Maaf, command tidak benar")?,
@@ -113,9 +220,26 @@ impl Conversation {
             None => password::ask("Password: ")?,
         };
         let token = verbs::auth(&mut self.link, &user, &password)?;
-        writeln!(out, "username {user} logged in")?;
-        self.session = Some(Session { user, token });
-        Ok(())
+        self.begin(Session { user, token }, out)
+    }
+
+    fn logout(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let session = self.session.clone().ok_or(Failure::NotLoggedIn)?;
+        // Else the end of the session would be told as if it came from elsewhere.
+        self.live.stop();
+        match verbs::logout(&mut self.link, session.token) {
+            Ok(told) => {
+                self.forget_session();
+                writeln!(out, "{}", json_line(&told))?;
+                Ok(())
+            }
+            Err(failure) => {
+                if !failure.ends_session() {
+                    self.live.follow(&session);
+                }
+                Err(failure)
+            }
+        }
     }
 
     fn send(&mut self, to: &str, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
@@ -124,7 +248,88 @@ impl Conversation {
         let body = send::body(text.into())?;
         let (recipients, key) = (std::slice::from_ref(&to), delivery::new_key()?);
         delivery::deliver(&mut self.link, token, recipients, &body, &key)?;
+        self.live.board().know(&to);
         writeln!(out, "message sent to {to}")?;
+        Ok(())
+    }
+
+    /// What arrived while `inbox` was under way may have been shown by it.
+    fn forget_what_inbox_has_shown(&mut self, token: Token) -> Result<(), Failure> {
+        // Moves nothing, and tells where the cursor is.
+        let upto = MessageId::ZERO;
+        let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
+        let acked = verbs::ack(&mut self.link, token, ack)?;
+        self.live.board().read(acked.upto);
+        Ok(())
+    }
+
+    fn history(&mut self, user: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let with: Option<UserName> = match user {
+            Some(user) => Some(user.parse().map_err(|_| Code::UnknownRecipient)?),
+            None => None,
+        };
+        let from = FetchFrom::Before(MessageId(i64::MAX));
+        let fetch = Fetch { from, with, since: None, limit: HISTORY_MESSAGES };
+        let page = verbs::fetch(&mut self.link, token, fetch)?;
+        if page.messages.is_empty() {
+            writeln!(out, "no messages")?;
+        }
+        let mut layout = Layout::for_terminal(Clock::Local);
+        out.write_all(layout.page(&page.messages).as_bytes())?;
+        Ok(())
+    }
+
+    fn unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let unread = verbs::unread(&mut self.link, token)?;
+        if unread.unread == 0 {
+            writeln!(out, "no new messages")?;
+        }
+        for sender in unread.senders {
+            writeln!(out, "{:>6}  {}", sender.count, sender.from)?;
+        }
+        Ok(())
+    }
+
+    fn sessions(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let sessions = verbs::sessions(&mut self.link, token)?.sessions;
+        writeln!(out, "{:>6}    {:<19}  last used", "id", "opened")?;
+        for session in sessions {
+            let current = if session.current { "*" } else { "" };
+            let opened = moment(session.created_at, Clock::Local);
+            let used = moment(session.last_seen_at, Clock::Local);
+            writeln!(out, "{:>6} {current:<1}  {opened}  {used}", session.id.0)?;
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, which: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let sessions = match (which, which.parse()) {
+            ("others", _) => Revoke::Others(True),
+            (_, Ok(id)) => Revoke::Session(SessionId(id)),
+            _ => {
+                writeln!(out, "-Maaf, command tidak benar")?;
+                return Ok(());
+            }
+        };
+        let ended = verbs::revoke(&mut self.link, token, sessions)?.ended;
+        writeln!(out, "{}", revoke::told(ended))?;
+        Ok(())
+    }
+
+    fn passwd(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let old = password::ask("Old password: ")?;
+        let new = password::ask("New password: ")?;
+        if password::ask("New password again: ")? != new {
+            let message = "the new passwords are not the same, nothing was changed";
+            return Err(Failure::trouble(Exit::Usage, message));
+        }
+        let ended = verbs::passwd(&mut self.link, token, Passwd { old, new })?.ended;
+        writeln!(out, "password changed, {}", revoke::told(ended))?;
         Ok(())
     }
 
@@ -135,8 +340,15 @@ impl Conversation {
     /// The session is over. If it was the stored one, that is of no more use either; a file that
     /// cannot be removed is told by the next one-shot command.
     fn forget_session(&mut self) {
+        self.live.stop();
         if let Some(session) = self.session.take() {
             let _ = session::forget(self.link.address(), session.token);
         }
     }
+}
+
+/// Those whom `list` names are users.
+fn know_listed(board: &Board, told: &Value) {
+    let names = told.as_str().and_then(|told| told.strip_prefix("List user: ")).unwrap_or_default();
+    names.split(',').filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
 }

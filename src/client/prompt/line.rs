@@ -1,5 +1,13 @@
 //! What is typed at the prompt.
 
+/// The verbs that a person can type.
+pub const VERBS: &[&str] = &[
+    "auth", "exit", "help", "history", "inbox", "list", "logout", "passwd", "quit", "revoke",
+    "send", "sessions", "unread", "whoami",
+];
+/// Those that a user's name may follow.
+pub const TAKES_USER: &[&str] = &["auth", "history", "send"];
+
 /// A line, understood. Its parts are as they were typed; whether they are valid is asked later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -25,6 +33,24 @@ pub enum Line<'a> {
     List,
     /// `logout`
     Logout,
+    /// `history [USER]`
+    History {
+        /// Only the conversation with this user.
+        user: Option<&'a str>,
+    },
+    /// `unread`
+    Unread,
+    /// `whoami`
+    Whoami,
+    /// `sessions`
+    Sessions,
+    /// `revoke ID`, `revoke others`
+    Revoke {
+        /// Which; may be empty.
+        which: &'a str,
+    },
+    /// `passwd`
+    Passwd,
     /// `help`
     Help,
     /// `quit`, `exit`
@@ -55,15 +81,26 @@ impl<'a> Line<'a> {
             "inbox" => Self::Inbox,
             "list" => Self::List,
             "logout" => Self::Logout,
+            "history" => match first_word(rest) {
+                ("", _) => Self::History { user: None },
+                (user, _) => Self::History { user: Some(user) },
+            },
+            "unread" => Self::Unread,
+            "whoami" => Self::Whoami,
+            "sessions" => Self::Sessions,
+            "revoke" => Self::Revoke { which: first_word(rest).0 },
+            "passwd" => Self::Passwd,
             "help" => Self::Help,
             "quit" | "exit" => Self::Quit,
             _ => Self::Unknown,
         }
     }
 
-    /// Whether the line may hold a password, so that it is not to be kept.
+    /// Whether the line may hold a password, so that it is not to be kept. What was pasted may be
+    /// several lines in one.
     pub fn is_secret(line: &str) -> bool {
-        first_word(line.trim_ascii()).0 == "auth"
+        let is_secret = |line: &str| matches!(first_word(line.trim_ascii()).0, "auth" | "passwd");
+        line.split(['\n', '\r']).any(is_secret)
     }
 }
 
@@ -96,6 +133,12 @@ mod tests {
             ("send", Line::Incomplete),
             ("send neko", Line::Incomplete),
             ("send neko  ", Line::Incomplete),
+            ("history", Line::History { user: None }),
+            ("history neko", Line::History { user: Some("neko") }),
+            ("revoke", Line::Revoke { which: "" }),
+            ("revoke others", Line::Revoke { which: "others" }),
+            ("send neko one\n  two\n", Line::Send { to: "neko", text: "one\n  two" }),
+            ("list\ninbox", Line::Unknown),
             ("AUTH paff cytus", Line::Unknown),
             ("sendneko hai", Line::Unknown),
             ("list\tall", Line::Unknown),
@@ -106,7 +149,14 @@ mod tests {
 
     #[test]
     fn lines_with_a_password_are_secret() {
-        for line in ["auth paff cytus", "  auth paff cytus", "auth", "auth paff"] {
+        for line in [
+            "auth paff cytus",
+            "  auth paff cytus",
+            "auth",
+            "auth paff",
+            "list\nauth paff cytus",
+            "passwd cytus secret",
+        ] {
             assert!(Line::is_secret(line), "{line:?}");
         }
         for line in ["list", "send auth x", "author"] {

@@ -3,14 +3,18 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Editor};
+use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter};
 
 use super::BANNER;
+use super::board::Board;
 use super::conversation::{After, Conversation};
 use super::line::Line;
+use super::live::Live;
+use super::painter::Painter;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -28,13 +32,14 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
     let folder = told(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| told(history_file(folder)));
     let session = folder.and_then(|folder| told(session::load_from(&folder, link.address())));
-    let session = session.flatten();
-    let mut reader = Reader::open(history)?;
+    let board = Arc::new(Board::default());
+    let mut reader = Reader::open(history, &board)?;
     out.write_all(BANNER.as_bytes())?;
-    if let Some(session) = &session {
-        writeln!(out, "username {} logged in", session.user)?;
+    let live = Live::new(link.address().clone(), link.timeout(), board);
+    let mut conversation = Conversation::new(link, live);
+    if let Some(session) = session.flatten() {
+        conversation.begin(session, out)?;
     }
-    let mut conversation = Conversation::new(link, session);
     loop {
         out.flush()?;
         let line = match reader.read(&conversation.prompt())? {
@@ -59,24 +64,47 @@ enum Input {
 
 /// Reads lines with editing and history.
 struct Reader {
-    editor: Editor<(), FileHistory>,
+    editor: Editor<Painter, FileHistory>,
+    /// The line is painted by [`Painter`]: not on a terminal that cannot move its cursor.
+    is_painted: bool,
     /// Where lines are remembered; `None` when there is no place for it.
     history: Option<PathBuf>,
 }
 
 impl Reader {
-    fn open(history: Option<PathBuf>) -> Result<Self, Failure> {
+    fn open(history: Option<PathBuf>, board: &Arc<Board>) -> Result<Self, Failure> {
         let config = Config::builder().max_history_size(HISTORY_LINES_MAX);
-        let config = config.map_err(|error| unusable(&error))?.build();
+        // The painter's work counts as colouring, which `NO_COLOR` would switch off; it has none.
+        let config = config.map_err(|error| unusable(&error))?.color_mode(ColorMode::Forced);
+        // A list, shown at once: while rustyline waits for a second Tab, nothing could be painted.
+        let config = config
+            .bracketed_paste(true)
+            .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
+            .completion_prompt_limit(usize::MAX)
+            .build();
         let mut editor = Editor::with_config(config).map_err(|error| unusable(&error))?;
+        editor.set_helper(Some(Painter::new(Arc::clone(board))));
+        let printer = editor.create_external_printer();
+        let is_painted = printer.is_ok();
+        if let Ok(mut printer) = printer {
+            // It prints to nobody but a line that is being typed.
+            board.set_wake(move || drop(printer.print(String::new())));
+        }
         if let Some(path) = &history {
             // None yet; or it is damaged, and begins anew.
             let _ = editor.load_history(path);
         }
-        Ok(Self { editor, history })
+        Ok(Self { editor, is_painted, history })
     }
 
     fn read(&mut self, prompt: &str) -> Result<Input, Failure> {
+        if !self.is_painted
+            && let Some(painter) = self.editor.helper()
+        {
+            // A terminal that is gone is told by the reading.
+            let _ = io::stdout().write_all(painter.notices().as_bytes());
+        }
         match self.editor.readline(prompt) {
             Ok(line) => {
                 self.remember(&line);

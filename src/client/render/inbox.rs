@@ -57,6 +57,17 @@ impl Layout {
         Self { columns, clock, zone, is_colored: false, day: None }
     }
 
+    /// As if a line for today had been written: only messages of another day get one.
+    pub fn since_today(mut self) -> Self {
+        self.day = Some(jiff::Timestamp::now().to_zoned(self.zone.clone()).date());
+        self
+    }
+
+    /// From now on for a terminal of so many columns.
+    pub fn set_columns(&mut self, columns: usize) {
+        self.columns = columns;
+    }
+
     /// The next page, harmless on a terminal. Each line ends in a line feed.
     pub fn page(&mut self, messages: &[Message]) -> String {
         let mut out = String::new();

@@ -1,0 +1,323 @@
+//! What is to be shown above the line being typed, and what of it has been: shared between the
+//! thread that watches and the prompt that paints. Knows neither the terminal nor the server.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::model::{Message, MessageId, UserName};
+
+/// How many messages wait to be shown, while a command is under way or the terminal takes
+/// nothing. More are counted as unread and left to `inbox`.
+const WAITING_MESSAGES_MAX: usize = 1000;
+/// How many names are remembered for completion.
+const USERS_MAX: usize = 1000;
+
+/// One thing to be shown above the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A message arrived.
+    Message(Message),
+    /// Something else happened. Harmless on a terminal, without a line end.
+    Text(String),
+}
+
+/// A watch that posts here. What an earlier one posts is not taken any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch(u64);
+
+/// How a watch is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// There is no watch, or nothing is known of it yet.
+    #[default]
+    Unknown,
+    /// The server is there.
+    Connected,
+    /// The server is away.
+    Away,
+    /// The session is over.
+    Ended,
+}
+
+/// The board. Nothing here blocks, but for [`wait_for_progress`](Self::wait_for_progress).
+#[derive(Default)]
+pub struct Board {
+    state: Mutex<State>,
+    progressed: Condvar,
+    /// Has the prompt painted, if it is being typed at.
+    wake: Mutex<Option<Box<dyn FnMut() + Send>>>,
+}
+
+#[derive(Default)]
+struct State {
+    watch: u64,
+    progress: Progress,
+    notices: VecDeque<Notice>,
+    /// Unread messages that were not shown here; `None` until the server was asked.
+    unread: Option<usize>,
+    /// Up to here `unread` counts what arrives too.
+    counted_upto: Option<MessageId>,
+    /// The newest message that was shown, and how many were, since the last that count as read.
+    shown: Option<(MessageId, usize)>,
+    users: BTreeSet<UserName>,
+}
+
+impl Board {
+    /// From now on `wake` is called when there is something new to be shown. It may be called by
+    /// any thread, and may block that thread.
+    pub fn set_wake(&self, wake: impl FnMut() + Send + 'static) {
+        *lock(&self.wake) = Some(Box::new(wake));
+    }
+
+    /// Begins with nothing on the board, and gives the one watch that may post.
+    pub fn begin_watch(&self) -> Watch {
+        let mut state = self.lock();
+        let (watch, users) = (state.watch + 1, std::mem::take(&mut state.users));
+        *state = State { watch, users, ..State::default() };
+        Watch(watch)
+    }
+
+    /// Takes everything off the board. No watch may post any more.
+    pub fn end_watch(&self) {
+        self.begin_watch();
+    }
+
+    /// Whether this watch may still post.
+    pub fn is_current(&self, watch: Watch) -> bool {
+        self.lock().watch == watch.0
+    }
+
+    /// Something is to be shown, above the line being typed or before the next is asked for.
+    pub fn post(&self, watch: Watch, notice: Notice) {
+        let is_first = {
+            let mut state = self.lock();
+            if state.watch != watch.0 {
+                return;
+            }
+            if let Notice::Message(message) = &notice {
+                state.know(&message.from);
+                let is_counted = state.counted_upto.is_some_and(|upto| message.id <= upto);
+                if state.notices.len() >= WAITING_MESSAGES_MAX {
+                    let more = usize::from(!is_counted);
+                    state.unread = state.unread.map(|unread| unread + more);
+                    return;
+                }
+                if is_counted {
+                    state.unread = state.unread.map(|unread| unread.saturating_sub(1));
+                }
+            }
+            state.notices.push_back(notice);
+            state.notices.len() == 1
+        };
+        // Whatever waits is painted together: one call is enough for all.
+        if is_first && let Some(wake) = &mut *lock(&self.wake) {
+            wake();
+        }
+    }
+
+    /// The watch has come to this.
+    pub fn set_progress(&self, watch: Watch, progress: Progress) {
+        let mut state = self.lock();
+        if state.watch == watch.0 {
+            state.progress = progress;
+            self.progressed.notify_all();
+        }
+    }
+
+    /// How the watch is doing.
+    pub fn progress(&self) -> Progress {
+        self.lock().progress
+    }
+
+    /// Waits until something is known of the watch, or until `deadline`.
+    pub fn wait_for_progress(&self, deadline: Instant) -> Progress {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let state = self
+            .progressed
+            .wait_timeout_while(self.lock(), remaining, |state| state.progress == Progress::Unknown)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.0.progress
+    }
+
+    /// What is to be shown now; it counts as shown from here on.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        let mut state = self.lock();
+        let notices: Vec<Notice> = state.notices.drain(..).collect();
+        for notice in &notices {
+            if let Notice::Message(message) = notice {
+                let count = state.shown.map_or(0, |(_, count)| count);
+                state.shown = Some((message.id, count + 1));
+            }
+        }
+        notices
+    }
+
+    /// The newest message that was shown and may count as read: `None` when none was shown, and
+    /// also while something older than those is unread, for what counts as read is all up to one.
+    pub fn readable(&self) -> Option<MessageId> {
+        let state = self.lock();
+        let (newest, _) = state.shown?;
+        (state.unread == Some(0)).then_some(newest)
+    }
+
+    /// Everything up to this id counts as read: it need not be shown any more.
+    pub fn read(&self, upto: MessageId) {
+        let mut state = self.lock();
+        state.shown = state.shown.filter(|(newest, _)| *newest > upto);
+        state.notices.retain(|notice| match notice {
+            Notice::Message(message) => message.id > upto,
+            Notice::Text(_) => true,
+        });
+    }
+
+    /// The server counts so many unread messages, up to this id.
+    pub fn set_unread(&self, count: usize, upto: MessageId) {
+        let mut state = self.lock();
+        let waiting = state
+            .notices
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Message(message) if message.id <= upto));
+        let shown = state.shown.map_or(0, |(_, count)| count);
+        let here = waiting.count() + shown;
+        state.unread = Some(count.saturating_sub(here));
+        state.counted_upto = Some(upto);
+    }
+
+    /// Whether the server is to be asked how much is unread.
+    pub fn lacks_unread(&self) -> bool {
+        let state = self.lock();
+        state.unread.is_none() && state.progress == Progress::Connected
+    }
+
+    /// What is known of how much is unread is not true any more.
+    pub fn forget_unread(&self) {
+        self.lock().unread = None;
+    }
+
+    /// How many unread messages there are for `inbox`. Those that were shown here are among them
+    /// only while they cannot count as read for something older that is unread.
+    pub fn unread(&self) -> usize {
+        let state = self.lock();
+        match state.unread {
+            None | Some(0) => 0,
+            Some(unread) => unread + state.shown.map_or(0, |(_, count)| count),
+        }
+    }
+
+    /// There is a user of this name.
+    pub fn know(&self, user: &UserName) {
+        self.lock().know(user);
+    }
+
+    /// The known users whose names begin so, sorted.
+    pub fn users(&self, begin: &str) -> Vec<UserName> {
+        let state = self.lock();
+        state.users.iter().filter(|user| user.as_str().starts_with(begin)).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    fn know(&mut self, user: &UserName) {
+        if self.users.len() < USERS_MAX {
+            self.users.insert(user.clone());
+        }
+    }
+}
+
+impl fmt::Debug for Board {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Board").finish_non_exhaustive()
+    }
+}
+
+/// What is locked is whole after every statement, so a panic elsewhere leaves it usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn message(id: i64) -> Notice {
+        Notice::Message(Message {
+            id: MessageId(id),
+            at: Timestamp(0),
+            from: "paff".parse().unwrap(),
+            to: "neko".parse().unwrap(),
+            body: "hai".parse().unwrap(),
+        })
+    }
+
+    #[test]
+    fn what_was_shown_may_count_as_read_only_when_nothing_older_is_unread() {
+        let board = Board::default();
+        let watch = board.begin_watch();
+        board.set_unread(0, MessageId(0));
+        board.post(watch, message(4));
+        assert_eq!(board.readable(), None, "it was not shown yet");
+        assert_eq!(board.take_notices().len(), 1);
+        assert_eq!((board.readable(), board.unread()), (Some(MessageId(4)), 0));
+        board.read(MessageId(4));
+        assert_eq!(board.readable(), None);
+
+        board.set_unread(2, MessageId(6));
+        board.post(watch, message(7));
+        board.take_notices();
+        assert_eq!((board.readable(), board.unread()), (None, 3));
+    }
+
+    #[test]
+    fn message_that_the_server_counted_and_that_arrives_is_counted_once() {
+        let board = Board::default();
+        let watch = board.begin_watch();
+        board.post(watch, message(5));
+        // The server has two: this one and one that arrives next.
+        board.set_unread(2, MessageId(6));
+        board.post(watch, message(6));
+        assert_eq!(board.take_notices().len(), 2);
+        assert_eq!(board.readable(), Some(MessageId(6)));
+    }
+
+    #[test]
+    fn what_inbox_has_told_is_not_shown_again() {
+        let board = Board::default();
+        let watch = board.begin_watch();
+        board.post(watch, message(5));
+        board.post(watch, message(6));
+        board.read(MessageId(5));
+        assert_eq!(board.take_notices(), [message(6)]);
+    }
+
+    #[test]
+    fn earlier_watch_posts_no_more() {
+        let board = Board::default();
+        let earlier = board.begin_watch();
+        board.post(earlier, message(1));
+        let watch = board.begin_watch();
+        board.post(earlier, message(2));
+        board.post(watch, message(3));
+        assert_eq!(board.take_notices(), [message(3)]);
+        assert!(board.is_current(watch) && !board.is_current(earlier));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_to_inbox() {
+        let board = Board::default();
+        let watch = board.begin_watch();
+        board.set_unread(0, MessageId(0));
+        for id in 1..=WAITING_MESSAGES_MAX as i64 + 5 {
+            board.post(watch, message(id));
+        }
+        assert_eq!(board.take_notices().len(), WAITING_MESSAGES_MAX);
+        assert_eq!(board.readable(), None);
+        assert_eq!(board.unread(), WAITING_MESSAGES_MAX + 5);
+    }
+}

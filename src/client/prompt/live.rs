@@ -1,0 +1,112 @@
+//! Watches for the user who is logged in at the prompt, on a thread of its own, and posts what
+//! comes to the [`Board`].
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::board::{Board, Notice, Progress, Watch};
+use crate::client::address::ServerAddress;
+use crate::client::failure::Failure;
+use crate::client::render::text;
+use crate::client::session::Session;
+use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
+use crate::protocol::arguments;
+
+/// How long a login waits for its watch before the prompt comes without it.
+const BEGIN_MAX: Duration = Duration::from_secs(2);
+/// How often a thread looks whether it is still wanted.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The watch of one user at a time.
+#[derive(Debug)]
+pub struct Live {
+    address: ServerAddress,
+    /// How long an answer is waited for.
+    timeout: Duration,
+    board: Arc<Board>,
+}
+
+impl Live {
+    /// Will watch at this server. Nothing is connected yet.
+    pub fn new(address: ServerAddress, timeout: Duration, board: Arc<Board>) -> Self {
+        Self { address, timeout, board }
+    }
+
+    /// What is posted to.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Watches for this user, and no more for the one before. Every message that is stored after
+    /// this returns is posted, if the server was there in time; blocks for [`BEGIN_MAX`] at the
+    /// longest.
+    pub fn follow(&self, session: &Session) {
+        let watch = self.board.begin_watch();
+        self.board.know(&session.user);
+        let patience = Patience { answer: self.timeout, silence: SILENCE_MAX };
+        let begin = arguments::Watch { cursor: None, from: arguments::WatchFrom::New };
+        let stream = Stream::new(self.address.clone(), session.token, begin, patience);
+        let board = Arc::clone(&self.board);
+        let thread = thread::Builder::new().name("live".to_owned());
+        match thread.spawn(move || post_all(stream, watch, &board)) {
+            Ok(_) => {
+                self.board.wait_for_progress(Instant::now() + BEGIN_MAX);
+            }
+            Err(error) => {
+                let text = format!("error: no messages are shown as they arrive: {error}");
+                self.board.post(watch, Notice::Text(text));
+            }
+        }
+    }
+
+    /// Watches for nobody. The thread ends when it next looks.
+    pub fn stop(&self) {
+        self.board.end_watch();
+    }
+}
+
+/// Posts what the stream tells, until the session ends or another watch begins. That the server is
+/// away is posted once, and once that it is back.
+fn post_all(mut stream: Stream, watch: Watch, board: &Board) {
+    let mut was_there = false;
+    while board.is_current(watch) {
+        match stream.next(Some(Instant::now() + LOOK_INTERVAL)) {
+            Ok(Some(Told::Message(message))) => board.post(watch, Notice::Message(message)),
+            Ok(Some(Told::Ready { .. })) => {
+                if board.progress() == Progress::Away {
+                    let said = if was_there { "connected again" } else { "connected" };
+                    board.post(watch, Notice::Text(said.to_owned()));
+                }
+                was_there = true;
+                board.set_progress(watch, Progress::Connected);
+            }
+            Ok(Some(Told::Disconnected { .. })) => {
+                if board.progress() != Progress::Away {
+                    let said = if was_there {
+                        "connection lost, reconnecting"
+                    } else {
+                        "the server is not there yet, still trying"
+                    };
+                    board.post(watch, Notice::Text(said.to_owned()));
+                }
+                board.set_progress(watch, Progress::Away);
+            }
+            Ok(Some(Told::CaughtUp { .. }) | None) => {}
+            Err(failure) => {
+                let ended = failure.ends_session();
+                board.set_progress(watch, if ended { Progress::Ended } else { Progress::Away });
+                return board.post(watch, Notice::Text(last_words(&failure)));
+            }
+        }
+    }
+}
+
+fn last_words(failure: &Failure) -> String {
+    if failure.ends_session() {
+        "the session was ended elsewhere, log in again with `auth USER`".to_owned()
+    } else {
+        let reason = text::visible(&failure.to_string());
+        format!("error: {reason}: messages are no longer shown as they arrive")
+    }
+}
