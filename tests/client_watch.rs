@@ -93,6 +93,32 @@ fn every_message_is_shown_once_over_kills_of_both_sides() {
 }
 
 #[test]
+fn stopped_watcher_slows_no_sender_and_catches_up_when_it_goes_on() {
+    const MESSAGES: usize = 400;
+    let server = Server::start();
+    let home = Home::of("neko", server.address());
+    let paff = server.log_in("paff");
+    let mut running = Running::start(&home, &["watch", "--as", "log", "--events", "--json"]);
+    while !running.line().contains("caught_up") {}
+    let pid = Pid::from_child(&running.child);
+    kill_process(pid, Signal::STOP).unwrap();
+    let mut wire = server.connect();
+    // More than sockets and outbox hold, so that the server has to let it wait.
+    for number in 0..MESSAGES {
+        send(&mut wire, &paff, &format!("{number} {}", "x".repeat(30_000)));
+    }
+    kill_process(pid, Signal::CONT).unwrap();
+    let mut seen = 0;
+    while seen < MESSAGES {
+        let line: Value = serde_json::from_str(&running.line()).unwrap();
+        let Some(body) = line["body"].as_str() else { continue };
+        assert_eq!(body.split(' ').next(), Some(seen.to_string().as_str()));
+        seen += 1;
+    }
+    running.kill();
+}
+
+#[test]
 fn cursor_remembers_where_it_stopped_even_before_the_first_message() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
