@@ -39,7 +39,7 @@ impl Live {
     }
 
     /// Watches for this user, and no more for the one before. Every message that is stored after
-    /// this returns is posted, if the server was there in time; blocks for [`BEGIN_MAX`] at the
+    /// this returns is posted, if the server was there in time; blocks for two seconds at the
     /// longest.
     pub fn follow(&self, session: &Session) {
         let watch = self.board.begin_watch();
