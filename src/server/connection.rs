@@ -520,6 +520,25 @@ mod tests {
     }
 
     #[test]
+    fn stream_that_is_closing_asks_for_no_more_turns_of_its_own() {
+        let (mut connection, now) = connection();
+        connection.receive(b"hello\n");
+        execute(&mut connection, now);
+        connection.answer(0, Reply::LoggedOut);
+        connection.sent(connection.unsent().len(), now);
+        connection.begin_stream(0, MessageId::ZERO, Duration::from_secs(30), now);
+        assert_eq!(connection.next_read(now), Some(MessageId::ZERO));
+        connection.receive(b"GET / HTTP/1.1\n");
+        execute(&mut connection, now);
+        connection.sent(0, now);
+        // Only the writing is waited for: a deadline that has passed would be asked for again
+        // and again, and nothing would come of it.
+        let later = now + Duration::from_secs(60);
+        connection.sent(1, later);
+        assert_eq!(connection.deadline(), Some(later + WRITE_WAIT));
+    }
+
+    #[test]
     fn idle_connection_holds_no_buffers() {
         let (mut connection, now) = connection();
         connection.receive(send("1").as_bytes());
