@@ -12,6 +12,7 @@
 pub mod client;
 pub mod log;
 pub mod model;
+pub mod operate;
 pub mod protocol;
 pub mod queue;
 pub mod server;

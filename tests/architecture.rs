@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
@@ -14,13 +14,14 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("service", &["model", "queue", "protocol", "store"]),
     ("server", &["model", "protocol", "service"]),
     ("client", &["model", "protocol"]),
+    ("operate", &["log", "model", "protocol", "server", "service", "store"]),
 ];
 
 /// What is one module's business: words, and where they may stand.
 const AT_HOME: [(&[&str], &[&str]); 4] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "bin"]),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
     (&["argon2"], &["service"]),
 ];
 

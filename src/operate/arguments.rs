@@ -1,0 +1,179 @@
+//! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Exit;
+use crate::model::parse_duration;
+
+/// A persistent multi-user messaging server: what it has acknowledged is on the disk.
+#[derive(Debug, Parser)]
+#[command(
+    name = "chat-server",
+    version,
+    max_term_width = 100,
+    after_help = after_help(),
+    args_override_self = true,
+    subcommand_precedence_over_arg = true
+)]
+pub struct Arguments {
+    /// The database file; created where there is none.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "CHAT_SERVER_DB",
+        default_value = "chat.sqlite"
+    )]
+    pub db: PathBuf,
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArguments,
+}
+
+/// What `chat-server` does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the database until SIGTERM or SIGINT; this is what happens without a command.
+    Serve(ServeArguments),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where to listen; can be given several times. Port 0 lets the system choose.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "CHAT_SERVER_LISTEN",
+        default_value = "127.0.0.1:8889",
+        value_delimiter = ',',
+        value_parser = parse_listen
+    )]
+    pub listen: Vec<Listen>,
+    /// Write the bound addresses to this file, a line each, once connections are accepted.
+    #[arg(long, value_name = "PATH", env = "CHAT_SERVER_READY_FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// How the log on standard error is written.
+    #[arg(long, value_name = "FORMAT", env = "CHAT_SERVER_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info")]
+    pub log: EnvFilter,
+    /// Do not put the five users of the seed into a new database.
+    #[arg(long, env = "CHAT_SERVER_NO_SEED", value_parser = BoolishValueParser::new())]
+    pub no_seed: bool,
+    /// Listen beyond this machine though users still have the published password.
+    #[arg(long, env = "CHAT_SERVER_ALLOW_DEFAULT_PASSWORDS", value_parser = BoolishValueParser::new())]
+    pub allow_default_passwords: bool,
+    /// Listen beyond this machine though passwords and messages then travel unencrypted.
+    #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
+    pub allow_plaintext: bool,
+    /// A session that is not used for so long ends.
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_time)]
+    pub session_idle: Duration,
+    /// A session ends so long after its login.
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_LIFETIME", default_value = "90d", value_parser = parse_time)]
+    pub session_lifetime: Duration,
+    /// The most connections at a time.
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_max: u32,
+    /// The most connections at a time from one address; this machine's own are not limited.
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address_max: u32,
+    /// The most unread messages of one inbox; senders are refused beyond.
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub inbox_unread_max: u32,
+    /// After how long without anything else a watching connection is sent a sign of life.
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
+    pub heartbeat: Duration,
+    /// Threads that share the connections; as many as processors, at least 2, when not given.
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+}
+
+impl Arguments {
+    /// Reads the command line; the options of `serve` may stand before or without the command, but
+    /// not before another one.
+    ///
+    /// # Errors
+    /// What is wrong with it; `--help` and `--version` are errors to `clap` too.
+    pub fn parse_from_words(
+        words: impl IntoIterator<Item = std::ffi::OsString>,
+    ) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        if let Some((name, _)) = matches.subcommand()
+            && let Some(option) = given_before(&matches)
+        {
+            return Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                format!("--{option} is an option of `serve`; it cannot stand before `{name}`"),
+            ));
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// An option of `serve` that was given in front of a command.
+fn given_before(matches: &ArgMatches) -> Option<String> {
+    let command = ServeArguments::augment_args(clap::Command::new("serve"));
+    let given = command.get_arguments().find(|argument| {
+        matches.value_source(argument.get_id().as_str()) == Some(ValueSource::CommandLine)
+    })?;
+    given.get_long().map(str::to_owned)
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What was given to `--listen`, and the addresses it stands for.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// As it was given.
+    pub given: String,
+    /// What it stands for: at least one.
+    pub addresses: Vec<SocketAddr>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  chat-server --db chat.sqlite                    serve this machine on port 8889
+  chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
+";
+
+fn after_help() -> String {
+    format!("{EXAMPLES}\n{}", Exit::table())
+}
+
+/// Nothing here can go on after no time at all.
+fn parse_time(given: &str) -> Result<Duration, String> {
+    match parse_duration(given)? {
+        Duration::ZERO => Err("give a time that is longer than nothing".to_owned()),
+        time => Ok(time),
+    }
+}
+
+fn parse_listen(given: &str) -> Result<Listen, String> {
+    let (_, port) = given.rsplit_once(':').ok_or("give ADDR:PORT, as in 127.0.0.1:8889")?;
+    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: give 0 to 65535"))?;
+    let addresses: Vec<SocketAddr> =
+        given.to_socket_addrs().map_err(|error| error.to_string())?.collect();
+    Ok(Listen { given: given.to_owned(), addresses })
+}

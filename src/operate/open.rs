@@ -1,0 +1,69 @@
+//! Opens the database for `serve`, and says what stands against it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::failure::{Exit, Failure};
+use crate::log::Log;
+use crate::store::{self, OpenError, Store, StoreError};
+
+/// How many threads read.
+const READERS: usize = 2;
+
+/// Opens the store at `db` and locks it. When it can no longer vouch for what it says, the process
+/// says so (in the log where there is one) and ends.
+pub(super) fn store(db: &Path, inbox_unread_max: u32, log: Option<&Log>) -> Result<Store, Failure> {
+    let options = store::Options {
+        path: db.to_owned(),
+        readers: READERS,
+        inbox_unread_max: inbox_unread_max as usize,
+    };
+    let path = Arc::new(OnceLock::<PathBuf>::new());
+    let on_fatal = {
+        let (path, log) = (Arc::clone(&path), log.cloned());
+        move |error: StoreError| {
+            let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
+            let hint = "nothing was acknowledged since; look after the disk, then start again";
+            let failure = Failure::new(Exit::Io, format!("{path}{error}")).hint(hint);
+            match &log {
+                Some(log) => {
+                    log.say(failure.to_string());
+                    log.close();
+                }
+                None => failure.report(),
+            }
+            std::process::exit(i32::from(Exit::Io.code()));
+        }
+    };
+    let store = Store::open(&options, Arc::new(on_fatal)).map_err(|error| {
+        let failure = Failure::new(exit(&error), &error);
+        match hint(&error) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
+    let _ = path.set(store.path().to_owned());
+    Ok(store)
+}
+
+fn exit(error: &OpenError) -> Exit {
+    match error {
+        OpenError::NotAFileName(_) => Exit::Usage,
+        OpenError::NotOurs { .. } => Exit::Data,
+        OpenError::NoInput { .. } => Exit::NoInput,
+        OpenError::InUse { .. } => Exit::TryAgain,
+        OpenError::Io { .. } | OpenError::Sqlite { .. } => Exit::Io,
+    }
+}
+
+fn hint(error: &OpenError) -> Option<&'static str> {
+    match error {
+        OpenError::NotAFileName(_) => Some("give the path of a file: --db chat.sqlite"),
+        OpenError::NotOurs { .. } => Some("the file was left as it was; give another --db"),
+        OpenError::NoInput { .. } => Some("give the path of a file in a folder that exists"),
+        OpenError::InUse { .. } => Some("one server serves a database; stop the other one first"),
+        OpenError::Io { .. } | OpenError::Sqlite { .. } => {
+            Some("the server has to be able to write the file and its folder")
+        }
+    }
+}

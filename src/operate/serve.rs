@@ -1,0 +1,239 @@
+//! `serve`: wires the store, the service and the server together, and waits for the end.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+use std::{fs, thread};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::arguments::{Listen, LogFormat, ServeArguments};
+use super::failure::{Exit, Failure};
+use super::open;
+use crate::log::{Format, Log};
+use crate::model::UserName;
+use crate::server::{self, Server};
+use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
+use crate::store::Store;
+
+/// Descriptors for everything that is not a connection.
+const OTHER_DESCRIPTORS: u64 = 128;
+/// How often sessions are swept: at least so often, and several times in the time after which an
+/// unused one ends, because what is stored of their use lags by that much.
+const SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Serves `db` until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Why it did not start. What fails while it runs ends the process.
+pub(super) fn run(db: &Path, arguments: &ServeArguments) -> Result<(), Failure> {
+    let format = match arguments.log_format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    };
+    let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
+    let served = serve(db, arguments, &log);
+    log.close();
+    served
+}
+
+fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
+    // Before anything is opened, so that no signal ends the process half-way.
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
+    raise_descriptor_limit(arguments.connections_max)?;
+    check_plaintext(arguments)?;
+    let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
+    if let Some(path) = &arguments.ready_file {
+        // Of a server that was killed: it would be taken for this one's.
+        let _ = fs::remove_file(path);
+    }
+    let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
+    let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
+    let options = server_options(arguments);
+    let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
+    announce(server.addresses(), arguments.ready_file.as_deref())?;
+    wait_for_stop(signals, &service, arguments.session_idle)?;
+    server.stop();
+    service.close();
+    if let Some(path) = &arguments.ready_file {
+        let _ = fs::remove_file(path);
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A connection is a descriptor; the system's soft limit is meant for programs with few.
+fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
+    let needed = u64::from(connections_max) + OTHER_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let maximum = limit.maximum.map(|maximum| maximum.max(needed));
+    let raised = [limit.maximum, maximum].into_iter().any(|maximum| {
+        let enough = maximum.is_none_or(|maximum| maximum >= needed);
+        enough && setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).is_ok()
+    });
+    if raised {
+        return Ok(());
+    }
+    let most = limit.maximum.unwrap_or(0).saturating_sub(OTHER_DESCRIPTORS);
+    let raise = format!("raise the limit (ulimit -Hn {needed})");
+    Err(Failure::new(
+        Exit::Configuration,
+        format!("{connections_max} connections need {needed} file descriptors, and the system does not allow so many"),
+    )
+    .hint(if most > 0 { format!("give --connections-max {most}, or {raise}") } else { raise }))
+}
+
+/// The first address that other machines can reach.
+fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
+    let mut addresses = arguments.listen.iter().flat_map(|listen| &listen.addresses);
+    addresses.find(|address| !address.ip().is_loopback())
+}
+
+fn check_plaintext(arguments: &ServeArguments) -> Result<(), Failure> {
+    match exposed(arguments) {
+        Some(address) if !arguments.allow_plaintext => Err(Failure::new(
+            Exit::Configuration,
+            format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
+        )
+        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted")),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what would expose the users, before anything is bound and before those of the seed are
+/// put in; binds, and puts them in.
+fn prepare(arguments: &ServeArguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
+    let seed_failed =
+        |error| Failure::new(Exit::Io, format!("{}: {error}", store.path().display()));
+    let seed = !arguments.no_seed;
+    if let Some(address) = exposed(arguments)
+        && !arguments.allow_default_passwords
+    {
+        let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
+        check_passwords(address, &users)?;
+    }
+    let listeners = arguments.listen.iter().map(bind).collect::<Result<_, _>>()?;
+    if service::seed(store, seed).map_err(seed_failed)? {
+        tracing::info!(path = %store.path().display(), users = seed, "new database");
+    }
+    Ok(listeners)
+}
+
+fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failure> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
+    Err(Failure::new(
+        Exit::Configuration,
+        format!(
+            "{address} can be reached from other machines, and everybody knows the password of {}",
+            names.join(", ")
+        ),
+    )
+    .hint("begin with --no-seed and users of your own, or give --allow-default-passwords"))
+}
+
+fn bind(listen: &Listen) -> Result<TcpListener, Failure> {
+    TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
+        let failure =
+            Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
+        match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                failure.hint("another program listens there; give another --listen")
+            }
+            io::ErrorKind::PermissionDenied => {
+                failure.hint("ports below 1024 are the system's; give another --listen")
+            }
+            _ => failure.hint("give an address of this machine with --listen"),
+        }
+    })
+}
+
+fn service_options(arguments: &ServeArguments) -> service::Options {
+    service::Options {
+        session_idle: arguments.session_idle,
+        session_lifetime: arguments.session_lifetime,
+        sessions_per_user: SESSIONS_PER_USER_MAX,
+        hashers: 2,
+    }
+}
+
+fn server_options(arguments: &ServeArguments) -> server::Options {
+    let processors = thread::available_parallelism().map_or(2, usize::from).max(2);
+    server::Options {
+        workers: arguments.workers.map_or(processors, usize::from),
+        connections_max: arguments.connections_max as usize,
+        connections_per_address_max: arguments.connections_per_address_max as usize,
+        heartbeat: arguments.heartbeat,
+    }
+}
+
+/// Connections are accepted from here on: says so, where the server can be reached.
+fn announce(addresses: &[SocketAddr], ready_file: Option<&Path>) -> Result<(), Failure> {
+    let list =
+        |separator| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator);
+    // Whoever closed standard output does not want to know.
+    let _ = writeln!(io::stdout(), "chat-server listening on {}", list(" "));
+    let Some(path) = ready_file else { return Ok(()) };
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    fs::write(&partial, format!("{}\n", list("\n")))
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(|error| {
+            Failure::new(
+                Exit::Io,
+                format!("cannot write the ready file {}: {error}", path.display()),
+            )
+        })
+}
+
+/// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends
+/// the process at once.
+fn wait_for_stop(
+    mut signals: Signals,
+    service: &Arc<Service>,
+    session_idle: Duration,
+) -> Result<(), Failure> {
+    let sweep_interval = (session_idle / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
+    let (sender, receiver) = mpsc::channel();
+    let listen = move || {
+        let mut stops = 0;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                tracing::info!("SIGHUP: there is nothing to read again");
+                continue;
+            }
+            stops += 1;
+            if stops > 1 {
+                std::process::exit(128 + signal);
+            }
+            let _ = sender.send(signal);
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(no_threads)?;
+    loop {
+        match receiver.recv_timeout(sweep_interval) {
+            Ok(signal) => {
+                tracing::info!(signal, "stopping");
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Timeout) => service.sweep(),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+fn no_threads(error: io::Error) -> Failure {
+    Failure::new(Exit::Internal, format!("cannot start: {error}"))
+}
