@@ -485,6 +485,8 @@ fn nc(recipe: &mut Recipe) {
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("unknown_recipient"), "{outcome:?}");
     assert_eq!(recipe.server.query("select count(*) from v1_sessions"), ["1"], "logged out");
+    recipe.server.stop();
+    assert_eq!(recipe.sh("robo", "echo cytus | chat-nc robo neko key hai").code, 69);
 }
 
 fn bash(recipe: &mut Recipe) {
