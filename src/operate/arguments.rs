@@ -48,7 +48,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the database until SIGTERM or SIGINT; this is what happens without a command.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
 }
