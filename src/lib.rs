@@ -10,6 +10,7 @@
 //! The library serves the two binaries; it has no stable interface of its own.
 
 pub mod client;
+pub mod completion;
 pub mod log;
 pub mod model;
 pub mod operate;

@@ -5,6 +5,7 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod completions;
 pub mod failure;
 mod open;
 mod serve;
@@ -37,5 +38,6 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         None => serve::run(&arguments.db, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&arguments.db, serve),
+        Some(Command::Completions(completions)) => completions::run(completions),
     }
 }

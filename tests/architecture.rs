@@ -5,16 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
+    ("completion", &[]),
     ("protocol", &["model"]),
     ("store", &["model", "queue"]),
     ("service", &["model", "queue", "protocol", "store"]),
     ("server", &["model", "protocol", "service"]),
-    ("client", &["model", "protocol"]),
-    ("operate", &["log", "model", "protocol", "server", "service", "store"]),
+    ("client", &["completion", "model", "protocol"]),
+    ("operate", &["completion", "log", "model", "protocol", "server", "service", "store"]),
 ];
 
 /// What is one module's business: words, and where they may stand.

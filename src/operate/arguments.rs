@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Exit;
+use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -46,6 +47,8 @@ pub struct Arguments {
 pub enum Command {
     /// Serve the database until SIGTERM or SIGINT; this is what happens without a command.
     Serve(ServeArguments),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(CompletionsArguments),
 }
 
 /// `serve`
