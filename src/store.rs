@@ -7,6 +7,7 @@
 //!
 //! This module knows no protocol and no socket.
 
+mod accounts;
 mod cursors;
 mod error;
 mod file;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
+pub use accounts::Account;
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
 pub use messages::{
@@ -32,6 +34,7 @@ pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;
 use file::DatabaseFile;
+pub use file::resolve;
 use readers::Readers;
 use writer::Writer;
 

@@ -5,17 +5,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
     ("completion", &[]),
     ("protocol", &["model"]),
+    ("terminal", &["model"]),
+    ("admin", &["model", "protocol"]),
     ("store", &["model", "queue"]),
-    ("service", &["model", "queue", "protocol", "store"]),
-    ("server", &["model", "protocol", "service"]),
-    ("client", &["completion", "model", "protocol"]),
-    ("operate", &["completion", "log", "model", "protocol", "server", "service", "store"]),
+    ("service", &["admin", "model", "queue", "protocol", "store"]),
+    ("server", &["admin", "model", "protocol", "service"]),
+    ("client", &["completion", "model", "protocol", "terminal"]),
+    (
+        "operate",
+        &[
+            "admin",
+            "completion",
+            "log",
+            "model",
+            "protocol",
+            "server",
+            "service",
+            "store",
+            "terminal",
+        ],
+    ),
 ];
 
 /// What is one module's business: words, and where they may stand.
