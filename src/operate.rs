@@ -1,5 +1,5 @@
 //! `chat-server`: the operator's command line. Each command is one function of a module here that
-//! bears its name; [`serve`] is the one without a word.
+//! bears its name; `serve` is the one without a word.
 //!
 //! Results go to standard output, everything else to standard error, and how it ended is told by
 //! the exit code ([`failure::Exit`]).
