@@ -1,10 +1,11 @@
 //! `chat-server`: the operator's command line. Each command is one function of a module here that
-//! bears its name; [`serve`] is the one without a word.
+//! bears its name; `serve` is the one without a word.
 //!
 //! Results go to standard output, everything else to standard error, and how it ended is told by
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod completions;
 mod door;
 pub mod failure;
 mod open;
@@ -44,6 +45,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         None => serve::run(db, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(db, serve),
         Some(Command::User(user)) => user::run(db, &user.command, Output::new(arguments.json)),
+        Some(Command::Completions(completions)) => completions::run(completions),
     }
 }
 

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Exit;
+use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -51,6 +52,8 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(CompletionsArguments),
 }
 
 /// `user`
