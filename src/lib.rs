@@ -21,3 +21,5 @@ pub mod server;
 pub mod service;
 pub mod store;
 pub mod terminal;
+pub mod tls;
+pub mod unix;

@@ -1,21 +1,18 @@
-//! The admin socket: where it lies, and how to get to it however long the path is.
+//! The admin socket: where it lies, and whose it is.
 
-use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use crate::unix;
 
 /// How many connections the system keeps until they are accepted.
 const BACKLOG: i32 = 128;
 /// How long connecting may take: it waits where so many do, and a stopped process accepts none.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// The socket is for its owner only.
+const MODE: u32 = 0o600;
 
 /// The socket beside a database whose path is absolute.
 pub fn path(database: &Path) -> PathBuf {
@@ -32,20 +29,8 @@ pub fn path(database: &Path) -> PathBuf {
 /// What the system says; or that something lies there that is no socket, which is left alone.
 pub fn bind(database: &Path) -> io::Result<UnixListener> {
     let path = path(database);
-    remove(database)?;
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
-    // What is made by `bind` takes its mode from the descriptor, less the umask (unix(7) leaves it
-    // to the system; Linux does so). For others it is set afterwards as well.
-    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-    at_address(&path, |address| Ok(rustix::net::bind(&socket, address)?))?;
-    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(UnixListener::from(socket))
+    unix::remove(&path)?;
+    unix::listen(&path, MODE, BACKLOG)
 }
 
 /// Removes the socket of `database`, if there is one. To be called with the database's lock held.
@@ -53,13 +38,7 @@ pub fn bind(database: &Path) -> io::Result<UnixListener> {
 /// # Errors
 /// What the system says; or that something lies there that is no socket, which is left alone.
 pub fn remove(database: &Path) -> io::Result<()> {
-    let path = path(database);
-    match fs::symlink_metadata(&path) {
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(&path),
-        Ok(_) => Err(io::Error::new(ErrorKind::AlreadyExists, "it is there and is no socket")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    unix::remove(&path(database))
 }
 
 /// Connects to the server of `database`. `None` where none listens.
@@ -67,17 +46,8 @@ pub fn remove(database: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn connect(database: &Path) -> io::Result<Option<UnixStream>> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_WAIT))?;
-    let connected =
-        at_address(&path(database), |address| Ok(rustix::net::connect(&socket, address)?));
-    match connected {
-        Ok(()) => Ok(Some(UnixStream::from(socket))),
+    match unix::connect(&path(database), CONNECT_WAIT) {
+        Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
             _ => Err(error),
@@ -85,32 +55,12 @@ pub fn connect(database: &Path) -> io::Result<Option<UnixStream>> {
     }
 }
 
-/// Calls `action` with the address of a path. An address holds about a hundred bytes: a longer path
-/// is said by way of its folder, opened.
-fn at_address<T>(
-    path: &Path,
-    action: impl FnOnce(&SocketAddrUnix) -> io::Result<T>,
-) -> io::Result<T> {
-    if let Ok(address) = SocketAddrUnix::new(path) {
-        return action(&address);
-    }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(ErrorKind::InvalidInput.into());
-    };
-    let folder: OwnedFd = rustix::fs::open(
-        folder,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
-    let address = SocketAddrUnix::new(&short).map_err(|_| {
-        io::Error::new(ErrorKind::InvalidInput, "the name is too long for a socket")
-    })?;
-    action(&address)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn mode(database: &Path) -> u32 {
@@ -129,19 +79,6 @@ mod tests {
         assert!(connect(&database).unwrap().is_some());
         remove(&database).unwrap();
         assert!(connect(&database).unwrap().is_none());
-    }
-
-    #[test]
-    fn path_may_be_longer_than_an_address() {
-        let folder = tempfile::tempdir().unwrap();
-        let deep = folder.path().join("x".repeat(120)).join("y".repeat(120));
-        fs::create_dir_all(&deep).unwrap();
-        let database = deep.join("chat.sqlite");
-        let _listener = bind(&database).unwrap();
-        assert_eq!(mode(&database), 0o600);
-        assert!(connect(&database).unwrap().is_some());
-        let endless = deep.join("z".repeat(120));
-        assert_eq!(bind(&endless).unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 
     #[test]
