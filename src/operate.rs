@@ -5,11 +5,16 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod confirm;
 mod door;
 pub mod failure;
+mod healthcheck;
 mod open;
 mod output;
+mod seed;
 mod serve;
+mod session;
+mod stats;
 mod user;
 
 use std::ffi::OsString;
@@ -40,10 +45,15 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
     let db = &arguments.db;
+    let output = || Output::new(arguments.json);
     match &arguments.command {
         None => serve::run(db, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(db, serve),
-        Some(Command::User(user)) => user::run(db, &user.command, Output::new(arguments.json)),
+        Some(Command::User(user)) => user::run(db, &user.command, output()),
+        Some(Command::Session(session)) => session::run(db, &session.command, output()),
+        Some(Command::Seed(seed)) => seed::run(db, seed, output()),
+        Some(Command::Stats) => stats::run(db, output()),
+        Some(Command::Healthcheck(healthcheck)) => healthcheck::run(db, healthcheck, output()),
     }
 }
 

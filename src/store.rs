@@ -15,6 +15,7 @@ mod messages;
 mod migrations;
 mod readers;
 mod sessions;
+mod statistics;
 mod users;
 mod writer;
 
@@ -23,13 +24,16 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
-pub use accounts::Account;
+pub use accounts::{Account, Activity, Change, Changed};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
-pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
+pub use sessions::{
+    Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
+};
+pub use statistics::Statistics;
 pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;
