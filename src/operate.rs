@@ -5,6 +5,7 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod completions;
 mod confirm;
 mod door;
 pub mod failure;
@@ -54,6 +55,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Seed(seed)) => seed::run(db, seed, output()),
         Some(Command::Stats) => stats::run(db, output()),
         Some(Command::Healthcheck(healthcheck)) => healthcheck::run(db, healthcheck, output()),
+        Some(Command::Completions(completions)) => completions::run(completions),
     }
 }
 

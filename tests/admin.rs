@@ -123,7 +123,10 @@ fn users_are_listed_with_what_an_operator_wants_to_know() {
     assert!(paff["last_seen_at"].is_string(), "{paff}");
     let text = operator::done(&server.database(), &["user", "list"]);
     let line = text.lines().find(|line| line.starts_with("neko\t")).expect("a line for neko");
-    assert!(line.starts_with("neko\tNeko UwU\t20") && line.ends_with("\t-\t2\tpublished password"));
+    assert!(
+        line.starts_with("neko\tNeko UwU\t20")
+            && line.ends_with("\t-\t2\tactive, published password")
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Exit;
+use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -62,6 +63,8 @@ pub enum Command {
     /// Tell by the exit code whether a server serves the database, and can write and read it.
     #[command(after_help = HEALTHCHECK_EXAMPLES)]
     Healthcheck(HealthcheckArguments),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(CompletionsArguments),
 }
 
 /// `user`
