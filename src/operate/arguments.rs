@@ -25,7 +25,7 @@ use crate::model::parse_duration;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; created where there is none.
+    /// The database file; `serve`, `user add` and `seed` create it where there is none.
     #[arg(
         long,
         global = true,
@@ -393,7 +393,7 @@ Exit code: 0 it does, 69 no server serves the database, 75 not in time or busy, 
 
 Examples:
   chat-server --db /data/chat.sqlite healthcheck --timeout 2s
-  HEALTHCHECK CMD [\"chat-server\", \"healthcheck\"]             in a container file, with CHAT_SERVER_DB
+  HEALTHCHECK CMD chat-server healthcheck                   in a container file
 ";
 
 fn after_help() -> String {

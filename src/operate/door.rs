@@ -23,10 +23,10 @@ use crate::store::{self, OpenError};
 /// How long an answer may take, where the command does not say otherwise.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(60);
 /// How long connecting to a server may take.
-const CONNECT_WAIT: Duration = Duration::from_secs(10);
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a command waits for who has the file and cannot be asked: another command, or a server
 /// that is starting or stopping.
-const HOLDER_WAIT: Duration = Duration::from_secs(10);
+const HOLDER_WAIT: Duration = Duration::from_secs(5);
 /// How often it looks whether that is over.
 const HOLDER_POLL: Duration = Duration::from_millis(25);
 
@@ -136,7 +136,7 @@ impl Door {
                 let asker = Asker::new(move |outcome| drop(sender.send(outcome)));
                 service.administer(request.clone(), asker);
                 receiver.recv_timeout(timeout).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => not_in_time(timeout),
+                    RecvTimeoutError::Timeout => not_in_time(),
                     RecvTimeoutError::Disconnected => {
                         Failure::new(Exit::Internal, "the request was lost")
                     }
@@ -183,7 +183,7 @@ fn ask_over(
 ) -> Result<Outcome, Failure> {
     let deadline = Instant::now() + timeout;
     let lost = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => not_in_time(timeout),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => not_in_time(),
         _ => hung_up(),
     };
     let stream = connection.get_ref();
@@ -194,7 +194,7 @@ fn ask_over(
     while !line.ends_with(b"\n") {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(not_in_time(timeout));
+            return Err(not_in_time());
         }
         connection.get_ref().set_read_timeout(Some(left)).map_err(lost)?;
         let room = (LINE_BYTES_MAX + 1).saturating_sub(line.len()) as u64;
@@ -211,15 +211,17 @@ fn ask_over(
     Ok(decode_outcome(&line))
 }
 
-fn not_in_time(timeout: Duration) -> Failure {
-    let timeout = timeout.as_millis();
-    let problem = format!("no answer within {timeout} ms; whether it was done is not known");
-    Failure::new(Exit::TryAgain, problem).hint("look at what there is, then try again")
+fn not_in_time() -> Failure {
+    unknown_outcome("there was no answer in time")
 }
 
 fn hung_up() -> Failure {
-    let problem = "the server hung up before it answered; whether it was done is not known";
-    Failure::new(Exit::TryAgain, problem).hint("look at what there is, then try again")
+    unknown_outcome("the server hung up before it answered")
+}
+
+fn unknown_outcome(problem: &str) -> Failure {
+    Failure::new(Exit::TryAgain, problem)
+        .hint("whether it was done is not known: look at what there is, then try again")
 }
 
 /// What is said of a request that was refused.

@@ -21,7 +21,10 @@ pub(super) fn run(
     mut output: Output,
 ) -> Result<(), Failure> {
     let begun = Instant::now();
-    if door::ask_server(db, &Request::Probe, arguments.timeout)?.is_none() {
+    // One line of reason: whoever reads it does so in a list of such lines.
+    let answer =
+        door::ask_server(db, &Request::Probe, arguments.timeout).map_err(Failure::without_hint)?;
+    if answer.is_none() {
         let problem = format!("no server serves {}", db.display());
         return Err(Failure::new(Exit::Unavailable, problem));
     }

@@ -38,5 +38,6 @@ pub(super) fn run(
     } else if let Some(password) = chosen.to_be_told() {
         output.line(password)?;
     }
+    output.note(&format!("{name} is added"))?;
     output.finish()
 }
