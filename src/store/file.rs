@@ -37,6 +37,36 @@ impl DatabaseFile {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Finds the file, refuses it where it is not ours or not there, and leaves everything as it is.
+    pub(super) fn find(given: &Path) -> Result<PathBuf, OpenError> {
+        let path = resolve(given)?;
+        let problem = match fs::metadata(&path) {
+            Ok(file) if file.len() > 0 => return check_header(&path).map(|()| path),
+            Ok(_) => "is empty",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist",
+            Err(error) => return Err(io_error(&path, error)),
+        };
+        Err(OpenError::NoInput { path, problem })
+    }
+
+    /// Locks the place of a file that is not there yet, and refuses it where it or its log is.
+    pub(super) fn reserve(given: &Path) -> Result<Self, OpenError> {
+        let path = resolve(given)?;
+        let taken = |path: &Path| match ["", "-wal", "-journal"]
+            .map(|suffix| with_suffix(path, suffix))
+            .into_iter()
+            .find(|path| fs::symlink_metadata(path).is_ok())
+        {
+            Some(path) => Err(OpenError::Exists { path }),
+            None => Ok(()),
+        };
+        // Nothing is put beside a database that is there; and whoever had the lock may have made one.
+        taken(&path)?;
+        let lock = lock(&path)?;
+        taken(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -68,7 +98,7 @@ impl Identity {
 
 /// The absolute path with no symbolic link in it, so that it means the same for as long as the
 /// server runs.
-fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
+pub(super) fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     let text = given.to_string_lossy();
     if text.is_empty() || text == ":memory:" || text.starts_with("file:") {
         return Err(OpenError::NotAFileName(given.to_owned()));
@@ -80,6 +110,9 @@ fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
         // Opening a pipe would wait for its other end, for ever.
         Ok(_) => return Err(no_input("is not a file, but a device, a pipe or a socket")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(no_input("is below a file, and a file is no folder"));
+        }
         Err(error) => return Err(io_error(given, error)),
     }
     if fs::symlink_metadata(given).is_ok() {
@@ -166,12 +199,13 @@ fn create(path: &Path) -> Result<(), OpenError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(folder, error))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// The path of what lies beside a file.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn io_error(path: &Path, source: io::Error) -> OpenError {
+pub(super) fn io_error(path: &Path, source: io::Error) -> OpenError {
     OpenError::Io { path: path.to_owned(), source }
 }
