@@ -22,7 +22,6 @@ pub mod render;
 pub mod session;
 pub mod state_folder;
 pub mod stream;
-pub mod terminal;
 pub mod verbs;
 
 use std::ffi::OsString;

@@ -9,6 +9,7 @@
 //!
 //! The library serves the two binaries; it has no stable interface of its own.
 
+pub mod admin;
 pub mod client;
 pub mod log;
 pub mod model;
@@ -18,3 +19,4 @@ pub mod queue;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod terminal;

@@ -2,6 +2,7 @@
 //! business, and what is done about it `service`'s.
 
 mod acceptor;
+mod administration;
 mod admission;
 mod close;
 mod connection;
@@ -21,6 +22,7 @@ use admission::Admission;
 use mailbox::Mailbox;
 use worker::Worker;
 
+pub use administration::{Administration, Stopping};
 pub use close::CloseReason;
 
 /// How long a stop waits for answers that are under way and for their readers.

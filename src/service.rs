@@ -5,6 +5,7 @@
 mod about;
 mod access;
 mod account;
+mod administration;
 mod hashers;
 mod hub;
 mod messages;
@@ -16,6 +17,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use administration::Asker;
 pub use responder::{Answer, Deliver, Responder, Ticket};
 pub use seed::{SeedError, seed, users_with_published_password};
 pub use watch::{StreamPage, Watcher};

@@ -7,6 +7,7 @@
 //!
 //! This module knows no protocol and no socket.
 
+mod accounts;
 mod check;
 mod copy;
 mod cursors;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
+pub use accounts::Account;
 pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
@@ -41,6 +43,7 @@ pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;
 use file::DatabaseFile;
+pub use file::resolve;
 use readers::Readers;
 use writer::Writer;
 

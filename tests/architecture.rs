@@ -5,16 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
     ("protocol", &["model"]),
+    ("terminal", &["model"]),
+    ("admin", &["model", "protocol"]),
     ("store", &["model", "queue"]),
-    ("service", &["model", "queue", "protocol", "store"]),
-    ("server", &["model", "protocol", "service"]),
-    ("client", &["model", "protocol"]),
-    ("operate", &["log", "model", "protocol", "server", "service", "store"]),
+    ("service", &["admin", "model", "queue", "protocol", "store"]),
+    ("server", &["admin", "model", "protocol", "service"]),
+    ("client", &["model", "protocol", "terminal"]),
+    ("operate", &["admin", "log", "model", "protocol", "server", "service", "store", "terminal"]),
 ];
 
 /// What is one module's business: words, and where they may stand.

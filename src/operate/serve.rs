@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,9 +15,10 @@ use signal_hook::iterator::Signals;
 use super::arguments::{Listen, LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
 use super::open;
+use crate::admin::socket;
 use crate::log::{Format, Log};
 use crate::model::UserName;
-use crate::server::{self, Server};
+use crate::server::{self, Administration, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
 
@@ -55,12 +56,16 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
         let _ = fs::remove_file(path);
     }
     let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
+    let path = store.path().to_owned();
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
+    let administration = administer(&path, &service);
     announce(server.addresses(), arguments.ready_file.as_deref())?;
     wait_for_stop(signals, &service, arguments.session_idle)?;
+    let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
+    administration.into_iter().for_each(Stopping::wait);
     service.close();
     if let Some(path) = &arguments.ready_file {
         let _ = fs::remove_file(path);
@@ -177,6 +182,17 @@ fn server_options(arguments: &ServeArguments) -> server::Options {
         connections_per_address_max: arguments.connections_per_address_max as usize,
         heartbeat: arguments.heartbeat,
     }
+}
+
+/// Opens the admin socket. A server without one serves all the same.
+fn administer(database: &Path, service: &Arc<Service>) -> Option<Administration> {
+    Administration::start(database, service)
+        .inspect_err(|error| {
+            let path = socket::path(database);
+            let path = path.display();
+            tracing::warn!(%error, %path, "no admin socket: operators' commands cannot be answered");
+        })
+        .ok()
 }
 
 /// Connections are accepted from here on: says so, where the server can be reached.

@@ -82,6 +82,16 @@ impl Hashers {
         self.submit(Box::new(move |room| done(room.map(|()| replace()))));
     }
 
+    /// Hashes a new password and tells `done` as [`Self::verify`] does; `None` where the system
+    /// gives no random bytes.
+    pub(super) fn hash(
+        &self,
+        password: Password,
+        done: impl FnOnce(Result<Option<String>, TooMany>) + Send + 'static,
+    ) {
+        self.submit(Box::new(move |room| done(room.map(|()| hash(&password)))));
+    }
+
     fn submit(&self, job: Job) {
         if let Err((job, _)) = self.queue.push(job) {
             job(Err(TooMany));

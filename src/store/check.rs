@@ -116,7 +116,7 @@ fn check_schema(
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect()
     };
-    let schema: usize = copy::pragma(connection, "user_version")?;
+    let schema: usize = copy::schema(connection)?;
     let Some(model) = migrations::empty(schema)? else { return Ok(()) };
     let (there, expected) = (objects(connection)?, objects(&model)?);
     for object in expected.iter().filter(|object| !there.contains(object)) {

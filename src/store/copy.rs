@@ -3,11 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::backup::Backup;
+use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
+use rusqlite::backup::{Backup, Progress};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::OpenError;
@@ -42,8 +44,8 @@ pub struct Content {
     pub newest: MessageId,
 }
 
-/// Told how many pages there are, and how many are still to be copied.
-pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64);
+/// Told how many pages have been copied, and of how many; breaks it off where it says so.
+pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// A copy on its way: a file beside the place it is for, that only its owner may read. It is removed
 /// when this is dropped before [`Self::publish`].
@@ -62,14 +64,21 @@ impl Draft {
             return Err(OpenError::Exists { path: destination });
         }
         let path = file::with_suffix(&destination, ".partial");
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600);
-        let lock = opened.open(&path).map_err(|error| io_error(&path, error))?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| io_error(&path, error))?;
         lock.try_lock().map_err(|_| OpenError::InUse {
             path: path.clone(),
             holder: "another process".to_owned(),
         })?;
         lock.set_len(0).map_err(|error| io_error(&path, error))?;
-        Ok(Self { path, destination, _lock: lock })
+        let draft = Self { path, destination, _lock: lock };
+        draft.remove_logs();
+        Ok(draft)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -99,19 +108,19 @@ impl Draft {
             .map_err(failed)?;
         let backup = Backup::new(&snapshot, &mut target).map_err(failed)?;
         loop {
-            use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
             match backup.step(STEP_PAGES).map_err(failed)? {
                 Done => return Ok(()),
                 More => {
-                    let progress = backup.progress();
+                    let Progress { remaining, pagecount } = backup.progress();
                     let count = |pages: i32| u64::try_from(pages).unwrap_or(0);
-                    on_progress(count(progress.pagecount), count(progress.remaining));
+                    if on_progress(count(pagecount - remaining), count(pagecount)).is_break() {
+                        return Err(OpenError::Stopped { path: self.destination.clone() });
+                    }
                 }
+                // Nobody else has the draft, and the snapshot is there: it cannot be.
                 Busy | Locked | _ => {
-                    return Err(OpenError::Sqlite {
-                        path: self.path.clone(),
-                        problem: "the database is locked".to_owned(),
-                    });
+                    let problem = "the database is locked".to_owned();
+                    return Err(OpenError::Sqlite { path: self.path.clone(), problem });
                 }
             }
         }
@@ -148,10 +157,20 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// What SQLite may put beside the draft.
+    fn remove_logs(&self) {
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(file::with_suffix(&self.path, suffix));
+        }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         // After a rename there is none.
         let _ = fs::remove_file(&self.path);
+        self.remove_logs();
     }
 }
 
@@ -164,13 +183,13 @@ pub(super) fn verify(path: &Path) -> Result<Content, OpenError> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(immutable(path), flags).map_err(failed)?;
-    let id: u32 = pragma(&connection, "application_id").map_err(failed)?;
+    let id: u32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
     if id != APPLICATION_ID {
         return Err(damaged("is the database of another program".to_owned()));
     }
-    let problem: String = connection
-        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(failed)?;
+    let problem: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if problem != "ok" {
         return Err(damaged(format!("is damaged ({problem})")));
     }
@@ -190,18 +209,18 @@ pub(super) fn verify(path: &Path) -> Result<Content, OpenError> {
 pub(super) fn content(connection: &Connection) -> rusqlite::Result<Content> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(Content {
-        schema: pragma(connection, "user_version")?,
+        schema: schema(connection)?,
         users: count("SELECT count(*) FROM users")?.unsigned_abs(),
         messages: count("SELECT count(*) FROM messages")?.unsigned_abs(),
         newest: super::messages::newest_given(connection)?,
     })
 }
 
-pub(super) fn pragma<T: rusqlite::types::FromSql>(
-    connection: &Connection,
-    name: &str,
-) -> rusqlite::Result<T> {
-    connection.pragma_query_value(None, name, |row| row.get(0))
+/// The schema that a file has.
+pub(super) fn schema(connection: &Connection) -> rusqlite::Result<usize> {
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
+        .map(|schema| schema as usize)
 }
 
 /// The name by which SQLite opens a file that nobody changes: without locks and without a log.
@@ -219,9 +238,7 @@ fn immutable(path: &Path) -> String {
 
 fn sqlite_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => {
-            io_error(path, io::Error::from(io::ErrorKind::StorageFull))
-        }
+        Some(ErrorCode::DiskFull) => io_error(path, io::Error::from(io::ErrorKind::StorageFull)),
         _ => OpenError::from_sqlite(path, error),
     }
 }

@@ -82,6 +82,12 @@ pub enum OpenError {
         /// What is there.
         path: PathBuf,
     },
+    /// Whoever asked for it wants it no more.
+    #[error("{path} was not made: it was broken off", path = .path.display())]
+    Stopped {
+        /// What was to be made.
+        path: PathBuf,
+    },
     /// It would have to be upgraded, and the copy that is to be kept of it could not be made.
     #[error("{path} was not upgraded, because no copy of it could be made: {problem}", path = .path.display())]
     NoCopy {

@@ -2,6 +2,7 @@
 //! folders of `migrations/`; they are only ever added to.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -81,7 +82,7 @@ fn copy_before_upgrade(
 ) -> Result<PathBuf, OpenError> {
     let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%SZ");
     let draft = Draft::begin(&file::with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
-    draft.fill(connection, &mut |_, _| {})?;
+    draft.fill(connection, &mut |_, _| ControlFlow::Continue(()))?;
     Ok(draft.publish()?.path)
 }
 
@@ -204,7 +205,7 @@ mod tests {
         drop(connection);
         let (connection, refused) = open(&path, 2);
         assert!(matches!(refused, Err(OpenError::NoCopy { .. })), "{refused:?}");
-        let version: usize = copy::pragma(&connection, "user_version").unwrap();
+        let version: usize = copy::schema(&connection).unwrap();
         assert_eq!(version, 1);
         let copies = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let copies: Vec<_> =

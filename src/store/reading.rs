@@ -45,7 +45,7 @@ impl Reading {
         connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
         connection.execute_batch(PRAGMAS).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
-        let schema = copy::pragma(&connection, "user_version").map_err(failed)?;
+        let schema = copy::schema(&connection).map_err(failed)?;
         migrations::check_version(schema, &path)?;
         Ok(Self { connection, path, schema })
     }

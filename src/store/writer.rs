@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::OnFatal;
 use super::error::{OpenError, StoreError};
 use super::file::{DatabaseFile, Identity};
 use super::migrations::{self, Upgrade};
-use super::OnFatal;
 use crate::model::{MessageId, UserId, UserName};
 use crate::queue::{PushError, Queue, Taken};
 

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -37,6 +37,11 @@ impl Home {
         let outcome = home.run(["auth", user, "cytus"]);
         assert_eq!(outcome.code, 0, "{outcome:?}");
         home
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where the client keeps its files.
