@@ -37,7 +37,7 @@ impl Reading {
         let Ok(snapshot) = self.connection.unchecked_transaction() else {
             return Checked { content: None, findings: vec!["it cannot be read".to_owned()] };
         };
-        let checks: [fn(&Connection, Depth, &mut Findings) -> rusqlite::Result<()>; 7] = [
+        let checks: [Check; 7] = [
             check_pages,
             check_references,
             check_schema,
@@ -54,6 +54,8 @@ impl Reading {
         Checked { content: copy::content(&snapshot).ok(), findings: findings.0 }
     }
 }
+
+type Check = fn(&Connection, Depth, &mut Findings) -> rusqlite::Result<()>;
 
 struct Findings(Vec<String>);
 
@@ -77,9 +79,9 @@ fn check_pages(
     let mut statement = connection.prepare(&format!("PRAGMA {pragma}({FINDINGS_MAX})"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let line: String = row.get(0)?;
-        if line != "ok" {
-            findings.add(line);
+        let text: String = row.get(0)?;
+        for line in text.lines().filter(|line| *line != "ok" && !line.starts_with("***")) {
+            findings.add(line.to_owned());
         }
     }
     Ok(())

@@ -177,8 +177,7 @@ impl Drop for Draft {
 /// Opens a copy that nobody writes to and reads all of it; puts nothing beside it.
 pub(super) fn verify(path: &Path) -> Result<Content, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
-    let damaged =
-        |problem: String| OpenError::NotOurs { path: path.to_owned(), problem: problem.into() };
+    let damaged = |problem: String| OpenError::NotOurs { path: path.to_owned(), problem };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;

@@ -51,19 +51,10 @@ impl DatabaseFile {
 
     /// Locks the place of a file that is not there yet, and refuses it where it or its log is.
     pub(super) fn reserve(given: &Path) -> Result<Self, OpenError> {
-        let path = resolve(given)?;
-        let taken = |path: &Path| match ["", "-wal", "-journal"]
-            .map(|suffix| with_suffix(path, suffix))
-            .into_iter()
-            .find(|path| fs::symlink_metadata(path).is_ok())
-        {
-            Some(path) => Err(OpenError::Exists { path }),
-            None => Ok(()),
-        };
-        // Nothing is put beside a database that is there; and whoever had the lock may have made one.
-        taken(&path)?;
+        let path = check_free(given)?;
         let lock = lock(&path)?;
-        taken(&path)?;
+        // Whoever had the lock may have made one.
+        check_free(&path)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -126,6 +117,16 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     match fs::canonicalize(parent.unwrap_or(Path::new("."))) {
         Ok(parent) => Ok(parent.join(name)),
         Err(_) => Err(no_input("is in a folder that does not exist")),
+    }
+}
+
+/// The absolute path of a database that is not there; leaves everything as it is.
+pub(super) fn check_free(given: &Path) -> Result<PathBuf, OpenError> {
+    let path = resolve(given)?;
+    let files = ["", "-wal", "-journal"].map(|suffix| with_suffix(&path, suffix));
+    match files.into_iter().find(|path| fs::symlink_metadata(path).is_ok()) {
+        Some(path) => Err(OpenError::Exists { path }),
+        None => Ok(path),
     }
 }
 

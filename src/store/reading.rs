@@ -33,11 +33,12 @@ impl Reading {
     pub fn open(given: &Path) -> Result<Self, OpenError> {
         let path = DatabaseFile::find(given)?;
         let failed = |error: rusqlite::Error| OpenError::from_sqlite(&path, &error);
-        // Without a log beside it SQLite makes an empty one, even for reading, and a connection that
-        // may write takes it away again at its end.
-        let access = match fs::symlink_metadata(log_of(&path)) {
-            Ok(_) => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Err(_) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        // Without a log beside it SQLite makes an empty one, even for reading, and only a connection
+        // that may write takes it away again at its end.
+        let access = if has_log(&path) {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE
         };
         let connection =
             Connection::open_with_flags(&path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
@@ -76,12 +77,12 @@ impl Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         // Should a server have been killed meanwhile: its log is for the next one to fold in.
-        let in_use = fs::metadata(log_of(&self.path)).is_ok_and(|log| log.len() > 0);
         let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        let _ = self.connection.set_db_config(keep, in_use);
+        let _ = self.connection.set_db_config(keep, has_log(&self.path));
     }
 }
 
-fn log_of(path: &Path) -> PathBuf {
-    file::with_suffix(path, "-wal")
+/// Whether there is something in the log beside a database.
+fn has_log(path: &Path) -> bool {
+    fs::metadata(file::with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::copy::{Copy, Draft, OnProgress};
 use super::error::OpenError;
-use super::file::DatabaseFile;
+use super::file::{self, DatabaseFile};
 use super::messages;
 use super::reading::Reading;
 use crate::model::MessageId;
@@ -36,6 +36,8 @@ pub fn restore(
     sessions: OldSessions,
     on_progress: OnProgress<'_>,
 ) -> Result<Copy, OpenError> {
+    // Before a lock file is put beside it, for nothing.
+    file::check_free(db)?;
     let source = Reading::open(backup)?;
     let place = DatabaseFile::reserve(db)?;
     let draft = Draft::begin(place.path())?;
