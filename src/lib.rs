@@ -11,6 +11,7 @@
 
 pub mod admin;
 pub mod client;
+pub mod completion;
 pub mod log;
 pub mod model;
 pub mod operate;

@@ -1,5 +1,5 @@
 //! `chat-server`: the operator's command line. Each command is one function of a module here that
-//! bears its name; [`serve`] is the one without a word.
+//! bears its name; `serve` is the one without a word.
 //!
 //! Results go to standard output, everything else to standard error, and how it ended is told by
 //! the exit code ([`failure::Exit`]).
@@ -7,6 +7,7 @@
 pub mod arguments;
 mod backup;
 mod check;
+mod completions;
 mod door;
 pub mod failure;
 mod open;
@@ -52,6 +53,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Restore(restore)) => restore::run(db, restore, Output::new(arguments.json)),
         Some(Command::Check(check)) => check::run(db, check, Output::new(arguments.json)),
         Some(Command::User(user)) => user::run(db, &user.command, Output::new(arguments.json)),
+        Some(Command::Completions(completions)) => completions::run(completions),
     }
 }
 

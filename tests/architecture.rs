@@ -5,18 +5,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
+    ("completion", &[]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
     ("admin", &["model", "protocol"]),
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["model", "protocol", "terminal"]),
-    ("operate", &["admin", "log", "model", "protocol", "server", "service", "store", "terminal"]),
+    ("client", &["completion", "model", "protocol", "terminal"]),
+    (
+        "operate",
+        &[
+            "admin",
+            "completion",
+            "log",
+            "model",
+            "protocol",
+            "server",
+            "service",
+            "store",
+            "terminal",
+        ],
+    ),
 ];
 
 /// What is one module's business: words, and where they may stand.

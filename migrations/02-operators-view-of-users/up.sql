@@ -13,6 +13,21 @@ BEGIN
      WHERE id = OLD.user_id;
 END;
 
+-- Nobody reads the inbox of a deleted user any more.
+DROP VIEW v1_inbox;
+
+CREATE VIEW v1_inbox AS
+SELECT r.name AS recipient,
+       m.id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', m.sent_at / 1000.0, 'unixepoch') AS sent_at,
+       s.name AS sender,
+       m.body
+  FROM users r
+  LEFT JOIN cursors c ON c.user_id = r.id AND c.name = 'inbox'
+  JOIN messages m ON m.recipient_id = r.id AND m.id > coalesce(c.upto_id, 0)
+  JOIN users s ON s.id = m.sender_id
+ WHERE r.deleted_at IS NULL;
+
 DROP VIEW v1_users;
 
 CREATE VIEW v1_users AS

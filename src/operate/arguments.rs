@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
 
 use super::failure::Exit;
+use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -64,6 +65,8 @@ pub enum Command {
     /// Check whether the database is sound, also while the server runs.
     #[command(after_help = storage::CHECK_EXAMPLES)]
     Check(CheckArguments),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(CompletionsArguments),
 }
 
 /// `user`
