@@ -5,14 +5,19 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod backup;
+mod check;
 mod completions;
 mod config;
 mod door;
 pub mod failure;
 mod open;
 mod output;
+mod progress;
+mod restore;
 mod serve;
 pub mod settings;
+mod stop;
 mod user;
 
 use std::ffi::OsString;
@@ -51,6 +56,9 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
     match &arguments.command {
         None => serve::run(resolved, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(resolved, serve),
+        Some(Command::Backup(backup)) => backup::run(db, backup, output()),
+        Some(Command::Restore(restore)) => restore::run(db, restore, output()),
+        Some(Command::Check(check)) => check::run(db, check, output()),
         Some(Command::User(user)) => user::run(db, &user.command, output()),
         Some(Command::Config(config)) => config::run(resolved, &config.command, output()),
         Some(Command::Completions(completions)) => completions::run(completions),

@@ -1,5 +1,7 @@
 //! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
 
+mod storage;
+
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
 
 use super::failure::Exit;
 use crate::completion::CompletionsArguments;
@@ -59,6 +63,15 @@ pub enum Command {
     User(UserArguments),
     /// Show and check what the server is set to.
     Config(ConfigArguments),
+    /// Make a whole, verified copy of the database, also while the server runs.
+    #[command(after_help = storage::BACKUP_EXAMPLES)]
+    Backup(BackupArguments),
+    /// Make the database of a backup, where there is none.
+    #[command(after_help = storage::RESTORE_EXAMPLES)]
+    Restore(RestoreArguments),
+    /// Check whether the database is sound, also while the server runs.
+    #[command(after_help = storage::CHECK_EXAMPLES)]
+    Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
 }
