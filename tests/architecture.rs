@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
+    ("catalogue", &[]),
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
@@ -15,8 +16,21 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["model", "protocol", "terminal"]),
-    ("operate", &["admin", "log", "model", "protocol", "server", "service", "store", "terminal"]),
+    ("client", &["catalogue", "model", "protocol", "terminal"]),
+    (
+        "operate",
+        &[
+            "catalogue",
+            "admin",
+            "log",
+            "model",
+            "protocol",
+            "server",
+            "service",
+            "store",
+            "terminal",
+        ],
+    ),
 ];
 
 /// What is one module's business: words, and where they may stand.

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Exit;
+use crate::catalogue::Language;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// Print one JSON object a line; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
