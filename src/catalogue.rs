@@ -54,6 +54,7 @@ macro_rules! texts {
 pub mod client_help;
 pub mod command_line;
 pub mod server_help;
+pub mod shared_help;
 
 /// Which language texts are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,6 +79,9 @@ const LANGUAGE_OPTION: &str = "--lang";
 
 /// What the process speaks.
 static LANGUAGE: AtomicU8 = AtomicU8::new(Language::Unsaid as u8);
+
+#[cfg(test)]
+pub(crate) use tests::speaking;
 
 /// What the process speaks; [`Language::Unsaid`] before it was set. Costs a load from memory.
 pub fn language() -> Language {
@@ -168,7 +172,7 @@ mod tests {
     const SAME: &[&str] = &[];
 
     fn all() -> impl Iterator<Item = &'static Text> {
-        [client_help::TEXTS, command_line::TEXTS].into_iter().flatten()
+        [client_help::TEXTS, command_line::TEXTS, shared_help::TEXTS].into_iter().flatten()
     }
 
     /// The names in braces; doubled ones are no names.
@@ -241,6 +245,3 @@ mod tests {
         assert_eq!(TEXTS.len(), 2);
     }
 }
-
-#[cfg(test)]
-pub(crate) use tests::speaking;

@@ -96,6 +96,7 @@ fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> 
         Command::Sessions => command::sessions::run(view, link, out),
         Command::Revoke(arguments) => command::revoke::run(&arguments, view, link, out),
         Command::Logout => command::logout::run(view, link, out),
+        Command::Completions(arguments) => command::completions::run(&arguments, out),
     }
 }
 

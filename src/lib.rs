@@ -12,6 +12,7 @@
 pub mod admin;
 pub mod catalogue;
 pub mod client;
+pub mod completion;
 pub mod log;
 pub mod model;
 pub mod operate;

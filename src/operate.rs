@@ -5,6 +5,7 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod completions;
 mod door;
 pub mod failure;
 mod open;
@@ -54,6 +55,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         None => serve::run(db, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(db, serve),
         Some(Command::User(user)) => user::run(db, &user.command, Output::new(arguments.json)),
+        Some(Command::Completions(completions)) => completions::run(completions),
     }
 }
 

@@ -23,14 +23,8 @@ pub const HELP: &Help = &[
     ),
     ("How times are shown", "Cara waktu ditampilkan"),
     ("That of this machine (`TZ`, `/etc/localtime`)", "Jam mesin ini (`TZ`, `/etc/localtime`)"),
-    ("English", "Inggris"),
-    ("Indonesian", "Indonesia"),
     ("UTC", "UTC"),
     ("How long ago: `2 min ago`", "Berapa lama yang lalu: `2 mnt lalu`"),
-    (
-        "The language of what is said to people; also CHAT_LANG, else the locale",
-        "Bahasa untuk teks yang dibaca orang; juga CHAT_LANG, atau locale",
-    ),
     (
         "Behave as the seed's client does, also on a terminal: the prompt shows the token",
         "Berlaku seperti klien aslinya (seed), juga di terminal: prompt menampilkan token",

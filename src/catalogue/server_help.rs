@@ -5,7 +5,7 @@ use super::command_line::Help;
 
 /// What `chat-server --help` says of commands and options. An English text stands here as `clap`
 /// has it: a single paragraph without the full stop at its end.
-pub const HELP: &Help = &[(
-    "The language of what is said to people; also CHAT_LANG, else the locale",
-    "Bahasa yang dipakai untuk berbicara dengan orang; juga CHAT_LANG, jika tidak, locale",
-)];
+pub const HELP: &Help = &[
+    // For every command
+    ("The database file; created where there is none", "File database; dibuat jika belum ada"),
+];

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::Exit;
 use crate::catalogue::Language;
+use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -55,6 +56,8 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(CompletionsArguments),
 }
 
 /// `user`

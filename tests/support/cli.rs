@@ -80,6 +80,13 @@ impl Home {
         command
     }
 
+    /// Another program, with this home.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        self.dress(&mut command);
+        command
+    }
+
     /// Runs [`Self::cli`] to its end.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
         outcome(self.cli(arguments))

@@ -2,10 +2,11 @@
 //! the homes of the users it names, against a server of its own.
 //!
 //! What the words behind a fence mean: `recipe=NAME` whose it is; `file=PATH` a file in the home;
-//! `as=USER` commands, run by that user; a block of `text` is what the commands before it print.
+//! `as=USER` commands, run by that user; a block of `text` is what the commands before it print;
+//! `shown` a block that is not run.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -15,8 +16,43 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::cli::{Home, Outcome, outcome};
-use super::page::{Block, Names, fits};
+use super::page::{Block, Names, blocks, fits};
 use super::support::Server;
+
+/// A test for each recipe of `PAGE`, and the list of them, `TESTED`. What is named in brackets has
+/// to be on the machine.
+macro_rules! recipes {
+    ($($name:ident [$($program:literal)*])*) => {
+        mod follow {
+            $(#[test]
+            fn $name() {
+                let programs: &[&str] = &[$($program),*];
+                if programs.iter().all(|program| super::recipe::is_here(program)) {
+                    let blocks = super::page::blocks(super::PAGE);
+                    let mut recipe = super::recipe::Recipe::new(stringify!($name), &blocks);
+                    super::$name(&mut recipe);
+                    recipe.finish();
+                }
+            })*
+        }
+
+        /// The recipes that are tested, and what they need.
+        const TESTED: &[(&str, &[&str])] = &[$((stringify!($name), &[$($program),*])),*];
+    };
+}
+
+/// Every recipe of the page has a test, every test a recipe, and every block is of one, unless it
+/// says that it is only `shown`.
+pub fn assert_all_are_tested(page: &str, tested: &[(&str, &[&str])]) {
+    let blocks = blocks(page);
+    let mut told = BTreeSet::new();
+    for block in blocks.iter().filter(|block| block.attribute("shown").is_none()) {
+        let name = block.attribute("recipe");
+        told.insert(name.unwrap_or_else(|| panic!("line {}: no recipe", block.line)));
+    }
+    let tested: BTreeSet<_> = tested.iter().map(|(name, _)| *name).collect();
+    assert_eq!(told, tested, "left: the recipes of the page; right: the tests");
+}
 
 /// A recipe that is being followed.
 pub struct Recipe {

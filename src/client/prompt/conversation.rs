@@ -350,6 +350,6 @@ impl Conversation {
 
 /// Those whom `list` names are users.
 fn know_listed(board: &Board, told: &Value) {
-    let names = told.as_str().and_then(|told| told.strip_prefix("List user: ")).unwrap_or_default();
-    names.split(',').filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
+    let names = verbs::listed(told).into_iter().flatten();
+    names.filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
 }
