@@ -22,7 +22,10 @@ mod user;
 
 use std::ffi::OsString;
 
-use arguments::Command;
+use clap::CommandFactory;
+
+use crate::catalogue::{self, Language, command_line};
+use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
 use output::Output;
 use settings::{Resolved, Unresolved};
@@ -31,9 +34,15 @@ use settings::{Resolved, Unresolved};
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
     let asks_for_json = words.iter().any(|word| word == "--json");
-    let resolved = match Resolved::of(words) {
+    let of_environment = Language::of_environment();
+    catalogue::set_language(Language::named_in(&words).unwrap_or(of_environment));
+    let resolved = match Resolved::of(&words) {
         Ok(resolved) => resolved,
-        Err(Unresolved::Words(error)) => return tell(&error, asks_for_json),
+        Err(Unresolved::Words(error)) => {
+            let help = catalogue::server_help::HELP;
+            let error = command_line::in_language(error, Arguments::command(), help, &words);
+            return tell(&error, asks_for_json);
+        }
         Err(Unresolved::File(problems)) => {
             for problem in problems {
                 report(&problem.into(), asks_for_json);
@@ -41,6 +50,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
             return Exit::Configuration;
         }
     };
+    catalogue::set_language(resolved.arguments.lang.unwrap_or(of_environment));
     match dispatch(&resolved) {
         Ok(()) => Exit::Done,
         Err(failure) => {

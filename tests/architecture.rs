@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
+    ("catalogue", &[]),
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
-    ("completion", &[]),
+    ("completion", &["catalogue"]),
     ("configuration", &[]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
@@ -17,11 +18,12 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
             "admin",
+            "catalogue",
             "completion",
             "configuration",
             "log",

@@ -47,11 +47,12 @@ impl Resolved {
     ///
     /// # Errors
     /// See [`Unresolved`].
-    pub fn of(words: Vec<OsString>) -> Result<Self, Unresolved> {
-        let typed = matched(Arguments::command(), &words)?;
+    pub fn of(words: &[OsString]) -> Result<Self, Unresolved> {
+        let typed = matched(Arguments::command(), words)?;
         let (file, settings) = file(&typed.1)?;
-        let (matches, arguments) = matched(settings.apply(Arguments::command()), &words)?;
-        Ok(Self { arguments, settings: self::settings(&matches, &settings), file, words })
+        let (matches, arguments) = matched(settings.apply(Arguments::command()), words)?;
+        let settings = self::settings(&matches, &settings);
+        Ok(Self { arguments, settings, file, words: words.to_vec() })
     }
 
     /// The same command line, with what the configuration file says by now.
@@ -59,7 +60,7 @@ impl Resolved {
     /// # Errors
     /// See [`Unresolved`].
     pub fn again(&self) -> Result<Self, Unresolved> {
-        Self::of(self.words.clone())
+        Self::of(&self.words)
     }
 }
 
