@@ -40,7 +40,7 @@ recipes! {
     python ["python3"]
     nc ["nc"]
     bash ["bash"]
-    everybody ["sqlite3"]
+    everybody ["jq"]
     reports ["sqlite3"]
 }
 
@@ -479,7 +479,7 @@ fn everybody(recipe: &mut Recipe) {
     recipe.run_again(0);
     let once = "select count(*), count(distinct recipient) from v1_messages";
     assert_eq!(recipe.server.query(once), ["5|5"]);
-    assert_ne!(recipe.sh("robo", "chat-everybody nowhere.sqlite id hai").code, 0);
+    assert_ne!(recipe.sh("robo", "CHAT_SERVER_DB=/nowhere/chat.sqlite chat-everybody id hai").code, 0);
 }
 
 fn reports(recipe: &mut Recipe) {
