@@ -22,6 +22,9 @@ use super::support::Server;
 /// Who is no user of the server, but may read and write its database.
 pub const OPERATOR: &str = "operator";
 
+/// Who has another machine, and a database there.
+pub const SUCCESSOR: &str = "successor";
+
 /// A test for each recipe of `PAGE`, and the list of them, `TESTED`. What is named in brackets has
 /// to be on the machine.
 macro_rules! recipes {
@@ -79,7 +82,7 @@ impl Recipe {
         let mut homes = BTreeMap::new();
         for user in own.iter().filter_map(|block| block.attribute("as")) {
             let new = || match user {
-                OPERATOR => Home::new(server.address()),
+                OPERATOR | SUCCESSOR => Home::new(server.address()),
                 user => Home::of(user, server.address()),
             };
             homes.entry(user.to_owned()).or_insert_with(new);
@@ -238,7 +241,11 @@ impl Recipe {
         let others = std::env::var_os("PATH").unwrap_or_default();
         let folders = [home.path().join("bin"), binaries.to_owned()];
         let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&others)));
-        command.env("PATH", path.expect("a path")).env("CHAT_SERVER_DB", self.server.database());
+        let database = match user {
+            SUCCESSOR => home.path().join("chat.sqlite"),
+            _ => self.server.database(),
+        };
+        command.env("PATH", path.expect("a path")).env("CHAT_SERVER_DB", database);
         command.current_dir(home.path());
         command
     }
