@@ -1,5 +1,9 @@
 //! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
 
+mod administration;
+mod storage;
+
+use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +11,19 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+pub use administration::{
+    HealthcheckArguments, SeedArguments, SessionArguments, SessionCommand, SessionListArguments,
+    SessionRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
+    UserName, UserPasswdArguments, UserRenameArguments,
+};
+pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
 
 use super::failure::Exit;
+use crate::catalogue::Language;
 use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
@@ -34,9 +47,15 @@ pub struct Arguments {
         default_value = "chat.sqlite"
     )]
     pub db: PathBuf,
+    /// The configuration file [default: /etc/chat/server.toml, if there is one].
+    #[arg(long, global = true, value_name = "PATH", env = "CHAT_SERVER_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Print one JSON object a line; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -55,76 +74,62 @@ pub enum Command {
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),
     /// Add several users at once: those of a file, or the five of the seed.
-    #[command(after_help = SEED_EXAMPLES)]
+    #[command(after_help = administration::SEED_EXAMPLES)]
     Seed(SeedArguments),
     /// Show how much there is of everything.
-    #[command(after_help = STATS_EXAMPLES)]
+    #[command(after_help = administration::STATS_EXAMPLES)]
     Stats,
     /// Tell by the exit code whether a server serves the database, and can write and read it.
-    #[command(after_help = HEALTHCHECK_EXAMPLES)]
+    #[command(after_help = administration::HEALTHCHECK_EXAMPLES)]
     Healthcheck(HealthcheckArguments),
+    /// Show and check what the server is set to.
+    Config(ConfigArguments),
+    /// Make a whole, verified copy of the database, also while the server runs.
+    #[command(after_help = storage::BACKUP_EXAMPLES)]
+    Backup(BackupArguments),
+    /// Make the database of a backup, where there is none.
+    #[command(after_help = storage::RESTORE_EXAMPLES)]
+    Restore(RestoreArguments),
+    /// Check whether the database is sound, also while the server runs.
+    #[command(after_help = storage::CHECK_EXAMPLES)]
+    Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
 }
 
-/// `user`
+/// `config`
 #[derive(Debug, Args)]
-pub struct UserArguments {
+pub struct ConfigArguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: UserCommand,
+    pub command: ConfigCommand,
 }
 
-/// What `chat-server user` does.
+/// What `chat-server config` does.
 #[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Add a user; the password is asked for, or is the first line of standard input.
-    #[command(after_help = USER_ADD_EXAMPLES)]
-    Add(UserAddArguments),
-    /// Show every user.
-    #[command(after_help = USER_LIST_EXAMPLES)]
-    List,
-    /// Show all that is known of a user: sessions, messages, cursors.
-    #[command(after_help = USER_SHOW_EXAMPLES)]
-    Show(UserName),
-    /// Give a user another password and end all sessions; asked for as with `add`.
-    #[command(after_help = USER_PASSWD_EXAMPLES)]
-    Passwd(UserPasswdArguments),
-    /// End the sessions of a user and let there be no new ones; messages to the user wait.
-    #[command(after_help = USER_DISABLE_EXAMPLES)]
-    Disable(UserName),
-    /// Let a user log in again.
-    #[command(after_help = USER_DISABLE_EXAMPLES)]
-    Enable(UserName),
-    /// Give a user another name; messages, cursors and sessions stay.
-    #[command(after_help = USER_RENAME_EXAMPLES)]
-    Rename(UserRenameArguments),
-    /// Delete a user; the messages stay, and nobody can take the name.
-    #[command(after_help = USER_DELETE_EXAMPLES)]
-    Delete(UserDeleteArguments),
+pub enum ConfigCommand {
+    /// Show every setting, its value, and where that comes from.
+    #[command(after_help = CONFIG_SHOW_EXAMPLES)]
+    Show(Box<ServeArguments>),
+    /// Find what is wrong with the configuration, without touching the database.
+    #[command(after_help = CONFIG_CHECK_EXAMPLES)]
+    Check(Box<ConfigCheckArguments>),
+    /// Print a configuration file that explains every setting.
+    Example,
 }
 
-/// A user that there is.
+/// `config check`
 #[derive(Debug, Args)]
-pub struct UserName {
-    /// The name of the user.
-    pub name: String,
+pub struct ConfigCheckArguments {
+    /// The file to check, instead of the one that would be read.
+    pub file: Option<PathBuf>,
+    /// What would be given to `serve`.
+    #[command(flatten)]
+    pub serve: ServeArguments,
 }
 
-/// `user add`
-#[derive(Debug, Args)]
-pub struct UserAddArguments {
-    /// What the user logs in with: 1 to 32 of a-z, 0-9, _ and -.
-    pub name: String,
-    /// What people call the user; the name where nothing is said.
-    #[arg(long, value_name = "TEXT")]
-    pub display_name: Option<String>,
-    /// Make up a strong password, and print it, this once.
-    #[arg(long)]
-    pub generate: bool,
-}
-
-/// `serve`
+/// `serve`. Each option is a setting: one that is added here is known to the configuration file,
+/// `config show` and the example file as well ([`settings`](super::settings)).
 #[derive(Debug, Args)]
 pub struct ServeArguments {
     /// Where to listen; can be given several times. Port 0 lets the system choose.
@@ -144,7 +149,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "FORMAT", env = "CHAT_SERVER_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info", value_parser = parse_log)]
     pub log: EnvFilter,
     /// Do not put the five users of the seed into a new database.
     #[arg(long, env = "CHAT_SERVER_NO_SEED", value_parser = BoolishValueParser::new())]
@@ -179,13 +184,13 @@ pub struct ServeArguments {
 }
 
 impl Arguments {
-    /// Reads the command line; the options of `serve` may stand before or without the command, but
-    /// not before another one.
+    /// What was typed, and what the environment and the defaults of `command` add to it. The options
+    /// of `serve` may stand before or without the command, but not before another one.
     ///
     /// # Errors
     /// What is wrong with it; `--help` and `--version` are errors to `clap` too.
-    pub fn parse_from_words(words: &[std::ffi::OsString]) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(words)?;
+    pub fn matches(command: clap::Command, words: &[OsString]) -> Result<ArgMatches, clap::Error> {
+        let matches = command.try_get_matches_from(words)?;
         if let Some((name, _)) = matches.subcommand()
             && let Some(option) = given_before(&matches)
         {
@@ -194,7 +199,7 @@ impl Arguments {
                 format!("--{option} is an option of `serve`; it cannot stand before `{name}`"),
             ));
         }
-        Self::from_arg_matches(&matches)
+        Ok(matches)
     }
 }
 
@@ -233,171 +238,26 @@ Examples:
   sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
 ";
 
-/// `user passwd`
-#[derive(Debug, Args)]
-pub struct UserPasswdArguments {
-    /// The name of the user.
-    pub name: String,
-    /// Make up a strong password, and print it, this once.
-    #[arg(long)]
-    pub generate: bool,
-}
-
-/// `user rename`
-#[derive(Debug, Args)]
-pub struct UserRenameArguments {
-    /// The name until now; it is free from then on.
-    pub old: String,
-    /// The name from now on.
-    pub new: String,
-}
-
-/// `user delete`
-#[derive(Debug, Args)]
-pub struct UserDeleteArguments {
-    /// The name of the user.
-    pub name: String,
-    /// Do not ask.
-    #[arg(long, short)]
-    pub yes: bool,
-}
-
-/// `session`
-#[derive(Debug, Args)]
-pub struct SessionArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: SessionCommand,
-}
-
-/// What `chat-server session` does.
-#[derive(Debug, Subcommand)]
-pub enum SessionCommand {
-    /// Show the sessions that have not ended.
-    #[command(after_help = SESSION_LIST_EXAMPLES)]
-    List(SessionListArguments),
-    /// End sessions: whoever holds one is told so with the next request.
-    #[command(after_help = SESSION_REVOKE_EXAMPLES)]
-    Revoke(SessionRevokeArguments),
-}
-
-/// `session list`
-#[derive(Debug, Args)]
-pub struct SessionListArguments {
-    /// Those of this user only.
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
-}
-
-/// `session revoke`
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct SessionRevokeArguments {
-    /// The one of this number.
-    pub id: Option<i64>,
-    /// All of this user.
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
-    /// All of everybody.
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// `seed`
-#[derive(Debug, Args)]
-pub struct SeedArguments {
-    /// A JSON file with the users, of the shape of seed/users.json; `-` for standard input.
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-}
-
-/// `healthcheck`
-#[derive(Debug, Args)]
-pub struct HealthcheckArguments {
-    /// How long it may take.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
-    pub timeout: Duration,
-}
-
-const USER_ADD_EXAMPLES: &str = "\
+const CONFIG_SHOW_EXAMPLES: &str = "\
 Examples:
-  chat-server user add alice --display-name 'Alice A.'    asks for the password, twice
-  chat-server user add build --generate                   prints a password that it makes up
-  pass show chat/alice | chat-server user add alice       from a password store
+  chat-server config show                       what a server that is started like this would do
+  chat-server --config new.toml config show
+  chat-server config show --json | jq -r 'select(.source != \"default\").key'
 ";
 
-const USER_LIST_EXAMPLES: &str = "\
+const CONFIG_CHECK_EXAMPLES: &str = "\
 Examples:
-  chat-server --db chat.sqlite user list
-  chat-server user list --json | jq -r 'select(.password_is_published).name'
+  chat-server config check new.toml && mv new.toml /etc/chat/server.toml
 ";
 
-const USER_SHOW_EXAMPLES: &str = "\
-Examples:
-  chat-server user show alice
-  chat-server user show alice --json | jq '.cursors[] | {name, upto}'
-";
-
-const USER_PASSWD_EXAMPLES: &str = "\
-Examples:
-  chat-server user passwd alice                  asks for the password, twice
-  chat-server user passwd alice --generate       prints a password that it makes up
-";
-
-const USER_DISABLE_EXAMPLES: &str = "\
-Examples:
-  chat-server user disable alice     ends her sessions; messages to her wait
-  chat-server user enable alice      she can log in again, with the password she had
-";
-
-const USER_RENAME_EXAMPLES: &str = "\
-Examples:
-  chat-server user rename alice alice-b
-";
-
-const USER_DELETE_EXAMPLES: &str = "\
-Examples:
-  chat-server user delete alice            asks first
-  chat-server user delete alice --yes      for scripts
-";
-
-const SESSION_LIST_EXAMPLES: &str = "\
-Examples:
-  chat-server session list
-  chat-server session list --user alice --json | jq .id
-";
-
-const SESSION_REVOKE_EXAMPLES: &str = "\
-Examples:
-  chat-server session revoke 17
-  chat-server session revoke --user alice
-  chat-server session revoke --all
-";
-
-const SEED_EXAMPLES: &str = "\
-Nothing is added where one of the names is taken.
-
-Examples:
-  chat-server seed                  paff, neko, robo, ivy, vanessa; everybody knows their password
-  chat-server seed team.json        [{\"name\": \"alice\", \"display_name\": \"Alice\", \"password\": \"...\"}]
-";
-
-const STATS_EXAMPLES: &str = "\
-Examples:
-  chat-server stats
-  chat-server stats --json | jq .unread
-";
-
-const HEALTHCHECK_EXAMPLES: &str = "\
-Exit code: 0 it does, 69 no server serves the database, 75 not in time or busy, 74 the disk is full.
-
-Examples:
-  chat-server --db /data/chat.sqlite healthcheck --timeout 2s
-  HEALTHCHECK CMD chat-server healthcheck                   in a container file
+const LAYERS: &str = "\
+Settings come from the command line, else from the environment (CHAT_SERVER_*), else from the
+configuration file (--config, CHAT_SERVER_CONFIG, else /etc/chat/server.toml if there is one), else
+they are the defaults. `config show` tells which; `config example` prints a file to begin with.
 ";
 
 fn after_help() -> String {
-    format!("{EXAMPLES}\n{}", Exit::table())
+    format!("{LAYERS}\n{EXAMPLES}\n{}", Exit::table())
 }
 
 /// Nothing here can go on after no time at all.
@@ -406,6 +266,19 @@ fn parse_time(given: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("give a time that is longer than nothing".to_owned()),
         time => Ok(time),
     }
+}
+
+/// A level, or several with the targets that they are for, as in `info,chat::store=debug`.
+fn parse_log(given: &str) -> Result<EnvFilter, String> {
+    let levels = "give error, warn, info, debug, trace or off";
+    for directive in given.split(',') {
+        // Else a word that is no level would be taken for a target of which everything is logged.
+        let is_level = directive.parse::<LevelFilter>().is_ok();
+        if !is_level && !directive.contains(['=', '[']) {
+            return Err(format!("{directive:?} is no level: {levels}"));
+        }
+    }
+    EnvFilter::try_new(given).map_err(|error| format!("{error}: {levels}"))
 }
 
 fn parse_listen(given: &str) -> Result<Listen, String> {

@@ -43,6 +43,11 @@ impl Output {
         if self.is_shown && !self.is_json { self.line(note) } else { Ok(()) }
     }
 
+    /// A text of this program, as it is.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
     /// Rows: in columns under their titles on a terminal, elsewhere with tabs between and without
     /// titles. What others wrote is harmless either way.
     pub(super) fn table<const N: usize>(
