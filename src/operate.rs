@@ -5,12 +5,17 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod backup;
+mod check;
 mod completions;
 mod door;
 pub mod failure;
 mod open;
 mod output;
+mod progress;
+mod restore;
 mod serve;
+mod stop;
 mod user;
 
 use std::ffi::OsString;
@@ -44,6 +49,9 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         None => serve::run(db, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(db, serve),
+        Some(Command::Backup(backup)) => backup::run(db, backup, Output::new(arguments.json)),
+        Some(Command::Restore(restore)) => restore::run(db, restore, Output::new(arguments.json)),
+        Some(Command::Check(check)) => check::run(db, check, Output::new(arguments.json)),
         Some(Command::User(user)) => user::run(db, &user.command, Output::new(arguments.json)),
         Some(Command::Completions(completions)) => completions::run(completions),
     }

@@ -1,5 +1,7 @@
 //! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
 
+mod storage;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+
+pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
 
 use super::failure::Exit;
 use crate::completion::CompletionsArguments;
@@ -52,6 +56,15 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Make a whole, verified copy of the database, also while the server runs.
+    #[command(after_help = storage::BACKUP_EXAMPLES)]
+    Backup(BackupArguments),
+    /// Make the database of a backup, where there is none.
+    #[command(after_help = storage::RESTORE_EXAMPLES)]
+    Restore(RestoreArguments),
+    /// Check whether the database is sound, also while the server runs.
+    #[command(after_help = storage::CHECK_EXAMPLES)]
+    Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
 }

@@ -30,6 +30,8 @@ pub enum Exit {
     Unavailable = 69,
     /// A fault of this program.
     Internal = 70,
+    /// There is something already where a file was to be made.
+    Exists = 73,
     /// The database or a file beside it cannot be read or written, or its outcome is not known.
     Io = 74,
     /// Later it may be done.
@@ -55,6 +57,7 @@ impl Exit {
         Self::NoUser,
         Self::Unavailable,
         Self::Internal,
+        Self::Exists,
         Self::Io,
         Self::TryAgain,
         Self::NoPermission,
@@ -78,6 +81,7 @@ impl Exit {
                 "an address cannot be listened on; or no server serves the database"
             }
             Self::Internal => "a fault of this program",
+            Self::Exists => "there is something already where a file was to be made",
             Self::Io => {
                 "the database or a file beside it cannot be read or written; or its outcome is not known"
             }
@@ -104,6 +108,7 @@ impl Exit {
             Self::NoUser => "unknown_user",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
+            Self::Exists => "exists",
             Self::Io => "io",
             Self::TryAgain => "try_again",
             Self::NoPermission => "no_permission",
