@@ -10,6 +10,7 @@
 //! The library serves the two binaries; it has no stable interface of its own.
 
 pub mod admin;
+pub mod catalogue;
 pub mod client;
 pub mod completion;
 pub mod log;

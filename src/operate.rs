@@ -20,6 +20,9 @@ mod user;
 
 use std::ffi::OsString;
 
+use clap::CommandFactory;
+
+use crate::catalogue::{self, Language, command_line};
 use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
 use output::Output;
@@ -27,10 +30,17 @@ use output::Output;
 /// Does what the command line says, and tells how it ended.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
+    let of_environment = Language::of_environment();
+    catalogue::set_language(Language::named_in(&words).unwrap_or(of_environment));
     let arguments = match Arguments::parse_from_words(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return tell(&error, words.iter().any(|word| word == "--json")),
+        Err(error) => {
+            let help = catalogue::server_help::HELP;
+            let error = command_line::in_language(error, Arguments::command(), help, &words);
+            return tell(&error, words.iter().any(|word| word == "--json"));
+        }
     };
+    catalogue::set_language(arguments.lang.unwrap_or(of_environment));
     match dispatch(&arguments) {
         Ok(()) => Exit::Done,
         Err(failure) => {

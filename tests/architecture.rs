@@ -5,22 +5,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
+    ("catalogue", &[]),
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
-    ("completion", &[]),
+    ("completion", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
     ("admin", &["model", "protocol"]),
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
             "admin",
+            "catalogue",
             "completion",
             "log",
             "model",

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
 
 use super::failure::Exit;
+use crate::catalogue::Language;
 use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Print one JSON object a line; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
