@@ -12,6 +12,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -28,6 +29,7 @@ recipes! {
     restore []
     upgrade []
     downgrade []
+    sound []
 }
 
 #[test]
@@ -91,6 +93,19 @@ fn downgrade(recipe: &mut Recipe) {
     recipe.done(OPERATOR, "chat-server user list && chat-server check | grep -v 'schema 1$'");
     recipe.run();
     recipe.done(OPERATOR, "chat-server check | grep 'schema 1$'");
+}
+
+fn sound(recipe: &mut Recipe) {
+    recipe.done(OPERATOR, "mkdir backup && chat-server backup backup");
+    recipe.run();
+    let backup = recipe.done(OPERATOR, "ls ~/backup/*");
+    // A page that is another.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(backup.trim())
+        .and_then(|file| file.write_all_at(&[0x5a; 4096], 4096 * 2))
+        .expect("damage");
+    assert!(recipe.run_again(65).contains("is damaged"));
 }
 
 #[test]
