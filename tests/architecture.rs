@@ -5,23 +5,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
+    ("catalogue", &[]),
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
-    ("completion", &[]),
+    ("completion", &["catalogue"]),
+    ("configuration", &[]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
-    ("admin", &["model", "protocol"]),
+    ("unix", &[]),
+    ("tls", &["model"]),
+    ("admin", &["model", "protocol", "unix"]),
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
-    ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["completion", "model", "protocol", "terminal"]),
+    ("server", &["admin", "model", "protocol", "service", "tls", "unix"]),
+    ("client", &["catalogue", "completion", "model", "protocol", "terminal", "tls", "unix"]),
     (
         "operate",
         &[
             "admin",
+            "catalogue",
             "completion",
+            "configuration",
             "log",
             "model",
             "protocol",
@@ -29,16 +35,21 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "service",
             "store",
             "terminal",
+            "tls",
+            "unix",
         ],
     ),
 ];
 
 /// What is one module's business: words, and where they may stand.
-const AT_HOME: [(&[&str], &[&str]); 4] = [
+const AT_HOME: [(&[&str], &[&str]); 7] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
     (&["argon2"], &["service"]),
+    (&["rustls"], &["tls", "server", "client"]),
+    (&["x509_cert"], &["tls"]),
+    (&["toml::de", "toml::Spanned"], &["configuration"]),
 ];
 
 /// A source file: the module of the library that it belongs to, and its lines of code, numbered,

@@ -9,8 +9,6 @@ use crate::unix;
 
 /// How many connections the system keeps until they are accepted.
 const BACKLOG: i32 = 128;
-/// How long connecting may take: it waits where so many do, and a stopped process accepts none.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// The socket is for its owner only.
 const MODE: u32 = 0o600;
 
@@ -41,12 +39,13 @@ pub fn remove(database: &Path) -> io::Result<()> {
     unix::remove(&path(database))
 }
 
-/// Connects to the server of `database`. `None` where none listens.
+/// Connects to the server of `database`. `None` where none listens. Takes no longer than `wait`: a
+/// process that is stopped accepts nobody, and the system keeps only so many.
 ///
 /// # Errors
 /// What the system says.
-pub fn connect(database: &Path) -> io::Result<Option<UnixStream>> {
-    match unix::connect(&path(database), CONNECT_WAIT) {
+pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
+    match unix::connect(&path(database), wait) {
         Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
@@ -71,14 +70,14 @@ mod tests {
     fn is_for_its_owner_only_and_replaces_one_that_nobody_listens_on() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("chat.sqlite");
-        assert!(connect(&database).unwrap().is_none());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
         drop(bind(&database).unwrap());
-        assert!(connect(&database).unwrap().is_none());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
         let _listener = bind(&database).unwrap();
         assert_eq!(mode(&database), 0o600);
-        assert!(connect(&database).unwrap().is_some());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_some());
         remove(&database).unwrap();
-        assert!(connect(&database).unwrap().is_none());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
     }
 
     #[test]

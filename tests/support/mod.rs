@@ -40,10 +40,22 @@ impl Server {
 
     /// Starts a server on a copy of a database.
     pub fn start_from(database: &Path) -> Self {
+        Self::start_from_with(database, &[])
+    }
+
+    /// Starts a server on a copy of a database, with more options.
+    pub fn start_from_with(database: &Path, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let path = folder.path().join("chat.sqlite");
         std::fs::copy(database, &path).expect("a copy");
-        let (child, address) = spawn(&path, &Vec::new());
+        let options = options.iter().map(ToString::to_string).collect();
+        let (child, address) = spawn(&path, &options);
+        Self { child, address, folder, options }
+    }
+
+    /// Starts a server by a command that names `chat.sqlite` in `folder` as its database.
+    pub fn start_command(mut command: Command, folder: TempDir) -> Self {
+        let (child, address) = spawn_command(&mut command);
         Self { child, address, folder, options: Vec::new() }
     }
 
@@ -173,14 +185,16 @@ pub fn server_command(database: &Path) -> Command {
         "--log",
         "warn",
     ]);
-    command.stdin(Stdio::null());
+    command.env("CHAT_SERVER_CONFIG", "/dev/null").stdin(Stdio::null());
     command
 }
 
 fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
-    let mut command = server_command(database);
-    let mut child =
-        command.args(options).stdout(Stdio::piped()).spawn().expect("the server starts");
+    spawn_command(server_command(database).args(options))
+}
+
+fn spawn_command(command: &mut Command) -> (Child, SocketAddr) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).expect("a line when it accepts");
