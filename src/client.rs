@@ -12,9 +12,11 @@ pub mod arguments;
 pub mod command;
 pub mod connection;
 pub mod delivery;
+pub mod dial;
 pub mod exit;
 pub mod failure;
 pub mod frames;
+pub mod known_servers;
 pub mod link;
 pub mod password;
 pub mod prompt;
@@ -22,6 +24,7 @@ pub mod render;
 pub mod session;
 pub mod state_folder;
 pub mod stream;
+pub mod trust;
 pub mod verbs;
 
 use std::ffi::OsString;
@@ -30,6 +33,7 @@ use std::io::{self, BufWriter, Write};
 use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command, TIMEOUT_DEFAULT};
+use dial::Dialer;
 use exit::Exit;
 use failure::Failure;
 use link::Link;
@@ -76,7 +80,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (view, timeout) = (arguments.view(), arguments.timeout);
-    let mut link = Link::new(arguments.server, timeout.unwrap_or(TIMEOUT_DEFAULT));
+    let dialer = Dialer::new(arguments.server, arguments.tls_ca);
+    let mut link = Link::new(dialer, timeout.unwrap_or(TIMEOUT_DEFAULT));
     let Some(command) = arguments.command else {
         return prompt::run(&arguments.prompt, link, out).map(|()| Exit::Done);
     };

@@ -44,10 +44,7 @@ pub fn receive<Side>(
     Ok(false)
 }
 
-fn read<Side>(
-    tls: &mut ConnectionCommon<Side>,
-    bytes: &mut &[u8],
-) -> Result<usize, rustls::Error> {
+fn read<Side>(tls: &mut ConnectionCommon<Side>, bytes: &mut &[u8]) -> Result<usize, rustls::Error> {
     // A slice can be read from; that a record is too long is all there is to fail.
     tls.read_tls(bytes).map_err(|error| rustls::Error::General(error.to_string()))
 }

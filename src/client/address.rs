@@ -1,18 +1,38 @@
-//! Where the server is: `HOST:PORT`.
+//! Where the server is, and how it is spoken to: `HOST:PORT`, `chats://HOST`, `unix:/PATH`.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
 
 /// The longest host name there is (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
+/// The longest path of a socket that is taken.
+const PATH_BYTES_MAX: usize = 1024;
 
-/// A host name or address, and a port that is not 0. Whether there is such a host is not known
-/// before [`resolve`](Self::resolve).
+/// The port of a server where none is given.
+pub const PLAIN_PORT: u16 = 8889;
+/// The port of a server that speaks TLS, where none is given.
+pub const TLS_PORT: u16 = 8890;
+
+/// Where a server is. Whether there is one is not known before it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerAddress {
+pub enum ServerAddress {
+    /// Over the network as it is: `HOST:PORT`, `chat://HOST`.
+    Plain(Host),
+    /// Over the network, encrypted, and only where the server shows who it is: `chats://HOST`.
+    Tls(Host),
+    /// On this machine, over a socket in the file system: `unix:/PATH`. The path is absolute.
+    Unix(PathBuf),
+}
+
+/// A host name or address, and a port that is not 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
     /// In lower case; an IPv6 address without its brackets, in its one short form.
-    host: String,
+    name: String,
     port: u16,
 }
 
@@ -20,7 +40,7 @@ pub struct ServerAddress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// There is no `:PORT`.
-    #[error("give HOST:PORT, for example 127.0.0.1:8889")]
+    #[error("give HOST:PORT, for example 127.0.0.1:8889; chats://HOST for TLS; or unix:/PATH")]
     NoPort,
     /// The port is no number from 1 to 65535.
     #[error("the port has to be a number from 1 to 65535")]
@@ -31,24 +51,80 @@ pub enum InvalidAddress {
     /// An IPv6 address without brackets: which colon is the port's cannot be told.
     #[error("an IPv6 address stands in brackets, for example [::1]:8889")]
     Brackets,
+    /// The path of a socket does not begin at the root, or is too long.
+    #[error("give the whole path of the socket, for example unix:/run/chat/chat.sock")]
+    Path,
+    /// What stands before `://` is not known.
+    #[error("give chats://HOST for TLS, chat://HOST, HOST:PORT, or unix:/PATH")]
+    Scheme,
 }
 
 impl ServerAddress {
+    /// A name for files that belong to this server: different for every address, without any
+    /// character that means something to a file system or a shell.
+    pub fn file_stem(&self) -> String {
+        match self {
+            Self::Plain(host) => host.file_stem(),
+            Self::Tls(host) => format!("chats%3a{}", host.file_stem()),
+            Self::Unix(path) => {
+                let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("unix%3a{hex}")
+            }
+        }
+    }
+}
+
+impl Host {
+    /// The name or address.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The addresses of the host, at least one. Asks the system's resolver, which may block for as
     /// long as that takes; an address in figures is not asked for.
     pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
-        let found: Vec<SocketAddr> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        let found: Vec<SocketAddr> = (self.name.as_str(), self.port).to_socket_addrs()?.collect();
         if found.is_empty() {
             return Err(std::io::Error::other("the host has no address"));
         }
         Ok(found)
     }
 
-    /// A name for files that belong to this server: different for every address, without any
-    /// character that means something to a file system or a shell.
-    pub fn file_stem(&self) -> String {
-        let host = self.host.replace(':', "%3a");
-        format!("{host}_{}", self.port)
+    /// Reads `HOST:PORT`; or `HOST`, where there is a port for that.
+    pub fn parse(text: &str, port_default: Option<u16>) -> Result<Self, InvalidAddress> {
+        let (name, port) = match text.strip_prefix('[') {
+            Some(bracketed) => {
+                let (name, rest) = bracketed.split_once(']').ok_or(InvalidAddress::Host)?;
+                let name: Ipv6Addr = name.parse().map_err(|_| InvalidAddress::Host)?;
+                let port = match rest.strip_prefix(':') {
+                    None if !rest.is_empty() => return Err(InvalidAddress::NoPort),
+                    port => port,
+                };
+                (name.to_string(), port)
+            }
+            None if text.parse::<Ipv6Addr>().is_ok() => return Err(InvalidAddress::Brackets),
+            None => match text.rsplit_once(':') {
+                Some((name, port)) => (checked_name(name)?, Some(port)),
+                None if port_default.is_none() => return Err(InvalidAddress::NoPort),
+                None => (checked_name(text)?, None),
+            },
+        };
+        let port = match (port, port_default) {
+            // `u16::from_str` takes a sign.
+            (Some(port), _) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                port.parse().unwrap_or(0)
+            }
+            (Some(_), _) => 0,
+            (None, Some(port)) => port,
+            (None, None) => return Err(InvalidAddress::NoPort),
+        };
+        if port == 0 { Err(InvalidAddress::Port) } else { Ok(Self { name, port }) }
+    }
+
+    fn file_stem(&self) -> String {
+        let name = self.name.replace(':', "%3a");
+        format!("{name}_{}", self.port)
     }
 }
 
@@ -56,36 +132,44 @@ impl FromStr for ServerAddress {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, port) = bracketed.split_once(']').ok_or(InvalidAddress::Host)?;
-                let host: Ipv6Addr = host.parse().map_err(|_| InvalidAddress::Host)?;
-                (host.to_string(), port.strip_prefix(':').ok_or(InvalidAddress::NoPort)?)
-            }
-            None => {
-                if text.parse::<Ipv6Addr>().is_ok() {
-                    return Err(InvalidAddress::Brackets);
-                }
-                let (host, port) = text.rsplit_once(':').ok_or(InvalidAddress::NoPort)?;
-                (checked_name(host)?, port)
-            }
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = Path::new(path);
+            let fits = path.as_os_str().len() <= PATH_BYTES_MAX;
+            return match path.file_name() {
+                Some(_) if path.is_absolute() && fits => Ok(Self::Unix(path.to_owned())),
+                _ => Err(InvalidAddress::Path),
+            };
+        }
+        let Some((scheme, host)) = text.split_once("://") else {
+            return Host::parse(text, None).map(Self::Plain);
         };
-        // `u16::from_str` takes a sign.
-        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-        match port.parse() {
-            Ok(port) if digits && port != 0 => Ok(Self { host, port }),
-            _ => Err(InvalidAddress::Port),
+        let host = host.strip_suffix('/').unwrap_or(host);
+        match scheme {
+            "chat" => Host::parse(host, Some(PLAIN_PORT)).map(Self::Plain),
+            "chats" => Host::parse(host, Some(TLS_PORT)).map(Self::Tls),
+            _ => Err(InvalidAddress::Scheme),
         }
     }
 }
 
+/// As it can be given again.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') {
-            write!(formatter, "[{host}]:{port}")
+        match self {
+            Self::Plain(host) => host.fmt(formatter),
+            Self::Tls(host) => write!(formatter, "chats://{host}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, port } = self;
+        if name.contains(':') {
+            write!(formatter, "[{name}]:{port}")
         } else {
-            write!(formatter, "{host}:{port}")
+            write!(formatter, "{name}:{port}")
         }
     }
 }
@@ -118,6 +202,12 @@ mod tests {
             ("Chat.Example.ORG:65535", "chat.example.org:65535"),
             ("[::1]:8889", "[::1]:8889"),
             ("[0:0:0:0:0:0:0:1]:8889", "[::1]:8889"),
+            ("chat://localhost", "localhost:8889"),
+            ("chat://localhost:1/", "localhost:1"),
+            ("chats://Chat.Example.org", "chats://chat.example.org:8890"),
+            ("chats://[::1]", "chats://[::1]:8890"),
+            ("chats://[::1]:443/", "chats://[::1]:443"),
+            ("unix:/run/chat/chat.sock", "unix:/run/chat/chat.sock"),
         ] {
             assert_eq!(parse(text).unwrap().to_string(), shown);
         }
@@ -144,6 +234,15 @@ mod tests {
             ("::1", InvalidAddress::Brackets),
             ("fe80::1:8889", InvalidAddress::Brackets),
             ("a:b:8889", InvalidAddress::Brackets),
+            ("chats://::1", InvalidAddress::Brackets),
+            ("chats://", InvalidAddress::Host),
+            ("chats://a:", InvalidAddress::Port),
+            ("chats://[::1]8890", InvalidAddress::NoPort),
+            ("https://a", InvalidAddress::Scheme),
+            ("CHATS://a", InvalidAddress::Scheme),
+            ("unix:chat.sock", InvalidAddress::Path),
+            ("unix:/", InvalidAddress::Path),
+            ("unix:", InvalidAddress::Path),
         ] {
             assert_eq!(parse(text), Err(why), "{text:?}");
         }
@@ -152,18 +251,29 @@ mod tests {
     #[test]
     fn figures_are_resolved_without_asking() {
         for text in ["127.0.0.1:8889", "[::1]:8889"] {
-            let found = parse(text).unwrap().resolve().unwrap();
-            assert_eq!(found, [text.parse().unwrap()]);
+            let host = Host::parse(text, None).unwrap();
+            assert_eq!(host.resolve().unwrap(), [text.parse().unwrap()]);
         }
+    }
+
+    #[test]
+    fn servers_that_differ_have_different_files() {
+        let texts = ["a:8890", "chats://a", "unix:/a_8890", "unix:/a", "chats://a:8889"];
+        let mut stems: Vec<String> =
+            texts.iter().map(|text| parse(text).unwrap().file_stem()).collect();
+        stems.sort();
+        stems.dedup();
+        assert_eq!(stems.len(), texts.len());
     }
 
     proptest! {
         #[test]
         fn any_address_reads_back_and_names_a_plain_file(
+            scheme in "|chat://|chats://",
             host in "[A-Za-z0-9._-]{1,40}|\\[[0-9a-f]{1,4}::[0-9a-f]{1,4}\\]",
             port in 1..=u16::MAX,
         ) {
-            let address = parse(&format!("{host}:{port}")).unwrap();
+            let address = parse(&format!("{scheme}{host}:{port}")).unwrap();
             prop_assert_eq!(parse(&address.to_string()).unwrap(), address.clone());
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-%".contains(&byte);
             prop_assert!(address.file_stem().bytes().all(plain));

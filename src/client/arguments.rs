@@ -37,6 +37,10 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "HOST:PORT", env = "CHAT_SERVER")]
     #[arg(default_value = "127.0.0.1:8889")]
     pub server: ServerAddress,
+    /// For chats://: trust what the authority in this PEM file has signed, instead of the system's.
+    #[arg(long, global = true, value_name = "FILE", env = "CHAT_TLS_CA")]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub tls_ca: Option<PathBuf>,
     /// How long to wait for the server, and to go on trying to send: 10s, 500ms, 2m [default: 10s].
     /// For `ask`: how long to wait for the answer [default: 60s]. For `watch`: when to end.
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout)]

@@ -3,10 +3,22 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::address::ServerAddress;
+use rustix::net::{RecvFlags, recv};
+use rustls::pki_types::CertificateDer;
+use rustls::{CertificateError, ClientConfig, ClientConnection};
+
+use super::address::Host;
+use super::failure::Refused;
+use super::trust::{Untrusted, server_name};
 use crate::protocol::reply::{Answer, DecodeError, REPLY_BYTES_MAX, REPLY_END};
+use crate::tls::{self, ALERT_BYTE, HANDSHAKE_BYTE};
+use crate::unix;
 
 /// How much is read from the socket at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -14,7 +26,32 @@ const READ_BYTES: usize = 16 * 1024;
 /// A connection on which no request is under way.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    socket: Socket,
+    /// Where what is said is encrypted.
+    tls: Option<Box<ClientConnection>>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Why a connection could not be encrypted. Nothing but the handshake was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The deadline passed, or the connection ended.
+    #[error("the handshake was not answered: {0}")]
+    Unanswered(io::Error),
+    /// What answers speaks another protocol; or has no time, and says so before the handshake.
+    #[error("it does not speak TLS")]
+    NoTls(Option<Refused>),
+    /// It is not known to be the server that was meant.
+    #[error("{0}")]
+    Untrusted(Untrusted),
+    /// The two do not find together.
+    #[error("the handshake failed: {0}")]
+    Failed(rustls::Error),
 }
 
 /// Why there is no answer. After any of these the connection is of no use: what it brings next
@@ -33,22 +70,72 @@ pub enum ExchangeError {
 }
 
 impl Connection {
-    /// Connects to the first address of the server that takes the connection. Blocks until
+    /// Connects to the first address of the host that takes the connection. Blocks until
     /// `deadline` at the longest, and for as long as the resolver takes.
-    pub fn open(address: &ServerAddress, deadline: Instant) -> io::Result<Self> {
+    pub fn open(host: &Host, deadline: Instant) -> io::Result<Self> {
         let mut failure = io::Error::from(ErrorKind::TimedOut);
-        for address in address.resolve()? {
+        for address in host.resolve()? {
             let Some(remaining) = remaining(deadline) else { break };
             match TcpStream::connect_timeout(&address, remaining) {
                 Ok(stream) => {
                     // Without it the last piece of a long request may wait for an acknowledgement.
                     stream.set_nodelay(true)?;
-                    return Ok(Self { stream });
+                    return Ok(Self { socket: Socket::Tcp(stream), tls: None });
                 }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+
+    /// Connects to the socket at this path. Blocks until `deadline` at the longest.
+    pub fn open_unix(path: &Path, deadline: Instant) -> io::Result<Self> {
+        let remaining = remaining(deadline).ok_or(ErrorKind::TimedOut)?;
+        let stream = unix::connect(path, remaining)?;
+        Ok(Self { socket: Socket::Unix(stream), tls: None })
+    }
+
+    /// Encrypts what follows, once `config` has found the server to be the one that was meant.
+    /// Blocks until `deadline` at the longest.
+    pub fn secure(
+        mut self,
+        config: Arc<ClientConfig>,
+        host: &Host,
+        deadline: Instant,
+    ) -> Result<Self, HandshakeError> {
+        let name = server_name(host).map_err(HandshakeError::Untrusted)?;
+        let tls = ClientConnection::new(config, name).map_err(HandshakeError::Failed)?;
+        let mut tls = Box::new(tls);
+        let mut chunk = [0; READ_BYTES];
+        let mut has_begun = false;
+        while tls.is_handshaking() || tls.wants_write() {
+            self.socket.write_tls(&mut tls, deadline).map_err(unanswered)?;
+            if !tls.is_handshaking() {
+                continue;
+            }
+            let count = self.socket.read(&mut chunk, deadline).map_err(unanswered)?;
+            if count == 0 {
+                return Err(HandshakeError::Unanswered(ErrorKind::UnexpectedEof.into()));
+            }
+            if !has_begun && ![HANDSHAKE_BYTE, ALERT_BYTE].contains(&chunk[0]) {
+                return Err(HandshakeError::NoTls(passing_refusal(&chunk[..count])));
+            }
+            has_begun = true;
+            // What a server would say before it is asked is not understood, and told later.
+            if let Err(error) = tls::receive(&mut tls, &chunk[..count], |_| {}) {
+                // Why not, so that it stands in the server's log.
+                let _ = self.socket.write_tls(&mut tls, deadline);
+                return Err(refused(error));
+            }
+        }
+        self.tls = Some(tls);
+        Ok(self)
+    }
+
+    /// What the server has shown of itself: its own certificate first. Nothing where nothing is
+    /// encrypted.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.tls.as_ref().and_then(|tls| tls.peer_certificates()).unwrap_or_default()
     }
 
     /// Sends one request line and reads its one reply. Blocks until `deadline` at the longest.
@@ -59,27 +146,40 @@ impl Connection {
 
     /// Whether a request may be sent: the server has neither closed the connection nor said
     /// anything unasked (which would be taken for the answer). Does not block.
-    pub fn is_quiet(&self) -> bool {
-        if self.stream.set_nonblocking(true).is_err() {
-            return false;
+    pub fn is_quiet(&mut self) -> bool {
+        let Some(tls) = &mut self.tls else { return self.socket.is_quiet() };
+        // What belongs to TLS itself may come at any time.
+        while !self.socket.is_quiet() {
+            let mut said = false;
+            let mut chunk = [0; READ_BYTES];
+            let soon = Instant::now() + Duration::from_millis(1);
+            match self.socket.read(&mut chunk, soon) {
+                Ok(count) if count > 0 => {
+                    let received = tls::receive(tls, &chunk[..count], |_| said = true);
+                    if said || received.unwrap_or(true) {
+                        return false;
+                    }
+                }
+                _ => return false,
+            }
         }
-        let nothing_there = match self.stream.peek(&mut [0]) {
-            Ok(_) => false,
-            Err(error) => error.kind() == ErrorKind::WouldBlock,
-        };
-        self.stream.set_nonblocking(false).is_ok() && nothing_there
+        true
     }
 
     /// Sends bytes. Blocks until `deadline` at the longest. That the other end is gone is told by
     /// the next reading: a server that refuses the connection says so before it closes it.
     pub fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ExchangeError> {
         while !bytes.is_empty() {
-            let remaining = remaining(deadline).ok_or(ExchangeError::TimedOut)?;
-            self.stream.set_write_timeout(Some(remaining)).map_err(ExchangeError::Broken)?;
-            match self.stream.write(bytes) {
+            let written = match &mut self.tls {
+                None => self.socket.write(bytes, deadline),
+                Some(tls) => tls.writer().write(bytes).and_then(|count| {
+                    self.socket.write_tls(tls, deadline)?;
+                    Ok(count)
+                }),
+            };
+            match written {
                 Ok(0) => return Err(broken(ErrorKind::WriteZero)),
                 Ok(count) => bytes = &bytes[count..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) => return Err(ExchangeError::TimedOut),
                 Err(_) => return Ok(()),
             }
@@ -91,20 +191,28 @@ impl Connection {
     /// longest.
     pub fn read(&mut self, bytes: &mut Vec<u8>, deadline: Instant) -> Result<(), ExchangeError> {
         let mut chunk = [0; READ_BYTES];
-        loop {
-            let remaining = remaining(deadline).ok_or(ExchangeError::TimedOut)?;
-            self.stream.set_read_timeout(Some(remaining)).map_err(ExchangeError::Broken)?;
-            match self.stream.read(&mut chunk) {
+        let before = bytes.len();
+        while bytes.len() == before {
+            let count = match self.socket.read(&mut chunk, deadline) {
                 Ok(0) => return Err(broken(ErrorKind::UnexpectedEof)),
-                Ok(count) => {
-                    bytes.extend_from_slice(&chunk[..count]);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(count) => count,
                 Err(error) if is_timeout(&error) => return Err(ExchangeError::TimedOut),
                 Err(error) => return Err(ExchangeError::Broken(error)),
+            };
+            let chunk = &chunk[..count];
+            let Some(tls) = &mut self.tls else {
+                bytes.extend_from_slice(chunk);
+                break;
+            };
+            let ended = tls::receive(tls, chunk, |text| bytes.extend_from_slice(text))
+                .map_err(|error| ExchangeError::Broken(io::Error::other(error)))?;
+            if ended && bytes.len() == before {
+                return Err(broken(ErrorKind::UnexpectedEof));
             }
+            // What TLS itself has to answer.
+            self.socket.write_tls(tls, deadline).map_err(ExchangeError::Broken)?;
         }
+        Ok(())
     }
 
     fn read_reply(&mut self, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
@@ -119,6 +227,119 @@ impl Connection {
             }
         }
     }
+}
+
+impl Drop for Connection {
+    /// Says that nothing more comes, as far as that takes no waiting.
+    fn drop(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = self.socket.write_tls(tls, Instant::now() + Duration::from_millis(1));
+        }
+    }
+}
+
+impl Socket {
+    /// Reads once. Blocks until `deadline` at the longest, which is told as `TimedOut`.
+    fn read(&mut self, chunk: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            let remaining = Some(remaining(deadline).ok_or(ErrorKind::TimedOut)?);
+            let read = match self {
+                Self::Tcp(stream) => {
+                    stream.set_read_timeout(remaining).and_then(|()| stream.read(chunk))
+                }
+                Self::Unix(stream) => {
+                    stream.set_read_timeout(remaining).and_then(|()| stream.read(chunk))
+                }
+            };
+            match read {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Writes once. Blocks until `deadline` at the longest, which is told as `TimedOut`.
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            let remaining = Some(remaining(deadline).ok_or(ErrorKind::TimedOut)?);
+            let written = match self {
+                Self::Tcp(stream) => {
+                    stream.set_write_timeout(remaining).and_then(|()| stream.write(bytes))
+                }
+                Self::Unix(stream) => {
+                    stream.set_write_timeout(remaining).and_then(|()| stream.write(bytes))
+                }
+            };
+            match written {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+
+    /// Writes all that is encrypted.
+    fn write_tls(&mut self, tls: &mut ClientConnection, deadline: Instant) -> io::Result<()> {
+        while tls.wants_write() {
+            tls.write_tls(&mut Before { socket: self, deadline })?;
+        }
+        Ok(())
+    }
+
+    /// Nothing has arrived, not even the end. Does not block.
+    fn is_quiet(&self) -> bool {
+        let there = recv(self, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        there.err() == Some(rustix::io::Errno::AGAIN)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+/// A socket that is written to until a deadline.
+struct Before<'a> {
+    socket: &'a mut Socket,
+    deadline: Instant,
+}
+
+impl Write for Before<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes, self.deadline)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a server says, as it is, that has no room even for a handshake.
+fn passing_refusal(said: &[u8]) -> Option<Refused> {
+    match Answer::decode(said.strip_suffix(REPLY_END)?) {
+        Ok(Answer::Refused { code, message, users }) => {
+            Some(Refused { code, message, users }).filter(Refused::is_passing)
+        }
+        _ => None,
+    }
+}
+
+fn unanswered(error: io::Error) -> HandshakeError {
+    let error = if is_timeout(&error) { ErrorKind::TimedOut.into() } else { error };
+    HandshakeError::Unanswered(error)
+}
+
+fn refused(error: rustls::Error) -> HandshakeError {
+    if let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = &error
+        && let Some(untrusted) = other.0.downcast_ref::<Untrusted>()
+    {
+        return HandshakeError::Untrusted(untrusted.clone());
+    }
+    HandshakeError::Failed(error)
 }
 
 /// What the bytes of one reply say.
@@ -169,9 +390,10 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// A server that takes one connection, reads one line and then writes `pieces`.
-    fn server(pieces: Vec<Vec<u8>>) -> (ServerAddress, JoinHandle<String>) {
+    fn server(pieces: Vec<Vec<u8>>) -> (Host, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let address = Host::parse(&address, None).unwrap();
         let thread = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut line = Vec::new();
@@ -239,7 +461,8 @@ mod tests {
     #[test]
     fn silent_server_is_given_up_at_the_deadline() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let address = Host::parse(&address, None).unwrap();
         let mut connection = Connection::open(&address, Instant::now() + PATIENCE).unwrap();
         let deadline = Instant::now() + Duration::from_millis(30);
         let answer = connection.exchange("hello \r\n", deadline);
@@ -253,9 +476,10 @@ mod tests {
     #[test]
     fn connection_is_quiet_until_the_server_says_something_or_closes() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let address = Host::parse(&address, None).unwrap();
         for last_word in [Some("{\"status\": \"ERROR\"}\r\n\r\n"), None] {
-            let connection = Connection::open(&address, Instant::now() + PATIENCE).unwrap();
+            let mut connection = Connection::open(&address, Instant::now() + PATIENCE).unwrap();
             let (mut stream, _) = listener.accept().unwrap();
             assert!(connection.is_quiet());
             if let Some(word) = last_word {

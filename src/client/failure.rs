@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::object;
+use super::trust::Untrusted;
 use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -84,6 +85,14 @@ pub enum NoAnswer {
         /// How long the answer was waited for.
         within: Duration,
     },
+    /// The connection could not be encrypted, or not with whom it was meant for. Nothing was sent.
+    #[error("{}", problem.tell(address))]
+    Unsecured {
+        /// Who was called.
+        address: ServerAddress,
+        /// What is wrong.
+        problem: Unsecured,
+    },
     /// What came is no reply of this protocol.
     #[error("{address} does not speak this protocol: {reason}")]
     NotUnderstood {
@@ -92,6 +101,54 @@ pub enum NoAnswer {
         /// What is wrong with the reply.
         reason: String,
     },
+}
+
+/// Why a connection could not be encrypted.
+#[derive(Debug)]
+pub enum Unsecured {
+    /// What answers speaks no TLS.
+    NoTls,
+    /// It is not known to be the server that was meant.
+    Untrusted(Untrusted),
+    /// The two have no version or cipher in common, or one of them made a mistake.
+    Failed(String),
+}
+
+impl Unsecured {
+    fn tell(&self, address: &ServerAddress) -> String {
+        match self {
+            Self::NoTls => format!("there is no TLS at {address}"),
+            Self::Untrusted(untrusted) => format!("{address} is not trusted: {untrusted}"),
+            Self::Failed(reason) => format!("no TLS with {address}: {reason}"),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Untrusted(_) => Exit::Configuration,
+            Self::NoTls | Self::Failed(_) => Exit::Protocol,
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Untrusted(_) => "untrusted",
+            Self::NoTls => "no_tls",
+            Self::Failed(_) => "tls_failed",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoTls => Some(
+                "give the server's TLS port; or, where the way to it is safe, its plain port \
+                 without chats://"
+                    .to_owned(),
+            ),
+            Self::Untrusted(untrusted) => Some(untrusted.hint.clone()),
+            Self::Failed(_) => None,
+        }
+    }
 }
 
 impl Failure {
@@ -123,6 +180,7 @@ impl Failure {
             Self::Refused(refused) => refused.exit(),
             Self::NoAnswer(NoAnswer::Unreachable { .. }) => Exit::Unreachable,
             Self::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }) => Exit::TryAgain,
+            Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.exit(),
             Self::NoAnswer(NoAnswer::NotUnderstood { .. }) => Exit::Protocol,
             Self::Output(error) if is_closed(error) => Exit::OutputClosed,
             Self::Output(_) => Exit::LocalFile,
@@ -177,6 +235,7 @@ impl Failure {
     fn word(&self) -> &'static str {
         match self {
             Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
+            Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.word(),
             _ => self.exit().word(),
         }
     }
@@ -194,6 +253,12 @@ impl Failure {
                  HOST:PORT or CHAT_SERVER"
                     .to_owned(),
             ),
+            Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.hint(),
+            // A client of this server says what is no line of the protocol only where it is plain
+            // and the port is not.
+            Self::Refused(Refused { code: Some(Code::WrongProtocol), .. }) => {
+                Some("the server speaks TLS there: give --server chats://HOST:PORT".to_owned())
+            }
             Self::Trouble { hint, .. } => hint.clone(),
             _ => None,
         }
@@ -253,7 +318,7 @@ impl From<Code> for Refused {
 impl NoAnswer {
     /// The request may have reached the server, so it may have been done.
     pub fn may_be_done(&self) -> bool {
-        !matches!(self, Self::Unreachable { .. })
+        !matches!(self, Self::Unreachable { .. } | Self::Unsecured { .. })
     }
 }
 

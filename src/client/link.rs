@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError};
+use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, Refused};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::reply::Answer;
@@ -14,20 +15,25 @@ use crate::protocol::reply::Answer;
 /// A server that can be asked, one request at a time. Nothing is connected before the first.
 #[derive(Debug)]
 pub struct Link {
-    address: ServerAddress,
+    dialer: Dialer,
     timeout: Duration,
     connection: Option<Connection>,
 }
 
 impl Link {
-    /// Will ask the server at `address`, and wait `timeout` for each answer.
-    pub fn new(address: ServerAddress, timeout: Duration) -> Self {
-        Self { address, timeout, connection: None }
+    /// Will ask the server that `dialer` connects to, and wait `timeout` for each answer.
+    pub fn new(dialer: Dialer, timeout: Duration) -> Self {
+        Self { dialer, timeout, connection: None }
+    }
+
+    /// What connects to the server.
+    pub fn dialer(&self) -> &Dialer {
+        &self.dialer
     }
 
     /// Where the server is.
     pub fn address(&self) -> &ServerAddress {
-        &self.address
+        self.dialer.address()
     }
 
     /// How long an answer is waited for.
@@ -48,10 +54,10 @@ impl Link {
     pub fn call_until(&mut self, request: &Request, deadline: Instant) -> Result<Value, Failure> {
         let line = request.encode();
         let answer = match self.exchange(&line, deadline) {
-            Err(broken @ NoAnswer::Broken { .. }) if is_repeatable(request) => {
+            Err(broken @ Failure::NoAnswer(NoAnswer::Broken { .. })) if is_repeatable(request) => {
                 match self.exchange(&line, deadline) {
                     // That nothing was sent now does not mean that nothing was sent.
-                    Err(NoAnswer::Unreachable { .. }) => Err(broken),
+                    Err(Failure::NoAnswer(NoAnswer::Unreachable { .. })) => Err(broken),
                     answer => answer,
                 }
             }
@@ -72,18 +78,18 @@ impl Link {
     pub fn not_understood(&mut self, error: impl std::fmt::Display) -> Failure {
         self.connection = None;
         let reason = error.to_string();
-        NoAnswer::NotUnderstood { address: self.address.clone(), reason }.into()
+        NoAnswer::NotUnderstood { address: self.address().clone(), reason }.into()
     }
 
-    fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, NoAnswer> {
+    fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, Failure> {
         let begun = Instant::now();
-        let mut connection = match self.connection.take() {
-            Some(connection) if connection.is_quiet() => connection,
-            _ => Connection::open(&self.address, deadline).map_err(|source| {
-                NoAnswer::Unreachable { address: self.address.clone(), source }
-            })?,
+        let kept = self.connection.as_mut().is_some_and(Connection::is_quiet);
+        let kept = self.connection.take().filter(|_| kept);
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.dialer.dial(deadline)?,
         };
-        let address = || self.address.clone();
+        let address = || self.dialer.address().clone();
         let answer = connection.exchange(line, deadline).map_err(|error| match error {
             ExchangeError::TimedOut => NoAnswer::TimedOut {
                 address: address(),

@@ -11,14 +11,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, fchmod, fstat, open, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, fchmod, flock, fstat, open, openat, renameat, unlinkat,
+};
 use uuid::Uuid;
 
 use super::exit::Exit;
 use super::failure::Failure;
 
 /// The largest file that is read from the folder.
-const FILE_BYTES_MAX: u64 = 16 * 1024;
+pub const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// The mode bits that let anybody but the owner do anything.
 const OTHERS: u32 = 0o077;
@@ -117,6 +119,19 @@ impl StateFolder {
             let _ = unlinkat(&self.folder, &draft, AtFlags::empty());
             trouble("write", &self.path_of(name), &error)
         })
+    }
+
+    /// Keeps other processes from doing the same until this is dropped: for what reads a file and
+    /// writes it again. Blocks while another process does so.
+    pub fn lock(&self) -> Result<OwnedFd, Failure> {
+        let locked = || {
+            // Another description of the same folder: a lock belongs to one.
+            let folder =
+                openat(&self.folder, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            flock(&folder, FlockOperation::LockExclusive)?;
+            Ok(folder)
+        };
+        locked().map_err(|error: rustix::io::Errno| trouble("lock", &self.path, &error.into()))
     }
 
     /// Removes a file; that there is none is just as well.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError, decode};
+use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, Refused};
 use super::frames::{Endless, FrameDecoder};
 use crate::model::{Message, MessageId, Token, UserName};
@@ -77,7 +78,7 @@ pub enum Told {
 /// A stream. Nothing is connected before the first call of [`next`](Self::next).
 #[derive(Debug)]
 pub struct Stream {
-    address: ServerAddress,
+    dialer: Dialer,
     token: Token,
     patience: Patience,
     /// Where to begin, or to go on.
@@ -138,9 +139,9 @@ enum Received {
 
 impl Stream {
     /// Will watch for the holder of `token`, beginning where `begin` says.
-    pub fn new(address: ServerAddress, token: Token, begin: Watch, patience: Patience) -> Self {
+    pub fn new(dialer: Dialer, token: Token, begin: Watch, patience: Patience) -> Self {
         Self {
-            address,
+            dialer,
             token,
             patience,
             begin,
@@ -243,11 +244,12 @@ impl Stream {
         let mut live = match self.connection.take() {
             Some(live) => live,
             None => {
-                let mut live = Live::open(&self.address, &self.patience)?;
+                let mut live = Live::open(&self.dialer, &self.patience)?;
                 for ack in &self.acks {
                     let line = in_session(self.token, Action::Ack(ack.clone()));
-                    live.ask(&line, &self.patience)
-                        .map_err(|error| no_answer(&self.address, self.patience.answer, error))?;
+                    live.ask(&line, &self.patience).map_err(|error| {
+                        no_answer(self.dialer.address(), self.patience.answer, error)
+                    })?;
                 }
                 live
             }
@@ -255,7 +257,7 @@ impl Stream {
         if goal == Goal::Told && live.watch == WatchState::Off {
             let line = in_session(self.token, Action::Watch(self.begin.clone()));
             live.ask(&line, &self.patience)
-                .map_err(|error| no_answer(&self.address, self.patience.answer, error))?;
+                .map_err(|error| no_answer(self.dialer.address(), self.patience.answer, error))?;
             live.watch = WatchState::Asked { behind: self.acks.len() };
         }
         self.connection = Some(live);
@@ -266,7 +268,7 @@ impl Stream {
         let Some(live) = &mut self.connection else { return Ok(Received::Nothing) };
         let answer = live.receive(&self.patience, deadline);
         let within = live.limit(&self.patience);
-        match answer.map_err(|error| no_answer(&self.address, within, error))? {
+        match answer.map_err(|error| no_answer(self.dialer.address(), within, error))? {
             None => Ok(Received::Nothing),
             Some(Answer::Done(fields)) if fields.get("event").is_some() => self.take_event(fields),
             Some(Answer::Done(fields)) => self.take_reply(fields),
@@ -339,14 +341,13 @@ impl Stream {
 
     fn not_understood(&self, error: impl std::fmt::Display) -> Failure {
         let reason = error.to_string();
-        NoAnswer::NotUnderstood { address: self.address.clone(), reason }.into()
+        NoAnswer::NotUnderstood { address: self.dialer.address().clone(), reason }.into()
     }
 }
 
 impl Live {
-    fn open(address: &ServerAddress, patience: &Patience) -> Result<Self, Failure> {
-        let connection = Connection::open(address, Instant::now() + patience.answer)
-            .map_err(|source| NoAnswer::Unreachable { address: address.clone(), source })?;
+    fn open(dialer: &Dialer, patience: &Patience) -> Result<Self, Failure> {
+        let connection = dialer.dial(Instant::now() + patience.answer)?;
         let frames = FrameDecoder::default();
         Ok(Self { connection, frames, heard: Instant::now(), watch: WatchState::Off })
     }
@@ -396,7 +397,7 @@ impl Live {
 /// Whether a later try may end otherwise.
 fn is_passing(failure: &Failure) -> bool {
     match failure {
-        Failure::NoAnswer(NoAnswer::NotUnderstood { .. }) => false,
+        Failure::NoAnswer(NoAnswer::NotUnderstood { .. } | NoAnswer::Unsecured { .. }) => false,
         Failure::NoAnswer(_) => true,
         // A server whose disk failed stops, and may be back.
         Failure::Refused(refused) => {

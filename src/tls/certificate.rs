@@ -167,7 +167,9 @@ pub fn read_key(file: File, path: &Path) -> Result<PrivateKeyDer<'static>, ReadE
         let encrypted = bytes.windows(20).any(|text| text == b"-BEGIN ENCRYPTED PRI");
         let reason = match error {
             _ if encrypted => "the key is encrypted; the server has nobody to ask for its password",
-            pem::Error::NoItemsFound => "there is no private key in it (-----BEGIN PRIVATE KEY-----)",
+            pem::Error::NoItemsFound => {
+                "there is no private key in it (-----BEGIN PRIVATE KEY-----)"
+            }
             _ => "the PEM in it is damaged",
         };
         ReadError::Content { path: path.to_owned(), reason }
@@ -243,7 +245,8 @@ mod tests {
             read_key(open(&path).unwrap(), &path).unwrap_err().to_string()
         };
         assert!(key("").contains("there is no private key in it"));
-        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let encrypted =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
         assert!(key(encrypted).contains("the key is encrypted"));
         assert!(matches!(open(&folder.path().join("none")), Err(ReadError::Io { .. })));
     }

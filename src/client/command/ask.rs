@@ -40,7 +40,7 @@ pub fn run(
     let asked = delivery::deliver(link, token, to, &send::body(question)?, &key)?;
     let begin = Watch { cursor: None, from: WatchFrom::After(asked.id) };
     let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
-    let mut stream = Stream::new(link.address().clone(), token, begin, patience);
+    let mut stream = Stream::new(link.dialer().clone(), token, begin, patience);
     let Some(answer) = wait(&mut stream, &user, deadline)? else { return Ok(Exit::Nothing) };
     if view.is_json {
         writeln!(out, "{}", object::message(&answer))?;

@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, ValueHint};
 
 use crate::catalogue::{client_help, command_line};
 use crate::client::arguments::Arguments;
+use crate::client::dial::Dialer;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -70,7 +71,7 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
 /// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
 /// logged in, is nobody's business here.
 fn ask(arguments: Arguments, wanted: Wanted, found: &dyn Fn(String)) {
-    let mut link = Link::new(arguments.server, LIVE_TIME_MAX);
+    let mut link = Link::new(Dialer::new(arguments.server, arguments.tls_ca), LIVE_TIME_MAX);
     let Ok((token, _)) = session::current(link.address()) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),

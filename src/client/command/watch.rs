@@ -50,7 +50,7 @@ pub fn run(
     let from = begin(arguments.since, token, link)?;
     let begin = Watch { cursor: arguments.cursor.clone(), from };
     let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
-    let stream = Stream::new(link.address().clone(), token, begin, patience);
+    let stream = Stream::new(link.dialer().clone(), token, begin, patience);
     let mut watcher = Watcher {
         stream,
         cursor: arguments.cursor.as_ref(),

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::board::{Board, Notice, Progress, Watch};
-use crate::client::address::ServerAddress;
+use crate::client::dial::Dialer;
 use crate::client::failure::Failure;
 use crate::client::session::Session;
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
@@ -21,7 +21,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The watch of one user at a time.
 #[derive(Debug)]
 pub struct Live {
-    address: ServerAddress,
+    dialer: Dialer,
     /// How long an answer is waited for.
     timeout: Duration,
     board: Arc<Board>,
@@ -29,8 +29,8 @@ pub struct Live {
 
 impl Live {
     /// Will watch at this server. Nothing is connected yet.
-    pub fn new(address: ServerAddress, timeout: Duration, board: Arc<Board>) -> Self {
-        Self { address, timeout, board }
+    pub fn new(dialer: Dialer, timeout: Duration, board: Arc<Board>) -> Self {
+        Self { dialer, timeout, board }
     }
 
     /// What is posted to.
@@ -46,7 +46,7 @@ impl Live {
         self.board.know(&session.user);
         let patience = Patience { answer: self.timeout, silence: SILENCE_MAX };
         let begin = arguments::Watch { cursor: None, from: arguments::WatchFrom::New };
-        let stream = Stream::new(self.address.clone(), session.token, begin, patience);
+        let stream = Stream::new(self.dialer.clone(), session.token, begin, patience);
         let board = Arc::clone(&self.board);
         let thread = thread::Builder::new().name("live".to_owned());
         match thread.spawn(move || post_all(stream, watch, &board)) {

@@ -35,7 +35,7 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
     let board = Arc::new(Board::default());
     let mut reader = Reader::open(history, &board)?;
     out.write_all(BANNER.as_bytes())?;
-    let live = Live::new(link.address().clone(), link.timeout(), board);
+    let live = Live::new(link.dialer().clone(), link.timeout(), board);
     let mut conversation = Conversation::new(link, live);
     if let Some(session) = session.flatten() {
         conversation.begin(session, out)?;

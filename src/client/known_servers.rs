@@ -1,0 +1,155 @@
+//! The certificates that were pinned with `chat-cli trust`: the file `known_servers` in the
+//! [`StateFolder`], a server a line.
+
+use super::address::Host;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::state_folder::{FILE_BYTES_MAX, StateFolder};
+use crate::model::Timestamp;
+use crate::tls::certificate::Fingerprint;
+
+const NAME: &str = "known_servers";
+const HEADING: &str = "\
+# Certificates pinned with `chat-cli trust`: HOST:PORT FINGERPRINT SINCE
+";
+
+/// A server whose certificate is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownServer {
+    /// Where it is.
+    pub host: Host,
+    /// What it has to show.
+    pub fingerprint: Fingerprint,
+    /// When that was decided.
+    pub since: Timestamp,
+}
+
+/// Every known server, in the order of the file.
+pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
+    let Some(bytes) = folder.read(NAME)? else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().enumerate().filter(|(_, line)| !is_comment(line));
+    lines
+        .map(|(index, line)| {
+            parse(line).ok_or_else(|| {
+                let (path, number) = (folder.path_of(NAME), index + 1);
+                let message = format!("{}: line {number} is not understood", path.display());
+                Failure::trouble(Exit::LocalFile, message).with_hint(
+                    "a line is HOST:PORT SHA256:FINGERPRINT TIME; mend it, or remove the line",
+                )
+            })
+        })
+        .collect()
+}
+
+/// What the server at `host` has to show, if that was decided. A file that is damaged decides
+/// nothing: it is a failure.
+pub fn find(folder: &StateFolder, host: &Host) -> Result<Option<Fingerprint>, Failure> {
+    let known = all(folder)?.into_iter().find(|known| known.host == *host);
+    Ok(known.map(|known| known.fingerprint))
+}
+
+/// Pins the certificate of a server, in place of what was known of it.
+pub fn pin(folder: &StateFolder, new: KnownServer) -> Result<(), Failure> {
+    let _lock = folder.lock()?;
+    let mut servers = all(folder)?;
+    servers.retain(|known| known.host != new.host);
+    servers.push(new);
+    store(folder, &servers)
+}
+
+/// Forgets the server at `host`; gives whether it was known.
+pub fn forget(folder: &StateFolder, host: &Host) -> Result<bool, Failure> {
+    let _lock = folder.lock()?;
+    let mut servers = all(folder)?;
+    let count = servers.len();
+    servers.retain(|known| known.host != *host);
+    if servers.len() < count {
+        store(folder, &servers)?;
+    }
+    Ok(servers.len() < count)
+}
+
+fn store(folder: &StateFolder, servers: &[KnownServer]) -> Result<(), Failure> {
+    let mut text = HEADING.to_owned();
+    for KnownServer { host, fingerprint, since } in servers {
+        text.push_str(&format!("{host} {fingerprint} {}\n", since.to_rfc3339()));
+    }
+    if text.len() as u64 > FILE_BYTES_MAX {
+        let message = format!("{} is full", folder.path_of(NAME).display());
+        return Err(Failure::trouble(Exit::LocalFile, message).with_hint(
+            "forget servers that are no more: `chat-cli trust --list`, `--remove HOST`",
+        ));
+    }
+    folder.write(NAME, text.as_bytes())
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim().is_empty() || line.starts_with('#')
+}
+
+fn parse(line: &str) -> Option<KnownServer> {
+    let mut words = line.split_ascii_whitespace();
+    let known = KnownServer {
+        host: Host::parse(words.next()?, None).ok()?,
+        fingerprint: words.next()?.parse().ok()?,
+        since: words.next()?.parse().ok()?,
+    };
+    words.next().is_none().then_some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(host: &str, byte: &str) -> KnownServer {
+        KnownServer {
+            host: Host::parse(host, None).unwrap(),
+            fingerprint: format!("SHA256:{}", byte.repeat(32)).parse().unwrap(),
+            since: Timestamp(1_000),
+        }
+    }
+
+    #[test]
+    fn server_is_found_with_what_was_pinned_last_until_it_is_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        let (first, second, other) =
+            (known("a:1", "01"), known("a:1", "02"), known("[::1]:1", "03"));
+        assert_eq!(find(&folder, &first.host).unwrap(), None);
+        assert!(!forget(&folder, &first.host).unwrap());
+        for server in [&first, &other, &second] {
+            pin(&folder, server.clone()).unwrap();
+        }
+        assert_eq!(all(&folder).unwrap(), [other.clone(), second.clone()]);
+        assert_eq!(find(&folder, &first.host).unwrap(), Some(second.fingerprint));
+        assert!(forget(&folder, &first.host).unwrap());
+        assert_eq!(all(&folder).unwrap(), [other]);
+    }
+
+    #[test]
+    fn damaged_line_is_a_failure_and_no_server_that_is_not_known() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        pin(&folder, known("a:1", "01")).unwrap();
+        let text = String::from_utf8(folder.read(NAME).unwrap().unwrap()).unwrap();
+        for damaged in [text.replace(":01", ""), text.replace("a:1", "a"), format!("{text}x\n")] {
+            folder.write(NAME, damaged.as_bytes()).unwrap();
+            let failure = find(&folder, &known("b:1", "01").host).unwrap_err();
+            assert!(failure.to_string().contains("is not understood"), "{failure}");
+        }
+        let spaced = format!("\n# mine\n{text}\n");
+        folder.write(NAME, spaced.as_bytes()).unwrap();
+        assert_eq!(all(&folder).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn file_never_grows_to_what_cannot_be_read_again() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        let long = "x".repeat(200);
+        let full =
+            (1..100).find(|port| pin(&folder, known(&format!("{long}:{port}"), "01")).is_err());
+        assert_eq!(all(&folder).unwrap().len(), full.unwrap() - 1);
+    }
+}

@@ -1,0 +1,253 @@
+//! Whom to trust: a server shows a certificate, and this decides whether it is the server that was
+//! meant. A certificate that was pinned with `chat-cli trust` has to be exactly that one; any other
+//! has to be signed, for this name and this day, by an authority of the system, or of the file that
+//! was given.
+//!
+//! There is no way to trust anybody without looking. [`Judge::Nobody`] lets a handshake end, so that
+//! a person can be shown the certificate; nothing is said over such a connection.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
+    SignatureScheme,
+};
+
+use super::address::Host;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::known_servers;
+use super::state_folder::StateFolder;
+use crate::model::Timestamp;
+use crate::tls::certificate::{self, Facts, Fingerprint};
+use crate::tls::provider;
+
+/// Who decides about a certificate.
+#[derive(Debug)]
+pub enum Judge {
+    /// It has to be this one.
+    Pin(Fingerprint),
+    /// An authority has to have signed it.
+    Authorities(Arc<WebPkiServerVerifier>),
+    /// Whoever asked, afterwards.
+    Nobody,
+}
+
+/// Why a certificate is not trusted, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Untrusted {
+    /// What is wrong with it.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Judge {
+    /// Who decides about the server at `host`: its pin, where it has one; else the authorities of the
+    /// file `authorities`, else the system's.
+    pub fn of(host: &Host, authorities: Option<&Path>) -> Result<Self, Failure> {
+        if let Some(pin) = pin_of(host)? {
+            return Ok(Self::Pin(pin));
+        }
+        match authorities {
+            Some(path) => Self::of_file(path),
+            None => Self::of_system(host),
+        }
+    }
+
+    /// The authorities that the system trusts.
+    pub fn of_system(host: &Host) -> Result<Self, Failure> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            let message = "this system has no list of authorities to trust";
+            return Err(Failure::trouble(Exit::Configuration, message).with_hint(format!(
+                "install the package ca-certificates, give --tls-ca FILE, or pin the server's own \
+                 certificate: `chat-cli trust {host}`"
+            )));
+        }
+        Self::of_roots(roots)
+    }
+
+    fn of_file(path: &Path) -> Result<Self, Failure> {
+        let problem = |error: &dyn std::fmt::Display| {
+            Failure::trouble(Exit::Configuration, error.to_string()).with_hint(
+                "--tls-ca (or CHAT_TLS_CA) takes a PEM file with an authority's certificate",
+            )
+        };
+        let mut roots = RootCertStore::empty();
+        for found in certificate::read_certificates(path).map_err(|error| problem(&error))? {
+            roots.add(found).map_err(|error| problem(&format!("{}: {error}", path.display())))?;
+        }
+        Self::of_roots(roots)
+    }
+
+    fn of_roots(roots: RootCertStore) -> Result<Self, Failure> {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map(Self::Authorities)
+            .map_err(|error| Failure::trouble(Exit::Internal, error.to_string()))
+    }
+
+    /// Decides about the certificate that is shown by `host`, and those that lead from it to an
+    /// authority.
+    pub fn judge(
+        &self,
+        shown: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        host: &Host,
+        now: UnixTime,
+    ) -> Result<(), Untrusted> {
+        match self {
+            Self::Nobody => Ok(()),
+            Self::Pin(pin) if *pin == Fingerprint::of(shown) => Ok(()),
+            Self::Pin(pin) => Err(changed(*pin, Fingerprint::of(shown), host)),
+            Self::Authorities(authorities) => {
+                let name = server_name(host)?;
+                authorities
+                    .verify_server_cert(shown, between, &name, &[], now)
+                    .map(|_| ())
+                    .map_err(|error| refused(&error, shown, host))
+            }
+        }
+    }
+
+    /// What a connection to `host` is made with, where this decides.
+    pub fn into_config(self, host: &Host) -> Result<Arc<ClientConfig>, Failure> {
+        let provider = provider();
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = Verifier { judge: self, host: host.clone(), algorithms };
+        let versions = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Failure::trouble(Exit::Internal, error.to_string()))?;
+        let mut config = versions
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        // The server gives out no tickets.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+}
+
+/// The name that a certificate has to be for.
+pub fn server_name(host: &Host) -> Result<ServerName<'static>, Untrusted> {
+    ServerName::try_from(host.name().to_owned()).map_err(|_| Untrusted {
+        reason: format!("no certificate can be for {}", host.name()),
+        hint: "give the server's host name, or its address".to_owned(),
+    })
+}
+
+/// What was pinned for `host`. A person without a home has no pins.
+fn pin_of(host: &Host) -> Result<Option<Fingerprint>, Failure> {
+    let Ok(path) = StateFolder::locate() else { return Ok(None) };
+    match StateFolder::open(&path)? {
+        Some(folder) => known_servers::find(&folder, host),
+        None => Ok(None),
+    }
+}
+
+fn changed(pin: Fingerprint, shown: Fingerprint, host: &Host) -> Untrusted {
+    Untrusted {
+        reason: format!(
+            "its certificate is not the one that was pinned: it was {pin}, and is {shown}"
+        ),
+        hint: format!(
+            "somebody may be listening in, so nothing was sent; ask the operator, by another way, for \
+             the new fingerprint, and if it is the same: `chat-cli trust {host}`"
+        ),
+    }
+}
+
+/// In words for a person, what an authority's verdict means.
+fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Untrusted {
+    let facts = Facts::of(shown);
+    let day = |time: Timestamp| time.to_calendar().strftime("%Y-%m-%d").to_string();
+    let pin = format!("`chat-cli trust {host}` shows the certificate, and pins it if you say so");
+    let (reason, hint) = match (error, &facts) {
+        (rustls::Error::InvalidCertificate(error), Some(facts)) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+                format!("its certificate has expired on {}", day(facts.not_after)),
+                "the operator has to renew it; if the day is wrong, set this machine's clock"
+                    .to_owned(),
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                format!("its certificate is good from {} on only", day(facts.not_before)),
+                "set this machine's clock, or wait".to_owned(),
+            ),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                let names = match facts.names.as_slice() {
+                    [] => "no name".to_owned(),
+                    names => names.join(", "),
+                };
+                (
+                    format!("its certificate is for {names}, not for {}", host.name()),
+                    format!("give a name that the certificate is for; or {pin}"),
+                )
+            }
+            CertificateError::UnknownIssuer | CertificateError::Other(_) => (
+                format!(
+                    "nobody who is trusted has signed its certificate (issuer: {})",
+                    facts.issuer
+                ),
+                format!("{pin}; or give the authority's certificate with --tls-ca FILE"),
+            ),
+            error => (format!("its certificate is refused: {error}"), pin),
+        },
+        _ => (format!("its certificate is refused: {error}"), pin),
+    };
+    Untrusted { reason, hint }
+}
+
+/// How `rustls` asks a [`Judge`]. That the server has the certificate's key is asked of everyone.
+#[derive(Debug)]
+struct Verifier {
+    judge: Judge,
+    host: Host,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.judge.judge(shown, between, &self.host, now) {
+            Ok(()) => Ok(ServerCertVerified::assertion()),
+            Err(untrusted) => Err(CertificateError::Other(OtherError(Arc::new(untrusted))).into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
