@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod door;
 pub mod failure;
+mod message;
 mod open;
 mod output;
 mod progress;
@@ -49,6 +50,9 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         None => serve::run(db, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(db, serve),
+        Some(Command::Message(message)) => {
+            message::run(db, &message.command, Output::new(arguments.json))
+        }
         Some(Command::Backup(backup)) => backup::run(db, backup, Output::new(arguments.json)),
         Some(Command::Restore(restore)) => restore::run(db, restore, Output::new(arguments.json)),
         Some(Command::Check(check)) => check::run(db, check, Output::new(arguments.json)),

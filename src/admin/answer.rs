@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Timestamp, UserName};
+use crate::model::{MessageId, Timestamp, UserName};
 
 /// What came of a request.
 pub type Outcome = Result<Answer, Refusal>;
@@ -19,6 +19,26 @@ pub enum Answer {
         users: Vec<User>,
         /// There are more after these.
         more: bool,
+    },
+    /// A step of purging was done.
+    Purged {
+        /// How many messages are gone.
+        messages: usize,
+        /// How many would have fitted, and are still to be read by somebody.
+        unread: usize,
+        /// Up to where it has looked.
+        upto: MessageId,
+        /// There is more after that.
+        more: bool,
+    },
+    /// What became of the remains of a purge.
+    RemainsPurged {
+        /// The log is empty: nobody was reading it.
+        log_emptied: bool,
+        /// The file was written anew.
+        compacted: bool,
+        /// How long the file is.
+        bytes: u64,
     },
 }
 

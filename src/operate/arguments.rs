@@ -12,7 +12,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
+pub use storage::{
+    BackupArguments, CheckArguments, MessageArguments, MessageCommand, MessagePurgeArguments,
+    RestoreArguments,
+};
 
 use super::failure::Exit;
 use crate::completion::CompletionsArguments;
@@ -56,6 +59,8 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Take messages out of the log, also while the server runs.
+    Message(MessageArguments),
     /// Make a whole, verified copy of the database, also while the server runs.
     #[command(after_help = storage::BACKUP_EXAMPLES)]
     Backup(BackupArguments),

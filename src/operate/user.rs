@@ -20,7 +20,7 @@ pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<()
     }
 }
 
-fn name(given: &str) -> Result<UserName, Failure> {
+pub(super) fn name(given: &str) -> Result<UserName, Failure> {
     given.parse().map_err(|error| {
         Failure::new(Exit::Data, format!("{given:?} is no user name: {error}"))
             .hint(format!("give 1 to {USER_NAME_BYTES_MAX} of a-z, 0-9, _ and -"))
@@ -35,6 +35,6 @@ fn display_name(given: &str) -> Result<DisplayName, Failure> {
 }
 
 /// The answer is none to this request.
-fn unexpected(answer: &Answer) -> Failure {
+pub(super) fn unexpected(answer: &Answer) -> Failure {
     Failure::new(Exit::Internal, format!("the answer is for another request: {answer:?}"))
 }

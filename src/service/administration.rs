@@ -22,6 +22,10 @@ impl Service {
                 self.add_user(name, display_name, password, asker);
             }
             Request::UserList { after } => self.list_users(after, asker),
+            Request::MessagePurge { purge, after, dry_run } => {
+                self.purge_messages(purge, after, dry_run, asker);
+            }
+            Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
         }
     }
 
@@ -126,7 +130,7 @@ fn user(account: Account) -> User {
 }
 
 /// What is said of a request that the store could not do.
-fn failure(error: StoreError) -> Refusal {
+pub(super) fn failure(error: StoreError) -> Refusal {
     let code = match error {
         StoreError::Busy => Code::Busy,
         StoreError::Full => Code::StorageFull,
