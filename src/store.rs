@@ -20,6 +20,7 @@ mod readers;
 mod reading;
 mod restore;
 mod sessions;
+mod statistics;
 mod users;
 mod writer;
 
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
-pub use accounts::Account;
+pub use accounts::{Account, Activity, Change, Changed};
 pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
@@ -40,7 +41,10 @@ pub use migrations::Upgrade;
 pub use purge::{Found, Part, Purge};
 pub use reading::Reading;
 pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
-pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
+pub use sessions::{
+    Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
+};
+pub use statistics::Statistics;
 pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;

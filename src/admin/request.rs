@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DisplayName, MessageId, Password, Timestamp, UserName};
+use super::purge::{Compact, Purge};
+use crate::model::{DisplayName, MessageId, Password, SessionId, UserName};
+
+/// The most users that are created at once: hashing their passwords takes a while.
+pub const SEED_USERS_MAX: usize = 1_000;
 
 /// One request. Each is done or refused as a whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -10,18 +14,70 @@ use crate::model::{DisplayName, MessageId, Password, Timestamp, UserName};
 pub enum Request {
     /// Create a user.
     UserAdd {
-        /// What the user logs in with.
-        name: UserName,
-        /// What people call the user.
-        display_name: DisplayName,
-        /// What the user logs in with.
-        password: Secret,
+        /// Who.
+        user: NewUser,
+    },
+    /// Create users, all or none.
+    Seed {
+        /// Who; those of the seed, whose password everybody knows, where nothing is given. At most
+        /// [`SEED_USERS_MAX`].
+        users: Option<Vec<NewUser>>,
     },
     /// The users in the order of their names, as many as an answer holds.
     UserList {
         /// Go on after this one.
         after: Option<UserName>,
     },
+    /// All that is known of a user.
+    UserShow {
+        /// Who.
+        name: UserName,
+    },
+    /// Give a user another password and end all sessions.
+    UserPasswd {
+        /// Who.
+        name: UserName,
+        /// The new one.
+        password: Secret,
+    },
+    /// End all sessions of a user, and let there be no new ones.
+    UserDisable {
+        /// Who.
+        name: UserName,
+    },
+    /// Let a user log in again.
+    UserEnable {
+        /// Who.
+        name: UserName,
+    },
+    /// Give a user another name.
+    UserRename {
+        /// Who.
+        name: UserName,
+        /// The name from now on.
+        to: UserName,
+    },
+    /// Leave of a user the name and the messages only.
+    UserDelete {
+        /// Who.
+        name: UserName,
+    },
+    /// The sessions, the oldest first, as many as an answer holds.
+    SessionList {
+        /// Whose; everybody's where nothing is given.
+        user: Option<UserName>,
+        /// Go on after this one.
+        after: Option<SessionId>,
+    },
+    /// End sessions.
+    SessionRevoke {
+        /// Which.
+        sessions: Sessions,
+    },
+    /// How much there is of everything.
+    Stats,
+    /// Write a little, durably, and read it back.
+    Probe,
     /// A step of purging messages: those that fit among the next so many.
     MessagePurge {
         /// Which.
@@ -38,52 +94,28 @@ pub enum Request {
     },
 }
 
-/// When to write the file anew; nobody can send meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which sessions are meant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Compact {
-    /// However long it is.
-    Yes,
-    /// Where that is a matter of a moment.
-    IfShort,
-    /// Only empty the log.
-    No,
+pub enum Sessions {
+    /// This one.
+    Only(SessionId),
+    /// All of a user.
+    Of(UserName),
+    /// All.
+    All,
 }
 
-/// Which messages to purge: those that all of it fits.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Purge {
-    /// Taken before this moment.
-    pub before: Option<Timestamp>,
-    /// With a lower id than this.
-    pub before_id: Option<MessageId>,
-    /// Of this user.
-    pub user: Option<PurgeUser>,
-    /// Also what somebody has still to read.
-    pub unread_too: bool,
-}
-
-/// Whose messages, and which of them.
+/// A user to be created; the shape of `seed/users.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PurgeUser {
-    /// Whose.
+pub struct NewUser {
+    /// What the user logs in with.
     pub name: UserName,
-    /// Which of them.
-    pub part: PurgePart,
-}
-
-/// Which of a user's messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PurgePart {
-    /// Those that the user has sent.
-    Sent,
-    /// Those that the user was sent.
-    Received,
-    /// All of them.
-    Both,
+    /// What people call the user.
+    pub display_name: DisplayName,
+    /// What the user logs in with.
+    pub password: Secret,
 }
 
 /// A password on its way. Its `Debug` shows nothing.

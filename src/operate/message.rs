@@ -13,7 +13,8 @@ use super::output::Output;
 use super::progress::Progress;
 use super::user;
 use crate::admin::answer::Answer;
-use crate::admin::request::{Compact, Purge, PurgePart, PurgeUser, Request};
+use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
+use crate::admin::request::Request;
 use crate::model::{MessageId, Timestamp};
 
 /// How often it is tried to empty the log, should somebody be reading it, and the pause between.

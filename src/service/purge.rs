@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Service;
 use super::administration::{Asker, failure};
 use crate::admin::answer::{Answer, Code, Refusal};
-use crate::admin::request::{Compact, Purge, PurgePart};
+use crate::admin::purge::{Compact, Purge, PurgePart};
 use crate::model::MessageId;
 use crate::store::{self, Found, Part, StoreError};
 
