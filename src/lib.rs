@@ -13,6 +13,7 @@ pub mod admin;
 pub mod catalogue;
 pub mod client;
 pub mod completion;
+pub mod configuration;
 pub mod log;
 pub mod model;
 pub mod operate;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::configuration::Problem;
 use crate::protocol::json;
 use crate::terminal::text;
 
@@ -90,7 +91,7 @@ impl Exit {
             }
             Self::NoPermission => "the server belongs to another user of this machine",
             Self::Configuration => {
-                "the configuration would be unsafe, or the system does not allow what it asks for"
+                "the configuration is wrong or unsafe, or the system does not allow what it asks for"
             }
             Self::Interrupted => "interrupted (Ctrl-C)",
             Self::OutputClosed => "standard output was closed",
@@ -199,6 +200,16 @@ impl Failure {
     /// Whoever pressed Ctrl-C or closed the output knows.
     fn is_told(&self) -> bool {
         !matches!(self.exit, Exit::Interrupted | Exit::OutputClosed)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let failure = Self::new(Exit::Configuration, &problem);
+        match problem.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

@@ -179,7 +179,7 @@ pub fn server_command(database: &Path) -> Command {
         "--log",
         "warn",
     ]);
-    command.stdin(Stdio::null());
+    command.env("CHAT_SERVER_CONFIG", "/dev/null").stdin(Stdio::null());
     command
 }
 
