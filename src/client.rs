@@ -80,6 +80,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (view, timeout) = (arguments.view(), arguments.timeout);
+    let authorities = arguments.tls_ca.clone();
     let dialer = Dialer::new(arguments.server, arguments.tls_ca);
     let mut link = Link::new(dialer, timeout.unwrap_or(TIMEOUT_DEFAULT));
     let Some(command) = arguments.command else {
@@ -101,6 +102,9 @@ fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> 
         Command::Sessions => command::sessions::run(view, link, out),
         Command::Revoke(arguments) => command::revoke::run(&arguments, view, link, out),
         Command::Logout => command::logout::run(view, link, out),
+        Command::Trust(arguments) => {
+            command::trust::run(&arguments, authorities.as_deref(), view, link, out)
+        }
         Command::Completions(arguments) => command::completions::run(&arguments, out),
     }
 }

@@ -185,6 +185,31 @@ pub const HELP: &Help = &[
         "Sesi dengan id ini: `sessions` menampilkannya",
     ),
     ("All but the one in use", "Semua kecuali yang sedang dipakai"),
+    // TLS
+    (
+        "For chats://: trust what the authority in this PEM file has signed, instead of the system's",
+        "Untuk chats://: percayai yang ditandatangani otoritas dalam berkas PEM ini, bukan milik sistem",
+    ),
+    (
+        "Show the certificate of a server that speaks TLS, and pin it",
+        "Tampilkan sertifikat server yang memakai TLS, lalu sematkan",
+    ),
+    (
+        "The server; that of --server where nothing is said. The port is 8890 where none is given",
+        "Server yang dimaksud; yang dari --server jika tidak disebut. Port-nya 8890 jika tidak diberikan",
+    ),
+    (
+        "Pin the certificate without a question, if this is its fingerprint",
+        "Sematkan sertifikatnya tanpa bertanya, jika ini sidik jarinya",
+    ),
+    (
+        "Show every pinned certificate; exit code 1 if there are none",
+        "Tampilkan semua sertifikat yang disematkan; kode keluar 1 jika tidak ada",
+    ),
+    (
+        "Forget the certificate that is pinned for the server",
+        "Lupakan sertifikat yang disematkan untuk server itu",
+    ),
 ];
 
 texts! {
@@ -422,5 +447,30 @@ dalam --timeout (60s).
 Contoh:
   chat-cli ask neko 'deploy ke produksi? (ya/tidak)' --timeout 10m
   jawab=$(chat-cli ask --timeout 10m neko boleh deploy) && [ \"$jawab\" = ya ] && ./deploy",
+    }
+
+    trust_examples {
+        en: "\
+Connects, shows the certificate with its fingerprint, who it is for and whether the authorities trust
+it, and asks whether to pin it. What is pinned is trusted alone: another certificate is refused, also
+one that the authorities trust. It may be expired or for another name: the fingerprint is the name.
+
+Examples:
+  chat-cli trust chat.example.org            shows it and asks
+  chat-cli trust chat.example.org:8890 --fingerprint SHA256:AB:CD...
+                                             for scripts: pins it if it is this one
+  chat-cli trust --list
+  chat-cli trust chat.example.org --remove",
+        id: "\
+Menyambung, menampilkan sertifikat beserta sidik jarinya, untuk siapa, dan apakah otoritas
+memercayainya, lalu bertanya apakah disematkan. Hanya yang disematkan yang dipercaya: sertifikat lain
+ditolak, juga yang dipercaya otoritas. Boleh kedaluwarsa atau untuk nama lain: sidik jarilah namanya.
+
+Contoh:
+  chat-cli trust chat.example.org            menampilkan dan bertanya
+  chat-cli trust chat.example.org:8890 --fingerprint SHA256:AB:CD...
+                                             untuk skrip: disematkan jika memang yang ini
+  chat-cli trust --list
+  chat-cli trust chat.example.org --remove",
     }
 }

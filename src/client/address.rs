@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::client;
+
 /// The longest host name there is (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
 /// The longest path of a socket that is taken.
@@ -40,16 +42,16 @@ pub struct Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// There is no `:PORT`.
-    #[error("give HOST:PORT, for example 127.0.0.1:8889; chats://HOST for TLS; or unix:/PATH")]
+    #[error("{}", client::address_without_port())]
     NoPort,
     /// The port is no number from 1 to 65535.
-    #[error("the port has to be a number from 1 to 65535")]
+    #[error("{}", client::port_out_of_range())]
     Port,
     /// What stands before the port is no host name and no address.
-    #[error("the host is neither a name nor an address")]
+    #[error("{}", client::host_invalid())]
     Host,
     /// An IPv6 address without brackets: which colon is the port's cannot be told.
-    #[error("an IPv6 address stands in brackets, for example [::1]:8889")]
+    #[error("{}", client::address_without_brackets())]
     Brackets,
     /// The path of a socket does not begin at the root, or is too long.
     #[error("give the whole path of the socket, for example unix:/run/chat/chat.sock")]
@@ -86,7 +88,7 @@ impl Host {
     pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = (self.name.as_str(), self.port).to_socket_addrs()?.collect();
         if found.is_empty() {
-            return Err(std::io::Error::other("the host has no address"));
+            return Err(std::io::Error::other(client::host_without_address()));
         }
         Ok(found)
     }

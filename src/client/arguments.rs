@@ -7,14 +7,16 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
-use super::address::ServerAddress;
+use super::address::{Host, InvalidAddress, ServerAddress, TLS_PORT};
 use super::exit::Exit;
+use super::failure::reason;
 use super::render::View;
 use super::render::inbox::Clock;
-use crate::catalogue::{Language, client_help};
+use crate::catalogue::{Language, client, client_help};
 use crate::completion::CompletionsArguments;
-use crate::model::{CursorName, Invalid, MessageId, parse_duration};
+use crate::model::{CursorName, MessageId, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
+use crate::tls::certificate::Fingerprint;
 
 /// The longest time that a command can be told to go on trying.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -101,6 +103,8 @@ pub enum Command {
     Revoke(RevokeArguments),
     /// End the session, on the server and here
     Logout,
+    /// Show the certificate of a server that speaks TLS, and pin it
+    Trust(TrustArguments),
     /// Print what a shell needs to complete this program's arguments
     Completions(CompletionsArguments),
 }
@@ -273,15 +277,33 @@ pub struct RevokeArguments {
     pub others: bool,
 }
 
+/// `trust`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::trust_examples())]
+pub struct TrustArguments {
+    /// The server; that of --server where nothing is said. The port is 8890 where none is given.
+    #[arg(value_name = "HOST[:PORT]", value_parser = parse_tls_host, value_hint = ValueHint::Hostname)]
+    pub host: Option<Host>,
+    /// Pin the certificate without a question, if this is its fingerprint.
+    #[arg(long, value_name = "SHA256:...", conflicts_with_all = ["list", "remove"])]
+    pub fingerprint: Option<Fingerprint>,
+    /// Show every pinned certificate; exit code 1 if there are none.
+    #[arg(long, conflicts_with_all = ["host", "remove"])]
+    pub list: bool,
+    /// Forget the certificate that is pinned for the server.
+    #[arg(long)]
+    pub remove: bool,
+}
+
 impl Arguments {
     /// Refuses what goes together in words but not in meaning.
     pub fn checked(self) -> Result<Self, clap::Error> {
         let PromptArguments { classic, trace } = self.prompt;
         if self.command.is_some() && (classic || trace) {
-            return Err(conflict("--classic and --trace are for the prompt, not for a command"));
+            return Err(conflict(client::only_for_the_prompt()));
         }
         if self.command.is_none() && self.json {
-            return Err(conflict("--json is for a command, not for the prompt"));
+            return Err(conflict(client::json_only_for_a_command()));
         }
         // A global option before the command is not seen by the command's own conflicts.
         let is_raw = match &self.command {
@@ -291,7 +313,7 @@ impl Arguments {
             _ => false,
         };
         if self.json && is_raw {
-            return Err(conflict("--json and --raw are two ways to print the same"));
+            return Err(conflict(client::json_or_raw()));
         }
         Ok(self)
     }
@@ -310,12 +332,12 @@ impl Since {
             "all" => WatchFrom::All,
             _ if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
                 Ok(id) => WatchFrom::After(MessageId(id)),
-                Err(_) => return Err("give unread, new, all, an id, or a time as 2h".to_owned()),
+                Err(_) => return Err(client::give_beginning().to_owned()),
             },
             _ => {
-                return parse_duration(text).map(Self::Ago).map_err(|_| {
-                    format!("{text:?} is none of unread, new, all, an id, or a time as 2h")
-                });
+                return parse_duration(text)
+                    .map(Self::Ago)
+                    .map_err(|_| client::no_beginning(format_args!("{text:?}")));
             }
         };
         Ok(Self::Place(place))
@@ -327,28 +349,32 @@ fn conflict(message: &str) -> clap::Error {
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("give at least 1ms".to_owned()),
-        duration if duration > TIMEOUT_MAX => Err("give at most 24h".to_owned()),
+    let duration = parse_duration(text);
+    match duration.map_err(|_| client::no_duration(format_args!("{text:?}")))? {
+        Duration::ZERO => Err(client::timeout_too_short().to_owned()),
+        duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
         duration => Ok(duration),
     }
+}
+
+fn parse_tls_host(text: &str) -> Result<Host, InvalidAddress> {
+    let host = text.strip_prefix("chats://").unwrap_or(text);
+    Host::parse(host.strip_suffix('/').unwrap_or(host), Some(TLS_PORT))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..) => Ok(count),
-        _ => Err("give a number from 1".to_owned()),
+        _ => Err(client::give_count().to_owned()),
     }
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {
-    text.parse().map_err(|error: Invalid| {
-        format!("{error}; give 1 to 64 characters of printable ASCII, no spaces")
-    })
+    text.parse().map_err(|invalid| client::give_key(reason(invalid)))
 }
 
 fn parse_cursor(text: &str) -> Result<CursorName, String> {
-    text.parse().map_err(|error: Invalid| format!("{error}; give 1 to 64 of a-z 0-9 _ - ."))
+    text.parse().map_err(|invalid| client::give_cursor(reason(invalid)))
 }
 
 fn examples() -> String {

@@ -13,6 +13,7 @@ pub mod passwd;
 pub mod revoke;
 pub mod send;
 pub mod sessions;
+pub mod trust;
 pub mod unread;
 pub mod watch;
 pub mod whoami;

@@ -76,7 +76,8 @@ impl Judge {
         Self::of_roots(roots)
     }
 
-    fn of_file(path: &Path) -> Result<Self, Failure> {
+    /// The authorities of a file.
+    pub fn of_file(path: &Path) -> Result<Self, Failure> {
         let problem = |error: &dyn std::fmt::Display| {
             Failure::trouble(Exit::Configuration, error.to_string()).with_hint(
                 "--tls-ca (or CHAT_TLS_CA) takes a PEM file with an authority's certificate",

@@ -1,0 +1,243 @@
+//! `chat-cli trust [HOST] [--fingerprint F] | --list | --remove HOST`
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use serde::Serialize;
+
+use crate::client::address::{Host, ServerAddress};
+use crate::client::arguments::TrustArguments;
+use crate::client::connection::Connection;
+use crate::client::dial::unsecured;
+use crate::client::exit::Exit;
+use crate::client::failure::{Failure, NoAnswer};
+use crate::client::known_servers::{self, KnownServer};
+use crate::client::link::Link;
+use crate::client::render::{View, object};
+use crate::client::state_folder::StateFolder;
+use crate::client::trust::Judge;
+use crate::model::Timestamp;
+use crate::terminal::text;
+use crate::tls::certificate::{Facts, Fingerprint};
+
+/// Shows the certificate of a server, and pins it where a person or the command line says that it is
+/// the right one; or shows, or forgets, what is pinned. Nothing but a handshake is sent.
+pub fn run(
+    arguments: &TrustArguments,
+    authorities: Option<&Path>,
+    view: View,
+    link: &Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    if arguments.list {
+        return list(view, out);
+    }
+    let host = match (&arguments.host, link.address()) {
+        (Some(host), _) | (None, ServerAddress::Tls(host)) => host,
+        _ => {
+            return Err(Failure::trouble(Exit::Usage, "which server is meant?")
+                .with_hint("chat-cli trust HOST, or --server chats://HOST"));
+        }
+    };
+    if arguments.remove {
+        return remove(host, view, out);
+    }
+    // First, so that nobody compares a fingerprint that cannot be kept.
+    let folder = StateFolder::create(&StateFolder::locate()?)?;
+    let known = known_servers::find(&folder, host)?;
+    let shown = inspect(host, Instant::now() + link.timeout())?;
+    let fingerprint = Fingerprint::of(&shown[0]);
+    let report = Report::of(host, &shown, authorities, known)?;
+    if view.is_json {
+        writeln!(out, "{}", object::line(&report))?;
+    } else {
+        report.write(out)?;
+    }
+    out.flush()?;
+    let is_right = match arguments.fingerprint {
+        Some(expected) if expected != fingerprint => {
+            let message = format!("the certificate of {host} is another one: {fingerprint}");
+            return Err(Failure::trouble(Exit::Configuration, message)
+                .with_hint("it was not pinned; ask the operator which one is right"));
+        }
+        Some(_) => true,
+        None if known == Some(fingerprint) => return Ok(Exit::Done),
+        None => ask(known.is_some())?,
+    };
+    if !is_right {
+        tell("not pinned");
+        return Ok(Exit::Nothing);
+    }
+    if known != Some(fingerprint) {
+        let host = host.clone();
+        known_servers::pin(&folder, KnownServer { host, fingerprint, since: Timestamp::now() })?;
+    }
+    tell(&format!("pinned: chats://{host} is trusted with this certificate, and with no other"));
+    Ok(Exit::Done)
+}
+
+/// What a server shows: its own certificate, and those that lead to an authority.
+fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let address = ServerAddress::Tls(host.clone());
+    let config = Judge::Nobody.into_config(host)?;
+    let connection = Connection::open(host, deadline)
+        .map_err(|source| NoAnswer::Unreachable { address: address.clone(), source })?;
+    let connection =
+        connection.secure(config, host, deadline).map_err(|error| unsecured(&address, error))?;
+    let shown = connection.certificates().to_vec();
+    if shown.is_empty() {
+        let message = format!("{host} shows no certificate");
+        return Err(Failure::trouble(Exit::Protocol, message));
+    }
+    Ok(shown)
+}
+
+/// Gives whether a person says that it is the right one; nobody who is no person does.
+fn ask(is_pinned: bool) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        tell(
+            "hint: to pin it from a script, give --fingerprint with the one the operator told you",
+        );
+        return Ok(false);
+    }
+    let warning = if is_pinned { "ANOTHER certificate was pinned for this server. " } else { "" };
+    let mut terminal = io::stderr();
+    let question = "Is this the fingerprint that the operator told you? Pin it? (yes/no) ";
+    // Where nobody sees the question, it can still be answered.
+    let _ = write!(terminal, "{warning}{question}").and_then(|()| terminal.flush());
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| {
+        Failure::trouble(Exit::LocalFile, format!("cannot read the answer: {error}"))
+    })?;
+    Ok(answer.trim() == "yes")
+}
+
+/// For a person, beside the results.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// What is known of a server's certificate.
+#[derive(Serialize)]
+struct Report {
+    server: String,
+    fingerprint: String,
+    subject: String,
+    issuer: String,
+    names: Vec<String>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    /// Whether the authorities trust it.
+    trusted: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// What is pinned for this server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned: Option<String>,
+}
+
+impl Report {
+    fn of(
+        host: &Host,
+        shown: &[CertificateDer<'static>],
+        authorities: Option<&Path>,
+        known: Option<Fingerprint>,
+    ) -> Result<Self, Failure> {
+        let (own, between) = (&shown[0], &shown[1..]);
+        let facts = Facts::of(own).ok_or_else(|| {
+            let message = format!("what {host} shows is no certificate");
+            Failure::trouble(Exit::Protocol, message)
+        })?;
+        let judge = match authorities {
+            Some(path) => Judge::of_file(path),
+            None => Judge::of_system(host),
+        };
+        let problem = match judge {
+            Ok(judge) => judge
+                .judge(own, between, host, UnixTime::now())
+                .err()
+                .map(|untrusted| untrusted.reason),
+            Err(failure) if authorities.is_some() => return Err(failure),
+            // A system without authorities is one where pins are needed most.
+            Err(failure) => Some(failure.to_string()),
+        };
+        Ok(Self {
+            server: host.to_string(),
+            fingerprint: Fingerprint::of(own).to_string(),
+            subject: facts.subject,
+            issuer: facts.issuer,
+            names: facts.names,
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            trusted: problem.is_none(),
+            problem,
+            pinned: known.map(|known| known.to_string()),
+        })
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let pinned = match &self.pinned {
+            None => "no".to_owned(),
+            Some(known) if *known == self.fingerprint => "yes, this one".to_owned(),
+            Some(known) => format!("ANOTHER one: {known}"),
+        };
+        let names = self.names.join(", ");
+        let valid = format!("{} to {}", self.not_before.to_rfc3339(), self.not_after.to_rfc3339());
+        let trusted = self.problem.as_deref().unwrap_or("yes");
+        for (what, value) in [
+            ("server", self.server.as_str()),
+            ("fingerprint", &self.fingerprint),
+            ("for", &names),
+            ("subject", &self.subject),
+            ("issuer", &self.issuer),
+            ("valid", &valid),
+            ("trusted", trusted),
+            ("pinned", &pinned),
+        ] {
+            writeln!(out, "{what:<12} {}", text::visible(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// A known server, for `--json`.
+#[derive(Serialize)]
+struct Known {
+    server: String,
+    fingerprint: String,
+    since: Timestamp,
+}
+
+fn list(view: View, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let folder = StateFolder::open(&StateFolder::locate()?)?;
+    let servers = folder.map(|folder| known_servers::all(&folder)).transpose()?.unwrap_or_default();
+    for KnownServer { host, fingerprint, since } in &servers {
+        let (server, fingerprint, since) = (host.to_string(), fingerprint.to_string(), *since);
+        if view.is_json {
+            writeln!(out, "{}", object::line(&Known { server, fingerprint, since }))?;
+        } else {
+            writeln!(out, "{server}  {fingerprint}  {}", since.to_rfc3339())?;
+        }
+    }
+    Ok(if servers.is_empty() { Exit::Nothing } else { Exit::Done })
+}
+
+fn remove(host: &Host, view: View, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let folder = StateFolder::open(&StateFolder::locate()?)?;
+    let removed = match folder {
+        Some(folder) => known_servers::forget(&folder, host)?,
+        None => false,
+    };
+    if view.is_json {
+        let fields = serde_json::json!({"server": host.to_string(), "removed": removed});
+        writeln!(out, "{}", object::line(&fields))?;
+    } else if removed {
+        writeln!(out, "{host} is no longer pinned")?;
+    } else {
+        writeln!(out, "{host} was not pinned")?;
+    }
+    Ok(if removed { Exit::Done } else { Exit::Nothing })
+}
