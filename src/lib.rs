@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod log;
+pub mod metrics;
 pub mod model;
 pub mod operate;
 pub mod protocol;

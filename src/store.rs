@@ -7,9 +7,11 @@
 //!
 //! This module knows no protocol and no socket.
 
+mod census;
 mod cursors;
 mod error;
 mod file;
+mod measures;
 mod messages;
 mod migrations;
 mod readers;
@@ -22,8 +24,11 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
+pub use census::Census;
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
+pub use file::Room;
+pub use measures::{CheckpointMode, Measures, Rollback};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
@@ -55,6 +60,7 @@ pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    measures: Arc<Measures>,
     /// Held for the lock on it.
     file: DatabaseFile,
 }
@@ -66,9 +72,11 @@ impl Store {
     /// See [`OpenError`]. A file that is refused is left as it was.
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let file = DatabaseFile::prepare(&options.path)?;
-        let writer = Writer::open(&file, options.inbox_unread_max, on_fatal)?;
-        let readers = Readers::open(&file, options.readers)?;
-        Ok(Self { writer, readers, file })
+        let measures = Arc::<Measures>::default();
+        let counted = Arc::clone(&measures);
+        let writer = Writer::open(&file, options.inbox_unread_max, counted, on_fatal)?;
+        let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
+        Ok(Self { writer, readers, measures, file })
     }
 
     /// The file, as an absolute path with no symbolic link left in it.

@@ -5,23 +5,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("model", &[]),
+    ("metrics", &[]),
     ("queue", &[]),
-    ("log", &["queue"]),
+    ("log", &["metrics", "queue"]),
     ("protocol", &["model"]),
-    ("store", &["model", "queue"]),
-    ("service", &["model", "queue", "protocol", "store"]),
-    ("server", &["model", "protocol", "service"]),
+    ("store", &["metrics", "model", "queue"]),
+    ("service", &["metrics", "model", "queue", "protocol", "store"]),
+    ("server", &["log", "metrics", "model", "protocol", "service"]),
+    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     ("client", &["model", "protocol"]),
-    ("operate", &["log", "model", "protocol", "server", "service", "store"]),
+    ("operate", &["log", "model", "monitor", "protocol", "server", "service", "store"]),
 ];
 
 /// What is one module's business: words, and where they may stand.
 const AT_HOME: [(&[&str], &[&str]); 4] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
     (&["argon2"], &["service"]),
 ];
 

@@ -97,6 +97,9 @@ pub struct ServeArguments {
     /// After how long without anything else a watching connection is sent a sign of life.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
     pub heartbeat: Duration,
+    /// Log requests that take so long or longer.
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SLOW_REQUEST", default_value = "250ms", value_parser = parse_time)]
+    pub slow_request: Duration,
     /// Threads that share the connections; as many as processors, at least 2, when not given.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,

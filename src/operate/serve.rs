@@ -176,6 +176,7 @@ fn server_options(arguments: &ServeArguments) -> server::Options {
         connections_max: arguments.connections_max as usize,
         connections_per_address_max: arguments.connections_per_address_max as usize,
         heartbeat: arguments.heartbeat,
+        slow_request: arguments.slow_request,
     }
 }
 

@@ -56,6 +56,11 @@ impl Hub {
         }
     }
 
+    /// How many there are.
+    pub(super) fn watchers(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Place>>>> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
