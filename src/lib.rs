@@ -13,6 +13,7 @@ pub mod client;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod monitor;
 pub mod operate;
 pub mod protocol;
 pub mod queue;

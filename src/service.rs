@@ -19,8 +19,8 @@ use std::time::Duration;
 
 pub use measures::Measures;
 pub use responder::{Answer, Deliver, Responder, Ticket};
-pub use sessions::LiveSession;
 pub use seed::{SeedError, seed, users_with_published_password};
+pub use sessions::LiveSession;
 pub use watch::{StreamPage, Watcher};
 
 use crate::model::{Timestamp, TokenHash};

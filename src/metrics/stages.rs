@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn stages_are_known_inside_the_callback_only() {
         let stages = Stages { queued: Duration::from_secs(1), ..Stages::default() };
-        let (inner, outer) = stages.tell(|| (Stages::default().tell(Stages::current), Stages::current()));
+        let (inner, outer) =
+            stages.tell(|| (Stages::default().tell(Stages::current), Stages::current()));
         assert_eq!((inner, outer), (Stages::default(), stages));
         assert_eq!(Stages::current(), Stages::default());
     }

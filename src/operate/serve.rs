@@ -17,6 +17,7 @@ use super::failure::{Exit, Failure};
 use super::open;
 use crate::log::{Format, Log};
 use crate::model::UserName;
+use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Server};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
@@ -49,19 +50,35 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
     raise_descriptor_limit(arguments.connections_max)?;
     check_plaintext(arguments)?;
+    check_metrics(arguments)?;
     let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
     }
+    let metrics = arguments.metrics.as_ref().map(|listen| bind(listen, "--metrics")).transpose();
+    let metrics = metrics.inspect_err(|_| store.close())?;
     let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
-    announce(server.addresses(), arguments.ready_file.as_deref())?;
+    let monitor = metrics
+        .map(|listener| {
+            let hosts = Hosts { names: arguments.metrics_host.clone() };
+            let (service, log) = (Arc::clone(&service), log.clone());
+            Monitor::start(listener, hosts, Sources { service, server: server.measures(), log })
+        })
+        .transpose()
+        .map_err(no_threads)?;
+    let metrics = monitor.as_ref().map(Monitor::address);
+    announce(server.addresses(), metrics, arguments.ready_file.as_deref())?;
     wait_for_stop(signals, &service, arguments.session_idle)?;
+    monitor.iter().for_each(Monitor::note_stop);
     server.stop();
     service.close();
+    if let Some(monitor) = monitor {
+        monitor.stop();
+    }
     if let Some(path) = &arguments.ready_file {
         let _ = fs::remove_file(path);
     }
@@ -110,6 +127,18 @@ fn check_plaintext(arguments: &ServeArguments) -> Result<(), Failure> {
     }
 }
 
+fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
+    let addresses = arguments.metrics.iter().flat_map(|listen| &listen.addresses);
+    match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
+        Some(address) if !arguments.allow_remote_metrics => Err(Failure::new(
+            Exit::Configuration,
+            format!("{address} can be reached from other machines, and whoever reaches it could read the metrics"),
+        )
+        .hint("give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted")),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what would expose the users, before anything is bound and before those of the seed are
 /// put in; binds, and puts them in.
 fn prepare(arguments: &ServeArguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
@@ -122,7 +151,8 @@ fn prepare(arguments: &ServeArguments, store: &Store) -> Result<Vec<TcpListener>
         let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
         check_passwords(address, &users)?;
     }
-    let listeners = arguments.listen.iter().map(bind).collect::<Result<_, _>>()?;
+    let listeners =
+        arguments.listen.iter().map(|listen| bind(listen, "--listen")).collect::<Result<_, _>>()?;
     if service::seed(store, seed).map_err(seed_failed)? {
         tracing::info!(path = %store.path().display(), users = seed, "new database");
     }
@@ -144,18 +174,18 @@ fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failu
     .hint("begin with --no-seed and users of your own, or give --allow-default-passwords"))
 }
 
-fn bind(listen: &Listen) -> Result<TcpListener, Failure> {
+fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
         let failure =
             Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
         match error.kind() {
             io::ErrorKind::AddrInUse => {
-                failure.hint("another program listens there; give another --listen")
+                failure.hint(format!("another program listens there; give another {option}"))
             }
             io::ErrorKind::PermissionDenied => {
-                failure.hint("ports below 1024 are the system's; give another --listen")
+                failure.hint(format!("ports below 1024 are the system's; give another {option}"))
             }
-            _ => failure.hint("give an address of this machine with --listen"),
+            _ => failure.hint(format!("give an address of this machine with {option}")),
         }
     })
 }
@@ -181,15 +211,23 @@ fn server_options(arguments: &ServeArguments) -> server::Options {
 }
 
 /// Connections are accepted from here on: says so, where the server can be reached.
-fn announce(addresses: &[SocketAddr], ready_file: Option<&Path>) -> Result<(), Failure> {
-    let list =
-        |separator| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator);
+fn announce(
+    addresses: &[SocketAddr],
+    metrics: Option<SocketAddr>,
+    ready_file: Option<&Path>,
+) -> Result<(), Failure> {
+    let mut list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     // Whoever closed standard output does not want to know.
-    let _ = writeln!(io::stdout(), "chat-server listening on {}", list(" "));
+    let _ = writeln!(io::stdout(), "chat-server listening on {}", list.join(" "));
+    if let Some(address) = metrics {
+        let url = format!("http://{address}/");
+        let _ = writeln!(io::stdout(), "chat-server metrics on {url}");
+        list.push(url);
+    }
     let Some(path) = ready_file else { return Ok(()) };
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    fs::write(&partial, format!("{}\n", list("\n")))
+    fs::write(&partial, format!("{}\n", list.join("\n")))
         .and_then(|()| fs::rename(&partial, path))
         .map_err(|error| {
             Failure::new(

@@ -14,9 +14,9 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
+use super::Options;
 use super::admission::Permit;
 use super::close::CloseReason;
-use super::Options;
 use super::connection::{Connection, Taken, UnderWay};
 use super::mailbox::{Letters, Mailbox};
 use super::measures::{ConnectionState, Outcome, WorkerMeasures};

@@ -89,10 +89,6 @@ fn count(
                  WHERE s.expires_at > ?1 AND s.last_seen_at > ?2 AND u.disabled_at IS NULL),
                (SELECT ifnull(max(id), 0) FROM messages)";
     connection.prepare_cached(sql)?.query_row(params![now.0, seen_after.0], |row| {
-        Ok(Census {
-            users: row.get(0)?,
-            sessions: row.get(1)?,
-            newest: MessageId(row.get(2)?),
-        })
+        Ok(Census { users: row.get(0)?, sessions: row.get(1)?, newest: MessageId(row.get(2)?) })
     })
 }

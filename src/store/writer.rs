@@ -356,8 +356,7 @@ impl Batches {
             let queued = spent.taken.saturating_duration_since(operation.submitted());
             self.measures.write_queue.observe_time(queued);
             let Spent { executed, committed: in_commit, .. } = spent;
-            let stages =
-                Stages { queued, executed, committed: in_commit, ..Stages::default() };
+            let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
             operation.finish(committed.clone(), stages);
         }
     }
