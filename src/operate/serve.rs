@@ -216,25 +216,30 @@ fn announce(
     metrics: Option<SocketAddr>,
     ready_file: Option<&Path>,
 ) -> Result<(), Failure> {
-    let mut list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    // Whoever closed standard output does not want to know.
-    let _ = writeln!(io::stdout(), "chat-server listening on {}", list.join(" "));
-    if let Some(address) = metrics {
-        let url = format!("http://{address}/");
-        let _ = writeln!(io::stdout(), "chat-server metrics on {url}");
-        list.push(url);
+    let list = |separator| {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        addresses.join(separator)
+    };
+    let url = metrics.map(|address| format!("http://{address}/"));
+    if let Some(path) = ready_file {
+        let url = url.as_ref().map_or_else(String::new, |url| format!("{url}\n"));
+        write_ready_file(path, &format!("{}\n{url}", list("\n")))?;
     }
-    let Some(path) = ready_file else { return Ok(()) };
+    // Whoever closed standard output does not want to know.
+    let _ = writeln!(io::stdout(), "chat-server listening on {}", list(" "));
+    if let Some(url) = url {
+        let _ = writeln!(io::stdout(), "chat-server metrics on {url}");
+    }
+    Ok(())
+}
+
+/// Whole or not at all.
+fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    fs::write(&partial, format!("{}\n", list.join("\n")))
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|error| {
-            Failure::new(
-                Exit::Io,
-                format!("cannot write the ready file {}: {error}", path.display()),
-            )
-        })
+    fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).map_err(|error| {
+        Failure::new(Exit::Io, format!("cannot write the ready file {}: {error}", path.display()))
+    })
 }
 
 /// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends
