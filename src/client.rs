@@ -22,7 +22,6 @@ pub mod render;
 pub mod session;
 pub mod state_folder;
 pub mod stream;
-pub mod terminal;
 pub mod verbs;
 
 use std::ffi::OsString;
@@ -87,6 +86,7 @@ fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> 
         Command::Sessions => command::sessions::run(view, link, out),
         Command::Revoke(arguments) => command::revoke::run(&arguments, view, link, out),
         Command::Logout => command::logout::run(view, link, out),
+        Command::Completions(arguments) => command::completions::run(&arguments, out),
     }
 }
 

@@ -9,7 +9,9 @@
 //!
 //! The library serves the two binaries; it has no stable interface of its own.
 
+pub mod admin;
 pub mod client;
+pub mod completion;
 pub mod log;
 pub mod metrics;
 pub mod model;
@@ -20,3 +22,4 @@ pub mod queue;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod terminal;

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 /// The longest user name, in bytes (which are characters: a name is ASCII).
 pub const USER_NAME_BYTES_MAX: usize = 32;
+/// The longest display name, in bytes of UTF-8.
+pub const DISPLAY_NAME_BYTES_MAX: usize = 128;
 /// The longest password, in bytes of UTF-8.
 pub const PASSWORD_BYTES_MAX: usize = 128;
 /// The longest message body, in bytes of UTF-8.
@@ -70,6 +72,41 @@ impl fmt::Display for UserName {
 impl fmt::Debug for UserName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+/// What people call a user: 1 to 128 bytes of UTF-8 without control characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DisplayName(Box<str>);
+
+impl DisplayName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DisplayName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        check_length(text, DISPLAY_NAME_BYTES_MAX)?;
+        if text.chars().any(char::is_control) {
+            return Err(Invalid::Character);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl From<&UserName> for DisplayName {
+    fn from(name: &UserName) -> Self {
+        Self(name.0.clone())
+    }
+}
+
+impl fmt::Debug for DisplayName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", &*self.0)
     }
 }
 
@@ -247,6 +284,7 @@ macro_rules! serde_as_text {
 
 serde_as_text! {
     UserName => |name| name.0.clone();
+    DisplayName => |name| name.0.clone();
     CursorName => |name| name.0.clone();
     Timestamp => |moment| moment.to_rfc3339();
 }

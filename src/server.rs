@@ -2,6 +2,7 @@
 //! business, and what is done about it `service`'s.
 
 mod acceptor;
+mod administration;
 mod admission;
 mod close;
 mod connection;
@@ -22,6 +23,7 @@ use admission::Admission;
 use mailbox::Mailbox;
 use worker::Worker;
 
+pub use administration::{Administration, Stopping};
 pub use close::CloseReason;
 pub use measures::{ConnectionState, Measures, Outcome};
 

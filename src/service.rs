@@ -5,6 +5,7 @@
 mod about;
 mod access;
 mod account;
+mod administration;
 mod hashers;
 mod hub;
 mod measures;
@@ -17,6 +18,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use administration::Asker;
 pub use measures::Measures;
 pub use responder::{Answer, Deliver, Responder, Ticket};
 pub use seed::{SeedError, seed, users_with_published_password};

@@ -7,6 +7,7 @@
 //!
 //! This module knows no protocol and no socket.
 
+mod accounts;
 mod census;
 mod cursors;
 mod error;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
+pub use accounts::Account;
 pub use census::Census;
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
@@ -37,6 +39,7 @@ pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;
 use file::DatabaseFile;
+pub use file::resolve;
 use readers::Readers;
 use writer::Writer;
 

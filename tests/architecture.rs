@@ -5,18 +5,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("metrics", &[]),
     ("queue", &[]),
     ("log", &["metrics", "queue"]),
+    ("completion", &[]),
     ("protocol", &["model"]),
+    ("terminal", &["model"]),
+    ("admin", &["model", "protocol"]),
     ("store", &["metrics", "model", "queue"]),
-    ("service", &["metrics", "model", "queue", "protocol", "store"]),
-    ("server", &["log", "metrics", "model", "protocol", "service"]),
+    ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
-    ("client", &["model", "protocol"]),
-    ("operate", &["log", "model", "monitor", "protocol", "server", "service", "store"]),
+    ("client", &["completion", "model", "protocol", "terminal"]),
+    (
+        "operate",
+        &[
+            "admin",
+            "completion",
+            "log",
+            "model",
+            "monitor",
+            "protocol",
+            "server",
+            "service",
+            "store",
+            "terminal",
+        ],
+    ),
 ];
 
 /// What is one module's business: words, and where they may stand.

@@ -182,10 +182,13 @@ fn text_from_standard_input_arrives_exactly() {
     let map: serde_json::Value = serde_json::from_str(&inbox).unwrap();
     assert_eq!(map["paff"][0]["msg"], text);
 
-    let longest = "x".repeat(32 * 1024);
-    assert_eq!(paff.run_with_input(["send", "neko"], &longest).code, 0);
+    for letter in ["x", "é", "🐱"] {
+        let longest = letter.repeat(32 * 1024 / letter.len());
+        assert_eq!(paff.run_with_input(["send", "neko"], &longest).code, 0, "{letter}");
+        assert_eq!(neko.run(["inbox", "--raw"]).stdout, format!("{longest}\n"));
+    }
     assert_eq!(paff.run(["send", "neko", "two", "", "words "]).code, 0);
-    assert_eq!(neko.run(["inbox", "--raw"]).stdout, format!("{longest}\ntwo  words \n"));
+    assert_eq!(neko.run(["inbox", "--raw"]).stdout, "two  words \n");
 }
 
 #[test]

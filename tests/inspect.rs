@@ -14,7 +14,7 @@ const VIEWS: [(&str, &str); 6] = [
     ("v1_cursors", "user|cursor|upto_id|moved_at"),
     ("v1_dead_letters", "user|cursor|id|sender|body"),
     ("v1_sessions", "id|user|created_at|last_seen_at|expires_at"),
-    ("v1_users", "id|name|display_name|created_at|disabled_at|password_is_published"),
+    ("v1_users", "id|name|display_name|created_at|disabled_at|password_is_published|deleted_at"),
 ];
 
 #[test]

@@ -344,7 +344,14 @@ fn symbolic_link_is_followed_once() {
     drop(server);
     assert_eq!(
         folder_content_names(folder.path()),
-        ["link", "real.sqlite", "real.sqlite-shm", "real.sqlite-wal", "real.sqlite.lock"]
+        [
+            "link",
+            "real.sqlite",
+            "real.sqlite-shm",
+            "real.sqlite-wal",
+            "real.sqlite.admin",
+            "real.sqlite.lock"
+        ]
     );
     let server = start_on(&real);
     support::Wire::connect(server.addresses[0]).done(format!("whoami {token}"));

@@ -31,6 +31,11 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// What is said to the server, and what it has to say to that.
 pub trait Speech {
+    /// What is said on a connection before anything else, and heard.
+    fn greet(&self, _stream: &mut std::net::TcpStream) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes the next request, one that no other request is equal to.
     fn write_request(&mut self, out: &mut Vec<u8>);
 
@@ -70,10 +75,12 @@ pub struct Outcome {
     pub rate: f64,
     /// In nanoseconds.
     pub latencies: Histogram<u64>,
+    /// Open until this is dropped: a server may have a process for each, whose use is looked at.
+    _connections: Vec<Peer>,
 }
 
 /// Puts `load` on the server at `address`.
-pub fn run<S: Speech>(address: SocketAddr, speech: &mut S, load: &Load) -> Result<Outcome> {
+pub fn run(address: SocketAddr, speech: &mut dyn Speech, load: &Load) -> Result<Outcome> {
     let mut generator = Generator::connect(address, speech, load)?;
     generator.run()?;
     let measured = generator.measure_until.saturating_duration_since(generator.measure_from);
@@ -81,11 +88,12 @@ pub fn run<S: Speech>(address: SocketAddr, speech: &mut S, load: &Load) -> Resul
         acknowledged: generator.acknowledged,
         rate: generator.measured as f64 / measured.as_secs_f64(),
         latencies: generator.latencies,
+        _connections: generator.peers,
     })
 }
 
-struct Generator<'a, S> {
-    speech: &'a mut S,
+struct Generator<'a> {
+    speech: &'a mut dyn Speech,
     load: &'a Load,
     poll: Poll,
     timer: OwnedFd,
@@ -113,16 +121,17 @@ struct Peer {
     asked_at: VecDeque<Instant>,
 }
 
-impl<'a, S: Speech> Generator<'a, S> {
-    fn connect(address: SocketAddr, speech: &'a mut S, load: &'a Load) -> Result<Self> {
+impl<'a> Generator<'a> {
+    fn connect(address: SocketAddr, speech: &'a mut dyn Speech, load: &'a Load) -> Result<Self> {
         let poll = Poll::new()?;
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let mut peers = Vec::with_capacity(load.connections);
         for index in 0..load.connections {
-            let stream = std::net::TcpStream::connect(address)
+            let mut stream = std::net::TcpStream::connect(address)
                 .with_context(|| format!("connection {index} to {address}"))?;
             stream.set_nodelay(true)?;
+            speech.greet(&mut stream).with_context(|| format!("connection {index}"))?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;

@@ -44,10 +44,22 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// As the system tells it; threads that have ended are left out.
+    /// As the system tells it; threads and processes that have ended are left out.
     pub fn of(pid: u32) -> Result<Self> {
+        Self::of_all(&family(pid)?)
+    }
+
+    fn of_all(processes: &[u32]) -> Result<Self> {
         let mut usage = Self::default();
-        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        for process in processes {
+            usage.add_threads(*process)?;
+        }
+        Ok(usage)
+    }
+
+    fn add_threads(&mut self, pid: u32) -> Result<()> {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Ok(()) };
+        for task in tasks {
             let task = task?.path();
             let (Ok(times), Ok(status)) = (
                 fs::read_to_string(task.join("schedstat")),
@@ -56,13 +68,13 @@ impl Usage {
                 continue;
             };
             let nanoseconds = times.split(' ').next().and_then(|field| field.parse().ok());
-            usage.processor += Duration::from_nanos(nanoseconds.unwrap_or(0));
+            self.processor += Duration::from_nanos(nanoseconds.unwrap_or(0));
             let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
-            usage.switches += switches
+            self.switches += switches
                 .filter_map(|line| line.rsplit('\t').next()?.parse::<u64>().ok())
                 .sum::<u64>();
         }
-        Ok(usage)
+        Ok(())
     }
 
     pub fn since(self, earlier: Self) -> Self {
@@ -71,6 +83,22 @@ impl Usage {
             switches: self.switches.saturating_sub(earlier.switches),
         }
     }
+}
+
+/// A process and those that it has started (proc_pid_task_children(5) wants a kernel option, so
+/// everybody is asked for the parent).
+fn family(pid: u32) -> Result<Vec<u32>> {
+    let mut family = vec![pid];
+    for entry in fs::read_dir("/proc")? {
+        let Ok(process) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else { continue };
+        // Behind the name, which may have any character: the state, then the parent.
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        if parent.and_then(|parent| parent.parse().ok()) == Some(pid) {
+            family.push(process);
+        }
+    }
+    Ok(family)
 }
 
 /// When other programs take less of the processors, a measurement is undisturbed.
@@ -94,7 +122,7 @@ pub fn wait_for_quiet() -> Result<()> {
 
 /// Tells how much of the processors went to programs that have no part in the measurement.
 pub struct Bystanders {
-    pids: [u32; 2],
+    server: u32,
     begin: Instant,
     busy: Duration,
     usage: Usage,
@@ -103,27 +131,26 @@ pub struct Bystanders {
 impl Bystanders {
     /// From now on; everybody is a bystander but `server` and this process.
     pub fn watch(server: u32) -> Result<Self> {
-        let pids = [server, std::process::id()];
-        Ok(Self { pids, begin: Instant::now(), busy: busy()?, usage: of_all(pids)? })
+        Ok(Self { server, begin: Instant::now(), busy: busy()?, usage: of_involved(server)? })
     }
 
     /// What they took of the processors since, from 0 to 1. Threads of the kernel that write for
     /// the server count as bystanders: some hundredths.
     pub fn share(&self) -> Result<f64> {
-        let own = of_all(self.pids)?.since(self.usage).processor;
+        let own = of_involved(self.server)?.since(self.usage).processor;
         let others = (busy()?.saturating_sub(self.busy)).saturating_sub(own);
         let processors = thread::available_parallelism()?.get() as f64;
         Ok(others.as_secs_f64() / self.begin.elapsed().as_secs_f64() / processors)
     }
 }
 
-fn of_all(pids: [u32; 2]) -> Result<Usage> {
-    let [one, other] = pids.map(Usage::of);
-    let (one, other) = (one?, other?);
-    Ok(Usage {
-        processor: one.processor + other.processor,
-        switches: one.switches + other.switches,
-    })
+/// Of the server's processes and this one, each counted once.
+fn of_involved(server: u32) -> Result<Usage> {
+    let mut processes = family(server)?;
+    processes.extend(family(std::process::id())?);
+    processes.sort_unstable();
+    processes.dedup();
+    Usage::of_all(&processes)
 }
 
 /// How long the processors have not been idle, added up (proc_stat(5)).

@@ -10,7 +10,6 @@ mod peers;
 mod report;
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,9 +17,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use generator::{Extent, Load, Outcome, Speech};
+use generator::{Extent, Load};
 use machine::{BYSTANDERS_MAX, Bystanders, Usage};
-use peers::{BODY_NUMBER_BYTES, Chat, Messages, Redis};
+use peers::{BODY_NUMBER_BYTES, Chat, Messages, Peer, Verb};
 use report::{Report, Sample};
 
 /// Descriptors for everything that is not a connection.
@@ -71,7 +70,10 @@ struct Arguments {
     /// The `chat-cli` whose `send` is timed as a process, instead of the one of this build.
     #[arg(long, value_name = "PATH")]
     cli: Option<PathBuf>,
-    /// Leave out Redis and the one-shot process.
+    /// Which of the other servers that are installed are measured too; all, if none is named.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    peers: Vec<String>,
+    /// Leave out the other servers, `post` and the one-shot process.
     #[arg(long)]
     only: bool,
     /// Wait until other programs leave the processors alone, and repeat a run in which they took a
@@ -91,53 +93,17 @@ fn parse_server(text: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), path.into()))
 }
 
-/// What is measured.
-enum Target {
-    Chat(Chat),
-    Redis,
-}
-
-impl Target {
-    fn name(&self) -> &str {
-        match self {
-            Self::Chat(chat) => &chat.name,
-            Self::Redis => "Redis",
-        }
-    }
-
-    /// Starts it in `folder`, puts `load` on it, checks what it has stored.
-    fn measure(&self, load: &Load, messages: Messages, folder: &Path) -> Result<Sample> {
-        match self {
-            Self::Chat(chat) => {
-                let server = chat.start(folder)?;
-                let mut speech = server.speech(messages);
-                let (outcome, sample) = observe(server.pid(), server.address, &mut speech, load)?;
-                server.stop(outcome.acknowledged)?;
-                Ok(sample)
-            }
-            Self::Redis => {
-                let server = Redis::start(folder)?;
-                let mut speech = server.speech(messages);
-                let (outcome, sample) = observe(server.pid(), server.address, &mut speech, load)?;
-                server.stop(messages.recipients, outcome.acknowledged)?;
-                Ok(sample)
-            }
-        }
-    }
-}
-
-/// Puts `load` on a server, and looks at what that costs it.
-fn observe<S: Speech>(
-    pid: u32,
-    address: SocketAddr,
-    speech: &mut S,
-    load: &Load,
-) -> Result<(Outcome, Sample)> {
-    let (before, bystanders) = (Usage::of(pid)?, Bystanders::watch(pid)?);
-    let outcome = generator::run(address, speech, load)?;
-    let usage = Usage::of(pid)?.since(before);
+/// Starts a server in `folder`, puts `load` on it, looks at what that costs it, and checks what it
+/// has stored.
+fn measure_once(peer: &dyn Peer, load: &Load, messages: Messages, folder: &Path) -> Result<Sample> {
+    let server = peer.start(folder)?;
+    let mut speech = server.speech(messages);
+    let (before, bystanders) = (Usage::of(server.process())?, Bystanders::watch(server.process())?);
+    let outcome = generator::run(server.address(), speech.as_mut(), load)?;
+    let usage = Usage::of(server.process())?.since(before);
     let sample = Sample::new(&outcome, usage, bystanders.share()?);
-    Ok((outcome, sample))
+    server.stop(messages, outcome.acknowledged)?;
+    Ok(sample)
 }
 
 fn main() -> Result<()> {
@@ -168,15 +134,19 @@ fn run(arguments: &Arguments) -> Result<()> {
     let scenarios = scenarios(arguments);
     let most = scenarios.iter().map(|(connections, _)| *connections).max().unwrap_or(1);
     raise_descriptor_limit(most as u64 + OTHER_DESCRIPTORS)?;
-    let targets = targets(arguments, folder)?;
+    let chats = chats(arguments, folder)?;
+    let targets = targets(arguments, &chats);
     println!("{}", machine::description(folder));
+    for peer in &targets {
+        println!("{}: {}", peer.name(), peer.description());
+    }
     println!(
         "messages of {} bytes to {} recipients; load average {} before",
         arguments.body_bytes,
         arguments.recipients,
         machine::load_average()
     );
-    let mut report = Report::new(&scenarios, targets.iter().map(Target::name));
+    let mut report = Report::new(&scenarios, targets.iter().map(|peer| peer.name()));
     for run in 0..arguments.runs {
         let time = if arguments.quick { FSYNC_TIME / 10 } else { FSYNC_TIME };
         if arguments.quiet {
@@ -188,21 +158,25 @@ fn run(arguments: &Arguments) -> Result<()> {
             for turn in 0..targets.len() {
                 // Another one first in every run.
                 let column = (run + turn) % targets.len();
-                let sample = measure(arguments, &targets[column], &load, folder)?;
+                let sample = measure(arguments, targets[column].as_ref(), &load, folder)?;
                 report.add(row, column, sample);
             }
         }
     }
     report.print();
-    print_one_shot(arguments, &targets, folder)?;
+    if !arguments.only {
+        let place = tempfile::tempdir_in(folder)?;
+        let peers: Vec<&dyn Peer> = targets.iter().map(AsRef::as_ref).collect();
+        println!("\n{}", oneshot::measure(&peers, messages(arguments), place.path())?);
+    }
     println!("\nload average {} after", machine::load_average());
     Ok(())
 }
 
 /// One run that counts.
-fn measure(arguments: &Arguments, target: &Target, load: &Load, folder: &Path) -> Result<Sample> {
-    let messages = Messages { recipients: arguments.recipients, body_bytes: arguments.body_bytes };
-    let what = format!("{} with {} × {}", target.name(), load.connections, load.pipeline);
+fn measure(arguments: &Arguments, peer: &dyn Peer, load: &Load, folder: &Path) -> Result<Sample> {
+    let messages = messages(arguments);
+    let what = format!("{} with {} × {}", peer.name(), load.connections, load.pipeline);
     let mut attempt = 0;
     loop {
         attempt += 1;
@@ -210,13 +184,18 @@ fn measure(arguments: &Arguments, target: &Target, load: &Load, folder: &Path) -
             machine::wait_for_quiet()?;
         }
         let place = tempfile::tempdir_in(folder)?;
-        let sample = target.measure(load, messages, place.path()).with_context(|| what.clone())?;
+        let sample =
+            measure_once(peer, load, messages, place.path()).with_context(|| what.clone())?;
         let bystanders = sample.bystanders * 100.0;
         eprintln!("{what}: {:.0}/s; others took {bystanders:.0} %", sample.rate);
         if !arguments.quiet || sample.bystanders < BYSTANDERS_MAX || attempt == ATTEMPTS_MAX {
             return Ok(sample);
         }
     }
+}
+
+fn messages(arguments: &Arguments) -> Messages {
+    Messages { recipients: arguments.recipients, body_bytes: arguments.body_bytes }
 }
 
 fn scenarios(arguments: &Arguments) -> Vec<(usize, usize)> {
@@ -237,40 +216,33 @@ fn load(arguments: &Arguments, connections: usize, pipeline: usize) -> Load {
     }
 }
 
-fn targets(arguments: &Arguments, folder: &Path) -> Result<Vec<Target>> {
-    let mut targets = Vec::new();
+fn chats(arguments: &Arguments, folder: &Path) -> Result<Vec<Chat>> {
     let own = [("chat-server".to_owned(), PathBuf::from(env!("CARGO_BIN_EXE_chat-server")))];
     let servers = if arguments.server.is_empty() { &own[..] } else { &arguments.server };
-    for (name, program) in servers {
-        let chat = Chat::prepare(name, program, folder, arguments.recipients);
-        targets.push(Target::Chat(chat.with_context(|| name.clone())?));
-    }
-    if arguments.only {
-        return Ok(targets);
-    }
-    match Redis::version() {
-        Some(version) => {
-            println!("peer: {version}, appendfsync always");
-            targets.push(Target::Redis);
-        }
-        None => println!("Redis: skipped, there is no redis-server on the PATH"),
-    }
-    Ok(targets)
+    let client = arguments.cli.clone().or(option_env!("CARGO_BIN_EXE_chat-cli").map(PathBuf::from));
+    let prepare = |(name, program): &(String, PathBuf)| {
+        Chat::prepare(name, program, client.clone(), folder, arguments.recipients)
+            .with_context(|| name.clone())
+    };
+    servers.iter().map(prepare).collect()
 }
 
-fn print_one_shot(arguments: &Arguments, targets: &[Target], folder: &Path) -> Result<()> {
-    if arguments.only {
-        return Ok(());
+/// Everything that is measured, ours first.
+fn targets(arguments: &Arguments, chats: &[Chat]) -> Vec<Box<dyn Peer>> {
+    let mut targets = Vec::<Box<dyn Peer>>::new();
+    for chat in chats {
+        targets.push(Box::new(chat.clone()));
     }
-    let built = option_env!("CARGO_BIN_EXE_chat-cli").map(PathBuf::from);
-    let Some(cli) = arguments.cli.clone().or(built) else {
-        println!("\none-shot send: skipped, this build has no chat-cli");
-        return Ok(());
+    if arguments.only {
+        return targets;
+    }
+    targets.extend(chats.first().map(|chat| Box::new(chat.with(Verb::Post)) as _));
+    let wanted = |peer: &dyn Peer| {
+        arguments.peers.is_empty()
+            || arguments.peers.iter().any(|name| name.eq_ignore_ascii_case(peer.name()))
     };
-    let Some(Target::Chat(chat)) = targets.first() else { return Ok(()) };
-    let place = tempfile::tempdir_in(folder)?;
-    println!("\n{}", oneshot::measure(&cli, chat, arguments.body_bytes, place.path())?);
-    Ok(())
+    targets.extend(peers::installed().into_iter().filter(|peer| wanted(peer.as_ref())));
+    targets
 }
 
 /// A connection is a descriptor, here and in the servers, which inherit the limit.

@@ -1,5 +1,5 @@
-//! What one `chat-cli send` costs as a process, from its start to its end, beside `true`, which
-//! does nothing.
+//! What one command costs that sends one message, as a process from its start to its end: ours and
+//! what the others bring, beside `true`, which does nothing.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,39 +8,48 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 
-use crate::peers::{BODY_NUMBER_BYTES, Chat, recipient};
+use crate::peers::{BODY_NUMBER_BYTES, Messages, Peer};
 
 /// How many processes of each kind.
 const PROCESSES: u64 = 200;
 
-/// Times both in turns, and says what they took.
-pub fn measure(cli: &Path, chat: &Chat, body_bytes: usize, folder: &Path) -> Result<String> {
-    let server = chat.start(folder)?;
-    let command = |program: &Path| {
-        let mut command = Command::new(program);
-        command.env_clear().env("XDG_STATE_HOME", folder).env("HOME", folder);
-        command.env("CHAT_SERVER", server.address.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    };
-    run(command(cli).args(["auth", "paff", "cytus"]))?;
-    let (mut nothing, mut send) = (Histogram::<u64>::new(3)?, Histogram::<u64>::new(3)?);
-    for number in 0..PROCESSES {
-        nothing.record(run(&mut command(Path::new("true")))?)?;
-        let mut text = format!("{number:0BODY_NUMBER_BYTES$}");
-        text.extend(std::iter::repeat_n('x', body_bytes - BODY_NUMBER_BYTES));
-        send.record(run(command(cli).args(["send", &recipient(0), &text]))?)?;
+/// Times all of them in turns, and says what they took.
+pub fn measure(peers: &[&dyn Peer], messages: Messages, folder: &Path) -> Result<String> {
+    let mut measured = Vec::new();
+    for (index, peer) in peers.iter().enumerate() {
+        let place = folder.join(index.to_string());
+        std::fs::create_dir(&place)?;
+        let server = peer.start(&place)?;
+        if server.one_shot("").is_some() {
+            server.log_in(&place)?;
+            measured.push((peer.name(), place, server, Histogram::<u64>::new(3)?));
+        }
     }
-    server.stop(PROCESSES)?;
-    Ok(format!(
-        "one-shot chat-cli send: {} (true: {}); {PROCESSES} processes each, median (p10–p90)",
-        summary(&send),
+    let mut nothing = Histogram::<u64>::new(3)?;
+    for number in 0..PROCESSES {
+        nothing.record(run(&mut Command::new("true"), folder)?)?;
+        let mut text = format!("{number:0BODY_NUMBER_BYTES$}");
+        text.extend(std::iter::repeat_n('x', messages.body_bytes - BODY_NUMBER_BYTES));
+        for (_, place, server, times) in &mut measured {
+            let mut command = server.one_shot(&text).context("its command")?;
+            times.record(run(&mut command, place)?)?;
+        }
+    }
+    let mut said = format!(
+        "one command that sends one message, {PROCESSES} processes each, median (p10–p90):\ntrue {}",
         summary(&nothing)
-    ))
+    );
+    for (name, _, server, times) in measured {
+        said.push_str(&format!("\n{name} {}", summary(&times)));
+        server.stop(messages, PROCESSES)?;
+    }
+    Ok(said)
 }
 
 /// Runs a process to its good end, and tells how many nanoseconds that took.
-fn run(command: &mut Command) -> Result<u64> {
+pub fn run(command: &mut Command, home: &Path) -> Result<u64> {
+    command.env_remove("CHAT_TOKEN").env("XDG_STATE_HOME", home).env("HOME", home);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     let begin = Instant::now();
     let status = command.status().with_context(|| format!("{command:?}"))?;
     let took = begin.elapsed();

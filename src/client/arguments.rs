@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::View;
 use super::render::inbox::Clock;
+use crate::completion::CompletionsArguments;
 use crate::model::{CursorName, Invalid, MessageId, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
 
@@ -92,6 +93,8 @@ pub enum Command {
     Revoke(RevokeArguments),
     /// End the session, on the server and here
     Logout,
+    /// Print what a shell needs to complete this program's arguments
+    Completions(CompletionsArguments),
 }
 
 /// `auth`
@@ -99,6 +102,7 @@ pub enum Command {
 #[command(after_long_help = AUTH_EXAMPLES)]
 pub struct AuthArguments {
     /// Who you are.
+    #[arg(value_hint = ValueHint::Username)]
     pub user: String,
     /// Better left out: other users of this machine can see it. Asked for on a terminal, else
     /// read from the first line of standard input.
@@ -120,7 +124,7 @@ pub struct SendArguments {
     #[arg(long, conflicts_with = "text")]
     pub lines: bool,
     /// Whom to send it to; several with commas between: all of them get it, or none.
-    #[arg(value_name = "TO[,TO...]")]
+    #[arg(value_name = "TO[,TO...]", value_hint = ValueHint::Username)]
     pub to: String,
     /// The text; words are joined with one space. Without it, or as `-`, standard input is sent as
     /// it is, less one line feed at its end.
@@ -147,7 +151,7 @@ pub struct InboxArguments {
     pub count: Option<usize>,
     /// Only messages of this user. They count as read only as far as no other unread message
     /// stands before them.
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
     pub from: Option<String>,
 }
 
@@ -156,6 +160,7 @@ pub struct InboxArguments {
 #[command(after_long_help = HISTORY_EXAMPLES)]
 pub struct HistoryArguments {
     /// The conversation with this user, both directions. Without it, all that came in.
+    #[arg(value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// How many messages, the newest there are.
     #[arg(short = 'n', value_name = "COUNT", default_value = "20", value_parser = parse_count)]
@@ -219,6 +224,7 @@ pub struct WatchArguments {
     /// Run this for each message, with the message as JSON on its standard input, and CHAT_ID and
     /// CHAT_FROM in its environment. Takes the rest of the command line. No shell is involved.
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandName)]
     pub exec: Vec<OsString>,
 }
 
@@ -240,6 +246,7 @@ pub struct AskArguments {
     #[arg(long, value_name = "ID", value_parser = parse_key)]
     pub id: Option<Key>,
     /// Whom to ask.
+    #[arg(value_hint = ValueHint::Username)]
     pub user: String,
     /// The question; words are joined with one space. `-` is standard input, and what comes after
     /// `--` is text too.

@@ -4,6 +4,7 @@
 pub mod ack;
 pub mod ask;
 pub mod auth;
+pub mod completions;
 pub mod history;
 pub mod inbox;
 pub mod list;

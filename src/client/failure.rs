@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::address::ServerAddress;
 use super::exit::Exit;
-use super::render::{object, text};
+use super::render::object;
 use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
+use crate::terminal::text;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]

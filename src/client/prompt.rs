@@ -19,7 +19,7 @@ use super::arguments::PromptArguments;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::link::Link;
-use super::terminal::is_prompted;
+use crate::terminal::is_prompted;
 
 /// What is said first, in the seed's words.
 pub const BANNER: &str = "\

@@ -1,13 +1,11 @@
 //! From what the server says to what a person or a script reads. Everything that came from other
-//! people goes to a terminal through [`text`] alone.
+//! people goes to a terminal through [`crate::terminal::text`] alone.
 
 pub mod color;
 pub mod inbox;
 pub mod json_map;
 pub mod messages;
 pub mod object;
-pub mod relative;
-pub mod text;
 pub mod wrap;
 
 use serde_json::Value;

@@ -58,6 +58,12 @@ pub fn list(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::List)
 }
 
+/// The names in what [`list`] gives; `None` if that is no list of users.
+pub fn listed(told: &Value) -> Option<impl Iterator<Item = &str>> {
+    let names = told.as_str()?.strip_prefix("List user: ")?;
+    Some(names.split(',').filter(|name| !name.is_empty()))
+}
+
 /// Ends the session. Gives the seed's text.
 pub fn logout(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::Logout)

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Exit;
+use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -33,6 +34,9 @@ pub struct Arguments {
         default_value = "chat.sqlite"
     )]
     pub db: PathBuf,
+    /// Print one JSON object a line; errors too, on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -45,7 +49,43 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the database until SIGTERM or SIGINT; this is what happens without a command.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
+    /// Add, list and change users, also while the server runs.
+    User(UserArguments),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(CompletionsArguments),
+}
+
+/// `user`
+#[derive(Debug, Args)]
+pub struct UserArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: UserCommand,
+}
+
+/// What `chat-server user` does.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user; the password is asked for, or is the first line of standard input.
+    #[command(after_help = USER_ADD_EXAMPLES)]
+    Add(UserAddArguments),
+    /// Show every user.
+    #[command(after_help = USER_LIST_EXAMPLES)]
+    List,
+}
+
+/// `user add`
+#[derive(Debug, Args)]
+pub struct UserAddArguments {
+    /// What the user logs in with: 1 to 32 of a-z, 0-9, _ and -.
+    pub name: String,
+    /// What people call the user; the name where nothing is said.
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// Make up a strong password, and print it, this once.
+    #[arg(long)]
+    pub generate: bool,
 }
 
 /// `serve`
@@ -120,9 +160,7 @@ impl Arguments {
     ///
     /// # Errors
     /// What is wrong with it; `--help` and `--version` are errors to `clap` too.
-    pub fn parse_from_words(
-        words: impl IntoIterator<Item = std::ffi::OsString>,
-    ) -> Result<Self, clap::Error> {
+    pub fn parse_from_words(words: &[std::ffi::OsString]) -> Result<Self, clap::Error> {
         let matches = Self::command().try_get_matches_from(words)?;
         if let Some((name, _)) = matches.subcommand()
             && let Some(option) = given_before(&matches)
@@ -168,6 +206,19 @@ Examples:
   chat-server --db chat.sqlite                    serve this machine on port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
   sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
+";
+
+const USER_ADD_EXAMPLES: &str = "\
+Examples:
+  chat-server user add alice --display-name 'Alice A.'    asks for the password, twice
+  chat-server user add build --generate                   prints a password that it makes up
+  pass show chat/alice | chat-server user add alice       from a password store
+";
+
+const USER_LIST_EXAMPLES: &str = "\
+Examples:
+  chat-server --db chat.sqlite user list
+  chat-server user list --json | jq -r 'select(.password_is_published).name'
 ";
 
 fn after_help() -> String {

@@ -5,19 +5,28 @@ use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
+use crate::protocol::json;
+use crate::terminal::text;
+
 /// How a command ended, as its caller sees it. The numbers never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
     /// It was done; the server was stopped by SIGTERM or SIGINT.
     Done = 0,
+    /// There was nothing to do it to.
+    Nothing = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The file is not ours, damaged, or of a newer program.
+    /// The file is not ours, damaged, or of a newer program; or what was given is refused.
     Data = 65,
     /// The file is no file, or its folder is not there.
     NoInput = 66,
-    /// An address cannot be listened on.
+    /// There is no such user.
+    NoUser = 67,
+    /// An address cannot be listened on; no server runs.
     Unavailable = 69,
     /// A fault of this program.
     Internal = 70,
@@ -25,40 +34,82 @@ pub enum Exit {
     Io = 74,
     /// Later it may be done.
     TryAgain = 75,
+    /// The server belongs to another user of this machine.
+    NoPermission = 77,
     /// The configuration would be unsafe, or the system does not allow what it asks for.
     Configuration = 78,
+    /// Ctrl-C at a question.
+    Interrupted = 130,
+    /// Whoever read the output went away.
+    OutputClosed = 141,
 }
 
 impl Exit {
     /// Every way to end, lowest number first.
     pub const ALL: &[Self] = &[
         Self::Done,
+        Self::Nothing,
         Self::Usage,
         Self::Data,
         Self::NoInput,
+        Self::NoUser,
         Self::Unavailable,
         Self::Internal,
         Self::Io,
         Self::TryAgain,
+        Self::NoPermission,
         Self::Configuration,
+        Self::Interrupted,
+        Self::OutputClosed,
     ];
 
     /// What it means, in the words of `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done; or stopped by SIGTERM or SIGINT: all that was executed is stored",
+            Self::Nothing => "there was nothing to do it to; or the answer to the question was no",
             Self::Usage => "the arguments are not understood",
-            Self::Data => "the file is not a database of this program, is damaged, or is newer",
+            Self::Data => {
+                "the file is not a database of this program, is damaged, or is newer; or the name or password is refused"
+            }
             Self::NoInput => "the database is not a file, or in a folder that does not exist",
-            Self::Unavailable => "an address cannot be listened on",
+            Self::NoUser => "no such user",
+            Self::Unavailable => {
+                "an address cannot be listened on; or no server serves the database"
+            }
             Self::Internal => "a fault of this program",
             Self::Io => {
                 "the database or a file beside it cannot be read or written; or its outcome is not known"
             }
-            Self::TryAgain => "another process serves the database",
+            Self::TryAgain => {
+                "another process has the database, or it is busy; or the server did not answer in time"
+            }
+            Self::NoPermission => "the server belongs to another user of this machine",
             Self::Configuration => {
                 "the configuration would be unsafe, or the system does not allow what it asks for"
             }
+            Self::Interrupted => "interrupted (Ctrl-C)",
+            Self::OutputClosed => "standard output was closed",
+        }
+    }
+
+    /// The word for it in the errors of `--json`, where there is no better one.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Nothing => "nothing",
+            Self::Usage => "usage",
+            Self::Data => "data",
+            Self::NoInput => "no_input",
+            Self::NoUser => "unknown_user",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+            Self::Io => "io",
+            Self::TryAgain => "try_again",
+            Self::NoPermission => "no_permission",
+            Self::Configuration => "configuration",
+            Self::Interrupted => "interrupted",
+            Self::OutputClosed => "output_closed",
         }
     }
 
@@ -71,7 +122,7 @@ impl Exit {
     pub fn table() -> String {
         let mut table = String::from("Exit codes:\n");
         for exit in Self::ALL {
-            let _ = writeln!(table, "  {:>2}  {}", exit.code(), exit.meaning());
+            let _ = writeln!(table, "  {:>3}  {}", exit.code(), exit.meaning());
         }
         table
     }
@@ -90,12 +141,19 @@ pub struct Failure {
     pub exit: Exit,
     problem: String,
     hint: Option<String>,
+    word: Option<&'static str>,
 }
 
 impl Failure {
     /// A failure that is told as `problem`: what failed, with the path, address or user.
     pub fn new(exit: Exit, problem: impl Display) -> Self {
-        Self { exit, problem: problem.to_string(), hint: None }
+        Self { exit, problem: problem.to_string(), hint: None, word: None }
+    }
+
+    /// Gives programs a better word for it than that of the exit code.
+    pub fn word(mut self, word: &'static str) -> Self {
+        self.word = Some(word);
+        self
     }
 
     /// Says what to do about it.
@@ -106,18 +164,56 @@ impl Failure {
 
     /// Says it on standard error.
     pub fn report(&self) {
-        // Whoever closed standard error does not want to know.
-        let _ = io::stderr().write_all(self.to_string().as_bytes());
+        if self.is_told() {
+            // Whoever closed standard error does not want to know.
+            let _ = io::stderr().write_all(self.to_string().as_bytes());
+        }
+    }
+
+    /// Says it on standard error as one JSON object.
+    pub fn report_json(&self) {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            error: &'a str,
+            code: &'a str,
+            exit: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+        }
+        let fields = Fields {
+            error: &self.problem,
+            code: self.word.unwrap_or(self.exit.word()),
+            exit: self.exit.code(),
+            hint: self.hint.as_deref(),
+        };
+        if self.is_told() {
+            let _ = writeln!(io::stderr(), "{}", json::versioned(&fields));
+        }
+    }
+
+    /// Whoever pressed Ctrl-C or closed the output knows.
+    fn is_told(&self) -> bool {
+        !matches!(self.exit, Exit::Interrupted | Exit::OutputClosed)
     }
 }
 
 /// As it is printed: one line for the problem, one for the hint.
 impl Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(formatter, "error: {}", self.problem)?;
+        writeln!(formatter, "error: {}", text::visible(&self.problem))?;
         match &self.hint {
-            Some(hint) => writeln!(formatter, "hint: {hint}"),
+            Some(hint) => writeln!(formatter, "hint: {}", text::visible(hint)),
             None => Ok(()),
+        }
+    }
+}
+
+/// Standard output could not be written to.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Exit::OutputClosed, error),
+            _ => Self::new(Exit::Io, format!("cannot write the output: {error}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Opens the database for `serve`, and says what stands against it.
+//! Opens the database, and says what stands against it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +13,15 @@ const READERS: usize = 2;
 /// Opens the store at `db` and locks it. When it can no longer vouch for what it says, the process
 /// says so (in the log where there is one) and ends.
 pub(super) fn store(db: &Path, inbox_unread_max: u32, log: Option<&Log>) -> Result<Store, Failure> {
+    try_store(db, inbox_unread_max, log).map_err(|error| refused(&error))
+}
+
+/// [`store`], for who goes on where it is in use.
+pub(super) fn try_store(
+    db: &Path,
+    inbox_unread_max: u32,
+    log: Option<&Log>,
+) -> Result<Store, OpenError> {
     let options = store::Options {
         path: db.to_owned(),
         readers: READERS,
@@ -35,15 +44,18 @@ pub(super) fn store(db: &Path, inbox_unread_max: u32, log: Option<&Log>) -> Resu
             std::process::exit(i32::from(Exit::Io.code()));
         }
     };
-    let store = Store::open(&options, Arc::new(on_fatal)).map_err(|error| {
-        let failure = Failure::new(exit(&error), &error);
-        match hint(&error) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })?;
+    let store = Store::open(&options, Arc::new(on_fatal))?;
     let _ = path.set(store.path().to_owned());
     Ok(store)
+}
+
+/// What is said of a database that was not opened.
+pub(super) fn refused(error: &OpenError) -> Failure {
+    let failure = Failure::new(exit(error), error);
+    match hint(error) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 fn exit(error: &OpenError) -> Exit {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,10 +15,11 @@ use signal_hook::iterator::Signals;
 use super::arguments::{Listen, LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
 use super::open;
+use crate::admin::socket;
 use crate::log::{Format, Log};
 use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
-use crate::server::{self, Server};
+use crate::server::{self, Administration, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
 
@@ -59,22 +60,22 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     let metrics = arguments.metrics.as_ref().map(|listen| bind(listen, "--metrics")).transpose();
     let metrics = metrics.inspect_err(|_| store.close())?;
     let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
+    let path = store.path().to_owned();
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
+    let administration = administer(&path, &service);
     let monitor = metrics
-        .map(|listener| {
-            let hosts = Hosts { names: arguments.metrics_host.clone() };
-            let (service, log) = (Arc::clone(&service), log.clone());
-            Monitor::start(listener, hosts, Sources { service, server: server.measures(), log })
-        })
+        .map(|listener| monitor(listener, arguments, &service, &server, log))
         .transpose()
         .map_err(no_threads)?;
     let metrics = monitor.as_ref().map(Monitor::address);
     announce(server.addresses(), metrics, arguments.ready_file.as_deref())?;
     wait_for_stop(signals, &service, arguments.session_idle)?;
     monitor.iter().for_each(Monitor::note_stop);
+    let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
+    administration.into_iter().for_each(Stopping::wait);
     service.close();
     if let Some(monitor) = monitor {
         monitor.stop();
@@ -208,6 +209,30 @@ fn server_options(arguments: &ServeArguments) -> server::Options {
         heartbeat: arguments.heartbeat,
         slow_request: arguments.slow_request,
     }
+}
+
+/// Opens the admin socket. A server without one serves all the same.
+fn administer(database: &Path, service: &Arc<Service>) -> Option<Administration> {
+    Administration::start(database, service)
+        .inspect_err(|error| {
+            let path = socket::path(database);
+            let path = path.display();
+            tracing::warn!(%error, %path, "no admin socket: operators' commands cannot be answered");
+        })
+        .ok()
+}
+
+/// Begins to tell how the server does.
+fn monitor(
+    listener: TcpListener,
+    arguments: &ServeArguments,
+    service: &Arc<Service>,
+    server: &Server,
+    log: &Log,
+) -> io::Result<Monitor> {
+    let hosts = Hosts { names: arguments.metrics_host.clone() };
+    let (service, server) = (Arc::clone(service), server.measures());
+    Monitor::start(listener, hosts, Sources { service, server, log: log.clone() })
 }
 
 /// Connections are accepted from here on: says so, where the server can be reached.

@@ -171,7 +171,8 @@ impl Action {
             // Two spaces before the text: the seed's client joins words with a leading space.
             Self::Send { to, body } => format!("{to}  {} ", body.as_str()),
             Self::Inbox | Self::List | Self::Logout => String::new(),
-            Self::Post(post) => json::to_string(&PostFields::of(post)),
+            // UTF-8 as it is: escaped, a long text that is not English would not fit into a line.
+            Self::Post(post) => serde_json::to_string(&PostFields::of(post)).unwrap_or_default(),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Ack(ack) => json::to_string(ack),
             Self::Watch(watch) => json::to_string(watch),

@@ -23,6 +23,21 @@ pub fn to_string(value: &impl Serialize) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// The version of what `--json` prints. It rises when a field goes away or changes its meaning; a
+/// new field is no new version.
+pub const OBJECT_VERSION: u32 = 1;
+
+/// The fields as one line, without its ending, `v` first: what `--json` prints.
+pub fn versioned(fields: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Versioned<'a, T> {
+        v: u32,
+        #[serde(flatten)]
+        fields: &'a T,
+    }
+    to_string(&Versioned { v: OBJECT_VERSION, fields })
+}
+
 /// How many bytes [`encode`] makes of `text`, without the quotes around it.
 pub fn text_bytes(text: &str) -> usize {
     let escaped = |character: char| match character {

@@ -204,12 +204,12 @@ impl Worker {
         tracing::info!(
             verb = request.verb.as_str(),
             result = outcome.map_or("ok", |code| code.as_str()),
-            user = request.session.as_ref().map(|session| session.user_name().as_str()),
-            seconds = time.as_secs_f64(),
-            queued = stages.queued.as_secs_f64(),
-            executed = stages.executed.as_secs_f64(),
-            committed = stages.committed.as_secs_f64(),
-            hashed = stages.hashed.as_secs_f64(),
+            user = request.session.as_ref().map(|session| session.user().0),
+            seconds = seconds(time),
+            queued = seconds(stages.queued),
+            executed = seconds(stages.executed),
+            committed = seconds(stages.committed),
+            hashed = seconds(stages.hashed),
             left_out = (left_out > 0).then_some(left_out),
             "slow request"
         );
@@ -469,8 +469,8 @@ impl Peer {
                 tracing::$level!(
                     reason = reason.as_str(),
                     address = %self.address,
-                    user = self.session.as_ref().map(|session| session.user_name().as_str()),
-                    seconds = now.saturating_duration_since(self.since).as_secs_f64(),
+                    user = self.session.as_ref().map(|session| session.user().0),
+                    seconds = seconds(now.saturating_duration_since(self.since)),
                     requests = self.requests,
                     received_bytes = self.received_bytes,
                     sent_bytes = self.sent_bytes,
@@ -521,4 +521,9 @@ impl Peer {
             Err(_) => self.connection.close(CloseReason::Broken),
         }
     }
+}
+
+/// For the log: to the microsecond.
+fn seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
 }

@@ -16,7 +16,7 @@ impl Service {
         let session = Arc::clone(session);
         self.store.describe_user(session.user, move |found| match found {
             Ok(Some(user)) => responder.answer(Reply::Identity(Identity {
-                user: session.user_name.clone(),
+                user: user.name,
                 display_name: user.display_name,
                 session: session.id,
             })),

@@ -86,6 +86,16 @@ impl Hashers {
         self.submit(replace, done);
     }
 
+    /// Hashes a new password and tells `done` as [`Self::verify`] does; `None` where the system
+    /// gives no random bytes.
+    pub(super) fn hash(
+        &self,
+        password: Password,
+        done: impl FnOnce(Result<Option<String>, TooMany>) + Send + 'static,
+    ) {
+        self.submit(move || hash(&password), done);
+    }
+
     fn submit<T: 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
+use crate::model::{SessionId, Timestamp, TokenHash, UserId};
 use crate::store::StoredSession;
 
 /// From how many sessions in memory on those that are not in use are forgotten; the store still
@@ -21,7 +21,6 @@ pub struct LiveSession {
     pub(super) id: SessionId,
     pub(super) token: TokenHash,
     pub(super) user: UserId,
-    pub(super) user_name: UserName,
     expires_at: Timestamp,
     /// When it was last used, and what the store has of that; in milliseconds as [`Timestamp`].
     seen: AtomicI64,
@@ -30,8 +29,8 @@ pub struct LiveSession {
 
 impl LiveSession {
     /// Whose it is.
-    pub fn user_name(&self) -> &UserName {
-        &self.user_name
+    pub fn user(&self) -> UserId {
+        self.user
     }
 }
 
@@ -94,7 +93,6 @@ impl Sessions {
             id: stored.id,
             token,
             user: stored.user,
-            user_name: stored.user_name,
             expires_at: stored.expires_at,
             seen: AtomicI64::new(stored.last_seen_at.0),
             stored_seen: AtomicI64::new(stored.last_seen_at.0),
@@ -154,7 +152,6 @@ mod tests {
         StoredSession {
             id: SessionId(1),
             user: UserId(1),
-            user_name: "paff".parse().unwrap(),
             last_seen_at: Timestamp(0),
             expires_at: Timestamp(1_000_000),
             disabled: false,

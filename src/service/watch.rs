@@ -59,10 +59,10 @@ impl Service {
         };
         let cursor: Option<CursorName> = watch.cursor;
         self.store.find_start(session.user, cursor, start, move |found| match found {
-            Ok(after) => {
-                let watching = watcher.session.user_name.clone();
+            Ok(Some((watching, after))) => {
                 responder.answer_stream(Watching { watching, after }, watcher);
             }
+            Ok(None) => responder.answer(Code::NoSession),
             Err(error) => responder.answer(failure(error)),
         });
     }

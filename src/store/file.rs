@@ -91,9 +91,12 @@ impl Identity {
     }
 }
 
-/// The absolute path with no symbolic link in it, so that it means the same for as long as the
-/// server runs.
-fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
+/// The absolute path of a database with no symbolic link in it, so that it means the same for as
+/// long as the process runs. The file need not be there, but its folder.
+///
+/// # Errors
+/// What is given is no file, or cannot be one.
+pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     let text = given.to_string_lossy();
     if text.is_empty() || text == ":memory:" || text.starts_with("file:") {
         return Err(OpenError::NotAFileName(given.to_owned()));

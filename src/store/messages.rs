@@ -202,25 +202,28 @@ impl Store {
     }
 
     /// Where a stream of `reader` begins: at the cursor, if there is one; else where `start` says.
+    /// The reader's name as well; `None` where there is no such user any more.
     pub fn find_start(
         &self,
         reader: UserId,
         cursor: Option<CursorName>,
         start: StreamStart,
-        done: impl FnOnce(Result<MessageId, StoreError>) + Send + 'static,
+        done: impl FnOnce(Result<Option<(UserName, MessageId)>, StoreError>) + Send + 'static,
     ) {
         let read = move |connection: &Connection| {
-            if let Some(cursor) = cursor
-                && let Some(seen) = cursors::position(connection, reader, &cursor)?
+            let Some(name) = users::name_of(connection, reader)? else { return Ok(None) };
+            let position = |cursor| cursors::position(connection, reader, cursor);
+            if let Some(cursor) = &cursor
+                && let Some(seen) = position(cursor)?
             {
-                return Ok(seen);
+                return Ok(Some((name, seen)));
             }
-            match start {
-                StreamStart::After(id) => Ok(id),
-                StreamStart::Newest => newest_stored(connection),
-                StreamStart::Inbox => cursors::position(connection, reader, &CursorName::inbox())
-                    .map(|seen| seen.unwrap_or(MessageId::ZERO)),
-            }
+            let after = match start {
+                StreamStart::After(id) => id,
+                StreamStart::Newest => newest_stored(connection)?,
+                StreamStart::Inbox => position(&CursorName::inbox())?.unwrap_or(MessageId::ZERO),
+            };
+            Ok(Some((name, after)))
         };
         self.readers.submit(read, done);
     }

@@ -70,8 +70,6 @@ pub struct StoredSession {
     pub last_seen_at: Timestamp,
     /// When it ends whatever its holder does.
     pub expires_at: Timestamp,
-    /// The user's name.
-    pub user_name: UserName,
     /// The user may not act.
     pub disabled: bool,
 }
@@ -238,7 +236,7 @@ pub(super) fn end(
 fn find(connection: &Connection, token: &TokenHash) -> rusqlite::Result<Option<StoredSession>> {
     connection
         .prepare_cached(
-            "SELECT s.id, s.user_id, s.last_seen_at, s.expires_at, u.name,
+            "SELECT s.id, s.user_id, s.last_seen_at, s.expires_at,
                     u.disabled_at IS NOT NULL
                FROM sessions s JOIN users u ON u.id = s.user_id
               WHERE s.token_hash = ?1",
@@ -249,8 +247,7 @@ fn find(connection: &Connection, token: &TokenHash) -> rusqlite::Result<Option<S
                 user: UserId(row.get(1)?),
                 last_seen_at: Timestamp(row.get(2)?),
                 expires_at: Timestamp(row.get(3)?),
-                user_name: users::name(row, 4)?,
-                disabled: row.get(5)?,
+                disabled: row.get(4)?,
             })
         })
         .optional()

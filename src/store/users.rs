@@ -35,6 +35,8 @@ pub struct StoredUser {
 /// What a user may be told about the account.
 #[derive(Debug, Clone)]
 pub struct DescribedUser {
+    /// What the user logs in with.
+    pub name: UserName,
     /// What people call the user.
     pub display_name: String,
     /// argon2id in the PHC string format. Not to be told.
@@ -59,9 +61,15 @@ impl Store {
     ) {
         let read = move |connection: &Connection| {
             connection
-                .prepare_cached("SELECT display_name, password_hash FROM users WHERE id = ?1")?
+                .prepare_cached(
+                    "SELECT name, display_name, password_hash FROM users WHERE id = ?1",
+                )?
                 .query_row([id.0], |row| {
-                    Ok(DescribedUser { display_name: row.get(0)?, password_hash: row.get(1)? })
+                    Ok(DescribedUser {
+                        name: name(row, 0)?,
+                        display_name: row.get(1)?,
+                        password_hash: row.get(2)?,
+                    })
                 })
                 .optional()
         };
@@ -148,23 +156,42 @@ fn seed(context: &mut Context<'_>, users: &[NewUser]) -> rusqlite::Result<bool> 
         return Ok(false);
     }
     let now = Timestamp::now();
-    let mut insert = context.connection.prepare_cached(
-        "INSERT INTO users (name, display_name, password_hash, password_is_published, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
     for user in users {
-        insert.execute(params![
+        insert(context.connection, user, now)?;
+    }
+    mark_as_seeded(context.connection, now)?;
+    Ok(true)
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    user: &NewUser,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO users
+                 (name, display_name, password_hash, password_is_published, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
             user.name.as_str(),
             user.display_name,
             user.password_hash,
             user.password_is_published,
             now.0
         ])?;
-    }
-    context
-        .connection
-        .execute("INSERT INTO meta (name, value) VALUES ('seeded_at', ?1)", [now.to_rfc3339()])?;
-    Ok(true)
+    Ok(())
+}
+
+/// From now on the file is no new one, that is given users by itself.
+pub(super) fn mark_as_seeded(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('seeded_at', ?1) ON CONFLICT DO NOTHING",
+        )?
+        .execute([now.to_rfc3339()])?;
+    Ok(())
 }
 
 fn is_seeded(connection: &Connection) -> rusqlite::Result<bool> {
@@ -173,7 +200,7 @@ fn is_seeded(connection: &Connection) -> rusqlite::Result<bool> {
     })
 }
 
-/// The number of a name, from memory where it is there.
+/// The number of whom messages may be sent to by this name, from memory where it is there.
 pub(super) fn resolve(
     context: &mut Context<'_>,
     name: &UserName,
@@ -181,18 +208,30 @@ pub(super) fn resolve(
     if let Some(&id) = context.memory.user_ids.get(name) {
         return Ok(Some(id));
     }
-    let found = id_of(context.connection, name)?;
+    let found = context
+        .connection
+        .prepare_cached("SELECT id FROM users WHERE name = ?1 AND deleted_at IS NULL")?
+        .query_row([name.as_str()], |row| Ok(UserId(row.get(0)?)))
+        .optional()?;
     if let Some(id) = found {
         context.memory.remember_user(name.clone(), id);
     }
     Ok(found)
 }
 
-/// The number of a name.
+/// The number of a name, also of a deleted user's.
 pub(super) fn id_of(connection: &Connection, name: &UserName) -> rusqlite::Result<Option<UserId>> {
     connection
         .prepare_cached("SELECT id FROM users WHERE name = ?1")?
         .query_row([name.as_str()], |row| Ok(UserId(row.get(0)?)))
+        .optional()
+}
+
+/// The name of a number.
+pub(super) fn name_of(connection: &Connection, id: UserId) -> rusqlite::Result<Option<UserName>> {
+    connection
+        .prepare_cached("SELECT name FROM users WHERE id = ?1")?
+        .query_row([id.0], |row| name(row, 0))
         .optional()
 }
 

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -37,6 +37,11 @@ impl Home {
         let outcome = home.run(["auth", user, "cytus"]);
         assert_eq!(outcome.code, 0, "{outcome:?}");
         home
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where the client keeps its files.
@@ -72,6 +77,13 @@ impl Home {
         let mut command = Command::new("sh");
         self.dress(&mut command).args(["-c", script]).env("CLI", env!("CARGO_BIN_EXE_chat-cli"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+
+    /// Another program, with this home.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        self.dress(&mut command);
         command
     }
 

@@ -9,11 +9,12 @@ use crate::client::arguments::{ASK_TIMEOUT_DEFAULT, AskArguments, TIMEOUT_DEFAUL
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::{View, object, text};
+use crate::client::render::{View, object};
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
-use crate::client::{delivery, session, terminal, verbs};
+use crate::client::{delivery, session, verbs};
 use crate::model::{CursorName, Message, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Watch, WatchFrom};
+use crate::terminal::{self, text};
 
 /// Sends the question once, and prints the first message of the user after it; that none came in
 /// time is [`Exit::Nothing`]. An answer that came before this began to wait is found as well.

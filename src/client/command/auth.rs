@@ -11,9 +11,10 @@ use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::session::{self, Session, TOKEN_VARIABLE};
 use crate::client::state_folder::StateFolder;
-use crate::client::{password, terminal, verbs};
+use crate::client::{password, verbs};
 use crate::model::UserName;
 use crate::protocol::refusal::Code;
+use crate::terminal;
 
 /// Logs in and stores the session. The token is told only where no person sees it.
 pub fn run(

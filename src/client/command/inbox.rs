@@ -16,9 +16,10 @@ use crate::client::render::View;
 use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_map::JsonMap;
 use crate::client::render::messages::Messages;
-use crate::client::{session, terminal, verbs};
+use crate::client::{session, verbs};
 use crate::model::{CursorName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
+use crate::terminal;
 
 /// How much text one JSON map holds: it has to be complete before it can be written.
 const MAP_BYTES_MAX: usize = 64 * 1024 * 1024;

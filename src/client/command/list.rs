@@ -10,17 +10,14 @@ use crate::client::link::Link;
 use crate::client::render::{View, json_line, object};
 use crate::client::{session, verbs};
 
-/// What stands before the names in the seed's text.
-const PREFIX: &str = "List user: ";
-
 /// Prints who is logged in, as the seed's JSON text.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.address())?;
     let told = verbs::list(link, token)?;
     if view.is_json {
-        let names = told.as_str().and_then(|text| text.strip_prefix(PREFIX));
+        let names = verbs::listed(&told);
         let names = names.ok_or_else(|| link.not_understood("the reply is no list of users"))?;
-        let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();
+        let names: Vec<&str> = names.collect();
         writeln!(out, "{}", object::line(&json!({"users": names})))?;
     } else {
         writeln!(out, "{}", json_line(&told))?;

@@ -8,7 +8,8 @@ use crate::client::link::Link;
 use crate::client::render::inbox::Clock;
 use crate::client::render::messages::moment;
 use crate::client::render::{View, object};
-use crate::client::{session, terminal, verbs};
+use crate::client::{session, verbs};
+use crate::terminal;
 
 /// Prints the user's sessions, the oldest first: number, a `*` for the one in use, when it was
 /// opened and when it was last used. On a terminal in columns, elsewhere with tabs between.

@@ -17,11 +17,12 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::messages::Messages;
-use crate::client::render::{View, object, text};
+use crate::client::render::{View, object};
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
-use crate::client::{session, terminal, verbs};
+use crate::client::{session, verbs};
 use crate::model::{CursorName, Message, MessageId, Timestamp, Token};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Watch, WatchFrom};
+use crate::terminal::{self, text};
 use exec::{Done, Exec};
 
 /// How often is looked whether anybody still reads the output.

@@ -5,8 +5,9 @@ use std::io::Write;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::{View, object, text};
+use crate::client::render::{View, object};
 use crate::client::{session, verbs};
+use crate::terminal::text;
 
 /// Prints the user's name, and what people call the user.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {

@@ -8,11 +8,12 @@ use super::line::{Line, first_word};
 use crate::client::command::send;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::{json_line, text};
+use crate::client::render::json_line;
 use crate::client::{password, verbs};
 use crate::model::{Token, UserName};
 use crate::protocol::framing::{LineDecoder, LineError};
 use crate::protocol::refusal::Code;
+use crate::terminal::text;
 
 /// One session, from the banner to the end of its input.
 #[derive(Debug)]

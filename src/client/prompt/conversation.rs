@@ -12,13 +12,14 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::inbox::{Clock, Layout};
+use crate::client::render::json_line;
 use crate::client::render::messages::moment;
-use crate::client::render::{json_line, text};
 use crate::client::session::{self, Session};
 use crate::client::{delivery, password, verbs};
 use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
+use crate::terminal::text;
 
 /// What `help` prints.
 const HELP: &str = "\
@@ -349,6 +350,6 @@ impl Conversation {
 
 /// Those whom `list` names are users.
 fn know_listed(board: &Board, told: &Value) {
-    let names = told.as_str().and_then(|told| told.strip_prefix("List user: ")).unwrap_or_default();
-    names.split(',').filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
+    let names = verbs::listed(told).into_iter().flatten();
+    names.filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Notice, Progress, Watch};
 use crate::client::address::ServerAddress;
 use crate::client::failure::Failure;
-use crate::client::render::text;
 use crate::client::session::Session;
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
 use crate::protocol::arguments;
+use crate::terminal::text;
 
 /// How long a login waits for its watch before the prompt comes without it.
 const BEGIN_MAX: Duration = Duration::from_secs(2);

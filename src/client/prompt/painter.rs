@@ -25,7 +25,7 @@ use rustyline::{CompletionType, Context, Helper};
 use super::board::{Board, Notice};
 use super::line;
 use crate::client::render::inbox::{Clock, Layout};
-use crate::client::terminal;
+use crate::terminal;
 
 /// One row up, after the line feed of an empty print.
 const UP: &str = "\x1b[A";

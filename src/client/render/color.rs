@@ -3,8 +3,8 @@
 use std::env;
 use std::fmt::{self, Display};
 
-use crate::client::terminal;
 use crate::model::UserName;
+use crate::terminal;
 
 /// Those of the terminal's own colours that can be read on black and on white.
 const COLORS: [u8; 6] = [31, 32, 33, 34, 35, 36];

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::color;
 use super::wrap::wrap;
-use super::{color, relative, text};
-use crate::client::terminal;
 use crate::model::{Message, Timestamp};
+use crate::terminal::{self, relative, text};
 
 /// Texts are at least this wide, however narrow the terminal is.
 const TEXT_COLUMNS_MIN: usize = 16;

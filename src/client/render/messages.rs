@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use super::inbox::{Clock, Layout};
-use super::{View, object, relative, text};
-use crate::client::terminal;
+use super::{View, object};
 use crate::model::{Message, Timestamp};
+use crate::terminal::{self, relative, text};
 
 /// A way to write messages.
 #[derive(Debug)]

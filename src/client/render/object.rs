@@ -3,23 +3,7 @@
 use serde::Serialize;
 
 use crate::model::{Message, Timestamp};
-use crate::protocol::json;
-
-/// The version of the shapes. It rises when a field goes away or changes its meaning; a new field
-/// is no new version.
-pub const VERSION: u32 = 1;
-
-/// The fields as one line, without its ending, `v` first.
-pub fn line(fields: &impl Serialize) -> String {
-    json::to_string(&Versioned { v: VERSION, fields })
-}
-
-#[derive(Serialize)]
-struct Versioned<'a, T> {
-    v: u32,
-    #[serde(flatten)]
-    fields: &'a T,
-}
+pub use crate::protocol::json::versioned as line;
 
 /// The object of one message.
 pub fn message(message: &Message) -> String {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
-use crate::client::render::{object, text};
+use crate::client::render::object;
 use crate::model::Message;
+use crate::terminal::text;
 
 /// How long to wait before a message's second try; each further time twice as long, up to the
 /// limit.

@@ -1,4 +1,9 @@
-//! What standard input and output are, and how wide.
+//! The person at the terminal: whether there is one, how wide it is, what may be shown there of
+//! what others wrote, and asking for a secret.
+
+pub mod relative;
+pub mod secret;
+pub mod text;
 
 use std::io::{IsTerminal, stdin, stdout};
 

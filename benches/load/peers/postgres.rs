@@ -1,0 +1,275 @@
+//! PostgreSQL: one prepared insert into a table like ours, with the same index, for each message.
+
+use std::fs::{self, Permissions};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Signal, geteuid};
+
+use super::{Choice, Messages, PATIENCE, Peer, Process, Running, first_line, free_address};
+use crate::generator::Speech;
+
+/// The table and the statement: what `messages` and a send are here.
+const TABLE: &str = "
+    CREATE TABLE messages (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        sent_at      bigint NOT NULL,
+        sender_id    bigint NOT NULL,
+        recipient_id bigint NOT NULL,
+        key          text,
+        body         text   NOT NULL);
+    CREATE INDEX messages_by_recipient ON messages (recipient_id, id)";
+const INSERT: &str = "INSERT INTO messages (sent_at, sender_id, recipient_id, body)
+    VALUES (1700000000000, 1, $1, $2)";
+const CONNECTIONS_MAX: usize = 1100;
+
+/// `postgres`, of the folder that Debian keeps a version in.
+pub struct Postgres {
+    folder: PathBuf,
+}
+
+impl Postgres {
+    /// The newest on this machine.
+    pub fn find() -> Option<Self> {
+        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+        let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+        let folder = folders.filter(|folder| folder.join("postgres").is_file()).max()?;
+        Some(Self { folder })
+    }
+
+    /// A command of its own user: it refuses to run as root.
+    fn command(&self, name: &str, owner: Option<u32>) -> Command {
+        let mut command = Command::new(self.folder.join(name));
+        command.stdin(Stdio::null()).env("LC_ALL", "C");
+        if let Some(owner) = owner {
+            command.uid(owner).current_dir("/");
+        }
+        command
+    }
+}
+
+impl Peer for Postgres {
+    fn name(&self) -> &str {
+        "PostgreSQL"
+    }
+
+    fn description(&self) -> String {
+        let version = first_line(&self.folder.join("postgres"), "--version").unwrap_or_default();
+        format!("{version}; prepared insert, same index, fsync and synchronous_commit on")
+    }
+
+    fn start(&self, folder: &Path) -> Result<Box<dyn Running>> {
+        let address = free_address()?;
+        let owner = owner(folder)?;
+        let data = folder.join("data");
+        let mut initdb = self.command("initdb", owner);
+        initdb.args(["--auth=trust", "--username=load", "--encoding=UTF8", "--no-sync", "-D"]);
+        let made = initdb.arg(&data).output()?;
+        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut command = self.command("postgres", owner);
+        command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-k", ""]);
+        command.args(["-p", &address.port().to_string()]);
+        command.args(["-c", &format!("max_connections={CONNECTIONS_MAX}")]);
+        let process = Process::start(&mut command, address)?;
+        let begin = Instant::now();
+        // It accepts connections some time before it does anything with them.
+        let mut stream = loop {
+            match connect(address) {
+                Err(_) if begin.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(10)),
+                connected => break connected?,
+            }
+        };
+        ask(&mut stream, TABLE)?;
+        Ok(Box::new(RunningPostgres { process, address, folder: self.folder.clone() }))
+    }
+}
+
+/// Who it runs as where this process is root: whoever owns nothing else. Lets that user into
+/// `folder`.
+fn owner(folder: &Path) -> Result<Option<u32>> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let users = fs::read_to_string("/etc/passwd")?;
+    let line = users.lines().find(|line| line.starts_with("postgres:"));
+    let id = line.and_then(|line| line.split(':').nth(2)).context("there is no user postgres")?;
+    let owner = id.parse()?;
+    chown(folder, Some(owner), None)?;
+    for above in folder.ancestors().skip(1) {
+        let file = fs::metadata(above)?;
+        // Those of this program: what others have made stays as it is.
+        if file.uid() == 0 && file.mode() & 0o777 == 0o700 {
+            fs::set_permissions(above, Permissions::from_mode(0o711))?;
+        }
+    }
+    Ok(Some(owner))
+}
+
+struct RunningPostgres {
+    process: Process,
+    address: SocketAddr,
+    /// Where the programs are.
+    folder: PathBuf,
+}
+
+impl Running for RunningPostgres {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn one_shot(&self, body: &str) -> Option<Command> {
+        // Not Debian's script of that name, which looks for a version first.
+        let program = self.folder.join("psql");
+        program.is_file().then(|| {
+            let mut command = Command::new(program);
+            command.args(["-h", "127.0.0.1", "-p", &self.address.port().to_string()]);
+            command.args(["-U", "load", "-d", "postgres", "-c"]);
+            command.arg(format!(
+                "INSERT INTO messages (sent_at, sender_id, recipient_id, body)
+                 VALUES (1700000000000, 1, 1, '{body}')"
+            ));
+            command
+        })
+    }
+
+    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
+        Box::new(Inserts { choice: Choice::new(messages) })
+    }
+
+    fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
+        let mut stream = connect(self.address)?;
+        let stored = ask(&mut stream, "SELECT count(*) FROM messages")?;
+        let stored: u64 = stored.context("there is no count")?.parse()?;
+        ensure!(stored == acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
+        drop(stream);
+        // The fast way to stop, which ends what is connected.
+        self.process.stop_by(Signal::INT)
+    }
+}
+
+/// Bind, Execute and Sync for each message, by the protocol of PostgreSQL, version 3.0 (chapter
+/// "Message Formats" of its documentation).
+struct Inserts {
+    choice: Choice,
+}
+
+impl Speech for Inserts {
+    fn greet(&self, stream: &mut TcpStream) -> Result<()> {
+        start_up(stream)?;
+        let mut parse = b"send\0".to_vec();
+        parse.extend_from_slice(INSERT.as_bytes());
+        parse.extend_from_slice(b"\0\0\0");
+        let mut said = Vec::new();
+        write_message(&mut said, b'P', &parse);
+        write_message(&mut said, b'S', b"");
+        stream.write_all(&said)?;
+        read_until_ready(stream)?;
+        Ok(())
+    }
+
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        let recipient = self.choice.recipient().to_string();
+        // The portal and the statement; all as text; two values; no result.
+        let mut bind = b"\0send\0\0\0\0\x02".to_vec();
+        bind.extend_from_slice(&(recipient.len() as u32).to_be_bytes());
+        bind.extend_from_slice(recipient.as_bytes());
+        bind.extend_from_slice(&(self.choice.messages.body_bytes as u32).to_be_bytes());
+        self.choice.write_body(&mut bind);
+        bind.extend_from_slice(b"\0\0");
+        write_message(out, b'B', &bind);
+        write_message(out, b'E', b"\0\0\0\0\0");
+        write_message(out, b'S', b"");
+    }
+
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        let mut place = 0;
+        while let Some((kind, length)) = message(&received[place..])? {
+            place += length;
+            if kind == b'Z' {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    start_up(&mut stream)?;
+    Ok(stream)
+}
+
+fn start_up(stream: &mut TcpStream) -> Result<()> {
+    let mut message = Vec::new();
+    message.extend_from_slice(&196_608_u32.to_be_bytes());
+    message.extend_from_slice(b"user\0load\0database\0postgres\0\0");
+    stream.write_all(&(message.len() as u32 + 4).to_be_bytes())?;
+    stream.write_all(&message)?;
+    read_until_ready(stream)?;
+    Ok(())
+}
+
+/// Has a command done, and tells the first value of its result.
+fn ask(stream: &mut TcpStream, command: &str) -> Result<Option<String>> {
+    let mut said = Vec::new();
+    write_message(&mut said, b'Q', format!("{command}\0").as_bytes());
+    stream.write_all(&said)?;
+    let received = read_until_ready(stream)?;
+    let mut place = 0;
+    while let Some((kind, length)) = message(&received[place..])? {
+        // Type, length, number of columns, length of the first, and it.
+        if kind == b'D' {
+            return Ok(Some(String::from_utf8(received[place + 11..place + length].to_vec())?));
+        }
+        place += length;
+    }
+    Ok(None)
+}
+
+fn write_message(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
+    out.push(kind);
+    out.extend_from_slice(&(content.len() as u32 + 4).to_be_bytes());
+    out.extend_from_slice(content);
+}
+
+/// The kind and the length of the message that `received` begins with.
+fn message(received: &[u8]) -> Result<Option<(u8, usize)>> {
+    let Some(length) = received.get(1..5) else { return Ok(None) };
+    let length = u32::from_be_bytes(length.try_into()?) as usize + 1;
+    if received.len() < length {
+        return Ok(None);
+    }
+    if received[0] == b'E' {
+        bail!("{}", String::from_utf8_lossy(&received[5..length]).replace('\0', " "));
+    }
+    Ok(Some((received[0], length)))
+}
+
+/// Everything up to and with `ReadyForQuery`.
+fn read_until_ready(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut received = Vec::new();
+    loop {
+        let mut place = 0;
+        while let Some((kind, length)) = message(&received[place..])? {
+            place += length;
+            if kind == b'Z' {
+                return Ok(received);
+            }
+        }
+        let mut some = [0; 4096];
+        let count = stream.read(&mut some)?;
+        ensure!(count > 0, "it closed the connection");
+        received.extend_from_slice(&some[..count]);
+    }
+}

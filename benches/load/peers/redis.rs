@@ -1,0 +1,112 @@
+//! Redis, which appends to its file and fsyncs it before it answers: a list for each recipient.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail, ensure};
+
+use super::{
+    Choice, Messages, Peer, Process, Running, find_program, first_line, free_address, recipient,
+};
+use crate::generator::Speech;
+
+/// `redis-server`.
+pub struct Redis {
+    program: PathBuf,
+}
+
+impl Redis {
+    /// The one on this machine.
+    pub fn find() -> Option<Self> {
+        find_program("redis-server").map(|program| Self { program })
+    }
+}
+
+impl Peer for Redis {
+    fn name(&self) -> &str {
+        "Redis"
+    }
+
+    fn description(&self) -> String {
+        let version = first_line(&self.program, "--version").unwrap_or_default();
+        format!("{version}; RPUSH, appendfsync always")
+    }
+
+    fn start(&self, folder: &Path) -> Result<Box<dyn Running>> {
+        let address = free_address()?;
+        let mut command = Command::new(&self.program);
+        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--dir"]);
+        command.arg(folder).args(["--save", "", "--appendonly", "yes"]);
+        command.args(["--appendfsync", "always", "--loglevel", "warning"]);
+        Ok(Box::new(RunningRedis { process: Process::start(&mut command, address)?, address }))
+    }
+}
+
+struct RunningRedis {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Running for RunningRedis {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn one_shot(&self, body: &str) -> Option<Command> {
+        let mut command = Command::new(find_program("redis-cli")?);
+        command.args(["-p", &self.address.port().to_string(), "RPUSH", &recipient(0), body]);
+        Some(command)
+    }
+
+    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
+        Box::new(Pushes { choice: Choice::new(messages) })
+    }
+
+    /// Asks for the length of every list.
+    fn stop(self: Box<Self>, messages: Messages, acknowledged: u64) -> Result<()> {
+        let mut stream = TcpStream::connect(self.address)?;
+        let mut asking = Vec::new();
+        for index in 0..messages.recipients {
+            write!(asking, "LLEN {}\r\n", recipient(index))?;
+        }
+        asking.extend_from_slice(b"QUIT\r\n");
+        stream.write_all(&asking)?;
+        let mut lengths = String::new();
+        stream.read_to_string(&mut lengths)?;
+        let lengths = lengths.lines().filter_map(|line| line.strip_prefix(':'));
+        let stored: u64 = lengths.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+        ensure!(stored == acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
+        self.process.stop()
+    }
+}
+
+/// `RPUSH recipient body`.
+struct Pushes {
+    choice: Choice,
+}
+
+impl Speech for Pushes {
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        let (recipient, bytes) =
+            (recipient(self.choice.recipient()), self.choice.messages.body_bytes);
+        let length = recipient.len();
+        write!(out, "*3\r\n$5\r\nRPUSH\r\n${length}\r\n{recipient}\r\n${bytes}\r\n")
+            .expect("memory takes bytes");
+        self.choice.write_body(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        match received.first() {
+            None => Ok(None),
+            Some(b':') => Ok(received.iter().position(|&byte| byte == b'\n').map(|end| end + 1)),
+            Some(_) => bail!("not an acknowledgement: {}", String::from_utf8_lossy(received)),
+        }
+    }
+}

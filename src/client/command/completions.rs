@@ -1,0 +1,94 @@
+//! `chat-cli completions`: prints the script of a shell, and answers it. Whoever has pressed Tab is
+//! told what is known quickly, and nothing else: no error, no waiting.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{CommandFactory, Parser, ValueHint};
+
+use crate::client::arguments::Arguments;
+use crate::client::exit::Exit;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::{session, verbs};
+use crate::completion::cursor::Cursor;
+use crate::completion::{self, CompletionsArguments};
+use crate::model::{MessageId, Token};
+use crate::protocol::arguments::{Fetch, FetchFrom};
+
+/// How long the server is asked, with everything that belongs to it.
+const LIVE_TIME_MAX: Duration = Duration::from_millis(150);
+
+/// How many of the newest messages are looked through for people to write to.
+const MESSAGES_MAX: usize = 100;
+
+/// Prints the script, or answers it.
+pub fn run(arguments: &CompletionsArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
+    completion::run(arguments, Arguments::command(), live, out)?;
+    Ok(Exit::Done)
+}
+
+/// What only the server knows.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Users,
+    Sessions,
+}
+
+/// The values that can stand at the cursor, as far as the server gives them in time.
+fn live(cursor: &Cursor<'_>) -> Vec<String> {
+    let Some(argument) = cursor.argument() else { return Vec::new() };
+    let wanted = match (cursor.command_name(), argument.get_id().as_str()) {
+        _ if argument.get_value_hint() == ValueHint::Username => Wanted::Users,
+        ("revoke", "id") => Wanted::Sessions,
+        _ => return Vec::new(),
+    };
+    // The words before the cursor say which server, as they would for the command itself.
+    let words = ["chat-cli"].iter().chain(cursor.global_options());
+    let Ok(arguments) = Arguments::try_parse_from(words) else { return Vec::new() };
+    let deadline = Instant::now() + LIVE_TIME_MAX;
+    let (sender, found) = mpsc::channel();
+    // The resolver of host names has no deadline: this thread is left behind if it is late, and
+    // ends with the process.
+    let ask = move || ask(arguments, wanted, &|value| drop(sender.send(value)));
+    if thread::Builder::new().spawn(ask).is_err() {
+        return Vec::new();
+    }
+    let mut values = BTreeSet::new();
+    // Until the thread has ended, or the time has.
+    while let Ok(value) = found.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        values.insert(value);
+    }
+    values.into_iter().collect()
+}
+
+/// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
+/// logged in, is nobody's business here.
+fn ask(arguments: Arguments, wanted: Wanted, found: &dyn Fn(String)) {
+    let mut link = Link::new(arguments.server, LIVE_TIME_MAX);
+    let Ok((token, _)) = session::current(link.address()) else { return };
+    let _ = match wanted {
+        Wanted::Users => users(&mut link, token, found),
+        Wanted::Sessions => sessions(&mut link, token, found),
+    };
+}
+
+/// Those who are logged in, and those who have written.
+fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
+    let told = verbs::list(link, token)?;
+    verbs::listed(&told).into_iter().flatten().map(str::to_owned).for_each(found);
+    let from = FetchFrom::Before(MessageId(i64::MAX));
+    let newest = Fetch { from, with: None, since: None, limit: MESSAGES_MAX };
+    let page = verbs::fetch(link, token, newest)?;
+    page.messages.iter().map(|message| message.from.to_string()).for_each(found);
+    Ok(())
+}
+
+fn sessions(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
+    let told = verbs::sessions(link, token)?;
+    told.sessions.iter().map(|session| session.id.0.to_string()).for_each(found);
+    Ok(())
+}

@@ -1,0 +1,451 @@
+//! Where in a command line the cursor is, and what can stand there.
+//!
+//! The words before it are followed through the definitions as `clap` would follow them; what is
+//! wrong in them is passed over, since it may still be mended.
+
+use clap::builder::StyledStr;
+use clap::{Arg, ArgAction, Command, ValueHint};
+
+/// How much is said of a word, in characters.
+const MEANING_CHARACTERS_MAX: usize = 72;
+
+/// A place in a command line.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    /// The innermost command that the words before it name.
+    command: &'a Command,
+    /// The argument whose value stands here, or can.
+    argument: Option<&'a Arg>,
+    /// How many values of the argument stand before it.
+    values: usize,
+    /// The word that stands here, as far as it is there.
+    word: &'a str,
+    /// Where in it the value begins: after `--file=`, after the last comma of a list.
+    value_at: usize,
+    /// An option may stand here.
+    takes_options: bool,
+    /// A command may stand here.
+    takes_commands: bool,
+    /// The options of the innermost command that stand before it.
+    given: Vec<&'a Arg>,
+    /// The options before it that hold for every command, as they were given.
+    global: Vec<&'a str>,
+}
+
+/// What can stand at a place.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// The name of a file.
+    Files,
+    /// The name of a folder.
+    Folders,
+    /// The name of a program.
+    Commands,
+    /// One of these; there may be none.
+    Words(Vec<Word>),
+}
+
+/// A word that can stand at a place. Means nothing to a shell, and is harmless on a terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The whole word.
+    pub text: String,
+    /// What it means, in a line; may be empty.
+    pub meaning: String,
+}
+
+impl<'a> Cursor<'a> {
+    /// The place of `word`, of which something may be there already, after the words `before`; the
+    /// program's name is not among them. `command` has been built.
+    pub fn find(command: &'a Command, before: &[&'a str], word: &'a str) -> Self {
+        let mut walk = Walk::new(command);
+        for word in before {
+            walk.pass(word);
+        }
+        walk.stop(word)
+    }
+
+    /// The argument whose value is to be completed, if it is one.
+    pub fn argument(&self) -> Option<&'a Arg> {
+        self.argument
+    }
+
+    /// The name of the command that the words before the cursor name.
+    pub fn command_name(&self) -> &'a str {
+        self.command.get_name()
+    }
+
+    /// The options before the cursor that hold for every command, with their values.
+    pub fn global_options(&self) -> &[&'a str] {
+        &self.global
+    }
+
+    /// What can stand here; `live` gives the values that are not in the definitions.
+    pub fn offer(&self, live: impl FnOnce(&Self) -> Vec<String>) -> Offer {
+        if self.takes_options && self.word.starts_with('-') {
+            return Offer::Words(self.options());
+        }
+        let mut words = Vec::new();
+        if self.takes_commands {
+            let commands = self.command.get_subcommands().filter(|command| !command.is_hide_set());
+            words.extend(commands.filter_map(|it| self.word(it.get_name(), it.get_about())));
+        }
+        let Some(argument) = self.argument else { return Offer::Words(words) };
+        match argument.get_value_hint() {
+            ValueHint::AnyPath | ValueHint::FilePath | ValueHint::ExecutablePath => {
+                return Offer::Files;
+            }
+            ValueHint::DirPath => return Offer::Folders,
+            // What comes after a command is its arguments.
+            ValueHint::CommandName if self.values > 0 => return Offer::Files,
+            ValueHint::CommandName => return Offer::Commands,
+            _ => {}
+        }
+        let values = argument.get_possible_values();
+        if values.is_empty() {
+            words.extend(live(self).iter().filter_map(|value| self.word(value, None)));
+        }
+        let values = values.iter().filter(|value| !value.is_hide_set());
+        words.extend(values.filter_map(|value| self.word(value.get_name(), value.get_help())));
+        Offer::Words(words)
+    }
+
+    /// All but those that were given and can be given only once.
+    fn options(&self) -> Vec<Word> {
+        let options = self.command.get_arguments().filter(|option| {
+            let repeats = matches!(option.get_action(), ArgAction::Append | ArgAction::Count);
+            let is_given = self.given.iter().any(|given| given.get_id() == option.get_id());
+            !option.is_positional() && !option.is_hide_set() && (repeats || !is_given)
+        });
+        let names = options.flat_map(|option| {
+            let long = option.get_long().map(|long| format!("--{long}"));
+            let short = option.get_short().map(|short| format!("-{short}"));
+            [long, short].into_iter().flatten().map(|name| (name, option.get_help()))
+        });
+        names.filter_map(|(name, help)| self.word(&name, help)).collect()
+    }
+
+    /// The word with this value, if it goes on from what is there.
+    fn word(&self, value: &str, meaning: Option<&StyledStr>) -> Option<Word> {
+        let is_plain = value.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+')
+        });
+        let (before, begun) = self.word.split_at(self.value_at);
+        let is_named = before.split(',').any(|named| named == value);
+        (is_plain && !is_named && value.starts_with(begun)).then(|| Word {
+            text: format!("{before}{value}"),
+            meaning: meaning.map(in_short).unwrap_or_default(),
+        })
+    }
+}
+
+/// The first sentence, in one line.
+fn in_short(text: &StyledStr) -> String {
+    let text = text.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
+    let sentence = sentence.trim_end_matches('.');
+    match sentence.char_indices().nth(MEANING_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", sentence[..end].trim_end()),
+        None => sentence.to_owned(),
+    }
+}
+
+/// On the way along the words before the cursor.
+struct Walk<'a> {
+    command: &'a Command,
+    /// The option that the next word may be a value of, and how many values it has.
+    open: Option<(&'a Arg, usize)>,
+    /// How many values stand at the positional arguments.
+    positionals: usize,
+    /// After `--`, or in an argument that takes the rest of the line.
+    takes_rest: bool,
+    /// After `--` itself.
+    is_escaped: bool,
+    given: Vec<&'a Arg>,
+    global: Vec<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(command: &'a Command) -> Self {
+        Self {
+            command,
+            open: None,
+            positionals: 0,
+            takes_rest: false,
+            is_escaped: false,
+            given: Vec::new(),
+            global: Vec::new(),
+        }
+    }
+
+    /// A word that is not the last.
+    fn pass(&mut self, word: &'a str) {
+        if let Some((option, values)) = self.open.take() {
+            let (_, most) = values_of(option);
+            if is_wanting(option, values) || !word.starts_with('-') {
+                if option.is_global_set() {
+                    self.global.push(word);
+                }
+                self.open = (values + 1 < most).then_some((option, values + 1));
+                return;
+            }
+        }
+        if self.takes_rest {
+            self.positionals += 1;
+        } else if word == "--" {
+            (self.takes_rest, self.is_escaped) = (true, true);
+        } else if let Some(long) = word.strip_prefix("--") {
+            let (name, value) = long.split_once('=').map_or((long, None), |(a, b)| (a, Some(b)));
+            if let Some(option) = self.long(name) {
+                self.give(option, word, value.is_some());
+            }
+        } else if word.len() > 1 && word.starts_with('-') {
+            self.pass_shorts(word);
+        } else if let Some(command) = self.subcommand(word) {
+            self.command = command;
+            self.given.retain(|option| option.is_global_set());
+        } else {
+            if self.positional().is_some_and(|(argument, _)| argument.is_trailing_var_arg_set()) {
+                self.takes_rest = true;
+            }
+            self.positionals += 1;
+        }
+    }
+
+    /// Several may be one word, and the last of them may have its value there too.
+    fn pass_shorts(&mut self, word: &'a str) {
+        let letters = &word[1..];
+        for (at, letter) in letters.char_indices() {
+            let options = self.command.get_arguments();
+            let mut options = options.filter(|option| option.get_short() == Some(letter));
+            let Some(option) = options.next() else { return };
+            let has_value = at + letter.len_utf8() < letters.len();
+            let takes_value = option.get_action().takes_values();
+            self.give(option, word, has_value || !takes_value);
+            if takes_value {
+                return;
+            }
+        }
+    }
+
+    fn give(&mut self, option: &'a Arg, word: &'a str, is_whole: bool) {
+        self.given.push(option);
+        if !option.get_action().takes_values() {
+            return;
+        }
+        if option.is_global_set() {
+            self.global.push(word);
+        }
+        self.open = (!is_whole).then_some((option, 0));
+    }
+
+    /// The last word.
+    fn stop(self, word: &'a str) -> Cursor<'a> {
+        let is_option = !self.takes_rest && word.starts_with("--");
+        let (place, value_at, is_free) = match (self.open, word.find('=')) {
+            (Some((option, values)), _) if is_wanting(option, values) => (self.open, 0, false),
+            (_, Some(equals)) if is_option => {
+                (self.long(&word[2..equals]).map(|option| (option, 0)), equals + 1, false)
+            }
+            // An option that may have another value is not in the way of anything else.
+            (Some(_), _) => (self.open, 0, true),
+            (None, _) => (self.positional(), 0, true),
+        };
+        let (argument, values) = place.unzip();
+        let list_at = match argument {
+            Some(argument) if is_list(argument) => word[value_at..].rfind(','),
+            _ => None,
+        };
+        Cursor {
+            command: self.command,
+            argument,
+            values: values.unwrap_or_default(),
+            word,
+            value_at: list_at.map_or(value_at, |comma| value_at + comma + 1),
+            takes_options: is_free && !self.takes_rest,
+            takes_commands: is_free && !self.takes_rest && self.positionals == 0,
+            given: self.given,
+            global: self.global,
+        }
+    }
+
+    fn long(&self, name: &str) -> Option<&'a Arg> {
+        self.command.get_arguments().find(|option| {
+            let mut names = option.get_all_aliases().unwrap_or_default();
+            names.extend(option.get_long());
+            names.contains(&name)
+        })
+    }
+
+    fn subcommand(&self, word: &str) -> Option<&'a Command> {
+        if self.positionals > 0 { None } else { self.command.find_subcommand(word) }
+    }
+
+    /// The positional argument that the next word would be a value of, and how many it has.
+    fn positional(&self) -> Option<(&'a Arg, usize)> {
+        let mut values = self.positionals;
+        for positional in self.command.get_positionals() {
+            let (_, most) = values_of(positional);
+            if values < most {
+                let is_open = self.is_escaped || !positional.is_last_set();
+                return is_open.then_some((positional, values));
+            }
+            values -= most;
+        }
+        None
+    }
+}
+
+/// How many values an argument takes at least and at most, each time it is given.
+fn values_of(argument: &Arg) -> (usize, usize) {
+    argument.get_num_args().map_or((1, 1), |range| (range.min_values(), range.max_values()))
+}
+
+/// Whether the next word is a value of this option, whatever it looks like.
+fn is_wanting(option: &Arg, values: usize) -> bool {
+    values < values_of(option).0 || option.is_allow_hyphen_values_set()
+}
+
+/// Whether commas stand between several values in one word. Users can be named so; where only one
+/// can be, nobody types a comma, which stands in no name.
+fn is_list(argument: &Arg) -> bool {
+    argument.get_value_delimiter() == Some(',') || argument.get_value_hint() == ValueHint::Username
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::builder::PossibleValue;
+
+    /// A program with one of everything.
+    fn program() -> Command {
+        let time = Arg::new("time").long("time").global(true).value_parser([
+            PossibleValue::new("local").help("This machine's. Or not."),
+            PossibleValue::new("utc"),
+            PossibleValue::new("secret").hide(true),
+        ]);
+        let user = || Arg::new("user").value_hint(ValueHint::Username);
+        let send = Command::new("send")
+            .about("Send a message")
+            .arg(Arg::new("file").short('F').long("file").value_hint(ValueHint::FilePath))
+            .arg(Arg::new("lines").short('l').long("lines").action(ArgAction::SetTrue))
+            .arg(Arg::new("tag").long("tag").action(ArgAction::Append))
+            .arg(user().required(true))
+            .arg(Arg::new("text").num_args(0..).trailing_var_arg(true));
+        let run = Command::new("run").arg(
+            Arg::new("exec")
+                .long("exec")
+                .num_args(1..)
+                .allow_hyphen_values(true)
+                .value_hint(ValueHint::CommandName),
+        );
+        let add = Command::new("add").visible_alias("new").arg(user());
+        let mut program = Command::new("program")
+            .arg(time)
+            .arg(Arg::new("db").long("db").value_hint(ValueHint::DirPath))
+            .subcommand(send)
+            .subcommand(run)
+            .subcommand(Command::new("user").disable_help_subcommand(true).subcommand(add))
+            .subcommand(Command::new("hidden").hide(true))
+            .disable_help_subcommand(true);
+        program.build();
+        program
+    }
+
+    /// What is offered for the last word of a line; the live values are some names.
+    fn offer(line: &str) -> Offer {
+        let program = program();
+        let words: Vec<&str> = line.split(' ').collect();
+        let (word, before) = words.split_last().unwrap();
+        let live = |cursor: &Cursor<'_>| {
+            let hint = cursor.argument().unwrap().get_value_hint();
+            let names = ["neko", "nana", "paff", "$(rm -rf)", "a b", "\x1b[2J"];
+            let names = if hint == ValueHint::Username { &names[..] } else { &[] };
+            names.iter().map(ToString::to_string).collect()
+        };
+        Cursor::find(&program, before, word).offer(live)
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        match offer(line) {
+            Offer::Words(words) => words.into_iter().map(|word| word.text).collect(),
+            other => panic!("{line:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn commands_stand_first_and_those_that_are_hidden_do_not() {
+        assert_eq!(words(""), ["send", "run", "user"]);
+        assert_eq!(words("s"), ["send"]);
+        assert_eq!(words("--time utc s"), ["send"]);
+        assert_eq!(words("--time=utc user "), ["add"]);
+        assert_eq!(words("send neko s"), [""; 0]);
+    }
+
+    #[test]
+    fn options_stand_where_an_option_can_and_once_unless_they_repeat() {
+        let all = ["--file", "-F", "--lines", "-l", "--tag", "--time", "--help", "-h"];
+        assert_eq!(words("send -"), all);
+        assert_eq!(words("send --lines --tag x --t"), ["--tag", "--time"]);
+        assert_eq!(words("--time utc send --t"), ["--tag"]);
+        assert_eq!(words("send neko --f"), ["--file"]);
+        assert_eq!(words("send neko hai --f"), [""; 0]);
+        assert_eq!(words("send -- --f"), [""; 0]);
+    }
+
+    #[test]
+    fn values_of_options_are_those_of_their_definition() {
+        assert_eq!(words("--time "), ["local", "utc"]);
+        assert_eq!(words("--time=u"), ["--time=utc"]);
+        assert_eq!(words("send --time l"), ["local"]);
+        for line in ["send -F ", "send --file ", "send --file=x", "send -lF x", "send neko -F "] {
+            assert_eq!(offer(line), Offer::Files, "{line:?}");
+        }
+        assert_eq!(offer("--db x"), Offer::Folders);
+        assert_eq!(offer("run --exec l"), Offer::Commands);
+        assert_eq!(offer("run --exec ls --fo"), Offer::Files);
+    }
+
+    #[test]
+    fn users_stand_where_a_user_can_and_nothing_that_is_more_than_a_name() {
+        assert_eq!(words("send "), ["neko", "nana", "paff"]);
+        assert_eq!(words("send -Fx n"), ["neko", "nana"]);
+        assert_eq!(words("send -- n"), ["neko", "nana"]);
+        assert_eq!(words("user new p"), ["paff"]);
+        assert_eq!(words("send neko "), [""; 0]);
+        assert_eq!(words("user add paff "), [""; 0]);
+    }
+
+    #[test]
+    fn lists_of_users_go_on_after_a_comma() {
+        assert_eq!(words("send paff,n"), ["paff,neko", "paff,nana"]);
+        assert_eq!(words("send paff,neko,"), ["paff,neko,nana"]);
+    }
+
+    #[test]
+    fn what_is_wrong_before_the_cursor_is_passed_over() {
+        assert_eq!(words("--nonsense -x send n"), ["neko", "nana"]);
+        assert_eq!(words("--time never send n"), ["neko", "nana"]);
+        assert_eq!(words("nonsense s"), [""; 0]);
+        assert_eq!(words("--nonsense=s"), [""; 0]);
+    }
+
+    #[test]
+    fn meaning_is_one_short_sentence() {
+        let Offer::Words(words) = offer("--time l") else { panic!() };
+        assert_eq!(words[0].meaning, "This machine's");
+        let long = in_short(&"wörd ".repeat(100).into());
+        assert!(long.chars().count() <= MEANING_CHARACTERS_MAX + 1 && long.ends_with('…'));
+    }
+
+    #[test]
+    fn options_for_every_command_are_kept_with_their_values() {
+        let program = program();
+        let before = ["--time", "utc", "send", "-F", "x", "--time=local"];
+        let cursor = Cursor::find(&program, &before, "n");
+        assert_eq!(cursor.global_options(), ["--time", "utc", "--time=local"]);
+        assert_eq!(cursor.command_name(), "send");
+        assert_eq!(cursor.argument().unwrap().get_id(), "user");
+    }
+}

@@ -1,0 +1,38 @@
+# Completion of @NAME@ for bash: @NAME@ itself is asked what can stand at the cursor.
+_@FUNCTION@() {
+    local line=${COMP_LINE:0:COMP_POINT} word words=() reply kind
+
+    # Bash also divides words at = and :. What no white space divides is one word here.
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if [[ ${#words[@]} -eq 0 || -z $line || $line == [[:space:]]* ]]; then
+            line=${line#"${line%%[![:space:]]*}"}
+            words+=("${line:0:${#word}}")
+        else
+            words[${#words[@]}-1]+=${line:0:${#word}}
+        fi
+        line=${line:${#word}}
+    done
+    word=${words[${#words[@]}-1]}
+
+    { IFS= read -r kind; mapfile -t reply; } < <(@NAME@ completions bash -- "${words[@]}" 2>/dev/null)
+
+    # Bash takes only what comes after the last = or :.
+    local rest=${word##*[=:]}
+    local before=${word%"$rest"}
+    COMPREPLY=()
+    case $kind in
+        words)
+            reply=("${reply[@]%%$'\t'*}")
+            COMPREPLY=("${reply[@]#"$before"}") ;;
+        files)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$rest") ;;
+        folders)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$rest") ;;
+        commands)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -c -- "$rest") ;;
+    esac
+}
+complete -F _@FUNCTION@ @NAME@

@@ -1,0 +1,18 @@
+# Completion of @NAME@ for fish: @NAME@ itself is asked what can stand at the cursor.
+function __@FUNCTION@_complete
+    set -l word (commandline -ct)
+    set -l reply (@NAME@ completions fish -- (commandline -opc) "$word" 2>/dev/null)
+    set -l before (string match -r -- '^--[^=]*=' "$word")
+    set -l value (string replace -r -- '^--[^=]*=' '' "$word")
+    switch "$reply[1]"
+        case words
+            string join -- \n $reply[2..-1]
+        case files
+            printf "$before%s\n" (__fish_complete_path "$value")
+        case folders
+            printf "$before%s\n" (__fish_complete_directories "$value")
+        case commands
+            printf "$before%s\n" (__fish_complete_command)
+    end
+end
+complete -c @NAME@ -f -a '(__@FUNCTION@_complete)'

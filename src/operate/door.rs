@@ -1,0 +1,213 @@
+//! How a command gets at a database: through the server's admin socket while one runs, else by
+//! opening the file under its lock. What is asked for is done by the same code either way.
+//!
+//! The lock decides who writes. A command asks the socket first only so that it does not hold the
+//! lock for a moment in which a server wants to start.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::failure::{Exit, Failure};
+use super::open;
+use crate::admin::answer::{Answer, Code, Outcome, Refusal};
+use crate::admin::request::Request;
+use crate::admin::{LINE_BYTES_MAX, decode_outcome, encode_request, socket};
+use crate::service::{self, Asker, SESSIONS_PER_USER_MAX, Service};
+use crate::store::{self, OpenError};
+
+/// How long an answer may take, where the command does not say otherwise.
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// How long a command waits for who has the file and cannot be asked: another command, or a server
+/// that is starting or stopping.
+const HOLDER_WAIT: Duration = Duration::from_secs(10);
+/// How often it looks whether that is over.
+const HOLDER_POLL: Duration = Duration::from_millis(25);
+
+/// What to do where there is no database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Create one, without users.
+    Create,
+    /// Refuse.
+    Refuse,
+}
+
+/// An open way to a database. Dropping it closes the file again, if this process has opened it.
+pub(super) struct Door {
+    way: Way,
+}
+
+enum Way {
+    Server(BufReader<UnixStream>),
+    File(Arc<Service>),
+}
+
+impl Door {
+    /// Finds the way to the database at `db`.
+    pub(super) fn open(db: &Path, missing: Missing) -> Result<Self, Failure> {
+        let path = store::resolve(db).map_err(|error| open::refused(&error))?;
+        let deadline = Instant::now() + HOLDER_WAIT;
+        loop {
+            if let Some(way) = connect(&path)? {
+                return Ok(Self { way });
+            }
+            if missing == Missing::Refuse && !path.exists() {
+                let problem = format!("there is no database {}", path.display());
+                return Err(Failure::new(Exit::NoInput, problem).hint(
+                    "give another --db; `chat-server serve` and `chat-server user add` create one",
+                ));
+            }
+            match open::try_store(&path, u32::MAX, None) {
+                Ok(store) => return Self::of_file(store),
+                Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
+                    thread::sleep(HOLDER_POLL);
+                }
+                Err(error @ OpenError::InUse { .. }) => {
+                    return Err(Failure::new(Exit::TryAgain, error).hint(
+                        "it does not answer on the admin socket: it is starting, stopping, or \
+                         another program; try again",
+                    ));
+                }
+                Err(error) => return Err(open::refused(&error)),
+            }
+        }
+    }
+
+    fn of_file(store: store::Store) -> Result<Self, Failure> {
+        let options = service::Options {
+            // How long sessions last is the server's to say: none ends here for its age.
+            session_idle: Duration::MAX,
+            session_lifetime: Duration::MAX,
+            sessions_per_user: SESSIONS_PER_USER_MAX,
+            hashers: 1,
+        };
+        let service = Service::new(store, options).map_err(|error| {
+            Failure::new(Exit::Internal, format!("cannot start a thread: {error}"))
+        })?;
+        Ok(Self { way: Way::File(service) })
+    }
+
+    /// Has a request done. What it tells is durable.
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+        self.ask_within(request, ANSWER_WAIT)
+    }
+
+    /// [`Self::ask`], and gives up after `timeout`.
+    pub(super) fn ask_within(
+        &mut self,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<Answer, Failure> {
+        let outcome = match &mut self.way {
+            Way::Server(connection) => ask_over(connection, request, timeout)?,
+            Way::File(service) => {
+                let (sender, receiver) = mpsc::channel();
+                let asker = Asker::new(move |outcome| drop(sender.send(outcome)));
+                service.administer(request.clone(), asker);
+                receiver.recv_timeout(timeout).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => not_in_time(timeout),
+                    RecvTimeoutError::Disconnected => {
+                        Failure::new(Exit::Internal, "the request was lost")
+                    }
+                })?
+            }
+        };
+        outcome.map_err(refused)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Way::File(service) = &self.way {
+            service.close();
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Option<Way>, Failure> {
+    match socket::connect(path) {
+        Ok(stream) => Ok(stream.map(|stream| Way::Server(BufReader::new(stream)))),
+        Err(error) => {
+            let (exit, hint) = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    (Exit::NoPermission, "run the command as the user that the server runs as")
+                }
+                _ => (Exit::TryAgain, "look whether the server runs; then try again"),
+            };
+            let path = socket::path(path);
+            let problem = format!("cannot connect to {}: {error}", path.display());
+            Err(Failure::new(exit, problem).hint(hint))
+        }
+    }
+}
+
+/// Sends the request and waits for the whole line of its outcome.
+fn ask_over(
+    connection: &mut BufReader<UnixStream>,
+    request: &Request,
+    timeout: Duration,
+) -> Result<Outcome, Failure> {
+    let deadline = Instant::now() + timeout;
+    let lost = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => not_in_time(timeout),
+        _ => hung_up(),
+    };
+    let stream = connection.get_ref();
+    stream.set_write_timeout(Some(timeout)).map_err(lost)?;
+    // Who refuses a line may have said so before it has taken all of it.
+    let sent = connection.get_mut().write_all(&encode_request(request));
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(not_in_time(timeout));
+        }
+        connection.get_ref().set_read_timeout(Some(left)).map_err(lost)?;
+        let room = (LINE_BYTES_MAX + 1).saturating_sub(line.len()) as u64;
+        match connection.by_ref().take(room).read_until(b'\n', &mut line) {
+            Ok(0) => return Err(sent.map_or_else(lost, |()| hung_up())),
+            Ok(_) if line.len() > LINE_BYTES_MAX => {
+                return Err(Failure::new(Exit::Internal, "the server's answer has no end"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(lost(error)),
+        }
+    }
+    Ok(decode_outcome(&line))
+}
+
+fn not_in_time(timeout: Duration) -> Failure {
+    let problem = format!("no answer within {timeout:?}; whether it was done is not known");
+    Failure::new(Exit::TryAgain, problem).hint("look at what there is, then try again")
+}
+
+fn hung_up() -> Failure {
+    let problem = "the server hung up before it answered; whether it was done is not known";
+    Failure::new(Exit::TryAgain, problem).hint("look at what there is, then try again")
+}
+
+/// What is said of a request that was refused.
+fn refused(refusal: Refusal) -> Failure {
+    let Refusal { code, message } = refusal;
+    let (exit, hint) = match code {
+        Code::UnknownUser => (Exit::NoUser, Some("`chat-server user list` shows who there is")),
+        Code::NameTaken => (Exit::Data, Some("choose another name")),
+        Code::Version => {
+            (Exit::Configuration, Some("restart the server, or use the chat-server that runs"))
+        }
+        Code::Busy | Code::ShuttingDown => (Exit::TryAgain, Some("nothing was done; try again")),
+        Code::StorageFull => (Exit::Io, Some("nothing was done; make room on the disk")),
+        Code::BadRequest | Code::LineTooLong | Code::Internal => (Exit::Internal, None),
+    };
+    let failure = Failure::new(exit, message).word(code.as_str());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,85 @@
+//! What commands print: objects for programs, tables for people, tab-separated lines for the rest.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+use super::failure::Failure;
+use crate::model::Timestamp;
+use crate::protocol::json;
+use crate::terminal::{self, relative, text};
+
+/// What stands between two columns.
+const GAP_COLUMNS: usize = 2;
+
+/// Standard output, and how it is to be written. Is written out by [`Output::finish`].
+pub(super) struct Output {
+    out: BufWriter<StdoutLock<'static>>,
+    /// One JSON object a line was asked for.
+    pub(super) is_json: bool,
+    /// A person reads it.
+    pub(super) is_shown: bool,
+}
+
+impl Output {
+    pub(super) fn new(is_json: bool) -> Self {
+        let out = BufWriter::new(io::stdout().lock());
+        Self { out, is_json, is_shown: terminal::is_shown() }
+    }
+
+    /// An object, for `--json`.
+    pub(super) fn object(&mut self, fields: &impl Serialize) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{}", json::versioned(fields))?)
+    }
+
+    /// A line of text, which may hold what others wrote.
+    pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{}", text::visible(line))?)
+    }
+
+    /// Rows: in columns under their titles on a terminal, elsewhere with tabs between and without
+    /// titles. What others wrote is harmless either way.
+    pub(super) fn table<const N: usize>(
+        &mut self,
+        titles: [&str; N],
+        rows: &[[String; N]],
+    ) -> Result<(), Failure> {
+        let rows: Vec<[String; N]> =
+            rows.iter().map(|row| row.each_ref().map(|cell| text::visible(cell))).collect();
+        if !self.is_shown {
+            for row in rows {
+                writeln!(self.out, "{}", row.join("\t"))?;
+            }
+            return Ok(());
+        }
+        let titles = titles.map(str::to_owned);
+        let widths: [usize; N] = std::array::from_fn(|column| {
+            let cells = rows.iter().chain([&titles]).map(|row| row[column].width());
+            cells.max().unwrap_or(0)
+        });
+        for row in [&titles].into_iter().chain(&rows) {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                line.push_str(cell);
+                line.extend(std::iter::repeat_n(' ', width - cell.width() + GAP_COLUMNS));
+            }
+            writeln!(self.out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// A moment: how long ago for a person, RFC 3339 for a program; `-` where there is none.
+    pub(super) fn moment(&self, moment: Option<Timestamp>) -> String {
+        match moment {
+            None => "-".to_owned(),
+            Some(moment) if self.is_shown => relative::ago(moment, Timestamp::now()),
+            Some(moment) => moment.to_rfc3339(),
+        }
+    }
+
+    /// Writes out what is still held.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+}

@@ -1,0 +1,44 @@
+//! `user add`
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{display_name, name, password};
+use crate::admin::request::Request;
+use crate::model::DisplayName;
+use crate::operate::arguments::UserAddArguments;
+use crate::operate::door::{Door, Missing};
+use crate::operate::failure::Failure;
+use crate::operate::output::Output;
+
+/// Adds a user; in a new database, where there is none.
+pub(super) fn run(
+    db: &Path,
+    arguments: &UserAddArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let name = name(&arguments.name)?;
+    let display_name = match &arguments.display_name {
+        Some(given) => display_name(given)?,
+        None => DisplayName::from(&name),
+    };
+    let chosen = password::choose(&name, arguments.generate)?;
+    // Not before: whoever types a password holds up nobody who needs the file.
+    let mut door = Door::open(db, Missing::Create)?;
+    door.ask(&Request::UserAdd {
+        name: name.clone(),
+        display_name: display_name.clone(),
+        password: chosen.secret(),
+    })?;
+    if output.is_json {
+        let mut fields = json!({"name": name, "display_name": display_name});
+        if let Some(password) = chosen.to_be_told() {
+            fields["password"] = password.into();
+        }
+        output.object(&fields)?;
+    } else if let Some(password) = chosen.to_be_told() {
+        output.line(password)?;
+    }
+    output.finish()
+}

@@ -1,0 +1,99 @@
+//! The password that an operator gives a user: typed, piped, or made up.
+
+use std::io::{IsTerminal, stdin};
+
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::admin::request::Secret;
+use crate::model::{Invalid, PASSWORD_BYTES_MAX, Password, UserName};
+use crate::operate::failure::{Exit, Failure};
+use crate::terminal::secret::{self, Trouble};
+
+/// 32 characters that are told apart when read aloud or copied by hand: each stands for 5 bits.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// How many of them a password has that is made up, in groups: 120 bits.
+const GENERATED_CHARACTERS: usize = 24;
+const GROUP_CHARACTERS: usize = 6;
+
+/// A password, and whether its owner has still to be told.
+pub(super) struct Chosen {
+    password: Password,
+    is_generated: bool,
+}
+
+impl Chosen {
+    /// For a request.
+    pub(super) fn secret(&self) -> Secret {
+        Secret(self.password.clone())
+    }
+
+    /// The password, if nobody knows it yet.
+    pub(super) fn to_be_told(&self) -> Option<&str> {
+        self.is_generated.then(|| self.password.reveal())
+    }
+}
+
+/// Makes a password up, or asks for one: twice on a terminal, else it is the first line of standard
+/// input, less the white space around it, which the protocol cannot say.
+pub(super) fn choose(name: &UserName, is_generated: bool) -> Result<Chosen, Failure> {
+    if is_generated {
+        return Ok(Chosen { password: generate()?, is_generated });
+    }
+    let password = ask(&format!("Password for {name}: "))?;
+    if stdin().is_terminal() && ask("The same again: ")? != password {
+        return Err(Failure::new(Exit::Usage, "the two passwords are not the same")
+            .hint("nothing was done; try again"));
+    }
+    Ok(Chosen { password, is_generated })
+}
+
+fn ask(prompt: &str) -> Result<Password, Failure> {
+    let text = secret::ask(prompt).map_err(|trouble| match trouble {
+        Trouble::Interrupted => Failure::new(Exit::Interrupted, "interrupted"),
+        Trouble::TooLong => refused(Invalid::TooLong { max: PASSWORD_BYTES_MAX }),
+        Trouble::NotUtf8 => Failure::new(Exit::Data, "the password is refused: it is not UTF-8"),
+        Trouble::Io(error) => Failure::new(Exit::Io, format!("cannot read the password: {error}")),
+    })?;
+    text.trim_ascii().parse().map_err(refused)
+}
+
+fn refused(invalid: Invalid) -> Failure {
+    Failure::new(Exit::Data, format!("the password is refused: {invalid}")).hint(format!(
+        "type 1 to {PASSWORD_BYTES_MAX} bytes, or give them as the first line of standard input; \
+         or give --generate"
+    ))
+}
+
+fn generate() -> Result<Password, Failure> {
+    let no_random = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Internal, format!("cannot make up a password: {error}"))
+    };
+    let mut random = [0; GENERATED_CHARACTERS];
+    let count =
+        getrandom(&mut random, GetRandomFlags::empty()).map_err(|error| no_random(&error))?;
+    if count < random.len() {
+        return Err(no_random(&"the system gives too few random bytes"));
+    }
+    let characters: Vec<char> =
+        random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
+    let groups: Vec<String> =
+        characters.chunks(GROUP_CHARACTERS).map(|group| group.iter().collect()).collect();
+    groups.join("-").parse().map_err(|error: Invalid| no_random(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_passwords_are_long_and_never_the_same() {
+        let (one, other) = (generate().unwrap(), generate().unwrap());
+        assert_eq!(one.reveal().len(), GENERATED_CHARACTERS + 3);
+        assert_ne!(one.reveal(), other.reveal());
+        let is_one_of_ours = |byte: u8| byte == b'-' || ALPHABET.contains(&byte);
+        assert!(one.reveal().bytes().all(is_one_of_ours), "{}", one.reveal());
+        let mut letters = *ALPHABET;
+        letters.sort_unstable();
+        assert!(letters.windows(2).all(|pair| pair[0] < pair[1]), "no letter twice");
+    }
+}

@@ -1,0 +1,368 @@
+//! The admin socket's server side: one thread, which waits for nobody. A peer that is silent or
+//! does not read is closed after a while, and at once where its place is needed for another.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::net::sockopt::socket_peercred;
+
+use crate::admin::answer::{Code, Refusal};
+use crate::admin::{LINE_BYTES_MAX, decode_request, encode_outcome, socket};
+use crate::service::{Asker, Service};
+
+/// The most connections at a time. For one more, the one that has asked for nothing longest goes.
+const PEERS_MAX: usize = 32;
+/// A peer that has no request under way, and comes to no whole one or does not read its answer, is
+/// closed after so long.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How much is read from a peer before it is the next one's turn.
+const TURN_BYTES_MAX: usize = 256 * 1024;
+/// How long the thread waits when the system has no room for another connection.
+const BACK_OFF: Duration = Duration::from_millis(200);
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const PEER: Token = Token(2);
+
+/// Answers operators' commands until it is stopped.
+pub struct Administration {
+    letters: Arc<Letters>,
+    thread: JoinHandle<()>,
+}
+
+/// What is left for the thread by others.
+struct Letters {
+    waker: Waker,
+    content: Mutex<Content>,
+}
+
+#[derive(Default)]
+struct Content {
+    /// For which peer, and the line.
+    answers: Vec<(u64, Vec<u8>)>,
+    /// Stop, and be done with it by then.
+    stop_by: Option<Instant>,
+}
+
+impl Administration {
+    /// Makes the admin socket of `database`, whose lock is held, and answers on it.
+    ///
+    /// # Errors
+    /// Why there can be no socket, or no thread.
+    pub fn start(database: &Path, service: &Arc<Service>) -> io::Result<Self> {
+        let listener = socket::bind(database)?;
+        let poll = Poll::new()?;
+        register(&poll, listener.as_raw_fd(), LISTENER)?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let letters = Arc::new(Letters { waker, content: Mutex::default() });
+        let serving = Serving {
+            poll,
+            database: database.to_owned(),
+            listener: Some(listener),
+            service: Arc::clone(service),
+            letters: Arc::clone(&letters),
+            peers: Vec::new(),
+            next: 0,
+        };
+        let thread =
+            thread::Builder::new().name("admin".to_owned()).spawn(move || serving.run())?;
+        Ok(Self { letters, thread })
+    }
+
+    /// Removes the socket, and lets what is under way be answered until `deadline`. Returns at
+    /// once: see [`Stopping::wait`].
+    pub fn stop(self, deadline: Instant) -> Stopping {
+        self.letters.leave(|content| content.stop_by = Some(deadline));
+        Stopping(self.thread)
+    }
+}
+
+/// An [`Administration`] that answers nothing new.
+pub struct Stopping(JoinHandle<()>);
+
+impl Stopping {
+    /// Blocks until it has ended.
+    pub fn wait(self) {
+        // A panic of it has nothing left to stop.
+        let _ = self.0.join();
+    }
+}
+
+impl Letters {
+    fn leave(&self, letter: impl FnOnce(&mut Content)) {
+        letter(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the thread of the admin socket could not be woken");
+        }
+    }
+
+    fn collect(&self) -> Content {
+        std::mem::take(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The thread's side.
+struct Serving {
+    poll: Poll,
+    database: PathBuf,
+    /// `None` once it is stopping.
+    listener: Option<UnixListener>,
+    service: Arc<Service>,
+    letters: Arc<Letters>,
+    peers: Vec<Peer>,
+    /// The number of the next peer.
+    next: u64,
+}
+
+impl Serving {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(PEERS_MAX + 2);
+        let mut stop_by = None;
+        let mut wait = None;
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "waiting for operators failed");
+                thread::park_timeout(BACK_OFF);
+            }
+            let content = self.letters.collect();
+            if content.stop_by.is_some() {
+                stop_by = content.stop_by;
+                self.close_listener();
+            }
+            for (number, line) in content.answers {
+                if let Some(peer) = self.peers.iter_mut().find(|peer| peer.number == number) {
+                    peer.answer(line);
+                }
+            }
+            let starved = !self.accept_all();
+            // All of them, whatever the event said: there are few, and what a peer could not do
+            // for its state it may be able to do now.
+            let now = Instant::now();
+            let mut more = false;
+            for mut peer in std::mem::take(&mut self.peers) {
+                let turn = self.take_turn(&mut peer, now, stop_by.is_some());
+                more |= turn == Turn::More;
+                if turn != Turn::Over {
+                    self.peers.push(peer);
+                }
+            }
+            if stop_by.is_some_and(|by| self.peers.is_empty() || now >= by) {
+                return;
+            }
+            let deadline = self.peers.iter().filter_map(Peer::deadline).chain(stop_by).min();
+            wait = deadline.map(|at| at.saturating_duration_since(now));
+            if starved {
+                wait = Some(wait.map_or(BACK_OFF, |wait| wait.min(BACK_OFF)));
+            }
+            if more {
+                wait = Some(Duration::ZERO);
+            }
+        }
+    }
+
+    fn close_listener(&mut self) {
+        if self.listener.take().is_some()
+            && let Err(error) = socket::remove(&self.database)
+        {
+            tracing::warn!(%error, "the admin socket was not removed");
+        }
+    }
+
+    /// Accepts until nobody waits any more; `false` where the system has no room for another.
+    fn accept_all(&mut self) -> bool {
+        loop {
+            if self.peers.len() >= PEERS_MAX && !self.dismiss_silent() {
+                // Whoever waits is let in when a request is done.
+                return true;
+            }
+            let Some(listener) = &self.listener else { return true };
+            match listener.accept() {
+                Ok((stream, _)) => self.take_in(stream),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return true,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ => return false,
+                },
+            }
+        }
+    }
+
+    /// The mode of the socket keeps others out; should somebody loosen it, this still does.
+    fn take_in(&mut self, stream: UnixStream) {
+        let owner = rustix::process::geteuid();
+        match socket_peercred(stream.as_fd()) {
+            Ok(peer) if peer.uid == owner || peer.uid.is_root() => {}
+            Ok(peer) => {
+                let uid = peer.uid.as_raw();
+                return tracing::warn!(uid, "the admin socket is not for this user");
+            }
+            Err(error) => return tracing::warn!(%error, "an operator could not be identified"),
+        }
+        let number = self.next;
+        let token = Token(PEER.0.wrapping_add(number as usize));
+        let registered = stream
+            .set_nonblocking(true)
+            .and_then(|()| register(&self.poll, stream.as_raw_fd(), token));
+        if let Err(error) = registered {
+            return tracing::warn!(%error, "an operator's connection could not be set up");
+        }
+        self.next += 1;
+        self.peers.push(Peer::new(number, stream));
+    }
+
+    /// Closes the peer that has asked for nothing longest. `false` where all have requests under way.
+    fn dismiss_silent(&mut self) -> bool {
+        let idle = self.peers.iter().enumerate().filter(|(_, peer)| !peer.is_waiting);
+        let Some((index, _)) = idle.min_by_key(|(_, peer)| peer.active_at) else { return false };
+        self.peers.swap_remove(index);
+        true
+    }
+
+    fn take_turn(&self, peer: &mut Peer, now: Instant, is_stopping: bool) -> Turn {
+        if peer.deadline().is_some_and(|at| now >= at) || peer.write().is_err() {
+            return Turn::Over;
+        }
+        if peer.is_waiting || peer.has_output() {
+            return Turn::Waits;
+        }
+        if is_stopping || peer.is_closing {
+            return Turn::Over;
+        }
+        let turn = peer.read();
+        if let Some(line) = peer.take_line() {
+            peer.is_waiting = true;
+            let (letters, number) = (Arc::clone(&self.letters), peer.number);
+            let asker = Asker::new(move |outcome| {
+                let line = encode_outcome(&outcome);
+                letters.leave(|content| content.answers.push((number, line)));
+            });
+            match decode_request(&line) {
+                Ok(request) => self.service.administer(request, asker),
+                Err(refusal) => asker.tell(Err(refusal)),
+            }
+            return Turn::Waits;
+        }
+        if peer.input.len() >= LINE_BYTES_MAX {
+            let refusal =
+                Refusal::new(Code::LineTooLong, "the request is longer than a line may be");
+            peer.answer(encode_outcome(&Err(refusal)));
+            peer.is_closing = true;
+            return Turn::More;
+        }
+        turn
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// Nothing can be done until something happens.
+    Waits,
+    /// There may be more to do right away.
+    More,
+    /// The connection is over.
+    Over,
+}
+
+/// One connection: a request at a time.
+struct Peer {
+    number: u64,
+    stream: UnixStream,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    written: usize,
+    /// A request is under way.
+    is_waiting: bool,
+    /// Is closed once its output is written.
+    is_closing: bool,
+    /// When it came, or was last answered.
+    active_at: Instant,
+}
+
+impl Peer {
+    fn new(number: u64, stream: UnixStream) -> Self {
+        Self {
+            number,
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+            written: 0,
+            is_waiting: false,
+            is_closing: false,
+            active_at: Instant::now(),
+        }
+    }
+
+    fn answer(&mut self, line: Vec<u8>) {
+        self.output = line;
+        self.written = 0;
+        self.is_waiting = false;
+        self.active_at = Instant::now();
+    }
+
+    fn has_output(&self) -> bool {
+        self.written < self.output.len()
+    }
+
+    /// `None` while a request is under way: it may take as long as it takes.
+    fn deadline(&self) -> Option<Instant> {
+        (!self.is_waiting).then(|| self.active_at + SILENCE_MAX)
+    }
+
+    /// Writes as much as is taken.
+    fn write(&mut self) -> io::Result<()> {
+        while self.has_output() {
+            match self.stream.write(&self.output[self.written..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.output = Vec::new();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Reads what has come, up to a turn's worth; not beyond the longest line.
+    fn read(&mut self) -> Turn {
+        let mut chunk = [0; 16 * 1024];
+        let mut room = TURN_BYTES_MAX.min(LINE_BYTES_MAX.saturating_sub(self.input.len()));
+        while room > 0 {
+            let size = chunk.len().min(room);
+            match self.stream.read(&mut chunk[..size]) {
+                // Half a request is none.
+                Ok(0) => return Turn::Over,
+                Ok(count) => {
+                    self.input.extend_from_slice(&chunk[..count]);
+                    room -= count;
+                    if chunk[..count].contains(&b'\n') {
+                        return Turn::More;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Turn::Waits,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Turn::Over,
+            }
+        }
+        Turn::More
+    }
+
+    fn take_line(&mut self) -> Option<Vec<u8>> {
+        let end = self.input.iter().position(|&byte| byte == b'\n')?;
+        Some(self.input.drain(..=end).collect())
+    }
+}
+
+fn register(poll: &Poll, fd: RawFd, token: Token) -> io::Result<()> {
+    poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE | Interest::WRITABLE)
+}

@@ -1,0 +1,119 @@
+//! Asks for a secret: on a terminal without echo, else as the first line of standard input.
+
+use std::io::{self, IsTerminal, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+
+/// What is typed or piped beyond this is no password.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// Why there is no secret.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Ctrl-C, or Ctrl-D before anything else. The terminal is as it was before.
+    Interrupted,
+    /// There is no end to it.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// Standard input cannot be read.
+    Io(io::Error),
+}
+
+/// A line from whoever is at the other end of standard input, without its ending. On a terminal
+/// `prompt` is shown on standard error and what is typed is not. From anything else one line is
+/// taken, and not a byte more.
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn ask(prompt: &str) -> Result<String, Trouble> {
+    let line = if io::stdin().is_terminal() { ask_terminal(prompt)? } else { read_line()? };
+    String::from_utf8(line).map_err(|_| Trouble::NotUtf8)
+}
+
+fn read_line() -> Result<Vec<u8>, Trouble> {
+    let mut line = Vec::new();
+    // Byte by byte: what comes after the line is for whoever reads this input next.
+    while let Some(byte) = read_byte()? {
+        match byte {
+            b'\n' => break,
+            _ if line.len() == LINE_BYTES_MAX => return Err(Trouble::TooLong),
+            byte => line.push(byte),
+        }
+    }
+    Ok(line)
+}
+
+fn ask_terminal(prompt: &str) -> Result<Vec<u8>, Trouble> {
+    let _quiet = Quiet::begin().map_err(Trouble::Io)?;
+    let mut terminal = io::stderr();
+    // Where nobody sees the prompt, the password can still be typed.
+    let _ = write!(terminal, "{prompt}").and_then(|()| terminal.flush());
+    let line = edit();
+    let _ = writeln!(terminal);
+    line
+}
+
+/// What is typed up to Enter, with the editing that the terminal itself would offer.
+fn edit() -> Result<Vec<u8>, Trouble> {
+    const CTRL_C: u8 = 0x03;
+    const CTRL_D: u8 = 0x04;
+    const BACKSPACE: u8 = 0x08;
+    const CTRL_U: u8 = 0x15;
+    const DELETE: u8 = 0x7f;
+    let mut line = Vec::new();
+    while let Some(byte) = read_byte()? {
+        match byte {
+            b'\r' | b'\n' => break,
+            CTRL_C => return Err(Trouble::Interrupted),
+            CTRL_D if line.is_empty() => return Err(Trouble::Interrupted),
+            CTRL_U => line.clear(),
+            BACKSPACE | DELETE => {
+                // A whole character, which is its last bytes that continue one and the first.
+                while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            byte if byte < b' ' => {}
+            byte if line.len() < LINE_BYTES_MAX => line.push(byte),
+            _ => {}
+        }
+    }
+    Ok(line)
+}
+
+fn read_byte() -> Result<Option<u8>, Trouble> {
+    let mut byte = [0];
+    loop {
+        match rustix::io::read(io::stdin(), &mut byte) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(Some(byte[0])),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(Trouble::Io(error.into())),
+        }
+    }
+}
+
+/// While it lives, the terminal shows nothing of what is typed, and Ctrl-C is a byte: as a signal
+/// it would end the process before the terminal is as it was.
+struct Quiet {
+    before: Termios,
+}
+
+impl Quiet {
+    fn begin() -> io::Result<Self> {
+        let before = rustix::termios::tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}

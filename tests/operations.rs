@@ -1,0 +1,96 @@
+//! docs/operations.md: its commands are run, its table of exit codes is the program's, and what it
+//! says of bad days is tried.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use support::Wire;
+use tempfile::TempDir;
+
+/// A server whose database lies on a file system of its own, of 4 MiB, which nobody else sees.
+struct SmallDisk {
+    child: Child,
+    wire: Wire,
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// `None`, and says so, where the system does not let anybody have such a file system.
+    fn start() -> Option<Self> {
+        let folder = TempDir::new().expect("a temporary folder");
+        // Something else fills most of it.
+        let script =
+            "mount -t tmpfs -o size=4m none \"$0\" && cd \"$0\" && head -c 3m /dev/zero >other &&
+            exec \"$1\" --db chat.sqlite --listen 127.0.0.1:0 --log error";
+        let mut child = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "sh", "-c", script])
+            .arg(folder.path())
+            .arg(env!("CARGO_BIN_EXE_chat-server"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output"))
+            .read_line(&mut line)
+            .expect("a line");
+        let Some(address) = line.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok())
+        else {
+            let said = child.wait_with_output().expect("it has ended").stderr;
+            println!("skipped: no file system of one's own: {}", String::from_utf8_lossy(&said));
+            return None;
+        };
+        Some(Self { child, wire: Wire::connect(address), folder })
+    }
+
+    /// The file of somebody else.
+    fn other(&self) -> String {
+        format!("/proc/{}/root{}/other", self.child.id(), self.folder.path().display())
+    }
+
+    /// To the last byte.
+    fn fill(&self) {
+        let mut other = fs::OpenOptions::new().append(true).open(self.other()).expect("a file");
+        while other.write(&[0; 4096]).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.other()).expect("there is room again");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn full_disk_refuses_what_is_to_be_stored_and_nothing_else_until_there_is_room() {
+    let Some(mut disk) = SmallDisk::start() else { return };
+    let paff = disk.wire.log_in("paff");
+    let body = "x".repeat(30_000);
+    let mut stored = 0;
+    let refusal = loop {
+        let reply = disk.wire.ask(format!("send {paff} neko {stored} {body}"));
+        if reply["status"] != "OK" {
+            break reply;
+        }
+        stored += 1;
+    };
+    assert_eq!(refusal["code"], "storage_full");
+    disk.fill();
+    let fetch = format!("fetch {paff} {{\"with\": \"neko\"}}");
+    let read = disk.wire.done(format!("unread {paff}"));
+    assert_eq!(read["unread"], 0);
+    disk.wire.done(&fetch);
+    assert_eq!(disk.wire.refused(format!("send {paff} neko again {body}")), "storage_full");
+    disk.make_room();
+    disk.wire.done(format!("send {paff} neko at last {body}"));
+    let neko = disk.wire.log_in("neko");
+    assert_eq!(disk.wire.done(format!("unread {neko}"))["unread"], stored + 1, "what was stored");
+}

@@ -1,0 +1,47 @@
+//! Runs the commands of `chat-server` as operators do: a process, on a database, with nothing of
+//! this machine's environment.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::cli::{Outcome, outcome, outcome_with_input};
+
+/// `chat-server --db DATABASE` with these arguments, and nothing on its standard input.
+pub fn command(database: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.env_clear().env("TZ", "UTC").stdin(Stdio::null());
+    command.arg("--db").arg(database).args(arguments);
+    command
+}
+
+/// Runs it to its end.
+pub fn run(database: &Path, arguments: &[&str]) -> Outcome {
+    outcome(command(database, arguments))
+}
+
+/// [`run`], with this on standard input.
+pub fn run_with_input(database: &Path, arguments: &[&str], input: &str) -> Outcome {
+    outcome_with_input(command(database, arguments), input.as_bytes())
+}
+
+/// [`run`], which has to be done.
+pub fn done(database: &Path, arguments: &[&str]) -> String {
+    let outcome = run(database, arguments);
+    assert_eq!(outcome.code, 0, "{arguments:?}: {outcome:?}");
+    outcome.stdout
+}
+
+/// [`run`] with `--json`, which has to be done: the objects that it prints.
+pub fn objects(database: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output = done(database, &[arguments, &["--json"]].concat());
+    output.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()
+}
+
+/// Adds a user with this password.
+pub fn add_user(database: &Path, name: &str, password: &str) {
+    let outcome = run_with_input(database, &["user", "add", name], &format!("{password}\n"));
+    assert_eq!(outcome.code, 0, "{name} is added: {outcome:?}");
+}
