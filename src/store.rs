@@ -9,6 +9,8 @@
 
 mod accounts;
 mod census;
+mod check;
+mod copy;
 mod cursors;
 mod error;
 mod file;
@@ -16,6 +18,8 @@ mod measures;
 mod messages;
 mod migrations;
 mod readers;
+mod reading;
+mod restore;
 mod sessions;
 mod users;
 mod writer;
@@ -27,6 +31,8 @@ use rusqlite::types::Type;
 
 pub use accounts::Account;
 pub use census::Census;
+pub use check::{Checked, Depth, FINDINGS_MAX};
+pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
 pub use file::Room;
@@ -34,6 +40,9 @@ pub use measures::{CheckpointMode, Measures, Rollback};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
+pub use migrations::Upgrade;
+pub use reading::Reading;
+pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
 pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
 pub use users::{DescribedUser, NewUser, StoredUser};
 
@@ -64,6 +73,7 @@ pub struct Store {
     writer: Writer,
     readers: Readers,
     measures: Arc<Measures>,
+    upgrade: Option<Upgrade>,
     /// Held for the lock on it.
     file: DatabaseFile,
 }
@@ -77,14 +87,19 @@ impl Store {
         let file = DatabaseFile::prepare(&options.path)?;
         let measures = Arc::<Measures>::default();
         let counted = Arc::clone(&measures);
-        let writer = Writer::open(&file, options.inbox_unread_max, counted, on_fatal)?;
+        let (writer, upgrade) = Writer::open(&file, options.inbox_unread_max, counted, on_fatal)?;
         let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
-        Ok(Self { writer, readers, measures, file })
+        Ok(Self { writer, readers, measures, upgrade, file })
     }
 
     /// The file, as an absolute path with no symbolic link left in it.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// What was done to the file when it was opened, where it was of an older schema.
+    pub fn upgrade(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref()
     }
 
     /// Does what has been asked for, answers it, takes nothing more, and closes the file with its

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
+    ("catalogue", &[]),
     ("model", &[]),
     ("metrics", &[]),
     ("queue", &[]),
     ("log", &["metrics", "queue"]),
-    ("completion", &[]),
+    ("completion", &["catalogue"]),
+    ("configuration", &[]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
     ("admin", &["model", "protocol"]),
@@ -18,12 +20,14 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
-    ("client", &["completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
             "admin",
+            "catalogue",
             "completion",
+            "configuration",
             "log",
             "model",
             "monitor",
@@ -37,11 +41,12 @@ const MAY_USE: [(&str, &[&str]); 14] = [
 ];
 
 /// What is one module's business: words, and where they may stand.
-const AT_HOME: [(&[&str], &[&str]); 4] = [
+const AT_HOME: [(&[&str], &[&str]); 5] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
     (&["argon2"], &["service"]),
+    (&["toml::de", "toml::Spanned"], &["configuration"]),
 ];
 
 /// A source file: the module of the library that it belongs to, and its lines of code, numbered,

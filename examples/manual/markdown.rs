@@ -37,7 +37,7 @@ pub fn write(document: &str, page: &mut Roff) -> Result<()> {
             bail!("it is not known how a manual page says: {line}");
         } else {
             let paragraph = more(|line| {
-                !(line.is_empty() || line.starts_with(['|', '#'])) && !line.starts_with("```")
+                !(line.is_empty() || line.starts_with(['|', '#']) || line.starts_with("```"))
             });
             page.request("PP", &[]);
             page.line(&inline(&paragraph.join("\n"))?);
