@@ -21,6 +21,7 @@ mod readers;
 mod reading;
 mod restore;
 mod sessions;
+mod statistics;
 mod users;
 mod writer;
 
@@ -29,7 +30,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
-pub use accounts::Account;
+pub use accounts::{Account, Activity, Change, Changed};
 pub use census::Census;
 pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
@@ -43,7 +44,10 @@ pub use messages::{
 pub use migrations::Upgrade;
 pub use reading::Reading;
 pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
-pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
+pub use sessions::{
+    Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
+};
+pub use statistics::Statistics;
 pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;

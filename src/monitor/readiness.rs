@@ -4,6 +4,7 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
 use super::listening::Waker;
+use crate::model::Timestamp;
 use crate::service::Service;
 use crate::store::StoreError;
 
@@ -38,7 +39,7 @@ impl Readiness {
         if self.probe.is_none() {
             let (sender, receiver) = mpsc::channel();
             let waker = waker.clone();
-            service.store().probe(move |written| {
+            service.store().write_probe(Timestamp::now(), move |written| {
                 let _ = sender.send(written);
                 waker.wake();
             });

@@ -86,14 +86,14 @@ impl Hashers {
         self.submit(replace, done);
     }
 
-    /// Hashes a new password and tells `done` as [`Self::verify`] does; `None` where the system
-    /// gives no random bytes.
-    pub(super) fn hash(
+    /// Hashes new passwords, one after another, and tells `done` as [`Self::verify`] does; `None`
+    /// where the system gives no random bytes.
+    pub(super) fn hash_all(
         &self,
-        password: Password,
-        done: impl FnOnce(Result<Option<String>, TooMany>) + Send + 'static,
+        passwords: Vec<Password>,
+        done: impl FnOnce(Result<Option<Vec<String>>, TooMany>) + Send + 'static,
     ) {
-        self.submit(move || hash(&password), done);
+        self.submit(move || passwords.iter().map(hash).collect(), done);
     }
 
     fn submit<T: 'static>(

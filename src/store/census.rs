@@ -1,5 +1,5 @@
-//! What a store can say of itself: how much is in it, how full its queues are, and whether it can
-//! write.
+//! What a store can say of itself at any time, without holding anybody up: how full its queues are,
+//! how large its files, and how many users and sessions it has.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::file::Room;
 use super::measures::Measures;
 use super::readers::READ_QUEUE_JOBS_MAX;
-use super::writer::{Context, Statements, WRITE_QUEUE_OPERATIONS_MAX};
+use super::writer::WRITE_QUEUE_OPERATIONS_MAX;
 use super::{Store, StoreError};
 use crate::model::{MessageId, Timestamp};
 
@@ -60,21 +60,6 @@ impl Store {
         done: impl FnOnce(Result<Census, StoreError>) + Send + 'static,
     ) {
         self.readers.submit(move |connection| count(connection, now, seen_after), done);
-    }
-
-    /// Writes something of no other use, which is durable when `done` is told so.
-    pub fn probe(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
-        let write = |context: &mut Context<'_>| {
-            context
-                .connection
-                .prepare_cached(
-                    "INSERT INTO meta (name, value) VALUES ('probed_at', ?1)
-                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                )?
-                .execute([Timestamp::now().0.to_string()])?;
-            Ok(())
-        };
-        self.writer.submit(Statements::One, write, done);
     }
 }
 

@@ -62,9 +62,14 @@ impl DatabaseFile {
         &self.path
     }
 
+    /// Where the write-ahead log lies.
+    pub(super) fn log_path(&self) -> PathBuf {
+        with_suffix(&self.path, "-wal")
+    }
+
     /// How much room the file and its log take, and how much is left beside them.
     pub(super) fn room(&self) -> io::Result<Room> {
-        let wal = match fs::metadata(with_suffix(&self.path, "-wal")) {
+        let wal = match fs::metadata(self.log_path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             found => found?.len(),
         };
@@ -78,7 +83,7 @@ impl DatabaseFile {
 
     /// Which files SQLite has open now.
     pub(super) fn identity(&self) -> io::Result<Identity> {
-        let wal = with_suffix(&self.path, "-wal");
+        let wal = self.log_path();
         let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
         let found = (identity(&self.path)?, identity(&wal)?);
         Ok(Identity { path: self.path.clone(), wal, found })

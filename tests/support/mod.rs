@@ -54,6 +54,12 @@ impl Server {
         Self { child, address, monitor, folder, options }
     }
 
+    /// Starts a server by a command that names `chat.sqlite` in `folder` as its database.
+    pub fn start_command(mut command: Command, folder: TempDir) -> Self {
+        let (child, address, monitor) = spawn_command(&mut command);
+        Self { child, address, monitor, folder, options: Vec::new() }
+    }
+
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
     pub fn start_with_users(count: usize) -> Self {
         let mut server = Self::start();
@@ -190,9 +196,11 @@ pub fn server_command(database: &Path) -> Command {
 }
 
 fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr, Option<SocketAddr>) {
-    let mut command = server_command(database);
-    let mut child =
-        command.args(options).stdout(Stdio::piped()).spawn().expect("the server starts");
+    spawn_command(server_command(database).args(options))
+}
+
+fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Option<SocketAddr>) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
     let mut stdout = BufReader::new(stdout);
     let mut next_address = || {
@@ -203,7 +211,7 @@ fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr, Option<S
         address.unwrap_or_else(|| panic!("no address in {line:?}"))
     };
     let address = next_address();
-    let monitored = options.iter().any(|option| option == "--metrics");
+    let monitored = command.get_args().any(|argument| argument == "--metrics");
     let monitor = monitored.then(next_address);
     (child, address, monitor)
 }
