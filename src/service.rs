@@ -10,6 +10,7 @@ mod hashers;
 mod hub;
 mod measures;
 mod messages;
+mod purge;
 mod responder;
 mod seed;
 mod sessions;

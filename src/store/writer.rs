@@ -55,10 +55,12 @@ pub(super) const PRAGMAS: &str = "
     PRAGMA wal_autocheckpoint = 0;
 ";
 
-/// The writer's own settings. The log file is cut to this size once it has been folded in.
+/// The writer's own settings. The log file is cut to this size once it has been folded in; what is
+/// deleted is overwritten with zeros.
 const WRITER_PRAGMAS: &str = "
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -65536;
+    PRAGMA secure_delete = ON;
 ";
 
 thread_local! {
@@ -118,6 +120,64 @@ trait Operation: Send {
     fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages);
     /// What to say of an operation whose transaction cannot go on.
     fn error(&self) -> Option<&StoreError>;
+    /// What is to be done with the file after the commit, before the operation is finished.
+    fn upkeep(&self) -> Option<Upkeep> {
+        None
+    }
+    /// That was done, wholly or not, or failed.
+    fn upkept(&mut self, _outcome: Result<bool, StoreError>) {}
+}
+
+/// What is done with the whole file, outside of any transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// Fold in the log and cut it to nothing; not whole where somebody reads it.
+    EmptyLog,
+    /// Write the file anew, without what is unused, and then empty the log. Takes as long as the
+    /// file is large, and holds up everybody who writes.
+    Compact,
+}
+
+/// Changes nothing but the file's form.
+struct PendingUpkeep<D> {
+    upkeep: Upkeep,
+    submitted: Instant,
+    outcome: Result<bool, StoreError>,
+    done: D,
+}
+
+impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> {
+    fn statements(&self) -> Statements {
+        Statements::One
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn submitted(&self) -> Instant {
+        self.submitted
+    }
+
+    fn apply(&mut self, _: &mut Context<'_>) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, _: Stages) {
+        (self.done)(commit.and(self.outcome));
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        None
+    }
+
+    fn upkeep(&self) -> Option<Upkeep> {
+        Some(self.upkeep)
+    }
+
+    fn upkept(&mut self, outcome: Result<bool, StoreError>) {
+        self.outcome = outcome;
+    }
 }
 
 struct Pending<A, D, T> {
@@ -207,6 +267,7 @@ impl Writer {
             inbox_unread_max,
             measures,
             on_fatal: Arc::clone(&on_fatal),
+            owes_empty_log: false,
         };
         let run = move || {
             // Whatever a panic has left behind, it is not for acknowledging.
@@ -244,7 +305,21 @@ impl Writer {
         let (submitted, before) = (Instant::now(), Stages::current());
         let apply = Some(apply);
         let pending = Pending { statements, bytes, submitted, before, apply, outcome: None, done };
-        if let Err((operation, error)) = self.queue.push(Box::new(pending) as Box<dyn Operation>) {
+        self.push(Box::new(pending));
+    }
+
+    /// Has the file looked after, and `done` told whether wholly.
+    pub(super) fn keep_up(
+        &self,
+        upkeep: Upkeep,
+        done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
+    ) {
+        let submitted = Instant::now();
+        self.push(Box::new(PendingUpkeep { upkeep, submitted, outcome: Ok(false), done }));
+    }
+
+    fn push(&self, operation: Box<dyn Operation>) {
+        if let Err((operation, error)) = self.queue.push(operation) {
             let refused = Err(match error {
                 PushError::Full => StoreError::Busy,
                 PushError::Closed => StoreError::Closed,
@@ -297,6 +372,8 @@ struct Batches {
     inbox_unread_max: usize,
     measures: Arc<Measures>,
     on_fatal: OnFatal,
+    /// What stands in the log has to go, and somebody was reading it.
+    owes_empty_log: bool,
 }
 
 impl Batches {
@@ -310,7 +387,7 @@ impl Batches {
         loop {
             match self.queue.take(&mut batch, BATCH_OPERATIONS_MAX, IDLE) {
                 Taken::Items => self.execute_all(&mut batch),
-                Taken::Nothing if LOG_PAGES.get() > 0 => self.checkpoint(CheckpointMode::Truncate),
+                Taken::Nothing if LOG_PAGES.get() > 0 || self.owes_empty_log => self.empty_log(),
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
@@ -352,6 +429,11 @@ impl Batches {
         }
         if committed.is_ok() && !self.identity.is_intact() {
             self.fail("the database file was renamed or removed while the server was running");
+        }
+        for operation in batch.iter_mut().filter(|_| committed.is_ok()) {
+            if let Some(upkeep) = operation.upkeep() {
+                operation.upkept(self.keep_up(upkeep));
+            }
         }
         for operation in batch.drain(..) {
             let queued = spent.taken.saturating_duration_since(operation.submitted());
@@ -438,8 +520,29 @@ impl Batches {
         Ok(())
     }
 
-    /// Folds the log into the file, and counts that.
-    fn checkpoint(&self, mode: CheckpointMode) {
+    fn keep_up(&mut self, upkeep: Upkeep) -> Result<bool, StoreError> {
+        if upkeep == Upkeep::Compact {
+            // In a file, not in memory: it is as large as the database.
+            let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
+            let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
+            if let Err(error) = compacted.map_err(StoreError::from) {
+                if let StoreError::Fatal(problem) = &error {
+                    self.fail(problem);
+                }
+                return Err(error);
+            }
+        }
+        self.empty_log();
+        Ok(!self.owes_empty_log)
+    }
+
+    /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
+    fn empty_log(&mut self) {
+        self.owes_empty_log = !self.checkpoint(CheckpointMode::Truncate);
+    }
+
+    /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
+    fn checkpoint(&self, mode: CheckpointMode) -> bool {
         let begun = Instant::now();
         let complete = self.fold_log(mode);
         self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
@@ -447,6 +550,7 @@ impl Batches {
         if !complete {
             self.measures.checkpoints_incomplete.increment();
         }
+        complete
     }
 
     /// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` is for when nobody is
