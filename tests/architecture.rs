@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("catalogue", &[]),
     ("model", &[]),
+    ("metrics", &[]),
     ("queue", &[]),
-    ("log", &["queue"]),
+    ("log", &["metrics", "queue"]),
     ("completion", &["catalogue"]),
     ("configuration", &[]),
     ("protocol", &["model"]),
@@ -17,9 +18,10 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("unix", &[]),
     ("tls", &["model"]),
     ("admin", &["model", "protocol", "unix"]),
-    ("store", &["model", "queue"]),
-    ("service", &["admin", "model", "queue", "protocol", "store"]),
-    ("server", &["admin", "model", "protocol", "service", "tls", "unix"]),
+    ("store", &["metrics", "model", "queue"]),
+    ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("server", &["admin", "log", "metrics", "model", "protocol", "service", "tls", "unix"]),
+    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     ("client", &["catalogue", "completion", "model", "protocol", "terminal", "tls", "unix"]),
     (
         "operate",
@@ -30,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "configuration",
             "log",
             "model",
+            "monitor",
             "protocol",
             "server",
             "service",
@@ -45,7 +48,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
 const AT_HOME: [(&[&str], &[&str]); 7] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
     (&["argon2"], &["service"]),
     (&["rustls"], &["tls", "server", "client"]),
     (&["x509_cert"], &["tls"]),
