@@ -13,6 +13,7 @@ mod confirm;
 mod door;
 pub mod failure;
 mod healthcheck;
+mod listen;
 mod message;
 mod open;
 mod output;

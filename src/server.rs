@@ -6,13 +6,16 @@ mod administration;
 mod admission;
 mod close;
 mod connection;
+mod encryption;
+mod identity;
+mod listener;
 mod mailbox;
 mod measures;
+mod socket;
 mod stream;
 mod worker;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,6 +28,8 @@ use worker::Worker;
 
 pub use administration::{Administration, Stopping};
 pub use close::CloseReason;
+pub use identity::{Identity, IdentityError, Shown};
+pub use listener::{Listener, Place, UnixSocket};
 pub use measures::{ConnectionState, Measures, Outcome};
 
 /// How long a stop waits for answers that are under way and for their readers.
@@ -47,7 +52,7 @@ pub struct Options {
 
 /// A running server. Dropping it does not stop it: see [`Server::stop`].
 pub struct Server {
-    addresses: Vec<SocketAddr>,
+    places: Vec<Place>,
     measures: Arc<Measures>,
     acceptor: Acceptor,
     workers: Vec<(Arc<Mailbox>, JoinHandle<()>)>,
@@ -59,11 +64,11 @@ impl Server {
     /// # Errors
     /// What the system says when it gives no thread, no poll or no address.
     pub fn start(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         service: &Arc<Service>,
         options: &Options,
     ) -> io::Result<Self> {
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let places = listeners.iter().map(Listener::place).collect::<Result<_, _>>()?;
         let measures = Arc::new(Measures::new(options.workers));
         let mut workers = Vec::with_capacity(options.workers);
         for (index, counted) in measures.workers.iter().enumerate() {
@@ -73,12 +78,12 @@ impl Server {
             Admission::new(options.connections_max, options.connections_per_address_max);
         let mailboxes = workers.iter().map(|(mailbox, _)| Arc::clone(mailbox)).collect();
         let acceptor = Acceptor::start(listeners, admission, mailboxes, Arc::clone(&measures))?;
-        Ok(Self { addresses, measures, acceptor, workers })
+        Ok(Self { places, measures, acceptor, workers })
     }
 
     /// Where it listens, with the ports that the system chose.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// What is counted since the start; it can be read after the stop, too.

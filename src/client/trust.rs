@@ -193,7 +193,10 @@ fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Un
                     format!("give a name that the certificate is for; or {pin}"),
                 )
             }
-            CertificateError::UnknownIssuer | CertificateError::Other(_) => (
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+            | CertificateError::Other(_) => (
                 format!(
                     "nobody who is trusted has signed its certificate (issuer: {})",
                     facts.issuer

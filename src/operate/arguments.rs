@@ -26,6 +26,7 @@ pub use storage::{
 };
 
 use super::failure::Exit;
+use super::listen::{ListenOn, UnixMode, parse_listen_on, parse_unix_mode};
 use crate::catalogue::Language;
 use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
@@ -137,16 +138,27 @@ pub struct ConfigCheckArguments {
 /// `config show` and the example file as well ([`settings`](super::settings)).
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// Where to listen; can be given several times. Port 0 lets the system choose.
+    /// Where to listen: ADDR:PORT, tls:ADDR:PORT or unix:PATH; can be given several times. Port 0 lets
+    /// the system choose.
     #[arg(
         long,
-        value_name = "ADDR:PORT",
+        value_name = "ADDRESS",
         env = "CHAT_SERVER_LISTEN",
         default_value = "127.0.0.1:8889",
         value_delimiter = ',',
-        value_parser = parse_listen
+        value_parser = parse_listen_on
     )]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<ListenOn>,
+    /// The certificate to show where TLS is spoken (PEM, its own first, then those that lead to an
+    /// authority). SIGHUP reads it again.
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate (PEM), which nobody else may read.
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Who may connect to unix:PATH, as chmod has it.
+    #[arg(long, value_name = "MODE", env = "CHAT_SERVER_UNIX_MODE", default_value = "660", value_parser = parse_unix_mode)]
+    pub unix_mode: UnixMode,
     /// Write the bound addresses to this file, a line each, once connections are accepted.
     #[arg(long, value_name = "PATH", env = "CHAT_SERVER_READY_FILE")]
     pub ready_file: Option<PathBuf>,
@@ -238,7 +250,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What was given to `--listen`, and the addresses it stands for.
+/// An address of the network that was given, and what it stands for.
 #[derive(Debug, Clone)]
 pub struct Listen {
     /// As it was given.
@@ -251,6 +263,8 @@ const EXAMPLES: &str = "\
 Examples:
   chat-server --db chat.sqlite                    serve this machine on port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  chat-server --listen 127.0.0.1:8889 --listen tls:0.0.0.0:8890 \
+              --tls-cert server.crt --tls-key server.key    other machines too, with TLS
   chat-server --db chat.sqlite user add alice     add a user, also while it runs
   sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
 ";
@@ -298,7 +312,7 @@ fn parse_log(given: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(given).map_err(|error| format!("{error}: {levels}"))
 }
 
-fn parse_listen(given: &str) -> Result<Listen, String> {
+pub(super) fn parse_listen(given: &str) -> Result<Listen, String> {
     let (_, port) = given.rsplit_once(':').ok_or("give ADDR:PORT, as in 127.0.0.1:8889")?;
     port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: give 0 to 65535"))?;
     let addresses: Vec<SocketAddr> =

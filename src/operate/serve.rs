@@ -12,15 +12,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::arguments::{Listen, LogFormat, ServeArguments};
+use super::arguments::{LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
-use super::open;
 use super::settings::Resolved;
+use super::{listen, open};
 use crate::admin::socket;
 use crate::log::{Format, Log};
 use crate::model::{Timestamp, UserName};
 use crate::monitor::{Hosts, Monitor, Sources};
-use crate::server::{self, Administration, Server, Stopping};
+use crate::server::{self, Administration, Identity, Listener, Place, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
 
@@ -50,15 +50,16 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
-    check(arguments)?;
+    let identity = check(arguments)?;
     let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
     }
-    let metrics = arguments.metrics.as_ref().map(|listen| bind(listen, "--metrics")).transpose();
+    let metrics =
+        arguments.metrics.as_ref().map(|listen| listen::bind(listen, "--metrics")).transpose();
     let metrics = metrics.inspect_err(|_| store.close())?;
-    let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
+    let listeners = prepare(arguments, identity.as_ref(), &store).inspect_err(|_| store.close())?;
     let path = store.path().to_owned();
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
@@ -69,8 +70,8 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
         .transpose()
         .map_err(no_threads)?;
     let metrics = monitor.as_ref().map(Monitor::address);
-    announce(server.addresses(), metrics, arguments.ready_file.as_deref())?;
-    wait_for_stop(signals, &service, arguments.session_idle)?;
+    announce(server.places(), metrics, arguments.ready_file.as_deref())?;
+    wait_for_stop(signals, identity, &service, arguments.session_idle)?;
     monitor.iter().for_each(Monitor::note_stop);
     let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
@@ -87,11 +88,12 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
 }
 
 /// Whether the system and the safety of the users allow what is asked for, as far as that can be told
-/// without the database.
-pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
+/// without the database. Gives the certificate to show, if there is one.
+pub(super) fn check(arguments: &ServeArguments) -> Result<Option<Arc<Identity>>, Failure> {
     raise_descriptor_limit(arguments.connections_max)?;
-    check_plaintext(arguments)?;
-    check_metrics(arguments)
+    listen::check(arguments)?;
+    check_metrics(arguments)?;
+    listen::identity(arguments)
 }
 
 /// A connection is a descriptor; the system's soft limit is meant for programs with few.
@@ -118,23 +120,6 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
     .hint(if most > 0 { format!("give --connections-max {most}, or {raise}") } else { raise }))
 }
 
-/// The first address that other machines can reach.
-fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
-    let mut addresses = arguments.listen.iter().flat_map(|listen| &listen.addresses);
-    addresses.find(|address| !address.ip().is_loopback())
-}
-
-fn check_plaintext(arguments: &ServeArguments) -> Result<(), Failure> {
-    match exposed(arguments) {
-        Some(address) if !arguments.allow_plaintext => Err(Failure::new(
-            Exit::Configuration,
-            format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
-        )
-        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted")),
-        _ => Ok(()),
-    }
-}
-
 fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
     let addresses = arguments.metrics.iter().flat_map(|listen| &listen.addresses);
     match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
@@ -149,18 +134,21 @@ fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
 
 /// Refuses what would expose the users, before anything is bound and before those of the seed are
 /// put in; binds, and puts them in.
-fn prepare(arguments: &ServeArguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
+fn prepare(
+    arguments: &ServeArguments,
+    identity: Option<&Arc<Identity>>,
+    store: &Store,
+) -> Result<Vec<Listener>, Failure> {
     let seed_failed =
         |error| Failure::new(Exit::Io, format!("{}: {error}", store.path().display()));
     let seed = !arguments.no_seed;
-    if let Some(address) = exposed(arguments)
+    if let Some(address) = listen::exposed(arguments)
         && !arguments.allow_default_passwords
     {
         let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
         check_passwords(address, &users)?;
     }
-    let listeners =
-        arguments.listen.iter().map(|listen| bind(listen, "--listen")).collect::<Result<_, _>>()?;
+    let listeners = listen::bind_all(arguments, identity)?;
     if service::seed(store, seed).map_err(seed_failed)? {
         tracing::info!(path = %store.path().display(), users = seed, "new database");
     }
@@ -182,29 +170,13 @@ fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failu
     .hint("begin with --no-seed and users of your own, or give --allow-default-passwords"))
 }
 
-fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
-        let failure =
-            Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
-        match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                failure.hint(format!("another program listens there; give another {option}"))
-            }
-            io::ErrorKind::PermissionDenied => {
-                failure.hint(format!("ports below 1024 are the system's; give another {option}"))
-            }
-            _ => failure.hint(format!("give an address of this machine with {option}")),
-        }
-    })
-}
-
 fn service_options(arguments: &ServeArguments) -> service::Options {
     service::Options {
         session_idle: arguments.session_idle,
         session_lifetime: arguments.session_lifetime,
         sessions_per_user: SESSIONS_PER_USER_MAX,
         hashers: 2,
-        published_passwords_allowed: exposed(arguments).is_none()
+        published_passwords_allowed: listen::exposed(arguments).is_none()
             || arguments.allow_default_passwords,
         serving_since: Some((Timestamp::now(), Instant::now())),
     }
@@ -247,13 +219,13 @@ fn monitor(
 
 /// Connections are accepted from here on: says so, where the server can be reached.
 fn announce(
-    addresses: &[SocketAddr],
+    places: &[Place],
     metrics: Option<SocketAddr>,
     ready_file: Option<&Path>,
 ) -> Result<(), Failure> {
     let list = |separator| {
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        addresses.join(separator)
+        let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+        places.join(separator)
     };
     let url = metrics.map(|address| format!("http://{address}/"));
     if let Some(path) = ready_file {
@@ -281,6 +253,7 @@ fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
 /// the process at once.
 fn wait_for_stop(
     mut signals: Signals,
+    identity: Option<Arc<Identity>>,
     service: &Arc<Service>,
     session_idle: Duration,
 ) -> Result<(), Failure> {
@@ -290,7 +263,10 @@ fn wait_for_stop(
         let mut stops = 0;
         for signal in signals.forever() {
             if signal == SIGHUP {
-                tracing::info!("SIGHUP: there is nothing to read again");
+                match &identity {
+                    Some(identity) => listen::reload(identity),
+                    None => tracing::info!("SIGHUP: there is nothing to read again"),
+                }
                 continue;
             }
             stops += 1;

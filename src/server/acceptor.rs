@@ -1,19 +1,20 @@
 //! Takes connections in and deals them out to the workers, in turn.
 
 use std::io::{self, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use rustix::net::sockopt;
 
 use super::admission::Admission;
-use super::mailbox::Mailbox;
+use super::encryption::Encryption;
+use super::listener::{Listener, Origin};
+use super::mailbox::{Arrival, Mailbox};
 use super::measures::Measures;
+use super::socket::Socket;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 
@@ -21,11 +22,6 @@ use crate::protocol::reply::Reply;
 const BACK_OFF: Duration = Duration::from_millis(200);
 /// How often at most it complains of that.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
-/// When keepalive asks a silent peer whether it is still there, how often, and how many times
-/// before the peer counts as dead.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
-const KEEPALIVE_PROBES: u32 = 4;
 
 pub(super) struct Acceptor {
     stopping: Arc<AtomicBool>,
@@ -35,15 +31,15 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     pub(super) fn start(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         admission: Admission,
         mailboxes: Vec<Arc<Mailbox>>,
         measures: Arc<Measures>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (index, listener) in listeners.iter().enumerate() {
-            listener.set_nonblocking(true)?;
-            let mut source = mio::unix::SourceFd(&std::os::fd::AsRawFd::as_raw_fd(listener));
+            listener.set_nonblocking()?;
+            let mut source = mio::unix::SourceFd(&listener.as_raw_fd());
             poll.registry().register(&mut source, Token(index), Interest::READABLE)?;
         }
         let waker = Waker::new(poll.registry(), Token(listeners.len()))?;
@@ -76,7 +72,7 @@ impl Acceptor {
 
 struct Accepting {
     poll: Poll,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     admission: Admission,
     mailboxes: Vec<Arc<Mailbox>>,
     /// Whose turn it is.
@@ -108,10 +104,10 @@ impl Accepting {
     }
 
     /// Accepts until nobody waits any more; `false` where the system has no room for another.
-    fn accept_all(&mut self, listener: &TcpListener) -> bool {
+    fn accept_all(&mut self, listener: &Listener) -> bool {
         loop {
             match listener.accept() {
-                Ok((stream, _)) => self.take_in(stream),
+                Ok((socket, origin)) => self.take_in(socket, origin, listener),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return true,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
@@ -124,19 +120,23 @@ impl Accepting {
         }
     }
 
-    fn take_in(&mut self, stream: TcpStream) {
-        // A peer that is gone already shows in the next read.
-        let Ok(address) = stream.peer_addr() else { return };
-        if let Err(error) = set_up(&stream) {
-            tracing::debug!(%error, %address, "a connection could not be set up");
-            return;
-        }
-        let Some(permit) = self.admission.admit(address.ip()) else {
+    fn take_in(&mut self, socket: Socket, origin: Origin, listener: &Listener) {
+        let Some(permit) = self.admission.admit(origin.far()) else {
             self.measures.refused.increment();
-            return turn_away(stream);
+            return turn_away(socket);
+        };
+        let encryption = match listener.identity() {
+            None => None,
+            Some(identity) => match Encryption::new(identity.config(), Instant::now()) {
+                Ok(encryption) => Some(Box::new(encryption)),
+                Err(error) => {
+                    tracing::error!(%error, "a connection could not be encrypted");
+                    return;
+                }
+            },
         };
         self.next = (self.next + 1) % self.mailboxes.len();
-        self.mailboxes[self.next].connect(stream, address, permit);
+        self.mailboxes[self.next].connect(Arrival { socket, origin, encryption, permit });
     }
 
     fn complain(&mut self, error: &io::Error) {
@@ -147,22 +147,10 @@ impl Accepting {
     }
 }
 
-/// Answers small and at once, and finds dead peers.
-fn set_up(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(true)?;
-    stream.set_nodelay(true)?;
-    let socket = stream.as_fd();
-    sockopt::set_socket_keepalive(socket, true)?;
-    sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
-    sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
-    sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
-    Ok(())
-}
-
 /// Says why, as far as the socket takes it without waiting.
-fn turn_away(mut stream: TcpStream) {
+fn turn_away(mut socket: Socket) {
     let mut refusal = Vec::new();
     Reply::from(Code::TooManyConnections).encode(&mut refusal);
-    let _ = stream.write(&refusal);
-    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = socket.write(&refusal);
+    let _ = socket.shutdown(std::net::Shutdown::Write);
 }

@@ -19,6 +19,12 @@ pub enum CloseReason {
     SlowConsumer,
     /// It speaks another protocol.
     WrongProtocol,
+    /// It does not speak TLS, where nothing else is spoken.
+    NotTls,
+    /// The handshake, or what came after it, is not as TLS has it; or a certificate was not accepted.
+    TlsFailed,
+    /// The handshake took too long.
+    TlsTimeout,
     /// The server stops.
     Stopping,
     /// A fault of the server.
@@ -35,6 +41,9 @@ impl CloseReason {
         Self::WriteStalled,
         Self::SlowConsumer,
         Self::WrongProtocol,
+        Self::NotTls,
+        Self::TlsFailed,
+        Self::TlsTimeout,
         Self::Stopping,
         Self::Panicked,
     ];
@@ -49,6 +58,9 @@ impl CloseReason {
             Self::WriteStalled => "write_stalled",
             Self::SlowConsumer => "slow_consumer",
             Self::WrongProtocol => "wrong_protocol",
+            Self::NotTls => "not_tls",
+            Self::TlsFailed => "tls_failed",
+            Self::TlsTimeout => "tls_timeout",
             Self::Stopping => "stopping",
             Self::Panicked => "panicked",
         }
@@ -61,7 +73,7 @@ impl CloseReason {
 
     /// The server ends it, and has said why, or has said all that it had to.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::WrongProtocol | Self::Stopping)
+        matches!(self, Self::WrongProtocol | Self::NotTls | Self::TlsFailed | Self::Stopping)
     }
 }
 

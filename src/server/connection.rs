@@ -276,6 +276,13 @@ impl Connection {
         self.held = None;
     }
 
+    /// Says that nothing can be done here, before anything was asked; closes once that is sent.
+    pub fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
+        self.closing.get_or_insert(reason);
+        self.slots.push_back(Slot::Answered(refusal.into()));
+        self.collect_answers();
+    }
+
     /// Closes without waiting for anything.
     pub fn close(&mut self, reason: CloseReason) {
         self.closed.get_or_insert(reason);

@@ -1,7 +1,6 @@
 //! How other threads reach a worker: they leave it something, and wake it if it sleeps.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -9,6 +8,9 @@ use std::time::Instant;
 use mio::Waker;
 
 use super::admission::Permit;
+use super::encryption::Encryption;
+use super::listener::Origin;
+use super::socket::Socket;
 use crate::metrics::Stages;
 use crate::service::{Answer, Deliver, Ticket};
 
@@ -19,9 +21,18 @@ pub(super) struct Letters {
     pub(super) answers: Vec<(Ticket, Answer, Stages)>,
     /// Streams that may have more to read: each at most once until it reads.
     pub(super) hints: Vec<Ticket>,
-    pub(super) connections: Vec<(TcpStream, SocketAddr, Permit)>,
+    pub(super) connections: Vec<Arrival>,
     /// Stop, and be done with it by then.
     pub(super) stop_by: Option<Instant>,
+}
+
+/// A connection that was accepted.
+pub(super) struct Arrival {
+    pub(super) socket: Socket,
+    pub(super) origin: Origin,
+    /// Where what is said is encrypted. Boxed: most are not.
+    pub(super) encryption: Option<Box<Encryption>>,
+    pub(super) permit: Permit,
 }
 
 impl Letters {
@@ -44,8 +55,8 @@ impl Mailbox {
     }
 
     /// Gives the worker a connection.
-    pub(super) fn connect(&self, stream: TcpStream, address: SocketAddr, permit: Permit) {
-        self.leave(|letters| letters.connections.push((stream, address, permit)));
+    pub(super) fn connect(&self, arrival: Arrival) {
+        self.leave(|letters| letters.connections.push(arrival));
     }
 
     /// Tells the worker to stop.

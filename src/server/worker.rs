@@ -4,13 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
@@ -18,11 +17,14 @@ use super::Options;
 use super::admission::Permit;
 use super::close::CloseReason;
 use super::connection::{Connection, Taken, UnderWay};
-use super::mailbox::{Letters, Mailbox};
+use super::encryption::{Broken, Encryption};
+use super::listener::Origin;
+use super::mailbox::{Arrival, Letters, Mailbox};
 use super::measures::{ConnectionState, Outcome, WorkerMeasures};
+use super::socket::Socket;
 use crate::log::LineRate;
 use crate::metrics::Stages;
-use crate::protocol::refusal::Refusal;
+use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
 use crate::service::{Answer, Deliver, LiveSession, Responder, Service, Ticket, Watcher};
@@ -40,6 +42,9 @@ const EVENTS_MAX: usize = 1024;
 /// How many ends of connections, and how many slow requests, a worker logs a second; all are
 /// counted.
 const LOG_LINES_PER_SECOND_MAX: u32 = 20;
+
+/// What whoever speaks anything else is told where TLS is spoken.
+const TLS_ONLY: &str = "this port speaks TLS: use chats://HOST:PORT";
 
 pub(super) struct Worker {
     poll: Poll,
@@ -64,8 +69,10 @@ pub(super) struct Worker {
 
 /// A connection and its socket.
 struct Peer {
-    stream: TcpStream,
-    address: SocketAddr,
+    socket: Socket,
+    origin: Origin,
+    /// Between the two, where what is said is encrypted.
+    encryption: Option<Box<Encryption>>,
     since: Instant,
     /// What came and went, for the end's line.
     requests: u64,
@@ -222,16 +229,15 @@ impl Worker {
     }
 
     fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
-        for (stream, address, permit) in letters.connections.drain(..) {
+        for Arrival { mut socket, origin, encryption, permit } in letters.connections.drain(..) {
             if self.stop_by.is_some() {
                 continue;
             }
             self.generation = self.generation.wrapping_add(1);
             let entry = self.connections.vacant_entry();
-            let mut stream = TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) =
-                self.poll.registry().register(&mut stream, Token(entry.key()), interest)
+                self.poll.registry().register(&mut socket, Token(entry.key()), interest)
             {
                 tracing::error!(%error, "a connection could not be watched");
                 continue;
@@ -240,8 +246,9 @@ impl Worker {
             self.measures.opened.increment();
             self.measures.connections[ConnectionState::New as usize].add(1);
             entry.insert(Peer {
-                stream,
-                address,
+                socket,
+                origin,
+                encryption,
                 since: now,
                 requests: 0,
                 received_bytes: 0,
@@ -346,7 +353,7 @@ impl Worker {
             turns += 1;
         }
         peer.note_state(peer.connection.state(), &self.measures);
-        match peer.connection.close_reason(now) {
+        match peer.close_reason(now) {
             Some(reason) if reason.is_ours() => self.begin_linger(index, reason, now),
             Some(reason) => self.remove(index, reason, now),
             None => self.await_deadline(index),
@@ -358,7 +365,8 @@ impl Worker {
     /// read first, if it is sending anything, until it has read that there is nothing more.
     fn begin_linger(&mut self, index: usize, reason: CloseReason, now: Instant) {
         let Some(peer) = self.connections.get_mut(index) else { return };
-        let _ = peer.stream.shutdown(Shutdown::Write);
+        peer.say_last();
+        let _ = peer.socket.shutdown(Shutdown::Write);
         let until = self.stop_by.unwrap_or(now + LINGER_WAIT).min(now + LINGER_WAIT);
         peer.lingering = Some((reason, until));
         peer.note_state(ConnectionState::Closing, &self.measures);
@@ -372,7 +380,7 @@ impl Worker {
         let Some((reason, until)) = peer.lingering else { return };
         let mut turns = 0;
         while peer.readable && turns < TURNS_MAX {
-            match peer.stream.read(&mut self.scratch) {
+            match peer.socket.read(&mut self.scratch) {
                 Ok(0) => return self.remove(index, reason, now),
                 Ok(_) => peer.was_sending = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => peer.readable = false,
@@ -395,7 +403,7 @@ impl Worker {
 
     fn await_deadline(&mut self, index: usize) {
         let Some(peer) = self.connections.get_mut(index) else { return };
-        let Some(deadline) = peer.connection.deadline() else { return };
+        let Some(deadline) = peer.deadline() else { return };
         // One that is earlier already is looked at first, and finds this one then.
         if peer.awaited.is_none_or(|awaited| deadline < awaited) {
             peer.awaited = Some(deadline);
@@ -405,7 +413,8 @@ impl Worker {
 
     fn remove(&mut self, index: usize, reason: CloseReason, now: Instant) {
         let Some(mut peer) = self.connections.try_remove(index) else { return };
-        let _ = self.poll.registry().deregister(&mut peer.stream);
+        peer.say_last();
+        let _ = self.poll.registry().deregister(&mut peer.socket);
         self.measures.connections[peer.state as usize].add(-1);
         self.measures.closed[reason as usize].increment();
         if let Some(left_out) = self.ends_logged.admit(now) {
@@ -468,7 +477,7 @@ impl Peer {
             ($level:ident) => {
                 tracing::$level!(
                     reason = reason.as_str(),
-                    address = %self.address,
+                    address = %self.origin,
                     user = self.session.as_ref().map(|session| session.user().0),
                     seconds = seconds(now.saturating_duration_since(self.since)),
                     requests = self.requests,
@@ -484,34 +493,47 @@ impl Peer {
 
     /// Sends what there is to send, as far as the socket takes it.
     fn write(&mut self, now: Instant, measures: &WorkerMeasures) {
-        while self.writable && !self.connection.unsent().is_empty() {
-            match self.stream.write(self.connection.unsent()) {
-                Ok(count) if count > 0 => {
+        while self.writable && self.has_output() {
+            let unsent = self.connection.unsent();
+            let written = match &mut self.encryption {
+                None => self.socket.write(unsent).and_then(|count| match count {
+                    0 => Err(io::ErrorKind::WouldBlock.into()),
+                    count => Ok(count),
+                }),
+                Some(encryption) => encryption.write(unsent, &mut self.socket),
+            };
+            match written {
+                Ok(count) => {
                     measures.sent_bytes.add(count as u64);
                     self.sent_bytes += count as u64;
                     self.connection.sent(count, now);
                 }
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    if error.kind() != io::ErrorKind::Interrupted {
-                        return self.connection.close(CloseReason::Broken);
-                    }
-                }
-                _ => {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.writable = false;
                     self.connection.sent(0, now);
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.connection.close(CloseReason::Broken),
             }
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        let unsent = self.connection.unsent();
+        match &self.encryption {
+            None => !unsent.is_empty(),
+            Some(encryption) => encryption.has_output(unsent),
         }
     }
 
     /// Reads once.
     fn read(&mut self, scratch: &mut [u8], measures: &WorkerMeasures) {
-        match self.stream.read(scratch) {
+        match self.socket.read(scratch) {
             Ok(0) => self.connection.end_input(),
             Ok(count) => {
-                measures.received_bytes.add(count as u64);
-                self.received_bytes += count as u64;
-                self.connection.receive(&scratch[..count]);
+                let before = self.received_bytes;
+                self.receive(&scratch[..count]);
+                measures.received_bytes.add(self.received_bytes - before);
                 // Less than was asked for: the socket is empty, and what comes next will be told
                 // (epoll(7), question 9).
                 self.readable = count == scratch.len() || self.read_closed;
@@ -519,6 +541,49 @@ impl Peer {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => self.connection.close(CloseReason::Broken),
+        }
+    }
+
+    /// Takes what the socket gave.
+    fn receive(&mut self, bytes: &[u8]) {
+        let (connection, received_bytes) = (&mut self.connection, &mut self.received_bytes);
+        let mut take = |text: &[u8]| {
+            *received_bytes += text.len() as u64;
+            connection.receive(text);
+        };
+        let Some(encryption) = &mut self.encryption else { return take(bytes) };
+        match encryption.receive(bytes, take) {
+            Ok(false) => {}
+            Ok(true) => connection.end_input(),
+            Err(Broken::NotTls) => {
+                // In the clear, so that whoever speaks it understands.
+                self.encryption = None;
+                connection.refuse(Refusal::new(Code::WrongProtocol, TLS_ONLY), CloseReason::NotTls);
+            }
+            Err(Broken::Tls(error)) => {
+                tracing::debug!(%error, address = %self.origin, "no TLS with this peer");
+                connection.close(CloseReason::TlsFailed);
+            }
+        }
+    }
+
+    fn close_reason(&self, now: Instant) -> Option<CloseReason> {
+        let late = self.handshake_by().is_some_and(|by| by <= now);
+        self.connection.close_reason(now).or(late.then_some(CloseReason::TlsTimeout))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.handshake_by().into_iter().chain(self.connection.deadline()).min()
+    }
+
+    fn handshake_by(&self) -> Option<Instant> {
+        self.encryption.as_ref().and_then(|encryption| encryption.deadline())
+    }
+
+    /// Nothing more is sent: a peer with TLS is told so, once.
+    fn say_last(&mut self) {
+        if let Some(mut encryption) = self.encryption.take() {
+            encryption.close(&mut self.socket);
         }
     }
 }

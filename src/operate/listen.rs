@@ -1,0 +1,226 @@
+//! What `--listen` says: what it stands for, whether it is safe, and how it is bound.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{self, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::{Listen, ServeArguments, parse_listen};
+use super::failure::{Exit, Failure};
+use crate::model::Timestamp;
+use crate::server::{Identity, IdentityError, Listener, Shown, UnixSocket};
+use crate::tls::certificate::ReadError;
+use crate::unix;
+
+/// How many connections the system keeps until they are accepted.
+const UNIX_BACKLOG: i32 = 1024;
+/// How long a server that may be there has to take a connection.
+const PROBE_WAIT: Duration = Duration::from_secs(1);
+/// How long before its end a certificate is complained of.
+const RENEWAL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Something to listen on.
+#[derive(Debug, Clone)]
+pub enum ListenOn {
+    /// `ADDR:PORT`
+    Plain(Listen),
+    /// `tls:ADDR:PORT`
+    Tls(Listen),
+    /// `unix:PATH`
+    Unix(PathBuf),
+}
+
+/// The permissions of a socket in the file system, as `chmod` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnixMode(u32);
+
+/// Reads what is given to `--listen`.
+pub fn parse_listen_on(given: &str) -> Result<ListenOn, String> {
+    if let Some(path) = given.strip_prefix("unix:") {
+        let path = path::absolute(path).map_err(|_| "give unix:PATH, as in unix:/run/chat.sock")?;
+        return Ok(ListenOn::Unix(path));
+    }
+    match given.strip_prefix("tls:") {
+        Some(address) => parse_listen(address).map(ListenOn::Tls),
+        None => parse_listen(given).map(ListenOn::Plain),
+    }
+}
+
+/// Reads what is given to `--unix-mode`.
+pub fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
+    match u32::from_str_radix(given, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(UnixMode(mode)),
+        _ => Err(format!("{given:?} is no mode: give three digits from 0 to 7, as in 660")),
+    }
+}
+
+/// The first address that other machines can reach.
+pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
+    arguments.listen.iter().find_map(|listen| match listen {
+        ListenOn::Plain(listen) | ListenOn::Tls(listen) => far(listen),
+        ListenOn::Unix(_) => None,
+    })
+}
+
+/// Refuses what would let passwords travel unencrypted, and what does not go together.
+pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
+    let plain = arguments.listen.iter().find_map(|listen| match listen {
+        ListenOn::Plain(listen) => far(listen),
+        ListenOn::Tls(_) | ListenOn::Unix(_) => None,
+    });
+    if let Some(address) = plain
+        && !arguments.allow_plaintext
+    {
+        return Err(Failure::new(
+            Exit::Configuration,
+            format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
+        )
+        .hint(format!(
+            "listen on 127.0.0.1, or on tls:{address} with --tls-cert and --tls-key; or give --allow-plaintext where the network is trusted"
+        )));
+    }
+    let tls = arguments.listen.iter().find_map(|listen| match listen {
+        ListenOn::Tls(listen) => Some(listen),
+        ListenOn::Plain(_) | ListenOn::Unix(_) => None,
+    });
+    match (tls, &arguments.tls_cert) {
+        (Some(listen), None) => Err(Failure::new(
+            Exit::Configuration,
+            format!("there is no certificate to show at tls:{}", listen.given),
+        )
+        .hint("give --tls-cert FILE and --tls-key FILE; docs/tls.md tells how to make them")),
+        (None, Some(path)) => Err(Failure::new(
+            Exit::Configuration,
+            format!("nobody would be shown the certificate {}", path.display()),
+        )
+        .hint("say where to speak TLS, as in --listen tls:0.0.0.0:8890")),
+        _ => Ok(()),
+    }
+}
+
+/// Reads the certificate and its key, where there is one.
+pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity>>, Failure> {
+    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
+        return Ok(None);
+    };
+    let (identity, shown) = Identity::load(certificate, key).map_err(|error| unusable(&error))?;
+    tell(&shown);
+    Ok(Some(Arc::new(identity)))
+}
+
+/// Reads them again. What cannot be used is logged, and what was read before stays in use.
+pub(super) fn reload(identity: &Identity) {
+    match identity.reload() {
+        Ok(shown) => tell(&shown),
+        Err(error) => tracing::error!(%error, "the certificate is not replaced"),
+    }
+}
+
+/// Logs what is shown to whoever connects, and whether it will be believed.
+fn tell(shown: &Shown) {
+    let (fingerprint, names) = (shown.fingerprint, shown.facts.names.join(","));
+    let not_after = shown.facts.not_after.to_rfc3339();
+    tracing::info!(%fingerprint, names, not_after, "certificate");
+    let now = Timestamp::now();
+    if !shown.is_current(now) {
+        let not_before = shown.facts.not_before.to_rfc3339();
+        tracing::warn!(not_before, not_after, "the certificate is not good today");
+    } else if !shown.is_current(now.plus(RENEWAL)) {
+        tracing::warn!(not_after, "the certificate ends soon");
+    }
+}
+
+fn unusable(error: &IdentityError) -> Failure {
+    let (exit, hint) = match error {
+        IdentityError::Read(ReadError::Io { source, .. }) => match source.kind() {
+            ErrorKind::NotFound => {
+                (Exit::NoInput, "--tls-cert and --tls-key take the paths of PEM files".to_owned())
+            }
+            _ => {
+                (Exit::Io, "the user that the server runs as has to be able to read it".to_owned())
+            }
+        },
+        IdentityError::KeyIsOpen { path, .. } => {
+            (Exit::Configuration, format!("chmod 600 {}", path.display()))
+        }
+        IdentityError::Mismatch { .. } => {
+            (Exit::Data, "give the key that the certificate was made for".to_owned())
+        }
+        IdentityError::Read(ReadError::Content { .. }) | IdentityError::Unusable { .. } => {
+            (Exit::Data, "docs/tls.md tells how to make a certificate".to_owned())
+        }
+    };
+    Failure::new(exit, error).hint(hint)
+}
+
+/// Binds everything that is to be listened on.
+pub(super) fn bind_all(
+    arguments: &ServeArguments,
+    identity: Option<&Arc<Identity>>,
+) -> Result<Vec<Listener>, Failure> {
+    let bind_one = |listen: &ListenOn| match (listen, identity) {
+        (ListenOn::Tls(listen), Some(identity)) => {
+            Ok(Listener::Tls(bind(listen, "--listen")?, Arc::clone(identity)))
+        }
+        (ListenOn::Plain(listen), _) => Ok(Listener::Plain(bind(listen, "--listen")?)),
+        (ListenOn::Unix(path), _) => Ok(Listener::Unix(bind_unix(path, arguments.unix_mode)?)),
+        // `check` has refused it.
+        (ListenOn::Tls(listen), None) => {
+            Err(Failure::new(Exit::Internal, format!("no certificate for {}", listen.given)))
+        }
+    };
+    arguments.listen.iter().map(bind_one).collect()
+}
+
+/// Binds an address of the network that was given to `option`.
+pub(super) fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
+        let failure =
+            Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                failure.hint(format!("another program listens there; give another {option}"))
+            }
+            ErrorKind::PermissionDenied => {
+                failure.hint(format!("ports below 1024 are the system's; give another {option}"))
+            }
+            _ => failure.hint(format!("give an address of this machine with {option}")),
+        }
+    })
+}
+
+/// Makes a socket; one that a server has left behind is replaced, anything else is left alone.
+fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
+    let refused = |error: io::Error, hint: &str| {
+        let problem = format!("cannot listen on unix:{}: {error}", path.display());
+        Failure::new(Exit::Unavailable, problem).hint(hint)
+    };
+    let listen = || unix::listen(path, mode.0, UNIX_BACKLOG);
+    let listened = match listen() {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            match unix::connect(path, PROBE_WAIT) {
+                Err(gone) if gone.kind() == ErrorKind::ConnectionRefused => {
+                    unix::remove(path).and_then(|()| listen())
+                }
+                _ => Err(error),
+            }
+        }
+        listened => listened,
+    };
+    match listened {
+        Ok(listener) => Ok(UnixSocket { listener, path: path.to_owned() }),
+        Err(error) => Err(match error.kind() {
+            ErrorKind::AddrInUse => {
+                refused(error, "another server listens there; give another path")
+            }
+            ErrorKind::AlreadyExists => refused(error, "move it away, or give another path"),
+            ErrorKind::NotFound => refused(error, "make its folder first"),
+            _ => refused(error, "give a path in a folder that the server may write to"),
+        }),
+    }
+}
+
+fn far(listen: &Listen) -> Option<&SocketAddr> {
+    listen.addresses.iter().find(|address| !address.ip().is_loopback())
+}

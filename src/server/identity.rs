@@ -1,0 +1,154 @@
+//! Who the server is to those who connect with TLS: its certificate and key, read from files, and
+//! read again when the operator has renewed them.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
+use rustls::{InconsistentKeys, ServerConfig};
+
+use crate::model::Timestamp;
+use crate::tls::certificate::{self, Facts, Fingerprint, ReadError};
+use crate::tls::provider;
+
+/// The mode bits that let anybody but the owner do anything with a key; and, where root is the owner,
+/// the same but for reading by a group.
+const OTHERS: u32 = 0o077;
+const OTHERS_OF_ROOT: u32 = 0o037;
+
+/// A certificate and its key, which can be replaced while the server runs.
+pub struct Identity {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// For those who connect from now on.
+    config: Mutex<Arc<ServerConfig>>,
+}
+
+/// A certificate that is shown to whoever connects.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// How it can be told from any other.
+    pub fingerprint: Fingerprint,
+    /// What it says.
+    pub facts: Facts,
+}
+
+/// Why a certificate cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file has not what it has to have.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Others could read the key, or change it.
+    #[error("the key {} is open to other users (mode {mode:03o})", path.display())]
+    KeyIsOpen {
+        /// Which file.
+        path: PathBuf,
+        /// The permissions it has.
+        mode: u32,
+    },
+    /// The key is that of another certificate.
+    #[error("the key {} does not belong to the certificate {}", key.display(), certificate.display())]
+    Mismatch {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// They cannot be used for another reason.
+    #[error("{} and {} cannot be used: {reason}", certificate.display(), key.display())]
+    Unusable {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// Why not.
+        reason: rustls::Error,
+    },
+}
+
+impl Identity {
+    /// Reads the certificate (and those that lead from it to an authority) and the key, both PEM.
+    ///
+    /// # Errors
+    /// Why they cannot be used.
+    pub fn load(certificate: &Path, key: &Path) -> Result<(Self, Shown), IdentityError> {
+        let (config, shown) = read(certificate, key)?;
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        Ok((Self { certificate, key, config: Mutex::new(config) }, shown))
+    }
+
+    /// Reads the files again, for those who connect from now on; connections that are open, or opening,
+    /// stay what they are.
+    ///
+    /// # Errors
+    /// Why what is in the files cannot be used: what was read before stays in use then.
+    pub fn reload(&self) -> Result<Shown, IdentityError> {
+        let (config, shown) = read(&self.certificate, &self.key)?;
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(shown)
+    }
+
+    /// What a connection that begins now is encrypted with.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Shown {
+    /// Whether it is good at this moment, as far as its own dates go.
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        self.facts.not_before <= now && now <= self.facts.not_after
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<(Arc<ServerConfig>, Shown), IdentityError> {
+    let chain = certificate::read_certificates(certificate)?;
+    let shown = shown(&chain[0], certificate)?;
+    let config = configure(chain, read_key(key)?).map_err(|reason| {
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        match reason {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                IdentityError::Mismatch { certificate, key }
+            }
+            reason => IdentityError::Unusable { certificate, key, reason },
+        }
+    })?;
+    Ok((Arc::new(config), shown))
+}
+
+fn shown(own: &CertificateDer<'_>, path: &Path) -> Result<Shown, ReadError> {
+    let facts = Facts::of(own).ok_or_else(|| ReadError::Content {
+        path: path.to_owned(),
+        reason: "what it calls a certificate is none",
+    })?;
+    Ok(Shown { fingerprint: Fingerprint::of(own), facts })
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
+    let file = certificate::open(path)?;
+    let metadata =
+        file.metadata().map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let others = if metadata.uid() == 0 { OTHERS_OF_ROOT } else { OTHERS };
+    if metadata.mode() & others != 0 {
+        let mode = metadata.mode() & 0o777;
+        return Err(IdentityError::KeyIsOpen { path: path.to_owned(), mode });
+    }
+    Ok(certificate::read_key(file, path)?)
+}
+
+fn configure(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    // Nothing is remembered of a connection that has ended: a handshake costs less than a commit.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}

@@ -1,0 +1,141 @@
+//! What the server listens on: addresses of the network, with TLS or without, and sockets in the file
+//! system.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::identity::Identity;
+use super::socket::Socket;
+use crate::unix;
+
+/// Something to accept connections from. They do not block.
+pub enum Listener {
+    /// What is said travels as it is.
+    Plain(TcpListener),
+    /// TLS, and nothing else.
+    Tls(TcpListener, Arc<Identity>),
+    /// Whoever may open the socket's file.
+    Unix(UnixSocket),
+}
+
+/// A listening socket in the file system. It is removed when this is dropped.
+pub struct UnixSocket {
+    /// What is accepted from.
+    pub listener: UnixListener,
+    /// Where it is: an absolute path.
+    pub path: PathBuf,
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        if let Err(error) = unix::remove(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "the socket is left behind");
+        }
+    }
+}
+
+/// Where a listener can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// An address of the network.
+    Plain(SocketAddr),
+    /// An address of the network where TLS is spoken.
+    Tls(SocketAddr),
+    /// A path of the file system.
+    Unix(PathBuf),
+}
+
+/// As it can be given to `--listen`.
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(address) => address.fmt(formatter),
+            Self::Tls(address) => write!(formatter, "tls:{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Network(SocketAddr),
+    /// A process of this machine, over a socket in the file system.
+    Unix,
+}
+
+impl Origin {
+    /// The address, where it is not this machine's own.
+    pub(super) fn far(self) -> Option<IpAddr> {
+        match self {
+            Self::Network(address) => {
+                let address = address.ip();
+                (!address.to_canonical().is_loopback()).then_some(address)
+            }
+            Self::Unix => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(formatter),
+            Self::Unix => formatter.write_str("unix"),
+        }
+    }
+}
+
+impl Listener {
+    /// Where it can be reached, with the port that the system chose.
+    pub(super) fn place(&self) -> io::Result<Place> {
+        Ok(match self {
+            Self::Plain(listener) => Place::Plain(listener.local_addr()?),
+            Self::Tls(listener, _) => Place::Tls(listener.local_addr()?),
+            Self::Unix(socket) => Place::Unix(socket.path.clone()),
+        })
+    }
+
+    pub(super) fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(listener) | Self::Tls(listener, _) => listener.set_nonblocking(true),
+            Self::Unix(socket) => socket.listener.set_nonblocking(true),
+        }
+    }
+
+    /// The next connection, ready to be read from and written to without waiting.
+    pub(super) fn accept(&self) -> io::Result<(Socket, Origin)> {
+        match self {
+            Self::Plain(listener) | Self::Tls(listener, _) => {
+                let (stream, address) = listener.accept()?;
+                Ok((Socket::of_tcp(stream)?, Origin::Network(address)))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.listener.accept()?;
+                Ok((Socket::of_unix(stream)?, Origin::Unix))
+            }
+        }
+    }
+
+    /// Who the server is for its connections, where they are encrypted.
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Tls(_, identity) => Some(identity),
+            Self::Plain(_) | Self::Unix(_) => None,
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Plain(listener) | Self::Tls(listener, _) => listener.as_raw_fd(),
+            Self::Unix(socket) => socket.listener.as_raw_fd(),
+        }
+    }
+}
