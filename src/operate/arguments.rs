@@ -26,7 +26,7 @@ pub use storage::{
 };
 
 use super::failure::Exit;
-use crate::catalogue::Language;
+use crate::catalogue::{Language, server_help};
 use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
@@ -292,4 +292,15 @@ fn parse_listen(given: &str) -> Result<Listen, String> {
     let addresses: Vec<SocketAddr> =
         given.to_socket_addrs().map_err(|error| error.to_string())?.collect();
     Ok(Listen { given: given.to_owned(), addresses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::command_line::tests::assert_translated;
+
+    #[test]
+    fn help_is_there_in_indonesian() {
+        assert_translated(Arguments::command, server_help::HELP);
+    }
 }
