@@ -110,6 +110,23 @@ pub const HELP: &Help = &[
         "Threads that share the connections; as many as processors, at least 2, when not given",
         "Thread yang membagi koneksi; sebanyak prosesor, paling sedikit 2, jika tidak diberikan",
     ),
+    // What is told of how it does
+    (
+        "Tell Prometheus and browsers how the server does, over HTTP at this address",
+        "Beri tahu Prometheus dan browser keadaan server, lewat HTTP di alamat ini",
+    ),
+    (
+        "A name that --metrics is asked for by, beside localhost; can be given several times",
+        "Nama yang dipakai untuk menghubungi --metrics, selain localhost; bisa diberikan beberapa kali",
+    ),
+    (
+        "Let --metrics be read from other machines, by whoever reaches the address",
+        "Izinkan --metrics dibaca dari mesin lain, oleh siapa pun yang bisa mencapai alamatnya",
+    ),
+    (
+        "Log requests that take so long or longer",
+        "Catat di log permintaan yang memakan waktu sekian atau lebih",
+    ),
     // user
     (
         "Add a user; the password is asked for, or is the first line of standard input",
