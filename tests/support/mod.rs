@@ -178,9 +178,12 @@ pub fn server_command(database: &Path) -> Command {
 }
 
 fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
-    let mut command = server_command(database);
-    let mut child =
-        command.args(options).stdout(Stdio::piped()).spawn().expect("the server starts");
+    start_and_find(server_command(database).args(options))
+}
+
+/// Starts a server, and tells where it listens.
+pub fn start_and_find(command: &mut Command) -> (Child, SocketAddr) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).expect("a line when it accepts");
@@ -201,6 +204,11 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
+        Self::over(stream)
+    }
+
+    /// Over a connection that there is.
+    pub fn over(stream: TcpStream) -> Self {
         Self { stream, received: Vec::new() }
     }
 
