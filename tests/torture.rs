@@ -9,7 +9,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Read, Seek, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use std::thread;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
-use support::{PATIENCE, Random, Wire, scaled, server_command, start_and_find};
+use support::{PATIENCE, Random, Wire, scaled, server_command, try_start};
 
 /// Clients that send at the same time.
 const CLIENTS: usize = 8;
@@ -160,9 +160,16 @@ impl Session {
 
     fn serve(&self) -> Running {
         let mut command = server_command(&self.database);
-        // That the database goes away is what is tested, not what is to be read.
-        command.envs(self.environment.iter().cloned()).stderr(Stdio::null());
-        let (child, address) = start_and_find(&mut command);
+        // That the database goes away is tested here: what is said of it is for no one, unless the
+        // server does not start.
+        let mut complaints = tempfile::tempfile().unwrap();
+        command.envs(self.environment.iter().cloned()).stderr(complaints.try_clone().unwrap());
+        let (child, address) = try_start(&mut command).unwrap_or_else(|_| {
+            let mut said = String::new();
+            complaints.rewind().unwrap();
+            complaints.read_to_string(&mut said).unwrap();
+            panic!("the server does not start: {said}");
+        });
         Running { child, address }
     }
 
@@ -364,8 +371,13 @@ fcntl.ioctl(folder, 0x8004587D, struct.pack('I', 2))";
         Switch { child: Mutex::new(child) }
     }
 
+    /// From a copy: another mount namespace of this machine may have got hold of the file system
+    /// that was shut down, and would give it to whoever mounts the same file.
     fn mount_again(&self) {
         self.unmount();
+        let copy = self.folder.path().join("copy");
+        fs::copy(self.image(), &copy).unwrap();
+        fs::rename(&copy, self.image()).unwrap();
         assert!(self.mount().unwrap(), "the file system is mounted again");
     }
 

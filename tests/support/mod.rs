@@ -183,12 +183,22 @@ fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
 
 /// Starts a server, and tells where it listens.
 pub fn start_and_find(command: &mut Command) -> (Child, SocketAddr) {
+    try_start(command).unwrap_or_else(|line| panic!("no address in {line:?}"))
+}
+
+/// [`start_and_find`], or what it says instead.
+pub fn try_start(command: &mut Command) -> Result<(Child, SocketAddr), String> {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).expect("a line when it accepts");
-    let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
-    (child, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+    match line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok()) {
+        Some(address) => Ok((child, address)),
+        None => {
+            let _ = child.wait();
+            Err(line)
+        }
+    }
 }
 
 /// A connection that speaks bytes.
