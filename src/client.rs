@@ -27,21 +27,31 @@ pub mod verbs;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command, TIMEOUT_DEFAULT};
 use exit::Exit;
 use failure::Failure;
 use link::Link;
 
+use crate::catalogue::{self, Language, command_line};
+
 /// Does what the command line says, and tells how it ended. Never panics, whatever standard input
 /// brings and whoever closes standard output or standard error.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
+    let of_environment = Language::of_environment();
+    catalogue::set_language(Language::named_in(&words).unwrap_or(of_environment));
     let arguments = match Arguments::try_parse_from(&words).and_then(Arguments::checked) {
         Ok(arguments) => arguments,
-        Err(error) => return tell(&error, words.iter().any(|word| word == "--json")),
+        Err(error) => {
+            let help = catalogue::client_help::HELP;
+            let error = command_line::in_language(error, Arguments::command(), help, &words);
+            return tell(&error, words.iter().any(|word| word == "--json"));
+        }
     };
+    // What looked like the option may have been the text of a message.
+    catalogue::set_language(arguments.lang.unwrap_or(of_environment));
     let is_json = arguments.json;
     // Not line by line: an inbox has many.
     let mut out = BufWriter::new(io::stdout().lock());

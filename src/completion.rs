@@ -11,11 +11,12 @@ use std::io::{self, Write};
 
 use clap::{Args, Command, ValueEnum};
 
+use crate::catalogue::shared_help;
 use cursor::{Cursor, Offer};
 
 /// `completions`
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = shared_help::completions_examples())]
 pub struct CompletionsArguments {
     /// Which shell.
     #[arg(value_name = "SHELL")]
@@ -40,14 +41,6 @@ pub enum Shell {
 /// What stands for the program's name in a script, and what stands for it in a function's name.
 const NAME: &str = "@NAME@";
 const FUNCTION: &str = "@FUNCTION@";
-
-const EXAMPLES: &str = "\
-Prints a script for the shell to load. The package for Debian has installed them all.
-
-Examples, with PROGRAM for the name of this program:
-  PROGRAM completions bash > ~/.local/share/bash-completion/completions/PROGRAM
-  PROGRAM completions zsh > \"${fpath[1]}/_PROGRAM\"
-  PROGRAM completions fish > ~/.config/fish/completions/PROGRAM.fish";
 
 impl Shell {
     /// The script that the shell loads, for the program of this name.

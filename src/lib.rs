@@ -10,8 +10,10 @@
 //! The library serves the two binaries; it has no stable interface of its own.
 
 pub mod admin;
+pub mod catalogue;
 pub mod client;
 pub mod completion;
+pub mod configuration;
 pub mod log;
 pub mod model;
 pub mod operate;

@@ -5,47 +5,81 @@
 //! the exit code ([`failure::Exit`]).
 
 pub mod arguments;
+mod backup;
+mod check;
 mod completions;
+mod config;
 mod door;
 pub mod failure;
 mod open;
 mod output;
+mod progress;
+mod restore;
 mod serve;
+pub mod settings;
+mod stop;
 mod user;
 
 use std::ffi::OsString;
 
+use clap::CommandFactory;
+
+use crate::catalogue::{self, Language, command_line};
 use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
 use output::Output;
+use settings::{Resolved, Unresolved};
 
 /// Does what the command line says, and tells how it ended.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
-    let arguments = match Arguments::parse_from_words(&words) {
-        Ok(arguments) => arguments,
-        Err(error) => return tell(&error, words.iter().any(|word| word == "--json")),
+    let asks_for_json = words.iter().any(|word| word == "--json");
+    let of_environment = Language::of_environment();
+    catalogue::set_language(Language::named_in(&words).unwrap_or(of_environment));
+    let resolved = match Resolved::of(&words) {
+        Ok(resolved) => resolved,
+        Err(Unresolved::Words(error)) => {
+            let help = catalogue::server_help::HELP;
+            let error = command_line::in_language(error, Arguments::command(), help, &words);
+            return tell(&error, asks_for_json);
+        }
+        Err(Unresolved::File(problems)) => {
+            for problem in problems {
+                report(&problem.into(), asks_for_json);
+            }
+            return Exit::Configuration;
+        }
     };
-    match dispatch(&arguments) {
+    catalogue::set_language(resolved.arguments.lang.unwrap_or(of_environment));
+    match dispatch(&resolved) {
         Ok(()) => Exit::Done,
         Err(failure) => {
-            if arguments.json {
-                failure.report_json();
-            } else {
-                failure.report();
-            }
+            report(&failure, resolved.arguments.json);
             failure.exit
         }
     }
 }
 
-fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
-    let db = &arguments.db;
+fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
+    let arguments = &resolved.arguments;
+    let (db, output) = (&arguments.db, || Output::new(arguments.json));
     match &arguments.command {
-        None => serve::run(db, &arguments.serve),
-        Some(Command::Serve(serve)) => serve::run(db, serve),
-        Some(Command::User(user)) => user::run(db, &user.command, Output::new(arguments.json)),
+        None => serve::run(resolved, &arguments.serve),
+        Some(Command::Serve(serve)) => serve::run(resolved, serve),
+        Some(Command::Backup(backup)) => backup::run(db, backup, output()),
+        Some(Command::Restore(restore)) => restore::run(db, restore, output()),
+        Some(Command::Check(check)) => check::run(db, check, output()),
+        Some(Command::User(user)) => user::run(db, &user.command, output()),
+        Some(Command::Config(config)) => config::run(resolved, &config.command, output()),
         Some(Command::Completions(completions)) => completions::run(completions),
+    }
+}
+
+fn report(failure: &Failure, is_json: bool) {
+    if is_json {
+        failure.report_json();
+    } else {
+        failure.report();
     }
 }
 

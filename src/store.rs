@@ -8,12 +8,16 @@
 //! This module knows no protocol and no socket.
 
 mod accounts;
+mod check;
+mod copy;
 mod cursors;
 mod error;
 mod file;
 mod messages;
 mod migrations;
 mod readers;
+mod reading;
+mod restore;
 mod sessions;
 mod users;
 mod writer;
@@ -24,11 +28,16 @@ use std::sync::Arc;
 use rusqlite::types::Type;
 
 pub use accounts::Account;
+pub use check::{Checked, Depth, FINDINGS_MAX};
+pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
+pub use migrations::Upgrade;
+pub use reading::Reading;
+pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
 pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
 pub use users::{DescribedUser, NewUser, StoredUser};
 
@@ -58,6 +67,7 @@ pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    upgrade: Option<Upgrade>,
     /// Held for the lock on it.
     file: DatabaseFile,
 }
@@ -69,14 +79,19 @@ impl Store {
     /// See [`OpenError`]. A file that is refused is left as it was.
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let file = DatabaseFile::prepare(&options.path)?;
-        let writer = Writer::open(&file, options.inbox_unread_max, on_fatal)?;
+        let (writer, upgrade) = Writer::open(&file, options.inbox_unread_max, on_fatal)?;
         let readers = Readers::open(&file, options.readers)?;
-        Ok(Self { writer, readers, file })
+        Ok(Self { writer, readers, upgrade, file })
     }
 
     /// The file, as an absolute path with no symbolic link left in it.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// What was done to the file when it was opened, where it was of an older schema.
+    pub fn upgrade(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref()
     }
 
     /// Does what has been asked for, answers it, takes nothing more, and closes the file with its

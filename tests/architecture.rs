@@ -5,23 +5,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
+    ("catalogue", &[]),
     ("model", &[]),
     ("queue", &[]),
     ("log", &["queue"]),
-    ("completion", &[]),
+    ("completion", &["catalogue"]),
+    ("configuration", &[]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
     ("admin", &["model", "protocol"]),
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
             "admin",
+            "catalogue",
             "completion",
+            "configuration",
             "log",
             "model",
             "protocol",
@@ -34,11 +38,12 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 ];
 
 /// What is one module's business: words, and where they may stand.
-const AT_HOME: [(&[&str], &[&str]); 4] = [
+const AT_HOME: [(&[&str], &[&str]); 5] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
     (&["argon2"], &["service"]),
+    (&["toml::de", "toml::Spanned"], &["configuration"]),
 ];
 
 /// A source file: the module of the library that it belongs to, and its lines of code, numbered,

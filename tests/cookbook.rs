@@ -13,7 +13,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use page::{Names, blocks, fits};
-use recipe::{Recipe, assert_all_are_tested};
+use recipe::{OPERATOR, Recipe, SUCCESSOR, assert_all_are_tested};
+use support::{Server, Wire};
 
 const PAGE: &str = include_str!("../docs/cookbook.md");
 
@@ -40,8 +41,10 @@ recipes! {
     python ["python3"]
     nc ["nc"]
     bash ["bash"]
-    everybody ["sqlite3"]
+    everybody ["jq"]
     reports ["sqlite3"]
+    backup []
+    moving []
 }
 
 /// The sections of the page that are no recipes.
@@ -479,11 +482,52 @@ fn everybody(recipe: &mut Recipe) {
     recipe.run_again(0);
     let once = "select count(*), count(distinct recipient) from v1_messages";
     assert_eq!(recipe.server.query(once), ["5|5"]);
-    assert_ne!(recipe.sh("robo", "chat-everybody nowhere.sqlite id hai").code, 0);
+    assert_ne!(
+        recipe.sh("robo", "CHAT_SERVER_DB=/nowhere/chat.sqlite chat-everybody id hai").code,
+        0
+    );
 }
 
 fn reports(recipe: &mut Recipe) {
     recipe.done("robo", "chat-cli send neko,paff disk full");
     recipe.done("robo", "chat-cli send neko another one");
     recipe.run();
+}
+
+fn backup(recipe: &mut Recipe) {
+    recipe.log_in("robo");
+    recipe.done("robo", "chat-cli send neko one");
+    recipe.run();
+    recipe.run();
+    let found = recipe.done(OPERATOR, "ls backup");
+    assert!(found.starts_with("chat-20") && found.lines().count() == 1, "{found}");
+    recipe.done(OPERATOR, "rm -r backup && echo >backup");
+    let outcome = recipe.sh(OPERATOR, "chat-server backup backup --keep 28 >/dev/null");
+    assert_eq!(outcome.code, 73, "{outcome:?}");
+    assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
+}
+
+fn moving(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe
+        .done("neko", "seq 3 | chat-cli send neko --lines; chat-cli ack 2; chat-cli ack 1 --as x");
+    let to = recipe.home(SUCCESSOR).path().display().to_string();
+    let scp = format!("[ \"$2\" = new.example.org: ] && exec cp \"$1\" '{to}/'");
+    recipe.put(OPERATOR, "bin/scp", &script(&scp));
+    recipe.server.stop();
+    recipe.run();
+    recipe.run();
+    let new = Server::start_from(&recipe.home(SUCCESSOR).path().join("chat.sqlite"));
+    let neko = recipe.home("neko").token();
+    let mut wire = Wire::connect(new.address());
+    assert_eq!(
+        wire.done(format!("unread {neko}"))["unread"],
+        1,
+        "the session and the cursor are there"
+    );
+    let left = wire.done(format!("fetch {neko} {{\"cursor\": \"x\"}}"));
+    assert_eq!(left["messages"].as_array().map(Vec::len), Some(2), "{left}");
+    // Where the address is another, the client has no session.
+    let elsewhere = format!("CHAT_SERVER={} chat-cli unread", new.address());
+    assert_eq!(recipe.sh("neko", &elsewhere).code, 77);
 }

@@ -1,14 +1,43 @@
 //! docs/operations.md: its commands are run, its table of exit codes is the program's, and what it
 //! says of bad days is tried.
 
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/page.rs"]
+mod page;
+#[macro_use]
+#[path = "support/recipe.rs"]
+mod recipe;
 mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use recipe::{Recipe, assert_all_are_tested};
 use support::Wire;
 use tempfile::TempDir;
+
+const PAGE: &str = include_str!("../docs/operations.md");
+
+recipes! {
+    first_users []
+}
+
+#[test]
+fn every_command_of_the_page_is_tested() {
+    assert_all_are_tested(PAGE, TESTED);
+}
+
+fn first_users(recipe: &mut Recipe) {
+    recipe.begin_anew();
+    recipe.run();
+    recipe.server.start_again_at_its_address();
+    let auth = format!("echo {} | chat-cli auth ada", recipe.name("password of ada"));
+    recipe.done("operator", &auth);
+    assert_eq!(recipe.sh("operator", "echo cytus | chat-cli auth paff").code, 67);
+    recipe.done("operator", "echo secret | chat-server user add eve && chat-cli send eve hai");
+}
 
 /// A server whose database lies on a file system of its own, of 4 MiB, which nobody else sees.
 struct SmallDisk {

@@ -11,6 +11,7 @@ use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::View;
 use super::render::inbox::Clock;
+use crate::catalogue::{Language, client_help};
 use crate::completion::CompletionsArguments;
 use crate::model::{CursorName, Invalid, MessageId, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
@@ -46,6 +47,9 @@ pub struct Arguments {
     /// How times are shown.
     #[arg(long, global = true, value_enum, value_name = "CLOCK")]
     pub time: Option<Clock>,
+    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
     /// How the prompt behaves.
     #[command(flatten)]
     pub prompt: PromptArguments,
@@ -99,7 +103,7 @@ pub enum Command {
 
 /// `auth`
 #[derive(Debug, Args)]
-#[command(after_long_help = AUTH_EXAMPLES)]
+#[command(after_long_help = client_help::auth_examples())]
 pub struct AuthArguments {
     /// Who you are.
     #[arg(value_hint = ValueHint::Username)]
@@ -111,7 +115,7 @@ pub struct AuthArguments {
 
 /// `send`
 #[derive(Debug, Args)]
-#[command(after_long_help = SEND_EXAMPLES)]
+#[command(after_long_help = client_help::send_examples())]
 pub struct SendArguments {
     /// Send under this id instead of a new one. A message is stored once an id, however often it
     /// is sent.
@@ -134,7 +138,7 @@ pub struct SendArguments {
 
 /// `inbox`
 #[derive(Debug, Args)]
-#[command(after_long_help = INBOX_EXAMPLES)]
+#[command(after_long_help = client_help::inbox_examples())]
 pub struct InboxArguments {
     /// Only the texts, exactly as they were sent, each with a line feed after it. Nothing is made
     /// harmless: not for a terminal.
@@ -157,7 +161,7 @@ pub struct InboxArguments {
 
 /// `history`
 #[derive(Debug, Args)]
-#[command(after_long_help = HISTORY_EXAMPLES)]
+#[command(after_long_help = client_help::history_examples())]
 pub struct HistoryArguments {
     /// The conversation with this user, both directions. Without it, all that came in.
     #[arg(value_hint = ValueHint::Username)]
@@ -172,7 +176,7 @@ pub struct HistoryArguments {
 
 /// `ack`
 #[derive(Debug, Args)]
-#[command(after_long_help = ACK_EXAMPLES)]
+#[command(after_long_help = client_help::ack_examples())]
 #[command(group = ArgGroup::new("upto").args(["id", "all"]).required(true))]
 pub struct AckArguments {
     /// Everything up to and with this message counts as read.
@@ -190,7 +194,7 @@ pub struct AckArguments {
 
 /// `watch`
 #[derive(Debug, Args)]
-#[command(after_long_help = WATCH_EXAMPLES)]
+#[command(after_long_help = client_help::watch_examples())]
 pub struct WatchArguments {
     /// Begin where the last `watch` of this name stopped, and remember how far this one came.
     #[arg(long = "as", value_name = "NAME", value_parser = parse_cursor)]
@@ -239,7 +243,7 @@ pub enum Since {
 
 /// `ask`
 #[derive(Debug, Args)]
-#[command(after_long_help = ASK_EXAMPLES)]
+#[command(after_long_help = client_help::ask_examples())]
 pub struct AskArguments {
     /// Send under this id instead of a new one: asking again with the same id asks once, and waits
     /// for the same answer.
@@ -344,128 +348,13 @@ fn parse_cursor(text: &str) -> Result<CursorName, String> {
 }
 
 fn examples() -> String {
-    format!("{EXAMPLES}\n{}", Exit::table())
+    format!("{}\n{}", client_help::examples(), Exit::table())
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  chat-cli                            the prompt; `help` there lists its commands
-  chat-cli auth paff                  log in (asks for the password), then:
-  chat-cli send neko hai neko         send a message
-  make 2>&1 | chat-cli send neko      send what a program says
-  chat-cli inbox                      read what came in
-  chat-cli watch                      see what comes in
-  chat-cli watch --as worker --exec ./handle.sh
-                                      have each message dealt with, once
-  chat-cli ask neko 'shall I?'        wait for an answer
-  chat-cli unread >/dev/null && echo there is mail
-  chat-cli logout
-  printf 'auth paff cytus\\ninbox\\n' | chat-cli
-                                      the seed's session, as a script
-
-Environment:
-  CHAT_SERVER   where the server listens, as --server
-  CHAT_TOKEN    the session to use, instead of the one that `auth` stored
-  NO_COLOR      no colours, also on a terminal
-  The session is kept in $XDG_STATE_HOME/chat or ~/.local/state/chat, one a server.
-";
-
-const AUTH_EXAMPLES: &str = "\
-Examples:
-  chat-cli auth paff                        asks for the password, without echo
-  chat-cli auth paff < password-file        for scripts
-  CHAT_TOKEN=$(chat-cli auth paff < password-file | sed 's/.*token //')
-
-Prints `username paff logged in`, and the token after it if standard output is no terminal. The
-session is kept in $XDG_STATE_HOME/chat or ~/.local/state/chat, one a server, for you alone.";
-
-const SEND_EXAMPLES: &str = "\
-Examples:
-  chat-cli send neko hai neko
-  chat-cli send neko,robo the build is done
-  chat-cli send neko -- --not-an-option
-  chat-cli send neko < letter.txt            several lines, kept exactly
-  chat-cli send neko -F letter.txt           the same
-  tail -f log | chat-cli send neko --lines   each line a message, as it comes
-  chat-cli send neko --lines --id night-7 -F report.txt
-                                             run it twice: each line is sent once
-
-A connection that breaks is tried again, with the same id, until --timeout is over, so the message
-is stored once. If there is no answer by then, the exit code is 75 and the id is named: sending the
-same text with --id ID later finds out, and sends it if it was not.
-
-With --lines, line 12 goes under the id ID-12, so the same input with the same ID goes on where it
-stopped. ID has at most 52 characters then. A line that is refused ends it.";
-
-const INBOX_EXAMPLES: &str = "\
-On a terminal: time, sender and text in columns; what could act on the terminal is shown as an
-escape such as \\x1b. With --json an object a message. Anywhere else, one line of JSON as the seed's
-client prints it:
-  {\"paff\": [{\"msg\": \"hai neko\"}]}
-({} if there is nothing; more than one line only for more than 64 MiB). Messages count as read when
-they have been written out, so nothing is lost if whoever reads the output goes away.
-
-Examples:
-  chat-cli inbox
-  chat-cli inbox | jq -r '.paff[].msg'
-  chat-cli inbox --json | jq -r '[.at, .from, .body] | @tsv'
-  chat-cli inbox --peek -n 5                 the oldest five, which stay unread
-  chat-cli inbox --from paff
-  chat-cli inbox --raw >> messages.txt";
-
-const HISTORY_EXAMPLES: &str = "\
-On a terminal: time, sender and text in columns. Anywhere else a line a message: time, sender and
-text with tabs between, a line end in the text as \\n; or --json, or --raw. Exit code 1 if there is
-nothing.
-
-Examples:
-  chat-cli history                           the last 20 messages that came in
-  chat-cli history paff -n 100               the conversation with paff
-  chat-cli history paff -n 1 --raw           the last word, exactly";
-
-const ACK_EXAMPLES: &str = "\
-Examples:
-  chat-cli ack 42                            messages up to 42 count as read
-  chat-cli ack --all
-  chat-cli ack 0 --rewind                    everything is unread again
-  chat-cli ack --all --as worker             `watch --as worker` begins with what comes next";
-
-const WATCH_EXAMPLES: &str = "\
-Shows what is unread and then each message as it comes in: in columns on a terminal; anywhere else a
-line a message (time, sender and text with tabs between, a line end in the text as \\n); or --json,
-or --raw. A connection that breaks, and one that is silent for 90 s, is made anew, without a message
-lost or shown twice.
-
-With --as NAME the place is remembered on the server. It moves when a message has been written out,
-or when the command of --exec has ended with 0; without --as nothing is marked as read.
-
-Examples:
-  chat-cli watch
-  chat-cli watch --as log >> messages.txt    stop it and start it again: nothing is missing
-  chat-cli watch --since 2h --exit-at-end    what came in the last two hours
-  chat-cli watch --since new -n 1 --timeout 5m
-                                             wait for the next message; exit code 1 if none comes
-  chat-cli watch --json --events | jq --unbuffered .
-
-  chat-cli watch --as worker --exec ./handle.sh
-      ./handle.sh gets {\"v\": 1, \"id\": 7, \"at\": …, \"from\": \"paff\", \"to\": …, \"body\": …} on its
-      standard input. If it fails it is run again, --max-tries times in all, with longer and longer
-      pauses; then the message is a dead letter and the next one's turn comes. A message may be dealt
-      with twice, if this program is killed between the two; CHAT_ID is the same then.
-  chat-cli watch --as worker --dead          the messages that could not be dealt with
-  chat-cli watch --as worker --dead --clear  show them, and forget them";
-
-const ASK_EXAMPLES: &str = "\
-The answer is the first message of that user after the question. Only its text is printed. It counts
-as read if nothing else is unread. Exit code 1 if none came within --timeout (60s).
-
-Examples:
-  chat-cli ask neko 'deploy to production? (yes/no)' --timeout 10m
-  answer=$(chat-cli ask --timeout 10m neko shall I deploy) && [ \"$answer\" = yes ] && ./deploy";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::command_line::tests::assert_translated;
 
     fn parse(words: &[&str]) -> Result<Arguments, clap::Error> {
         let words = std::iter::once("chat-cli").chain(words.iter().copied());
@@ -482,6 +371,11 @@ mod tests {
     #[test]
     fn definitions_are_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_is_there_in_indonesian() {
+        assert_translated(Arguments::command, client_help::HELP);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
 
+mod storage;
+
+use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +10,14 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
 
 use super::failure::Exit;
+use crate::catalogue::Language;
 use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
@@ -34,9 +41,15 @@ pub struct Arguments {
         default_value = "chat.sqlite"
     )]
     pub db: PathBuf,
+    /// The configuration file [default: /etc/chat/server.toml, if there is one].
+    #[arg(long, global = true, value_name = "PATH", env = "CHAT_SERVER_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Print one JSON object a line; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -52,6 +65,17 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Show and check what the server is set to.
+    Config(ConfigArguments),
+    /// Make a whole, verified copy of the database, also while the server runs.
+    #[command(after_help = storage::BACKUP_EXAMPLES)]
+    Backup(BackupArguments),
+    /// Make the database of a backup, where there is none.
+    #[command(after_help = storage::RESTORE_EXAMPLES)]
+    Restore(RestoreArguments),
+    /// Check whether the database is sound, also while the server runs.
+    #[command(after_help = storage::CHECK_EXAMPLES)]
+    Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
 }
@@ -88,7 +112,39 @@ pub struct UserAddArguments {
     pub generate: bool,
 }
 
-/// `serve`
+/// `config`
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What `chat-server config` does.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show every setting, its value, and where that comes from.
+    #[command(after_help = CONFIG_SHOW_EXAMPLES)]
+    Show(Box<ServeArguments>),
+    /// Find what is wrong with the configuration, without touching the database.
+    #[command(after_help = CONFIG_CHECK_EXAMPLES)]
+    Check(Box<ConfigCheckArguments>),
+    /// Print a configuration file that explains every setting.
+    Example,
+}
+
+/// `config check`
+#[derive(Debug, Args)]
+pub struct ConfigCheckArguments {
+    /// The file to check, instead of the one that would be read.
+    pub file: Option<PathBuf>,
+    /// What would be given to `serve`.
+    #[command(flatten)]
+    pub serve: ServeArguments,
+}
+
+/// `serve`. Each option is a setting: one that is added here is known to the configuration file,
+/// `config show` and the example file as well ([`settings`](super::settings)).
 #[derive(Debug, Args)]
 pub struct ServeArguments {
     /// Where to listen; can be given several times. Port 0 lets the system choose.
@@ -108,7 +164,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "FORMAT", env = "CHAT_SERVER_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info", value_parser = parse_log)]
     pub log: EnvFilter,
     /// Do not put the five users of the seed into a new database.
     #[arg(long, env = "CHAT_SERVER_NO_SEED", value_parser = BoolishValueParser::new())]
@@ -143,13 +199,13 @@ pub struct ServeArguments {
 }
 
 impl Arguments {
-    /// Reads the command line; the options of `serve` may stand before or without the command, but
-    /// not before another one.
+    /// What was typed, and what the environment and the defaults of `command` add to it. The options
+    /// of `serve` may stand before or without the command, but not before another one.
     ///
     /// # Errors
     /// What is wrong with it; `--help` and `--version` are errors to `clap` too.
-    pub fn parse_from_words(words: &[std::ffi::OsString]) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(words)?;
+    pub fn matches(command: clap::Command, words: &[OsString]) -> Result<ArgMatches, clap::Error> {
+        let matches = command.try_get_matches_from(words)?;
         if let Some((name, _)) = matches.subcommand()
             && let Some(option) = given_before(&matches)
         {
@@ -158,7 +214,7 @@ impl Arguments {
                 format!("--{option} is an option of `serve`; it cannot stand before `{name}`"),
             ));
         }
-        Self::from_arg_matches(&matches)
+        Ok(matches)
     }
 }
 
@@ -209,8 +265,26 @@ Examples:
   chat-server user list --json | jq -r 'select(.password_is_published).name'
 ";
 
+const CONFIG_SHOW_EXAMPLES: &str = "\
+Examples:
+  chat-server config show                       what a server that is started like this would do
+  chat-server --config new.toml config show
+  chat-server config show --json | jq -r 'select(.source != \"default\").key'
+";
+
+const CONFIG_CHECK_EXAMPLES: &str = "\
+Examples:
+  chat-server config check new.toml && mv new.toml /etc/chat/server.toml
+";
+
+const LAYERS: &str = "\
+Settings come from the command line, else from the environment (CHAT_SERVER_*), else from the
+configuration file (--config, CHAT_SERVER_CONFIG, else /etc/chat/server.toml if there is one), else
+they are the defaults. `config show` tells which; `config example` prints a file to begin with.
+";
+
 fn after_help() -> String {
-    format!("{EXAMPLES}\n{}", Exit::table())
+    format!("{LAYERS}\n{EXAMPLES}\n{}", Exit::table())
 }
 
 /// Nothing here can go on after no time at all.
@@ -219,6 +293,19 @@ fn parse_time(given: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("give a time that is longer than nothing".to_owned()),
         time => Ok(time),
     }
+}
+
+/// A level, or several with the targets that they are for, as in `info,chat::store=debug`.
+fn parse_log(given: &str) -> Result<EnvFilter, String> {
+    let levels = "give error, warn, info, debug, trace or off";
+    for directive in given.split(',') {
+        // Else a word that is no level would be taken for a target of which everything is logged.
+        let is_level = directive.parse::<LevelFilter>().is_ok();
+        if !is_level && !directive.contains(['=', '[']) {
+            return Err(format!("{directive:?} is no level: {levels}"));
+        }
+    }
+    EnvFilter::try_new(given).map_err(|error| format!("{error}: {levels}"))
 }
 
 fn parse_listen(given: &str) -> Result<Listen, String> {

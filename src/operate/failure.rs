@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::configuration::Problem;
 use crate::protocol::json;
 use crate::terminal::text;
 
@@ -30,6 +31,8 @@ pub enum Exit {
     Unavailable = 69,
     /// A fault of this program.
     Internal = 70,
+    /// There is something already where a file was to be made.
+    Exists = 73,
     /// The database or a file beside it cannot be read or written, or its outcome is not known.
     Io = 74,
     /// Later it may be done.
@@ -55,6 +58,7 @@ impl Exit {
         Self::NoUser,
         Self::Unavailable,
         Self::Internal,
+        Self::Exists,
         Self::Io,
         Self::TryAgain,
         Self::NoPermission,
@@ -78,6 +82,7 @@ impl Exit {
                 "an address cannot be listened on; or no server serves the database"
             }
             Self::Internal => "a fault of this program",
+            Self::Exists => "there is something already where a file was to be made",
             Self::Io => {
                 "the database or a file beside it cannot be read or written; or its outcome is not known"
             }
@@ -86,7 +91,7 @@ impl Exit {
             }
             Self::NoPermission => "the server belongs to another user of this machine",
             Self::Configuration => {
-                "the configuration would be unsafe, or the system does not allow what it asks for"
+                "the configuration is wrong or unsafe, or the system does not allow what it asks for"
             }
             Self::Interrupted => "interrupted (Ctrl-C)",
             Self::OutputClosed => "standard output was closed",
@@ -104,6 +109,7 @@ impl Exit {
             Self::NoUser => "unknown_user",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
+            Self::Exists => "exists",
             Self::Io => "io",
             Self::TryAgain => "try_again",
             Self::NoPermission => "no_permission",
@@ -194,6 +200,16 @@ impl Failure {
     /// Whoever pressed Ctrl-C or closed the output knows.
     fn is_told(&self) -> bool {
         !matches!(self.exit, Exit::Interrupted | Exit::OutputClosed)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let failure = Self::new(Exit::Configuration, &problem);
+        match problem.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Opens the database, and says what stands against it.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::failure::{Exit, Failure};
 use crate::log::Log;
-use crate::store::{self, OpenError, Store, StoreError};
+use crate::store::{self, OpenError, Store, StoreError, Upgrade};
 
 /// How many threads read.
 const READERS: usize = 2;
@@ -46,6 +47,17 @@ pub(super) fn try_store(
     };
     let store = Store::open(&options, Arc::new(on_fatal))?;
     let _ = path.set(store.path().to_owned());
+    if let Some(Upgrade { from, to, copy }) = store.upgrade() {
+        let path = store.path().display();
+        let line = format!(
+            "{path} was upgraded from schema {from} to {to}; a copy of what it was is {}\n",
+            copy.display()
+        );
+        match log {
+            Some(log) => log.say(line),
+            None => drop(io::stderr().write_all(line.as_bytes())),
+        }
+    }
     Ok(store)
 }
 
@@ -61,21 +73,39 @@ pub(super) fn refused(error: &OpenError) -> Failure {
 fn exit(error: &OpenError) -> Exit {
     match error {
         OpenError::NotAFileName(_) => Exit::Usage,
-        OpenError::NotOurs { .. } => Exit::Data,
+        OpenError::NotOurs { .. } | OpenError::Newer { .. } => Exit::Data,
         OpenError::NoInput { .. } => Exit::NoInput,
+        OpenError::Exists { .. } => Exit::Exists,
         OpenError::InUse { .. } => Exit::TryAgain,
-        OpenError::Io { .. } | OpenError::Sqlite { .. } => Exit::Io,
+        OpenError::NoCopy { .. } | OpenError::Io { .. } | OpenError::Sqlite { .. } => Exit::Io,
+        OpenError::Stopped { .. } => Exit::Interrupted,
     }
 }
 
-fn hint(error: &OpenError) -> Option<&'static str> {
-    match error {
-        OpenError::NotAFileName(_) => Some("give the path of a file: --db chat.sqlite"),
-        OpenError::NotOurs { .. } => Some("the file was left as it was; give another --db"),
-        OpenError::NoInput { .. } => Some("give the path of a file in a folder that exists"),
-        OpenError::InUse { .. } => Some("one server serves a database; stop the other one first"),
-        OpenError::Io { .. } | OpenError::Sqlite { .. } => {
-            Some("the server has to be able to write the file and its folder")
+fn hint(error: &OpenError) -> Option<String> {
+    let hint = match error {
+        OpenError::NotAFileName(_) => "give the path of a file: --db chat.sqlite",
+        OpenError::NotOurs { .. } => "the file was left as it was; give another --db",
+        OpenError::Newer { path, copy: Some(copy), .. } => {
+            return Some(format!(
+                "use the chat-server that made it; or go back to what it was before the upgrade: move it away, then `chat-server --db {} restore {}`",
+                path.display(),
+                copy.display()
+            ));
         }
-    }
+        OpenError::Newer { .. } => {
+            "use the chat-server that made it; or restore a backup that is as old as this program"
+        }
+        OpenError::NoInput { .. } => "give the path of a file in a folder that exists",
+        OpenError::Exists { .. } => "nothing is overwritten; give another name, or move it away",
+        OpenError::InUse { .. } => "one server serves a database; stop the other one first",
+        OpenError::NoCopy { .. } => {
+            "the database is as it was; make room beside it, then start again"
+        }
+        OpenError::Io { .. } | OpenError::Sqlite { .. } => {
+            "the server has to be able to write the file and its folder"
+        }
+        OpenError::Stopped { .. } => return None,
+    };
+    Some(hint.to_owned())
 }

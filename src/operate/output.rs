@@ -38,6 +38,11 @@ impl Output {
         Ok(writeln!(self.out, "{}", text::visible(line))?)
     }
 
+    /// A text of this program, as it is.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.out.write_all(text.as_bytes())?)
+    }
+
     /// Rows: in columns under their titles on a terminal, elsewhere with tabs between and without
     /// titles. What others wrote is harmless either way.
     pub(super) fn table<const N: usize>(

@@ -15,6 +15,7 @@ use signal_hook::iterator::Signals;
 use super::arguments::{Listen, LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
 use super::open;
+use super::settings::Resolved;
 use crate::admin::socket;
 use crate::log::{Format, Log};
 use crate::model::UserName;
@@ -33,13 +34,13 @@ const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Why it did not start. What fails while it runs ends the process.
-pub(super) fn run(db: &Path, arguments: &ServeArguments) -> Result<(), Failure> {
+pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(), Failure> {
     let format = match arguments.log_format {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
     };
     let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
-    let served = serve(db, arguments, &log);
+    let served = serve(&resolved.arguments.db, arguments, &log);
     log.close();
     served
 }
@@ -48,8 +49,7 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
-    raise_descriptor_limit(arguments.connections_max)?;
-    check_plaintext(arguments)?;
+    check(arguments)?;
     let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
@@ -72,6 +72,13 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Whether the system and the safety of the users allow what is asked for, as far as that can be told
+/// without the database.
+pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
+    raise_descriptor_limit(arguments.connections_max)?;
+    check_plaintext(arguments)
 }
 
 /// A connection is a descriptor; the system's soft limit is meant for programs with few.

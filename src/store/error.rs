@@ -41,7 +41,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Why a database was not opened. The file is as it was.
+/// Why a database was not opened, copied or made. The file is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The name is none of a file: empty, `:memory:`, or a `file:` URI.
@@ -61,6 +61,39 @@ pub enum OpenError {
         /// What was asked for.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// It is ours, and of a newer program.
+    #[error(
+        "{path} has schema {version}, which is newer than this program knows",
+        path = .path.display()
+    )]
+    Newer {
+        /// What was asked for.
+        path: PathBuf,
+        /// The schema it has.
+        version: usize,
+        /// The newest copy that an upgrade made of it and that this program can open.
+        copy: Option<PathBuf>,
+    },
+    /// There is something already where something new was to be made.
+    #[error("{path} exists already", path = .path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Whoever asked for it wants it no more.
+    #[error("{path} was not made: it was broken off", path = .path.display())]
+    Stopped {
+        /// What was to be made.
+        path: PathBuf,
+    },
+    /// It would have to be upgraded, and the copy that is to be kept of it could not be made.
+    #[error("{path} was not upgraded, because no copy of it could be made: {problem}", path = .path.display())]
+    NoCopy {
+        /// What was asked for.
+        path: PathBuf,
+        /// Why there is no copy.
         problem: String,
     },
     /// Another process serves it.

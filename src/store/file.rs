@@ -37,6 +37,27 @@ impl DatabaseFile {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Finds the file, refuses it where it is not ours or not there, and leaves everything as it is.
+    pub(super) fn find(given: &Path) -> Result<PathBuf, OpenError> {
+        let path = resolve(given)?;
+        let problem = match fs::metadata(&path) {
+            Ok(file) if file.len() > 0 => return check_header(&path).map(|()| path),
+            Ok(_) => "is empty",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist",
+            Err(error) => return Err(io_error(&path, error)),
+        };
+        Err(OpenError::NoInput { path, problem })
+    }
+
+    /// Locks the place of a file that is not there yet, and refuses it where it or its log is.
+    pub(super) fn reserve(given: &Path) -> Result<Self, OpenError> {
+        let path = check_free(given)?;
+        let lock = lock(&path)?;
+        // Whoever had the lock may have made one.
+        check_free(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -83,6 +104,9 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
         // Opening a pipe would wait for its other end, for ever.
         Ok(_) => return Err(no_input("is not a file, but a device, a pipe or a socket")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(no_input("is below a file, and a file is no folder"));
+        }
         Err(error) => return Err(io_error(given, error)),
     }
     if fs::symlink_metadata(given).is_ok() {
@@ -93,6 +117,16 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     match fs::canonicalize(parent.unwrap_or(Path::new("."))) {
         Ok(parent) => Ok(parent.join(name)),
         Err(_) => Err(no_input("is in a folder that does not exist")),
+    }
+}
+
+/// The absolute path of a database that is not there; leaves everything as it is.
+pub(super) fn check_free(given: &Path) -> Result<PathBuf, OpenError> {
+    let path = resolve(given)?;
+    let files = ["", "-wal", "-journal"].map(|suffix| with_suffix(&path, suffix));
+    match files.into_iter().find(|path| fs::symlink_metadata(path).is_ok()) {
+        Some(path) => Err(OpenError::Exists { path }),
+        None => Ok(path),
     }
 }
 
@@ -169,12 +203,13 @@ fn create(path: &Path) -> Result<(), OpenError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(folder, error))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// The path of what lies beside a file.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn io_error(path: &Path, source: io::Error) -> OpenError {
+pub(super) fn io_error(path: &Path, source: io::Error) -> OpenError {
     OpenError::Io { path: path.to_owned(), source }
 }

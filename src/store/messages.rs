@@ -220,7 +220,7 @@ impl Store {
             }
             let after = match start {
                 StreamStart::After(id) => id,
-                StreamStart::Newest => newest_stored(connection)?,
+                StreamStart::Newest => newest_given(connection)?,
                 StreamStart::Inbox => position(&CursorName::inbox())?.unwrap_or(MessageId::ZERO),
             };
             Ok(Some((name, after)))
@@ -322,15 +322,33 @@ pub(super) fn newest(context: &mut Context<'_>) -> rusqlite::Result<MessageId> {
     if let Some(newest) = context.memory.newest {
         return Ok(newest);
     }
-    let newest = newest_stored(context.connection)?;
+    let newest = newest_given(context.connection)?;
     context.memory.newest = Some(newest);
     Ok(newest)
 }
 
-fn newest_stored(connection: &Connection) -> rusqlite::Result<MessageId> {
+/// The newest id that was given to a message: the log's newest, or the floor where messages after
+/// it are gone.
+pub(super) fn newest_given(connection: &Connection) -> rusqlite::Result<MessageId> {
     connection
-        .prepare_cached("SELECT coalesce(max(id), 0) FROM messages")?
+        .prepare_cached(
+            "SELECT max((SELECT coalesce(max(id), 0) FROM messages),
+                        (SELECT coalesce(max(CAST(value AS INTEGER)), 0)
+                           FROM meta WHERE name = 'message_id_floor'))",
+        )?
         .query_row([], |row| Ok(MessageId(row.get(0)?)))
+}
+
+/// From here on no message is given an id up to and with `floor`, whatever is in the log.
+pub(super) fn raise_floor(connection: &Connection, floor: MessageId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('message_id_floor', CAST(?1 AS TEXT))
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value
+              WHERE CAST(excluded.value AS INTEGER) > CAST(value AS INTEGER)",
+        )?
+        .execute([floor.0])
+        .map(drop)
 }
 
 /// Whether there is a message of this id for `user`.

@@ -1,7 +1,9 @@
 //! The schema: which version of it the file has, and how it gets to ours. The steps are the
 //! folders of `migrations/`; they are only ever added to.
 
-use std::path::Path;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
@@ -9,45 +11,112 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use rusqlite_migration::{Migrations, SchemaVersion};
 
+use super::copy::Draft;
 use super::error::OpenError;
-use super::file::APPLICATION_ID;
+use super::file::{self, APPLICATION_ID};
+use crate::model::Timestamp;
 
 static STEPS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
 static MIGRATIONS: LazyLock<Result<Migrations<'static>, String>> =
     LazyLock::new(|| Migrations::from_directory(&STEPS).map_err(|error| error.to_string()));
 
+/// A file that was brought to our schema, and the copy of what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The schema it had.
+    pub from: usize,
+    /// The schema it has now.
+    pub to: usize,
+    /// The copy: a whole database, verified, that an older program can serve.
+    pub copy: PathBuf,
+}
+
 /// Brings the file to our schema. Each step is one transaction. A file of a newer schema is
-/// refused before anything is written.
-pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+/// refused before anything is written; of one of an older schema a copy is made first.
+pub(super) fn apply(
+    connection: &mut Connection,
+    path: &Path,
+) -> Result<Option<Upgrade>, OpenError> {
+    let migrations = MIGRATIONS
+        .as_ref()
+        .map_err(|error| OpenError::Sqlite { path: path.to_owned(), problem: error.clone() })?;
+    apply_steps(connection, path, migrations, STEPS.dirs().count())
+}
+
+fn apply_steps(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &Migrations<'_>,
+    newest: usize,
+) -> Result<Option<Upgrade>, OpenError> {
     let failed = |error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => OpenError::from_sqlite(path, &err),
         error => OpenError::Sqlite { path: path.to_owned(), problem: error.to_string() },
     };
-    let migrations = MIGRATIONS
-        .as_ref()
-        .map_err(|error| OpenError::Sqlite { path: path.to_owned(), problem: error.clone() })?;
-    let version = migrations.current_version(connection).map_err(failed)?;
-    if let SchemaVersion::Outside(version) = version {
-        // Not even the log is folded in when this connection closes.
-        let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        return check_version(version.get(), path);
-    }
+    let upgrade = match migrations.current_version(connection).map_err(failed)? {
+        SchemaVersion::Outside(version) => {
+            // Not even the log is folded in when this connection closes.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            return Err(newer(version.get(), newest, path));
+        }
+        SchemaVersion::Inside(version) if version.get() < newest => {
+            let from = version.get();
+            let copy = copy_before_upgrade(connection, path, from).map_err(|error| {
+                OpenError::NoCopy { path: path.to_owned(), problem: error.to_string() }
+            })?;
+            Some(Upgrade { from, to: newest, copy })
+        }
+        SchemaVersion::Inside(_) | SchemaVersion::NoneSet => None,
+    };
     set_up(connection).map_err(|error| OpenError::from_sqlite(path, &error))?;
-    migrations.to_latest(connection).map_err(failed)
+    migrations.to_latest(connection).map_err(failed)?;
+    Ok(upgrade)
+}
+
+/// A copy beside the file, whose name tells what it is of: `chat.sqlite.schema-1.20261124T171500Z.backup`.
+fn copy_before_upgrade(
+    connection: &Connection,
+    path: &Path,
+    from: usize,
+) -> Result<PathBuf, OpenError> {
+    let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%SZ");
+    let draft = Draft::begin(&file::with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
+    draft.fill(connection, &mut |_, _| ControlFlow::Continue(()))?;
+    Ok(draft.publish()?.path)
+}
+
+/// A database in memory that has this schema and nothing in it; `None` where there is no such schema.
+pub(super) fn empty(version: usize) -> rusqlite::Result<Option<Connection>> {
+    let mut connection = Connection::open_in_memory()?;
+    let made = MIGRATIONS
+        .as_ref()
+        .is_ok_and(|migrations| migrations.to_version(&mut connection, version).is_ok());
+    Ok(made.then_some(connection))
 }
 
 /// Refuses a file of a newer schema.
 pub(super) fn check_version(version: usize, path: &Path) -> Result<(), OpenError> {
-    if version <= STEPS.dirs().count() {
-        return Ok(());
-    }
-    Err(OpenError::NotOurs {
-        path: path.to_owned(),
-        problem: format!(
-            "has schema {version}, which is newer than this program knows; use the chat-server that made it"
-        ),
-    })
+    let newest = STEPS.dirs().count();
+    if version <= newest { Ok(()) } else { Err(newer(version, newest, path)) }
+}
+
+fn newer(version: usize, newest: usize, path: &Path) -> OpenError {
+    OpenError::Newer { path: path.to_owned(), version, copy: copy_to_go_back_to(path, newest) }
+}
+
+/// The newest of the copies beside a file that were made before an upgrade, of those that a program
+/// can open that knows schemas up to `newest`.
+fn copy_to_go_back_to(path: &Path, newest: usize) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let copies = fs::read_dir(path.parent()?).ok()?.filter_map(|entry| {
+        let copy = entry.ok()?.path();
+        let rest = copy.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix(".schema-")?;
+        let (schema, rest) = rest.split_once('.')?;
+        let (schema, made) = (schema.parse::<usize>().ok()?, rest.strip_suffix(".backup")?);
+        (schema <= newest).then(|| (schema, made.to_owned(), copy.clone()))
+    });
+    copies.max().map(|(_, _, copy)| copy)
 }
 
 /// Our number goes into the header before anything else, so that a file that has anything in it
@@ -69,10 +138,78 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite_migration::M;
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::store::copy;
 
     #[test]
     fn steps_are_valid_and_can_be_applied_to_an_empty_file() {
         MIGRATIONS.as_ref().unwrap().validate().unwrap();
+    }
+
+    fn steps(count: usize) -> Migrations<'static> {
+        let first = include_str!("../../migrations/01-log-and-cursors/up.sql");
+        let steps = [first, "CREATE TABLE more (x)", "CREATE TABLE even_more (x)"];
+        Migrations::new(steps.into_iter().take(count).map(M::up).collect())
+    }
+
+    fn open(path: &Path, count: usize) -> (Connection, Result<Option<Upgrade>, OpenError>) {
+        let mut connection = Connection::open(path).unwrap();
+        let applied = apply_steps(&mut connection, path, &steps(count), count);
+        (connection, applied)
+    }
+
+    #[test]
+    fn file_is_copied_before_each_upgrade_and_the_newest_copy_is_the_way_back() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
+        assert_eq!(open(&path, 1).1.unwrap(), None, "a new file is not upgraded");
+        assert_eq!(open(&path, 1).1.unwrap(), None, "nor is one of today");
+        let (connection, _) = open(&path, 1);
+        let user = "INSERT INTO users (name, display_name, password_hash, created_at)
+                    VALUES ('paff', '', '', 0)";
+        connection.execute(user, []).unwrap();
+
+        let upgrade = open(&path, 2).1.unwrap().unwrap();
+        assert_eq!((upgrade.from, upgrade.to), (1, 2));
+        let name = upgrade.copy.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.starts_with("chat.sqlite.schema-1.2") && name.ends_with("Z.backup"), "{name}");
+        let content = copy::verify(&upgrade.copy).unwrap();
+        assert_eq!((content.schema, content.users), (1, 1), "the copy has what was in the log too");
+        drop(connection);
+
+        let (_, refused) = open(&path, 1);
+        let Err(OpenError::Newer { version: 2, copy: Some(copy), .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(copy, upgrade.copy);
+        let (from_2, to_3) = (open(&path, 3).1.unwrap().unwrap().copy, open(&path, 2).1);
+        let Err(OpenError::Newer { version: 3, copy: Some(copy), .. }) = to_3 else {
+            panic!("{to_3:?}");
+        };
+        assert_eq!(copy, from_2);
+    }
+
+    #[test]
+    fn file_that_cannot_be_copied_is_not_upgraded() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
+        drop(open(&path, 1));
+        // A row that refers to nothing: the copy is not sound, and would be no way back.
+        let connection = Connection::open(&path).unwrap();
+        let astray = "PRAGMA foreign_keys = OFF;
+                      INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (7, 'x', 0, 0)";
+        connection.execute_batch(astray).unwrap();
+        drop(connection);
+        let (connection, refused) = open(&path, 2);
+        assert!(matches!(refused, Err(OpenError::NoCopy { .. })), "{refused:?}");
+        let version: usize = copy::schema(&connection).unwrap();
+        assert_eq!(version, 1);
+        let copies = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let copies: Vec<_> =
+            copies.filter(|name| name.to_str().unwrap().contains(".schema-")).collect();
+        assert!(copies.is_empty(), "{copies:?}");
     }
 }

@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::OnFatal;
 use super::error::{OpenError, StoreError};
 use super::file::{DatabaseFile, Identity};
-use super::{OnFatal, migrations};
+use super::migrations::{self, Upgrade};
 use crate::model::{MessageId, UserId, UserName};
 use crate::queue::{PushError, Queue, Taken};
 
@@ -170,8 +171,8 @@ impl Writer {
         file: &DatabaseFile,
         inbox_unread_max: usize,
         on_fatal: OnFatal,
-    ) -> Result<Self, OpenError> {
-        let connection = open_connection(file.path())?;
+    ) -> Result<(Self, Option<Upgrade>), OpenError> {
+        let (connection, upgrade) = open_connection(file.path())?;
         let identity = file
             .identity()
             .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
@@ -194,7 +195,7 @@ impl Writer {
             .name("writer".to_owned())
             .spawn(run)
             .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
-        Ok(Self { queue, thread: Mutex::new(Some(thread)) })
+        Ok((Self { queue, thread: Mutex::new(Some(thread)) }, upgrade))
     }
 
     /// Has `apply` done in the order of the calls, and `done` told the outcome once it is durable.
@@ -237,12 +238,12 @@ impl Writer {
     }
 }
 
-fn open_connection(path: &Path) -> Result<Connection, OpenError> {
+fn open_connection(path: &Path) -> Result<(Connection, Option<Upgrade>), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
-    migrations::apply(&mut connection, path)?;
+    let upgrade = migrations::apply(&mut connection, path)?;
     connection.execute_batch(PRAGMAS).map_err(failed)?;
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
     // A first write: it shows that writing works, and brings the log's file into being.
@@ -253,7 +254,7 @@ fn open_connection(path: &Path) -> Result<Connection, OpenError> {
             [concat!("chat-server ", env!("CARGO_PKG_VERSION"))],
         )
         .map_err(failed)?;
-    Ok(connection)
+    Ok((connection, upgrade))
 }
 
 /// The thread's side.

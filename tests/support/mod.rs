@@ -40,11 +40,17 @@ impl Server {
 
     /// Starts a server on a copy of a database.
     pub fn start_from(database: &Path) -> Self {
+        Self::start_from_with(database, &[])
+    }
+
+    /// Starts a server on a copy of a database, with more options.
+    pub fn start_from_with(database: &Path, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let path = folder.path().join("chat.sqlite");
         std::fs::copy(database, &path).expect("a copy");
-        let (child, address) = spawn(&path, &Vec::new());
-        Self { child, address, folder, options: Vec::new() }
+        let options = options.iter().map(ToString::to_string).collect();
+        let (child, address) = spawn(&path, &options);
+        Self { child, address, folder, options }
     }
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
@@ -173,7 +179,7 @@ pub fn server_command(database: &Path) -> Command {
         "--log",
         "warn",
     ]);
-    command.stdin(Stdio::null());
+    command.env("CHAT_SERVER_CONFIG", "/dev/null").stdin(Stdio::null());
     command
 }
 

@@ -13,6 +13,8 @@ use crate::cli::{Outcome, outcome, outcome_with_input};
 pub fn command(database: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.env_clear().env("TZ", "UTC").stdin(Stdio::null());
+    // That of this machine is none of a test's business.
+    command.env("CHAT_SERVER_CONFIG", "/dev/null");
     command.arg("--db").arg(database).args(arguments);
     command
 }

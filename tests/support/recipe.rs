@@ -19,6 +19,12 @@ use super::cli::{Home, Outcome, outcome};
 use super::page::{Block, Names, blocks, fits};
 use super::support::Server;
 
+/// Who is no user of the server, but may read and write its database.
+pub const OPERATOR: &str = "operator";
+
+/// Who has another machine, and a database there.
+pub const SUCCESSOR: &str = "successor";
+
 /// A test for each recipe of `PAGE`, and the list of them, `TESTED`. What is named in brackets has
 /// to be on the machine.
 macro_rules! recipes {
@@ -75,7 +81,11 @@ impl Recipe {
         let own: Vec<Block> = own.cloned().collect();
         let mut homes = BTreeMap::new();
         for user in own.iter().filter_map(|block| block.attribute("as")) {
-            homes.entry(user.to_owned()).or_insert_with(|| Home::of(user, server.address()));
+            let new = || match user {
+                OPERATOR | SUCCESSOR => Home::new(server.address()),
+                user => Home::of(user, server.address()),
+            };
+            homes.entry(user.to_owned()).or_insert_with(new);
         }
         let (files, left): (Vec<Block>, Vec<Block>) =
             own.into_iter().partition(|block| block.attribute("file").is_some());
@@ -181,6 +191,22 @@ impl Recipe {
         self.take_text().expect("a block of text is next").text
     }
 
+    /// What a name in angle brackets has stood for.
+    pub fn name(&self, name: &str) -> &str {
+        self.names.get(name).unwrap_or_else(|| panic!("nothing was printed for <{name}>"))
+    }
+
+    /// Stops the server, and takes its database away.
+    pub fn begin_anew(&mut self) {
+        self.server.stop();
+        for suffix in ["", ".lock"] {
+            let path = format!("{}{suffix}", self.server.database().display());
+            std::fs::remove_file(path).expect("a file of the server");
+        }
+        let left = std::fs::read_dir(self.server.folder()).expect("a folder").count();
+        assert_eq!(left, 0, "nothing is left of the database");
+    }
+
     /// Everything the page has on this recipe was run.
     pub fn finish(self) {
         assert!(self.left.is_empty(), "the test has left out {:?}", self.left);
@@ -215,7 +241,11 @@ impl Recipe {
         let others = std::env::var_os("PATH").unwrap_or_default();
         let folders = [home.path().join("bin"), binaries.to_owned()];
         let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&others)));
-        command.env("PATH", path.expect("a path")).env("CHAT_SERVER_DB", self.server.database());
+        let database = match user {
+            SUCCESSOR => home.path().join("chat.sqlite"),
+            _ => self.server.database(),
+        };
+        command.env("PATH", path.expect("a path")).env("CHAT_SERVER_DB", database);
         command.current_dir(home.path());
         command
     }

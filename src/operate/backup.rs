@@ -1,0 +1,212 @@
+//! `backup`: whole copies of the database, once or again and again.
+
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::arguments::BackupArguments;
+use super::failure::{Exit, Failure};
+use super::open;
+use super::output::Output;
+use super::progress::Progress;
+use super::stop::Stop;
+use crate::model::Timestamp;
+use crate::store::{self, Copy, OpenError, Reading};
+
+/// The name of a backup in a folder ends so, after the database's name and the time.
+const SUFFIX: &str = ".sqlite";
+/// How long the time is in that name: `20261124T171500Z`.
+const TIME_BYTES: usize = 16;
+
+/// Makes a backup, or one after another.
+pub(super) fn run(db: &Path, arguments: &BackupArguments, output: Output) -> Result<(), Failure> {
+    let stop = Stop::listen()?;
+    let folder = arguments.to.is_dir().then(|| Folder::new(db, &arguments.to)).transpose()?;
+    let schedule = Schedule { db, stop, folder, arguments };
+    match (arguments.every, &schedule.folder) {
+        (None, _) => match schedule.make()? {
+            Some(copy) => told(&copy, output),
+            None => Err(Failure::new(Exit::Interrupted, "interrupted")),
+        },
+        (Some(every), Some(_)) => schedule.run(every, output),
+        (Some(_), None) => Err(Failure::new(
+            Exit::NoInput,
+            format!("{} is no folder", arguments.to.display()),
+        )
+        .hint("with --every give a folder that exists: each backup in it is named after its time")),
+    }
+}
+
+struct Schedule<'a> {
+    db: &'a Path,
+    stop: Stop,
+    folder: Option<Folder>,
+    arguments: &'a BackupArguments,
+}
+
+impl Schedule<'_> {
+    /// One now and then one at each turn. What fails is told and tried again at the next one; until
+    /// one has been made nothing is removed.
+    fn run(&self, every: Duration, output: Output) -> Result<(), Failure> {
+        let is_json = output.is_json;
+        drop(output);
+        loop {
+            let begun = Instant::now();
+            match self.make() {
+                Ok(Some(copy)) => told(&copy, Output::new(is_json))?,
+                Ok(None) => return Ok(()),
+                Err(failure) if is_json => failure.report_json(),
+                Err(failure) => failure.report(),
+            }
+            if self.stop.wait(every.saturating_sub(begun.elapsed())) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes one, and removes those that are one too many; `None` where it was asked to stop.
+    fn make(&self) -> Result<Option<Copy>, Failure> {
+        let to = match &self.folder {
+            Some(folder) => folder.next(),
+            None => self.arguments.to.clone(),
+        };
+        let source = Reading::open(self.db).map_err(|error| open::refused(&error))?;
+        let mut progress = Progress::new("backing up");
+        let copied = source.copy(&to, &mut |done, of| {
+            progress.at(done, Some(of));
+            if self.stop.wait(Duration::ZERO) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        let copy = match copied {
+            Ok(copy) => copy,
+            Err(OpenError::Stopped { .. }) => return Ok(None),
+            Err(error) => return Err(refused(&error)),
+        };
+        if let (Some(folder), Some(keep)) = (&self.folder, self.arguments.keep) {
+            folder.remove_all_but(keep as usize)?;
+        }
+        Ok(Some(copy))
+    }
+}
+
+/// The folder that backups of a database are in: `chat-20261124T171500Z.sqlite` of `chat.sqlite`.
+struct Folder {
+    path: PathBuf,
+    prefix: String,
+}
+
+impl Folder {
+    fn new(db: &Path, path: &Path) -> Result<Self, Failure> {
+        let db = store::resolve(db).map_err(|error| open::refused(&error))?;
+        let name = db.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(Self { path: path.to_owned(), prefix: format!("{name}-") })
+    }
+
+    fn next(&self) -> PathBuf {
+        let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%SZ");
+        self.path.join(format!("{}{now}{SUFFIX}", self.prefix))
+    }
+
+    /// Whether a name is one that [`Self::next`] gives.
+    fn is_ours(&self, name: &str) -> bool {
+        let Some(time) = name.strip_prefix(&self.prefix) else { return false };
+        let Some(time) = time.strip_suffix(SUFFIX) else { return false };
+        time.len() == TIME_BYTES
+            && time.bytes().enumerate().all(|(at, byte)| match at {
+                8 => byte == b'T',
+                15 => byte == b'Z',
+                _ => byte.is_ascii_digit(),
+            })
+    }
+
+    /// The names tell the times, so the oldest come first.
+    fn remove_all_but(&self, keep: usize) -> Result<(), Failure> {
+        let failed = |path: &Path, error| {
+            Failure::new(
+                Exit::Io,
+                format!("cannot remove old backups: {}: {error}", path.display()),
+            )
+        };
+        let mut ours = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(|error| failed(&self.path, error))? {
+            let entry = entry.map_err(|error| failed(&self.path, error))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if self.is_ours(&name) {
+                ours.push(entry.path());
+            } else if name.strip_suffix(".partial").is_some_and(|name| self.is_ours(name))
+                && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+            {
+                // Of a backup that was killed: nobody has it open.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        ours.sort();
+        let too_many = ours.len().saturating_sub(keep);
+        for path in &ours[..too_many] {
+            fs::remove_file(path).map_err(|error| failed(path, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
+    let Copy { path, bytes, content } = copy;
+    if output.is_json {
+        output.object(&json!({
+            "path": path,
+            "bytes": bytes,
+            "schema": content.schema,
+            "users": content.users,
+            "messages": content.messages,
+            "newest": content.newest,
+        }))?;
+    } else {
+        output.line(&format!(
+            "{}: {} messages, {} users, newest id {}, {bytes} bytes",
+            path.display(),
+            content.messages,
+            content.users,
+            content.newest.0
+        ))?;
+    }
+    output.finish()
+}
+
+fn refused(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Io { .. } => Failure::new(Exit::Io, error)
+            .hint("look for room and permission there; nothing was left under that name"),
+        OpenError::NotOurs { .. } => Failure::new(Exit::Data, error).hint(
+            "the copy was thrown away; `chat-server check` tells what is wrong with the database",
+        ),
+        error => open::refused(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_named_after_its_time_counts_as_a_backup() {
+        let folder = Folder { path: PathBuf::new(), prefix: "chat-".to_owned() };
+        let next = folder.next();
+        assert!(folder.is_ours(next.to_str().unwrap()), "{next:?}");
+        for other in [
+            "chat-before-the-move.sqlite",
+            "chat-20261124T171500Z.sqlite.partial",
+            "chat2-20261124T171500Z.sqlite",
+            "chat-2026-11-24T1715Z.sqlite",
+            "20261124T171500Z.sqlite",
+            "chat.sqlite",
+        ] {
+            assert!(!folder.is_ours(other), "{other}");
+        }
+    }
+}

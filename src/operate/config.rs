@@ -1,0 +1,219 @@
+//! `config`: shows what the server is set to and why, finds what is wrong with it, and prints a file
+//! to begin with. None of it touches the database.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::arguments::{ConfigCommand, ServeArguments};
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::serve;
+use super::settings::{self, Definition, Resolved, Setting, Source};
+use crate::configuration::{Kind, Value};
+
+/// How long a line of explanation in the example file may be.
+const COMMENT_COLUMNS: usize = 96;
+
+const EXAMPLE_HEADER: &str = "\
+# The configuration of chat-server. It is read from where --config or CHAT_SERVER_CONFIG says, else from
+# /etc/chat/server.toml. A variable of the environment goes before it, and an option of the command
+# line before both. What is commented out shows the default.
+#
+#   chat-server config check FILE     before it is used
+#   chat-server config show           every setting, and where it comes from
+";
+
+pub(super) fn run(
+    resolved: &Resolved,
+    command: &ConfigCommand,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Show(_) => show(resolved, output),
+        ConfigCommand::Check(check) => check_all(resolved, &check.serve, output),
+        ConfigCommand::Example => {
+            let mut output = output;
+            output.text(&example())?;
+            output.finish()
+        }
+    }
+}
+
+/// A setting as an object.
+#[derive(Serialize)]
+struct Shown<'a> {
+    key: &'a str,
+    value: Option<serde_json::Value>,
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    option: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+}
+
+/// A line a setting; as a whole it is a configuration file that sets just this.
+fn show(resolved: &Resolved, mut output: Output) -> Result<(), Failure> {
+    if output.is_json {
+        for setting in &resolved.settings {
+            output.object(&shown(setting))?;
+        }
+        return output.finish();
+    }
+    let lines: Vec<String> = resolved.settings.iter().map(line).collect();
+    let columns = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    for (line, setting) in lines.iter().zip(&resolved.settings) {
+        output.line(&format!("{line:columns$}  # {}", setting.source))?;
+    }
+    output.finish()
+}
+
+fn line(setting: &Setting) -> String {
+    match &setting.value {
+        Some(value) => format!("{} = {value}", setting.key),
+        None => format!("# {} is not set", setting.key),
+    }
+}
+
+fn shown(setting: &Setting) -> Shown<'_> {
+    let value = setting.value.as_ref().map(|value| match value {
+        Value::Text(text) => text.clone().into(),
+        Value::Number(number) => (*number).into(),
+        Value::Switch(switch) => (*switch).into(),
+        Value::List(texts) => texts.clone().into(),
+        Value::Other(_) => serde_json::Value::Null,
+    });
+    let mut shown = Shown {
+        key: &setting.key,
+        value,
+        source: "default",
+        option: None,
+        variable: None,
+        file: None,
+        line: None,
+    };
+    match &setting.source {
+        Source::Default => {}
+        Source::Flag(option) => (shown.source, shown.option) = ("option", Some(option.as_str())),
+        Source::Environment(variable) => {
+            (shown.source, shown.variable) = ("environment", Some(variable.as_str()));
+        }
+        Source::File { path, line } => {
+            (shown.source, shown.line) = ("file", Some(*line));
+            shown.file = Some(path.display().to_string());
+        }
+    }
+    shown
+}
+
+/// What the file says was checked when it was read; here is what only shows when the server starts.
+fn check_all(
+    resolved: &Resolved,
+    serve: &ServeArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Checked {
+        file: Option<String>,
+        valid: bool,
+    }
+    for (key, path) in written(resolved, serve) {
+        check_folder(key, path)?;
+    }
+    serve::check(serve)?;
+    let file = resolved.file.as_deref().map(|path| path.display().to_string());
+    if output.is_json {
+        output.object(&Checked { file, valid: true })?;
+    } else {
+        output.line(&match file {
+            Some(file) => format!("{file}: the configuration is valid"),
+            None => "there is no configuration file; what is set otherwise is valid".to_owned(),
+        })?;
+    }
+    output.finish()
+}
+
+/// The files that the server will write.
+fn written<'a>(
+    resolved: &'a Resolved,
+    serve: &'a ServeArguments,
+) -> impl Iterator<Item = (&'static str, &'a PathBuf)> {
+    let ready_file = serve.ready_file.iter().map(|path| ("ready_file", path));
+    std::iter::once(("db", &resolved.arguments.db)).chain(ready_file)
+}
+
+fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let problem = match (folder.is_dir(), path.is_dir()) {
+        (true, false) => return Ok(()),
+        (true, true) => format!("{key}: {} is a folder", path.display()),
+        (false, _) => format!("{key}: there is no folder {}", folder.display()),
+    };
+    Err(Failure::new(Exit::Configuration, problem)
+        .hint("give the path of a file in a folder that exists"))
+}
+
+/// A configuration file that sets nothing and explains everything.
+pub(super) fn example() -> String {
+    let definitions = settings::definitions();
+    definitions.iter().fold(EXAMPLE_HEADER.to_owned(), |mut text, definition| {
+        text.push('\n');
+        for line in wrapped(&definition.help()) {
+            text.push_str(&format!("# {line}\n"));
+        }
+        text.push_str(&commented(definition));
+        text
+    })
+}
+
+fn commented(definition: &Definition) -> String {
+    let key = &definition.key;
+    match (definition.default(), definition.kind) {
+        (Some(default), _) => format!("#{key} = {default}\n"),
+        (None, Kind::Text) => {
+            format!("# Not set.\n#{key} = {}\n", Value::Text(definition.placeholder()))
+        }
+        (None, _) => format!("# Not set.\n#{key} = {}\n", definition.placeholder()),
+    }
+}
+
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.len() - 1;
+        match lines[last].is_empty() {
+            true => lines[last].push_str(word),
+            false if lines[last].chars().count() + 1 + word.chars().count() > COMMENT_COLUMNS => {
+                lines.push(word.to_owned());
+            }
+            false => {
+                lines[last].push(' ');
+                lines[last].push_str(word);
+            }
+        }
+    }
+    if let Some(last) = lines.last_mut()
+        && !last.ends_with('.')
+    {
+        last.push('.');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn example_file_in_the_repository_is_the_one_that_is_printed() {
+        let stored = include_str!("../../contrib/server.toml");
+        assert_eq!(stored, example(), "chat-server config example > contrib/server.toml");
+    }
+}

@@ -1,0 +1,62 @@
+//! `restore`: makes the database of a backup.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::arguments::RestoreArguments;
+use super::failure::Failure;
+use super::open;
+use super::output::Output;
+use super::progress::Progress;
+use super::stop::Stop;
+use crate::store::{self, Copy, OldSessions};
+
+/// Puts a backup in the place of `db`, where there must be nothing.
+pub(super) fn run(
+    db: &Path,
+    arguments: &RestoreArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let stop = Stop::listen()?;
+    let sessions = if arguments.keep_sessions { OldSessions::Keep } else { OldSessions::End };
+    let mut progress = Progress::new("restoring");
+    let Copy { path, bytes, content } =
+        store::restore(&arguments.backup, db, sessions, &mut |done, of| {
+            progress.at(done, Some(of));
+            if stop.wait(Duration::ZERO) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .map_err(|error| open::refused(&error))?;
+    drop(progress);
+    if output.is_json {
+        output.object(&json!({
+            "path": path,
+            "bytes": bytes,
+            "schema": content.schema,
+            "users": content.users,
+            "messages": content.messages,
+            "newest": content.newest,
+            "sessions_kept": arguments.keep_sessions,
+        }))?;
+    } else {
+        output.line(&format!(
+            "{}: {} messages, {} users; new messages are numbered from {} on; {}",
+            path.display(),
+            content.messages,
+            content.users,
+            content.newest.0 + 1,
+            if arguments.keep_sessions {
+                "sessions are kept"
+            } else {
+                "everybody has to log in again"
+            }
+        ))?;
+    }
+    output.finish()
+}

@@ -1,0 +1,390 @@
+//! What the server is set to, from all layers: what was typed, else the environment, else the
+//! configuration file, else the default. `clap`'s definition of [`ServeArguments`] (and of `--db`) is
+//! the one list of settings: the keys of the file, the environment, `config show` and the example
+//! file are all read off it. An option that is added there is a setting everywhere.
+
+use std::any::TypeId;
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fmt, iter};
+
+use clap::builder::OsStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
+
+use super::arguments::{self as operate, Arguments, ConfigCommand, ServeArguments};
+use crate::configuration::{Document, Entry, Kind, Problem, Value};
+
+/// The file that is read where none is named, if there is one.
+pub const FILE_DEFAULT: &str = "/etc/chat/server.toml";
+
+/// The commands that take the settings of `serve`: from the root, where nothing is the root itself.
+const COMMANDS: [&[&str]; 4] = [&[], &["serve"], &["config", "show"], &["config", "check"]];
+
+/// A command line, and what all layers make of it.
+pub struct Resolved {
+    /// What is to be done, and how.
+    pub arguments: Arguments,
+    /// Every setting, and where it comes from; only of use where `serve` or `config` is to be done.
+    pub settings: Vec<Setting>,
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
+    words: Vec<OsString>,
+}
+
+/// Why nothing can be made of it.
+pub enum Unresolved {
+    /// The words, or the environment; `--help` and `--version` are errors to `clap` too.
+    Words(clap::Error),
+    /// What is wrong with the configuration file: at least one thing.
+    File(Vec<Problem>),
+}
+
+impl Resolved {
+    /// Reads the command line, and the configuration file where the command has any use for it.
+    ///
+    /// # Errors
+    /// See [`Unresolved`].
+    pub fn of(words: &[OsString]) -> Result<Self, Unresolved> {
+        let typed = matched(Arguments::command(), words)?;
+        let (file, settings) = file(&typed.1)?;
+        let (matches, arguments) = matched(settings.apply(Arguments::command()), words)?;
+        let settings = self::settings(&matches, &settings);
+        Ok(Self { arguments, settings, file, words: words.to_vec() })
+    }
+
+    /// The same command line, with what the configuration file says by now.
+    ///
+    /// # Errors
+    /// See [`Unresolved`].
+    pub fn again(&self) -> Result<Self, Unresolved> {
+        Self::of(&self.words)
+    }
+}
+
+fn matched(command: Command, words: &[OsString]) -> Result<(ArgMatches, Arguments), Unresolved> {
+    let matches = Arguments::matches(command, words).map_err(Unresolved::Words)?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(Unresolved::Words)?;
+    Ok((matches, arguments))
+}
+
+/// The configuration file that is meant, and what it sets.
+fn file(typed: &Arguments) -> Result<(Option<PathBuf>, FileSettings), Unresolved> {
+    let checked = match &typed.command {
+        Some(operate::Command::Completions(_)) => return Ok((None, FileSettings::default())),
+        Some(operate::Command::Config(config)) => match &config.command {
+            ConfigCommand::Check(check) => check.file.as_ref(),
+            ConfigCommand::Example => return Ok((None, FileSettings::default())),
+            ConfigCommand::Show(_) => None,
+        },
+        _ => None,
+    };
+    let named = checked.or(typed.config.as_ref());
+    let path = named.map_or(Path::new(FILE_DEFAULT), PathBuf::as_path);
+    match (read(path).map_err(Unresolved::File)?, named) {
+        (Some(settings), _) => Ok((Some(path.to_owned()), settings)),
+        (None, None) => Ok((None, FileSettings::default())),
+        (None, Some(_)) => Err(Unresolved::File(vec![Problem {
+            path: path.to_owned(),
+            line: None,
+            what: "there is no such configuration file".to_owned(),
+            hint: Some("`chat-server config example` prints one to begin with".to_owned()),
+        }])),
+    }
+}
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    argument: Arg,
+    /// What it is called in the file.
+    pub key: String,
+    /// What it has to be there.
+    pub kind: Kind,
+}
+
+/// What something is set to, and where that comes from.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// What it is called in the file.
+    pub key: String,
+    /// What it is set to; nothing where it is not set, and has no default.
+    pub value: Option<Value>,
+    /// Where that comes from.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The command line: this option.
+    Flag(String),
+    /// The environment: this variable.
+    Environment(String),
+    /// The configuration file, at this line.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        line: usize,
+    },
+    /// Nothing was said.
+    Default,
+}
+
+/// What a configuration file sets: every key is known, and every value is accepted.
+#[derive(Debug, Default)]
+pub struct FileSettings {
+    path: PathBuf,
+    entries: Vec<(Definition, Entry)>,
+}
+
+/// Every setting there is, `db` first, else in the order of `--help`.
+pub fn definitions() -> Vec<Definition> {
+    let root = Arguments::command();
+    let db = root.get_arguments().find(|argument| argument.get_id() == "db").cloned();
+    let serve = ServeArguments::augment_args(Command::new("serve"));
+    let arguments: Vec<Arg> = serve.get_arguments().cloned().collect();
+    db.into_iter().chain(arguments).filter_map(Definition::of).collect()
+}
+
+/// What is set in the file at `path`; `None` where there is none.
+///
+/// # Errors
+/// Everything that is wrong with it: at least one thing.
+pub fn read(path: &Path) -> Result<Option<FileSettings>, Vec<Problem>> {
+    let Some(document) = Document::read(path).map_err(|problem| vec![problem])? else {
+        return Ok(None);
+    };
+    let definitions = definitions();
+    let keys: Vec<&str> = definitions.iter().map(|definition| definition.key.as_str()).collect();
+    let mut problems = Vec::new();
+    for table in &document.root.tables {
+        let known = keys.contains(&table.name.as_str());
+        problems.push(if known {
+            document.problem(table.line, format!("{} is no table", table.name))
+        } else {
+            document.unknown(table.line, &table.name, &keys)
+        });
+    }
+    let mut entries = Vec::new();
+    for entry in document.root.entries.iter() {
+        let Some(definition) = definitions.iter().find(|known| known.key == entry.key) else {
+            problems.push(document.unknown(entry.line, &entry.key, &keys));
+            continue;
+        };
+        match definition.check(&entry.value) {
+            Ok(()) => entries.push((definition.clone(), entry.clone())),
+            Err(why) => {
+                let what = format!("{} = {}: {why}", entry.key, entry.value);
+                problems.push(document.problem(entry.line, what).hint(definition.hint()));
+            }
+        }
+    }
+    problems.sort_by_key(|problem| problem.line);
+    match problems.is_empty() {
+        true => Ok(Some(FileSettings { path: path.to_owned(), entries })),
+        false => Err(problems),
+    }
+}
+
+impl FileSettings {
+    /// The command line's definition, with what the file sets as the defaults.
+    pub fn apply(&self, command: Command) -> Command {
+        COMMANDS.iter().fold(command, |command, path| self.apply_to(command, path))
+    }
+
+    fn apply_to(&self, command: Command, path: &[&str]) -> Command {
+        if let Some((name, below)) = path.split_first() {
+            return command.mut_subcommand(name, |command| self.apply_to(command, below));
+        }
+        self.entries.iter().fold(command, |command, (definition, entry)| {
+            let id = definition.argument.get_id().clone();
+            // `--db` is defined once, for all commands.
+            if !command.get_arguments().any(|argument| *argument.get_id() == id) {
+                return command;
+            }
+            let words = definition.kind.words(&entry.value).unwrap_or_default();
+            let words = words.into_iter().map(OsStr::from);
+            command.mut_arg(id, |argument| argument.default_values(words))
+        })
+    }
+
+    fn line(&self, key: &str) -> Option<usize> {
+        let entry = self.entries.iter().find(|(definition, _)| definition.key == key);
+        entry.map(|(_, entry)| entry.line)
+    }
+}
+
+/// Every setting, as the matched command line has it; `file` is what was applied to its definition.
+pub fn settings(matches: &ArgMatches, file: &FileSettings) -> Vec<Setting> {
+    let mut innermost = matches;
+    while let Some((_, below)) = innermost.subcommand() {
+        innermost = below;
+    }
+    let of = |definition: &Definition| {
+        let id = definition.argument.get_id().as_str();
+        // What another command than `serve` leaves out stands where its own options do.
+        let at = iter::once(innermost).chain(iter::once(matches));
+        let mut at = at.filter(|matches| matches.try_contains_id(id).is_ok());
+        let found = at.next();
+        let value = found.and_then(|matches| definition.value(matches));
+        let source = found.and_then(|matches| matches.value_source(id));
+        Setting { key: definition.key.clone(), value, source: definition.source(source, file) }
+    };
+    definitions().iter().map(of).collect()
+}
+
+impl Definition {
+    /// `None` for what is no setting, like `--help`.
+    fn of(argument: Arg) -> Option<Self> {
+        let key = argument.get_long()?.replace('-', "_");
+        let kind = kind(&argument);
+        Some(Self { argument, key, kind })
+    }
+
+    /// What it is for, as `--help` has it.
+    pub fn help(&self) -> String {
+        self.argument.get_help().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// The option of the command line.
+    pub fn option(&self) -> String {
+        format!("--{}", self.argument.get_long().unwrap_or_default())
+    }
+
+    /// The variable of the environment.
+    pub fn variable(&self) -> Option<String> {
+        self.argument.get_env().map(|name| name.to_string_lossy().into_owned())
+    }
+
+    /// What it is where nothing is said.
+    pub fn default(&self) -> Option<Value> {
+        let words = self.argument.get_default_values().iter();
+        let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        match (words.is_empty(), self.kind) {
+            (true, Kind::Switch) => Some(Value::Switch(false)),
+            (true, _) => None,
+            (false, kind) => Some(kind.value(&words)),
+        }
+    }
+
+    /// What stands for its value in `--help`.
+    pub fn placeholder(&self) -> String {
+        let names = self.argument.get_value_names().unwrap_or_default();
+        names.first().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Whether the value is accepted: by its kind, and by the parser of the option itself.
+    fn check(&self, value: &Value) -> Result<(), String> {
+        let words = self.kind.words(value);
+        let words = words.ok_or_else(|| format!("it has to be {}", self.kind.described()))?;
+        if self.kind == Kind::Switch {
+            return Ok(());
+        }
+        let command = Command::new("check").no_binary_name(true).arg(self.argument.clone());
+        let given = words.iter().map(|word| format!("{}={word}", self.option()));
+        match command.try_get_matches_from(given) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(reason(&error)),
+        }
+    }
+
+    /// What it is set to, however it was said.
+    fn value(&self, matches: &ArgMatches) -> Option<Value> {
+        let id = self.argument.get_id().as_str();
+        if self.kind == Kind::Switch {
+            return matches.get_one(id).copied().map(Value::Switch);
+        }
+        let words = matches.get_raw(id)?;
+        let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+        Some(self.kind.value(&words))
+    }
+
+    fn hint(&self) -> String {
+        format!("{} is: {}", self.key, self.help())
+    }
+
+    fn source(&self, source: Option<ValueSource>, file: &FileSettings) -> Source {
+        match source {
+            Some(ValueSource::CommandLine) => Source::Flag(self.option()),
+            Some(ValueSource::EnvVariable) => {
+                Source::Environment(self.variable().unwrap_or_default())
+            }
+            _ => match file.line(&self.key) {
+                Some(line) => Source::File { path: file.path.clone(), line },
+                None => Source::Default,
+            },
+        }
+    }
+}
+
+fn kind(argument: &Arg) -> Kind {
+    let parsed = argument.get_value_parser().type_id();
+    let is = |types: &[TypeId]| types.iter().any(|known| parsed == *known);
+    let numbers =
+        [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    match argument.get_action() {
+        ArgAction::Append => Kind::List,
+        _ if is(&numbers) => Kind::Number,
+        _ if is(&[TypeId::of::<bool>()]) => Kind::Switch,
+        _ => Kind::Text,
+    }
+}
+
+/// Why `clap` does not take a value: what its parser said, or what it would have taken.
+fn reason(error: &clap::Error) -> String {
+    if let Some(source) = error.source() {
+        return source.to_string();
+    }
+    match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
+            format!("it has to be one of {}", valid.join(", "))
+        }
+        (ErrorKind::InvalidValue, _) => "it cannot be empty".to_owned(),
+        _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// For people.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(option) => formatter.write_str(option),
+            Self::Environment(variable) => formatter.write_str(variable),
+            Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
+            Self::Default => formatter.write_str("default"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_has_an_option_a_variable_and_a_text_and_its_default_is_accepted() {
+        let definitions = definitions();
+        assert!(definitions.len() > 10);
+        for definition in definitions {
+            let variable = definition.variable().unwrap_or_default();
+            assert!(variable.starts_with("CHAT_SERVER_"), "{}: {variable}", definition.key);
+            assert!(!definition.help().is_empty(), "{}", definition.key);
+            if let Some(default) = definition.default() {
+                assert_eq!(definition.check(&default), Ok(()), "{}", definition.key);
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_is_in_the_page_of_the_configuration_with_its_default() {
+        let page = include_str!("../../docs/configuration.md");
+        for definition in definitions() {
+            let default = definition.default().map_or("not set".to_owned(), |it| format!("`{it}`"));
+            let row = format!("\n| `{}` | {default} | ", definition.key);
+            assert!(page.contains(&row), "docs/configuration.md lacks {row:?}");
+        }
+    }
+}

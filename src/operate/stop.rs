@@ -1,0 +1,42 @@
+//! SIGTERM and SIGINT for commands that take long: what is under way is broken off tidily.
+
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::failure::{Exit, Failure};
+
+/// Knows whether the process was asked to stop. Asked a second time, it ends at once.
+pub(super) struct Stop {
+    asked: Receiver<()>,
+}
+
+impl Stop {
+    /// From now on signals are for this.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let failed =
+            |error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}"));
+        let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+        let (sender, asked) = mpsc::channel();
+        let listen = move || {
+            let mut times = 0;
+            for signal in signals.forever() {
+                times += 1;
+                if times > 1 {
+                    std::process::exit(128 + signal);
+                }
+                let _ = sender.send(());
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(failed)?;
+        Ok(Self { asked })
+    }
+
+    /// Waits so long, or until it is asked; tells whether it was.
+    pub(super) fn wait(&self, time: Duration) -> bool {
+        self.asked.recv_timeout(time).is_ok()
+    }
+}
