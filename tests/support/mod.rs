@@ -53,6 +53,12 @@ impl Server {
         Self { child, address, folder, options }
     }
 
+    /// Starts a server by a command that names `chat.sqlite` in `folder` as its database.
+    pub fn start_command(mut command: Command, folder: TempDir) -> Self {
+        let (child, address) = spawn_command(&mut command);
+        Self { child, address, folder, options: Vec::new() }
+    }
+
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
     pub fn start_with_users(count: usize) -> Self {
         let mut server = Self::start();
@@ -184,15 +190,14 @@ pub fn server_command(database: &Path) -> Command {
 }
 
 fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
-    start_and_find(server_command(database).args(options))
+    spawn_command(server_command(database).args(options))
 }
 
-/// Starts a server, and tells where it listens.
-pub fn start_and_find(command: &mut Command) -> (Child, SocketAddr) {
+fn spawn_command(command: &mut Command) -> (Child, SocketAddr) {
     try_start(command).unwrap_or_else(|line| panic!("no address in {line:?}"))
 }
 
-/// [`start_and_find`], or what it says instead.
+/// Starts a server, and tells where it listens; or what it says instead.
 pub fn try_start(command: &mut Command) -> Result<(Child, SocketAddr), String> {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
