@@ -21,7 +21,7 @@ use std::thread;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
-use support::{PATIENCE, Random, Wire, scaled, server_command, try_start};
+use support::{PATIENCE, Random, Wire, scaled, server_command};
 
 /// Clients that send at the same time.
 const CLIENTS: usize = 8;
@@ -164,7 +164,11 @@ impl Session {
         // server does not start.
         let mut complaints = tempfile::tempfile().unwrap();
         command.envs(self.environment.iter().cloned()).stderr(complaints.try_clone().unwrap());
-        let (child, address) = try_start(&mut command).unwrap_or_else(|_| {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| {
             let mut said = String::new();
             complaints.rewind().unwrap();
             complaints.read_to_string(&mut said).unwrap();
