@@ -18,12 +18,46 @@ pub(super) fn run(
     mut output: Output,
 ) -> Result<(), Failure> {
     let name = name(&arguments.name)?;
-    let question = format!("delete the user {name}, and keep the name and the messages?");
-    confirm(&question, arguments.yes)?;
-    let sessions = change(db, &Request::UserDelete { name: name.clone() })?;
+    let kept = if arguments.purge {
+        "and every message from and to the user"
+    } else {
+        "and keep the name and the messages"
+    };
+    confirm(&format!("delete the user {name}, {kept}?"), arguments.yes)?;
+    let mut door = Door::open(db, Missing::Refuse)?;
+    let sessions = match is_deleted(&mut door, &name)? && arguments.purge {
+        // It was begun before.
+        true => 0,
+        false => change(&mut door, &Request::UserDelete { name: name.clone() })?,
+    };
+    // Nobody can write to the user any more: what is purged now is all there will ever be.
+    let purged = arguments.purge.then(|| purge(&mut door, &name)).transpose()?;
     if output.is_json {
-        output.object(&json!({"name": name, "ended": sessions}))?;
+        let messages = purged.map(|purged| purged.messages);
+        output.object(&json!({"name": name, "ended": sessions, "purged": messages}))?;
     }
     output.note(&format!("{name} is deleted, {}", ended(sessions)))?;
+    if let Some(purged) = purged.filter(|_| !output.is_json) {
+        purged.tell(&mut output)?;
+    }
     output.finish()
+}
+
+fn is_deleted(door: &mut Door, name: &UserName) -> Result<bool, Failure> {
+    match door.ask(&Request::UserShow { name: name.clone() })? {
+        Answer::UserDetails(details) => Ok(details.user.state == State::Deleted),
+        answer => Err(unexpected(&answer)),
+    }
+}
+
+/// Removes the messages of a deleted user and then what is left of the user.
+fn purge(door: &mut Door, name: &UserName) -> Result<Purged, Failure> {
+    let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
+    let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };
+    let mut progress = Progress::new("purging");
+    let purged =
+        message::purge_all(door, &purge, false, &mut |messages| progress.at(messages as u64, None))?;
+    drop(progress);
+    change(door, &Request::UserRemove { name: name.clone() })?;
+    Ok(purged)
 }
