@@ -13,6 +13,7 @@ mod confirm;
 mod door;
 pub mod failure;
 mod healthcheck;
+mod message;
 mod open;
 mod output;
 mod progress;
@@ -71,6 +72,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
     match &arguments.command {
         None => serve::run(resolved, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(resolved, serve),
+        Some(Command::Message(message)) => message::run(db, &message.command, output()),
         Some(Command::Backup(backup)) => backup::run(db, backup, output()),
         Some(Command::Restore(restore)) => restore::run(db, restore, output()),
         Some(Command::Check(check)) => check::run(db, check, output()),

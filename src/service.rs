@@ -9,6 +9,7 @@ mod administration;
 mod hashers;
 mod hub;
 mod messages;
+mod purge;
 mod responder;
 mod seed;
 mod sessions;

@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod messages;
 mod migrations;
+mod purge;
 mod readers;
 mod reading;
 mod restore;
@@ -37,6 +38,7 @@ pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
 pub use migrations::Upgrade;
+pub use purge::{Found, Part, Purge};
 pub use reading::Reading;
 pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
 pub use sessions::{

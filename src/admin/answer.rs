@@ -30,6 +30,26 @@ pub enum Answer {
         /// There are more after these.
         more: bool,
     },
+    /// A step of purging was done.
+    Purged {
+        /// How many messages are gone.
+        messages: usize,
+        /// How many would have fitted, and are still to be read by somebody.
+        unread: usize,
+        /// Up to where it has looked.
+        upto: MessageId,
+        /// There is more after that.
+        more: bool,
+    },
+    /// What became of the remains of a purge.
+    RemainsPurged {
+        /// The log is empty: nobody was reading it.
+        log_emptied: bool,
+        /// The file was written anew.
+        compacted: bool,
+        /// How long the file is.
+        bytes: u64,
+    },
     /// All that is known of a user.
     UserDetails(Box<UserDetails>),
     /// Some of the sessions.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DisplayName, Password, SessionId, UserName};
+use super::purge::{Compact, Purge};
+use crate::model::{DisplayName, MessageId, Password, SessionId, UserName};
 
 /// The most users that are created at once: hashing their passwords takes a while.
 pub const SEED_USERS_MAX: usize = 1_000;
@@ -82,6 +83,20 @@ pub enum Request {
     Stats,
     /// Write a little, durably, and read it back.
     Probe,
+    /// A step of purging messages: those that fit among the next so many.
+    MessagePurge {
+        /// Which.
+        purge: Purge,
+        /// Go on after this one.
+        after: MessageId,
+        /// Only count them.
+        dry_run: bool,
+    },
+    /// After purging: leave nothing of it in the log and in the unused parts of the file.
+    PurgeRemains {
+        /// How thoroughly.
+        compact: Compact,
+    },
 }
 
 /// Which sessions are meant.

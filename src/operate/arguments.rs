@@ -20,7 +20,10 @@ pub use administration::{
     SessionRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
     UserName, UserPasswdArguments, UserRenameArguments,
 };
-pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
+pub use storage::{
+    BackupArguments, CheckArguments, MessageArguments, MessageCommand, MessagePurgeArguments,
+    RestoreArguments,
+};
 
 use super::failure::Exit;
 use crate::catalogue::Language;
@@ -71,6 +74,8 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Take messages out of the log, also while the server runs.
+    Message(MessageArguments),
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),
     /// Add several users at once: those of a file, or the five of the seed.

@@ -22,6 +22,10 @@ impl Service {
             Request::UserAdd { user } => self.add_user(user, asker),
             Request::Seed { users } => self.seed_users(users, asker),
             Request::UserList { after } => self.list_users(after, asker),
+            Request::MessagePurge { purge, after, dry_run } => {
+                self.purge_messages(purge, after, dry_run, asker);
+            }
+            Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
             Request::UserShow { name } => self.show_user(name, asker),
             Request::UserPasswd { name, password } => self.set_password(name, password, asker),
             Request::UserDisable { name } => self.disable_user(name, asker),
@@ -69,7 +73,7 @@ fn unknown_user(name: &UserName) -> Refusal {
 }
 
 /// What is said of a request that the store could not do.
-fn failure(error: StoreError) -> Refusal {
+pub(super) fn failure(error: StoreError) -> Refusal {
     let code = match error {
         StoreError::Busy => Code::Busy,
         StoreError::Full => Code::StorageFull,
