@@ -33,10 +33,10 @@ fn every_command_of_the_page_is_tested() {
 
 fn users(recipe: &mut Recipe) {
     recipe.run();
+    recipe.run();
     let login = format!("echo {} | chat-cli auth build", recipe.name("password of build"));
     recipe.done(OPERATOR, &login);
     recipe.done(OPERATOR, "chat-cli logout");
-    recipe.run();
     recipe.run();
     recipe.done(OPERATOR, "echo another one | chat-cli auth ada");
     recipe.run();
@@ -88,7 +88,7 @@ fn json(recipe: &mut Recipe) {
 fn page_has_every_field_of_every_object() {
     let server = Server::start();
     server.log_in("neko");
-    server.connect().done(&format!(r#"ack {} {{"upto": 0}}"#, server.log_in("neko")));
+    server.connect().done(format!(r#"ack {} {{"upto": 0}}"#, server.log_in("neko")));
     for (command, arguments) in [
         ("`user list`", &["user", "list"][..]),
         ("`user show`", &["user", "show", "neko"]),
@@ -123,7 +123,10 @@ fn page_has_every_exit_code() {
     for &exit in Exit::ALL {
         // Those that the commands of this page cannot end with.
         if !matches!(exit, Exit::Exists | Exit::OutputClosed) {
-            assert!(table.contains(&format!("| {} | ", exit.code())), "{exit:?} is not on the page");
+            assert!(
+                table.contains(&format!("| {} | ", exit.code())),
+                "{exit:?} is not on the page"
+            );
         }
     }
 }

@@ -4,14 +4,20 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{change, ended, name};
+use super::{change_over, ended, name, unexpected};
+use crate::admin::answer::{Answer, State};
+use crate::admin::purge::{Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
+use crate::model::UserName;
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
+use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
+use crate::operate::message::{self, Purged};
 use crate::operate::output::Output;
+use crate::operate::progress::Progress;
 
-/// Leaves of a user the name and the messages.
+/// Leaves of a user the name and the messages; or nothing.
 pub(super) fn run(
     db: &Path,
     arguments: &UserDeleteArguments,
@@ -25,10 +31,11 @@ pub(super) fn run(
     };
     confirm(&format!("delete the user {name}, {kept}?"), arguments.yes)?;
     let mut door = Door::open(db, Missing::Refuse)?;
-    let sessions = match is_deleted(&mut door, &name)? && arguments.purge {
-        // It was begun before.
-        true => 0,
-        false => change(&mut door, &Request::UserDelete { name: name.clone() })?,
+    let is_begun = arguments.purge && is_deleted(&mut door, &name)?;
+    let sessions = if is_begun {
+        0
+    } else {
+        change_over(&mut door, &Request::UserDelete { name: name.clone() })?
     };
     // Nobody can write to the user any more: what is purged now is all there will ever be.
     let purged = arguments.purge.then(|| purge(&mut door, &name)).transpose()?;
@@ -38,7 +45,8 @@ pub(super) fn run(
     }
     output.note(&format!("{name} is deleted, {}", ended(sessions)))?;
     if let Some(purged) = purged.filter(|_| !output.is_json) {
-        purged.tell(&mut output)?;
+        output.line(&format!("{} messages purged", purged.messages))?;
+        message::tell_of_remains(&purged, &mut output)?;
     }
     output.finish()
 }
@@ -55,9 +63,9 @@ fn purge(door: &mut Door, name: &UserName) -> Result<Purged, Failure> {
     let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
     let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };
     let mut progress = Progress::new("purging");
-    let purged =
-        message::purge_all(door, &purge, false, &mut |messages| progress.at(messages as u64, None))?;
-    drop(progress);
-    change(door, &Request::UserRemove { name: name.clone() })?;
+    let mut on_progress = |messages: usize| progress.at(messages as u64, None);
+    let mut purged = message::step_through(door, &purge, false, &mut on_progress)?;
+    change_over(door, &Request::UserRemove { name: name.clone() })?;
+    message::purge_remains(door, false, &mut purged)?;
     Ok(purged)
 }
