@@ -45,7 +45,8 @@ pub(super) fn run(
     }
     output.note(&format!("{name} is deleted, {}", ended(sessions)))?;
     if let Some(purged) = purged.filter(|_| !output.is_json) {
-        output.line(&format!("{} messages purged", purged.messages))?;
+        let plural = if purged.messages == 1 { "" } else { "s" };
+        output.line(&format!("{} message{plural} purged", purged.messages))?;
         message::tell_of_remains(&purged, &mut output)?;
     }
     output.finish()
