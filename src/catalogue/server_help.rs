@@ -151,8 +151,8 @@ pub const HELP: &Help = &[
         "Ganti nama user; pesan, kursor, dan sesi tetap",
     ),
     (
-        "Delete a user; the messages stay, and nobody can take the name",
-        "Hapus user; pesannya tetap ada, dan namanya tidak bisa dipakai orang lain",
+        "Delete a user; the messages stay, and nobody can take the name, but with --purge",
+        "Hapus user; pesannya tetap ada dan namanya tidak bisa dipakai lagi, kecuali dengan --purge",
     ),
     ("The name of the user", "Nama user"),
     (
@@ -173,6 +173,10 @@ pub const HELP: &Help = &[
     ),
     ("The name from now on", "Nama yang baru"),
     ("Do not ask", "Jangan bertanya"),
+    (
+        "Remove all messages from and to the user as well, and free the name",
+        "Buang juga semua pesan dari dan untuk user itu, dan bebaskan namanya",
+    ),
     // session
     ("Show the sessions that have not ended", "Tampilkan sesi yang belum berakhir"),
     (
@@ -385,11 +389,13 @@ Contoh:
 Examples:
   chat-server user delete alice            asks first
   chat-server user delete alice --yes      for scripts
+  chat-server user delete alice --purge    removes all messages from and to her, and frees the name
 ",
         id: "\
 Contoh:
   chat-server user delete alice            bertanya dulu
   chat-server user delete alice --yes      untuk skrip
+  chat-server user delete alice --purge    semua pesan dari dan untuknya dibuang, namanya bebas lagi
 ",
     }
     session_list_examples {

@@ -40,7 +40,7 @@ pub enum UserCommand {
     /// Give a user another name; messages, cursors and sessions stay.
     #[command(after_help = server_help::user_rename_examples())]
     Rename(UserRenameArguments),
-    /// Delete a user; the messages stay, and nobody can take the name.
+    /// Delete a user; the messages stay, and nobody can take the name, but with --purge.
     #[command(after_help = server_help::user_delete_examples())]
     Delete(UserDeleteArguments),
 }
@@ -93,6 +93,9 @@ pub struct UserDeleteArguments {
     /// The name of the user.
     #[arg(value_hint = ValueHint::Username)]
     pub name: String,
+    /// Remove all messages from and to the user as well, and free the name.
+    #[arg(long)]
+    pub purge: bool,
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
