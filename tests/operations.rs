@@ -30,6 +30,10 @@ recipes! {
     upgrade []
     downgrade []
     sound []
+    leaver []
+    leaked []
+    well []
+    retention []
 }
 
 #[test]
@@ -106,6 +110,49 @@ fn sound(recipe: &mut Recipe) {
         .and_then(|file| file.write_all_at(&[0x5a; 4096], 4096 * 2))
         .expect("damage");
     assert!(recipe.run_again(65).contains("is damaged"));
+}
+
+fn leaver(recipe: &mut Recipe) {
+    recipe.log_in("robo");
+    recipe.log_in("neko");
+    recipe.done("robo", "chat-cli send neko farewell");
+    recipe.run();
+    assert_eq!(recipe.sh("robo", "chat-cli unread").code, 77);
+    assert_eq!(recipe.sh("robo", "echo cytus | chat-cli auth robo").code, 67);
+    assert_eq!(recipe.sh("neko", "chat-cli send robo hai").code, 67);
+    assert_eq!(recipe.done("neko", "chat-cli inbox --raw"), "farewell\n");
+    assert_eq!(recipe.sh(OPERATOR, "echo x | chat-server user add robo").code, 65);
+}
+
+fn leaked(recipe: &mut Recipe) {
+    recipe.log_in("robo");
+    recipe.run();
+    assert_eq!(recipe.sh("robo", "chat-cli whoami").code, 77);
+    let auth = format!("echo {} | chat-cli auth robo", recipe.name("new password"));
+    assert_eq!(recipe.sh("robo", "echo cytus | chat-cli auth robo").code, 77);
+    recipe.done("robo", &auth);
+}
+
+fn well(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.done("neko", "chat-cli send neko hai");
+    recipe.run();
+    recipe.server.stop();
+    assert_eq!(recipe.sh(OPERATOR, "chat-server healthcheck").code, 69);
+}
+
+fn retention(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.done("neko", "seq 4 | chat-cli send neko --lines; chat-cli ack 3");
+    // The first two, as if a year had gone by.
+    recipe.server.stop();
+    let database = rusqlite::Connection::open(recipe.server.database()).expect("opens");
+    let earlier = "UPDATE messages SET sent_at = sent_at - 366 * 86400000 WHERE id <= 2";
+    assert_eq!(database.execute(earlier, []), Ok(2));
+    drop(database);
+    recipe.server.start_again_at_its_address();
+    recipe.run();
+    assert_eq!(recipe.server.query("select id from v1_messages"), ["3", "4"]);
 }
 
 #[test]
