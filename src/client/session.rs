@@ -7,6 +7,7 @@ use super::address::ServerAddress;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::state_folder::StateFolder;
+use crate::catalogue::client;
 use crate::model::{Token, UserName};
 use crate::protocol::refusal::Code;
 
@@ -63,10 +64,8 @@ pub fn load_from(
     match parse(&bytes, address) {
         Some(session) => Ok(Some(session)),
         None => {
-            let path = folder.path_of(&name);
-            let message = format!("{} is damaged", path.display());
-            Err(Failure::trouble(Exit::LocalFile, message)
-                .with_hint("log in again with `chat-cli auth USER`"))
+            let message = client::session_file_damaged(folder.path_of(&name).display());
+            Err(Failure::trouble(Exit::LocalFile, message).with_hint(client::log_in_again()))
         }
     }
 }

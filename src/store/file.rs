@@ -67,6 +67,20 @@ impl DatabaseFile {
         with_suffix(&self.path, "-wal")
     }
 
+    /// How much room the file and its log take, and how much is left beside them.
+    pub(super) fn room(&self) -> io::Result<Room> {
+        let wal = match fs::metadata(self.log_path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            found => found?.len(),
+        };
+        let system = rustix::fs::statvfs(&self.path)?;
+        Ok(Room {
+            database: fs::metadata(&self.path)?.len(),
+            wal,
+            available: system.f_bavail * system.f_frsize,
+        })
+    }
+
     /// Which files SQLite has open now.
     pub(super) fn identity(&self) -> io::Result<Identity> {
         let wal = self.log_path();
@@ -74,6 +88,17 @@ impl DatabaseFile {
         let found = (identity(&self.path)?, identity(&wal)?);
         Ok(Identity { path: self.path.clone(), wal, found })
     }
+}
+
+/// How much room a database takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The file.
+    pub database: u64,
+    /// The write-ahead log beside it. It keeps its size when it has been folded in.
+    pub wal: u64,
+    /// What the file system has left for this process.
+    pub available: u64,
 }
 
 /// Which files were opened. An open file that was renamed or removed takes writes as if nothing

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 
 use super::parse_time;
 
@@ -48,6 +48,7 @@ pub enum UserCommand {
 #[derive(Debug, Args)]
 pub struct UserName {
     /// The name of the user.
+    #[arg(value_hint = ValueHint::Username)]
     pub name: String,
 }
 
@@ -68,6 +69,7 @@ pub struct UserAddArguments {
 #[derive(Debug, Args)]
 pub struct UserPasswdArguments {
     /// The name of the user.
+    #[arg(value_hint = ValueHint::Username)]
     pub name: String,
     /// Make up a strong password, and print it, this once.
     #[arg(long)]
@@ -78,6 +80,7 @@ pub struct UserPasswdArguments {
 #[derive(Debug, Args)]
 pub struct UserRenameArguments {
     /// The name until now; it is free from then on.
+    #[arg(value_hint = ValueHint::Username)]
     pub old: String,
     /// The name from now on.
     pub new: String,
@@ -87,6 +90,7 @@ pub struct UserRenameArguments {
 #[derive(Debug, Args)]
 pub struct UserDeleteArguments {
     /// The name of the user.
+    #[arg(value_hint = ValueHint::Username)]
     pub name: String,
     /// Do not ask.
     #[arg(long, short)]
@@ -116,7 +120,7 @@ pub enum SessionCommand {
 #[derive(Debug, Args)]
 pub struct SessionListArguments {
     /// Those of this user only.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
 }
 
@@ -127,7 +131,7 @@ pub struct SessionRevokeArguments {
     /// The one of this number.
     pub id: Option<i64>,
     /// All of this user.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// All of everybody.
     #[arg(long)]
