@@ -3,6 +3,8 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/page.rs"]
 mod page;
 #[macro_use]
@@ -18,7 +20,7 @@ use std::process::{Child, Command, Stdio};
 
 use chat::operate::failure::Exit;
 use recipe::{OPERATOR, Recipe, assert_all_are_tested};
-use support::Wire;
+use support::{Server, Wire};
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../docs/operations.md");
@@ -161,6 +163,34 @@ fn page_has_every_exit_code() {
     for exit in Exit::ALL {
         let row = format!("| {} | ", exit.code());
         assert!(rows.iter().any(|line| line.starts_with(&row)), "{exit:?} is not on the page");
+    }
+}
+
+#[test]
+fn alerts_ask_for_metrics_that_there_are() {
+    let blocks = page::blocks(PAGE);
+    let rules = blocks.iter().find(|block| block.attribute("rules").is_some()).expect("rules");
+    let server = Server::start_with(&["--metrics", "127.0.0.1:0"]);
+    let metrics = http::get(server.monitor(), "/metrics").body;
+    let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+    let words = rules.text.split(|c| !is_part(c));
+    let asked: Vec<&str> =
+        words.filter(|word| word.starts_with("chat_") || word.starts_with("process_")).collect();
+    assert!(asked.len() >= 9, "{asked:?}");
+    for metric in asked {
+        let is_there = ["{", " "].iter().any(|end| metrics.contains(&format!("\n{metric}{end}")));
+        assert!(is_there, "there is no {metric}");
+    }
+    assert!(
+        metrics.contains("\nchat_rollbacks_total{reason=\"full\"} 0\n"),
+        "counted from the start"
+    );
+    if recipe::is_here("promtool") {
+        let path = server.folder().join("rules.yml");
+        fs::write(&path, &rules.text).expect("a file");
+        let checked = Command::new("promtool").args(["check", "rules"]).arg(&path).output();
+        let checked = checked.expect("promtool runs");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 }
 
