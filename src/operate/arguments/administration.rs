@@ -39,7 +39,7 @@ pub enum UserCommand {
     /// Give a user another name; messages, cursors and sessions stay.
     #[command(after_help = USER_RENAME_EXAMPLES)]
     Rename(UserRenameArguments),
-    /// Delete a user; the messages stay, and nobody can take the name.
+    /// Delete a user; the messages stay, and nobody can take the name, but with --purge.
     #[command(after_help = USER_DELETE_EXAMPLES)]
     Delete(UserDeleteArguments),
 }
@@ -92,6 +92,9 @@ pub struct UserDeleteArguments {
     /// The name of the user.
     #[arg(value_hint = ValueHint::Username)]
     pub name: String,
+    /// Remove all messages from and to the user as well, and free the name.
+    #[arg(long)]
+    pub purge: bool,
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
@@ -194,6 +197,7 @@ const USER_DELETE_EXAMPLES: &str = "\
 Examples:
   chat-server user delete alice            asks first
   chat-server user delete alice --yes      for scripts
+  chat-server user delete alice --purge    removes all messages from and to her, and frees the name
 ";
 
 const SESSION_LIST_EXAMPLES: &str = "\
