@@ -56,7 +56,9 @@ pub mod client_help;
 pub mod command_line;
 pub mod prompt;
 pub mod refusal;
+pub mod server;
 pub mod server_help;
+pub mod shared;
 pub mod shared_help;
 pub mod time;
 
@@ -181,6 +183,10 @@ mod tests {
         "command",
         "command_with_unread",
         "trace_classic",
+        "title_user",
+        "file",
+        "log",
+        "server",
     ];
 
     fn all() -> impl Iterator<Item = &'static Text> {
@@ -188,8 +194,10 @@ mod tests {
             client::TEXTS,
             client_help::TEXTS,
             command_line::TEXTS,
+            shared::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            server::TEXTS,
             server_help::TEXTS,
             shared_help::TEXTS,
             time::TEXTS,

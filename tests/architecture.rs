@@ -187,7 +187,7 @@ fn every_file_says_what_it_is_for_and_none_is_unsafe() {
 }
 
 /// Where nothing is said to a person but what the catalogue says.
-const SPEAK_BY_CATALOGUE: &[&str] = &["client", "completion", "terminal"];
+const SPEAK_BY_CATALOGUE: &[&str] = &["client", "completion", "operate", "terminal"];
 
 /// Sentences that are no text of the catalogue: what goes over the wire, is the seed's to the
 /// letter, or stands for characters that are not shown.

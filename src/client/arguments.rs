@@ -9,13 +9,13 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::address::ServerAddress;
 use super::exit::Exit;
-use super::failure::reason;
 use super::render::View;
 use super::render::inbox::Clock;
 use crate::catalogue::{Language, client, client_help};
 use crate::completion::CompletionsArguments;
 use crate::model::{CursorName, MessageId, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
+use crate::terminal::reason::{self, of_invalid};
 
 /// The longest time that a command can be told to go on trying.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -324,8 +324,7 @@ fn conflict(message: &str) -> clap::Error {
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let duration = parse_duration(text);
-    match duration.map_err(|_| client::no_duration(format_args!("{text:?}")))? {
+    match reason::parse_duration(text)? {
         Duration::ZERO => Err(client::timeout_too_short().to_owned()),
         duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
         duration => Ok(duration),
@@ -340,11 +339,11 @@ fn parse_count(text: &str) -> Result<usize, String> {
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {
-    text.parse().map_err(|invalid| client::give_key(reason(invalid)))
+    text.parse().map_err(|invalid| client::give_key(of_invalid(invalid)))
 }
 
 fn parse_cursor(text: &str) -> Result<CursorName, String> {
-    text.parse().map_err(|invalid| client::give_cursor(reason(invalid)))
+    text.parse().map_err(|invalid| client::give_cursor(of_invalid(invalid)))
 }
 
 fn examples() -> String {
