@@ -2,11 +2,14 @@
 //! told with file and line. Which keys there are, and what they mean, is the business of whoever
 //! reads the file.
 
+pub mod setting;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -49,7 +52,8 @@ pub struct Entry {
 }
 
 /// What a key can be set to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A text in quotes.
     Text(String),
@@ -122,13 +126,9 @@ impl Document {
         Problem::of(&self.path, Some(line), what.into())
     }
 
-    /// That nothing is called `name`, with those that there are.
+    /// That no setting is called `name`, with those that there are.
     pub fn unknown(&self, line: usize, name: &str, known: &[&str]) -> Problem {
-        let hint = match nearest(name, known) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are: {}", known.join(", ")),
-        };
-        self.problem(line, format!("there is no setting {name}")).hint(hint)
+        self.problem(line, format!("there is no setting {name}")).hint(suggestion(name, known))
     }
 }
 
@@ -252,8 +252,16 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What to say to somebody who named what there is not.
+pub fn suggestion(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are: {}", known.join(", ")),
+    }
+}
+
 /// The one of `known` that `name` was most likely meant to be.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.replace('-', "_").to_lowercase();
     let likeness = |known: &str| strsim::jaro_winkler(&name, known);
     let near = known.iter().copied().filter(|known| likeness(known) >= LIKENESS);

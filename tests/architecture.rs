@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("store", &["model", "queue"]),
     ("service", &["admin", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[

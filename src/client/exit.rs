@@ -73,7 +73,7 @@ impl Exit {
             Self::TryAgain => "busy, or the outcome is not known: try again",
             Self::Protocol => "the reply is not understood",
             Self::NotLoggedIn => "not logged in, or wrong password",
-            Self::Configuration => "the environment is not usable (HOME, the command of --exec)",
+            Self::Configuration => "the environment or the configuration is not usable (HOME, --exec, config.toml)",
             Self::Interrupted => "interrupted (Ctrl-C)",
             Self::OutputClosed => "standard output was closed",
         }

@@ -23,7 +23,7 @@ pub fn run(
         Some(Err(error)) => return Err(Failure::trouble(Exit::Usage, error)),
         None => None,
     };
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let upto = match upto {
         Some(id) => id,
         None => newest(link, token)?,

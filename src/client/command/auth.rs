@@ -23,7 +23,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let user: UserName = arguments.user.parse().map_err(|_| Code::UnknownUser)?;
+    let user = whom(arguments, link)?;
     // First, so that nobody logs in to a session that cannot be kept.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
     let password = match &arguments.password {
@@ -32,7 +32,7 @@ pub fn run(
     };
     let token = verbs::auth(link, &user, &password)?;
     let session = Session { user, token };
-    if let Err(failure) = session::store(&folder, link.address(), &session) {
+    if let Err(failure) = session::store(&folder, link.account(), &session) {
         // Else a session that nobody can use would live on; without it, it is only a pity.
         let _ = verbs::logout(link, token);
         return Err(failure);
@@ -57,4 +57,24 @@ pub fn run(
         );
     }
     Ok(Exit::Done)
+}
+
+/// Whom to log in as. Where the session of one user is meant, somebody else's is not put in its
+/// place.
+fn whom(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
+    let named = arguments.user.as_ref().map(|name| name.parse::<UserName>());
+    let named = named.transpose().map_err(|_| Code::UnknownUser)?;
+    match (named, &link.account().user) {
+        (Some(named), Some(set)) if named != *set => {
+            let message = format!("the user is set to {set}, so {named} cannot log in");
+            Err(Failure::trouble(Exit::Usage, message).with_hint(format!(
+                "chat-cli --user {named} auth, or another --profile; `chat-cli config show` tells \
+                 where {set} comes from"
+            )))
+        }
+        (Some(user), _) => Ok(user),
+        (None, Some(user)) => Ok(user.clone()),
+        (None, None) => Err(Failure::trouble(Exit::Usage, "it is not said whom to log in as")
+            .with_hint("chat-cli auth USER, or set `user` with `chat-cli config init`")),
+    }
 }

@@ -13,6 +13,7 @@ use crate::client::arguments::Arguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
+use crate::client::settings::Settings;
 use crate::client::{session, verbs};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments};
@@ -49,11 +50,12 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     // The words before the cursor say which server, as they would for the command itself.
     let words = ["chat-cli"].iter().chain(cursor.global_options());
     let Ok(arguments) = Arguments::try_parse_from(words) else { return Vec::new() };
+    let Ok(settings) = Settings::of(&arguments) else { return Vec::new() };
     let deadline = Instant::now() + LIVE_TIME_MAX;
     let (sender, found) = mpsc::channel();
     // The resolver of host names has no deadline: this thread is left behind if it is late, and
     // ends with the process.
-    let ask = move || ask(arguments, wanted, &|value| drop(sender.send(value)));
+    let ask = move || ask(settings, wanted, &|value| drop(sender.send(value)));
     if thread::Builder::new().spawn(ask).is_err() {
         return Vec::new();
     }
@@ -67,9 +69,9 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
 
 /// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
 /// logged in, is nobody's business here.
-fn ask(arguments: Arguments, wanted: Wanted, found: &dyn Fn(String)) {
-    let mut link = Link::new(arguments.server, LIVE_TIME_MAX);
-    let Ok((token, _)) = session::current(link.address()) else { return };
+fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
+    let mut link = Link::new(settings.server(), LIVE_TIME_MAX).acting_as(settings.user);
+    let Ok((token, _)) = session::current(link.account()) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),
         Wanted::Sessions => sessions(&mut link, token, found),

@@ -39,7 +39,7 @@ pub fn run(
         return Err(Failure::trouble(Exit::Usage, "there is no text")
             .with_hint("chat-cli send TO TEXT, or pipe it: PROGRAM | chat-cli send TO"));
     }
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let to = parse_recipients(&arguments.to)?;
     let key = match arguments.id {
         Some(key) => key,
