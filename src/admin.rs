@@ -6,6 +6,7 @@
 //! knows threads or SQL.
 
 pub mod answer;
+pub mod purge;
 pub mod request;
 pub mod socket;
 

@@ -9,14 +9,20 @@ mod backup;
 mod check;
 mod completions;
 mod config;
+mod confirm;
 mod door;
 pub mod failure;
+mod healthcheck;
+mod message;
 mod open;
 mod output;
 mod progress;
 mod restore;
+mod seed;
 mod serve;
+mod session;
 pub mod settings;
+mod stats;
 mod stop;
 mod user;
 
@@ -66,10 +72,15 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
     match &arguments.command {
         None => serve::run(resolved, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(resolved, serve),
+        Some(Command::Message(message)) => message::run(db, &message.command, output()),
         Some(Command::Backup(backup)) => backup::run(db, backup, output()),
         Some(Command::Restore(restore)) => restore::run(db, restore, output()),
         Some(Command::Check(check)) => check::run(db, check, output()),
         Some(Command::User(user)) => user::run(db, &user.command, output()),
+        Some(Command::Session(session)) => session::run(db, &session.command, output()),
+        Some(Command::Seed(seed)) => seed::run(db, seed, output()),
+        Some(Command::Stats) => stats::run(db, output()),
+        Some(Command::Healthcheck(healthcheck)) => healthcheck::run(db, healthcheck, output()),
         Some(Command::Config(config)) => config::run(resolved, &config.command, output()),
         Some(Command::Completions(completions)) => completions::run(completions),
     }

@@ -9,13 +9,14 @@ mod administration;
 mod hashers;
 mod hub;
 mod messages;
+mod purge;
 mod responder;
 mod seed;
 mod sessions;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use administration::Asker;
 pub use responder::{Answer, Deliver, Responder, Ticket};
@@ -45,6 +46,12 @@ pub struct Options {
     pub sessions_per_user: usize,
     /// How many passwords are hashed at a time; each takes 19 MiB while it lasts.
     pub hashers: usize,
+    /// Users of the seed may be added later: nobody but this machine can log in, or it was said
+    /// that others may.
+    pub published_passwords_allowed: bool,
+    /// Since when clients are served, by the clock on the wall and by one that nobody sets; `None`
+    /// where none are.
+    pub serving_since: Option<(Timestamp, Instant)>,
 }
 
 /// When the next request of the same connection may be executed.

@@ -15,10 +15,12 @@ mod error;
 mod file;
 mod messages;
 mod migrations;
+mod purge;
 mod readers;
 mod reading;
 mod restore;
 mod sessions;
+mod statistics;
 mod users;
 mod writer;
 
@@ -27,7 +29,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Type;
 
-pub use accounts::Account;
+pub use accounts::{Account, Activity, Change, Changed};
 pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
@@ -36,9 +38,13 @@ pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
 pub use migrations::Upgrade;
+pub use purge::{Found, Part, Purge};
 pub use reading::Reading;
 pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
-pub use sessions::{ListedSession, NewSession, Opened, StoredSession, Which};
+pub use sessions::{
+    Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
+};
+pub use statistics::Statistics;
 pub use users::{DescribedUser, NewUser, StoredUser};
 
 use crate::model::Invalid;

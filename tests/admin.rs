@@ -5,13 +5,19 @@
 mod cli;
 #[path = "support/operator.rs"]
 mod operator;
+#[path = "support/pty.rs"]
+mod pty;
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use support::Server;
+use pty::Terminal;
+use serde_json::json;
+use support::{Server, Wire};
 use tempfile::TempDir;
 
 /// A database that nobody serves.
@@ -123,7 +129,10 @@ fn users_are_listed_with_what_an_operator_wants_to_know() {
     assert!(paff["last_seen_at"].is_string(), "{paff}");
     let text = operator::done(&server.database(), &["user", "list"]);
     let line = text.lines().find(|line| line.starts_with("neko\t")).expect("a line for neko");
-    assert!(line.starts_with("neko\tNeko UwU\t20") && line.ends_with("\t-\t2\tpublished password"));
+    assert!(
+        line.starts_with("neko\tNeko UwU\t20")
+            && line.ends_with("\t-\t2\tactive, published password")
+    );
 }
 
 #[test]
@@ -155,4 +164,310 @@ fn socket_of_a_killed_server_is_in_nobodys_way() {
     operator::add_user(&server.database(), "bob", "secret");
     server.connect().done("auth alice secret");
     server.connect().done("auth bob secret");
+}
+
+/// A connection that watches what comes for a user, with all before it told.
+fn watch(server: &Server, token: &str) -> Wire {
+    let mut stream = server.connect();
+    stream.done(format!(r#"watch {token} {{"from": "new"}}"#));
+    assert_eq!(stream.reply()["event"], "caught_up");
+    stream
+}
+
+/// The session has ended, for this connection and for the stream.
+fn assert_ended(wire: &mut Wire, token: &str, stream: &mut Wire) {
+    assert_eq!(wire.refused(format!("unread {token}")), "no_session");
+    let end = stream.reply();
+    assert_eq!((&end["event"], &end["code"]), (&"end".into(), &"no_session".into()));
+    stream.done("hello");
+}
+
+#[test]
+fn new_password_ends_sessions_and_streams_at_once() {
+    let server = Server::start();
+    let mut neko = server.connect();
+    let token = neko.log_in("neko");
+    let mut stream = watch(&server, &token);
+    let outcome =
+        operator::run_with_input(&server.database(), &["user", "passwd", "neko"], "better\n");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "{outcome:?}");
+    assert_ended(&mut neko, &token, &mut stream);
+    assert_eq!(neko.refused("auth neko cytus"), "wrong_password");
+    neko.done("auth neko better");
+    let made_up = operator::objects(&server.database(), &["user", "passwd", "neko", "--generate"]);
+    assert_eq!((&made_up[0]["name"], &made_up[0]["ended"]), (&"neko".into(), &1.into()));
+    neko.done(format!("auth neko {}", made_up[0]["password"].as_str().unwrap()));
+    let shown = operator::objects(&server.database(), &["user", "show", "neko"]);
+    assert_eq!(shown[0]["password_is_published"], false);
+}
+
+#[test]
+fn disabled_user_is_out_at_once_and_finds_the_messages_when_enabled_again() {
+    let server = Server::start();
+    let (mut neko, mut paff) = (server.connect(), server.connect());
+    let (token, sender) = (neko.log_in("neko"), paff.log_in("paff"));
+    let mut stream = watch(&server, &token);
+    operator::done(&server.database(), &["user", "disable", "neko"]);
+    assert_ended(&mut neko, &token, &mut stream);
+    assert_eq!(neko.refused("auth neko cytus"), "wrong_password");
+    paff.done(format!("send {sender} neko are you there"));
+    operator::done(&server.database(), &["user", "disable", "neko"]);
+    assert_eq!(
+        operator::objects(&server.database(), &["user", "show", "neko"])[0]["state"],
+        "disabled"
+    );
+    operator::done(&server.database(), &["user", "enable", "neko"]);
+    // The sessions that were ended stay ended.
+    assert_eq!(neko.refused(format!("unread {token}")), "no_session");
+    let token = neko.log_in("neko");
+    let inbox = neko.done(format!("inbox {token}"));
+    assert_eq!(inbox["messages"]["paff"][0]["msg"], "are you there");
+}
+
+#[test]
+fn renamed_user_stays_logged_in_and_is_written_to_by_the_new_name() {
+    let server = Server::start();
+    let (mut neko, mut paff) = (server.connect(), server.connect());
+    let (token, sender) = (neko.log_in("neko"), paff.log_in("paff"));
+    // What is remembered of both, in every memory there is.
+    paff.done(format!("send {sender} neko before"));
+    neko.done(format!("send {token} paff hai"));
+    neko.done(format!(r#"ack {token} {{"cursor": "worker", "upto": 1}}"#));
+    let mut stream = watch(&server, &token);
+    let renamed = operator::objects(&server.database(), &["user", "rename", "neko", "tora"]);
+    assert_eq!((&renamed[0]["name"], &renamed[0]["old_name"]), (&"tora".into(), &"neko".into()));
+    assert_eq!(paff.refused(format!("send {sender} neko hai")), "unknown_recipient");
+    paff.done(format!("send {sender} tora after"));
+    assert_eq!((&stream.reply()["to"], stream.received()), (&"tora".into(), &b""[..]));
+    assert_eq!(neko.done(format!("whoami {token}"))["user"], "tora");
+    let watching = server.connect().done(format!("watch {token} {{}}"));
+    assert_eq!(watching["watching"], "tora");
+    let history = paff.done(format!(r#"fetch {sender} {{"with": "tora", "after": 0}}"#));
+    let names = history["messages"].as_array().unwrap().iter().map(|message| {
+        format!("{}-{}", message["from"].as_str().unwrap(), message["to"].as_str().unwrap())
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["paff-tora", "tora-paff", "paff-tora"]);
+    let shown = &operator::objects(&server.database(), &["user", "show", "tora"])[0];
+    assert_eq!(shown["cursors"][0]["name"], "worker");
+    assert_eq!(neko.refused("auth neko cytus"), "unknown_user");
+    neko.done("auth tora cytus");
+    // The name is free, for somebody else: with nothing of what was.
+    operator::add_user(&server.database(), "neko", "secret");
+    paff.done(format!("send {sender} neko who are you"));
+    let shown = &operator::objects(&server.database(), &["user", "show", "neko"])[0];
+    assert_eq!((&shown["received"], &shown["unread"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn deleted_user_is_out_and_the_name_and_the_messages_stay() {
+    let server = Server::start();
+    let database = server.database();
+    let (mut neko, mut paff) = (server.connect(), server.connect());
+    let (token, sender) = (neko.log_in("neko"), paff.log_in("paff"));
+    paff.done(format!("send {sender} neko before"));
+    neko.done(format!("send {token} paff hai"));
+    neko.done(format!(r#"ack {token} {{"cursor": "worker", "upto": 1}}"#));
+    let mut stream = watch(&server, &token);
+    let outcome = operator::run(&database, &["user", "delete", "neko"]);
+    assert_eq!(outcome.code, 2, "nobody to ask: {outcome:?}");
+    neko.done(format!("unread {token}"));
+    operator::done(&database, &["user", "delete", "neko", "--yes"]);
+    assert_ended(&mut neko, &token, &mut stream);
+    assert_eq!(neko.refused("auth neko cytus"), "unknown_user");
+    assert_eq!(paff.refused(format!("send {sender} neko hai")), "unknown_recipient");
+    let history = paff.done(format!(r#"fetch {sender} {{"with": "neko", "after": 0}}"#));
+    assert_eq!(history["messages"][0]["to"], "neko");
+    let inbox = paff.done(format!("inbox {sender}"));
+    assert_eq!(inbox["messages"]["neko"][0]["msg"], "hai");
+    let taken = operator::run_with_input(&database, &["user", "add", "neko"], "mine\n");
+    assert_eq!(taken.code, 65, "{taken:?}");
+    let taken = operator::run(&database, &["user", "rename", "paff", "neko"]);
+    assert_eq!(taken.code, 65, "{taken:?}");
+    for arguments in [
+        &["user", "enable", "neko"][..],
+        &["user", "passwd", "neko", "--generate"],
+        &["user", "rename", "neko", "tora"],
+        &["user", "delete", "neko", "--yes"],
+    ] {
+        let outcome = operator::run(&database, arguments);
+        assert_eq!(outcome.code, 67, "{arguments:?}: {outcome:?}");
+        assert_eq!(outcome.stderr, "error: the user neko is deleted\n");
+    }
+    let shown = &operator::objects(&database, &["user", "show", "neko"])[0];
+    assert_eq!((&shown["state"], &shown["sent"]), (&"deleted".into(), &1.into()));
+    assert_eq!((&shown["received"], &shown["unread"]), (&1.into(), &0.into()));
+    assert_eq!((&shown["sessions"], &shown["cursors"]), (&json!([]), &json!([])));
+    assert_eq!(server.query("select password_hash from users where name = 'neko'"), [""]);
+    assert!(server.query("select * from v1_inbox where recipient = 'neko'").is_empty());
+}
+
+#[test]
+fn what_is_changed_without_a_server_holds_for_the_next_one() {
+    let mut server = Server::start();
+    let database = server.database();
+    let token = server.log_in("neko");
+    server.stop();
+    let said = operator::run_with_input(&database, &["user", "passwd", "robo"], "better\n");
+    assert_eq!(said.code, 0, "{said:?}");
+    operator::done(&database, &["user", "disable", "ivy"]);
+    operator::done(&database, &["user", "rename", "neko", "tora"]);
+    operator::done(&database, &["user", "delete", "vanessa", "--yes"]);
+    server.start_again();
+    let mut wire = server.connect();
+    wire.done("auth robo better");
+    assert_eq!(wire.refused("auth ivy cytus"), "wrong_password");
+    assert_eq!(wire.done(format!("whoami {token}"))["user"], "tora");
+    assert_eq!(wire.refused("auth vanessa cytus"), "unknown_user");
+    assert_eq!(wire.refused(format!("send {token} vanessa hai")), "unknown_recipient");
+    wire.done(format!("send {token} ivy hai"));
+}
+
+#[test]
+fn who_is_not_there_is_not_changed() {
+    let server = Server::start();
+    for arguments in [
+        &["user", "show", "nobody"][..],
+        &["user", "passwd", "nobody", "--generate"],
+        &["user", "disable", "nobody"],
+        &["user", "enable", "nobody"],
+        &["user", "rename", "nobody", "somebody"],
+        &["user", "delete", "nobody", "--yes"],
+        &["session", "list", "--user", "nobody"],
+        &["session", "revoke", "--user", "nobody"],
+    ] {
+        let outcome = operator::run(&server.database(), arguments);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (67, ""), "{arguments:?}: {outcome:?}");
+        assert!(outcome.stderr.starts_with("error: there is no user nobody\nhint: "));
+    }
+    let outcome = operator::run(&server.database(), &["user", "rename", "neko", "paff"]);
+    assert_eq!(outcome.code, 65, "{outcome:?}");
+    operator::done(&server.database(), &["user", "rename", "neko", "neko"]);
+}
+
+#[test]
+fn commands_at_once_all_do_their_work_with_a_server_and_without() {
+    let (_folder, database) = database();
+    let add = |prefix: &str, count: usize| {
+        std::thread::scope(|scope| {
+            for index in 0..count {
+                let (database, name) = (&database, format!("{prefix}-{index}"));
+                scope.spawn(move || operator::add_user(database, &name, "secret"));
+            }
+        });
+    };
+    add("before", 8);
+    assert_eq!(names(&database).len(), 8);
+    let server = Server::start_from(&database);
+    std::thread::scope(|scope| {
+        for index in 0..8 {
+            let (database, name) = (server.database(), format!("while-{index}"));
+            scope.spawn(move || operator::add_user(&database, &name, "secret"));
+        }
+    });
+    assert_eq!(names(&server.database()).len(), 16);
+    server.connect().done("auth before-7 secret");
+    server.connect().done("auth while-7 secret");
+}
+
+#[test]
+fn display_name_of_somebody_does_nothing_to_the_terminal() {
+    let mut server = Server::start();
+    server.stop();
+    let store = rusqlite::Connection::open(server.database()).expect("opens");
+    let evil = "a\x1b[2J\x07\u{202e}b";
+    store.execute("UPDATE users SET display_name = ?1 WHERE name = 'neko'", [evil]).expect("set");
+    drop(store);
+    server.start_again();
+    for arguments in [&["user", "list"][..], &["user", "show", "neko"]] {
+        let text = operator::done(&server.database(), arguments);
+        assert!(text.contains(r"a\x1b[2J\x07\u{202e}b"), "{text}");
+        let mut terminal = Terminal::start(operator::command(&server.database(), arguments));
+        assert!(terminal.wait().success());
+        assert!(terminal.screen().contains(r"a\x1b[2J\x07\u{202e}b"), "{}", terminal.screen());
+    }
+}
+
+#[test]
+fn password_is_typed_twice_and_never_shown() {
+    let server = Server::start();
+    let start =
+        || Terminal::start(operator::command(&server.database(), &["user", "add", "alice"]));
+    let mut terminal = start();
+    terminal.wait_for_end("Password for alice:");
+    assert!(!terminal.echoes());
+    terminal.line("open sesame");
+    terminal.wait_for_end("The same again:");
+    terminal.line("open sesamo");
+    assert_eq!(terminal.wait().code(), Some(2));
+    assert!(terminal.screen().contains("error: the two passwords are not the same"));
+    assert_eq!(server.connect().refused("auth alice open sesame"), "unknown_user");
+    let mut terminal = start();
+    for _ in 0..2 {
+        terminal.wait_until("no echo", |terminal| !terminal.echoes());
+        terminal.line("open sesame");
+    }
+    assert!(terminal.wait().success());
+    assert!(terminal.screen().ends_with("alice is added"), "{}", terminal.screen());
+    assert!(!terminal.transcript().contains("sesame"));
+    assert!(terminal.is_as_before());
+    server.connect().done("auth alice open sesame");
+    let mut terminal = start();
+    terminal.wait_for_end("Password for alice:");
+    terminal.keys("open\x03");
+    assert_eq!(terminal.wait().code(), Some(130));
+    assert!(terminal.is_as_before());
+}
+
+#[test]
+fn person_is_asked_before_a_user_is_deleted() {
+    let server = Server::start();
+    let start =
+        || Terminal::start(operator::command(&server.database(), &["user", "delete", "neko"]));
+    for (answer, code) in [("n", 1), ("", 1), ("nearly", 1), ("y", 0)] {
+        server.connect().done("auth neko cytus");
+        let mut terminal = start();
+        terminal.wait_for("[y/N]");
+        terminal.line(answer);
+        assert_eq!(terminal.wait().code(), Some(code), "{}", terminal.screen());
+    }
+    assert_eq!(server.connect().refused("auth neko cytus"), "unknown_user");
+}
+
+#[test]
+fn passwords_are_in_no_log_no_file_and_no_error() {
+    let (folder, database) = database();
+    let log = folder.path().join("log");
+    let mut command = support::server_command(&database);
+    command.args(["--log", "trace"]).stderr(fs::File::create(&log).expect("a log"));
+    let mut server = support::Server::start_command(command, folder);
+    let (given, changed) = ("Zk4-given-secret", "Zk4-changed-secret");
+    operator::add_user(&database, "alice", given);
+    let outcomes = [
+        operator::run_with_input(&database, &["user", "add", "alice"], given),
+        operator::run_with_input(&database, &["user", "passwd", "alice"], changed),
+        operator::run_with_input(&database, &["user", "passwd", "nobody"], changed),
+    ];
+    let codes: Vec<i32> = outcomes.iter().map(|outcome| outcome.code).collect();
+    assert_eq!(codes, [65, 0, 67]);
+    let mut socket = UnixStream::connect(socket(&database)).expect("connects");
+    let half = r#"{"v": 1, "content": {"do": "user_passwd", "name": "alice", "password": "#;
+    writeln!(socket, "{half}[\"{given}\"]}}}}").expect("is taken");
+    let mut line = String::new();
+    BufReader::new(socket).read_line(&mut line).expect("an answer");
+    assert!(line.contains("bad_request"), "{line}");
+    assert!(server.stop().success());
+    let mut searched = vec![("the answer".to_owned(), line.into_bytes())];
+    searched.extend(outcomes.iter().flat_map(|outcome| {
+        [&outcome.stdout, &outcome.stderr].map(|said| ("said".to_owned(), said.clone().into()))
+    }));
+    for entry in fs::read_dir(server.folder()).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        searched.push((path.display().to_string(), fs::read(&path).expect("a file")));
+    }
+    assert!(searched.iter().any(|(_, bytes)| !bytes.is_empty()));
+    assert!(!fs::read(&log).expect("the log").is_empty(), "something was logged");
+    for (place, bytes) in searched {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("Zk4"), "{place} has a password");
+    }
 }

@@ -227,6 +227,18 @@ fn what_fails_is_not_shown(name: &'static str) {
 }
 
 #[test]
+fn what_words_mean_is_told_in_the_language_of_the_user() {
+    let home = Home::new(nowhere());
+    let [english, indonesian] = ["en", "id"].map(|language| {
+        let mut command = home.cli(["completions", "fish", "--", "chat-cli", "inbox"]);
+        command.env("CHAT_LANG", language);
+        cli::outcome(command).stdout
+    });
+    assert!(english.contains("\ninbox\tShow unread messages"), "{english}");
+    assert!(indonesian.contains("\ninbox\t") && english != indonesian, "{indonesian}");
+}
+
+#[test]
 fn what_is_typed_is_completed_in_bash() {
     what_is_typed_is_completed("bash");
 }

@@ -12,9 +12,12 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use recipe::{Recipe, assert_all_are_tested};
+use chat::operate::failure::Exit;
+use recipe::{OPERATOR, Recipe, assert_all_are_tested};
 use support::Wire;
 use tempfile::TempDir;
 
@@ -22,6 +25,11 @@ const PAGE: &str = include_str!("../docs/operations.md");
 
 recipes! {
     first_users []
+    drill []
+    restore []
+    upgrade []
+    downgrade []
+    sound []
 }
 
 #[test]
@@ -37,6 +45,108 @@ fn first_users(recipe: &mut Recipe) {
     recipe.done("operator", &auth);
     assert_eq!(recipe.sh("operator", "echo cytus | chat-cli auth paff").code, 67);
     recipe.done("operator", "echo secret | chat-server user add eve && chat-cli send eve hai");
+}
+
+fn drill(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.done("neko", "chat-cli send paff hai; chat-cli send paff the newest one");
+    recipe.done(OPERATOR, "echo cytus >~/password-of-paff");
+    recipe.put(OPERATOR, "bin/sleep", "#!/bin/sh\n");
+    recipe.run();
+    recipe.run();
+    recipe.done(OPERATOR, "! ls -d drill 2>/dev/null");
+}
+
+fn restore(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.done("neko", "chat-cli send paff kept");
+    recipe.done(OPERATOR, "mkdir backup && chat-server backup backup");
+    recipe.done("neko", "chat-cli send paff lost");
+    recipe.server.kill();
+    recipe.run();
+    recipe.server.start_again_at_its_address();
+    assert_eq!(recipe.sh("neko", "chat-cli whoami").code, 77, "sessions have ended");
+    recipe.done("neko", "echo cytus | chat-cli auth neko && chat-cli send paff new");
+    let bodies = recipe.server.query("select body from v1_messages order by id");
+    assert_eq!(bodies, ["kept", "new"]);
+}
+
+/// Puts the database of the first schema in the place of the server's.
+fn put_old_database(recipe: &mut Recipe) {
+    recipe.begin_anew();
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frozen/schema-1.sqlite");
+    fs::copy(old, recipe.server.database()).expect("a copy");
+}
+
+fn upgrade(recipe: &mut Recipe) {
+    put_old_database(recipe);
+    recipe.run();
+    assert_eq!(recipe.done(OPERATOR, "ls"), "", "nothing is left of the trial");
+    recipe.server.start_again_at_its_address();
+    recipe.log_in("neko");
+    let copies = recipe.done(OPERATOR, "ls \"$CHAT_SERVER_DB\".schema-1.*.backup");
+    assert_eq!(copies.lines().count(), 1, "{copies}");
+}
+
+fn downgrade(recipe: &mut Recipe) {
+    put_old_database(recipe);
+    recipe.done(OPERATOR, "chat-server user list && chat-server check | grep -v 'schema 1$'");
+    recipe.run();
+    recipe.done(OPERATOR, "chat-server check | grep 'schema 1$'");
+}
+
+fn sound(recipe: &mut Recipe) {
+    recipe.done(OPERATOR, "mkdir backup && chat-server backup backup");
+    recipe.run();
+    let backup = recipe.done(OPERATOR, "ls ~/backup/*");
+    // A page that is another.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(backup.trim())
+        .and_then(|file| file.write_all_at(&[0x5a; 4096], 4096 * 2))
+        .expect("damage");
+    assert!(recipe.run_again(65).contains("is damaged"));
+}
+
+#[test]
+fn page_has_every_exit_code() {
+    let rows: Vec<&str> = PAGE.lines().filter(|line| line.starts_with("| ")).collect();
+    for exit in Exit::ALL {
+        let row = format!("| {} | ", exit.code());
+        assert!(rows.iter().any(|line| line.starts_with(&row)), "{exit:?} is not on the page");
+    }
+}
+
+/// What the page quotes of the program is what the program says.
+#[test]
+fn page_quotes_errors_of_the_program() {
+    let mut sources = String::new();
+    let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources.push_str(&fs::read_to_string(&path).expect("a source"));
+            }
+        }
+    }
+    // A text that goes on in the next line.
+    let lines: Vec<&str> = sources.split("\\\n").map(str::trim_start).collect();
+    let sources = lines.concat();
+    let (_, tables) = PAGE.split_once("## What happened, what to do").expect("the tables");
+    let mut quotes = 0;
+    for row in tables.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.split(" | ").next().expect("a cell");
+        for quote in cell.split('`').skip(1).step_by(2) {
+            quotes += 1;
+            for part in quote.split('…').map(str::trim).filter(|part| !part.is_empty()) {
+                assert!(sources.contains(part), "no source says {part:?}");
+            }
+        }
+    }
+    assert!(quotes >= 20, "the tables are found");
 }
 
 /// A server whose database lies on a file system of its own, of 4 MiB, which nobody else sees.

@@ -14,8 +14,6 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// How many connections the system keeps until they are accepted.
 const BACKLOG: i32 = 128;
-/// How long connecting may take: it waits where so many do, and a stopped process accepts none.
-const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// The socket beside a database whose path is absolute.
 pub fn path(database: &Path) -> PathBuf {
@@ -62,18 +60,19 @@ pub fn remove(database: &Path) -> io::Result<()> {
     }
 }
 
-/// Connects to the server of `database`. `None` where none listens.
+/// Connects to the server of `database`. `None` where none listens. Takes no longer than `wait`: a
+/// process that is stopped accepts nobody, and the system keeps only so many.
 ///
 /// # Errors
 /// What the system says.
-pub fn connect(database: &Path) -> io::Result<Option<UnixStream>> {
+pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
         SocketType::STREAM,
         SocketFlags::CLOEXEC,
         None,
     )?;
-    set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_WAIT))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(wait))?;
     let connected =
         at_address(&path(database), |address| Ok(rustix::net::connect(&socket, address)?));
     match connected {
@@ -121,14 +120,14 @@ mod tests {
     fn is_for_its_owner_only_and_replaces_one_that_nobody_listens_on() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("chat.sqlite");
-        assert!(connect(&database).unwrap().is_none());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
         drop(bind(&database).unwrap());
-        assert!(connect(&database).unwrap().is_none());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
         let _listener = bind(&database).unwrap();
         assert_eq!(mode(&database), 0o600);
-        assert!(connect(&database).unwrap().is_some());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_some());
         remove(&database).unwrap();
-        assert!(connect(&database).unwrap().is_none());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
     }
 
     #[test]
@@ -139,7 +138,7 @@ mod tests {
         let database = deep.join("chat.sqlite");
         let _listener = bind(&database).unwrap();
         assert_eq!(mode(&database), 0o600);
-        assert!(connect(&database).unwrap().is_some());
+        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_some());
         let endless = deep.join("z".repeat(120));
         assert_eq!(bind(&endless).unwrap_err().kind(), ErrorKind::InvalidInput);
     }

@@ -39,6 +39,11 @@ pub fn in_language(
     }
 }
 
+/// The command with its help in the language of the process.
+pub fn spoken(command: Command, help: &Help) -> Command {
+    if language() == Language::Indonesian { translated(command, help) } else { command }
+}
+
 /// The command with its help in Indonesian. What the table lacks stays English.
 pub fn translated(mut command: Command, help: &Help) -> Command {
     // So that what `clap` itself adds is there: `--help`, `--version`, `help`.

@@ -1,5 +1,6 @@
 //! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
 
+mod administration;
 mod storage;
 
 use std::ffi::OsString;
@@ -14,7 +15,15 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-pub use storage::{BackupArguments, CheckArguments, RestoreArguments};
+pub use administration::{
+    HealthcheckArguments, SeedArguments, SessionArguments, SessionCommand, SessionListArguments,
+    SessionRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
+    UserName, UserPasswdArguments, UserRenameArguments,
+};
+pub use storage::{
+    BackupArguments, CheckArguments, MessageArguments, MessageCommand, MessagePurgeArguments,
+    RestoreArguments,
+};
 
 use super::failure::Exit;
 use crate::catalogue::Language;
@@ -32,7 +41,7 @@ use crate::model::parse_duration;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; created where there is none.
+    /// The database file; `serve`, `user add` and `seed` create it where there is none.
     #[arg(
         long,
         global = true,
@@ -65,6 +74,19 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Take messages out of the log, also while the server runs.
+    Message(MessageArguments),
+    /// List and end sessions, also while the server runs.
+    Session(SessionArguments),
+    /// Add several users at once: those of a file, or the five of the seed.
+    #[command(after_help = administration::SEED_EXAMPLES)]
+    Seed(SeedArguments),
+    /// Show how much there is of everything.
+    #[command(after_help = administration::STATS_EXAMPLES)]
+    Stats,
+    /// Tell by the exit code whether a server serves the database, and can write and read it.
+    #[command(after_help = administration::HEALTHCHECK_EXAMPLES)]
+    Healthcheck(HealthcheckArguments),
     /// Show and check what the server is set to.
     Config(ConfigArguments),
     /// Make a whole, verified copy of the database, also while the server runs.
@@ -78,38 +100,6 @@ pub enum Command {
     Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
-}
-
-/// `user`
-#[derive(Debug, Args)]
-pub struct UserArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: UserCommand,
-}
-
-/// What `chat-server user` does.
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Add a user; the password is asked for, or is the first line of standard input.
-    #[command(after_help = USER_ADD_EXAMPLES)]
-    Add(UserAddArguments),
-    /// Show every user.
-    #[command(after_help = USER_LIST_EXAMPLES)]
-    List,
-}
-
-/// `user add`
-#[derive(Debug, Args)]
-pub struct UserAddArguments {
-    /// What the user logs in with: 1 to 32 of a-z, 0-9, _ and -.
-    pub name: String,
-    /// What people call the user; the name where nothing is said.
-    #[arg(long, value_name = "TEXT")]
-    pub display_name: Option<String>,
-    /// Make up a strong password, and print it, this once.
-    #[arg(long)]
-    pub generate: bool,
 }
 
 /// `config`
@@ -249,20 +239,8 @@ const EXAMPLES: &str = "\
 Examples:
   chat-server --db chat.sqlite                    serve this machine on port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  chat-server --db chat.sqlite user add alice     add a user, also while it runs
   sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
-";
-
-const USER_ADD_EXAMPLES: &str = "\
-Examples:
-  chat-server user add alice --display-name 'Alice A.'    asks for the password, twice
-  chat-server user add build --generate                   prints a password that it makes up
-  pass show chat/alice | chat-server user add alice       from a password store
-";
-
-const USER_LIST_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite user list
-  chat-server user list --json | jq -r 'select(.password_is_published).name'
 ";
 
 const CONFIG_SHOW_EXAMPLES: &str = "\

@@ -6,6 +6,7 @@ use clap::CommandFactory;
 
 use super::arguments::Arguments;
 use super::failure::{Exit, Failure};
+use crate::catalogue::{command_line, server_help};
 use crate::completion::{self, CompletionsArguments};
 
 /// Prints the script, or answers it.
@@ -13,6 +14,7 @@ use crate::completion::{self, CompletionsArguments};
 /// # Errors
 /// That standard output cannot be written.
 pub(super) fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
-    completion::run(arguments, Arguments::command(), |_| Vec::new(), &mut io::stdout())
+    let definitions = command_line::spoken(Arguments::command(), server_help::HELP);
+    completion::run(arguments, definitions, |_| Vec::new(), &mut io::stdout())
         .map_err(|error| Failure::new(Exit::Io, format!("cannot write the answer: {error}")))
 }

@@ -22,9 +22,11 @@ use crate::store::{self, OpenError};
 
 /// How long an answer may take, where the command does not say otherwise.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// How long connecting to a server may take.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a command waits for who has the file and cannot be asked: another command, or a server
 /// that is starting or stopping.
-const HOLDER_WAIT: Duration = Duration::from_secs(10);
+const HOLDER_WAIT: Duration = Duration::from_secs(5);
 /// How often it looks whether that is over.
 const HOLDER_POLL: Duration = Duration::from_millis(25);
 
@@ -47,13 +49,35 @@ enum Way {
     File(Arc<Service>),
 }
 
+/// Asks one thing of the database at `db`, which has to be there.
+pub(super) fn ask(db: &Path, request: &Request) -> Result<Answer, Failure> {
+    Door::open(db, Missing::Refuse)?.ask(request)
+}
+
+/// [`ask`], of the server that serves `db`; never opens the file. `None` where none does.
+pub(super) fn ask_server(
+    db: &Path,
+    request: &Request,
+    timeout: Duration,
+) -> Result<Option<Answer>, Failure> {
+    let deadline = Instant::now() + timeout;
+    let path = store::resolve(db).map_err(|error| open::refused(&error))?;
+    match connect(&path, timeout)? {
+        Some(way) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Door { way }.ask_within(request, left).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
 impl Door {
     /// Finds the way to the database at `db`.
     pub(super) fn open(db: &Path, missing: Missing) -> Result<Self, Failure> {
         let path = store::resolve(db).map_err(|error| open::refused(&error))?;
         let deadline = Instant::now() + HOLDER_WAIT;
         loop {
-            if let Some(way) = connect(&path)? {
+            if let Some(way) = connect(&path, CONNECT_WAIT)? {
                 return Ok(Self { way });
             }
             if missing == Missing::Refuse && !path.exists() {
@@ -85,6 +109,8 @@ impl Door {
             session_lifetime: Duration::MAX,
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
+            published_passwords_allowed: true,
+            serving_since: None,
         };
         let service = Service::new(store, options).map_err(|error| {
             Failure::new(Exit::Internal, format!("cannot start a thread: {error}"))
@@ -110,7 +136,7 @@ impl Door {
                 let asker = Asker::new(move |outcome| drop(sender.send(outcome)));
                 service.administer(request.clone(), asker);
                 receiver.recv_timeout(timeout).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => not_in_time(timeout),
+                    RecvTimeoutError::Timeout => not_in_time(),
                     RecvTimeoutError::Disconnected => {
                         Failure::new(Exit::Internal, "the request was lost")
                     }
@@ -129,13 +155,16 @@ impl Drop for Door {
     }
 }
 
-fn connect(path: &Path) -> Result<Option<Way>, Failure> {
-    match socket::connect(path) {
+fn connect(path: &Path, wait: Duration) -> Result<Option<Way>, Failure> {
+    match socket::connect(path, wait) {
         Ok(stream) => Ok(stream.map(|stream| Way::Server(BufReader::new(stream)))),
         Err(error) => {
             let (exit, hint) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
                     (Exit::NoPermission, "run the command as the user that the server runs as")
+                }
+                std::io::ErrorKind::WouldBlock => {
+                    (Exit::TryAgain, "the server accepts nobody: it is stopped, or overloaded")
                 }
                 _ => (Exit::TryAgain, "look whether the server runs; then try again"),
             };
@@ -154,7 +183,7 @@ fn ask_over(
 ) -> Result<Outcome, Failure> {
     let deadline = Instant::now() + timeout;
     let lost = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => not_in_time(timeout),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => not_in_time(),
         _ => hung_up(),
     };
     let stream = connection.get_ref();
@@ -165,7 +194,7 @@ fn ask_over(
     while !line.ends_with(b"\n") {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(not_in_time(timeout));
+            return Err(not_in_time());
         }
         connection.get_ref().set_read_timeout(Some(left)).map_err(lost)?;
         let room = (LINE_BYTES_MAX + 1).saturating_sub(line.len()) as u64;
@@ -182,14 +211,17 @@ fn ask_over(
     Ok(decode_outcome(&line))
 }
 
-fn not_in_time(timeout: Duration) -> Failure {
-    let problem = format!("no answer within {timeout:?}; whether it was done is not known");
-    Failure::new(Exit::TryAgain, problem).hint("look at what there is, then try again")
+fn not_in_time() -> Failure {
+    unknown_outcome("there was no answer in time")
 }
 
 fn hung_up() -> Failure {
-    let problem = "the server hung up before it answered; whether it was done is not known";
-    Failure::new(Exit::TryAgain, problem).hint("look at what there is, then try again")
+    unknown_outcome("the server hung up before it answered")
+}
+
+fn unknown_outcome(problem: &str) -> Failure {
+    Failure::new(Exit::TryAgain, problem)
+        .hint("whether it was done is not known: look at what there is, then try again")
 }
 
 /// What is said of a request that was refused.
@@ -197,6 +229,11 @@ fn refused(refusal: Refusal) -> Failure {
     let Refusal { code, message } = refusal;
     let (exit, hint) = match code {
         Code::UnknownUser => (Exit::NoUser, Some("`chat-server user list` shows who there is")),
+        Code::UserDeleted => (Exit::NoUser, None),
+        Code::UnknownSession => {
+            (Exit::Nothing, Some("`chat-server session list` shows what there is"))
+        }
+        Code::Unsafe => (Exit::Configuration, Some("add users with passwords of their own")),
         Code::NameTaken => (Exit::Data, Some("choose another name")),
         Code::Version => {
             (Exit::Configuration, Some("restart the server, or use the chat-server that runs"))

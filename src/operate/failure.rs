@@ -168,6 +168,11 @@ impl Failure {
         self
     }
 
+    /// Says nothing about what to do.
+    pub fn without_hint(self) -> Self {
+        Self { hint: None, ..self }
+    }
+
     /// Says it on standard error.
     pub fn report(&self) {
         if self.is_told() {

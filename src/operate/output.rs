@@ -38,6 +38,11 @@ impl Output {
         Ok(writeln!(self.out, "{}", text::visible(line))?)
     }
 
+    /// A word on what was done, for a person.
+    pub(super) fn note(&mut self, note: &str) -> Result<(), Failure> {
+        if self.is_shown && !self.is_json { self.line(note) } else { Ok(()) }
+    }
+
     /// A text of this program, as it is.
     pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
         Ok(self.out.write_all(text.as_bytes())?)
@@ -50,20 +55,23 @@ impl Output {
         titles: [&str; N],
         rows: &[[String; N]],
     ) -> Result<(), Failure> {
-        let rows: Vec<[String; N]> =
-            rows.iter().map(|row| row.each_ref().map(|cell| text::visible(cell))).collect();
+        let titles = self.is_shown.then(|| titles.map(str::to_owned));
+        let rows = rows.iter().map(|row| row.each_ref().map(|cell| text::visible(cell)));
+        self.rows(titles.into_iter().chain(rows).collect())
+    }
+
+    /// Rows that may be shown.
+    fn rows<const N: usize>(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
         if !self.is_shown {
             for row in rows {
                 writeln!(self.out, "{}", row.join("\t"))?;
             }
             return Ok(());
         }
-        let titles = titles.map(str::to_owned);
         let widths: [usize; N] = std::array::from_fn(|column| {
-            let cells = rows.iter().chain([&titles]).map(|row| row[column].width());
-            cells.max().unwrap_or(0)
+            rows.iter().map(|row| row[column].width()).max().unwrap_or(0)
         });
-        for row in [&titles].into_iter().chain(&rows) {
+        for row in &rows {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(widths) {
                 line.push_str(cell);
@@ -72,6 +80,11 @@ impl Output {
             writeln!(self.out, "{}", line.trim_end())?;
         }
         Ok(())
+    }
+
+    /// Titles and what they are of, a line each.
+    pub(super) fn pairs(&mut self, rows: &[[String; 2]]) -> Result<(), Failure> {
+        self.rows(rows.iter().map(|row| row.each_ref().map(|cell| text::visible(cell))).collect())
     }
 
     /// A moment: how long ago for a person, RFC 3339 for a program; `-` where there is none.

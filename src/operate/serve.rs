@@ -18,7 +18,7 @@ use super::open;
 use super::settings::Resolved;
 use crate::admin::socket;
 use crate::log::{Format, Log};
-use crate::model::UserName;
+use crate::model::{Timestamp, UserName};
 use crate::server::{self, Administration, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
@@ -178,6 +178,9 @@ fn service_options(arguments: &ServeArguments) -> service::Options {
         session_lifetime: arguments.session_lifetime,
         sessions_per_user: SESSIONS_PER_USER_MAX,
         hashers: 2,
+        published_passwords_allowed: exposed(arguments).is_none()
+            || arguments.allow_default_passwords,
+        serving_since: Some((Timestamp::now(), Instant::now())),
     }
 }
 

@@ -1,15 +1,23 @@
 //! `user`: who may log in, and be written to.
 
 mod add;
+mod delete;
+mod disable;
+mod enable;
 mod list;
+mod passwd;
 mod password;
+mod rename;
+mod show;
 
 use std::path::Path;
 
 use super::arguments::UserCommand;
+use super::door;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::answer::Answer;
+use crate::admin::request::Request;
 use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName, USER_NAME_BYTES_MAX, UserName};
 
 /// Does what the words after `user` say.
@@ -17,10 +25,17 @@ pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<()
     match command {
         UserCommand::Add(arguments) => add::run(db, arguments, output),
         UserCommand::List => list::run(db, output),
+        UserCommand::Show(user) => show::run(db, user, output),
+        UserCommand::Passwd(arguments) => passwd::run(db, arguments, output),
+        UserCommand::Disable(user) => disable::run(db, user, output),
+        UserCommand::Enable(user) => enable::run(db, user, output),
+        UserCommand::Rename(arguments) => rename::run(db, arguments, output),
+        UserCommand::Delete(arguments) => delete::run(db, arguments, output),
     }
 }
 
-fn name(given: &str) -> Result<UserName, Failure> {
+/// The name of a user.
+pub(super) fn name(given: &str) -> Result<UserName, Failure> {
     given.parse().map_err(|error| {
         Failure::new(Exit::Data, format!("{given:?} is no user name: {error}"))
             .hint(format!("give 1 to {USER_NAME_BYTES_MAX} of a-z, 0-9, _ and -"))
@@ -34,7 +49,21 @@ fn display_name(given: &str) -> Result<DisplayName, Failure> {
     })
 }
 
+/// Has a user changed, and tells how many sessions ended with it.
+fn change(db: &Path, request: &Request) -> Result<usize, Failure> {
+    match door::ask(db, request)? {
+        Answer::Ended { sessions } => Ok(sessions),
+        answer => Err(unexpected(&answer)),
+    }
+}
+
+/// `2 sessions ended`
+pub(super) fn ended(sessions: usize) -> String {
+    let plural = if sessions == 1 { "" } else { "s" };
+    format!("{sessions} session{plural} ended")
+}
+
 /// The answer is none to this request.
-fn unexpected(answer: &Answer) -> Failure {
+pub(super) fn unexpected(answer: &Answer) -> Failure {
     Failure::new(Exit::Internal, format!("the answer is for another request: {answer:?}"))
 }

@@ -22,6 +22,8 @@ const PEERS_MAX: usize = 32;
 /// A peer that has no request under way, and comes to no whole one or does not read its answer, is
 /// closed after so long.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long a peer has to read its last answer when the server stops.
+const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
 /// How much is read from a peer before it is the next one's turn.
 const TURN_BYTES_MAX: usize = 256 * 1024;
 /// How long the thread waits when the system has no room for another connection.
@@ -124,7 +126,7 @@ struct Serving {
 impl Serving {
     fn run(mut self) {
         let mut events = Events::with_capacity(PEERS_MAX + 2);
-        let mut stop_by = None;
+        let mut stop: Option<Stop> = None;
         let mut wait = None;
         loop {
             if let Err(error) = self.poll.poll(&mut events, wait)
@@ -134,8 +136,8 @@ impl Serving {
                 thread::park_timeout(BACK_OFF);
             }
             let content = self.letters.collect();
-            if content.stop_by.is_some() {
-                stop_by = content.stop_by;
+            if let Some(by) = content.stop_by {
+                stop = Some(Stop { since: Instant::now(), by });
                 self.close_listener();
             }
             for (number, line) in content.answers {
@@ -149,16 +151,17 @@ impl Serving {
             let now = Instant::now();
             let mut more = false;
             for mut peer in std::mem::take(&mut self.peers) {
-                let turn = self.take_turn(&mut peer, now, stop_by.is_some());
+                let turn = self.take_turn(&mut peer, now, stop.as_ref());
                 more |= turn == Turn::More;
                 if turn != Turn::Over {
                     self.peers.push(peer);
                 }
             }
-            if stop_by.is_some_and(|by| self.peers.is_empty() || now >= by) {
+            if stop.as_ref().is_some_and(|stop| self.peers.is_empty() || now >= stop.by) {
                 return;
             }
-            let deadline = self.peers.iter().filter_map(Peer::deadline).chain(stop_by).min();
+            let deadlines = self.peers.iter().filter_map(|peer| peer.deadline(stop.as_ref()));
+            let deadline = deadlines.chain(stop.as_ref().map(|stop| stop.by)).min();
             wait = deadline.map(|at| at.saturating_duration_since(now));
             if starved {
                 wait = Some(wait.map_or(BACK_OFF, |wait| wait.min(BACK_OFF)));
@@ -227,14 +230,14 @@ impl Serving {
         true
     }
 
-    fn take_turn(&self, peer: &mut Peer, now: Instant, is_stopping: bool) -> Turn {
-        if peer.deadline().is_some_and(|at| now >= at) || peer.write().is_err() {
+    fn take_turn(&self, peer: &mut Peer, now: Instant, stop: Option<&Stop>) -> Turn {
+        if peer.deadline(stop).is_some_and(|at| now >= at) || peer.write().is_err() {
             return Turn::Over;
         }
         if peer.is_waiting || peer.has_output() {
             return Turn::Waits;
         }
-        if is_stopping || peer.is_closing {
+        if stop.is_some() || peer.is_closing {
             return Turn::Over;
         }
         let turn = peer.read();
@@ -260,6 +263,12 @@ impl Serving {
         }
         turn
     }
+}
+
+/// The server is stopping: since when, and until when at most.
+struct Stop {
+    since: Instant,
+    by: Instant,
 }
 
 #[derive(PartialEq, Eq)]
@@ -313,8 +322,15 @@ impl Peer {
     }
 
     /// `None` while a request is under way: it may take as long as it takes.
-    fn deadline(&self) -> Option<Instant> {
-        (!self.is_waiting).then(|| self.active_at + SILENCE_MAX)
+    fn deadline(&self, stop: Option<&Stop>) -> Option<Instant> {
+        if self.is_waiting {
+            return None;
+        }
+        let silence = self.active_at + SILENCE_MAX;
+        Some(match stop {
+            Some(stop) => silence.min(self.active_at.max(stop.since) + LAST_WORDS_WAIT),
+            None => silence,
+        })
     }
 
     /// Writes as much as is taken.

@@ -15,7 +15,7 @@ const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
 
 impl Service {
     /// `auth`: the user is looked up, the password compared (for an unknown user with nobody's, so
-    /// that it takes as long), and a session opened.
+    /// that it takes as long), and a session opened. To a disabled user every password is wrong.
     pub(super) fn authenticate(
         self: &Arc<Self>,
         name: UserName,
@@ -25,10 +25,11 @@ impl Service {
         let service = Arc::clone(self);
         self.store.find_user(name, move |found| {
             let user = match found {
-                Ok(user) => user.filter(|user| !user.disabled),
+                Ok(user) => user,
                 Err(error) => return responder.answer(failure(error)),
             };
-            let hash = user.as_ref().map(|user| user.password_hash.clone());
+            let allowed = user.as_ref().filter(|user| !user.disabled);
+            let hash = allowed.map(|user| user.password_hash.clone());
             let opener = Arc::clone(&service);
             service.hashers.verify(password, hash, move |verified| match (user, verified) {
                 (Some(user), Ok(true)) => opener.open_session(user, responder),

@@ -1,83 +1,42 @@
 //! What operators ask for: done in one place, whether the request came over the admin socket or
 //! from a command that has opened the file itself.
 
+mod figures;
+mod sessions;
+mod users;
+
 use std::sync::Arc;
 
 use super::Service;
-use super::hashers::TooMany;
-use crate::admin::answer::{Answer, Code, Outcome, Refusal, State, User};
-use crate::admin::request::{Request, Secret};
-use crate::model::{DisplayName, UserName};
-use crate::store::{Account, NewUser, StoreError};
-
-/// How many users one answer tells of.
-const USERS_PER_ANSWER_MAX: usize = 200;
+use crate::admin::answer::{Code, Outcome, Refusal};
+use crate::admin::request::Request;
+use crate::model::UserName;
+use crate::store::StoreError;
 
 impl Service {
     /// Has `request` done and tells `asker` what came of it: at once, or later from another
-    /// thread. What it tells is durable.
+    /// thread. What it tells is durable, and whoever is connected is treated accordingly from then
+    /// on.
     pub fn administer(self: &Arc<Self>, request: Request, asker: Asker) {
         match request {
-            Request::UserAdd { name, display_name, password } => {
-                self.add_user(name, display_name, password, asker);
-            }
+            Request::UserAdd { user } => self.add_user(user, asker),
+            Request::Seed { users } => self.seed_users(users, asker),
             Request::UserList { after } => self.list_users(after, asker),
-        }
-    }
-
-    fn add_user(
-        self: &Arc<Self>,
-        name: UserName,
-        display_name: DisplayName,
-        password: Secret,
-        asker: Asker,
-    ) {
-        let service = Arc::clone(self);
-        self.hash_password(password, asker, move |password_hash, asker| {
-            let user = NewUser {
-                name: name.clone(),
-                display_name: display_name.as_str().to_owned(),
-                password_hash,
-                password_is_published: false,
-            };
-            service.store.add_user(user, move |added| match added {
-                Ok(true) => {
-                    tracing::info!(%name, "user added");
-                    asker.tell(Ok(Answer::Done));
-                }
-                Ok(false) => {
-                    let message = format!("there is a user {name} already");
-                    asker.tell(Err(Refusal::new(Code::NameTaken, message)));
-                }
-                Err(error) => asker.tell(Err(failure(error))),
-            });
-        });
-    }
-
-    fn list_users(&self, after: Option<UserName>, asker: Asker) {
-        self.store.list_accounts(after, USERS_PER_ANSWER_MAX, move |found| {
-            asker.tell(found.map_err(failure).map(|(accounts, more)| Answer::Users {
-                users: accounts.into_iter().map(user).collect(),
-                more,
-            }));
-        });
-    }
-
-    /// Hashes a password on a hasher's thread and goes on with its hash.
-    fn hash_password(
-        &self,
-        Secret(password): Secret,
-        asker: Asker,
-        then: impl FnOnce(String, Asker) + Send + 'static,
-    ) {
-        self.hashers.hash(password, move |hashed| match hashed {
-            Ok(Some(hash)) => then(hash, asker),
-            Ok(None) => {
-                let message = "the system gives no random bytes";
-                asker.tell(Err(Refusal::new(Code::Internal, message)));
+            Request::MessagePurge { purge, after, dry_run } => {
+                self.purge_messages(purge, after, dry_run, asker);
             }
-            Err(TooMany) => asker.tell(Err(Refusal::new(Code::Busy, "too many passwords wait"))),
-        });
+            Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
+            Request::UserShow { name } => self.show_user(name, asker),
+            Request::UserPasswd { name, password } => self.set_password(name, password, asker),
+            Request::UserDisable { name } => self.disable_user(name, asker),
+            Request::UserEnable { name } => self.enable_user(name, asker),
+            Request::UserRename { name, to } => self.rename_user(name, to, asker),
+            Request::UserDelete { name } => self.delete_user(name, asker),
+            Request::SessionList { user, after } => self.list_all_sessions(user, after, asker),
+            Request::SessionRevoke { sessions } => self.revoke_held_sessions(sessions, asker),
+            Request::Stats => self.count_all(asker),
+            Request::Probe => self.probe(asker),
+        }
     }
 }
 
@@ -108,25 +67,12 @@ impl Drop for Asker {
     }
 }
 
-fn user(account: Account) -> User {
-    let state = match (account.disabled_at, account.deleted_at) {
-        (_, Some(_)) => State::Deleted,
-        (Some(_), None) => State::Disabled,
-        (None, None) => State::Active,
-    };
-    User {
-        name: account.name,
-        display_name: account.display_name,
-        state,
-        created_at: account.created_at,
-        last_seen_at: account.last_seen_at,
-        unread: account.unread,
-        password_is_published: account.password_is_published,
-    }
+fn unknown_user(name: &UserName) -> Refusal {
+    Refusal::new(Code::UnknownUser, format!("there is no user {name}"))
 }
 
 /// What is said of a request that the store could not do.
-fn failure(error: StoreError) -> Refusal {
+pub(super) fn failure(error: StoreError) -> Refusal {
     let code = match error {
         StoreError::Busy => Code::Busy,
         StoreError::Full => Code::StorageFull,

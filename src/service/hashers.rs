@@ -82,14 +82,15 @@ impl Hashers {
         self.submit(Box::new(move |room| done(room.map(|()| replace()))));
     }
 
-    /// Hashes a new password and tells `done` as [`Self::verify`] does; `None` where the system
-    /// gives no random bytes.
-    pub(super) fn hash(
+    /// Hashes new passwords, one after another, and tells `done` as [`Self::verify`] does; `None`
+    /// where the system gives no random bytes.
+    pub(super) fn hash_all(
         &self,
-        password: Password,
-        done: impl FnOnce(Result<Option<String>, TooMany>) + Send + 'static,
+        passwords: Vec<Password>,
+        done: impl FnOnce(Result<Option<Vec<String>>, TooMany>) + Send + 'static,
     ) {
-        self.submit(Box::new(move |room| done(room.map(|()| hash(&password)))));
+        let hash_all = move || passwords.iter().map(hash).collect();
+        self.submit(Box::new(move |room| done(room.map(|()| hash_all()))));
     }
 
     fn submit(&self, job: Job) {

@@ -44,6 +44,11 @@ impl Hub {
         Subscription { hub: Arc::clone(self), user, place }
     }
 
+    /// How many watch.
+    pub(super) fn watchers(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
     /// Hints to all who watch `user`. To be called after the commit.
     pub(super) fn publish(&self, user: UserId) {
         if self.count.load(Ordering::SeqCst) == 0 {

@@ -3,11 +3,10 @@
 use std::sync::mpsc;
 use std::thread;
 
-use serde::Deserialize;
-
 use super::hashers;
-use crate::model::{Password, UserName};
-use crate::store::{NewUser, Store, StoreError};
+use crate::admin::request::NewUser;
+use crate::model::UserName;
+use crate::store::{self, Store, StoreError};
 
 const SEED: &str = include_str!("../../seed/users.json");
 
@@ -20,13 +19,6 @@ pub enum SeedError {
     /// They could not be read or their passwords hashed: a fault of the build or the system.
     #[error("the first users cannot be made: {0}")]
     Users(String),
-}
-
-#[derive(Deserialize)]
-struct SeedUser {
-    name: UserName,
-    display_name: String,
-    password: String,
 }
 
 /// Gives a database that has never been seeded its first users (none, without `wanted`; the
@@ -52,34 +44,32 @@ pub fn users_with_published_password(
     wanted: bool,
 ) -> Result<Vec<UserName>, SeedError> {
     if wanted && !wait(|done| store.is_seeded(done))? {
-        return Ok(seed_users()?.into_iter().map(|user| user.name).collect());
+        return Ok(users()?.into_iter().map(|user| user.name).collect());
     }
     Ok(wait(|done| store.users_with_published_password(done))?)
 }
 
-fn seed_users() -> Result<Vec<SeedUser>, SeedError> {
+/// The users of the seed.
+pub(super) fn users() -> Result<Vec<NewUser>, SeedError> {
     serde_json::from_str(SEED).map_err(|error| SeedError::Users(error.to_string()))
 }
 
-fn hashed_users() -> Result<Vec<NewUser>, SeedError> {
+fn hashed_users() -> Result<Vec<store::NewUser>, SeedError> {
     // Hashing is slow on purpose: all at once.
     let hashing: Vec<_> =
-        seed_users()?.into_iter().map(|user| thread::spawn(move || user.hashed())).collect();
+        users()?.into_iter().map(|user| thread::spawn(move || hashed(&user))).collect();
     let hashed = hashing.into_iter().map(|user| user.join().ok().flatten());
-    let users: Option<Vec<NewUser>> = hashed.collect();
+    let users: Option<Vec<store::NewUser>> = hashed.collect();
     users.ok_or_else(|| SeedError::Users("a password could not be hashed".to_owned()))
 }
 
-impl SeedUser {
-    fn hashed(self) -> Option<NewUser> {
-        let password: Password = self.password.parse().ok()?;
-        Some(NewUser {
-            name: self.name,
-            display_name: self.display_name,
-            password_hash: hashers::hash(&password)?,
-            password_is_published: true,
-        })
-    }
+fn hashed(user: &NewUser) -> Option<store::NewUser> {
+    Some(store::NewUser {
+        name: user.name.clone(),
+        display_name: user.display_name.as_str().to_owned(),
+        password_hash: hashers::hash(&user.password.0)?,
+        password_is_published: true,
+    })
 }
 
 /// Waits for what the store answers.
@@ -97,9 +87,9 @@ mod tests {
 
     #[test]
     fn five_users_of_the_seed_are_in_the_binary() {
-        let users = seed_users().unwrap();
+        let users = users().unwrap();
         let names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
         assert_eq!(names, ["paff", "neko", "robo", "ivy", "vanessa"]);
-        assert!(users.iter().all(|user| user.password == "cytus"));
+        assert!(users.iter().all(|user| user.password.0.reveal() == "cytus"));
     }
 }

@@ -1,12 +1,13 @@
 //! Users as an operator sees and changes them.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Store;
 use super::error::StoreError;
+use super::sessions::{self, Which};
 use super::users::{self, NewUser};
 use super::writer::{Context, Statements};
-use crate::model::{Timestamp, UserId, UserName};
+use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
 
 /// A user with all that is known of the account.
 #[derive(Debug, Clone)]
@@ -31,24 +32,104 @@ pub struct Account {
     pub unread: u64,
 }
 
+/// What else is known of a user.
+#[derive(Debug, Clone)]
+pub struct Activity {
+    /// How many messages the user has sent; one for each recipient.
+    pub sent: u64,
+    /// How many messages were sent to the user.
+    pub received: u64,
+    /// Each cursor, up to where it has read, and when it was moved last.
+    pub cursors: Vec<(CursorName, MessageId, Timestamp)>,
+}
+
+/// How a user is to be changed.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Another password, by its hash, which nobody else knows. Ends all sessions.
+    Password(String),
+    /// May not log in until enabled. Ends all sessions.
+    Disable,
+    /// May log in again.
+    Enable,
+    /// Has another name from now on.
+    Rename(UserName),
+    /// Is gone, but for the name and the messages. Ends all sessions and removes all cursors.
+    Delete,
+}
+
+/// What came of changing a user.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// It has been done, or was so already.
+    Yes {
+        /// Who.
+        user: UserId,
+        /// The sessions that were ended with it.
+        ended: Vec<TokenHash>,
+    },
+    /// There is no user of this name.
+    Unknown,
+    /// The user is deleted, and is not changed any more.
+    Deleted,
+    /// The new name belongs to somebody.
+    NameTaken,
+}
+
 impl Store {
-    /// Creates a user, unless the name is taken; tells whether it did. A file that was never
-    /// seeded will not be from then on. Durable when `done` is called.
-    pub fn add_user(
+    /// Creates all of these users, unless one of the names is taken; tells which are. A file that
+    /// was never seeded will not be from then on. Durable when `done` is called.
+    pub fn add_users(
         &self,
-        user: NewUser,
-        done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
+        new: Vec<NewUser>,
+        done: impl FnOnce(Result<Vec<UserName>, StoreError>) + Send + 'static,
     ) {
         let add = move |context: &mut Context<'_>| {
-            if users::id_of(context.connection, &user.name)?.is_some() {
-                return Ok(false);
+            let mut taken = Vec::new();
+            for user in &new {
+                if users::id_of(context.connection, &user.name)?.is_some() {
+                    taken.push(user.name.clone());
+                }
             }
-            let now = Timestamp::now();
-            users::insert(context.connection, &user, now)?;
-            users::mark_as_seeded(context.connection, now)?;
-            Ok(true)
+            if taken.is_empty() {
+                let now = Timestamp::now();
+                for user in &new {
+                    users::insert(context.connection, user, now)?;
+                }
+                users::mark_as_seeded(context.connection, now)?;
+            }
+            Ok(taken)
         };
         self.writer.submit(Statements::Several, add, done);
+    }
+
+    /// Changes a user. Durable when `done` is called.
+    pub fn change_user(
+        &self,
+        name: UserName,
+        change: Change,
+        done: impl FnOnce(Result<Changed, StoreError>) + Send + 'static,
+    ) {
+        let apply = move |context: &mut Context<'_>| apply(context, &name, &change);
+        self.writer.submit(Statements::Several, apply, done);
+    }
+
+    /// The user of a name; `None` where there is none.
+    pub fn find_account(
+        &self,
+        name: UserName,
+        done: impl FnOnce(Result<Option<(Account, Activity)>, StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            let found = connection
+                .prepare_cached(&format!("{SELECT_ACCOUNTS} WHERE u.name = ?1"))?
+                .query_row([name.as_str()], account)
+                .optional()?;
+            let Some(account) = found else { return Ok(None) };
+            let activity = activity(connection, account.id)?;
+            Ok(Some((account, activity)))
+        };
+        self.readers.submit(read, done);
     }
 
     /// The users after a name, in the order of their names: at most `max`, and whether there are
@@ -75,6 +156,89 @@ impl Store {
     }
 }
 
+fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlite::Result<Changed> {
+    let connection = context.connection;
+    let found = connection
+        .prepare_cached("SELECT id, deleted_at IS NOT NULL FROM users WHERE name = ?1")?
+        .query_row([name.as_str()], |row| Ok((UserId(row.get(0)?), row.get(1)?)))
+        .optional()?;
+    let user = match found {
+        None => return Ok(Changed::Unknown),
+        Some((_, true)) => return Ok(Changed::Deleted),
+        Some((user, false)) => user,
+    };
+    let now = Timestamp::now().0;
+    let update = |sql, value: &dyn rusqlite::ToSql| {
+        connection.prepare_cached(sql)?.execute(params![user.0, value]).map(drop)
+    };
+    let ended = match change {
+        Change::Password(hash) => {
+            update(
+                "UPDATE users SET password_hash = ?2, password_is_published = 0 WHERE id = ?1",
+                hash,
+            )?;
+            sessions::end(connection, user, Which::All)?
+        }
+        Change::Disable => {
+            update(
+                "UPDATE users SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL",
+                &now,
+            )?;
+            sessions::end(connection, user, Which::All)?
+        }
+        Change::Enable => {
+            update("UPDATE users SET disabled_at = ?2 WHERE id = ?1", &None::<i64>)?;
+            Vec::new()
+        }
+        Change::Rename(to) => {
+            if users::id_of(connection, to)?.is_some_and(|holder| holder != user) {
+                return Ok(Changed::NameTaken);
+            }
+            update("UPDATE users SET name = ?2 WHERE id = ?1", &to.as_str())?;
+            context.memory.user_ids.remove(name);
+            Vec::new()
+        }
+        Change::Delete => {
+            // No password fits what is no hash. It is not kept for who will never need it.
+            update(
+                "UPDATE users SET deleted_at = ?2, disabled_at = coalesce(disabled_at, ?2),
+                        password_hash = '', password_is_published = 0
+                  WHERE id = ?1",
+                &now,
+            )?;
+            connection
+                .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
+                .execute([user.0])?;
+            context.memory.user_ids.remove(name);
+            context.memory.unread.remove(&user);
+            sessions::end(connection, user, Which::All)?
+        }
+    };
+    Ok(Changed::Yes { user, ended })
+}
+
+fn activity(connection: &Connection, user: UserId) -> rusqlite::Result<Activity> {
+    let count = |sql| {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_row([user.0], |row| row.get::<_, u32>(0)).map(u64::from)
+    };
+    let cursors = connection
+        .prepare_cached(
+            "SELECT name, upto_id, moved_at FROM cursors WHERE user_id = ?1 ORDER BY name",
+        )?
+        .query_map([user.0], |row| {
+            let name: Box<str> = row.get(0)?;
+            let name = name.parse().map_err(|error| super::not_a_value(0, error))?;
+            Ok((name, MessageId(row.get(1)?), Timestamp(row.get(2)?)))
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(Activity {
+        sent: count("SELECT count(*) FROM messages WHERE sender_id = ?1")?,
+        received: count("SELECT count(*) FROM messages WHERE recipient_id = ?1")?,
+        cursors,
+    })
+}
+
 const SELECT_ACCOUNTS: &str =
     "SELECT u.id, u.name, u.display_name, u.password_is_published, u.created_at,
                 u.disabled_at, u.deleted_at,
@@ -82,7 +246,7 @@ const SELECT_ACCOUNTS: &str =
                      SELECT u.last_seen_at AS at UNION ALL
                      SELECT s.last_seen_at FROM sessions s WHERE s.user_id = u.id)),
                 (SELECT count(*) FROM messages m
-                  WHERE m.recipient_id = u.id
+                  WHERE m.recipient_id = u.id AND u.deleted_at IS NULL
                     AND m.id > coalesce((SELECT c.upto_id FROM cursors c
                                           WHERE c.user_id = u.id AND c.name = 'inbox'), 0))
            FROM users u";

@@ -62,9 +62,14 @@ impl DatabaseFile {
         &self.path
     }
 
+    /// Where the write-ahead log lies.
+    pub(super) fn log_path(&self) -> PathBuf {
+        with_suffix(&self.path, "-wal")
+    }
+
     /// Which files SQLite has open now.
     pub(super) fn identity(&self) -> io::Result<Identity> {
-        let wal = with_suffix(&self.path, "-wal");
+        let wal = self.log_path();
         let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
         let found = (identity(&self.path)?, identity(&wal)?);
         Ok(Identity { path: self.path.clone(), wal, found })

@@ -1,6 +1,6 @@
 //! Sessions: who has shown a password, and holds a token for it. Only the hash of a token is here.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Store;
 use super::error::StoreError;
@@ -44,6 +44,31 @@ pub enum Which {
     Only(SessionId),
     /// All but this one.
     AllBut(SessionId),
+    /// All.
+    All,
+}
+
+/// Which sessions an operator means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// This one, whosever it is.
+    Only(SessionId),
+    /// All of this user.
+    By(UserId),
+    /// All.
+    All,
+}
+
+/// A session that was ended, by its holder and its token.
+pub type Revoked = (UserId, TokenHash);
+
+/// A session as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct HeldSession {
+    /// Whose.
+    pub user: UserName,
+    /// What its user sees of it.
+    pub session: ListedSession,
 }
 
 /// A session as its user sees it.
@@ -123,17 +148,65 @@ impl Store {
                     "SELECT id, created_at, last_seen_at, expires_at
                        FROM sessions WHERE user_id = ?1 ORDER BY id",
                 )?
-                .query_map([user.0], |row| {
-                    Ok(ListedSession {
-                        id: SessionId(row.get(0)?),
-                        created_at: Timestamp(row.get(1)?),
-                        last_seen_at: Timestamp(row.get(2)?),
-                        expires_at: Timestamp(row.get(3)?),
-                    })
-                })?
+                .query_map([user.0], listed)?
                 .collect()
         };
         self.readers.submit(read, done);
+    }
+
+    /// The sessions of a user or of everybody that have not expired, after a number, the oldest
+    /// first: at most `max`, and whether there are more.
+    pub fn list_held_sessions(
+        &self,
+        user: Option<UserId>,
+        after: SessionId,
+        now: Timestamp,
+        seen_after: Timestamp,
+        max: usize,
+        done: impl FnOnce(Result<(Vec<HeldSession>, bool), StoreError>) + Send + 'static,
+    ) {
+        let read = move |connection: &Connection| {
+            let user = user.map(|user| user.0);
+            let mut sessions: Vec<HeldSession> = connection
+                .prepare_cached(
+                    "SELECT s.id, s.created_at, s.last_seen_at, s.expires_at, u.name
+                       FROM sessions s JOIN users u ON u.id = s.user_id
+                      WHERE s.id > ?1 AND s.expires_at > ?2 AND s.last_seen_at > ?3
+                        AND (?4 IS NULL OR s.user_id = ?4)
+                      ORDER BY s.id LIMIT ?5",
+                )?
+                .query_map(params![after.0, now.0, seen_after.0, user, max as i64 + 1], |row| {
+                    Ok(HeldSession { user: users::name(row, 4)?, session: listed(row)? })
+                })?
+                .collect::<Result<_, _>>()?;
+            let more = sessions.len() > max;
+            sessions.truncate(max);
+            Ok((sessions, more))
+        };
+        self.readers.submit(read, done);
+    }
+
+    /// Ends sessions, and tells which. Durable when `done` is called.
+    pub fn revoke_sessions(
+        &self,
+        which: Held,
+        done: impl FnOnce(Result<Vec<Revoked>, StoreError>) + Send + 'static,
+    ) {
+        let revoke = move |context: &mut Context<'_>| {
+            let (condition, number) = match which {
+                Held::Only(id) => ("id = ?1", id.0),
+                Held::By(user) => ("user_id = ?1", user.0),
+                Held::All => ("?1 = 0", 0),
+            };
+            context
+                .connection
+                .prepare(&format!(
+                    "DELETE FROM sessions WHERE {condition} RETURNING user_id, token_hash"
+                ))?
+                .query_map([number], |row| Ok((UserId(row.get(0)?), TokenHash(row.get(1)?))))?
+                .collect()
+        };
+        self.writer.submit(Statements::One, revoke, done);
     }
 
     /// Looks up a session by its token.
@@ -185,6 +258,15 @@ impl Store {
     }
 }
 
+fn listed(row: &Row<'_>) -> rusqlite::Result<ListedSession> {
+    Ok(ListedSession {
+        id: SessionId(row.get(0)?),
+        created_at: Timestamp(row.get(1)?),
+        last_seen_at: Timestamp(row.get(2)?),
+        expires_at: Timestamp(row.get(3)?),
+    })
+}
+
 fn open(context: &mut Context<'_>, session: &NewSession) -> rusqlite::Result<Opened> {
     let connection = context.connection;
     let unchanged = connection
@@ -226,6 +308,8 @@ pub(super) fn end(
         Which::AllBut(id) => {
             ("DELETE FROM sessions WHERE user_id = ?1 AND id <> ?2 RETURNING token_hash", id)
         }
+        // The numbers begin with 1.
+        Which::All => return end(connection, user, Which::AllBut(SessionId(0))),
     };
     connection
         .prepare_cached(sql)?

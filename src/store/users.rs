@@ -44,7 +44,7 @@ pub struct DescribedUser {
 }
 
 impl Store {
-    /// Looks up a user by name.
+    /// Looks up a user by name; a deleted one is none.
     pub fn find_user(
         &self,
         name: UserName,
@@ -139,7 +139,8 @@ impl Store {
 fn find(connection: &Connection, name: &UserName) -> rusqlite::Result<Option<StoredUser>> {
     connection
         .prepare_cached(
-            "SELECT id, password_hash, disabled_at IS NOT NULL FROM users WHERE name = ?1",
+            "SELECT id, password_hash, disabled_at IS NOT NULL
+               FROM users WHERE name = ?1 AND deleted_at IS NULL",
         )?
         .query_row([name.as_str()], |row| {
             Ok(StoredUser {

@@ -53,10 +53,12 @@ pub(super) const PRAGMAS: &str = "
     PRAGMA wal_autocheckpoint = 0;
 ";
 
-/// The writer's own settings. The log file is cut to this size once it has been folded in.
+/// The writer's own settings. The log file is cut to this size once it has been folded in; what is
+/// deleted is overwritten with zeros.
 const WRITER_PRAGMAS: &str = "
     PRAGMA journal_size_limit = 67108864;
     PRAGMA cache_size = -65536;
+    PRAGMA secure_delete = ON;
 ";
 
 thread_local! {
@@ -113,6 +115,59 @@ trait Operation: Send {
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
     /// What to say of an operation whose transaction cannot go on.
     fn error(&self) -> Option<&StoreError>;
+    /// What is to be done with the file after the commit, before the operation is finished.
+    fn upkeep(&self) -> Option<Upkeep> {
+        None
+    }
+    /// That was done, wholly or not, or failed.
+    fn upkept(&mut self, _outcome: Result<bool, StoreError>) {}
+}
+
+/// What is done with the whole file, outside of any transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// Fold in the log and cut it to nothing; not whole where somebody reads it.
+    EmptyLog,
+    /// Write the file anew, without what is unused, and then empty the log. Takes as long as the
+    /// file is large, and holds up everybody who writes.
+    Compact,
+}
+
+/// Changes nothing but the file's form.
+struct PendingUpkeep<D> {
+    upkeep: Upkeep,
+    outcome: Result<bool, StoreError>,
+    done: D,
+}
+
+impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> {
+    fn statements(&self) -> Statements {
+        Statements::One
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn apply(&mut self, _: &mut Context<'_>) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        (self.done)(commit.and(self.outcome));
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        None
+    }
+
+    fn upkeep(&self) -> Option<Upkeep> {
+        Some(self.upkeep)
+    }
+
+    fn upkept(&mut self, outcome: Result<bool, StoreError>) {
+        self.outcome = outcome;
+    }
 }
 
 struct Pending<A, D, T> {
@@ -184,6 +239,7 @@ impl Writer {
             memory: Memory::default(),
             inbox_unread_max,
             on_fatal: Arc::clone(&on_fatal),
+            owes_empty_log: false,
         };
         let run = move || {
             // Whatever a panic has left behind, it is not for acknowledging.
@@ -219,7 +275,20 @@ impl Writer {
     ) {
         // The one allocation of a write: operations of different kinds wait in one queue.
         let pending = Pending { statements, bytes, apply: Some(apply), outcome: None, done };
-        if let Err((operation, error)) = self.queue.push(Box::new(pending) as Box<dyn Operation>) {
+        self.push(Box::new(pending));
+    }
+
+    /// Has the file looked after, and `done` told whether wholly.
+    pub(super) fn keep_up(
+        &self,
+        upkeep: Upkeep,
+        done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
+    ) {
+        self.push(Box::new(PendingUpkeep { upkeep, outcome: Ok(false), done }));
+    }
+
+    fn push(&self, operation: Box<dyn Operation>) {
+        if let Err((operation, error)) = self.queue.push(operation) {
             operation.finish(Err(match error {
                 PushError::Full => StoreError::Busy,
                 PushError::Closed => StoreError::Closed,
@@ -265,6 +334,8 @@ struct Batches {
     memory: Memory,
     inbox_unread_max: usize,
     on_fatal: OnFatal,
+    /// What stands in the log has to go, and somebody was reading it.
+    owes_empty_log: bool,
 }
 
 impl Batches {
@@ -278,7 +349,7 @@ impl Batches {
         loop {
             match self.queue.take(&mut batch, BATCH_OPERATIONS_MAX, IDLE) {
                 Taken::Items => self.execute_all(&mut batch),
-                Taken::Nothing if LOG_PAGES.get() > 0 => self.checkpoint("TRUNCATE"),
+                Taken::Nothing if LOG_PAGES.get() > 0 || self.owes_empty_log => self.empty_log(),
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
@@ -317,6 +388,11 @@ impl Batches {
         }
         if committed.is_ok() && !self.identity.is_intact() {
             self.fail("the database file was renamed or removed while the server was running");
+        }
+        for operation in batch.iter_mut().filter(|_| committed.is_ok()) {
+            if let Some(upkeep) = operation.upkeep() {
+                operation.upkept(self.keep_up(upkeep));
+            }
         }
         for operation in batch.drain(..) {
             operation.finish(committed.clone());
@@ -379,9 +455,30 @@ impl Batches {
         Ok(())
     }
 
-    /// Folds the log into the file. `PASSIVE` does what it can without waiting for readers;
+    fn keep_up(&mut self, upkeep: Upkeep) -> Result<bool, StoreError> {
+        if upkeep == Upkeep::Compact {
+            // In a file, not in memory: it is as large as the database.
+            let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
+            let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
+            if let Err(error) = compacted.map_err(StoreError::from) {
+                if let StoreError::Fatal(problem) = &error {
+                    self.fail(problem);
+                }
+                return Err(error);
+            }
+        }
+        self.empty_log();
+        Ok(!self.owes_empty_log)
+    }
+
+    /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
+    fn empty_log(&mut self) {
+        self.owes_empty_log = !self.checkpoint("TRUNCATE");
+    }
+
+    /// Folds the log into the file, and tells whether all of it. `PASSIVE` does what it can without waiting for readers;
     /// `TRUNCATE` is for when nobody is waiting, and leaves an empty log.
-    fn checkpoint(&self, mode: &str) {
+    fn checkpoint(&self, mode: &str) -> bool {
         // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
         // long as it likes: they are folded in later, and nobody waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);
@@ -391,9 +488,13 @@ impl Batches {
                     (row.get(0)?, row.get(1)?, row.get(2)?);
                 Ok((busy, pages, folded))
             });
+        let mut whole = false;
         match folded {
             // The next commit begins the log anew (PASSIVE), or there is none (TRUNCATE).
-            Ok((0, pages, folded)) if pages == folded => LOG_PAGES.set(0),
+            Ok((0, pages, folded)) if pages == folded => {
+                LOG_PAGES.set(0);
+                whole = true;
+            }
             Ok(_) => {}
             Err(error) => match StoreError::from(error) {
                 StoreError::Fatal(problem) => self.fail(&problem),
@@ -403,6 +504,7 @@ impl Batches {
             },
         }
         let _ = self.connection.busy_timeout(LOCK_WAIT);
+        whole
     }
 
     fn fail(&self, problem: &str) {

@@ -53,6 +53,12 @@ impl Server {
         Self { child, address, folder, options }
     }
 
+    /// Starts a server by a command that names `chat.sqlite` in `folder` as its database.
+    pub fn start_command(mut command: Command, folder: TempDir) -> Self {
+        let (child, address) = spawn_command(&mut command);
+        Self { child, address, folder, options: Vec::new() }
+    }
+
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
     pub fn start_with_users(count: usize) -> Self {
         let mut server = Self::start();
@@ -184,9 +190,11 @@ pub fn server_command(database: &Path) -> Command {
 }
 
 fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
-    let mut command = server_command(database);
-    let mut child =
-        command.args(options).stdout(Stdio::piped()).spawn().expect("the server starts");
+    spawn_command(server_command(database).args(options))
+}
+
+fn spawn_command(command: &mut Command) -> (Child, SocketAddr) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).expect("a line when it accepts");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, ValueHint};
 
+use crate::catalogue::{client_help, command_line};
 use crate::client::arguments::Arguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -28,7 +29,8 @@ const MESSAGES_MAX: usize = 100;
 
 /// Prints the script, or answers it.
 pub fn run(arguments: &CompletionsArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
-    completion::run(arguments, Arguments::command(), live, out)?;
+    let definitions = command_line::spoken(Arguments::command(), client_help::HELP);
+    completion::run(arguments, definitions, live, out)?;
     Ok(Exit::Done)
 }
 

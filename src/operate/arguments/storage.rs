@@ -3,15 +3,69 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
 use super::parse_time;
+
+/// `message`
+#[derive(Debug, Args)]
+pub struct MessageArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: MessageCommand,
+}
+
+/// What `chat-server message` does.
+#[derive(Debug, Subcommand)]
+pub enum MessageCommand {
+    /// Delete messages for good: those that fit every condition that is given.
+    #[command(after_help = MESSAGE_PURGE_EXAMPLES)]
+    Purge(MessagePurgeArguments),
+}
+
+/// `message purge`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true))]
+pub struct MessagePurgeArguments {
+    /// Those that were sent longer ago than this.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, group = "which")]
+    pub older_than: Option<Duration>,
+    /// Those with a lower id than this.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..), group = "which")]
+    pub before_id: Option<i64>,
+    /// Those that this user has sent or was sent.
+    #[arg(long, value_name = "NAME", group = "which")]
+    pub user: Option<String>,
+    /// Of the user's, only those that the user has sent.
+    #[arg(long, requires = "user", conflicts_with = "received")]
+    pub sent: bool,
+    /// Of the user's, only those that the user was sent.
+    #[arg(long, requires = "user")]
+    pub received: bool,
+    /// Also those that somebody has still to read, or to deal with at a cursor.
+    #[arg(long)]
+    pub unread_too: bool,
+    /// Write the file anew afterwards: nothing at all is left of them, and the space is given back;
+    /// nobody can send meanwhile. A file of up to 16 MiB is compacted anyway.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub compact: bool,
+    /// Only say how many it would be.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const MESSAGE_PURGE_EXAMPLES: &str = "\
+Examples:
+  chat-server message purge --older-than 90d            what was read, and is older; for cron
+  chat-server message purge --user build --sent --older-than 7d
+  chat-server message purge --before-id 5000 --unread-too --dry-run
+";
 
 /// `backup`
 #[derive(Debug, Args)]
 pub struct BackupArguments {
     /// The file to make; or a folder, in which it is named after the database and the time.
-    #[arg(value_name = "FILE|FOLDER")]
+    #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath)]
     pub to: PathBuf,
     /// Go on, and make one in the folder so often, until SIGTERM or SIGINT.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -32,7 +86,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct RestoreArguments {
     /// What `backup` made.
-    #[arg(value_name = "BACKUP")]
+    #[arg(value_name = "BACKUP", value_hint = ValueHint::FilePath)]
     pub backup: PathBuf,
     /// Whoever was logged in when the backup was made is so again, with the tokens of then.
     #[arg(long)]

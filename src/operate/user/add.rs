@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{display_name, name, password};
-use crate::admin::request::Request;
+use crate::admin::request::{NewUser, Request};
 use crate::model::DisplayName;
 use crate::operate::arguments::UserAddArguments;
 use crate::operate::door::{Door, Missing};
@@ -26,11 +26,9 @@ pub(super) fn run(
     let chosen = password::choose(&name, arguments.generate)?;
     // Not before: whoever types a password holds up nobody who needs the file.
     let mut door = Door::open(db, Missing::Create)?;
-    door.ask(&Request::UserAdd {
-        name: name.clone(),
-        display_name: display_name.clone(),
-        password: chosen.secret(),
-    })?;
+    let password = chosen.secret();
+    let user = NewUser { name: name.clone(), display_name: display_name.clone(), password };
+    door.ask(&Request::UserAdd { user })?;
     if output.is_json {
         let mut fields = json!({"name": name, "display_name": display_name});
         if let Some(password) = chosen.to_be_told() {
@@ -40,5 +38,6 @@ pub(super) fn run(
     } else if let Some(password) = chosen.to_be_told() {
         output.line(password)?;
     }
+    output.note(&format!("{name} is added"))?;
     output.finish()
 }

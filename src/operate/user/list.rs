@@ -30,7 +30,7 @@ pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
                 ]
             })
             .collect();
-        output.table(["name", "display name", "created", "last seen", "unread", ""], &rows)?;
+        output.table(["name", "display name", "created", "last seen", "unread", "state"], &rows)?;
     }
     output.finish()
 }
@@ -53,14 +53,13 @@ pub(super) fn fetch(door: &mut Door) -> Result<Vec<User>, Failure> {
     }
 }
 
-/// What an operator should know of a user.
-fn notes(user: &User) -> String {
+/// Whether the user may log in, and so might anybody.
+pub(super) fn notes(user: &User) -> String {
     let state = match user.state {
-        State::Active => None,
-        State::Disabled => Some("disabled"),
-        State::Deleted => Some("deleted"),
+        State::Active => "active",
+        State::Disabled => "disabled",
+        State::Deleted => "deleted",
     };
-    let is_open = user.password_is_published && user.state == State::Active;
-    let published = is_open.then_some("published password");
-    state.into_iter().chain(published).collect::<Vec<_>>().join(", ")
+    let published = if user.password_is_published { ", published password" } else { "" };
+    format!("{state}{published}")
 }

@@ -1,0 +1,169 @@
+//! `message`: what becomes of messages.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::arguments::{MessageCommand, MessagePurgeArguments};
+use super::door::{Door, Missing};
+use super::failure::Failure;
+use super::output::Output;
+use super::progress::Progress;
+use super::user;
+use crate::admin::answer::Answer;
+use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
+use crate::admin::request::Request;
+use crate::model::{MessageId, Timestamp};
+
+/// How often it is tried to empty the log, should somebody be reading it, and the pause between.
+const EMPTY_LOG_TRIES: u32 = 20;
+const EMPTY_LOG_PAUSE: Duration = Duration::from_millis(100);
+/// How long compacting may take: some seconds for each GB.
+const COMPACT_WAIT: Duration = Duration::from_secs(3600);
+
+/// What became of a purge.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Purged {
+    /// How many messages are gone.
+    pub(super) messages: usize,
+    /// How many fitted but for being unread.
+    pub(super) unread: usize,
+    /// Nothing of them is left in the log.
+    pub(super) log_emptied: bool,
+    /// Nothing of them is left in the unused parts of the file.
+    pub(super) compacted: bool,
+    /// How long the file was, in bytes.
+    bytes: u64,
+}
+
+/// Does what the words after `message` say.
+pub(super) fn run(db: &Path, command: &MessageCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        MessageCommand::Purge(arguments) => purge(db, arguments, output),
+    }
+}
+
+fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Result<(), Failure> {
+    let part = match (arguments.sent, arguments.received) {
+        (true, _) => PurgePart::Sent,
+        (_, true) => PurgePart::Received,
+        _ => PurgePart::Both,
+    };
+    let name = arguments.user.as_deref().map(user::name).transpose()?;
+    let purge = Purge {
+        before: arguments.older_than.map(|age| Timestamp::now().minus(age)),
+        before_id: arguments.before_id.map(MessageId),
+        user: name.map(|name| PurgeUser { name, part }),
+        unread_too: arguments.unread_too,
+    };
+    let mut door = Door::open(db, Missing::Refuse)?;
+    let mut progress = Progress::new("purging");
+    let mut on_progress = |messages: usize| progress.at(messages as u64, None);
+    let purged = if arguments.dry_run {
+        step_through(&mut door, &purge, true, &mut on_progress)?
+    } else {
+        purge_all(&mut door, &purge, arguments.compact, &mut on_progress)?
+    };
+    drop(progress);
+    if output.is_json {
+        output.object(&json!({
+            "messages": purged.messages,
+            "unread_kept": purged.unread,
+            "dry_run": arguments.dry_run,
+            "log_emptied": purged.log_emptied,
+            "compacted": purged.compacted,
+        }))?;
+    } else {
+        let done = if arguments.dry_run { "would be purged" } else { "purged" };
+        output.line(&format!("{} messages {done}", purged.messages))?;
+        if purged.unread > 0 {
+            let unread = purged.unread;
+            output.line(&format!("{unread} more are still to be read, and stay (--unread-too)"))?;
+        }
+        if !arguments.dry_run && purged.messages > 0 {
+            tell_of_remains(&purged, &mut output)?;
+        }
+    }
+    output.finish()
+}
+
+/// Says where something of the messages may still stand.
+fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
+    if !purged.log_emptied {
+        output.line(
+            "somebody is reading the log, which still has them; it is emptied when that has ended and no message has come for ten seconds, or when the server stops",
+        )?;
+    }
+    if !purged.compacted {
+        let megabytes = purged.bytes / 1_000_000;
+        output.line(&format!(
+            "a few may still show in unused parts of the file; --compact writes its {megabytes} MB anew, and nobody can send meanwhile",
+        ))?;
+    }
+    Ok(())
+}
+
+/// Deletes all that fits, a step at a time, and then what remains of it: from the log, and from the
+/// unused parts of a file that is short, or with `compact`. `on_progress` is told how many messages
+/// are gone.
+pub(super) fn purge_all(
+    door: &mut Door,
+    purge: &Purge,
+    compact: bool,
+    on_progress: &mut dyn FnMut(usize),
+) -> Result<Purged, Failure> {
+    let mut purged = step_through(door, purge, false, on_progress)?;
+    // Also where nothing was found: an earlier run may have been broken off.
+    purge_remains(door, compact, &mut purged)?;
+    Ok(purged)
+}
+
+fn step_through(
+    door: &mut Door,
+    purge: &Purge,
+    dry_run: bool,
+    on_progress: &mut dyn FnMut(usize),
+) -> Result<Purged, Failure> {
+    let mut purged = Purged::default();
+    let mut after = MessageId::ZERO;
+    loop {
+        let purge = purge.clone();
+        match door.ask(&Request::MessagePurge { purge, after, dry_run })? {
+            Answer::Purged { messages, unread, upto, more } => {
+                purged.messages += messages;
+                purged.unread += unread;
+                after = upto;
+                on_progress(purged.messages);
+                if !more {
+                    return Ok(purged);
+                }
+            }
+            answer => return Err(user::unexpected(&answer)),
+        }
+    }
+}
+
+fn purge_remains(door: &mut Door, compact: bool, purged: &mut Purged) -> Result<(), Failure> {
+    let mut compact = if compact { Compact::Yes } else { Compact::IfShort };
+    for attempt in 0..EMPTY_LOG_TRIES {
+        if attempt > 0 {
+            thread::sleep(EMPTY_LOG_PAUSE);
+        }
+        match door.ask_within(&Request::PurgeRemains { compact }, COMPACT_WAIT)? {
+            Answer::RemainsPurged { log_emptied, compacted, bytes } => {
+                purged.log_emptied = log_emptied;
+                purged.compacted |= compacted;
+                purged.bytes = bytes;
+                // What is left to do is only the log.
+                compact = Compact::No;
+                if log_emptied {
+                    break;
+                }
+            }
+            answer => return Err(user::unexpected(&answer)),
+        }
+    }
+    Ok(())
+}

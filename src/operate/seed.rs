@@ -1,0 +1,70 @@
+//! `seed`: several users at once, those of the seed or of a file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::arguments::SeedArguments;
+use super::door::{Door, Missing};
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::user::unexpected;
+use crate::admin::LINE_BYTES_MAX;
+use crate::admin::answer::Answer;
+use crate::admin::request::{NewUser, Request, SEED_USERS_MAX};
+use crate::model::UserName;
+
+/// The longest file: what is in it has to fit into one request.
+const FILE_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
+
+/// Adds users, all or none; in a new database, where there is none.
+pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> Result<(), Failure> {
+    let users = arguments.file.as_deref().map(read).transpose()?;
+    let users = match Door::open(db, Missing::Create)?.ask(&Request::Seed { users })? {
+        Answer::Created { users } => users,
+        answer => return Err(unexpected(&answer)),
+    };
+    if output.is_json {
+        output.object(&json!({"users": users}))?;
+    } else {
+        let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
+        output.note(&format!("added {}", names.join(", ")))?;
+    }
+    output.finish()
+}
+
+fn read(path: &Path) -> Result<Vec<NewUser>, Failure> {
+    let shown = path.display();
+    let unreadable = |error: io::Error| {
+        let exit = match error.kind() {
+            io::ErrorKind::NotFound => Exit::NoInput,
+            _ => Exit::Io,
+        };
+        Failure::new(exit, format!("cannot read {shown}: {error}"))
+    };
+    let source: Box<dyn Read> = match path.to_str() {
+        Some("-") => Box::new(io::stdin().lock()),
+        _ => Box::new(File::open(path).map_err(unreadable)?),
+    };
+    let mut text = Vec::new();
+    source.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
+    let refused = |problem: String| {
+        Failure::new(Exit::Data, format!("{shown} {problem}")).hint(
+            r#"give users as [{"name": "alice", "display_name": "Alice", "password": "..."}]"#,
+        )
+    };
+    if text.len() > FILE_BYTES_MAX {
+        return Err(refused(format!("is longer than {FILE_BYTES_MAX} bytes")));
+    }
+    // Where, and not what: it may stand next to a password, or be one.
+    let users: Vec<NewUser> = serde_json::from_slice(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        refused(format!("is not a list of users at line {line}, column {column}"))
+    })?;
+    if users.len() > SEED_USERS_MAX {
+        return Err(refused(format!("has more than {SEED_USERS_MAX} users")));
+    }
+    Ok(users)
+}

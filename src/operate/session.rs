@@ -1,0 +1,86 @@
+//! `session`: who is logged in, and how that ends.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::arguments::{SessionCommand, SessionListArguments, SessionRevokeArguments};
+use super::door::{self, Door, Missing};
+use super::failure::Failure;
+use super::output::Output;
+use super::user::{ended, name, unexpected};
+use crate::admin::answer::{Answer, Session};
+use crate::admin::request::{Request, Sessions};
+use crate::model::SessionId;
+
+/// Does what the words after `session` say.
+pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        SessionCommand::List(arguments) => list(db, arguments, output),
+        SessionCommand::Revoke(arguments) => revoke(db, arguments, output),
+    }
+}
+
+/// Prints the sessions that have not ended, the oldest first.
+fn list(db: &Path, arguments: &SessionListArguments, mut output: Output) -> Result<(), Failure> {
+    let user = arguments.user.as_deref().map(name).transpose()?;
+    let mut door = Door::open(db, Missing::Refuse)?;
+    let mut rows = Vec::new();
+    let mut after = None;
+    loop {
+        let (sessions, more) =
+            match door.ask(&Request::SessionList { user: user.clone(), after })? {
+                Answer::Sessions { sessions, more } => (sessions, more),
+                answer => return Err(unexpected(&answer)),
+            };
+        after = sessions.last().map(|session| session.id);
+        for session in &sessions {
+            if output.is_json {
+                output.object(session)?;
+            } else {
+                rows.push(row(session, &output));
+            }
+        }
+        if !more || after.is_none() {
+            break;
+        }
+    }
+    if !output.is_json {
+        output.table(["id", "user", "opened", "last used", "expires"], &rows)?;
+    }
+    output.finish()
+}
+
+fn row(session: &Session, output: &Output) -> [String; 5] {
+    let moment = |at| output.moment(Some(at));
+    [
+        session.id.0.to_string(),
+        session.user.to_string(),
+        moment(session.created_at),
+        moment(session.last_seen_at),
+        // It is still to come: there is no telling how long ago.
+        session.expires_at.to_rfc3339(),
+    ]
+}
+
+/// Ends sessions.
+fn revoke(
+    db: &Path,
+    arguments: &SessionRevokeArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let sessions = match (arguments.id, &arguments.user) {
+        (Some(id), _) => Sessions::Only(SessionId(id)),
+        (None, Some(user)) => Sessions::Of(name(user)?),
+        (None, None) => Sessions::All,
+    };
+    let count = match door::ask(db, &Request::SessionRevoke { sessions })? {
+        Answer::Ended { sessions } => sessions,
+        answer => return Err(unexpected(&answer)),
+    };
+    if output.is_json {
+        output.object(&json!({"ended": count}))?;
+    }
+    output.note(&ended(count))?;
+    output.finish()
+}

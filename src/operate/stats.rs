@@ -1,0 +1,90 @@
+//! `stats`: how much there is of everything.
+
+use std::path::Path;
+
+use super::door;
+use super::failure::Failure;
+use super::output::Output;
+use super::user::unexpected;
+use crate::admin::answer::{Answer, Stats};
+use crate::admin::request::Request;
+
+/// Prints how much there is; what the server knows of itself only where one runs.
+pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
+    let stats = match door::ask(db, &Request::Stats)? {
+        Answer::Stats(stats) => stats,
+        answer => return Err(unexpected(&answer)),
+    };
+    if output.is_json {
+        output.object(&stats)?;
+    } else {
+        let rows = rows(&stats, &output);
+        output.pairs(&rows)?;
+    }
+    output.finish()
+}
+
+fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
+    let bytes = |bytes: u64| if output.is_shown { size(bytes) } else { bytes.to_string() };
+    let number = |number: u64| number.to_string();
+    let mut rows = vec![
+        ("users active", number(stats.users_active)),
+        ("users disabled", number(stats.users_disabled)),
+        ("users deleted", number(stats.users_deleted)),
+        ("sessions", number(stats.sessions)),
+        ("messages", number(stats.messages)),
+        ("messages last hour", number(stats.messages_last_hour)),
+        ("messages last day", number(stats.messages_last_day)),
+        ("last id", stats.last_id.0.to_string()),
+        ("unread", number(stats.unread)),
+        ("file", bytes(stats.file_bytes)),
+        ("log", bytes(stats.log_bytes)),
+        ("free", bytes(stats.free_bytes)),
+        ("schema", stats.schema.to_string()),
+        ("version", stats.version.clone()),
+    ];
+    match &stats.server {
+        None => rows.push(("server", "none".to_owned())),
+        Some(server) => rows.extend([
+            ("server", format!("process {}", server.pid)),
+            ("started", output.moment(Some(server.started_at))),
+            ("uptime seconds", number(server.uptime_seconds)),
+            ("watchers", number(server.watchers)),
+        ]),
+    }
+    rows.into_iter().map(|(title, value)| [title.to_owned(), value]).collect()
+}
+
+/// `1.5 MiB`
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = bytes.saturating_mul(10) / 1024;
+    let mut unit = 0;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit_that_fits() {
+        for (bytes, told) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536 * 1024, "1.5 MiB"),
+            (u64::from(u32::MAX) + 1, "4.0 GiB"),
+            (5 << 50, "5120.0 TiB"),
+        ] {
+            assert_eq!(size(bytes), told);
+        }
+    }
+}

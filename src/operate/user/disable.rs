@@ -1,0 +1,22 @@
+//! `user disable`
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{change, ended, name};
+use crate::admin::request::Request;
+use crate::operate::arguments::UserName;
+use crate::operate::failure::Failure;
+use crate::operate::output::Output;
+
+/// Ends the sessions of a user, who cannot log in any more.
+pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
+    let name = name(&user.name)?;
+    let sessions = change(db, &Request::UserDisable { name: name.clone() })?;
+    if output.is_json {
+        output.object(&json!({"name": name, "ended": sessions}))?;
+    }
+    output.note(&format!("{name} is disabled, {}", ended(sessions)))?;
+    output.finish()
+}

@@ -1,0 +1,34 @@
+//! `user passwd`
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{change, ended, name, password};
+use crate::admin::request::Request;
+use crate::operate::arguments::UserPasswdArguments;
+use crate::operate::failure::Failure;
+use crate::operate::output::Output;
+
+/// Gives a user another password, and ends all sessions.
+pub(super) fn run(
+    db: &Path,
+    arguments: &UserPasswdArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let name = name(&arguments.name)?;
+    let chosen = password::choose(&name, arguments.generate)?;
+    let request = Request::UserPasswd { name: name.clone(), password: chosen.secret() };
+    let sessions = change(db, &request)?;
+    if output.is_json {
+        let mut fields = json!({"name": name, "ended": sessions});
+        if let Some(password) = chosen.to_be_told() {
+            fields["password"] = password.into();
+        }
+        output.object(&fields)?;
+    } else if let Some(password) = chosen.to_be_told() {
+        output.line(password)?;
+    }
+    output.note(&format!("{name} has another password, {}", ended(sessions)))?;
+    output.finish()
+}

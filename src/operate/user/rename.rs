@@ -1,0 +1,26 @@
+//! `user rename`
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{change, name};
+use crate::admin::request::Request;
+use crate::operate::arguments::UserRenameArguments;
+use crate::operate::failure::Failure;
+use crate::operate::output::Output;
+
+/// Gives a user another name; messages, cursors and sessions stay.
+pub(super) fn run(
+    db: &Path,
+    arguments: &UserRenameArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let (from, to) = (name(&arguments.old)?, name(&arguments.new)?);
+    change(db, &Request::UserRename { name: from.clone(), to: to.clone() })?;
+    if output.is_json {
+        output.object(&json!({"name": to, "old_name": from}))?;
+    }
+    output.note(&format!("{from} is {to} now"))?;
+    output.finish()
+}

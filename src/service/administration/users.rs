@@ -1,0 +1,228 @@
+//! Adding users, and changing those there are.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::super::Service;
+use super::super::hashers::TooMany;
+use super::super::seed;
+use super::{Asker, failure, unknown_user};
+use crate::admin::answer::{Answer, Code, Cursor, Refusal, Session, State, User, UserDetails};
+use crate::admin::request::{NewUser, SEED_USERS_MAX, Secret};
+use crate::model::{Password, UserName};
+use crate::store::{self, Account, Activity, Change, Changed, ListedSession};
+
+/// How many users one answer tells of.
+const USERS_PER_ANSWER_MAX: usize = 200;
+
+impl Service {
+    pub(super) fn add_user(self: &Arc<Self>, user: NewUser, asker: Asker) {
+        self.create_users(vec![user], false, asker);
+    }
+
+    /// Those of the seed have a password that everybody knows: they are let in only where that was
+    /// allowed.
+    pub(super) fn seed_users(self: &Arc<Self>, users: Option<Vec<NewUser>>, asker: Asker) {
+        if users.as_ref().is_some_and(|users| users.len() > SEED_USERS_MAX) {
+            let message = format!("at most {SEED_USERS_MAX} users are created at once");
+            return asker.tell(Err(Refusal::new(Code::BadRequest, message)));
+        }
+        if let Some(twice) = users.as_deref().and_then(given_twice) {
+            let message = format!("the user {twice} is given twice");
+            return asker.tell(Err(Refusal::new(Code::NameTaken, message)));
+        }
+        let are_published = users.is_none();
+        if are_published && !self.options.published_passwords_allowed {
+            let message = "the server can be reached from other machines, and everybody knows the \
+                           password of the users of the seed";
+            return asker.tell(Err(Refusal::new(Code::Unsafe, message)));
+        }
+        match users.map_or_else(seed::users, Ok) {
+            Ok(users) => self.create_users(users, are_published, asker),
+            Err(error) => asker.tell(Err(Refusal::new(Code::Internal, error.to_string()))),
+        }
+    }
+
+    /// All or none.
+    fn create_users(self: &Arc<Self>, users: Vec<NewUser>, are_published: bool, asker: Asker) {
+        let service = Arc::clone(self);
+        let passwords = users.iter().map(|user| user.password.0.clone()).collect();
+        self.hash_passwords(passwords, asker, move |hashes, asker| {
+            let names: Vec<UserName> = users.iter().map(|user| user.name.clone()).collect();
+            let new = users.into_iter().zip(hashes).map(|(user, password_hash)| store::NewUser {
+                name: user.name,
+                display_name: user.display_name.as_str().to_owned(),
+                password_hash,
+                password_is_published: are_published,
+            });
+            service.store.add_users(new.collect(), move |taken| match taken {
+                Ok(taken) if taken.is_empty() => {
+                    names.iter().for_each(|name| tracing::info!(%name, "user added"));
+                    asker.tell(Ok(Answer::Created { users: names }));
+                }
+                Ok(taken) => asker.tell(Err(name_taken(&taken))),
+                Err(error) => asker.tell(Err(failure(error))),
+            });
+        });
+    }
+
+    pub(super) fn list_users(&self, after: Option<UserName>, asker: Asker) {
+        self.store.list_accounts(after, USERS_PER_ANSWER_MAX, move |found| {
+            asker.tell(found.map_err(failure).map(|(accounts, more)| Answer::Users {
+                users: accounts.into_iter().map(user).collect(),
+                more,
+            }));
+        });
+    }
+
+    pub(super) fn show_user(self: &Arc<Self>, name: UserName, asker: Asker) {
+        let service = Arc::clone(self);
+        self.store.find_account(name.clone(), move |found| match found {
+            Ok(Some((account, activity))) => {
+                service.store.list_sessions(account.id, move |sessions| {
+                    asker.tell(sessions.map_err(failure).map(|sessions| {
+                        Answer::UserDetails(Box::new(details(account, activity, sessions)))
+                    }));
+                });
+            }
+            Ok(None) => asker.tell(Err(unknown_user(&name))),
+            Err(error) => asker.tell(Err(failure(error))),
+        });
+    }
+
+    pub(super) fn set_password(
+        self: &Arc<Self>,
+        name: UserName,
+        Secret(password): Secret,
+        asker: Asker,
+    ) {
+        let service = Arc::clone(self);
+        self.hash_passwords(vec![password], asker, move |mut hashes, asker| {
+            let Some(hash) = hashes.pop() else { return };
+            service.change_user(name, Change::Password(hash), "password changed", asker);
+        });
+    }
+
+    pub(super) fn disable_user(self: &Arc<Self>, name: UserName, asker: Asker) {
+        self.change_user(name, Change::Disable, "user disabled", asker);
+    }
+
+    pub(super) fn enable_user(self: &Arc<Self>, name: UserName, asker: Asker) {
+        self.change_user(name, Change::Enable, "user enabled", asker);
+    }
+
+    pub(super) fn rename_user(self: &Arc<Self>, name: UserName, to: UserName, asker: Asker) {
+        self.change_user(name, Change::Rename(to), "user renamed", asker);
+    }
+
+    pub(super) fn delete_user(self: &Arc<Self>, name: UserName, asker: Asker) {
+        self.change_user(name, Change::Delete, "user deleted", asker);
+    }
+
+    /// Changes a user; the sessions that end with it end at once for whoever is connected, and so
+    /// do their streams.
+    fn change_user(
+        self: &Arc<Self>,
+        name: UserName,
+        change: Change,
+        event: &'static str,
+        asker: Asker,
+    ) {
+        let service = Arc::clone(self);
+        let to = match &change {
+            Change::Rename(to) => Some(to.clone()),
+            _ => None,
+        };
+        self.store.change_user(name.clone(), change, move |changed| match changed {
+            Ok(Changed::Yes { user, ended }) => {
+                match &to {
+                    Some(to) => tracing::info!(%name, %to, "{event}"),
+                    None => tracing::info!(%name, "{event}"),
+                }
+                let sessions = ended.len();
+                service.sessions.end_all(ended);
+                service.hub.publish(user);
+                asker.tell(Ok(Answer::Ended { sessions }));
+            }
+            Ok(Changed::Unknown) => asker.tell(Err(unknown_user(&name))),
+            Ok(Changed::Deleted) => {
+                let message = format!("the user {name} is deleted");
+                asker.tell(Err(Refusal::new(Code::UserDeleted, message)));
+            }
+            Ok(Changed::NameTaken) => asker.tell(Err(name_taken(to.as_slice()))),
+            Err(error) => asker.tell(Err(failure(error))),
+        });
+    }
+
+    /// Hashes passwords on a hasher's thread and goes on with the hashes.
+    fn hash_passwords(
+        &self,
+        passwords: Vec<Password>,
+        asker: Asker,
+        then: impl FnOnce(Vec<String>, Asker) + Send + 'static,
+    ) {
+        self.hashers.hash_all(passwords, move |hashed| match hashed {
+            Ok(Some(hashes)) => then(hashes, asker),
+            Ok(None) => {
+                let message = "the system gives no random bytes";
+                asker.tell(Err(Refusal::new(Code::Internal, message)));
+            }
+            Err(TooMany) => {
+                asker.tell(Err(Refusal::new(Code::Busy, "too many passwords are being hashed")));
+            }
+        });
+    }
+}
+
+fn given_twice(users: &[NewUser]) -> Option<&UserName> {
+    let mut seen = HashSet::new();
+    users.iter().map(|user| &user.name).find(|name| !seen.insert(*name))
+}
+
+fn name_taken(names: &[UserName]) -> Refusal {
+    let names: Vec<&str> = names.iter().map(UserName::as_str).collect();
+    Refusal::new(Code::NameTaken, format!("there is a user {} already", names.join(", ")))
+}
+
+fn user(account: Account) -> User {
+    let state = match (account.disabled_at, account.deleted_at) {
+        (_, Some(_)) => State::Deleted,
+        (Some(_), None) => State::Disabled,
+        (None, None) => State::Active,
+    };
+    User {
+        name: account.name,
+        display_name: account.display_name,
+        state,
+        created_at: account.created_at,
+        last_seen_at: account.last_seen_at,
+        unread: account.unread,
+        password_is_published: account.password_is_published,
+    }
+}
+
+fn details(account: Account, activity: Activity, sessions: Vec<ListedSession>) -> UserDetails {
+    let (disabled_at, deleted_at) = (account.disabled_at, account.deleted_at);
+    let user = user(account);
+    let name = user.name.clone();
+    let cursors = activity.cursors.into_iter();
+    UserDetails {
+        user,
+        disabled_at,
+        deleted_at,
+        sent: activity.sent,
+        received: activity.received,
+        sessions: sessions.into_iter().map(|listed| session(name.clone(), listed)).collect(),
+        cursors: cursors.map(|(name, upto, moved_at)| Cursor { name, upto, moved_at }).collect(),
+    }
+}
+
+pub(super) fn session(user: UserName, listed: ListedSession) -> Session {
+    Session {
+        id: listed.id,
+        user,
+        created_at: listed.created_at,
+        last_seen_at: listed.last_seen_at,
+        expires_at: listed.expires_at,
+    }
+}

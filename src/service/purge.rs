@@ -1,0 +1,84 @@
+//! Purging messages for an operator, a step at a time.
+
+use std::sync::Arc;
+
+use super::Service;
+use super::administration::{Asker, failure};
+use crate::admin::answer::{Answer, Code, Refusal};
+use crate::admin::purge::{Compact, Purge, PurgePart};
+use crate::model::MessageId;
+use crate::store::{self, Found, Part, StoreError};
+
+/// Up to which length a file is compacted without being asked: it is a matter of a moment.
+const COMPACT_UNASKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+impl Service {
+    /// One step; whoever asks goes on from where it ended.
+    pub(super) fn purge_messages(
+        self: &Arc<Self>,
+        purge: Purge,
+        after: MessageId,
+        dry_run: bool,
+        asker: Asker,
+    ) {
+        let (service, unread_too) = (Arc::clone(self), purge.unread_too);
+        let user = purge.user.as_ref().map(|user| user.name.clone());
+        self.store.find_to_purge(selection(purge), after, move |found| {
+            let Found { ids, unread, upto, more } = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    let name = user.map(|name| name.to_string()).unwrap_or_default();
+                    let message = format!("there is no user {name}");
+                    return asker.tell(Err(Refusal::new(Code::UnknownUser, message)));
+                }
+                Err(error) => return asker.tell(Err(failure(error))),
+            };
+            let purged = move |messages| Answer::Purged { messages, unread, upto, more };
+            if dry_run || ids.is_empty() {
+                return asker.tell(Ok(purged(ids.len())));
+            }
+            service.store.purge(ids, unread_too, move |deleted| {
+                asker.tell(deleted.map(purged).map_err(failure));
+            });
+        });
+    }
+
+    /// Compacts a file that is short, or where it is asked to; else only empties the log.
+    pub(super) fn purge_remains(self: &Arc<Self>, compact: Compact, asker: Asker) {
+        let service = Arc::clone(self);
+        self.store.bytes(move |bytes| {
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(error) => return asker.tell(Err(failure(error))),
+            };
+            let compacted = match compact {
+                Compact::Yes => true,
+                Compact::IfShort => bytes <= COMPACT_UNASKED_BYTES_MAX,
+                Compact::No => false,
+            };
+            let done = move |emptied: Result<bool, StoreError>| {
+                let remains = |log_emptied| Answer::RemainsPurged { log_emptied, compacted, bytes };
+                asker.tell(emptied.map(remains).map_err(failure));
+            };
+            if compacted {
+                service.store.compact(done);
+            } else {
+                service.store.fold_log(done);
+            }
+        });
+    }
+}
+
+fn selection(purge: Purge) -> store::Purge {
+    let part = |part| match part {
+        PurgePart::Sent => Part::Sent,
+        PurgePart::Received => Part::Received,
+        PurgePart::Both => Part::Both,
+    };
+    store::Purge {
+        before: purge.before,
+        before_id: purge.before_id,
+        user: purge.user.map(|user| (user.name, part(user.part))),
+        unread_too: purge.unread_too,
+    }
+}
