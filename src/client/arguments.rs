@@ -9,10 +9,11 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::address::ServerAddress;
 use super::exit::Exit;
+use super::failure::reason;
 use super::render::inbox::Clock;
-use crate::catalogue::{Language, client_help};
+use crate::catalogue::{Language, client, client_help};
 use crate::completion::CompletionsArguments;
-use crate::model::{CursorName, Invalid, MessageId, UserName, parse_duration};
+use crate::model::{CursorName, MessageId, UserName, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
 
 /// The longest time that a command can be told to go on trying.
@@ -313,10 +314,10 @@ impl Arguments {
     pub fn checked(self) -> Result<Self, clap::Error> {
         let PromptArguments { classic, trace } = self.prompt;
         if self.command.is_some() && (classic || trace) {
-            return Err(conflict("--classic and --trace are for the prompt, not for a command"));
+            return Err(conflict(client::only_for_the_prompt()));
         }
         if self.command.is_none() && self.json {
-            return Err(conflict("--json is for a command, not for the prompt"));
+            return Err(conflict(client::json_only_for_a_command()));
         }
         // A global option before the command is not seen by the command's own conflicts.
         let is_raw = match &self.command {
@@ -326,7 +327,7 @@ impl Arguments {
             _ => false,
         };
         if self.json && is_raw {
-            return Err(conflict("--json and --raw are two ways to print the same"));
+            return Err(conflict(client::json_or_raw()));
         }
         Ok(self)
     }
@@ -340,12 +341,12 @@ impl Since {
             "all" => WatchFrom::All,
             _ if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
                 Ok(id) => WatchFrom::After(MessageId(id)),
-                Err(_) => return Err("give unread, new, all, an id, or a time as 2h".to_owned()),
+                Err(_) => return Err(client::give_beginning().to_owned()),
             },
             _ => {
-                return parse_duration(text).map(Self::Ago).map_err(|_| {
-                    format!("{text:?} is none of unread, new, all, an id, or a time as 2h")
-                });
+                return parse_duration(text)
+                    .map(Self::Ago)
+                    .map_err(|_| client::no_beginning(format_args!("{text:?}")));
             }
         };
         Ok(Self::Place(place))
@@ -357,32 +358,31 @@ fn conflict(message: &str) -> clap::Error {
 }
 
 pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("give at least 1ms".to_owned()),
-        duration if duration > TIMEOUT_MAX => Err("give at most 24h".to_owned()),
+    let duration = parse_duration(text);
+    match duration.map_err(|_| client::no_duration(format_args!("{text:?}")))? {
+        Duration::ZERO => Err(client::timeout_too_short().to_owned()),
+        duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
         duration => Ok(duration),
     }
 }
 
 pub(super) fn parse_user(text: &str) -> Result<UserName, String> {
-    text.parse().map_err(|error: Invalid| format!("{error}; give 1 to 32 of a-z 0-9 _ -"))
+    text.parse().map_err(|invalid| client::give_user(reason(invalid)))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..) => Ok(count),
-        _ => Err("give a number from 1".to_owned()),
+        _ => Err(client::give_count().to_owned()),
     }
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {
-    text.parse().map_err(|error: Invalid| {
-        format!("{error}; give 1 to 64 characters of printable ASCII, no spaces")
-    })
+    text.parse().map_err(|invalid| client::give_key(reason(invalid)))
 }
 
 fn parse_cursor(text: &str) -> Result<CursorName, String> {
-    text.parse().map_err(|error: Invalid| format!("{error}; give 1 to 64 of a-z 0-9 _ - ."))
+    text.parse().map_err(|invalid| client::give_cursor(reason(invalid)))
 }
 
 fn examples() -> String {

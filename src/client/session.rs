@@ -7,6 +7,7 @@ use super::address::ServerAddress;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::state_folder::StateFolder;
+use crate::catalogue::client;
 use crate::model::{Token, UserName};
 use crate::protocol::refusal::Code;
 
@@ -69,10 +70,8 @@ pub fn load_from(folder: &StateFolder, account: &Account) -> Result<Option<Sessi
     match parse(&bytes, account) {
         Some(session) => Ok(Some(session)),
         None => {
-            let path = folder.path_of(&name);
-            let message = format!("{} is damaged", path.display());
-            Err(Failure::trouble(Exit::LocalFile, message)
-                .with_hint("log in again with `chat-cli auth USER`"))
+            let message = client::session_file_damaged(folder.path_of(&name).display());
+            Err(Failure::trouble(Exit::LocalFile, message).with_hint(client::log_in_again()))
         }
     }
 }

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::render::inbox::Clock;
 use super::state_folder;
-use crate::catalogue::{LANGUAGE_VARIABLE, Language};
+use crate::catalogue::{LANGUAGE_VARIABLE, Language, client};
 use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Table, Value, suggestion};
 use crate::model::UserName;
@@ -203,8 +203,8 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
 /// When neither is known.
 pub fn path() -> Result<PathBuf, Failure> {
     let folder = state_folder::xdg("XDG_CONFIG_HOME", ".config").ok_or_else(|| {
-        Failure::trouble(Exit::Configuration, "there is no place for the configuration")
-            .with_hint("set HOME, or XDG_CONFIG_HOME, to a folder with an absolute path")
+        Failure::trouble(Exit::Configuration, client::no_place_for_configuration())
+            .with_hint(client::set_home_for_configuration())
     })?;
     Ok(folder.join("config.toml"))
 }
@@ -227,10 +227,8 @@ fn chosen<'a>(
     let Some(file) = file else {
         return match given {
             None => Ok(Vec::new()),
-            Some(name) => {
-                Err(unknown_profile(format!("there is no profile {name}: no configuration file"))
-                    .with_hint(format!("chat-cli --profile {name} config init")))
-            }
+            Some(name) => Err(unknown_profile(client::no_profile_without_file(name))
+                .with_hint(format!("chat-cli --profile {name} config init"))),
         };
     };
     let root = &file.document.root;
@@ -320,7 +318,7 @@ impl File {
         let known: Vec<&str> = self.profiles().map(|table| table.name.as_str()).collect();
         let path = self.document.path.display();
         let place = line.map_or_else(|| path.to_string(), |line| format!("{path}:{line}"));
-        let failure = unknown_profile(format!("{place}: there is no profile {name}"));
+        let failure = unknown_profile(client::no_profile(place, name));
         match known.is_empty() {
             true => failure.with_hint(format!("chat-cli --profile {name} config init")),
             false => failure.with_hint(suggestion(name, &known)),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use crate::catalogue::client;
 use crate::client::arguments::AuthArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -28,7 +29,7 @@ pub fn run(
     let folder = StateFolder::create(&StateFolder::locate()?)?;
     let password = match &arguments.password {
         Some(text) => password::check(text)?,
-        None => password::ask(&format!("Password for {user}: "))?,
+        None => password::ask(&client::password_of_prompt(&user))?,
     };
     let token = verbs::auth(link, &user, &password)?;
     let session = Session { user, token };
@@ -46,15 +47,13 @@ pub fn run(
         }
         writeln!(out, "{}", object::line(&fields))?;
     } else if let Some(token) = revealed {
-        writeln!(out, "username {user} logged in, token {token}")?;
+        writeln!(out, "{}", client::logged_in_with_token(user, token))?;
     } else {
-        writeln!(out, "username {user} logged in")?;
+        writeln!(out, "{}", client::logged_in(user))?;
     }
     if std::env::var_os(TOKEN_VARIABLE).is_some_and(|text| !text.is_empty()) {
-        let _ = writeln!(
-            io::stderr(),
-            "note: {TOKEN_VARIABLE} is set, and goes before the session just stored"
-        );
+        let note = client::note(client::variable_goes_before(TOKEN_VARIABLE));
+        let _ = writeln!(io::stderr(), "{note}");
     }
     Ok(Exit::Done)
 }
@@ -66,15 +65,12 @@ fn whom(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
     let named = named.transpose().map_err(|_| Code::UnknownUser)?;
     match (named, &link.account().user) {
         (Some(named), Some(set)) if named != *set => {
-            let message = format!("the user is set to {set}, so {named} cannot log in");
-            Err(Failure::trouble(Exit::Usage, message).with_hint(format!(
-                "chat-cli --user {named} auth, or another --profile; `chat-cli config show` tells \
-                 where {set} comes from"
-            )))
+            Err(Failure::trouble(Exit::Usage, client::user_is_set(set, &named))
+                .with_hint(client::log_in_as_other(set, &named)))
         }
         (Some(user), _) => Ok(user),
         (None, Some(user)) => Ok(user.clone()),
-        (None, None) => Err(Failure::trouble(Exit::Usage, "it is not said whom to log in as")
-            .with_hint("chat-cli auth USER, or set `user` with `chat-cli config init`")),
+        (None, None) => Err(Failure::trouble(Exit::Usage, client::nobody_named())
+            .with_hint(client::name_somebody())),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::catalogue::client;
 use crate::client::address::ServerAddress;
 use crate::client::arguments::{Arguments, AuthArguments, ConfigCommand, SERVER_DEFAULT};
 use crate::client::exit::Exit;
@@ -109,11 +110,11 @@ fn begin(
     if view.is_json {
         writeln!(out, "{}", object::line(&json!({"path": path, "profile": profile})))?;
     } else {
-        writeln!(out, "{}: written", text::visible(&shown))?;
+        writeln!(out, "{}", client::configuration_written(text::visible(&shown)))?;
     }
     out.flush()?;
     match user {
-        Some(user) if is_asked && yes(&format!("Log in as {user} now?"), true)? => {
+        Some(user) if is_asked && yes(&client::log_in_now(&user), true)? => {
             let mut link = Link::new(server, link.timeout()).acting_as(Some(user));
             super::auth::run(&AuthArguments { user: None, password: None }, view, &mut link, out)
         }
@@ -127,7 +128,7 @@ fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String
     if let Some(name) = profile
         && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     {
-        let message = format!("{name:?} is no name for a profile: give a-z, A-Z, 0-9, _ and -");
+        let message = client::no_profile_name(format_args!("{name:?}"));
         return Err(Failure::trouble(Exit::Usage, message));
     }
     if force {
@@ -136,12 +137,12 @@ fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String
     let Some(profiles) = settings::profiles(path)? else { return Ok(None) };
     let there = |message: String| Failure::trouble(Exit::LocalFile, message);
     match profile {
-        None => Err(there(format!("{shown} is there already")).with_hint(
-            "edit it; add to it with `chat-cli --profile NAME config init`; or replace it with --force",
-        )),
+        None => {
+            Err(there(client::configuration_is_there(shown))
+                .with_hint(client::edit_configuration()))
+        }
         Some(name) if profiles.iter().any(|known| known == name) => {
-            Err(there(format!("{shown} has a profile {name} already"))
-                .with_hint("edit it, or give another --profile"))
+            Err(there(client::profile_is_there(shown, name)).with_hint(client::edit_profile()))
         }
         Some(_) => match fs::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
@@ -175,7 +176,7 @@ fn server(
         let server = match given.take() {
             Some(server) => server,
             None if is_asked => {
-                match answer("Where does the server listen?", SERVER_DEFAULT)?.parse() {
+                match answer(client::where_is_the_server(), SERVER_DEFAULT)?.parse() {
                     Ok(server) => server,
                     Err(error) => {
                         note(&format!("{error}"));
@@ -187,11 +188,11 @@ fn server(
         };
         let tried = Link::new(server.clone(), timeout).call(&Request::Hello);
         let Err(failure) = tried else {
-            note(&format!("{server} answers"));
+            note(&client::server_answers(&server));
             return Ok(server);
         };
         note(&format!("{failure}"));
-        if !is_asked || yes("Write it down all the same?", false)? {
+        if !is_asked || yes(client::write_all_the_same(), false)? {
             return Ok(server);
         }
     }
@@ -202,7 +203,7 @@ fn user(arguments: &Arguments, is_asked: bool) -> Result<Option<UserName>, Failu
         return Ok(arguments.user.clone());
     }
     loop {
-        let name = answer("Who are you there?", "")?;
+        let name = answer(client::who_are_you(), "")?;
         if name.is_empty() {
             return Ok(None);
         }
@@ -214,11 +215,11 @@ fn user(arguments: &Arguments, is_asked: bool) -> Result<Option<UserName>, Failu
 }
 
 fn yes(question: &str, default: bool) -> Result<bool, Failure> {
-    let shown = if default { "Y/n" } else { "y/N" };
+    let shown = if default { client::yes_or_no() } else { client::no_or_yes() };
     loop {
         match answer(question, shown)?.to_lowercase().as_str() {
             "y" | "yes" | "ya" => return Ok(true),
-            "n" | "no" | "tidak" => return Ok(false),
+            "n" | "no" | "t" | "tidak" => return Ok(false),
             said if said == shown.to_lowercase() => return Ok(default),
             _ => {}
         }

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::catalogue::client;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::{View, json_line, object};
+use crate::client::render::{View, object};
 use crate::client::session::{self, Source};
 use crate::client::verbs;
 
@@ -20,11 +21,11 @@ pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Fai
     if over && source == Source::File {
         session::forget(link.account(), token)?;
     }
-    let told = done?;
+    done?;
     if view.is_json {
         writeln!(out, "{}", object::line(&json!({"ended": 1})))?;
     } else {
-        writeln!(out, "{}", json_line(&told))?;
+        writeln!(out, "{}", client::logged_out())?;
     }
     Ok(Exit::Done)
 }
