@@ -13,6 +13,8 @@ use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::catalogue::configuration as texts;
+
 /// The longest file that is read; a configuration has a few hundred bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// How much a word has to be like another one to be taken for it, from 0 to 1.
@@ -103,7 +105,7 @@ impl Document {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Problem::of(path, None, format!("cannot be read: {error}")));
+                return Err(Problem::of(path, None, texts::cannot_be_read(error)));
             }
         };
         Self::parse(path, &text).map(Some)
@@ -116,7 +118,7 @@ impl Document {
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
         let table = DeTable::parse(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            Problem::of(path, line, format!("is not TOML: {}", error.message()))
+            Problem::of(path, line, texts::is_not_toml(error.message()))
         })?;
         Ok(Self { path: path.to_owned(), root: Table::of(text, "", 1, table.get_ref()) })
     }
@@ -128,7 +130,7 @@ impl Document {
 
     /// That no setting is called `name`, with those that there are.
     pub fn unknown(&self, line: usize, name: &str, known: &[&str]) -> Problem {
-        self.problem(line, format!("there is no setting {name}")).hint(suggestion(name, known))
+        self.problem(line, texts::no_setting(name)).hint(suggestion(name, known))
     }
 }
 
@@ -221,10 +223,10 @@ impl Kind {
     /// What is accepted, for people.
     pub fn described(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
-            Self::Number => "a whole number",
-            Self::Switch => "true or false",
-            Self::List => "a list of texts, as in [\"a\", \"b\"]",
+            Self::Text => texts::kind_text(),
+            Self::Number => texts::kind_number(),
+            Self::Switch => texts::kind_switch(),
+            Self::List => texts::kind_list(),
         }
     }
 }
@@ -255,8 +257,8 @@ impl fmt::Display for Problem {
 /// What to say to somebody who named what there is not.
 pub fn suggestion(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("there are: {}", known.join(", ")),
+        Some(near) => texts::did_you_mean(near),
+        None => texts::there_are(known.join(", ")),
     }
 }
 
@@ -272,7 +274,7 @@ fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+        return Err(io::Error::other(texts::has_too_many_bytes(FILE_BYTES_MAX)));
     }
     Ok(text)
 }

@@ -11,7 +11,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("queue", &[]),
     ("log", &["queue"]),
     ("completion", &["catalogue"]),
-    ("configuration", &[]),
+    ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
     ("admin", &["model", "protocol"]),

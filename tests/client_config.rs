@@ -194,7 +194,12 @@ fn profile_that_there_is_not_is_told_with_the_one_that_was_meant() {
     let home = Home::new(nobody());
     let outcome = home.run(["--profile", "work", "unread"]);
     assert_eq!(outcome.code, 78);
-    assert!(outcome.stderr.ends_with("hint: chat-cli --profile work config init\n"), "{outcome:?}");
+    assert!(
+        outcome
+            .stderr
+            .ends_with("hint: write it down with `chat-cli --profile work config init`\n"),
+        "{outcome:?}"
+    );
     configure(&home, "[profile.work]\nuser = \"paff\"\n");
     let outcome = home.run(["--profile", "wokr", "unread"]);
     assert_eq!(outcome.code, 78);

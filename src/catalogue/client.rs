@@ -31,64 +31,6 @@ texts! {
     one_session_ended { en: "1 session ended", id: "1 sesi diakhiri" }
     sessions_ended(count) { en: "{count} sessions ended", id: "{count} sesi diakhiri" }
 
-    user_is_set(user, other) {
-        en: "the user is set to {user}, so {other} cannot log in",
-        id: "user diatur ke {user}, jadi {other} tidak bisa login",
-    }
-    log_in_as_other(user, other) {
-        en: "chat-cli --user {other} auth, or another --profile; `chat-cli config show` tells where {user} comes from",
-        id: "chat-cli --user {other} auth, atau --profile lain; `chat-cli config show` menunjukkan dari mana {user}",
-    }
-    nobody_named { en: "it is not said whom to log in as", id: "tidak disebutkan login sebagai siapa" }
-    name_somebody {
-        en: "chat-cli auth USER, or set `user` with `chat-cli config init`",
-        id: "chat-cli auth USER, atau atur `user` dengan `chat-cli config init`",
-    }
-
-    // The configuration
-    give_user(reason) {
-        en: "{reason}; give 1 to 32 of a-z 0-9 _ -",
-        id: "{reason}; beri 1 sampai 32 dari a-z 0-9 _ -",
-    }
-    no_place_for_configuration {
-        en: "there is no place for the configuration",
-        id: "tidak ada tempat untuk konfigurasi",
-    }
-    set_home_for_configuration {
-        en: "set HOME, or XDG_CONFIG_HOME, to a folder with an absolute path",
-        id: "isi HOME, atau XDG_CONFIG_HOME, dengan folder berpath absolut",
-    }
-    no_profile(place, name) {
-        en: "{place}: there is no profile {name}",
-        id: "{place}: tidak ada profil {name}",
-    }
-    no_profile_without_file(name) {
-        en: "there is no profile {name}: no configuration file",
-        id: "tidak ada profil {name}: tidak ada file konfigurasi",
-    }
-    no_profile_name(name) {
-        en: "{name} is no name for a profile: give a-z, A-Z, 0-9, _ and -",
-        id: "{name} bukan nama profil: beri a-z, A-Z, 0-9, _ dan -",
-    }
-    configuration_is_there(path) { en: "{path} is there already", id: "{path} sudah ada" }
-    edit_configuration {
-        en: "edit it; add to it with `chat-cli --profile NAME config init`; or replace it with --force",
-        id: "ubah isinya; tambahkan dengan `chat-cli --profile NAMA config init`; atau ganti dengan --force",
-    }
-    profile_is_there(path, name) {
-        en: "{path} has a profile {name} already",
-        id: "{path} sudah punya profil {name}",
-    }
-    edit_profile { en: "edit it, or give another --profile", id: "ubah isinya, atau beri --profile lain" }
-    configuration_written(path) { en: "{path}: written", id: "{path}: ditulis" }
-    where_is_the_server { en: "Where does the server listen?", id: "Di mana alamat server?" }
-    server_answers(server) { en: "{server} answers", id: "{server} menjawab" }
-    write_all_the_same { en: "Write it down all the same?", id: "Tetap ditulis?" }
-    who_are_you { en: "Who are you there?", id: "Siapa kamu di sana?" }
-    log_in_now(user) { en: "Log in as {user} now?", id: "Login sebagai {user} sekarang?" }
-    yes_or_no { en: "Y/n", id: "Y/t" }
-    no_or_yes { en: "y/N", id: "y/T" }
-
     // Passwords
     password_prompt { en: "Password: ", id: "Password: " }
     password_of_prompt(user) { en: "Password for {user}: ", id: "Password untuk {user}: " }

@@ -11,7 +11,7 @@ use super::address::ServerAddress;
 use super::exit::Exit;
 use super::failure::reason;
 use super::render::inbox::Clock;
-use crate::catalogue::{Language, client, client_help};
+use crate::catalogue::{Language, client, client_help, configuration};
 use crate::completion::CompletionsArguments;
 use crate::model::{CursorName, MessageId, UserName, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
@@ -367,7 +367,7 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn parse_user(text: &str) -> Result<UserName, String> {
-    text.parse().map_err(|invalid| client::give_user(reason(invalid)))
+    text.parse().map_err(|invalid| configuration::give_user(reason(invalid)))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::render::inbox::Clock;
 use super::state_folder;
-use crate::catalogue::{LANGUAGE_VARIABLE, Language, client};
+use crate::catalogue::{LANGUAGE_VARIABLE, Language, configuration};
 use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Table, Value, suggestion};
 use crate::model::UserName;
@@ -148,7 +148,7 @@ impl Settings {
         let key = KEYS.iter().find(|key| key.name == entry.key);
         match (key, &entry.value) {
             (Some(key), Value::Text(text)) => (key.put)(self, text),
-            (Some(_), _) => Err(format!("it has to be {}", Kind::Text.described())),
+            (Some(_), _) => Err(configuration::has_to_be(Kind::Text.described())),
             // `default_profile` was looked at before.
             (None, _) => Ok(()),
         }
@@ -203,8 +203,8 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
 /// When neither is known.
 pub fn path() -> Result<PathBuf, Failure> {
     let folder = state_folder::xdg("XDG_CONFIG_HOME", ".config").ok_or_else(|| {
-        Failure::trouble(Exit::Configuration, client::no_place_for_configuration())
-            .with_hint(client::set_home_for_configuration())
+        Failure::trouble(Exit::Configuration, configuration::no_place_for_configuration())
+            .with_hint(configuration::set_home_for_configuration())
     })?;
     Ok(folder.join("config.toml"))
 }
@@ -227,8 +227,8 @@ fn chosen<'a>(
     let Some(file) = file else {
         return match given {
             None => Ok(Vec::new()),
-            Some(name) => Err(unknown_profile(client::no_profile_without_file(name))
-                .with_hint(format!("chat-cli --profile {name} config init"))),
+            Some(name) => Err(unknown_profile(configuration::no_profile_without_file(name))
+                .with_hint(configuration::write_profile(name))),
         };
     };
     let root = &file.document.root;
@@ -276,13 +276,13 @@ impl File {
         self.check_entries(root, &[PROFILE_KEY])?;
         for table in &root.tables {
             if table.name != PROFILES {
-                let what = format!("there is no table [{}]", table.name);
-                let hint = "a profile begins with [profile.NAME]";
+                let what = configuration::no_table(&table.name);
+                let hint = configuration::profile_begins();
                 return Err(document.problem(table.line, what).hint(hint));
             }
             if let Some(entry) = table.entries.first() {
-                let what = format!("{} stands in no profile", entry.key);
-                let hint = "a profile begins with [profile.NAME]";
+                let what = configuration::in_no_profile(&entry.key);
+                let hint = configuration::profile_begins();
                 return Err(document.problem(entry.line, what).hint(hint));
             }
             for profile in &table.tables {
@@ -304,7 +304,7 @@ impl File {
             let is_text = matches!(entry.value, Value::Text(_));
             let checked = match is_text {
                 true => Settings::default().put(entry),
-                false => Err(format!("it has to be {}", Kind::Text.described())),
+                false => Err(configuration::has_to_be(Kind::Text.described())),
             };
             checked.map_err(|why| {
                 let what = format!("{} = {}: {why}", entry.key, entry.value);
@@ -318,9 +318,9 @@ impl File {
         let known: Vec<&str> = self.profiles().map(|table| table.name.as_str()).collect();
         let path = self.document.path.display();
         let place = line.map_or_else(|| path.to_string(), |line| format!("{path}:{line}"));
-        let failure = unknown_profile(client::no_profile(place, name));
+        let failure = unknown_profile(configuration::no_profile(place, name));
         match known.is_empty() {
-            true => failure.with_hint(format!("chat-cli --profile {name} config init")),
+            true => failure.with_hint(configuration::write_profile(name)),
             false => failure.with_hint(suggestion(name, &known)),
         }
     }
@@ -350,7 +350,7 @@ fn one_of<T: ValueEnum>(text: &str) -> Result<T, String> {
     T::from_str(text, false).map_err(|_| {
         let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
-        format!("it has to be one of {}", names.join(", "))
+        configuration::has_to_be_one_of(names.join(", "))
     })
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::Value;
+use crate::catalogue::configuration as texts;
 
 /// What something is set to, and where that comes from. As an object it has `key`, `value` (`null`
 /// where it is not set) and `source`, and what tells the source more exactly.
@@ -62,7 +63,7 @@ impl fmt::Display for Source {
             Self::File { path, line, profile } => {
                 write!(formatter, "{}:{line}", path.display())?;
                 match profile {
-                    Some(profile) => write!(formatter, " (profile {profile})"),
+                    Some(profile) => write!(formatter, " ({})", texts::profile_of(profile)),
                     None => Ok(()),
                 }
             }

@@ -15,6 +15,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 
 use super::arguments::{self as operate, Arguments, ConfigCommand, ServeArguments};
+use crate::catalogue::configuration as texts;
 use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 
@@ -252,7 +253,7 @@ impl Definition {
     /// Whether the value is accepted: by its kind, and by the parser of the option itself.
     fn check(&self, value: &Value) -> Result<(), String> {
         let words = self.kind.words(value);
-        let words = words.ok_or_else(|| format!("it has to be {}", self.kind.described()))?;
+        let words = words.ok_or_else(|| texts::has_to_be(self.kind.described()))?;
         if self.kind == Kind::Switch {
             return Ok(());
         }
@@ -313,7 +314,7 @@ fn reason(error: &clap::Error) -> String {
     }
     match (error.kind(), error.get(ContextKind::ValidValue)) {
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
-            format!("it has to be one of {}", valid.join(", "))
+            texts::has_to_be_one_of(valid.join(", "))
         }
         (ErrorKind::InvalidValue, _) => "it cannot be empty".to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().to_owned(),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::catalogue::client;
+use crate::catalogue::{client, configuration};
 use crate::client::arguments::AuthArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -65,12 +65,12 @@ fn whom(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
     let named = named.transpose().map_err(|_| Code::UnknownUser)?;
     match (named, &link.account().user) {
         (Some(named), Some(set)) if named != *set => {
-            Err(Failure::trouble(Exit::Usage, client::user_is_set(set, &named))
-                .with_hint(client::log_in_as_other(set, &named)))
+            Err(Failure::trouble(Exit::Usage, configuration::user_is_set(set, &named))
+                .with_hint(configuration::log_in_as_other(set, &named)))
         }
         (Some(user), _) => Ok(user),
         (None, Some(user)) => Ok(user.clone()),
-        (None, None) => Err(Failure::trouble(Exit::Usage, client::nobody_named())
-            .with_hint(client::name_somebody())),
+        (None, None) => Err(Failure::trouble(Exit::Usage, configuration::nobody_named())
+            .with_hint(configuration::name_somebody())),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::catalogue::client;
+use crate::catalogue::configuration;
 use crate::client::address::ServerAddress;
 use crate::client::arguments::{Arguments, AuthArguments, ConfigCommand, SERVER_DEFAULT};
 use crate::client::exit::Exit;
@@ -23,32 +23,6 @@ use crate::terminal::{is_prompted, text};
 
 /// The longest answer to a question.
 const ANSWER_BYTES_MAX: u64 = 1024;
-
-const HEADER: &str = "\
-# The configuration of chat-cli; `chat-cli config show` tells what counts and why. An option goes before
-# a variable of the environment, that before the profile in use, that before the top of this file.
-";
-
-const FOOTER: &str = "
-# How long to wait for the server.
-#timeout = \"10s\"
-
-# How times are shown: local, utc or relative.
-#time = \"local\"
-
-# The language: en or id.
-#lang = \"en\"
-
-# The profile to use where neither --profile nor CHAT_PROFILE names one.
-#default_profile = \"work\"
-";
-
-const PROFILE_EXAMPLE: &str = "
-# Another server, or another user: chat-cli --profile work
-#[profile.work]
-#server = \"chat.example.org:8889\"
-#user = \"name\"
-";
 
 /// Does one of them. `words` are the command line that `arguments` were made from.
 pub fn run(
@@ -100,21 +74,22 @@ fn begin(
     let server = server(arguments, link.timeout(), is_asked)?;
     let user = user(arguments, is_asked)?;
     let section = section(profile, &server, user.as_ref());
+    let (header, footer) = (configuration::file_header(), configuration::file_footer());
     let text = match (&old, profile) {
         (Some(old), _) => format!("{}\n\n{section}", old.trim_end()),
-        (None, Some(_)) => format!("{HEADER}{FOOTER}\n{section}"),
-        (None, None) => format!("{HEADER}\n{section}{FOOTER}{PROFILE_EXAMPLE}"),
+        (None, Some(_)) => format!("{header}{footer}\n{section}"),
+        (None, None) => format!("{header}\n{section}{footer}{}", configuration::file_profile()),
     };
     write(&path, &text)?;
     let shown = path.display().to_string();
     if view.is_json {
         writeln!(out, "{}", object::line(&json!({"path": path, "profile": profile})))?;
     } else {
-        writeln!(out, "{}", client::configuration_written(text::visible(&shown)))?;
+        writeln!(out, "{}", configuration::configuration_written(text::visible(&shown)))?;
     }
     out.flush()?;
     match user {
-        Some(user) if is_asked && yes(&client::log_in_now(&user), true)? => {
+        Some(user) if is_asked && yes(&configuration::log_in_now(&user), true)? => {
             let mut link = Link::new(server, link.timeout()).acting_as(Some(user));
             super::auth::run(&AuthArguments { user: None, password: None }, view, &mut link, out)
         }
@@ -128,7 +103,7 @@ fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String
     if let Some(name) = profile
         && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     {
-        let message = client::no_profile_name(format_args!("{name:?}"));
+        let message = configuration::no_profile_name(format_args!("{name:?}"));
         return Err(Failure::trouble(Exit::Usage, message));
     }
     if force {
@@ -137,16 +112,15 @@ fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String
     let Some(profiles) = settings::profiles(path)? else { return Ok(None) };
     let there = |message: String| Failure::trouble(Exit::LocalFile, message);
     match profile {
-        None => {
-            Err(there(client::configuration_is_there(shown))
-                .with_hint(client::edit_configuration()))
-        }
+        None => Err(there(configuration::configuration_is_there(shown))
+            .with_hint(configuration::edit_configuration())),
         Some(name) if profiles.iter().any(|known| known == name) => {
-            Err(there(client::profile_is_there(shown, name)).with_hint(client::edit_profile()))
+            Err(there(configuration::profile_is_there(shown, name))
+                .with_hint(configuration::edit_profile()))
         }
         Some(_) => match fs::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
-            Err(error) => Err(there(format!("cannot read {shown}: {error}"))),
+            Err(error) => Err(there(configuration::cannot_read(shown, error))),
         },
     }
 }
@@ -158,10 +132,8 @@ fn section(profile: Option<&str>, server: &ServerAddress, user: Option<&UserName
         Some(user) => format!("user = {}", Value::Text(user.to_string())),
         None => "#user = \"name\"".to_owned(),
     };
-    format!(
-        "{begin}# Where the server listens.\nserver = {server}\n\n\
-         # Who you are there. This user's session is kept apart from others.\n{user}\n"
-    )
+    let (of_server, of_user) = (configuration::file_server(), configuration::file_user());
+    format!("{begin}{of_server}\nserver = {server}\n\n{of_user}\n{user}\n")
 }
 
 /// Where the server listens: as given, else as a person says, until one answers or is meant all the
@@ -176,7 +148,7 @@ fn server(
         let server = match given.take() {
             Some(server) => server,
             None if is_asked => {
-                match answer(client::where_is_the_server(), SERVER_DEFAULT)?.parse() {
+                match answer(configuration::where_is_the_server(), SERVER_DEFAULT)?.parse() {
                     Ok(server) => server,
                     Err(error) => {
                         note(&format!("{error}"));
@@ -188,11 +160,11 @@ fn server(
         };
         let tried = Link::new(server.clone(), timeout).call(&Request::Hello);
         let Err(failure) = tried else {
-            note(&client::server_answers(&server));
+            note(&configuration::server_answers(&server));
             return Ok(server);
         };
         note(&format!("{failure}"));
-        if !is_asked || yes(client::write_all_the_same(), false)? {
+        if !is_asked || yes(configuration::write_all_the_same(), false)? {
             return Ok(server);
         }
     }
@@ -203,7 +175,7 @@ fn user(arguments: &Arguments, is_asked: bool) -> Result<Option<UserName>, Failu
         return Ok(arguments.user.clone());
     }
     loop {
-        let name = answer(client::who_are_you(), "")?;
+        let name = answer(configuration::who_are_you(), "")?;
         if name.is_empty() {
             return Ok(None);
         }
@@ -215,7 +187,7 @@ fn user(arguments: &Arguments, is_asked: bool) -> Result<Option<UserName>, Failu
 }
 
 fn yes(question: &str, default: bool) -> Result<bool, Failure> {
-    let shown = if default { client::yes_or_no() } else { client::no_or_yes() };
+    let shown = if default { configuration::yes_or_no() } else { configuration::no_or_yes() };
     loop {
         match answer(question, shown)?.to_lowercase().as_str() {
             "y" | "yes" | "ya" => return Ok(true),
@@ -238,7 +210,10 @@ fn answer(question: &str, default: &str) -> Result<String, Failure> {
         Ok(0) => Err(Failure::Interrupted),
         Ok(_) if line.trim().is_empty() => Ok(default.to_owned()),
         Ok(_) => Ok(line.trim().to_owned()),
-        Err(error) => Err(Failure::trouble(Exit::LocalFile, format!("cannot read: {error}"))),
+        Err(error) => {
+            let message = configuration::cannot_read("stdin", error);
+            Err(Failure::trouble(Exit::LocalFile, message))
+        }
     }
 }
 
@@ -250,7 +225,7 @@ fn note(what: &str) {
 /// homes are kept elsewhere.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let trouble = |error: io::Error| {
-        Failure::trouble(Exit::LocalFile, format!("cannot write {}: {error}", path.display()))
+        Failure::trouble(Exit::LocalFile, configuration::cannot_write(path.display(), error))
     };
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if let Some(folder) = path.parent() {
