@@ -183,6 +183,18 @@ pub struct ServeArguments {
     /// After how long without anything else a watching connection is sent a sign of life.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
     pub heartbeat: Duration,
+    /// Log requests that take so long or longer.
+    #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SLOW_REQUEST", default_value = "250ms", value_parser = parse_time)]
+    pub slow_request: Duration,
+    /// Tell Prometheus and browsers how the server does, over HTTP at this address.
+    #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_METRICS", value_parser = parse_listen)]
+    pub metrics: Option<Listen>,
+    /// A name that --metrics is asked for by, beside localhost; can be given several times.
+    #[arg(long, value_name = "NAME", env = "CHAT_SERVER_METRICS_HOST", value_delimiter = ',')]
+    pub metrics_host: Vec<String>,
+    /// Let --metrics be read from other machines, by whoever reaches the address.
+    #[arg(long, env = "CHAT_SERVER_ALLOW_REMOTE_METRICS", value_parser = BoolishValueParser::new())]
+    pub allow_remote_metrics: bool,
     /// Threads that share the connections; as many as processors, at least 2, when not given.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 
 use super::parse_time;
 
@@ -39,7 +39,7 @@ pub enum UserCommand {
     /// Give a user another name; messages, cursors and sessions stay.
     #[command(after_help = USER_RENAME_EXAMPLES)]
     Rename(UserRenameArguments),
-    /// Delete a user; the messages stay, and nobody can take the name.
+    /// Delete a user; the messages stay, and nobody can take the name, but with --purge.
     #[command(after_help = USER_DELETE_EXAMPLES)]
     Delete(UserDeleteArguments),
 }
@@ -48,6 +48,7 @@ pub enum UserCommand {
 #[derive(Debug, Args)]
 pub struct UserName {
     /// The name of the user.
+    #[arg(value_hint = ValueHint::Username)]
     pub name: String,
 }
 
@@ -68,6 +69,7 @@ pub struct UserAddArguments {
 #[derive(Debug, Args)]
 pub struct UserPasswdArguments {
     /// The name of the user.
+    #[arg(value_hint = ValueHint::Username)]
     pub name: String,
     /// Make up a strong password, and print it, this once.
     #[arg(long)]
@@ -78,6 +80,7 @@ pub struct UserPasswdArguments {
 #[derive(Debug, Args)]
 pub struct UserRenameArguments {
     /// The name until now; it is free from then on.
+    #[arg(value_hint = ValueHint::Username)]
     pub old: String,
     /// The name from now on.
     pub new: String,
@@ -87,7 +90,11 @@ pub struct UserRenameArguments {
 #[derive(Debug, Args)]
 pub struct UserDeleteArguments {
     /// The name of the user.
+    #[arg(value_hint = ValueHint::Username)]
     pub name: String,
+    /// Remove all messages from and to the user as well, and free the name.
+    #[arg(long)]
+    pub purge: bool,
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
@@ -116,7 +123,7 @@ pub enum SessionCommand {
 #[derive(Debug, Args)]
 pub struct SessionListArguments {
     /// Those of this user only.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
 }
 
@@ -127,7 +134,7 @@ pub struct SessionRevokeArguments {
     /// The one of this number.
     pub id: Option<i64>,
     /// All of this user.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// All of everybody.
     #[arg(long)]
@@ -190,6 +197,7 @@ const USER_DELETE_EXAMPLES: &str = "\
 Examples:
   chat-server user delete alice            asks first
   chat-server user delete alice --yes      for scripts
+  chat-server user delete alice --purge    removes all messages from and to her, and frees the name
 ";
 
 const SESSION_LIST_EXAMPLES: &str = "\
