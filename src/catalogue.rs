@@ -192,6 +192,7 @@ mod tests {
             command_line::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            server_help::TEXTS,
             shared_help::TEXTS,
             time::TEXTS,
         ]
