@@ -5,20 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("catalogue", &[]),
     ("model", &[]),
+    ("metrics", &[]),
     ("queue", &[]),
-    ("log", &["queue"]),
+    ("log", &["metrics", "queue"]),
     ("completion", &["catalogue"]),
-    ("configuration", &[]),
+    ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
     ("admin", &["model", "protocol"]),
-    ("store", &["model", "queue"]),
-    ("service", &["admin", "model", "queue", "protocol", "store"]),
-    ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
+    ("store", &["metrics", "model", "queue"]),
+    ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
+    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
+    ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
@@ -28,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "configuration",
             "log",
             "model",
+            "monitor",
             "protocol",
             "server",
             "service",
@@ -41,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
 const AT_HOME: [(&[&str], &[&str]); 5] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
     (&["argon2"], &["service"]),
     (&["toml::de", "toml::Spanned"], &["configuration"]),
 ];
