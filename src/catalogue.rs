@@ -54,6 +54,7 @@ macro_rules! texts {
 pub mod client;
 pub mod client_help;
 pub mod command_line;
+pub mod configuration;
 pub mod prompt;
 pub mod refusal;
 pub mod server;
@@ -193,6 +194,7 @@ mod tests {
         [
             client::TEXTS,
             client_help::TEXTS,
+            configuration::TEXTS,
             command_line::TEXTS,
             shared::TEXTS,
             prompt::TEXTS,
