@@ -57,6 +57,7 @@ pub mod command_line;
 pub mod configuration;
 pub mod prompt;
 pub mod refusal;
+pub mod serve;
 pub mod server;
 pub mod server_help;
 pub mod shared;
@@ -199,6 +200,7 @@ mod tests {
             shared::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            serve::TEXTS,
             server::TEXTS,
             server_help::TEXTS,
             shared_help::TEXTS,

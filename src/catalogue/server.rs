@@ -11,10 +11,6 @@ texts! {
         en: "cannot write the answer: {error}",
         id: "tidak bisa menulis jawaban: {error}",
     }
-    no_signals(error) {
-        en: "cannot handle signals: {error}",
-        id: "sinyal tidak bisa ditangani: {error}",
-    }
     cannot_be_undone {
         en: "this cannot be undone, and there is nobody to ask",
         id: "ini tidak bisa dibatalkan, dan tidak ada orang yang bisa ditanya",

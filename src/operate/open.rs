@@ -50,10 +50,7 @@ pub(super) fn try_store(
     let _ = path.set(store.path().to_owned());
     if let Some(Upgrade { from, to, copy }) = store.upgrade() {
         let path = store.path().display();
-        let line = format!(
-            "{path} was upgraded from schema {from} to {to}; a copy of what it was is {}\n",
-            copy.display()
-        );
+        let line = format!("{}\n", server::upgraded(path, from, to, copy.display()));
         match log {
             Some(log) => log.say(line),
             None => drop(io::stderr().write_all(line.as_bytes())),
