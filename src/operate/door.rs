@@ -110,7 +110,6 @@ impl Door {
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
             published_passwords_allowed: true,
-            serving_since: None,
         };
         let service = Service::new(store, options).map_err(|error| {
             Failure::new(Exit::Internal, format!("cannot start a thread: {error}"))
