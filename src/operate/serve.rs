@@ -51,7 +51,7 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
     check(arguments)?;
-    let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
+    let store = open::store(db, arguments.inbox_unread_max, log)?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
