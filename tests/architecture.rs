@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("queue", &[]),
     ("log", &["metrics", "queue"]),
     ("completion", &["catalogue"]),
-    ("configuration", &[]),
+    ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
     ("admin", &["model", "protocol"]),
@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
     ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
-    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[

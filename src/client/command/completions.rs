@@ -10,6 +10,7 @@ use crate::client::arguments::Arguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
+use crate::client::settings::Settings;
 use crate::client::{session, verbs};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
@@ -44,14 +45,15 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     // The words before the cursor say which server, as they would for the command itself.
     let words = ["chat-cli"].iter().chain(cursor.global_options());
     let Ok(arguments) = Arguments::try_parse_from(words) else { return Vec::new() };
-    completion::in_time(move |found| ask(arguments, wanted, found))
+    let Ok(settings) = Settings::of(&arguments) else { return Vec::new() };
+    completion::in_time(move |found| ask(settings, wanted, found))
 }
 
 /// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
 /// logged in, is nobody's business here.
-fn ask(arguments: Arguments, wanted: Wanted, found: &dyn Fn(String)) {
-    let mut link = Link::new(arguments.server, LIVE_WAIT);
-    let Ok((token, _)) = session::current(link.address()) else { return };
+fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
+    let mut link = Link::new(settings.server(), LIVE_WAIT).acting_as(settings.user);
+    let Ok((token, _)) = session::current(link.account()) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),
         Wanted::Sessions => sessions(&mut link, token, found),
