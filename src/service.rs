@@ -9,7 +9,6 @@ mod administration;
 mod hashers;
 mod hub;
 mod messages;
-mod purge;
 mod responder;
 mod seed;
 mod sessions;

@@ -12,12 +12,15 @@ mod check;
 mod copy;
 mod cursors;
 mod error;
+mod export;
 mod file;
+mod import;
 mod messages;
 mod migrations;
 mod purge;
 mod readers;
 mod reading;
+mod rebuild;
 mod restore;
 mod sessions;
 mod statistics;
@@ -34,6 +37,8 @@ pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
+pub use export::{Export, ExportError};
+pub use import::Imported;
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };

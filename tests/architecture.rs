@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("catalogue", &[]),
     ("model", &[]),
     ("queue", &[]),
@@ -14,9 +14,10 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("configuration", &[]),
     ("protocol", &["model"]),
     ("terminal", &["model"]),
-    ("admin", &["model", "protocol"]),
-    ("store", &["model", "queue"]),
-    ("service", &["admin", "model", "queue", "protocol", "store"]),
+    ("transfer", &["model"]),
+    ("admin", &["model", "protocol", "transfer"]),
+    ("store", &["model", "queue", "transfer"]),
+    ("service", &["admin", "model", "queue", "protocol", "store", "transfer"]),
     ("server", &["admin", "model", "protocol", "service"]),
     ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
     (
@@ -33,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "service",
             "store",
             "terminal",
+            "transfer",
         ],
     ),
 ];

@@ -21,8 +21,8 @@ pub use administration::{
     UserName, UserPasswdArguments, UserRenameArguments,
 };
 pub use storage::{
-    BackupArguments, CheckArguments, MessageArguments, MessageCommand, MessagePurgeArguments,
-    RestoreArguments,
+    BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
+    MessageCommand, MessagePurgeArguments, RestoreArguments,
 };
 
 use super::failure::Exit;
@@ -95,6 +95,12 @@ pub enum Command {
     /// Make the database of a backup, where there is none.
     #[command(after_help = storage::RESTORE_EXAMPLES)]
     Restore(RestoreArguments),
+    /// Write everything in the database, or of a user, as lines of JSON to standard output.
+    #[command(after_help = storage::EXPORT_EXAMPLES)]
+    Export(ExportArguments),
+    /// Take in what `export` wrote, or plain text, a message a line; also while the server runs.
+    #[command(after_help = storage::IMPORT_EXAMPLES)]
+    Import(ImportArguments),
     /// Check whether the database is sound, also while the server runs.
     #[command(after_help = storage::CHECK_EXAMPLES)]
     Check(CheckArguments),
