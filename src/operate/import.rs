@@ -17,8 +17,8 @@ use super::progress::Progress;
 use super::user;
 use crate::admin::answer::Answer;
 use crate::admin::request::Request;
-use crate::model::{Body, MessageId, Timestamp, UserName};
-use crate::transfer::{FORMAT, Header, Key, Message, Record, Step, Taken, VERSION};
+use crate::model::{Body, Key, MessageId, Timestamp, UserName};
+use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
 use places::Places;
 

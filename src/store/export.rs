@@ -8,8 +8,8 @@ use super::cursors;
 use super::messages;
 use super::reading::Reading;
 use super::users;
-use crate::model::{Body, CursorName, MessageId, Timestamp, UserId, UserName};
-use crate::transfer::{Cursor, FORMAT, Header, Key, Message, PasswordHash, Record, User, VERSION};
+use crate::model::{Body, CursorName, Key, MessageId, Timestamp, UserId, UserName};
+use crate::transfer::{Cursor, FORMAT, Header, Message, PasswordHash, Record, User, VERSION};
 
 /// The most messages that are read at a time, and in bytes of text: no read lasts long, whoever the
 /// records are for.
@@ -221,15 +221,13 @@ fn page(
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let (key, body): (Option<Box<str>>, Box<str>) = (row.get(4)?, row.get(5)?);
-    let not_a_key = |problem: &str| {
-        rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, problem.into())
-    };
+    let key = key.map(|key| key.parse()).transpose();
     Ok(MessageRow {
         id: MessageId(row.get(0)?),
         at: Timestamp(row.get(1)?),
         sender: UserId(row.get(2)?),
         recipient: UserId(row.get(3)?),
-        key: key.map(Key::try_from).transpose().map_err(not_a_key)?,
+        key: key.map_err(|error| super::not_a_value(4, error))?,
         body: Body::try_from(body).map_err(|error| super::not_a_value(5, error))?,
         dead: Vec::new(),
     })
