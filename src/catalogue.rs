@@ -51,10 +51,15 @@ macro_rules! texts {
     };
 }
 
+pub mod client;
 pub mod client_help;
 pub mod command_line;
+pub mod configuration;
+pub mod prompt;
+pub mod refusal;
 pub mod server_help;
 pub mod shared_help;
+pub mod time;
 
 /// Which language texts are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -169,10 +174,30 @@ mod tests {
     }
 
     /// Texts that are the same in both languages on purpose.
-    const SAME: &[&str] = &[];
+    const SAME: &[&str] = &[
+        "refused",
+        "failed",
+        "password_prompt",
+        "change_mode",
+        "command",
+        "command_with_unread",
+        "trace_classic",
+    ];
 
     fn all() -> impl Iterator<Item = &'static Text> {
-        [client_help::TEXTS, command_line::TEXTS, shared_help::TEXTS].into_iter().flatten()
+        [
+            client::TEXTS,
+            client_help::TEXTS,
+            configuration::TEXTS,
+            command_line::TEXTS,
+            prompt::TEXTS,
+            refusal::TEXTS,
+            server_help::TEXTS,
+            shared_help::TEXTS,
+            time::TEXTS,
+        ]
+        .into_iter()
+        .flatten()
     }
 
     /// The names in braces; doubled ones are no names.

@@ -6,13 +6,20 @@
 
 pub mod cursor;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Command, ValueEnum};
 
 use crate::catalogue::shared_help;
 use cursor::{Cursor, Offer};
+
+/// How long somebody who has pressed Tab waits for values that only a server knows.
+pub const LIVE_WAIT: Duration = Duration::from_millis(150);
 
 /// `completions`
 #[derive(Debug, Args)]
@@ -75,6 +82,22 @@ pub fn run(
     // The first is the program itself.
     let cursor = Cursor::find(&definitions, before.get(1..).unwrap_or_default(), word);
     answer(&cursor.offer(live), out)
+}
+
+/// The values that `ask` finds within [`LIVE_WAIT`], sorted, each once. Whatever keeps it longer than
+/// that (the resolver of host names has no deadline) is left behind, and ends with the process.
+pub fn in_time(ask: impl FnOnce(&dyn Fn(String)) + Send + 'static) -> Vec<String> {
+    let deadline = Instant::now() + LIVE_WAIT;
+    let (sender, found) = mpsc::channel();
+    let thread = thread::Builder::new().name("live".to_owned());
+    // Without a thread nothing is found.
+    let _ = thread.spawn(move || ask(&|value| drop(sender.send(value))));
+    let mut values = BTreeSet::new();
+    // Until the thread has ended, or the time has.
+    while let Ok(value) = found.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        values.insert(value);
+    }
+    values.into_iter().collect()
 }
 
 /// In the scripts' words: what kind of thing can stand there, then the words, if that is it.

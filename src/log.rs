@@ -5,11 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::metrics::Counter;
 use crate::queue::Queue;
 
 /// The most lines that may wait to be written; what is more is dropped.
@@ -30,6 +31,7 @@ pub enum Format {
 #[derive(Clone)]
 pub struct Log {
     queue: Arc<Queue<Vec<u8>>>,
+    dropped: Arc<Counter>,
     /// Ends when the last line is written.
     ended: Arc<Mutex<Receiver<()>>>,
 }
@@ -51,7 +53,7 @@ impl Log {
                 let _ = io::stderr().write_all(&line);
             }
         })?;
-        let log = Self { queue, ended: Arc::new(Mutex::new(ended)) };
+        let log = Self { queue, dropped: Arc::default(), ended: Arc::new(Mutex::new(ended)) };
         let tracing = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(log.clone())
@@ -67,8 +69,17 @@ impl Log {
 
     /// Says something as it is, after what was logged before.
     pub fn say(&self, text: String) {
-        // Dropped where nobody has read for a long time.
-        let _ = self.queue.push(text.into_bytes());
+        self.put(text.into_bytes());
+    }
+
+    /// How many lines wait to be written, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.queue.len(), LOG_QUEUE_LINES_MAX)
+    }
+
+    /// How many lines were dropped, because nobody has read for a long time.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.get()
     }
 
     /// Writes what is waiting, for up to a second, and takes nothing more.
@@ -80,27 +91,82 @@ impl Log {
     }
 }
 
-/// One line on its way.
-pub struct Line {
-    queue: Arc<Queue<Vec<u8>>>,
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Line;
-
-    fn make_writer(&'a self) -> Line {
-        Line { queue: Arc::clone(&self.queue) }
+impl Log {
+    fn put(&self, line: Vec<u8>) {
+        if self.queue.push(line).is_err() {
+            self.dropped.increment();
+        }
     }
 }
 
-impl Write for Line {
+/// Bounds how many lines of a kind are logged: a flood of what they tell of must not drown
+/// everything else. For one thread.
+#[derive(Debug)]
+pub struct LineRate {
+    lines_per_second_max: u32,
+    second: Option<Instant>,
+    /// In this second.
+    logged: u32,
+    /// Since the last line.
+    left_out: u64,
+}
+
+impl LineRate {
+    /// At most so many lines a second.
+    pub fn new(lines_per_second_max: u32) -> Self {
+        Self { lines_per_second_max, second: None, logged: 0, left_out: 0 }
+    }
+
+    /// Whether a line may be logged now; and if so, how many were left out before it.
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
+        let second = Duration::from_secs(1);
+        if self.second.is_none_or(|begun| now.saturating_duration_since(begun) >= second) {
+            (self.second, self.logged) = (Some(now), 0);
+        }
+        if self.logged >= self.lines_per_second_max {
+            self.left_out += 1;
+            return None;
+        }
+        self.logged += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+/// One line on its way.
+pub struct Line<'a> {
+    log: &'a Log,
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { log: self }
+    }
+}
+
+impl Write for Line<'_> {
     /// Takes a whole line: the subscriber writes each event at once.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _ = self.queue.push(line.to_vec());
+        self.log.put(line.to_vec());
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_lines_a_second_are_admitted_and_the_next_tells_how_many_were_not() {
+        let (mut rate, now) = (LineRate::new(2), Instant::now());
+        let admitted: Vec<_> = (0..5).map(|_| rate.admit(now)).collect();
+        assert_eq!(admitted, [Some(0), Some(0), None, None, None]);
+        assert_eq!(rate.admit(now + Duration::from_secs(1)), Some(3));
+        assert_eq!(rate.admit(now + Duration::from_secs(1)), Some(0));
     }
 }

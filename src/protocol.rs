@@ -11,6 +11,7 @@ pub mod framing;
 pub mod json;
 pub mod refusal;
 pub mod reply;
+pub mod verb;
 
 /// The version of the protocol that `hello` names. It rises when a client that follows
 /// `docs/protocol.md` would no longer be understood.

@@ -103,6 +103,21 @@ impl<T> Queue<T> {
         Taken::Items
     }
 
+    /// How many items wait.
+    pub fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many may wait.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Takes nothing in any more. What is in it can still be taken out.
     pub fn close(&self) {
         self.lock().closed = true;

@@ -7,6 +7,7 @@ mod admission;
 mod close;
 mod connection;
 mod mailbox;
+mod measures;
 mod stream;
 mod worker;
 
@@ -24,6 +25,7 @@ use worker::Worker;
 
 pub use administration::{Administration, Stopping};
 pub use close::CloseReason;
+pub use measures::{ConnectionState, Measures, Outcome};
 
 /// How long a stop waits for answers that are under way and for their readers.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);
@@ -39,11 +41,14 @@ pub struct Options {
     pub connections_per_address_max: usize,
     /// After how long without anything else a stream is sent a sign of life.
     pub heartbeat: Duration,
+    /// From how long on a request is slow: it is counted as such, and logged.
+    pub slow_request: Duration,
 }
 
 /// A running server. Dropping it does not stop it: see [`Server::stop`].
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    measures: Arc<Measures>,
     acceptor: Acceptor,
     workers: Vec<(Arc<Mailbox>, JoinHandle<()>)>,
 }
@@ -59,20 +64,26 @@ impl Server {
         options: &Options,
     ) -> io::Result<Self> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let measures = Arc::new(Measures::new(options.workers));
         let mut workers = Vec::with_capacity(options.workers);
-        for index in 0..options.workers {
-            workers.push(Worker::start(index, Arc::clone(service), options.heartbeat)?);
+        for (index, counted) in measures.workers.iter().enumerate() {
+            workers.push(Worker::start(index, Arc::clone(service), options, Arc::clone(counted))?);
         }
         let admission =
             Admission::new(options.connections_max, options.connections_per_address_max);
         let mailboxes = workers.iter().map(|(mailbox, _)| Arc::clone(mailbox)).collect();
-        let acceptor = Acceptor::start(listeners, admission, mailboxes)?;
-        Ok(Self { addresses, acceptor, workers })
+        let acceptor = Acceptor::start(listeners, admission, mailboxes, Arc::clone(&measures))?;
+        Ok(Self { addresses, measures, acceptor, workers })
     }
 
     /// Where it listens, with the ports that the system chose.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What is counted since the start; it can be read after the stop, too.
+    pub fn measures(&self) -> Arc<Measures> {
+        Arc::clone(&self.measures)
     }
 
     /// Accepts no connection and executes no request any more, lets what has been executed be

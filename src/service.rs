@@ -8,6 +8,7 @@ mod account;
 mod administration;
 mod hashers;
 mod hub;
+mod measures;
 mod messages;
 mod responder;
 mod seed;
@@ -18,8 +19,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use administration::Asker;
+pub use measures::Measures;
 pub use responder::{Answer, Deliver, Responder, Ticket};
 pub use seed::{SeedError, seed, users_with_published_password};
+pub use sessions::LiveSession;
 pub use watch::{StreamPage, Watcher};
 
 use crate::model::{Timestamp, TokenHash};
@@ -29,7 +32,7 @@ use crate::protocol::reply::Reply;
 use crate::store::{Store, StoreError};
 use hashers::Hashers;
 use hub::Hub;
-use sessions::{LiveSession, Lookup, Sessions};
+use sessions::{Lookup, Sessions};
 
 /// The most sessions of one user; the oldest end first.
 pub const SESSIONS_PER_USER_MAX: usize = 64;
@@ -62,6 +65,15 @@ pub enum Pace {
     Alone,
 }
 
+/// How a request is being executed.
+#[derive(Debug)]
+pub struct Executing {
+    /// When the next one may be.
+    pub pace: Pace,
+    /// Whose request it is; not known yet where the session has to be read from the store.
+    pub session: Option<Arc<LiveSession>>,
+}
+
 /// Where a session has been looked for so far.
 #[derive(Clone, Copy)]
 enum Sought {
@@ -75,6 +87,7 @@ pub struct Service {
     sessions: Sessions,
     hashers: Hashers,
     hub: Arc<Hub>,
+    measures: Arc<Measures>,
     options: Options,
 }
 
@@ -84,14 +97,15 @@ impl Service {
     /// # Errors
     /// When the system gives no thread.
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
-        let hashers = Hashers::start(options.hashers)?;
+        let measures = Arc::<Measures>::default();
+        let hashers = Hashers::start(options.hashers, &measures)?;
         let sessions = Sessions::new(options.session_idle);
-        Ok(Arc::new(Self { store, sessions, hashers, hub: Arc::default(), options }))
+        Ok(Arc::new(Self { store, sessions, hashers, hub: Arc::default(), measures, options }))
     }
 
     /// Has `request` done, and its answer given to `responder`: at once, or later from another
     /// thread.
-    pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> Pace {
+    pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> Executing {
         match request {
             Request::Auth { user, password } => self.authenticate(user, password, responder),
             Request::Hello => responder.answer(about::hello()),
@@ -100,7 +114,7 @@ impl Service {
                 return self.enter(token.hash(), action, responder, Sought::InMemory);
             }
         }
-        Pace::Alone
+        Executing { pace: Pace::Alone, session: None }
     }
 
     /// Finds the session first: in memory, where all that were used lately are, else in the
@@ -111,9 +125,12 @@ impl Service {
         action: Result<Action, Refusal>,
         responder: Responder,
         sought: Sought,
-    ) -> Pace {
+    ) -> Executing {
         match (self.sessions.find(&token, Timestamp::now()), sought) {
-            (Lookup::Live(session), _) => return self.act(&session, action, responder),
+            (Lookup::Live(session), _) => {
+                let pace = self.act(&session, action, responder);
+                return Executing { pace, session: Some(session) };
+            }
             (Lookup::Expired(id), _) => {
                 // Out of the store as well: a clock that is set back does not revive it.
                 self.store.end_session(id, drop);
@@ -132,7 +149,7 @@ impl Service {
             }
             (Lookup::Ended | Lookup::Unknown, _) => responder.answer(Code::NoSession),
         }
-        Pace::Alone
+        Executing { pace: Pace::Alone, session: None }
     }
 
     /// Every command that needs a session, each arm one call.

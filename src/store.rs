@@ -8,6 +8,7 @@
 //! This module knows no protocol and no socket.
 
 mod accounts;
+mod census;
 mod check;
 mod copy;
 mod cursors;
@@ -15,6 +16,7 @@ mod error;
 mod export;
 mod file;
 mod import;
+mod measures;
 mod messages;
 mod migrations;
 mod purge;
@@ -33,12 +35,15 @@ use std::sync::Arc;
 use rusqlite::types::Type;
 
 pub use accounts::{Account, Activity, Change, Changed};
+pub use census::Census;
 pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
 pub use export::{Export, ExportError};
+pub use file::Room;
 pub use import::Imported;
+pub use measures::{CheckpointMode, Measures, Rollback};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
@@ -78,6 +83,7 @@ pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    measures: Arc<Measures>,
     upgrade: Option<Upgrade>,
     /// Held for the lock on it.
     file: DatabaseFile,
@@ -90,9 +96,11 @@ impl Store {
     /// See [`OpenError`]. A file that is refused is left as it was.
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let file = DatabaseFile::prepare(&options.path)?;
-        let (writer, upgrade) = Writer::open(&file, options.inbox_unread_max, on_fatal)?;
-        let readers = Readers::open(&file, options.readers)?;
-        Ok(Self { writer, readers, upgrade, file })
+        let measures = Arc::<Measures>::default();
+        let counted = Arc::clone(&measures);
+        let (writer, upgrade) = Writer::open(&file, options.inbox_unread_max, counted, on_fatal)?;
+        let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
+        Ok(Self { writer, readers, measures, upgrade, file })
     }
 
     /// The file, as an absolute path with no symbolic link left in it.

@@ -190,6 +190,39 @@ fn other_users_of_the_machine_are_kept_out() {
 }
 
 #[test]
+fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+    const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() || Command::new("setpriv").output().is_err() {
+        println!("skipped: becoming somebody else takes root and setpriv");
+        return;
+    }
+    let folder = TempDir::new().expect("a temporary folder");
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
+    let program = folder.path().join("chat-server");
+    fs::copy(env!("CARGO_BIN_EXE_chat-server"), &program).expect("a copy");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("a mode");
+    let database = folder.path().join("chat.sqlite");
+    operator::add_user(&database, "alice", "secret");
+    // The owner serves it, and root goes on asking.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program);
+    command.arg("--db").arg(&database).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+    let mut server = Server::start_command(command, folder);
+    operator::add_user(&database, "bob", "secret");
+    server.connect().done("auth alice secret");
+    server.connect().done("auth bob secret");
+    assert!(server.stop().success());
+    // A link that the owner leaves is not written through.
+    let (lock, mine) = (database.with_extension("sqlite.lock"), server.folder().join("mine"));
+    fs::write(&mine, "of root").expect("a file");
+    fs::remove_file(&lock).expect("the lock");
+    std::os::unix::fs::symlink(&mine, &lock).expect("a link");
+    let outcome = operator::run(&database, &["user", "list"]);
+    assert_eq!(outcome.code, 74, "{outcome:?}");
+    assert_eq!(fs::read_to_string(&mine).expect("the file"), "of root");
+}
+
+#[test]
 fn umask_of_the_server_does_not_open_the_socket() {
     let folder = TempDir::new().expect("a temporary folder");
     let database = folder.path().join("chat.sqlite");

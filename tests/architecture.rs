@@ -5,21 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("catalogue", &[]),
     ("model", &[]),
+    ("metrics", &[]),
     ("queue", &[]),
-    ("log", &["queue"]),
+    ("log", &["metrics", "queue"]),
     ("completion", &["catalogue"]),
-    ("configuration", &[]),
+    ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
-    ("terminal", &["model"]),
+    ("terminal", &["catalogue", "model"]),
     ("transfer", &["model"]),
     ("admin", &["model", "protocol", "transfer"]),
-    ("store", &["model", "queue", "transfer"]),
-    ("service", &["admin", "model", "queue", "protocol", "store", "transfer"]),
-    ("server", &["admin", "model", "protocol", "service"]),
-    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
+    ("store", &["metrics", "model", "queue", "transfer"]),
+    ("service", &["admin", "metrics", "model", "queue", "protocol", "store", "transfer"]),
+    ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
+    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
+    ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
@@ -29,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "configuration",
             "log",
             "model",
+            "monitor",
             "protocol",
             "server",
             "service",
@@ -43,7 +46,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
 const AT_HOME: [(&[&str], &[&str]); 5] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "operate"]),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
     (&["argon2"], &["service"]),
     (&["toml::de", "toml::Spanned"], &["configuration"]),
 ];
@@ -183,4 +186,93 @@ fn every_file_says_what_it_is_for_and_none_is_unsafe() {
     }
     let manifest = include_str!("../Cargo.toml");
     assert!(manifest.contains("unsafe_code = \"forbid\""));
+}
+
+/// Where nothing is said to a person but what the catalogue says.
+const SPEAK_BY_CATALOGUE: &[&str] = &["client", "completion", "terminal"];
+
+/// Sentences that are no text of the catalogue: what goes over the wire, is the seed's to the
+/// letter, or stands for characters that are not shown.
+const OTHER_SENTENCES: &[&str] = &["List user: ", "send {} {to} {text}\\n", "[+{} marks]"];
+
+#[test]
+fn what_is_said_to_people_stands_in_the_catalogue() {
+    let mut found = Vec::new();
+    for source in sources() {
+        if !SPEAK_BY_CATALOGUE.contains(&source.module.as_str()) {
+            continue;
+        }
+        for literal in literals(&source.text) {
+            let is_other = OTHER_SENTENCES.contains(&literal.as_str());
+            let place = source.path.display();
+            if !is_other && is_sentence(&literal) {
+                found.push(format!("{place}: {literal:?}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "said in one language: {found:#?}");
+}
+
+/// Two words with a space between are meant for people.
+fn is_sentence(literal: &str) -> bool {
+    let trimmed = |word: &str| {
+        word.trim_matches(|character: char| {
+            !character.is_alphanumeric() && !"{}".contains(character)
+        })
+        .to_owned()
+    };
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(char::is_alphabetic);
+    let is_value = |word: &str| word.contains('{');
+    let words: Vec<String> = literal.split(' ').map(trimmed).collect();
+    words.windows(2).any(|pair| {
+        let [one, two] = [pair[0].as_str(), pair[1].as_str()];
+        is_word(one) && (is_word(two) || is_value(two)) || is_value(one) && is_word(two)
+    })
+}
+
+/// The string literals of the code before its tests, with their escapes as they stand there.
+fn literals(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '\'', '/']) {
+        let here = &rest[at..];
+        rest = if here.starts_with("//") {
+            here.find('\n').map_or("", |end| &here[end..])
+        } else if let Some(inside) = here.strip_prefix('"') {
+            let mut end = 0;
+            while !inside[end..].starts_with('"') {
+                end += if inside[end..].starts_with('\\') { 2 } else { 1 };
+                while !inside.is_char_boundary(end) {
+                    end += 1;
+                }
+            }
+            found.push(inside[..end].to_owned());
+            &inside[end + 1..]
+        } else if here.starts_with("'\"'") || here.starts_with("'\\") {
+            here.get(3..).unwrap_or_default()
+        } else {
+            &here[1..]
+        };
+    }
+    found
+}
+
+#[test]
+fn sentences_are_told_from_other_literals() {
+    let source = r#"
+        // "a comment with words"
+        let quote = ('"', '\'', b'"', "plain", "two words");
+        fn f<'a>(text: &'a str) { say("it is \"said\" here", "a/b // c"); }
+        #[cfg(test)]
+        mod tests { const X: &str = "a test may say it"; }
+    "#
+    .replace("        ", "");
+    let found = literals(&source);
+    assert_eq!(found, ["plain", "two words", "it is \\\"said\\\" here", "a/b // c"]);
+    let sentences: Vec<&String> = found.iter().filter(|literal| is_sentence(literal)).collect();
+    assert_eq!(sentences, ["two words", "it is \\\"said\\\" here"]);
+    assert!(
+        !is_sentence("{:>6} {}") && !is_sentence("%Y-%m-%d %H") && is_sentence("{name} is gone")
+    );
 }

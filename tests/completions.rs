@@ -198,6 +198,8 @@ fn what_is_typed_is_completed(name: &'static str) {
     let line = format!("chat-cli --server {} ask ne", server.address());
     shell.completes(&line, &format!("{line}ko "));
     shell.lists("chat-cli send ", &["neko", "paff", "robo"]);
+    let line = format!("chat-server --db {} user show van", server.database().display());
+    shell.completes(&line, &format!("{line}essa "));
     shell.completes("chat-cli revoke ", "chat-cli revoke 1 ");
     shell.offers_nothing("chat-cli send vanes");
     shell.offers_nothing("chat-cli send neko who");
@@ -217,6 +219,7 @@ fn what_fails_is_not_shown(name: &'static str) {
     keep_session_for(address, &home, server.address());
     shell.offers_nothing(&format!("chat-cli --server {address} send ne"));
     shell.offers_nothing("chat-cli --server nonsense send ne");
+    shell.offers_nothing("chat-server --db nowhere/chat.sqlite user show ne");
     // A session that is over, one that cannot be read, and none at all.
     server.connect().done(format!("logout {token}"));
     shell.offers_nothing("chat-cli send ne");

@@ -63,6 +63,11 @@ pub enum Request {
         /// Who.
         name: UserName,
     },
+    /// Free the name of a deleted user of whom no message is left.
+    UserRemove {
+        /// Who.
+        name: UserName,
+    },
     /// The sessions, the oldest first, as many as an answer holds.
     SessionList {
         /// Whose; everybody's where nothing is given.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
+use crate::catalogue::client;
+
 /// The longest host name there is (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
 
@@ -20,16 +22,16 @@ pub struct ServerAddress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// There is no `:PORT`.
-    #[error("give HOST:PORT, for example 127.0.0.1:8889")]
+    #[error("{}", client::address_without_port())]
     NoPort,
     /// The port is no number from 1 to 65535.
-    #[error("the port has to be a number from 1 to 65535")]
+    #[error("{}", client::port_out_of_range())]
     Port,
     /// What stands before the port is no host name and no address.
-    #[error("the host is neither a name nor an address")]
+    #[error("{}", client::host_invalid())]
     Host,
     /// An IPv6 address without brackets: which colon is the port's cannot be told.
-    #[error("an IPv6 address stands in brackets, for example [::1]:8889")]
+    #[error("{}", client::address_without_brackets())]
     Brackets,
 }
 
@@ -39,9 +41,14 @@ impl ServerAddress {
     pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
         if found.is_empty() {
-            return Err(std::io::Error::other("the host has no address"));
+            return Err(std::io::Error::other(client::host_without_address()));
         }
         Ok(found)
+    }
+
+    /// This machine, at the server's own port: where it listens unless it is told otherwise.
+    pub fn local() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 8889 }
     }
 
     /// A name for files that belong to this server: different for every address, without any

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::address::ServerAddress;
+use crate::catalogue::client;
 use crate::protocol::reply::{Answer, DecodeError, REPLY_BYTES_MAX, REPLY_END};
 
 /// How much is read from the socket at once.
@@ -22,10 +23,10 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The deadline passed.
-    #[error("no answer in time")]
+    #[error("{}", io::Error::from(ErrorKind::TimedOut))]
     TimedOut,
     /// The connection ended, or failed, before the whole answer was there.
-    #[error("the connection broke before the answer: {0}")]
+    #[error(transparent)]
     Broken(io::Error),
     /// Something arrived that is no reply.
     #[error("{0}")]
@@ -125,11 +126,18 @@ impl Connection {
 pub fn decode(reply: &[u8]) -> Result<Answer, ExchangeError> {
     Answer::decode(reply).map_err(|error| match error {
         // Parts of what arrived do not belong into an error message.
-        DecodeError::Json(_) => {
-            ExchangeError::NotUnderstood("the reply is not understood".to_owned())
-        }
-        error => ExchangeError::NotUnderstood(error.to_string()),
+        DecodeError::Json(_) => ExchangeError::NotUnderstood(client::reply_unreadable().to_owned()),
+        error => ExchangeError::NotUnderstood(reason(&error)),
     })
+}
+
+/// What is wrong with a reply, for a person.
+pub fn reason(error: &DecodeError) -> String {
+    match error {
+        DecodeError::Json(error) => client::reply_unreadable_because(error),
+        DecodeError::Status => client::reply_without_status().to_owned(),
+        DecodeError::Field(field) => client::reply_lacks(field),
+    }
 }
 
 /// Where the reply in `bytes` ends, if its end is there.
@@ -137,10 +145,10 @@ fn find_end(bytes: &[u8], scan_from: usize) -> Result<Option<usize>, ExchangeErr
     let end = bytes[scan_from..].windows(REPLY_END.len()).position(|found| found == REPLY_END);
     match end.map(|at| scan_from + at) {
         Some(end) if end + REPLY_END.len() < bytes.len() => {
-            Err(ExchangeError::NotUnderstood("there is more than one reply".to_owned()))
+            Err(ExchangeError::NotUnderstood(client::several_replies().to_owned()))
         }
         None if bytes.len() > REPLY_BYTES_MAX => {
-            Err(ExchangeError::NotUnderstood("the reply has no end".to_owned()))
+            Err(ExchangeError::NotUnderstood(client::reply_endless().to_owned()))
         }
         end => Ok(end),
     }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::exit::Exit;
-use super::failure::{Failure, NoAnswer, Refused, seconds};
+use super::failure::{Failure, NoAnswer, Refused, reason, seconds};
 use super::link::Link;
 use super::verbs;
+use crate::catalogue::client;
 use crate::model::{Body, Token, UserName};
 use crate::protocol::arguments::{Key, Post};
 use crate::protocol::refusal::Code;
@@ -29,7 +30,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// hour beside one another.
 pub fn new_key() -> Result<Key, Failure> {
     let text = Uuid::now_v7().hyphenated().to_string();
-    text.parse().map_err(|invalid| Failure::trouble(Exit::Internal, format!("no key: {invalid}")))
+    text.parse()
+        .map_err(|invalid| Failure::trouble(Exit::Internal, client::no_key(reason(invalid))))
 }
 
 /// Sends one message, once; to several users all or none. Tries again, with the same key, when the connection
@@ -106,15 +108,11 @@ impl Tries {
             Exit::Internal => Exit::Internal,
             _ => Exit::TryAgain,
         };
-        let message = format!(
-            "no answer from {} within {}: it is not known whether the message was sent",
-            link.address(),
-            seconds(link.timeout()),
-        );
+        let message = client::outcome_unknown(link.address(), seconds(link.timeout()));
         let (id, to) = (key.as_str(), names(to, ","));
-        Failure::trouble(exit, message).with_key(key.clone()).with_hint(format!(
-            "`chat-cli send --id {id} {to} TEXT` with the same text sends it, unless it was sent"
-        ))
+        Failure::trouble(exit, message)
+            .with_key(key.clone())
+            .with_hint(client::send_under_id(id, to))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::catalogue::client;
 use crate::protocol::refusal::Code;
 
 /// How a command ended, as its caller sees it. The numbers never change their meaning.
@@ -62,20 +63,20 @@ impl Exit {
     /// What it means, in the words of `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "done",
-            Self::Nothing => "nothing matched: nothing unread, no answer, nothing to show",
-            Self::Usage => "the command line is wrong",
-            Self::TextRefused => "the text is refused: empty, too long, or not UTF-8",
-            Self::NoUser => "no such user",
-            Self::Unreachable => "the server is not reachable; nothing was sent",
-            Self::Internal => "the server failed",
-            Self::LocalFile => "trouble with a local file (session, history, input, output)",
-            Self::TryAgain => "busy, or the outcome is not known: try again",
-            Self::Protocol => "the reply is not understood",
-            Self::NotLoggedIn => "not logged in, or wrong password",
-            Self::Configuration => "the environment is not usable (HOME, the command of --exec)",
-            Self::Interrupted => "interrupted (Ctrl-C)",
-            Self::OutputClosed => "standard output was closed",
+            Self::Done => client::exit_done(),
+            Self::Nothing => client::exit_nothing(),
+            Self::Usage => client::exit_usage(),
+            Self::TextRefused => client::exit_text_refused(),
+            Self::NoUser => client::exit_no_user(),
+            Self::Unreachable => client::exit_unreachable(),
+            Self::Internal => client::exit_internal(),
+            Self::LocalFile => client::exit_local_file(),
+            Self::TryAgain => client::exit_try_again(),
+            Self::Protocol => client::exit_protocol(),
+            Self::NotLoggedIn => client::exit_not_logged_in(),
+            Self::Configuration => client::exit_configuration(),
+            Self::Interrupted => client::exit_interrupted(),
+            Self::OutputClosed => client::exit_output_closed(),
         }
     }
 
@@ -128,7 +129,7 @@ impl Exit {
 
     /// The table for `--help`.
     pub fn table() -> String {
-        let mut table = String::from("Exit codes:\n");
+        let mut table = format!("{}\n", client::exit_codes_heading());
         for exit in Self::ALL {
             // Writing to a `String` does not fail.
             let _ = writeln!(table, "  {:>3}  {}", *exit as u8, exit.meaning());

@@ -1,5 +1,6 @@
 //! Why a command was not done: what the caller is told, and with which exit code.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use serde::Serialize;
 use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::object;
+use crate::catalogue::{Language, client, language, refusal};
+use crate::model::Invalid;
 use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -23,10 +26,10 @@ pub enum Failure {
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
     /// There is no session to show to the server.
-    #[error("not authorized")]
+    #[error("{}", client::not_logged_in())]
     NotLoggedIn,
     /// The result could not be written where it belongs.
-    #[error("cannot write to standard output: {0}")]
+    #[error("{}", client::output_failed(.0))]
     Output(#[from] io::Error),
     /// Anything else, with what the person can do about it.
     #[error("{message}")]
@@ -41,13 +44,13 @@ pub enum Failure {
         key: Option<Key>,
     },
     /// The person thought better of it (Ctrl-C).
-    #[error("interrupted")]
+    #[error("{}", client::interrupted())]
     Interrupted,
 }
 
 /// A reply that says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{}", words(*.code, .message))]
 pub struct Refused {
     /// The stable word; `None` for one that this client does not know.
     pub code: Option<Code>,
@@ -61,7 +64,7 @@ pub struct Refused {
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// There was no connection, so nothing was sent.
-    #[error("cannot reach {address}: {source}")]
+    #[error("{}", client::unreachable(.address, .source))]
     Unreachable {
         /// Who was called.
         address: ServerAddress,
@@ -69,7 +72,7 @@ pub enum NoAnswer {
         source: io::Error,
     },
     /// The connection broke. The request may have been done.
-    #[error("the connection to {address} broke before the answer")]
+    #[error("{}", client::connection_broke(.address))]
     Broken {
         /// Who was asked.
         address: ServerAddress,
@@ -77,7 +80,7 @@ pub enum NoAnswer {
         source: io::Error,
     },
     /// The time is over. The request may have been done.
-    #[error("no answer from {address} within {}", seconds(*.within))]
+    #[error("{}", client::no_answer(.address, seconds(*.within)))]
     TimedOut {
         /// Who was asked.
         address: ServerAddress,
@@ -85,7 +88,7 @@ pub enum NoAnswer {
         within: Duration,
     },
     /// What came is no reply of this protocol.
-    #[error("{address} does not speak this protocol: {reason}")]
+    #[error("{}", client::not_understood(.address, .reason))]
     NotUnderstood {
         /// Who was asked.
         address: ServerAddress,
@@ -137,20 +140,20 @@ impl Failure {
         matches!(self, Self::Refused(Refused { code: Some(Code::NoSession), .. }))
     }
 
-    /// Tells the person, on standard error unless `out` is something else: a refusal in the
-    /// seed's words, anything else as `error: …`, then what to do about it. A closed output is
+    /// Tells the person, on standard error unless `out` is something else: a refusal as
+    /// `Error, …`, anything else as `error: …`, then what to do about it. A closed output is
     /// told by the exit code alone, as is Ctrl-C.
     pub fn report(&self, out: &mut dyn Write) {
         let told = match self {
             Self::Refused(refused) => writeln!(out, "{}", refused.line()),
             Self::Output(error) if is_closed(error) => return,
             Self::Interrupted => return,
-            Self::NotLoggedIn => writeln!(out, "Error, {self}"),
-            _ => writeln!(out, "error: {}", text::visible(&self.to_string())),
+            Self::NotLoggedIn => writeln!(out, "{}", client::refused(self)),
+            _ => writeln!(out, "{}", client::failed(text::visible(&self.to_string()))),
         };
         if let (Ok(()), Some(hint)) = (told, self.hint()) {
             // There is nobody left to tell that there is nobody to tell it to.
-            let _ = writeln!(out, "hint: {}", text::visible(&hint));
+            let _ = writeln!(out, "{}", client::hint(text::visible(&hint)));
         }
     }
 
@@ -184,16 +187,14 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotLoggedIn | Self::Refused(Refused { code: Some(Code::NoSession), .. }) => {
-                Some("log in with `chat-cli auth USER`".to_owned())
+                Some(client::log_in().to_owned())
             }
             Self::Refused(Refused { code: Some(Code::UnknownCommand), .. }) => {
-                Some("the server is older than this client".to_owned())
+                Some(client::server_is_older().to_owned())
             }
-            Self::NoAnswer(NoAnswer::Unreachable { .. }) => Some(
-                "start one with `chat-server --db chat.sqlite`, or name another with --server \
-                 HOST:PORT or CHAT_SERVER"
-                    .to_owned(),
-            ),
+            Self::NoAnswer(NoAnswer::Unreachable { .. }) => {
+                Some(client::start_a_server().to_owned())
+            }
             Self::Trouble { hint, .. } => hint.clone(),
             _ => None,
         }
@@ -226,9 +227,9 @@ impl Refused {
         Self { code: Some(code), message: message.into(), users: Vec::new() }
     }
 
-    /// What was refused, in the seed's words, and harmless on a terminal.
+    /// What was refused, as a person is told, and harmless on a terminal.
     pub fn line(&self) -> String {
-        format!("Error, {}", text::visible(&self.message))
+        client::refused(text::visible(&self.to_string()))
     }
 
     /// Nothing was done, and the same may be done a moment later.
@@ -238,9 +239,7 @@ impl Refused {
     }
 
     fn exit(&self) -> Exit {
-        // The seed's own server has texts and no codes.
-        let by_text = || Code::ALL.iter().copied().find(|code| code.message() == self.message);
-        self.code.or_else(by_text).map_or(Exit::Protocol, Exit::of)
+        code_of(self.code, &self.message).map_or(Exit::Protocol, Exit::of)
     }
 }
 
@@ -257,6 +256,62 @@ impl NoAnswer {
     }
 }
 
+/// The seed's own server has texts and no codes.
+fn code_of(code: Option<Code>, message: &str) -> Option<Code> {
+    code.or_else(|| Code::ALL.iter().copied().find(|code| code.message() == message))
+}
+
+/// A refusal in the language that is spoken. What the server says beyond the text of the code it
+/// says in the one language it has; it is told too.
+fn words(code: Option<Code>, message: &str) -> Cow<'_, str> {
+    let Some(code) = code_of(code, message) else { return message.into() };
+    let said = words_of(code);
+    match message.strip_prefix(code.message()) {
+        Some("") => said.into(),
+        Some(details) => format!("{said}{details}").into(),
+        None if language() == Language::Indonesian && message != said => {
+            format!("{said} ({message})").into()
+        }
+        None => message.into(),
+    }
+}
+
+fn words_of(code: Code) -> &'static str {
+    match code {
+        Code::BadRequest => refusal::bad_request(),
+        Code::UnknownCommand => refusal::unknown_command(),
+        Code::Usage => refusal::usage(),
+        Code::LineTooLong => refusal::line_too_long(),
+        Code::BadLine => refusal::bad_line(),
+        Code::BadEncoding => refusal::bad_encoding(),
+        Code::WrongProtocol => refusal::wrong_protocol(),
+        Code::BadArgument => refusal::bad_argument(),
+        Code::NoSession => refusal::no_session(),
+        Code::UnknownUser => refusal::unknown_user(),
+        Code::WrongPassword => refusal::wrong_password(),
+        Code::UnknownRecipient => refusal::unknown_recipient(),
+        Code::EmptyMessage => refusal::empty_message(),
+        Code::TooLong => refusal::too_long(),
+        Code::KeyConflict => refusal::key_conflict(),
+        Code::InboxFull => refusal::inbox_full(),
+        Code::UnknownMessage => refusal::unknown_message(),
+        Code::Busy => refusal::busy(),
+        Code::StorageFull => refusal::storage_full(),
+        Code::TooManyConnections => refusal::too_many_connections(),
+        Code::ShuttingDown => refusal::shutting_down(),
+        Code::Internal => refusal::internal(),
+    }
+}
+
+/// Why a text is not a value of a type, for a person.
+pub fn reason(invalid: Invalid) -> String {
+    match invalid {
+        Invalid::Empty => client::it_is_empty().to_owned(),
+        Invalid::TooLong { max } => client::it_is_too_long(max),
+        Invalid::Character => client::it_has_a_wrong_character().to_owned(),
+    }
+}
+
 fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
@@ -270,6 +325,7 @@ pub fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::speaking;
 
     fn report(failure: &Failure) -> String {
         let mut out = Vec::new();
@@ -296,6 +352,34 @@ mod tests {
             let (message, users) = (message.to_owned(), Vec::new());
             let refused = Refused { code: None, message, users };
             assert_eq!(Failure::from(refused).exit(), exit, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn refusal_is_told_in_the_language_that_is_spoken() {
+        let told = |language, refused: &Refused| speaking(language, || refused.line());
+        let wrong = Refused::from(Code::WrongPassword);
+        assert_eq!(told(Language::English, &wrong), "Error, the password is wrong");
+        assert_eq!(told(Language::Indonesian, &wrong), "Error, Password Salah");
+        assert_eq!(told(Language::Unsaid, &wrong), "Error, Password Salah");
+        let named = Refused::new(Code::UnknownRecipient, "User Tidak Ditemukan: conner");
+        assert_eq!(told(Language::English, &named), "Error, there is no such user: conner");
+        let detailed = Refused::new(Code::BadArgument, "to: it is empty");
+        assert_eq!(told(Language::English, &detailed), "Error, to: it is empty");
+        let line = "Error, argumen JSON-nya tidak dipahami (to: it is empty)";
+        assert_eq!(told(Language::Indonesian, &detailed), line);
+        let newer = Refused { code: None, message: "no more today".to_owned(), users: Vec::new() };
+        assert_eq!(told(Language::Indonesian, &newer), "Error, no more today");
+    }
+
+    #[test]
+    fn every_code_has_words_and_where_nobody_chose_a_language_those_of_the_wire() {
+        for &code in Code::ALL {
+            assert_eq!(Refused::from(code).to_string(), code.message());
+            let english = speaking(Language::English, || words_of(code));
+            assert!(english.is_ascii() && !english.contains("Tidak"), "{code}: {english}");
+            let indonesian = speaking(Language::Indonesian, || words_of(code));
+            assert_ne!(english, indonesian, "{code}");
         }
     }
 

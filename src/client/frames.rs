@@ -1,6 +1,7 @@
 //! From the bytes that a server sends to the frames they are: replies and events, each one JSON
 //! object. Knows no socket.
 
+use crate::catalogue::client;
 use crate::protocol::reply::{REPLY_BYTES_MAX, REPLY_END};
 
 /// Finds the frames in a stream that arrives in any pieces. Holds what was fed and not yet given
@@ -16,7 +17,7 @@ pub struct FrameDecoder {
 
 /// A frame is longer than any that the protocol has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the reply has no end")]
+#[error("{}", client::reply_endless())]
 pub struct Endless;
 
 impl FrameDecoder {

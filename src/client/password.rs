@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::catalogue::client;
 use crate::model::{Invalid, Password};
 use crate::protocol::refusal::Code;
 use crate::terminal::secret::{self, Trouble};
@@ -13,9 +14,7 @@ pub fn ask(prompt: &str) -> Result<Password, Failure> {
         Trouble::Interrupted => Failure::Interrupted,
         Trouble::TooLong => Code::TooLong.into(),
         Trouble::NotUtf8 => Code::BadEncoding.into(),
-        Trouble::Io(error) => {
-            Failure::trouble(Exit::LocalFile, format!("cannot read the password: {error}"))
-        }
+        Trouble::Io(error) => Failure::trouble(Exit::LocalFile, client::password_unreadable(error)),
     })?;
     check(&text)
 }
@@ -23,8 +22,8 @@ pub fn ask(prompt: &str) -> Result<Password, Failure> {
 /// A password that somebody gave, less the white space around it, which the protocol cannot say.
 pub fn check(text: &str) -> Result<Password, Failure> {
     text.trim_ascii().parse().map_err(|invalid| match invalid {
-        Invalid::Empty => Failure::trouble(Exit::Usage, "the password is empty")
-            .with_hint("type it on a terminal, or give it as the first line of standard input"),
+        Invalid::Empty => Failure::trouble(Exit::Usage, client::password_empty())
+            .with_hint(client::give_password()),
         Invalid::TooLong { .. } | Invalid::Character => Code::TooLong.into(),
     })
 }

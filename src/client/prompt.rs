@@ -19,18 +19,8 @@ use super::arguments::PromptArguments;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::link::Link;
+use crate::catalogue::{self, Language, prompt};
 use crate::terminal::is_prompted;
-
-/// What is said first, in the seed's words.
-pub const BANNER: &str = "\
-Welcome to Chat CLI
-Silahkan menggunakan command yang tertulis:
-1. auth 'username' 'password' -> login dengan username dan password masing masing
-2. list -> untuk melihat daftar user yang aktif
-3. send 'penerima' 'pesan' -> untuk mengirim pesan ke penerima yang dituju
-4. inbox -> untuk melihat pesan
-5. logout -> untuk melogout user
-";
 
 /// Runs the prompt that fits: for a person where both standard input and standard output are a
 /// terminal, the seed's session otherwise.
@@ -38,11 +28,16 @@ pub fn run(arguments: &PromptArguments, link: Link, out: &mut dyn Write) -> Resu
     if arguments.classic || !is_prompted() {
         let input = stdin().lock();
         let keeps_going = stdin().is_terminal();
-        return classic::Session::new(link, arguments.trace, keeps_going).run(input, out);
+        // Its words are the seed's, whoever listens.
+        let spoken = catalogue::language();
+        catalogue::set_language(Language::Unsaid);
+        let done = classic::Session::new(link, arguments.trace, keeps_going).run(input, out);
+        catalogue::set_language(spoken);
+        return done;
     }
     if arguments.trace {
-        return Err(Failure::trouble(Exit::Usage, "--trace is for the classic session")
-            .with_hint("chat-cli --classic --trace"));
+        return Err(Failure::trouble(Exit::Usage, prompt::trace_is_classic())
+            .with_hint(prompt::trace_classic()));
     }
     terminal::run(link, out)
 }

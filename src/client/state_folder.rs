@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::catalogue::client;
 
 /// The largest file that is read from the folder.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
@@ -35,15 +36,9 @@ impl StateFolder {
     /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification asks, a
     /// relative `XDG_STATE_HOME` counts as none.
     pub fn locate() -> Result<PathBuf, Failure> {
-        let absolute = |name: &str| {
-            let value = std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-            value.map(PathBuf::from).filter(|path| path.is_absolute())
-        };
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        state.map(|state| state.join("chat")).ok_or_else(|| {
-            Failure::trouble(Exit::Configuration, "there is no place to keep the session")
-                .with_hint("set HOME, or XDG_STATE_HOME, to a folder with an absolute path")
+        xdg("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
+            Failure::trouble(Exit::Configuration, client::no_place_for_session())
+                .with_hint(client::set_home())
         })
     }
 
@@ -54,11 +49,14 @@ impl StateFolder {
         if let Err(error) = made
             && error.kind() != io::ErrorKind::AlreadyExists
         {
-            return Err(trouble("make the folder", path, &error));
+            return Err(trouble(client::folder_not_made(path.display(), error)));
         }
         match Self::open(path)? {
             Some(folder) => Ok(folder),
-            None => Err(trouble("open the folder", path, &io::ErrorKind::NotFound.into())),
+            None => Err(trouble(client::folder_not_opened(
+                path.display(),
+                io::Error::from(io::ErrorKind::NotFound),
+            ))),
         }
     }
 
@@ -69,11 +67,14 @@ impl StateFolder {
             Ok(folder) => folder,
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
-                let message = format!("{} is not a folder", path.display());
+                let message = client::not_a_folder(path.display());
                 return Err(Failure::trouble(Exit::LocalFile, message)
-                    .with_hint("move it away, or set XDG_STATE_HOME to another place"));
+                    .with_hint(client::move_folder_away()));
             }
-            Err(error) => return Err(trouble("open the folder", path, &error.into())),
+            Err(error) => {
+                let error = io::Error::from(error);
+                return Err(trouble(client::folder_not_opened(path.display(), error)));
+            }
         };
         check_private(&folder, path, "700")?;
         Ok(Some(Self { path: path.to_owned(), folder }))
@@ -97,7 +98,7 @@ impl StateFolder {
         // As much as a session needs, so that it is one read.
         let mut bytes = Vec::with_capacity(512);
         let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-        read.map_err(|error| trouble("read", &path, &error))?;
+        read.map_err(|error| unreadable(&path, &error))?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(not_plain(&path));
         }
@@ -115,7 +116,7 @@ impl StateFolder {
         written.map_err(|error| {
             // It may never have been made; there is no more to do about it than this.
             let _ = unlinkat(&self.folder, &draft, AtFlags::empty());
-            trouble("write", &self.path_of(name), &error)
+            trouble(client::file_not_written(self.path_of(name).display(), error))
         })
     }
 
@@ -123,7 +124,10 @@ impl StateFolder {
     pub fn remove(&self, name: &str) -> Result<(), Failure> {
         match unlinkat(&self.folder, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-            Err(error) => Err(trouble("remove", &self.path_of(name), &error.into())),
+            Err(error) => {
+                let error = io::Error::from(error);
+                Err(trouble(client::file_not_removed(self.path_of(name).display(), error)))
+            }
         }
     }
 
@@ -135,9 +139,12 @@ impl StateFolder {
             Ok(file) => File::from(file),
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(rustix::io::Errno::LOOP) => return Err(not_plain(&path)),
-            Err(error) => return Err(trouble("open", &path, &error.into())),
+            Err(error) => {
+                let error = io::Error::from(error);
+                return Err(trouble(client::file_not_opened(path.display(), error)));
+            }
         };
-        let metadata = file.metadata().map_err(|error| trouble("read", &path, &error))?;
+        let metadata = file.metadata().map_err(|error| unreadable(&path, &error))?;
         if !metadata.is_file() {
             return Err(not_plain(&path));
         }
@@ -157,34 +164,44 @@ impl StateFolder {
     }
 }
 
+/// The folder `chat` of this client in a folder of the XDG specification: the one of `variable`, else
+/// the one below the user's home. As the specification asks, a relative path counts as none.
+pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let value = std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        value.map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let folder = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
+    folder.map(|folder| folder.join("chat"))
+}
+
 fn check_private(
     file: impl std::os::fd::AsFd,
     path: &Path,
     mode: &'static str,
 ) -> Result<(), Failure> {
-    let stat = fstat(file).map_err(|error| trouble("read", path, &error.into()))?;
+    let stat = fstat(file).map_err(|error| unreadable(path, &error.into()))?;
     let shown = path.display();
     if stat.st_uid != rustix::process::geteuid().as_raw() {
-        let message = format!("{shown} belongs to another user");
-        return Err(Failure::trouble(Exit::LocalFile, message)
-            .with_hint("move it away, or set XDG_STATE_HOME to a folder of your own"));
+        return Err(trouble(client::belongs_to_another(shown)).with_hint(client::use_own_folder()));
     }
     if stat.st_mode & OTHERS != 0 {
-        let message = format!("{shown} is open to other users");
-        return Err(
-            Failure::trouble(Exit::LocalFile, message).with_hint(format!("chmod {mode} {shown}"))
-        );
+        let advice = client::change_mode(mode, &shown);
+        return Err(trouble(client::open_to_others(shown)).with_hint(advice));
     }
     Ok(())
 }
 
 fn not_plain(path: &Path) -> Failure {
-    let message = format!("{} is not a file that this client wrote", path.display());
-    Failure::trouble(Exit::LocalFile, message).with_hint("move it away, then log in again")
+    trouble(client::not_our_file(path.display())).with_hint(client::move_file_away())
 }
 
-fn trouble(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::trouble(Exit::LocalFile, format!("cannot {what} {}: {error}", path.display()))
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    trouble(client::file_not_read(path.display(), error))
+}
+
+fn trouble(message: String) -> Failure {
+    Failure::trouble(Exit::LocalFile, message)
 }
 
 #[cfg(test)]

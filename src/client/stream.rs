@@ -13,9 +13,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::address::ServerAddress;
-use super::connection::{Connection, ExchangeError, decode};
+use super::connection::{Connection, ExchangeError, decode, reason};
 use super::failure::{Failure, NoAnswer, Refused};
 use super::frames::{Endless, FrameDecoder};
+use crate::catalogue::client;
 use crate::model::{Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
 use crate::protocol::command::{Action, Request};
@@ -297,7 +298,7 @@ impl Stream {
                 live.watch = WatchState::On;
                 let watching = decode_fields(fields);
                 let Watching { watching: user, after } =
-                    watching.map_err(|error| self.not_understood(error))?;
+                    watching.map_err(|error| self.not_understood(reason(&error)))?;
                 if self.last.is_none() {
                     self.go_on_after(after);
                 }
@@ -312,7 +313,7 @@ impl Stream {
                 }
                 match self.acks.pop_front() {
                     Some(_) => Ok(Received::Answer),
-                    None => Err(self.not_understood("there is a reply that nothing asked for")),
+                    None => Err(self.not_understood(client::reply_not_asked_for())),
                 }
             }
         }

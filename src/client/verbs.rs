@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::connection::reason;
 use super::failure::Failure;
 use super::link::Link;
 use crate::model::{Body, Password, Token, UserName};
@@ -24,7 +25,7 @@ pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Tok
     }
     let (user, password) = (user.clone(), password.clone());
     let fields = link.call(&Request::Auth { user, password })?;
-    decode_token(&fields).map_err(|error| link.not_understood(error))
+    decode_token(&fields).map_err(|error| link.not_understood(reason(&error)))
 }
 
 /// Sends in the seed's way: without a key, so a broken connection leaves it unknown whether the
@@ -119,10 +120,10 @@ fn messages(link: &mut Link, token: Token, action: Action) -> Result<Value, Fail
     let fields = link.call(&in_session(token, action))?;
     match decode_messages(&fields) {
         Ok(messages) => Ok(messages.clone()),
-        Err(error) => Err(link.not_understood(error)),
+        Err(error) => Err(link.not_understood(reason(&error))),
     }
 }
 
 fn read<T: DeserializeOwned>(link: &mut Link, fields: Value) -> Result<T, Failure> {
-    decode_fields(fields).map_err(|error| link.not_understood(error))
+    decode_fields(fields).map_err(|error| link.not_understood(reason(&error)))
 }

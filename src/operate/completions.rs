@@ -1,13 +1,20 @@
-//! `completions`: prints the script of a shell, and answers it. Touches no database.
+//! `completions`: prints the script of a shell, and answers it. Touches no database: the names of users
+//! are those that a running server tells.
 
+use std::ffi::OsString;
 use std::io;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueHint};
 
 use super::arguments::Arguments;
+use super::door;
 use super::failure::{Exit, Failure};
+use super::settings::Resolved;
+use crate::admin::answer::Answer;
+use crate::admin::request::Request;
 use crate::catalogue::{command_line, server_help};
-use crate::completion::{self, CompletionsArguments};
+use crate::completion::cursor::Cursor;
+use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
 
 /// Prints the script, or answers it.
 ///
@@ -15,6 +22,31 @@ use crate::completion::{self, CompletionsArguments};
 /// That standard output cannot be written.
 pub(super) fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let definitions = command_line::spoken(Arguments::command(), server_help::HELP);
-    completion::run(arguments, definitions, |_| Vec::new(), &mut io::stdout())
+    completion::run(arguments, definitions, live, &mut io::stdout())
         .map_err(|error| Failure::new(Exit::Io, format!("cannot write the answer: {error}")))
+}
+
+/// The values that can stand at the cursor, as far as the server gives them in time.
+fn live(cursor: &Cursor<'_>) -> Vec<String> {
+    let hint = cursor.argument().map(clap::Arg::get_value_hint);
+    if hint != Some(ValueHint::Username) {
+        return Vec::new();
+    }
+    // The words before the cursor say which database, as they would for the command itself.
+    let words = ["chat-server"].iter().chain(cursor.global_options()).chain(&["user", "list"]);
+    let words: Vec<OsString> = words.map(OsString::from).collect();
+    let Ok(resolved) = Resolved::of(&words) else { return Vec::new() };
+    completion::in_time(move |found| {
+        let mut after = None;
+        // That there is no server, or none that answers, is nobody's business here.
+        while let Ok(Some(Answer::Users { users, more })) =
+            door::ask_server(&resolved.arguments.db, &Request::UserList { after }, LIVE_WAIT)
+        {
+            users.iter().map(|user| user.name.to_string()).for_each(found);
+            match users.into_iter().next_back().filter(|_| more) {
+                Some(last) => after = Some(last.name),
+                None => return,
+            }
+        }
+    })
 }

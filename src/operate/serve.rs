@@ -19,6 +19,7 @@ use super::settings::Resolved;
 use crate::admin::socket;
 use crate::log::{Format, Log};
 use crate::model::{Timestamp, UserName};
+use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
@@ -55,18 +56,29 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
     }
+    let metrics = arguments.metrics.as_ref().map(|listen| bind(listen, "--metrics")).transpose();
+    let metrics = metrics.inspect_err(|_| store.close())?;
     let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
     let path = store.path().to_owned();
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(&path, &service);
-    announce(server.addresses(), arguments.ready_file.as_deref())?;
+    let monitor = metrics
+        .map(|listener| monitor(listener, arguments, &service, &server, log))
+        .transpose()
+        .map_err(no_threads)?;
+    let metrics = monitor.as_ref().map(Monitor::address);
+    announce(server.addresses(), metrics, arguments.ready_file.as_deref())?;
     wait_for_stop(signals, &service, arguments.session_idle)?;
+    monitor.iter().for_each(Monitor::note_stop);
     let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
     administration.into_iter().for_each(Stopping::wait);
     service.close();
+    if let Some(monitor) = monitor {
+        monitor.stop();
+    }
     if let Some(path) = &arguments.ready_file {
         let _ = fs::remove_file(path);
     }
@@ -78,7 +90,8 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
 /// without the database.
 pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
     raise_descriptor_limit(arguments.connections_max)?;
-    check_plaintext(arguments)
+    check_plaintext(arguments)?;
+    check_metrics(arguments)
 }
 
 /// A connection is a descriptor; the system's soft limit is meant for programs with few.
@@ -122,6 +135,18 @@ fn check_plaintext(arguments: &ServeArguments) -> Result<(), Failure> {
     }
 }
 
+fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
+    let addresses = arguments.metrics.iter().flat_map(|listen| &listen.addresses);
+    match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
+        Some(address) if !arguments.allow_remote_metrics => Err(Failure::new(
+            Exit::Configuration,
+            format!("{address} can be reached from other machines, and whoever reaches it could read the metrics"),
+        )
+        .hint("give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted")),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what would expose the users, before anything is bound and before those of the seed are
 /// put in; binds, and puts them in.
 fn prepare(arguments: &ServeArguments, store: &Store) -> Result<Vec<TcpListener>, Failure> {
@@ -134,7 +159,8 @@ fn prepare(arguments: &ServeArguments, store: &Store) -> Result<Vec<TcpListener>
         let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
         check_passwords(address, &users)?;
     }
-    let listeners = arguments.listen.iter().map(bind).collect::<Result<_, _>>()?;
+    let listeners =
+        arguments.listen.iter().map(|listen| bind(listen, "--listen")).collect::<Result<_, _>>()?;
     if service::seed(store, seed).map_err(seed_failed)? {
         tracing::info!(path = %store.path().display(), users = seed, "new database");
     }
@@ -156,18 +182,18 @@ fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failu
     .hint("begin with --no-seed and users of your own, or give --allow-default-passwords"))
 }
 
-fn bind(listen: &Listen) -> Result<TcpListener, Failure> {
+fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
         let failure =
             Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
         match error.kind() {
             io::ErrorKind::AddrInUse => {
-                failure.hint("another program listens there; give another --listen")
+                failure.hint(format!("another program listens there; give another {option}"))
             }
             io::ErrorKind::PermissionDenied => {
-                failure.hint("ports below 1024 are the system's; give another --listen")
+                failure.hint(format!("ports below 1024 are the system's; give another {option}"))
             }
-            _ => failure.hint("give an address of this machine with --listen"),
+            _ => failure.hint(format!("give an address of this machine with {option}")),
         }
     })
 }
@@ -191,6 +217,7 @@ fn server_options(arguments: &ServeArguments) -> server::Options {
         connections_max: arguments.connections_max as usize,
         connections_per_address_max: arguments.connections_per_address_max as usize,
         heartbeat: arguments.heartbeat,
+        slow_request: arguments.slow_request,
     }
 }
 
@@ -205,23 +232,49 @@ fn administer(database: &Path, service: &Arc<Service>) -> Option<Administration>
         .ok()
 }
 
+/// Begins to tell how the server does.
+fn monitor(
+    listener: TcpListener,
+    arguments: &ServeArguments,
+    service: &Arc<Service>,
+    server: &Server,
+    log: &Log,
+) -> io::Result<Monitor> {
+    let hosts = Hosts { names: arguments.metrics_host.clone() };
+    let (service, server) = (Arc::clone(service), server.measures());
+    Monitor::start(listener, hosts, Sources { service, server, log: log.clone() })
+}
+
 /// Connections are accepted from here on: says so, where the server can be reached.
-fn announce(addresses: &[SocketAddr], ready_file: Option<&Path>) -> Result<(), Failure> {
-    let list =
-        |separator| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator);
+fn announce(
+    addresses: &[SocketAddr],
+    metrics: Option<SocketAddr>,
+    ready_file: Option<&Path>,
+) -> Result<(), Failure> {
+    let list = |separator| {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        addresses.join(separator)
+    };
+    let url = metrics.map(|address| format!("http://{address}/"));
+    if let Some(path) = ready_file {
+        let url = url.as_ref().map_or_else(String::new, |url| format!("{url}\n"));
+        write_ready_file(path, &format!("{}\n{url}", list("\n")))?;
+    }
     // Whoever closed standard output does not want to know.
     let _ = writeln!(io::stdout(), "chat-server listening on {}", list(" "));
-    let Some(path) = ready_file else { return Ok(()) };
+    if let Some(url) = url {
+        let _ = writeln!(io::stdout(), "chat-server metrics on {url}");
+    }
+    Ok(())
+}
+
+/// Whole or not at all.
+fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    fs::write(&partial, format!("{}\n", list("\n")))
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|error| {
-            Failure::new(
-                Exit::Io,
-                format!("cannot write the ready file {}: {error}", path.display()),
-            )
-        })
+    fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).map_err(|error| {
+        Failure::new(Exit::Io, format!("cannot write the ready file {}: {error}", path.display()))
+    })
 }
 
 /// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends

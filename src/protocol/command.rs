@@ -13,6 +13,7 @@ use super::arguments::{
 };
 use super::json;
 use super::refusal::{Code, Refusal};
+use super::verb::Verb;
 use crate::model::{Body, Password, Token, UserName};
 
 /// What one line asks for.
@@ -134,38 +135,38 @@ impl Request {
     }
 
     /// The verb, for logs and counts.
-    pub fn verb(&self) -> &'static str {
+    pub fn verb(&self) -> Verb {
         match self {
-            Self::Auth { .. } => "auth",
-            Self::Hello => "hello",
-            Self::Help => "help",
+            Self::Auth { .. } => Verb::Auth,
+            Self::Hello => Verb::Hello,
+            Self::Help => Verb::Help,
             Self::InSession { action: Ok(action), .. } => action.verb(),
-            Self::InSession { action: Err(_), .. } => "refused",
+            Self::InSession { action: Err(_), .. } => Verb::Invalid,
         }
     }
 }
 
 impl Action {
-    fn verb(&self) -> &'static str {
+    fn verb(&self) -> Verb {
         match self {
-            Self::Send { .. } => "send",
-            Self::Inbox => "inbox",
-            Self::List => "list",
-            Self::Logout => "logout",
-            Self::Post(_) => "post",
-            Self::Fetch(_) => "fetch",
-            Self::Ack(_) => "ack",
-            Self::Unread => "unread",
-            Self::Watch(_) => "watch",
-            Self::Whoami => "whoami",
-            Self::Sessions => "sessions",
-            Self::Revoke(_) => "revoke",
-            Self::Passwd(_) => "passwd",
+            Self::Send { .. } => Verb::Send,
+            Self::Inbox => Verb::Inbox,
+            Self::List => Verb::List,
+            Self::Logout => Verb::Logout,
+            Self::Post(_) => Verb::Post,
+            Self::Fetch(_) => Verb::Fetch,
+            Self::Ack(_) => Verb::Ack,
+            Self::Unread => Verb::Unread,
+            Self::Watch(_) => Verb::Watch,
+            Self::Whoami => Verb::Whoami,
+            Self::Sessions => Verb::Sessions,
+            Self::Revoke(_) => Verb::Revoke,
+            Self::Passwd(_) => Verb::Passwd,
         }
     }
 
     fn encode(&self, token: &str) -> String {
-        let verb = self.verb();
+        let verb = self.verb().as_str();
         let fields = match self {
             // Two spaces before the text: the seed's client joins words with a leading space.
             Self::Send { to, body } => format!("{to}  {} ", body.as_str()),

@@ -13,6 +13,7 @@ use rustix::net::sockopt;
 
 use super::admission::Admission;
 use super::mailbox::Mailbox;
+use super::measures::Measures;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 
@@ -37,6 +38,7 @@ impl Acceptor {
         listeners: Vec<TcpListener>,
         admission: Admission,
         mailboxes: Vec<Arc<Mailbox>>,
+        measures: Arc<Measures>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (index, listener) in listeners.iter().enumerate() {
@@ -52,6 +54,7 @@ impl Acceptor {
             admission,
             mailboxes,
             next: 0,
+            measures,
             stopping: Arc::clone(&stopping),
             complained: None,
         };
@@ -78,6 +81,7 @@ struct Accepting {
     mailboxes: Vec<Arc<Mailbox>>,
     /// Whose turn it is.
     next: usize,
+    measures: Arc<Measures>,
     stopping: Arc<AtomicBool>,
     complained: Option<Instant>,
 }
@@ -128,10 +132,11 @@ impl Accepting {
             return;
         }
         let Some(permit) = self.admission.admit(address.ip()) else {
+            self.measures.refused.increment();
             return turn_away(stream);
         };
         self.next = (self.next + 1) % self.mailboxes.len();
-        self.mailboxes[self.next].connect(stream, permit);
+        self.mailboxes[self.next].connect(stream, address, permit);
     }
 
     fn complain(&mut self, error: &io::Error) {

@@ -26,15 +26,22 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The server ends it, and has said why, or has said all that it had to.
-    pub fn is_ours(self) -> bool {
-        matches!(self, Self::WrongProtocol | Self::Stopping)
-    }
-}
+    /// Every reason.
+    pub const ALL: &[Self] = &[
+        Self::PeerClosed,
+        Self::Broken,
+        Self::NoRequest,
+        Self::PartialLine,
+        Self::WriteStalled,
+        Self::SlowConsumer,
+        Self::WrongProtocol,
+        Self::Stopping,
+        Self::Panicked,
+    ];
 
-impl fmt::Display for CloseReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::PeerClosed => "peer_closed",
             Self::Broken => "broken",
             Self::NoRequest => "no_request",
@@ -44,6 +51,22 @@ impl fmt::Display for CloseReason {
             Self::WrongProtocol => "wrong_protocol",
             Self::Stopping => "stopping",
             Self::Panicked => "panicked",
-        })
+        }
+    }
+
+    /// It is how connections end when all is well.
+    pub fn is_ordinary(self) -> bool {
+        matches!(self, Self::PeerClosed | Self::Broken | Self::Stopping)
+    }
+
+    /// The server ends it, and has said why, or has said all that it had to.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::WrongProtocol | Self::Stopping)
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }

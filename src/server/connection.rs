@@ -2,16 +2,19 @@
 //! of the requests. It owns no clock either: it is told what time it is.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::close::CloseReason;
+use super::measures::ConnectionState;
 use super::stream::Stream;
 use crate::model::MessageId;
 use crate::protocol::command::Request;
 use crate::protocol::framing::{LineDecoder, LineError};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
-use crate::service::{Pace, StreamPage};
+use crate::protocol::verb::Verb;
+use crate::service::{Executing, LiveSession, Pace, StreamPage};
 
 /// The most requests of one connection that wait for their answers; with so many, it is not read.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
@@ -58,8 +61,26 @@ pub struct Connection {
 }
 
 enum Slot {
-    Waiting,
+    Waiting(UnderWay),
     Answered(Reply),
+}
+
+/// A line that has been taken.
+pub enum Taken {
+    /// It is a request, to be executed under this sequence number.
+    Request(u32, Request),
+    /// It is none, and is answered so.
+    Refused(Code),
+}
+
+/// A request that was given out.
+pub struct UnderWay {
+    /// When.
+    pub since: Instant,
+    /// What it asks for.
+    pub verb: Verb,
+    /// Whose it is, as far as is known.
+    pub session: Option<Arc<LiveSession>>,
 }
 
 impl Connection {
@@ -99,38 +120,40 @@ impl Connection {
         self.input_ended = true;
     }
 
-    /// The next request to execute and its sequence number; `None` when there is none yet, or
-    /// when it has to wait for the answers to earlier ones. Lines that are no requests are answered
-    /// on the way.
-    pub fn next_request(&mut self, now: Instant) -> Option<(u32, Request)> {
-        while self.can_take_request() {
-            let request = match self.held.take() {
-                Some(request) => Ok(*request),
-                None => match self.next_line() {
-                    Some(parsed) => parsed,
-                    None => {
-                        self.wait_for_line(now);
-                        return None;
-                    }
-                },
-            };
-            match request {
-                Ok(request) if self.slots.is_empty() || request.may_overlap() => {
-                    let sequence = self.first_sequence.wrapping_add(self.slots.len() as u32);
-                    self.slots.push_back(Slot::Waiting);
-                    return Some((sequence, request));
-                }
-                Ok(request) => {
-                    self.held = Some(Box::new(request));
+    /// The next request to execute, or a line that is none; `None` when there is nothing yet, or
+    /// when it has to wait for the answers to earlier ones.
+    pub fn next_request(&mut self, now: Instant) -> Option<Taken> {
+        if !self.can_take_request() {
+            return None;
+        }
+        let request = match self.held.take() {
+            Some(request) => Ok(*request),
+            None => match self.next_line() {
+                Some(parsed) => parsed,
+                None => {
+                    self.wait_for_line(now);
                     return None;
                 }
-                Err(refusal) => {
-                    self.slots.push_back(Slot::Answered(refusal.into()));
-                    self.collect_answers();
-                }
+            },
+        };
+        match request {
+            Ok(request) if self.slots.is_empty() || request.may_overlap() => {
+                let sequence = self.first_sequence.wrapping_add(self.slots.len() as u32);
+                let verb = request.verb();
+                self.slots.push_back(Slot::Waiting(UnderWay { since: now, verb, session: None }));
+                Some(Taken::Request(sequence, request))
+            }
+            Ok(request) => {
+                self.held = Some(Box::new(request));
+                None
+            }
+            Err(refusal) => {
+                let code = refusal.code;
+                self.slots.push_back(Slot::Answered(refusal.into()));
+                self.collect_answers();
+                Some(Taken::Refused(code))
             }
         }
-        None
     }
 
     /// So much is unsent that nothing more is executed or read from the log before it is less.
@@ -144,20 +167,39 @@ impl Connection {
     }
 
     /// Says how the request that was given out last is being executed.
-    pub fn executing(&mut self, pace: Pace) {
-        self.alone |= pace == Pace::Alone;
+    pub fn executing(&mut self, executing: Executing) {
+        self.alone |= executing.pace == Pace::Alone;
+        if let Some(Slot::Waiting(under_way)) = self.slots.back_mut() {
+            under_way.session = executing.session;
+        }
     }
 
-    /// Takes the answer to the request of this sequence number.
-    pub fn answer(&mut self, sequence: u32, reply: Reply) {
+    /// Takes the answer to the request of this sequence number, and tells which that was.
+    pub fn answer(&mut self, sequence: u32, reply: Reply) -> Option<UnderWay> {
         if reply.is_ok() {
             self.first_request_by = None;
         }
         let place = sequence.wrapping_sub(self.first_sequence) as usize;
-        if let Some(slot) = self.slots.get_mut(place) {
-            *slot = Slot::Answered(reply);
-        }
+        let slot = self.slots.get_mut(place)?;
+        let before = std::mem::replace(slot, Slot::Answered(reply));
         self.collect_answers();
+        match before {
+            Slot::Waiting(under_way) => Some(under_way),
+            Slot::Answered(_) => None,
+        }
+    }
+
+    /// What the connection is doing.
+    pub fn state(&self) -> ConnectionState {
+        if self.closing.is_some() || self.closed.is_some() {
+            ConnectionState::Closing
+        } else if self.stream.is_some() {
+            ConnectionState::Watching
+        } else if self.first_request_by.is_some() {
+            ConnectionState::New
+        } else {
+            ConnectionState::Open
+        }
     }
 
     /// From now on the connection is a stream that the request of this sequence number began; what
@@ -364,9 +406,10 @@ mod tests {
     /// Executes what can be executed, and tells the sequence numbers.
     fn execute(connection: &mut Connection, now: Instant) -> Vec<u32> {
         let mut executed = Vec::new();
-        while let Some((sequence, request)) = connection.next_request(now) {
-            let overlaps = request.may_overlap();
-            connection.executing(if overlaps { Pace::Overlapping } else { Pace::Alone });
+        while let Some(taken) = connection.next_request(now) {
+            let Taken::Request(sequence, request) = taken else { continue };
+            let pace = if request.may_overlap() { Pace::Overlapping } else { Pace::Alone };
+            connection.executing(Executing { pace, session: None });
             executed.push(sequence);
         }
         executed

@@ -1,7 +1,7 @@
 //! How other threads reach a worker: they leave it something, and wake it if it sleeps.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -9,16 +9,17 @@ use std::time::Instant;
 use mio::Waker;
 
 use super::admission::Permit;
+use crate::metrics::Stages;
 use crate::service::{Answer, Deliver, Ticket};
 
 /// What is left for a worker. It is bounded by what the workers' connections may have under way,
 /// and by the number of connections.
 #[derive(Default)]
 pub(super) struct Letters {
-    pub(super) answers: Vec<(Ticket, Answer)>,
+    pub(super) answers: Vec<(Ticket, Answer, Stages)>,
     /// Streams that may have more to read: each at most once until it reads.
     pub(super) hints: Vec<Ticket>,
-    pub(super) connections: Vec<(TcpStream, Permit)>,
+    pub(super) connections: Vec<(TcpStream, SocketAddr, Permit)>,
     /// Stop, and be done with it by then.
     pub(super) stop_by: Option<Instant>,
 }
@@ -43,8 +44,8 @@ impl Mailbox {
     }
 
     /// Gives the worker a connection.
-    pub(super) fn connect(&self, stream: TcpStream, permit: Permit) {
-        self.leave(|letters| letters.connections.push((stream, permit)));
+    pub(super) fn connect(&self, stream: TcpStream, address: SocketAddr, permit: Permit) {
+        self.leave(|letters| letters.connections.push((stream, address, permit)));
     }
 
     /// Tells the worker to stop.
@@ -80,7 +81,8 @@ impl Mailbox {
 
 impl Deliver for Mailbox {
     fn deliver(&self, ticket: Ticket, answer: Answer) {
-        self.leave(|letters| letters.answers.push((ticket, answer)));
+        let stages = Stages::current();
+        self.leave(|letters| letters.answers.push((ticket, answer, stages)));
     }
 
     fn hint(&self, ticket: Ticket) {

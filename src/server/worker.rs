@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -14,12 +14,18 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
+use super::Options;
 use super::admission::Permit;
 use super::close::CloseReason;
-use super::connection::Connection;
+use super::connection::{Connection, Taken, UnderWay};
 use super::mailbox::{Letters, Mailbox};
+use super::measures::{ConnectionState, Outcome, WorkerMeasures};
+use crate::log::LineRate;
+use crate::metrics::Stages;
+use crate::protocol::refusal::Refusal;
 use crate::protocol::reply::Reply;
-use crate::service::{Answer, Deliver, Responder, Service, Ticket, Watcher};
+use crate::protocol::verb::Verb;
+use crate::service::{Answer, Deliver, LiveSession, Responder, Service, Ticket, Watcher};
 
 /// The token of the waker; the connections' tokens are their places in the slab.
 const WAKER: Token = Token(usize::MAX);
@@ -31,6 +37,9 @@ const TURNS_MAX: usize = 4;
 const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// How many events are taken from the system at a time.
 const EVENTS_MAX: usize = 1024;
+/// How many ends of connections, and how many slow requests, a worker logs a second; all are
+/// counted.
+const LOG_LINES_PER_SECOND_MAX: u32 = 20;
 
 pub(super) struct Worker {
     poll: Poll,
@@ -39,6 +48,10 @@ pub(super) struct Worker {
     back: Arc<dyn Deliver>,
     service: Arc<Service>,
     heartbeat: Duration,
+    slow_request: Duration,
+    measures: Arc<WorkerMeasures>,
+    ends_logged: LineRate,
+    slow_logged: LineRate,
     connections: Slab<Peer>,
     generation: u32,
     deadlines: BinaryHeap<Reverse<(Instant, usize, u32)>>,
@@ -52,6 +65,16 @@ pub(super) struct Worker {
 /// A connection and its socket.
 struct Peer {
     stream: TcpStream,
+    address: SocketAddr,
+    since: Instant,
+    /// What came and went, for the end's line.
+    requests: u64,
+    received_bytes: u64,
+    sent_bytes: u64,
+    /// Whose the last request was that was one in a session.
+    session: Option<Arc<LiveSession>>,
+    /// As what it is counted.
+    state: ConnectionState,
     connection: Connection,
     generation: u32,
     /// As far as is known: readiness is told once a change.
@@ -75,7 +98,8 @@ impl Worker {
     pub(super) fn start(
         index: usize,
         service: Arc<Service>,
-        heartbeat: Duration,
+        options: &Options,
+        measures: Arc<WorkerMeasures>,
     ) -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
@@ -84,7 +108,11 @@ impl Worker {
             mailbox: Arc::clone(&mailbox),
             back: Arc::clone(&mailbox) as Arc<dyn Deliver>,
             service,
-            heartbeat,
+            heartbeat: options.heartbeat,
+            slow_request: options.slow_request,
+            measures,
+            ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
+            slow_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
             connections: Slab::new(),
             generation: 0,
             deadlines: BinaryHeap::new(),
@@ -146,10 +174,14 @@ impl Worker {
     }
 
     fn take_answers(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
-        for (ticket, answer) in letters.answers.drain(..) {
+        for (ticket, answer, stages) in letters.answers.drain(..) {
             let heartbeat = self.heartbeat;
             let Some(peer) = self.holder(ticket) else { continue };
-            peer.take_answer(ticket.sequence, answer, heartbeat, now);
+            if let Some((under_way, outcome)) =
+                peer.take_answer(ticket.sequence, answer, heartbeat, now)
+            {
+                self.note_answer(under_way, outcome, stages, now);
+            }
             if ready.last() != Some(&ticket.connection) {
                 ready.push(ticket.connection);
             }
@@ -161,6 +193,28 @@ impl Worker {
         }
     }
 
+    fn note_answer(&mut self, request: UnderWay, outcome: Outcome, stages: Stages, now: Instant) {
+        let time = now.saturating_duration_since(request.since);
+        self.measures.count_request(request.verb, outcome, Some(time));
+        if time < self.slow_request {
+            return;
+        }
+        self.measures.slow_requests.increment();
+        let Some(left_out) = self.slow_logged.admit(now) else { return };
+        tracing::info!(
+            verb = request.verb.as_str(),
+            result = outcome.map_or("ok", |code| code.as_str()),
+            user = request.session.as_ref().map(|session| session.user().0),
+            seconds = seconds(time),
+            queued = seconds(stages.queued),
+            executed = seconds(stages.executed),
+            committed = seconds(stages.committed),
+            hashed = seconds(stages.hashed),
+            left_out = (left_out > 0).then_some(left_out),
+            "slow request"
+        );
+    }
+
     /// Whoever holds a ticket, unless it has gone (and somebody else has come in the same place).
     fn holder(&mut self, ticket: Ticket) -> Option<&mut Peer> {
         let peer = self.connections.get_mut(ticket.connection)?;
@@ -168,7 +222,7 @@ impl Worker {
     }
 
     fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
-        for (stream, permit) in letters.connections.drain(..) {
+        for (stream, address, permit) in letters.connections.drain(..) {
             if self.stop_by.is_some() {
                 continue;
             }
@@ -183,8 +237,17 @@ impl Worker {
                 continue;
             }
             ready.push(entry.key());
+            self.measures.opened.increment();
+            self.measures.connections[ConnectionState::New as usize].add(1);
             entry.insert(Peer {
                 stream,
+                address,
+                since: now,
+                requests: 0,
+                received_bytes: 0,
+                sent_bytes: 0,
+                session: None,
+                state: ConnectionState::New,
                 connection: Connection::new(now),
                 generation: self.generation,
                 readable: true,
@@ -233,7 +296,7 @@ impl Worker {
     fn serve_guarded(&mut self, index: usize, now: Instant) {
         if catch_unwind(AssertUnwindSafe(|| self.serve(index, now))).is_err() {
             tracing::error!("serving a connection panicked");
-            self.remove(index, CloseReason::Panicked);
+            self.remove(index, CloseReason::Panicked, now);
         }
     }
 
@@ -246,17 +309,27 @@ impl Worker {
         }
         let mut turns = 0;
         loop {
-            while let Some((sequence, request)) = peer.connection.next_request(now) {
+            while let Some(taken) = peer.connection.next_request(now) {
+                peer.requests += 1;
+                let (sequence, request) = match taken {
+                    Taken::Request(sequence, request) => (sequence, request),
+                    Taken::Refused(code) => {
+                        self.measures.count_request(Verb::Invalid, Some(code), None);
+                        continue;
+                    }
+                };
                 let generation = peer.generation;
                 let ticket = Ticket { connection: index, generation, sequence };
                 let responder = Responder::new(Arc::clone(&self.back), ticket);
-                peer.connection.executing(self.service.execute(request, responder));
+                let executing = self.service.execute(request, responder);
+                peer.note_session(executing.session.as_ref());
+                peer.connection.executing(executing);
             }
             if let (Some(after), Some(watcher)) = (peer.connection.next_read(now), &peer.watcher) {
                 watcher.read(after);
             }
             let was_congested = peer.connection.is_congested();
-            peer.write(now);
+            peer.write(now, &self.measures);
             // What was held back because too much was unsent goes on now: nothing else calls.
             let relieved = was_congested && !peer.connection.is_congested();
             let readable = peer.readable && peer.connection.wants_input();
@@ -268,13 +341,14 @@ impl Worker {
                 break;
             }
             if !relieved {
-                peer.read(&mut self.scratch);
+                peer.read(&mut self.scratch, &self.measures);
             }
             turns += 1;
         }
+        peer.note_state(peer.connection.state(), &self.measures);
         match peer.connection.close_reason(now) {
             Some(reason) if reason.is_ours() => self.begin_linger(index, reason, now),
-            Some(reason) => self.remove(index, reason),
+            Some(reason) => self.remove(index, reason, now),
             None => self.await_deadline(index),
         }
     }
@@ -287,6 +361,7 @@ impl Worker {
         let _ = peer.stream.shutdown(Shutdown::Write);
         let until = self.stop_by.unwrap_or(now + LINGER_WAIT).min(now + LINGER_WAIT);
         peer.lingering = Some((reason, until));
+        peer.note_state(ConnectionState::Closing, &self.measures);
         // Readiness may have been told already.
         peer.readable = true;
         self.linger(index, now);
@@ -298,16 +373,16 @@ impl Worker {
         let mut turns = 0;
         while peer.readable && turns < TURNS_MAX {
             match peer.stream.read(&mut self.scratch) {
-                Ok(0) => return self.remove(index, reason),
+                Ok(0) => return self.remove(index, reason, now),
                 Ok(_) => peer.was_sending = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => peer.readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.remove(index, reason),
+                Err(_) => return self.remove(index, reason, now),
             }
             turns += 1;
         }
         if !peer.was_sending || until <= now {
-            return self.remove(index, reason);
+            return self.remove(index, reason, now);
         }
         if peer.readable {
             self.unfinished.push(index);
@@ -328,36 +403,94 @@ impl Worker {
         }
     }
 
-    fn remove(&mut self, index: usize, reason: CloseReason) {
+    fn remove(&mut self, index: usize, reason: CloseReason, now: Instant) {
         let Some(mut peer) = self.connections.try_remove(index) else { return };
         let _ = self.poll.registry().deregister(&mut peer.stream);
-        tracing::debug!(%reason, "connection closed");
+        self.measures.connections[peer.state as usize].add(-1);
+        self.measures.closed[reason as usize].increment();
+        if let Some(left_out) = self.ends_logged.admit(now) {
+            peer.log_end(reason, now, left_out);
+        }
     }
 }
 
 impl Peer {
-    fn take_answer(&mut self, sequence: u32, answer: Answer, heartbeat: Duration, now: Instant) {
+    /// Takes an answer; tells which request it was the answer to, where it was.
+    fn take_answer(
+        &mut self,
+        sequence: u32,
+        answer: Answer,
+        heartbeat: Duration,
+        now: Instant,
+    ) -> Option<(UnderWay, Outcome)> {
         match answer {
-            Answer::Reply(reply) => self.connection.answer(sequence, reply),
+            Answer::Reply(reply) => {
+                let outcome = match &reply {
+                    Reply::Refused(Refusal { code, .. }) => Some(*code),
+                    _ => None,
+                };
+                Some((self.connection.answer(sequence, reply)?, outcome))
+            }
             Answer::Stream(watching, watcher) => {
                 let after = watching.after;
-                self.connection.answer(sequence, Reply::Watching(watching));
+                let under_way = self.connection.answer(sequence, Reply::Watching(watching));
                 self.connection.begin_stream(sequence, after, heartbeat, now);
                 self.watcher = Some(watcher);
+                Some((under_way?, None))
             }
             Answer::Page(page) => {
                 if !self.connection.tell(sequence, page, now) {
                     self.watcher = None;
                 }
+                None
             }
         }
     }
 
+    fn note_session(&mut self, session: Option<&Arc<LiveSession>>) {
+        let Some(session) = session else { return };
+        if self.session.as_ref().is_none_or(|known| !Arc::ptr_eq(known, session)) {
+            self.session = Some(Arc::clone(session));
+        }
+    }
+
+    fn note_state(&mut self, state: ConnectionState, measures: &WorkerMeasures) {
+        if state != self.state {
+            measures.connections[self.state as usize].add(-1);
+            measures.connections[state as usize].add(1);
+            self.state = state;
+        }
+    }
+
+    /// One line for the whole connection: at `debug` where it ended as connections do.
+    fn log_end(&self, reason: CloseReason, now: Instant, left_out: u64) {
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    reason = reason.as_str(),
+                    address = %self.address,
+                    user = self.session.as_ref().map(|session| session.user().0),
+                    seconds = seconds(now.saturating_duration_since(self.since)),
+                    requests = self.requests,
+                    received_bytes = self.received_bytes,
+                    sent_bytes = self.sent_bytes,
+                    left_out = (left_out > 0).then_some(left_out),
+                    "connection ended"
+                )
+            };
+        }
+        if reason.is_ordinary() { line!(debug) } else { line!(info) }
+    }
+
     /// Sends what there is to send, as far as the socket takes it.
-    fn write(&mut self, now: Instant) {
+    fn write(&mut self, now: Instant, measures: &WorkerMeasures) {
         while self.writable && !self.connection.unsent().is_empty() {
             match self.stream.write(self.connection.unsent()) {
-                Ok(count) if count > 0 => self.connection.sent(count, now),
+                Ok(count) if count > 0 => {
+                    measures.sent_bytes.add(count as u64);
+                    self.sent_bytes += count as u64;
+                    self.connection.sent(count, now);
+                }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     if error.kind() != io::ErrorKind::Interrupted {
                         return self.connection.close(CloseReason::Broken);
@@ -372,10 +505,12 @@ impl Peer {
     }
 
     /// Reads once.
-    fn read(&mut self, scratch: &mut [u8]) {
+    fn read(&mut self, scratch: &mut [u8], measures: &WorkerMeasures) {
         match self.stream.read(scratch) {
             Ok(0) => self.connection.end_input(),
             Ok(count) => {
+                measures.received_bytes.add(count as u64);
+                self.received_bytes += count as u64;
                 self.connection.receive(&scratch[..count]);
                 // Less than was asked for: the socket is empty, and what comes next will be told
                 // (epoll(7), question 9).
@@ -386,4 +521,9 @@ impl Peer {
             Err(_) => self.connection.close(CloseReason::Broken),
         }
     }
+}
+
+/// For the log: to the microsecond.
+fn seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
 }

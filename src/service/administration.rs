@@ -36,6 +36,7 @@ impl Service {
             Request::UserEnable { name } => self.enable_user(name, asker),
             Request::UserRename { name, to } => self.rename_user(name, to, asker),
             Request::UserDelete { name } => self.delete_user(name, asker),
+            Request::UserRemove { name } => self.remove_user(name, asker),
             Request::SessionList { user, after } => self.list_all_sessions(user, after, asker),
             Request::SessionRevoke { sessions } => self.revoke_held_sessions(sessions, asker),
             Request::Stats => self.count_all(asker),

@@ -4,16 +4,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
+use super::measures::Measures;
+use crate::metrics::Stages;
 use crate::model::Password;
 use crate::queue::Queue;
 
 /// The most passwords that may wait; one more is refused as busy. At two at a time it is a wait of
 /// about five seconds.
-const HASH_QUEUE_JOBS_MAX: usize = 256;
+pub(super) const HASH_QUEUE_JOBS_MAX: usize = 256;
 
 /// argon2id as OWASP's password storage cheat sheet has it: memory in KiB, passes, lanes.
 const MEMORY_KIB: u32 = 19_456;
@@ -28,6 +31,7 @@ type Job = Box<dyn FnOnce(Result<(), TooMany>) + Send>;
 
 pub(super) struct Hashers {
     queue: Arc<Queue<Job>>,
+    measures: Arc<Measures>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -36,7 +40,7 @@ pub(super) struct Hashers {
 pub(super) struct TooMany;
 
 impl Hashers {
-    pub(super) fn start(count: usize) -> std::io::Result<Self> {
+    pub(super) fn start(count: usize, measures: &Arc<Measures>) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::<Job>::new(HASH_QUEUE_JOBS_MAX));
         let mut threads = Vec::with_capacity(count);
         for index in 0..count {
@@ -51,7 +55,7 @@ impl Hashers {
             };
             threads.push(thread::Builder::new().name(format!("hasher-{index}")).spawn(run)?);
         }
-        Ok(Self { queue, threads: Mutex::new(threads) })
+        Ok(Self { queue, measures: Arc::clone(measures), threads: Mutex::new(threads) })
     }
 
     /// Compares a password with a stored hash (with nobody's, where there is none) and tells
@@ -66,7 +70,7 @@ impl Hashers {
             let matches = verify(&password, hash.as_deref().unwrap_or(NOBODY));
             matches && hash.is_some()
         };
-        self.submit(Box::new(move |room| done(room.map(|()| compare()))));
+        self.submit(compare, done);
     }
 
     /// Hashes `new` if `old` fits `old_hash`, and tells `done` as [`Self::verify`] does; `None`
@@ -79,7 +83,7 @@ impl Hashers {
         done: impl FnOnce(Result<Option<String>, TooMany>) + Send + 'static,
     ) {
         let replace = move || if verify(&old, &old_hash) { hash(&new) } else { None };
-        self.submit(Box::new(move |room| done(room.map(|()| replace()))));
+        self.submit(replace, done);
     }
 
     /// Hashes new passwords, one after another, and tells `done` as [`Self::verify`] does; `None`
@@ -89,14 +93,36 @@ impl Hashers {
         passwords: Vec<Password>,
         done: impl FnOnce(Result<Option<Vec<String>>, TooMany>) + Send + 'static,
     ) {
-        let hash_all = move || passwords.iter().map(hash).collect();
-        self.submit(Box::new(move |room| done(room.map(|()| hash_all()))));
+        self.submit(move || passwords.iter().map(hash).collect(), done);
     }
 
-    fn submit(&self, job: Job) {
+    fn submit<T: 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(Result<T, TooMany>) + Send + 'static,
+    ) {
+        let (submitted, before) = (Instant::now(), Stages::current());
+        let measures = Arc::clone(&self.measures);
+        let job: Job = Box::new(move |room| {
+            if let Err(too_many) = room {
+                return before.tell(|| done(Err(too_many)));
+            }
+            let taken = Instant::now();
+            let worked = work();
+            let (queued, hashed) = (taken - submitted, taken.elapsed());
+            measures.hash_queue.observe_time(queued);
+            measures.hash.observe_time(hashed);
+            let stages = before.and(Stages { queued, hashed, ..Stages::default() });
+            stages.tell(|| done(Ok(worked)));
+        });
         if let Err((job, _)) = self.queue.push(job) {
             job(Err(TooMany));
         }
+    }
+
+    /// How many passwords wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Does what is waiting and takes nothing more.

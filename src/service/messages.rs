@@ -31,10 +31,11 @@ impl Service {
         responder: Responder,
     ) {
         let append = Append { sender: session.user, to: vec![to], body, key: None };
-        let hub = Arc::clone(&self.hub);
+        let (hub, measures) = (Arc::clone(&self.hub), Arc::clone(&self.measures));
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
                 responder.answer(Reply::Sent);
+                measures.messages.add(copies.len() as u64);
                 copies.iter().for_each(|&(recipient, _)| hub.publish(recipient));
             }
             refused => responder.answer(refuse_append(refused)),
@@ -46,7 +47,7 @@ impl Service {
         let Post { to, body, key } = post;
         let key = key.map(|key| key.as_str().into());
         let append = Append { sender: session.user, to: to.clone(), body, key };
-        let hub = Arc::clone(&self.hub);
+        let (hub, measures) = (Arc::clone(&self.hub), Arc::clone(&self.measures));
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
@@ -54,6 +55,7 @@ impl Service {
                 let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
                 if !duplicate {
+                    measures.messages.add(copies.len() as u64);
                     copies.iter().for_each(|&(recipient, _)| hub.publish(recipient));
                 }
             }

@@ -17,7 +17,7 @@ const NOT_IN_USE: Duration = Duration::from_secs(3600);
 
 /// A session whose holder may act.
 #[derive(Debug)]
-pub(super) struct LiveSession {
+pub struct LiveSession {
     pub(super) id: SessionId,
     pub(super) token: TokenHash,
     pub(super) user: UserId,
@@ -25,6 +25,13 @@ pub(super) struct LiveSession {
     /// When it was last used, and what the store has of that; in milliseconds as [`Timestamp`].
     seen: AtomicI64,
     stored_seen: AtomicI64,
+}
+
+impl LiveSession {
+    /// Whose it is.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
 }
 
 /// What is known of a token.

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
@@ -13,11 +13,13 @@ use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::error::{OpenError, StoreError};
 use super::file::DatabaseFile;
+use super::measures::Measures;
 use super::writer::PRAGMAS;
+use crate::metrics::Stages;
 use crate::queue::{PushError, Queue};
 
 /// The most reads that may wait; one more is refused as busy.
-const READ_QUEUE_JOBS_MAX: usize = 16_384;
+pub(super) const READ_QUEUE_JOBS_MAX: usize = 16_384;
 /// How long a read waits for somebody else's lock on the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -26,12 +28,17 @@ type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 /// The way to the readers.
 pub(super) struct Readers {
     queue: Arc<Queue<Job>>,
+    measures: Arc<Measures>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
     /// Opens `count` connections, one after another, and starts a thread for each.
-    pub(super) fn open(file: &DatabaseFile, count: usize) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        file: &DatabaseFile,
+        count: usize,
+        measures: Arc<Measures>,
+    ) -> Result<Self, OpenError> {
         let failed = |error: r2d2::Error| OpenError::Sqlite {
             path: file.path().to_owned(),
             problem: error.to_string(),
@@ -47,7 +54,7 @@ impl Readers {
                 .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
             threads.push(thread);
         }
-        Ok(Self { queue, threads: Mutex::new(threads) })
+        Ok(Self { queue, measures, threads: Mutex::new(threads) })
     }
 
     /// Has `read` done in one read transaction, and `done` told what it found. Never blocks: when
@@ -57,13 +64,20 @@ impl Readers {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
+        let (submitted, before) = (Instant::now(), Stages::current());
+        let measures = Arc::clone(&self.measures);
         let job: Job = Box::new(move |connection| {
-            done(connection.and_then(|connection| {
-                let snapshot = connection.unchecked_transaction()?;
-                let found = read(&snapshot)?;
-                drop(snapshot);
-                Ok(found)
-            }));
+            let connection = match connection {
+                Ok(connection) => connection,
+                Err(error) => return before.tell(|| done(Err(error))),
+            };
+            let taken = Instant::now();
+            let found = read_once(connection, read);
+            let (queued, executed) = (taken - submitted, taken.elapsed());
+            measures.read_queue.observe_time(queued);
+            measures.read.observe_time(executed);
+            let stages = before.and(Stages { queued, executed, ..Stages::default() });
+            stages.tell(|| done(found));
         });
         if let Err((job, error)) = self.queue.push(job) {
             job(Err(match error {
@@ -73,6 +87,11 @@ impl Readers {
         }
     }
 
+    /// How many reads wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Does what is waiting and takes nothing more.
     pub(super) fn close(&self) {
         self.queue.close();
@@ -80,6 +99,16 @@ impl Readers {
             let _ = thread.join();
         }
     }
+}
+
+fn read_once<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let found = read(&snapshot)?;
+    drop(snapshot);
+    Ok(found)
 }
 
 fn open_pool(

@@ -12,14 +12,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::OnFatal;
 use super::error::{OpenError, StoreError};
 use super::file::{DatabaseFile, Identity};
+use super::measures::{CheckpointMode, Measures, Rollback};
 use super::migrations::{self, Upgrade};
+use crate::metrics::Stages;
 use crate::model::{MessageId, UserId, UserName};
 use crate::queue::{PushError, Queue, Taken};
 
@@ -109,10 +111,13 @@ trait Operation: Send {
     fn statements(&self) -> Statements;
     /// How much text it stores.
     fn bytes(&self) -> usize;
+    /// When it was asked for.
+    fn submitted(&self) -> Instant;
     /// Does it, inside the open transaction. `false` where it failed.
     fn apply(&mut self, context: &mut Context<'_>) -> bool;
-    /// Tells the outcome: of the operation where the commit went well, else of the commit.
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+    /// Tells the outcome: of the operation where the commit went well, else of the commit. `spent`
+    /// is where the time of this operation went in here.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages);
     /// What to say of an operation whose transaction cannot go on.
     fn error(&self) -> Option<&StoreError>;
     /// What is to be done with the file after the commit, before the operation is finished.
@@ -136,6 +141,7 @@ pub(super) enum Upkeep {
 /// Changes nothing but the file's form.
 struct PendingUpkeep<D> {
     upkeep: Upkeep,
+    submitted: Instant,
     outcome: Result<bool, StoreError>,
     done: D,
 }
@@ -149,11 +155,15 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
         0
     }
 
+    fn submitted(&self) -> Instant {
+        self.submitted
+    }
+
     fn apply(&mut self, _: &mut Context<'_>) -> bool {
         true
     }
 
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, _: Stages) {
         (self.done)(commit.and(self.outcome));
     }
 
@@ -173,6 +183,9 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
 struct Pending<A, D, T> {
     statements: Statements,
     bytes: usize,
+    submitted: Instant,
+    /// Where the time of its request went before.
+    before: Stages,
     apply: Option<A>,
     outcome: Option<Result<T, StoreError>>,
     done: D,
@@ -192,6 +205,10 @@ where
         self.bytes
     }
 
+    fn submitted(&self) -> Instant {
+        self.submitted
+    }
+
     fn apply(&mut self, context: &mut Context<'_>) -> bool {
         let Some(apply) = self.apply.take() else { return false };
         let outcome = apply(context).map_err(StoreError::from);
@@ -200,13 +217,15 @@ where
         applied
     }
 
-    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages) {
+        let stages = self.before.and(spent);
         let outcome = match (commit, self.outcome) {
             (Ok(()), Some(outcome)) => outcome,
             (Ok(()), None) => Err(StoreError::Statement("the operation was not begun".to_owned())),
             (Err(error), _) => Err(error),
         };
-        (self.done)(outcome);
+        let done = self.done;
+        stages.tell(|| done(outcome));
     }
 
     fn error(&self) -> Option<&StoreError> {
@@ -220,11 +239,19 @@ pub(super) struct Writer {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What a batch has cost so far.
+struct Spent {
+    taken: Instant,
+    executed: Duration,
+    committed: Duration,
+}
+
 impl Writer {
     /// Opens the writer's connection, brings the schema up to date, and starts the thread.
     pub(super) fn open(
         file: &DatabaseFile,
         inbox_unread_max: usize,
+        measures: Arc<Measures>,
         on_fatal: OnFatal,
     ) -> Result<(Self, Option<Upgrade>), OpenError> {
         let (connection, upgrade) = open_connection(file.path())?;
@@ -238,6 +265,7 @@ impl Writer {
             identity,
             memory: Memory::default(),
             inbox_unread_max,
+            measures,
             on_fatal: Arc::clone(&on_fatal),
             owes_empty_log: false,
         };
@@ -274,7 +302,9 @@ impl Writer {
         done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
         // The one allocation of a write: operations of different kinds wait in one queue.
-        let pending = Pending { statements, bytes, apply: Some(apply), outcome: None, done };
+        let (submitted, before) = (Instant::now(), Stages::current());
+        let apply = Some(apply);
+        let pending = Pending { statements, bytes, submitted, before, apply, outcome: None, done };
         self.push(Box::new(pending));
     }
 
@@ -284,16 +314,23 @@ impl Writer {
         upkeep: Upkeep,
         done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
     ) {
-        self.push(Box::new(PendingUpkeep { upkeep, outcome: Ok(false), done }));
+        let submitted = Instant::now();
+        self.push(Box::new(PendingUpkeep { upkeep, submitted, outcome: Ok(false), done }));
     }
 
     fn push(&self, operation: Box<dyn Operation>) {
         if let Err((operation, error)) = self.queue.push(operation) {
-            operation.finish(Err(match error {
+            let refused = Err(match error {
                 PushError::Full => StoreError::Busy,
                 PushError::Closed => StoreError::Closed,
-            }));
+            });
+            operation.finish(refused, Stages::default());
         }
+    }
+
+    /// How many operations wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Does what is waiting, takes nothing more, folds in the log and closes the connection.
@@ -333,6 +370,7 @@ struct Batches {
     identity: Identity,
     memory: Memory,
     inbox_unread_max: usize,
+    measures: Arc<Measures>,
     on_fatal: OnFatal,
     /// What stands in the log has to go, and somebody was reading it.
     owes_empty_log: bool,
@@ -354,7 +392,7 @@ impl Batches {
                 Taken::Closed => break,
             }
         }
-        self.checkpoint("TRUNCATE");
+        self.checkpoint(CheckpointMode::Truncate);
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
         }
@@ -372,14 +410,17 @@ impl Batches {
             self.execute(batch);
             *batch = rest;
             if LOG_PAGES.get() >= CHECKPOINT_PAGES {
-                self.checkpoint("PASSIVE");
+                self.checkpoint(CheckpointMode::Passive);
             }
         }
     }
 
     /// One transaction for all of `batch`, then an answer to each, in order. Leaves it empty.
     fn execute(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
-        let committed = self.commit(batch);
+        let mut spent =
+            Spent { taken: Instant::now(), executed: Duration::ZERO, committed: Duration::ZERO };
+        let committed = self.commit(batch, &mut spent);
+        self.count(batch.len(), &committed, &spent);
         if committed.is_err() {
             self.memory = Memory::default();
         }
@@ -395,21 +436,45 @@ impl Batches {
             }
         }
         for operation in batch.drain(..) {
-            operation.finish(committed.clone());
+            let queued = spent.taken.saturating_duration_since(operation.submitted());
+            self.measures.write_queue.observe_time(queued);
+            let Spent { executed, committed: in_commit, .. } = spent;
+            let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
+            operation.finish(committed.clone(), stages);
         }
     }
 
-    fn commit(&mut self, batch: &mut [Box<dyn Operation>]) -> Result<(), StoreError> {
-        self.run_statement("BEGIN IMMEDIATE")?;
-        for operation in batch {
-            if let Err(error) = self.apply(operation.as_mut()) {
-                if !self.connection.is_autocommit() {
-                    let _ = self.run_statement("ROLLBACK");
-                }
-                return Err(error);
-            }
+    fn count(&self, operations: usize, committed: &Result<(), StoreError>, spent: &Spent) {
+        let measures = &self.measures;
+        measures.batch.observe(operations as u64);
+        measures.execute.observe_time(spent.executed);
+        measures.log_pages.set(i64::from(LOG_PAGES.get()));
+        let reason = match committed {
+            Ok(()) => return measures.commit.observe_time(spent.committed),
+            Err(StoreError::Busy) => Rollback::Busy,
+            Err(StoreError::Full) => Rollback::Full,
+            Err(_) => Rollback::Failed,
+        };
+        measures.rollbacks[reason as usize].increment();
+    }
+
+    fn commit(
+        &mut self,
+        batch: &mut [Box<dyn Operation>],
+        spent: &mut Spent,
+    ) -> Result<(), StoreError> {
+        let executed = self.run_statement("BEGIN IMMEDIATE").and_then(|()| {
+            batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()))
+        });
+        let committing = Instant::now();
+        spent.executed = committing - spent.taken;
+        let committed = executed.and_then(|()| self.run_statement("COMMIT"));
+        let ended = Instant::now();
+        spent.committed = ended - committing;
+        if committed.is_ok() {
+            self.measures.note_commit(ended);
         }
-        self.run_statement("COMMIT").inspect_err(|_| {
+        committed.inspect_err(|_| {
             if !self.connection.is_autocommit() {
                 let _ = self.run_statement("ROLLBACK");
             }
@@ -473,38 +538,54 @@ impl Batches {
 
     /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
     fn empty_log(&mut self) {
-        self.owes_empty_log = !self.checkpoint("TRUNCATE");
+        self.owes_empty_log = !self.checkpoint(CheckpointMode::Truncate);
     }
 
-    /// Folds the log into the file, and tells whether all of it. `PASSIVE` does what it can without waiting for readers;
-    /// `TRUNCATE` is for when nobody is waiting, and leaves an empty log.
-    fn checkpoint(&self, mode: &str) -> bool {
+    /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
+    fn checkpoint(&self, mode: CheckpointMode) -> bool {
+        let begun = Instant::now();
+        let complete = self.fold_log(mode);
+        self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
+        self.measures.log_pages.set(i64::from(LOG_PAGES.get()));
+        if !complete {
+            self.measures.checkpoints_incomplete.increment();
+        }
+        complete
+    }
+
+    /// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` is for when nobody is
+    /// waiting, and leaves an empty log. Tells whether all of the log is folded in.
+    fn fold_log(&self, mode: CheckpointMode) -> bool {
+        let pragma = match mode {
+            CheckpointMode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
+            CheckpointMode::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
+        };
         // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
         // long as it likes: they are folded in later, and nobody waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);
-        let folded =
-            self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-                let (busy, pages, folded): (i32, i32, i32) =
-                    (row.get(0)?, row.get(1)?, row.get(2)?);
-                Ok((busy, pages, folded))
-            });
-        let mut whole = false;
-        match folded {
-            // The next commit begins the log anew (PASSIVE), or there is none (TRUNCATE).
-            Ok((0, pages, folded)) if pages == folded => {
-                LOG_PAGES.set(0);
-                whole = true;
-            }
-            Ok(_) => {}
-            Err(error) => match StoreError::from(error) {
-                StoreError::Fatal(problem) => self.fail(&problem),
-                error => {
-                    tracing::warn!(%error, "the log was not folded in; it will be tried again")
-                }
-            },
-        }
+        let folded = self.connection.query_row(pragma, [], |row| {
+            let (busy, pages, folded): (i32, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(busy == 0 && pages == folded)
+        });
         let _ = self.connection.busy_timeout(LOCK_WAIT);
-        whole
+        match folded {
+            Ok(complete) => {
+                if complete {
+                    // The next commit begins the log anew (PASSIVE), or there is none (TRUNCATE).
+                    LOG_PAGES.set(0);
+                }
+                complete
+            }
+            Err(error) => {
+                match StoreError::from(error) {
+                    StoreError::Fatal(problem) => self.fail(&problem),
+                    error => {
+                        tracing::warn!(%error, "the log was not folded in; it will be tried again");
+                    }
+                }
+                false
+            }
+        }
     }
 
     fn fail(&self, problem: &str) {

@@ -1,9 +1,12 @@
 //! How long ago something was, as a person says it.
 
+use crate::catalogue::{Language, language, time};
 use crate::model::Timestamp;
 
 /// The widest that [`ago`] says.
-pub const COLUMNS_MAX: usize = 10;
+pub fn columns_max() -> usize {
+    if language() == Language::Indonesian { 11 } else { 10 }
+}
 
 /// `just now`, `2 min ago`, `3 h ago`, `yesterday`, `5 days ago`, and the date (UTC) from a week on.
 /// A moment that is still to come, by a clock that is wrong, is `just now`.
@@ -12,11 +15,11 @@ pub fn ago(moment: Timestamp, now: Timestamp) -> String {
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
     match now.0.saturating_sub(moment.0) {
-        ..MINUTE => "just now".to_owned(),
-        past @ MINUTE..HOUR => format!("{} min ago", past / MINUTE),
-        past @ HOUR..DAY => format!("{} h ago", past / HOUR),
-        past if past < 2 * DAY => "yesterday".to_owned(),
-        past if past < 7 * DAY => format!("{} days ago", past / DAY),
+        ..MINUTE => time::just_now().to_owned(),
+        past @ MINUTE..HOUR => time::minutes_ago(past / MINUTE),
+        past @ HOUR..DAY => time::hours_ago(past / HOUR),
+        past if past < 2 * DAY => time::yesterday().to_owned(),
+        past if past < 7 * DAY => time::days_ago(past / DAY),
         _ => moment.to_calendar().strftime("%Y-%m-%d").to_string(),
     }
 }
@@ -24,6 +27,7 @@ pub fn ago(moment: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::speaking;
 
     #[test]
     fn times_are_told_in_the_largest_unit_that_fits() {
@@ -41,7 +45,11 @@ mod tests {
         ] {
             let said = ago(Timestamp(now.0 - seconds * 1000), now);
             assert_eq!(said, words);
-            assert!(said.len() <= COLUMNS_MAX, "{said}");
+            assert!(said.len() <= columns_max(), "{said}");
+            let said =
+                speaking(Language::Indonesian, || ago(Timestamp(now.0 - seconds * 1000), now));
+            let widest = speaking(Language::Indonesian, columns_max);
+            assert!(said.len() <= widest && !said.contains("ago"), "{said}");
         }
     }
 }

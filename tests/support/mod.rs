@@ -20,6 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    monitor: Option<SocketAddr>,
     folder: TempDir,
     options: Vec<String>,
 }
@@ -34,8 +35,8 @@ impl Server {
     pub fn start_with(options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let (child, address) = spawn(&folder.path().join("chat.sqlite"), &options);
-        Self { child, address, folder, options }
+        let (child, address, monitor) = spawn(&folder.path().join("chat.sqlite"), &options);
+        Self { child, address, monitor, folder, options }
     }
 
     /// Starts a server on a copy of a database.
@@ -49,14 +50,14 @@ impl Server {
         let path = folder.path().join("chat.sqlite");
         std::fs::copy(database, &path).expect("a copy");
         let options = options.iter().map(ToString::to_string).collect();
-        let (child, address) = spawn(&path, &options);
-        Self { child, address, folder, options }
+        let (child, address, monitor) = spawn(&path, &options);
+        Self { child, address, monitor, folder, options }
     }
 
     /// Starts a server by a command that names `chat.sqlite` in `folder` as its database.
     pub fn start_command(mut command: Command, folder: TempDir) -> Self {
-        let (child, address) = spawn_command(&mut command);
-        Self { child, address, folder, options: Vec::new() }
+        let (child, address, monitor) = spawn_command(&mut command);
+        Self { child, address, monitor, folder, options: Vec::new() }
     }
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
@@ -84,6 +85,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its monitor listens, where it was started with one.
+    pub fn monitor(&self) -> SocketAddr {
+        self.monitor.expect("the server was started with --metrics")
     }
 
     /// Its process.
@@ -126,14 +132,14 @@ impl Server {
 
     /// Starts it again on the same database, at another address, after it has ended.
     pub fn start_again(&mut self) {
-        (self.child, self.address) = spawn(&self.database(), &self.options);
+        (self.child, self.address, self.monitor) = spawn(&self.database(), &self.options);
     }
 
     /// Starts it again on the same database, at the address it had, after it has ended.
     pub fn start_again_at_its_address(&mut self) {
         let listen = ["--listen".to_owned(), self.address.to_string()];
         let options: Vec<String> = self.options.iter().cloned().chain(listen).collect();
-        (self.child, self.address) = spawn(&self.database(), &options);
+        (self.child, self.address, self.monitor) = spawn(&self.database(), &options);
     }
 
     /// A new connection.
@@ -189,17 +195,25 @@ pub fn server_command(database: &Path) -> Command {
     command
 }
 
-fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr) {
+fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr, Option<SocketAddr>) {
     spawn_command(server_command(database).args(options))
 }
 
-fn spawn_command(command: &mut Command) -> (Child, SocketAddr) {
+fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Option<SocketAddr>) {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).expect("a line when it accepts");
-    let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
-    (child, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+    let mut stdout = BufReader::new(stdout);
+    let mut next_address = || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line when it accepts");
+        let word = line.trim_end().rsplit(' ').next().unwrap_or_default();
+        let address = word.trim_start_matches("http://").trim_end_matches('/').parse().ok();
+        address.unwrap_or_else(|| panic!("no address in {line:?}"))
+    };
+    let address = next_address();
+    let monitored = command.get_args().any(|argument| argument == "--metrics");
+    let monitor = monitored.then(next_address);
+    (child, address, monitor)
 }
 
 /// A connection that speaks bytes.
@@ -215,6 +229,11 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
+        Self::over(stream)
+    }
+
+    /// Over a connection that there is.
+    pub fn over(stream: TcpStream) -> Self {
         Self { stream, received: Vec::new() }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::catalogue::client;
 use crate::client::arguments::AckArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -20,10 +21,10 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let upto = match arguments.id.map(MessageId::try_from) {
         Some(Ok(id)) => Some(id),
-        Some(Err(error)) => return Err(Failure::trouble(Exit::Usage, error)),
+        Some(Err(_)) => return Err(Failure::trouble(Exit::Usage, client::id_negative())),
         None => None,
     };
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let upto = match upto {
         Some(id) => id,
         None => newest(link, token)?,
@@ -34,7 +35,7 @@ pub fn run(
     if view.is_json {
         writeln!(out, "{}", object::line(&acked))?;
     } else {
-        writeln!(out, "{} stands at {}", acked.cursor.as_str(), acked.upto.0)?;
+        writeln!(out, "{}", client::cursor_stands_at(acked.cursor.as_str(), acked.upto.0))?;
     }
     Ok(Exit::Done)
 }

@@ -1,11 +1,7 @@
 //! `chat-cli completions`: prints the script of a shell, and answers it. Whoever has pressed Tab is
 //! told what is known quickly, and nothing else: no error, no waiting.
 
-use std::collections::BTreeSet;
 use std::io::Write;
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use clap::{CommandFactory, Parser, ValueHint};
 
@@ -14,14 +10,12 @@ use crate::client::arguments::Arguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
+use crate::client::settings::Settings;
 use crate::client::{session, verbs};
 use crate::completion::cursor::Cursor;
-use crate::completion::{self, CompletionsArguments};
+use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
 use crate::model::{MessageId, Token};
 use crate::protocol::arguments::{Fetch, FetchFrom};
-
-/// How long the server is asked, with everything that belongs to it.
-const LIVE_TIME_MAX: Duration = Duration::from_millis(150);
 
 /// How many of the newest messages are looked through for people to write to.
 const MESSAGES_MAX: usize = 100;
@@ -51,27 +45,15 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     // The words before the cursor say which server, as they would for the command itself.
     let words = ["chat-cli"].iter().chain(cursor.global_options());
     let Ok(arguments) = Arguments::try_parse_from(words) else { return Vec::new() };
-    let deadline = Instant::now() + LIVE_TIME_MAX;
-    let (sender, found) = mpsc::channel();
-    // The resolver of host names has no deadline: this thread is left behind if it is late, and
-    // ends with the process.
-    let ask = move || ask(arguments, wanted, &|value| drop(sender.send(value)));
-    if thread::Builder::new().spawn(ask).is_err() {
-        return Vec::new();
-    }
-    let mut values = BTreeSet::new();
-    // Until the thread has ended, or the time has.
-    while let Ok(value) = found.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        values.insert(value);
-    }
-    values.into_iter().collect()
+    let Ok(settings) = Settings::of(&arguments) else { return Vec::new() };
+    completion::in_time(move |found| ask(settings, wanted, found))
 }
 
 /// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
 /// logged in, is nobody's business here.
-fn ask(arguments: Arguments, wanted: Wanted, found: &dyn Fn(String)) {
-    let mut link = Link::new(arguments.server, LIVE_TIME_MAX);
-    let Ok((token, _)) = session::current(link.address()) else { return };
+fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
+    let mut link = Link::new(settings.server(), LIVE_WAIT).acting_as(settings.user);
+    let Ok((token, _)) = session::current(link.account()) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),
         Wanted::Sessions => sessions(&mut link, token, found),

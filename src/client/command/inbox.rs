@@ -8,6 +8,7 @@
 use std::io::Write;
 
 use super::parse_user;
+use crate::catalogue::client;
 use crate::client::arguments::InboxArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -32,7 +33,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let selection = Selection {
         from: arguments.from.as_deref().map(parse_user).transpose()?,
         count: arguments.count,
@@ -65,7 +66,7 @@ pub fn show_laid_out(
 
 fn tell_if(is_empty: bool, out: &mut dyn Write) -> Result<(), Failure> {
     if is_empty {
-        writeln!(out, "no new messages")?;
+        writeln!(out, "{}", client::no_new_messages())?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::catalogue::client;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -12,11 +13,11 @@ use crate::client::{session, verbs};
 
 /// Prints who is logged in, as the seed's JSON text.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let told = verbs::list(link, token)?;
     if view.is_json {
         let names = verbs::listed(&told);
-        let names = names.ok_or_else(|| link.not_understood("the reply is no list of users"))?;
+        let names = names.ok_or_else(|| link.not_understood(client::no_list_of_users()))?;
         let names: Vec<&str> = names.collect();
         writeln!(out, "{}", object::line(&json!({"users": names})))?;
     } else {

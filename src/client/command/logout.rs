@@ -4,27 +4,28 @@ use std::io::Write;
 
 use serde_json::json;
 
+use crate::catalogue::client;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::render::{View, json_line, object};
+use crate::client::render::{View, object};
 use crate::client::session::{self, Source};
 use crate::client::verbs;
 
 /// Ends the session on the server, then forgets it here; it is forgotten too when the server
 /// does not know it any more.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, source) = session::current(link.address())?;
+    let (token, source) = session::current(link.account())?;
     let done = verbs::logout(link, token);
     let over = done.is_ok() || done.as_ref().is_err_and(Failure::ends_session);
     if over && source == Source::File {
-        session::forget(link.address(), token)?;
+        session::forget(link.account(), token)?;
     }
-    let told = done?;
+    done?;
     if view.is_json {
         writeln!(out, "{}", object::line(&json!({"ended": 1})))?;
     } else {
-        writeln!(out, "{}", json_line(&told))?;
+        writeln!(out, "{}", client::logged_out())?;
     }
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::catalogue::client;
 use crate::client::arguments::RevokeArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -19,7 +20,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let revoke = match arguments.id {
         Some(id) => Revoke::Session(SessionId(id)),
         None => Revoke::Others(True),
@@ -36,7 +37,7 @@ pub fn run(
 /// How many sessions were ended, for a person.
 pub fn told(ended: usize) -> String {
     match ended {
-        1 => "1 session ended".to_owned(),
-        count => format!("{count} sessions ended"),
+        1 => client::one_session_ended().to_owned(),
+        count => client::sessions_ended(count),
     }
 }

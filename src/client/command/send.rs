@@ -6,9 +6,10 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
 use super::{parse_user, unknown};
+use crate::catalogue::{client, refusal};
 use crate::client::arguments::SendArguments;
 use crate::client::exit::Exit;
-use crate::client::failure::{Failure, Refused};
+use crate::client::failure::{Failure, Refused, reason};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, session};
@@ -36,10 +37,9 @@ pub fn run(
     };
     let is_stdin = text.is_empty() && arguments.file.as_deref().is_none_or(|path| path == STDIN);
     if is_stdin && arguments.text.is_empty() && io::stdin().is_terminal() {
-        return Err(Failure::trouble(Exit::Usage, "there is no text")
-            .with_hint("chat-cli send TO TEXT, or pipe it: PROGRAM | chat-cli send TO"));
+        return Err(Failure::trouble(Exit::Usage, client::no_text()).with_hint(client::give_text()));
     }
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let to = parse_recipients(&arguments.to)?;
     let key = match arguments.id {
         Some(key) => key,
@@ -52,7 +52,7 @@ pub fn run(
     }
     let input: Box<dyn Read> = match &arguments.file {
         Some(path) if !is_stdin => Box::new(File::open(path).map_err(|error| {
-            Failure::trouble(Exit::LocalFile, format!("cannot read {}: {error}", path.display()))
+            Failure::trouble(Exit::LocalFile, client::file_not_read(path.display(), error))
         })?),
         _ => Box::new(io::stdin().lock()),
     };
@@ -90,7 +90,7 @@ impl Sender<'_> {
 
     fn tell(&mut self) -> Result<Exit, Failure> {
         if !self.view.is_json {
-            writeln!(self.out, "message sent to {}", delivery::names(&self.to, ", "))?;
+            writeln!(self.out, "{}", client::message_sent(delivery::names(&self.to, ", ")))?;
         }
         Ok(Exit::Done)
     }
@@ -100,8 +100,7 @@ impl Sender<'_> {
     fn send_lines(&mut self, mut input: impl BufRead, key: &Key) -> Result<Exit, Failure> {
         if key.as_str().len() > KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX {
             let max = KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX;
-            let message = format!("with --lines the id has at most {max} characters");
-            return Err(Failure::trouble(Exit::Usage, message));
+            return Err(Failure::trouble(Exit::Usage, client::id_too_long_for_lines(max)));
         }
         let mut sent = 0_usize;
         let mut number = 0;
@@ -113,7 +112,7 @@ impl Sender<'_> {
             let line_key = format!("{}-{number}", key.as_str());
             let done = line_key
                 .parse()
-                .map_err(|invalid: Invalid| Failure::trouble(Exit::Usage, invalid.to_string()))
+                .map_err(|invalid| Failure::trouble(Exit::Usage, reason(invalid)))
                 .and_then(|line_key| {
                     self.send(&body(OsString::from_vec(line))?, &line_key, Some(number))
                 });
@@ -125,8 +124,12 @@ impl Sender<'_> {
             sent += 1;
         }
         if !self.view.is_json {
-            let what = if sent == 1 { "message" } else { "messages" };
-            writeln!(self.out, "{sent} {what} sent to {}", delivery::names(&self.to, ", "))?;
+            let to = delivery::names(&self.to, ", ");
+            let told = match sent {
+                1 => client::one_message_sent(to),
+                count => client::messages_sent(count, to),
+            };
+            writeln!(self.out, "{told}")?;
         }
         Ok(if sent == 0 { Exit::Nothing } else { Exit::Done })
     }
@@ -161,18 +164,16 @@ fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
     if matches!(failure, Failure::Output(_)) {
         return failure;
     }
-    Failure::trouble(failure.exit(), format!("line {number}: {failure}"))
+    Failure::trouble(failure.exit(), client::at_line(number, &failure))
         .with_key(key.clone())
-        .with_hint(format!(
-            "the lines before it are sent; with --lines --id {} the same input goes on from there",
-            key.as_str()
-        ))
+        .with_hint(client::go_on_from_line(key.as_str()))
 }
 
 /// A text as a message; what the server would refuse is refused here, in its words.
 pub fn body(text: OsString) -> Result<Body, Failure> {
-    let text =
-        text.into_string().map_err(|_| Refused::new(Code::BadEncoding, "the text is not UTF-8"))?;
+    let text = text
+        .into_string()
+        .map_err(|_| Refused::new(Code::BadEncoding, refusal::text_not_utf8()))?;
     Body::try_from(text.into_boxed_str()).map_err(|invalid| match invalid {
         Invalid::Empty => Code::EmptyMessage.into(),
         Invalid::TooLong { .. } | Invalid::Character => too_long().into(),
@@ -209,11 +210,11 @@ fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 fn unreadable(error: io::Error) -> Failure {
-    Failure::trouble(Exit::LocalFile, format!("cannot read the text: {error}"))
+    Failure::trouble(Exit::LocalFile, client::text_unreadable(error))
 }
 
 fn too_long() -> Refused {
-    Refused::new(Code::TooLong, format!("the message is longer than {BODY_BYTES_MAX} bytes"))
+    Refused::new(Code::TooLong, refusal::message_too_long(BODY_BYTES_MAX))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::catalogue::client;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -14,12 +15,12 @@ use crate::terminal;
 /// Prints the user's sessions, the oldest first: number, a `*` for the one in use, when it was
 /// opened and when it was last used. On a terminal in columns, elsewhere with tabs between.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let sessions = verbs::sessions(link, token)?.sessions;
     let is_shown = terminal::is_shown();
     let clock = view.clock.unwrap_or(if is_shown { Clock::Relative } else { Clock::Utc });
     if is_shown && !view.is_json {
-        writeln!(out, "{:>6}    {:<24}  last used", "id", "opened")?;
+        writeln!(out, "{:>6}    {:<24}  {}", "id", client::opened(), client::last_used())?;
     }
     for session in &sessions {
         let current = if session.current { "*" } else { "" };

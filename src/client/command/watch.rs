@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::ack::newest;
+use crate::catalogue::client;
 use crate::client::arguments::{Since, TIMEOUT_DEFAULT, WatchArguments};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -40,7 +41,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     if arguments.dead
         && let Some(cursor) = &arguments.cursor
     {
@@ -131,7 +132,7 @@ impl Watcher<'_> {
                     }
                 }
                 Some(Told::CaughtUp { upto }) => {
-                    let words = format!("caught up with message {}", upto.0);
+                    let words = client::caught_up(upto.0);
                     self.tell("caught_up", json!({"upto": upto}), &words)?;
                     if exit_at_end {
                         break;
@@ -139,7 +140,7 @@ impl Watcher<'_> {
                 }
                 Some(Told::Ready { user, after }) => {
                     self.ready(after);
-                    let words = format!("watching for {user} after message {}", after.0);
+                    let words = client::watching(&user, after.0);
                     self.tell("ready", json!({"user": user, "after": after}), &words)?;
                 }
                 Some(Told::Disconnected { failure, pause }) => {
@@ -164,7 +165,7 @@ impl Watcher<'_> {
             // There is no such server, rather than one that is being started again.
             return Err(failure);
         }
-        let words = format!("{failure}; trying again in {}ms", pause.as_millis());
+        let words = client::trying_again(&failure, pause.as_millis());
         let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let fields = json!({"error": failure.to_string(), "retry_in_ms": pause});
         self.tell("disconnected", fields, &words)
@@ -219,9 +220,8 @@ impl Watcher<'_> {
         if self.stream.settle(Instant::now() + TIMEOUT_DEFAULT)? {
             return Ok(());
         }
-        let message = "the server did not say that the cursor has moved";
-        Err(Failure::trouble(Exit::TryAgain, message)
-            .with_hint("what was dealt with last may come again"))
+        Err(Failure::trouble(Exit::TryAgain, client::cursor_not_confirmed())
+            .with_hint(client::last_may_come_again()))
     }
 
     /// Tells of something that is no message, if that was asked for.

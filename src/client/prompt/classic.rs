@@ -3,8 +3,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use super::BANNER;
 use super::line::{Line, first_word};
+use crate::catalogue::{client, prompt};
 use crate::client::command::send;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -37,16 +37,18 @@ impl Session {
     /// without an answer it ends, unless it is to keep going.
     pub fn run(mut self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         let mut lines = Lines { input, decoder: LineDecoder::default(), at_end: false };
-        out.write_all(BANNER.as_bytes())?;
+        out.write_all(prompt::banner().as_bytes())?;
         loop {
             let token = self.token.map(|token| token.reveal()).unwrap_or_default();
-            write!(out, "Command {token}:")?;
+            write!(out, "{}", prompt::command(token))?;
             out.flush()?;
             let Some(line) = lines.next()? else { break };
             match line.map_err(Failure::from).and_then(|line| self.execute(&line, out)) {
                 Ok(()) => {}
                 Err(Failure::Refused(refused)) => writeln!(out, "{}", refused.line())?,
-                Err(Failure::NotLoggedIn) => writeln!(out, "Error, {}", Failure::NotLoggedIn)?,
+                Err(Failure::NotLoggedIn) => {
+                    writeln!(out, "{}", client::refused(Failure::NotLoggedIn))?;
+                }
                 Err(failure @ (Failure::NoAnswer(_) | Failure::Trouble { .. }))
                     if self.keeps_going =>
                 {
@@ -80,7 +82,7 @@ impl Session {
                 writeln!(out, "{}", json_line(&told))?;
             }
             Line::Auth { password: None, .. } | Line::Incomplete => {
-                writeln!(out, "-Maaf, command tidak benar")?;
+                writeln!(out, "{}", prompt::incomplete())?;
             }
             // What the prompt for a person has beyond the seed's verbs.
             Line::History { .. }
@@ -93,7 +95,7 @@ impl Session {
             | Line::Quit
             | Line::Empty
             | Line::Unknown => {
-                writeln!(out, "*Maaf, command tidak benar")?;
+                writeln!(out, "{}", prompt::unknown())?;
             }
         }
         Ok(())
@@ -105,7 +107,7 @@ impl Session {
         let user: UserName = user.parse().map_err(|_| Code::UnknownUser)?;
         let token = verbs::auth(&mut self.link, &user, &password::check(password)?)?;
         self.token = Some(token);
-        writeln!(out, "username {user} logged in, token {}", token.reveal())?;
+        writeln!(out, "{}", client::logged_in_with_token(user, token.reveal()))?;
         Ok(())
     }
 
@@ -117,7 +119,7 @@ impl Session {
         }
         let to: UserName = to.parse().map_err(|_| Code::UnknownRecipient)?;
         verbs::send(&mut self.link, token, to.clone(), send::body(text.into())?)?;
-        writeln!(out, "message sent to {to}")?;
+        writeln!(out, "{}", client::message_sent(to))?;
         Ok(())
     }
 
@@ -147,7 +149,7 @@ impl<R: BufRead> Lines<R> {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    let message = format!("cannot read standard input: {error}");
+                    let message = prompt::input_unreadable(error);
                     return Err(Failure::trouble(crate::client::exit::Exit::LocalFile, message));
                 }
             };
@@ -182,7 +184,7 @@ mod tests {
         let link = Link::new("192.0.2.1:9".parse().unwrap(), Duration::from_millis(1));
         let mut out = Vec::new();
         Session::new(link, false, false).run(input, &mut out).unwrap();
-        String::from_utf8(out).unwrap().strip_prefix(BANNER).unwrap().to_owned()
+        String::from_utf8(out).unwrap().strip_prefix(prompt::banner()).unwrap().to_owned()
     }
 
     #[test]

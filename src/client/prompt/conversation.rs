@@ -1,4 +1,4 @@
-//! Does what a person types at a terminal, in the seed's words. The token is never shown.
+//! Does what a person types at a terminal, as the seed's client does it. The token is never shown.
 
 use std::io::{self, Write};
 
@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::board::{Board, Progress};
 use super::line::Line;
 use super::live::Live;
+use crate::catalogue::{client, prompt};
 use crate::client::command::{inbox, revoke, send};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -20,27 +21,6 @@ use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
-
-/// What `help` prints.
-const HELP: &str = "\
-auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
-list                   who is logged in
-send USER TEXT         send a message, exactly once
-inbox                  show unread messages, and mark them as read
-history [USER]         show the last messages that came in, or those with USER both ways
-unread                 how many unread messages there are, and from whom
-whoami                 who you are
-passwd                 change the password; your other sessions end
-sessions               your sessions
-revoke ID | others     end one of your sessions, or all the others
-logout                 end the session
-help                   this list
-quit, exit, Ctrl-D     leave; you stay logged in until `logout`
-Messages that arrive appear above the line you type. They count as read with
-your next Enter, unless older ones wait in `inbox`: the prompt says how many.
-Tab completes, Ctrl-C clears the line, Ctrl-R searches the lines you typed.
-What you paste is one text, line ends and all, until you press Enter.
-";
 
 /// How many messages `history` shows.
 const HISTORY_MESSAGES: usize = 20;
@@ -70,7 +50,7 @@ impl Conversation {
 
     /// Goes on with a session, and tells what is unread. The server need not be there.
     pub fn begin(&mut self, session: Session, out: &mut dyn Write) -> Result<(), Failure> {
-        writeln!(out, "username {} logged in", session.user)?;
+        writeln!(out, "{}", client::logged_in(&session.user))?;
         self.live.follow(&session);
         self.session = Some(session);
         self.tell_unread(out)
@@ -80,8 +60,8 @@ impl Conversation {
     pub fn prompt(&self) -> String {
         let user = self.session.as_ref().map_or("", |session| session.user.as_str());
         match self.live.board().unread() {
-            0 => format!("Command {user}:"),
-            unread => format!("Command {user} ({unread}):"),
+            0 => prompt::command(user),
+            unread => prompt::command_with_unread(user, unread),
         }
     }
 
@@ -117,7 +97,7 @@ impl Conversation {
         match failure {
             Failure::Output(_) => {}
             Failure::Refused(refused) => writeln!(out, "{}", refused.line())?,
-            Failure::NotLoggedIn => writeln!(out, "Error, {failure}")?,
+            Failure::NotLoggedIn => writeln!(out, "{}", client::refused(failure))?,
             _ => {
                 out.flush()?;
                 failure.report(&mut io::stderr());
@@ -152,8 +132,8 @@ impl Conversation {
         }
         match board.unread() {
             0 => {}
-            1 => writeln!(out, "1 unread message, type inbox")?,
-            count => writeln!(out, "{count} unread messages, type inbox")?,
+            1 => writeln!(out, "{}", prompt::one_unread())?,
+            count => writeln!(out, "{}", prompt::unread(count))?,
         }
         Ok(())
     }
@@ -201,10 +181,10 @@ impl Conversation {
             Line::Sessions => self.sessions(out)?,
             Line::Revoke { which } => self.revoke(which, out)?,
             Line::Passwd => self.passwd(out)?,
-            Line::Help => out.write_all(HELP.as_bytes())?,
+            Line::Help => out.write_all(prompt::help().as_bytes())?,
             Line::Quit => return Ok(After::End),
-            Line::Incomplete => writeln!(out, "-Maaf, command tidak benar")?,
-            Line::Unknown => writeln!(out, "*Maaf, command tidak benar")?,
+            Line::Incomplete => writeln!(out, "{}", prompt::incomplete())?,
+            Line::Unknown => writeln!(out, "{}", prompt::unknown())?,
         }
         Ok(After::GoOn)
     }
@@ -218,7 +198,7 @@ impl Conversation {
         let user: UserName = user.parse().map_err(|_| Code::UnknownUser)?;
         let password = match password {
             Some(text) => password::check(text)?,
-            None => password::ask("Password: ")?,
+            None => password::ask(client::password_prompt())?,
         };
         let token = verbs::auth(&mut self.link, &user, &password)?;
         self.begin(Session { user, token }, out)
@@ -229,9 +209,9 @@ impl Conversation {
         // Else the end of the session would be told as if it came from elsewhere.
         self.live.stop();
         match verbs::logout(&mut self.link, session.token) {
-            Ok(told) => {
+            Ok(_) => {
                 self.forget_session();
-                writeln!(out, "{}", json_line(&told))?;
+                writeln!(out, "{}", client::logged_out())?;
                 Ok(())
             }
             Err(failure) => {
@@ -250,7 +230,7 @@ impl Conversation {
         let (recipients, key) = (std::slice::from_ref(&to), delivery::new_key()?);
         delivery::deliver(&mut self.link, token, recipients, &body, &key)?;
         self.live.board().know(&to);
-        writeln!(out, "message sent to {to}")?;
+        writeln!(out, "{}", client::message_sent(to))?;
         Ok(())
     }
 
@@ -274,7 +254,7 @@ impl Conversation {
         let fetch = Fetch { from, with, since: None, limit: HISTORY_MESSAGES };
         let page = verbs::fetch(&mut self.link, token, fetch)?;
         if page.messages.is_empty() {
-            writeln!(out, "no messages")?;
+            writeln!(out, "{}", client::no_messages())?;
         }
         let mut layout = Layout::for_terminal(Clock::Local);
         out.write_all(layout.page(&page.messages).as_bytes())?;
@@ -285,7 +265,7 @@ impl Conversation {
         let token = self.token()?;
         let unread = verbs::unread(&mut self.link, token)?;
         if unread.unread == 0 {
-            writeln!(out, "no new messages")?;
+            writeln!(out, "{}", client::no_new_messages())?;
         }
         for sender in unread.senders {
             writeln!(out, "{:>6}  {}", sender.count, sender.from)?;
@@ -296,7 +276,7 @@ impl Conversation {
     fn sessions(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
         let sessions = verbs::sessions(&mut self.link, token)?.sessions;
-        writeln!(out, "{:>6}    {:<19}  last used", "id", "opened")?;
+        writeln!(out, "{:>6}    {:<19}  {}", "id", client::opened(), client::last_used())?;
         for session in sessions {
             let current = if session.current { "*" } else { "" };
             let opened = moment(session.created_at, Clock::Local);
@@ -312,7 +292,7 @@ impl Conversation {
             ("others", _) => Revoke::Others(True),
             (_, Ok(id)) => Revoke::Session(SessionId(id)),
             _ => {
-                writeln!(out, "-Maaf, command tidak benar")?;
+                writeln!(out, "{}", prompt::incomplete())?;
                 return Ok(());
             }
         };
@@ -323,14 +303,13 @@ impl Conversation {
 
     fn passwd(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let old = password::ask("Old password: ")?;
-        let new = password::ask("New password: ")?;
-        if password::ask("New password again: ")? != new {
-            let message = "the new passwords are not the same, nothing was changed";
-            return Err(Failure::trouble(Exit::Usage, message));
+        let old = password::ask(client::old_password_prompt())?;
+        let new = password::ask(client::new_password_prompt())?;
+        if password::ask(client::new_password_again_prompt())? != new {
+            return Err(Failure::trouble(Exit::Usage, client::passwords_differ_at_prompt()));
         }
         let ended = verbs::passwd(&mut self.link, token, Passwd { old, new })?.ended;
-        writeln!(out, "password changed, {}", revoke::told(ended))?;
+        writeln!(out, "{}", client::password_changed(revoke::told(ended)))?;
         Ok(())
     }
 
@@ -343,7 +322,7 @@ impl Conversation {
     fn forget_session(&mut self) {
         self.live.stop();
         if let Some(session) = self.session.take() {
-            let _ = session::forget(self.link.address(), session.token);
+            let _ = session::forget(self.link.account(), session.token);
         }
     }
 }

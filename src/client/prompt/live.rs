@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::board::{Board, Notice, Progress, Watch};
+use crate::catalogue::prompt;
 use crate::client::address::ServerAddress;
 use crate::client::failure::Failure;
 use crate::client::session::Session;
@@ -54,7 +55,7 @@ impl Live {
                 self.board.wait_for_progress(Instant::now() + BEGIN_MAX);
             }
             Err(error) => {
-                let text = format!("error: no messages are shown as they arrive: {error}");
+                let text = prompt::not_live(error);
                 self.board.post(watch, Notice::Text(text));
             }
         }
@@ -75,7 +76,8 @@ fn post_all(mut stream: Stream, watch: Watch, board: &Board) {
             Ok(Some(Told::Message(message))) => board.post(watch, Notice::Message(message)),
             Ok(Some(Told::Ready { .. })) => {
                 if board.progress() == Progress::Away {
-                    let said = if was_there { "connected again" } else { "connected" };
+                    let said =
+                        if was_there { prompt::connected_again() } else { prompt::connected() };
                     board.post(watch, Notice::Text(said.to_owned()));
                 }
                 was_there = true;
@@ -84,9 +86,9 @@ fn post_all(mut stream: Stream, watch: Watch, board: &Board) {
             Ok(Some(Told::Disconnected { .. })) => {
                 if board.progress() != Progress::Away {
                     let said = if was_there {
-                        "connection lost, reconnecting"
+                        prompt::connection_lost()
                     } else {
-                        "the server is not there yet, still trying"
+                        prompt::server_not_there()
                     };
                     board.post(watch, Notice::Text(said.to_owned()));
                 }
@@ -104,9 +106,8 @@ fn post_all(mut stream: Stream, watch: Watch, board: &Board) {
 
 fn last_words(failure: &Failure) -> String {
     if failure.ends_session() {
-        "the session was ended elsewhere, log in again with `auth USER`".to_owned()
+        prompt::session_ended().to_owned()
     } else {
-        let reason = text::visible(&failure.to_string());
-        format!("error: {reason}: messages are no longer shown as they arrive")
+        prompt::no_longer_live(text::visible(&failure.to_string()))
     }
 }

@@ -9,12 +9,12 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter};
 
-use super::BANNER;
 use super::board::Board;
 use super::conversation::{After, Conversation};
 use super::line::Line;
 use super::live::Live;
 use super::painter::Painter;
+use crate::catalogue::prompt;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -31,10 +31,10 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
     // keeps anybody from talking.
     let folder = told(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| told(history_file(folder)));
-    let session = folder.and_then(|folder| told(session::load_from(&folder, link.address())));
+    let session = folder.and_then(|folder| told(session::load_from(&folder, link.account())));
     let board = Arc::new(Board::default());
     let mut reader = Reader::open(history, &board)?;
-    out.write_all(BANNER.as_bytes())?;
+    out.write_all(prompt::banner().as_bytes())?;
     let live = Live::new(link.address().clone(), link.timeout(), board);
     let mut conversation = Conversation::new(link, live);
     if let Some(session) = session.flatten() {
@@ -143,5 +143,5 @@ fn told<T>(result: Result<T, Failure>) -> Option<T> {
 }
 
 fn unusable(error: &ReadlineError) -> Failure {
-    Failure::trouble(Exit::LocalFile, format!("the terminal is not usable: {error}"))
+    Failure::trouble(Exit::LocalFile, prompt::terminal_unusable(error))
 }

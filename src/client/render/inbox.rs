@@ -3,11 +3,12 @@
 
 use std::fmt::Write as _;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::color;
 use super::wrap::wrap;
+use crate::catalogue::time;
 use crate::model::{Message, Timestamp};
 use crate::terminal::{self, relative, text};
 
@@ -96,7 +97,7 @@ impl Layout {
     fn time_columns(&self) -> usize {
         match self.clock {
             Clock::Local | Clock::Utc => TIME_COLUMNS,
-            Clock::Relative => relative::COLUMNS_MAX,
+            Clock::Relative => relative::columns_max(),
         }
     }
 
@@ -112,9 +113,21 @@ impl Layout {
         let moment = at.to_calendar().to_zoned(self.zone.clone());
         if self.day != Some(moment.date()) {
             self.day = Some(moment.date());
-            let _ = writeln!(out, "{}", moment.strftime("%a %Y-%m-%d"));
+            let _ = writeln!(out, "{} {}", weekday(moment.date()), moment.strftime("%Y-%m-%d"));
         }
         let _ = write!(out, "{GAP}{}{GAP}", moment.strftime("%H:%M"));
+    }
+}
+
+fn weekday(day: Date) -> &'static str {
+    match day.weekday() {
+        Weekday::Monday => time::monday(),
+        Weekday::Tuesday => time::tuesday(),
+        Weekday::Wednesday => time::wednesday(),
+        Weekday::Thursday => time::thursday(),
+        Weekday::Friday => time::friday(),
+        Weekday::Saturday => time::saturday(),
+        Weekday::Sunday => time::sunday(),
     }
 }
 

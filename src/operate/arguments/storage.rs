@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
 use super::parse_time;
+use crate::catalogue::server_help;
 
 /// `message`
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ pub struct MessageArguments {
 #[derive(Debug, Subcommand)]
 pub enum MessageCommand {
     /// Delete messages for good: those that fit every condition that is given.
-    #[command(after_help = MESSAGE_PURGE_EXAMPLES)]
+    #[command(after_help = server_help::message_purge_examples())]
     Purge(MessagePurgeArguments),
 }
 
@@ -54,13 +55,6 @@ pub struct MessagePurgeArguments {
     pub dry_run: bool,
 }
 
-const MESSAGE_PURGE_EXAMPLES: &str = "\
-Examples:
-  chat-server message purge --older-than 90d            what was read, and is older; for cron
-  chat-server message purge --user build --sent --older-than 7d
-  chat-server message purge --before-id 5000 --unread-too --dry-run
-";
-
 /// `backup`
 #[derive(Debug, Args)]
 pub struct BackupArguments {
@@ -75,13 +69,6 @@ pub struct BackupArguments {
     pub keep: Option<u32>,
 }
 
-pub(super) const BACKUP_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite backup /backup/chat.sqlite
-  chat-server --db chat.sqlite backup /backup --keep 7          from cron, once a day
-  chat-server --db chat.sqlite backup /backup --every 6h --keep 28
-";
-
 /// `restore`
 #[derive(Debug, Args)]
 pub struct RestoreArguments {
@@ -92,12 +79,6 @@ pub struct RestoreArguments {
     #[arg(long)]
     pub keep_sessions: bool,
 }
-
-pub(super) const RESTORE_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite restore /backup/chat-20261124T060000Z.sqlite
-  mv chat.sqlite chat.sqlite-wal aside/ && chat-server --db chat.sqlite restore backup.sqlite
-";
 
 /// `export`
 #[derive(Debug, Args)]
@@ -112,13 +93,6 @@ pub struct ExportArguments {
     #[arg(long)]
     pub with_secrets: bool,
 }
-
-pub(super) const EXPORT_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite export > everything.ndjson
-  chat-server --db chat.sqlite export --user alice | gzip > alice.ndjson.gz
-  chat-server --db chat.sqlite export | jq -r 'select(.type == \"message\").body'
-";
 
 /// `import`
 #[derive(Debug, Args)]
@@ -137,13 +111,6 @@ pub struct ImportArguments {
     pub to: Option<String>,
 }
 
-pub(super) const IMPORT_EXAMPLES: &str = "\
-Examples:
-  chat-server --db new.sqlite import everything.ndjson
-  ssh old chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
-  chat-server --db chat.sqlite import --text --from build --to alice build.log
-";
-
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
@@ -155,10 +122,3 @@ pub struct CheckArguments {
     #[arg(long)]
     pub rebuild: bool,
 }
-
-pub(super) const CHECK_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite check && echo sound
-  chat-server --db chat.sqlite check --json | jq -r '.findings[]'
-  chat-server --db chat.sqlite check --rebuild
-";

@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::catalogue::client;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::render::object;
@@ -51,18 +52,16 @@ impl Exec {
         let mut pause = PAUSE_FIRST;
         for number in 1..=self.tries_max {
             let status = self.try_once(message).map_err(|error| {
-                let program = self.program.display();
-                Failure::trouble(Exit::Configuration, format!("cannot run {program}: {error}"))
+                let message = client::command_not_run(self.program.display(), error);
+                Failure::trouble(Exit::Configuration, message)
             })?;
             if status.success() {
                 return Ok(Done::Succeeded);
             }
             let program = text::visible(&self.program.to_string_lossy());
             let (id, max) = (message.id.0, self.tries_max);
-            let _ = writeln!(
-                io::stderr(),
-                "note: {program} failed for message {id} ({status}), try {number} of {max}"
-            );
+            let failed = client::command_failed(program, id, status, number, max);
+            let _ = writeln!(io::stderr(), "{}", client::note(failed));
             if number < self.tries_max {
                 thread::sleep(pause);
                 pause = (pause * 2).min(PAUSE_MAX);

@@ -1,0 +1,332 @@
+//! What `chat-cli` says of its commands: results, and what went wrong with what to do about it.
+
+texts! {
+    // Of every failure
+    refused(message) { en: "Error, {message}", id: "Error, {message}" }
+    failed(message) { en: "error: {message}", id: "error: {message}" }
+    hint(advice) { en: "hint: {advice}", id: "saran: {advice}" }
+    note(message) { en: "note: {message}", id: "catatan: {message}" }
+    interrupted { en: "interrupted", id: "dihentikan" }
+
+    // The session
+    not_logged_in { en: "not authorized", id: "belum login" }
+    log_in { en: "log in with `chat-cli auth USER`", id: "login dengan `chat-cli auth USER`" }
+    log_in_again {
+        en: "log in again with `chat-cli auth USER`",
+        id: "login lagi dengan `chat-cli auth USER`",
+    }
+    logged_in(user) { en: "username {user} logged in", id: "user {user} sudah login" }
+    logged_in_with_token(user, token) {
+        en: "username {user} logged in, token {token}",
+        id: "user {user} sudah login, token {token}",
+    }
+    logged_out { en: "logged out", seed: "\"Logout berhasil\"" }
+    variable_goes_before(variable) {
+        en: "{variable} is set, and goes before the session just stored",
+        id: "{variable} sedang diisi, dan dipakai lebih dulu daripada sesi yang baru disimpan",
+    }
+    session_file_damaged(path) { en: "{path} is damaged", id: "{path} rusak" }
+    opened { en: "opened", id: "dibuka" }
+    last_used { en: "last used", id: "terakhir dipakai" }
+    one_session_ended { en: "1 session ended", id: "1 sesi diakhiri" }
+    sessions_ended(count) { en: "{count} sessions ended", id: "{count} sesi diakhiri" }
+
+    // Passwords
+    password_prompt { en: "Password: ", id: "Password: " }
+    password_of_prompt(user) { en: "Password for {user}: ", id: "Password untuk {user}: " }
+    old_password_prompt { en: "Old password: ", id: "Password lama: " }
+    new_password_prompt { en: "New password: ", id: "Password baru: " }
+    new_password_again_prompt { en: "New password again: ", id: "Password baru sekali lagi: " }
+    passwords_differ { en: "the new passwords are not the same", id: "kedua password baru tidak sama" }
+    passwords_differ_at_prompt {
+        en: "the new passwords are not the same, nothing was changed",
+        id: "kedua password baru tidak sama, tidak ada yang diubah",
+    }
+    nothing_changed {
+        en: "nothing was changed; begin again",
+        id: "tidak ada yang diubah; ulangi dari awal",
+    }
+    password_changed(sessions) {
+        en: "password changed, {sessions}",
+        id: "password sudah diganti, {sessions}",
+    }
+    password_unreadable(error) {
+        en: "cannot read the password: {error}",
+        id: "password tidak bisa dibaca: {error}",
+    }
+    password_empty { en: "the password is empty", id: "password kosong" }
+    give_password {
+        en: "type it on a terminal, or give it as the first line of standard input",
+        id: "ketik di terminal, atau berikan sebagai baris pertama standard input",
+    }
+
+    // The server
+    output_failed(error) {
+        en: "cannot write to standard output: {error}",
+        id: "tidak bisa menulis ke standard output: {error}",
+    }
+    unreachable(address, error) {
+        en: "cannot reach {address}: {error}",
+        id: "{address} tidak bisa dihubungi: {error}",
+    }
+    connection_broke(address) {
+        en: "the connection to {address} broke before the answer",
+        id: "koneksi ke {address} putus sebelum ada jawaban",
+    }
+    no_answer(address, within) {
+        en: "no answer from {address} within {within}",
+        id: "tidak ada jawaban dari {address} dalam {within}",
+    }
+    not_understood(address, reason) {
+        en: "{address} does not speak this protocol: {reason}",
+        id: "{address} tidak memakai protokol ini: {reason}",
+    }
+    start_a_server {
+        en: "start one with `chat-server --db chat.sqlite`, or name another with --server HOST:PORT or CHAT_SERVER",
+        id: "jalankan dengan `chat-server --db chat.sqlite`, atau sebut server lain dengan --server HOST:PORT atau CHAT_SERVER",
+    }
+    server_is_older {
+        en: "the server is older than this client",
+        id: "server ini lebih lama daripada kliennya",
+    }
+    reply_unreadable { en: "the reply is not understood", id: "balasannya tidak dipahami" }
+    reply_unreadable_because(error) {
+        en: "the reply is not understood: {error}",
+        id: "balasannya tidak dipahami: {error}",
+    }
+    reply_without_status { en: "the reply has no status", id: "balasannya tanpa status" }
+    reply_lacks(field) { en: "the reply lacks {field}", id: "balasannya tanpa {field}" }
+    reply_endless { en: "the reply has no end", id: "balasannya tidak ada akhirnya" }
+    reply_not_asked_for {
+        en: "there is a reply that nothing asked for",
+        id: "ada balasan yang tidak diminta",
+    }
+    several_replies { en: "there is more than one reply", id: "ada lebih dari satu balasan" }
+    no_list_of_users { en: "the reply is no list of users", id: "balasannya bukan daftar user" }
+
+    // Addresses
+    address_without_port {
+        en: "give HOST:PORT, for example 127.0.0.1:8889",
+        id: "tulis HOST:PORT, misalnya 127.0.0.1:8889",
+    }
+    port_out_of_range {
+        en: "the port has to be a number from 1 to 65535",
+        id: "port harus angka dari 1 sampai 65535",
+    }
+    host_invalid {
+        en: "the host is neither a name nor an address",
+        id: "host bukan nama dan bukan alamat",
+    }
+    address_without_brackets {
+        en: "an IPv6 address stands in brackets, for example [::1]:8889",
+        id: "alamat IPv6 ditulis dalam kurung siku, misalnya [::1]:8889",
+    }
+    host_without_address { en: "the host has no address", id: "host itu tidak punya alamat" }
+
+    // Files
+    no_place_for_session {
+        en: "there is no place to keep the session",
+        id: "tidak ada tempat untuk menyimpan sesi",
+    }
+    set_home {
+        en: "set HOME, or XDG_STATE_HOME, to a folder with an absolute path",
+        id: "isi HOME, atau XDG_STATE_HOME, dengan folder yang path-nya absolut",
+    }
+    folder_not_made(path, error) {
+        en: "cannot make the folder {path}: {error}",
+        id: "folder {path} tidak bisa dibuat: {error}",
+    }
+    folder_not_opened(path, error) {
+        en: "cannot open the folder {path}: {error}",
+        id: "folder {path} tidak bisa dibuka: {error}",
+    }
+    file_not_opened(path, error) {
+        en: "cannot open {path}: {error}",
+        id: "{path} tidak bisa dibuka: {error}",
+    }
+    file_not_read(path, error) {
+        en: "cannot read {path}: {error}",
+        id: "{path} tidak bisa dibaca: {error}",
+    }
+    file_not_written(path, error) {
+        en: "cannot write {path}: {error}",
+        id: "{path} tidak bisa ditulis: {error}",
+    }
+    file_not_removed(path, error) {
+        en: "cannot remove {path}: {error}",
+        id: "{path} tidak bisa dihapus: {error}",
+    }
+    not_a_folder(path) { en: "{path} is not a folder", id: "{path} bukan folder" }
+    move_folder_away {
+        en: "move it away, or set XDG_STATE_HOME to another place",
+        id: "pindahkan, atau isi XDG_STATE_HOME dengan tempat lain",
+    }
+    belongs_to_another(path) {
+        en: "{path} belongs to another user",
+        id: "{path} milik user lain",
+    }
+    use_own_folder {
+        en: "move it away, or set XDG_STATE_HOME to a folder of your own",
+        id: "pindahkan, atau isi XDG_STATE_HOME dengan folder milikmu sendiri",
+    }
+    open_to_others(path) {
+        en: "{path} is open to other users",
+        id: "{path} terbuka untuk user lain",
+    }
+    change_mode(mode, path) { en: "chmod {mode} {path}", id: "chmod {mode} {path}" }
+    not_our_file(path) {
+        en: "{path} is not a file that this client wrote",
+        id: "{path} bukan file yang ditulis klien ini",
+    }
+    move_file_away {
+        en: "move it away, then log in again",
+        id: "pindahkan, lalu login lagi",
+    }
+
+    // Sending
+    message_sent(to) { en: "message sent to {to}", id: "pesan terkirim ke {to}" }
+    one_message_sent(to) { en: "1 message sent to {to}", id: "1 pesan terkirim ke {to}" }
+    messages_sent(count, to) { en: "{count} messages sent to {to}", id: "{count} pesan terkirim ke {to}" }
+    no_text { en: "there is no text", id: "tidak ada teks" }
+    give_text {
+        en: "chat-cli send TO TEXT, or pipe it: PROGRAM | chat-cli send TO",
+        id: "chat-cli send TO TEXT, atau lewat pipe: PROGRAM | chat-cli send TO",
+    }
+    text_unreadable(error) {
+        en: "cannot read the text: {error}",
+        id: "teksnya tidak bisa dibaca: {error}",
+    }
+    id_too_long_for_lines(max) {
+        en: "with --lines the id has at most {max} characters",
+        id: "dengan --lines panjang id paling banyak {max} karakter",
+    }
+    at_line(number, failure) { en: "line {number}: {failure}", id: "baris {number}: {failure}" }
+    go_on_from_line(id) {
+        en: "the lines before it are sent; with --lines --id {id} the same input goes on from there",
+        id: "baris sebelumnya sudah terkirim; dengan --lines --id {id} masukan yang sama berlanjut dari situ",
+    }
+    no_key(error) { en: "no key: {error}", id: "tidak ada key: {error}" }
+    outcome_unknown(address, within) {
+        en: "no answer from {address} within {within}: it is not known whether the message was sent",
+        id: "tidak ada jawaban dari {address} dalam {within}: belum tentu apakah pesannya terkirim",
+    }
+    send_under_id(id, to) {
+        en: "`chat-cli send --id {id} {to} TEXT` with the same text sends it, unless it was sent",
+        id: "`chat-cli send --id {id} {to} TEXT` dengan teks yang sama mengirimnya, kecuali sudah terkirim",
+    }
+
+    // Reading
+    no_new_messages { en: "no new messages", id: "tidak ada pesan baru" }
+    no_messages { en: "no messages", id: "tidak ada pesan" }
+    cursor_stands_at(cursor, id) { en: "{cursor} stands at {id}", id: "{cursor} ada di {id}" }
+
+    id_negative { en: "an id is 0 or more", id: "id itu 0 atau lebih" }
+
+    // Watching
+    caught_up(id) { en: "caught up with message {id}", id: "sudah sampai pesan {id}" }
+    watching(user, id) {
+        en: "watching for {user} after message {id}",
+        id: "memantau pesan untuk {user} setelah pesan {id}",
+    }
+    trying_again(failure, milliseconds) {
+        en: "{failure}; trying again in {milliseconds}ms",
+        id: "{failure}; dicoba lagi dalam {milliseconds}ms",
+    }
+    cursor_not_confirmed {
+        en: "the server did not say that the cursor has moved",
+        id: "server tidak memastikan bahwa kursornya sudah pindah",
+    }
+    last_may_come_again {
+        en: "what was dealt with last may come again",
+        id: "yang terakhir ditangani mungkin datang lagi",
+    }
+    command_not_run(program, error) {
+        en: "cannot run {program}: {error}",
+        id: "{program} tidak bisa dijalankan: {error}",
+    }
+    command_failed(program, id, status, number, max) {
+        en: "{program} failed for message {id} ({status}), try {number} of {max}",
+        id: "{program} gagal untuk pesan {id} ({status}), percobaan {number} dari {max}",
+    }
+
+    // The command line
+    only_for_the_prompt {
+        en: "--classic and --trace are for the prompt, not for a command",
+        id: "--classic dan --trace untuk prompt, bukan untuk perintah",
+    }
+    json_only_for_a_command {
+        en: "--json is for a command, not for the prompt",
+        id: "--json untuk perintah, bukan untuk prompt",
+    }
+    json_or_raw {
+        en: "--json and --raw are two ways to print the same",
+        id: "--json dan --raw adalah dua cara mencetak hal yang sama",
+    }
+    give_beginning {
+        en: "give unread, new, all, an id, or a time as 2h",
+        id: "tulis unread, new, all, id, atau waktu seperti 2h",
+    }
+    no_beginning(text) {
+        en: "{text} is none of unread, new, all, an id, or a time as 2h",
+        id: "{text} bukan unread, new, all, id, atau waktu seperti 2h",
+    }
+    no_duration(text) {
+        en: "{text} is no time: give a number and ms, s, m, h or d",
+        id: "{text} bukan waktu: tulis angka dan ms, s, m, h, atau d",
+    }
+    timeout_too_short { en: "give at least 1ms", id: "tulis paling sedikit 1ms" }
+    timeout_too_long { en: "give at most 24h", id: "tulis paling banyak 24h" }
+    give_count { en: "give a number from 1", id: "tulis angka mulai dari 1" }
+    give_key(problem) {
+        en: "{problem}; give 1 to 64 characters of printable ASCII, no spaces",
+        id: "{problem}; tulis 1 sampai 64 karakter ASCII yang bisa dicetak, tanpa spasi",
+    }
+    give_cursor(problem) {
+        en: "{problem}; give 1 to 64 of a-z 0-9 _ - .",
+        id: "{problem}; tulis 1 sampai 64 dari a-z 0-9 _ - .",
+    }
+    it_is_empty { en: "it is empty", id: "isinya kosong" }
+    it_is_too_long(max) { en: "it is longer than {max} bytes", id: "lebih panjang dari {max} byte" }
+    it_has_a_wrong_character {
+        en: "it has a character that is not allowed",
+        id: "ada karakter yang tidak diperbolehkan",
+    }
+
+    // How it ended
+    exit_codes_heading { en: "Exit codes:", id: "Kode keluar:" }
+    exit_done { en: "done", id: "selesai" }
+    exit_nothing {
+        en: "nothing matched: nothing unread, no answer, nothing to show",
+        id: "tidak ada: semua sudah dibaca, tidak ada jawaban, tidak ada yang ditampilkan",
+    }
+    exit_usage { en: "the command line is wrong", id: "baris perintahnya salah" }
+    exit_text_refused {
+        en: "the text is refused: empty, too long, or not UTF-8",
+        id: "teksnya ditolak: kosong, terlalu panjang, atau bukan UTF-8",
+    }
+    exit_no_user { en: "no such user", id: "user tidak ada" }
+    exit_unreachable {
+        en: "the server is not reachable; nothing was sent",
+        id: "server tidak bisa dihubungi; tidak ada yang terkirim",
+    }
+    exit_internal { en: "the server failed", id: "server gagal" }
+    exit_local_file {
+        en: "trouble with a local file (session, history, input, output)",
+        id: "masalah dengan file di sini (sesi, riwayat, masukan, keluaran)",
+    }
+    exit_try_again {
+        en: "busy, or the outcome is not known: try again",
+        id: "sibuk, atau hasilnya belum pasti: coba lagi",
+    }
+    exit_protocol { en: "the reply is not understood", id: "balasannya tidak dipahami" }
+    exit_not_logged_in {
+        en: "not logged in, or wrong password",
+        id: "belum login, atau password salah",
+    }
+    exit_configuration {
+        en: "the environment or the configuration is not usable (HOME, --exec, config.toml)",
+        id: "environment atau konfigurasi tidak bisa dipakai (HOME, --exec, config.toml)",
+    }
+    exit_interrupted { en: "interrupted (Ctrl-C)", id: "dihentikan (Ctrl-C)" }
+    exit_output_closed { en: "standard output was closed", id: "standard output ditutup" }
+}

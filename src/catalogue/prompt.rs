@@ -1,0 +1,118 @@
+//! What the prompt of `chat-cli` says.
+
+texts! {
+    banner {
+        en: "\
+Welcome to Chat CLI
+Use the commands as they are written:
+1. auth 'username' 'password' -> log in with your username and password
+2. list -> see who is logged in
+3. send 'recipient' 'message' -> send a message to the recipient
+4. inbox -> see your messages
+5. logout -> log out
+",
+        seed: "\
+Welcome to Chat CLI
+Silahkan menggunakan command yang tertulis:
+1. auth 'username' 'password' -> login dengan username dan password masing masing
+2. list -> untuk melihat daftar user yang aktif
+3. send 'penerima' 'pesan' -> untuk mengirim pesan ke penerima yang dituju
+4. inbox -> untuk melihat pesan
+5. logout -> untuk melogout user
+",
+    }
+    command(user) { en: "Command {user}:", id: "Command {user}:" }
+    command_with_unread(user, unread) {
+        en: "Command {user} ({unread}):",
+        id: "Command {user} ({unread}):",
+    }
+    incomplete {
+        en: "-Sorry, something is missing in this command: type help",
+        seed: "-Maaf, command tidak benar",
+    }
+    unknown {
+        en: "*Sorry, there is no such command: type help",
+        seed: "*Maaf, command tidak benar",
+    }
+    one_unread { en: "1 unread message, type inbox", id: "1 pesan belum dibaca, ketik inbox" }
+    unread(count) {
+        en: "{count} unread messages, type inbox",
+        id: "{count} pesan belum dibaca, ketik inbox",
+    }
+    not_live(error) {
+        en: "error: no messages are shown as they arrive: {error}",
+        id: "error: pesan tidak ditampilkan begitu datang: {error}",
+    }
+    no_longer_live(error) {
+        en: "error: {error}: messages are no longer shown as they arrive",
+        id: "error: {error}: pesan tidak lagi ditampilkan begitu datang",
+    }
+    connected { en: "connected", id: "tersambung" }
+    connected_again { en: "connected again", id: "tersambung lagi" }
+    connection_lost {
+        en: "connection lost, reconnecting",
+        id: "koneksi putus, menyambung lagi",
+    }
+    server_not_there {
+        en: "the server is not there yet, still trying",
+        id: "server belum ada, masih dicoba",
+    }
+    session_ended {
+        en: "the session was ended elsewhere, log in again with `auth USER`",
+        id: "sesi diakhiri dari tempat lain, login lagi dengan `auth USER`",
+    }
+    terminal_unusable(error) {
+        en: "the terminal is not usable: {error}",
+        id: "terminalnya tidak bisa dipakai: {error}",
+    }
+    input_unreadable(error) {
+        en: "cannot read standard input: {error}",
+        id: "standard input tidak bisa dibaca: {error}",
+    }
+    trace_is_classic {
+        en: "--trace is for the classic session",
+        id: "--trace untuk sesi klasik",
+    }
+    trace_classic { en: "chat-cli --classic --trace", id: "chat-cli --classic --trace" }
+    help {
+        en: "\
+auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
+list                   who is logged in
+send USER TEXT         send a message, exactly once
+inbox                  show unread messages, and mark them as read
+history [USER]         show the last messages that came in, or those with USER both ways
+unread                 how many unread messages there are, and from whom
+whoami                 who you are
+passwd                 change the password; your other sessions end
+sessions               your sessions
+revoke ID | others     end one of your sessions, or all the others
+logout                 end the session
+help                   this list
+quit, exit, Ctrl-D     leave; you stay logged in until `logout`
+Messages that arrive appear above the line you type. They count as read with
+your next Enter, unless older ones wait in `inbox`: the prompt says how many.
+Tab completes, Ctrl-C clears the line, Ctrl-R searches the lines you typed.
+What you paste is one text, line ends and all, until you press Enter.
+",
+        id: "\
+auth USER [PASSWORD]   login; tanpa PASSWORD, ditanyakan dan tidak ditampilkan
+list                   siapa yang sedang login
+send USER TEXT         kirim pesan, tepat satu kali
+inbox                  tampilkan pesan yang belum dibaca, lalu tandai sudah dibaca
+history [USER]         pesan terakhir yang masuk, atau percakapan dengan USER dua arah
+unread                 berapa pesan yang belum dibaca, dan dari siapa
+whoami                 siapa kamu
+passwd                 ganti password; sesimu yang lain diakhiri
+sessions               sesi-sesimu
+revoke ID | others     akhiri salah satu sesimu, atau semua yang lain
+logout                 akhiri sesi
+help                   daftar ini
+quit, exit, Ctrl-D     keluar; kamu tetap login sampai `logout`
+Pesan yang datang muncul di atas baris yang sedang diketik, dan terhitung sudah
+dibaca saat kamu menekan Enter, kecuali masih ada yang lebih lama di `inbox`:
+prompt menyebut jumlahnya. Tab melengkapi, Ctrl-C mengosongkan baris, Ctrl-R
+mencari baris yang pernah diketik. Yang ditempel adalah satu teks, beserta
+ganti barisnya, sampai kamu menekan Enter.
+",
+    }
+}

@@ -1,0 +1,67 @@
+//! What a refusal of the server says to a person, by its code. On the wire it has one text in one
+//! language, the seed's where that has one.
+
+texts! {
+    bad_request { en: "the request is empty", seed: "**Protocol Tidak Benar" }
+    unknown_command { en: "the server does not know this command", seed: "**Protocol Tidak Benar" }
+    usage { en: "the request lacks a field", seed: "--Protocol Tidak Benar" }
+    line_too_long {
+        en: "the line is longer than 65536 bytes",
+        id: "barisnya lebih panjang dari 65536 byte",
+    }
+    bad_line { en: "the line has a NUL or a CR inside", id: "ada NUL atau CR di dalam barisnya" }
+    bad_encoding { en: "the line is not UTF-8", id: "barisnya bukan UTF-8" }
+    wrong_protocol {
+        en: "this is a line protocol, neither TLS nor HTTP; type help",
+        id: "ini protokol baris, bukan TLS dan bukan HTTP; ketik help",
+    }
+    bad_argument {
+        en: "the JSON argument is not understood",
+        id: "argumen JSON-nya tidak dipahami",
+    }
+    no_session { en: "there is no such session", seed: "Session Tidak Ditemukan" }
+    unknown_user { en: "there is no such user", seed: "User Tidak Ada" }
+    wrong_password { en: "the password is wrong", seed: "Password Salah" }
+    unknown_recipient { en: "there is no such user", seed: "User Tidak Ditemukan" }
+    empty_message { en: "the message is empty", id: "pesannya kosong" }
+    too_long { en: "the text is too long", id: "teksnya terlalu panjang" }
+    key_conflict {
+        en: "the key was used before for another message",
+        id: "key itu sudah dipakai untuk pesan lain",
+    }
+    inbox_full {
+        en: "the inbox of the recipient is full",
+        id: "inbox penerimanya penuh",
+    }
+    unknown_message {
+        en: "there is no message with that id yet",
+        id: "belum ada pesan dengan id itu",
+    }
+    busy {
+        en: "the server is busy, nothing was done, try again",
+        id: "server sedang sibuk, tidak ada yang dilakukan, coba lagi",
+    }
+    storage_full {
+        en: "the disk of the server is full, nothing was done",
+        id: "disk server penuh, tidak ada yang dilakukan",
+    }
+    too_many_connections {
+        en: "there are too many connections, try again later",
+        id: "terlalu banyak koneksi, coba lagi nanti",
+    }
+    shutting_down {
+        en: "the server is stopping, nothing was done",
+        id: "server sedang berhenti, tidak ada yang dilakukan",
+    }
+    internal {
+        en: "the server failed, the outcome is not known",
+        id: "server gagal, hasilnya belum pasti",
+    }
+
+    // What this client refuses itself, in the same voice
+    text_not_utf8 { en: "the text is not UTF-8", id: "teksnya bukan UTF-8" }
+    message_too_long(max) {
+        en: "the message is longer than {max} bytes",
+        id: "pesannya lebih panjang dari {max} byte",
+    }
+}

@@ -1,0 +1,313 @@
+//! All that is counted, in Prometheus's text format (version 0.0.4). `docs/monitoring.md` has the
+//! same list; a test compares the two.
+
+use std::fmt::{Display, Write as _};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Sources;
+use super::process::Process;
+use crate::metrics::Distribution;
+use crate::protocol::refusal::Code;
+use crate::protocol::verb::Verb;
+use crate::server::{CloseReason, ConnectionState};
+use crate::store::{Census, CheckpointMode, Rollback};
+
+/// What the format is called where it is sent.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+const NANOSECONDS_PER_SECOND: f64 = 1e9;
+
+/// Everything that there is to tell.
+pub(super) fn render(sources: &Sources, census: Census, began: SystemTime) -> String {
+    let mut page = Page::default();
+    about_connections(&mut page, sources);
+    about_requests(&mut page, sources);
+    about_users(&mut page, sources, census);
+    about_queues(&mut page, sources);
+    about_writing(&mut page, sources);
+    about_reading(&mut page, sources);
+    about_storage(&mut page, sources, census);
+    about_process(&mut page, sources, began);
+    page.text
+}
+
+fn about_connections(page: &mut Page, sources: &Sources) {
+    let server = &sources.server;
+    page.gauge("chat_connections", "Connections there are, by what they are doing.");
+    for &state in ConnectionState::ALL {
+        page.sample(&[("state", state.as_str())], server.connections(state));
+    }
+    page.counter("chat_connections_opened_total", "Connections that were taken in.");
+    page.sample(&[], server.opened());
+    page.counter("chat_connections_refused_total", "Connections turned away: there were too many.");
+    page.sample(&[], server.refused.get());
+    page.counter("chat_connections_closed_total", "Connections that ended, by the reason.");
+    for &reason in CloseReason::ALL {
+        page.sample(&[("reason", reason.as_str())], server.closed(reason));
+    }
+    page.counter("chat_received_bytes_total", "Bytes read from connections.");
+    page.sample(&[], server.received_bytes());
+    page.counter("chat_sent_bytes_total", "Bytes written to connections.");
+    page.sample(&[], server.sent_bytes());
+}
+
+fn about_requests(page: &mut Page, sources: &Sources) {
+    let server = &sources.server;
+    page.counter(
+        "chat_requests_total",
+        "Requests answered, by verb, and ok or the code of the refusal.",
+    );
+    for &verb in Verb::ALL {
+        if verb != Verb::Invalid {
+            page.sample(&[("verb", verb.as_str()), ("result", "ok")], server.requests(verb, None));
+        }
+        // Of each verb most codes cannot be: those that have been are told.
+        for &code in Code::ALL {
+            let count = server.requests(verb, Some(code));
+            if count > 0 {
+                page.sample(&[("verb", verb.as_str()), ("result", code.as_str())], count);
+            }
+        }
+    }
+    page.histogram(
+        "chat_request_duration_seconds",
+        "From when a request could begin until its answer was with its connection, by verb.",
+    );
+    for &verb in Verb::ALL {
+        let times = server.request_times(verb);
+        if times.count() > 0 || verb == Verb::Send {
+            page.times(&[("verb", verb.as_str())], &times);
+        }
+    }
+    page.counter(
+        "chat_slow_requests_total",
+        "Requests that took as long as --slow-request or longer.",
+    );
+    page.sample(&[], server.slow_requests());
+    page.counter("chat_logins_failed_total", "Logins with a wrong name or password, by the code.");
+    for code in [Code::UnknownUser, Code::WrongPassword] {
+        page.sample(&[("reason", code.as_str())], server.requests(Verb::Auth, Some(code)));
+    }
+    page.counter("chat_messages_stored_total", "Messages stored: one for each recipient.");
+    page.sample(&[], sources.service.measures().messages.get());
+}
+
+fn about_users(page: &mut Page, sources: &Sources, census: Census) {
+    page.gauge("chat_watchers", "Streams: connections that wait for messages as they come.");
+    page.sample(&[], sources.service.watchers());
+    page.gauge("chat_users", "Users who may log in; counted every ten seconds.");
+    page.sample(&[], census.users);
+    page.gauge("chat_sessions", "Sessions that have not ended; counted every ten seconds.");
+    page.sample(&[], census.sessions);
+}
+
+fn about_queues(page: &mut Page, sources: &Sources) {
+    let (service, store) = (&sources.service, sources.service.store());
+    let queues = [
+        ("writer", store.write_queue()),
+        ("readers", store.read_queue()),
+        ("hashers", service.hash_queue()),
+        ("log", sources.log.waiting()),
+    ];
+    page.gauge("chat_queue_length", "What waits in a queue now.");
+    for (queue, (waiting, _)) in queues {
+        page.sample(&[("queue", queue)], waiting);
+    }
+    page.gauge("chat_queue_capacity", "How much may wait in it; what is more is refused as busy.");
+    for (queue, (_, capacity)) in queues {
+        page.sample(&[("queue", queue)], capacity);
+    }
+    page.counter("chat_log_lines_dropped_total", "Log lines that nobody read in time.");
+    page.sample(&[], sources.log.dropped());
+}
+
+fn about_writing(page: &mut Page, sources: &Sources) {
+    let store = sources.service.store().measures();
+    page.histogram("chat_write_queue_duration_seconds", "How long writes waited for the writer.");
+    page.times(&[], &store.write_queue.read());
+    page.histogram("chat_batch_operations", "Writes that were committed together.");
+    page.distribution(&[], &store.batch.read(), 1.0);
+    page.histogram(
+        "chat_batch_execute_duration_seconds",
+        "The statements of a batch, without its commit.",
+    );
+    page.times(&[], &store.execute.read());
+    page.histogram(
+        "chat_commit_duration_seconds",
+        "The commit of a batch: writing the log, and waiting until the disk has it (fsync).",
+    );
+    page.times(&[], &store.commit.read());
+    page.counter("chat_rollbacks_total", "Batches that were taken back as a whole, by the reason.");
+    for &reason in Rollback::ALL {
+        page.sample(&[("reason", reason.as_str())], store.rollbacks[reason as usize].get());
+    }
+    page.histogram(
+        "chat_checkpoint_duration_seconds",
+        "Folding the log into the file, by the mode.",
+    );
+    for &mode in CheckpointMode::ALL {
+        page.times(&[("mode", mode.as_str())], &store.checkpoint[mode as usize].read());
+    }
+    page.counter(
+        "chat_checkpoints_incomplete_total",
+        "Checkpoints that left a part of the log, because somebody reads from it.",
+    );
+    page.sample(&[], store.checkpoints_incomplete.get());
+}
+
+fn about_reading(page: &mut Page, sources: &Sources) {
+    let (store, service) = (sources.service.store().measures(), sources.service.measures());
+    page.histogram("chat_read_queue_duration_seconds", "How long reads waited for a reader.");
+    page.times(&[], &store.read_queue.read());
+    page.histogram("chat_read_duration_seconds", "Reads of the database.");
+    page.times(&[], &store.read.read());
+    page.histogram(
+        "chat_password_queue_duration_seconds",
+        "How long passwords waited for being hashed.",
+    );
+    page.times(&[], &service.hash_queue.read());
+    page.histogram("chat_password_hash_duration_seconds", "Hashing passwords; slow by design.");
+    page.times(&[], &service.hash.read());
+}
+
+fn about_storage(page: &mut Page, sources: &Sources, census: Census) {
+    let store = sources.service.store();
+    page.gauge("chat_newest_message_id", "The id of the newest message; ids rise by one.");
+    page.sample(&[], census.newest.0);
+    page.gauge("chat_wal_uncheckpointed_pages", "Pages of the log that are not in the file yet.");
+    page.sample(&[], store.measures().log_pages.get());
+    // What cannot be looked at is not told: no number is better than a wrong one.
+    let room = store.room().ok();
+    page.gauge("chat_database_bytes", "The size of the database file.");
+    page.sample_if_any(room.map(|room| room.database));
+    page.gauge(
+        "chat_wal_bytes",
+        "The size of the write-ahead log; it keeps it when it is folded in.",
+    );
+    page.sample_if_any(room.map(|room| room.wal));
+    page.gauge("chat_disk_available_bytes", "Room that the file system of the database has left.");
+    page.sample_if_any(room.map(|room| room.available));
+}
+
+fn about_process(page: &mut Page, sources: &Sources, began: SystemTime) {
+    page.gauge("chat_build_info", "Always 1; the labels say what runs.");
+    let sqlite = sources.service.store().sqlite_version();
+    page.sample(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", sqlite)], 1);
+    let began = began.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    page.gauge("process_start_time_seconds", "When the server began, in seconds since 1970.");
+    page.sample(&[], began);
+    let process = Process::look();
+    page.counter("process_cpu_seconds_total", "Time of processors that the process took.");
+    page.sample_if_any(process.map(|process| process.cpu_seconds));
+    page.gauge("process_threads", "Threads of the process.");
+    page.sample_if_any(process.map(|process| process.threads));
+    page.gauge("process_virtual_memory_bytes", "Virtual memory of the process.");
+    page.sample_if_any(process.map(|process| process.virtual_bytes));
+    page.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.");
+    page.sample_if_any(process.map(|process| process.resident_bytes));
+    page.gauge("process_open_fds", "File descriptors that are open; a connection is one.");
+    page.sample_if_any(process.map(|process| process.open_files));
+    page.gauge("process_max_fds", "File descriptors that may be open.");
+    page.sample_if_any(process.and_then(|process| process.open_files_max));
+}
+
+/// The text as it comes into being. Names, label values and help texts here need no escaping: they
+/// are the program's own words.
+#[derive(Default)]
+struct Page {
+    text: String,
+    /// The family that samples belong to.
+    name: &'static str,
+}
+
+impl Page {
+    fn counter(&mut self, name: &'static str, help: &str) {
+        self.family(name, "counter", help);
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &str) {
+        self.family(name, "gauge", help);
+    }
+
+    fn histogram(&mut self, name: &'static str, help: &str) {
+        self.family(name, "histogram", help);
+    }
+
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.line("", labels, None, value);
+    }
+
+    fn sample_if_any(&mut self, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.sample(&[], value);
+        }
+    }
+
+    fn times(&mut self, labels: &[(&str, &str)], times: &Distribution) {
+        self.distribution(labels, times, NANOSECONDS_PER_SECOND);
+    }
+
+    /// The buckets, each with those before it, then the sum and the count, in units of so many.
+    fn distribution(&mut self, labels: &[(&str, &str)], values: &Distribution, unit: f64) {
+        let mut upto = 0;
+        for (&bound, count) in values.bounds.iter().zip(&values.counts) {
+            upto += count;
+            self.line("_bucket", labels, Some(&(bound as f64 / unit).to_string()), upto);
+        }
+        let count = values.count();
+        self.line("_bucket", labels, Some("+Inf"), count);
+        self.line("_sum", labels, None, values.sum as f64 / unit);
+        self.line("_count", labels, None, count);
+    }
+
+    fn line(
+        &mut self,
+        suffix: &str,
+        labels: &[(&str, &str)],
+        upto: Option<&str>,
+        value: impl Display,
+    ) {
+        let _ = write!(self.text, "{}{suffix}", self.name);
+        let bound = upto.map(|bound| ("le", bound));
+        let mut opening = '{';
+        for (label, value) in labels.iter().copied().chain(bound) {
+            let _ = write!(self.text, "{opening}{label}=\"{value}\"");
+            opening = ',';
+        }
+        if opening == ',' {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Histogram;
+    use std::time::Duration;
+
+    #[test]
+    fn histogram_is_told_with_rising_buckets_that_end_with_all() {
+        let histogram = Histogram::of_times();
+        histogram.observe_time(Duration::from_micros(15));
+        histogram.observe_time(Duration::from_secs(20));
+        let mut page = Page::default();
+        page.histogram("chat_x_seconds", "X.");
+        page.times(&[("verb", "send")], &histogram.read());
+        let lines: Vec<&str> = page.text.lines().collect();
+        assert_eq!(lines[0], "# HELP chat_x_seconds X.");
+        assert_eq!(lines[1], "# TYPE chat_x_seconds histogram");
+        assert_eq!(lines[2], r#"chat_x_seconds_bucket{verb="send",le="0.00002"} 1"#);
+        assert_eq!(lines[36], r#"chat_x_seconds_bucket{verb="send",le="10"} 1"#);
+        assert_eq!(lines[37], r#"chat_x_seconds_bucket{verb="send",le="+Inf"} 2"#);
+        assert_eq!(lines[38], r#"chat_x_seconds_sum{verb="send"} 20.000015"#);
+        assert_eq!(lines[39], r#"chat_x_seconds_count{verb="send"} 2"#);
+        assert_eq!(lines.len(), 40);
+    }
+}

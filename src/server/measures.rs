@@ -1,0 +1,185 @@
+//! What the server counts of its connections and requests: a set for each worker, added up when
+//! somebody asks.
+
+use std::array;
+use std::sync::Arc;
+
+use super::close::CloseReason;
+use crate::metrics::{Counter, Distribution, Gauge, Histogram};
+use crate::protocol::refusal::Code;
+use crate::protocol::verb::Verb;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// It has not asked for anything that could be done.
+    New,
+    /// It has.
+    Open,
+    /// It is a stream.
+    Watching,
+    /// The server has said its last.
+    Closing,
+}
+
+impl ConnectionState {
+    /// Every state.
+    pub const ALL: &[Self] = &[Self::New, Self::Open, Self::Watching, Self::Closing];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Open => "open",
+            Self::Watching => "watching",
+            Self::Closing => "closing",
+        }
+    }
+}
+
+/// How a request was answered: done, or refused with a code.
+pub type Outcome = Option<Code>;
+
+/// Counted by the acceptor and the workers, from the start of the server on.
+#[derive(Debug)]
+pub struct Measures {
+    pub(super) workers: Box<[Arc<WorkerMeasures>]>,
+    /// Connections that were turned away, because there were too many.
+    pub refused: Counter,
+}
+
+/// Counted by one worker.
+#[derive(Debug)]
+pub(super) struct WorkerMeasures {
+    pub(super) connections: [Gauge; ConnectionState::ALL.len()],
+    pub(super) opened: Counter,
+    pub(super) closed: Box<[Counter]>,
+    pub(super) received_bytes: Counter,
+    pub(super) sent_bytes: Counter,
+    pub(super) slow_requests: Counter,
+    /// By verb and outcome.
+    requests: Box<[Counter]>,
+    /// By verb.
+    request_times: Box<[Histogram]>,
+}
+
+/// How many outcomes there are of a request.
+const OUTCOMES: usize = Code::ALL.len() + 1;
+
+fn outcome_index(outcome: Outcome) -> usize {
+    outcome.map_or(0, |code| code as usize + 1)
+}
+
+impl Default for WorkerMeasures {
+    fn default() -> Self {
+        Self {
+            connections: array::from_fn(|_| Gauge::default()),
+            opened: Counter::default(),
+            closed: Counter::family(CloseReason::ALL.len()),
+            received_bytes: Counter::default(),
+            sent_bytes: Counter::default(),
+            slow_requests: Counter::default(),
+            requests: Counter::family(Verb::ALL.len() * OUTCOMES),
+            request_times: Verb::ALL.iter().map(|_| Histogram::of_times()).collect(),
+        }
+    }
+}
+
+impl WorkerMeasures {
+    /// Counts a request that was answered. The time is not known of what is no request.
+    pub(super) fn count_request(
+        &self,
+        verb: Verb,
+        outcome: Outcome,
+        time: Option<std::time::Duration>,
+    ) {
+        self.requests[verb as usize * OUTCOMES + outcome_index(outcome)].increment();
+        if let Some(time) = time {
+            self.request_times[verb as usize].observe_time(time);
+        }
+    }
+}
+
+impl Measures {
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            workers: (0..workers).map(|_| Arc::default()).collect(),
+            refused: Counter::default(),
+        }
+    }
+
+    /// How many connections are in this state.
+    pub fn connections(&self, state: ConnectionState) -> i64 {
+        self.workers.iter().map(|worker| worker.connections[state as usize].get()).sum()
+    }
+
+    /// How many connections were taken in.
+    pub fn opened(&self) -> u64 {
+        self.sum(|worker| &worker.opened)
+    }
+
+    /// How many connections ended for this reason.
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.sum(|worker| &worker.closed[reason as usize])
+    }
+
+    /// How many bytes were read from connections.
+    pub fn received_bytes(&self) -> u64 {
+        self.sum(|worker| &worker.received_bytes)
+    }
+
+    /// How many bytes were written to connections.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sum(|worker| &worker.sent_bytes)
+    }
+
+    /// How many requests took longer than is thought well.
+    pub fn slow_requests(&self) -> u64 {
+        self.sum(|worker| &worker.slow_requests)
+    }
+
+    /// How many requests of this verb were answered so.
+    pub fn requests(&self, verb: Verb, outcome: Outcome) -> u64 {
+        self.sum(|worker| &worker.requests[verb as usize * OUTCOMES + outcome_index(outcome)])
+    }
+
+    /// How long the requests of this verb took, from when each might begin until its answer was
+    /// with its connection.
+    pub fn request_times(&self, verb: Verb) -> Distribution {
+        let mut all = Distribution::of_no_times();
+        self.workers.iter().for_each(|worker| all.add(&worker.request_times[verb as usize].read()));
+        all
+    }
+
+    fn sum(&self, counter: impl Fn(&WorkerMeasures) -> &Counter) -> u64 {
+        self.workers.iter().map(|worker| counter(worker).get()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_and_outcome_has_a_count_of_its_own_over_all_workers() {
+        let measures = Measures::new(2);
+        let outcomes: Vec<Outcome> =
+            std::iter::once(None).chain(Code::ALL.iter().copied().map(Some)).collect();
+        let mut expected = 0;
+        for &verb in Verb::ALL {
+            for &outcome in &outcomes {
+                expected += 1;
+                for index in 0..expected {
+                    measures.workers[index % 2].count_request(verb, outcome, None);
+                }
+            }
+        }
+        let mut expected = 0;
+        for &verb in Verb::ALL {
+            for &outcome in &outcomes {
+                expected += 1;
+                assert_eq!(measures.requests(verb, outcome), expected, "{verb:?} {outcome:?}");
+            }
+        }
+    }
+}

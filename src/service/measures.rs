@@ -1,0 +1,55 @@
+//! What the service counts of itself.
+
+use super::{Service, hashers};
+use crate::metrics::{Counter, Histogram};
+use crate::model::Timestamp;
+use crate::store::{Census, Store, StoreError};
+
+/// Counted from the start of the service on.
+#[derive(Debug)]
+pub struct Measures {
+    /// How many messages were stored: one for each recipient.
+    pub messages: Counter,
+    /// How long each password waited for a hasher.
+    pub hash_queue: Histogram,
+    /// How long hashing each password took, or each two of a change.
+    pub hash: Histogram,
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self {
+            messages: Counter::default(),
+            hash_queue: Histogram::of_times(),
+            hash: Histogram::of_times(),
+        }
+    }
+}
+
+impl Service {
+    /// What is counted since the service was started.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
+    }
+
+    /// The store beneath, to measure it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// How many streams there are.
+    pub fn watchers(&self) -> usize {
+        self.hub.watchers()
+    }
+
+    /// How many passwords wait for a hasher, and how many may.
+    pub fn hash_queue(&self) -> (usize, usize) {
+        (self.hashers.waiting(), hashers::HASH_QUEUE_JOBS_MAX)
+    }
+
+    /// [`Store::take_census`], of the sessions that live by this service's rules.
+    pub fn take_census(&self, done: impl FnOnce(Result<Census, StoreError>) + Send + 'static) {
+        let now = Timestamp::now();
+        self.store.take_census(now, self.seen_after(now), done);
+    }
+}
