@@ -10,7 +10,6 @@ mod hashers;
 mod hub;
 mod measures;
 mod messages;
-mod purge;
 mod responder;
 mod seed;
 mod sessions;

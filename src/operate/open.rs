@@ -73,7 +73,7 @@ pub(super) fn refused(error: &OpenError) -> Failure {
 fn exit(error: &OpenError) -> Exit {
     match error {
         OpenError::NotAFileName(_) => Exit::Usage,
-        OpenError::NotOurs { .. } | OpenError::Newer { .. } => Exit::Data,
+        OpenError::NotOurs { .. } | OpenError::Newer { .. } | OpenError::Older { .. } => Exit::Data,
         OpenError::NoInput { .. } => Exit::NoInput,
         OpenError::Exists { .. } => Exit::Exists,
         OpenError::InUse { .. } => Exit::TryAgain,
@@ -95,6 +95,9 @@ fn hint(error: &OpenError) -> Option<String> {
         }
         OpenError::Newer { .. } => {
             "use the chat-server that made it; or restore a backup that is as old as this program"
+        }
+        OpenError::Older { .. } => {
+            "`chat-server stats` and whatever else may write upgrades it, and keeps a copy"
         }
         OpenError::NoInput { .. } => "give the path of a file in a folder that exists",
         OpenError::Exists { .. } => "nothing is overwritten; give another name, or move it away",
