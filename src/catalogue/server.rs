@@ -118,6 +118,10 @@ texts! {
         en: "use the chat-server that made it; or restore a backup that is as old as this program",
         id: "pakai chat-server yang membuatnya; atau pulihkan backup yang selama program ini",
     }
+    upgrade_by_writing {
+        en: "`chat-server stats` and whatever else may write upgrades it, and keeps a copy",
+        id: "`chat-server stats` dan perintah lain yang boleh menulis memperbaruinya, dan menyimpan salinan",
+    }
     give_file_in_folder {
         en: "give the path of a file in a folder that exists",
         id: "beri path sebuah file di folder yang ada",
@@ -268,6 +272,7 @@ texts! {
     process(pid) { en: "process {pid}", id: "proses {pid}" }
     started { en: "started", id: "mulai" }
     uptime { en: "uptime seconds", id: "berjalan (detik)" }
+    connections { en: "connections", id: "koneksi" }
     watchers { en: "watchers", id: "pemantau" }
     nobody_serves(path) { en: "no server serves {path}", id: "tidak ada server yang melayani {path}" }
     healthy(milliseconds) {

@@ -50,6 +50,7 @@ fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
             (server::server(), server::process(known.pid)),
             (server::started(), output.moment(Some(known.started_at))),
             (server::uptime(), number(known.uptime_seconds)),
+            (server::connections(), number(known.connections)),
             (server::watchers(), number(known.watchers)),
         ]),
     }
