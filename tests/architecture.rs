@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("catalogue", &[]),
     ("model", &[]),
     ("metrics", &[]),
@@ -15,9 +15,10 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
-    ("admin", &["model", "protocol"]),
-    ("store", &["metrics", "model", "queue"]),
-    ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("transfer", &["model"]),
+    ("admin", &["model", "protocol", "transfer"]),
+    ("store", &["metrics", "model", "queue", "transfer"]),
+    ("service", &["admin", "metrics", "model", "queue", "protocol", "store", "transfer"]),
     ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
@@ -36,6 +37,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "service",
             "store",
             "terminal",
+            "transfer",
         ],
     ),
 ];
