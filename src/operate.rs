@@ -17,6 +17,7 @@ mod message;
 mod open;
 mod output;
 mod progress;
+mod reload;
 mod restore;
 mod seed;
 mod serve;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
+    ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
     ("metrics", &[]),
@@ -16,14 +17,15 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
     ("admin", &["model", "protocol"]),
-    ("store", &["metrics", "model", "queue"]),
-    ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
-    ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
+    ("store", &["adjustable", "metrics", "model", "queue"]),
+    ("service", &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("server", &["adjustable", "admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
+            "adjustable",
             "admin",
             "catalogue",
             "completion",

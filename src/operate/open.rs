@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::failure::{Exit, Failure};
+use crate::adjustable::Adjustable;
 use crate::log::Log;
 use crate::store::{self, OpenError, Store, StoreError, Upgrade};
 
@@ -13,21 +14,21 @@ const READERS: usize = 2;
 
 /// Opens the store at `db` and locks it. When it can no longer vouch for what it says, the process
 /// says so (in the log where there is one) and ends.
-pub(super) fn store(db: &Path, inbox_unread_max: u32, log: Option<&Log>) -> Result<Store, Failure> {
+pub(super) fn store(
+    db: &Path,
+    inbox_unread_max: Adjustable<usize>,
+    log: Option<&Log>,
+) -> Result<Store, Failure> {
     try_store(db, inbox_unread_max, log).map_err(|error| refused(&error))
 }
 
 /// [`store`], for who goes on where it is in use.
 pub(super) fn try_store(
     db: &Path,
-    inbox_unread_max: u32,
+    inbox_unread_max: Adjustable<usize>,
     log: Option<&Log>,
 ) -> Result<Store, OpenError> {
-    let options = store::Options {
-        path: db.to_owned(),
-        readers: READERS,
-        inbox_unread_max: inbox_unread_max as usize,
-    };
+    let options = store::Options { path: db.to_owned(), readers: READERS, inbox_unread_max };
     let path = Arc::new(OnceLock::<PathBuf>::new());
     let on_fatal = {
         let (path, log) = (Arc::clone(&path), log.cloned());
