@@ -14,7 +14,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -155,6 +155,34 @@ fn retention(recipe: &mut Recipe) {
     recipe.server.start_again_at_its_address();
     recipe.run();
     assert_eq!(recipe.server.query("select id from v1_messages"), ["3", "4"]);
+}
+
+#[test]
+fn what_root_restores_or_upgrades_belongs_to_whom_the_folder_belongs_to() {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root makes files for others");
+        return;
+    }
+    let folder = TempDir::new().expect("a temporary folder");
+    let own = folder.path().join("chat");
+    fs::create_dir(&own).expect("a folder");
+    std::os::unix::fs::chown(&own, Some(NOBODY), Some(NOBODY)).expect("a new owner");
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frozen/schema-1.sqlite");
+    let backup = folder.path().join("backup.sqlite");
+    fs::copy(old, &backup).expect("a copy");
+    let backup = backup.to_str().expect("a path");
+    for words in [["restore", backup], ["user", "list"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let done = command.arg("--db").arg(own.join("chat.sqlite")).args(words).output();
+        let done = done.expect("chat-server runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let files: Vec<_> = fs::read_dir(&own).expect("a folder").map(Result::unwrap).collect();
+    assert!(files.len() >= 3, "the database, its lock, and the copy of before the upgrade");
+    for file in files {
+        assert_eq!(file.metadata().expect("a file").uid(), NOBODY, "{:?}", file.file_name());
+    }
 }
 
 #[test]

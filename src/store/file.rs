@@ -225,7 +225,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
 /// Opens a file for reading and writing; where there is none, makes one that is for its owner only.
 /// What an administrator's command makes as root belongs to whom the folder belongs to: to the
 /// server, which has to be able to open it. A link is not followed: root would write through it.
-fn open_or_create(path: &Path) -> io::Result<File> {
+pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
     match options.clone().create_new(true).open(path) {
