@@ -64,7 +64,7 @@ impl Running {
         };
         let Some(arguments) = resolved.serve() else { return };
         if let Err(failure) = serve::check(arguments) {
-            return refuse(&failure.problem());
+            return refuse(failure.problem());
         }
         // From here on nothing fails.
         self.limits.take(arguments);
