@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
@@ -16,9 +16,13 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
-    ("admin", &["model", "protocol"]),
-    ("store", &["adjustable", "metrics", "model", "queue"]),
-    ("service", &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("transfer", &["model"]),
+    ("admin", &["model", "protocol", "transfer"]),
+    ("store", &["adjustable", "metrics", "model", "queue", "transfer"]),
+    (
+        "service",
+        &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store", "transfer"],
+    ),
     ("server", &["adjustable", "admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
@@ -38,6 +42,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "service",
             "store",
             "terminal",
+            "transfer",
         ],
     ),
 ];

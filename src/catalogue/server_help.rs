@@ -13,8 +13,8 @@ pub const HELP: &Help = &[
     ),
     // For every command
     (
-        "The database file; `serve`, `user add` and `seed` create it where there is none",
-        "File database; `serve`, `user add`, dan `seed` membuatnya jika belum ada",
+        "The database file; `serve`, `user add`, `seed` and `import` create it where there is none",
+        "File database; `serve`, `user add`, `seed`, dan `import` membuatnya jika belum ada",
     ),
     (
         "The configuration file [default: /etc/chat/server.toml, if there is one]",
@@ -57,6 +57,14 @@ pub const HELP: &Help = &[
     (
         "Make the database of a backup, where there is none",
         "Buat database dari sebuah backup, di tempat yang masih kosong",
+    ),
+    (
+        "Write everything in the database, or of a user, as lines of JSON to standard output",
+        "Tulis seluruh isi database, atau milik satu user, sebagai baris JSON ke keluaran standar",
+    ),
+    (
+        "Take in what `export` wrote, or plain text, a message a line; also while the server runs",
+        "Masukkan yang ditulis `export`, atau teks biasa, satu pesan per baris; juga saat server berjalan",
     ),
     (
         "Check whether the database is sound, also while the server runs",
@@ -240,6 +248,30 @@ pub const HELP: &Help = &[
         "Do not compare the indexes with the tables, nor look at each message",
         "Jangan bandingkan indeks dengan tabel, dan jangan lihat setiap pesan",
     ),
+    (
+        "First make anew what can be told from the tables: indexes, views, and the floor of the ids. Nobody can send while an index is made",
+        "Lebih dulu buat ulang yang bisa diketahui dari tabel: indeks, view, dan batas bawah id. Selama indeks dibuat tidak ada yang bisa mengirim",
+    ),
+    // export, import
+    (
+        "Only what this user has sent or was sent, and who is named in it",
+        "Hanya yang dikirim atau diterima user ini, dan siapa saja yang disebut di dalamnya",
+    ),
+    ("Only messages from this id on", "Hanya pesan mulai dari id ini"),
+    (
+        "The hashes of passwords too; whoever has the file can then try to guess them",
+        "Hash kata sandi juga; siapa pun yang memegang file itu bisa mencoba menebaknya",
+    ),
+    (
+        "What `export` wrote, or plain text; `-` is standard input",
+        "Yang ditulis `export`, atau teks biasa; `-` adalah masukan standar",
+    ),
+    (
+        "The file is plain text: each line that is not empty is a message",
+        "File itu teks biasa: setiap baris yang tidak kosong adalah satu pesan",
+    ),
+    ("Who has sent the lines", "Pengirim baris-baris itu"),
+    ("Who the lines are for", "Penerima baris-baris itu"),
     // config
     (
         "Find what is wrong with the configuration, without touching the database",
@@ -508,16 +540,46 @@ Contoh:
   mv chat.sqlite chat.sqlite-wal aside/ && chat-server --db chat.sqlite restore backup.sqlite
 ",
     }
+    export_examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite export > everything.ndjson
+  chat-server --db chat.sqlite export --user alice | gzip > alice.ndjson.gz
+  chat-server --db chat.sqlite export | jq -r 'select(.type == \"message\").body'
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite export > semua.ndjson
+  chat-server --db chat.sqlite export --user alice | gzip > alice.ndjson.gz
+  chat-server --db chat.sqlite export | jq -r 'select(.type == \"message\").body'
+",
+    }
+    import_examples {
+        en: "\
+Examples:
+  chat-server --db new.sqlite import everything.ndjson
+  ssh old chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
+  chat-server --db chat.sqlite import --text --from build --to alice build.log
+",
+        id: "\
+Contoh:
+  chat-server --db baru.sqlite import semua.ndjson
+  ssh lama chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
+  chat-server --db chat.sqlite import --text --from build --to alice build.log
+",
+    }
     check_examples {
         en: "\
 Examples:
   chat-server --db chat.sqlite check && echo sound
   chat-server --db chat.sqlite check --json | jq -r '.findings[]'
+  chat-server --db chat.sqlite check --rebuild
 ",
         id: "\
 Contoh:
   chat-server --db chat.sqlite check && echo utuh
   chat-server --db chat.sqlite check --json | jq -r '.findings[]'
+  chat-server --db chat.sqlite check --rebuild
 ",
     }
 }

@@ -42,7 +42,7 @@ pub struct Arguments {
     /// Who you are there: this user's session is used, and kept apart from others.
     // An id of its own: some commands have a USER of another meaning.
     #[arg(id = "acting_user", long = "user", global = true, value_name = "USER")]
-    #[arg(env = "CHAT_USER", value_parser = parse_user)]
+    #[arg(env = "CHAT_USER", value_parser = parse_user, value_hint = ValueHint::Username)]
     pub user: Option<UserName>,
     /// The profile of the configuration file to use.
     #[arg(long, global = true, value_name = "NAME", env = "CHAT_PROFILE")]

@@ -21,8 +21,8 @@ pub use administration::{
     UserName, UserPasswdArguments, UserRenameArguments,
 };
 pub use storage::{
-    BackupArguments, CheckArguments, MessageArguments, MessageCommand, MessagePurgeArguments,
-    RestoreArguments,
+    BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
+    MessageCommand, MessagePurgeArguments, RestoreArguments,
 };
 
 use super::failure::Exit;
@@ -41,7 +41,7 @@ use crate::model::parse_duration;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; `serve`, `user add` and `seed` create it where there is none.
+    /// The database file; `serve`, `user add`, `seed` and `import` create it where there is none.
     #[arg(
         long,
         global = true,
@@ -95,6 +95,12 @@ pub enum Command {
     /// Make the database of a backup, where there is none.
     #[command(after_help = server_help::restore_examples())]
     Restore(RestoreArguments),
+    /// Write everything in the database, or of a user, as lines of JSON to standard output.
+    #[command(after_help = server_help::export_examples())]
+    Export(ExportArguments),
+    /// Take in what `export` wrote, or plain text, a message a line; also while the server runs.
+    #[command(after_help = server_help::import_examples())]
+    Import(ImportArguments),
     /// Check whether the database is sound, also while the server runs.
     #[command(after_help = server_help::check_examples())]
     Check(CheckArguments),

@@ -20,7 +20,7 @@ use super::settings::Resolved;
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::log::{Format, Log};
-use crate::model::{Timestamp, UserName};
+use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
@@ -55,7 +55,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     check(arguments)?;
     let mut running = Running::new(resolved, arguments, log);
     let limits = running.limits.clone();
-    let store = open::store(&resolved.arguments.db, limits.inbox_unread_max.clone(), Some(log))?;
+    let store = open::store(&resolved.arguments.db, &limits.inbox_unread_max, log)?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
@@ -67,7 +67,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
     let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
-    let administration = administer(&path, &service);
+    let administration = administer(&path, &service, &server);
     let monitor = metrics
         .map(|listener| monitor(listener, arguments, &service, &server, log))
         .transpose()
@@ -210,7 +210,6 @@ fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Opti
         hashers: 2,
         published_passwords_allowed: exposed(arguments).is_none()
             || arguments.allow_default_passwords,
-        serving_since: Some((Timestamp::now(), Instant::now())),
     }
 }
 
@@ -226,8 +225,8 @@ fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Option
 }
 
 /// Opens the admin socket. A server without one serves all the same.
-fn administer(database: &Path, service: &Arc<Service>) -> Option<Administration> {
-    Administration::start(database, service)
+fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
+    Administration::start(database, service, server.measures())
         .inspect_err(|error| {
             let path = socket::path(database);
             let path = path.display();

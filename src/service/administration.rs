@@ -2,6 +2,8 @@
 //! from a command that has opened the file itself.
 
 mod figures;
+mod import;
+mod purge;
 mod sessions;
 mod users;
 
@@ -25,6 +27,8 @@ impl Service {
             Request::MessagePurge { purge, after, dry_run } => {
                 self.purge_messages(purge, after, dry_run, asker);
             }
+            Request::Import { steps } => self.import(steps, asker),
+            Request::Rebuild { part } => self.rebuild(part, asker),
             Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
             Request::UserShow { name } => self.show_user(name, asker),
             Request::UserPasswd { name, password } => self.set_password(name, password, asker),
@@ -73,7 +77,7 @@ fn unknown_user(name: &UserName) -> Refusal {
 }
 
 /// What is said of a request that the store could not do.
-pub(super) fn failure(error: StoreError) -> Refusal {
+fn failure(error: StoreError) -> Refusal {
     let code = match error {
         StoreError::Busy => Code::Busy,
         StoreError::Full => Code::StorageFull,

@@ -80,10 +80,45 @@ pub struct RestoreArguments {
     pub keep_sessions: bool,
 }
 
+/// `export`
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Only what this user has sent or was sent, and who is named in it.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Only messages from this id on.
+    #[arg(long, value_name = "ID", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+    pub from_id: i64,
+    /// The hashes of passwords too; whoever has the file can then try to guess them.
+    #[arg(long)]
+    pub with_secrets: bool,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// What `export` wrote, or plain text; `-` is standard input.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The file is plain text: each line that is not empty is a message.
+    #[arg(long, requires = "from", requires = "to")]
+    pub text: bool,
+    /// Who has sent the lines.
+    #[arg(long, value_name = "NAME", requires = "text")]
+    pub from: Option<String>,
+    /// Who the lines are for.
+    #[arg(long, value_name = "NAME", requires = "text")]
+    pub to: Option<String>,
+}
+
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
     /// Do not compare the indexes with the tables, nor look at each message.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rebuild")]
     pub quick: bool,
+    /// First make anew what can be told from the tables: indexes, views, and the floor of the ids.
+    /// Nobody can send while an index is made.
+    #[arg(long)]
+    pub rebuild: bool,
 }
