@@ -54,9 +54,13 @@ macro_rules! texts {
 pub mod client;
 pub mod client_help;
 pub mod command_line;
+pub mod configuration;
 pub mod prompt;
 pub mod refusal;
+pub mod serve;
+pub mod server;
 pub mod server_help;
+pub mod shared;
 pub mod shared_help;
 pub mod time;
 
@@ -181,15 +185,24 @@ mod tests {
         "command",
         "command_with_unread",
         "trace_classic",
+        "title_user",
+        "file",
+        "log",
+        "server",
     ];
 
     fn all() -> impl Iterator<Item = &'static Text> {
         [
             client::TEXTS,
             client_help::TEXTS,
+            configuration::TEXTS,
             command_line::TEXTS,
+            shared::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            serve::TEXTS,
+            server::TEXTS,
+            server_help::TEXTS,
             shared_help::TEXTS,
             time::TEXTS,
         ]

@@ -9,6 +9,7 @@
 //!
 //! The library serves the two binaries; it has no stable interface of its own.
 
+pub mod adjustable;
 pub mod admin;
 pub mod catalogue;
 pub mod client;
@@ -26,4 +27,5 @@ pub mod service;
 pub mod store;
 pub mod terminal;
 pub mod tls;
+pub mod transfer;
 pub mod unix;

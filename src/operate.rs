@@ -11,13 +11,16 @@ mod completions;
 mod config;
 mod confirm;
 mod door;
+mod export;
 pub mod failure;
 mod healthcheck;
+mod import;
 mod listen;
 mod message;
 mod open;
 mod output;
 mod progress;
+mod reload;
 mod restore;
 mod seed;
 mod serve;
@@ -76,6 +79,8 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Message(message)) => message::run(db, &message.command, output()),
         Some(Command::Backup(backup)) => backup::run(db, backup, output()),
         Some(Command::Restore(restore)) => restore::run(db, restore, output()),
+        Some(Command::Export(export)) => export::run(db, export),
+        Some(Command::Import(import)) => import::run(db, import, output()),
         Some(Command::Check(check)) => check::run(db, check, output()),
         Some(Command::User(user)) => user::run(db, &user.command, output()),
         Some(Command::Session(session)) => session::run(db, &session.command, output()),

@@ -1,9 +1,14 @@
 //! The admin socket: where it lies, and whose it is.
 
+use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
 
 use crate::unix;
 
@@ -43,10 +48,20 @@ pub fn remove(database: &Path) -> io::Result<()> {
 /// process that is stopped accepts nobody, and the system keeps only so many.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says; or that whoever listens is neither this user, nor root, nor whom the
+/// database belongs to: in a folder that anybody may write to, anybody may put a socket.
 pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
     match unix::connect(&path(database), wait) {
-        Ok(stream) => Ok(Some(stream)),
+        Ok(stream) => {
+            let server = socket_peercred(&stream)?.uid;
+            let owner = fs::metadata(database).ok().map(|file| file.uid());
+            if server.is_root() || server == geteuid() || owner == Some(server.as_raw()) {
+                return Ok(Some(stream));
+            }
+            let uid = server.as_raw();
+            let message = format!("user {uid} listens there, to whom the database does not belong");
+            Err(io::Error::new(ErrorKind::PermissionDenied, message))
+        }
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
             _ => Err(error),

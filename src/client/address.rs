@@ -62,6 +62,11 @@ pub enum InvalidAddress {
 }
 
 impl ServerAddress {
+    /// This machine, at the server's own port: where it listens unless it is told otherwise.
+    pub fn local() -> Self {
+        Self::Plain(Host { name: "127.0.0.1".to_owned(), port: PLAIN_PORT })
+    }
+
     /// A name for files that belong to this server: different for every address, without any
     /// character that means something to a file system or a shell.
     pub fn file_stem(&self) -> String {

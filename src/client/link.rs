@@ -9,6 +9,8 @@ use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError};
 use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, Refused};
+use super::session::Account;
+use crate::model::UserName;
 use crate::protocol::command::{Action, Request};
 use crate::protocol::reply::Answer;
 
@@ -16,6 +18,7 @@ use crate::protocol::reply::Answer;
 #[derive(Debug)]
 pub struct Link {
     dialer: Dialer,
+    account: Account,
     timeout: Duration,
     connection: Option<Connection>,
 }
@@ -23,12 +26,24 @@ pub struct Link {
 impl Link {
     /// Will ask the server that `dialer` connects to, and wait `timeout` for each answer.
     pub fn new(dialer: Dialer, timeout: Duration) -> Self {
-        Self { dialer, timeout, connection: None }
+        let account = Account { server: dialer.address().clone(), user: None };
+        Self { dialer, account, timeout, connection: None }
     }
 
     /// What connects to the server.
     pub fn dialer(&self) -> &Dialer {
         &self.dialer
+    }
+
+    /// As this user, where one is meant: the session that is used is that user's.
+    pub fn acting_as(mut self, user: Option<UserName>) -> Self {
+        self.account.user = user;
+        self
+    }
+
+    /// Whose session on which server is used.
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Where the server is.

@@ -109,14 +109,6 @@ pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity
     Ok(Some(Arc::new(identity)))
 }
 
-/// Reads them again. What cannot be used is logged, and what was read before stays in use.
-pub(super) fn reload(identity: &Identity) {
-    match identity.reload() {
-        Ok(shown) => tell(&shown),
-        Err(error) => tracing::error!(%error, "the certificate is not replaced"),
-    }
-}
-
 /// Logs what is shown to whoever connects, and whether it will be believed.
 fn tell(shown: &Shown) {
     let (fingerprint, names) = (shown.fingerprint, shown.facts.names.join(","));

@@ -15,6 +15,7 @@ use super::user;
 use crate::admin::answer::Answer;
 use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::model::{MessageId, Timestamp};
 
 /// How often it is tried to empty the log, should somebody be reading it, and the pause between.
@@ -59,12 +60,15 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
         unread_too: arguments.unread_too,
     };
     let mut door = Door::open(db, Missing::Refuse)?;
-    let mut progress = Progress::new("purging");
+    let mut progress = Progress::new(server::purging());
     let mut on_progress = |messages: usize| progress.at(messages as u64, None);
     let purged = if arguments.dry_run {
         step_through(&mut door, &purge, true, &mut on_progress)?
     } else {
-        purge_all(&mut door, &purge, arguments.compact, &mut on_progress)?
+        let mut purged = step_through(&mut door, &purge, false, &mut on_progress)?;
+        // Also where nothing was found: an earlier run may have been broken off.
+        purge_remains(&mut door, arguments.compact, &mut purged)?;
+        purged
     };
     drop(progress);
     if output.is_json {
@@ -76,11 +80,14 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
             "compacted": purged.compacted,
         }))?;
     } else {
-        let done = if arguments.dry_run { "would be purged" } else { "purged" };
-        output.line(&format!("{} messages {done}", purged.messages))?;
+        output.line(&if arguments.dry_run {
+            server::messages_would_be_purged(purged.messages)
+        } else {
+            server::messages_purged(purged.messages)
+        })?;
         if purged.unread > 0 {
             let unread = purged.unread;
-            output.line(&format!("{unread} more are still to be read, and stay (--unread-too)"))?;
+            output.line(&server::unread_stay(unread))?;
         }
         if !arguments.dry_run && purged.messages > 0 {
             tell_of_remains(&purged, &mut output)?;
@@ -90,37 +97,20 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
 }
 
 /// Says where something of the messages may still stand.
-fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
     if !purged.log_emptied {
-        output.line(
-            "somebody is reading the log, which still has them; it is emptied when that has ended and no message has come for ten seconds, or when the server stops",
-        )?;
+        output.line(server::log_still_read())?;
     }
     if !purged.compacted {
         let megabytes = purged.bytes / 1_000_000;
-        output.line(&format!(
-            "a few may still show in unused parts of the file; --compact writes its {megabytes} MB anew, and nobody can send meanwhile",
-        ))?;
+        output.line(&server::not_compacted(megabytes))?;
     }
     Ok(())
 }
 
-/// Deletes all that fits, a step at a time, and then what remains of it: from the log, and from the
-/// unused parts of a file that is short, or with `compact`. `on_progress` is told how many messages
-/// are gone.
-pub(super) fn purge_all(
-    door: &mut Door,
-    purge: &Purge,
-    compact: bool,
-    on_progress: &mut dyn FnMut(usize),
-) -> Result<Purged, Failure> {
-    let mut purged = step_through(door, purge, false, on_progress)?;
-    // Also where nothing was found: an earlier run may have been broken off.
-    purge_remains(door, compact, &mut purged)?;
-    Ok(purged)
-}
-
-fn step_through(
+/// Deletes all that fits, a step at a time; or, as a `dry_run`, only counts it. `on_progress` is told
+/// how many messages that is. Their bytes are still there: see [`purge_remains`].
+pub(super) fn step_through(
     door: &mut Door,
     purge: &Purge,
     dry_run: bool,
@@ -145,7 +135,13 @@ fn step_through(
     }
 }
 
-fn purge_remains(door: &mut Door, compact: bool, purged: &mut Purged) -> Result<(), Failure> {
+/// Removes what remains of all that was deleted: from the log, and from the unused parts of a file
+/// that is short, or with `compact`.
+pub(super) fn purge_remains(
+    door: &mut Door,
+    compact: bool,
+    purged: &mut Purged,
+) -> Result<(), Failure> {
     let mut compact = if compact { Compact::Yes } else { Compact::IfShort };
     for attempt in 0..EMPTY_LOG_TRIES {
         if attempt > 0 {

@@ -14,11 +14,14 @@ use signal_hook::iterator::Signals;
 
 use super::arguments::{LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
+use super::reload::{Limits, Running};
 use super::settings::Resolved;
 use super::{listen, open};
+use crate::adjustable::Adjustable;
 use crate::admin::socket;
+use crate::catalogue::serve as texts;
 use crate::log::{Format, Log};
-use crate::model::{Timestamp, UserName};
+use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
@@ -41,17 +44,19 @@ pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(),
         LogFormat::Json => Format::Json,
     };
     let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
-    let served = serve(&resolved.arguments.db, arguments, &log);
+    let served = serve(resolved, arguments, &log);
     log.close();
     served
 }
 
-fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
+fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Internal, texts::no_signals(error)))?;
     let identity = check(arguments)?;
-    let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
+    let mut running = Running::new(resolved, arguments, identity.clone(), log);
+    let limits = running.limits.clone();
+    let store = open::store(&resolved.arguments.db, &limits.inbox_unread_max, log)?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
@@ -61,17 +66,17 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     let metrics = metrics.inspect_err(|_| store.close())?;
     let listeners = prepare(arguments, identity.as_ref(), &store).inspect_err(|_| store.close())?;
     let path = store.path().to_owned();
-    let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
-    let options = server_options(arguments);
+    let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
+    let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
-    let administration = administer(&path, &service);
+    let administration = administer(&path, &service, &server);
     let monitor = metrics
         .map(|listener| monitor(listener, arguments, &service, &server, log))
         .transpose()
         .map_err(no_threads)?;
     let metrics = monitor.as_ref().map(Monitor::address);
     announce(server.places(), metrics, arguments.ready_file.as_deref())?;
-    wait_for_stop(signals, identity, &service, arguments.session_idle)?;
+    wait_for_stop(signals, &service, || running.reload(resolved), &limits.session_idle)?;
     monitor.iter().for_each(Monitor::note_stop);
     let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
@@ -112,22 +117,18 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
         return Ok(());
     }
     let most = limit.maximum.unwrap_or(0).saturating_sub(OTHER_DESCRIPTORS);
-    let raise = format!("raise the limit (ulimit -Hn {needed})");
-    Err(Failure::new(
-        Exit::Configuration,
-        format!("{connections_max} connections need {needed} file descriptors, and the system does not allow so many"),
-    )
-    .hint(if most > 0 { format!("give --connections-max {most}, or {raise}") } else { raise }))
+    let raise = texts::raise_limit(needed);
+    Err(Failure::new(Exit::Configuration, texts::too_few_descriptors(connections_max, needed))
+        .hint(if most > 0 { texts::fewer_connections_or(most, raise) } else { raise }))
 }
 
 fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
     let addresses = arguments.metrics.iter().flat_map(|listen| &listen.addresses);
     match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
-        Some(address) if !arguments.allow_remote_metrics => Err(Failure::new(
-            Exit::Configuration,
-            format!("{address} can be reached from other machines, and whoever reaches it could read the metrics"),
-        )
-        .hint("give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted")),
+        Some(address) if !arguments.allow_remote_metrics => {
+            Err(Failure::new(Exit::Configuration, texts::metrics_exposed(address))
+                .hint(texts::allow_remote_metrics()))
+        }
         _ => Ok(()),
     }
 }
@@ -160,42 +161,35 @@ fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failu
         return Ok(());
     }
     let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
-    Err(Failure::new(
-        Exit::Configuration,
-        format!(
-            "{address} can be reached from other machines, and everybody knows the password of {}",
-            names.join(", ")
-        ),
-    )
-    .hint("begin with --no-seed and users of your own, or give --allow-default-passwords"))
+    Err(Failure::new(Exit::Configuration, texts::passwords_known(address, names.join(", ")))
+        .hint(texts::allow_default_passwords()))
 }
 
-fn service_options(arguments: &ServeArguments) -> service::Options {
+fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Options {
     service::Options {
-        session_idle: arguments.session_idle,
-        session_lifetime: arguments.session_lifetime,
+        session_idle: limits.session_idle.clone(),
+        session_lifetime: limits.session_lifetime.clone(),
         sessions_per_user: SESSIONS_PER_USER_MAX,
         hashers: 2,
         published_passwords_allowed: listen::exposed(arguments).is_none()
             || arguments.allow_default_passwords,
-        serving_since: Some((Timestamp::now(), Instant::now())),
     }
 }
 
-fn server_options(arguments: &ServeArguments) -> server::Options {
+fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Options {
     let processors = thread::available_parallelism().map_or(2, usize::from).max(2);
     server::Options {
         workers: arguments.workers.map_or(processors, usize::from),
-        connections_max: arguments.connections_max as usize,
-        connections_per_address_max: arguments.connections_per_address_max as usize,
-        heartbeat: arguments.heartbeat,
-        slow_request: arguments.slow_request,
+        connections_max: limits.connections_max.clone(),
+        connections_per_address_max: limits.connections_per_address_max.clone(),
+        heartbeat: limits.heartbeat.clone(),
+        slow_request: limits.slow_request.clone(),
     }
 }
 
 /// Opens the admin socket. A server without one serves all the same.
-fn administer(database: &Path, service: &Arc<Service>) -> Option<Administration> {
-    Administration::start(database, service)
+fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
+    Administration::start(database, service, server.measures())
         .inspect_err(|error| {
             let path = socket::path(database);
             let path = path.display();
@@ -245,31 +239,23 @@ fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).map_err(|error| {
-        Failure::new(Exit::Io, format!("cannot write the ready file {}: {error}", path.display()))
+        Failure::new(Exit::Io, texts::ready_file_not_written(path.display(), error))
     })
 }
 
-/// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends
-/// the process at once.
+/// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile, and reloading at SIGHUP. From then
+/// on a second one ends the process at once.
 fn wait_for_stop(
     mut signals: Signals,
-    identity: Option<Arc<Identity>>,
     service: &Arc<Service>,
-    session_idle: Duration,
+    mut reload: impl FnMut(),
+    session_idle: &Adjustable<Duration>,
 ) -> Result<(), Failure> {
-    let sweep_interval = (session_idle / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
     let (sender, receiver) = mpsc::channel();
     let listen = move || {
         let mut stops = 0;
         for signal in signals.forever() {
-            if signal == SIGHUP {
-                match &identity {
-                    Some(identity) => listen::reload(identity),
-                    None => tracing::info!("SIGHUP: there is nothing to read again"),
-                }
-                continue;
-            }
-            stops += 1;
+            stops += usize::from(signal != SIGHUP);
             if stops > 1 {
                 std::process::exit(128 + signal);
             }
@@ -278,7 +264,9 @@ fn wait_for_stop(
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(no_threads)?;
     loop {
-        match receiver.recv_timeout(sweep_interval) {
+        let interval = (session_idle.get() / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
+        match receiver.recv_timeout(interval) {
+            Ok(SIGHUP) => reload(),
             Ok(signal) => {
                 tracing::info!(signal, "stopping");
                 return Ok(());
@@ -290,5 +278,5 @@ fn wait_for_stop(
 }
 
 fn no_threads(error: io::Error) -> Failure {
-    Failure::new(Exit::Internal, format!("cannot start: {error}"))
+    Failure::new(Exit::Internal, texts::cannot_start(error))
 }

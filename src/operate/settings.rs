@@ -6,8 +6,8 @@
 use std::any::TypeId;
 use std::error::Error;
 use std::ffi::OsString;
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::{fmt, iter};
 
 use clap::builder::OsStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -15,6 +15,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 
 use super::arguments::{self as operate, Arguments, ConfigCommand, ServeArguments};
+use crate::catalogue::{command_line, configuration as texts, serve, server_help};
+use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 
 /// The file that is read where none is named, if there is one.
@@ -55,6 +57,15 @@ impl Resolved {
         Ok(Self { arguments, settings, file, words: words.to_vec() })
     }
 
+    /// How to serve, where that is what is to be done.
+    pub fn serve(&self) -> Option<&ServeArguments> {
+        match &self.arguments.command {
+            None => Some(&self.arguments.serve),
+            Some(operate::Command::Serve(serve)) => Some(serve),
+            Some(_) => None,
+        }
+    }
+
     /// The same command line, with what the configuration file says by now.
     ///
     /// # Errors
@@ -89,8 +100,8 @@ fn file(typed: &Arguments) -> Result<(Option<PathBuf>, FileSettings), Unresolved
         (None, Some(_)) => Err(Unresolved::File(vec![Problem {
             path: path.to_owned(),
             line: None,
-            what: "there is no such configuration file".to_owned(),
-            hint: Some("`chat-server config example` prints one to begin with".to_owned()),
+            what: serve::no_configuration_file().to_owned(),
+            hint: Some(serve::example_to_begin_with().to_owned()),
         }])),
     }
 }
@@ -103,35 +114,6 @@ pub struct Definition {
     pub key: String,
     /// What it has to be there.
     pub kind: Kind,
-}
-
-/// What something is set to, and where that comes from.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// What it is called in the file.
-    pub key: String,
-    /// What it is set to; nothing where it is not set, and has no default.
-    pub value: Option<Value>,
-    /// Where that comes from.
-    pub source: Source,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The command line: this option.
-    Flag(String),
-    /// The environment: this variable.
-    Environment(String),
-    /// The configuration file, at this line.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Where in it.
-        line: usize,
-    },
-    /// Nothing was said.
-    Default,
 }
 
 /// What a configuration file sets: every key is known, and every value is accepted.
@@ -164,7 +146,7 @@ pub fn read(path: &Path) -> Result<Option<FileSettings>, Vec<Problem>> {
     for table in &document.root.tables {
         let known = keys.contains(&table.name.as_str());
         problems.push(if known {
-            document.problem(table.line, format!("{} is no table", table.name))
+            document.problem(table.line, serve::no_table(&table.name))
         } else {
             document.unknown(table.line, &table.name, &keys)
         });
@@ -247,7 +229,8 @@ impl Definition {
 
     /// What it is for, as `--help` has it.
     pub fn help(&self) -> String {
-        self.argument.get_help().map(ToString::to_string).unwrap_or_default()
+        let help = self.argument.get_help().map(ToString::to_string).unwrap_or_default();
+        command_line::help_in_language(&help, server_help::HELP).to_owned()
     }
 
     /// The option of the command line.
@@ -280,7 +263,7 @@ impl Definition {
     /// Whether the value is accepted: by its kind, and by the parser of the option itself.
     fn check(&self, value: &Value) -> Result<(), String> {
         let words = self.kind.words(value);
-        let words = words.ok_or_else(|| format!("it has to be {}", self.kind.described()))?;
+        let words = words.ok_or_else(|| texts::has_to_be(self.kind.described()))?;
         if self.kind == Kind::Switch {
             return Ok(());
         }
@@ -304,17 +287,17 @@ impl Definition {
     }
 
     fn hint(&self) -> String {
-        format!("{} is: {}", self.key, self.help())
+        serve::setting_is(&self.key, self.help())
     }
 
     fn source(&self, source: Option<ValueSource>, file: &FileSettings) -> Source {
         match source {
-            Some(ValueSource::CommandLine) => Source::Flag(self.option()),
+            Some(ValueSource::CommandLine) => Source::Option(self.option()),
             Some(ValueSource::EnvVariable) => {
                 Source::Environment(self.variable().unwrap_or_default())
             }
             _ => match file.line(&self.key) {
-                Some(line) => Source::File { path: file.path.clone(), line },
+                Some(line) => Source::File { path: file.path.clone(), line, profile: None },
                 None => Source::Default,
             },
         }
@@ -341,22 +324,10 @@ fn reason(error: &clap::Error) -> String {
     }
     match (error.kind(), error.get(ContextKind::ValidValue)) {
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
-            format!("it has to be one of {}", valid.join(", "))
+            texts::has_to_be_one_of(valid.join(", "))
         }
-        (ErrorKind::InvalidValue, _) => "it cannot be empty".to_owned(),
+        (ErrorKind::InvalidValue, _) => serve::cannot_be_empty().to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
-    }
-}
-
-/// For people.
-impl fmt::Display for Source {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(option) => formatter.write_str(option),
-            Self::Environment(variable) => formatter.write_str(variable),
-            Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
-            Self::Default => formatter.write_str("default"),
-        }
     }
 }
 

@@ -20,8 +20,6 @@ const OTHERS_OF_ROOT: u32 = 0o037;
 
 /// A certificate and its key, which can be replaced while the server runs.
 pub struct Identity {
-    certificate: PathBuf,
-    key: PathBuf,
     /// For those who connect from now on.
     config: Mutex<Arc<ServerConfig>>,
 }
@@ -76,19 +74,13 @@ impl Identity {
     /// Why they cannot be used.
     pub fn load(certificate: &Path, key: &Path) -> Result<(Self, Shown), IdentityError> {
         let (config, shown) = read(certificate, key)?;
-        let (certificate, key) = (certificate.to_owned(), key.to_owned());
-        Ok((Self { certificate, key, config: Mutex::new(config) }, shown))
+        Ok((Self { config: Mutex::new(config) }, shown))
     }
 
-    /// Reads the files again, for those who connect from now on; connections that are open, or opening,
-    /// stay what they are.
-    ///
-    /// # Errors
-    /// Why what is in the files cannot be used: what was read before stays in use then.
-    pub fn reload(&self) -> Result<Shown, IdentityError> {
-        let (config, shown) = read(&self.certificate, &self.key)?;
-        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
-        Ok(shown)
+    /// Shows what `other` shows, to those who connect from now on; connections that are open, or
+    /// opening, stay what they are.
+    pub fn become_as(&self, other: &Self) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = other.config();
     }
 
     /// What a connection that begins now is encrypted with.
