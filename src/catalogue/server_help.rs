@@ -73,8 +73,20 @@ pub const HELP: &Help = &[
     ("Show and check what the server is set to", "Tampilkan dan periksa pengaturan server"),
     // serve
     (
-        "Where to listen; can be given several times. Port 0 lets the system choose",
-        "Alamat yang didengarkan; bisa diberikan beberapa kali. Port 0 berarti sistem yang memilih",
+        "Where to listen: ADDR:PORT, tls:ADDR:PORT or unix:PATH; can be given several times. Port 0 lets the system choose",
+        "Alamat yang didengarkan: ADDR:PORT, tls:ADDR:PORT atau unix:PATH; bisa diberikan beberapa kali. Port 0 berarti sistem yang memilih",
+    ),
+    (
+        "The certificate to show where TLS is spoken (PEM, its own first, then those that lead to an authority). SIGHUP reads it again",
+        "Sertifikat yang ditunjukkan di tempat TLS dipakai (PEM, miliknya sendiri dulu, lalu yang menuju ke otoritas). SIGHUP membacanya lagi",
+    ),
+    (
+        "The key of the certificate (PEM), which nobody else may read",
+        "Kunci sertifikat itu (PEM), yang tidak boleh dibaca orang lain",
+    ),
+    (
+        "Who may connect to unix:PATH, as chmod has it",
+        "Siapa yang boleh menyambung ke unix:PATH, seperti pada chmod",
     ),
     (
         "Write the bound addresses to this file, a line each, once connections are accepted",
@@ -297,6 +309,8 @@ texts! {
 Examples:
   chat-server --db chat.sqlite                    serve this machine on port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  chat-server --listen 127.0.0.1:8889 --listen tls:0.0.0.0:8890 \\
+      --tls-cert server.crt --tls-key server.key  other machines too, with TLS
   chat-server --db chat.sqlite user add alice     add a user, also while it runs
   sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
 ",
@@ -304,6 +318,8 @@ Examples:
 Contoh:
   chat-server --db chat.sqlite                    layani mesin ini di port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  chat-server --listen 127.0.0.1:8889 --listen tls:0.0.0.0:8890 \\
+      --tls-cert server.crt --tls-key server.key  mesin lain juga, dengan TLS
   chat-server --db chat.sqlite user add alice     tambah user, juga saat berjalan
   sqlite3 chat.sqlite 'select * from v1_messages' lihat isinya saat berjalan
 ",

@@ -37,8 +37,8 @@ pub struct Arguments {
     /// Without a command: the prompt, or the seed's session if standard input is no terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Where the server listens [default: 127.0.0.1:8889].
-    #[arg(long, global = true, value_name = "HOST:PORT", env = "CHAT_SERVER")]
+    /// Where the server listens: HOST:PORT, chats://HOST[:PORT] or unix:/PATH [default: 127.0.0.1:8889].
+    #[arg(long, global = true, value_name = "ADDRESS", env = "CHAT_SERVER")]
     pub server: Option<ServerAddress>,
     /// For chats://: trust what the authority in this PEM file has signed, instead of the system's.
     #[arg(long, global = true, value_name = "FILE", env = "CHAT_TLS_CA")]

@@ -177,11 +177,13 @@ fn code(error: LineError) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::dial::Dialer;
     use std::time::Duration;
 
     /// A session with a server that nobody is to call.
     fn offline(input: &[u8]) -> String {
-        let link = Link::new("192.0.2.1:9".parse().unwrap(), Duration::from_millis(1));
+        let link =
+            Link::new(Dialer::new("192.0.2.1:9".parse().unwrap(), None), Duration::from_millis(1));
         let mut out = Vec::new();
         Session::new(link, false, false).run(input, &mut out).unwrap();
         String::from_utf8(out).unwrap().strip_prefix(prompt::banner()).unwrap().to_owned()
