@@ -206,8 +206,11 @@ fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Option<SocketAddr
     let mut next_address = || {
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line when it accepts");
-        let word = line.trim_end().rsplit(' ').next().unwrap_or_default();
-        let address = word.trim_start_matches("http://").trim_end_matches('/').parse().ok();
+        // The last one: a socket in the file system has none.
+        let address = line.trim_end().rsplit(' ').find_map(|word| {
+            let word = word.trim_start_matches("http://").trim_start_matches("tls:");
+            word.trim_end_matches('/').parse().ok()
+        });
         address.unwrap_or_else(|| panic!("no address in {line:?}"))
     };
     let address = next_address();
@@ -217,8 +220,8 @@ fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Option<SocketAddr
 }
 
 /// A connection that speaks bytes.
-pub struct Wire {
-    stream: TcpStream,
+pub struct Wire<S = TcpStream> {
+    stream: S,
     received: Vec<u8>,
 }
 
@@ -232,14 +235,26 @@ impl Wire {
         Self::over(stream)
     }
 
+    /// Sends nothing more; the server may still answer.
+    pub fn end(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("half-close");
+    }
+}
+
+impl<S: Read + Write> Wire<S> {
     /// Over a connection that there is.
-    pub fn over(stream: TcpStream) -> Self {
+    pub fn over(stream: S) -> Self {
         Self { stream, received: Vec::new() }
     }
 
     /// The socket itself.
-    pub fn stream(&self) -> &TcpStream {
+    pub fn stream(&self) -> &S {
         &self.stream
+    }
+
+    /// The socket itself.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     /// What was received behind the last reply.
@@ -250,11 +265,6 @@ impl Wire {
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
-    }
-
-    /// Sends nothing more; the server may still answer.
-    pub fn end(&mut self) {
-        self.stream.shutdown(Shutdown::Write).expect("half-close");
     }
 
     /// The bytes of the next reply, with the `\r\n\r\n` that ends it.
