@@ -1,10 +1,10 @@
 //! What a certificate says: who it is for and from when to when; its fingerprint; and how
 //! certificates and keys are read from files. Whether one is to be trusted is not decided here.
 
+use core::net::IpAddr;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 

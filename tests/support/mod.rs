@@ -137,7 +137,12 @@ impl Server {
 
     /// Starts it again on the same database, at the address it had, after it has ended.
     pub fn start_again_at_its_address(&mut self) {
-        let listen = ["--listen".to_owned(), self.address.to_string()];
+        self.start_again_listening(&self.address.to_string());
+    }
+
+    /// Starts it again on the same database, listening there too, after it has ended.
+    pub fn start_again_listening(&mut self, listen: &str) {
+        let listen = ["--listen".to_owned(), listen.to_owned()];
         let options: Vec<String> = self.options.iter().cloned().chain(listen).collect();
         (self.child, self.address, self.monitor) = spawn(&self.database(), &options);
     }

@@ -121,9 +121,7 @@ impl Files {
         options.extend(["--tls-cert", as_str(&self.certificate), "--tls-key", as_str(&self.key)]);
         options.extend(more);
         let server = Server::start_with(&options);
-        let places = fs::read_to_string(&path).expect("a ready file");
-        let plain = places.lines().next().and_then(|line| line.parse().ok()).expect("an address");
-        TlsServer { tls: server.address(), plain, server, ready }
+        TlsServer { tls: server.address(), plain: first(&path), server, ready }
     }
 }
 
@@ -133,6 +131,20 @@ pub struct TlsServer {
     pub plain: SocketAddr,
     pub tls: SocketAddr,
     ready: TempDir,
+}
+
+impl TlsServer {
+    /// Starts it again on the same database, at the same TLS port, after it has ended.
+    pub fn start_again(&mut self) {
+        self.server.start_again_listening(&format!("tls:{}", self.tls));
+        self.plain = first(&self.ready.path().join("ready"));
+    }
+}
+
+/// The first address of a ready file.
+fn first(ready: &Path) -> SocketAddr {
+    let places = fs::read_to_string(ready).expect("a ready file");
+    places.lines().next().and_then(|line| line.parse().ok()).expect("an address")
 }
 
 /// What is encrypted over a socket.
