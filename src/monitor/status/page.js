@@ -52,14 +52,14 @@ const worded = (name) => name.replaceAll("_", " ");
 // The tiles.
 const FIGURES = [
   ["Messages", rate, (s) => last(s.history.messages_per_second), (s) => `${count(s.messages_stored)} since the start`],
-  ["Sending, 99 in 100 within", time, (s) => last(s.history.send_p99_seconds), (s) => halves(s.history.send_p50_seconds)],
-  ["Commit, 99 in 100 within", time, (s) => last(s.history.commit_p99_seconds), (s) => `${write(rate, last(s.history.commits_per_second))} commits`],
+  ["Send time, p99", time, (s) => last(s.history.send_p99_seconds), (s) => halves(s.history.send_p50_seconds)],
+  ["Commit, p99", time, (s) => last(s.history.commit_p99_seconds), (s) => `${write(rate, last(s.history.commits_per_second))} commits`],
   ["Connections", plain, (s) => sum(s.connections), (s) => `${plural(s.watchers, "watcher")}`],
   ["Users", plain, (s) => s.users, (s) => plural(s.sessions, "session")],
   ["Disk left", bytes, (s) => s.storage.available_bytes, (s) => `database ${write(bytes, s.storage.database_bytes)}`],
 ];
 const sum = (list) => list.reduce((total, { count }) => total + count, 0);
-const halves = (values) => (last(values) === null ? "nothing is being sent" : `half within ${write(time, last(values))}`);
+const halves = (values) => (last(values) === null ? "nothing is being sent" : `p50 ${write(time, last(values))}`);
 
 function makeFigure([title, format, value, more]) {
   const number = element("span"), unit = element("small"), below = element("p", { className: "more" });
@@ -78,8 +78,8 @@ function makeFigure([title, format, value, more]) {
 // The plots.
 const PLOTS = [
   ["Messages stored", rate, [["messages", "messages_per_second"]]],
-  ["Time to send", time, [["half", "send_p50_seconds"], ["99 in 100", "send_p99_seconds"]]],
-  ["Commit: log written and on the disk", time, [["half", "commit_p50_seconds"], ["99 in 100", "commit_p99_seconds"]]],
+  ["Time to send", time, [["p50", "send_p50_seconds"], ["p99", "send_p99_seconds"]]],
+  ["Commit to the disk", time, [["p50", "commit_p50_seconds"], ["p99", "commit_p99_seconds"]]],
   ["Connections", plain, [["connections", "connections"], ["watchers", "watchers"]]],
   ["Requests", rate, [["all", "requests_per_second"], ["refused", "refusals_per_second"]]],
   ["Waiting for the writer", plain, [["writes", "write_queue"]]],
@@ -125,7 +125,7 @@ function makePlot([title, format, lines, aside]) {
     for (const part of [0, 0.5, 1]) {
       const at = Math.round(y(end * part)) + 0.5;
       drawing.append(shape("line", { class: "rule", x1: left, x2: right, y1: at, y2: at }));
-      drawing.append(shape("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, write(format, end * part)));
+      drawing.append(shape("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, part ? write(format, end * part) : "0"));
     }
     const minutes = (spaces * status.interval_seconds) / 60;
     for (const [text, at, anchor] of [[`${digits(minutes, 0)} min ago`, left, "start"], ["now", right, "end"]]) {
@@ -195,13 +195,13 @@ function makePlot([title, format, lines, aside]) {
 
 // The tables.
 const TABLES = [
-  ["Requests since the start", ["verb", "done", "refused", "half", "99 in 100"], (s) => s.requests
+  ["Requests since the start", ["verb", "done", "refused", "p50", "p99"], (s) => s.requests
     .filter(({ ok, refused }) => ok + refused > 0)
     .map((it) => [it.verb, count(it.ok), count(it.refused), write(time, it.p50_seconds), write(time, it.p99_seconds)])],
-  ["Connections", ["", "now"], (s) => [
+  ["Connections now", ["", ""], (s) => [
     ...s.connections.map(({ name, count: number }) => [name, count(number)]),
     ["taken in since the start", count(s.connections_opened)], ["turned away", count(s.connections_refused)]]],
-  ["Why connections ended", ["", "since the start"], (s) => s.connections_closed
+  ["Why connections ended", ["", ""], (s) => s.connections_closed
     .filter(({ count }) => count > 0).map(({ name, count: number }) => [worded(name), count(number)])],
   ["Queues", ["", "waiting", "room for"], (s) => s.queues.map(({ name, length, capacity }) => [name, count(length), count(capacity)])],
   ["Storage", ["", ""], (s) => [
@@ -219,7 +219,7 @@ function makeTable([title, heads, rows]) {
   const named = heads.some((head, index) => index && head);
   const head = element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col", textContent: text }))));
   find("tables").append(element("div", { className: "card" }, element("h2", { textContent: title }),
-    element("table", {}, element("caption", { textContent: title, hidden: true }), ...(named ? [head] : []), body)));
+    element("table", { ariaLabel: title }, ...(named ? [head] : []), body)));
   return (status) => {
     const found = rows(status).map(([name, ...cells]) => element("tr", {},
       element("th", { scope: "row", textContent: name }), ...cells.map((text) => element("td", { textContent: text }))));
