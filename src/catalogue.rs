@@ -54,6 +54,7 @@ macro_rules! texts {
 pub mod client;
 pub mod client_help;
 pub mod command_line;
+pub mod configuration;
 pub mod prompt;
 pub mod refusal;
 pub mod server_help;
@@ -187,9 +188,11 @@ mod tests {
         [
             client::TEXTS,
             client_help::TEXTS,
+            configuration::TEXTS,
             command_line::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            server_help::TEXTS,
             shared_help::TEXTS,
             time::TEXTS,
         ]

@@ -20,6 +20,7 @@ pub mod password;
 pub mod prompt;
 pub mod render;
 pub mod session;
+pub mod settings;
 pub mod state_folder;
 pub mod stream;
 pub mod verbs;
@@ -29,10 +30,12 @@ use std::io::{self, BufWriter, Write};
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Command, TIMEOUT_DEFAULT};
+use arguments::{Arguments, Command, ConfigCommand};
 use exit::Exit;
 use failure::Failure;
 use link::Link;
+use render::View;
+use settings::Settings;
 
 use crate::catalogue::{self, Language, command_line};
 
@@ -55,7 +58,12 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let is_json = arguments.json;
     // Not line by line: an inbox has many.
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = dispatch(arguments, &mut out).and_then(|exit| {
+    let done = settle(&arguments).and_then(|settings| {
+        // That of a profile, where nobody chose at the command line or in the environment.
+        settings.lang.into_iter().for_each(catalogue::set_language);
+        dispatch(arguments, settings, &words, &mut out)
+    });
+    let done = done.and_then(|exit| {
         out.flush()?;
         Ok(exit)
     });
@@ -74,10 +82,29 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (view, timeout) = (arguments.view(), arguments.timeout);
-    let mut link = Link::new(arguments.server, timeout.unwrap_or(TIMEOUT_DEFAULT));
-    let Some(command) = arguments.command else {
+/// What counts, from all layers. What does without a server and a session does without the file:
+/// a mistake in it does not keep anybody from mending it.
+fn settle(arguments: &Arguments) -> Result<Settings, Failure> {
+    match &arguments.command {
+        Some(Command::Completions(_)) => Ok(Settings::default()),
+        Some(Command::Config(config)) if !matches!(config.command, ConfigCommand::Show) => {
+            Ok(Settings::of_command_line(arguments))
+        }
+        _ => Settings::of(arguments),
+    }
+}
+
+fn dispatch(
+    mut arguments: Arguments,
+    settings: Settings,
+    words: &[OsString],
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let view = View { is_json: arguments.json, clock: settings.time };
+    // How long to go on is a matter of the command; how long to wait for the server, of the file too.
+    let timeout = arguments.timeout;
+    let mut link = Link::new(settings.server(), settings.timeout()).acting_as(settings.user);
+    let Some(command) = arguments.command.take() else {
         return prompt::run(&arguments.prompt, link, out).map(|()| Exit::Done);
     };
     let link = &mut link;
@@ -96,6 +123,9 @@ fn dispatch(arguments: Arguments, out: &mut dyn Write) -> Result<Exit, Failure> 
         Command::Sessions => command::sessions::run(view, link, out),
         Command::Revoke(arguments) => command::revoke::run(&arguments, view, link, out),
         Command::Logout => command::logout::run(view, link, out),
+        Command::Config(config) => {
+            command::config::run(&config.command, &arguments, words, view, link, out)
+        }
         Command::Completions(arguments) => command::completions::run(&arguments, out),
     }
 }

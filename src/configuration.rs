@@ -2,13 +2,18 @@
 //! told with file and line. Which keys there are, and what they mean, is the business of whoever
 //! reads the file.
 
+pub mod setting;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use crate::catalogue::configuration as texts;
 
 /// The longest file that is read; a configuration has a few hundred bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -49,7 +54,8 @@ pub struct Entry {
 }
 
 /// What a key can be set to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A text in quotes.
     Text(String),
@@ -99,7 +105,7 @@ impl Document {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Problem::of(path, None, format!("cannot be read: {error}")));
+                return Err(Problem::of(path, None, texts::cannot_be_read(error)));
             }
         };
         Self::parse(path, &text).map(Some)
@@ -112,7 +118,7 @@ impl Document {
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
         let table = DeTable::parse(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            Problem::of(path, line, format!("is not TOML: {}", error.message()))
+            Problem::of(path, line, texts::is_not_toml(error.message()))
         })?;
         Ok(Self { path: path.to_owned(), root: Table::of(text, "", 1, table.get_ref()) })
     }
@@ -122,13 +128,9 @@ impl Document {
         Problem::of(&self.path, Some(line), what.into())
     }
 
-    /// That nothing is called `name`, with those that there are.
+    /// That no setting is called `name`, with those that there are.
     pub fn unknown(&self, line: usize, name: &str, known: &[&str]) -> Problem {
-        let hint = match nearest(name, known) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are: {}", known.join(", ")),
-        };
-        self.problem(line, format!("there is no setting {name}")).hint(hint)
+        self.problem(line, texts::no_setting(name)).hint(suggestion(name, known))
     }
 }
 
@@ -221,10 +223,10 @@ impl Kind {
     /// What is accepted, for people.
     pub fn described(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
-            Self::Number => "a whole number",
-            Self::Switch => "true or false",
-            Self::List => "a list of texts, as in [\"a\", \"b\"]",
+            Self::Text => texts::kind_text(),
+            Self::Number => texts::kind_number(),
+            Self::Switch => texts::kind_switch(),
+            Self::List => texts::kind_list(),
         }
     }
 }
@@ -252,8 +254,16 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What to say to somebody who named what there is not.
+pub fn suggestion(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(near) => texts::did_you_mean(near),
+        None => texts::there_are(known.join(", ")),
+    }
+}
+
 /// The one of `known` that `name` was most likely meant to be.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.replace('-', "_").to_lowercase();
     let likeness = |known: &str| strsim::jaro_winkler(&name, known);
     let near = known.iter().copied().filter(|known| likeness(known) >= LIKENESS);
@@ -264,7 +274,7 @@ fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+        return Err(io::Error::other(texts::has_too_many_bytes(FILE_BYTES_MAX)));
     }
     Ok(text)
 }

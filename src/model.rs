@@ -22,6 +22,9 @@ pub const BODY_BYTES_MAX: usize = 32 * 1024;
 /// The longest cursor name, in bytes.
 pub const CURSOR_NAME_BYTES_MAX: usize = 64;
 
+/// The longest idempotency key, in bytes of printable ASCII.
+pub const KEY_BYTES_MAX: usize = 64;
+
 /// Why a text is not a value of one of the types here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -263,6 +266,37 @@ impl fmt::Debug for CursorName {
     }
 }
 
+/// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
+/// and key is the same message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A key that is always the same for the same content: `kind` and a hash.
+    pub fn of_content(kind: &'static str, content: &[u8]) -> Self {
+        let digest = Sha256::digest(content);
+        let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("{kind}-{hash}").into())
+    }
+}
+
+impl FromStr for Key {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        check_length(text, KEY_BYTES_MAX)?;
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Invalid::Character);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
 /// Writes a type as the text it is, and reads it back through its `FromStr`.
 macro_rules! serde_as_text {
     ($($type:ty => $text:expr;)*) => {$(
@@ -286,6 +320,7 @@ serde_as_text! {
     UserName => |name| name.0.clone();
     DisplayName => |name| name.0.clone();
     CursorName => |name| name.0.clone();
+    Key => |key| key.0.clone();
     Timestamp => |moment| moment.to_rfc3339();
 }
 

@@ -11,8 +11,10 @@ mod completions;
 mod config;
 mod confirm;
 mod door;
+mod export;
 pub mod failure;
 mod healthcheck;
+mod import;
 mod message;
 mod open;
 mod output;
@@ -75,6 +77,8 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Message(message)) => message::run(db, &message.command, output()),
         Some(Command::Backup(backup)) => backup::run(db, backup, output()),
         Some(Command::Restore(restore)) => restore::run(db, restore, output()),
+        Some(Command::Export(export)) => export::run(db, export),
+        Some(Command::Import(import)) => import::run(db, import, output()),
         Some(Command::Check(check)) => check::run(db, check, output()),
         Some(Command::User(user)) => user::run(db, &user.command, output()),
         Some(Command::Session(session)) => session::run(db, &session.command, output()),

@@ -10,14 +10,13 @@ mod hashers;
 mod hub;
 mod measures;
 mod messages;
-mod purge;
 mod responder;
 mod seed;
 mod sessions;
 mod watch;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use administration::Asker;
 pub use measures::Measures;
@@ -52,9 +51,6 @@ pub struct Options {
     /// Users of the seed may be added later: nobody but this machine can log in, or it was said
     /// that others may.
     pub published_passwords_allowed: bool,
-    /// Since when clients are served, by the clock on the wall and by one that nobody sets; `None`
-    /// where none are.
-    pub serving_since: Option<(Timestamp, Instant)>,
 }
 
 /// When the next request of the same connection may be executed.
@@ -76,7 +72,7 @@ pub struct Executing {
 }
 
 /// Where a session has been looked for so far.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Sought {
     InMemory,
     InTheStore,
@@ -128,7 +124,10 @@ impl Service {
         sought: Sought,
     ) -> Executing {
         match (self.sessions.find(&token, Timestamp::now()), sought) {
-            (Lookup::Live(session), _) => {
+            (Lookup::Live(session), sought) => {
+                if sought == Sought::InTheStore {
+                    responder.introduce(&session);
+                }
                 let pace = self.act(&session, action, responder);
                 return Executing { pace, session: Some(session) };
             }

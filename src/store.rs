@@ -13,13 +13,16 @@ mod check;
 mod copy;
 mod cursors;
 mod error;
+mod export;
 mod file;
+mod import;
 mod measures;
 mod messages;
 mod migrations;
 mod purge;
 mod readers;
 mod reading;
+mod rebuild;
 mod restore;
 mod sessions;
 mod statistics;
@@ -37,7 +40,9 @@ pub use check::{Checked, Depth, FINDINGS_MAX};
 pub use copy::{Content, Copy, OnProgress};
 pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
+pub use export::{Export, ExportError};
 pub use file::Room;
+pub use import::Imported;
 pub use measures::{CheckpointMode, Measures, Rollback};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,

@@ -14,10 +14,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pty::Terminal;
 use serde_json::json;
-use support::{Server, Wire};
+use support::{Ending, Server, Wire};
 use tempfile::TempDir;
 
 /// A database that nobody serves.
@@ -302,6 +303,57 @@ fn deleted_user_is_out_and_the_name_and_the_messages_stay() {
 }
 
 #[test]
+fn nothing_is_left_of_a_purged_user_with_a_server_and_without() {
+    for is_served in [true, false] {
+        let mut server = Server::start();
+        let database = server.database();
+        let add = ["user", "add", "mallory", "--display-name", "Mallory Q. Mark"];
+        assert_eq!(operator::run_with_input(&database, &add, "secret\n").code, 0);
+        let mut wire = server.connect();
+        let (paff, robo) = (wire.log_in("paff"), wire.log_in("robo"));
+        let reply = wire.done("auth mallory secret");
+        let hers = reply["tokenid"].as_str().expect("a token").to_owned();
+        wire.done(format!("send {hers} paff mark one"));
+        wire.done(format!("send {paff} mallory mark two"));
+        wire.done(format!("send {hers} mallory mark three"));
+        wire.done(format!("send {robo} paff stays"));
+        let hash = server.query("select password_hash from users where name = 'mallory'").remove(0);
+        if is_served {
+            // Begun, and broken off.
+            operator::done(&database, &["user", "delete", "mallory", "--yes"]);
+        } else {
+            server.stop();
+        }
+        let arguments = ["user", "delete", "mallory", "--purge", "--yes"];
+        let told = &operator::objects(&database, &arguments)[0];
+        assert_eq!(told["purged"], 3, "{told}");
+        for entry in fs::read_dir(server.folder()).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if !path.is_file() {
+                continue;
+            }
+            let bytes = fs::read(&path).expect("a file");
+            let text = String::from_utf8_lossy(&bytes);
+            for left in ["mark ", "Mallory Q", &hash] {
+                assert!(!text.contains(left), "{left:?} is left in {}", path.display());
+            }
+        }
+        if !is_served {
+            server.start_again();
+        }
+        let mut wire = server.connect();
+        let inbox = wire.done(format!("inbox {paff}"));
+        assert_eq!(inbox["messages"], json!({"robo": [{"msg": "stays"}]}));
+        assert_eq!(wire.refused(format!("send {paff} mallory hai")), "unknown_recipient");
+        assert_eq!(operator::run(&database, &arguments).code, 67);
+        operator::add_user(&database, "mallory", "other");
+        wire.done(format!("send {paff} mallory welcome"));
+        let shown = &operator::objects(&database, &["user", "show", "mallory"])[0];
+        assert_eq!((&shown["sent"], &shown["received"]), (&0.into(), &1.into()));
+    }
+}
+
+#[test]
 fn what_is_changed_without_a_server_holds_for_the_next_one() {
     let mut server = Server::start();
     let database = server.database();
@@ -367,6 +419,44 @@ fn commands_at_once_all_do_their_work_with_a_server_and_without() {
     assert_eq!(names(&server.database()).len(), 16);
     server.connect().done("auth before-7 secret");
     server.connect().done("auth while-7 secret");
+}
+
+#[test]
+fn commands_and_a_server_that_starts_and_stops_are_never_in_each_others_way() {
+    let mut server = Server::start();
+    let database = server.database();
+    let is_going = AtomicBool::new(true);
+    let mut added = Vec::new();
+    std::thread::scope(|scope| {
+        let ending = Ending(&is_going);
+        let adding = scope.spawn(|| {
+            let mut added = Vec::new();
+            let mut index = 0;
+            while is_going.load(Ordering::Relaxed) {
+                let name = format!("user-{index}");
+                let arguments = ["user", "add", &name];
+                let outcome = operator::run_with_input(&database, &arguments, "secret\n");
+                // A server that stops may hang up: then nobody knows.
+                assert!([0, 75].contains(&outcome.code), "{outcome:?}");
+                if outcome.code == 0 {
+                    added.push(name);
+                }
+                index += 1;
+            }
+            added
+        });
+        for _ in 0..5 {
+            assert!(server.stop().success());
+            // The server starts, although commands have the file now and then.
+            server.start_again();
+            server.log_in("paff");
+        }
+        drop(ending);
+        added = adding.join().expect("all went well");
+    });
+    assert!(!added.is_empty());
+    let names = names(&database);
+    assert!(added.iter().all(|name| names.contains(name)), "what was done is there");
 }
 
 #[test]

@@ -5,22 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("catalogue", &[]),
     ("model", &[]),
     ("metrics", &[]),
     ("queue", &[]),
     ("log", &["metrics", "queue"]),
     ("completion", &["catalogue"]),
-    ("configuration", &[]),
+    ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
-    ("admin", &["model", "protocol"]),
-    ("store", &["metrics", "model", "queue"]),
-    ("service", &["admin", "metrics", "model", "queue", "protocol", "store"]),
+    ("transfer", &["model"]),
+    ("admin", &["model", "protocol", "transfer"]),
+    ("store", &["metrics", "model", "queue", "transfer"]),
+    ("service", &["admin", "metrics", "model", "queue", "protocol", "store", "transfer"]),
     ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
-    ("client", &["catalogue", "completion", "model", "protocol", "terminal"]),
+    ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
@@ -36,6 +37,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "service",
             "store",
             "terminal",
+            "transfer",
         ],
     ),
 ];

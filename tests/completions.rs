@@ -177,7 +177,12 @@ fn keep_session_for(other: SocketAddr, home: &Home, server: SocketAddr) {
 fn what_is_typed_is_completed(name: &'static str) {
     let server = Server::start();
     let home = home(&server);
+    let configuration = home.path().join(".config/chat");
+    fs::create_dir_all(&configuration).expect("a folder");
+    fs::write(configuration.join("config.toml"), "[profile.work]\n[profile.home]\n")
+        .expect("a file");
     let Some(mut shell) = Shell::start(name, &home) else { return };
+    shell.completes("chat-cli --profile wo", "chat-cli --profile work ");
     shell.completes("chat-cli who", "chat-cli whoami ");
     shell.completes("chat-cli history --ra", "chat-cli history --raw ");
     shell.completes("chat-cli --time rel", "chat-cli --time relative ");

@@ -3,6 +3,8 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/page.rs"]
 mod page;
 #[macro_use]
@@ -12,13 +14,13 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use chat::operate::failure::Exit;
 use recipe::{OPERATOR, Recipe, assert_all_are_tested};
-use support::Wire;
+use support::{Server, Wire};
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../docs/operations.md");
@@ -30,6 +32,10 @@ recipes! {
     upgrade []
     downgrade []
     sound []
+    leaver []
+    leaked []
+    well []
+    retention []
 }
 
 #[test]
@@ -108,12 +114,111 @@ fn sound(recipe: &mut Recipe) {
     assert!(recipe.run_again(65).contains("is damaged"));
 }
 
+fn leaver(recipe: &mut Recipe) {
+    recipe.log_in("robo");
+    recipe.log_in("neko");
+    recipe.done("robo", "chat-cli send neko farewell");
+    recipe.run();
+    assert_eq!(recipe.sh("robo", "chat-cli unread").code, 77);
+    assert_eq!(recipe.sh("robo", "echo cytus | chat-cli auth robo").code, 67);
+    assert_eq!(recipe.sh("neko", "chat-cli send robo hai").code, 67);
+    assert_eq!(recipe.done("neko", "chat-cli inbox --raw"), "farewell\n");
+    assert_eq!(recipe.sh(OPERATOR, "echo x | chat-server user add robo").code, 65);
+}
+
+fn leaked(recipe: &mut Recipe) {
+    recipe.log_in("robo");
+    recipe.run();
+    assert_eq!(recipe.sh("robo", "chat-cli whoami").code, 77);
+    let auth = format!("echo {} | chat-cli auth robo", recipe.name("new password"));
+    assert_eq!(recipe.sh("robo", "echo cytus | chat-cli auth robo").code, 77);
+    recipe.done("robo", &auth);
+}
+
+fn well(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.done("neko", "chat-cli send neko hai");
+    recipe.run();
+    recipe.server.stop();
+    assert_eq!(recipe.sh(OPERATOR, "chat-server healthcheck").code, 69);
+}
+
+fn retention(recipe: &mut Recipe) {
+    recipe.log_in("neko");
+    recipe.done("neko", "seq 4 | chat-cli send neko --lines; chat-cli ack 3");
+    // The first two, as if a year had gone by.
+    recipe.server.stop();
+    let database = rusqlite::Connection::open(recipe.server.database()).expect("opens");
+    let earlier = "UPDATE messages SET sent_at = sent_at - 366 * 86400000 WHERE id <= 2";
+    assert_eq!(database.execute(earlier, []), Ok(2));
+    drop(database);
+    recipe.server.start_again_at_its_address();
+    recipe.run();
+    assert_eq!(recipe.server.query("select id from v1_messages"), ["3", "4"]);
+}
+
+#[test]
+fn what_root_restores_or_upgrades_belongs_to_whom_the_folder_belongs_to() {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root makes files for others");
+        return;
+    }
+    let folder = TempDir::new().expect("a temporary folder");
+    let own = folder.path().join("chat");
+    fs::create_dir(&own).expect("a folder");
+    std::os::unix::fs::chown(&own, Some(NOBODY), Some(NOBODY)).expect("a new owner");
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frozen/schema-1.sqlite");
+    let backup = folder.path().join("backup.sqlite");
+    fs::copy(old, &backup).expect("a copy");
+    let backup = backup.to_str().expect("a path");
+    for words in [["restore", backup], ["user", "list"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let done = command.arg("--db").arg(own.join("chat.sqlite")).args(words).output();
+        let done = done.expect("chat-server runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let files: Vec<_> = fs::read_dir(&own).expect("a folder").map(Result::unwrap).collect();
+    assert!(files.len() >= 3, "the database, its lock, and the copy of before the upgrade");
+    for file in files {
+        assert_eq!(file.metadata().expect("a file").uid(), NOBODY, "{:?}", file.file_name());
+    }
+}
+
 #[test]
 fn page_has_every_exit_code() {
     let rows: Vec<&str> = PAGE.lines().filter(|line| line.starts_with("| ")).collect();
     for exit in Exit::ALL {
         let row = format!("| {} | ", exit.code());
         assert!(rows.iter().any(|line| line.starts_with(&row)), "{exit:?} is not on the page");
+    }
+}
+
+#[test]
+fn alerts_ask_for_metrics_that_there_are() {
+    let blocks = page::blocks(PAGE);
+    let rules = blocks.iter().find(|block| block.attribute("rules").is_some()).expect("rules");
+    let server = Server::start_with(&["--metrics", "127.0.0.1:0"]);
+    let metrics = http::get(server.monitor(), "/metrics").body;
+    let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+    let words = rules.text.split(|c| !is_part(c));
+    let asked: Vec<&str> =
+        words.filter(|word| word.starts_with("chat_") || word.starts_with("process_")).collect();
+    assert!(asked.len() >= 9, "{asked:?}");
+    for metric in asked {
+        let is_there = ["{", " "].iter().any(|end| metrics.contains(&format!("\n{metric}{end}")));
+        assert!(is_there, "there is no {metric}");
+    }
+    assert!(
+        metrics.contains("\nchat_rollbacks_total{reason=\"full\"} 0\n"),
+        "counted from the start"
+    );
+    if recipe::is_here("promtool") {
+        let path = server.folder().join("rules.yml");
+        fs::write(&path, &rules.text).expect("a file");
+        let checked = Command::new("promtool").args(["check", "rules"]).arg(&path).output();
+        let checked = checked.expect("promtool runs");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, UserName};
+use crate::transfer::Taken;
 
 /// What came of a request.
 pub type Outcome = Result<Answer, Refusal>;
@@ -40,6 +41,18 @@ pub enum Answer {
         upto: MessageId,
         /// There is more after that.
         more: bool,
+    },
+    /// Steps of an import were done.
+    Imported {
+        /// What came of each, up to the first that was refused.
+        taken: Vec<Taken>,
+        /// Why the next one was refused; those after it were not looked at.
+        refused: Option<String>,
+    },
+    /// A part was made anew.
+    Rebuilt {
+        /// What it was; nothing where there is no such part.
+        what: Option<String>,
     },
     /// What became of the remains of a purge.
     RemainsPurged {
@@ -177,7 +190,9 @@ pub struct Server {
     pub started_at: Timestamp,
     /// For how many seconds it has been running, by a clock that nobody sets.
     pub uptime_seconds: u64,
-    /// Streams that are open.
+    /// Connections that are open.
+    pub connections: u64,
+    /// Those of them that are streams.
     pub watchers: u64,
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::purge::{Compact, Purge};
 use crate::model::{DisplayName, MessageId, Password, SessionId, UserName};
+use crate::transfer::Step;
 
 /// The most users that are created at once: hashing their passwords takes a while.
 pub const SEED_USERS_MAX: usize = 1_000;
@@ -62,6 +63,11 @@ pub enum Request {
         /// Who.
         name: UserName,
     },
+    /// Free the name of a deleted user of whom no message is left.
+    UserRemove {
+        /// Who.
+        name: UserName,
+    },
     /// The sessions, the oldest first, as many as an answer holds.
     SessionList {
         /// Whose; everybody's where nothing is given.
@@ -86,6 +92,16 @@ pub enum Request {
         after: MessageId,
         /// Only count them.
         dry_run: bool,
+    },
+    /// Some steps of an import, in their order.
+    Import {
+        /// At most 256.
+        steps: Vec<Step>,
+    },
+    /// Make a part of what can be made anew: indexes and views, and what keeps ids apart.
+    Rebuild {
+        /// Which, from 0 on.
+        part: usize,
     },
     /// After purging: leave nothing of it in the log and in the unused parts of the file.
     PurgeRemains {

@@ -324,8 +324,8 @@ texts! {
         id: "belum login, atau password salah",
     }
     exit_configuration {
-        en: "the environment is not usable (HOME, the command of --exec)",
-        id: "environment tidak bisa dipakai (HOME, perintah --exec)",
+        en: "the environment or the configuration is not usable (HOME, --exec, config.toml)",
+        id: "environment atau konfigurasi tidak bisa dipakai (HOME, --exec, config.toml)",
     }
     exit_interrupted { en: "interrupted (Ctrl-C)", id: "dihentikan (Ctrl-C)" }
     exit_output_closed { en: "standard output was closed", id: "standard output ditutup" }

@@ -12,7 +12,15 @@ pub const HELP: &Help = &[
         "Mengobrol dengan user lain di server chat, dari shell atau dari prompt",
     ),
     // For every command
-    ("Where the server listens", "Alamat server"),
+    (
+        "Where the server listens [default: 127.0.0.1:8889]",
+        "Alamat server [bawaan: 127.0.0.1:8889]",
+    ),
+    (
+        "Who you are there: this user's session is used, and kept apart from others",
+        "Siapa kamu di sana: sesi user ini yang dipakai, dan disimpan terpisah dari yang lain",
+    ),
+    ("The profile of the configuration file to use", "Profil dari file konfigurasi yang dipakai"),
     (
         "How long to wait for the server, and to go on trying to send: 10s, 500ms, 2m [default: 10s]. For `ask`: how long to wait for the answer [default: 60s]. For `watch`: when to end",
         "Berapa lama menunggu server, dan terus mencoba mengirim: 10s, 500ms, 2m [bawaan: 10s]. Untuk `ask`: berapa lama menunggu jawaban [bawaan: 60s]. Untuk `watch`: kapan berhenti",
@@ -69,8 +77,26 @@ pub const HELP: &Help = &[
     ("Show your sessions", "Tampilkan sesi-sesimu"),
     ("End a session of yours, or all others", "Akhiri salah satu sesimu, atau semua yang lain"),
     ("End the session, on the server and here", "Akhiri sesi, di server dan di sini"),
+    // config
+    ("Show and write down what this client is set to", "Tampilkan dan tulis pengaturan klien ini"),
+    (
+        "Write a configuration file, or add a profile to it: asks on a terminal, else takes the options",
+        "Tulis file konfigurasi, atau tambahkan profil: bertanya di terminal, selain itu dari opsi",
+    ),
+    (
+        "Show every setting, its value, and where that comes from",
+        "Tampilkan setiap pengaturan, nilainya, dan dari mana asalnya",
+    ),
+    (
+        "Show where the configuration file is, whether there is one or not",
+        "Tampilkan letak file konfigurasi, ada atau tidak",
+    ),
+    (
+        "Put the new file in place of the one that is there",
+        "Ganti file yang sudah ada dengan yang baru",
+    ),
     // auth
-    ("Who you are", "Siapa kamu"),
+    ("Who you are; left out, the user that is set", "Siapa kamu; jika kosong, user yang diatur"),
     (
         "Better left out: other users of this machine can see it. Asked for on a terminal, else read from the first line of standard input",
         "Sebaiknya jangan ditulis di sini: user lain di mesin ini bisa melihatnya. Ditanyakan di terminal, atau dibaca dari baris pertama standard input",
@@ -235,6 +261,20 @@ Environment:
   NO_COLOR      tanpa warna, juga di terminal
   Sesi disimpan di $XDG_STATE_HOME/chat atau ~/.local/state/chat, satu per server.
 ",
+    }
+    config_init_examples {
+        en: "\
+Examples:
+  chat-cli config init                                    asks, tries the server, offers to log in
+  chat-cli --server chat.example.org:8889 --user ivy config init
+  chat-cli --profile work --server 10.0.0.5:8889 config init
+                                                          adds [profile.work] to the file",
+        id: "\
+Contoh:
+  chat-cli config init                                    bertanya, mencoba server, menawarkan login
+  chat-cli --server chat.example.org:8889 --user ivy config init
+  chat-cli --profile work --server 10.0.0.5:8889 config init
+                                                          menambahkan [profile.work] ke file itu",
     }
     auth_examples {
         en: "\

@@ -6,6 +6,580 @@ use super::command_line::Help;
 /// What `chat-server --help` says of commands and options. An English text stands here as `clap`
 /// has it: a single paragraph without the full stop at its end.
 pub const HELP: &Help = &[
+    // The program
+    (
+        "A persistent multi-user messaging server: what it has acknowledged is on the disk",
+        "Server pesan multi-user yang persisten: yang sudah dikonfirmasi pasti ada di disk",
+    ),
     // For every command
-    ("The database file; created where there is none", "File database; dibuat jika belum ada"),
+    (
+        "The database file; `serve`, `user add`, `seed` and `import` create it where there is none",
+        "File database; `serve`, `user add`, `seed`, dan `import` membuatnya jika belum ada",
+    ),
+    (
+        "The configuration file [default: /etc/chat/server.toml, if there is one]",
+        "File konfigurasi [bawaan: /etc/chat/server.toml, jika ada]",
+    ),
+    (
+        "Print one JSON object a line; errors too, on standard error",
+        "Cetak satu objek JSON per baris; kesalahan juga, di standard error",
+    ),
+    // Commands
+    (
+        "Serve the database until SIGTERM or SIGINT; this is what happens without a command",
+        "Layani database sampai SIGTERM atau SIGINT; inilah yang terjadi tanpa perintah",
+    ),
+    (
+        "Add, list and change users, also while the server runs",
+        "Tambah, daftar, dan ubah user, juga saat server berjalan",
+    ),
+    (
+        "List and end sessions, also while the server runs",
+        "Daftar dan akhiri sesi, juga saat server berjalan",
+    ),
+    (
+        "Add several users at once: those of a file, or the five of the seed",
+        "Tambah beberapa user sekaligus: dari sebuah file, atau lima user bawaan (seed)",
+    ),
+    ("Show how much there is of everything", "Tampilkan berapa banyak isi database"),
+    (
+        "Tell by the exit code whether a server serves the database, and can write and read it",
+        "Beri tahu lewat kode keluar apakah ada server yang melayani database, serta bisa menulis dan membacanya",
+    ),
+    (
+        "Take messages out of the log, also while the server runs",
+        "Buang pesan dari log, juga saat server berjalan",
+    ),
+    (
+        "Make a whole, verified copy of the database, also while the server runs",
+        "Buat salinan database yang utuh dan sudah diperiksa, juga saat server berjalan",
+    ),
+    (
+        "Make the database of a backup, where there is none",
+        "Buat database dari sebuah backup, di tempat yang masih kosong",
+    ),
+    (
+        "Write everything in the database, or of a user, as lines of JSON to standard output",
+        "Tulis seluruh isi database, atau milik satu user, sebagai baris JSON ke keluaran standar",
+    ),
+    (
+        "Take in what `export` wrote, or plain text, a message a line; also while the server runs",
+        "Masukkan yang ditulis `export`, atau teks biasa, satu pesan per baris; juga saat server berjalan",
+    ),
+    (
+        "Check whether the database is sound, also while the server runs",
+        "Periksa apakah database-nya utuh, juga saat server berjalan",
+    ),
+    ("Show and check what the server is set to", "Tampilkan dan periksa setelan server"),
+    // serve
+    (
+        "Where to listen; can be given several times. Port 0 lets the system choose",
+        "Alamat yang didengarkan; bisa diberikan beberapa kali. Port 0 berarti sistem yang memilih",
+    ),
+    (
+        "Write the bound addresses to this file, a line each, once connections are accepted",
+        "Tulis alamat yang dipakai ke file ini, satu per baris, begitu koneksi diterima",
+    ),
+    ("How the log on standard error is written", "Cara log ditulis di standard error"),
+    ("Lines for people", "Baris untuk dibaca orang"),
+    ("One JSON object a line", "Satu objek JSON per baris"),
+    (
+        "What is logged: error, warn, info, debug or trace",
+        "Yang dicatat di log: error, warn, info, debug, atau trace",
+    ),
+    (
+        "Do not put the five users of the seed into a new database",
+        "Jangan isi database baru dengan lima user bawaan (seed)",
+    ),
+    (
+        "Listen beyond this machine though users still have the published password",
+        "Terima dari luar mesin ini walaupun masih ada user dengan password yang sudah diketahui umum",
+    ),
+    (
+        "Listen beyond this machine though passwords and messages then travel unencrypted",
+        "Terima dari luar mesin ini walaupun password dan pesan dikirim tanpa enkripsi",
+    ),
+    ("A session that is not used for so long ends", "Sesi yang tidak dipakai selama ini berakhir"),
+    ("A session ends so long after its login", "Sesi berakhir sekian lama setelah login"),
+    ("The most connections at a time", "Jumlah koneksi paling banyak pada satu saat"),
+    (
+        "The most connections at a time from one address; this machine's own are not limited",
+        "Jumlah koneksi paling banyak dari satu alamat; dari mesin ini sendiri tidak dibatasi",
+    ),
+    (
+        "The most unread messages of one inbox; senders are refused beyond",
+        "Jumlah pesan belum dibaca paling banyak di satu inbox; lebih dari itu pengirim ditolak",
+    ),
+    (
+        "After how long without anything else a watching connection is sent a sign of life",
+        "Setelah berapa lama tanpa apa-apa koneksi yang memantau dikirimi tanda hidup",
+    ),
+    (
+        "Threads that share the connections; as many as processors, at least 2, when not given",
+        "Thread yang membagi koneksi; sebanyak prosesor, paling sedikit 2, jika tidak diberikan",
+    ),
+    // What is told of how it does
+    (
+        "Tell Prometheus and browsers how the server does, over HTTP at this address",
+        "Beri tahu Prometheus dan browser keadaan server, lewat HTTP di alamat ini",
+    ),
+    (
+        "A name that --metrics is asked for by, beside localhost; can be given several times",
+        "Nama yang dipakai untuk menghubungi --metrics, selain localhost; bisa diberikan beberapa kali",
+    ),
+    (
+        "Let --metrics be read from other machines, by whoever reaches the address",
+        "Izinkan --metrics dibaca dari mesin lain, oleh siapa pun yang bisa mencapai alamatnya",
+    ),
+    (
+        "Log requests that take so long or longer",
+        "Catat di log permintaan yang memakan waktu sekian atau lebih",
+    ),
+    // user
+    (
+        "Add a user; the password is asked for, or is the first line of standard input",
+        "Tambah user; password ditanyakan, atau baris pertama standard input",
+    ),
+    ("Show every user", "Tampilkan semua user"),
+    (
+        "Show all that is known of a user: sessions, messages, cursors",
+        "Tampilkan semua tentang seorang user: sesi, pesan, kursor",
+    ),
+    (
+        "Give a user another password and end all sessions; asked for as with `add`",
+        "Ganti password user dan akhiri semua sesinya; ditanyakan seperti pada `add`",
+    ),
+    (
+        "End the sessions of a user and let there be no new ones; messages to the user wait",
+        "Akhiri semua sesi user dan cegah yang baru; pesan untuknya menunggu",
+    ),
+    ("Let a user log in again", "Izinkan user login lagi"),
+    (
+        "Give a user another name; messages, cursors and sessions stay",
+        "Ganti nama user; pesan, kursor, dan sesi tetap",
+    ),
+    (
+        "Delete a user; the messages stay, and nobody can take the name, but with --purge",
+        "Hapus user; pesannya tetap ada dan namanya tidak bisa dipakai lagi, kecuali dengan --purge",
+    ),
+    ("The name of the user", "Nama user"),
+    (
+        "What the user logs in with: 1 to 32 of a-z, 0-9, _ and -",
+        "Nama untuk login: 1 sampai 32 dari a-z, 0-9, _ dan -",
+    ),
+    (
+        "What people call the user; the name where nothing is said",
+        "Nama panggilannya; jika tidak disebut, sama dengan nama user",
+    ),
+    (
+        "Make up a strong password, and print it, this once",
+        "Buat password yang kuat, dan cetak, sekali ini saja",
+    ),
+    (
+        "The name until now; it is free from then on",
+        "Nama yang sekarang; setelah itu bebas dipakai",
+    ),
+    ("The name from now on", "Nama yang baru"),
+    ("Do not ask", "Jangan bertanya"),
+    (
+        "Remove all messages from and to the user as well, and free the name",
+        "Buang juga semua pesan dari dan untuk user itu, dan bebaskan namanya",
+    ),
+    // session
+    ("Show the sessions that have not ended", "Tampilkan sesi yang belum berakhir"),
+    (
+        "End sessions: whoever holds one is told so with the next request",
+        "Akhiri sesi: pemiliknya diberi tahu pada permintaan berikutnya",
+    ),
+    ("Those of this user only", "Hanya milik user ini"),
+    ("The one of this number", "Yang bernomor ini"),
+    ("All of this user", "Semua milik user ini"),
+    ("All of everybody", "Semua milik semua orang"),
+    // seed, healthcheck
+    (
+        "A JSON file with the users, of the shape of seed/users.json; `-` for standard input",
+        "File JSON berisi user, bentuknya seperti seed/users.json; `-` berarti standard input",
+    ),
+    ("How long it may take", "Boleh selama apa"),
+    // message
+    (
+        "Delete messages for good: those that fit every condition that is given",
+        "Hapus pesan untuk selamanya: yang memenuhi semua syarat yang diberikan",
+    ),
+    ("Those that were sent longer ago than this", "Yang dikirim lebih lama dari ini"),
+    ("Those with a lower id than this", "Yang id-nya lebih kecil dari ini"),
+    ("Those that this user has sent or was sent", "Yang dikirim atau diterima user ini"),
+    (
+        "Of the user's, only those that the user has sent",
+        "Dari milik user itu, hanya yang dikirimnya",
+    ),
+    (
+        "Of the user's, only those that the user was sent",
+        "Dari milik user itu, hanya yang diterimanya",
+    ),
+    (
+        "Also those that somebody has still to read, or to deal with at a cursor",
+        "Juga yang masih harus dibaca orang, atau ditangani di sebuah kursor",
+    ),
+    (
+        "Write the file anew afterwards: nothing at all is left of them, and the space is given back; nobody can send meanwhile. A file of up to 16 MiB is compacted anyway",
+        "Tulis ulang file sesudahnya: tidak ada sisa apa pun, dan ruangnya dikembalikan; sementara itu tidak ada yang bisa mengirim. File sampai 16 MiB selalu dipadatkan",
+    ),
+    ("Only say how many it would be", "Hanya sebutkan berapa jumlahnya"),
+    // backup, restore, check
+    (
+        "The file to make; or a folder, in which it is named after the database and the time",
+        "File yang dibuat; atau folder, di dalamnya dinamai menurut database dan waktunya",
+    ),
+    (
+        "Go on, and make one in the folder so often, until SIGTERM or SIGINT",
+        "Terus berjalan, dan buat satu di folder itu setiap sekian lama, sampai SIGTERM atau SIGINT",
+    ),
+    (
+        "After each, remove the oldest in the folder but so many; only those that were named by this",
+        "Setiap kali selesai, hapus yang terlama di folder dan sisakan sekian; hanya yang dinamai oleh ini",
+    ),
+    ("What `backup` made", "Yang dibuat oleh `backup`"),
+    (
+        "Whoever was logged in when the backup was made is so again, with the tokens of then",
+        "Yang sedang login saat backup dibuat tetap login, dengan token waktu itu",
+    ),
+    (
+        "Do not compare the indexes with the tables, nor look at each message",
+        "Jangan bandingkan indeks dengan tabel, dan jangan lihat setiap pesan",
+    ),
+    (
+        "First make anew what can be told from the tables: indexes, views, and the floor of the ids. Nobody can send while an index is made",
+        "Lebih dulu buat ulang yang bisa diketahui dari tabel: indeks, view, dan batas bawah id. Selama indeks dibuat tidak ada yang bisa mengirim",
+    ),
+    // export, import
+    (
+        "Only what this user has sent or was sent, and who is named in it",
+        "Hanya yang dikirim atau diterima user ini, dan siapa saja yang disebut di dalamnya",
+    ),
+    ("Only messages from this id on", "Hanya pesan mulai dari id ini"),
+    (
+        "The hashes of passwords too; whoever has the file can then try to guess them",
+        "Hash kata sandi juga; siapa pun yang memegang file itu bisa mencoba menebaknya",
+    ),
+    (
+        "What `export` wrote, or plain text; `-` is standard input",
+        "Yang ditulis `export`, atau teks biasa; `-` adalah masukan standar",
+    ),
+    (
+        "The file is plain text: each line that is not empty is a message",
+        "File itu teks biasa: setiap baris yang tidak kosong adalah satu pesan",
+    ),
+    ("Who has sent the lines", "Pengirim baris-baris itu"),
+    ("Who the lines are for", "Penerima baris-baris itu"),
+    // config
+    (
+        "Find what is wrong with the configuration, without touching the database",
+        "Cari yang salah di konfigurasi, tanpa menyentuh database",
+    ),
+    (
+        "Print a configuration file that explains every setting",
+        "Cetak file konfigurasi yang menjelaskan semua setelan",
+    ),
+    (
+        "Show every setting, its value, and where that comes from",
+        "Tampilkan semua setelan, nilainya, dan asalnya",
+    ),
+    (
+        "The file to check, instead of the one that would be read",
+        "File yang diperiksa, bukan yang akan dibaca",
+    ),
 ];
+
+texts! {
+    examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite                    serve this machine on port 8889
+  chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  chat-server --db chat.sqlite user add alice     add a user, also while it runs
+  sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite                    layani mesin ini di port 8889
+  chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
+  chat-server --db chat.sqlite user add alice     tambah user, juga saat berjalan
+  sqlite3 chat.sqlite 'select * from v1_messages' lihat isinya saat berjalan
+",
+    }
+    config_show_examples {
+        en: "\
+Examples:
+  chat-server config show                       what a server that is started like this would do
+  chat-server --config new.toml config show
+  chat-server config show --json | jq -r 'select(.source != \"default\").key'
+",
+        id: "\
+Contoh:
+  chat-server config show                       yang akan dilakukan server dengan setelan ini
+  chat-server --config new.toml config show
+  chat-server config show --json | jq -r 'select(.source != \"default\").key'
+",
+    }
+    config_check_examples {
+        en: "\
+Examples:
+  chat-server config check new.toml && mv new.toml /etc/chat/server.toml
+",
+        id: "\
+Contoh:
+  chat-server config check new.toml && mv new.toml /etc/chat/server.toml
+",
+    }
+    layers {
+        en: "\
+Settings come from the command line, else from the environment (CHAT_SERVER_*), else from the
+configuration file (--config, CHAT_SERVER_CONFIG, else /etc/chat/server.toml if there is one), else
+they are the defaults. `config show` tells which; `config example` prints a file to begin with.
+",
+        id: "\
+Setelan diambil dari baris perintah, lalu environment (CHAT_SERVER_*), lalu file konfigurasi
+(--config, CHAT_SERVER_CONFIG, atau /etc/chat/server.toml jika ada), lalu nilai bawaan.
+`config show` menyebut asalnya; `config example` mencetak file untuk memulai.
+",
+    }
+    user_add_examples {
+        en: "\
+Examples:
+  chat-server user add alice --display-name 'Alice A.'    asks for the password, twice
+  chat-server user add build --generate                   prints a password that it makes up
+  pass show chat/alice | chat-server user add alice       from a password store
+",
+        id: "\
+Contoh:
+  chat-server user add alice --display-name 'Alice A.'    password ditanyakan, dua kali
+  chat-server user add build --generate                   mencetak password buatannya
+  pass show chat/alice | chat-server user add alice       dari penyimpan password
+",
+    }
+    user_list_examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite user list
+  chat-server user list --json | jq -r 'select(.password_is_published).name'
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite user list
+  chat-server user list --json | jq -r 'select(.password_is_published).name'
+",
+    }
+    user_show_examples {
+        en: "\
+Examples:
+  chat-server user show alice
+  chat-server user show alice --json | jq '.cursors[] | {name, upto}'
+",
+        id: "\
+Contoh:
+  chat-server user show alice
+  chat-server user show alice --json | jq '.cursors[] | {name, upto}'
+",
+    }
+    user_passwd_examples {
+        en: "\
+Examples:
+  chat-server user passwd alice                  asks for the password, twice
+  chat-server user passwd alice --generate       prints a password that it makes up
+",
+        id: "\
+Contoh:
+  chat-server user passwd alice                  password ditanyakan, dua kali
+  chat-server user passwd alice --generate       mencetak password buatannya
+",
+    }
+    user_disable_examples {
+        en: "\
+Examples:
+  chat-server user disable alice     ends her sessions; messages to her wait
+  chat-server user enable alice      she can log in again, with the password she had
+",
+        id: "\
+Contoh:
+  chat-server user disable alice     sesinya diakhiri; pesan untuknya menunggu
+  chat-server user enable alice      bisa login lagi, dengan password yang dulu
+",
+    }
+    user_rename_examples {
+        en: "\
+Examples:
+  chat-server user rename alice alice-b
+",
+        id: "\
+Contoh:
+  chat-server user rename alice alice-b
+",
+    }
+    user_delete_examples {
+        en: "\
+Examples:
+  chat-server user delete alice            asks first
+  chat-server user delete alice --yes      for scripts
+  chat-server user delete alice --purge    removes all messages from and to her, and frees the name
+",
+        id: "\
+Contoh:
+  chat-server user delete alice            bertanya dulu
+  chat-server user delete alice --yes      untuk skrip
+  chat-server user delete alice --purge    semua pesan dari dan untuknya dibuang, namanya bebas lagi
+",
+    }
+    session_list_examples {
+        en: "\
+Examples:
+  chat-server session list
+  chat-server session list --user alice --json | jq .id
+",
+        id: "\
+Contoh:
+  chat-server session list
+  chat-server session list --user alice --json | jq .id
+",
+    }
+    session_revoke_examples {
+        en: "\
+Examples:
+  chat-server session revoke 17
+  chat-server session revoke --user alice
+  chat-server session revoke --all
+",
+        id: "\
+Contoh:
+  chat-server session revoke 17
+  chat-server session revoke --user alice
+  chat-server session revoke --all
+",
+    }
+    seed_examples {
+        en: "\
+Nothing is added where one of the names is taken.
+
+Examples:
+  chat-server seed                  paff, neko, robo, ivy, vanessa; everybody knows their password
+  chat-server seed team.json        [{\"name\": \"alice\", \"display_name\": \"Alice\", \"password\": \"...\"}]
+",
+        id: "\
+Tidak ada yang ditambahkan jika salah satu nama sudah dipakai.
+
+Contoh:
+  chat-server seed                  paff, neko, robo, ivy, vanessa; semua orang tahu password-nya
+  chat-server seed team.json        [{\"name\": \"alice\", \"display_name\": \"Alice\", \"password\": \"...\"}]
+",
+    }
+    stats_examples {
+        en: "\
+Examples:
+  chat-server stats
+  chat-server stats --json | jq .unread
+",
+        id: "\
+Contoh:
+  chat-server stats
+  chat-server stats --json | jq .unread
+",
+    }
+    healthcheck_examples {
+        en: "\
+Exit code: 0 it does, 69 no server serves the database, 75 not in time or busy, 74 the disk is full.
+
+Examples:
+  chat-server --db /data/chat.sqlite healthcheck --timeout 2s
+  HEALTHCHECK CMD chat-server healthcheck                   in a container file
+",
+        id: "\
+Kode keluar: 0 ya, 69 tidak ada server yang melayani database, 75 terlambat atau sibuk, 74 disk penuh.
+
+Contoh:
+  chat-server --db /data/chat.sqlite healthcheck --timeout 2s
+  HEALTHCHECK CMD chat-server healthcheck                   di file container
+",
+    }
+    message_purge_examples {
+        en: "\
+Examples:
+  chat-server message purge --older-than 90d            what was read, and is older; for cron
+  chat-server message purge --user build --sent --older-than 7d
+  chat-server message purge --before-id 5000 --unread-too --dry-run
+",
+        id: "\
+Contoh:
+  chat-server message purge --older-than 90d            yang sudah dibaca dan lebih lama; untuk cron
+  chat-server message purge --user build --sent --older-than 7d
+  chat-server message purge --before-id 5000 --unread-too --dry-run
+",
+    }
+    backup_examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite backup /backup/chat.sqlite
+  chat-server --db chat.sqlite backup /backup --keep 7          from cron, once a day
+  chat-server --db chat.sqlite backup /backup --every 6h --keep 28
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite backup /backup/chat.sqlite
+  chat-server --db chat.sqlite backup /backup --keep 7          dari cron, sekali sehari
+  chat-server --db chat.sqlite backup /backup --every 6h --keep 28
+",
+    }
+    restore_examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite restore /backup/chat-20261124T060000Z.sqlite
+  mv chat.sqlite chat.sqlite-wal aside/ && chat-server --db chat.sqlite restore backup.sqlite
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite restore /backup/chat-20261124T060000Z.sqlite
+  mv chat.sqlite chat.sqlite-wal aside/ && chat-server --db chat.sqlite restore backup.sqlite
+",
+    }
+    export_examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite export > everything.ndjson
+  chat-server --db chat.sqlite export --user alice | gzip > alice.ndjson.gz
+  chat-server --db chat.sqlite export | jq -r 'select(.type == \"message\").body'
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite export > semua.ndjson
+  chat-server --db chat.sqlite export --user alice | gzip > alice.ndjson.gz
+  chat-server --db chat.sqlite export | jq -r 'select(.type == \"message\").body'
+",
+    }
+    import_examples {
+        en: "\
+Examples:
+  chat-server --db new.sqlite import everything.ndjson
+  ssh old chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
+  chat-server --db chat.sqlite import --text --from build --to alice build.log
+",
+        id: "\
+Contoh:
+  chat-server --db baru.sqlite import semua.ndjson
+  ssh lama chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
+  chat-server --db chat.sqlite import --text --from build --to alice build.log
+",
+    }
+    check_examples {
+        en: "\
+Examples:
+  chat-server --db chat.sqlite check && echo sound
+  chat-server --db chat.sqlite check --json | jq -r '.findings[]'
+  chat-server --db chat.sqlite check --rebuild
+",
+        id: "\
+Contoh:
+  chat-server --db chat.sqlite check && echo utuh
+  chat-server --db chat.sqlite check --json | jq -r '.findings[]'
+  chat-server --db chat.sqlite check --rebuild
+",
+    }
+}

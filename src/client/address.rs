@@ -46,6 +46,11 @@ impl ServerAddress {
         Ok(found)
     }
 
+    /// This machine, at the server's own port: where it listens unless it is told otherwise.
+    pub fn local() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 8889 }
+    }
+
     /// A name for files that belong to this server: different for every address, without any
     /// character that means something to a file system or a shell.
     pub fn file_stem(&self) -> String {

@@ -10,15 +10,17 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 use super::address::ServerAddress;
 use super::exit::Exit;
 use super::failure::reason;
-use super::render::View;
 use super::render::inbox::Clock;
-use crate::catalogue::{Language, client, client_help};
+use crate::catalogue::{Language, client, client_help, configuration};
 use crate::completion::CompletionsArguments;
-use crate::model::{CursorName, MessageId, parse_duration};
+use crate::model::{CursorName, MessageId, UserName, parse_duration};
 use crate::protocol::arguments::{Key, WatchFrom};
 
 /// The longest time that a command can be told to go on trying.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where the server is, where nothing is given.
+pub const SERVER_DEFAULT: &str = "127.0.0.1:8889";
 
 /// How long an answer of the server is waited for, where nothing is given.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -34,10 +36,17 @@ pub struct Arguments {
     /// Without a command: the prompt, or the seed's session if standard input is no terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Where the server listens.
+    /// Where the server listens [default: 127.0.0.1:8889].
     #[arg(long, global = true, value_name = "HOST:PORT", env = "CHAT_SERVER")]
-    #[arg(default_value = "127.0.0.1:8889")]
-    pub server: ServerAddress,
+    pub server: Option<ServerAddress>,
+    /// Who you are there: this user's session is used, and kept apart from others.
+    // An id of its own: some commands have a USER of another meaning.
+    #[arg(id = "acting_user", long = "user", global = true, value_name = "USER")]
+    #[arg(env = "CHAT_USER", value_parser = parse_user, value_hint = ValueHint::Username)]
+    pub user: Option<UserName>,
+    /// The profile of the configuration file to use.
+    #[arg(long, global = true, value_name = "NAME", env = "CHAT_PROFILE")]
+    pub profile: Option<String>,
     /// How long to wait for the server, and to go on trying to send: 10s, 500ms, 2m [default: 10s].
     /// For `ask`: how long to wait for the answer [default: 60s]. For `watch`: when to end.
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout)]
@@ -98,6 +107,8 @@ pub enum Command {
     Revoke(RevokeArguments),
     /// End the session, on the server and here
     Logout,
+    /// Show and write down what this client is set to
+    Config(ConfigArguments),
     /// Print what a shell needs to complete this program's arguments
     Completions(CompletionsArguments),
 }
@@ -106,9 +117,9 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::auth_examples())]
 pub struct AuthArguments {
-    /// Who you are.
+    /// Who you are; left out, the user that is set.
     #[arg(value_hint = ValueHint::Username)]
-    pub user: String,
+    pub user: Option<String>,
     /// Better left out: other users of this machine can see it. Asked for on a terminal, else
     /// read from the first line of standard input.
     pub password: Option<String>,
@@ -270,6 +281,34 @@ pub struct RevokeArguments {
     pub others: bool,
 }
 
+/// `config`
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What `chat-cli config` does.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a configuration file, or add a profile to it: asks on a terminal, else takes the options
+    #[command(after_long_help = client_help::config_init_examples())]
+    Init(ConfigInitArguments),
+    /// Show every setting, its value, and where that comes from
+    Show,
+    /// Show where the configuration file is, whether there is one or not
+    Path,
+}
+
+/// `config init`
+#[derive(Debug, Args)]
+pub struct ConfigInitArguments {
+    /// Put the new file in place of the one that is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
 impl Arguments {
     /// Refuses what goes together in words but not in meaning.
     pub fn checked(self) -> Result<Self, clap::Error> {
@@ -291,11 +330,6 @@ impl Arguments {
             return Err(conflict(client::json_or_raw()));
         }
         Ok(self)
-    }
-
-    /// How results are to be shown.
-    pub fn view(&self) -> View {
-        View { is_json: self.json, clock: self.time }
     }
 }
 
@@ -323,13 +357,17 @@ fn conflict(message: &str) -> clap::Error {
     Arguments::command().error(ErrorKind::ArgumentConflict, message)
 }
 
-fn parse_timeout(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text);
     match duration.map_err(|_| client::no_duration(format_args!("{text:?}")))? {
         Duration::ZERO => Err(client::timeout_too_short().to_owned()),
         duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
         duration => Ok(duration),
     }
+}
+
+pub(super) fn parse_user(text: &str) -> Result<UserName, String> {
+    text.parse().map_err(|invalid| configuration::give_user(reason(invalid)))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -450,7 +488,6 @@ mod tests {
             &["--trace", "list"],
             &["--timeout", "0s"],
             &["nonsense"],
-            &["auth"],
             &["send"],
             &["list", "more"],
             &["--json"],

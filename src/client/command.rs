@@ -5,6 +5,7 @@ pub mod ack;
 pub mod ask;
 pub mod auth;
 pub mod completions;
+pub mod config;
 pub mod history;
 pub mod inbox;
 pub mod list;

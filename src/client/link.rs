@@ -8,13 +8,15 @@ use serde_json::Value;
 use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError};
 use super::failure::{Failure, NoAnswer, Refused};
+use super::session::Account;
+use crate::model::UserName;
 use crate::protocol::command::{Action, Request};
 use crate::protocol::reply::Answer;
 
 /// A server that can be asked, one request at a time. Nothing is connected before the first.
 #[derive(Debug)]
 pub struct Link {
-    address: ServerAddress,
+    account: Account,
     timeout: Duration,
     connection: Option<Connection>,
 }
@@ -22,12 +24,23 @@ pub struct Link {
 impl Link {
     /// Will ask the server at `address`, and wait `timeout` for each answer.
     pub fn new(address: ServerAddress, timeout: Duration) -> Self {
-        Self { address, timeout, connection: None }
+        Self { account: Account { server: address, user: None }, timeout, connection: None }
+    }
+
+    /// As this user, where one is meant: the session that is used is that user's.
+    pub fn acting_as(mut self, user: Option<UserName>) -> Self {
+        self.account.user = user;
+        self
+    }
+
+    /// Whose session on which server is used.
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Where the server is.
     pub fn address(&self) -> &ServerAddress {
-        &self.address
+        &self.account.server
     }
 
     /// How long an answer is waited for.
@@ -72,18 +85,18 @@ impl Link {
     pub fn not_understood(&mut self, error: impl std::fmt::Display) -> Failure {
         self.connection = None;
         let reason = error.to_string();
-        NoAnswer::NotUnderstood { address: self.address.clone(), reason }.into()
+        NoAnswer::NotUnderstood { address: self.account.server.clone(), reason }.into()
     }
 
     fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, NoAnswer> {
         let begun = Instant::now();
         let mut connection = match self.connection.take() {
             Some(connection) if connection.is_quiet() => connection,
-            _ => Connection::open(&self.address, deadline).map_err(|source| {
-                NoAnswer::Unreachable { address: self.address.clone(), source }
+            _ => Connection::open(&self.account.server, deadline).map_err(|source| {
+                NoAnswer::Unreachable { address: self.account.server.clone(), source }
             })?,
         };
-        let address = || self.address.clone();
+        let address = || self.account.server.clone();
         let answer = connection.exchange(line, deadline).map_err(|error| match error {
             ExchangeError::TimedOut => NoAnswer::TimedOut {
                 address: address(),

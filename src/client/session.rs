@@ -1,5 +1,5 @@
-//! The session that one-shot commands share: a file a server in the [`StateFolder`], or the token
-//! in `CHAT_TOKEN`, which goes before it.
+//! The session that one-shot commands share: a file an [`Account`] in the [`StateFolder`], or the
+//! token in `CHAT_TOKEN`, which goes before it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,15 @@ use crate::protocol::refusal::Code;
 
 /// The environment variable that holds a token.
 pub const TOKEN_VARIABLE: &str = "CHAT_TOKEN";
+
+/// Whose session on which server: that of one user, where one is meant, has a file of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Where.
+    pub server: ServerAddress,
+    /// Who; whoever logged in last without saying so for what follows, where nobody is meant.
+    pub user: Option<UserName>,
+}
 
 /// A session somebody logged in to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,34 +43,31 @@ pub enum Source {
 
 /// The token to show to the server: that of `CHAT_TOKEN`, else the stored one. No file is touched
 /// when `CHAT_TOKEN` is set. Without either the failure is the seed's `not authorized`.
-pub fn current(address: &ServerAddress) -> Result<(Token, Source), Failure> {
+pub fn current(account: &Account) -> Result<(Token, Source), Failure> {
     if let Some(text) = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty()) {
         // Of what is no token there can be no session.
         let token = text.to_str().and_then(|text| text.parse().ok()).ok_or(Code::NoSession)?;
         return Ok((token, Source::Environment));
     }
-    match load(address)? {
+    match load(account)? {
         Some(session) => Ok((session.token, Source::File)),
         None => Err(Failure::NotLoggedIn),
     }
 }
 
-/// The stored session for this server.
-pub fn load(address: &ServerAddress) -> Result<Option<Session>, Failure> {
+/// The stored session of this account.
+pub fn load(account: &Account) -> Result<Option<Session>, Failure> {
     match StateFolder::open(&StateFolder::locate()?)? {
-        Some(folder) => load_from(&folder, address),
+        Some(folder) => load_from(&folder, account),
         None => Ok(None),
     }
 }
 
 /// [`load`], from a folder that is open.
-pub fn load_from(
-    folder: &StateFolder,
-    address: &ServerAddress,
-) -> Result<Option<Session>, Failure> {
-    let name = file_name(address);
+pub fn load_from(folder: &StateFolder, account: &Account) -> Result<Option<Session>, Failure> {
+    let name = file_name(account);
     let Some(bytes) = folder.read(&name)? else { return Ok(None) };
-    match parse(&bytes, address) {
+    match parse(&bytes, account) {
         Some(session) => Ok(Some(session)),
         None => {
             let message = client::session_file_damaged(folder.path_of(&name).display());
@@ -70,29 +76,25 @@ pub fn load_from(
     }
 }
 
-/// Stores a session for this server, in place of the one that was there.
-pub fn store(
-    folder: &StateFolder,
-    address: &ServerAddress,
-    session: &Session,
-) -> Result<(), Failure> {
+/// Stores a session of this account, in place of the one that was there.
+pub fn store(folder: &StateFolder, account: &Account, session: &Session) -> Result<(), Failure> {
     let fields = Fields {
-        server: address.to_string(),
+        server: account.server.to_string(),
         user: session.user.clone(),
         token: session.token.reveal(),
     };
     let mut bytes = Vec::new();
     crate::protocol::json::encode(&fields, &mut bytes);
     bytes.push(b'\n');
-    folder.write(&file_name(address), &bytes)
+    folder.write(&file_name(account), &bytes)
 }
 
 /// Forgets the stored session, if it is still the one with this token: another process may have
 /// logged in since.
-pub fn forget(address: &ServerAddress, token: Token) -> Result<(), Failure> {
+pub fn forget(account: &Account, token: Token) -> Result<(), Failure> {
     let Some(folder) = StateFolder::open(&StateFolder::locate()?)? else { return Ok(()) };
-    match load_from(&folder, address)? {
-        Some(session) if session.token == token => folder.remove(&file_name(address)),
+    match load_from(&folder, account)? {
+        Some(session) if session.token == token => folder.remove(&file_name(account)),
         _ => Ok(()),
     }
 }
@@ -106,14 +108,21 @@ struct Fields {
 }
 
 /// A token is for one server alone: one that was stored for another is never shown to this.
-fn parse(bytes: &[u8], address: &ServerAddress) -> Option<Session> {
+fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
     let fields: Fields = serde_json::from_slice(bytes).ok()?;
     let token = fields.token.parse().ok()?;
-    (fields.server == address.to_string()).then_some(Session { user: fields.user, token })
+    let is_meant = fields.server == account.server.to_string()
+        && account.user.as_ref().is_none_or(|user| *user == fields.user);
+    is_meant.then_some(Session { user: fields.user, token })
 }
 
-fn file_name(address: &ServerAddress) -> String {
-    format!("session-{}.json", address.file_stem())
+/// No host name and no user name has an `@`, so no two accounts share a file.
+fn file_name(account: &Account) -> String {
+    let server = account.server.file_stem();
+    match &account.user {
+        Some(user) => format!("session-{user}@{server}.json"),
+        None => format!("session-{server}.json"),
+    }
 }
 
 #[cfg(test)]
@@ -121,8 +130,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn address() -> ServerAddress {
-        "127.0.0.1:8889".parse().unwrap()
+    fn account(server: &str, user: Option<&str>) -> Account {
+        let user = user.map(|user| user.parse().unwrap());
+        Account { server: server.parse().unwrap(), user }
+    }
+
+    fn here() -> Account {
+        account("127.0.0.1:8889", None)
     }
 
     fn session() -> Session {
@@ -134,14 +148,29 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::create(&home.path().join("chat")).unwrap();
         let session = session();
-        store(&folder, &address(), &session).unwrap();
-        assert_eq!(load_from(&folder, &address()).unwrap(), Some(session.clone()));
-        let other = "127.0.0.1:8890".parse().unwrap();
+        store(&folder, &here(), &session).unwrap();
+        assert_eq!(load_from(&folder, &here()).unwrap(), Some(session.clone()));
+        let other = account("127.0.0.1:8890", None);
         assert_eq!(load_from(&folder, &other).unwrap(), None);
 
-        let bytes = folder.read(&file_name(&address())).unwrap().unwrap();
+        let bytes = folder.read(&file_name(&here())).unwrap().unwrap();
         folder.write(&file_name(&other), &bytes).unwrap();
         assert!(load_from(&folder, &other).is_err(), "a token is shown to another server");
+    }
+
+    #[test]
+    fn users_of_one_server_have_sessions_of_their_own() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        let (paff, neko) = (account("h:1", Some("paff")), account("h:1", Some("neko")));
+        let session = session();
+        store(&folder, &paff, &session).unwrap();
+        assert_eq!(load_from(&folder, &neko).unwrap(), None);
+        assert_eq!(load_from(&folder, &account("h:1", None)).unwrap(), None);
+        assert_eq!(load_from(&folder, &paff).unwrap(), Some(session));
+        let bytes = folder.read(&file_name(&paff)).unwrap().unwrap();
+        folder.write(&file_name(&neko), &bytes).unwrap();
+        assert!(load_from(&folder, &neko).is_err(), "neko acts as paff");
     }
 
     #[test]
@@ -149,17 +178,17 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::create(&home.path().join("chat")).unwrap();
         for junk in ["", "{", "[]", r#"{"server": "127.0.0.1:8889", "user": "paff"}"#] {
-            folder.write(&file_name(&address()), junk.as_bytes()).unwrap();
-            assert_eq!(load_from(&folder, &address()).unwrap_err().exit(), Exit::LocalFile);
+            folder.write(&file_name(&here()), junk.as_bytes()).unwrap();
+            assert_eq!(load_from(&folder, &here()).unwrap_err().exit(), Exit::LocalFile);
         }
-        store(&folder, &address(), &session()).unwrap();
-        assert!(load_from(&folder, &address()).unwrap().is_some());
+        store(&folder, &here(), &session()).unwrap();
+        assert!(load_from(&folder, &here()).unwrap().is_some());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_a_session_or_refused(bytes: Vec<u8>) {
-            let _ = parse(&bytes, &address());
+            let _ = parse(&bytes, &here());
         }
     }
 }

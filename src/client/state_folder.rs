@@ -36,13 +36,7 @@ impl StateFolder {
     /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification asks, a
     /// relative `XDG_STATE_HOME` counts as none.
     pub fn locate() -> Result<PathBuf, Failure> {
-        let absolute = |name: &str| {
-            let value = std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-            value.map(PathBuf::from).filter(|path| path.is_absolute())
-        };
-        let state = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        state.map(|state| state.join("chat")).ok_or_else(|| {
+        xdg("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
             Failure::trouble(Exit::Configuration, client::no_place_for_session())
                 .with_hint(client::set_home())
         })
@@ -168,6 +162,17 @@ impl StateFolder {
         // Else a power cut can leave the new name with nothing in it.
         file.sync_all()
     }
+}
+
+/// The folder `chat` of this client in a folder of the XDG specification: the one of `variable`, else
+/// the one below the user's home. As the specification asks, a relative path counts as none.
+pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let value = std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        value.map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let folder = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
+    folder.map(|folder| folder.join("chat"))
 }
 
 fn check_private(

@@ -21,12 +21,12 @@ pub use administration::{
     UserName, UserPasswdArguments, UserRenameArguments,
 };
 pub use storage::{
-    BackupArguments, CheckArguments, MessageArguments, MessageCommand, MessagePurgeArguments,
-    RestoreArguments,
+    BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
+    MessageCommand, MessagePurgeArguments, RestoreArguments,
 };
 
 use super::failure::Exit;
-use crate::catalogue::Language;
+use crate::catalogue::{Language, server_help};
 use crate::completion::CompletionsArguments;
 use crate::model::parse_duration;
 
@@ -41,7 +41,7 @@ use crate::model::parse_duration;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; `serve`, `user add` and `seed` create it where there is none.
+    /// The database file; `serve`, `user add`, `seed` and `import` create it where there is none.
     #[arg(
         long,
         global = true,
@@ -79,24 +79,30 @@ pub enum Command {
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),
     /// Add several users at once: those of a file, or the five of the seed.
-    #[command(after_help = administration::SEED_EXAMPLES)]
+    #[command(after_help = server_help::seed_examples())]
     Seed(SeedArguments),
     /// Show how much there is of everything.
-    #[command(after_help = administration::STATS_EXAMPLES)]
+    #[command(after_help = server_help::stats_examples())]
     Stats,
     /// Tell by the exit code whether a server serves the database, and can write and read it.
-    #[command(after_help = administration::HEALTHCHECK_EXAMPLES)]
+    #[command(after_help = server_help::healthcheck_examples())]
     Healthcheck(HealthcheckArguments),
     /// Show and check what the server is set to.
     Config(ConfigArguments),
     /// Make a whole, verified copy of the database, also while the server runs.
-    #[command(after_help = storage::BACKUP_EXAMPLES)]
+    #[command(after_help = server_help::backup_examples())]
     Backup(BackupArguments),
     /// Make the database of a backup, where there is none.
-    #[command(after_help = storage::RESTORE_EXAMPLES)]
+    #[command(after_help = server_help::restore_examples())]
     Restore(RestoreArguments),
+    /// Write everything in the database, or of a user, as lines of JSON to standard output.
+    #[command(after_help = server_help::export_examples())]
+    Export(ExportArguments),
+    /// Take in what `export` wrote, or plain text, a message a line; also while the server runs.
+    #[command(after_help = server_help::import_examples())]
+    Import(ImportArguments),
     /// Check whether the database is sound, also while the server runs.
-    #[command(after_help = storage::CHECK_EXAMPLES)]
+    #[command(after_help = server_help::check_examples())]
     Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
@@ -114,10 +120,10 @@ pub struct ConfigArguments {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Show every setting, its value, and where that comes from.
-    #[command(after_help = CONFIG_SHOW_EXAMPLES)]
+    #[command(after_help = server_help::config_show_examples())]
     Show(Box<ServeArguments>),
     /// Find what is wrong with the configuration, without touching the database.
-    #[command(after_help = CONFIG_CHECK_EXAMPLES)]
+    #[command(after_help = server_help::config_check_examples())]
     Check(Box<ConfigCheckArguments>),
     /// Print a configuration file that explains every setting.
     Example,
@@ -247,34 +253,8 @@ pub struct Listen {
     pub addresses: Vec<SocketAddr>,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite                    serve this machine on port 8889
-  chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
-  chat-server --db chat.sqlite user add alice     add a user, also while it runs
-  sqlite3 chat.sqlite 'select * from v1_messages' look into it while it runs
-";
-
-const CONFIG_SHOW_EXAMPLES: &str = "\
-Examples:
-  chat-server config show                       what a server that is started like this would do
-  chat-server --config new.toml config show
-  chat-server config show --json | jq -r 'select(.source != \"default\").key'
-";
-
-const CONFIG_CHECK_EXAMPLES: &str = "\
-Examples:
-  chat-server config check new.toml && mv new.toml /etc/chat/server.toml
-";
-
-const LAYERS: &str = "\
-Settings come from the command line, else from the environment (CHAT_SERVER_*), else from the
-configuration file (--config, CHAT_SERVER_CONFIG, else /etc/chat/server.toml if there is one), else
-they are the defaults. `config show` tells which; `config example` prints a file to begin with.
-";
-
 fn after_help() -> String {
-    format!("{LAYERS}\n{EXAMPLES}\n{}", Exit::table())
+    format!("{}\n{}\n{}", server_help::layers(), server_help::examples(), Exit::table())
 }
 
 /// Nothing here can go on after no time at all.
@@ -304,4 +284,15 @@ fn parse_listen(given: &str) -> Result<Listen, String> {
     let addresses: Vec<SocketAddr> =
         given.to_socket_addrs().map_err(|error| error.to_string())?.collect();
     Ok(Listen { given: given.to_owned(), addresses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::command_line::tests::assert_translated;
+
+    #[test]
+    fn help_is_there_in_indonesian() {
+        assert_translated(Arguments::command, server_help::HELP);
+    }
 }

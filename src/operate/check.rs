@@ -1,14 +1,21 @@
 //! `check`: whether the database is sound.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::arguments::CheckArguments;
+use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
-use super::open;
 use super::output::Output;
+use super::{open, user};
+use crate::admin::answer::Answer;
+use crate::admin::request::Request;
 use crate::store::{Checked, Depth, FINDINGS_MAX, Reading};
+
+/// How long making an index may take.
+const REBUILD_WAIT: Duration = Duration::from_secs(3600);
 
 /// Tells what is wrong with the database, a line each.
 pub(super) fn run(
@@ -16,6 +23,9 @@ pub(super) fn run(
     arguments: &CheckArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
+    if arguments.rebuild {
+        rebuild(db)?;
+    }
     let reading = Reading::open(db).map_err(|error| open::refused(&error))?;
     let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
     let Checked { content, findings } = reading.check(depth);
@@ -55,4 +65,17 @@ pub(super) fn run(
             ))
         }
     }
+}
+
+/// Makes anew what can be told from the tables, a part at a time.
+fn rebuild(db: &Path) -> Result<(), Failure> {
+    let mut door = Door::open(db, Missing::Refuse)?;
+    for part in 0.. {
+        match door.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
+            Answer::Rebuilt { what: Some(_) } => {}
+            Answer::Rebuilt { what: None } => break,
+            answer => return Err(user::unexpected(&answer)),
+        }
+    }
+    Ok(())
 }

@@ -9,8 +9,8 @@ use super::arguments::{ConfigCommand, ServeArguments};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::serve;
-use super::settings::{self, Definition, Resolved, Setting, Source};
-use crate::configuration::{Kind, Value};
+use super::settings::{self, Definition, Resolved};
+use crate::configuration::{Kind, Value, setting};
 
 /// How long a line of explanation in the example file may be.
 const COMMENT_COLUMNS: usize = 96;
@@ -40,74 +40,18 @@ pub(super) fn run(
     }
 }
 
-/// A setting as an object.
-#[derive(Serialize)]
-struct Shown<'a> {
-    key: &'a str,
-    value: Option<serde_json::Value>,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    option: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    variable: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-}
-
 /// A line a setting; as a whole it is a configuration file that sets just this.
 fn show(resolved: &Resolved, mut output: Output) -> Result<(), Failure> {
     if output.is_json {
         for setting in &resolved.settings {
-            output.object(&shown(setting))?;
+            output.object(setting)?;
         }
-        return output.finish();
-    }
-    let lines: Vec<String> = resolved.settings.iter().map(line).collect();
-    let columns = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
-    for (line, setting) in lines.iter().zip(&resolved.settings) {
-        output.line(&format!("{line:columns$}  # {}", setting.source))?;
+    } else {
+        for line in setting::lines(&resolved.settings) {
+            output.line(&line)?;
+        }
     }
     output.finish()
-}
-
-fn line(setting: &Setting) -> String {
-    match &setting.value {
-        Some(value) => format!("{} = {value}", setting.key),
-        None => format!("# {} is not set", setting.key),
-    }
-}
-
-fn shown(setting: &Setting) -> Shown<'_> {
-    let value = setting.value.as_ref().map(|value| match value {
-        Value::Text(text) => text.clone().into(),
-        Value::Number(number) => (*number).into(),
-        Value::Switch(switch) => (*switch).into(),
-        Value::List(texts) => texts.clone().into(),
-        Value::Other(_) => serde_json::Value::Null,
-    });
-    let mut shown = Shown {
-        key: &setting.key,
-        value,
-        source: "default",
-        option: None,
-        variable: None,
-        file: None,
-        line: None,
-    };
-    match &setting.source {
-        Source::Default => {}
-        Source::Flag(option) => (shown.source, shown.option) = ("option", Some(option.as_str())),
-        Source::Environment(variable) => {
-            (shown.source, shown.variable) = ("environment", Some(variable.as_str()));
-        }
-        Source::File { path, line } => {
-            (shown.source, shown.line) = ("file", Some(*line));
-            shown.file = Some(path.display().to_string());
-        }
-    }
-    shown
 }
 
 /// What the file says was checked when it was read; here is what only shows when the server starts.

@@ -24,12 +24,6 @@ use crate::store::{self, OpenError};
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(60);
 /// How long connecting to a server may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// How long a command waits for who has the file and cannot be asked: another command, or a server
-/// that is starting or stopping.
-const HOLDER_WAIT: Duration = Duration::from_secs(5);
-/// How often it looks whether that is over.
-const HOLDER_POLL: Duration = Duration::from_millis(25);
-
 /// What to do where there is no database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -75,7 +69,7 @@ impl Door {
     /// Finds the way to the database at `db`.
     pub(super) fn open(db: &Path, missing: Missing) -> Result<Self, Failure> {
         let path = store::resolve(db).map_err(|error| open::refused(&error))?;
-        let deadline = Instant::now() + HOLDER_WAIT;
+        let deadline = Instant::now() + open::HOLDER_WAIT;
         loop {
             if let Some(way) = connect(&path, CONNECT_WAIT)? {
                 return Ok(Self { way });
@@ -89,7 +83,7 @@ impl Door {
             match open::try_store(&path, u32::MAX, None) {
                 Ok(store) => return Self::of_file(store),
                 Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
-                    thread::sleep(HOLDER_POLL);
+                    thread::sleep(open::HOLDER_POLL);
                 }
                 Err(error @ OpenError::InUse { .. }) => {
                     return Err(Failure::new(Exit::TryAgain, error).hint(
@@ -110,7 +104,6 @@ impl Door {
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
             published_passwords_allowed: true,
-            serving_since: None,
         };
         let service = Service::new(store, options).map_err(|error| {
             Failure::new(Exit::Internal, format!("cannot start a thread: {error}"))

@@ -64,7 +64,10 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
     let purged = if arguments.dry_run {
         step_through(&mut door, &purge, true, &mut on_progress)?
     } else {
-        purge_all(&mut door, &purge, arguments.compact, &mut on_progress)?
+        let mut purged = step_through(&mut door, &purge, false, &mut on_progress)?;
+        // Also where nothing was found: an earlier run may have been broken off.
+        purge_remains(&mut door, arguments.compact, &mut purged)?;
+        purged
     };
     drop(progress);
     if output.is_json {
@@ -90,7 +93,7 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
 }
 
 /// Says where something of the messages may still stand.
-fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
     if !purged.log_emptied {
         output.line(
             "somebody is reading the log, which still has them; it is emptied when that has ended and no message has come for ten seconds, or when the server stops",
@@ -105,22 +108,9 @@ fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Deletes all that fits, a step at a time, and then what remains of it: from the log, and from the
-/// unused parts of a file that is short, or with `compact`. `on_progress` is told how many messages
-/// are gone.
-pub(super) fn purge_all(
-    door: &mut Door,
-    purge: &Purge,
-    compact: bool,
-    on_progress: &mut dyn FnMut(usize),
-) -> Result<Purged, Failure> {
-    let mut purged = step_through(door, purge, false, on_progress)?;
-    // Also where nothing was found: an earlier run may have been broken off.
-    purge_remains(door, compact, &mut purged)?;
-    Ok(purged)
-}
-
-fn step_through(
+/// Deletes all that fits, a step at a time; or, as a `dry_run`, only counts it. `on_progress` is told
+/// how many messages that is. Their bytes are still there: see [`purge_remains`].
+pub(super) fn step_through(
     door: &mut Door,
     purge: &Purge,
     dry_run: bool,
@@ -145,7 +135,13 @@ fn step_through(
     }
 }
 
-fn purge_remains(door: &mut Door, compact: bool, purged: &mut Purged) -> Result<(), Failure> {
+/// Removes what remains of all that was deleted: from the log, and from the unused parts of a file
+/// that is short, or with `compact`.
+pub(super) fn purge_remains(
+    door: &mut Door,
+    compact: bool,
+    purged: &mut Purged,
+) -> Result<(), Failure> {
     let mut compact = if compact { Compact::Yes } else { Compact::IfShort };
     for attempt in 0..EMPTY_LOG_TRIES {
         if attempt > 0 {

@@ -3,21 +3,45 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::failure::{Exit, Failure};
+use crate::admin::socket;
 use crate::log::Log;
 use crate::store::{self, OpenError, Store, StoreError, Upgrade};
 
 /// How many threads read.
 const READERS: usize = 2;
+/// How long to wait for who has the file and cannot be asked: a command, or a server that is
+/// starting or stopping.
+pub(super) const HOLDER_WAIT: Duration = Duration::from_secs(5);
+/// How often to look whether that is over.
+pub(super) const HOLDER_POLL: Duration = Duration::from_millis(25);
+
+/// Opens the store at `db` for a server. An operator's command that has it is waited for, a server
+/// is not.
+pub(super) fn store(db: &Path, inbox_unread_max: u32, log: &Log) -> Result<Store, Failure> {
+    let deadline = Instant::now() + HOLDER_WAIT;
+    loop {
+        match try_store(db, inbox_unread_max, Some(log)) {
+            Ok(store) => return Ok(store),
+            Err(OpenError::InUse { .. }) if !is_served(db) && Instant::now() < deadline => {
+                thread::sleep(HOLDER_POLL);
+            }
+            Err(error) => return Err(refused(&error)),
+        }
+    }
+}
+
+/// Whether a server has it, as far as can be told; where it cannot, nobody waits for it either.
+fn is_served(db: &Path) -> bool {
+    let path = store::resolve(db).ok();
+    !path.is_some_and(|path| matches!(socket::connect(&path, HOLDER_WAIT), Ok(None)))
+}
 
 /// Opens the store at `db` and locks it. When it can no longer vouch for what it says, the process
 /// says so (in the log where there is one) and ends.
-pub(super) fn store(db: &Path, inbox_unread_max: u32, log: Option<&Log>) -> Result<Store, Failure> {
-    try_store(db, inbox_unread_max, log).map_err(|error| refused(&error))
-}
-
-/// [`store`], for who goes on where it is in use.
 pub(super) fn try_store(
     db: &Path,
     inbox_unread_max: u32,
@@ -73,7 +97,7 @@ pub(super) fn refused(error: &OpenError) -> Failure {
 fn exit(error: &OpenError) -> Exit {
     match error {
         OpenError::NotAFileName(_) => Exit::Usage,
-        OpenError::NotOurs { .. } | OpenError::Newer { .. } => Exit::Data,
+        OpenError::NotOurs { .. } | OpenError::Newer { .. } | OpenError::Older { .. } => Exit::Data,
         OpenError::NoInput { .. } => Exit::NoInput,
         OpenError::Exists { .. } => Exit::Exists,
         OpenError::InUse { .. } => Exit::TryAgain,
@@ -95,6 +119,9 @@ fn hint(error: &OpenError) -> Option<String> {
         }
         OpenError::Newer { .. } => {
             "use the chat-server that made it; or restore a backup that is as old as this program"
+        }
+        OpenError::Older { .. } => {
+            "`chat-server stats` and whatever else may write upgrades it, and keeps a copy"
         }
         OpenError::NoInput { .. } => "give the path of a file in a folder that exists",
         OpenError::Exists { .. } => "nothing is overwritten; give another name, or move it away",

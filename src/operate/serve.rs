@@ -18,7 +18,7 @@ use super::open;
 use super::settings::Resolved;
 use crate::admin::socket;
 use crate::log::{Format, Log};
-use crate::model::{Timestamp, UserName};
+use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
@@ -51,7 +51,7 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
     check(arguments)?;
-    let store = open::store(db, arguments.inbox_unread_max, Some(log))?;
+    let store = open::store(db, arguments.inbox_unread_max, log)?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
@@ -63,7 +63,7 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
     let options = server_options(arguments);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
-    let administration = administer(&path, &service);
+    let administration = administer(&path, &service, &server);
     let monitor = metrics
         .map(|listener| monitor(listener, arguments, &service, &server, log))
         .transpose()
@@ -206,7 +206,6 @@ fn service_options(arguments: &ServeArguments) -> service::Options {
         hashers: 2,
         published_passwords_allowed: exposed(arguments).is_none()
             || arguments.allow_default_passwords,
-        serving_since: Some((Timestamp::now(), Instant::now())),
     }
 }
 
@@ -222,8 +221,8 @@ fn server_options(arguments: &ServeArguments) -> server::Options {
 }
 
 /// Opens the admin socket. A server without one serves all the same.
-fn administer(database: &Path, service: &Arc<Service>) -> Option<Administration> {
-    Administration::start(database, service)
+fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
+    Administration::start(database, service, server.measures())
         .inspect_err(|error| {
             let path = socket::path(database);
             let path = path.display();

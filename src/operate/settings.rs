@@ -6,8 +6,8 @@
 use std::any::TypeId;
 use std::error::Error;
 use std::ffi::OsString;
+use std::iter;
 use std::path::{Path, PathBuf};
-use std::{fmt, iter};
 
 use clap::builder::OsStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -15,6 +15,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 
 use super::arguments::{self as operate, Arguments, ConfigCommand, ServeArguments};
+use crate::catalogue::configuration as texts;
+use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 
 /// The file that is read where none is named, if there is one.
@@ -103,35 +105,6 @@ pub struct Definition {
     pub key: String,
     /// What it has to be there.
     pub kind: Kind,
-}
-
-/// What something is set to, and where that comes from.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// What it is called in the file.
-    pub key: String,
-    /// What it is set to; nothing where it is not set, and has no default.
-    pub value: Option<Value>,
-    /// Where that comes from.
-    pub source: Source,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The command line: this option.
-    Flag(String),
-    /// The environment: this variable.
-    Environment(String),
-    /// The configuration file, at this line.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Where in it.
-        line: usize,
-    },
-    /// Nothing was said.
-    Default,
 }
 
 /// What a configuration file sets: every key is known, and every value is accepted.
@@ -280,7 +253,7 @@ impl Definition {
     /// Whether the value is accepted: by its kind, and by the parser of the option itself.
     fn check(&self, value: &Value) -> Result<(), String> {
         let words = self.kind.words(value);
-        let words = words.ok_or_else(|| format!("it has to be {}", self.kind.described()))?;
+        let words = words.ok_or_else(|| texts::has_to_be(self.kind.described()))?;
         if self.kind == Kind::Switch {
             return Ok(());
         }
@@ -309,12 +282,12 @@ impl Definition {
 
     fn source(&self, source: Option<ValueSource>, file: &FileSettings) -> Source {
         match source {
-            Some(ValueSource::CommandLine) => Source::Flag(self.option()),
+            Some(ValueSource::CommandLine) => Source::Option(self.option()),
             Some(ValueSource::EnvVariable) => {
                 Source::Environment(self.variable().unwrap_or_default())
             }
             _ => match file.line(&self.key) {
-                Some(line) => Source::File { path: file.path.clone(), line },
+                Some(line) => Source::File { path: file.path.clone(), line, profile: None },
                 None => Source::Default,
             },
         }
@@ -341,22 +314,10 @@ fn reason(error: &clap::Error) -> String {
     }
     match (error.kind(), error.get(ContextKind::ValidValue)) {
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
-            format!("it has to be one of {}", valid.join(", "))
+            texts::has_to_be_one_of(valid.join(", "))
         }
         (ErrorKind::InvalidValue, _) => "it cannot be empty".to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
-    }
-}
-
-/// For people.
-impl fmt::Display for Source {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(option) => formatter.write_str(option),
-            Self::Environment(variable) => formatter.write_str(variable),
-            Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
-            Self::Default => formatter.write_str("default"),
-        }
     }
 }
 

@@ -49,6 +49,7 @@ fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
             ("server", format!("process {}", server.pid)),
             ("started", output.moment(Some(server.started_at))),
             ("uptime seconds", number(server.uptime_seconds)),
+            ("connections", number(server.connections)),
             ("watchers", number(server.watchers)),
         ]),
     }

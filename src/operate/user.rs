@@ -13,7 +13,7 @@ mod show;
 use std::path::Path;
 
 use super::arguments::UserCommand;
-use super::door;
+use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::answer::Answer;
@@ -51,7 +51,12 @@ fn display_name(given: &str) -> Result<DisplayName, Failure> {
 
 /// Has a user changed, and tells how many sessions ended with it.
 fn change(db: &Path, request: &Request) -> Result<usize, Failure> {
-    match door::ask(db, request)? {
+    change_over(&mut Door::open(db, Missing::Refuse)?, request)
+}
+
+/// [`change`], over a door that is open.
+fn change_over(door: &mut Door, request: &Request) -> Result<usize, Failure> {
+    match door.ask(request)? {
         Answer::Ended { sessions } => Ok(sessions),
         answer => Err(unexpected(&answer)),
     }

@@ -1,19 +1,16 @@
 //! The JSON arguments of the newer verbs: what may stand in them, and what it means. Every type here
 //! is valid when it exists; what is wrong with an argument is told by the name of its field.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use super::refusal::{Code, Refusal};
 use crate::model::{
     BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp, UserName,
 };
+pub use crate::model::{KEY_BYTES_MAX, Key};
 
 /// The most recipients of one `post`.
 pub const RECIPIENTS_MAX: usize = 100;
-/// The longest idempotency key, in bytes of printable ASCII.
-pub const KEY_BYTES_MAX: usize = 64;
 /// The most messages of one `fetch`.
 pub const FETCH_MESSAGES_MAX: usize = 1000;
 /// How many messages one `fetch` gives when it is not told.
@@ -28,31 +25,6 @@ pub struct Post {
     pub body: Body,
     /// Makes it happen once, however often it is asked for: see [`Key`].
     pub key: Option<Key>,
-}
-
-/// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
-/// and key is the same message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key(Box<str>);
-
-impl Key {
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Key {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text.len() {
-            0 => Err(Invalid::Empty),
-            length if length > KEY_BYTES_MAX => Err(Invalid::TooLong { max: KEY_BYTES_MAX }),
-            _ if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(Invalid::Character),
-            _ => Ok(Self(text.into())),
-        }
-    }
 }
 
 /// Which messages to show. It changes nothing.

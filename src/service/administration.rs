@@ -2,6 +2,8 @@
 //! from a command that has opened the file itself.
 
 mod figures;
+mod import;
+mod purge;
 mod sessions;
 mod users;
 
@@ -25,6 +27,8 @@ impl Service {
             Request::MessagePurge { purge, after, dry_run } => {
                 self.purge_messages(purge, after, dry_run, asker);
             }
+            Request::Import { steps } => self.import(steps, asker),
+            Request::Rebuild { part } => self.rebuild(part, asker),
             Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
             Request::UserShow { name } => self.show_user(name, asker),
             Request::UserPasswd { name, password } => self.set_password(name, password, asker),
@@ -32,6 +36,7 @@ impl Service {
             Request::UserEnable { name } => self.enable_user(name, asker),
             Request::UserRename { name, to } => self.rename_user(name, to, asker),
             Request::UserDelete { name } => self.delete_user(name, asker),
+            Request::UserRemove { name } => self.remove_user(name, asker),
             Request::SessionList { user, after } => self.list_all_sessions(user, after, asker),
             Request::SessionRevoke { sessions } => self.revoke_held_sessions(sessions, asker),
             Request::Stats => self.count_all(asker),
@@ -72,7 +77,7 @@ fn unknown_user(name: &UserName) -> Refusal {
 }
 
 /// What is said of a request that the store could not do.
-pub(super) fn failure(error: StoreError) -> Refusal {
+fn failure(error: StoreError) -> Refusal {
     let code = match error {
         StoreError::Busy => Code::Busy,
         StoreError::Full => Code::StorageFull,

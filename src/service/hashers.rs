@@ -23,9 +23,9 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// What a password is compared with where there is no such user: nothing hashes to it, and finding
-/// that out takes as long as with a user's own.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCB1c2VyISE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// What a password is compared with where there is no such user, and the hash of those who have no
+/// password yet: nothing hashes to it, and finding that out takes as long as with a user's own.
+pub(super) const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCB1c2VyISE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 type Job = Box<dyn FnOnce(Result<(), TooMany>) + Send>;
 

@@ -56,6 +56,8 @@ pub enum Change {
     Rename(UserName),
     /// Is gone, but for the name and the messages. Ends all sessions and removes all cursors.
     Delete,
+    /// Is gone, and the name is free; only a deleted user, of whom no message is left.
+    Remove,
 }
 
 /// What came of changing a user.
@@ -74,6 +76,8 @@ pub enum Changed {
     Deleted,
     /// The new name belongs to somebody.
     NameTaken,
+    /// There are messages of the user, or the user is not deleted: not removed.
+    InUse,
 }
 
 impl Store {
@@ -162,10 +166,11 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
         .prepare_cached("SELECT id, deleted_at IS NOT NULL FROM users WHERE name = ?1")?
         .query_row([name.as_str()], |row| Ok((UserId(row.get(0)?), row.get(1)?)))
         .optional()?;
-    let user = match found {
-        None => return Ok(Changed::Unknown),
-        Some((_, true)) => return Ok(Changed::Deleted),
-        Some((user, false)) => user,
+    let user = match (found, change) {
+        (None, _) => return Ok(Changed::Unknown),
+        (Some((user, true)), Change::Remove) => return remove(context, user),
+        (Some((_, true)), _) => return Ok(Changed::Deleted),
+        (Some((user, false)), _) => user,
     };
     let now = Timestamp::now().0;
     let update = |sql, value: &dyn rusqlite::ToSql| {
@@ -213,8 +218,23 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
             context.memory.unread.remove(&user);
             sessions::end(connection, user, Which::All)?
         }
+        Change::Remove => return Ok(Changed::InUse),
     };
     Ok(Changed::Yes { user, ended })
+}
+
+fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> {
+    let removed = context
+        .connection
+        .prepare_cached(
+            "DELETE FROM users WHERE id = ?1 AND NOT EXISTS (
+                 SELECT 1 FROM messages WHERE recipient_id = ?1 OR sender_id = ?1)",
+        )?
+        .execute([user.0])?;
+    if removed == 0 {
+        return Ok(Changed::InUse);
+    }
+    Ok(Changed::Yes { user, ended: Vec::new() })
 }
 
 fn activity(connection: &Connection, user: UserId) -> rusqlite::Result<Activity> {

@@ -1,11 +1,10 @@
 //! Copies of a database: made page by page out of one snapshot, verified by opening them, and only
 //! then given their name. What is left of one that was not finished bears another name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
@@ -64,13 +63,7 @@ impl Draft {
             return Err(OpenError::Exists { path: destination });
         }
         let path = file::with_suffix(&destination, ".partial");
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| io_error(&path, error))?;
+        let lock = file::open_or_create(&path).map_err(|error| io_error(&path, error))?;
         lock.try_lock().map_err(|_| OpenError::InUse {
             path: path.clone(),
             holder: "another process".to_owned(),

@@ -1,6 +1,6 @@
 //! Cursors: how far each reader has read. Reading moves one; it takes nothing out of the log.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Store;
 use super::error::StoreError;
@@ -61,13 +61,7 @@ impl Store {
             }
             let acked = ack(context, user, &cursor, id, false)?;
             if matches!(acked, Acked::At(_)) {
-                context
-                    .connection
-                    .prepare_cached(
-                        "INSERT INTO dead_letters (user_id, cursor, message_id)
-                         VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                    )?
-                    .execute(params![user.0, cursor.as_str(), id.0])?;
+                insert_dead_letter(context.connection, user, &cursor, id)?;
             }
             Ok(acked)
         };
@@ -162,15 +156,47 @@ fn set(
     if *cursor == CursorName::inbox() {
         messages::forget_unread(context, user, seen, upto)?;
     }
-    context
-        .connection
+    place(context.connection, user, cursor, upto, Timestamp::now())
+}
+
+/// Has a cursor stand somewhere since a moment, whether there is one already or not.
+pub(super) fn place(
+    connection: &Connection,
+    user: UserId,
+    cursor: &CursorName,
+    upto: MessageId,
+    moved_at: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
         .prepare_cached(
             "INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (user_id, name)
              DO UPDATE SET upto_id = excluded.upto_id, moved_at = excluded.moved_at",
         )?
-        .execute(params![user.0, cursor.as_str(), upto.0, Timestamp::now().0])?;
-    Ok(())
+        .execute(params![user.0, cursor.as_str(), upto.0, moved_at.0])
+        .map(drop)
+}
+
+/// Notes a dead letter at a cursor that is there; tells whether it was not noted already.
+pub(super) fn insert_dead_letter(
+    connection: &Connection,
+    user: UserId,
+    cursor: &CursorName,
+    id: MessageId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "INSERT INTO dead_letters (user_id, cursor, message_id)
+             VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![user.0, cursor.as_str(), id.0])
+        .map(|changed| changed > 0)
+}
+
+/// A cursor's name out of a row.
+pub(super) fn name(row: &Row<'_>, index: usize) -> rusqlite::Result<CursorName> {
+    let text: Box<str> = row.get(index)?;
+    text.parse().map_err(|error| super::not_a_value(index, error))
 }
 
 fn count(connection: &Connection, user: UserId) -> rusqlite::Result<usize> {

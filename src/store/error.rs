@@ -76,6 +76,14 @@ pub enum OpenError {
         /// The newest copy that an upgrade made of it and that this program can open.
         copy: Option<PathBuf>,
     },
+    /// It is ours, and of an older program; what only reads does not upgrade it.
+    #[error("{path} has schema {version}, which is older than today's", path = .path.display())]
+    Older {
+        /// What was asked for.
+        path: PathBuf,
+        /// The schema it has.
+        version: usize,
+    },
     /// There is something already where something new was to be made.
     #[error("{path} exists already", path = .path.display())]
     Exists {

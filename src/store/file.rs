@@ -3,8 +3,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::error::OpenError;
 use super::migrations;
@@ -192,14 +194,7 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
 
 fn lock(path: &Path) -> Result<File, OpenError> {
     let lock_path = with_suffix(path, ".lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&lock_path)
-        .map_err(|error| io_error(&lock_path, error))?;
+    let mut file = open_or_create(&lock_path).map_err(|error| io_error(&lock_path, error))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -222,15 +217,29 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 /// Creates the file where there is none, and makes its name durable. An existing one is opened for
 /// writing and closed again: SQLite would fall back to reading only, and say so much later.
 fn create(path: &Path) -> Result<(), OpenError> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| io_error(path, error))?;
+    open_or_create(path).map_err(|error| io_error(path, error))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(folder, error))
+}
+
+/// Opens a file for reading and writing; where there is none, makes one that is for its owner only.
+/// What an administrator's command makes as root belongs to whom the folder belongs to: to the
+/// server, which has to be able to open it. A link is not followed: root would write through it.
+pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            let folder = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
+            if rustix::process::geteuid().is_root() && folder.uid() != 0 {
+                // Where root may not give away, it is root's.
+                let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
+            }
+            Ok(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) => Err(error),
+    }
 }
 
 /// The path of what lies beside a file.

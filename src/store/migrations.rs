@@ -41,7 +41,7 @@ pub(super) fn apply(
     let migrations = MIGRATIONS
         .as_ref()
         .map_err(|error| OpenError::Sqlite { path: path.to_owned(), problem: error.clone() })?;
-    apply_steps(connection, path, migrations, STEPS.dirs().count())
+    apply_steps(connection, path, migrations, newest())
 }
 
 fn apply_steps(
@@ -95,9 +95,14 @@ pub(super) fn empty(version: usize) -> rusqlite::Result<Option<Connection>> {
     Ok(made.then_some(connection))
 }
 
+/// Today's schema.
+pub(super) fn newest() -> usize {
+    STEPS.dirs().count()
+}
+
 /// Refuses a file of a newer schema.
 pub(super) fn check_version(version: usize, path: &Path) -> Result<(), OpenError> {
-    let newest = STEPS.dirs().count();
+    let newest = newest();
     if version <= newest { Ok(()) } else { Err(newer(version, newest, path)) }
 }
 

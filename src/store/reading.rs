@@ -51,6 +51,19 @@ impl Reading {
         Ok(Self { connection, path, schema })
     }
 
+    /// [`Self::open`], for who needs it to be of today's schema.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_current(given: &Path) -> Result<Self, OpenError> {
+        let reading = Self::open(given)?;
+        if reading.schema < migrations::newest() {
+            let (path, version) = (reading.path.clone(), reading.schema);
+            return Err(OpenError::Older { path, version });
+        }
+        Ok(reading)
+    }
+
     /// The file, as an absolute path with no symbolic link left in it.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,4 +1,5 @@
 //! A client that speaks just enough HTTP to ask the monitor, and shows what came back as it was.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -229,6 +229,11 @@ impl Wire {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
+        Self::over(stream)
+    }
+
+    /// Over a connection that there is.
+    pub fn over(stream: TcpStream) -> Self {
         Self { stream, received: Vec::new() }
     }
 

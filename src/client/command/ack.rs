@@ -24,7 +24,7 @@ pub fn run(
         Some(Err(_)) => return Err(Failure::trouble(Exit::Usage, client::id_negative())),
         None => None,
     };
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let upto = match upto {
         Some(id) => id,
         None => newest(link, token)?,

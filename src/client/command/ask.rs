@@ -25,7 +25,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let user = parse_user(&arguments.user)?;
     let question = match arguments.text.as_slice() {
         [word] if word == "-" => send::read_text(io::stdin().lock())?,

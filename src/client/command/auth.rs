@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::catalogue::client;
+use crate::catalogue::{client, configuration};
 use crate::client::arguments::AuthArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -24,7 +24,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let user: UserName = arguments.user.parse().map_err(|_| Code::UnknownUser)?;
+    let user = whom(arguments, link)?;
     // First, so that nobody logs in to a session that cannot be kept.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
     let password = match &arguments.password {
@@ -33,7 +33,7 @@ pub fn run(
     };
     let token = verbs::auth(link, &user, &password)?;
     let session = Session { user, token };
-    if let Err(failure) = session::store(&folder, link.address(), &session) {
+    if let Err(failure) = session::store(&folder, link.account(), &session) {
         // Else a session that nobody can use would live on; without it, it is only a pity.
         let _ = verbs::logout(link, token);
         return Err(failure);
@@ -56,4 +56,21 @@ pub fn run(
         let _ = writeln!(io::stderr(), "{note}");
     }
     Ok(Exit::Done)
+}
+
+/// Whom to log in as. Where the session of one user is meant, somebody else's is not put in its
+/// place.
+fn whom(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
+    let named = arguments.user.as_ref().map(|name| name.parse::<UserName>());
+    let named = named.transpose().map_err(|_| Code::UnknownUser)?;
+    match (named, &link.account().user) {
+        (Some(named), Some(set)) if named != *set => {
+            Err(Failure::trouble(Exit::Usage, configuration::user_is_set(set, &named))
+                .with_hint(configuration::log_in_as_other(set, &named)))
+        }
+        (Some(user), _) => Ok(user),
+        (None, Some(user)) => Ok(user.clone()),
+        (None, None) => Err(Failure::trouble(Exit::Usage, configuration::nobody_named())
+            .with_hint(configuration::name_somebody())),
+    }
 }

@@ -10,6 +10,7 @@ use crate::client::arguments::Arguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
+use crate::client::settings::{self, Settings};
 use crate::client::{session, verbs};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
@@ -26,32 +27,41 @@ pub fn run(arguments: &CompletionsArguments, out: &mut dyn Write) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// What only the server knows.
+/// What is asked of the server.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Users,
     Sessions,
 }
 
-/// The values that can stand at the cursor, as far as the server gives them in time.
+/// The values that can stand at the cursor: from the configuration file, or as far as the server
+/// gives them in time.
 fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let Some(argument) = cursor.argument() else { return Vec::new() };
     let wanted = match (cursor.command_name(), argument.get_id().as_str()) {
         _ if argument.get_value_hint() == ValueHint::Username => Wanted::Users,
         ("revoke", "id") => Wanted::Sessions,
+        (_, "profile") => return profiles(),
         _ => return Vec::new(),
     };
     // The words before the cursor say which server, as they would for the command itself.
     let words = ["chat-cli"].iter().chain(cursor.global_options());
     let Ok(arguments) = Arguments::try_parse_from(words) else { return Vec::new() };
-    completion::in_time(move |found| ask(arguments, wanted, found))
+    let Ok(settings) = Settings::of(&arguments) else { return Vec::new() };
+    completion::in_time(move |found| ask(settings, wanted, found))
+}
+
+/// The profiles of the configuration file, if there is nothing wrong with it.
+fn profiles() -> Vec<String> {
+    let profiles = settings::path().and_then(|path| settings::profiles(&path));
+    profiles.ok().flatten().unwrap_or_default()
 }
 
 /// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
 /// logged in, is nobody's business here.
-fn ask(arguments: Arguments, wanted: Wanted, found: &dyn Fn(String)) {
-    let mut link = Link::new(arguments.server, LIVE_WAIT);
-    let Ok((token, _)) = session::current(link.address()) else { return };
+fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
+    let mut link = Link::new(settings.server(), LIVE_WAIT).acting_as(settings.user);
+    let Ok((token, _)) = session::current(link.account()) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),
         Wanted::Sessions => sessions(&mut link, token, found),

@@ -20,7 +20,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let with = arguments.user.as_deref().map(parse_user).transpose()?;
     // Pages come newest first, and are shown the other way round.
     let mut pages: Vec<Vec<Message>> = Vec::new();

@@ -33,7 +33,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let selection = Selection {
         from: arguments.from.as_deref().map(parse_user).transpose()?,
         count: arguments.count,

@@ -13,7 +13,7 @@ use crate::client::{session, verbs};
 
 /// Prints who is logged in, as the seed's JSON text.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let told = verbs::list(link, token)?;
     if view.is_json {
         let names = verbs::listed(&told);

@@ -15,11 +15,11 @@ use crate::client::verbs;
 /// Ends the session on the server, then forgets it here; it is forgotten too when the server
 /// does not know it any more.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, source) = session::current(link.address())?;
+    let (token, source) = session::current(link.account())?;
     let done = verbs::logout(link, token);
     let over = done.is_ok() || done.as_ref().is_err_and(Failure::ends_session);
     if over && source == Source::File {
-        session::forget(link.address(), token)?;
+        session::forget(link.account(), token)?;
     }
     done?;
     if view.is_json {

@@ -14,7 +14,7 @@ use crate::protocol::arguments::Passwd;
 /// Changes the password: asked for on a terminal without echo, the new one twice; else the old and
 /// the new one are the first two lines of standard input. The user's other sessions end.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let old = password::ask(client::old_password_prompt())?;
     let new = password::ask(client::new_password_prompt())?;
     if stdin().is_terminal() && password::ask(client::new_password_again_prompt())? != new {

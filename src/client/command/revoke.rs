@@ -20,7 +20,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let revoke = match arguments.id {
         Some(id) => Revoke::Session(SessionId(id)),
         None => Revoke::Others(True),

@@ -39,7 +39,7 @@ pub fn run(
     if is_stdin && arguments.text.is_empty() && io::stdin().is_terminal() {
         return Err(Failure::trouble(Exit::Usage, client::no_text()).with_hint(client::give_text()));
     }
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let to = parse_recipients(&arguments.to)?;
     let key = match arguments.id {
         Some(key) => key,

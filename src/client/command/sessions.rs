@@ -15,7 +15,7 @@ use crate::terminal;
 /// Prints the user's sessions, the oldest first: number, a `*` for the one in use, when it was
 /// opened and when it was last used. On a terminal in columns, elsewhere with tabs between.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let sessions = verbs::sessions(link, token)?.sessions;
     let is_shown = terminal::is_shown();
     let clock = view.clock.unwrap_or(if is_shown { Clock::Relative } else { Clock::Utc });

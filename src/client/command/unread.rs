@@ -11,7 +11,7 @@ use crate::client::{session, verbs};
 /// Prints how much is unread, then how much of it by whom. It ends with [`Exit::Nothing`] when
 /// nothing is, so that it can stand in an `if`.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let unread = verbs::unread(link, token)?;
     if view.is_json {
         writeln!(out, "{}", object::line(&unread))?;

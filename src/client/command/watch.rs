@@ -41,7 +41,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     if arguments.dead
         && let Some(cursor) = &arguments.cursor
     {

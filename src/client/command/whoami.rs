@@ -11,7 +11,7 @@ use crate::terminal::text;
 
 /// Prints the user's name, and what people call the user.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.address())?;
+    let (token, _) = session::current(link.account())?;
     let identity = verbs::whoami(link, token)?;
     if view.is_json {
         writeln!(out, "{}", object::line(&identity))?;

@@ -322,7 +322,7 @@ impl Conversation {
     fn forget_session(&mut self) {
         self.live.stop();
         if let Some(session) = self.session.take() {
-            let _ = session::forget(self.link.address(), session.token);
+            let _ = session::forget(self.link.account(), session.token);
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
     // keeps anybody from talking.
     let folder = told(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| told(history_file(folder)));
-    let session = folder.and_then(|folder| told(session::load_from(&folder, link.address())));
+    let session = folder.and_then(|folder| told(session::load_from(&folder, link.account())));
     let board = Arc::new(Board::default());
     let mut reader = Reader::open(history, &board)?;
     out.write_all(prompt::banner().as_bytes())?;

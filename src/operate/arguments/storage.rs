@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
 use super::parse_time;
+use crate::catalogue::server_help;
 
 /// `message`
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ pub struct MessageArguments {
 #[derive(Debug, Subcommand)]
 pub enum MessageCommand {
     /// Delete messages for good: those that fit every condition that is given.
-    #[command(after_help = MESSAGE_PURGE_EXAMPLES)]
+    #[command(after_help = server_help::message_purge_examples())]
     Purge(MessagePurgeArguments),
 }
 
@@ -54,13 +55,6 @@ pub struct MessagePurgeArguments {
     pub dry_run: bool,
 }
 
-const MESSAGE_PURGE_EXAMPLES: &str = "\
-Examples:
-  chat-server message purge --older-than 90d            what was read, and is older; for cron
-  chat-server message purge --user build --sent --older-than 7d
-  chat-server message purge --before-id 5000 --unread-too --dry-run
-";
-
 /// `backup`
 #[derive(Debug, Args)]
 pub struct BackupArguments {
@@ -75,13 +69,6 @@ pub struct BackupArguments {
     pub keep: Option<u32>,
 }
 
-pub(super) const BACKUP_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite backup /backup/chat.sqlite
-  chat-server --db chat.sqlite backup /backup --keep 7          from cron, once a day
-  chat-server --db chat.sqlite backup /backup --every 6h --keep 28
-";
-
 /// `restore`
 #[derive(Debug, Args)]
 pub struct RestoreArguments {
@@ -93,22 +80,45 @@ pub struct RestoreArguments {
     pub keep_sessions: bool,
 }
 
-pub(super) const RESTORE_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite restore /backup/chat-20261124T060000Z.sqlite
-  mv chat.sqlite chat.sqlite-wal aside/ && chat-server --db chat.sqlite restore backup.sqlite
-";
+/// `export`
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Only what this user has sent or was sent, and who is named in it.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Only messages from this id on.
+    #[arg(long, value_name = "ID", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+    pub from_id: i64,
+    /// The hashes of passwords too; whoever has the file can then try to guess them.
+    #[arg(long)]
+    pub with_secrets: bool,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// What `export` wrote, or plain text; `-` is standard input.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The file is plain text: each line that is not empty is a message.
+    #[arg(long, requires = "from", requires = "to")]
+    pub text: bool,
+    /// Who has sent the lines.
+    #[arg(long, value_name = "NAME", requires = "text")]
+    pub from: Option<String>,
+    /// Who the lines are for.
+    #[arg(long, value_name = "NAME", requires = "text")]
+    pub to: Option<String>,
+}
 
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
     /// Do not compare the indexes with the tables, nor look at each message.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rebuild")]
     pub quick: bool,
+    /// First make anew what can be told from the tables: indexes, views, and the floor of the ids.
+    /// Nobody can send while an index is made.
+    #[arg(long)]
+    pub rebuild: bool,
 }
-
-pub(super) const CHECK_EXAMPLES: &str = "\
-Examples:
-  chat-server --db chat.sqlite check && echo sound
-  chat-server --db chat.sqlite check --json | jq -r '.findings[]'
-";

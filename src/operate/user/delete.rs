@@ -4,26 +4,69 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{change, ended, name};
+use super::{change_over, ended, name, unexpected};
+use crate::admin::answer::{Answer, State};
+use crate::admin::purge::{Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
+use crate::model::UserName;
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
+use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
+use crate::operate::message::{self, Purged};
 use crate::operate::output::Output;
+use crate::operate::progress::Progress;
 
-/// Leaves of a user the name and the messages.
+/// Leaves of a user the name and the messages; or nothing.
 pub(super) fn run(
     db: &Path,
     arguments: &UserDeleteArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
     let name = name(&arguments.name)?;
-    let question = format!("delete the user {name}, and keep the name and the messages?");
-    confirm(&question, arguments.yes)?;
-    let sessions = change(db, &Request::UserDelete { name: name.clone() })?;
+    let kept = if arguments.purge {
+        "and every message from and to the user"
+    } else {
+        "and keep the name and the messages"
+    };
+    confirm(&format!("delete the user {name}, {kept}?"), arguments.yes)?;
+    let mut door = Door::open(db, Missing::Refuse)?;
+    let is_begun = arguments.purge && is_deleted(&mut door, &name)?;
+    let sessions = if is_begun {
+        0
+    } else {
+        change_over(&mut door, &Request::UserDelete { name: name.clone() })?
+    };
+    // Nobody can write to the user any more: what is purged now is all there will ever be.
+    let purged = arguments.purge.then(|| purge(&mut door, &name)).transpose()?;
     if output.is_json {
-        output.object(&json!({"name": name, "ended": sessions}))?;
+        let messages = purged.map(|purged| purged.messages);
+        output.object(&json!({"name": name, "ended": sessions, "purged": messages}))?;
     }
     output.note(&format!("{name} is deleted, {}", ended(sessions)))?;
+    if let Some(purged) = purged.filter(|_| !output.is_json) {
+        let plural = if purged.messages == 1 { "" } else { "s" };
+        output.line(&format!("{} message{plural} purged", purged.messages))?;
+        message::tell_of_remains(&purged, &mut output)?;
+    }
     output.finish()
+}
+
+fn is_deleted(door: &mut Door, name: &UserName) -> Result<bool, Failure> {
+    match door.ask(&Request::UserShow { name: name.clone() })? {
+        Answer::UserDetails(details) => Ok(details.user.state == State::Deleted),
+        answer => Err(unexpected(&answer)),
+    }
+}
+
+/// Removes the messages of a deleted user and then what is left of the user.
+fn purge(door: &mut Door, name: &UserName) -> Result<Purged, Failure> {
+    let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
+    let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };
+    let mut progress = Progress::new("purging");
+    let mut on_progress = |messages: usize| progress.at(messages as u64, None);
+    let mut purged = message::step_through(door, &purge, false, &mut on_progress)?;
+    change_over(door, &Request::UserRemove { name: name.clone() })?;
+    message::purge_remains(door, false, &mut purged)?;
+    Ok(purged)
 }

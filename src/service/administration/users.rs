@@ -119,6 +119,10 @@ impl Service {
         self.change_user(name, Change::Delete, "user deleted", asker);
     }
 
+    pub(super) fn remove_user(self: &Arc<Self>, name: UserName, asker: Asker) {
+        self.change_user(name, Change::Remove, "user removed", asker);
+    }
+
     /// Changes a user; the sessions that end with it end at once for whoever is connected, and so
     /// do their streams.
     fn change_user(
@@ -148,6 +152,10 @@ impl Service {
             Ok(Changed::Deleted) => {
                 let message = format!("the user {name} is deleted");
                 asker.tell(Err(Refusal::new(Code::UserDeleted, message)));
+            }
+            Ok(Changed::InUse) => {
+                let message = format!("there are still messages of {name}");
+                asker.tell(Err(Refusal::new(Code::Busy, message)));
             }
             Ok(Changed::NameTaken) => asker.tell(Err(name_taken(to.as_slice()))),
             Err(error) => asker.tell(Err(failure(error))),

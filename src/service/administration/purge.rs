@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Service;
-use super::administration::{Asker, failure};
+use super::{Asker, Service, failure};
 use crate::admin::answer::{Answer, Code, Refusal};
 use crate::admin::purge::{Compact, Purge, PurgePart};
 use crate::model::MessageId;

@@ -1,0 +1,241 @@
+//! `chat-cli config init|show|path`
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::catalogue::configuration;
+use crate::client::address::ServerAddress;
+use crate::client::arguments::{Arguments, AuthArguments, ConfigCommand, SERVER_DEFAULT};
+use crate::client::exit::Exit;
+use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::render::{View, object};
+use crate::client::settings;
+use crate::configuration::{Value, setting};
+use crate::model::UserName;
+use crate::protocol::command::Request;
+use crate::terminal::{is_prompted, text};
+
+/// The longest answer to a question.
+const ANSWER_BYTES_MAX: u64 = 1024;
+
+/// Does one of them. `words` are the command line that `arguments` were made from.
+pub fn run(
+    command: &ConfigCommand,
+    arguments: &Arguments,
+    words: &[OsString],
+    view: View,
+    link: &Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    match command {
+        ConfigCommand::Init(init) => return begin(init.force, arguments, view, link, out),
+        ConfigCommand::Show => {
+            let settings = settings::listed(arguments, words)?;
+            if view.is_json {
+                for setting in settings {
+                    writeln!(out, "{}", object::line(&setting))?;
+                }
+            } else {
+                for line in setting::lines(&settings) {
+                    writeln!(out, "{}", text::visible(&line))?;
+                }
+            }
+        }
+        ConfigCommand::Path => {
+            let path = settings::path()?;
+            if view.is_json {
+                writeln!(out, "{}", object::line(&json!({"path": path, "exists": path.exists()})))?;
+            } else {
+                writeln!(out, "{}", text::visible(&path.display().to_string()))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the file, or adds a profile to it. What is there already is never lost.
+fn begin(
+    force: bool,
+    arguments: &Arguments,
+    view: View,
+    link: &Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let path = settings::path()?;
+    let profile = arguments.profile.as_deref().filter(|name| !name.is_empty());
+    let old = kept(&path, profile, force)?;
+    let is_asked = is_prompted();
+    let server = server(arguments, link.timeout(), is_asked)?;
+    let user = user(arguments, is_asked)?;
+    let section = section(profile, &server, user.as_ref());
+    let (header, footer) = (configuration::file_header(), configuration::file_footer());
+    let text = match (&old, profile) {
+        (Some(old), _) => format!("{}\n\n{section}", old.trim_end()),
+        (None, Some(_)) => format!("{header}{footer}\n{section}"),
+        (None, None) => format!("{header}\n{section}{footer}{}", configuration::file_profile()),
+    };
+    write(&path, &text)?;
+    let shown = path.display().to_string();
+    if view.is_json {
+        writeln!(out, "{}", object::line(&json!({"path": path, "profile": profile})))?;
+    } else {
+        writeln!(out, "{}", configuration::configuration_written(text::visible(&shown)))?;
+    }
+    out.flush()?;
+    match user {
+        Some(user) if is_asked && yes(&configuration::log_in_now(&user), true)? => {
+            let mut link = Link::new(server, link.timeout()).acting_as(Some(user));
+            super::auth::run(&AuthArguments { user: None, password: None }, view, &mut link, out)
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// What of the file stays: nothing where there is none, or where it is to be replaced.
+fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String>, Failure> {
+    let shown = path.display();
+    if let Some(name) = profile
+        && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    {
+        let message = configuration::no_profile_name(format_args!("{name:?}"));
+        return Err(Failure::trouble(Exit::Usage, message));
+    }
+    if force {
+        return Ok(None);
+    }
+    let Some(profiles) = settings::profiles(path)? else { return Ok(None) };
+    let there = |message: String| Failure::trouble(Exit::LocalFile, message);
+    match profile {
+        None => Err(there(configuration::configuration_is_there(shown))
+            .with_hint(configuration::edit_configuration())),
+        Some(name) if profiles.iter().any(|known| known == name) => {
+            Err(there(configuration::profile_is_there(shown, name))
+                .with_hint(configuration::edit_profile()))
+        }
+        Some(_) => match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => Err(there(configuration::cannot_read(shown, error))),
+        },
+    }
+}
+
+fn section(profile: Option<&str>, server: &ServerAddress, user: Option<&UserName>) -> String {
+    let begin = profile.map(|name| format!("[profile.{name}]\n")).unwrap_or_default();
+    let server = Value::Text(server.to_string());
+    let user = match user {
+        Some(user) => format!("user = {}", Value::Text(user.to_string())),
+        None => "#user = \"name\"".to_owned(),
+    };
+    let (of_server, of_user) = (configuration::file_server(), configuration::file_user());
+    format!("{begin}{of_server}\nserver = {server}\n\n{of_user}\n{user}\n")
+}
+
+/// Where the server listens: as given, else as a person says, until one answers or is meant all the
+/// same.
+fn server(
+    arguments: &Arguments,
+    timeout: Duration,
+    is_asked: bool,
+) -> Result<ServerAddress, Failure> {
+    let mut given = arguments.server.clone();
+    loop {
+        let server = match given.take() {
+            Some(server) => server,
+            None if is_asked => {
+                match answer(configuration::where_is_the_server(), SERVER_DEFAULT)?.parse() {
+                    Ok(server) => server,
+                    Err(error) => {
+                        note(&format!("{error}"));
+                        continue;
+                    }
+                }
+            }
+            None => ServerAddress::local(),
+        };
+        let tried = Link::new(server.clone(), timeout).call(&Request::Hello);
+        let Err(failure) = tried else {
+            note(&configuration::server_answers(&server));
+            return Ok(server);
+        };
+        note(&format!("{failure}"));
+        if !is_asked || yes(configuration::write_all_the_same(), false)? {
+            return Ok(server);
+        }
+    }
+}
+
+fn user(arguments: &Arguments, is_asked: bool) -> Result<Option<UserName>, Failure> {
+    if arguments.user.is_some() || !is_asked {
+        return Ok(arguments.user.clone());
+    }
+    loop {
+        let name = answer(configuration::who_are_you(), "")?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        match name.parse() {
+            Ok(user) => return Ok(Some(user)),
+            Err(error) => note(&format!("{name:?}: {error}")),
+        }
+    }
+}
+
+fn yes(question: &str, default: bool) -> Result<bool, Failure> {
+    let shown = if default { configuration::yes_or_no() } else { configuration::no_or_yes() };
+    loop {
+        match answer(question, shown)?.to_lowercase().as_str() {
+            "y" | "yes" | "ya" => return Ok(true),
+            "n" | "no" | "t" | "tidak" => return Ok(false),
+            said if said == shown.to_lowercase() => return Ok(default),
+            _ => {}
+        }
+    }
+}
+
+/// A line from the terminal; `default` where it is empty. The end of the input is Ctrl-D.
+fn answer(question: &str, default: &str) -> Result<String, Failure> {
+    let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };
+    let mut terminal = io::stderr();
+    // Where nobody sees the question, it can still be answered.
+    let _ = write!(terminal, "{question}{shown} ").and_then(|()| terminal.flush());
+    let mut line = String::new();
+    let mut input = io::Read::take(io::stdin().lock(), ANSWER_BYTES_MAX);
+    match io::BufRead::read_line(&mut input, &mut line) {
+        Ok(0) => Err(Failure::Interrupted),
+        Ok(_) if line.trim().is_empty() => Ok(default.to_owned()),
+        Ok(_) => Ok(line.trim().to_owned()),
+        Err(error) => {
+            let message = configuration::cannot_read("stdin", error);
+            Err(Failure::trouble(Exit::LocalFile, message))
+        }
+    }
+}
+
+fn note(what: &str) {
+    let _ = writeln!(io::stderr(), "{}", text::visible(what));
+}
+
+/// Puts the text there as a whole, or leaves what is there; a link is followed, as the files of many
+/// homes are kept elsewhere.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let trouble = |error: io::Error| {
+        Failure::trouble(Exit::LocalFile, configuration::cannot_write(path.display(), error))
+    };
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(trouble)?;
+    }
+    let mut draft = path.clone().into_os_string();
+    draft.push(format!(".{}", std::process::id()));
+    let draft = PathBuf::from(draft);
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, &path)).map_err(|error| {
+        let _ = fs::remove_file(&draft);
+        trouble(error)
+    })
+}

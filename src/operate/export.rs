@@ -1,0 +1,49 @@
+//! `export`: everything in the database as lines of JSON.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::arguments::ExportArguments;
+use super::failure::{Exit, Failure};
+use super::progress::Progress;
+use super::{open, user};
+use crate::model::MessageId;
+use crate::store::{Export, ExportError, Reading};
+use crate::transfer::Record;
+
+/// Writes the lines to standard output.
+pub(super) fn run(db: &Path, arguments: &ExportArguments) -> Result<(), Failure> {
+    let export = Export {
+        user: arguments.user.as_deref().map(user::name).transpose()?,
+        from_id: MessageId(arguments.from_id),
+        with_secrets: arguments.with_secrets,
+    };
+    let reading = Reading::open_current(db).map_err(|error| open::refused(&error))?;
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut progress = Progress::new("exporting messages");
+    let mut messages = 0;
+    let written = reading.export(&export, |record| {
+        if matches!(record, Record::Message(_)) {
+            messages += 1;
+            progress.at(messages, None);
+        }
+        serde_json::to_writer(&mut output, &record).map_err(io::Error::from)?;
+        output.write_all(b"\n")
+    });
+    drop(progress);
+    match written {
+        Ok(()) => Ok(output.flush()?),
+        Err(ExportError::Output(error)) => Err(error.into()),
+        Err(ExportError::UnknownUser) => {
+            let name = arguments.user.as_deref().unwrap_or_default();
+            Err(Failure::new(Exit::NoUser, format!("there is no user {name}"))
+                .hint("`chat-server user list` shows who there is"))
+        }
+        Err(ExportError::Database(problem)) => {
+            let problem = format!("{} cannot be read: {problem}", reading.path().display());
+            Err(Failure::new(Exit::Data, problem).hint(
+                "what was written so far is not whole; `chat-server check` tells what is wrong",
+            ))
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! `import`: takes in the lines of an export, or of plain text.
+
+mod lines;
+mod places;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::arguments::ImportArguments;
+use super::door::{Door, Missing};
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::progress::Progress;
+use super::user;
+use crate::admin::answer::Answer;
+use crate::admin::request::Request;
+use crate::model::{Body, Key, MessageId, Timestamp, UserName};
+use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
+use lines::Lines;
+use places::Places;
+
+/// The most steps that are asked for at a time, and the most text, in bytes.
+const BATCH_STEPS_MAX: usize = 256;
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// The most cursors at a time: each has its reader's messages counted.
+const BATCH_CURSORS_MAX: usize = 16;
+
+/// What came of an import.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    users: usize,
+    users_there: usize,
+    /// Of the new users, those who have no password yet.
+    users_locked: usize,
+    messages: usize,
+    messages_there: usize,
+    /// Of the new messages, those that have another id than in the file.
+    renumbered: usize,
+    cursors: usize,
+    /// Cursors that stay where they are, because other messages would count as read too.
+    cursors_left: usize,
+    dead_letters: usize,
+}
+
+/// Takes in a file, or standard input.
+pub(super) fn run(
+    db: &Path,
+    arguments: &ImportArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
+    let input = open(&arguments.file)?;
+    let lines = Lines::new(&arguments.file, input);
+    let door = Door::open(db, Missing::Create)?;
+    let mut import = Import {
+        door,
+        steps: Vec::new(),
+        bytes: 0,
+        summary: Summary::default(),
+        places: Places::default(),
+        progress: Progress::new("importing messages"),
+    };
+    match (&arguments.from, &arguments.to) {
+        (Some(from), Some(to)) => import.take_text(lines, &user::name(from)?, &user::name(to)?)?,
+        _ => import.take_records(lines)?,
+    }
+    let Import { summary, .. } = import;
+    if output.is_json {
+        output.object(&summary)?;
+    } else {
+        tell(&summary, &mut output)?;
+    }
+    output.finish()
+}
+
+fn open(file: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if file == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    match File::open(file) {
+        Ok(opened) => Ok(Box::new(BufReader::new(opened))),
+        Err(error) => {
+            let exit = match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Exit::NoInput,
+                _ => Exit::Io,
+            };
+            Err(Failure::new(exit, format!("cannot read {}: {error}", file.display())))
+        }
+    }
+}
+
+fn tell(summary: &Summary, output: &mut Output) -> Result<(), Failure> {
+    let Summary { messages, messages_there, users, .. } = summary;
+    output.line(&format!(
+        "{messages} messages and {users} users imported; {messages_there} messages were there already"
+    ))?;
+    if summary.renumbered > 0 {
+        output.line(&format!("{} messages have new ids", summary.renumbered))?;
+    }
+    if summary.users_locked > 0 {
+        let locked = summary.users_locked;
+        output.line(&format!("{locked} users have no password yet: `chat-server user passwd`"))?;
+    }
+    if summary.cursors_left > 0 {
+        output.line(&format!(
+            "{} cursors stay where they are: other messages would count as read with them",
+            summary.cursors_left
+        ))?;
+    }
+    Ok(())
+}
+
+/// An import under way.
+struct Import {
+    door: Door,
+    /// What is to be asked for next, and where it came from.
+    steps: Vec<(usize, Step)>,
+    bytes: usize,
+    summary: Summary,
+    places: Places,
+    progress: Progress,
+}
+
+impl Import {
+    fn take_records(&mut self, mut lines: Lines) -> Result<(), Failure> {
+        let mut newest = None;
+        while let Some(line) = lines.next()? {
+            let record: Record =
+                serde_json::from_slice(&line).map_err(|error| lines.wrong(error))?;
+            match (record, newest) {
+                (Record::Header(header), None) => newest = Some(check(&header, &lines)?),
+                (_, None) => {
+                    return Err(lines.wrong(format!("is not the header of a {FORMAT}")).hint(
+                        "a file that `chat-server export` wrote; for plain text give --text",
+                    ));
+                }
+                (Record::Header(_), Some(_)) => return Err(lines.wrong("is a second header")),
+                (Record::User(user), _) => self.add(&lines, Step::User(user))?,
+                (Record::Cursor(cursor), _) => self.places.expect(cursor),
+                (Record::Message(message), _) => self.add(&lines, Step::Message(message))?,
+            }
+        }
+        let Some(newest) = newest else {
+            return Err(lines.wrong(format!("is missing: the header of a {FORMAT}")));
+        };
+        self.ask(&lines)?;
+        if self.places.ids_are_kept() {
+            self.add(&lines, Step::Floor(newest))?;
+        }
+        self.ask(&lines)?;
+        let (cursors, dead) = std::mem::take(&mut self.places).settle();
+        for (count, step) in cursors.into_iter().enumerate() {
+            if count % BATCH_CURSORS_MAX == 0 {
+                self.ask(&lines)?;
+            }
+            self.add(&lines, step)?;
+        }
+        dead.into_iter().try_for_each(|step| self.add(&lines, step))?;
+        self.ask(&lines)
+    }
+
+    /// A message a line. Its key is that of its place and content, so that the same file can be taken
+    /// in again, also when more was written at its end.
+    fn take_text(
+        &mut self,
+        mut lines: Lines,
+        from: &UserName,
+        to: &UserName,
+    ) -> Result<(), Failure> {
+        while let Some(line) = lines.next()? {
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            if line.is_empty() {
+                continue;
+            }
+            let text = std::str::from_utf8(line).map_err(|error| lines.wrong(error))?;
+            let body: Body = text.parse().map_err(|error| lines.wrong(error))?;
+            let place = format!("{from} {to} {} {text}", lines.number());
+            self.add(
+                &lines,
+                Step::Message(Message {
+                    id: MessageId::ZERO,
+                    at: Timestamp::now(),
+                    from: from.clone(),
+                    to: to.clone(),
+                    body,
+                    key: Some(Key::of_content("text", place.as_bytes())),
+                    dead: Vec::new(),
+                }),
+            )?;
+        }
+        self.ask(&lines)
+    }
+
+    fn add(&mut self, lines: &Lines, step: Step) -> Result<(), Failure> {
+        if let Step::Message(message) = &step {
+            self.bytes += message.body.as_str().len();
+        }
+        self.steps.push((lines.number(), step));
+        if self.steps.len() >= BATCH_STEPS_MAX || self.bytes >= BATCH_BYTES_MAX {
+            self.ask(lines)?;
+        }
+        Ok(())
+    }
+
+    /// Has done what has come together.
+    fn ask(&mut self, lines: &Lines) -> Result<(), Failure> {
+        if self.steps.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let (numbers, steps): (Vec<usize>, Vec<Step>) = self.steps.drain(..).unzip();
+        let answer = self.door.ask(&Request::Import { steps: steps.clone() })?;
+        let Answer::Imported { taken, refused } = answer else {
+            return Err(user::unexpected(&answer));
+        };
+        for (step, taken) in steps.iter().zip(&taken) {
+            self.note(step, *taken);
+        }
+        self.progress.at(self.summary.messages as u64, None);
+        match (refused, numbers.get(taken.len())) {
+            (Some(refused), Some(&number)) => Err(lines.wrong_at(number, refused)),
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&mut self, step: &Step, taken: Taken) {
+        let summary = &mut self.summary;
+        match (step, taken) {
+            (Step::User(user), Taken::Done) => {
+                summary.users += 1;
+                summary.users_locked +=
+                    usize::from(user.password.is_none() && user.deleted_at.is_none());
+            }
+            (Step::User(_), _) => summary.users_there += 1,
+            (Step::Message(message), Taken::Stored(id) | Taken::There(id)) => {
+                if matches!(taken, Taken::Stored(_)) {
+                    summary.messages += 1;
+                    let had_one = message.id > MessageId::ZERO;
+                    summary.renumbered += usize::from(had_one && id != message.id);
+                } else {
+                    summary.messages_there += 1;
+                }
+                self.places.note(message, id);
+            }
+            (Step::Cursor { .. }, Taken::Done) => summary.cursors += 1,
+            (Step::Cursor { .. }, Taken::Left) => summary.cursors_left += 1,
+            (Step::Dead { .. }, Taken::Done) => summary.dead_letters += 1,
+            _ => {}
+        }
+    }
+}
+
+fn check(header: &Header, lines: &Lines) -> Result<MessageId, Failure> {
+    if header.format != FORMAT {
+        return Err(lines.wrong(format!("is not the header of a {FORMAT}")));
+    }
+    if header.version > VERSION {
+        let problem = format!("is of version {}, newer than this program knows", header.version);
+        return Err(lines.wrong(problem).hint("use the chat-server that made it, or a newer one"));
+    }
+    Ok(header.newest)
+}

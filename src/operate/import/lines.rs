@@ -1,0 +1,59 @@
+//! The lines of what is imported, and which of them is wrong.
+
+use std::fmt::Display;
+use std::io::{BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use crate::operate::failure::{Exit, Failure};
+use crate::transfer::LINE_BYTES_MAX;
+
+/// Lines, counted from 1.
+pub(super) struct Lines {
+    file: PathBuf,
+    input: Box<dyn BufRead>,
+    number: usize,
+}
+
+impl Lines {
+    pub(super) fn new(file: &Path, input: Box<dyn BufRead>) -> Self {
+        Self { file: file.to_owned(), input, number: 0 }
+    }
+
+    /// The next line without its line feed; also the last one, should it have none.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let mut line = Vec::new();
+        let room = LINE_BYTES_MAX as u64 + 1;
+        let read = self.input.by_ref().take(room).read_until(b'\n', &mut line);
+        read.map_err(|error| {
+            Failure::new(Exit::Io, format!("cannot read {}: {error}", self.file.display()))
+        })?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if line.len() > LINE_BYTES_MAX {
+            return Err(self.wrong(format!("is longer than {LINE_BYTES_MAX} bytes")));
+        }
+        Ok(Some(line))
+    }
+
+    /// Of the line that was read last.
+    pub(super) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// What is wrong with the line that was read last.
+    pub(super) fn wrong(&self, problem: impl Display) -> Failure {
+        self.wrong_at(self.number.max(1), problem)
+    }
+
+    /// What is wrong with a line.
+    pub(super) fn wrong_at(&self, number: usize, problem: impl Display) -> Failure {
+        let file = self.file.display();
+        Failure::new(Exit::Data, format!("{file}: line {number}: {problem}")).hint(
+            "nothing of this line was imported; mend it and run the command again: what is there already is recognised",
+        )
+    }
+}

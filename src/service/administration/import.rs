@@ -1,0 +1,47 @@
+//! Taking in what another database has told, and making anew what can be told from the log.
+
+use std::sync::Arc;
+
+use super::{Asker, Service, failure};
+use crate::admin::answer::{Answer, Code, Refusal};
+use crate::service::hashers::NOBODY;
+use crate::store::Imported;
+use crate::transfer::Step;
+
+/// The most steps of one request: what a sender may have to wait for.
+const STEPS_MAX: usize = 256;
+
+impl Service {
+    /// Some steps of an import. Whoever watches is told of what has come.
+    pub(super) fn import(self: &Arc<Self>, steps: Vec<Step>, asker: Asker) {
+        if steps.len() > STEPS_MAX {
+            let message = format!("at most {STEPS_MAX} steps at a time");
+            return asker.tell(Err(Refusal::new(Code::BadRequest, message)));
+        }
+        let is_published = |step: &Step| match step {
+            Step::User(user) => user.password.as_ref().is_some_and(|hash| hash.is_published),
+            _ => false,
+        };
+        if !self.options.published_passwords_allowed && steps.iter().any(is_published) {
+            let message = "the server can be reached from other machines, and everybody knows the \
+                           password of a user who is to be imported";
+            return asker.tell(Err(Refusal::new(Code::Unsafe, message)));
+        }
+        let hub = Arc::clone(&self.hub);
+        self.store.import(steps, NOBODY, move |imported| match imported {
+            Ok(Imported { taken, refused, recipients }) => {
+                asker.tell(Ok(Answer::Imported { taken, refused }));
+                recipients.into_iter().for_each(|recipient| hub.publish(recipient));
+            }
+            Err(error) => asker.tell(Err(failure(error))),
+        });
+    }
+
+    /// A part of what can be made anew; tells whether there are more parts.
+    pub(super) fn rebuild(self: &Arc<Self>, part: usize, asker: Asker) {
+        self.store.rebuild(part, move |rebuilt| {
+            let answer = |what| Answer::Rebuilt { what };
+            asker.tell(rebuilt.map(answer).map_err(failure));
+        });
+    }
+}

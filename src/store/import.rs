@@ -1,0 +1,233 @@
+//! Taking in what another database has told, a few steps at a time. Every step can be asked for
+//! again: what is there already is recognised, by its id and content or by its key.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Store;
+use super::error::StoreError;
+use super::writer::{Context, Statements};
+use super::{cursors, messages, users};
+use crate::model::{MessageId, Timestamp, UserId};
+use crate::transfer::{Cursor, Message, Step, Taken, User};
+
+/// What came of some steps of an import.
+#[derive(Debug, Clone, Default)]
+pub struct Imported {
+    /// What came of each, up to the first that was refused.
+    pub taken: Vec<Taken>,
+    /// Why the next one was refused; those after it were not looked at.
+    pub refused: Option<String>,
+    /// Who has been sent something.
+    pub recipients: Vec<UserId>,
+}
+
+impl Store {
+    /// Does the steps in their order, up to the first that has to be refused; in one transaction.
+    /// Users who come without a password get `locked`, the hash of none. Durable when `done` is
+    /// called. An inbox may become fuller than senders could make it.
+    pub fn import(
+        &self,
+        steps: Vec<Step>,
+        locked: &'static str,
+        done: impl FnOnce(Result<Imported, StoreError>) + Send + 'static,
+    ) {
+        let bytes = steps.iter().map(|step| match step {
+            Step::Message(message) => message.body.as_str().len(),
+            _ => 0,
+        });
+        let bytes = bytes.sum();
+        let import = move |context: &mut Context<'_>| import(context, &steps, locked);
+        self.writer.submit_sized(Statements::Several, bytes, import, done);
+    }
+}
+
+/// Done, or refused and why.
+type Outcome = Result<Taken, String>;
+
+fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::Result<Imported> {
+    users::mark_as_seeded(context.connection, Timestamp::now())?;
+    let mut imported = Imported::default();
+    for step in steps {
+        let outcome = match step {
+            Step::User(user) => Ok(add_user(context.connection, user, locked)?),
+            Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
+            Step::Floor(floor) => {
+                messages::raise_floor(context.connection, *floor)?;
+                context.memory.newest = None;
+                Ok(Taken::Done)
+            }
+            Step::Cursor { cursor, messages } => place_cursor(context, cursor, *messages)?,
+            Step::Dead { user, cursor, id } => {
+                let Some(user) = users::id_of(context.connection, user)? else {
+                    imported.refused = Some(format!("there is no user {user}"));
+                    break;
+                };
+                // Without the cursor there is nothing it could be a dead letter of.
+                let added = cursors::position(context.connection, user, cursor)?.is_some()
+                    && messages::is_for(context.connection, user, *id)?
+                    && cursors::insert_dead_letter(context.connection, user, cursor, *id)?;
+                Ok(if added { Taken::Done } else { Taken::Already })
+            }
+        };
+        match outcome {
+            Ok(taken) => imported.taken.push(taken),
+            Err(refused) => {
+                imported.refused = Some(refused);
+                break;
+            }
+        }
+    }
+    Ok(imported)
+}
+
+fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Result<Taken> {
+    if users::id_of(connection, &user.name)?.is_some() {
+        return Ok(Taken::Already);
+    }
+    let password = user.password.as_ref();
+    let moment = |at: Option<Timestamp>| at.map(|at| at.0);
+    connection
+        .prepare_cached(
+            "INSERT INTO users (name, display_name, password_hash, password_is_published,
+                                created_at, disabled_at, deleted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            user.name.as_str(),
+            user.display_name,
+            password.map_or(locked, |password| password.hash.as_str()),
+            password.is_some_and(|password| password.is_published),
+            user.created_at.0,
+            moment(user.disabled_at),
+            moment(user.deleted_at),
+        ])?;
+    Ok(Taken::Done)
+}
+
+/// Keeps the id where it comes after all that were given here; else the message gets the next one,
+/// and a key to be recognised by.
+fn add_message(
+    context: &mut Context<'_>,
+    message: &Message,
+    recipients: &mut Vec<UserId>,
+) -> rusqlite::Result<Outcome> {
+    let connection = context.connection;
+    let id_of = |name| users::id_of(connection, name);
+    let (sender, recipient) = match (id_of(&message.from)?, id_of(&message.to)?) {
+        (Some(sender), Some(recipient)) => (sender, recipient),
+        (None, _) => return Ok(Err(format!("there is no user {}", message.from))),
+        (_, None) => return Ok(Err(format!("there is no user {}", message.to))),
+    };
+    if is_there(connection, message, sender, recipient)? {
+        return Ok(Ok(Taken::There(message.id)));
+    }
+    let newest = messages::newest(context)?;
+    let (id, key) = if message.id > newest {
+        (message.id, message.key.clone())
+    } else {
+        let key = message.key.clone().unwrap_or_else(|| message.key_of_content());
+        (MessageId(newest.0 + 1), Some(key))
+    };
+    if let Some(key) = &key
+        && let Some((id, is_same)) =
+            find_by_key(connection, message, key.as_str(), sender, recipient)?
+    {
+        return Ok(if is_same {
+            Ok(Taken::There(id))
+        } else {
+            Err(format!(
+                "the key {:?} of {} belongs to message {}",
+                key.as_str(),
+                message.from,
+                id.0
+            ))
+        });
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            id.0,
+            message.at.0,
+            sender.0,
+            recipient.0,
+            key.as_ref().map(|key| key.as_str()),
+            message.body.as_str()
+        ])?;
+    context.memory.newest = Some(id);
+    context.memory.unread.remove(&recipient);
+    if !recipients.contains(&recipient) {
+        recipients.push(recipient);
+    }
+    Ok(Ok(Taken::Stored(id)))
+}
+
+/// Whether this very message is there, under its id.
+fn is_there(
+    connection: &Connection,
+    message: &Message,
+    sender: UserId,
+    recipient: UserId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM messages
+              WHERE id = ?1 AND sent_at = ?2 AND sender_id = ?3 AND recipient_id = ?4
+                AND key IS ?5 AND body = ?6",
+        )?
+        .exists(params![
+            message.id.0,
+            message.at.0,
+            sender.0,
+            recipient.0,
+            message.key.as_ref().map(|key| key.as_str()),
+            message.body.as_str()
+        ])
+}
+
+/// The message of this key, and whether it has the same text.
+fn find_by_key(
+    connection: &Connection,
+    message: &Message,
+    key: &str,
+    sender: UserId,
+    recipient: UserId,
+) -> rusqlite::Result<Option<(MessageId, bool)>> {
+    connection
+        .prepare_cached(
+            "SELECT id, body = ?4 FROM messages
+              WHERE key = ?1 AND sender_id = ?2 AND recipient_id = ?3",
+        )?
+        .query_row(params![key, sender.0, recipient.0, message.body.as_str()], |row| {
+            Ok((MessageId(row.get(0)?), row.get(1)?))
+        })
+        .optional()
+}
+
+fn place_cursor(
+    context: &mut Context<'_>,
+    cursor: &Cursor,
+    imported: u64,
+) -> rusqlite::Result<Outcome> {
+    let connection = context.connection;
+    let Some(user) = users::id_of(connection, &cursor.user)? else {
+        return Ok(Err(format!("there is no user {}", cursor.user)));
+    };
+    if cursors::position(connection, user, &cursor.cursor)?.is_some_and(|at| at >= cursor.upto) {
+        return Ok(Ok(Taken::Already));
+    }
+    if cursor.upto > messages::newest(context)? {
+        return Ok(Err(format!("there is no message {} yet", cursor.upto.0)));
+    }
+    let there: i64 = connection
+        .prepare_cached("SELECT count(*) FROM messages WHERE recipient_id = ?1 AND id <= ?2")?
+        .query_row([user.0, cursor.upto.0], |row| row.get(0))?;
+    if there.unsigned_abs() != imported {
+        return Ok(Ok(Taken::Left));
+    }
+    cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
+    context.memory.unread.remove(&user);
+    Ok(Ok(Taken::Done))
+}

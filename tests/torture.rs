@@ -1,0 +1,443 @@
+//! Acknowledged is durable, exactly once: the server is killed, and the power of its disk cut, at
+//! random moments under the load of several clients, who go on with the same keys each time.
+//!
+//! The short version runs with the other tests; the long one (`CHAT_TEST_FULL=1`) is that of
+//! docs/reliability.md. The power cuts need root, a loop device, `mkfs.ext4`, `mount` and
+//! `python3`, and say so where they are skipped.
+
+mod support;
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use serde_json::Value;
+use support::{PATIENCE, Random, Wire, scaled, server_command};
+
+/// Clients that send at the same time.
+const CLIENTS: usize = 8;
+/// Requests that each has under way.
+const PIPELINE: usize = 16;
+/// A round ends somewhere before so many acknowledgements.
+const ACKNOWLEDGED_IN_ROUND_MAX: usize = 2_500;
+/// A database is checked after every round; after so many rounds it is replaced by a new one.
+const ROUNDS_OF_A_DATABASE: usize = 20;
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_by_kills_at_random_moments() {
+    let mut random = Random::new();
+    let rounds = scaled(12, 1_000);
+    let mut acknowledged = 0;
+    for first in (0..rounds).step_by(ROUNDS_OF_A_DATABASE) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mut session = Session::begin(folder.path().join("chat.sqlite"), &[]);
+        for round in first..rounds.min(first + ROUNDS_OF_A_DATABASE) {
+            let enough = random.below(ACKNOWLEDGED_IN_ROUND_MAX);
+            let mut server = session.serve();
+            let pid = Pid::from_child(&server.child);
+            session.load(server.address, enough, Answers::AllCount, &|| {
+                kill_process(pid, Signal::KILL).unwrap();
+            });
+            server.child.wait().unwrap();
+            let lost = session.check();
+            assert_eq!(lost, 0, "lost after the kill of round {round}");
+        }
+        acknowledged += session.acknowledged();
+    }
+    println!("{rounds} kills, {acknowledged} acknowledged, 0 lost, 0 doubled");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled_by_power_cuts_at_random_moments() {
+    let Some(disk) = Disk::make() else { return };
+    let mut random = Random::new();
+    let cuts = scaled(3, 200);
+    let (mut acknowledged, mut session) = (0, Session::begin(disk.database(), &[]));
+    for cut in 0..cuts {
+        if cut % ROUNDS_OF_A_DATABASE == 0 {
+            acknowledged += session.acknowledged();
+            disk.clear();
+            session = Session::begin(disk.database(), &[]);
+        }
+        let lost = cut_power(&disk, &mut session, &mut random);
+        assert_eq!(lost, 0, "lost after power cut {cut}");
+    }
+    acknowledged += session.acknowledged();
+    println!("{cuts} power cuts, {acknowledged} acknowledged, 0 lost, 0 doubled");
+}
+
+/// What the harness says when there is something to find: a server whose fsync does nothing, as
+/// that of a SQLite with `synchronous=OFF` or, between two checkpoints, `NORMAL`.
+#[test]
+fn power_cut_loses_messages_where_fsync_does_nothing() {
+    let Some(disk) = Disk::make() else { return };
+    let Some(library) = fsync_that_does_nothing(disk.folder.path()) else { return };
+    let mut random = Random::new();
+    let preload = [("LD_PRELOAD".to_owned(), library.display().to_string())];
+    let mut session = Session::begin(disk.database(), &preload);
+    // What was stored before load is put on it is made durable, so that there is a database at all.
+    assert!(Command::new("sync").status().unwrap().success());
+    let lost = cut_power(&disk, &mut session, &mut random);
+    assert!(lost > 0, "the harness sees that messages are lost");
+    println!("without fsync a power cut lost {lost} of {}", session.acknowledged());
+}
+
+/// One power cut at a random moment under load; tells what was lost by it.
+fn cut_power(disk: &Disk, session: &mut Session, random: &mut Random) -> usize {
+    let mut server = session.serve();
+    let switch = disk.switch();
+    let enough = random.below(ACKNOWLEDGED_IN_ROUND_MAX).max(1);
+    session.load(server.address, enough, Answers::CountUntilTheEnd, &|| switch.cut());
+    // It has ended because it cannot write any more, or does nothing and does not know it.
+    let _ = server.child.kill();
+    server.child.wait().unwrap();
+    disk.mount_again();
+    session.check()
+}
+
+/// What the clients have sent to one database, and what they were told.
+struct Session {
+    database: PathBuf,
+    environment: Vec<(String, String)>,
+    tokens: Vec<String>,
+    clients: Vec<Client>,
+}
+
+#[derive(Default)]
+struct Client {
+    /// How many messages it has made; the number of one is its key.
+    made: usize,
+    /// What was sent and not answered, the oldest first.
+    unanswered: Vec<usize>,
+    /// The id of each message that was acknowledged.
+    acknowledged: HashMap<usize, i64>,
+    /// What was answered after the end had begun: a machine without power says nothing more, so
+    /// that was never heard.
+    unheard: Vec<usize>,
+}
+
+/// Which acknowledgements count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answers {
+    /// Of a process that is killed: all that arrive.
+    AllCount,
+    /// Of a machine without power: those that arrive before. It only looks as if it went on.
+    CountUntilTheEnd,
+}
+
+struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Session {
+    /// A new database, and a session in it for every client.
+    fn begin(database: PathBuf, environment: &[(String, String)]) -> Self {
+        let clients = (0..CLIENTS).map(|_| Client::default()).collect();
+        let environment = environment.to_vec();
+        let mut session = Self { database, environment, tokens: Vec::new(), clients };
+        let server = session.serve();
+        let mut wire = Wire::connect(server.address);
+        session.tokens = (0..CLIENTS).map(|_| wire.log_in("paff")).collect();
+        session
+    }
+
+    fn serve(&self) -> Running {
+        let mut command = server_command(&self.database);
+        // That the database goes away is tested here: what is said of it is for no one, unless the
+        // server does not start.
+        let mut complaints = tempfile::tempfile().unwrap();
+        command.envs(self.environment.iter().cloned()).stderr(complaints.try_clone().unwrap());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| {
+            let mut said = String::new();
+            complaints.rewind().unwrap();
+            complaints.read_to_string(&mut said).unwrap();
+            panic!("the server does not start: {said}");
+        });
+        Running { child, address }
+    }
+
+    fn acknowledged(&self) -> usize {
+        self.clients.iter().map(|client| client.acknowledged.len()).sum()
+    }
+
+    /// Has all clients send until their connections break; `end` is called when `enough` messages
+    /// have been acknowledged, and has to break them.
+    fn load(
+        &mut self,
+        address: SocketAddr,
+        enough: usize,
+        answers: Answers,
+        end: &(dyn Fn() + Sync),
+    ) {
+        let count = AtomicUsize::new(0);
+        // Tells whether an acknowledgement counts.
+        let acknowledged = || {
+            let earlier = count.fetch_add(1, Ordering::SeqCst);
+            if earlier == enough {
+                end();
+            }
+            answers == Answers::AllCount || earlier < enough
+        };
+        thread::scope(|scope| {
+            for (number, client) in self.clients.iter_mut().enumerate() {
+                let (token, acknowledged) = (&self.tokens[number], &acknowledged);
+                scope.spawn(move || client.send(number, token, address, acknowledged));
+            }
+        });
+    }
+
+    /// Compares what is stored with what was acknowledged, after the database has been opened by a
+    /// server; tells how many acknowledged messages are not there.
+    fn check(&self) -> usize {
+        let server = self.serve();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database = Connection::open_with_flags(&self.database, flags).unwrap();
+        let sound: String =
+            database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+        let mut stored = HashMap::new();
+        let mut statement = database.prepare("SELECT key, id, body FROM messages").unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let (key, id, body): (String, i64, String) =
+                (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+            assert_eq!(body, text(&key), "message {id}");
+            assert!(stored.insert(key.clone(), id).is_none(), "{key} is stored twice");
+        }
+        let mut lost = 0;
+        for (number, client) in self.clients.iter().enumerate() {
+            for (message, id) in &client.acknowledged {
+                match stored.remove(&key(number, *message)) {
+                    Some(there) => assert_eq!(there, *id, "the id that was acknowledged"),
+                    None => lost += 1,
+                }
+            }
+            for message in client.unanswered.iter().chain(&client.unheard) {
+                stored.remove(&key(number, *message));
+            }
+        }
+        assert!(stored.is_empty(), "nobody has sent {stored:?}");
+        drop(server);
+        lost
+    }
+}
+
+impl Client {
+    /// Sends what was not answered before, then new messages, until the connection breaks or the
+    /// server stores nothing any more.
+    fn send(
+        &mut self,
+        number: usize,
+        token: &str,
+        address: SocketAddr,
+        acknowledged: &impl Fn() -> bool,
+    ) {
+        self.unanswered.splice(0..0, self.unheard.drain(..));
+
+        let Ok(stream) = TcpStream::connect(address) else { return };
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut wire = Wire::over(stream);
+        let request = |wire: &Wire, message: usize| {
+            let key = key(number, message);
+            let line = format!(
+                "post {token} {{\"to\": [\"{}\"], \"key\": \"{key}\", \"body\": \"{}\"}}\r\n",
+                ["neko", "robo", "ivy", "vanessa"][message % 4],
+                text(&key)
+            );
+            wire.stream().write_all(line.as_bytes())
+        };
+        for message in &self.unanswered {
+            if request(&wire, *message).is_err() {
+                return;
+            }
+        }
+        loop {
+            while self.unanswered.len() < PIPELINE {
+                self.unanswered.push(self.made);
+                self.made += 1;
+                if request(&wire, self.made - 1).is_err() {
+                    return;
+                }
+            }
+            let Some(reply) = wire.try_reply_bytes() else { return };
+            let reply: Value = serde_json::from_slice(&reply).unwrap();
+            if reply["status"] != "OK" {
+                return;
+            }
+            let message = self.unanswered.remove(0);
+            if !acknowledged() {
+                self.unheard.push(message);
+                continue;
+            }
+            let id = reply["sent"][0]["id"].as_i64().unwrap();
+            let before = self.acknowledged.insert(message, id);
+            assert!(before.is_none(), "one answer for each request");
+        }
+    }
+}
+
+fn key(client: usize, message: usize) -> String {
+    format!("c{client}-{message}")
+}
+
+/// What is in the message with this key: as long as a line of a log.
+fn text(key: &str) -> String {
+    format!("message {key} {}", "x".repeat(64))
+}
+
+/// A file system of its own in a file, which can be cut off from what it has not written yet.
+struct Disk {
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    /// `None`, and says why, where the machine does not allow it.
+    fn make() -> Option<Self> {
+        let skip = |why: &str| println!("power cuts are skipped: {why}");
+        if !geteuid().is_root() {
+            skip("they need root");
+            return None;
+        }
+        let disk = Self { folder: tempfile::TempDir::new().unwrap() };
+        File::create(disk.image()).unwrap().write_all_at(&[0], (96 << 20) - 1).unwrap();
+        fs::create_dir(disk.mounted()).unwrap();
+        let made = Command::new("mkfs.ext4").arg("-q").arg(disk.image()).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            skip("there is no mkfs.ext4");
+            return None;
+        }
+        if !disk.mount().is_ok_and(|status| status) {
+            skip("no loop device can be mounted here");
+            return None;
+        }
+        let python = Command::new("python3").arg("--version").output();
+        if !python.is_ok_and(|python| python.status.success()) {
+            skip("there is no python3, which asks the kernel for them");
+            return None;
+        }
+        Some(disk)
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
+    fn mounted(&self) -> PathBuf {
+        self.folder.path().join("mounted")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.mounted().join("chat.sqlite")
+    }
+
+    fn mount(&self) -> std::io::Result<bool> {
+        let mut command = Command::new("mount");
+        command.args(["-o", "loop"]).arg(self.image()).arg(self.mounted());
+        Ok(command.output()?.status.success())
+    }
+
+    /// What cuts the power, ready to do it at once.
+    fn switch(&self) -> Switch {
+        let program = "import fcntl, os, struct, sys
+folder = os.open(sys.argv[1], os.O_RDONLY)
+print('ready', flush=True)
+sys.stdin.readline()
+fcntl.ioctl(folder, 0x8004587D, struct.pack('I', 2))";
+        let mut command = Command::new("python3");
+        command.args(["-c", program]).arg(self.mounted());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 starts");
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert_eq!(ready, "ready\n");
+        Switch { child: Mutex::new(child) }
+    }
+
+    /// From a copy: another mount namespace of this machine may have got hold of the file system
+    /// that was shut down, and would give it to whoever mounts the same file.
+    fn mount_again(&self) {
+        self.unmount();
+        let copy = self.folder.path().join("copy");
+        fs::copy(self.image(), &copy).unwrap();
+        fs::rename(&copy, self.image()).unwrap();
+        assert!(self.mount().unwrap(), "the file system is mounted again");
+    }
+
+    fn unmount(&self) {
+        let unmounted = Command::new("umount").arg(self.mounted()).output().unwrap();
+        assert!(unmounted.status.success(), "{}", String::from_utf8_lossy(&unmounted.stderr));
+    }
+
+    /// Removes everything that is in it.
+    fn clear(&self) {
+        for entry in fs::read_dir(self.mounted()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    }
+}
+
+/// `EXT4_IOC_SHUTDOWN` without flushing the journal: from then on the file system writes nothing,
+/// and what it has not written is gone.
+struct Switch {
+    child: Mutex<Child>,
+}
+
+impl Switch {
+    fn cut(&self) {
+        let mut child = self.child.lock().unwrap();
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success(), "the file system is shut down");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.mounted()).output();
+    }
+}
+
+/// A library that puts itself in front of fsync and fdatasync; `None`, and says why, where there is
+/// no C compiler.
+fn fsync_that_does_nothing(folder: &Path) -> Option<PathBuf> {
+    let (source, library) = (folder.join("fsync.c"), folder.join("fsync.so"));
+    fs::write(
+        &source,
+        "int fsync(int file) { (void)file; return 0; }
+         int fdatasync(int file) { (void)file; return 0; }",
+    )
+    .unwrap();
+    let compiled =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).output();
+    match compiled {
+        Ok(compiled) if compiled.status.success() => Some(library),
+        _ => {
+            println!("the control is skipped: there is no C compiler");
+            None
+        }
+    }
+}
