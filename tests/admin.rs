@@ -14,10 +14,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pty::Terminal;
 use serde_json::json;
-use support::{Server, Wire};
+use support::{Ending, Server, Wire};
 use tempfile::TempDir;
 
 /// A database that nobody serves.
@@ -418,6 +419,44 @@ fn commands_at_once_all_do_their_work_with_a_server_and_without() {
     assert_eq!(names(&server.database()).len(), 16);
     server.connect().done("auth before-7 secret");
     server.connect().done("auth while-7 secret");
+}
+
+#[test]
+fn commands_and_a_server_that_starts_and_stops_are_never_in_each_others_way() {
+    let mut server = Server::start();
+    let database = server.database();
+    let is_going = AtomicBool::new(true);
+    let mut added = Vec::new();
+    std::thread::scope(|scope| {
+        let ending = Ending(&is_going);
+        let adding = scope.spawn(|| {
+            let mut added = Vec::new();
+            let mut index = 0;
+            while is_going.load(Ordering::Relaxed) {
+                let name = format!("user-{index}");
+                let arguments = ["user", "add", &name];
+                let outcome = operator::run_with_input(&database, &arguments, "secret\n");
+                // A server that stops may hang up: then nobody knows.
+                assert!([0, 75].contains(&outcome.code), "{outcome:?}");
+                if outcome.code == 0 {
+                    added.push(name);
+                }
+                index += 1;
+            }
+            added
+        });
+        for _ in 0..5 {
+            assert!(server.stop().success());
+            // The server starts, although commands have the file now and then.
+            server.start_again();
+            server.log_in("paff");
+        }
+        drop(ending);
+        added = adding.join().expect("all went well");
+    });
+    assert!(!added.is_empty());
+    let names = names(&database);
+    assert!(added.iter().all(|name| names.contains(name)), "what was done is there");
 }
 
 #[test]

@@ -202,6 +202,7 @@ fn figures_are_those_of_the_file_and_of_the_running_server() {
     assert!(found["log_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{found}");
     assert_eq!(found["server"]["pid"], server.pid());
     assert_eq!(found["server"]["watchers"], 1);
+    assert_eq!(found["server"]["connections"], 2);
     server.stop();
     let found = stats(&server.database());
     assert_eq!((&found["messages"], &found["server"]), (&4.into(), &Value::Null));

@@ -159,23 +159,61 @@ fn hundred_silent_peers_and_some_that_do_not_read_keep_nobody_out() {
     drop((silent, deaf));
 }
 
-#[test]
-fn other_users_of_the_machine_are_kept_out() {
-    const NOBODY: &str = "65534";
-    if !rustix::process::geteuid().is_root() || Command::new("setpriv").output().is_err() {
+const NOBODY: u32 = 65534;
+
+/// Whether a test can start programs as another user; says so where it cannot.
+fn can_be_somebody_else() -> bool {
+    let can = rustix::process::geteuid().is_root() && Command::new("setpriv").output().is_ok();
+    if !can {
         println!("skipped: becoming somebody else takes root and setpriv");
-        return;
     }
-    // The other user has to get as far as the socket, and at the program.
-    let server = Server::start();
-    let program = server.folder().join("chat-server");
+    can
+}
+
+/// A command that runs a program as nobody.
+fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    let uid = NOBODY.to_string();
+    command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]).arg(program);
+    command
+}
+
+/// Puts the program where anybody can run it.
+fn put_program(folder: &Path) -> PathBuf {
+    let program = folder.join("chat-server");
     fs::copy(env!("CARGO_BIN_EXE_chat-server"), &program).expect("a copy");
-    for path in [server.folder(), &program] {
+    for path in [folder, &program] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a mode");
     }
+    program
+}
+
+/// A folder of nobody's, with the program in it.
+fn nobodys_folder() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
+    put_program(folder.path());
+    folder
+}
+
+/// The command that starts a server as nobody in a folder of nobody's.
+fn server_of_nobody(folder: &TempDir) -> Command {
+    let mut command = as_nobody(&folder.path().join("chat-server"));
+    command.arg("--db").arg(folder.path().join("chat.sqlite"));
+    command.args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+    command
+}
+
+#[test]
+fn other_users_of_the_machine_are_kept_out() {
+    if !can_be_somebody_else() {
+        return;
+    }
+    // The other user has to get as far as the socket.
+    let server = Server::start();
+    let program = put_program(server.folder());
     let list = || {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(&program);
+        let mut command = as_nobody(&program);
         command.arg("--db").arg(server.database()).args(["user", "list"]);
         cli::outcome(command)
     };
@@ -191,23 +229,14 @@ fn other_users_of_the_machine_are_kept_out() {
 
 #[test]
 fn what_root_makes_belongs_to_the_owner_of_the_folder() {
-    const NOBODY: u32 = 65534;
-    if !rustix::process::geteuid().is_root() || Command::new("setpriv").output().is_err() {
-        println!("skipped: becoming somebody else takes root and setpriv");
+    if !can_be_somebody_else() {
         return;
     }
-    let folder = TempDir::new().expect("a temporary folder");
-    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
-    let program = folder.path().join("chat-server");
-    fs::copy(env!("CARGO_BIN_EXE_chat-server"), &program).expect("a copy");
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("a mode");
+    let folder = nobodys_folder();
     let database = folder.path().join("chat.sqlite");
     operator::add_user(&database, "alice", "secret");
     // The owner serves it, and root goes on asking.
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&program);
-    command.arg("--db").arg(&database).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
-    let mut server = Server::start_command(command, folder);
+    let mut server = Server::start_command(server_of_nobody(&folder), folder);
     operator::add_user(&database, "bob", "secret");
     server.connect().done("auth alice secret");
     server.connect().done("auth bob secret");
@@ -220,6 +249,24 @@ fn what_root_makes_belongs_to_the_owner_of_the_folder() {
     let outcome = operator::run(&database, &["user", "list"]);
     assert_eq!(outcome.code, 74, "{outcome:?}");
     assert_eq!(fs::read_to_string(&mine).expect("the file"), "of root");
+}
+
+#[test]
+fn socket_that_somebody_else_has_put_there_is_told_no_password() {
+    if !can_be_somebody_else() {
+        return;
+    }
+    // Somebody else's server, whose socket now lies beside a database of ours.
+    let (theirs, ours) = (nobodys_folder(), TempDir::new().expect("a temporary folder"));
+    let (their_database, database) =
+        (theirs.path().join("chat.sqlite"), ours.path().join("chat.sqlite"));
+    let server = Server::start_command(server_of_nobody(&theirs), theirs);
+    operator::add_user(&database, "alice", "secret");
+    fs::rename(socket(&their_database), socket(&database)).expect("is put there");
+    let outcome = operator::run_with_input(&database, &["user", "add", "bob"], "secret\n");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (77, ""), "{outcome:?}");
+    assert!(outcome.stderr.contains("user 65534 listens there"), "{outcome:?}");
+    assert_eq!(server.connect().refused("auth bob secret"), "unknown_user");
 }
 
 #[test]

@@ -190,7 +190,9 @@ pub struct Server {
     pub started_at: Timestamp,
     /// For how many seconds it has been running, by a clock that nobody sets.
     pub uptime_seconds: u64,
-    /// Streams that are open.
+    /// Connections that are open.
+    pub connections: u64,
+    /// Those of them that are streams.
     pub watchers: u64,
 }
 

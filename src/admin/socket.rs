@@ -3,14 +3,15 @@
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::geteuid;
 
 /// How many connections the system keeps until they are accepted.
 const BACKLOG: i32 = 128;
@@ -64,7 +65,8 @@ pub fn remove(database: &Path) -> io::Result<()> {
 /// process that is stopped accepts nobody, and the system keeps only so many.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says; or that whoever listens is neither this user, nor root, nor whom the
+/// database belongs to: in a folder that anybody may write to, anybody may put a socket.
 pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -76,7 +78,16 @@ pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>
     let connected =
         at_address(&path(database), |address| Ok(rustix::net::connect(&socket, address)?));
     match connected {
-        Ok(()) => Ok(Some(UnixStream::from(socket))),
+        Ok(()) => {
+            let server = socket_peercred(&socket)?.uid;
+            let owner = fs::metadata(database).ok().map(|file| file.uid());
+            if server.is_root() || server == geteuid() || owner == Some(server.as_raw()) {
+                return Ok(Some(UnixStream::from(socket)));
+            }
+            let uid = server.as_raw();
+            let message = format!("user {uid} listens there, to whom the database does not belong");
+            Err(io::Error::new(ErrorKind::PermissionDenied, message))
+        }
         Err(error) => match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
             _ => Err(error),

@@ -3,37 +3,63 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::failure::{Exit, Failure};
+use crate::adjustable::Adjustable;
+use crate::admin::socket;
+use crate::catalogue::server;
 use crate::log::Log;
 use crate::store::{self, OpenError, Store, StoreError, Upgrade};
 
 /// How many threads read.
 const READERS: usize = 2;
+/// How long to wait for who has the file and cannot be asked: a command, or a server that is
+/// starting or stopping.
+pub(super) const HOLDER_WAIT: Duration = Duration::from_secs(5);
+/// How often to look whether that is over.
+pub(super) const HOLDER_POLL: Duration = Duration::from_millis(25);
+
+/// Opens the store at `db` for a server. An operator's command that has it is waited for, a server
+/// is not.
+pub(super) fn store(
+    db: &Path,
+    inbox_unread_max: &Adjustable<usize>,
+    log: &Log,
+) -> Result<Store, Failure> {
+    let deadline = Instant::now() + HOLDER_WAIT;
+    loop {
+        match try_store(db, inbox_unread_max.clone(), Some(log)) {
+            Ok(store) => return Ok(store),
+            Err(OpenError::InUse { .. }) if !is_served(db) && Instant::now() < deadline => {
+                thread::sleep(HOLDER_POLL);
+            }
+            Err(error) => return Err(refused(&error)),
+        }
+    }
+}
+
+/// Whether a server has it, as far as can be told; where it cannot, nobody waits for it either.
+fn is_served(db: &Path) -> bool {
+    let path = store::resolve(db).ok();
+    !path.is_some_and(|path| matches!(socket::connect(&path, HOLDER_WAIT), Ok(None)))
+}
 
 /// Opens the store at `db` and locks it. When it can no longer vouch for what it says, the process
 /// says so (in the log where there is one) and ends.
-pub(super) fn store(db: &Path, inbox_unread_max: u32, log: Option<&Log>) -> Result<Store, Failure> {
-    try_store(db, inbox_unread_max, log).map_err(|error| refused(&error))
-}
-
-/// [`store`], for who goes on where it is in use.
 pub(super) fn try_store(
     db: &Path,
-    inbox_unread_max: u32,
+    inbox_unread_max: Adjustable<usize>,
     log: Option<&Log>,
 ) -> Result<Store, OpenError> {
-    let options = store::Options {
-        path: db.to_owned(),
-        readers: READERS,
-        inbox_unread_max: inbox_unread_max as usize,
-    };
+    let options = store::Options { path: db.to_owned(), readers: READERS, inbox_unread_max };
     let path = Arc::new(OnceLock::<PathBuf>::new());
     let on_fatal = {
         let (path, log) = (Arc::clone(&path), log.cloned());
         move |error: StoreError| {
             let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
-            let hint = "nothing was acknowledged since; look after the disk, then start again";
+            let hint = server::nothing_acknowledged_since();
             let failure = Failure::new(Exit::Io, format!("{path}{error}")).hint(hint);
             match &log {
                 Some(log) => {
@@ -49,10 +75,7 @@ pub(super) fn try_store(
     let _ = path.set(store.path().to_owned());
     if let Some(Upgrade { from, to, copy }) = store.upgrade() {
         let path = store.path().display();
-        let line = format!(
-            "{path} was upgraded from schema {from} to {to}; a copy of what it was is {}\n",
-            copy.display()
-        );
+        let line = format!("{}\n", server::upgraded(path, from, to, copy.display()));
         match log {
             Some(log) => log.say(line),
             None => drop(io::stderr().write_all(line.as_bytes())),
@@ -84,30 +107,18 @@ fn exit(error: &OpenError) -> Exit {
 
 fn hint(error: &OpenError) -> Option<String> {
     let hint = match error {
-        OpenError::NotAFileName(_) => "give the path of a file: --db chat.sqlite",
-        OpenError::NotOurs { .. } => "the file was left as it was; give another --db",
+        OpenError::NotAFileName(_) => server::give_file(),
+        OpenError::NotOurs { .. } => server::give_another_database(),
         OpenError::Newer { path, copy: Some(copy), .. } => {
-            return Some(format!(
-                "use the chat-server that made it; or go back to what it was before the upgrade: move it away, then `chat-server --db {} restore {}`",
-                path.display(),
-                copy.display()
-            ));
+            return Some(server::go_back(path.display(), copy.display()));
         }
-        OpenError::Newer { .. } => {
-            "use the chat-server that made it; or restore a backup that is as old as this program"
-        }
-        OpenError::Older { .. } => {
-            "`chat-server stats` and whatever else may write upgrades it, and keeps a copy"
-        }
-        OpenError::NoInput { .. } => "give the path of a file in a folder that exists",
-        OpenError::Exists { .. } => "nothing is overwritten; give another name, or move it away",
-        OpenError::InUse { .. } => "one server serves a database; stop the other one first",
-        OpenError::NoCopy { .. } => {
-            "the database is as it was; make room beside it, then start again"
-        }
-        OpenError::Io { .. } | OpenError::Sqlite { .. } => {
-            "the server has to be able to write the file and its folder"
-        }
+        OpenError::Newer { .. } => server::use_its_program(),
+        OpenError::Older { .. } => server::upgrade_by_writing(),
+        OpenError::NoInput { .. } => server::give_file_in_folder(),
+        OpenError::Exists { .. } => server::nothing_overwritten(),
+        OpenError::InUse { .. } => server::stop_other_server(),
+        OpenError::NoCopy { .. } => server::make_room_beside(),
+        OpenError::Io { .. } | OpenError::Sqlite { .. } => server::must_write_folder(),
         OpenError::Stopped { .. } => return None,
     };
     Some(hint.to_owned())

@@ -13,8 +13,10 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::net::sockopt::socket_peercred;
 
-use crate::admin::answer::{Code, Refusal};
+use super::measures::{ConnectionState, Measures};
+use crate::admin::answer::{self, Answer, Code, Refusal};
 use crate::admin::{LINE_BYTES_MAX, decode_request, encode_outcome, socket};
+use crate::model::Timestamp;
 use crate::service::{Asker, Service};
 
 /// The most connections at a time. For one more, the one that has asked for nothing longest goes.
@@ -58,7 +60,11 @@ impl Administration {
     ///
     /// # Errors
     /// Why there can be no socket, or no thread.
-    pub fn start(database: &Path, service: &Arc<Service>) -> io::Result<Self> {
+    pub fn start(
+        database: &Path,
+        service: &Arc<Service>,
+        measures: Arc<Measures>,
+    ) -> io::Result<Self> {
         let listener = socket::bind(database)?;
         let poll = Poll::new()?;
         register(&poll, listener.as_raw_fd(), LISTENER)?;
@@ -68,7 +74,12 @@ impl Administration {
             poll,
             database: database.to_owned(),
             listener: Some(listener),
-            service: Arc::clone(service),
+            known: Arc::new(Known {
+                service: Arc::clone(service),
+                measures,
+                started_at: Timestamp::now(),
+                since: Instant::now(),
+            }),
             letters: Arc::clone(&letters),
             peers: Vec::new(),
             next: 0,
@@ -116,7 +127,7 @@ struct Serving {
     database: PathBuf,
     /// `None` once it is stopping.
     listener: Option<UnixListener>,
-    service: Arc<Service>,
+    known: Arc<Known>,
     letters: Arc<Letters>,
     peers: Vec<Peer>,
     /// The number of the next peer.
@@ -244,12 +255,16 @@ impl Serving {
         if let Some(line) = peer.take_line() {
             peer.is_waiting = true;
             let (letters, number) = (Arc::clone(&self.letters), peer.number);
-            let asker = Asker::new(move |outcome| {
+            let known = Arc::clone(&self.known);
+            let asker = Asker::new(move |mut outcome| {
+                if let Ok(Answer::Stats(stats)) = &mut outcome {
+                    stats.server = Some(known.describe());
+                }
                 let line = encode_outcome(&outcome);
                 letters.leave(|content| content.answers.push((number, line)));
             });
             match decode_request(&line) {
-                Ok(request) => self.service.administer(request, asker),
+                Ok(request) => self.known.service.administer(request, asker),
                 Err(refusal) => asker.tell(Err(refusal)),
             }
             return Turn::Waits;
@@ -262,6 +277,29 @@ impl Serving {
             return Turn::More;
         }
         turn
+    }
+}
+
+/// What there is to know of the running server.
+struct Known {
+    service: Arc<Service>,
+    measures: Arc<Measures>,
+    started_at: Timestamp,
+    since: Instant,
+}
+
+impl Known {
+    fn describe(&self) -> answer::Server {
+        let connections: i64 =
+            ConnectionState::ALL.iter().map(|&state| self.measures.connections(state)).sum();
+        answer::Server {
+            pid: std::process::id(),
+            started_at: self.started_at,
+            uptime_seconds: self.since.elapsed().as_secs(),
+            // Counts of several threads are added up: for a moment one may have what another lacks.
+            connections: connections.max(0).unsigned_abs(),
+            watchers: self.service.watchers() as u64,
+        }
     }
 }
 

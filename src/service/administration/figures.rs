@@ -4,44 +4,19 @@ use std::sync::Arc;
 
 use super::super::Service;
 use super::{Asker, failure};
-use crate::admin::answer::{Answer, Code, Refusal, Server, Stats};
+use crate::admin::answer::{Answer, Code, Refusal, Stats};
 use crate::model::Timestamp;
 use crate::store::Statistics;
 
 impl Service {
-    pub(super) fn count_all(self: &Arc<Self>, asker: Asker) {
-        let service = Arc::clone(self);
+    pub(super) fn count_all(&self, asker: Asker) {
         let now = Timestamp::now();
         self.store.count_all(now, self.seen_after(now), move |counted| {
-            let stats = counted.map_err(failure).map(|counted| service.stats(&counted));
-            asker.tell(stats.map(|stats| Answer::Stats(Box::new(stats))));
+            asker.tell(match counted {
+                Ok(counted) => Ok(Answer::Stats(Box::new(stats(&counted)))),
+                Err(error) => Err(failure(error)),
+            });
         });
-    }
-
-    fn stats(&self, counted: &Statistics) -> Stats {
-        let server = self.options.serving_since.map(|(started_at, since)| Server {
-            pid: std::process::id(),
-            started_at,
-            uptime_seconds: since.elapsed().as_secs(),
-            watchers: self.hub.watchers() as u64,
-        });
-        Stats {
-            users_active: counted.users_active,
-            users_disabled: counted.users_disabled,
-            users_deleted: counted.users_deleted,
-            sessions: counted.sessions,
-            messages: counted.messages,
-            last_id: counted.newest,
-            messages_last_hour: counted.messages_last_hour,
-            messages_last_day: counted.messages_last_day,
-            unread: counted.unread,
-            file_bytes: counted.file_bytes,
-            log_bytes: counted.log_bytes,
-            free_bytes: counted.free_bytes,
-            schema: counted.schema,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            server,
-        }
     }
 
     /// What was written has to be there for a reader.
@@ -60,5 +35,26 @@ impl Service {
                 });
             }),
         });
+    }
+}
+
+/// Who serves clients adds what it knows of itself.
+fn stats(counted: &Statistics) -> Stats {
+    Stats {
+        users_active: counted.users_active,
+        users_disabled: counted.users_disabled,
+        users_deleted: counted.users_deleted,
+        sessions: counted.sessions,
+        messages: counted.messages,
+        last_id: counted.newest,
+        messages_last_hour: counted.messages_last_hour,
+        messages_last_day: counted.messages_last_day,
+        unread: counted.unread,
+        file_bytes: counted.file_bytes,
+        log_bytes: counted.log_bytes,
+        free_bytes: counted.free_bytes,
+        schema: counted.schema,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        server: None,
     }
 }
