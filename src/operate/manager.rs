@@ -15,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::arguments::Listen;
 use super::failure::{Exit, Failure};
+use crate::catalogue::serve as texts;
 
 /// Where the manager is to be told.
 const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
@@ -90,8 +91,8 @@ pub(super) fn inherited() -> Result<Vec<Listen>, Failure> {
 
 fn take(passed: &mut ListenFd, index: usize) -> Result<Listen, Failure> {
     let refused = |error: io::Error| {
-        Failure::new(Exit::Configuration, format!("the socket {index} that was passed on: {error}"))
-            .hint("pass on TCP sockets that listen (ListenStream=ADDR:PORT)")
+        Failure::new(Exit::Configuration, texts::passed_socket(index, error))
+            .hint(texts::pass_sockets())
     };
     let listener = passed.take_tcp_listener(index).map_err(refused)?;
     let listener = listener.ok_or_else(|| refused(io::ErrorKind::NotFound.into()))?;
