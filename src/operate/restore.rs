@@ -12,6 +12,7 @@ use super::open;
 use super::output::Output;
 use super::progress::Progress;
 use super::stop::Stop;
+use crate::catalogue::server;
 use crate::store::{self, Copy, OldSessions};
 
 /// Puts a backup in the place of `db`, where there must be nothing.
@@ -22,7 +23,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let sessions = if arguments.keep_sessions { OldSessions::Keep } else { OldSessions::End };
-    let mut progress = Progress::new("restoring");
+    let mut progress = Progress::new(server::restoring());
     let Copy { path, bytes, content } =
         store::restore(&arguments.backup, db, sessions, &mut |done, of| {
             progress.at(done, Some(of));
@@ -45,17 +46,16 @@ pub(super) fn run(
             "sessions_kept": arguments.keep_sessions,
         }))?;
     } else {
-        output.line(&format!(
-            "{}: {} messages, {} users; new messages are numbered from {} on; {}",
+        output.line(&server::restored(
             path.display(),
             content.messages,
             content.users,
             content.newest.0 + 1,
             if arguments.keep_sessions {
-                "sessions are kept"
+                server::sessions_kept()
             } else {
-                "everybody has to log in again"
-            }
+                server::sessions_not_kept()
+            },
         ))?;
     }
     output.finish()
