@@ -211,7 +211,8 @@ fn page_says_what_to_do_about_every_alert() {
     assert!(names.len() >= 10, "the alerts are found: {names:?}");
     for name in &names {
         let quoted = format!("`{name}`");
-        let rows = PAGE.lines().filter(|line| line.starts_with("| `Chat") && line.contains(&quoted));
+        let rows =
+            PAGE.lines().filter(|line| line.starts_with("| `Chat") && line.contains(&quoted));
         assert_eq!(rows.count(), 1, "{name}");
     }
     let told = PAGE.matches("`Chat").count();
