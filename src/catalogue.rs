@@ -63,6 +63,7 @@ pub mod server_help;
 pub mod shared;
 pub mod shared_help;
 pub mod time;
+pub mod trust;
 
 /// Which language texts are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -205,6 +206,7 @@ mod tests {
             server_help::TEXTS,
             shared_help::TEXTS,
             time::TEXTS,
+            trust::TEXTS,
         ]
         .into_iter()
         .flatten()

@@ -16,6 +16,7 @@ pub mod failure;
 mod healthcheck;
 mod import;
 mod listen;
+mod manager;
 mod message;
 mod open;
 mod output;

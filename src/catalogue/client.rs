@@ -99,8 +99,16 @@ texts! {
 
     // Addresses
     address_without_port {
-        en: "give HOST:PORT, for example 127.0.0.1:8889",
-        id: "tulis HOST:PORT, misalnya 127.0.0.1:8889",
+        en: "give HOST:PORT, for example 127.0.0.1:8889; chats://HOST for TLS; or unix:/PATH",
+        id: "tulis HOST:PORT, misalnya 127.0.0.1:8889; chats://HOST untuk TLS; atau unix:/PATH",
+    }
+    socket_path_not_whole {
+        en: "give the whole path of the socket, for example unix:/run/chat/chat.sock",
+        id: "tulis path lengkap socket-nya, misalnya unix:/run/chat/chat.sock",
+    }
+    address_of_unknown_kind {
+        en: "give chats://HOST for TLS, chat://HOST, HOST:PORT, or unix:/PATH",
+        id: "tulis chats://HOST untuk TLS, chat://HOST, HOST:PORT, atau unix:/PATH",
     }
     port_out_of_range {
         en: "the port has to be a number from 1 to 65535",

@@ -23,9 +23,62 @@ texts! {
         en: "{address} can be reached from other machines, and passwords and messages would travel unencrypted",
         id: "{address} bisa dicapai dari mesin lain, dan password serta pesan akan dikirim tanpa enkripsi",
     }
-    allow_plaintext {
-        en: "listen on 127.0.0.1, or give --allow-plaintext where the network is trusted",
-        id: "dengarkan di 127.0.0.1, atau beri --allow-plaintext jika jaringannya tepercaya",
+    allow_plaintext(address) {
+        en: "listen on 127.0.0.1, or on tls:{address} with --tls-cert and --tls-key; or give --allow-plaintext where the network is trusted",
+        id: "dengarkan di 127.0.0.1, atau di tls:{address} dengan --tls-cert dan --tls-key; atau beri --allow-plaintext jika jaringannya tepercaya",
+    }
+    no_certificate(address) {
+        en: "there is no certificate to show at tls:{address}",
+        id: "tidak ada sertifikat untuk ditunjukkan di tls:{address}",
+    }
+    give_certificate {
+        en: "give --tls-cert FILE and --tls-key FILE; docs/tls.md tells how to make them",
+        id: "beri --tls-cert FILE dan --tls-key FILE; docs/tls.md menjelaskan cara membuatnya",
+    }
+    certificate_for_nobody(path) {
+        en: "nobody would be shown the certificate {path}",
+        id: "sertifikat {path} tidak akan ditunjukkan kepada siapa pun",
+    }
+    say_where_tls {
+        en: "say where to speak TLS, as in --listen tls:0.0.0.0:8890",
+        id: "sebutkan di mana TLS dipakai, seperti --listen tls:0.0.0.0:8890",
+    }
+    give_pem_files {
+        en: "--tls-cert and --tls-key take the paths of PEM files",
+        id: "--tls-cert dan --tls-key diisi path file PEM",
+    }
+    let_server_read {
+        en: "the user that the server runs as has to be able to read it",
+        id: "user yang menjalankan server harus bisa membacanya",
+    }
+    give_its_key {
+        en: "give the key that the certificate was made for",
+        id: "beri kunci yang dipakai saat sertifikat itu dibuat",
+    }
+    how_to_make_certificate {
+        en: "docs/tls.md tells how to make a certificate",
+        id: "docs/tls.md menjelaskan cara membuat sertifikat",
+    }
+    give_socket_path {
+        en: "give unix:PATH, as in unix:/run/chat.sock",
+        id: "tulis unix:PATH, seperti unix:/run/chat.sock",
+    }
+    no_mode(given) {
+        en: "{given} is no mode: give three digits from 0 to 7, as in 660",
+        id: "{given} bukan mode: beri tiga angka dari 0 sampai 7, seperti 660",
+    }
+    live_socket {
+        en: "another server listens there; give another path",
+        id: "server lain sudah mendengarkan di sana; beri path lain",
+    }
+    no_socket_there {
+        en: "move it away, or give another path",
+        id: "pindahkan, atau beri path lain",
+    }
+    make_folder_first { en: "make its folder first", id: "buat foldernya dulu" }
+    give_writable_folder {
+        en: "give a path in a folder that the server may write to",
+        id: "beri path dalam folder yang boleh ditulisi server",
     }
     metrics_exposed(address) {
         en: "{address} can be reached from other machines, and whoever reaches it could read the metrics",
@@ -42,6 +95,18 @@ texts! {
     allow_default_passwords {
         en: "begin with --no-seed and users of your own, or give --allow-default-passwords",
         id: "mulailah dengan --no-seed dan user sendiri, atau beri --allow-default-passwords",
+    }
+    passed_socket(number, error) {
+        en: "the socket {number} that was passed on: {error}",
+        id: "soket {number} yang diteruskan: {error}",
+    }
+    pass_sockets {
+        en: "pass on TCP sockets that listen (ListenStream=ADDR:PORT)",
+        id: "teruskan soket TCP yang mendengarkan (ListenStream=ADDR:PORT)",
+    }
+    listening_on(addresses) {
+        en: "listening on {addresses}",
+        id: "mendengarkan di {addresses}",
     }
     cannot_listen(address, error) {
         en: "cannot listen on {address}: {error}",

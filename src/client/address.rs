@@ -54,10 +54,10 @@ pub enum InvalidAddress {
     #[error("{}", client::address_without_brackets())]
     Brackets,
     /// The path of a socket does not begin at the root, or is too long.
-    #[error("give the whole path of the socket, for example unix:/run/chat/chat.sock")]
+    #[error("{}", client::socket_path_not_whole())]
     Path,
     /// What stands before `://` is not known.
-    #[error("give chats://HOST for TLS, chat://HOST, HOST:PORT, or unix:/PATH")]
+    #[error("{}", client::address_of_unknown_kind())]
     Scheme,
 }
 

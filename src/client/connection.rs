@@ -42,16 +42,16 @@ enum Socket {
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The deadline passed, or the connection ended.
-    #[error("the handshake was not answered: {0}")]
+    #[error("{0}")]
     Unanswered(io::Error),
     /// What answers speaks another protocol; or has no time, and says so before the handshake.
-    #[error("it does not speak TLS")]
+    #[error("no_tls")]
     NoTls(Option<Refused>),
     /// It is not known to be the server that was meant.
     #[error("{0}")]
     Untrusted(Untrusted),
     /// The two do not find together.
-    #[error("the handshake failed: {0}")]
+    #[error("{0}")]
     Failed(rustls::Error),
 }
 

@@ -10,7 +10,7 @@ use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::object;
 use super::trust::Untrusted;
-use crate::catalogue::{Language, client, language, refusal, shared};
+use crate::catalogue::{Language, client, language, refusal, shared, trust};
 use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -119,9 +119,9 @@ pub enum Unsecured {
 impl Unsecured {
     fn tell(&self, address: &ServerAddress) -> String {
         match self {
-            Self::NoTls => format!("there is no TLS at {address}"),
-            Self::Untrusted(untrusted) => format!("{address} is not trusted: {untrusted}"),
-            Self::Failed(reason) => format!("no TLS with {address}: {reason}"),
+            Self::NoTls => trust::no_tls(address),
+            Self::Untrusted(untrusted) => trust::not_trusted(address, untrusted),
+            Self::Failed(reason) => trust::tls_failed(address, reason),
         }
     }
 
@@ -142,11 +142,7 @@ impl Unsecured {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoTls => Some(
-                "give the server's TLS port; or, where the way to it is safe, its plain port \
-                 without chats://"
-                    .to_owned(),
-            ),
+            Self::NoTls => Some(trust::give_tls_port().to_owned()),
             Self::Untrusted(untrusted) => Some(untrusted.hint.clone()),
             Self::Failed(_) => None,
         }
@@ -257,7 +253,7 @@ impl Failure {
             // A client of this server says what is no line of the protocol only where it is plain
             // and the port is not.
             Self::Refused(Refused { code: Some(Code::WrongProtocol), .. }) => {
-                Some("the server speaks TLS there: give --server chats://HOST:PORT".to_owned())
+                Some(trust::give_chats().to_owned())
             }
             Self::Trouble { hint, .. } => hint.clone(),
             _ => None,

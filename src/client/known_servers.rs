@@ -5,13 +5,11 @@ use super::address::Host;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::state_folder::{FILE_BYTES_MAX, StateFolder};
+use crate::catalogue::trust;
 use crate::model::Timestamp;
 use crate::tls::certificate::Fingerprint;
 
 const NAME: &str = "known_servers";
-const HEADING: &str = "\
-# Certificates pinned with `chat-cli trust`: HOST:PORT FINGERPRINT SINCE
-";
 
 /// A server whose certificate is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +30,8 @@ pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
     lines
         .map(|(index, line)| {
             parse(line).ok_or_else(|| {
-                let (path, number) = (folder.path_of(NAME), index + 1);
-                let message = format!("{}: line {number} is not understood", path.display());
-                Failure::trouble(Exit::LocalFile, message).with_hint(
-                    "a line is HOST:PORT SHA256:FINGERPRINT TIME; mend it, or remove the line",
-                )
+                let message = trust::line_not_understood(folder.path_of(NAME).display(), index + 1);
+                Failure::trouble(Exit::LocalFile, message).with_hint(trust::mend_line())
             })
         })
         .collect()
@@ -71,15 +66,13 @@ pub fn forget(folder: &StateFolder, host: &Host) -> Result<bool, Failure> {
 }
 
 fn store(folder: &StateFolder, servers: &[KnownServer]) -> Result<(), Failure> {
-    let mut text = HEADING.to_owned();
+    let mut text = format!("{}\n", trust::known_servers_heading());
     for KnownServer { host, fingerprint, since } in servers {
         text.push_str(&format!("{host} {fingerprint} {}\n", since.to_rfc3339()));
     }
     if text.len() as u64 > FILE_BYTES_MAX {
-        let message = format!("{} is full", folder.path_of(NAME).display());
-        return Err(Failure::trouble(Exit::LocalFile, message).with_hint(
-            "forget servers that are no more: `chat-cli trust --list`, `--remove HOST`",
-        ));
+        let message = trust::file_full(folder.path_of(NAME).display());
+        return Err(Failure::trouble(Exit::LocalFile, message).with_hint(trust::forget_servers()));
     }
     folder.write(NAME, text.as_bytes())
 }

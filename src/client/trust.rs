@@ -23,6 +23,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::known_servers;
 use super::state_folder::StateFolder;
+use crate::catalogue::trust as texts;
 use crate::model::Timestamp;
 use crate::tls::certificate::{self, Facts, Fingerprint};
 use crate::tls::provider;
@@ -67,11 +68,9 @@ impl Judge {
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
-            let message = "this system has no list of authorities to trust";
-            return Err(Failure::trouble(Exit::Configuration, message).with_hint(format!(
-                "install the package ca-certificates, give --tls-ca FILE, or pin the server's own \
-                 certificate: `chat-cli trust {host}`"
-            )));
+            let message = texts::no_authorities();
+            return Err(Failure::trouble(Exit::Configuration, message)
+                .with_hint(texts::install_authorities(host)));
         }
         Self::of_roots(roots)
     }
@@ -79,9 +78,8 @@ impl Judge {
     /// The authorities of a file.
     pub fn of_file(path: &Path) -> Result<Self, Failure> {
         let problem = |error: &dyn std::fmt::Display| {
-            Failure::trouble(Exit::Configuration, error.to_string()).with_hint(
-                "--tls-ca (or CHAT_TLS_CA) takes a PEM file with an authority's certificate",
-            )
+            Failure::trouble(Exit::Configuration, error.to_string())
+                .with_hint(texts::give_authority())
         };
         let mut roots = RootCertStore::empty();
         for found in certificate::read_certificates(path).map_err(|error| problem(&error))? {
@@ -141,8 +139,8 @@ impl Judge {
 /// The name that a certificate has to be for.
 pub fn server_name(host: &Host) -> Result<ServerName<'static>, Untrusted> {
     ServerName::try_from(host.name().to_owned()).map_err(|_| Untrusted {
-        reason: format!("no certificate can be for {}", host.name()),
-        hint: "give the server's host name, or its address".to_owned(),
+        reason: texts::no_certificate_for(host.name()),
+        hint: texts::give_host_name().to_owned(),
     })
 }
 
@@ -156,56 +154,38 @@ fn pin_of(host: &Host) -> Result<Option<Fingerprint>, Failure> {
 }
 
 fn changed(pin: Fingerprint, shown: Fingerprint, host: &Host) -> Untrusted {
-    Untrusted {
-        reason: format!(
-            "its certificate is not the one that was pinned: it was {pin}, and is {shown}"
-        ),
-        hint: format!(
-            "somebody may be listening in, so nothing was sent; ask the operator, by another way, for \
-             the new fingerprint, and if it is the same: `chat-cli trust {host}`"
-        ),
-    }
+    Untrusted { reason: texts::changed(pin, shown), hint: texts::ask_operator(host) }
 }
 
 /// In words for a person, what an authority's verdict means.
 fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Untrusted {
     let facts = Facts::of(shown);
     let day = |time: Timestamp| time.to_calendar().strftime("%Y-%m-%d").to_string();
-    let pin = format!("`chat-cli trust {host}` shows the certificate, and pins it if you say so");
+    let pin = texts::show_and_pin(host);
     let (reason, hint) = match (error, &facts) {
         (rustls::Error::InvalidCertificate(error), Some(facts)) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
-                format!("its certificate has expired on {}", day(facts.not_after)),
-                "the operator has to renew it; if the day is wrong, set this machine's clock"
-                    .to_owned(),
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-                format!("its certificate is good from {} on only", day(facts.not_before)),
-                "set this machine's clock, or wait".to_owned(),
-            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                (texts::expired(day(facts.not_after)), texts::renew().to_owned())
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                (texts::not_yet(day(facts.not_before)), texts::set_clock().to_owned())
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 let names = match facts.names.as_slice() {
-                    [] => "no name".to_owned(),
+                    [] => texts::no_name().to_owned(),
                     names => names.join(", "),
                 };
-                (
-                    format!("its certificate is for {names}, not for {}", host.name()),
-                    format!("give a name that the certificate is for; or {pin}"),
-                )
+                (texts::for_other_name(names, host.name()), texts::give_name_or(pin))
             }
             CertificateError::UnknownIssuer
             | CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
-            | CertificateError::Other(_) => (
-                format!(
-                    "nobody who is trusted has signed its certificate (issuer: {})",
-                    facts.issuer
-                ),
-                format!("{pin}; or give the authority's certificate with --tls-ca FILE"),
-            ),
-            error => (format!("its certificate is refused: {error}"), pin),
+            | CertificateError::Other(_) => {
+                (texts::signed_by_nobody(&facts.issuer), texts::pin_or_give_authority(pin))
+            }
+            error => (texts::certificate_refused(error), pin),
         },
-        _ => (format!("its certificate is refused: {error}"), pin),
+        _ => (texts::certificate_refused(error), pin),
     };
     Untrusted { reason, hint }
 }

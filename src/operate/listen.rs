@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::arguments::{Listen, ServeArguments, parse_listen};
 use super::failure::{Exit, Failure};
+use crate::catalogue::serve as texts;
 use crate::model::Timestamp;
 use crate::server::{Identity, IdentityError, Listener, Shown, UnixSocket};
 use crate::tls::certificate::ReadError;
@@ -31,6 +32,16 @@ pub enum ListenOn {
     Unix(PathBuf),
 }
 
+impl ListenOn {
+    /// The service manager has passed the socket on.
+    pub(super) fn is_inherited(&self) -> bool {
+        match self {
+            Self::Plain(listen) | Self::Tls(listen) => listen.inherited.is_some(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
 /// The permissions of a socket in the file system, as `chmod` has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnixMode(u32);
@@ -38,7 +49,7 @@ pub struct UnixMode(u32);
 /// Reads what is given to `--listen`.
 pub fn parse_listen_on(given: &str) -> Result<ListenOn, String> {
     if let Some(path) = given.strip_prefix("unix:") {
-        let path = path::absolute(path).map_err(|_| "give unix:PATH, as in unix:/run/chat.sock")?;
+        let path = path::absolute(path).map_err(|_| texts::give_socket_path())?;
         return Ok(ListenOn::Unix(path));
     }
     match given.strip_prefix("tls:") {
@@ -51,7 +62,7 @@ pub fn parse_listen_on(given: &str) -> Result<ListenOn, String> {
 pub fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
     match u32::from_str_radix(given, 8) {
         Ok(mode) if mode <= 0o777 => Ok(UnixMode(mode)),
-        _ => Err(format!("{given:?} is no mode: give three digits from 0 to 7, as in 660")),
+        _ => Err(texts::no_mode(format_args!("{given:?}"))),
     }
 }
 
@@ -72,29 +83,22 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
     if let Some(address) = plain
         && !arguments.allow_plaintext
     {
-        return Err(Failure::new(
-            Exit::Configuration,
-            format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
-        )
-        .hint(format!(
-            "listen on 127.0.0.1, or on tls:{address} with --tls-cert and --tls-key; or give --allow-plaintext where the network is trusted"
-        )));
+        return Err(Failure::new(Exit::Configuration, texts::unencrypted(address))
+            .hint(texts::allow_plaintext(address)));
     }
     let tls = arguments.listen.iter().find_map(|listen| match listen {
         ListenOn::Tls(listen) => Some(listen),
         ListenOn::Plain(_) | ListenOn::Unix(_) => None,
     });
     match (tls, &arguments.tls_cert) {
-        (Some(listen), None) => Err(Failure::new(
-            Exit::Configuration,
-            format!("there is no certificate to show at tls:{}", listen.given),
-        )
-        .hint("give --tls-cert FILE and --tls-key FILE; docs/tls.md tells how to make them")),
-        (None, Some(path)) => Err(Failure::new(
-            Exit::Configuration,
-            format!("nobody would be shown the certificate {}", path.display()),
-        )
-        .hint("say where to speak TLS, as in --listen tls:0.0.0.0:8890")),
+        (Some(listen), None) => {
+            Err(Failure::new(Exit::Configuration, texts::no_certificate(&listen.given))
+                .hint(texts::give_certificate()))
+        }
+        (None, Some(path)) => {
+            Err(Failure::new(Exit::Configuration, texts::certificate_for_nobody(path.display()))
+                .hint(texts::say_where_tls()))
+        }
         _ => Ok(()),
     }
 }
@@ -126,21 +130,15 @@ fn tell(shown: &Shown) {
 fn unusable(error: &IdentityError) -> Failure {
     let (exit, hint) = match error {
         IdentityError::Read(ReadError::Io { source, .. }) => match source.kind() {
-            ErrorKind::NotFound => {
-                (Exit::NoInput, "--tls-cert and --tls-key take the paths of PEM files".to_owned())
-            }
-            _ => {
-                (Exit::Io, "the user that the server runs as has to be able to read it".to_owned())
-            }
+            ErrorKind::NotFound => (Exit::NoInput, texts::give_pem_files().to_owned()),
+            _ => (Exit::Io, texts::let_server_read().to_owned()),
         },
         IdentityError::KeyIsOpen { path, .. } => {
             (Exit::Configuration, format!("chmod 600 {}", path.display()))
         }
-        IdentityError::Mismatch { .. } => {
-            (Exit::Data, "give the key that the certificate was made for".to_owned())
-        }
+        IdentityError::Mismatch { .. } => (Exit::Data, texts::give_its_key().to_owned()),
         IdentityError::Read(ReadError::Content { .. }) | IdentityError::Unusable { .. } => {
-            (Exit::Data, "docs/tls.md tells how to make a certificate".to_owned())
+            (Exit::Data, texts::how_to_make_certificate().to_owned())
         }
     };
     Failure::new(exit, error).hint(hint)
@@ -159,7 +157,7 @@ pub(super) fn bind_all(
         (ListenOn::Unix(path), _) => Ok(Listener::Unix(bind_unix(path, arguments.unix_mode)?)),
         // `check` has refused it.
         (ListenOn::Tls(listen), None) => {
-            Err(Failure::new(Exit::Internal, format!("no certificate for {}", listen.given)))
+            Err(Failure::new(Exit::Internal, texts::no_certificate(&listen.given)))
         }
     };
     arguments.listen.iter().map(bind_one).collect()
@@ -167,17 +165,16 @@ pub(super) fn bind_all(
 
 /// Binds an address of the network that was given to `option`.
 pub(super) fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
-        let failure =
-            Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
+    let bound = match &listen.inherited {
+        Some(listener) => listener.try_clone(),
+        None => TcpListener::bind(listen.addresses.as_slice()),
+    };
+    bound.map_err(|error| {
+        let failure = Failure::new(Exit::Unavailable, texts::cannot_listen(&listen.given, &error));
         match error.kind() {
-            ErrorKind::AddrInUse => {
-                failure.hint(format!("another program listens there; give another {option}"))
-            }
-            ErrorKind::PermissionDenied => {
-                failure.hint(format!("ports below 1024 are the system's; give another {option}"))
-            }
-            _ => failure.hint(format!("give an address of this machine with {option}")),
+            ErrorKind::AddrInUse => failure.hint(texts::listen_elsewhere(option)),
+            ErrorKind::PermissionDenied => failure.hint(texts::low_port(option)),
+            _ => failure.hint(texts::give_own_address(option)),
         }
     })
 }
@@ -185,7 +182,7 @@ pub(super) fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure
 /// Makes a socket; one that a server has left behind is replaced, anything else is left alone.
 fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
     let refused = |error: io::Error, hint: &str| {
-        let problem = format!("cannot listen on unix:{}: {error}", path.display());
+        let problem = texts::cannot_listen(format_args!("unix:{}", path.display()), error);
         Failure::new(Exit::Unavailable, problem).hint(hint)
     };
     let listen = || unix::listen(path, mode.0, UNIX_BACKLOG);
@@ -203,12 +200,10 @@ fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
     match listened {
         Ok(listener) => Ok(UnixSocket { listener, path: path.to_owned() }),
         Err(error) => Err(match error.kind() {
-            ErrorKind::AddrInUse => {
-                refused(error, "another server listens there; give another path")
-            }
-            ErrorKind::AlreadyExists => refused(error, "move it away, or give another path"),
-            ErrorKind::NotFound => refused(error, "make its folder first"),
-            _ => refused(error, "give a path in a folder that the server may write to"),
+            ErrorKind::AddrInUse => refused(error, texts::live_socket()),
+            ErrorKind::AlreadyExists => refused(error, texts::no_socket_there()),
+            ErrorKind::NotFound => refused(error, texts::make_folder_first()),
+            _ => refused(error, texts::give_writable_folder()),
         }),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::ServeArguments;
+use super::listen::ListenOn;
 use super::serve;
 use super::settings::{Resolved, Unresolved};
 use crate::adjustable::Adjustable;
@@ -32,6 +33,8 @@ pub(super) struct Running {
     pub(super) limits: Limits,
     /// What whoever connects with TLS is shown, where it is spoken.
     identity: Option<Arc<Identity>>,
+    /// What is listened on.
+    listen: Vec<ListenOn>,
     log: Log,
     /// What is in force.
     settings: Vec<Setting>,
@@ -58,7 +61,8 @@ impl Running {
         log: &Log,
     ) -> Self {
         let (limits, settings) = (Limits::of(arguments), resolved.settings.clone());
-        Self { limits, identity, log: log.clone(), settings }
+        let listen = arguments.listen.clone();
+        Self { limits, identity, listen, log: log.clone(), settings }
     }
 
     /// Takes over what the layers say by now, all of it or nothing, and says so in the log.
@@ -74,6 +78,12 @@ impl Running {
             }
         };
         let Some(arguments) = resolved.serve() else { return };
+        let mut arguments = arguments.clone();
+        if self.listen.iter().any(ListenOn::is_inherited) {
+            // What is configured is not what is listened on.
+            arguments.listen.clone_from(&self.listen);
+        }
+        let arguments = &arguments;
         let identity = match serve::check(arguments) {
             Ok(identity) => identity,
             Err(failure) => return refuse(failure.problem()),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
 
+use crate::catalogue::{shared, trust as texts};
 use crate::client::address::{Host, ServerAddress};
 use crate::client::arguments::TrustArguments;
 use crate::client::connection::Connection;
@@ -37,8 +38,8 @@ pub fn run(
     let host = match (&arguments.host, link.address()) {
         (Some(host), _) | (None, ServerAddress::Tls(host)) => host,
         _ => {
-            return Err(Failure::trouble(Exit::Usage, "which server is meant?")
-                .with_hint("chat-cli trust HOST, or --server chats://HOST"));
+            return Err(Failure::trouble(Exit::Usage, texts::which_server())
+                .with_hint(texts::give_server()));
         }
     };
     if arguments.remove {
@@ -58,23 +59,23 @@ pub fn run(
     out.flush()?;
     let is_right = match arguments.fingerprint {
         Some(expected) if expected != fingerprint => {
-            let message = format!("the certificate of {host} is another one: {fingerprint}");
+            let message = texts::another_certificate(host, fingerprint);
             return Err(Failure::trouble(Exit::Configuration, message)
-                .with_hint("it was not pinned; ask the operator which one is right"));
+                .with_hint(texts::ask_which_is_right()));
         }
         Some(_) => true,
         None if known == Some(fingerprint) => return Ok(Exit::Done),
         None => ask(known.is_some())?,
     };
     if !is_right {
-        tell("not pinned");
+        tell(texts::not_pinned());
         return Ok(Exit::Nothing);
     }
     if known != Some(fingerprint) {
         let host = host.clone();
         known_servers::pin(&folder, KnownServer { host, fingerprint, since: Timestamp::now() })?;
     }
-    tell(&format!("pinned: chats://{host} is trusted with this certificate, and with no other"));
+    tell(&texts::pinned(host));
     Ok(Exit::Done)
 }
 
@@ -88,7 +89,7 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
         connection.secure(config, host, deadline).map_err(|error| unsecured(&address, error))?;
     let shown = connection.certificates().to_vec();
     if shown.is_empty() {
-        let message = format!("{host} shows no certificate");
+        let message = texts::shows_none(host);
         return Err(Failure::trouble(Exit::Protocol, message));
     }
     Ok(shown)
@@ -97,21 +98,19 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
 /// Gives whether a person says that it is the right one; nobody who is no person does.
 fn ask(is_pinned: bool) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        tell(
-            "hint: to pin it from a script, give --fingerprint with the one the operator told you",
-        );
+        tell(&shared::hint(texts::give_fingerprint()));
         return Ok(false);
     }
-    let warning = if is_pinned { "ANOTHER certificate was pinned for this server. " } else { "" };
+    let warning = if is_pinned { texts::another_was_pinned() } else { "" };
     let mut terminal = io::stderr();
-    let question = "Is this the fingerprint that the operator told you? Pin it? (yes/no) ";
+    let question = texts::is_it_right();
     // Where nobody sees the question, it can still be answered.
     let _ = write!(terminal, "{warning}{question}").and_then(|()| terminal.flush());
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| {
-        Failure::trouble(Exit::LocalFile, format!("cannot read the answer: {error}"))
-    })?;
-    Ok(answer.trim() == "yes")
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::trouble(Exit::LocalFile, texts::answer_not_read(error)))?;
+    Ok(["yes", texts::yes()].contains(&answer.trim()))
 }
 
 /// For a person, beside the results.
@@ -148,7 +147,7 @@ impl Report {
     ) -> Result<Self, Failure> {
         let (own, between) = (&shown[0], &shown[1..]);
         let facts = Facts::of(own).ok_or_else(|| {
-            let message = format!("what {host} shows is no certificate");
+            let message = texts::shows_no_certificate(host);
             Failure::trouble(Exit::Protocol, message)
         })?;
         let judge = match authorities {
@@ -180,22 +179,22 @@ impl Report {
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let pinned = match &self.pinned {
-            None => "no".to_owned(),
-            Some(known) if *known == self.fingerprint => "yes, this one".to_owned(),
-            Some(known) => format!("ANOTHER one: {known}"),
+            None => texts::no().to_owned(),
+            Some(known) if *known == self.fingerprint => texts::yes_this_one().to_owned(),
+            Some(known) => texts::another_one(known),
         };
         let names = self.names.join(", ");
-        let valid = format!("{} to {}", self.not_before.to_rfc3339(), self.not_after.to_rfc3339());
-        let trusted = self.problem.as_deref().unwrap_or("yes");
+        let valid = texts::from_to(self.not_before.to_rfc3339(), self.not_after.to_rfc3339());
+        let trusted = self.problem.as_deref().unwrap_or(texts::yes());
         for (what, value) in [
-            ("server", self.server.as_str()),
-            ("fingerprint", &self.fingerprint),
-            ("for", &names),
-            ("subject", &self.subject),
-            ("issuer", &self.issuer),
-            ("valid", &valid),
-            ("trusted", trusted),
-            ("pinned", &pinned),
+            (texts::label_server(), self.server.as_str()),
+            (texts::label_fingerprint(), &self.fingerprint),
+            (texts::label_for(), &names),
+            (texts::label_subject(), &self.subject),
+            (texts::label_issuer(), &self.issuer),
+            (texts::label_valid(), &valid),
+            (texts::label_trusted(), trusted),
+            (texts::label_pinned(), &pinned),
         ] {
             writeln!(out, "{what:<12} {}", text::visible(value))?;
         }
@@ -235,9 +234,9 @@ fn remove(host: &Host, view: View, out: &mut dyn Write) -> Result<Exit, Failure>
         let fields = serde_json::json!({"server": host.to_string(), "removed": removed});
         writeln!(out, "{}", object::line(&fields))?;
     } else if removed {
-        writeln!(out, "{host} is no longer pinned")?;
+        writeln!(out, "{}", texts::no_longer_pinned(host))?;
     } else {
-        writeln!(out, "{host} was not pinned")?;
+        writeln!(out, "{}", texts::was_not_pinned(host))?;
     }
     Ok(if removed { Exit::Done } else { Exit::Nothing })
 }
