@@ -189,6 +189,7 @@ mod tests {
         "title_user",
         "file",
         "log",
+        "label_server",
         "server",
     ];
 
