@@ -9,6 +9,7 @@
 //!
 //! The library serves the two binaries; it has no stable interface of its own.
 
+pub mod adjustable;
 pub mod admin;
 pub mod catalogue;
 pub mod client;

@@ -3,12 +3,13 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::reload::Handle;
 
 use crate::metrics::Counter;
 use crate::queue::Queue;
@@ -27,9 +28,13 @@ pub enum Format {
     Json,
 }
 
+/// Puts another filter in place.
+type Refilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
 /// The running log. Its clones are the same log.
 #[derive(Clone)]
 pub struct Log {
+    refilter: Arc<OnceLock<Refilter>>,
     queue: Arc<Queue<Vec<u8>>>,
     dropped: Arc<Counter>,
     /// Ends when the last line is written.
@@ -53,18 +58,35 @@ impl Log {
                 let _ = io::stderr().write_all(&line);
             }
         })?;
-        let log = Self { queue, dropped: Arc::default(), ended: Arc::new(Mutex::new(ended)) };
+        let (refilter, ended) = (Arc::default(), Arc::new(Mutex::new(ended)));
+        let log = Self { refilter, queue, dropped: Arc::default(), ended };
         let tracing = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(log.clone())
             .log_internal_errors(false)
             .with_ansi(io::stderr().is_terminal())
             .with_target(false);
+        // The two are of different types, and so are the handles of their filters.
         match format {
-            Format::Text => tracing.init(),
-            Format::Json => tracing.json().flatten_event(true).init(),
+            Format::Text => {
+                let tracing = tracing.with_filter_reloading();
+                log.filter_by(tracing.reload_handle());
+                tracing.init();
+            }
+            Format::Json => {
+                let tracing = tracing.json().flatten_event(true).with_filter_reloading();
+                log.filter_by(tracing.reload_handle());
+                tracing.init();
+            }
         }
         Ok(log)
+    }
+
+    /// From now on what passes `filter` is logged.
+    pub fn refilter(&self, filter: EnvFilter) {
+        if let Some(refilter) = self.refilter.get() {
+            refilter(filter);
+        }
     }
 
     /// Says something as it is, after what was logged before.
@@ -92,6 +114,12 @@ impl Log {
 }
 
 impl Log {
+    fn filter_by<S: 'static>(&self, handle: Handle<EnvFilter, S>) {
+        // It fails where nothing is traced any more.
+        let refilter = move |filter| drop(handle.reload(filter));
+        let _ = self.refilter.set(Box::new(refilter));
+    }
+
     fn put(&self, line: Vec<u8>) {
         if self.queue.push(line).is_err() {
             self.dropped.increment();

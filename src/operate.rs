@@ -19,6 +19,7 @@ mod message;
 mod open;
 mod output;
 mod progress;
+mod reload;
 mod restore;
 mod seed;
 mod serve;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::adjustable::Adjustable;
 use crate::service::Service;
 use acceptor::Acceptor;
 use admission::Admission;
@@ -30,19 +31,20 @@ pub use measures::{ConnectionState, Measures, Outcome};
 /// How long a stop waits for answers that are under way and for their readers.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);
 
-/// How the server treats connections.
+/// How the server treats connections. What is adjustable counts from the next connection, request or
+/// stream on.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How many threads share the connections: at least 1.
     pub workers: usize,
     /// The most connections at a time.
-    pub connections_max: usize,
+    pub connections_max: Adjustable<usize>,
     /// The most connections at a time from one address that is not this machine's own.
-    pub connections_per_address_max: usize,
+    pub connections_per_address_max: Adjustable<usize>,
     /// After how long without anything else a stream is sent a sign of life.
-    pub heartbeat: Duration,
+    pub heartbeat: Adjustable<Duration>,
     /// From how long on a request is slow: it is counted as such, and logged.
-    pub slow_request: Duration,
+    pub slow_request: Adjustable<Duration>,
 }
 
 /// A running server. Dropping it does not stop it: see [`Server::stop`].
@@ -69,8 +71,10 @@ impl Server {
         for (index, counted) in measures.workers.iter().enumerate() {
             workers.push(Worker::start(index, Arc::clone(service), options, Arc::clone(counted))?);
         }
-        let admission =
-            Admission::new(options.connections_max, options.connections_per_address_max);
+        let admission = Admission::new(
+            options.connections_max.clone(),
+            options.connections_per_address_max.clone(),
+        );
         let mailboxes = workers.iter().map(|(mailbox, _)| Arc::clone(mailbox)).collect();
         let acceptor = Acceptor::start(listeners, admission, mailboxes, Arc::clone(&measures))?;
         Ok(Self { addresses, measures, acceptor, workers })

@@ -25,6 +25,7 @@ pub use seed::{SeedError, seed, users_with_published_password};
 pub use sessions::LiveSession;
 pub use watch::{StreamPage, Watcher};
 
+use crate::adjustable::Adjustable;
 use crate::model::{Timestamp, TokenHash};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
@@ -41,9 +42,9 @@ pub const SESSIONS_PER_USER_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Options {
     /// A session that was not used for so long has ended.
-    pub session_idle: Duration,
-    /// A session ends so long after its login, whatever its holder does.
-    pub session_lifetime: Duration,
+    pub session_idle: Adjustable<Duration>,
+    /// A session ends so long after its login, whatever its holder does: as it was at the login.
+    pub session_lifetime: Adjustable<Duration>,
     /// The most sessions of one user.
     pub sessions_per_user: usize,
     /// How many passwords are hashed at a time; each takes 19 MiB while it lasts.
@@ -96,7 +97,7 @@ impl Service {
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
         let measures = Arc::<Measures>::default();
         let hashers = Hashers::start(options.hashers, &measures)?;
-        let sessions = Sessions::new(options.session_idle);
+        let sessions = Sessions::new(options.session_idle.clone());
         Ok(Arc::new(Self { store, sessions, hashers, hub: Arc::default(), measures, options }))
     }
 
@@ -203,7 +204,7 @@ impl Service {
 
     /// A session that was last seen at this moment or before has ended.
     fn seen_after(&self, now: Timestamp) -> Timestamp {
-        now.minus(self.options.session_idle)
+        now.minus(self.options.session_idle.get())
     }
 }
 

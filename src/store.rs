@@ -57,6 +57,7 @@ pub use sessions::{
 pub use statistics::Statistics;
 pub use users::{DescribedUser, NewUser, StoredUser};
 
+use crate::adjustable::Adjustable;
 use crate::model::Invalid;
 use file::DatabaseFile;
 pub use file::resolve;
@@ -71,7 +72,7 @@ pub struct Options {
     /// How many threads (and connections of the pool) read.
     pub readers: usize,
     /// The most unread messages of one inbox.
-    pub inbox_unread_max: usize,
+    pub inbox_unread_max: Adjustable<usize>,
 }
 
 /// Called once when the store can no longer vouch for what it says: a commit or an fsync failed
@@ -98,7 +99,8 @@ impl Store {
         let file = DatabaseFile::prepare(&options.path)?;
         let measures = Arc::<Measures>::default();
         let counted = Arc::clone(&measures);
-        let (writer, upgrade) = Writer::open(&file, options.inbox_unread_max, counted, on_fatal)?;
+        let (writer, upgrade) =
+            Writer::open(&file, options.inbox_unread_max.clone(), counted, on_fatal)?;
         let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
         Ok(Self { writer, readers, measures, upgrade, file })
     }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
+    ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
     ("metrics", &[]),
@@ -17,14 +18,18 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("terminal", &["catalogue", "model"]),
     ("transfer", &["model"]),
     ("admin", &["model", "protocol", "transfer"]),
-    ("store", &["metrics", "model", "queue", "transfer"]),
-    ("service", &["admin", "metrics", "model", "queue", "protocol", "store", "transfer"]),
-    ("server", &["admin", "log", "metrics", "model", "protocol", "service"]),
+    ("store", &["adjustable", "metrics", "model", "queue", "transfer"]),
+    (
+        "service",
+        &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store", "transfer"],
+    ),
+    ("server", &["adjustable", "admin", "log", "metrics", "model", "protocol", "service"]),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     ("client", &["catalogue", "completion", "configuration", "model", "protocol", "terminal"]),
     (
         "operate",
         &[
+            "adjustable",
             "admin",
             "catalogue",
             "completion",

@@ -103,6 +103,10 @@ fn login(recipe: &mut Recipe) {
     recipe.server.connect().done(format!("revoke {other} {{\"others\": true}}"));
     recipe.run_again(0);
     assert_eq!(recipe.count("neko"), 3);
+    let apart = "export CHAT_USER=neko; echo cytus | chat-cli auth
+        CHAT_USER=robo chat-login robo && chat-cli whoami && CHAT_USER=robo chat-cli whoami";
+    let printed = recipe.done("robo", apart);
+    assert!(printed.contains("neko (Neko UwU)\nrobo (Robo Head)\n"), "{printed}");
     recipe.done("robo", "chat-cli logout; echo wrong >~/.config/chat-password");
     assert_eq!(recipe.sh("robo", "chat-login robo").code, 77);
     recipe.server.stop();

@@ -186,6 +186,17 @@ fn what_root_restores_or_upgrades_belongs_to_whom_the_folder_belongs_to() {
 }
 
 #[test]
+fn page_names_every_file_that_a_server_has() {
+    let server = Server::start();
+    server.connect().log_in("paff");
+    for entry in fs::read_dir(server.folder()).expect("a folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        let row = format!("| `{name}` | ");
+        assert!(PAGE.lines().any(|line| line.starts_with(&row)), "{name} is not on the page");
+    }
+}
+
+#[test]
 fn page_has_every_exit_code() {
     let rows: Vec<&str> = PAGE.lines().filter(|line| line.starts_with("| ")).collect();
     for exit in Exit::ALL {

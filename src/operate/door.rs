@@ -80,7 +80,7 @@ impl Door {
                     "give another --db; `chat-server serve` and `chat-server user add` create one",
                 ));
             }
-            match open::try_store(&path, u32::MAX, None) {
+            match open::try_store(&path, usize::MAX.into(), None) {
                 Ok(store) => return Self::of_file(store),
                 Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
                     thread::sleep(open::HOLDER_POLL);
@@ -99,8 +99,8 @@ impl Door {
     fn of_file(store: store::Store) -> Result<Self, Failure> {
         let options = service::Options {
             // How long sessions last is the server's to say: none ends here for its age.
-            session_idle: Duration::MAX,
-            session_lifetime: Duration::MAX,
+            session_idle: Duration::MAX.into(),
+            session_lifetime: Duration::MAX.into(),
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
             published_passwords_allowed: true,

@@ -173,6 +173,11 @@ impl Failure {
         Self { hint: None, ..self }
     }
 
+    /// What failed.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// Says it on standard error.
     pub fn report(&self) {
         if self.is_told() {

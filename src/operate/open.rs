@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::failure::{Exit, Failure};
+use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::log::Log;
 use crate::store::{self, OpenError, Store, StoreError, Upgrade};
@@ -21,10 +22,14 @@ pub(super) const HOLDER_POLL: Duration = Duration::from_millis(25);
 
 /// Opens the store at `db` for a server. An operator's command that has it is waited for, a server
 /// is not.
-pub(super) fn store(db: &Path, inbox_unread_max: u32, log: &Log) -> Result<Store, Failure> {
+pub(super) fn store(
+    db: &Path,
+    inbox_unread_max: &Adjustable<usize>,
+    log: &Log,
+) -> Result<Store, Failure> {
     let deadline = Instant::now() + HOLDER_WAIT;
     loop {
-        match try_store(db, inbox_unread_max, Some(log)) {
+        match try_store(db, inbox_unread_max.clone(), Some(log)) {
             Ok(store) => return Ok(store),
             Err(OpenError::InUse { .. }) if !is_served(db) && Instant::now() < deadline => {
                 thread::sleep(HOLDER_POLL);
@@ -44,14 +49,10 @@ fn is_served(db: &Path) -> bool {
 /// says so (in the log where there is one) and ends.
 pub(super) fn try_store(
     db: &Path,
-    inbox_unread_max: u32,
+    inbox_unread_max: Adjustable<usize>,
     log: Option<&Log>,
 ) -> Result<Store, OpenError> {
-    let options = store::Options {
-        path: db.to_owned(),
-        readers: READERS,
-        inbox_unread_max: inbox_unread_max as usize,
-    };
+    let options = store::Options { path: db.to_owned(), readers: READERS, inbox_unread_max };
     let path = Arc::new(OnceLock::<PathBuf>::new());
     let on_fatal = {
         let (path, log) = (Arc::clone(&path), log.cloned());

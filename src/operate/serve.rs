@@ -15,7 +15,9 @@ use signal_hook::iterator::Signals;
 use super::arguments::{Listen, LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
 use super::open;
+use super::reload::{Limits, Running};
 use super::settings::Resolved;
+use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::log::{Format, Log};
 use crate::model::UserName;
@@ -41,17 +43,19 @@ pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(),
         LogFormat::Json => Format::Json,
     };
     let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
-    let served = serve(&resolved.arguments.db, arguments, &log);
+    let served = serve(resolved, arguments, &log);
     log.close();
     served
 }
 
-fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
+fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
     check(arguments)?;
-    let store = open::store(db, arguments.inbox_unread_max, log)?;
+    let mut running = Running::new(resolved, arguments, log);
+    let limits = running.limits.clone();
+    let store = open::store(&resolved.arguments.db, &limits.inbox_unread_max, log)?;
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
@@ -60,8 +64,8 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
     let metrics = metrics.inspect_err(|_| store.close())?;
     let listeners = prepare(arguments, &store).inspect_err(|_| store.close())?;
     let path = store.path().to_owned();
-    let service = Service::new(store, service_options(arguments)).map_err(no_threads)?;
-    let options = server_options(arguments);
+    let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
+    let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(&path, &service, &server);
     let monitor = metrics
@@ -70,7 +74,7 @@ fn serve(db: &Path, arguments: &ServeArguments, log: &Log) -> Result<(), Failure
         .map_err(no_threads)?;
     let metrics = monitor.as_ref().map(Monitor::address);
     announce(server.addresses(), metrics, arguments.ready_file.as_deref())?;
-    wait_for_stop(signals, &service, arguments.session_idle)?;
+    wait_for_stop(signals, &service, || running.reload(resolved), &limits.session_idle)?;
     monitor.iter().for_each(Monitor::note_stop);
     let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
@@ -198,10 +202,10 @@ fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-fn service_options(arguments: &ServeArguments) -> service::Options {
+fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Options {
     service::Options {
-        session_idle: arguments.session_idle,
-        session_lifetime: arguments.session_lifetime,
+        session_idle: limits.session_idle.clone(),
+        session_lifetime: limits.session_lifetime.clone(),
         sessions_per_user: SESSIONS_PER_USER_MAX,
         hashers: 2,
         published_passwords_allowed: exposed(arguments).is_none()
@@ -209,14 +213,14 @@ fn service_options(arguments: &ServeArguments) -> service::Options {
     }
 }
 
-fn server_options(arguments: &ServeArguments) -> server::Options {
+fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Options {
     let processors = thread::available_parallelism().map_or(2, usize::from).max(2);
     server::Options {
         workers: arguments.workers.map_or(processors, usize::from),
-        connections_max: arguments.connections_max as usize,
-        connections_per_address_max: arguments.connections_per_address_max as usize,
-        heartbeat: arguments.heartbeat,
-        slow_request: arguments.slow_request,
+        connections_max: limits.connections_max.clone(),
+        connections_per_address_max: limits.connections_per_address_max.clone(),
+        heartbeat: limits.heartbeat.clone(),
+        slow_request: limits.slow_request.clone(),
     }
 }
 
@@ -276,23 +280,19 @@ fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     })
 }
 
-/// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile. From then on a second one ends
-/// the process at once.
+/// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile, and reloading at SIGHUP. From then
+/// on a second one ends the process at once.
 fn wait_for_stop(
     mut signals: Signals,
     service: &Arc<Service>,
-    session_idle: Duration,
+    mut reload: impl FnMut(),
+    session_idle: &Adjustable<Duration>,
 ) -> Result<(), Failure> {
-    let sweep_interval = (session_idle / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
     let (sender, receiver) = mpsc::channel();
     let listen = move || {
         let mut stops = 0;
         for signal in signals.forever() {
-            if signal == SIGHUP {
-                tracing::info!("SIGHUP: there is nothing to read again");
-                continue;
-            }
-            stops += 1;
+            stops += usize::from(signal != SIGHUP);
             if stops > 1 {
                 std::process::exit(128 + signal);
             }
@@ -301,7 +301,9 @@ fn wait_for_stop(
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(no_threads)?;
     loop {
-        match receiver.recv_timeout(sweep_interval) {
+        let interval = (session_idle.get() / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
+        match receiver.recv_timeout(interval) {
+            Ok(SIGHUP) => reload(),
             Ok(signal) => {
                 tracing::info!(signal, "stopping");
                 return Ok(());

@@ -57,6 +57,15 @@ impl Resolved {
         Ok(Self { arguments, settings, file, words: words.to_vec() })
     }
 
+    /// How to serve, where that is what is to be done.
+    pub fn serve(&self) -> Option<&ServeArguments> {
+        match &self.arguments.command {
+            None => Some(&self.arguments.serve),
+            Some(operate::Command::Serve(serve)) => Some(serve),
+            Some(_) => None,
+        }
+    }
+
     /// The same command line, with what the configuration file says by now.
     ///
     /// # Errors

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adjustable::Adjustable;
+
 /// Counts the connections there are.
 #[derive(Clone)]
 pub(super) struct Admission {
     counts: Arc<Mutex<Counts>>,
-    max: usize,
-    per_address_max: usize,
+    max: Adjustable<usize>,
+    per_address_max: Adjustable<usize>,
 }
 
 #[derive(Default)]
@@ -27,7 +29,7 @@ pub(super) struct Permit {
 }
 
 impl Admission {
-    pub(super) fn new(max: usize, per_address_max: usize) -> Self {
+    pub(super) fn new(max: Adjustable<usize>, per_address_max: Adjustable<usize>) -> Self {
         Self { counts: Arc::default(), max, per_address_max }
     }
 
@@ -36,12 +38,12 @@ impl Admission {
     pub(super) fn admit(&self, address: IpAddr) -> Option<Permit> {
         let address = (!address.to_canonical().is_loopback()).then_some(address);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.all >= self.max {
+        if counts.all >= self.max.get() {
             return None;
         }
         if let Some(address) = address {
             let count = counts.by_address.entry(address).or_default();
-            if *count >= self.per_address_max {
+            if *count >= self.per_address_max.get() {
                 return None;
             }
             *count += 1;
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn places_are_limited_in_all_and_by_address_and_given_back() {
-        let admission = Admission::new(3, 2);
+        let admission = Admission::new(3.into(), 2.into());
         let (far, farther) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let first = admission.admit(far).unwrap();
         let _second = admission.admit(far).unwrap();
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn this_machine_is_limited_by_the_number_of_all_only() {
-        let admission = Admission::new(3, 1);
+        let admission = Admission::new(3.into(), 1.into());
         let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
         let local = [IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap(), mapped];
         let permits: Vec<_> = local.iter().map(|&address| admission.admit(address)).collect();

@@ -20,6 +20,7 @@ use super::close::CloseReason;
 use super::connection::{Connection, Taken, UnderWay};
 use super::mailbox::{Letters, Mailbox};
 use super::measures::{ConnectionState, Outcome, WorkerMeasures};
+use crate::adjustable::Adjustable;
 use crate::log::LineRate;
 use crate::metrics::Stages;
 use crate::protocol::refusal::Refusal;
@@ -47,8 +48,8 @@ pub(super) struct Worker {
     /// The same, as the service sees it.
     back: Arc<dyn Deliver>,
     service: Arc<Service>,
-    heartbeat: Duration,
-    slow_request: Duration,
+    heartbeat: Adjustable<Duration>,
+    slow_request: Adjustable<Duration>,
     measures: Arc<WorkerMeasures>,
     ends_logged: LineRate,
     slow_logged: LineRate,
@@ -108,8 +109,8 @@ impl Worker {
             mailbox: Arc::clone(&mailbox),
             back: Arc::clone(&mailbox) as Arc<dyn Deliver>,
             service,
-            heartbeat: options.heartbeat,
-            slow_request: options.slow_request,
+            heartbeat: options.heartbeat.clone(),
+            slow_request: options.slow_request.clone(),
             measures,
             ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
             slow_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
@@ -175,7 +176,7 @@ impl Worker {
 
     fn take_answers(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
         for (ticket, answer, stages) in letters.answers.drain(..) {
-            let heartbeat = self.heartbeat;
+            let heartbeat = self.heartbeat.get();
             let Some(peer) = self.holder(ticket) else { continue };
             if let Some((under_way, outcome)) =
                 peer.take_answer(ticket.sequence, answer, heartbeat, now)
@@ -196,7 +197,7 @@ impl Worker {
     fn note_answer(&mut self, request: UnderWay, outcome: Outcome, stages: Stages, now: Instant) {
         let time = now.saturating_duration_since(request.since);
         self.measures.count_request(request.verb, outcome, Some(time));
-        if time < self.slow_request {
+        if time < self.slow_request.get() {
             return;
         }
         self.measures.slow_requests.increment();

@@ -48,7 +48,7 @@ impl Service {
             password_hash: user.password_hash,
             token: token.hash(),
             at,
-            expires_at: at.plus(self.options.session_lifetime),
+            expires_at: at.plus(self.options.session_lifetime.get()),
             sessions_max: self.options.sessions_per_user,
         };
         let service = Arc::clone(self);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use crate::adjustable::Adjustable;
 use crate::model::{SessionId, Timestamp, TokenHash, UserId};
 use crate::store::StoredSession;
 
@@ -59,11 +60,11 @@ enum Entry {
 #[derive(Debug)]
 pub(super) struct Sessions {
     entries: RwLock<HashMap<TokenHash, Entry>>,
-    idle: Duration,
+    idle: Adjustable<Duration>,
 }
 
 impl Sessions {
-    pub(super) fn new(idle: Duration) -> Self {
+    pub(super) fn new(idle: Adjustable<Duration>) -> Self {
         Self { entries: RwLock::default(), idle }
     }
 
@@ -75,7 +76,7 @@ impl Sessions {
             None => return Lookup::Unknown,
         };
         let seen = Timestamp(session.seen.load(Ordering::Relaxed));
-        if now >= session.expires_at || now >= seen.plus(self.idle) {
+        if now >= session.expires_at || now >= seen.plus(self.idle.get()) {
             self.end(*token);
             return Lookup::Expired(session.id);
         }
@@ -159,7 +160,7 @@ mod tests {
     }
 
     fn sessions() -> (Sessions, TokenHash) {
-        let (sessions, token) = (Sessions::new(IDLE), Token::generate().hash());
+        let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
         sessions.insert(token, stored());
         (sessions, token)
     }
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn session_of_a_disabled_user_is_none() {
-        let (sessions, token) = (Sessions::new(IDLE), Token::generate().hash());
+        let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
         sessions.insert(token, StoredSession { disabled: true, ..stored() });
         assert!(!lives(&sessions, token, 1));
     }

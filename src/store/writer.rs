@@ -21,6 +21,7 @@ use super::error::{OpenError, StoreError};
 use super::file::{DatabaseFile, Identity};
 use super::measures::{CheckpointMode, Measures, Rollback};
 use super::migrations::{self, Upgrade};
+use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::model::{MessageId, UserId, UserName};
 use crate::queue::{PushError, Queue, Taken};
@@ -250,7 +251,7 @@ impl Writer {
     /// Opens the writer's connection, brings the schema up to date, and starts the thread.
     pub(super) fn open(
         file: &DatabaseFile,
-        inbox_unread_max: usize,
+        inbox_unread_max: Adjustable<usize>,
         measures: Arc<Measures>,
         on_fatal: OnFatal,
     ) -> Result<(Self, Option<Upgrade>), OpenError> {
@@ -264,6 +265,7 @@ impl Writer {
             connection,
             identity,
             memory: Memory::default(),
+            counted_to: inbox_unread_max.get(),
             inbox_unread_max,
             measures,
             on_fatal: Arc::clone(&on_fatal),
@@ -369,7 +371,9 @@ struct Batches {
     connection: Connection,
     identity: Identity,
     memory: Memory,
-    inbox_unread_max: usize,
+    inbox_unread_max: Adjustable<usize>,
+    /// What it was when the unread messages in memory were counted.
+    counted_to: usize,
     measures: Arc<Measures>,
     on_fatal: OnFatal,
     /// What stands in the log has to go, and somebody was reading it.
@@ -463,6 +467,12 @@ impl Batches {
         batch: &mut [Box<dyn Operation>],
         spent: &mut Spent,
     ) -> Result<(), StoreError> {
+        let inbox_unread_max = self.inbox_unread_max.get();
+        if inbox_unread_max != self.counted_to {
+            // Who counts stops at the limit: what was counted to another one may be too little.
+            self.memory.unread.clear();
+            self.counted_to = inbox_unread_max;
+        }
         let executed = self.run_statement("BEGIN IMMEDIATE").and_then(|()| {
             batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()))
         });
@@ -491,7 +501,7 @@ impl Batches {
         let mut context = Context {
             connection: &self.connection,
             memory: &mut self.memory,
-            inbox_unread_max: self.inbox_unread_max,
+            inbox_unread_max: self.counted_to,
         };
         let applied = operation.apply(&mut context);
         if !applied {

@@ -1,0 +1,146 @@
+//! What a running server takes over from its configuration at SIGHUP, and what waits for a restart.
+//! Nobody is disconnected by it, and a configuration that is wrong changes nothing.
+
+use std::time::Duration;
+
+use super::arguments::ServeArguments;
+use super::serve;
+use super::settings::{Resolved, Unresolved};
+use crate::adjustable::Adjustable;
+use crate::configuration::setting::Setting;
+use crate::log::Log;
+
+/// The settings that are taken over; every other one waits for a restart.
+pub const AT_RUN_TIME: [&str; 8] = [
+    "log",
+    "session_idle",
+    "session_lifetime",
+    "connections_max",
+    "connections_per_address_max",
+    "inbox_unread_max",
+    "heartbeat",
+    "slow_request",
+];
+
+/// What of a running server can be changed.
+pub(super) struct Running {
+    /// What the parts of the server look at.
+    pub(super) limits: Limits,
+    log: Log,
+    /// What is in force.
+    settings: Vec<Setting>,
+}
+
+/// The limits and times of a server. Its clones are the same ones.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub(super) session_idle: Adjustable<Duration>,
+    pub(super) session_lifetime: Adjustable<Duration>,
+    pub(super) connections_max: Adjustable<usize>,
+    pub(super) connections_per_address_max: Adjustable<usize>,
+    pub(super) inbox_unread_max: Adjustable<usize>,
+    pub(super) heartbeat: Adjustable<Duration>,
+    pub(super) slow_request: Adjustable<Duration>,
+}
+
+impl Running {
+    /// A server that is about to run with this.
+    pub(super) fn new(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Self {
+        let (limits, settings) = (Limits::of(arguments), resolved.settings.clone());
+        Self { limits, log: log.clone(), settings }
+    }
+
+    /// Takes over what the layers say by now, all of it or nothing, and says so in the log.
+    pub(super) fn reload(&mut self, started: &Resolved) {
+        let resolved = match started.again() {
+            Ok(resolved) => resolved,
+            Err(Unresolved::Words(error)) => {
+                let error = error.to_string();
+                return refuse(error.lines().next().unwrap_or_default());
+            }
+            Err(Unresolved::File(problems)) => {
+                return problems.iter().for_each(|problem| refuse(&problem.to_string()));
+            }
+        };
+        let Some(arguments) = resolved.serve() else { return };
+        if let Err(failure) = serve::check(arguments) {
+            return refuse(failure.problem());
+        }
+        // From here on nothing fails.
+        self.limits.take(arguments);
+        self.log.refilter(arguments.log.clone());
+        self.note(&resolved);
+    }
+
+    /// Says what has changed, and what would have.
+    fn note(&mut self, resolved: &Resolved) {
+        let mut changed = Vec::new();
+        for (now, new) in self.settings.iter_mut().zip(&resolved.settings) {
+            let key = new.key.as_str();
+            if now.value == new.value {
+                continue;
+            }
+            let text = new.value.as_ref().map_or("not set".to_owned(), ToString::to_string);
+            if AT_RUN_TIME.contains(&key) {
+                changed.push(format!("{key} = {text}"));
+                *now = new.clone();
+            } else {
+                tracing::warn!(key, value = text, source = %new.source, "this needs a restart");
+            }
+        }
+        let changed = changed.join(", ");
+        let file = resolved.file.as_ref().map(|path| path.display().to_string());
+        tracing::info!(file, changed, "the configuration was read again");
+    }
+}
+
+impl Limits {
+    fn of(arguments: &ServeArguments) -> Self {
+        Self {
+            session_idle: arguments.session_idle.into(),
+            session_lifetime: arguments.session_lifetime.into(),
+            connections_max: (arguments.connections_max as usize).into(),
+            connections_per_address_max: (arguments.connections_per_address_max as usize).into(),
+            inbox_unread_max: (arguments.inbox_unread_max as usize).into(),
+            heartbeat: arguments.heartbeat.into(),
+            slow_request: arguments.slow_request.into(),
+        }
+    }
+
+    fn take(&self, arguments: &ServeArguments) {
+        let new = Self::of(arguments);
+        self.session_idle.set(new.session_idle.get());
+        self.session_lifetime.set(new.session_lifetime.get());
+        self.connections_max.set(new.connections_max.get());
+        self.connections_per_address_max.set(new.connections_per_address_max.get());
+        self.inbox_unread_max.set(new.inbox_unread_max.get());
+        self.heartbeat.set(new.heartbeat.get());
+        self.slow_request.set(new.slow_request.get());
+    }
+}
+
+fn refuse(problem: &str) {
+    tracing::error!(problem, "the configuration was not read again: everything is as it was");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operate::settings::definitions;
+
+    #[test]
+    fn page_of_the_configuration_says_what_is_taken_over_at_run_time() {
+        let definitions = definitions();
+        for key in AT_RUN_TIME {
+            assert!(definitions.iter().any(|known| known.key == key), "{key} is no setting");
+        }
+        let page = include_str!("../../docs/configuration.md");
+        for definition in definitions {
+            let row = format!("\n| `{}` | ", definition.key);
+            let row = page.split_once(&row).map_or("", |(_, rest)| rest.lines().next().unwrap());
+            let cell =
+                if AT_RUN_TIME.contains(&definition.key.as_str()) { "SIGHUP" } else { "restart" };
+            assert!(row.contains(&format!(" | {cell} | ")), "docs: {} is {row:?}", definition.key);
+        }
+    }
+}
