@@ -57,7 +57,10 @@ pub mod command_line;
 pub mod configuration;
 pub mod prompt;
 pub mod refusal;
+pub mod serve;
+pub mod server;
 pub mod server_help;
+pub mod shared;
 pub mod shared_help;
 pub mod time;
 
@@ -182,6 +185,10 @@ mod tests {
         "command",
         "command_with_unread",
         "trace_classic",
+        "title_user",
+        "file",
+        "log",
+        "server",
     ];
 
     fn all() -> impl Iterator<Item = &'static Text> {
@@ -190,8 +197,11 @@ mod tests {
             client_help::TEXTS,
             configuration::TEXTS,
             command_line::TEXTS,
+            shared::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            serve::TEXTS,
+            server::TEXTS,
             server_help::TEXTS,
             shared_help::TEXTS,
             time::TEXTS,

@@ -5,10 +5,12 @@
 //! it may read it. There are no names of users and no messages in it.
 
 mod exposition;
+mod history;
 mod http;
 mod listening;
 mod process;
 mod readiness;
+mod status;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

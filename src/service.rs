@@ -73,7 +73,7 @@ pub struct Executing {
 }
 
 /// Where a session has been looked for so far.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Sought {
     InMemory,
     InTheStore,
@@ -125,7 +125,10 @@ impl Service {
         sought: Sought,
     ) -> Executing {
         match (self.sessions.find(&token, Timestamp::now()), sought) {
-            (Lookup::Live(session), _) => {
+            (Lookup::Live(session), sought) => {
+                if sought == Sought::InTheStore {
+                    responder.introduce(&session);
+                }
                 let pace = self.act(&session, action, responder);
                 return Executing { pace, session: Some(session) };
             }

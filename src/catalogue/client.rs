@@ -1,13 +1,6 @@
 //! What `chat-cli` says of its commands: results, and what went wrong with what to do about it.
 
 texts! {
-    // Of every failure
-    refused(message) { en: "Error, {message}", id: "Error, {message}" }
-    failed(message) { en: "error: {message}", id: "error: {message}" }
-    hint(advice) { en: "hint: {advice}", id: "saran: {advice}" }
-    note(message) { en: "note: {message}", id: "catatan: {message}" }
-    interrupted { en: "interrupted", id: "dihentikan" }
-
     // The session
     not_logged_in { en: "not authorized", id: "belum login" }
     log_in { en: "log in with `chat-cli auth USER`", id: "login dengan `chat-cli auth USER`" }
@@ -270,10 +263,6 @@ texts! {
         en: "{text} is none of unread, new, all, an id, or a time as 2h",
         id: "{text} bukan unread, new, all, id, atau waktu seperti 2h",
     }
-    no_duration(text) {
-        en: "{text} is no time: give a number and ms, s, m, h or d",
-        id: "{text} bukan waktu: tulis angka dan ms, s, m, h, atau d",
-    }
     timeout_too_short { en: "give at least 1ms", id: "tulis paling sedikit 1ms" }
     timeout_too_long { en: "give at most 24h", id: "tulis paling banyak 24h" }
     give_count { en: "give a number from 1", id: "tulis angka mulai dari 1" }
@@ -285,15 +274,8 @@ texts! {
         en: "{problem}; give 1 to 64 of a-z 0-9 _ - .",
         id: "{problem}; tulis 1 sampai 64 dari a-z 0-9 _ - .",
     }
-    it_is_empty { en: "it is empty", id: "isinya kosong" }
-    it_is_too_long(max) { en: "it is longer than {max} bytes", id: "lebih panjang dari {max} byte" }
-    it_has_a_wrong_character {
-        en: "it has a character that is not allowed",
-        id: "ada karakter yang tidak diperbolehkan",
-    }
 
     // How it ended
-    exit_codes_heading { en: "Exit codes:", id: "Kode keluar:" }
     exit_done { en: "done", id: "selesai" }
     exit_nothing {
         en: "nothing matched: nothing unread, no answer, nothing to show",
@@ -327,6 +309,4 @@ texts! {
         en: "the environment or the configuration is not usable (HOME, --exec, config.toml)",
         id: "environment atau konfigurasi tidak bisa dipakai (HOME, --exec, config.toml)",
     }
-    exit_interrupted { en: "interrupted (Ctrl-C)", id: "dihentikan (Ctrl-C)" }
-    exit_output_closed { en: "standard output was closed", id: "standard output ditutup" }
 }

@@ -44,6 +44,15 @@ pub fn spoken(command: Command, help: &Help) -> Command {
     if language() == Language::Indonesian { translated(command, help) } else { command }
 }
 
+/// One text of a program's help, in the language of the process.
+pub fn help_in_language<'a>(english: &'a str, help: &Help) -> &'a str {
+    let found = help.iter().chain(shared_help::HELP).find(|(known, _)| *known == english);
+    match (language(), found) {
+        (Language::Indonesian, Some((_, indonesian))) => indonesian,
+        _ => english,
+    }
+}
+
 /// The command with its help in Indonesian. What the table lacks stays English.
 pub fn translated(mut command: Command, help: &Help) -> Command {
     // So that what `clap` itself adds is there: `--help`, `--version`, `help`.

@@ -70,7 +70,7 @@ pub const HELP: &Help = &[
         "Check whether the database is sound, also while the server runs",
         "Periksa apakah database-nya utuh, juga saat server berjalan",
     ),
-    ("Show and check what the server is set to", "Tampilkan dan periksa setelan server"),
+    ("Show and check what the server is set to", "Tampilkan dan periksa pengaturan server"),
     // serve
     (
         "Where to listen; can be given several times. Port 0 lets the system choose",
@@ -279,11 +279,11 @@ pub const HELP: &Help = &[
     ),
     (
         "Print a configuration file that explains every setting",
-        "Cetak file konfigurasi yang menjelaskan semua setelan",
+        "Cetak file konfigurasi yang menjelaskan semua pengaturan",
     ),
     (
         "Show every setting, its value, and where that comes from",
-        "Tampilkan semua setelan, nilainya, dan asalnya",
+        "Tampilkan semua pengaturan, nilainya, dan asalnya",
     ),
     (
         "The file to check, instead of the one that would be read",
@@ -317,7 +317,7 @@ Examples:
 ",
         id: "\
 Contoh:
-  chat-server config show                       yang akan dilakukan server dengan setelan ini
+  chat-server config show                       yang akan dilakukan server dengan pengaturan ini
   chat-server --config new.toml config show
   chat-server config show --json | jq -r 'select(.source != \"default\").key'
 ",
@@ -339,7 +339,7 @@ configuration file (--config, CHAT_SERVER_CONFIG, else /etc/chat/server.toml if 
 they are the defaults. `config show` tells which; `config example` prints a file to begin with.
 ",
         id: "\
-Setelan diambil dari baris perintah, lalu environment (CHAT_SERVER_*), lalu file konfigurasi
+Pengaturan diambil dari baris perintah, lalu environment (CHAT_SERVER_*), lalu file konfigurasi
 (--config, CHAT_SERVER_CONFIG, atau /etc/chat/server.toml jika ada), lalu nilai bawaan.
 `config show` menyebut asalnya; `config example` mencetak file untuk memulai.
 ",

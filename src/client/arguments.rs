@@ -9,12 +9,12 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use super::address::ServerAddress;
 use super::exit::Exit;
-use super::failure::reason;
 use super::render::inbox::Clock;
 use crate::catalogue::{Language, client, client_help, configuration};
 use crate::completion::CompletionsArguments;
-use crate::model::{CursorName, MessageId, UserName, parse_duration};
+use crate::model::{CursorName, MessageId, UserName};
 use crate::protocol::arguments::{Key, WatchFrom};
+use crate::terminal::reason::{self, of_invalid};
 
 /// The longest time that a command can be told to go on trying.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -344,7 +344,7 @@ impl Since {
                 Err(_) => return Err(client::give_beginning().to_owned()),
             },
             _ => {
-                return parse_duration(text)
+                return reason::parse_duration(text)
                     .map(Self::Ago)
                     .map_err(|_| client::no_beginning(format_args!("{text:?}")));
             }
@@ -358,8 +358,7 @@ fn conflict(message: &str) -> clap::Error {
 }
 
 pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let duration = parse_duration(text);
-    match duration.map_err(|_| client::no_duration(format_args!("{text:?}")))? {
+    match reason::parse_duration(text)? {
         Duration::ZERO => Err(client::timeout_too_short().to_owned()),
         duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
         duration => Ok(duration),
@@ -367,7 +366,7 @@ pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn parse_user(text: &str) -> Result<UserName, String> {
-    text.parse().map_err(|invalid| configuration::give_user(reason(invalid)))
+    text.parse().map_err(|invalid| configuration::give_user(of_invalid(invalid)))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -378,11 +377,11 @@ fn parse_count(text: &str) -> Result<usize, String> {
 }
 
 fn parse_key(text: &str) -> Result<Key, String> {
-    text.parse().map_err(|invalid| client::give_key(reason(invalid)))
+    text.parse().map_err(|invalid| client::give_key(of_invalid(invalid)))
 }
 
 fn parse_cursor(text: &str) -> Result<CursorName, String> {
-    text.parse().map_err(|invalid| client::give_cursor(reason(invalid)))
+    text.parse().map_err(|invalid| client::give_cursor(of_invalid(invalid)))
 }
 
 fn examples() -> String {

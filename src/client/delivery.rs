@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::exit::Exit;
-use super::failure::{Failure, NoAnswer, Refused, reason, seconds};
+use super::failure::{Failure, NoAnswer, Refused, seconds};
 use super::link::Link;
 use super::verbs;
 use crate::catalogue::client;
@@ -15,6 +15,7 @@ use crate::model::{Body, Token, UserName};
 use crate::protocol::arguments::{Key, Post};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
+use crate::terminal::reason::of_invalid;
 
 /// One try gets at least this long, however little time is left of the whole.
 const TRY_MIN: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub fn new_key() -> Result<Key, Failure> {
     let text = Uuid::now_v7().hyphenated().to_string();
     text.parse()
-        .map_err(|invalid| Failure::trouble(Exit::Internal, client::no_key(reason(invalid))))
+        .map_err(|invalid| Failure::trouble(Exit::Internal, client::no_key(of_invalid(invalid))))
 }
 
 /// Sends one message, once; to several users all or none. Tries again, with the same key, when the connection

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use crate::catalogue::client;
+use crate::catalogue::{client, shared};
 use crate::protocol::refusal::Code;
 
 /// How a command ended, as its caller sees it. The numbers never change their meaning.
@@ -75,8 +75,8 @@ impl Exit {
             Self::Protocol => client::exit_protocol(),
             Self::NotLoggedIn => client::exit_not_logged_in(),
             Self::Configuration => client::exit_configuration(),
-            Self::Interrupted => client::exit_interrupted(),
-            Self::OutputClosed => client::exit_output_closed(),
+            Self::Interrupted => shared::exit_interrupted(),
+            Self::OutputClosed => shared::exit_output_closed(),
         }
     }
 
@@ -129,7 +129,7 @@ impl Exit {
 
     /// The table for `--help`.
     pub fn table() -> String {
-        let mut table = format!("{}\n", client::exit_codes_heading());
+        let mut table = format!("{}\n", shared::exit_codes_heading());
         for exit in Self::ALL {
             // Writing to a `String` does not fail.
             let _ = writeln!(table, "  {:>3}  {}", *exit as u8, exit.meaning());

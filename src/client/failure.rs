@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::object;
-use crate::catalogue::{Language, client, language, refusal};
-use crate::model::Invalid;
+use crate::catalogue::{Language, client, language, refusal, shared};
 use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -44,7 +43,7 @@ pub enum Failure {
         key: Option<Key>,
     },
     /// The person thought better of it (Ctrl-C).
-    #[error("{}", client::interrupted())]
+    #[error("{}", shared::interrupted())]
     Interrupted,
 }
 
@@ -148,12 +147,12 @@ impl Failure {
             Self::Refused(refused) => writeln!(out, "{}", refused.line()),
             Self::Output(error) if is_closed(error) => return,
             Self::Interrupted => return,
-            Self::NotLoggedIn => writeln!(out, "{}", client::refused(self)),
-            _ => writeln!(out, "{}", client::failed(text::visible(&self.to_string()))),
+            Self::NotLoggedIn => writeln!(out, "{}", shared::refused(self)),
+            _ => writeln!(out, "{}", shared::failed(text::visible(&self.to_string()))),
         };
         if let (Ok(()), Some(hint)) = (told, self.hint()) {
             // There is nobody left to tell that there is nobody to tell it to.
-            let _ = writeln!(out, "{}", client::hint(text::visible(&hint)));
+            let _ = writeln!(out, "{}", shared::hint(text::visible(&hint)));
         }
     }
 
@@ -229,7 +228,7 @@ impl Refused {
 
     /// What was refused, as a person is told, and harmless on a terminal.
     pub fn line(&self) -> String {
-        client::refused(text::visible(&self.to_string()))
+        shared::refused(text::visible(&self.to_string()))
     }
 
     /// Nothing was done, and the same may be done a moment later.
@@ -300,15 +299,6 @@ fn words_of(code: Code) -> &'static str {
         Code::TooManyConnections => refusal::too_many_connections(),
         Code::ShuttingDown => refusal::shutting_down(),
         Code::Internal => refusal::internal(),
-    }
-}
-
-/// Why a text is not a value of a type, for a person.
-pub fn reason(invalid: Invalid) -> String {
-    match invalid {
-        Invalid::Empty => client::it_is_empty().to_owned(),
-        Invalid::TooLong { max } => client::it_is_too_long(max),
-        Invalid::Character => client::it_has_a_wrong_character().to_owned(),
     }
 }
 

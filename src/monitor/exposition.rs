@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Sources;
-use super::process::Process;
+use super::process::{Process, open_files};
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
@@ -205,10 +205,11 @@ fn about_process(page: &mut Page, sources: &Sources, began: SystemTime) {
     page.sample_if_any(process.map(|process| process.virtual_bytes));
     page.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.");
     page.sample_if_any(process.map(|process| process.resident_bytes));
+    let (open, open_max) = open_files();
     page.gauge("process_open_fds", "File descriptors that are open; a connection is one.");
-    page.sample_if_any(process.map(|process| process.open_files));
+    page.sample_if_any(open);
     page.gauge("process_max_fds", "File descriptors that may be open.");
-    page.sample_if_any(process.and_then(|process| process.open_files_max));
+    page.sample_if_any(open_max);
 }
 
 /// The text as it comes into being. Names, label values and help texts here need no escaping: they

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+use super::history::History;
 use super::http::{HEAD_BYTES_MAX, Hosts, Request, Response};
 use super::readiness::{Known, Readiness};
-use super::{Sources, exposition};
+use super::{Sources, exposition, status};
 use crate::service::Service;
 use crate::store::Census;
 
@@ -72,6 +73,7 @@ pub(super) struct Listening {
     readiness: Readiness,
     census: Arc<Mutex<Census>>,
     census_at: Instant,
+    history: History,
     /// No accepting before this moment.
     accept_at: Instant,
     began: SystemTime,
@@ -119,6 +121,7 @@ impl Listening {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let census = first_census(&sources.service)?;
+        let history = History::new(&sources);
         let now = Instant::now();
         Ok(Self {
             listener,
@@ -131,6 +134,7 @@ impl Listening {
             readiness: Readiness::default(),
             census: Arc::new(Mutex::new(census)),
             census_at: now + CENSUS_INTERVAL,
+            history,
             accept_at: now,
             began: SystemTime::now(),
         })
@@ -142,6 +146,9 @@ impl Listening {
             let ready = self.wait(unfinished);
             let now = Instant::now();
             self.take_census(now);
+            if self.history.due() <= now {
+                self.history.look(&self.sources);
+            }
             self.answer_waiting(now);
             unfinished = self.serve_ready(&ready, now);
             self.accept_all(now);
@@ -152,7 +159,7 @@ impl Listening {
     fn wait(&self, unfinished: bool) -> Vec<bool> {
         let now = Instant::now();
         let accepting = self.accept_at <= now;
-        let due = self.peers.iter().map(|peer| peer.by).chain([self.census_at]);
+        let due = self.peers.iter().map(|peer| peer.by).chain([self.census_at, self.history.due()]);
         let due = due.chain((!accepting).then_some(self.accept_at)).min().unwrap_or(now);
         let wait = if unfinished { Duration::ZERO } else { due.saturating_duration_since(now) };
         let mut files = Vec::with_capacity(self.peers.len() + 2);
@@ -285,16 +292,19 @@ impl Listening {
 
     /// The response to a request; `None` where it is not known yet whether the server is ready.
     fn respond(&mut self, request: &Request) -> Option<Response> {
+        let census = *self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        let stopping = self.stopping.load(Ordering::SeqCst);
         Some(match request.path.as_str() {
+            "/" => status::page(),
+            "/status.json" => {
+                status::figures(&self.sources, census, self.began, stopping, &self.history)
+            }
             "/metrics" => {
-                let census = *self.census.lock().unwrap_or_else(PoisonError::into_inner);
                 let text = exposition::render(&self.sources, census, self.began);
                 Response::new(200, exposition::CONTENT_TYPE, text)
             }
             "/healthz" => Response::text(200, "ok"),
-            "/readyz" if self.stopping.load(Ordering::SeqCst) => {
-                not_ready("the server is stopping")
-            }
+            "/readyz" if stopping => not_ready("the server is stopping"),
             "/readyz" => match self.readiness.ask(&self.sources.service, &self.waker) {
                 Known::Ready => ready(),
                 Known::NotReady(why) => not_ready(&why),
@@ -302,7 +312,7 @@ impl Listening {
             },
             _ => Response::text(
                 404,
-                "there is nothing here; there are /metrics, /healthz and /readyz",
+                "there is nothing here; there are /, /status.json, /metrics, /healthz and /readyz",
             ),
         })
     }

@@ -26,9 +26,9 @@ pub use storage::{
 };
 
 use super::failure::Exit;
-use crate::catalogue::{Language, server_help};
+use crate::catalogue::{Language, server, server_help};
 use crate::completion::CompletionsArguments;
-use crate::model::parse_duration;
+use crate::terminal::reason;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
 #[derive(Debug, Parser)]
@@ -217,10 +217,8 @@ impl Arguments {
         if let Some((name, _)) = matches.subcommand()
             && let Some(option) = given_before(&matches)
         {
-            return Err(Self::command().error(
-                ErrorKind::ArgumentConflict,
-                format!("--{option} is an option of `serve`; it cannot stand before `{name}`"),
-            ));
+            return Err(Self::command()
+                .error(ErrorKind::ArgumentConflict, server::option_of_serve(option, name)));
         }
         Ok(matches)
     }
@@ -259,28 +257,28 @@ fn after_help() -> String {
 
 /// Nothing here can go on after no time at all.
 fn parse_time(given: &str) -> Result<Duration, String> {
-    match parse_duration(given)? {
-        Duration::ZERO => Err("give a time that is longer than nothing".to_owned()),
+    match reason::parse_duration(given)? {
+        Duration::ZERO => Err(server::time_too_short().to_owned()),
         time => Ok(time),
     }
 }
 
 /// A level, or several with the targets that they are for, as in `info,chat::store=debug`.
 fn parse_log(given: &str) -> Result<EnvFilter, String> {
-    let levels = "give error, warn, info, debug, trace or off";
+    let levels = server::give_level();
     for directive in given.split(',') {
         // Else a word that is no level would be taken for a target of which everything is logged.
         let is_level = directive.parse::<LevelFilter>().is_ok();
         if !is_level && !directive.contains(['=', '[']) {
-            return Err(format!("{directive:?} is no level: {levels}"));
+            return Err(server::no_level(format_args!("{directive:?}"), levels));
         }
     }
     EnvFilter::try_new(given).map_err(|error| format!("{error}: {levels}"))
 }
 
 fn parse_listen(given: &str) -> Result<Listen, String> {
-    let (_, port) = given.rsplit_once(':').ok_or("give ADDR:PORT, as in 127.0.0.1:8889")?;
-    port.parse::<u16>().map_err(|_| format!("{port:?} is not a port: give 0 to 65535"))?;
+    let (_, port) = given.rsplit_once(':').ok_or(server::give_address())?;
+    port.parse::<u16>().map_err(|_| server::no_port(format_args!("{port:?}")))?;
     let addresses: Vec<SocketAddr> =
         given.to_socket_addrs().map_err(|error| error.to_string())?.collect();
     Ok(Listen { given: given.to_owned(), addresses })

@@ -12,6 +12,7 @@ use super::open;
 use super::output::Output;
 use super::progress::Progress;
 use super::stop::Stop;
+use crate::catalogue::{server, shared};
 use crate::model::Timestamp;
 use crate::store::{self, Copy, OpenError, Reading};
 
@@ -28,14 +29,13 @@ pub(super) fn run(db: &Path, arguments: &BackupArguments, output: Output) -> Res
     match (arguments.every, &schedule.folder) {
         (None, _) => match schedule.make()? {
             Some(copy) => told(&copy, output),
-            None => Err(Failure::new(Exit::Interrupted, "interrupted")),
+            None => Err(Failure::new(Exit::Interrupted, shared::interrupted())),
         },
         (Some(every), Some(_)) => schedule.run(every, output),
-        (Some(_), None) => Err(Failure::new(
-            Exit::NoInput,
-            format!("{} is no folder", arguments.to.display()),
-        )
-        .hint("with --every give a folder that exists: each backup in it is named after its time")),
+        (Some(_), None) => {
+            Err(Failure::new(Exit::NoInput, server::no_folder(arguments.to.display()))
+                .hint(server::give_folder()))
+        }
     }
 }
 
@@ -73,7 +73,7 @@ impl Schedule<'_> {
             None => self.arguments.to.clone(),
         };
         let source = Reading::open(self.db).map_err(|error| open::refused(&error))?;
-        let mut progress = Progress::new("backing up");
+        let mut progress = Progress::new(server::backing_up());
         let copied = source.copy(&to, &mut |done, of| {
             progress.at(done, Some(of));
             self.stop.flow()
@@ -123,10 +123,7 @@ impl Folder {
     /// The names tell the times, so the oldest come first.
     fn remove_all_but(&self, keep: usize) -> Result<(), Failure> {
         let failed = |path: &Path, error| {
-            Failure::new(
-                Exit::Io,
-                format!("cannot remove old backups: {}: {error}", path.display()),
-            )
+            Failure::new(Exit::Io, server::old_backups_not_removed(path.display(), error))
         };
         let mut ours = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(|error| failed(&self.path, error))? {
@@ -155,12 +152,12 @@ fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
     if output.is_json {
         output.object(&fields(copy))?;
     } else {
-        output.line(&format!(
-            "{}: {} messages, {} users, newest id {}, {bytes} bytes",
+        output.line(&server::backup_made(
             path.display(),
             content.messages,
             content.users,
-            content.newest.0
+            content.newest.0,
+            bytes,
         ))?;
     }
     output.finish()
@@ -181,11 +178,10 @@ pub(super) fn fields(copy: &Copy) -> Value {
 
 fn refused(error: &OpenError) -> Failure {
     match error {
-        OpenError::Io { .. } => Failure::new(Exit::Io, error)
-            .hint("look for room and permission there; nothing was left under that name"),
-        OpenError::NotOurs { .. } => Failure::new(Exit::Data, error).hint(
-            "the copy was thrown away; `chat-server check` tells what is wrong with the database",
-        ),
+        OpenError::Io { .. } => Failure::new(Exit::Io, error).hint(server::nothing_left_there()),
+        OpenError::NotOurs { .. } => {
+            Failure::new(Exit::Data, error).hint(server::copy_thrown_away())
+        }
         error => open::refused(error),
     }
 }

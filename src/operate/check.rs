@@ -12,6 +12,7 @@ use super::output::Output;
 use super::{open, user};
 use crate::admin::answer::Answer;
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::store::{Checked, Depth, FINDINGS_MAX, Reading};
 
 /// How long making an index may take.
@@ -44,13 +45,12 @@ pub(super) fn run(
             output.line(finding)?;
         }
         if let (true, Some(content)) = (findings.is_empty(), content) {
-            output.line(&format!(
-                "{} is sound: {} messages, {} users, newest id {}, schema {}",
+            output.line(&server::sound(
                 path.display(),
                 content.messages,
                 content.users,
                 content.newest.0,
-                content.schema
+                content.schema,
             ))?;
         }
     }
@@ -58,11 +58,12 @@ pub(super) fn run(
     match findings.len() {
         0 => Ok(()),
         count => {
-            let more = if count == FINDINGS_MAX { " or more" } else { "" };
-            let problem = format!("{} is damaged: {count}{more} findings", path.display());
-            Err(Failure::new(Exit::Data, problem).hint(
-                "`check --rebuild` makes indexes and views anew; for the rest restore the newest backup",
-            ))
+            let count = match count {
+                FINDINGS_MAX => server::or_more(count),
+                count => count.to_string(),
+            };
+            let problem = server::damaged(path.display(), count);
+            Err(Failure::new(Exit::Data, problem).hint(server::rebuild_or_restore()))
         }
     }
 }

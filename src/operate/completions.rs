@@ -12,6 +12,7 @@ use super::failure::{Exit, Failure};
 use super::settings::Resolved;
 use crate::admin::answer::Answer;
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::catalogue::{command_line, server_help};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
@@ -23,7 +24,7 @@ use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
 pub(super) fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let definitions = command_line::spoken(Arguments::command(), server_help::HELP);
     completion::run(arguments, definitions, live, &mut io::stdout())
-        .map_err(|error| Failure::new(Exit::Io, format!("cannot write the answer: {error}")))
+        .map_err(|error| Failure::new(Exit::Io, server::answer_failed(error)))
 }
 
 /// The values that can stand at the cursor, as far as the server gives them in time.

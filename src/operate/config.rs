@@ -10,19 +10,11 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::serve;
 use super::settings::{self, Definition, Resolved};
+use crate::catalogue::{serve as texts, server};
 use crate::configuration::{Kind, Value, setting};
 
 /// How long a line of explanation in the example file may be.
 const COMMENT_COLUMNS: usize = 96;
-
-const EXAMPLE_HEADER: &str = "\
-# The configuration of chat-server. It is read from where --config or CHAT_SERVER_CONFIG says, else from
-# /etc/chat/server.toml. A variable of the environment goes before it, and an option of the command
-# line before both. What is commented out shows the default.
-#
-#   chat-server config check FILE     before it is used
-#   chat-server config show           every setting, and where it comes from
-";
 
 pub(super) fn run(
     resolved: &Resolved,
@@ -74,8 +66,8 @@ fn check_all(
         output.object(&Checked { file, valid: true })?;
     } else {
         output.line(&match file {
-            Some(file) => format!("{file}: the configuration is valid"),
-            None => "there is no configuration file; what is set otherwise is valid".to_owned(),
+            Some(file) => texts::configuration_valid(file),
+            None => texts::no_file_but_valid().to_owned(),
         })?;
     }
     output.finish()
@@ -97,17 +89,16 @@ fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {
     };
     let problem = match (folder.is_dir(), path.is_dir()) {
         (true, false) => return Ok(()),
-        (true, true) => format!("{key}: {} is a folder", path.display()),
-        (false, _) => format!("{key}: there is no folder {}", folder.display()),
+        (true, true) => texts::is_a_folder(key, path.display()),
+        (false, _) => texts::no_such_folder(key, folder.display()),
     };
-    Err(Failure::new(Exit::Configuration, problem)
-        .hint("give the path of a file in a folder that exists"))
+    Err(Failure::new(Exit::Configuration, problem).hint(server::give_file_in_folder()))
 }
 
 /// A configuration file that sets nothing and explains everything.
 pub(super) fn example() -> String {
     let definitions = settings::definitions();
-    definitions.iter().fold(EXAMPLE_HEADER.to_owned(), |mut text, definition| {
+    definitions.iter().fold(texts::example_header().to_owned(), |mut text, definition| {
         text.push('\n');
         for line in wrapped(&definition.help()) {
             text.push_str(&format!("# {line}\n"));
@@ -118,13 +109,13 @@ pub(super) fn example() -> String {
 }
 
 fn commented(definition: &Definition) -> String {
-    let key = &definition.key;
+    let (key, not_set) = (&definition.key, texts::example_not_set());
     match (definition.default(), definition.kind) {
         (Some(default), _) => format!("#{key} = {default}\n"),
         (None, Kind::Text) => {
-            format!("# Not set.\n#{key} = {}\n", Value::Text(definition.placeholder()))
+            format!("{not_set}\n#{key} = {}\n", Value::Text(definition.placeholder()))
         }
-        (None, _) => format!("# Not set.\n#{key} = {}\n", definition.placeholder()),
+        (None, _) => format!("{not_set}\n#{key} = {}\n", definition.placeholder()),
     }
 }
 

@@ -17,6 +17,7 @@ use super::open;
 use crate::admin::answer::{Answer, Code, Outcome, Refusal};
 use crate::admin::request::Request;
 use crate::admin::{LINE_BYTES_MAX, decode_outcome, encode_request, socket};
+use crate::catalogue::server;
 use crate::service::{self, Asker, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{self, OpenError};
 
@@ -75,10 +76,8 @@ impl Door {
                 return Ok(Self { way });
             }
             if missing == Missing::Refuse && !path.exists() {
-                let problem = format!("there is no database {}", path.display());
-                return Err(Failure::new(Exit::NoInput, problem).hint(
-                    "give another --db; `chat-server serve` and `chat-server user add` create one",
-                ));
+                let problem = server::no_database(path.display());
+                return Err(Failure::new(Exit::NoInput, problem).hint(server::give_database()));
             }
             match open::try_store(&path, usize::MAX.into(), None) {
                 Ok(store) => return Self::of_file(store),
@@ -86,10 +85,7 @@ impl Door {
                     thread::sleep(open::HOLDER_POLL);
                 }
                 Err(error @ OpenError::InUse { .. }) => {
-                    return Err(Failure::new(Exit::TryAgain, error).hint(
-                        "it does not answer on the admin socket: it is starting, stopping, or \
-                         another program; try again",
-                    ));
+                    return Err(Failure::new(Exit::TryAgain, error).hint(server::does_not_answer()));
                 }
                 Err(error) => return Err(open::refused(&error)),
             }
@@ -105,9 +101,8 @@ impl Door {
             hashers: 1,
             published_passwords_allowed: true,
         };
-        let service = Service::new(store, options).map_err(|error| {
-            Failure::new(Exit::Internal, format!("cannot start a thread: {error}"))
-        })?;
+        let service = Service::new(store, options)
+            .map_err(|error| Failure::new(Exit::Internal, server::no_thread(error)))?;
         Ok(Self { way: Way::File(service) })
     }
 
@@ -131,7 +126,7 @@ impl Door {
                 receiver.recv_timeout(timeout).map_err(|error| match error {
                     RecvTimeoutError::Timeout => not_in_time(),
                     RecvTimeoutError::Disconnected => {
-                        Failure::new(Exit::Internal, "the request was lost")
+                        Failure::new(Exit::Internal, server::request_lost())
                     }
                 })?
             }
@@ -154,15 +149,13 @@ fn connect(path: &Path, wait: Duration) -> Result<Option<Way>, Failure> {
         Err(error) => {
             let (exit, hint) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
-                    (Exit::NoPermission, "run the command as the user that the server runs as")
+                    (Exit::NoPermission, server::be_the_servers_user())
                 }
-                std::io::ErrorKind::WouldBlock => {
-                    (Exit::TryAgain, "the server accepts nobody: it is stopped, or overloaded")
-                }
-                _ => (Exit::TryAgain, "look whether the server runs; then try again"),
+                std::io::ErrorKind::WouldBlock => (Exit::TryAgain, server::server_accepts_nobody()),
+                _ => (Exit::TryAgain, server::look_at_server()),
             };
             let path = socket::path(path);
-            let problem = format!("cannot connect to {}: {error}", path.display());
+            let problem = server::not_connected(path.display(), &error);
             Err(Failure::new(exit, problem).hint(hint))
         }
     }
@@ -194,7 +187,7 @@ fn ask_over(
         match connection.by_ref().take(room).read_until(b'\n', &mut line) {
             Ok(0) => return Err(sent.map_or_else(lost, |()| hung_up())),
             Ok(_) if line.len() > LINE_BYTES_MAX => {
-                return Err(Failure::new(Exit::Internal, "the server's answer has no end"));
+                return Err(Failure::new(Exit::Internal, server::answer_endless()));
             }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -205,34 +198,29 @@ fn ask_over(
 }
 
 fn not_in_time() -> Failure {
-    unknown_outcome("there was no answer in time")
+    unknown_outcome(server::not_in_time())
 }
 
 fn hung_up() -> Failure {
-    unknown_outcome("the server hung up before it answered")
+    unknown_outcome(server::hung_up())
 }
 
 fn unknown_outcome(problem: &str) -> Failure {
-    Failure::new(Exit::TryAgain, problem)
-        .hint("whether it was done is not known: look at what there is, then try again")
+    Failure::new(Exit::TryAgain, problem).hint(server::outcome_unknown())
 }
 
 /// What is said of a request that was refused.
 fn refused(refusal: Refusal) -> Failure {
     let Refusal { code, message } = refusal;
     let (exit, hint) = match code {
-        Code::UnknownUser => (Exit::NoUser, Some("`chat-server user list` shows who there is")),
+        Code::UnknownUser => (Exit::NoUser, Some(server::user_list_shows())),
         Code::UserDeleted => (Exit::NoUser, None),
-        Code::UnknownSession => {
-            (Exit::Nothing, Some("`chat-server session list` shows what there is"))
-        }
-        Code::Unsafe => (Exit::Configuration, Some("add users with passwords of their own")),
-        Code::NameTaken => (Exit::Data, Some("choose another name")),
-        Code::Version => {
-            (Exit::Configuration, Some("restart the server, or use the chat-server that runs"))
-        }
-        Code::Busy | Code::ShuttingDown => (Exit::TryAgain, Some("nothing was done; try again")),
-        Code::StorageFull => (Exit::Io, Some("nothing was done; make room on the disk")),
+        Code::UnknownSession => (Exit::Nothing, Some(server::session_list_shows())),
+        Code::Unsafe => (Exit::Configuration, Some(server::add_own_passwords())),
+        Code::NameTaken => (Exit::Data, Some(server::choose_another_name())),
+        Code::Version => (Exit::Configuration, Some(server::restart_server())),
+        Code::Busy | Code::ShuttingDown => (Exit::TryAgain, Some(server::nothing_done_try_again())),
+        Code::StorageFull => (Exit::Io, Some(server::nothing_done_make_room())),
         Code::BadRequest | Code::LineTooLong | Code::Internal => (Exit::Internal, None),
     };
     let failure = Failure::new(exit, message).word(code.as_str());

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::catalogue::{server, shared};
 use crate::configuration::Problem;
 use crate::protocol::json;
 use crate::terminal::text;
@@ -70,31 +71,21 @@ impl Exit {
     /// What it means, in the words of `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "done; or stopped by SIGTERM or SIGINT: all that was executed is stored",
-            Self::Nothing => "there was nothing to do it to; or the answer to the question was no",
-            Self::Usage => "the arguments are not understood",
-            Self::Data => {
-                "the file is not a database of this program, is damaged, or is newer; or the name or password is refused"
-            }
-            Self::NoInput => "the database is not a file, or in a folder that does not exist",
-            Self::NoUser => "no such user",
-            Self::Unavailable => {
-                "an address cannot be listened on; or no server serves the database"
-            }
-            Self::Internal => "a fault of this program",
-            Self::Exists => "there is something already where a file was to be made",
-            Self::Io => {
-                "the database or a file beside it cannot be read or written; or its outcome is not known"
-            }
-            Self::TryAgain => {
-                "another process has the database, or it is busy; or the server did not answer in time"
-            }
-            Self::NoPermission => "the server belongs to another user of this machine",
-            Self::Configuration => {
-                "the configuration is wrong or unsafe, or the system does not allow what it asks for"
-            }
-            Self::Interrupted => "interrupted (Ctrl-C)",
-            Self::OutputClosed => "standard output was closed",
+            Self::Done => server::exit_done(),
+            Self::Nothing => server::exit_nothing(),
+            Self::Usage => server::exit_usage(),
+            Self::Data => server::exit_data(),
+            Self::NoInput => server::exit_no_input(),
+            Self::NoUser => server::exit_no_user(),
+            Self::Unavailable => server::exit_unavailable(),
+            Self::Internal => server::exit_internal(),
+            Self::Exists => server::exit_exists(),
+            Self::Io => server::exit_io(),
+            Self::TryAgain => server::exit_try_again(),
+            Self::NoPermission => server::exit_no_permission(),
+            Self::Configuration => server::exit_configuration(),
+            Self::Interrupted => shared::exit_interrupted(),
+            Self::OutputClosed => shared::exit_output_closed(),
         }
     }
 
@@ -126,7 +117,7 @@ impl Exit {
 
     /// All of them, as the end of `--help` has them.
     pub fn table() -> String {
-        let mut table = String::from("Exit codes:\n");
+        let mut table = format!("{}\n", shared::exit_codes_heading());
         for exit in Self::ALL {
             let _ = writeln!(table, "  {:>3}  {}", exit.code(), exit.meaning());
         }
@@ -226,9 +217,9 @@ impl From<Problem> for Failure {
 /// As it is printed: one line for the problem, one for the hint.
 impl Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(formatter, "error: {}", text::visible(&self.problem))?;
+        writeln!(formatter, "{}", shared::failed(text::visible(&self.problem)))?;
         match &self.hint {
-            Some(hint) => writeln!(formatter, "hint: {}", text::visible(hint)),
+            Some(hint) => writeln!(formatter, "{}", shared::hint(text::visible(hint))),
             None => Ok(()),
         }
     }
@@ -239,7 +230,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::new(Exit::OutputClosed, error),
-            _ => Self::new(Exit::Io, format!("cannot write the output: {error}")),
+            _ => Self::new(Exit::Io, server::output_failed(error)),
         }
     }
 }

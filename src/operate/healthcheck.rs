@@ -10,6 +10,7 @@ use super::door;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::request::Request;
+use crate::catalogue::server;
 
 /// Has the server that serves `db` write a little, durably, and read it back.
 ///
@@ -25,14 +26,14 @@ pub(super) fn run(
     let answer =
         door::ask_server(db, &Request::Probe, arguments.timeout).map_err(Failure::without_hint)?;
     if answer.is_none() {
-        let problem = format!("no server serves {}", db.display());
+        let problem = server::nobody_serves(db.display());
         return Err(Failure::new(Exit::Unavailable, problem));
     }
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if output.is_json {
         output.object(&json!({"healthy": true, "milliseconds": milliseconds}))?;
     } else {
-        output.line(&format!("healthy: wrote and read in {milliseconds} ms"))?;
+        output.line(&server::healthy(milliseconds))?;
     }
     output.finish()
 }

@@ -15,6 +15,7 @@ use super::user;
 use crate::admin::answer::Answer;
 use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::model::{MessageId, Timestamp};
 
 /// How often it is tried to empty the log, should somebody be reading it, and the pause between.
@@ -59,7 +60,7 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
         unread_too: arguments.unread_too,
     };
     let mut door = Door::open(db, Missing::Refuse)?;
-    let mut progress = Progress::new("purging");
+    let mut progress = Progress::new(server::purging());
     let mut on_progress = |messages: usize| progress.at(messages as u64, None);
     let purged = if arguments.dry_run {
         step_through(&mut door, &purge, true, &mut on_progress)?
@@ -79,11 +80,14 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
             "compacted": purged.compacted,
         }))?;
     } else {
-        let done = if arguments.dry_run { "would be purged" } else { "purged" };
-        output.line(&format!("{} messages {done}", purged.messages))?;
+        output.line(&if arguments.dry_run {
+            server::messages_would_be_purged(purged.messages)
+        } else {
+            server::messages_purged(purged.messages)
+        })?;
         if purged.unread > 0 {
             let unread = purged.unread;
-            output.line(&format!("{unread} more are still to be read, and stay (--unread-too)"))?;
+            output.line(&server::unread_stay(unread))?;
         }
         if !arguments.dry_run && purged.messages > 0 {
             tell_of_remains(&purged, &mut output)?;
@@ -95,15 +99,11 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
 /// Says where something of the messages may still stand.
 pub(super) fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
     if !purged.log_emptied {
-        output.line(
-            "somebody is reading the log, which still has them; it is emptied when that has ended and no message has come for ten seconds, or when the server stops",
-        )?;
+        output.line(server::log_still_read())?;
     }
     if !purged.compacted {
         let megabytes = purged.bytes / 1_000_000;
-        output.line(&format!(
-            "a few may still show in unused parts of the file; --compact writes its {megabytes} MB anew, and nobody can send meanwhile",
-        ))?;
+        output.line(&server::not_compacted(megabytes))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::failure::{Exit, Failure};
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
+use crate::catalogue::server;
 use crate::log::Log;
 use crate::store::{self, OpenError, Store, StoreError, Upgrade};
 
@@ -58,7 +59,7 @@ pub(super) fn try_store(
         let (path, log) = (Arc::clone(&path), log.cloned());
         move |error: StoreError| {
             let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
-            let hint = "nothing was acknowledged since; look after the disk, then start again";
+            let hint = server::nothing_acknowledged_since();
             let failure = Failure::new(Exit::Io, format!("{path}{error}")).hint(hint);
             match &log {
                 Some(log) => {
@@ -74,10 +75,7 @@ pub(super) fn try_store(
     let _ = path.set(store.path().to_owned());
     if let Some(Upgrade { from, to, copy }) = store.upgrade() {
         let path = store.path().display();
-        let line = format!(
-            "{path} was upgraded from schema {from} to {to}; a copy of what it was is {}\n",
-            copy.display()
-        );
+        let line = format!("{}\n", server::upgraded(path, from, to, copy.display()));
         match log {
             Some(log) => log.say(line),
             None => drop(io::stderr().write_all(line.as_bytes())),
@@ -109,30 +107,18 @@ fn exit(error: &OpenError) -> Exit {
 
 fn hint(error: &OpenError) -> Option<String> {
     let hint = match error {
-        OpenError::NotAFileName(_) => "give the path of a file: --db chat.sqlite",
-        OpenError::NotOurs { .. } => "the file was left as it was; give another --db",
+        OpenError::NotAFileName(_) => server::give_file(),
+        OpenError::NotOurs { .. } => server::give_another_database(),
         OpenError::Newer { path, copy: Some(copy), .. } => {
-            return Some(format!(
-                "use the chat-server that made it; or go back to what it was before the upgrade: move it away, then `chat-server --db {} restore {}`",
-                path.display(),
-                copy.display()
-            ));
+            return Some(server::go_back(path.display(), copy.display()));
         }
-        OpenError::Newer { .. } => {
-            "use the chat-server that made it; or restore a backup that is as old as this program"
-        }
-        OpenError::Older { .. } => {
-            "`chat-server stats` and whatever else may write upgrades it, and keeps a copy"
-        }
-        OpenError::NoInput { .. } => "give the path of a file in a folder that exists",
-        OpenError::Exists { .. } => "nothing is overwritten; give another name, or move it away",
-        OpenError::InUse { .. } => "one server serves a database; stop the other one first",
-        OpenError::NoCopy { .. } => {
-            "the database is as it was; make room beside it, then start again"
-        }
-        OpenError::Io { .. } | OpenError::Sqlite { .. } => {
-            "the server has to be able to write the file and its folder"
-        }
+        OpenError::Newer { .. } => server::use_its_program(),
+        OpenError::Older { .. } => server::upgrade_by_writing(),
+        OpenError::NoInput { .. } => server::give_file_in_folder(),
+        OpenError::Exists { .. } => server::nothing_overwritten(),
+        OpenError::InUse { .. } => server::stop_other_server(),
+        OpenError::NoCopy { .. } => server::make_room_beside(),
+        OpenError::Io { .. } | OpenError::Sqlite { .. } => server::must_write_folder(),
         OpenError::Stopped { .. } => return None,
     };
     Some(hint.to_owned())

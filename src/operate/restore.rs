@@ -9,6 +9,7 @@ use super::open;
 use super::output::Output;
 use super::progress::Progress;
 use super::stop::Stop;
+use crate::catalogue::server;
 use crate::store::{self, Copy, OldSessions};
 
 /// Puts a backup in the place of `db`, where there must be nothing.
@@ -19,7 +20,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let sessions = if arguments.keep_sessions { OldSessions::Keep } else { OldSessions::End };
-    let mut progress = Progress::new("restoring");
+    let mut progress = Progress::new(server::restoring());
     let copy = store::restore(&arguments.backup, db, sessions, &mut |done, of| {
         progress.at(done, Some(of));
         stop.flow()
@@ -32,17 +33,16 @@ pub(super) fn run(
         output.object(&fields)?;
     } else {
         let Copy { path, content, .. } = &copy;
-        output.line(&format!(
-            "{}: {} messages, {} users; new messages are numbered from {} on; {}",
+        output.line(&server::restored(
             path.display(),
             content.messages,
             content.users,
             content.newest.0 + 1,
             if arguments.keep_sessions {
-                "sessions are kept"
+                server::sessions_kept()
             } else {
-                "everybody has to log in again"
-            }
+                server::sessions_not_kept()
+            },
         ))?;
     }
     output.finish()

@@ -14,6 +14,7 @@ use super::user::unexpected;
 use crate::admin::LINE_BYTES_MAX;
 use crate::admin::answer::Answer;
 use crate::admin::request::{NewUser, Request, SEED_USERS_MAX};
+use crate::catalogue::{client, server};
 use crate::model::UserName;
 
 /// The longest file: what is in it has to fit into one request.
@@ -30,7 +31,7 @@ pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> R
         output.object(&json!({"users": users}))?;
     } else {
         let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
-        output.note(&format!("added {}", names.join(", ")))?;
+        output.note(&server::users_added(names.join(", ")))?;
     }
     output.finish()
 }
@@ -42,7 +43,7 @@ fn read(path: &Path) -> Result<Vec<NewUser>, Failure> {
             io::ErrorKind::NotFound => Exit::NoInput,
             _ => Exit::Io,
         };
-        Failure::new(exit, format!("cannot read {shown}: {error}"))
+        Failure::new(exit, client::file_not_read(&shown, error))
     };
     let source: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
@@ -50,21 +51,17 @@ fn read(path: &Path) -> Result<Vec<NewUser>, Failure> {
     };
     let mut text = Vec::new();
     source.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
-    let refused = |problem: String| {
-        Failure::new(Exit::Data, format!("{shown} {problem}")).hint(
-            r#"give users as [{"name": "alice", "display_name": "Alice", "password": "..."}]"#,
-        )
-    };
+    let refused = |problem: String| Failure::new(Exit::Data, problem).hint(server::give_users());
     if text.len() > FILE_BYTES_MAX {
-        return Err(refused(format!("is longer than {FILE_BYTES_MAX} bytes")));
+        return Err(refused(server::file_too_long(&shown, FILE_BYTES_MAX)));
     }
     // Where, and not what: it may stand next to a password, or be one.
     let users: Vec<NewUser> = serde_json::from_slice(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        refused(format!("is not a list of users at line {line}, column {column}"))
+        refused(server::no_list_of_users(&shown, line, column))
     })?;
     if users.len() > SEED_USERS_MAX {
-        return Err(refused(format!("has more than {SEED_USERS_MAX} users")));
+        return Err(refused(server::too_many_users(&shown, SEED_USERS_MAX)));
     }
     Ok(users)
 }

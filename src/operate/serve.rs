@@ -19,6 +19,7 @@ use super::reload::{Limits, Running};
 use super::settings::Resolved;
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
+use crate::catalogue::serve as texts;
 use crate::log::{Format, Log};
 use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
@@ -51,7 +52,7 @@ pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(),
 fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Internal, texts::no_signals(error)))?;
     check(arguments)?;
     let mut running = Running::new(resolved, arguments, log);
     let limits = running.limits.clone();
@@ -114,12 +115,9 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
         return Ok(());
     }
     let most = limit.maximum.unwrap_or(0).saturating_sub(OTHER_DESCRIPTORS);
-    let raise = format!("raise the limit (ulimit -Hn {needed})");
-    Err(Failure::new(
-        Exit::Configuration,
-        format!("{connections_max} connections need {needed} file descriptors, and the system does not allow so many"),
-    )
-    .hint(if most > 0 { format!("give --connections-max {most}, or {raise}") } else { raise }))
+    let raise = texts::raise_limit(needed);
+    Err(Failure::new(Exit::Configuration, texts::too_few_descriptors(connections_max, needed))
+        .hint(if most > 0 { texts::fewer_connections_or(most, raise) } else { raise }))
 }
 
 /// The first address that other machines can reach.
@@ -130,11 +128,10 @@ fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
 
 fn check_plaintext(arguments: &ServeArguments) -> Result<(), Failure> {
     match exposed(arguments) {
-        Some(address) if !arguments.allow_plaintext => Err(Failure::new(
-            Exit::Configuration,
-            format!("{address} can be reached from other machines, and passwords and messages would travel unencrypted"),
-        )
-        .hint("listen on 127.0.0.1, or give --allow-plaintext where the network is trusted")),
+        Some(address) if !arguments.allow_plaintext => {
+            Err(Failure::new(Exit::Configuration, texts::unencrypted(address))
+                .hint(texts::allow_plaintext()))
+        }
         _ => Ok(()),
     }
 }
@@ -142,11 +139,10 @@ fn check_plaintext(arguments: &ServeArguments) -> Result<(), Failure> {
 fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
     let addresses = arguments.metrics.iter().flat_map(|listen| &listen.addresses);
     match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
-        Some(address) if !arguments.allow_remote_metrics => Err(Failure::new(
-            Exit::Configuration,
-            format!("{address} can be reached from other machines, and whoever reaches it could read the metrics"),
-        )
-        .hint("give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted")),
+        Some(address) if !arguments.allow_remote_metrics => {
+            Err(Failure::new(Exit::Configuration, texts::metrics_exposed(address))
+                .hint(texts::allow_remote_metrics()))
+        }
         _ => Ok(()),
     }
 }
@@ -176,28 +172,17 @@ fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failu
         return Ok(());
     }
     let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
-    Err(Failure::new(
-        Exit::Configuration,
-        format!(
-            "{address} can be reached from other machines, and everybody knows the password of {}",
-            names.join(", ")
-        ),
-    )
-    .hint("begin with --no-seed and users of your own, or give --allow-default-passwords"))
+    Err(Failure::new(Exit::Configuration, texts::passwords_known(address, names.join(", ")))
+        .hint(texts::allow_default_passwords()))
 }
 
 fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
-        let failure =
-            Failure::new(Exit::Unavailable, format!("cannot listen on {}: {error}", listen.given));
+        let failure = Failure::new(Exit::Unavailable, texts::cannot_listen(&listen.given, &error));
         match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                failure.hint(format!("another program listens there; give another {option}"))
-            }
-            io::ErrorKind::PermissionDenied => {
-                failure.hint(format!("ports below 1024 are the system's; give another {option}"))
-            }
-            _ => failure.hint(format!("give an address of this machine with {option}")),
+            io::ErrorKind::AddrInUse => failure.hint(texts::listen_elsewhere(option)),
+            io::ErrorKind::PermissionDenied => failure.hint(texts::low_port(option)),
+            _ => failure.hint(texts::give_own_address(option)),
         }
     })
 }
@@ -276,7 +261,7 @@ fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     fs::write(&partial, content).and_then(|()| fs::rename(&partial, path)).map_err(|error| {
-        Failure::new(Exit::Io, format!("cannot write the ready file {}: {error}", path.display()))
+        Failure::new(Exit::Io, texts::ready_file_not_written(path.display(), error))
     })
 }
 
@@ -315,5 +300,5 @@ fn wait_for_stop(
 }
 
 fn no_threads(error: io::Error) -> Failure {
-    Failure::new(Exit::Internal, format!("cannot start: {error}"))
+    Failure::new(Exit::Internal, texts::cannot_start(error))
 }

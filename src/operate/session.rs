@@ -11,6 +11,7 @@ use super::output::Output;
 use super::user::{ended, name, unexpected};
 use crate::admin::answer::{Answer, Session};
 use crate::admin::request::{Request, Sessions};
+use crate::catalogue::{client, server};
 use crate::model::SessionId;
 
 /// Does what the words after `session` say.
@@ -46,7 +47,16 @@ fn list(db: &Path, arguments: &SessionListArguments, mut output: Output) -> Resu
         }
     }
     if !output.is_json {
-        output.table(["id", "user", "opened", "last used", "expires"], &rows)?;
+        output.table(
+            [
+                "id",
+                server::title_user(),
+                client::opened(),
+                client::last_used(),
+                server::title_expires(),
+            ],
+            &rows,
+        )?;
     }
     output.finish()
 }

@@ -15,7 +15,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 
 use super::arguments::{self as operate, Arguments, ConfigCommand, ServeArguments};
-use crate::catalogue::configuration as texts;
+use crate::catalogue::{command_line, configuration as texts, serve, server_help};
 use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 
@@ -100,8 +100,8 @@ fn file(typed: &Arguments) -> Result<(Option<PathBuf>, FileSettings), Unresolved
         (None, Some(_)) => Err(Unresolved::File(vec![Problem {
             path: path.to_owned(),
             line: None,
-            what: "there is no such configuration file".to_owned(),
-            hint: Some("`chat-server config example` prints one to begin with".to_owned()),
+            what: serve::no_configuration_file().to_owned(),
+            hint: Some(serve::example_to_begin_with().to_owned()),
         }])),
     }
 }
@@ -146,7 +146,7 @@ pub fn read(path: &Path) -> Result<Option<FileSettings>, Vec<Problem>> {
     for table in &document.root.tables {
         let known = keys.contains(&table.name.as_str());
         problems.push(if known {
-            document.problem(table.line, format!("{} is no table", table.name))
+            document.problem(table.line, serve::no_table(&table.name))
         } else {
             document.unknown(table.line, &table.name, &keys)
         });
@@ -229,7 +229,8 @@ impl Definition {
 
     /// What it is for, as `--help` has it.
     pub fn help(&self) -> String {
-        self.argument.get_help().map(ToString::to_string).unwrap_or_default()
+        let help = self.argument.get_help().map(ToString::to_string).unwrap_or_default();
+        command_line::help_in_language(&help, server_help::HELP).to_owned()
     }
 
     /// The option of the command line.
@@ -286,7 +287,7 @@ impl Definition {
     }
 
     fn hint(&self) -> String {
-        format!("{} is: {}", self.key, self.help())
+        serve::setting_is(&self.key, self.help())
     }
 
     fn source(&self, source: Option<ValueSource>, file: &FileSettings) -> Source {
@@ -325,7 +326,7 @@ fn reason(error: &clap::Error) -> String {
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
             texts::has_to_be_one_of(valid.join(", "))
         }
-        (ErrorKind::InvalidValue, _) => "it cannot be empty".to_owned(),
+        (ErrorKind::InvalidValue, _) => serve::cannot_be_empty().to_owned(),
         _ => error.to_string().lines().next().unwrap_or_default().to_owned(),
     }
 }

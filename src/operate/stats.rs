@@ -8,6 +8,7 @@ use super::output::Output;
 use super::user::unexpected;
 use crate::admin::answer::{Answer, Stats};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 
 /// Prints how much there is; what the server knows of itself only where one runs.
 pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
@@ -28,29 +29,29 @@ fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
     let bytes = |bytes: u64| if output.is_shown { size(bytes) } else { bytes.to_string() };
     let number = |number: u64| number.to_string();
     let mut rows = vec![
-        ("users active", number(stats.users_active)),
-        ("users disabled", number(stats.users_disabled)),
-        ("users deleted", number(stats.users_deleted)),
-        ("sessions", number(stats.sessions)),
-        ("messages", number(stats.messages)),
-        ("messages last hour", number(stats.messages_last_hour)),
-        ("messages last day", number(stats.messages_last_day)),
-        ("last id", stats.last_id.0.to_string()),
-        ("unread", number(stats.unread)),
-        ("file", bytes(stats.file_bytes)),
-        ("log", bytes(stats.log_bytes)),
-        ("free", bytes(stats.free_bytes)),
-        ("schema", stats.schema.to_string()),
-        ("version", stats.version.clone()),
+        (server::users_active(), number(stats.users_active)),
+        (server::users_disabled(), number(stats.users_disabled)),
+        (server::users_deleted(), number(stats.users_deleted)),
+        (server::sessions(), number(stats.sessions)),
+        (server::messages(), number(stats.messages)),
+        (server::messages_last_hour(), number(stats.messages_last_hour)),
+        (server::messages_last_day(), number(stats.messages_last_day)),
+        (server::last_id(), stats.last_id.0.to_string()),
+        (server::title_unread(), number(stats.unread)),
+        (server::file(), bytes(stats.file_bytes)),
+        (server::log(), bytes(stats.log_bytes)),
+        (server::free(), bytes(stats.free_bytes)),
+        (server::schema(), stats.schema.to_string()),
+        (server::version(), stats.version.clone()),
     ];
     match &stats.server {
-        None => rows.push(("server", "none".to_owned())),
-        Some(server) => rows.extend([
-            ("server", format!("process {}", server.pid)),
-            ("started", output.moment(Some(server.started_at))),
-            ("uptime seconds", number(server.uptime_seconds)),
-            ("connections", number(server.connections)),
-            ("watchers", number(server.watchers)),
+        None => rows.push((server::server(), server::no_server().to_owned())),
+        Some(known) => rows.extend([
+            (server::server(), server::process(known.pid)),
+            (server::started(), output.moment(Some(known.started_at))),
+            (server::uptime(), number(known.uptime_seconds)),
+            (server::connections(), number(known.connections)),
+            (server::watchers(), number(known.watchers)),
         ]),
     }
     rows.into_iter().map(|(title, value)| [title.to_owned(), value]).collect()

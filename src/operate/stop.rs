@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::failure::{Exit, Failure};
+use crate::catalogue::serve;
 
 /// Knows whether the process was asked to stop. Asked a second time, it ends at once.
 pub(super) struct Stop {
@@ -18,8 +19,7 @@ pub(super) struct Stop {
 impl Stop {
     /// From now on signals are for this.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let failed =
-            |error| Failure::new(Exit::Internal, format!("cannot handle signals: {error}"));
+        let failed = |error| Failure::new(Exit::Internal, serve::no_signals(error));
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
         let (sender, asked) = mpsc::channel();
         let listen = move || {

@@ -18,7 +18,9 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::answer::Answer;
 use crate::admin::request::Request;
+use crate::catalogue::{client, server};
 use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName, USER_NAME_BYTES_MAX, UserName};
+use crate::terminal::reason::of_invalid;
 
 /// Does what the words after `user` say.
 pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<(), Failure> {
@@ -36,16 +38,18 @@ pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<()
 
 /// The name of a user.
 pub(super) fn name(given: &str) -> Result<UserName, Failure> {
-    given.parse().map_err(|error| {
-        Failure::new(Exit::Data, format!("{given:?} is no user name: {error}"))
-            .hint(format!("give 1 to {USER_NAME_BYTES_MAX} of a-z, 0-9, _ and -"))
+    given.parse().map_err(|invalid| {
+        let given = format_args!("{given:?}");
+        Failure::new(Exit::Data, server::no_user_name(given, of_invalid(invalid)))
+            .hint(server::give_user_name(USER_NAME_BYTES_MAX))
     })
 }
 
 fn display_name(given: &str) -> Result<DisplayName, Failure> {
-    given.parse().map_err(|error| {
-        Failure::new(Exit::Data, format!("{given:?} is no display name: {error}"))
-            .hint(format!("give 1 to {DISPLAY_NAME_BYTES_MAX} bytes without control characters"))
+    given.parse().map_err(|invalid| {
+        let given = format_args!("{given:?}");
+        Failure::new(Exit::Data, server::no_display_name(given, of_invalid(invalid)))
+            .hint(server::give_display_name(DISPLAY_NAME_BYTES_MAX))
     })
 }
 
@@ -64,11 +68,13 @@ fn change_over(door: &mut Door, request: &Request) -> Result<usize, Failure> {
 
 /// `2 sessions ended`
 pub(super) fn ended(sessions: usize) -> String {
-    let plural = if sessions == 1 { "" } else { "s" };
-    format!("{sessions} session{plural} ended")
+    match sessions {
+        1 => client::one_session_ended().to_owned(),
+        count => client::sessions_ended(count),
+    }
 }
 
 /// The answer is none to this request.
 pub(super) fn unexpected(answer: &Answer) -> Failure {
-    Failure::new(Exit::Internal, format!("the answer is for another request: {answer:?}"))
+    Failure::new(Exit::Internal, server::unexpected_answer(format_args!("{answer:?}")))
 }

@@ -174,6 +174,14 @@ impl Connection {
         }
     }
 
+    /// Says whose the request of this sequence number is.
+    pub fn introduce(&mut self, sequence: u32, session: Arc<LiveSession>) {
+        let place = sequence.wrapping_sub(self.first_sequence) as usize;
+        if let Some(Slot::Waiting(under_way)) = self.slots.get_mut(place) {
+            under_way.session = Some(session);
+        }
+    }
+
     /// Takes the answer to the request of this sequence number, and tells which that was.
     pub fn answer(&mut self, sequence: u32, reply: Reply) -> Option<UnderWay> {
         if reply.is_ok() {

@@ -3,20 +3,22 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use mio::Waker;
 
 use super::admission::Permit;
 use crate::metrics::Stages;
-use crate::service::{Answer, Deliver, Ticket};
+use crate::service::{Answer, Deliver, LiveSession, Ticket};
 
 /// What is left for a worker. It is bounded by what the workers' connections may have under way,
 /// and by the number of connections.
 #[derive(Default)]
 pub(super) struct Letters {
     pub(super) answers: Vec<(Ticket, Answer, Stages)>,
+    /// Whose requests are under way, where that has just been found out.
+    pub(super) introductions: Vec<(Ticket, Arc<LiveSession>)>,
     /// Streams that may have more to read: each at most once until it reads.
     pub(super) hints: Vec<Ticket>,
     pub(super) connections: Vec<(TcpStream, SocketAddr, Permit)>,
@@ -26,8 +28,12 @@ pub(super) struct Letters {
 
 impl Letters {
     fn is_empty(&self) -> bool {
-        let Self { answers, hints, connections, stop_by } = self;
-        answers.is_empty() && hints.is_empty() && connections.is_empty() && stop_by.is_none()
+        let Self { answers, introductions, hints, connections, stop_by } = self;
+        answers.is_empty()
+            && introductions.is_empty()
+            && hints.is_empty()
+            && connections.is_empty()
+            && stop_by.is_none()
     }
 }
 
@@ -83,6 +89,11 @@ impl Deliver for Mailbox {
     fn deliver(&self, ticket: Ticket, answer: Answer) {
         let stages = Stages::current();
         self.leave(|letters| letters.answers.push((ticket, answer, stages)));
+    }
+
+    fn introduce(&self, ticket: Ticket, session: Arc<LiveSession>) {
+        // Nobody is woken for this: the answer follows.
+        self.lock().introductions.push((ticket, session));
     }
 
     fn hint(&self, ticket: Ticket) {

@@ -51,7 +51,9 @@ pub(super) struct Worker {
     heartbeat: Adjustable<Duration>,
     slow_request: Adjustable<Duration>,
     measures: Arc<WorkerMeasures>,
-    ends_logged: LineRate,
+    /// Ordinary ends must not use up what there is for the others.
+    ordinary_ends_logged: LineRate,
+    other_ends_logged: LineRate,
     slow_logged: LineRate,
     connections: Slab<Peer>,
     generation: u32,
@@ -112,7 +114,8 @@ impl Worker {
             heartbeat: options.heartbeat.clone(),
             slow_request: options.slow_request.clone(),
             measures,
-            ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
+            ordinary_ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
+            other_ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
             slow_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
             connections: Slab::new(),
             generation: 0,
@@ -175,6 +178,11 @@ impl Worker {
     }
 
     fn take_answers(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
+        for (ticket, session) in letters.introductions.drain(..) {
+            let Some(peer) = self.holder(ticket) else { continue };
+            peer.note_session(Some(&session));
+            peer.connection.introduce(ticket.sequence, session);
+        }
         for (ticket, answer, stages) in letters.answers.drain(..) {
             let heartbeat = self.heartbeat.get();
             let Some(peer) = self.holder(ticket) else { continue };
@@ -409,7 +417,12 @@ impl Worker {
         let _ = self.poll.registry().deregister(&mut peer.stream);
         self.measures.connections[peer.state as usize].add(-1);
         self.measures.closed[reason as usize].increment();
-        if let Some(left_out) = self.ends_logged.admit(now) {
+        let logged = if reason.is_ordinary() {
+            &mut self.ordinary_ends_logged
+        } else {
+            &mut self.other_ends_logged
+        };
+        if let Some(left_out) = logged.admit(now) {
             peer.log_end(reason, now, left_out);
         }
     }

@@ -103,6 +103,8 @@ mod tests {
     impl Deliver for Hints {
         fn deliver(&self, _: Ticket, _: Answer) {}
 
+        fn introduce(&self, _: Ticket, _: Arc<crate::service::LiveSession>) {}
+
         fn hint(&self, _: Ticket) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::sessions::LiveSession;
 use super::watch::{StreamPage, Watcher};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
@@ -32,6 +33,9 @@ pub trait Deliver: Send + Sync {
     /// Takes one answer.
     fn deliver(&self, ticket: Ticket, answer: Answer);
 
+    /// Tells whose request this is, where that was not known when it was asked; before its answer.
+    fn introduce(&self, ticket: Ticket, session: Arc<LiveSession>);
+
     /// Tells the stream that this request began that there may be more to read.
     fn hint(&self, ticket: Ticket);
 }
@@ -48,6 +52,11 @@ impl Responder {
     /// For the request of `ticket`.
     pub fn new(back: Arc<dyn Deliver>, ticket: Ticket) -> Self {
         Self { back, ticket, answered: false }
+    }
+
+    /// Tells whose request it is that is to be answered.
+    pub(super) fn introduce(&self, session: &Arc<LiveSession>) {
+        self.back.introduce(self.ticket, Arc::clone(session));
     }
 
     /// Gives the answer. Never blocks.

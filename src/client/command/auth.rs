@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::catalogue::{client, configuration};
+use crate::catalogue::{client, configuration, shared};
 use crate::client::arguments::AuthArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -52,7 +52,7 @@ pub fn run(
         writeln!(out, "{}", client::logged_in(user))?;
     }
     if std::env::var_os(TOKEN_VARIABLE).is_some_and(|text| !text.is_empty()) {
-        let note = client::note(client::variable_goes_before(TOKEN_VARIABLE));
+        let note = shared::note(client::variable_goes_before(TOKEN_VARIABLE));
         let _ = writeln!(io::stderr(), "{note}");
     }
     Ok(Exit::Done)

@@ -9,7 +9,7 @@ use super::{parse_user, unknown};
 use crate::catalogue::{client, refusal};
 use crate::client::arguments::SendArguments;
 use crate::client::exit::Exit;
-use crate::client::failure::{Failure, Refused, reason};
+use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, session};
@@ -17,6 +17,7 @@ use crate::model::{BODY_BYTES_MAX, Body, Invalid, Token, UserName};
 use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
+use crate::terminal::reason::of_invalid;
 
 /// What stands for standard input.
 const STDIN: &str = "-";
@@ -112,7 +113,7 @@ impl Sender<'_> {
             let line_key = format!("{}-{number}", key.as_str());
             let done = line_key
                 .parse()
-                .map_err(|invalid| Failure::trouble(Exit::Usage, reason(invalid)))
+                .map_err(|invalid| Failure::trouble(Exit::Usage, of_invalid(invalid)))
                 .and_then(|line_key| {
                     self.send(&body(OsString::from_vec(line))?, &line_key, Some(number))
                 });

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::line::{Line, first_word};
-use crate::catalogue::{client, prompt};
+use crate::catalogue::{client, prompt, shared};
 use crate::client::command::send;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
@@ -47,7 +47,7 @@ impl Session {
                 Ok(()) => {}
                 Err(Failure::Refused(refused)) => writeln!(out, "{}", refused.line())?,
                 Err(Failure::NotLoggedIn) => {
-                    writeln!(out, "{}", client::refused(Failure::NotLoggedIn))?;
+                    writeln!(out, "{}", shared::refused(Failure::NotLoggedIn))?;
                 }
                 Err(failure @ (Failure::NoAnswer(_) | Failure::Trouble { .. }))
                     if self.keeps_going =>

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::board::{Board, Progress};
 use super::line::Line;
 use super::live::Live;
-use crate::catalogue::{client, prompt};
+use crate::catalogue::{client, prompt, shared};
 use crate::client::command::{inbox, revoke, send};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -97,7 +97,7 @@ impl Conversation {
         match failure {
             Failure::Output(_) => {}
             Failure::Refused(refused) => writeln!(out, "{}", refused.line())?,
-            Failure::NotLoggedIn => writeln!(out, "{}", client::refused(failure))?,
+            Failure::NotLoggedIn => writeln!(out, "{}", shared::refused(failure))?,
             _ => {
                 out.flush()?;
                 failure.report(&mut io::stderr());

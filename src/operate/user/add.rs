@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{display_name, name, password};
 use crate::admin::request::{NewUser, Request};
+use crate::catalogue::server;
 use crate::model::DisplayName;
 use crate::operate::arguments::UserAddArguments;
 use crate::operate::door::{Door, Missing};
@@ -38,6 +39,6 @@ pub(super) fn run(
     } else if let Some(password) = chosen.to_be_told() {
         output.line(password)?;
     }
-    output.note(&format!("{name} is added"))?;
+    output.note(&server::user_added(name))?;
     output.finish()
 }

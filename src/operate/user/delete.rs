@@ -8,6 +8,7 @@ use super::{change_over, ended, name, unexpected};
 use crate::admin::answer::{Answer, State};
 use crate::admin::purge::{Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::model::UserName;
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
@@ -24,12 +25,11 @@ pub(super) fn run(
     mut output: Output,
 ) -> Result<(), Failure> {
     let name = name(&arguments.name)?;
-    let kept = if arguments.purge {
-        "and every message from and to the user"
-    } else {
-        "and keep the name and the messages"
+    let question = match arguments.purge {
+        true => server::delete_user_and_messages(&name),
+        false => server::delete_user(&name),
     };
-    confirm(&format!("delete the user {name}, {kept}?"), arguments.yes)?;
+    confirm(&question, arguments.yes)?;
     let mut door = Door::open(db, Missing::Refuse)?;
     let is_begun = arguments.purge && is_deleted(&mut door, &name)?;
     let sessions = if is_begun {
@@ -43,10 +43,12 @@ pub(super) fn run(
         let messages = purged.map(|purged| purged.messages);
         output.object(&json!({"name": name, "ended": sessions, "purged": messages}))?;
     }
-    output.note(&format!("{name} is deleted, {}", ended(sessions)))?;
+    output.note(&server::user_deleted(name, ended(sessions)))?;
     if let Some(purged) = purged.filter(|_| !output.is_json) {
-        let plural = if purged.messages == 1 { "" } else { "s" };
-        output.line(&format!("{} message{plural} purged", purged.messages))?;
+        output.line(&match purged.messages {
+            1 => server::one_message_purged().to_owned(),
+            count => server::messages_purged(count),
+        })?;
         message::tell_of_remains(&purged, &mut output)?;
     }
     output.finish()
@@ -63,7 +65,7 @@ fn is_deleted(door: &mut Door, name: &UserName) -> Result<bool, Failure> {
 fn purge(door: &mut Door, name: &UserName) -> Result<Purged, Failure> {
     let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
     let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };
-    let mut progress = Progress::new("purging");
+    let mut progress = Progress::new(server::purging());
     let mut on_progress = |messages: usize| progress.at(messages as u64, None);
     let mut purged = message::step_through(door, &purge, false, &mut on_progress)?;
     change_over(door, &Request::UserRemove { name: name.clone() })?;

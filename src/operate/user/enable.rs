@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{change, name};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::operate::arguments::UserName;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
@@ -17,6 +18,6 @@ pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), 
     if output.is_json {
         output.object(&json!({"name": name, "ended": sessions}))?;
     }
-    output.note(&format!("{name} is enabled"))?;
+    output.note(&server::user_enabled(name))?;
     output.finish()
 }

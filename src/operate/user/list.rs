@@ -5,6 +5,7 @@ use std::path::Path;
 use super::unexpected;
 use crate::admin::answer::{Answer, State, User};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
@@ -30,7 +31,17 @@ pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
                 ]
             })
             .collect();
-        output.table(["name", "display name", "created", "last seen", "unread", "state"], &rows)?;
+        output.table(
+            [
+                server::title_name(),
+                server::title_display_name(),
+                server::title_created(),
+                server::title_last_seen(),
+                server::title_unread(),
+                server::title_state(),
+            ],
+            &rows,
+        )?;
     }
     output.finish()
 }
@@ -56,10 +67,12 @@ pub(super) fn fetch(door: &mut Door) -> Result<Vec<User>, Failure> {
 /// Whether the user may log in, and so might anybody.
 pub(super) fn notes(user: &User) -> String {
     let state = match user.state {
-        State::Active => "active",
-        State::Disabled => "disabled",
-        State::Deleted => "deleted",
+        State::Active => server::state_active(),
+        State::Disabled => server::state_disabled(),
+        State::Deleted => server::state_deleted(),
     };
-    let published = if user.password_is_published { ", published password" } else { "" };
-    format!("{state}{published}")
+    match user.password_is_published {
+        true => server::published_password(state),
+        false => state.to_owned(),
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{change, ended, name, password};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::operate::arguments::UserPasswdArguments;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
@@ -29,6 +30,6 @@ pub(super) fn run(
     } else if let Some(password) = chosen.to_be_told() {
         output.line(password)?;
     }
-    output.note(&format!("{name} has another password, {}", ended(sessions)))?;
+    output.note(&server::password_changed(name, ended(sessions)))?;
     output.finish()
 }

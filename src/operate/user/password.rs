@@ -5,8 +5,10 @@ use std::io::{IsTerminal, stdin};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::admin::request::Secret;
+use crate::catalogue::{client, server, shared};
 use crate::model::{Invalid, PASSWORD_BYTES_MAX, Password, UserName};
 use crate::operate::failure::{Exit, Failure};
+use crate::terminal::reason::of_invalid;
 use crate::terminal::secret::{self, Trouble};
 
 /// 32 characters that are told apart when read aloud or copied by hand: each stands for 5 bits.
@@ -39,46 +41,44 @@ pub(super) fn choose(name: &UserName, is_generated: bool) -> Result<Chosen, Fail
     if is_generated {
         return Ok(Chosen { password: generate()?, is_generated });
     }
-    let password = ask(&format!("Password for {name}: "))?;
-    if stdin().is_terminal() && ask("The same again: ")? != password {
-        return Err(Failure::new(Exit::Usage, "the two passwords are not the same")
-            .hint("nothing was done; try again"));
+    let password = ask(&client::password_of_prompt(name))?;
+    if stdin().is_terminal() && ask(server::password_again_prompt())? != password {
+        return Err(Failure::new(Exit::Usage, server::passwords_differ())
+            .hint(server::nothing_done_try_again()));
     }
     Ok(Chosen { password, is_generated })
 }
 
 fn ask(prompt: &str) -> Result<Password, Failure> {
     let text = secret::ask(prompt).map_err(|trouble| match trouble {
-        Trouble::Interrupted => Failure::new(Exit::Interrupted, "interrupted"),
+        Trouble::Interrupted => Failure::new(Exit::Interrupted, shared::interrupted()),
         Trouble::TooLong => refused(Invalid::TooLong { max: PASSWORD_BYTES_MAX }),
-        Trouble::NotUtf8 => Failure::new(Exit::Data, "the password is refused: it is not UTF-8"),
-        Trouble::Io(error) => Failure::new(Exit::Io, format!("cannot read the password: {error}")),
+        Trouble::NotUtf8 => Failure::new(Exit::Data, server::password_not_utf8()),
+        Trouble::Io(error) => Failure::new(Exit::Io, client::password_unreadable(error)),
     })?;
     text.trim_ascii().parse().map_err(refused)
 }
 
 fn refused(invalid: Invalid) -> Failure {
-    Failure::new(Exit::Data, format!("the password is refused: {invalid}")).hint(format!(
-        "type 1 to {PASSWORD_BYTES_MAX} bytes, or give them as the first line of standard input; \
-         or give --generate"
-    ))
+    Failure::new(Exit::Data, server::password_refused(of_invalid(invalid)))
+        .hint(server::give_password(PASSWORD_BYTES_MAX))
 }
 
 fn generate() -> Result<Password, Failure> {
     let no_random = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Internal, format!("cannot make up a password: {error}"))
+        Failure::new(Exit::Internal, server::password_not_made(error))
     };
     let mut random = [0; GENERATED_CHARACTERS];
     let count =
         getrandom(&mut random, GetRandomFlags::empty()).map_err(|error| no_random(&error))?;
     if count < random.len() {
-        return Err(no_random(&"the system gives too few random bytes"));
+        return Err(no_random(&server::too_little_random()));
     }
     let characters: Vec<char> =
         random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
     let groups: Vec<String> =
         characters.chunks(GROUP_CHARACTERS).map(|group| group.iter().collect()).collect();
-    groups.join("-").parse().map_err(|error: Invalid| no_random(&error))
+    groups.join("-").parse().map_err(|invalid| no_random(&of_invalid(invalid)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{change, name};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::operate::arguments::UserRenameArguments;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
@@ -21,6 +22,6 @@ pub(super) fn run(
     if output.is_json {
         output.object(&json!({"name": to, "old_name": from}))?;
     }
-    output.note(&format!("{from} is {to} now"))?;
+    output.note(&server::user_renamed(from, to))?;
     output.finish()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{list, name, unexpected};
 use crate::admin::answer::{Answer, UserDetails};
 use crate::admin::request::Request;
+use crate::catalogue::server;
 use crate::operate::arguments::UserName;
 use crate::operate::door;
 use crate::operate::failure::Failure;
@@ -29,29 +30,29 @@ fn rows(details: &UserDetails, output: &Output) -> Vec<[String; 2]> {
     let user = &details.user;
     let row = |title: &str, value: String| [title.to_owned(), value];
     let mut rows = vec![
-        row("name", user.name.to_string()),
-        row("display name", user.display_name.clone()),
-        row("state", list::notes(user)),
-        row("created", output.moment(Some(user.created_at))),
-        row("last seen", output.moment(user.last_seen_at)),
+        row(server::title_name(), user.name.to_string()),
+        row(server::title_display_name(), user.display_name.clone()),
+        row(server::title_state(), list::notes(user)),
+        row(server::title_created(), output.moment(Some(user.created_at))),
+        row(server::title_last_seen(), output.moment(user.last_seen_at)),
     ];
     if details.disabled_at.is_some() {
-        rows.push(row("disabled", output.moment(details.disabled_at)));
+        rows.push(row(server::state_disabled(), output.moment(details.disabled_at)));
     }
     if details.deleted_at.is_some() {
-        rows.push(row("deleted", output.moment(details.deleted_at)));
+        rows.push(row(server::state_deleted(), output.moment(details.deleted_at)));
     }
-    rows.push(row("unread", user.unread.to_string()));
-    rows.push(row("sent", details.sent.to_string()));
-    rows.push(row("received", details.received.to_string()));
+    rows.push(row(server::title_unread(), user.unread.to_string()));
+    rows.push(row(server::title_sent(), details.sent.to_string()));
+    rows.push(row(server::title_received(), details.received.to_string()));
     rows.extend(details.sessions.iter().map(|session| {
         let (opened, seen) = (Some(session.created_at), Some(session.last_seen_at));
         let (opened, seen) = (output.moment(opened), output.moment(seen));
-        row("session", format!("{}, opened {opened}, last used {seen}", session.id.0))
+        row(server::title_session(), server::session_line(session.id.0, opened, seen))
     }));
     rows.extend(details.cursors.iter().map(|cursor| {
         let moved = output.moment(Some(cursor.moved_at));
-        row("cursor", format!("{} at {}, moved {moved}", cursor.name.as_str(), cursor.upto.0))
+        row(server::title_cursor(), server::cursor_line(cursor.name.as_str(), cursor.upto.0, moved))
     }));
     rows
 }

@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::catalogue::client;
+use crate::catalogue::{client, shared};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::render::object;
@@ -61,7 +61,7 @@ impl Exec {
             let program = text::visible(&self.program.to_string_lossy());
             let (id, max) = (message.id.0, self.tries_max);
             let failed = client::command_failed(program, id, status, number, max);
-            let _ = writeln!(io::stderr(), "{}", client::note(failed));
+            let _ = writeln!(io::stderr(), "{}", shared::note(failed));
             if number < self.tries_max {
                 thread::sleep(pause);
                 pause = (pause * 2).min(PAUSE_MAX);

@@ -1,0 +1,111 @@
+//! Why `chat-server serve` does not start, and what the other commands about its settings say. What
+//! it says while it runs is its log, which has one language.
+
+texts! {
+    no_signals(error) {
+        en: "cannot handle signals: {error}",
+        id: "sinyal tidak bisa ditangani: {error}",
+    }
+    cannot_start(error) { en: "cannot start: {error}", id: "tidak bisa mulai: {error}" }
+    raise_limit(needed) {
+        en: "raise the limit (ulimit -Hn {needed})",
+        id: "naikkan batasnya (ulimit -Hn {needed})",
+    }
+    too_few_descriptors(connections, needed) {
+        en: "{connections} connections need {needed} file descriptors, and the system does not allow so many",
+        id: "{connections} koneksi membutuhkan {needed} file descriptor, dan sistem tidak mengizinkan sebanyak itu",
+    }
+    fewer_connections_or(most, raise) {
+        en: "give --connections-max {most}, or {raise}",
+        id: "beri --connections-max {most}, atau {raise}",
+    }
+    unencrypted(address) {
+        en: "{address} can be reached from other machines, and passwords and messages would travel unencrypted",
+        id: "{address} bisa dicapai dari mesin lain, dan password serta pesan akan dikirim tanpa enkripsi",
+    }
+    allow_plaintext {
+        en: "listen on 127.0.0.1, or give --allow-plaintext where the network is trusted",
+        id: "dengarkan di 127.0.0.1, atau beri --allow-plaintext jika jaringannya tepercaya",
+    }
+    metrics_exposed(address) {
+        en: "{address} can be reached from other machines, and whoever reaches it could read the metrics",
+        id: "{address} bisa dicapai dari mesin lain, dan siapa pun yang mencapainya bisa membaca metriknya",
+    }
+    allow_remote_metrics {
+        en: "give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted",
+        id: "beri --metrics 127.0.0.1:9464, atau --allow-remote-metrics jika jaringannya tepercaya",
+    }
+    passwords_known(address, names) {
+        en: "{address} can be reached from other machines, and everybody knows the password of {names}",
+        id: "{address} bisa dicapai dari mesin lain, dan semua orang tahu password {names}",
+    }
+    allow_default_passwords {
+        en: "begin with --no-seed and users of your own, or give --allow-default-passwords",
+        id: "mulailah dengan --no-seed dan user sendiri, atau beri --allow-default-passwords",
+    }
+    cannot_listen(address, error) {
+        en: "cannot listen on {address}: {error}",
+        id: "tidak bisa mendengarkan di {address}: {error}",
+    }
+    listen_elsewhere(option) {
+        en: "another program listens there; give another {option}",
+        id: "program lain sudah mendengarkan di sana; beri {option} lain",
+    }
+    low_port(option) {
+        en: "ports below 1024 are the system's; give another {option}",
+        id: "port di bawah 1024 milik sistem; beri {option} lain",
+    }
+    give_own_address(option) {
+        en: "give an address of this machine with {option}",
+        id: "beri alamat mesin ini dengan {option}",
+    }
+    ready_file_not_written(path, error) {
+        en: "cannot write the ready file {path}: {error}",
+        id: "ready file {path} tidak bisa ditulis: {error}",
+    }
+
+    // config
+    example_header {
+        en: "\
+# The configuration of chat-server. It is read from where --config or CHAT_SERVER_CONFIG says, else from
+# /etc/chat/server.toml. A variable of the environment goes before it, and an option of the command
+# line before both. What is commented out shows the default.
+#
+#   chat-server config check FILE     before it is used
+#   chat-server config show           every setting, and where it comes from
+",
+        id: "\
+# Konfigurasi chat-server. Dibaca dari tempat yang disebut --config atau CHAT_SERVER_CONFIG, jika
+# tidak ada dari /etc/chat/server.toml. Variabel environment didahulukan daripadanya, dan opsi
+# baris perintah didahulukan dari keduanya. Yang dikomentari menunjukkan nilai bawaan.
+#
+#   chat-server config check FILE     sebelum dipakai
+#   chat-server config show           semua pengaturan, dan asalnya
+",
+    }
+    example_not_set { en: "# Not set.", id: "# Tidak diisi." }
+    configuration_valid(file) {
+        en: "{file}: the configuration is valid",
+        id: "{file}: konfigurasinya benar",
+    }
+    no_file_but_valid {
+        en: "there is no configuration file; what is set otherwise is valid",
+        id: "tidak ada file konfigurasi; pengaturan lainnya benar",
+    }
+    is_a_folder(key, path) { en: "{key}: {path} is a folder", id: "{key}: {path} adalah folder" }
+    no_such_folder(key, path) {
+        en: "{key}: there is no folder {path}",
+        id: "{key}: tidak ada folder {path}",
+    }
+    no_configuration_file {
+        en: "there is no such configuration file",
+        id: "file konfigurasi itu tidak ada",
+    }
+    example_to_begin_with {
+        en: "`chat-server config example` prints one to begin with",
+        id: "`chat-server config example` mencetak satu untuk memulai",
+    }
+    no_table(name) { en: "{name} is no table", id: "{name} bukan tabel" }
+    setting_is(key, help) { en: "{key} is: {help}", id: "{key} adalah: {help}" }
+    cannot_be_empty { en: "it cannot be empty", id: "tidak boleh kosong" }
+}

@@ -1,0 +1,23 @@
+//! Why a value is refused, for the person who gave it.
+
+use std::time::Duration;
+
+use crate::catalogue::shared;
+use crate::model::{self, Invalid};
+
+/// Why a text is not a value of a type.
+pub fn of_invalid(invalid: Invalid) -> String {
+    match invalid {
+        Invalid::Empty => shared::it_is_empty().to_owned(),
+        Invalid::TooLong { max } => shared::it_is_too_long(max),
+        Invalid::Character => shared::it_has_a_wrong_character().to_owned(),
+    }
+}
+
+/// A duration as it was given, or why it is none.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    model::parse_duration(text).map_err(|_| shared::no_duration(format_args!("{text:?}")))
+}
