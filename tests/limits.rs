@@ -349,7 +349,7 @@ fn user_that_is_disabled_can_neither_log_in_nor_go_on() {
     server.start_again();
     let mut wire = server.connect();
     assert_eq!(wire.refused(format!("whoami {paff}")), "no_session");
-    assert_eq!(wire.refused("auth paff cytus"), "unknown_user");
+    assert_eq!(wire.refused("auth paff cytus"), "wrong_password");
     assert_eq!(wire.done(format!("list {neko}"))["messages"], "List user: neko");
 }
 

@@ -348,6 +348,62 @@ texts! {
         id: "`check --rebuild` membuat ulang indeks dan view; untuk selebihnya pulihkan backup terbaru",
     }
 
+    // export and import
+    exporting { en: "exporting messages", id: "mengekspor pesan" }
+    importing { en: "importing messages", id: "mengimpor pesan" }
+    no_user(name) { en: "there is no user {name}", id: "tidak ada user {name}" }
+    database_unreadable(path, problem) {
+        en: "{path} cannot be read: {problem}",
+        id: "{path} tidak bisa dibaca: {problem}",
+    }
+    export_not_whole {
+        en: "what was written so far is not whole; `chat-server check` tells what is wrong",
+        id: "yang sudah tertulis belum utuh; `chat-server check` menyebut apa yang salah",
+    }
+    imported(messages, users, there) {
+        en: "{messages} messages and {users} users imported; {there} messages were there already",
+        id: "{messages} pesan dan {users} user diimpor; {there} pesan sudah ada sebelumnya",
+    }
+    messages_renumbered(count) {
+        en: "{count} messages have new ids",
+        id: "{count} pesan mendapat id baru",
+    }
+    users_without_password(count) {
+        en: "{count} users have no password yet: `chat-server user passwd`",
+        id: "{count} user belum punya password: `chat-server user passwd`",
+    }
+    cursors_left(count) {
+        en: "{count} cursors stay where they are: other messages would count as read with them",
+        id: "{count} kursor tetap di tempatnya: jika tidak, pesan lain ikut terhitung sudah dibaca",
+    }
+    no_header(format) { en: "is not the header of a {format}", id: "bukan kepala sebuah {format}" }
+    second_header { en: "is a second header", id: "adalah kepala kedua" }
+    header_missing(format) {
+        en: "is missing: the header of a {format}",
+        id: "tidak ada: kepala sebuah {format}",
+    }
+    give_export {
+        en: "a file that `chat-server export` wrote; for plain text give --text",
+        id: "beri file yang ditulis `chat-server export`; untuk teks biasa beri --text",
+    }
+    newer_format(version) {
+        en: "is of version {version}, newer than this program knows",
+        id: "versinya {version}, lebih baru daripada yang dikenal program ini",
+    }
+    use_newer_program {
+        en: "use the chat-server that made it, or a newer one",
+        id: "pakai chat-server yang membuatnya, atau yang lebih baru",
+    }
+    line_too_long(max) { en: "is longer than {max} bytes", id: "lebih panjang dari {max} byte" }
+    line_wrong(file, number, problem) {
+        en: "{file}: line {number}: {problem}",
+        id: "{file}: baris {number}: {problem}",
+    }
+    mend_line {
+        en: "nothing of this line was imported; mend it and run the command again: what is there already is recognised",
+        id: "tidak ada dari baris ini yang diimpor; perbaiki lalu jalankan lagi perintahnya: yang sudah ada akan dikenali",
+    }
+
     // The command line
     option_of_serve(option, command) {
         en: "--{option} is an option of `serve`; it cannot stand before `{command}`",

@@ -7,6 +7,7 @@ use super::arguments::ExportArguments;
 use super::failure::{Exit, Failure};
 use super::progress::Progress;
 use super::{open, user};
+use crate::catalogue::server;
 use crate::model::MessageId;
 use crate::store::{Export, ExportError, Reading};
 use crate::transfer::Record;
@@ -20,7 +21,7 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments) -> Result<(), Failure>
     };
     let reading = Reading::open_current(db).map_err(|error| open::refused(&error))?;
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut progress = Progress::new("exporting messages");
+    let mut progress = Progress::new(server::exporting());
     let mut messages = 0;
     let written = reading.export(&export, |record| {
         if matches!(record, Record::Message(_)) {
@@ -36,14 +37,11 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments) -> Result<(), Failure>
         Err(ExportError::Output(error)) => Err(error.into()),
         Err(ExportError::UnknownUser) => {
             let name = arguments.user.as_deref().unwrap_or_default();
-            Err(Failure::new(Exit::NoUser, format!("there is no user {name}"))
-                .hint("`chat-server user list` shows who there is"))
+            Err(Failure::new(Exit::NoUser, server::no_user(name)).hint(server::user_list_shows()))
         }
         Err(ExportError::Database(problem)) => {
-            let problem = format!("{} cannot be read: {problem}", reading.path().display());
-            Err(Failure::new(Exit::Data, problem).hint(
-                "what was written so far is not whole; `chat-server check` tells what is wrong",
-            ))
+            let problem = server::database_unreadable(reading.path().display(), problem);
+            Err(Failure::new(Exit::Data, problem).hint(server::export_not_whole()))
         }
     }
 }

@@ -17,7 +17,9 @@ use super::progress::Progress;
 use super::user;
 use crate::admin::answer::Answer;
 use crate::admin::request::Request;
+use crate::catalogue::{client, server};
 use crate::model::{Body, Key, MessageId, Timestamp, UserName};
+use crate::terminal::reason::of_invalid;
 use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
 use places::Places;
@@ -60,7 +62,7 @@ pub(super) fn run(
         bytes: 0,
         summary: Summary::default(),
         places: Places::default(),
-        progress: Progress::new("importing messages"),
+        progress: Progress::new(server::importing()),
     };
     match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => import.take_text(lines, &user::name(from)?, &user::name(to)?)?,
@@ -86,28 +88,23 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>, Failure> {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Exit::NoInput,
                 _ => Exit::Io,
             };
-            Err(Failure::new(exit, format!("cannot read {}: {error}", file.display())))
+            Err(Failure::new(exit, client::file_not_read(file.display(), error)))
         }
     }
 }
 
 fn tell(summary: &Summary, output: &mut Output) -> Result<(), Failure> {
     let Summary { messages, messages_there, users, .. } = summary;
-    output.line(&format!(
-        "{messages} messages and {users} users imported; {messages_there} messages were there already"
-    ))?;
+    output.line(&server::imported(messages, users, messages_there))?;
     if summary.renumbered > 0 {
-        output.line(&format!("{} messages have new ids", summary.renumbered))?;
+        output.line(&server::messages_renumbered(summary.renumbered))?;
     }
     if summary.users_locked > 0 {
         let locked = summary.users_locked;
-        output.line(&format!("{locked} users have no password yet: `chat-server user passwd`"))?;
+        output.line(&server::users_without_password(locked))?;
     }
     if summary.cursors_left > 0 {
-        output.line(&format!(
-            "{} cursors stay where they are: other messages would count as read with them",
-            summary.cursors_left
-        ))?;
+        output.line(&server::cursors_left(summary.cursors_left))?;
     }
     Ok(())
 }
@@ -132,18 +129,16 @@ impl Import {
             match (record, newest) {
                 (Record::Header(header), None) => newest = Some(check(&header, &lines)?),
                 (_, None) => {
-                    return Err(lines.wrong(format!("is not the header of a {FORMAT}")).hint(
-                        "a file that `chat-server export` wrote; for plain text give --text",
-                    ));
+                    return Err(lines.wrong(server::no_header(FORMAT)).hint(server::give_export()));
                 }
-                (Record::Header(_), Some(_)) => return Err(lines.wrong("is a second header")),
+                (Record::Header(_), Some(_)) => return Err(lines.wrong(server::second_header())),
                 (Record::User(user), _) => self.add(&lines, Step::User(user))?,
                 (Record::Cursor(cursor), _) => self.places.expect(cursor),
                 (Record::Message(message), _) => self.add(&lines, Step::Message(message))?,
             }
         }
         let Some(newest) = newest else {
-            return Err(lines.wrong(format!("is missing: the header of a {FORMAT}")));
+            return Err(lines.wrong(server::header_missing(FORMAT)));
         };
         self.ask(&lines)?;
         if self.places.ids_are_kept() {
@@ -175,7 +170,7 @@ impl Import {
                 continue;
             }
             let text = std::str::from_utf8(line).map_err(|error| lines.wrong(error))?;
-            let body: Body = text.parse().map_err(|error| lines.wrong(error))?;
+            let body: Body = text.parse().map_err(|invalid| lines.wrong(of_invalid(invalid)))?;
             let place = format!("{from} {to} {} {text}", lines.number());
             self.add(
                 &lines,
@@ -254,11 +249,11 @@ impl Import {
 
 fn check(header: &Header, lines: &Lines) -> Result<MessageId, Failure> {
     if header.format != FORMAT {
-        return Err(lines.wrong(format!("is not the header of a {FORMAT}")));
+        return Err(lines.wrong(server::no_header(FORMAT)));
     }
     if header.version > VERSION {
-        let problem = format!("is of version {}, newer than this program knows", header.version);
-        return Err(lines.wrong(problem).hint("use the chat-server that made it, or a newer one"));
+        let problem = server::newer_format(header.version);
+        return Err(lines.wrong(problem).hint(server::use_newer_program()));
     }
     Ok(header.newest)
 }

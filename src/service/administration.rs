@@ -24,12 +24,6 @@ impl Service {
             Request::UserAdd { user } => self.add_user(user, asker),
             Request::Seed { users } => self.seed_users(users, asker),
             Request::UserList { after } => self.list_users(after, asker),
-            Request::MessagePurge { purge, after, dry_run } => {
-                self.purge_messages(purge, after, dry_run, asker);
-            }
-            Request::Import { steps } => self.import(steps, asker),
-            Request::Rebuild { part } => self.rebuild(part, asker),
-            Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
             Request::UserShow { name } => self.show_user(name, asker),
             Request::UserPasswd { name, password } => self.set_password(name, password, asker),
             Request::UserDisable { name } => self.disable_user(name, asker),
@@ -39,6 +33,12 @@ impl Service {
             Request::UserRemove { name } => self.remove_user(name, asker),
             Request::SessionList { user, after } => self.list_all_sessions(user, after, asker),
             Request::SessionRevoke { sessions } => self.revoke_held_sessions(sessions, asker),
+            Request::MessagePurge { purge, after, dry_run } => {
+                self.purge_messages(purge, after, dry_run, asker);
+            }
+            Request::Import { steps } => self.import(steps, asker),
+            Request::Rebuild { part } => self.rebuild(part, asker),
+            Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
             Request::Stats => self.count_all(asker),
             Request::Probe => self.probe(asker),
         }

@@ -35,7 +35,7 @@ pub struct MessagePurgeArguments {
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..), group = "which")]
     pub before_id: Option<i64>,
     /// Those that this user has sent or was sent.
-    #[arg(long, value_name = "NAME", group = "which")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, group = "which")]
     pub user: Option<String>,
     /// Of the user's, only those that the user has sent.
     #[arg(long, requires = "user", conflicts_with = "received")]
@@ -84,7 +84,7 @@ pub struct RestoreArguments {
 #[derive(Debug, Args)]
 pub struct ExportArguments {
     /// Only what this user has sent or was sent, and who is named in it.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// Only messages from this id on.
     #[arg(long, value_name = "ID", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
@@ -104,10 +104,10 @@ pub struct ImportArguments {
     #[arg(long, requires = "from", requires = "to")]
     pub text: bool,
     /// Who has sent the lines.
-    #[arg(long, value_name = "NAME", requires = "text")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, requires = "text")]
     pub from: Option<String>,
     /// Who the lines are for.
-    #[arg(long, value_name = "NAME", requires = "text")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, requires = "text")]
     pub to: Option<String>,
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
+use crate::catalogue::{client, server};
 use crate::operate::failure::{Exit, Failure};
 use crate::transfer::LINE_BYTES_MAX;
 
@@ -25,7 +26,7 @@ impl Lines {
         let room = LINE_BYTES_MAX as u64 + 1;
         let read = self.input.by_ref().take(room).read_until(b'\n', &mut line);
         read.map_err(|error| {
-            Failure::new(Exit::Io, format!("cannot read {}: {error}", self.file.display()))
+            Failure::new(Exit::Io, client::file_not_read(self.file.display(), error))
         })?;
         if line.is_empty() {
             return Ok(None);
@@ -34,7 +35,7 @@ impl Lines {
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if line.len() > LINE_BYTES_MAX {
-            return Err(self.wrong(format!("is longer than {LINE_BYTES_MAX} bytes")));
+            return Err(self.wrong(server::line_too_long(LINE_BYTES_MAX)));
         }
         Ok(Some(line))
     }
@@ -52,8 +53,7 @@ impl Lines {
     /// What is wrong with a line.
     pub(super) fn wrong_at(&self, number: usize, problem: impl Display) -> Failure {
         let file = self.file.display();
-        Failure::new(Exit::Data, format!("{file}: line {number}: {problem}")).hint(
-            "nothing of this line was imported; mend it and run the command again: what is there already is recognised",
-        )
+        Failure::new(Exit::Data, server::line_wrong(file, number, problem))
+            .hint(server::mend_line())
     }
 }
