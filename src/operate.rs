@@ -15,6 +15,7 @@ mod export;
 pub mod failure;
 mod healthcheck;
 mod import;
+mod manager;
 mod message;
 mod open;
 mod output;

@@ -211,11 +211,27 @@ fn page_says_what_to_do_about_every_alert() {
     assert!(names.len() >= 10, "the alerts are found: {names:?}");
     for name in &names {
         let quoted = format!("`{name}`");
-        let rows = PAGE.lines().filter(|line| line.starts_with("| `Chat") && line.contains(&quoted));
+        let rows =
+            PAGE.lines().filter(|line| line.starts_with("| `Chat") && line.contains(&quoted));
         assert_eq!(rows.count(), 1, "{name}");
     }
     let told = PAGE.matches("`Chat").count();
     assert_eq!(told, names.len(), "the page has no alert that is not there");
+}
+
+#[test]
+fn page_says_after_which_exit_codes_the_unit_leaves_the_server() {
+    let unit = include_str!("../contrib/systemd/chat-server.service");
+    let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    let prevented: Vec<&str> = prevented.expect("codes").split(' ').collect();
+    let left: Vec<&str> = PAGE
+        .lines()
+        .filter(|line| line.ends_with(" | leaves it |"))
+        .map(|line| line.trim_start_matches("| ").split(' ').next().expect("a code"))
+        .collect();
+    assert_eq!(left[0], "0", "that is no failure");
+    assert_eq!(left[1..], prevented);
+    assert!(unit.contains("\nRestart=on-failure\n") && unit.contains("\nRestartSec=1s\n"));
 }
 
 /// What the page quotes of the program is what the program says.

@@ -43,6 +43,18 @@ texts! {
         en: "begin with --no-seed and users of your own, or give --allow-default-passwords",
         id: "mulailah dengan --no-seed dan user sendiri, atau beri --allow-default-passwords",
     }
+    passed_socket(number, error) {
+        en: "the socket {number} that was passed on: {error}",
+        id: "soket {number} yang diteruskan: {error}",
+    }
+    pass_sockets {
+        en: "pass on TCP sockets that listen (ListenStream=ADDR:PORT)",
+        id: "teruskan soket TCP yang mendengarkan (ListenStream=ADDR:PORT)",
+    }
+    listening_on(addresses) {
+        en: "listening on {addresses}",
+        id: "mendengarkan di {addresses}",
+    }
     cannot_listen(address, error) {
         en: "cannot listen on {address}: {error}",
         id: "tidak bisa mendengarkan di {address}: {error}",

@@ -1,5 +1,5 @@
 //! What the client is set to: the command line, else the environment, else the profile, else the top
-//! of the configuration file, else the default. [`KEYS`] is the one list of what a file can set.
+//! of the configuration file, else the default. `KEYS` is the one list of what a file can set.
 
 use std::env;
 use std::ffi::OsString;

@@ -4,8 +4,9 @@ mod administration;
 mod storage;
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -141,7 +142,7 @@ pub struct ConfigCheckArguments {
 
 /// `serve`. Each option is a setting: one that is added here is known to the configuration file,
 /// `config show` and the example file as well ([`settings`](super::settings)).
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ServeArguments {
     /// Where to listen; can be given several times. Port 0 lets the system choose.
     #[arg(
@@ -249,6 +250,8 @@ pub struct Listen {
     pub given: String,
     /// What it stands for: at least one.
     pub addresses: Vec<SocketAddr>,
+    /// The socket itself, where the service manager has passed it on.
+    pub inherited: Option<Arc<TcpListener>>,
 }
 
 fn after_help() -> String {
@@ -281,7 +284,7 @@ fn parse_listen(given: &str) -> Result<Listen, String> {
     port.parse::<u16>().map_err(|_| server::no_port(format_args!("{port:?}")))?;
     let addresses: Vec<SocketAddr> =
         given.to_socket_addrs().map_err(|error| error.to_string())?.collect();
-    Ok(Listen { given: given.to_owned(), addresses })
+    Ok(Listen { given: given.to_owned(), addresses, inherited: None })
 }
 
 #[cfg(test)]

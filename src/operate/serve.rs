@@ -14,6 +14,7 @@ use signal_hook::iterator::Signals;
 
 use super::arguments::{Listen, LogFormat, ServeArguments};
 use super::failure::{Exit, Failure};
+use super::manager::{self, Manager};
 use super::open;
 use super::reload::{Limits, Running};
 use super::settings::Resolved;
@@ -44,7 +45,16 @@ pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(),
         LogFormat::Json => Format::Json,
     };
     let log = Log::start(format, arguments.log.clone()).map_err(no_threads)?;
-    let served = serve(resolved, arguments, &log);
+    let served = manager::inherited().and_then(|inherited| {
+        let mut arguments = arguments.clone();
+        if !inherited.is_empty() {
+            if resolved.is_set("listen") {
+                tracing::warn!("listen is not used: the service manager has passed sockets on");
+            }
+            arguments.listen = inherited;
+        }
+        serve(resolved, &arguments, &log)
+    });
     log.close();
     served
 }
@@ -75,7 +85,16 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
         .map_err(no_threads)?;
     let metrics = monitor.as_ref().map(Monitor::address);
     announce(server.addresses(), metrics, arguments.ready_file.as_deref())?;
-    wait_for_stop(signals, &service, || running.reload(resolved), &limits.session_idle)?;
+    let manager = Manager::of_environment();
+    let status = texts::listening_on(list(server.addresses(), " "));
+    manager.ready(&status);
+    let reload = || {
+        manager.reloading();
+        running.reload(resolved);
+        manager.ready(&status);
+    };
+    wait_for_stop(signals, &service, &manager, reload, &limits.session_idle)?;
+    manager.stopping();
     monitor.iter().for_each(Monitor::note_stop);
     let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
@@ -177,7 +196,11 @@ fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failu
 }
 
 fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(listen.addresses.as_slice()).map_err(|error| {
+    let bound = match &listen.inherited {
+        Some(listener) => listener.try_clone(),
+        None => TcpListener::bind(listen.addresses.as_slice()),
+    };
+    bound.map_err(|error| {
         let failure = Failure::new(Exit::Unavailable, texts::cannot_listen(&listen.given, &error));
         match error.kind() {
             io::ErrorKind::AddrInUse => failure.hint(texts::listen_elsewhere(option)),
@@ -239,21 +262,22 @@ fn announce(
     metrics: Option<SocketAddr>,
     ready_file: Option<&Path>,
 ) -> Result<(), Failure> {
-    let list = |separator| {
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        addresses.join(separator)
-    };
     let url = metrics.map(|address| format!("http://{address}/"));
     if let Some(path) = ready_file {
         let url = url.as_ref().map_or_else(String::new, |url| format!("{url}\n"));
-        write_ready_file(path, &format!("{}\n{url}", list("\n")))?;
+        write_ready_file(path, &format!("{}\n{url}", list(addresses, "\n")))?;
     }
     // Whoever closed standard output does not want to know.
-    let _ = writeln!(io::stdout(), "chat-server listening on {}", list(" "));
+    let _ = writeln!(io::stdout(), "chat-server listening on {}", list(addresses, " "));
     if let Some(url) = url {
         let _ = writeln!(io::stdout(), "chat-server metrics on {url}");
     }
     Ok(())
+}
+
+fn list(addresses: &[SocketAddr], separator: &str) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    addresses.join(separator)
 }
 
 /// Whole or not at all.
@@ -265,11 +289,13 @@ fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     })
 }
 
-/// Waits for SIGTERM or SIGINT, sweeping the sessions meanwhile, and reloading at SIGHUP. From then
-/// on a second one ends the process at once.
+/// Waits for SIGTERM or SIGINT; meanwhile sweeps the sessions, reloads at SIGHUP, and has the writer
+/// give the manager its signs of life: what neither this thread nor the writer can do shows there.
+/// From then on a second signal ends the process at once.
 fn wait_for_stop(
     mut signals: Signals,
     service: &Arc<Service>,
+    manager: &Manager,
     mut reload: impl FnMut(),
     session_idle: &Adjustable<Duration>,
 ) -> Result<(), Failure> {
@@ -285,16 +311,31 @@ fn wait_for_stop(
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(no_threads)?;
+    let (mut swept_at, mut asked_at) = (Instant::now(), Instant::now());
     loop {
-        let interval = (session_idle.get() / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
-        match receiver.recv_timeout(interval) {
+        let sweep = (session_idle.get() / 4).clamp(SWEEP_INTERVAL_MIN, SWEEP_INTERVAL_MAX);
+        let sweep_at = swept_at + sweep;
+        let next = manager.interval.map_or(sweep_at, |interval| sweep_at.min(asked_at + interval));
+        match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
             Ok(SIGHUP) => reload(),
             Ok(signal) => {
                 tracing::info!(signal, "stopping");
                 return Ok(());
             }
-            Err(RecvTimeoutError::Timeout) => service.sweep(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = Instant::now();
+        if now >= sweep_at {
+            swept_at = now;
+            service.sweep();
+        }
+        if let Some(interval) = manager.interval
+            && now >= asked_at + interval
+        {
+            asked_at = now;
+            let manager = manager.clone();
+            service.store().ping(move || manager.alive());
         }
     }
 }

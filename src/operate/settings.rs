@@ -66,6 +66,12 @@ impl Resolved {
         }
     }
 
+    /// Whether anybody has set it.
+    pub fn is_set(&self, key: &str) -> bool {
+        let setting = self.settings.iter().find(|setting| setting.key == key);
+        setting.is_some_and(|setting| setting.source != Source::Default)
+    }
+
     /// The same command line, with what the configuration file says by now.
     ///
     /// # Errors

@@ -1,0 +1,127 @@
+//! The service manager (systemd, or whatever speaks like it): it is told when the server is ready,
+//! reloads, stops and lives, and it may pass on the sockets to listen on.
+
+use std::env;
+use std::io;
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::arguments::Listen;
+use super::failure::{Exit, Failure};
+use crate::catalogue::serve as texts;
+
+/// Where the manager is to be told.
+const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
+/// After how many microseconds without a sign of life it restarts the server, and which process is
+/// meant by that.
+const WATCHDOG_VARIABLE: &str = "WATCHDOG_USEC";
+const WATCHDOG_PID_VARIABLE: &str = "WATCHDOG_PID";
+/// How many signs of life there are in the time after which the manager gives up.
+const SIGNS_OF_LIFE: u32 = 2;
+
+/// The manager that started this process, if one did. That it cannot be told is nothing to stop for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Manager {
+    socket: Option<Arc<UnixDatagram>>,
+    /// How often it wants a sign of life.
+    pub(super) interval: Option<Duration>,
+}
+
+impl Manager {
+    /// As the environment says.
+    pub(super) fn of_environment() -> Self {
+        let socket = env::var_os(NOTIFY_VARIABLE).and_then(|name| {
+            let connected = connect(name.as_bytes());
+            if let Err(error) = &connected {
+                tracing::warn!(%error, "the service manager cannot be told anything");
+            }
+            connected.ok().map(Arc::new)
+        });
+        Self { socket, interval: interval() }
+    }
+
+    /// Connections are accepted; or: what was said to be read again has been.
+    pub(super) fn ready(&self, status: &str) {
+        self.tell(&format!("READY=1\nSTATUS={status}\n"));
+    }
+
+    /// The configuration is read again; [`Self::ready`] says when that is over.
+    pub(super) fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
+    }
+
+    /// What is under way is answered, and nothing more.
+    pub(super) fn stopping(&self) {
+        self.tell("STOPPING=1\nSTATUS=stopping\n");
+    }
+
+    /// The server does what it is there for.
+    pub(super) fn alive(&self) {
+        self.tell("WATCHDOG=1\n");
+    }
+
+    /// Never waits: a manager that does not read is told nothing.
+    fn tell(&self, what: &str) {
+        if let Some(socket) = &self.socket
+            && let Err(error) = socket.send(what.as_bytes())
+        {
+            tracing::debug!(%error, "the service manager was not told");
+        }
+    }
+}
+
+/// The sockets that were passed on: they are listened on instead of what is configured. None where
+/// none were.
+///
+/// # Errors
+/// When one is no socket that connections can be accepted from.
+pub(super) fn inherited() -> Result<Vec<Listen>, Failure> {
+    let mut passed = ListenFd::from_env();
+    (0..passed.len()).map(|index| take(&mut passed, index)).collect()
+}
+
+fn take(passed: &mut ListenFd, index: usize) -> Result<Listen, Failure> {
+    let refused = |error: io::Error| {
+        Failure::new(Exit::Configuration, texts::passed_socket(index, error))
+            .hint(texts::pass_sockets())
+    };
+    let listener = passed.take_tcp_listener(index).map_err(refused)?;
+    let listener = listener.ok_or_else(|| refused(io::ErrorKind::NotFound.into()))?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok(Listen::inherited(address, listener))
+}
+
+impl Listen {
+    fn inherited(address: std::net::SocketAddr, listener: TcpListener) -> Self {
+        let listener = Some(Arc::new(listener));
+        Self { given: address.to_string(), addresses: vec![address], inherited: listener }
+    }
+}
+
+fn connect(name: &[u8]) -> io::Result<UnixDatagram> {
+    let address = match name.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(name))?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(&address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn interval() -> Option<Duration> {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    let is_meant = env::var_os(WATCHDOG_PID_VARIABLE).is_none()
+        || number(WATCHDOG_PID_VARIABLE) == Some(u64::from(std::process::id()));
+    let microseconds = number(WATCHDOG_VARIABLE).filter(|number| *number > 0 && is_meant)?;
+    Some(Duration::from_micros(microseconds) / SIGNS_OF_LIFE)
+}
