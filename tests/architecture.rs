@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("terminal", &["catalogue", "model"]),
     ("transfer", &["model"]),
     ("admin", &["model", "protocol", "transfer"]),
-    ("store", &["adjustable", "metrics", "model", "queue", "transfer"]),
+    ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer"]),
     (
         "service",
         &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store", "transfer"],
