@@ -62,6 +62,7 @@ pub mod server;
 pub mod server_help;
 pub mod shared;
 pub mod shared_help;
+pub mod storage;
 pub mod time;
 pub mod trust;
 
@@ -108,6 +109,16 @@ pub fn language() -> Language {
 /// From now on the process speaks this.
 pub fn set_language(language: Language) {
     LANGUAGE.store(language as u8, Ordering::Relaxed);
+}
+
+/// Has something said in English, for a program to read. Not for a process in which another thread
+/// speaks to people meanwhile.
+pub fn in_english<T>(act: impl FnOnce() -> T) -> T {
+    let spoken = language();
+    set_language(Language::English);
+    let done = act();
+    set_language(spoken);
+    done
 }
 
 impl Language {
@@ -191,6 +202,7 @@ mod tests {
         "log",
         "label_server",
         "server",
+        "refused_because",
     ];
 
     fn all() -> impl Iterator<Item = &'static Text> {
@@ -206,6 +218,7 @@ mod tests {
             server::TEXTS,
             server_help::TEXTS,
             shared_help::TEXTS,
+            storage::TEXTS,
             time::TEXTS,
             trust::TEXTS,
         ]

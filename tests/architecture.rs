@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("unix", &[]),
     ("tls", &["model"]),
     ("admin", &["model", "protocol", "transfer", "unix"]),
-    ("store", &["adjustable", "metrics", "model", "queue", "transfer"]),
+    ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer"]),
     (
         "service",
         &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store", "transfer"],

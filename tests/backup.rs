@@ -412,3 +412,24 @@ fn check_of_a_server_under_load_finds_nothing() {
         }
     });
 }
+
+#[test]
+fn no_password_and_no_token_is_in_a_backup_or_an_export() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("passwd {paff} {}", json!({"old": "cytus", "new": "correct horse battery"})));
+    wire.done(format!("send {neko} paff hai"));
+    let folder = TempDir::new().unwrap();
+    let backup = folder.path().join("backup");
+    operator::done(&server.database(), &["backup", text(&backup)]);
+    let export = operator::done(&server.database(), &["export", "--with-secrets"]);
+    let held = [fs::read(&backup).unwrap(), export.into_bytes()];
+    for secret in [paff.as_str(), &neko, "cytus", "correct horse battery"] {
+        let stands =
+            |bytes: &Vec<u8>| bytes.windows(secret.len()).any(|at| at == secret.as_bytes());
+        assert!(!held.iter().any(stands), "{secret} is there");
+    }
+    let hash = b"$argon2id$";
+    assert!(held.iter().all(|bytes| bytes.windows(hash.len()).any(|at| at == hash)), "hashes are");
+}

@@ -10,6 +10,7 @@ mod support;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use chat::client::dial::Dialer;
 use chat::client::stream::{Patience, Stream, Told};
 use chat::model::{CursorName, MessageId};
 use chat::protocol::arguments::{Ack, DeadLetter, Watch, WatchFrom};
@@ -22,7 +23,11 @@ const WATCHING: &str = r#"{"status": "OK", "watching": "neko", "after": 0}"#;
 
 fn stream(address: SocketAddr, token: &str, begin: Watch) -> Stream {
     let patience = Patience { answer: PATIENCE, silence: PATIENCE };
-    Stream::new(address.to_string().parse().unwrap(), token.parse().unwrap(), begin, patience)
+    Stream::new(dialer(address), token.parse().unwrap(), begin, patience)
+}
+
+fn dialer(address: SocketAddr) -> Dialer {
+    Dialer::new(address.to_string().parse().unwrap(), None)
 }
 
 fn all() -> Watch {
@@ -135,7 +140,7 @@ fn silent_connection_is_given_up_and_the_stream_goes_on() {
         vec![Step::Reply(WATCHING), Step::Silence],
     ]);
     let patience = Patience { answer: PATIENCE, silence: Duration::from_millis(50) };
-    let address = fake.address().to_string().parse().unwrap();
+    let address = dialer(fake.address());
     let begin = Watch { cursor: Some("worker".parse().unwrap()), from: WatchFrom::All };
     let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, patience);
     assert!(matches!(next(&mut stream), Told::Ready { .. }));

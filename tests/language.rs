@@ -3,9 +3,14 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/operator.rs"]
+mod operator;
 #[path = "support/pty.rs"]
 mod pty;
 mod support;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -210,6 +215,120 @@ fn classic_session_is_the_seeds_in_every_language() {
         assert_eq!(said(&[], &["--lang", language]), of_the_seed);
         assert_eq!(said(&[], &["--lang", language, "--classic"]), of_the_seed);
     }
+}
+
+/// What an operator's command says in a language.
+fn operate_in(language: &str, database: &Path, arguments: &[&str]) -> Outcome {
+    outcome(operator::command(database, &[&["--lang", language], arguments].concat()))
+}
+
+#[test]
+fn operators_are_told_in_the_language_and_programs_the_same_as_ever() {
+    let server = Server::start();
+    let database = server.database();
+    let nowhere = server.folder().join("nowhere.sqlite");
+    for (database, arguments, code, english, indonesian) in [
+        (
+            &nowhere,
+            &["user", "list"][..],
+            66,
+            "error: there is no database ",
+            "error: tidak ada database ",
+        ),
+        (
+            &database,
+            &["user", "show", "conner"],
+            67,
+            "error: there is no user conner\nhint: `chat-server user list` shows who there is\n",
+            "error: user itu tidak ada (there is no user conner)\nsaran: `chat-server user list` \
+             menampilkan siapa saja yang ada\n",
+        ),
+        (
+            &database,
+            &["user", "show", "No!"],
+            65,
+            "error: \"No!\" is no user name: it has a character that is not allowed\n",
+            "error: \"No!\" bukan nama user: ada karakter yang tidak diperbolehkan\n",
+        ),
+        (
+            &database,
+            &["user", "delete", "paff"],
+            2,
+            "error: this cannot be undone, and there is nobody to ask\nhint: give --yes\n",
+            "error: ini tidak bisa dibatalkan, dan tidak ada orang yang bisa ditanya\n\
+             saran: tambahkan --yes\n",
+        ),
+        (
+            &database,
+            &["serve"],
+            75,
+            &format!("error: {} is in use by process ", database.display()),
+            &format!("error: {} sedang dipakai proses ", database.display()),
+        ),
+        (&database, &["user", "lits"], 2, "error: unrecognized", "error: perintah 'lits' tidak"),
+    ] {
+        for (language, told) in [("en", english), ("id", indonesian)] {
+            let outcome = operate_in(language, database, arguments);
+            assert_eq!(outcome.code, code, "{arguments:?}: {outcome:?}");
+            assert!(outcome.stderr.starts_with(told), "{arguments:?}: {}", outcome.stderr);
+        }
+    }
+    let told = |language| operate_in(language, &database, &["healthcheck"]).stdout;
+    assert!(told("en").starts_with("healthy: wrote and read in "));
+    assert!(told("id").starts_with("sehat: menulis dan membaca dalam "));
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "show", "paff"],
+        &["user", "list", "--json"],
+        &["session", "list"],
+        &["check", "--json"],
+    ] {
+        let english = operate_in("en", &database, arguments);
+        let indonesian = operate_in("id", &database, arguments);
+        assert_eq!(english.code, 0, "{english:?}");
+        assert_eq!(english, indonesian, "{arguments:?}");
+    }
+    let refused = operate_in("id", &database, &["--json", "user", "show", "conner"]);
+    let object: Value = serde_json::from_str(&refused.stderr).expect(&refused.stderr);
+    assert_eq!((&object["code"], &object["exit"]), (&"unknown_user".into(), &67.into()));
+}
+
+#[test]
+fn help_of_the_server_and_its_configuration_are_there_in_indonesian() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("chat.sqlite");
+    let help = operate_in("id", &database, &["user", "add", "--help"]).stdout;
+    assert!(help.contains("Nama untuk login") && help.contains("Pemakaian:"), "{help}");
+    assert!(!help.contains("Options") && !help.contains("Examples"), "{help}");
+    let example = operate_in("id", &database, &["config", "example"]).stdout;
+    assert!(example.contains("# Jumlah koneksi paling banyak pada satu saat.\n"), "{example}");
+    // Whatever stands in it means the same.
+    let settings = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.starts_with('#') && !line.starts_with("# ") && line.contains(" = "))
+            .map(str::to_owned)
+            .collect()
+    };
+    let english = operate_in("en", &database, &["config", "example"]).stdout;
+    assert_eq!(settings(&example), settings(&english));
+    assert!(!settings(&english).is_empty());
+}
+
+#[test]
+fn log_of_the_server_speaks_english_always() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("chat.sqlite");
+    let arguments = ["--lang", "id", "serve", "--listen", "127.0.0.1:0"];
+    let mut command = operator::command(&database, &arguments);
+    let mut child = cli::start(&mut command);
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("chat-server listening on 127.0.0.1:"), "{line}");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let outcome = cli::told(child.wait_with_output().unwrap());
+    assert_eq!(outcome.code, 0);
+    assert!(outcome.stderr.contains("new database") && outcome.stderr.contains("stopping"));
 }
 
 /// Talks at the prompt in a language; gives what stood on the screen.

@@ -298,6 +298,9 @@ fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
         fs::write(&file, text).unwrap();
         let outcome = operator::run(&database, &["import", file.to_str().unwrap()]);
         assert!(outcome.code == 65 && outcome.stderr.contains(words), "{outcome:?}");
+        let new = folder.path().join("not-to-be");
+        operator::run(&new, &["import", file.to_str().unwrap()]);
+        assert!(!new.exists(), "what is no export makes no database");
     }
     // Mended, without a line feed at its end.
     fs::write(&file, [good.join("\n"), message(2, "k2", "two")].join("\n")).unwrap();

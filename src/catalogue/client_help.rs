@@ -258,10 +258,16 @@ Examples:
 
 Environment:
   CHAT_SERVER   where the server listens, as --server
+  CHAT_USER     who you are there, as --user
+  CHAT_PROFILE  the profile to use, as --profile
   CHAT_TOKEN    the session to use, instead of the one that `auth` stored
   CHAT_LANG     the language: en or id, as --lang
   NO_COLOR      no colours, also on a terminal
-  The session is kept in $XDG_STATE_HOME/chat or ~/.local/state/chat, one a server.
+  The session is kept in $XDG_STATE_HOME/chat or ~/.local/state/chat, one a server, or one a user
+  where the user is set.
+
+What is not said by an option comes from the environment, else from the profile in use, else from the
+top of $XDG_CONFIG_HOME/chat/config.toml or ~/.config/chat/config.toml: `chat-cli config show`.
 ",
         id: "\
 Contoh:
@@ -281,10 +287,16 @@ Contoh:
 
 Environment:
   CHAT_SERVER   alamat server, seperti --server
+  CHAT_USER     siapa kamu di sana, seperti --user
+  CHAT_PROFILE  profil yang dipakai, seperti --profile
   CHAT_TOKEN    sesi yang dipakai, bukan yang disimpan oleh `auth`
   CHAT_LANG     bahasa: en atau id, seperti --lang
   NO_COLOR      tanpa warna, juga di terminal
-  Sesi disimpan di $XDG_STATE_HOME/chat atau ~/.local/state/chat, satu per server.
+  Sesi disimpan di $XDG_STATE_HOME/chat atau ~/.local/state/chat, satu per server, atau satu per user
+  jika user diatur.
+
+Yang tidak disebut oleh opsi berasal dari environment, lalu dari profil yang dipakai, lalu dari bagian
+atas $XDG_CONFIG_HOME/chat/config.toml atau ~/.config/chat/config.toml: `chat-cli config show`.
 ",
     }
     config_init_examples {

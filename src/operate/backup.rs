@@ -1,11 +1,10 @@
 //! `backup`: whole copies of the database, once or again and again.
 
 use std::fs::{self, File};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::arguments::BackupArguments;
 use super::failure::{Exit, Failure};
@@ -77,11 +76,7 @@ impl Schedule<'_> {
         let mut progress = Progress::new(server::backing_up());
         let copied = source.copy(&to, &mut |done, of| {
             progress.at(done, Some(of));
-            if self.stop.wait(Duration::ZERO) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            self.stop.flow()
         });
         let copy = match copied {
             Ok(copy) => copy,
@@ -155,14 +150,7 @@ impl Folder {
 fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
     let Copy { path, bytes, content } = copy;
     if output.is_json {
-        output.object(&json!({
-            "path": path,
-            "bytes": bytes,
-            "schema": content.schema,
-            "users": content.users,
-            "messages": content.messages,
-            "newest": content.newest,
-        }))?;
+        output.object(&fields(copy))?;
     } else {
         output.line(&server::backup_made(
             path.display(),
@@ -173,6 +161,19 @@ fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
         ))?;
     }
     output.finish()
+}
+
+/// What `--json` tells of a copy.
+pub(super) fn fields(copy: &Copy) -> Value {
+    let Copy { path, bytes, content } = copy;
+    json!({
+        "path": path,
+        "bytes": bytes,
+        "schema": content.schema,
+        "users": content.users,
+        "messages": content.messages,
+        "newest": content.newest,
+    })
 }
 
 fn refused(error: &OpenError) -> Failure {

@@ -17,7 +17,7 @@ use super::open;
 use crate::admin::answer::{Answer, Code, Outcome, Refusal};
 use crate::admin::request::Request;
 use crate::admin::{LINE_BYTES_MAX, decode_outcome, encode_request, socket};
-use crate::catalogue::server;
+use crate::catalogue::{self, Language, server, storage};
 use crate::service::{self, Asker, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{self, OpenError};
 
@@ -223,9 +223,31 @@ fn refused(refusal: Refusal) -> Failure {
         Code::StorageFull => (Exit::Io, Some(server::nothing_done_make_room())),
         Code::BadRequest | Code::LineTooLong | Code::Internal => (Exit::Internal, None),
     };
-    let failure = Failure::new(exit, message).word(code.as_str());
+    let failure = Failure::new(exit, told(code, message)).word(code.as_str());
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// What the server says it says in English; in another language its code is told first.
+fn told(code: Code, message: String) -> String {
+    if catalogue::language() != Language::Indonesian {
+        return message;
+    }
+    let refusal = match code {
+        Code::UnknownUser => storage::unknown_user(),
+        Code::UserDeleted => storage::user_deleted(),
+        Code::UnknownSession => storage::unknown_session(),
+        Code::Unsafe => storage::unsafe_now(),
+        Code::NameTaken => storage::name_taken(),
+        Code::Version => storage::other_version(),
+        Code::BadRequest => storage::not_understood(),
+        Code::LineTooLong => storage::line_too_long(),
+        Code::Busy => storage::busy(),
+        Code::StorageFull => storage::storage_full(),
+        Code::ShuttingDown => storage::shutting_down(),
+        Code::Internal => storage::internal(),
+    };
+    storage::refused_because(refusal, message)
 }

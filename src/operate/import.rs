@@ -24,7 +24,7 @@ use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
 use places::Places;
 
-/// The most steps that are asked for at a time, and the most text, in bytes.
+/// The most steps that are asked for at a time, and the most bytes of their lines but for the last.
 const BATCH_STEPS_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// The most cursors at a time: each has its reader's messages counted.
@@ -53,21 +53,22 @@ pub(super) fn run(
     arguments: &ImportArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    let input = open(&arguments.file)?;
-    let lines = Lines::new(&arguments.file, input);
-    let door = Door::open(db, Missing::Create)?;
-    let mut import = Import {
-        door,
-        steps: Vec::new(),
-        bytes: 0,
-        summary: Summary::default(),
-        places: Places::default(),
-        progress: Progress::new(server::importing()),
+    let mut lines = Lines::new(&arguments.file, open(&arguments.file)?);
+    // What cannot be imported brings no new database into being.
+    let import = match (&arguments.from, &arguments.to) {
+        (Some(from), Some(to)) => {
+            let (from, to) = (user::name(from)?, user::name(to)?);
+            let mut import = Import::through(Door::open(db, Missing::Refuse)?);
+            import.take_text(lines, &from, &to)?;
+            import
+        }
+        _ => {
+            let newest = header(&mut lines)?;
+            let mut import = Import::through(Door::open(db, Missing::Create)?);
+            import.take_records(lines, newest)?;
+            import
+        }
     };
-    match (&arguments.from, &arguments.to) {
-        (Some(from), Some(to)) => import.take_text(lines, &user::name(from)?, &user::name(to)?)?,
-        _ => import.take_records(lines)?,
-    }
     let Import { summary, .. } = import;
     if output.is_json {
         output.object(&summary)?;
@@ -121,25 +122,26 @@ struct Import {
 }
 
 impl Import {
-    fn take_records(&mut self, mut lines: Lines) -> Result<(), Failure> {
-        let mut newest = None;
+    fn through(door: Door) -> Self {
+        Self {
+            door,
+            steps: Vec::new(),
+            bytes: 0,
+            summary: Summary::default(),
+            places: Places::default(),
+            progress: Progress::new(server::importing()),
+        }
+    }
+
+    fn take_records(&mut self, mut lines: Lines, newest: MessageId) -> Result<(), Failure> {
         while let Some(line) = lines.next()? {
-            let record: Record =
-                serde_json::from_slice(&line).map_err(|error| lines.wrong(error))?;
-            match (record, newest) {
-                (Record::Header(header), None) => newest = Some(check(&header, &lines)?),
-                (_, None) => {
-                    return Err(lines.wrong(server::no_header(FORMAT)).hint(server::give_export()));
-                }
-                (Record::Header(_), Some(_)) => return Err(lines.wrong(server::second_header())),
-                (Record::User(user), _) => self.add(&lines, Step::User(user))?,
-                (Record::Cursor(cursor), _) => self.places.expect(cursor),
-                (Record::Message(message), _) => self.add(&lines, Step::Message(message))?,
+            match serde_json::from_slice(&line).map_err(|error| lines.wrong(error))? {
+                Record::Header(_) => return Err(lines.wrong(server::second_header())),
+                Record::User(user) => self.add(&lines, Step::User(user))?,
+                Record::Cursor(cursor) => self.places.expect(cursor),
+                Record::Message(message) => self.add(&lines, Step::Message(message))?,
             }
         }
-        let Some(newest) = newest else {
-            return Err(lines.wrong(server::header_missing(FORMAT)));
-        };
         self.ask(&lines)?;
         if self.places.ids_are_kept() {
             self.add(&lines, Step::Floor(newest))?;
@@ -189,9 +191,7 @@ impl Import {
     }
 
     fn add(&mut self, lines: &Lines, step: Step) -> Result<(), Failure> {
-        if let Step::Message(message) = &step {
-            self.bytes += message.body.as_str().len();
-        }
+        self.bytes += lines.bytes();
         self.steps.push((lines.number(), step));
         if self.steps.len() >= BATCH_STEPS_MAX || self.bytes >= BATCH_BYTES_MAX {
             self.ask(lines)?;
@@ -247,13 +247,19 @@ impl Import {
     }
 }
 
-fn check(header: &Header, lines: &Lines) -> Result<MessageId, Failure> {
-    if header.format != FORMAT {
-        return Err(lines.wrong(server::no_header(FORMAT)));
+/// Reads the first line, and tells the newest id of the other database.
+fn header(lines: &mut Lines) -> Result<MessageId, Failure> {
+    let Some(line) = lines.next()? else {
+        return Err(lines.wrong(server::header_missing(FORMAT)));
+    };
+    match serde_json::from_slice(&line) {
+        Ok(Record::Header(Header { format, version, newest })) if format == FORMAT => {
+            if version > VERSION {
+                let problem = server::newer_format(version);
+                return Err(lines.wrong(problem).hint(server::use_newer_program()));
+            }
+            Ok(newest)
+        }
+        _ => Err(lines.wrong(server::no_header(FORMAT)).hint(server::give_export())),
     }
-    if header.version > VERSION {
-        let problem = server::newer_format(header.version);
-        return Err(lines.wrong(problem).hint(server::use_newer_program()));
-    }
-    Ok(header.newest)
 }

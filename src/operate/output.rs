@@ -6,6 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::failure::Failure;
+use crate::catalogue;
 use crate::model::Timestamp;
 use crate::protocol::json;
 use crate::terminal::{self, relative, text};
@@ -85,6 +86,11 @@ impl Output {
     /// Titles and what they are of, a line each.
     pub(super) fn pairs(&mut self, rows: &[[String; 2]]) -> Result<(), Failure> {
         self.rows(rows.iter().map(|row| row.each_ref().map(|cell| text::visible(cell))).collect())
+    }
+
+    /// Words in a table: the person's on a terminal, else English, because a program reads them.
+    pub(super) fn words<T>(&self, say: impl FnOnce() -> T) -> T {
+        if self.is_shown { say() } else { catalogue::in_english(say) }
     }
 
     /// A moment: how long ago for a person, RFC 3339 for a program; `-` where there is none.

@@ -1,12 +1,9 @@
 //! `restore`: makes the database of a backup.
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
-
-use serde_json::json;
 
 use super::arguments::RestoreArguments;
+use super::backup;
 use super::failure::Failure;
 use super::open;
 use super::output::Output;
@@ -24,28 +21,18 @@ pub(super) fn run(
     let stop = Stop::listen()?;
     let sessions = if arguments.keep_sessions { OldSessions::Keep } else { OldSessions::End };
     let mut progress = Progress::new(server::restoring());
-    let Copy { path, bytes, content } =
-        store::restore(&arguments.backup, db, sessions, &mut |done, of| {
-            progress.at(done, Some(of));
-            if stop.wait(Duration::ZERO) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })
-        .map_err(|error| open::refused(&error))?;
+    let copy = store::restore(&arguments.backup, db, sessions, &mut |done, of| {
+        progress.at(done, Some(of));
+        stop.flow()
+    })
+    .map_err(|error| open::refused(&error))?;
     drop(progress);
     if output.is_json {
-        output.object(&json!({
-            "path": path,
-            "bytes": bytes,
-            "schema": content.schema,
-            "users": content.users,
-            "messages": content.messages,
-            "newest": content.newest,
-            "sessions_kept": arguments.keep_sessions,
-        }))?;
+        let mut fields = backup::fields(&copy);
+        fields["sessions_kept"] = arguments.keep_sessions.into();
+        output.object(&fields)?;
     } else {
+        let Copy { path, content, .. } = &copy;
         output.line(&server::restored(
             path.display(),
             content.messages,

@@ -19,7 +19,7 @@ pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
     if output.is_json {
         output.object(&stats)?;
     } else {
-        let rows = rows(&stats, &output);
+        let rows = output.words(|| rows(&stats, &output));
         output.pairs(&rows)?;
     }
     output.finish()

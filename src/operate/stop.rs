@@ -1,5 +1,6 @@
 //! SIGTERM and SIGINT for commands that take long: what is under way is broken off tidily.
 
+use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -38,5 +39,10 @@ impl Stop {
     /// Waits so long, or until it is asked; tells whether it was.
     pub(super) fn wait(&self, time: Duration) -> bool {
         self.asked.recv_timeout(time).is_ok()
+    }
+
+    /// Whether to go on with what is under way.
+    pub(super) fn flow(&self) -> ControlFlow<()> {
+        if self.wait(Duration::ZERO) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -24,30 +24,30 @@ const MESSAGE_FRAME_BYTES: usize = 160;
 impl Service {
     /// `send`: answered when the message is durable.
     pub(super) fn send(
-        &self,
+        self: &Arc<Self>,
         session: &LiveSession,
         to: UserName,
         body: Body,
         responder: Responder,
     ) {
         let append = Append { sender: session.user, to: vec![to], body, key: None };
-        let (hub, measures) = (Arc::clone(&self.hub), Arc::clone(&self.measures));
+        let service = Arc::clone(self);
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
                 responder.answer(Reply::Sent);
-                measures.messages.add(copies.len() as u64);
-                copies.iter().for_each(|&(recipient, _)| hub.publish(recipient));
+                service.measures.messages.add(copies.len() as u64);
+                copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
             }
             refused => responder.answer(refuse_append(refused)),
         });
     }
 
     /// `post`: answered when every copy is durable.
-    pub(super) fn post(&self, session: &LiveSession, post: Post, responder: Responder) {
+    pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
         let Post { to, body, key } = post;
         let key = key.map(|key| key.as_str().into());
         let append = Append { sender: session.user, to: to.clone(), body, key };
-        let (hub, measures) = (Arc::clone(&self.hub), Arc::clone(&self.measures));
+        let service = Arc::clone(self);
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
@@ -55,8 +55,8 @@ impl Service {
                 let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
                 if !duplicate {
-                    measures.messages.add(copies.len() as u64);
-                    copies.iter().for_each(|&(recipient, _)| hub.publish(recipient));
+                    service.measures.messages.add(copies.len() as u64);
+                    copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
                 }
             }
             refused => responder.answer(refuse_append(refused)),

@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::error::OpenError;
 use super::file::{self, APPLICATION_ID, io_error};
 use super::migrations;
+use crate::catalogue::storage;
 use crate::model::MessageId;
 
 /// How many pages are copied between two reports of progress: 4 MiB.
@@ -66,7 +67,7 @@ impl Draft {
         let lock = file::open_or_create(&path).map_err(|error| io_error(&path, error))?;
         lock.try_lock().map_err(|_| OpenError::InUse {
             path: path.clone(),
-            holder: "another process".to_owned(),
+            holder: storage::another_process().to_owned(),
         })?;
         lock.set_len(0).map_err(|error| io_error(&path, error))?;
         let draft = Self { path, destination, _lock: lock };
@@ -178,19 +179,19 @@ pub(super) fn verify(path: &Path) -> Result<Content, OpenError> {
     let id: u32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
     if id != APPLICATION_ID {
-        return Err(damaged("is the database of another program".to_owned()));
+        return Err(damaged(storage::is_of_another_program().to_owned()));
     }
     let problem: String =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if problem != "ok" {
-        return Err(damaged(format!("is damaged ({problem})")));
+        return Err(damaged(storage::is_damaged(problem)));
     }
     let astray = connection
         .prepare("PRAGMA foreign_key_check")
         .and_then(|mut check| check.exists([]))
         .map_err(failed)?;
     if astray {
-        return Err(damaged("is damaged (it has rows that refer to nothing)".to_owned()));
+        return Err(damaged(storage::is_damaged(storage::refers_to_nothing())));
     }
     let content = content(&connection).map_err(failed)?;
     migrations::check_version(content.schema, path)?;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::catalogue::storage;
+
 /// Why something was not done, or is not known to be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -45,7 +47,7 @@ impl From<rusqlite::Error> for StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The name is none of a file: empty, `:memory:`, or a `file:` URI.
-    #[error("{0:?} is not the name of a database file")]
+    #[error("{}", storage::not_a_file_name(format_args!("{:?}", .0)))]
     NotAFileName(PathBuf),
     /// It is not there, and neither is the folder to create it in; or it is a folder.
     #[error("{path} {problem}", path = .path.display())]
@@ -64,10 +66,7 @@ pub enum OpenError {
         problem: String,
     },
     /// It is ours, and of a newer program.
-    #[error(
-        "{path} has schema {version}, which is newer than this program knows",
-        path = .path.display()
-    )]
+    #[error("{}", storage::is_newer(.path.display(), .version))]
     Newer {
         /// What was asked for.
         path: PathBuf,
@@ -77,7 +76,7 @@ pub enum OpenError {
         copy: Option<PathBuf>,
     },
     /// It is ours, and of an older program; what only reads does not upgrade it.
-    #[error("{path} has schema {version}, which is older than today's", path = .path.display())]
+    #[error("{}", storage::is_older(.path.display(), .version))]
     Older {
         /// What was asked for.
         path: PathBuf,
@@ -85,19 +84,19 @@ pub enum OpenError {
         version: usize,
     },
     /// There is something already where something new was to be made.
-    #[error("{path} exists already", path = .path.display())]
+    #[error("{}", storage::exists(.path.display()))]
     Exists {
         /// What is there.
         path: PathBuf,
     },
     /// Whoever asked for it wants it no more.
-    #[error("{path} was not made: it was broken off", path = .path.display())]
+    #[error("{}", storage::broken_off(.path.display()))]
     Stopped {
         /// What was to be made.
         path: PathBuf,
     },
     /// It would have to be upgraded, and the copy that is to be kept of it could not be made.
-    #[error("{path} was not upgraded, because no copy of it could be made: {problem}", path = .path.display())]
+    #[error("{}", storage::not_upgraded(.path.display(), .problem))]
     NoCopy {
         /// What was asked for.
         path: PathBuf,
@@ -105,7 +104,7 @@ pub enum OpenError {
         problem: String,
     },
     /// Another process serves it.
-    #[error("{path} is in use by {holder}", path = .path.display())]
+    #[error("{}", storage::in_use(.path.display(), .holder))]
     InUse {
         /// What was asked for.
         path: PathBuf,
@@ -113,7 +112,7 @@ pub enum OpenError {
         holder: String,
     },
     /// The system does not let us read or write it.
-    #[error("{path} cannot be opened: {source}", path = .path.display())]
+    #[error("{}", storage::cannot_be_opened(.path.display(), .source))]
     Io {
         /// What was asked for, or what lies beside it.
         path: PathBuf,
@@ -121,7 +120,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// SQLite does not let us read or write it.
-    #[error("{path} cannot be opened: {problem}", path = .path.display())]
+    #[error("{}", storage::cannot_be_opened(.path.display(), .problem))]
     Sqlite {
         /// What was asked for.
         path: PathBuf,
@@ -135,7 +134,7 @@ impl OpenError {
         let path = path.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::NotOurs { path, problem: format!("is damaged ({error})") }
+                Self::NotOurs { path, problem: storage::is_damaged(error) }
             }
             _ => Self::Sqlite { path, problem: error.to_string() },
         }

@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 
 use super::error::OpenError;
 use super::migrations;
+use crate::catalogue::{server, storage};
 
 /// Stands in the header of every file of ours: `CHAT` in ASCII.
 pub(super) const APPLICATION_ID: u32 = 0x4348_4154;
@@ -131,24 +132,24 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     }
     let no_input = |problem| OpenError::NoInput { path: given.to_owned(), problem };
     match fs::canonicalize(given) {
-        Ok(path) if path.is_dir() => return Err(no_input("is a folder, not a database file")),
+        Ok(path) if path.is_dir() => return Err(no_input(storage::is_a_folder())),
         Ok(path) if path.is_file() => return Ok(path),
         // Opening a pipe would wait for its other end, for ever.
-        Ok(_) => return Err(no_input("is not a file, but a device, a pipe or a socket")),
+        Ok(_) => return Err(no_input(storage::is_a_device())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return Err(no_input("is below a file, and a file is no folder"));
+            return Err(no_input(storage::is_below_a_file()));
         }
         Err(error) => return Err(io_error(given, error)),
     }
     if fs::symlink_metadata(given).is_ok() {
-        return Err(no_input("is a symbolic link to nothing"));
+        return Err(no_input(storage::is_a_dead_link()));
     }
     let name = given.file_name().ok_or_else(|| OpenError::NotAFileName(given.to_owned()))?;
     let parent = given.parent().filter(|parent| !parent.as_os_str().is_empty());
     match fs::canonicalize(parent.unwrap_or(Path::new("."))) {
         Ok(parent) => Ok(parent.join(name)),
-        Err(_) => Err(no_input("is in a folder that does not exist")),
+        Err(_) => Err(no_input(storage::is_in_no_folder())),
     }
 }
 
@@ -179,11 +180,11 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     if !header.starts_with(SQLITE_MAGIC) || header.len() < HEADER_BYTES {
-        return Err(not_ours("is not a SQLite database"));
+        return Err(not_ours(storage::is_not_sqlite()));
     }
     let id = &header[APPLICATION_ID_AT..APPLICATION_ID_AT + 4];
     if id != APPLICATION_ID.to_be_bytes() {
-        return Err(not_ours("is the database of another program"));
+        return Err(not_ours(storage::is_of_another_program()));
     }
     // What stands in the log only is found later; but most newer files are told here, before
     // anything is put beside them.
@@ -201,8 +202,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             let holder = match holder.trim() {
-                "" => "another process".to_owned(),
-                pid => format!("process {pid}"),
+                "" => storage::another_process().to_owned(),
+                pid => server::process(pid),
             };
             return Err(OpenError::InUse { path: path.to_owned(), holder });
         }

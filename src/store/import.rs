@@ -98,7 +98,8 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
             password.map_or(locked, |password| password.hash.as_str()),
             password.is_some_and(|password| password.is_published),
             user.created_at.0,
-            moment(user.disabled_at),
+            // Who is deleted cannot log in either.
+            moment(user.disabled_at.or(user.deleted_at)),
             moment(user.deleted_at),
         ])?;
     Ok(Taken::Done)

@@ -13,11 +13,12 @@ pub(super) struct Lines {
     file: PathBuf,
     input: Box<dyn BufRead>,
     number: usize,
+    bytes: usize,
 }
 
 impl Lines {
     pub(super) fn new(file: &Path, input: Box<dyn BufRead>) -> Self {
-        Self { file: file.to_owned(), input, number: 0 }
+        Self { file: file.to_owned(), input, number: 0, bytes: 0 }
     }
 
     /// The next line without its line feed; also the last one, should it have none.
@@ -32,6 +33,7 @@ impl Lines {
             return Ok(None);
         }
         self.number += 1;
+        self.bytes = line.len();
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if line.len() > LINE_BYTES_MAX {
@@ -43,6 +45,11 @@ impl Lines {
     /// Of the line that was read last.
     pub(super) fn number(&self) -> usize {
         self.number
+    }
+
+    /// The length of the line that was read last.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What is wrong with the line that was read last.

@@ -27,7 +27,7 @@ pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
                     output.moment(Some(user.created_at)),
                     output.moment(user.last_seen_at),
                     user.unread.to_string(),
-                    notes(user),
+                    output.words(|| notes(user)),
                 ]
             })
             .collect();

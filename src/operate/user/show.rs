@@ -20,7 +20,7 @@ pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), 
     if output.is_json {
         output.object(&details)?;
     } else {
-        let rows = rows(&details, &output);
+        let rows = output.words(|| rows(&details, &output));
         output.pairs(&rows)?;
     }
     output.finish()

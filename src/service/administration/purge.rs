@@ -55,15 +55,21 @@ impl Service {
                 Compact::IfShort => bytes <= COMPACT_UNASKED_BYTES_MAX,
                 Compact::No => false,
             };
-            let done = move |emptied: Result<bool, StoreError>| {
+            let done = move |compacted, emptied: Result<bool, StoreError>| {
                 let remains = |log_emptied| Answer::RemainsPurged { log_emptied, compacted, bytes };
                 asker.tell(emptied.map(remains).map_err(failure));
             };
-            if compacted {
-                service.store.compact(done);
-            } else {
-                service.store.fold_log(done);
+            if !compacted {
+                return service.store.fold_log(move |emptied| done(false, emptied));
             }
+            let again = Arc::clone(&service);
+            service.store.compact(move |emptied| match emptied {
+                // There is no room for it, or somebody else writes: the purge is done nevertheless.
+                Err(StoreError::Full | StoreError::Busy) => {
+                    again.store.fold_log(move |emptied| done(false, emptied));
+                }
+                emptied => done(true, emptied),
+            });
         });
     }
 }
