@@ -30,6 +30,7 @@ recipes! {
     upgrade []
     downgrade []
     sound []
+    tls ["openssl"]
     leaver []
     leaked []
     well []
@@ -131,6 +132,29 @@ fn leaked(recipe: &mut Recipe) {
     let auth = format!("echo {} | chat-cli auth robo", recipe.name("new password"));
     assert_eq!(recipe.sh("robo", "echo cytus | chat-cli auth robo").code, 77);
     recipe.done("robo", &auth);
+}
+
+fn tls(recipe: &mut Recipe) {
+    recipe.run();
+    let home = recipe.home(OPERATOR).path().to_owned();
+    let options = ["--tls-cert", "chat.pem", "--tls-key", "chat.key", "--log", "warn"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.args(["--db", "tls.sqlite", "--listen", "tls:127.0.0.1:0"]).args(options);
+    let mut child = command.current_dir(home).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    let output = child.stdout.take().expect("its output");
+    BufReader::new(output).read_line(&mut line).expect("a line");
+    let port = line.trim_end().rsplit(':').next().expect("a port").to_owned();
+    recipe.set("CHAT_SERVER", &format!("chats://localhost:{port}"));
+    let fingerprint = recipe.name("fingerprint").to_owned();
+    recipe.done("neko", "echo cytus >~/password");
+    assert_ne!(recipe.sh("neko", "chat-cli auth neko <~/password").code, 0, "not trusted");
+    let wrong = recipe
+        .sh("neko", &format!("chat-cli trust --fingerprint SHA256:{}", "00:".repeat(31) + "00"));
+    assert_ne!(wrong.code, 0, "{wrong:?}");
+    recipe.set("FINGERPRINT", &fingerprint);
+    recipe.run();
+    child.kill().and_then(|()| child.wait()).expect("it ends");
 }
 
 fn well(recipe: &mut Recipe) {

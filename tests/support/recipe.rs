@@ -70,6 +70,7 @@ pub struct Recipe {
     /// The block of commands that was run last.
     last: Option<Block>,
     names: Names,
+    environment: BTreeMap<String, String>,
 }
 
 impl Recipe {
@@ -89,7 +90,14 @@ impl Recipe {
         }
         let (files, left): (Vec<Block>, Vec<Block>) =
             own.into_iter().partition(|block| block.attribute("file").is_some());
-        let recipe = Self { server, homes, left: left.into(), last: None, names: Names::new() };
+        let recipe = Self {
+            server,
+            homes,
+            left: left.into(),
+            last: None,
+            names: Names::new(),
+            environment: BTreeMap::new(),
+        };
         for file in &files {
             let path = file.attribute("file").expect("a file");
             let heading = format!("`~/{path}`:");
@@ -118,6 +126,11 @@ impl Recipe {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
         std::fs::write(&path, text).expect("the file is written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+
+    /// Sets a variable of the environment for everything that is run from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
     }
 
     /// Runs a script of the test's own in the home of a user.
@@ -246,7 +259,7 @@ impl Recipe {
             _ => self.server.database(),
         };
         command.env("PATH", path.expect("a path")).env("CHAT_SERVER_DB", database);
-        command.current_dir(home.path());
+        command.current_dir(home.path()).envs(&self.environment);
         command
     }
 }
