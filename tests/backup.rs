@@ -150,6 +150,8 @@ fn what_is_there_is_never_overwritten_and_what_is_not_there_is_no_input() {
         (&database, ["backup", text(&taken)], 73),
         (&database, ["backup", text(&missing.join("b"))], 66),
         (&database, ["backup", text(&below)], 66),
+        (&database, ["backup", text(&folder.path().join("chat.sqlite.admin"))], 66),
+        (&database, ["backup", text(&folder.path().join("chat.sqlite-journal"))], 66),
         (&missing, ["backup", text(&folder.path().join("b"))], 66),
         (&below, ["backup", text(&folder.path().join("b"))], 66),
         (&taken, ["backup", text(&folder.path().join("b"))], 65),

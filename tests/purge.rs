@@ -134,6 +134,18 @@ fn unread_messages_stay_until_every_place_of_their_reader_has_passed_them() {
 }
 
 #[test]
+fn messages_to_a_deleted_user_are_no_fault_of_the_database_and_wait_for_nobody() {
+    let server = Server::start();
+    let paff = server.log_in("paff");
+    server.connect().done(format!("send {paff} neko hai"));
+    let deleted = operator::run(&server.database(), &["user", "delete", "neko", "--yes"]);
+    assert_eq!(deleted.code, 0, "{deleted:?}");
+    let checked = operator::run(&server.database(), &["check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert_eq!(counts(&purge(&server, &["--before-id", "100"])), (1, 0));
+}
+
+#[test]
 fn purge_by_age_and_by_user_takes_what_fits_all_of_it() {
     let server = Server::start();
     let tokens = ["paff", "neko", "robo"].map(|user| server.log_in(user));

@@ -322,6 +322,15 @@ fn second_server_on_a_file_is_refused_and_names_the_first_also_through_a_link() 
         let words = [holder.as_str(), "is in use by"];
         assert_refused(&mut server_command(path), 75, &words);
     }
+    // Another name of the same file has another lock file, and somebody takes a lock file for left
+    // over and removes it.
+    let name = server.folder().join("name");
+    fs::hard_link(server.database(), &name).unwrap();
+    fs::remove_file(server.folder().join("chat.sqlite.lock")).unwrap();
+    for path in [&name, &server.database()] {
+        assert_refused(&mut server_command(path), 75, &["another process", "is in use by"]);
+    }
+    fs::remove_file(&name).unwrap();
     server.log_in("paff");
     server.kill();
     server.start_again();

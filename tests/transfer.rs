@@ -257,7 +257,7 @@ fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
     let header = r#"{"type":"header","format":"chat-export","version":1,"newest":9}"#;
     let user = |name: &str| {
         format!(
-            r#"{{"type":"user","name":"{name}","display_name":"","created_at":"2026-01-01T00:00:00.000Z"}}"#
+            r#"{{"type":"user","name":"{name}","display_name":"X","created_at":"2026-01-01T00:00:00.000Z"}}"#
         )
     };
     let message = |id: i64, key: &str, body: &str| {
@@ -280,6 +280,9 @@ fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
             "line 5: unknown field `song`",
         ),
         (header.to_owned(), "line 5: is a second header"),
+        // After it no message could be given an id.
+        (message(i64::MAX, "k2", "two"), "line 5: the id 9223372036854775807 is higher than"),
+        (user("c").replace("\"X\"", r#""X\u001b[2J""#), "line 5: the display name of c is none"),
         (message(2, "k2", "two")[..40].to_owned(), "line 5: "),
     ] {
         let text = [good.join("\n"), wrong, message(3, "k3", "three")].join("\n");
@@ -292,6 +295,10 @@ fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
     for (text, words) in [
         (String::new(), "line 1: is missing"),
         (user("a"), "line 1: is not the header"),
+        (
+            header.replace(":9}", ":9223372036854775807}"),
+            "the id 9223372036854775807 is higher than",
+        ),
         (header.replace("\"version\":1", "\"version\":2"), "line 1: is of version 2"),
         (header.replace("chat-export", "songs"), "line 1: is not the header"),
     ] {
@@ -334,6 +341,15 @@ fn plain_text_is_a_message_a_line_and_more_of_it_can_be_taken_in_later() {
     fs::write(&file, b"good\n\xff\n").unwrap();
     let outcome = operator::run(&server.database(), &arguments);
     assert!(outcome.code == 65 && outcome.stderr.contains("line 2: invalid utf-8"), "{outcome:?}");
+    fs::write(&file, "late\n").unwrap();
+    let deleted = operator::run(&server.database(), &["user", "delete", "ivy", "--yes"]);
+    assert_eq!(deleted.code, 0, "{deleted:?}");
+    for (from, to) in [("ivy", "neko"), ("paff", "ivy")] {
+        let file = file.to_str().unwrap();
+        let arguments = ["import", "--text", "--from", from, "--to", to, file];
+        let outcome = operator::run(&server.database(), &arguments);
+        assert!(outcome.code == 65 && outcome.stderr.contains("no user ivy"), "{outcome:?}");
+    }
     let stranger = ["import", "--text", "--from", "conner", "--to", "neko", file.to_str().unwrap()];
     fs::write(&file, "hai\n").unwrap();
     let outcome = operator::run(&server.database(), &stranger);

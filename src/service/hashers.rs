@@ -22,6 +22,8 @@ pub(super) const HASH_QUEUE_JOBS_MAX: usize = 256;
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+/// How much more of each a stored hash may take.
+const COST_FACTOR_MAX: u32 = 8;
 
 /// What a password is compared with where there is no such user, and the hash of those who have no
 /// password yet: nothing hashes to it, and finding that out takes as long as with a user's own.
@@ -146,7 +148,19 @@ fn verify(password: &Password, hash: &str) -> bool {
         tracing::error!("a stored password hash cannot be read; nobody can log in with it");
         return false;
     };
-    // The parameters are those of the hash.
+    // The parameters are those of the hash, which may have come with an import: one that takes
+    // gigabytes or minutes would let anybody who knows the name stop the server.
+    let is_costly = |params: &Params| {
+        params.m_cost() > COST_FACTOR_MAX * MEMORY_KIB
+            || params.t_cost() > COST_FACTOR_MAX * PASSES
+            || params.p_cost() > COST_FACTOR_MAX * LANES
+    };
+    if Params::try_from(&hash).as_ref().map_or(true, is_costly) {
+        tracing::error!(
+            "a stored password hash takes too much to compare with; nobody can log in with it"
+        );
+        return false;
+    }
     argon2.verify_password(password.reveal().as_bytes(), &hash).is_ok()
 }
 

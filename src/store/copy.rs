@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
@@ -64,12 +65,26 @@ impl Draft {
             return Err(OpenError::Exists { path: destination });
         }
         let path = file::with_suffix(&destination, ".partial");
-        let lock = file::open_or_create(&path).map_err(|error| io_error(&path, error))?;
-        lock.try_lock().map_err(|_| OpenError::InUse {
-            path: path.clone(),
-            holder: storage::another_process().to_owned(),
-        })?;
-        lock.set_len(0).map_err(|error| io_error(&path, error))?;
+        let failed = |error| io_error(&path, error);
+        let lock = loop {
+            let lock = file::open_or_create(&path).map_err(failed)?;
+            lock.try_lock().map_err(|_| OpenError::InUse {
+                path: path.clone(),
+                holder: storage::another_process().to_owned(),
+            })?;
+            // Whoever was killed between giving a copy its name and taking away this one has left
+            // one file with two names, and whoever has just published holds one with another name:
+            // emptying it would empty a finished copy.
+            let held = lock.metadata().map_err(failed)?;
+            match fs::symlink_metadata(&path) {
+                Ok(there) if (there.dev(), there.ino()) != (held.dev(), held.ino()) => {}
+                Ok(there) if there.nlink() == 1 => break lock,
+                Ok(_) => fs::remove_file(&path).map_err(failed)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        };
+        lock.set_len(0).map_err(failed)?;
         let draft = Self { path, destination, _lock: lock };
         draft.remove_logs();
         Ok(draft)
@@ -243,5 +258,17 @@ mod tests {
     #[test]
     fn any_path_can_be_named_to_sqlite() {
         assert_eq!(immutable(Path::new("/a b?c#d%é")), "file:/a%20b%3fc%23d%25%c3%a9?immutable=1");
+    }
+
+    #[test]
+    fn what_is_left_of_a_draft_that_was_published_is_not_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, destination) = (folder.path().join("kept"), folder.path().join("copy"));
+        fs::write(&kept, "a finished copy").unwrap();
+        // Killed after the copy was given its name; the copy was then moved away.
+        fs::hard_link(&kept, folder.path().join("copy.partial")).unwrap();
+        let _draft = Draft::begin(&destination).unwrap();
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "a finished copy");
+        assert!(matches!(Draft::begin(&destination), Err(OpenError::InUse { .. })));
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct DatabaseFile {
     path: PathBuf,
     /// Locked. The lock file stays when the process ends: removing it would race with the next.
     _lock: File,
+    /// The database itself, locked as well: the lock file can be removed, and one file can have
+    /// several names. SQLite's own locks are of another kind. Open for as long as SQLite has it
+    /// open, because closing it would end SQLite's locks of this process.
+    _database: Option<File>,
 }
 
 impl DatabaseFile {
@@ -36,8 +40,16 @@ impl DatabaseFile {
         let path = resolve(given)?;
         check_header(&path)?;
         let lock = lock(&path)?;
-        create(&path)?;
-        Ok(Self { path, _lock: lock })
+        let database = create(&path)?;
+        match database.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = "another process".to_owned();
+                return Err(OpenError::InUse { path, holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error(&path, error)),
+        }
+        Ok(Self { path, _lock: lock, _database: Some(database) })
     }
 
     /// Finds the file, refuses it where it is not ours or not there, and leaves everything as it is.
@@ -58,7 +70,7 @@ impl DatabaseFile {
         let lock = lock(&path)?;
         // Whoever had the lock may have made one.
         check_free(&path)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _lock: lock, _database: None })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -216,11 +228,12 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Creates the file where there is none, and makes its name durable. An existing one is opened for
-/// writing and closed again: SQLite would fall back to reading only, and say so much later.
-fn create(path: &Path) -> Result<(), OpenError> {
-    open_or_create(path).map_err(|error| io_error(path, error))?;
+/// writing: SQLite would fall back to reading only, and say so much later.
+fn create(path: &Path) -> Result<File, OpenError> {
+    let database = open_or_create(path).map_err(|error| io_error(path, error))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(folder, error))
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| io_error(folder, error)).map(|()| database)
 }
 
 /// Opens a file for reading and writing; where there is none, makes one that is for its owner only.

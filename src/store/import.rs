@@ -7,7 +7,7 @@ use super::Store;
 use super::error::StoreError;
 use super::writer::{Context, Statements};
 use super::{cursors, messages, users};
-use crate::model::{MessageId, Timestamp, UserId};
+use crate::model::{DisplayName, MessageId, Timestamp, UserId};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
 /// What came of some steps of an import.
@@ -41,6 +41,11 @@ impl Store {
     }
 }
 
+/// The highest id that is taken in. After the highest that can be stored there would be no next one,
+/// and nobody could send any more; this one leaves room for as many again, and every program that
+/// reads JSON can hold it.
+const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
+
 /// Done, or refused and why.
 type Outcome = Result<Taken, String>;
 
@@ -49,8 +54,9 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
     let mut imported = Imported::default();
     for step in steps {
         let outcome = match step {
-            Step::User(user) => Ok(add_user(context.connection, user, locked)?),
+            Step::User(user) => add_user(context.connection, user, locked)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
+            Step::Floor(floor) if *floor > MESSAGE_ID_MAX => Err(too_high(*floor)),
             Step::Floor(floor) => {
                 messages::raise_floor(context.connection, *floor)?;
                 context.memory.newest = None;
@@ -80,9 +86,16 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
     Ok(imported)
 }
 
-fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Result<Taken> {
+fn too_high(id: MessageId) -> String {
+    format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0)
+}
+
+fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Result<Outcome> {
     if users::id_of(connection, &user.name)?.is_some() {
-        return Ok(Taken::Already);
+        return Ok(Ok(Taken::Already));
+    }
+    if user.display_name.parse::<DisplayName>().is_err() {
+        return Ok(Err(format!("the display name of {} is none", user.name)));
     }
     let password = user.password.as_ref();
     let moment = |at: Option<Timestamp>| at.map(|at| at.0);
@@ -102,7 +115,7 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
             moment(user.disabled_at.or(user.deleted_at)),
             moment(user.deleted_at),
         ])?;
-    Ok(Taken::Done)
+    Ok(Ok(Taken::Done))
 }
 
 /// Keeps the id where it comes after all that were given here; else the message gets the next one,
@@ -112,8 +125,15 @@ fn add_message(
     message: &Message,
     recipients: &mut Vec<UserId>,
 ) -> rusqlite::Result<Outcome> {
+    if message.id > MESSAGE_ID_MAX {
+        return Ok(Err(too_high(message.id)));
+    }
     let connection = context.connection;
-    let id_of = |name| users::id_of(connection, name);
+    // What has no id yet is sent now, and that is for users who are not deleted.
+    let mut id_of = |name| match message.id {
+        MessageId::ZERO => users::resolve(context, name),
+        _ => users::id_of(connection, name),
+    };
     let (sender, recipient) = match (id_of(&message.from)?, id_of(&message.to)?) {
         (Some(sender), Some(recipient)) => (sender, recipient),
         (None, _) => return Ok(Err(format!("there is no user {}", message.from))),

@@ -216,11 +216,16 @@ impl Waiting {
 }
 
 /// Up to where all cursors of a user have come; `inbox` counts also where it was never moved.
+/// A deleted user has none, and nobody will ever read what is there.
 fn read_by_all(connection: &Connection, user: UserId) -> rusqlite::Result<MessageId> {
     connection
         .prepare_cached(
-            "SELECT CASE WHEN max(name = 'inbox') THEN min(upto_id) ELSE 0 END
+            "SELECT CASE
+                    WHEN EXISTS (SELECT 1 FROM users WHERE id = ?1 AND deleted_at IS NOT NULL) THEN ?2
+                    WHEN max(name = 'inbox') THEN min(upto_id) ELSE 0 END
                FROM cursors WHERE user_id = ?1",
         )?
-        .query_row([user.0], |row| Ok(MessageId(row.get::<_, Option<i64>>(0)?.unwrap_or(0))))
+        .query_row([user.0, i64::MAX], |row| {
+            Ok(MessageId(row.get::<_, Option<i64>>(0)?.unwrap_or(0)))
+        })
 }

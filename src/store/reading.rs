@@ -81,6 +81,12 @@ impl Reading {
     /// # Errors
     /// See [`OpenError`]; it names the copy or the database.
     pub fn copy(&self, destination: &Path, on_progress: OnProgress<'_>) -> Result<Copy, OpenError> {
+        let path = file::resolve(destination)?;
+        let of_its_own = ["-wal", "-shm", "-journal", ".lock", ".admin"];
+        if of_its_own.iter().any(|suffix| file::with_suffix(&self.path, suffix) == path) {
+            let problem = "is where the server of this database keeps something of its own";
+            return Err(OpenError::NoInput { path, problem });
+        }
         let draft = Draft::begin(destination)?;
         draft.fill(&self.connection, on_progress)?;
         draft.publish()
