@@ -100,3 +100,116 @@ impl Encryption {
         self.handshake_by
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    /// Takes so many bytes at a time, and no more until it is asked again.
+    struct Narrow {
+        width: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.width);
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn sides(now: Instant) -> (ClientConnection, Encryption) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let certificate = made.cert.der().clone();
+        let server = ServerConfig::builder_with_provider(tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client = ClientConfig::builder_with_provider(tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let client = ClientConnection::new(Arc::new(client), name).unwrap();
+        (client, Encryption::new(Arc::new(server), now).unwrap())
+    }
+
+    /// What the client has to say goes to the server, and back, until the handshake is done.
+    fn shake_hands(client: &mut ClientConnection, server: &mut Encryption) {
+        while client.is_handshaking() || client.wants_write() || server.has_output(b"") {
+            let mut said = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut said).unwrap();
+            }
+            assert!(!server.receive(&said, |_| panic!("nothing was said yet")).unwrap());
+            let mut socket = Narrow { width: usize::MAX, taken: Vec::new() };
+            while server.has_output(b"") {
+                assert_eq!(server.write(b"", &mut socket).unwrap(), 0);
+            }
+            tls::receive(client, &socket.taken, |_| panic!("nothing was said yet")).unwrap();
+        }
+    }
+
+    #[test]
+    fn handshake_has_a_deadline_until_it_is_done() {
+        let now = Instant::now();
+        let (mut client, mut server) = sides(now);
+        assert_eq!(server.deadline(), Some(now + HANDSHAKE_WAIT));
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        server.receive(&hello, |_| {}).unwrap();
+        assert_eq!(server.deadline(), Some(now + HANDSHAKE_WAIT));
+        let (mut client, mut server) = sides(now);
+        shake_hands(&mut client, &mut server);
+        assert_eq!(server.deadline(), None);
+    }
+
+    #[test]
+    fn what_counts_as_sent_is_with_the_system_whole_however_little_it_takes() {
+        for width in [1, 7, 1000, 1 << 20] {
+            let (mut client, mut server) = sides(Instant::now());
+            shake_hands(&mut client, &mut server);
+            let text: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+            let mut socket = Narrow { width, taken: Vec::new() };
+            let (mut sent, mut told) = (0, Vec::new());
+            while server.has_output(&text[sent..]) {
+                sent += server.write(&text[sent..], &mut socket).unwrap();
+                assert!(sent <= socket.taken.len());
+            }
+            assert_eq!(sent, text.len());
+            let heard = |bytes: &[u8]| told.extend_from_slice(bytes);
+            assert!(!tls::receive(&mut client, &socket.taken, heard).unwrap());
+            assert!(told == text, "width {width}");
+        }
+    }
+
+    #[test]
+    fn text_before_a_handshake_is_no_tls_and_the_end_is_told_once_it_is_said() {
+        let (mut client, mut server) = sides(Instant::now());
+        assert!(matches!(server.receive(b"hello\n", |_| {}), Err(Broken::NotTls)));
+        shake_hands(&mut client, &mut server);
+        io::Write::write_all(&mut client.writer(), b"hello\n").unwrap();
+        client.send_close_notify();
+        let mut said = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut said).unwrap();
+        }
+        let mut heard = Vec::new();
+        assert!(server.receive(&said, |text| heard.extend_from_slice(text)).unwrap());
+        assert_eq!(heard, b"hello\n");
+    }
+}
