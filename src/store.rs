@@ -42,7 +42,7 @@ pub use cursors::{Acked, CURSORS_MAX, Moved};
 pub use error::{OpenError, StoreError};
 pub use export::{Export, ExportError};
 pub use file::Room;
-pub use import::Imported;
+pub use import::{Imported, refused_id};
 pub use measures::{CheckpointMode, Measures, Rollback};
 pub use messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,

@@ -19,6 +19,7 @@ use crate::admin::answer::Answer;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
 use crate::model::{Body, Key, MessageId, Timestamp, UserName};
+use crate::store;
 use crate::terminal::reason::of_invalid;
 use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
@@ -258,7 +259,10 @@ fn header(lines: &mut Lines) -> Result<MessageId, Failure> {
                 let problem = server::newer_format(version);
                 return Err(lines.wrong(problem).hint(server::use_newer_program()));
             }
-            Ok(newest)
+            match store::refused_id(newest) {
+                Some(refused) => Err(lines.wrong(refused)),
+                None => Ok(newest),
+            }
         }
         _ => Err(lines.wrong(server::no_header(FORMAT)).hint(server::give_export())),
     }

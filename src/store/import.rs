@@ -56,12 +56,14 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
         let outcome = match step {
             Step::User(user) => add_user(context.connection, user, locked)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
-            Step::Floor(floor) if *floor > MESSAGE_ID_MAX => Err(too_high(*floor)),
-            Step::Floor(floor) => {
-                messages::raise_floor(context.connection, *floor)?;
-                context.memory.newest = None;
-                Ok(Taken::Done)
-            }
+            Step::Floor(floor) => match refused_id(*floor) {
+                Some(refused) => Err(refused),
+                None => {
+                    messages::raise_floor(context.connection, *floor)?;
+                    context.memory.newest = None;
+                    Ok(Taken::Done)
+                }
+            },
             Step::Cursor { cursor, messages } => place_cursor(context, cursor, *messages)?,
             Step::Dead { user, cursor, id } => {
                 let Some(user) = users::id_of(context.connection, user)? else {
@@ -86,8 +88,10 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
     Ok(imported)
 }
 
-fn too_high(id: MessageId) -> String {
-    format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0)
+/// Why an id is not taken in, if it is not.
+pub fn refused_id(id: MessageId) -> Option<String> {
+    let is_too_high = id > MESSAGE_ID_MAX;
+    is_too_high.then(|| format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0))
 }
 
 fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Result<Outcome> {
@@ -125,8 +129,8 @@ fn add_message(
     message: &Message,
     recipients: &mut Vec<UserId>,
 ) -> rusqlite::Result<Outcome> {
-    if message.id > MESSAGE_ID_MAX {
-        return Ok(Err(too_high(message.id)));
+    if let Some(refused) = refused_id(message.id) {
+        return Ok(Err(refused));
     }
     let connection = context.connection;
     // What has no id yet is sent now, and that is for users who are not deleted.
