@@ -13,8 +13,8 @@ pub const HELP: &Help = &[
     ),
     // For every command
     (
-        "Where the server listens: HOST:PORT, chats://HOST[:PORT] or unix:/PATH [default: 127.0.0.1:8889]",
-        "Alamat server: HOST:PORT, chats://HOST[:PORT] atau unix:/PATH [bawaan: 127.0.0.1:8889]",
+        "Where the server listens: HOST:PORT, chats://HOST or unix:/PATH [default: 127.0.0.1:8889]",
+        "Alamat server: HOST:PORT, chats://HOST atau unix:/PATH [bawaan: 127.0.0.1:8889]",
     ),
     (
         "Who you are there: this user's session is used, and kept apart from others",

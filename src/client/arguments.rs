@@ -37,9 +37,7 @@ pub struct Arguments {
     /// Without a command: the prompt, or the seed's session if standard input is no terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
-    // What stands in brackets is no link.
-    #[allow(rustdoc::broken_intra_doc_links)]
-    /// Where the server listens: HOST:PORT, chats://HOST[:PORT] or unix:/PATH [default: 127.0.0.1:8889].
+    /// Where the server listens: HOST:PORT, chats://HOST or unix:/PATH [default: 127.0.0.1:8889].
     #[arg(long, global = true, value_name = "ADDRESS", env = "CHAT_SERVER")]
     pub server: Option<ServerAddress>,
     /// For chats://: trust what the authority in this PEM file has signed, instead of the system's.
