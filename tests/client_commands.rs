@@ -228,7 +228,7 @@ fn answer_is_the_first_message_after_the_question() {
     // Others are unread before it, so nothing counts as read.
     assert_eq!(bodies(&paff.run(["inbox", "--json"]).stdout).len(), 3);
 
-    let nobody = paff.run(["ask", "--id", "q-1", "neko", "again?", "--timeout", "50ms"]);
+    let nobody = paff.run(["ask", "--id", "q-1", "neko", "again?", "--timeout", "2s"]);
     assert_eq!((nobody.code, nobody.stdout.as_str()), (1, ""));
     neko.run(["send", "paff", "late"]);
     let found = object(&paff.run(["ask", "--id", "q-1", "neko", "again?", "--json"]));

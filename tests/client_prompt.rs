@@ -284,7 +284,8 @@ fn server_that_goes_and_comes_back_is_told_and_the_token_still_works() {
     let told = answer(&mut terminal, "Command paff:", "list");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(told, "\"List user: paff\"", "{line}");
+    // The live messages' connection may say in between that it is back.
+    assert!(told.contains("\"List user: paff\""), "{told} {line}");
 }
 
 #[test]

@@ -160,7 +160,16 @@ fn import_that_is_run_again_or_was_killed_stores_everything_once() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    while fs::metadata(database.with_extension("sqlite-wal")).map_or(0, |log| log.len()) < 200_000 {
+    // While it is at the messages: the users come first.
+    let stored = || {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let opened = rusqlite::Connection::open_with_flags(&database, flags);
+        let count = |opened: rusqlite::Connection| {
+            opened.query_row("SELECT count(*) FROM messages", [], |row| row.get::<_, i64>(0))
+        };
+        opened.and_then(count).unwrap_or(0)
+    };
+    while stored() == 0 {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
         thread::yield_now();
     }
