@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Why an item was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,17 +9,6 @@ pub enum PushError {
     /// As many items as may wait are waiting.
     Full,
     /// The queue was closed.
-    Closed,
-}
-
-/// What [`Queue::take`] came back with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    /// At least one item.
-    Items,
-    /// Nothing came in the time given.
-    Nothing,
-    /// The queue is closed and empty.
     Closed,
 }
 
@@ -82,25 +70,23 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Waits up to `timeout` for an item, then moves up to `max` that are there to the end of
-    /// `into`.
-    pub fn take(&self, into: &mut Vec<T>, max: usize, timeout: Duration) -> Taken {
+    /// Moves items from the front to the end of `into`, without waiting, for as long as there are
+    /// any and `fits` says so of the next one.
+    pub fn take_while(&self, into: &mut Vec<T>, mut fits: impl FnMut(&T) -> bool) {
         let mut state = self.lock();
-        if state.items.is_empty() && !state.closed {
-            state.waiting += 1;
-            state = self
-                .changed
-                .wait_timeout_while(state, timeout, |state| state.items.is_empty() && !state.closed)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-            state.waiting -= 1;
+        while let Some(item) = state.items.pop_front_if(|item| fits(item)) {
+            into.push(item);
         }
-        if state.items.is_empty() {
-            return if state.closed { Taken::Closed } else { Taken::Nothing };
-        }
-        let count = state.items.len().min(max);
-        into.extend(state.items.drain(..count));
-        Taken::Items
+    }
+
+    /// Whether there is an item at the front of which `is` says so.
+    pub fn next_is(&self, is: impl FnOnce(&T) -> bool) -> bool {
+        self.lock().items.front().is_some_and(is)
+    }
+
+    /// Whether it has been closed. What was put in before is still in it, or was taken out.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// How many items wait.
@@ -144,9 +130,10 @@ mod tests {
         assert_eq!(queue.push(3), Err((3, PushError::Full)));
         assert_eq!((queue.pop(), queue.push(3)), (Some(1), Ok(())));
         let mut taken = Vec::new();
-        assert_eq!(queue.take(&mut taken, 10, Duration::ZERO), Taken::Items);
-        assert_eq!(taken, [2, 3]);
-        assert_eq!(queue.take(&mut taken, 10, Duration::ZERO), Taken::Nothing);
+        queue.take_while(&mut taken, |&item| item < 3);
+        assert!(taken == [2] && queue.next_is(|&item| item == 3));
+        queue.take_while(&mut taken, |_| true);
+        assert!(taken == [2, 3] && queue.is_empty() && !queue.next_is(|_| true));
     }
 
     #[test]
@@ -155,8 +142,8 @@ mod tests {
         queue.push(1).unwrap();
         queue.close();
         assert_eq!(queue.push(2), Err((2, PushError::Closed)));
+        assert!(queue.is_closed());
         assert_eq!((queue.pop(), queue.pop()), (Some(1), None));
-        assert_eq!(queue.take(&mut Vec::new(), 1, Duration::MAX), Taken::Closed);
     }
 
     #[test]

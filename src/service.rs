@@ -185,6 +185,12 @@ impl Service {
         Pace::Alone
     }
 
+    /// What `ask` executes is written as one batch, on this thread, when `ask` returns: see
+    /// [`Store::gather`].
+    pub fn gather(&self, ask: impl FnOnce()) {
+        self.store.gather(ask);
+    }
+
     /// Ends what has expired and stores when sessions were last used. To be called once a minute;
     /// does not wait for it to be done.
     pub fn sweep(self: &Arc<Self>) {

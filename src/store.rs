@@ -12,6 +12,7 @@ mod census;
 mod check;
 mod copy;
 mod cursors;
+mod deliveries;
 mod error;
 mod export;
 mod file;
@@ -26,6 +27,7 @@ mod rebuild;
 mod restore;
 mod sessions;
 mod statistics;
+mod tail;
 mod users;
 mod writer;
 
@@ -62,6 +64,7 @@ use crate::model::Invalid;
 use file::DatabaseFile;
 pub use file::resolve;
 use readers::Readers;
+use tail::Tail;
 use writer::Writer;
 
 /// How to open a store.
@@ -84,6 +87,8 @@ pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    /// What the writer has put into the log and the tables of deliveries do not have yet.
+    tail: Arc<Tail>,
     measures: Arc<Measures>,
     upgrade: Option<Upgrade>,
     /// Held for the lock on it.
@@ -98,11 +103,12 @@ impl Store {
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let file = DatabaseFile::prepare(&options.path)?;
         let measures = Arc::<Measures>::default();
-        let counted = Arc::clone(&measures);
+        let tail = Arc::<Tail>::default();
+        let (counted, inbox_unread_max) = (Arc::clone(&measures), options.inbox_unread_max.clone());
         let (writer, upgrade) =
-            Writer::open(&file, options.inbox_unread_max.clone(), counted, on_fatal)?;
+            Writer::open(&file, Arc::clone(&tail), inbox_unread_max, counted, on_fatal)?;
         let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
-        Ok(Self { writer, readers, measures, upgrade, file })
+        Ok(Self { writer, readers, tail, measures, upgrade, file })
     }
 
     /// The file, as an absolute path with no symbolic link left in it.
@@ -113,6 +119,13 @@ impl Store {
     /// What was done to the file when it was opened, where it was of an older schema.
     pub fn upgrade(&self) -> Option<&Upgrade> {
         self.upgrade.as_ref()
+    }
+
+    /// What `ask` asks to have written, on this thread, is committed by this thread as one batch
+    /// when `ask` returns, and its callbacks called here, unless somebody else is writing just then
+    /// and does it. Waits for the disk, and for nothing else.
+    pub fn gather(&self, ask: impl FnOnce()) {
+        self.writer.gather(ask);
     }
 
     /// Does what has been asked for, answers it, takes nothing more, and closes the file with its

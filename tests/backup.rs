@@ -383,7 +383,7 @@ fn check_finds_pages_and_indexes_that_are_damaged() {
     fill(&database, 200);
     let page = rows::<i64>(
         &database,
-        "SELECT rootpage FROM sqlite_schema WHERE name = 'messages_by_recipient'",
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_users_1'",
     )[0];
     let mut bytes = fs::read(&database).unwrap();
     // The cells of the first rows stand at the end of the page.

@@ -395,7 +395,7 @@ fn export_while_senders_send_is_a_prefix_and_comes_from_standard_input_too() {
 }
 
 #[test]
-fn rebuild_makes_indexes_and_views_anew_and_keeps_ids_apart() {
+fn rebuild_makes_deliveries_indexes_and_views_anew_and_keeps_ids_apart() {
     for stopped in [true, false] {
         let mut server = Server::start();
         let paff = server.log_in("paff");
@@ -405,22 +405,30 @@ fn rebuild_makes_indexes_and_views_anew_and_keeps_ids_apart() {
         }
         server.stop();
         let connection = rusqlite::Connection::open(server.database()).unwrap();
-        // An index that lacks a message, a view that is not there, a cursor beyond the newest id.
+        // An index and a run of deliveries that lack a message, a view that is not there, a cursor
+        // beyond the newest id.
         let damage = "
             UPDATE cursors SET upto_id = 0;
             INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (2, 'bot', 50, 0);
             DROP VIEW v1_inbox;
-            DROP INDEX messages_by_recipient;
-            CREATE INDEX messages_by_recipient ON messages (recipient_id) WHERE id <> 2;
+            INSERT INTO delivery_runs (upto_id, run) VALUES (2, 1);
+            INSERT INTO deliveries (run, user_id, message_id) SELECT 1, recipient_id, 1 FROM messages LIMIT 1;
+            DROP INDEX messages_by_key;
+            CREATE UNIQUE INDEX messages_by_key ON messages (key, sender_id, recipient_id)
+             WHERE key IS NOT NULL AND id <> 2;
             PRAGMA writable_schema = ON;
-            UPDATE sqlite_schema SET sql = 'CREATE INDEX messages_by_recipient ON messages (recipient_id)'
-             WHERE name = 'messages_by_recipient';
+            UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX messages_by_key
+                                            ON messages (key, sender_id, recipient_id) WHERE key IS NOT NULL'
+             WHERE name = 'messages_by_key';
         ";
         connection.execute_batch(damage).unwrap();
         drop(connection);
         let outcome = operator::run(&server.database(), &["check"]);
         assert_eq!(outcome.code, 65);
-        assert!(outcome.stdout.contains("messages_by_recipient"), "{outcome:?}");
+        for finding in ["messages_by_key", "the deliveries of neko have 1 of the log's 2 messages"]
+        {
+            assert!(outcome.stdout.contains(finding), "{finding}: {outcome:?}");
+        }
         if !stopped {
             server.start_again();
         }

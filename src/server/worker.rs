@@ -140,6 +140,7 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut letters = Letters::default();
         let mut ready = Vec::new();
+        let service = Arc::clone(&self.service);
         while self.stop_by.is_none() || !self.connections.is_empty() {
             self.wait(&mut events);
             self.mailbox.collect(&mut letters);
@@ -152,9 +153,12 @@ impl Worker {
             if let Some(by) = letters.stop_by.take() {
                 self.begin_stop(by, &mut ready);
             }
-            for index in ready.drain(..) {
-                self.serve_guarded(index, now);
-            }
+            // What all of them send is committed together.
+            service.gather(|| {
+                for index in ready.drain(..) {
+                    self.serve_guarded(index, now);
+                }
+            });
         }
     }
 

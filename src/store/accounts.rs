@@ -1,12 +1,15 @@
 //! Users as an operator sees and changes them.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Store;
 use super::error::StoreError;
 use super::sessions::{self, Which};
+use super::tail::Tail;
 use super::users::{self, NewUser};
 use super::writer::{Context, Statements};
+use super::{Store, cursors, deliveries};
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
 
 /// A user with all that is known of the account.
@@ -124,13 +127,17 @@ impl Store {
         name: UserName,
         done: impl FnOnce(Result<Option<(Account, Activity)>, StoreError>) + Send + 'static,
     ) {
+        let tail = Arc::clone(&self.tail);
         let read = move |connection: &Connection| {
             let found = connection
                 .prepare_cached(&format!("{SELECT_ACCOUNTS} WHERE u.name = ?1"))?
                 .query_row([name.as_str()], account)
                 .optional()?;
-            let Some(account) = found else { return Ok(None) };
-            let activity = activity(connection, account.id)?;
+            let Some(mut account) = found else { return Ok(None) };
+            count_unread(connection, &tail, std::slice::from_mut(&mut account))?;
+            deliveries::renew_snapshot(connection)?;
+            let in_tail = deliveries::in_tail(&tail, account.id, MessageId::ZERO);
+            let activity = activity(connection, account.id, &in_tail)?;
             Ok(Some((account, activity)))
         };
         self.readers.submit(read, done);
@@ -144,6 +151,7 @@ impl Store {
         max: usize,
         done: impl FnOnce(Result<(Vec<Account>, bool), StoreError>) + Send + 'static,
     ) {
+        let tail = Arc::clone(&self.tail);
         let read = move |connection: &Connection| {
             let after = after.as_ref().map_or("", UserName::as_str);
             let mut accounts: Vec<Account> = connection
@@ -154,6 +162,7 @@ impl Store {
                 .collect::<Result<_, _>>()?;
             let more = accounts.len() > max;
             accounts.truncate(max);
+            count_unread(connection, &tail, &mut accounts)?;
             Ok((accounts, more))
         };
         self.readers.submit(read, done);
@@ -237,11 +246,38 @@ fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> 
     Ok(Changed::Yes { user, ended: Vec::new() })
 }
 
-fn activity(connection: &Connection, user: UserId) -> rusqlite::Result<Activity> {
-    let count = |sql| {
-        let mut statement = connection.prepare_cached(sql)?;
-        statement.query_row([user.0], |row| row.get::<_, u32>(0)).map(u64::from)
-    };
+/// Counts what each of these users has not read; nobody reads what is there for a deleted one.
+fn count_unread(
+    connection: &Connection,
+    tail: &Tail,
+    accounts: &mut [Account],
+) -> rusqlite::Result<()> {
+    deliveries::renew_snapshot(connection)?;
+    let in_tail: Vec<_> = accounts
+        .iter()
+        .map(|account| deliveries::in_tail(tail, account.id, MessageId::ZERO))
+        .collect();
+    for (account, in_tail) in accounts.iter_mut().zip(in_tail) {
+        if account.deleted_at.is_some() {
+            continue;
+        }
+        let seen = cursors::position(connection, account.id, &CursorName::inbox())?;
+        let bounds = (seen.unwrap_or(MessageId::ZERO), MessageId(i64::MAX));
+        account.unread =
+            deliveries::count(connection, &in_tail, account.id, bounds, usize::MAX)? as u64;
+    }
+    Ok(())
+}
+
+fn activity(
+    connection: &Connection,
+    user: UserId,
+    in_tail: &[MessageId],
+) -> rusqlite::Result<Activity> {
+    let sent: u32 = connection
+        .prepare_cached("SELECT count(*) FROM messages WHERE sender_id = ?1")?
+        .query_row([user.0], |row| row.get(0))?;
+    let all = (MessageId::ZERO, MessageId(i64::MAX));
     let cursors = connection
         .prepare_cached(
             "SELECT name, upto_id, moved_at FROM cursors WHERE user_id = ?1 ORDER BY name",
@@ -253,8 +289,8 @@ fn activity(connection: &Connection, user: UserId) -> rusqlite::Result<Activity>
         })?
         .collect::<Result<_, _>>()?;
     Ok(Activity {
-        sent: count("SELECT count(*) FROM messages WHERE sender_id = ?1")?,
-        received: count("SELECT count(*) FROM messages WHERE recipient_id = ?1")?,
+        sent: sent.into(),
+        received: deliveries::count(connection, in_tail, user, all, usize::MAX)? as u64,
         cursors,
     })
 }
@@ -264,11 +300,7 @@ const SELECT_ACCOUNTS: &str =
                 u.disabled_at, u.deleted_at,
                 (SELECT max(at) FROM (
                      SELECT u.last_seen_at AS at UNION ALL
-                     SELECT s.last_seen_at FROM sessions s WHERE s.user_id = u.id)),
-                (SELECT count(*) FROM messages m
-                  WHERE m.recipient_id = u.id AND u.deleted_at IS NULL
-                    AND m.id > coalesce((SELECT c.upto_id FROM cursors c
-                                          WHERE c.user_id = u.id AND c.name = 'inbox'), 0))
+                     SELECT s.last_seen_at FROM sessions s WHERE s.user_id = u.id))
            FROM users u";
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
@@ -282,6 +314,6 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         disabled_at: moment(5)?,
         deleted_at: moment(6)?,
         last_seen_at: moment(7)?,
-        unread: row.get::<_, u32>(8)?.into(),
+        unread: 0,
     })
 }

@@ -198,7 +198,47 @@ fn check_views(
         }
     }
     if depth == Depth::Full {
+        if copy::schema(connection)? >= 3 {
+            check_deliveries(connection, findings)?;
+        }
         check_unread(connection, findings)?;
+    }
+    Ok(())
+}
+
+/// The runs have what the log has as far as they go, and nothing else.
+fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "WITH log AS (
+             SELECT recipient_id AS user_id, count(*) AS messages FROM messages NOT INDEXED
+              WHERE id <= (SELECT coalesce(max(upto_id), 0) FROM delivery_runs)
+              GROUP BY recipient_id),
+         runs AS (
+             SELECT d.user_id, count(DISTINCT d.message_id) AS messages
+               FROM delivery_runs t
+              CROSS JOIN deliveries d ON d.run = t.run
+              CROSS JOIN messages m ON m.id = d.message_id AND m.recipient_id = d.user_id
+              WHERE d.message_id <= t.upto_id
+              GROUP BY d.user_id),
+         entries AS (
+             SELECT d.user_id, count(*) AS messages
+               FROM delivery_runs t CROSS JOIN deliveries d ON d.run = t.run GROUP BY d.user_id)
+         SELECT u.name, coalesce(log.messages, 0), coalesce(runs.messages, 0), coalesce(entries.messages, 0)
+           FROM users u
+           LEFT JOIN log ON log.user_id = u.id
+           LEFT JOIN runs ON runs.user_id = u.id
+           LEFT JOIN entries ON entries.user_id = u.id
+          WHERE coalesce(log.messages, 0) <> coalesce(runs.messages, 0)
+             OR coalesce(runs.messages, 0) <> coalesce(entries.messages, 0)
+          ORDER BY u.id LIMIT ?1",
+    )?;
+    let mut rows = statement.query([FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, log, runs, rows): (String, i64, i64, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        findings.add(format!(
+            "the deliveries of {user} have {runs} of the log's {log} messages, in {rows} rows"
+        ));
     }
     Ok(())
 }

@@ -181,6 +181,7 @@ fn add_message(
             key.as_ref().map(|key| key.as_str()),
             message.body.as_str()
         ])?;
+    context.deliveries.place(recipient, id);
     context.memory.newest = Some(id);
     context.memory.unread.remove(&recipient);
     if !recipients.contains(&recipient) {
@@ -246,10 +247,9 @@ fn place_cursor(
     if cursor.upto > messages::newest(context)? {
         return Ok(Err(format!("there is no message {} yet", cursor.upto.0)));
     }
-    let there: i64 = connection
-        .prepare_cached("SELECT count(*) FROM messages WHERE recipient_id = ?1 AND id <= ?2")?
-        .query_row([user.0, cursor.upto.0], |row| row.get(0))?;
-    if there.unsigned_abs() != imported {
+    let bounds = (MessageId::ZERO, cursor.upto);
+    let there = context.deliveries.count(connection, user, bounds, usize::MAX)?;
+    if there as u64 != imported {
         return Ok(Ok(Taken::Left));
     }
     cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;

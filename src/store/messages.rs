@@ -1,9 +1,12 @@
 //! The log: appending to it, and reading it.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
+use super::deliveries::{self, Walk, Way};
 use super::error::StoreError;
 use super::writer::{Context, Statements};
 use super::{Store, cursors, users};
@@ -129,14 +132,13 @@ impl Store {
         bounds: PageBounds,
         done: impl FnOnce(Result<Unread, StoreError>) + Send + 'static,
     ) {
+        let tail = Arc::clone(&self.tail);
         let read = move |connection: &Connection| {
+            let in_tail = deliveries::in_tail(&tail, reader, MessageId::ZERO);
             let seen = cursors::position(connection, reader, &cursor)?.unwrap_or(MessageId::ZERO);
-            let Page { messages, more } = page(
-                connection,
-                &Selection { reader, with: None, since: None, direction: Direction::After(seen) },
-                &bounds,
-            )?;
-            Ok(Unread { seen, messages, more })
+            let mut page = Filling::new(&bounds);
+            page.fill(connection, reader, Way::After(seen), in_tail)?;
+            Ok(Unread { seen, messages: page.messages, more: page.more })
         };
         self.readers.submit(read, done);
     }
@@ -152,6 +154,7 @@ impl Store {
         bounds: PageBounds,
         done: impl FnOnce(Result<Option<Page>, StoreError>) + Send + 'static,
     ) {
+        let tail = Arc::clone(&self.tail);
         let read = move |connection: &Connection| {
             let with = match with {
                 None => None,
@@ -160,15 +163,37 @@ impl Store {
                     None => return Ok(None),
                 },
             };
-            let direction = match start {
-                PageStart::After(id) => Direction::After(id),
-                PageStart::Before(id) => Direction::Before(id),
-                PageStart::Cursor(name) => Direction::After(
+            deliveries::renew_snapshot(connection)?;
+            let after = match start {
+                PageStart::After(id) => id,
+                _ => MessageId::ZERO,
+            };
+            let in_tail = |user| deliveries::in_tail(&tail, user, after);
+            let (incoming, outgoing) = (in_tail(reader), with.map(in_tail));
+            let mut page = Filling::new(&bounds);
+            page.since = since;
+            let way = match start {
+                PageStart::After(id) => Way::After(id),
+                PageStart::Before(id) => Way::Before(id),
+                PageStart::Cursor(name) => Way::After(
                     cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
                 ),
-                PageStart::Dead(cursor, after) => Direction::Dead(cursor, after),
+                PageStart::Dead(cursor, after) => {
+                    page.fill_with_dead(connection, reader, &cursor, after)?;
+                    return Ok(Some(page.end()));
+                }
             };
-            page(connection, &Selection { reader, with, since, direction }, &bounds).map(Some)
+            match (with, outgoing) {
+                (Some(with), Some(outgoing)) => {
+                    let sides = [(reader, with, incoming), (with, reader, outgoing)];
+                    page.fill_with_conversation(connection, way, sides)?;
+                }
+                _ => page.fill(connection, reader, way, incoming)?,
+            }
+            if let Way::Before(_) = way {
+                page.messages.reverse();
+            }
+            Ok(Some(page.end()))
         };
         self.readers.submit(read, done);
     }
@@ -179,24 +204,11 @@ impl Store {
         reader: UserId,
         done: impl FnOnce(Result<Vec<UnreadFrom>, StoreError>) + Send + 'static,
     ) {
+        let tail = Arc::clone(&self.tail);
         let read = move |connection: &Connection| {
+            let in_tail = deliveries::in_tail(&tail, reader, MessageId::ZERO);
             let seen = cursors::position(connection, reader, &CursorName::inbox())?;
-            connection
-                .prepare_cached(
-                    "SELECT s.name, count(*), max(m.id)
-                       FROM messages m JOIN users s ON s.id = m.sender_id
-                      WHERE m.recipient_id = ?1 AND m.id > ?2
-                      GROUP BY m.sender_id ORDER BY min(m.id)",
-                )?
-                .query_map([reader.0, seen.unwrap_or(MessageId::ZERO).0], |row| {
-                    let count: u32 = row.get(1)?;
-                    Ok(UnreadFrom {
-                        from: users::name(row, 0)?,
-                        count: count as usize,
-                        newest: MessageId(row.get(2)?),
-                    })
-                })?
-                .collect()
+            count_by_sender(connection, reader, seen.unwrap_or(MessageId::ZERO), in_tail)
         };
         self.readers.submit(read, done);
     }
@@ -277,7 +289,8 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
         copies.push((recipient, newest));
     }
     context.memory.newest = Some(newest);
-    for &(recipient, _) in &copies {
+    for &(recipient, id) in &copies {
+        context.deliveries.place(recipient, id);
         *context.memory.unread.entry(recipient).or_default() += 1;
     }
     Ok(Appended::Stored { copies, at, duplicate: false })
@@ -370,8 +383,9 @@ fn unread(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<usize> {
     }
     let cursor = CursorName::inbox();
     let seen = cursors::position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO);
+    let bounds = (seen, MessageId(i64::MAX));
     let unread =
-        count(context.connection, user, seen, MessageId(i64::MAX), context.inbox_unread_max)?;
+        context.deliveries.count(context.connection, user, bounds, context.inbox_unread_max)?;
     context.memory.unread.insert(user, unread);
     Ok(unread)
 }
@@ -390,142 +404,176 @@ pub(super) fn forget_unread(
         context.memory.unread.remove(&user);
         return Ok(());
     }
-    let read = count(context.connection, user, seen, upto, unread)?;
+    let read = context.deliveries.count(context.connection, user, (seen, upto), unread)?;
     context.memory.unread.insert(user, unread - read);
     Ok(())
 }
 
-/// How many messages for `user` there are after `after` and up to `upto`; no more than `max`.
-fn count(
+/// [`Store::count_unread`]: what is for `reader` after `seen`.
+fn count_by_sender(
     connection: &Connection,
-    user: UserId,
-    after: MessageId,
-    upto: MessageId,
-    max: usize,
-) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached(
-            "SELECT count(*) FROM (
-                 SELECT 1 FROM messages
-                  WHERE recipient_id = ?1 AND id > ?2 AND id <= ?3 LIMIT ?4)",
-        )?
-        .query_row(params![user.0, after.0, upto.0, max as i64], |row| row.get(0))
-        .map(|count: u32| count as usize)
-}
-
-struct Selection {
     reader: UserId,
-    with: Option<UserId>,
-    since: Option<Timestamp>,
-    direction: Direction,
-}
-
-enum Direction {
-    After(MessageId),
-    Before(MessageId),
-    Dead(CursorName, MessageId),
-}
-
-/// Reads until the page is full or the log ends. The rows come out of an index in the order of
-/// their ids, so nothing is read that does not go into the page, but what `since` and `with` leave
-/// out.
-fn page(
-    connection: &Connection,
-    selection: &Selection,
-    bounds: &PageBounds,
-) -> rusqlite::Result<Page> {
-    let mut page = Filling { messages: Vec::new(), size: 0, more: false, bounds };
-    let since = selection.since.map_or(i64::MIN, |since| since.0);
-    let (sql, edge) = match (&selection.direction, selection.with.is_some()) {
-        (Direction::After(id), false) => (INCOMING_AFTER, id),
-        (Direction::Before(id), false) => (INCOMING_BEFORE, id),
-        (Direction::After(id), true) => (CONVERSATION_AFTER, id),
-        (Direction::Before(id), true) => (CONVERSATION_BEFORE, id),
-        (Direction::Dead(_, id), _) => (DEAD_AFTER, id),
-    };
-    let reader = selection.reader.0;
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = match (selection.with, &selection.direction) {
-        (_, Direction::Dead(cursor, _)) => {
-            statement.query(params![reader, edge.0, since, cursor.as_str()])?
-        }
-        (Some(with), _) => statement.query(params![reader, edge.0, since, with.0])?,
-        (None, _) => statement.query(params![reader, edge.0, since])?,
-    };
-    while let Some(row) = rows.next()? {
-        if page.take(message(row)?).is_break() {
-            break;
+    seen: MessageId,
+    in_tail: Vec<MessageId>,
+) -> rusqlite::Result<Vec<UnreadFrom>> {
+    let way = Way::After(seen);
+    let mut statement = deliveries::prepare_walk(connection, way)?;
+    let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
+    let mut find = connection.prepare_cached("SELECT sender_id FROM messages WHERE id = ?1")?;
+    let mut places: HashMap<UserId, usize> = HashMap::new();
+    let mut counted: Vec<(UserId, usize, MessageId)> = Vec::new();
+    while let Some(id) = walk.next()? {
+        let sender = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
+        let Some(sender) = sender else { continue };
+        let place = *places.entry(sender).or_insert(counted.len());
+        match counted.get_mut(place) {
+            Some((_, count, newest)) => (*count, *newest) = (*count + 1, id),
+            None => counted.push((sender, 1, id)),
         }
     }
-    let mut messages = page.messages;
-    if matches!(selection.direction, Direction::Before(_)) {
-        messages.reverse();
+    let mut found = Vec::with_capacity(counted.len());
+    for (sender, count, newest) in counted {
+        if let Some(from) = users::name_of(connection, sender)? {
+            found.push(UnreadFrom { from, count, newest });
+        }
     }
-    Ok(Page { messages, more: page.more })
+    Ok(found)
 }
 
+/// A page that is being read: until it is full or the log ends.
 struct Filling<'a> {
     messages: Vec<Message>,
     size: usize,
     more: bool,
+    /// What was taken before is left out.
+    since: Option<Timestamp>,
     bounds: &'a PageBounds,
 }
 
-impl Filling<'_> {
-    fn take(&mut self, message: Message) -> ControlFlow<()> {
+impl<'a> Filling<'a> {
+    fn new(bounds: &'a PageBounds) -> Self {
+        Self { messages: Vec::new(), size: 0, more: false, since: None, bounds }
+    }
+
+    fn end(self) -> Page {
+        Page { messages: self.messages, more: self.more }
+    }
+
+    /// With what is for `reader`. Nothing is read that does not go into the page, but what `since`
+    /// leaves out.
+    fn fill(
+        &mut self,
+        connection: &Connection,
+        reader: UserId,
+        way: Way,
+        in_tail: Vec<MessageId>,
+    ) -> rusqlite::Result<()> {
+        let mut statement = deliveries::prepare_walk(connection, way)?;
+        let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
+        let mut find = connection.prepare_cached(ONE)?;
+        while let Some(id) = walk.next()? {
+            if self.take(&mut find, id, None)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// With what each of two users has from the other: the messages for both are gone through side
+    /// by side, in the order of the log.
+    fn fill_with_conversation(
+        &mut self,
+        connection: &Connection,
+        way: Way,
+        [incoming, outgoing]: [(UserId, UserId, Vec<MessageId>); 2],
+    ) -> rusqlite::Result<()> {
+        let mut statements = [
+            deliveries::prepare_walk(connection, way)?,
+            deliveries::prepare_walk(connection, way)?,
+        ];
+        let [first, second] = &mut statements;
+        let mut find = connection.prepare_cached(ONE)?;
+        let (reader, with, in_tail) = incoming;
+        let mut ours = Walk::begin(connection, first, reader, way, in_tail)?;
+        let mut theirs = Walk::begin(connection, second, with, way, outgoing.2)?;
+        let is_first = |one: MessageId, other: MessageId| match way {
+            Way::After(_) => one < other,
+            Way::Before(_) => one > other,
+        };
+        let (mut our_next, mut their_next) = (ours.next()?, theirs.next()?);
+        loop {
+            let (id, sender) = match (our_next, their_next) {
+                (None, None) => return Ok(()),
+                (Some(our), their) if their.is_none_or(|their| !is_first(their, our)) => {
+                    our_next = ours.next()?;
+                    if their == Some(our) {
+                        // A user's messages to themselves are on both sides.
+                        their_next = theirs.next()?;
+                    }
+                    (our, with)
+                }
+                (_, Some(their)) => {
+                    their_next = theirs.next()?;
+                    (their, reader)
+                }
+                (Some(_), None) => return Ok(()),
+            };
+            if self.take(&mut find, id, Some(sender))?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// With the reader's dead letters at a cursor, after an id.
+    fn fill_with_dead(
+        &mut self,
+        connection: &Connection,
+        reader: UserId,
+        cursor: &CursorName,
+        after: MessageId,
+    ) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(
+            "SELECT message_id FROM dead_letters
+              WHERE user_id = ?1 AND cursor = ?2 AND message_id > ?3 ORDER BY message_id",
+        )?;
+        let mut find = connection.prepare_cached(ONE)?;
+        let mut rows = statement.query(params![reader.0, cursor.as_str(), after.0])?;
+        while let Some(row) = rows.next()? {
+            if self.take(&mut find, MessageId(row.get(0)?), None)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the message of this id, if it is there, fits, and is `sender`'s where that is asked
+    /// for; breaks off where there is no room for it.
+    fn take(
+        &mut self,
+        find: &mut CachedStatement<'_>,
+        id: MessageId,
+        sender: Option<UserId>,
+    ) -> rusqlite::Result<ControlFlow<()>> {
+        let since = self.since.map_or(i64::MIN, |since| since.0);
+        let mut rows = find.query(params![id.0, since, sender.map(|sender| sender.0)])?;
+        let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
+        let message = message(row)?;
         self.size += (self.bounds.measure)(&message);
         let full = self.messages.len() >= self.bounds.messages || self.size > self.bounds.size;
         if full && !self.messages.is_empty() {
             self.more = true;
-            return ControlFlow::Break(());
+            return Ok(ControlFlow::Break(()));
         }
         self.messages.push(message);
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
-macro_rules! select_messages {
-    ($rest:literal) => {
-        concat!(
-            "SELECT m.id, m.sent_at, s.name, r.name, m.body
-               FROM messages m
-               JOIN users s ON s.id = m.sender_id
-               JOIN users r ON r.id = m.recipient_id ",
-            $rest
-        )
-    };
-}
-
-const INCOMING_AFTER: &str =
-    select_messages!("WHERE m.recipient_id = ?1 AND m.id > ?2 AND m.sent_at >= ?3 ORDER BY m.id");
-const INCOMING_BEFORE: &str = select_messages!(
-    "WHERE m.recipient_id = ?1 AND m.id < ?2 AND m.sent_at >= ?3 ORDER BY m.id DESC"
-);
-const DEAD_AFTER: &str = select_messages!(
-    "JOIN dead_letters d ON d.message_id = m.id
-      WHERE d.user_id = ?1 AND d.cursor = ?4 AND d.message_id > ?2 AND m.sent_at >= ?3
-      ORDER BY d.message_id"
-);
-// Two walks of the index that SQLite merges by id; the second is for what the reader sent, and
-// finds nothing where readers talk to themselves.
-const CONVERSATION_AFTER: &str = concat!(
-    select_messages!(
-        "WHERE m.recipient_id = ?1 AND m.sender_id = ?4 AND m.id > ?2 AND m.sent_at >= ?3 UNION ALL "
-    ),
-    select_messages!(
-        "WHERE m.recipient_id = ?4 AND m.sender_id = ?1 AND ?1 <> ?4
-           AND m.id > ?2 AND m.sent_at >= ?3 ORDER BY 1"
-    ),
-);
-const CONVERSATION_BEFORE: &str = concat!(
-    select_messages!(
-        "WHERE m.recipient_id = ?1 AND m.sender_id = ?4 AND m.id < ?2 AND m.sent_at >= ?3 UNION ALL "
-    ),
-    select_messages!(
-        "WHERE m.recipient_id = ?4 AND m.sender_id = ?1 AND ?1 <> ?4
-           AND m.id < ?2 AND m.sent_at >= ?3 ORDER BY 1 DESC"
-    ),
-);
+const ONE: &str = "SELECT m.id, m.sent_at, s.name, r.name, m.body
+       FROM messages m
+       JOIN users s ON s.id = m.sender_id
+       JOIN users r ON r.id = m.recipient_id
+      WHERE m.id = ?1 AND m.sent_at >= ?2 AND (?3 IS NULL OR m.sender_id = ?3)";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     let body: Box<str> = row.get(4)?;

@@ -172,7 +172,7 @@ fn delete(
     messages::raise_floor(context.connection, newest)?;
     let connection = context.connection;
     let mut find = connection.prepare_cached("SELECT recipient_id FROM messages WHERE id = ?1")?;
-    // What refers to it goes with it: dead letters, and its places in the indexes.
+    // The dead letters that refer to it go with it, and its places in the indexes.
     let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
     let mut waiting = Waiting::default();
     let mut deleted = 0;
@@ -183,6 +183,7 @@ fn delete(
             continue;
         }
         deleted += delete.execute([id.0])?;
+        context.deliveries.remove(connection, recipient, id)?;
         context.memory.unread.remove(&recipient);
     }
     Ok(deleted)

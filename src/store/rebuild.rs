@@ -1,4 +1,5 @@
-//! Making anew what can be told from the tables: indexes, views, and the floor of the ids.
+//! Making anew what can be told from the tables: deliveries, indexes, views, and the floor of the
+//! ids.
 
 use rusqlite::Connection;
 
@@ -22,16 +23,22 @@ impl Store {
         let rebuild = move |context: &mut Context<'_>| {
             // What was remembered may have been counted with a damaged index.
             *context.memory = Memory::default();
-            rebuild(context.connection, part)
+            rebuild(context, part)
         };
         self.writer.submit(Statements::Several, rebuild, done);
     }
 }
 
-/// The floor first, then one index or view a part.
-fn rebuild(connection: &Connection, part: usize) -> rusqlite::Result<Option<String>> {
-    let Some(part) = part.checked_sub(1) else {
-        return raise_floor_to_cursors(connection).map(Some);
+/// The floor first, then the deliveries, then one index or view a part.
+fn rebuild(context: &mut Context<'_>, part: usize) -> rusqlite::Result<Option<String>> {
+    let connection = context.connection;
+    let part = match part {
+        0 => return raise_floor_to_cursors(connection).map(Some),
+        1 => {
+            context.deliveries.rebuild(connection)?;
+            return Ok(Some("deliveries".to_owned()));
+        }
+        part => part - 2,
     };
     let schema = copy::schema(connection)?;
     let Some(model) = migrations::empty(schema)? else { return Ok(None) };

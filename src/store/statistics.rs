@@ -135,11 +135,11 @@ fn count(
         messages_last_hour: last_hour,
         messages_last_day: last_day,
         unread: number(
-            "SELECT coalesce(sum((
-                 SELECT count(*) FROM messages m
-                  WHERE m.recipient_id = u.id AND m.id > coalesce(c.upto_id, 0))), 0)
-               FROM users u LEFT JOIN cursors c ON c.user_id = u.id AND c.name = 'inbox'
-              WHERE u.deleted_at IS NULL",
+            "SELECT count(*)
+               FROM delivered d
+               LEFT JOIN cursors c ON c.user_id = d.user_id AND c.name = 'inbox'
+               JOIN users u ON u.id = d.user_id
+              WHERE d.message_id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL",
         )?,
         file_bytes: 0,
         log_bytes: 0,

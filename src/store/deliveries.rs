@@ -1,0 +1,537 @@
+//! Which messages are for whom: derived from the log, and written behind it.
+//!
+//! What the tables have is in runs, sorted by user, each of which covers what came after the one
+//! before it; what the newest run does not cover is in the [`Tail`]. So a message costs no index
+//! page when it is taken in, however many users there are, and a run is written at the end of its
+//! table, a few rows with each batch of messages. `migrations/03-deliveries` has the tables.
+//!
+//! Reading looks at the tail first and into the file then: what becomes part of a run in between is
+//! found there. What the two have between them is everything up to the newer of what the tail had
+//! and what the runs have, so nothing is skipped that is read later.
+
+use std::sync::Arc;
+use std::vec;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params};
+
+use super::tail::{Delivery, Sorted, Tail};
+use crate::model::{MessageId, UserId};
+
+/// How many messages a run has: what has to be read from the log when the server starts after a
+/// crash, twice at most. Few runs are quick to look through; ten million messages make 76.
+const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
+/// How many rows of a run are written for each message that is taken in meanwhile: a run is done
+/// well before the next one is due.
+const ROWS_PER_MESSAGE: usize = 2;
+/// How many rows are written at a time where nothing else is to be done.
+const IDLE_ROWS: usize = 2_048;
+/// From how many messages on the tail becomes a run when the file is closed: what has to be read
+/// at the next start otherwise.
+const CLOSING_MESSAGES: usize = if cfg!(test) { 32 } else { 16_384 };
+
+/// Which way the log is gone through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the oldest after this id on.
+    After(MessageId),
+    /// From the newest before this id back.
+    Before(MessageId),
+}
+
+/// The messages for one user after an id, out of the tail as it is now. Whoever reads asks for
+/// this first and begins to read the file then.
+pub(super) fn in_tail(tail: &Tail, user: UserId, after: MessageId) -> Vec<MessageId> {
+    tail.messages_for(user, after, MessageId(i64::MAX))
+}
+
+/// For who had to read something before it was clear whose part of the tail is wanted: what is read
+/// from here on is newer than what [`in_tail`] tells from here on.
+pub(super) fn renew_snapshot(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("COMMIT; BEGIN")
+}
+
+/// Up to where the runs go.
+pub(super) fn covered(connection: &Connection) -> rusqlite::Result<MessageId> {
+    connection
+        .prepare_cached("SELECT coalesce(max(upto_id), 0) FROM delivery_runs")?
+        .query_row([], |row| row.get(0).map(MessageId))
+}
+
+/// The statement of a [`Walk`].
+pub(super) fn prepare_walk(
+    connection: &Connection,
+    way: Way,
+) -> rusqlite::Result<CachedStatement<'_>> {
+    // The order is that of the two keys: nothing is sorted, and nothing read that is not asked for.
+    connection.prepare_cached(match way {
+        Way::After(_) => {
+            "SELECT d.message_id
+               FROM delivery_runs t CROSS JOIN deliveries d
+              WHERE t.upto_id > ?2 AND d.run = t.run AND d.user_id = ?1 AND d.message_id > ?2
+              ORDER BY t.upto_id, d.message_id"
+        }
+        Way::Before(_) => {
+            "SELECT d.message_id
+               FROM delivery_runs t CROSS JOIN deliveries d
+              WHERE d.run = t.run AND d.user_id = ?1 AND d.message_id < ?2
+              ORDER BY t.upto_id DESC, d.message_id DESC"
+        }
+    })
+}
+
+/// Goes through the messages for one user, by id.
+pub(super) struct Walk<'a> {
+    in_runs: Rows<'a>,
+    in_tail: vec::IntoIter<MessageId>,
+    way: Way,
+}
+
+impl<'a> Walk<'a> {
+    /// `in_tail` is what [`in_tail`] had, before anything was read through this connection's
+    /// transaction.
+    pub(super) fn begin(
+        connection: &Connection,
+        statement: &'a mut CachedStatement<'_>,
+        user: UserId,
+        way: Way,
+        mut in_tail: Vec<MessageId>,
+    ) -> rusqlite::Result<Self> {
+        let covered = covered(connection)?;
+        let edge = match way {
+            Way::After(id) => {
+                in_tail.retain(|&message| message > covered && message > id);
+                id
+            }
+            Way::Before(id) => {
+                in_tail.retain(|&message| message > covered && message < id);
+                in_tail.reverse();
+                id
+            }
+        };
+        let in_runs = statement.query([user.0, edge.0])?;
+        Ok(Self { in_runs, in_tail: in_tail.into_iter(), way })
+    }
+
+    /// The next message's id.
+    pub(super) fn next(&mut self) -> rusqlite::Result<Option<MessageId>> {
+        if let Way::Before(_) = self.way
+            && let Some(id) = self.in_tail.next()
+        {
+            return Ok(Some(id));
+        }
+        match self.in_runs.next()? {
+            Some(row) => row.get(0).map(|id| Some(MessageId(id))),
+            None => Ok(self.in_tail.next()),
+        }
+    }
+}
+
+/// How many messages there are for `user` after one id and up to and with another, no more than
+/// `max`. `in_tail` as with [`Walk::begin`].
+pub(super) fn count(
+    connection: &Connection,
+    in_tail: &[MessageId],
+    user: UserId,
+    (after, upto): (MessageId, MessageId),
+    max: usize,
+) -> rusqlite::Result<usize> {
+    let covered = covered(connection)?;
+    let in_runs: u32 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM (
+                 SELECT 1
+                   FROM delivery_runs t CROSS JOIN deliveries d
+                  WHERE t.upto_id > ?2 AND d.run = t.run
+                    AND d.user_id = ?1 AND d.message_id > ?2 AND d.message_id <= ?3
+                  LIMIT ?4)",
+        )?
+        .query_row(
+            params![user.0, after.0, upto.0, i64::try_from(max).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )?;
+    let is_counted = |&&id: &&MessageId| id > covered && id > after && id <= upto;
+    Ok((in_runs as usize + in_tail.iter().filter(is_counted).count()).min(max))
+}
+
+/// The writer's side: what the transaction that is open will have done to the deliveries, and the
+/// run that is being written.
+pub(super) struct Deliveries {
+    tail: Arc<Tail>,
+    /// Of this transaction.
+    placed: Vec<Delivery>,
+    removed: Vec<MessageId>,
+    written: usize,
+    /// Up to where the runs have come with it.
+    covered: Option<MessageId>,
+    filling: Option<Filling>,
+}
+
+/// A run that is being written.
+struct Filling {
+    run: i64,
+    upto: MessageId,
+    sorted: Sorted,
+    /// Rows that are next; those that a transaction has written stay until it is committed.
+    next: Vec<Delivery>,
+    /// There are no more after those.
+    exhausted: bool,
+}
+
+impl Deliveries {
+    /// Reads what the runs do not cover from the log.
+    pub(super) fn open(connection: &Connection, tail: Arc<Tail>) -> rusqlite::Result<Self> {
+        let mut statement = connection
+            .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
+        let found = statement.query_map([covered(connection)?.0], |row| {
+            Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
+        })?;
+        tail.extend(&found.collect::<Result<Vec<_>, _>>()?);
+        Ok(Self {
+            tail,
+            placed: Vec::new(),
+            removed: Vec::new(),
+            written: 0,
+            covered: None,
+            filling: None,
+        })
+    }
+
+    /// A message has been put into the log, newer than all others.
+    pub(super) fn place(&mut self, user: UserId, message: MessageId) {
+        self.placed.push((user, message));
+    }
+
+    /// A message has been taken out of the log.
+    pub(super) fn remove(
+        &mut self,
+        connection: &Connection,
+        user: UserId,
+        message: MessageId,
+    ) -> rusqlite::Result<()> {
+        let run: Option<i64> = connection
+            .prepare_cached(
+                "SELECT run FROM delivery_runs WHERE upto_id >= ?1 ORDER BY upto_id LIMIT 1",
+            )?
+            .query_row([message.0], |row| row.get(0))
+            .optional()?;
+        let run = match run {
+            Some(run) => run,
+            None => {
+                self.removed.push(message);
+                // A run that is being written, or was when a server was killed, may have it.
+                next_run(connection)?
+            }
+        };
+        connection
+            .prepare_cached(
+                "DELETE FROM deliveries WHERE run = ?1 AND user_id = ?2 AND message_id = ?3",
+            )?
+            .execute([run, user.0, message.0])
+            .map(drop)
+    }
+
+    /// [`count`], of all that is in the file and in the transaction that is open.
+    pub(super) fn count(
+        &self,
+        connection: &Connection,
+        user: UserId,
+        (after, upto): (MessageId, MessageId),
+        max: usize,
+    ) -> rusqlite::Result<usize> {
+        let mut recent = self.tail.messages_for(user, after, upto);
+        recent.extend(self.placed.iter().filter(|&&(to, _)| to == user).map(|&(_, id)| id));
+        recent.retain(|id| !self.removed.contains(id));
+        count(connection, &recent, user, (after, upto), max)
+    }
+
+    /// Where the transaction stands, for [`Self::take_back`].
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.placed.len(), self.removed.len())
+    }
+
+    /// What was done after the mark is taken back.
+    pub(super) fn take_back(&mut self, (placed, removed): (usize, usize)) {
+        self.placed.truncate(placed);
+        self.removed.truncate(removed);
+    }
+
+    /// Writes some rows of a run in the transaction that is open, where one is being written or is
+    /// due: as many as what the transaction has taken in asks for.
+    pub(super) fn keep_pace(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.filling.is_none() {
+            let Some(sorted) = self.tail.sorted(RUN_MESSAGES) else { return Ok(()) };
+            self.begin_run(connection, sorted)?;
+        }
+        self.write(connection, self.placed.len() * ROWS_PER_MESSAGE)
+    }
+
+    /// Whether a run is being written.
+    pub(super) fn is_filling(&self) -> bool {
+        self.filling.is_some()
+    }
+
+    /// [`Self::keep_pace`], where there is time.
+    pub(super) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.write(connection, IDLE_ROWS)
+    }
+
+    /// Makes a run of all there is, where that is worth it; [`Self::go_on`] writes it.
+    pub(super) fn begin_last_run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.filling.is_none()
+            && self.tail.len() >= CLOSING_MESSAGES
+            && let Some(sorted) = self.tail.all_sorted()
+        {
+            self.begin_run(connection, sorted)?;
+        }
+        Ok(())
+    }
+
+    /// The transaction is durable.
+    pub(super) fn committed(&mut self) {
+        if !self.placed.is_empty() {
+            self.tail.extend(&self.placed);
+            self.placed.clear();
+        }
+        self.tail.remove(&self.removed);
+        self.removed.clear();
+        if let Some(filling) = &mut self.filling {
+            filling.next.drain(..std::mem::take(&mut self.written));
+        }
+        if let Some(covered) = self.covered.take() {
+            self.tail.forget(covered);
+            self.filling = None;
+        }
+    }
+
+    /// The transaction has been taken back.
+    pub(super) fn rolled_back(&mut self) {
+        self.take_back((0, 0));
+        self.written = 0;
+        self.covered = None;
+    }
+
+    /// Makes all runs anew, as one, out of the log. Takes some seconds for a million messages.
+    pub(super) fn rebuild(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch(
+            "DELETE FROM delivery_runs;
+             DELETE FROM deliveries;
+             INSERT INTO deliveries (run, user_id, message_id)
+             SELECT 1, recipient_id, id FROM messages ORDER BY recipient_id, id;
+             INSERT INTO delivery_runs (upto_id, run)
+             SELECT id, 1 FROM messages ORDER BY id DESC LIMIT 1;",
+        )?;
+        // What was begun is begun again, if it is still due.
+        self.filling = None;
+        self.covered = Some(covered(connection)?);
+        Ok(())
+    }
+
+    fn begin_run(&mut self, connection: &Connection, sorted: Sorted) -> rusqlite::Result<()> {
+        let (run, upto) = (next_run(connection)?, sorted.newest());
+        self.filling = Some(Filling { run, upto, sorted, next: Vec::new(), exhausted: false });
+        Ok(())
+    }
+
+    fn write(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
+        let Some(filling) = &mut self.filling else { return Ok(()) };
+        while filling.next.len() < rows && !filling.exhausted {
+            match filling.sorted.next() {
+                Some(delivery) => filling.next.push(delivery),
+                None => filling.exhausted = true,
+            }
+        }
+        self.tail.drop_gone(&mut filling.next);
+        // Some of its rows may be there already, from before a server was killed.
+        let mut insert = connection.prepare_cached(
+            "INSERT OR IGNORE INTO deliveries (run, user_id, message_id) VALUES (?1, ?2, ?3)",
+        )?;
+        let writing = &filling.next[..rows.min(filling.next.len())];
+        for (user, message) in writing.iter().filter(|(_, id)| !self.removed.contains(id)) {
+            insert.execute([filling.run, user.0, message.0])?;
+        }
+        self.written = writing.len();
+        if filling.exhausted && filling.next.len() == self.written {
+            connection
+                .prepare_cached("INSERT INTO delivery_runs (upto_id, run) VALUES (?1, ?2)")?
+                .execute([filling.upto.0, filling.run])?;
+            self.covered = Some(filling.upto);
+        }
+        Ok(())
+    }
+}
+
+/// The number of the run that is written next, or being written.
+fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT coalesce(max(run), 0) + 1 FROM delivery_runs")?
+        .query_row([], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::migrations;
+
+    const USERS: i64 = 5;
+
+    /// What happens to the log, in one transaction or beside them.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Messages for these users are taken in.
+        Append(Vec<i64>),
+        /// A message is deleted: the oldest after so many parts of a hundred of the log.
+        Delete(i64),
+        /// What the transaction did is taken back.
+        Abort(Vec<i64>),
+        /// There is time to write.
+        Idle,
+        /// The server is killed, and started again.
+        Kill,
+        /// The file is closed and opened again.
+        Close,
+        Rebuild,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let users = || prop::collection::vec(1..=USERS, 1..40);
+        prop_oneof![
+            12 => users().prop_map(Step::Append),
+            2 => (0..100_i64).prop_map(Step::Delete),
+            2 => users().prop_map(Step::Abort),
+            2 => Just(Step::Idle),
+            2 => Just(Step::Kill),
+            1 => Just(Step::Close),
+            1 => Just(Step::Rebuild),
+        ]
+    }
+
+    struct Log {
+        connection: Connection,
+        tail: Arc<Tail>,
+        deliveries: Deliveries,
+        newest: i64,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+            for user in 1..=USERS {
+                let insert = "INSERT INTO users (id, name, display_name, password_hash, created_at)
+                              VALUES (?1, ?1, '', '', 0)";
+                connection.execute(insert, [user]).unwrap();
+            }
+            let tail = Arc::<Tail>::default();
+            let deliveries = Deliveries::open(&connection, Arc::clone(&tail)).unwrap();
+            Self { connection, tail, deliveries, newest: 0 }
+        }
+
+        fn append(&mut self, users: &[i64]) {
+            for &user in users {
+                self.newest += 1;
+                let insert = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, body)
+                              VALUES (?1, 0, 1, ?2, 'hai')";
+                self.connection.execute(insert, [self.newest, user]).unwrap();
+                self.deliveries.place(UserId(user), MessageId(self.newest));
+            }
+            self.deliveries.keep_pace(&self.connection).unwrap();
+        }
+
+        fn reopen(&mut self) {
+            self.tail = Arc::default();
+            self.deliveries = Deliveries::open(&self.connection, Arc::clone(&self.tail)).unwrap();
+        }
+
+        fn take(&mut self, step: Step) {
+            self.connection.execute_batch("BEGIN").unwrap();
+            match step {
+                Step::Append(users) => self.append(&users),
+                Step::Delete(part) => {
+                    let find = "SELECT recipient_id, id FROM messages WHERE id >= ?1 LIMIT 1";
+                    let found = self
+                        .connection
+                        .query_row(find, [self.newest * part / 100], |row| {
+                            Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
+                        })
+                        .optional()
+                        .unwrap();
+                    if let Some((user, id)) = found {
+                        self.connection
+                            .execute("DELETE FROM messages WHERE id = ?1", [id.0])
+                            .unwrap();
+                        self.deliveries.remove(&self.connection, user, id).unwrap();
+                    }
+                }
+                Step::Abort(users) => {
+                    let newest = self.newest;
+                    self.append(&users);
+                    self.connection.execute_batch("ROLLBACK; BEGIN").unwrap();
+                    self.deliveries.rolled_back();
+                    self.newest = newest;
+                }
+                Step::Idle => self.deliveries.go_on(&self.connection).unwrap(),
+                Step::Kill => self.reopen(),
+                Step::Close => {
+                    self.deliveries.begin_last_run(&self.connection).unwrap();
+                    while self.deliveries.is_filling() {
+                        self.deliveries.go_on(&self.connection).unwrap();
+                        self.deliveries.committed();
+                    }
+                    self.reopen();
+                }
+                Step::Rebuild => self.deliveries.rebuild(&self.connection).unwrap(),
+            }
+            self.connection.execute_batch("COMMIT").unwrap();
+            self.deliveries.committed();
+        }
+
+        fn walk(&self, user: i64, way: Way) -> Vec<i64> {
+            let in_tail = in_tail(&self.tail, UserId(user), MessageId::ZERO);
+            let mut statement = prepare_walk(&self.connection, way).unwrap();
+            let mut walk =
+                Walk::begin(&self.connection, &mut statement, UserId(user), way, in_tail).unwrap();
+            std::iter::from_fn(|| walk.next().unwrap()).map(|id| id.0).collect()
+        }
+
+        /// Every way to read is as if there were nothing but the log.
+        fn check(&self) {
+            for user in 1..=USERS {
+                let select = "SELECT id FROM messages WHERE recipient_id = ?1 ORDER BY id";
+                let mut statement = self.connection.prepare(select).unwrap();
+                let rows = statement.query_map([user], |row| row.get(0)).unwrap();
+                let log: Vec<i64> = rows.map(Result::unwrap).collect();
+                let edge = self.newest / 3;
+                let after: Vec<i64> = log.iter().copied().filter(|&id| id > edge).collect();
+                assert_eq!(self.walk(user, Way::After(MessageId(edge))), after);
+                let before: Vec<i64> = log.iter().rev().copied().filter(|&id| id < edge).collect();
+                assert_eq!(self.walk(user, Way::Before(MessageId(edge))), before);
+                let bounds = (MessageId(edge), MessageId(i64::MAX));
+                let counted =
+                    self.deliveries.count(&self.connection, UserId(user), bounds, usize::MAX);
+                assert_eq!(counted.unwrap(), after.len());
+                let view: i64 = self
+                    .connection
+                    .query_row("SELECT count(*) FROM delivered WHERE user_id = ?1", [user], |row| {
+                        row.get(0)
+                    })
+                    .unwrap();
+                assert_eq!(view as usize, log.len());
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn reading_is_as_if_there_were_nothing_but_the_log(
+            steps in prop::collection::vec(step(), 1..80)
+        ) {
+            let mut log = Log::new();
+            for step in steps {
+                log.take(step);
+                log.check();
+            }
+        }
+    }
+}

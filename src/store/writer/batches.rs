@@ -1,0 +1,381 @@
+//! Batches: what is queued is done in one transaction, and answered when that is durable.
+//!
+//! An operation that fails fails alone, a commit that fails fails the whole batch, and where the
+//! outcome of a commit cannot be known nothing is answered any more: the process ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::checkpoint;
+use super::memory::{Context, Memory};
+use super::operation::{Operation, Statements, Upkeep};
+use super::{LOCK_WAIT, Operations};
+use crate::adjustable::Adjustable;
+use crate::metrics::Stages;
+use crate::store::deliveries::Deliveries;
+use crate::store::file::Identity;
+use crate::store::measures::{CheckpointMode, Measures, Rollback};
+use crate::store::{OnFatal, StoreError};
+
+/// The most operations of one transaction: bounds how long an answer waits for its neighbours.
+const BATCH_OPERATIONS_MAX: usize = 4_096;
+/// The most text of one transaction, in bytes; one operation is always done.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// From how many pages of log on it is folded in between two batches: 48 MiB, which leaves
+/// room for a batch under the log's size limit. Fewer pages mean a wait of some milliseconds more
+/// often, more pages a longer one: with these, fewer than one send in a hundred meets it.
+const CHECKPOINT_PAGES: i32 = 12_288;
+
+/// On whose thread a batch is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The writer's own, which may wait.
+    Thread,
+    /// One that gathered and has connections to look after.
+    Gatherer,
+}
+
+/// What is left for the writer's thread to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    More,
+}
+
+/// The only connection that writes, and what belongs to it.
+pub(super) struct Batches {
+    connection: Connection,
+    identity: Identity,
+    memory: Memory,
+    deliveries: Deliveries,
+    inbox_unread_max: Adjustable<usize>,
+    /// What it was when the unread messages in memory were counted.
+    counted_to: usize,
+    measures: Arc<Measures>,
+    on_fatal: OnFatal,
+    /// How long a transaction waits now for somebody else's lock.
+    lock_wait: Duration,
+    /// The batch that is being done, empty in between: its room is kept.
+    batch: Vec<Box<dyn Operation>>,
+    /// How many pages the log had after the last commit, less what is folded in.
+    log_pages: i32,
+    /// When the last batch ended.
+    worked: Instant,
+    /// What stands in the log has to go, and somebody was reading it.
+    owes_empty_log: bool,
+}
+
+/// What a batch has cost so far.
+struct Spent {
+    taken: Instant,
+    executed: Duration,
+    committed: Duration,
+}
+
+impl Batches {
+    pub(super) fn new(
+        connection: Connection,
+        identity: Identity,
+        deliveries: Deliveries,
+        inbox_unread_max: Adjustable<usize>,
+        measures: Arc<Measures>,
+        on_fatal: OnFatal,
+    ) -> Self {
+        connection.set_prepared_statement_cache_capacity(64);
+        checkpoint::count_pages(&connection);
+        Self {
+            connection,
+            identity,
+            memory: Memory::default(),
+            deliveries,
+            counted_to: inbox_unread_max.get(),
+            inbox_unread_max,
+            measures,
+            on_fatal,
+            lock_wait: LOCK_WAIT,
+            batch: Vec::new(),
+            log_pages: 0,
+            worked: Instant::now(),
+            owes_empty_log: false,
+        }
+    }
+
+    /// One batch of what is queued, if there is anything that this role may do: one transaction,
+    /// then an answer to each, in order. The writer's thread also does what has become due.
+    pub(super) fn commit(&mut self, queue: &Operations, role: Role) -> Left {
+        let may_do = |operation: &Box<dyn Operation>| match role {
+            Role::Thread => true,
+            // What others have asked for may take longer than a connection can be kept waiting.
+            Role::Gatherer => operation.is_gathered(),
+        };
+        if queue.next_is(may_do) {
+            let mut spent = Spent {
+                taken: Instant::now(),
+                executed: Duration::ZERO,
+                committed: Duration::ZERO,
+            };
+            let begun = self.begin(role);
+            if begun == Err(StoreError::Busy) && role == Role::Gatherer {
+                return Left::More;
+            }
+            let mut bytes = 0;
+            let mut batch = std::mem::take(&mut self.batch);
+            let mut count = 0;
+            queue.take_while(&mut batch, |operation| {
+                bytes += operation.bytes();
+                count += 1;
+                let fits = count <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
+                may_do(operation) && (fits || count == 1)
+            });
+            let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
+            self.conclude(&mut batch, committed, &spent);
+            self.batch = batch;
+        }
+        let checkpoint_is_due = self.log_pages >= CHECKPOINT_PAGES;
+        if checkpoint_is_due && role == Role::Thread {
+            self.checkpoint(CheckpointMode::Passive);
+        }
+        let done = queue.is_empty() && (!checkpoint_is_due || role == Role::Thread);
+        if done { Left::Nothing } else { Left::More }
+    }
+
+    /// Nothing has been asked for: after a while of that, what is derived from the log is brought
+    /// up to it, a step a call, and then the log file is folded in.
+    pub(super) fn rest(&mut self, idle: Duration) -> Left {
+        if self.worked.elapsed() < idle {
+            return Left::Nothing;
+        }
+        if self.deliveries.is_filling() && self.fill().is_ok() {
+            return Left::More;
+        }
+        if self.log_pages > 0 || self.owes_empty_log {
+            self.empty_log();
+        }
+        Left::Nothing
+    }
+
+    /// Brings what is derived from the log up to it, folds in the log file and closes the file.
+    pub(super) fn close(mut self) {
+        let begun = self.deliveries.begin_last_run(&self.connection);
+        let mut filled = begun.map_err(StoreError::from);
+        while filled.is_ok() && self.deliveries.is_filling() {
+            filled = self.fill();
+        }
+        if let Err(error) = filled {
+            tracing::warn!(%error, "the deliveries were not written; the next start reads the log");
+        }
+        self.checkpoint(CheckpointMode::Truncate);
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+    }
+
+    /// A transaction that writes the next rows of a run of deliveries.
+    fn fill(&mut self) -> Result<(), StoreError> {
+        let filled = self
+            .begin(Role::Gatherer)
+            .and_then(|()| Ok(self.deliveries.go_on(&self.connection)?))
+            .and_then(|()| self.run_statement("COMMIT"));
+        let filled = self.after(filled);
+        if let Err(StoreError::Fatal(problem)) = &filled {
+            self.fail(problem);
+        }
+        filled
+    }
+
+    fn begin(&mut self, role: Role) -> Result<(), StoreError> {
+        let lock_wait = match role {
+            Role::Thread => LOCK_WAIT,
+            Role::Gatherer => Duration::ZERO,
+        };
+        if lock_wait != self.lock_wait {
+            self.connection.busy_timeout(lock_wait)?;
+            self.lock_wait = lock_wait;
+        }
+        self.run_statement("BEGIN IMMEDIATE")
+    }
+
+    /// Does all of the batch in the transaction that was begun, and commits that.
+    fn execute(
+        &mut self,
+        batch: &mut [Box<dyn Operation>],
+        spent: &mut Spent,
+    ) -> Result<(), StoreError> {
+        let inbox_unread_max = self.inbox_unread_max.get();
+        if inbox_unread_max != self.counted_to {
+            // Who counts stops at the limit: what was counted to another one may be too little.
+            self.memory.unread.clear();
+            self.counted_to = inbox_unread_max;
+        }
+        let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
+        let executed = applied.and_then(|()| Ok(self.deliveries.keep_pace(&self.connection)?));
+        let committing = Instant::now();
+        spent.executed = committing - spent.taken;
+        let committed = executed.and_then(|()| self.run_statement("COMMIT"));
+        let ended = Instant::now();
+        spent.committed = ended - committing;
+        if committed.is_ok() {
+            self.measures.note_commit(ended);
+        }
+        self.after(committed)
+    }
+
+    /// Takes note of how a transaction ended.
+    fn after(&mut self, committed: Result<(), StoreError>) -> Result<(), StoreError> {
+        match &committed {
+            Ok(()) => {
+                self.deliveries.committed();
+                self.log_pages = checkpoint::pages().unwrap_or(self.log_pages);
+            }
+            Err(_) => {
+                self.deliveries.rolled_back();
+                if !self.connection.is_autocommit() {
+                    let _ = self.run_statement("ROLLBACK");
+                }
+            }
+        }
+        committed
+    }
+
+    /// Answers all of a batch, and leaves it empty.
+    fn conclude(
+        &mut self,
+        batch: &mut Vec<Box<dyn Operation>>,
+        committed: Result<(), StoreError>,
+        spent: &Spent,
+    ) {
+        self.count(batch.len(), &committed, spent);
+        if committed.is_err() {
+            self.memory = Memory::default();
+        }
+        if let Err(StoreError::Fatal(problem)) = &committed {
+            self.fail(problem);
+        }
+        if committed.is_ok() && !self.identity.is_intact() {
+            self.fail("the database file was renamed or removed while the server was running");
+        }
+        for operation in batch.iter_mut().filter(|_| committed.is_ok()) {
+            if let Some(upkeep) = operation.upkeep() {
+                operation.upkept(self.keep_up(upkeep));
+            }
+        }
+        for operation in batch.drain(..) {
+            let queued = spent.taken.saturating_duration_since(operation.submitted());
+            self.measures.write_queue.observe_time(queued);
+            let &Spent { executed, committed: in_commit, .. } = spent;
+            let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
+            operation.finish(committed.clone(), stages);
+        }
+        self.worked = Instant::now();
+    }
+
+    fn count(&self, operations: usize, committed: &Result<(), StoreError>, spent: &Spent) {
+        let measures = &self.measures;
+        measures.batch.observe(operations as u64);
+        measures.execute.observe_time(spent.executed);
+        measures.log_pages.set(i64::from(self.log_pages));
+        let reason = match committed {
+            Ok(()) => return measures.commit.observe_time(spent.committed),
+            Err(StoreError::Busy) => Rollback::Busy,
+            Err(StoreError::Full) => Rollback::Full,
+            Err(_) => Rollback::Failed,
+        };
+        measures.rollbacks[reason as usize].increment();
+    }
+
+    /// An operation that fails is taken back alone; an error says that the whole transaction
+    /// cannot go on.
+    fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
+        let several = operation.statements() == Statements::Several;
+        if several {
+            self.run_statement("SAVEPOINT operation")?;
+        }
+        let mark = self.deliveries.mark();
+        let mut context = Context {
+            connection: &self.connection,
+            memory: &mut self.memory,
+            deliveries: &mut self.deliveries,
+            inbox_unread_max: self.counted_to,
+        };
+        let applied = operation.apply(&mut context);
+        if !applied {
+            self.memory = Memory::default();
+            self.deliveries.take_back(mark);
+            match operation.error() {
+                Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
+                Some(error) => return Err(error.clone()),
+                None => {}
+            }
+            if self.connection.is_autocommit() {
+                return Err(StoreError::Statement("the transaction was taken back".to_owned()));
+            }
+        }
+        match (several, applied) {
+            (false, _) => Ok(()),
+            (true, true) => self.run_statement("RELEASE operation"),
+            (true, false) => {
+                self.run_statement("ROLLBACK TO operation")?;
+                self.run_statement("RELEASE operation")
+            }
+        }
+    }
+
+    fn run_statement(&self, sql: &'static str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn keep_up(&mut self, upkeep: Upkeep) -> Result<bool, StoreError> {
+        if upkeep == Upkeep::Compact {
+            // In a file, not in memory: it is as large as the database.
+            let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
+            let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
+            if let Err(error) = compacted.map_err(StoreError::from) {
+                if let StoreError::Fatal(problem) = &error {
+                    self.fail(problem);
+                }
+                return Err(error);
+            }
+        }
+        self.empty_log();
+        Ok(!self.owes_empty_log)
+    }
+
+    /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
+    fn empty_log(&mut self) {
+        self.owes_empty_log = !self.checkpoint(CheckpointMode::Truncate);
+    }
+
+    /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
+    fn checkpoint(&mut self, mode: CheckpointMode) -> bool {
+        let begun = Instant::now();
+        // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
+        // long as it likes: they are folded in later, and nobody waits for that.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        self.lock_wait = Duration::ZERO;
+        let complete = checkpoint::fold(&self.connection, mode).unwrap_or_else(|error| {
+            if let StoreError::Fatal(problem) = &error {
+                self.fail(problem);
+            }
+            tracing::warn!(%error, "the log was not folded in; it will be tried again");
+            false
+        });
+        if complete {
+            // The next commit begins the log anew (PASSIVE), or there is none (TRUNCATE).
+            self.log_pages = 0;
+        } else {
+            self.measures.checkpoints_incomplete.increment();
+        }
+        self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
+        self.measures.log_pages.set(i64::from(self.log_pages));
+        complete
+    }
+
+    fn fail(&self, problem: &str) {
+        (self.on_fatal)(StoreError::Fatal(problem.to_owned()));
+        // Should the callback return against its word: nothing more may be written.
+        std::process::abort();
+    }
+}
