@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_micros(30);
 const READ_BYTES: usize = 64 * 1024;
 
 /// What is said to the server, and what it has to say to that.
-pub trait Speech {
+pub trait Speech: Send {
     /// What is said on a connection before anything else, and heard.
     fn greet(&self, _stream: &mut std::net::TcpStream) -> Result<()> {
         Ok(())
@@ -183,7 +183,9 @@ impl<'a> Generator<'a> {
         if self.load.rate.is_none() {
             for index in 0..self.peers.len() {
                 for _ in 0..self.load.pipeline {
-                    self.ask(index, self.begin);
+                    if !self.has_asked_all(self.begin) {
+                        self.ask(index, self.begin);
+                    }
                 }
                 self.peers[index].flush()?;
             }

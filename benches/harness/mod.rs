@@ -1,5 +1,5 @@
 //! What the benchmarks share: the servers, the load generator, and what is told of the machine.
-#![allow(dead_code, reason = "every benchmark uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "every benchmark uses a part of it")]
 
 pub mod figures;
 pub mod generator;

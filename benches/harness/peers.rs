@@ -27,7 +27,7 @@ pub use redis::Redis;
 use super::generator::Speech;
 
 /// How long a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A body begins with the number of its message, in so many digits.
 pub const BODY_NUMBER_BYTES: usize = 16;
 
@@ -149,19 +149,20 @@ pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
 }
 
 /// Who gets the next message, and what it says: the same in every run.
-struct Choice {
-    messages: Messages,
-    number: u64,
+pub struct Choice {
+    pub messages: Messages,
+    /// Of the next message.
+    pub number: u64,
     random: u64,
 }
 
 impl Choice {
-    fn new(messages: Messages) -> Self {
+    pub fn new(messages: Messages) -> Self {
         Self { messages, number: 0, random: 0x9e37_79b9_7f4a_7c15 }
     }
 
     /// Any recipient's number.
-    fn recipient(&mut self) -> usize {
+    pub fn recipient(&mut self) -> usize {
         (self.random() % self.messages.recipients as u64) as usize
     }
 
@@ -173,7 +174,7 @@ impl Choice {
         self.random
     }
 
-    fn write_body(&mut self, out: &mut Vec<u8>) {
+    pub fn write_body(&mut self, out: &mut Vec<u8>) {
         write!(out, "{:0BODY_NUMBER_BYTES$}", self.number).expect("memory takes bytes");
         out.resize(out.len() + self.messages.body_bytes - BODY_NUMBER_BYTES, b'x');
         self.number += 1;
@@ -186,7 +187,7 @@ pub fn recipient(index: usize) -> String {
 }
 
 /// The same, where it is wanted often.
-fn write_recipient(out: &mut Vec<u8>, index: usize) {
+pub fn write_recipient(out: &mut Vec<u8>, index: usize) {
     write!(out, "bench{index}").expect("memory takes bytes");
 }
 

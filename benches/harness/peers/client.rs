@@ -30,29 +30,23 @@ impl Client {
         Ok(reply)
     }
 
-    /// The same, where nobody wants to know more than how long the answer is and whether `more`
-    /// of it is to be asked for; both without reading the JSON, which would be measured too.
-    pub fn ask_length(&mut self, line: &str) -> Result<(usize, bool)> {
+    /// The same as it came: nobody wants to measure how long reading the JSON takes.
+    pub fn ask_raw(&mut self, line: &str) -> Result<Vec<u8>> {
         let length = self.exchange(line)?;
-        let more = self.received[..length].ends_with(b"\"more\": true}\r\n\r\n");
-        self.received.drain(..length);
-        Ok((length, more))
+        let rest = self.received.split_off(length);
+        Ok(std::mem::replace(&mut self.received, rest))
+    }
+
+    /// What comes without being asked for: the next event of a stream.
+    pub fn hear(&mut self) -> Result<Vec<u8>> {
+        let length = self.receive()?;
+        let rest = self.received.split_off(length);
+        Ok(std::mem::replace(&mut self.received, rest))
     }
 
     fn exchange(&mut self, line: &str) -> Result<usize> {
         self.stream.write_all(format!("{line}\r\n").as_bytes())?;
-        let mut some = [0; 64 * 1024];
-        let mut looked_at = 0;
-        let length = loop {
-            // Only what is new is looked at: a page has a megabyte.
-            if let Some(length) = reply_length(&self.received[looked_at..]) {
-                break looked_at + length;
-            }
-            looked_at = self.received.len().saturating_sub(4);
-            let count = self.stream.read(&mut some)?;
-            ensure!(count > 0, "the server closed the connection");
-            self.received.extend_from_slice(&some[..count]);
-        };
+        let length = self.receive()?;
         let reply = &self.received[..length];
         ensure!(
             reply.starts_with(b"{\"status\": \"OK\""),
@@ -62,7 +56,23 @@ impl Client {
         Ok(length)
     }
 
-    /// What it is made of, for who wants to wait for readiness; everything has been answered.
+    /// Waits for a whole reply, and tells its length.
+    fn receive(&mut self) -> Result<usize> {
+        let mut some = [0; 64 * 1024];
+        let mut looked_at = 0;
+        loop {
+            // Only what is new is looked at: a page has a megabyte.
+            if let Some(length) = reply_length(&self.received[looked_at..]) {
+                return Ok(looked_at + length);
+            }
+            looked_at = self.received.len().saturating_sub(4);
+            let count = self.stream.read(&mut some)?;
+            ensure!(count > 0, "the server closed the connection");
+            self.received.extend_from_slice(&some[..count]);
+        }
+    }
+
+    /// What it is made of, for who wants to wait for readiness. Everything has been answered.
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }
