@@ -3,28 +3,27 @@
 //! it). Every run starts its server anew on an empty database on a real disk, checks every reply,
 //! and at the end that what was acknowledged is stored, and nothing else: else it fails.
 
-mod generator;
-mod machine;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod oneshot;
-mod peers;
 mod report;
+mod sqlite;
+mod stall;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use generator::{Extent, Load};
-use machine::{BYSTANDERS_MAX, Bystanders, Usage};
-use peers::{BODY_NUMBER_BYTES, Chat, Messages, Peer, Verb};
+use harness::generator::{self, Extent, Load};
+use harness::machine::{self, BYSTANDERS_MAX, Bystanders, Usage};
+use harness::peers::{self, BODY_NUMBER_BYTES, Chat, Key, Messages, Peer, Verb};
+use harness::place::{self, Place};
 use report::{Report, Sample};
+use sqlite::Ceiling;
 
-/// Descriptors for everything that is not a connection.
-const OTHER_DESCRIPTORS: u64 = 64;
-/// How long the disk's fsync rate is measured in every round.
+/// How long the disk's fsync rate is measured in every round, and each row of raw SQLite.
 const FSYNC_TIME: Duration = Duration::from_millis(500);
 /// How often a run is tried that is to be a quiet one.
 const ATTEMPTS_MAX: usize = 10;
@@ -61,9 +60,8 @@ struct Arguments {
     /// Among how many users the messages are scattered.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     recipients: usize,
-    /// Where the databases are: on the disk that is to be measured.
-    #[arg(long, value_name = "PATH", default_value = env!("CARGO_TARGET_TMPDIR"))]
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// A server to measure instead of the one of this build; several are compared.
     #[arg(long, value_name = "NAME=PATH", value_parser = parse_server)]
     server: Vec<(String, PathBuf)>,
@@ -73,19 +71,13 @@ struct Arguments {
     /// Which of the other servers that are installed are measured too; all, if none is named.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     peers: Vec<String>,
-    /// Leave out the other servers, `post` and the one-shot process.
+    /// Leave out the other servers, `post`, raw SQLite and the one-shot process.
     #[arg(long)]
     only: bool,
     /// Wait until other programs leave the processors alone, and repeat a run in which they took a
     /// tenth of them or more.
     #[arg(long)]
     quiet: bool,
-    /// Only see that it runs, in a second or two.
-    #[arg(long)]
-    quick: bool,
-    /// Given by `cargo bench`, and not by `cargo test --all-targets`, which means `--quick`.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 fn parse_server(text: &str) -> Result<(String, PathBuf), String> {
@@ -108,11 +100,9 @@ fn measure_once(peer: &dyn Peer, load: &Load, messages: Messages, folder: &Path)
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::parse();
-    if !arguments.bench {
-        arguments.quick = true;
-    }
-    if arguments.quick {
-        arguments.only = true;
+    if arguments.place.is_quick() {
+        stall::check()?;
+        arguments.place.quick = true;
         arguments.runs = 1;
         arguments.requests = Some(500);
     }
@@ -128,12 +118,11 @@ fn main() -> Result<()> {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    fs::create_dir_all(&arguments.folder)?;
-    let folder = tempfile::Builder::new().prefix("load-").tempdir_in(&arguments.folder)?;
+    let folder = arguments.place.temporary("load-")?;
     let folder = folder.path();
     let scenarios = scenarios(arguments);
     let most = scenarios.iter().map(|(connections, _)| *connections).max().unwrap_or(1);
-    raise_descriptor_limit(most as u64 + OTHER_DESCRIPTORS)?;
+    place::raise_descriptor_limit(most)?;
     let chats = chats(arguments, folder)?;
     let targets = targets(arguments, &chats);
     println!("{}", machine::description(folder));
@@ -147,12 +136,16 @@ fn run(arguments: &Arguments) -> Result<()> {
         machine::load_average()
     );
     let mut report = Report::new(&scenarios, targets.iter().map(|peer| peer.name()));
+    let mut ceiling = Ceiling::default();
     for run in 0..arguments.runs {
-        let time = if arguments.quick { FSYNC_TIME / 10 } else { FSYNC_TIME };
+        let time = if arguments.place.quick { FSYNC_TIME / 10 } else { FSYNC_TIME };
         if arguments.quiet {
             machine::wait_for_quiet()?;
         }
         report.add_fsync_rate(machine::fsync_rate(folder, time)?);
+        if !arguments.only {
+            ceiling.measure(folder, messages(arguments), time)?;
+        }
         for (row, &(connections, pipeline)) in scenarios.iter().enumerate() {
             let load = load(arguments, connections, pipeline);
             for turn in 0..targets.len() {
@@ -165,6 +158,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     report.print();
     if !arguments.only {
+        ceiling.print();
+    }
+    if !arguments.only && !arguments.place.quick {
         let place = tempfile::tempdir_in(folder)?;
         let peers: Vec<&dyn Peer> = targets.iter().map(AsRef::as_ref).collect();
         println!("\n{}", oneshot::measure(&peers, messages(arguments), place.path())?);
@@ -202,7 +198,7 @@ fn scenarios(arguments: &Arguments) -> Vec<(usize, usize)> {
     if !arguments.connections.is_empty() {
         return arguments.connections.iter().map(|&n| (n, arguments.pipeline)).collect();
     }
-    if arguments.quick { QUICK_SCENARIOS.to_vec() } else { SCENARIOS.to_vec() }
+    if arguments.place.quick { QUICK_SCENARIOS.to_vec() } else { SCENARIOS.to_vec() }
 }
 
 fn load(arguments: &Arguments, connections: usize, pipeline: usize) -> Load {
@@ -217,7 +213,7 @@ fn load(arguments: &Arguments, connections: usize, pipeline: usize) -> Load {
 }
 
 fn chats(arguments: &Arguments, folder: &Path) -> Result<Vec<Chat>> {
-    let own = [("chat-server".to_owned(), PathBuf::from(env!("CARGO_BIN_EXE_chat-server")))];
+    let own = [("chat-server".to_owned(), place::chat_server())];
     let servers = if arguments.server.is_empty() { &own[..] } else { &arguments.server };
     let client = arguments.cli.clone().or(option_env!("CARGO_BIN_EXE_chat-cli").map(PathBuf::from));
     let prepare = |(name, program): &(String, PathBuf)| {
@@ -236,22 +232,15 @@ fn targets(arguments: &Arguments, chats: &[Chat]) -> Vec<Box<dyn Peer>> {
     if arguments.only {
         return targets;
     }
-    targets.extend(chats.first().map(|chat| Box::new(chat.with(Verb::Post)) as _));
+    if let Some(chat) = chats.first() {
+        for key in [Key::TimeOrdered, Key::Random] {
+            targets.push(Box::new(chat.with(Verb::Post(key))));
+        }
+    }
     let wanted = |peer: &dyn Peer| {
         arguments.peers.is_empty()
             || arguments.peers.iter().any(|name| name.eq_ignore_ascii_case(peer.name()))
     };
     targets.extend(peers::installed().into_iter().filter(|peer| wanted(peer.as_ref())));
     targets
-}
-
-/// A connection is a descriptor, here and in the servers, which inherit the limit.
-fn raise_descriptor_limit(needed: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let raised = Rlimit { current: Some(needed), maximum: limit.maximum };
-    setrlimit(Resource::Nofile, raised)
-        .with_context(|| format!("{needed} file descriptors are not allowed (ulimit -Hn)"))
 }

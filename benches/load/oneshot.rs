@@ -2,13 +2,13 @@
 //! what the others bring, beside `true`, which does nothing.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 
-use crate::peers::{BODY_NUMBER_BYTES, Messages, Peer};
+use crate::harness::peers::{self, BODY_NUMBER_BYTES, Messages, Peer};
 
 /// How many processes of each kind.
 const PROCESSES: u64 = 200;
@@ -47,14 +47,11 @@ pub fn measure(peers: &[&dyn Peer], messages: Messages, folder: &Path) -> Result
 }
 
 /// Runs a process to its good end, and tells how many nanoseconds that took.
-pub fn run(command: &mut Command, home: &Path) -> Result<u64> {
+fn run(command: &mut Command, home: &Path) -> Result<u64> {
     command.env_remove("CHAT_TOKEN").env("XDG_STATE_HOME", home).env("HOME", home);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
     let begin = Instant::now();
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    let took = begin.elapsed();
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(took.as_nanos().try_into()?)
+    peers::run(command)?;
+    Ok(begin.elapsed().as_nanos().try_into()?)
 }
 
 fn summary(times: &Histogram<u64>) -> String {

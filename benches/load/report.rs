@@ -1,11 +1,8 @@
 //! The table: medians over the runs, and how far the runs lie apart.
 
-use std::time::Duration;
-
-use hdrhistogram::Histogram;
-
-use crate::generator::Outcome;
-use crate::machine::Usage;
+use crate::harness::figures::{median, quantile, summary};
+use crate::harness::generator::Outcome;
+use crate::harness::machine::Usage;
 
 /// The figures of one run.
 #[derive(Debug, Clone, Copy)]
@@ -16,29 +13,31 @@ pub struct Sample {
     latencies: [f64; 5],
     /// Of the server, for each send, in microseconds.
     processor: f64,
+    /// Of the generator, for each send, in microseconds.
+    generator: f64,
     /// Of the server, for each send.
     switches: f64,
     /// What other programs took of the processors meanwhile, from 0 to 1.
     pub bystanders: f64,
 }
 
+const P99: usize = 2;
+const P99_9: usize = 3;
+
 impl Sample {
     /// `usage` is that of the server in the time of `outcome`.
     pub fn new(outcome: &Outcome, usage: Usage, bystanders: f64) -> Self {
         let sends = outcome.acknowledged as f64;
+        let quantiles = [0.5, 0.9, 0.99, 0.999, 1.0];
         Self {
             rate: outcome.rate,
-            latencies: latencies(&outcome.latencies),
+            latencies: quantiles.map(|part| quantile(&outcome.latencies, part)),
             processor: usage.processor.as_secs_f64() * 1e6 / sends,
+            generator: outcome.processor.as_secs_f64() * 1e6 / sends,
             switches: usage.switches as f64 / sends,
             bystanders,
         }
     }
-}
-
-fn latencies(histogram: &Histogram<u64>) -> [f64; 5] {
-    [0.5, 0.9, 0.99, 0.999, 1.0]
-        .map(|part| Duration::from_nanos(histogram.value_at_quantile(part)).as_secs_f64() * 1e3)
 }
 
 /// All runs.
@@ -70,66 +69,82 @@ impl Report {
         self.samples[scenario][target].push(sample);
     }
 
-    /// Prints the table in Markdown.
+    /// Prints the tables in Markdown.
     pub fn print(&self) {
-        let (low, high) = spread(&self.fsync_rates);
-        println!(
-            "fsync (4 KiB overwritten, fdatasync): {:.0} a second ({low:.0}–{high:.0})\n",
-            median(self.fsync_rates.iter().copied())
-        );
+        let fsync_rates = summary(&self.fsync_rates, 0);
+        println!("fsync (4 KiB overwritten, fdatasync): {fsync_rates} a second\n");
         let runs = self.fsync_rates.len();
-        println!("medians of {runs} interleaved runs (slowest–fastest); latencies in ms");
+        println!("medians of {runs} interleaved runs (slowest–fastest); latencies in ms\n");
         println!(
-            "| connections | server | sends/s | p50 | p90 | p99 | p99.9 | max | µs CPU/send | switches/send | others | × first |"
+            "| connections | server | sends/s | p50 | p90 | p99 | p99.9 | max | µs CPU a send | switches a send | generator's µs CPU a send | others | {} ÷ it |",
+            self.targets[0]
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        println!("|{}", " --- |".repeat(13));
         for (scenario, samples) in self.scenarios.iter().zip(&self.samples) {
             for (name, own) in self.targets.iter().zip(samples) {
                 println!("{}", row(*scenario, name, own, &samples[0]));
             }
         }
+        self.print_ratios();
+    }
+
+    /// What the first server's rate is to each of the others', a column for each scenario, and
+    /// its latencies at 64 connections: the targets are about these.
+    fn print_ratios(&self) {
+        if self.targets.len() < 2 {
+            return;
+        }
+        let scenarios: Vec<String> = self.scenarios.iter().map(name).collect();
+        println!("\n| {} ÷ | {} |", self.targets[0], scenarios.join(" | "));
+        println!("|{}", " --- |".repeat(1 + scenarios.len()));
+        for (target, name) in self.targets.iter().enumerate().skip(1) {
+            let ratios = self.samples.iter().map(|samples| {
+                let ratios: Vec<f64> = ratios(&samples[0], &samples[target]).collect();
+                summary(&ratios, 2)
+            });
+            println!("| {name} | {} |", ratios.collect::<Vec<_>>().join(" | "));
+        }
+        let Some(row) = self.scenarios.iter().position(|&scenario| scenario == (64, 1)) else {
+            return;
+        };
+        println!("\nat 64 connections, in ms:");
+        for (name, samples) in self.targets.iter().zip(&self.samples[row]) {
+            let latency = |index: usize| {
+                let values: Vec<f64> =
+                    samples.iter().map(|sample| sample.latencies[index]).collect();
+                summary(&values, 2)
+            };
+            println!("{name}: p99 {}, p99.9 {}", latency(P99), latency(P99_9));
+        }
     }
 }
 
-fn row(
-    (connections, pipeline): (usize, usize),
-    name: &str,
-    own: &[Sample],
-    first: &[Sample],
-) -> String {
-    let connections = match pipeline {
+/// Of two in the same run: the machine is not the same from one run to the next.
+fn ratios<'a>(first: &'a [Sample], other: &'a [Sample]) -> impl Iterator<Item = f64> + 'a {
+    first.iter().zip(other).map(|(first, other)| first.rate / other.rate)
+}
+
+fn name(&(connections, pipeline): &(usize, usize)) -> String {
+    match pipeline {
         1 => connections.to_string(),
-        _ => format!("{connections} × {pipeline}"),
-    };
+        _ => format!("{connections} × {pipeline} pipelined"),
+    }
+}
+
+fn row(scenario: (usize, usize), server: &str, own: &[Sample], first: &[Sample]) -> String {
     let rates: Vec<f64> = own.iter().map(|sample| sample.rate).collect();
-    let (low, high) = spread(&rates);
     let latencies: Vec<String> = (0..5)
         .map(|index| format!("{:.2}", median(own.iter().map(|sample| sample.latencies[index]))))
         .collect();
-    // Of the two in the same run: the machine is not the same from one run to the next.
-    let ratio = median(own.iter().zip(first).map(|(own, first)| own.rate / first.rate));
     format!(
-        "| {connections} | {name} | {:.0} ({low:.0}–{high:.0}) | {} | {:.1} | {:.2} | {:.0} % | {ratio:.2} |",
-        median(rates.iter().copied()),
+        "| {} | {server} | {} | {} | {:.1} | {:.2} | {:.1} | {:.0} % | {:.2} |",
+        name(&scenario),
+        summary(&rates, 0),
         latencies.join(" | "),
         median(own.iter().map(|sample| sample.processor)),
         median(own.iter().map(|sample| sample.switches)),
+        median(own.iter().map(|sample| sample.generator)),
         median(own.iter().map(|sample| sample.bystanders)) * 100.0,
+        median(ratios(first, own)),
     )
-}
-
-fn spread(values: &[f64]) -> (f64, f64) {
-    values
-        .iter()
-        .fold((f64::INFINITY, 0.0), |(low, high), &value| (low.min(value), high.max(value)))
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => values[count / 2],
-        count => (values[count / 2 - 1] + values[count / 2]) / 2.0,
-    }
 }

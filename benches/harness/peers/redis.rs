@@ -10,7 +10,7 @@ use anyhow::{Result, bail, ensure};
 use super::{
     Choice, Messages, Peer, Process, Running, find_program, first_line, free_address, recipient,
 };
-use crate::generator::Speech;
+use crate::harness::generator::Speech;
 
 /// `redis-server`.
 pub struct Redis {

@@ -2,7 +2,8 @@
 //! own, and asked at the end what it has stored.
 
 mod beanstalkd;
-mod chat;
+pub mod chat;
+pub mod client;
 mod mosquitto;
 mod postgres;
 mod redis;
@@ -18,15 +19,15 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 pub use beanstalkd::Beanstalkd;
-pub use chat::{Chat, Verb};
+pub use chat::{Chat, Key, Verb};
 pub use mosquitto::Mosquitto;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
-use crate::generator::Speech;
+use super::generator::Speech;
 
 /// How long a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A body begins with the number of its message, in so many digits.
 pub const BODY_NUMBER_BYTES: usize = 16;
 
@@ -141,33 +142,39 @@ fn first_line(program: &Path, argument: &str) -> Option<String> {
 }
 
 /// Debian keeps servers where only root looks for programs.
-fn find_program(name: &str) -> Option<std::path::PathBuf> {
+pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|path| fs::metadata(path).is_ok())
 }
 
 /// Who gets the next message, and what it says: the same in every run.
-struct Choice {
-    messages: Messages,
-    number: u64,
+pub struct Choice {
+    pub messages: Messages,
+    /// Of the next message.
+    pub number: u64,
     random: u64,
 }
 
 impl Choice {
-    fn new(messages: Messages) -> Self {
+    pub fn new(messages: Messages) -> Self {
         Self { messages, number: 0, random: 0x9e37_79b9_7f4a_7c15 }
     }
 
-    /// Any recipient's number (xorshift).
-    fn recipient(&mut self) -> usize {
+    /// Any recipient's number.
+    pub fn recipient(&mut self) -> usize {
+        (self.random() % self.messages.recipients as u64) as usize
+    }
+
+    /// The next of a row of numbers (xorshift).
+    fn random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        (self.random % self.messages.recipients as u64) as usize
+        self.random
     }
 
-    fn write_body(&mut self, out: &mut Vec<u8>) {
+    pub fn write_body(&mut self, out: &mut Vec<u8>) {
         write!(out, "{:0BODY_NUMBER_BYTES$}", self.number).expect("memory takes bytes");
         out.resize(out.len() + self.messages.body_bytes - BODY_NUMBER_BYTES, b'x');
         self.number += 1;
@@ -177,4 +184,17 @@ impl Choice {
 /// The name of a recipient.
 pub fn recipient(index: usize) -> String {
     format!("bench{index}")
+}
+
+/// The same, where it is wanted often.
+pub fn write_recipient(out: &mut Vec<u8>, index: usize) {
+    write!(out, "bench{index}").expect("memory takes bytes");
+}
+
+/// Runs a command to its good end.
+pub fn run(command: &mut Command) -> Result<()> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, geteuid};
 
 use super::{Choice, Messages, PATIENCE, Peer, Process, Running, first_line, free_address};
-use crate::generator::Speech;
+use crate::harness::generator::Speech;
 
 /// The table and the statement: what `messages` and a send are here.
 const TABLE: &str = "

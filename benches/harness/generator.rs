@@ -17,8 +17,8 @@ use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
 
 /// The token of the timer; the connections' tokens are their places.
@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_micros(30);
 const READ_BYTES: usize = 64 * 1024;
 
 /// What is said to the server, and what it has to say to that.
-pub trait Speech {
+pub trait Speech: Send {
     /// What is said on a connection before anything else, and heard.
     fn greet(&self, _stream: &mut std::net::TcpStream) -> Result<()> {
         Ok(())
@@ -75,6 +75,8 @@ pub struct Outcome {
     pub rate: f64,
     /// In nanoseconds.
     pub latencies: Histogram<u64>,
+    /// What the generator itself took of a processor, for all that was acknowledged.
+    pub processor: Duration,
     /// Open until this is dropped: a server may have a process for each, whose use is looked at.
     _connections: Vec<Peer>,
 }
@@ -82,14 +84,23 @@ pub struct Outcome {
 /// Puts `load` on the server at `address`.
 pub fn run(address: SocketAddr, speech: &mut dyn Speech, load: &Load) -> Result<Outcome> {
     let mut generator = Generator::connect(address, speech, load)?;
+    let before = processor_time();
     generator.run()?;
+    let processor = processor_time().saturating_sub(before);
     let measured = generator.measure_until.saturating_duration_since(generator.measure_from);
     Ok(Outcome {
         acknowledged: generator.acknowledged,
         rate: generator.measured as f64 / measured.as_secs_f64(),
         latencies: generator.latencies,
+        processor,
         _connections: generator.peers,
     })
+}
+
+/// What this thread has taken of a processor so far.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 struct Generator<'a> {
@@ -172,7 +183,9 @@ impl<'a> Generator<'a> {
         if self.load.rate.is_none() {
             for index in 0..self.peers.len() {
                 for _ in 0..self.load.pipeline {
-                    self.ask(index, self.begin);
+                    if !self.has_asked_all(self.begin) {
+                        self.ask(index, self.begin);
+                    }
                 }
                 self.peers[index].flush()?;
             }
@@ -297,7 +310,11 @@ impl<'a> Generator<'a> {
                 self.latencies.record(latency.as_nanos().try_into()?)?;
             }
         }
-        peer.received = received[place..].to_vec();
+        if whole {
+            peer.received.extend_from_slice(&self.scratch[place..count]);
+        } else {
+            peer.received.drain(..place);
+        }
         self.acknowledged += answered as u64;
         if matches!(self.load.extent, Extent::Requests(_)) {
             self.measure_until = now;

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use super::{
     Choice, Messages, Peer, Process, Running, find_program, first_line, free_address, recipient,
 };
-use crate::generator::Speech;
+use crate::harness::generator::Speech;
 
 /// `mosquitto`.
 pub struct Mosquitto {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
 use super::{Choice, Messages, Peer, Process, Running, find_program, first_line, free_address};
-use crate::generator::Speech;
+use crate::harness::generator::Speech;
 
 /// `beanstalkd`.
 pub struct Beanstalkd {

@@ -85,6 +85,14 @@ impl Usage {
     }
 }
 
+/// The resident memory of a process, in KiB.
+pub fn resident_kib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let field = line.and_then(|line| line.split_ascii_whitespace().next());
+    Ok(field.context("no VmRSS")?.parse()?)
+}
+
 /// A process and those that it has started (proc_pid_task_children(5) wants a kernel option, so
 /// everybody is asked for the parent).
 fn family(pid: u32) -> Result<Vec<u32>> {

@@ -1,0 +1,270 @@
+//! The figures of one database.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use rustix::fs::{Advice, fadvise};
+use tempfile::TempDir;
+
+use crate::fill::{BODY_BYTES, HUNDRED, SCATTERED, Size};
+use crate::harness::figures::{milliseconds, quantile};
+use crate::harness::generator::{self, Extent, Load, Outcome, Speech};
+use crate::harness::peers::chat::{self, Repeats, Server};
+use crate::harness::peers::client::Client;
+use crate::harness::peers::{Messages, Verb};
+
+/// How often an inbox is read that has a hundred messages, and one that has many.
+const HUNDRED_READS: usize = 51;
+const SCATTERED_READS: usize = 5;
+/// How long the load goes on before it is killed; a fifth longer each time.
+const KILL_AFTER: Duration = Duration::from_secs(1);
+
+pub struct Bench<'a> {
+    pub program: &'a Path,
+    /// For what is removed at the end.
+    pub folder: &'a Path,
+    /// With the same users and no message.
+    pub empty: PathBuf,
+    pub database: PathBuf,
+    pub size: Size,
+    pub time: Duration,
+    pub runs: usize,
+}
+
+/// Times are in milliseconds, but for `hello` and `empty_inbox`.
+#[derive(Default)]
+pub struct Figures {
+    pub file_bytes: u64,
+    /// Sends a second, and what that is of an empty database's in the same run.
+    pub rates: Vec<f64>,
+    pub ratios: Vec<f64>,
+    /// Round trips of one connection, in microseconds.
+    pub hello: Vec<f64>,
+    pub empty_inbox: Vec<f64>,
+    pub hundred: Vec<f64>,
+    pub scattered_messages: usize,
+    pub scattered: Vec<f64>,
+    /// With nothing of the file in the system's memory.
+    pub scattered_cold: f64,
+    /// Of one that waits for each acknowledgement: p99.9 and the longest.
+    pub sender_alone: [f64; 2],
+    pub sender_beside: [f64; 2],
+    pub start: Vec<f64>,
+    pub start_after_kill: Vec<f64>,
+}
+
+impl Bench<'_> {
+    pub fn run(&self) -> Result<Figures> {
+        let mut figures =
+            Figures { file_bytes: fs::metadata(&self.database)?.len(), ..Figures::default() };
+        let place = self.copy(&self.database)?;
+        let database = place.path().join("chat.sqlite");
+        self.read_cold(&database, &mut figures)?;
+        for _ in 0..self.runs {
+            let (server, time) = self.start(&database)?;
+            figures.start.push(time);
+            server.stop()?;
+        }
+        let (server, _) = self.start(&database)?;
+        self.read(&server, &mut figures)?;
+        self.send_beside_reads(&server, &mut figures)?;
+        server.stop()?;
+        for run in 0..self.runs {
+            figures.start_after_kill.push(self.kill_and_start(&database, run)?);
+        }
+        drop(place);
+        for run in 0..self.runs {
+            let (empty, full) = if run % 2 == 0 {
+                (self.send_rate(&self.empty)?, self.send_rate(&self.database)?)
+            } else {
+                let full = self.send_rate(&self.database)?;
+                (self.send_rate(&self.empty)?, full)
+            };
+            figures.rates.push(full);
+            figures.ratios.push(full / empty);
+        }
+        Ok(figures)
+    }
+
+    /// A copy to be changed, all of it on the disk.
+    fn copy(&self, database: &Path) -> Result<TempDir> {
+        let place = tempfile::tempdir_in(self.folder)?;
+        let copy = place.path().join("chat.sqlite");
+        fs::copy(database, &copy)?;
+        File::open(copy)?.sync_all()?;
+        Ok(place)
+    }
+
+    /// Starts the server, and tells how long it took until it had answered somebody.
+    fn start(&self, database: &Path) -> Result<(Server, f64)> {
+        let begin = Instant::now();
+        let server = Server::start(self.program, database)?;
+        server.connect()?.ask("hello")?;
+        Ok((server, milliseconds(begin.elapsed())))
+    }
+
+    fn read_cold(&self, database: &Path, figures: &mut Figures) -> Result<()> {
+        // Nothing of it waits to be written, so the system forgets all of it.
+        fadvise(File::open(database)?, 0, None, Advice::DontNeed)?;
+        let (server, _) = self.start(database)?;
+        let mut reader = Reader::new(&server, SCATTERED)?;
+        let (time, messages) = reader.read_all()?;
+        figures.scattered_cold = time;
+        figures.scattered_messages = messages;
+        let expected = self.size.scattered() as usize;
+        // Of a filling that was broken off, what was under way may be there twice or not at all.
+        let tolerance = expected / 100;
+        ensure!(
+            messages.abs_diff(expected) <= tolerance,
+            "{messages} were read where {expected} were scattered"
+        );
+        reader.rewind()?;
+        server.stop()
+    }
+
+    fn read(&self, server: &Server, figures: &mut Figures) -> Result<()> {
+        let mut hundred = Reader::new(server, HUNDRED)?;
+        for _ in 0..HUNDRED_READS {
+            figures.hundred.push(hundred.read_all()?.0);
+            hundred.rewind()?;
+        }
+        let mut scattered = Reader::new(server, SCATTERED)?;
+        for _ in 0..SCATTERED_READS {
+            scattered.rewind()?;
+            figures.scattered.push(scattered.read_all()?.0);
+        }
+        // That inbox is empty now, and has all these messages behind it.
+        let inbox = format!("inbox {}", scattered.token);
+        for _ in 0..self.runs {
+            figures.hello.push(self.round_trip(server, "hello")?);
+            figures.empty_inbox.push(self.round_trip(server, &inbox)?);
+        }
+        Ok(())
+    }
+
+    /// In microseconds, of one connection, the median.
+    fn round_trip(&self, server: &Server, line: &str) -> Result<f64> {
+        let mut speech = Repeats(line.to_owned());
+        Ok(quantile(&self.load(server, &mut speech, 1)?.latencies, 0.5) * 1e3)
+    }
+
+    fn load(
+        &self,
+        server: &Server,
+        speech: &mut dyn Speech,
+        connections: usize,
+    ) -> Result<Outcome> {
+        let load = Load {
+            connections,
+            pipeline: 1,
+            rate: None,
+            extent: Extent::Time(self.time),
+            warm_up: self.time / 4,
+        };
+        generator::run(server.address(), speech, &load)
+    }
+
+    fn sends(&self, server: &Server) -> Result<Box<dyn Speech>> {
+        let messages = Messages { recipients: self.size.users, body_bytes: BODY_BYTES };
+        Ok(chat::speech(Verb::Send, &server.log_in_sender()?, messages))
+    }
+
+    fn send_rate(&self, database: &Path) -> Result<f64> {
+        let place = self.copy(database)?;
+        let (server, _) = self.start(&place.path().join("chat.sqlite"))?;
+        let rate = self.load(&server, self.sends(&server)?.as_mut(), 64)?.rate;
+        server.stop()?;
+        Ok(rate)
+    }
+
+    /// One sender, alone and beside somebody who reads all that is scattered, again and again.
+    fn send_beside_reads(&self, server: &Server, figures: &mut Figures) -> Result<()> {
+        let worst = |outcome: Outcome| [0.999, 1.0].map(|part| quantile(&outcome.latencies, part));
+        figures.sender_alone = worst(self.load(server, self.sends(server)?.as_mut(), 1)?);
+        let mut reader = Reader::new(server, SCATTERED)?;
+        let is_over = AtomicBool::new(false);
+        let (outcome, read) = thread::scope(|scope| {
+            let reading = scope.spawn(|| -> Result<()> {
+                while !is_over.load(Ordering::Relaxed) {
+                    reader.rewind()?;
+                    reader.read_all()?;
+                }
+                Ok(())
+            });
+            let outcome =
+                self.sends(server).and_then(|mut speech| self.load(server, speech.as_mut(), 1));
+            is_over.store(true, Ordering::Relaxed);
+            (outcome, reading.join().expect("the reader does not panic"))
+        });
+        read?;
+        figures.sender_beside = worst(outcome?);
+        Ok(())
+    }
+
+    /// Kills the server while 64 connections have 16 requests each under way.
+    fn kill_and_start(&self, database: &Path, run: usize) -> Result<f64> {
+        let (server, _) = self.start(database)?;
+        let mut speech = self.sends(&server)?;
+        let address = server.address();
+        let load = Load {
+            connections: 64,
+            pipeline: 16,
+            rate: None,
+            extent: Extent::Requests(u64::MAX),
+            warm_up: Duration::ZERO,
+        };
+        let after = (KILL_AFTER.min(self.time)).mul_f64(1.0 + run as f64 / 5.0);
+        thread::scope(|scope| {
+            let sending = scope.spawn(move || generator::run(address, speech.as_mut(), &load));
+            thread::sleep(after);
+            server.kill();
+            let outcome = sending.join().expect("the generator does not panic");
+            ensure!(outcome.is_err(), "the load ended before the server was killed");
+            Ok(())
+        })?;
+        let (server, time) = self.start(database)?;
+        server.stop()?;
+        Ok(time)
+    }
+}
+
+/// Somebody who reads an inbox.
+struct Reader {
+    client: Client,
+    token: String,
+}
+
+impl Reader {
+    fn new(server: &Server, name: &str) -> Result<Self> {
+        Ok(Self { token: server.log_in(name)?, client: server.connect()? })
+    }
+
+    /// All of it, page by page: how many milliseconds that took, and how many messages it was.
+    fn read_all(&mut self) -> Result<(f64, usize)> {
+        let (mut time, mut messages) = (Duration::ZERO, 0);
+        let line = format!("inbox {}", self.token);
+        loop {
+            let begin = Instant::now();
+            let page = self.client.ask_raw(&line)?;
+            time += begin.elapsed();
+            messages += page.windows(MESSAGE.len()).filter(|part| part == &MESSAGE).count();
+            if !page.ends_with(MORE) {
+                return Ok((milliseconds(time), messages));
+            }
+        }
+    }
+
+    /// Makes everything unread again.
+    fn rewind(&mut self) -> Result<()> {
+        let line = format!("ack {} {{\"upto\": 0, \"rewind\": true}}", self.token);
+        self.client.ask_raw(&line).map(drop)
+    }
+}
+
+/// How a message begins in the answer to `inbox`, and how the answer ends that is not the last.
+const MESSAGE: &[u8] = b"{\"msg\":";
+const MORE: &[u8] = b"\"more\": true}\r\n\r\n";

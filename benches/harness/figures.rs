@@ -1,0 +1,39 @@
+//! Figures of several runs as one: medians, and how far the runs lie apart.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// The smallest and the largest.
+pub fn spread(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
+        (low.min(value), high.max(value))
+    })
+}
+
+/// The middle one; of an even number, between the two in the middle.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => values[count / 2],
+        count => (values[count / 2 - 1] + values[count / 2]) / 2.0,
+    }
+}
+
+/// `median (smallest–largest)`, with so many decimals.
+pub fn summary(values: &[f64], decimals: usize) -> String {
+    let (low, high) = spread(values);
+    let median = median(values.iter().copied());
+    format!("{median:.decimals$} ({low:.decimals$}–{high:.decimals$})")
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Of nanoseconds, in milliseconds.
+pub fn quantile(latencies: &Histogram<u64>, part: f64) -> f64 {
+    latencies.value_at_quantile(part) as f64 / 1e6
+}

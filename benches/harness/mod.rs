@@ -1,0 +1,8 @@
+//! What the benchmarks share: the servers, the load generator, and what is told of the machine.
+#![allow(dead_code, unused_imports, reason = "every benchmark uses a part of it")]
+
+pub mod figures;
+pub mod generator;
+pub mod machine;
+pub mod peers;
+pub mod place;

@@ -1,0 +1,385 @@
+//! Our own server: `send`, or `post` with a key of its own for each message.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::Signal;
+use uuid::Builder;
+
+use super::{
+    BODY_NUMBER_BYTES, Choice, Messages, Peer, Process, Running, first_line, recipient, run,
+    write_recipient,
+};
+use crate::harness::generator::Speech;
+use crate::harness::peers::client::Client;
+
+/// Everybody's, of those who are made here.
+const PASSWORD: &str = "load";
+/// Who sends.
+const SENDER: &str = "sender";
+/// How the reply to every request that was done begins, and how every reply ends.
+const OK: &[u8] = b"{\"status\": \"OK\"";
+const REPLY_END_BYTES: usize = 4;
+
+/// How a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `send`.
+    Send,
+    /// `post` with a key.
+    Post(Key),
+}
+
+/// What a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// A UUID of version 4: random.
+    Random,
+    /// A UUID of version 7: it begins with the time.
+    TimeOrdered,
+}
+
+/// A `chat-server` program, and a database with its users to begin every run with.
+#[derive(Clone)]
+pub struct Chat {
+    name: String,
+    program: PathBuf,
+    template: PathBuf,
+    verb: Verb,
+    /// `chat-cli`.
+    client: Option<PathBuf>,
+}
+
+impl Chat {
+    /// Has `program` make a database with its recipients.
+    pub fn prepare(
+        name: &str,
+        program: &Path,
+        client: Option<PathBuf>,
+        folder: &Path,
+        recipients: usize,
+    ) -> Result<Self> {
+        let folder = folder.join(format!("template-{name}"));
+        fs::create_dir_all(&folder)?;
+        let template = folder.join("chat.sqlite");
+        let names: Vec<String> = (0..recipients).map(recipient).collect();
+        create(program, &template, names.iter().map(String::as_str))?;
+        let (name, program) = (name.to_owned(), program.to_owned());
+        Ok(Self { name, program, template, verb: Verb::Send, client })
+    }
+
+    /// The same server, spoken to with another verb.
+    pub fn with(&self, verb: Verb) -> Self {
+        let name = match verb {
+            Verb::Send => self.name.clone(),
+            Verb::Post(Key::Random) => format!("{} post, UUID v4", self.name),
+            Verb::Post(Key::TimeOrdered) => format!("{} post, UUID v7", self.name),
+        };
+        // One that would cost the same is enough.
+        Self { name, verb, client: None, ..self.clone() }
+    }
+
+    /// Starts it in an empty folder, under another program that is given its command line.
+    pub fn start_under(&self, folder: &Path, wrapper: &[String]) -> Result<RunningChat> {
+        let database = folder.join("chat.sqlite");
+        fs::copy(&self.template, &database)?;
+        let server = Server::start_under(&self.program, &database, wrapper, &[])?;
+        let token = server.log_in(SENDER)?;
+        let (verb, client) = (self.verb, self.client.clone());
+        Ok(RunningChat { server, token, database, verb, client })
+    }
+}
+
+/// Makes a database, with users who can be written to and can log in. They are imported, with a
+/// password that costs nothing to check: no figure here is about argon2.
+pub fn create<'a>(
+    program: &Path,
+    database: &Path,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<()> {
+    let password = password_hash()?;
+    let mut lines =
+        "{\"type\":\"header\",\"format\":\"chat-export\",\"version\":1,\"newest\":0}\n".to_owned();
+    for name in std::iter::once(SENDER).chain(names) {
+        lines.push_str(&format!(
+            "{{\"type\":\"user\",\"name\":\"{name}\",\"display_name\":\"{name}\",\
+             \"created_at\":\"2026-01-01T00:00:00.000Z\",\
+             \"password\":{{\"hash\":\"{password}\",\"is_published\":false}}}}\n"
+        ));
+    }
+    let file = database.with_extension("users");
+    fs::write(&file, lines)?;
+    let mut import = Command::new(program);
+    import.env_clear().arg("--db").arg(database).arg("import").arg(&file);
+    run(&mut import)?;
+    Ok(fs::remove_file(file)?)
+}
+
+fn password_hash() -> Result<String> {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None);
+    let params = params.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password(PASSWORD.as_bytes())
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(hash.to_string())
+}
+
+impl Peer for Chat {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn description(&self) -> String {
+        first_line(&self.program, "--version").unwrap_or_default()
+    }
+
+    fn start(&self, folder: &Path) -> Result<Box<dyn Running>> {
+        Ok(Box::new(self.start_under(folder, &[])?))
+    }
+}
+
+/// A server that was started on a database of its own.
+pub struct RunningChat {
+    server: Server,
+    token: String,
+    database: PathBuf,
+    verb: Verb,
+    client: Option<PathBuf>,
+}
+
+impl Running for RunningChat {
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn process(&self) -> u32 {
+        self.server.process()
+    }
+
+    fn one_shot(&self, body: &str) -> Option<Command> {
+        let mut command = Command::new(self.client.as_ref()?);
+        command.env("CHAT_SERVER", self.address().to_string());
+        command.args(["send", &recipient(0), body]);
+        Some(command)
+    }
+
+    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
+        speech(self.verb, &self.token, messages)
+    }
+
+    fn log_in(&self, home: &Path) -> Result<()> {
+        let mut command = Command::new(self.client.as_ref().context("there is no chat-cli")?);
+        command.env("CHAT_SERVER", self.address().to_string()).args(["auth", SENDER, PASSWORD]);
+        command.env_remove("CHAT_TOKEN").env("XDG_STATE_HOME", home).env("HOME", home);
+        run(&mut command)
+    }
+
+    /// Its database has to have the first `acknowledged` messages, each once.
+    fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
+        self.server.stop()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database = Connection::open_with_flags(&self.database, flags)?;
+        let (rows, sum, last): (i64, i64, i64) = database.query_row(
+            "SELECT count(*), coalesce(sum(number), 0), coalesce(max(number), -1)
+               FROM (SELECT CAST(substr(body, 1, ?1) AS INTEGER) AS number FROM messages)",
+            [BODY_NUMBER_BYTES as i64],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        ensure!(
+            rows == i64::try_from(acknowledged)?,
+            "{acknowledged} were acknowledged, {rows} are stored"
+        );
+        ensure!(
+            sum == rows * (rows - 1) / 2 && last == rows - 1,
+            "the messages that are stored are not those that were acknowledged"
+        );
+        Ok(())
+    }
+}
+
+/// A `chat-server` process.
+pub struct Server {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it and waits until it accepts connections.
+    pub fn start(program: &Path, database: &Path) -> Result<Self> {
+        Self::start_under(program, database, &[], &[])
+    }
+
+    /// Starts it as `wrapper … program …`, with more options.
+    pub fn start_under(
+        program: &Path,
+        database: &Path,
+        wrapper: &[String],
+        options: &[&str],
+    ) -> Result<Self> {
+        let mut command = match wrapper {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        command.env_clear().arg("--db").arg(database).args(options);
+        command.args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = child.with_context(|| format!("{} does not start", program.display()))?;
+        let stdout = child.stdout.take().context("its standard output")?;
+        let process = Process(child);
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
+        Ok(Self { process, address: address.with_context(|| format!("no address in {line:?}"))? })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn connect(&self) -> Result<Client> {
+        Client::connect(self.address)
+    }
+
+    /// A session of whom [`create`] has made, as its token.
+    pub fn log_in(&self, name: &str) -> Result<String> {
+        let reply = self.connect()?.ask(&format!("auth {name} {PASSWORD}"))?;
+        let token = reply["tokenid"].as_str();
+        Ok(token.with_context(|| format!("not logged in: {reply}"))?.to_owned())
+    }
+
+    /// A session of whom everything is sent by.
+    pub fn log_in_sender(&self) -> Result<String> {
+        self.log_in(SENDER)
+    }
+
+    pub fn stop(self) -> Result<()> {
+        self.process.stop()
+    }
+
+    /// As `kill -9` does it.
+    pub fn kill(self) {
+        // Nobody asks how it ended.
+        let _ = self.process.stop_by(Signal::KILL);
+    }
+}
+
+/// Messages by `verb` in the session of `token`.
+pub fn speech(verb: Verb, token: &str, messages: Messages) -> Box<dyn Speech> {
+    let choice = Choice::new(messages);
+    match verb {
+        Verb::Send => Box::new(Sends { prefix: format!("send {token} "), choice }),
+        Verb::Post(key) => Box::new(Posts { prefix: format!("post {token} "), key, choice }),
+    }
+}
+
+/// `send`.
+struct Sends {
+    prefix: String,
+    choice: Choice,
+}
+
+impl Speech for Sends {
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.prefix.as_bytes());
+        write_recipient(out, self.choice.recipient());
+        out.push(b' ');
+        self.choice.write_body(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        sent(received)
+    }
+}
+
+/// The acknowledgement of a `send`.
+pub fn sent(received: &[u8]) -> Result<Option<usize>> {
+    const EXPECTED: &[u8] = b"{\"status\": \"OK\", \"message\": \"Message Sent\"}\r\n\r\n";
+    begins_with(received, EXPECTED)?;
+    Ok((received.len() >= EXPECTED.len()).then_some(EXPECTED.len()))
+}
+
+/// `post` with a key.
+struct Posts {
+    prefix: String,
+    key: Key,
+    choice: Choice,
+}
+
+impl Posts {
+    /// Made here, and not by `Uuid::new_v4`, which asks the system for each.
+    fn key(&mut self) -> uuid::Uuid {
+        let random = (u128::from(self.choice.random()) << 64) | u128::from(self.choice.random());
+        let random = random.to_be_bytes();
+        match self.key {
+            Key::Random => Builder::from_random_bytes(random).into_uuid(),
+            Key::TimeOrdered => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let bytes = std::array::from_fn(|index| random[index]);
+                Builder::from_unix_timestamp_millis(now.as_millis() as u64, &bytes).into_uuid()
+            }
+        }
+    }
+}
+
+impl Speech for Posts {
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.prefix.as_bytes());
+        out.extend_from_slice(b"{\"to\": [\"");
+        write_recipient(out, self.choice.recipient());
+        write!(out, "\"], \"key\": \"{}\", \"body\": \"", self.key()).expect("memory takes bytes");
+        self.choice.write_body(out);
+        out.extend_from_slice(b"\"}\r\n");
+    }
+
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        begins_with(received, b"{\"status\": \"OK\", \"id\"")?;
+        Ok(reply_length(received))
+    }
+}
+
+/// The same line again and again; any reply will do that says it was done.
+pub struct Repeats(pub String);
+
+impl Speech for Repeats {
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        begins_with(received, OK)?;
+        Ok(reply_length(received))
+    }
+}
+
+fn begins_with(received: &[u8], expected: &[u8]) -> Result<()> {
+    let length = received.len().min(expected.len());
+    if received[..length] != expected[..length] {
+        bail!("not an acknowledgement: {}", String::from_utf8_lossy(received));
+    }
+    Ok(())
+}
+
+/// How long the reply is that `received` begins with; `None` where more have to come first. It has
+/// no line feed but in its end.
+pub fn reply_length(received: &[u8]) -> Option<usize> {
+    let place = received.iter().position(|&byte| byte == b'\n')?;
+    let length = place + REPLY_END_BYTES - 1;
+    (received.len() >= length).then_some(length)
+}

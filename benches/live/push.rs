@@ -1,0 +1,158 @@
+//! Live push: how soon, and how much.
+
+use std::io::{ErrorKind, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::harness::figures::summary;
+use crate::harness::peers::chat::Server;
+use crate::harness::peers::recipient;
+use crate::watchers::{Watchers, read_line_feeds};
+use crate::{Bench, USERS, log_in_users};
+
+const TEXT: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+/// Of one inbox.
+const FAN_WATCHERS: usize = 1000;
+/// How long nothing may come that has to.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends one message after the other, each to another watched inbox; with one watcher and with
+/// many.
+pub fn measure_latency(bench: &Bench) -> Result<()> {
+    println!("| watched inboxes | send acknowledged ms, p50 | event after it ms, p50 | p99 |");
+    println!("| --- | --- | --- | --- |");
+    for watchers in [1, USERS] {
+        let mut figures = [const { Vec::new() }; 3];
+        for _ in 0..bench.runs() {
+            let run = bench.with_server(&[], |server| latencies(bench, server, watchers))?;
+            for (figures, figure) in figures.iter_mut().zip(run) {
+                figures.push(figure);
+            }
+        }
+        let [send, median, late] = figures.map(|figures| summary(&figures, 3));
+        println!("| {watchers} | {send} | {median} | {late} |");
+    }
+    Ok(())
+}
+
+/// In milliseconds: the median of the acknowledgements, and p50 and p99 of how much later the
+/// events came. Where one came first, that is negative.
+fn latencies(bench: &Bench, server: &Server, watchers: usize) -> Result<[f64; 3]> {
+    let tokens = log_in_users(server, watchers)?;
+    let mut pushed = Pushed::connect(server, &tokens)?;
+    let (mut sends, mut events) = (Vec::new(), Vec::new());
+    let begin = Instant::now();
+    while begin.elapsed() < bench.time() {
+        let (send, event) = pushed.send(sends.len() % watchers)?;
+        sends.push(send);
+        events.push(event - send);
+    }
+    let quantile = |values: &mut Vec<f64>, part: f64| {
+        values.sort_by(f64::total_cmp);
+        values[((values.len() - 1) as f64 * part) as usize]
+    };
+    Ok([quantile(&mut sends, 0.5), quantile(&mut events, 0.5), quantile(&mut events, 0.99)])
+}
+
+/// A sender and the watchers, whom one thread waits for, so that it can tell who was first.
+struct Pushed {
+    poll: Poll,
+    events: Events,
+    sender: TcpStream,
+    prefix: String,
+    watchers: Vec<TcpStream>,
+    scratch: Vec<u8>,
+}
+
+const SENDER: Token = Token(usize::MAX);
+
+impl Pushed {
+    fn connect(server: &Server, tokens: &[String]) -> Result<Self> {
+        let (poll, watchers) = Watchers::connect(server, tokens.iter())?.into_parts();
+        let prefix = format!("send {} ", server.log_in_sender()?);
+        let sender = server.connect()?.into_stream();
+        sender.set_nonblocking(true)?;
+        let mut sender = TcpStream::from_std(sender);
+        poll.registry().register(&mut sender, SENDER, Interest::READABLE)?;
+        let (events, scratch) = (Events::with_capacity(64), vec![0; 4096]);
+        Ok(Self { poll, events, sender, prefix, watchers, scratch })
+    }
+
+    /// After how many milliseconds the acknowledgement came, and the event.
+    fn send(&mut self, to: usize) -> Result<(f64, f64)> {
+        let line = format!("{}{} {TEXT}\r\n", self.prefix, recipient(to));
+        let begin = Instant::now();
+        self.sender.write_all(line.as_bytes())?;
+        let mut line_feeds = [0, 0];
+        let mut times = [None, None];
+        while times.contains(&None) {
+            ensure!(begin.elapsed() < PATIENCE, "the acknowledgement or the event does not come");
+            match self.poll.poll(&mut self.events, Some(PATIENCE)) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
+                _ => {}
+            }
+            let now = begin.elapsed().as_secs_f64() * 1e3;
+            for event in &self.events {
+                let (which, stream) = match event.token() {
+                    SENDER => (0, &mut self.sender),
+                    Token(index) => (1, &mut self.watchers[index]),
+                };
+                line_feeds[which] += read_line_feeds(stream, &mut self.scratch)?;
+                if line_feeds[which] == 2 {
+                    times[which].get_or_insert(now);
+                }
+            }
+        }
+        Ok((times[0].unwrap_or(f64::NAN), times[1].unwrap_or(f64::NAN)))
+    }
+}
+
+/// Sends to one inbox that all of them watch, until all that was sent has come to each.
+pub fn measure_fan(bench: &Bench) -> Result<()> {
+    let messages = (bench.time().as_secs_f64() * 200.0) as usize;
+    let mut rates = Vec::new();
+    for _ in 0..bench.runs() {
+        rates.push(bench.with_server(&[], |server| fan_rate(server, messages))?);
+    }
+    println!(
+        "one inbox with {FAN_WATCHERS} watchers, {messages} messages: {} deliveries a second",
+        summary(&rates, 0)
+    );
+    Ok(())
+}
+
+fn fan_rate(server: &Server, messages: usize) -> Result<f64> {
+    let tokens = log_in_users(server, 1)?;
+    let same = tokens.iter().cycle().take(FAN_WATCHERS);
+    let mut watchers = Watchers::connect(server, same)?;
+    let line = format!("send {} {} {TEXT}", server.log_in_sender()?, recipient(0));
+    let mut sender = server.connect()?;
+    let expected = (messages * FAN_WATCHERS) as u64;
+    let begin = Instant::now();
+    std::thread::scope(|scope| -> Result<()> {
+        let sending = scope.spawn(move || -> Result<()> {
+            // One after the other: the acknowledgements do not wait for the deliveries.
+            for _ in 0..messages {
+                sender.ask_raw(&line)?;
+            }
+            Ok(())
+        });
+        let mut progress = (0, Instant::now());
+        while watchers.heard() < expected {
+            watchers.listen(Duration::from_secs(1))?;
+            if watchers.heard() > progress.0 {
+                progress = (watchers.heard(), Instant::now());
+            }
+            ensure!(
+                progress.1.elapsed() < PATIENCE,
+                "only {} of {expected} deliveries came",
+                watchers.heard()
+            );
+        }
+        sending.join().expect("the sender does not panic")
+    })?;
+    Ok(expected as f64 / begin.elapsed().as_secs_f64())
+}
