@@ -76,6 +76,9 @@ struct Arguments {
     /// Leave out the other servers, `post` and the one-shot process.
     #[arg(long)]
     only: bool,
+    /// Only the one-shot processes.
+    #[arg(long, conflicts_with = "only")]
+    one_shot: bool,
     /// Wait until other programs leave the processors alone, and repeat a run in which they took a
     /// tenth of them or more.
     #[arg(long)]
@@ -147,7 +150,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         machine::load_average()
     );
     let mut report = Report::new(&scenarios, targets.iter().map(|peer| peer.name()));
-    for run in 0..arguments.runs {
+    let runs = if arguments.one_shot { 0 } else { arguments.runs };
+    for run in 0..runs {
         let time = if arguments.quick { FSYNC_TIME / 10 } else { FSYNC_TIME };
         if arguments.quiet {
             machine::wait_for_quiet()?;
@@ -163,8 +167,13 @@ fn run(arguments: &Arguments) -> Result<()> {
             }
         }
     }
-    report.print();
+    if runs > 0 {
+        report.print();
+    }
     if !arguments.only {
+        if arguments.quiet {
+            machine::wait_for_quiet()?;
+        }
         let place = tempfile::tempdir_in(folder)?;
         let peers: Vec<&dyn Peer> = targets.iter().map(AsRef::as_ref).collect();
         println!("\n{}", oneshot::measure(&peers, messages(arguments), place.path())?);
