@@ -31,7 +31,7 @@ pub mod verbs;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use arguments::{Arguments, Command, ConfigCommand};
 use exit::Exit;
@@ -48,7 +48,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
     let of_environment = Language::of_environment();
     catalogue::set_language(Language::named_in(&words).unwrap_or(of_environment));
-    let arguments = match Arguments::try_parse_from(&words).and_then(Arguments::checked) {
+    let arguments = match Arguments::read(&words).and_then(Arguments::checked) {
         Ok(arguments) => arguments,
         Err(error) => {
             let help = catalogue::client_help::HELP;

@@ -21,7 +21,8 @@ use cursor::{Cursor, Offer};
 /// How long somebody who has pressed Tab waits for values that only a server knows.
 pub const LIVE_WAIT: Duration = Duration::from_millis(150);
 
-/// `completions`
+// `completions`
+#[allow(missing_docs, reason = "it would be the help of the command")]
 #[derive(Debug, Args)]
 #[command(after_long_help = shared_help::completions_examples())]
 pub struct CompletionsArguments {

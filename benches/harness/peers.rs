@@ -64,6 +64,11 @@ pub trait Running {
     /// The command of its own that gives it one message; `None` where there is none here.
     fn one_shot(&self, body: &str) -> Option<Command>;
 
+    /// Commands that end before that one does, each further on its way than the one before.
+    fn steps_of_one_shot(&self) -> Vec<(&'static str, Command)> {
+        Vec::new()
+    }
+
     /// Does what that command needs once, for who has this home.
     fn log_in(&self, _home: &Path) -> Result<()> {
         Ok(())

@@ -74,6 +74,9 @@ struct Arguments {
     /// Leave out the other servers, `post`, raw SQLite and the one-shot process.
     #[arg(long)]
     only: bool,
+    /// Only the one-shot processes.
+    #[arg(long, conflicts_with = "only")]
+    one_shot: bool,
     /// Wait until other programs leave the processors alone, and repeat a run in which they took a
     /// tenth of them or more.
     #[arg(long)]
@@ -137,7 +140,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     );
     let mut report = Report::new(&scenarios, targets.iter().map(|peer| peer.name()));
     let mut ceiling = Ceiling::default();
-    for run in 0..arguments.runs {
+    let runs = if arguments.one_shot { 0 } else { arguments.runs };
+    for run in 0..runs {
         let time = if arguments.place.quick { FSYNC_TIME / 10 } else { FSYNC_TIME };
         if arguments.quiet {
             machine::wait_for_quiet()?;
@@ -156,11 +160,16 @@ fn run(arguments: &Arguments) -> Result<()> {
             }
         }
     }
-    report.print();
-    if !arguments.only {
+    if runs > 0 {
+        report.print();
+    }
+    if !arguments.only && runs > 0 {
         ceiling.print();
     }
     if !arguments.only && !arguments.place.quick {
+        if arguments.quiet {
+            machine::wait_for_quiet()?;
+        }
         let place = tempfile::tempdir_in(folder)?;
         let peers: Vec<&dyn Peer> = targets.iter().map(AsRef::as_ref).collect();
         println!("\n{}", oneshot::measure(&peers, messages(arguments), place.path())?);

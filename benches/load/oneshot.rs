@@ -1,5 +1,5 @@
 //! What one command costs that sends one message, as a process from its start to its end: ours and
-//! what the others bring, beside `true`, which does nothing.
+//! what the others bring, beside `true`, which does nothing, and commands that go a part of the way.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,34 +13,59 @@ use crate::harness::peers::{self, BODY_NUMBER_BYTES, Messages, Peer};
 /// How many processes of each kind.
 const PROCESSES: u64 = 200;
 
+/// One kind of process.
+struct Kind {
+    name: String,
+    /// The index of the server that it is for.
+    server: usize,
+    /// What it runs; `None` for the command that sends, which is another each time.
+    command: Option<Command>,
+    times: Histogram<u64>,
+}
+
 /// Times all of them in turns, and says what they took.
 pub fn measure(peers: &[&dyn Peer], messages: Messages, folder: &Path) -> Result<String> {
-    let mut measured = Vec::new();
+    let mut servers = Vec::new();
+    let mut kinds = Vec::new();
+    let mut add = |name: &str, server, command| -> Result<()> {
+        let times = Histogram::<u64>::new(3)?;
+        kinds.push(Kind { name: name.to_owned(), server, command, times });
+        Ok(())
+    };
+    add("true", 0, Some(Command::new("true")))?;
     for (index, peer) in peers.iter().enumerate() {
         let place = folder.join(index.to_string());
         std::fs::create_dir(&place)?;
         let server = peer.start(&place)?;
-        if server.one_shot("").is_some() {
-            server.log_in(&place)?;
-            measured.push((peer.name(), place, server, Histogram::<u64>::new(3)?));
+        if server.one_shot("").is_none() {
+            continue;
         }
+        server.log_in(&place)?;
+        for (step, command) in server.steps_of_one_shot() {
+            add(&format!("{}: {step}", peer.name()), servers.len(), Some(command))?;
+        }
+        add(peer.name(), servers.len(), None)?;
+        servers.push((place, server));
     }
-    let mut nothing = Histogram::<u64>::new(3)?;
     for number in 0..PROCESSES {
-        nothing.record(run(&mut Command::new("true"), folder)?)?;
         let mut text = format!("{number:0BODY_NUMBER_BYTES$}");
         text.extend(std::iter::repeat_n('x', messages.body_bytes - BODY_NUMBER_BYTES));
-        for (_, place, server, times) in &mut measured {
-            let mut command = server.one_shot(&text).context("its command")?;
-            times.record(run(&mut command, place)?)?;
+        for kind in &mut kinds {
+            let (place, server) = servers.get(kind.server).context("nobody to send to")?;
+            let took = match &mut kind.command {
+                Some(command) => run(command, place)?,
+                None => run(&mut server.one_shot(&text).context("its command")?, place)?,
+            };
+            kind.times.record(took)?;
         }
     }
     let mut said = format!(
-        "one command that sends one message, {PROCESSES} processes each, median (p10–p90):\ntrue {}",
-        summary(&nothing)
+        "one command that sends one message, {PROCESSES} processes each, median (p10–p90):"
     );
-    for (name, _, server, times) in measured {
-        said.push_str(&format!("\n{name} {}", summary(&times)));
+    for kind in kinds {
+        said.push_str(&format!("\n{} {}", kind.name, summary(&kind.times)));
+    }
+    for (_, server) in servers {
         server.stop(messages, PROCESSES)?;
     }
     Ok(said)

@@ -317,8 +317,14 @@ pub(crate) mod tests {
     /// Checks that all of a program's help is there in Indonesian, and nothing that it no longer
     /// says.
     pub(crate) fn assert_translated(command: impl Fn() -> Command, help: &Help) {
-        let (said, english) = speaking(Language::English, || texts(&command()));
-        let (_, indonesian) = speaking(Language::Indonesian, || texts(&command()));
+        // Built: some commands make their options only then.
+        let texts = || {
+            let mut command = command();
+            command.build();
+            texts(&command)
+        };
+        let (said, english) = speaking(Language::English, texts);
+        let (_, indonesian) = speaking(Language::Indonesian, texts);
         let known: BTreeSet<String> =
             help.iter().map(|(english, _)| (*english).to_owned()).collect();
         assert_eq!(known.len(), help.len(), "a text stands in the table twice");

@@ -1,11 +1,14 @@
 //! The command line: what can be said, and the `--help` that teaches it.
 
+#![allow(missing_docs, reason = "what stands above the arguments of a command would be its help")]
+
 use std::ffi::OsString;
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use super::address::{Host, InvalidAddress, ServerAddress, TLS_PORT};
 use super::exit::Exit;
@@ -82,7 +85,9 @@ pub struct PromptArguments {
 }
 
 /// What can be done without a prompt.
+// Each makes its options when it is the one that is meant: see `Arguments::read`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Log in, and keep the session for the commands that follow
     Auth(AuthArguments),
@@ -120,7 +125,7 @@ pub enum Command {
     Completions(CompletionsArguments),
 }
 
-/// `auth`
+// `auth`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::auth_examples())]
 pub struct AuthArguments {
@@ -132,7 +137,7 @@ pub struct AuthArguments {
     pub password: Option<String>,
 }
 
-/// `send`
+// `send`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::send_examples())]
 pub struct SendArguments {
@@ -155,7 +160,7 @@ pub struct SendArguments {
     pub text: Vec<OsString>,
 }
 
-/// `inbox`
+// `inbox`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::inbox_examples())]
 pub struct InboxArguments {
@@ -178,7 +183,7 @@ pub struct InboxArguments {
     pub from: Option<String>,
 }
 
-/// `history`
+// `history`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::history_examples())]
 pub struct HistoryArguments {
@@ -193,7 +198,7 @@ pub struct HistoryArguments {
     pub raw: bool,
 }
 
-/// `ack`
+// `ack`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::ack_examples())]
 #[command(group = ArgGroup::new("upto").args(["id", "all"]).required(true))]
@@ -211,7 +216,7 @@ pub struct AckArguments {
     pub rewind: bool,
 }
 
-/// `watch`
+// `watch`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::watch_examples())]
 pub struct WatchArguments {
@@ -260,7 +265,7 @@ pub enum Since {
     Ago(Duration),
 }
 
-/// `ask`
+// `ask`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::ask_examples())]
 pub struct AskArguments {
@@ -277,7 +282,7 @@ pub struct AskArguments {
     pub text: Vec<OsString>,
 }
 
-/// `revoke`
+// `revoke`
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").args(["id", "others"]).required(true))]
 pub struct RevokeArguments {
@@ -288,7 +293,7 @@ pub struct RevokeArguments {
     pub others: bool,
 }
 
-/// `trust`
+// `trust`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::trust_examples())]
 pub struct TrustArguments {
@@ -306,7 +311,7 @@ pub struct TrustArguments {
     pub remove: bool,
 }
 
-/// `config`
+// `config`
 #[derive(Debug, Args)]
 pub struct ConfigArguments {
     /// What to do.
@@ -314,7 +319,7 @@ pub struct ConfigArguments {
     pub command: ConfigCommand,
 }
 
-/// What `chat-cli config` does.
+// What `chat-cli config` does.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Write a configuration file, or add a profile to it: asks on a terminal, else takes the options
@@ -335,6 +340,27 @@ pub struct ConfigInitArguments {
 }
 
 impl Arguments {
+    /// What these words say. To make every command that there is, and to take it apart again, would be a third
+    /// of what a one-shot `send` computes: so the words are first held against those alone that one of
+    /// them names, and nothing is taken apart. What is no command of these is told by the whole.
+    pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        let whole = Self::command();
+        let is_named = |command: &&clap::Command| words.iter().any(|it| it == command.get_name());
+        let named: Vec<_> = whole.get_subcommands().filter(is_named).cloned().collect();
+        if named.is_empty() {
+            return Self::try_parse_from(words);
+        }
+        let options = whole.get_arguments().cloned();
+        let mut narrow =
+            clap::Command::new(whole.get_name().to_owned()).args(options).subcommands(named);
+        let said = narrow
+            .try_get_matches_from_mut(words)
+            .and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        // The process is short, and its memory goes with it.
+        mem::forget((whole, narrow));
+        said.or_else(|_| Self::try_parse_from(words))
+    }
+
     /// Refuses what goes together in words but not in meaning.
     pub fn checked(self) -> Result<Self, clap::Error> {
         let PromptArguments { classic, trace } = self.prompt;
@@ -424,8 +450,11 @@ mod tests {
     use crate::catalogue::command_line::tests::assert_translated;
 
     fn parse(words: &[&str]) -> Result<Arguments, clap::Error> {
-        let words = std::iter::once("chat-cli").chain(words.iter().copied());
-        Arguments::try_parse_from(words).and_then(Arguments::checked)
+        Arguments::read(&line(words)).and_then(Arguments::checked)
+    }
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        ["chat-cli"].iter().chain(words).map(OsString::from).collect()
     }
 
     fn text(words: &[&str]) -> Vec<OsString> {
@@ -438,6 +467,48 @@ mod tests {
     #[test]
     fn definitions_are_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_that_are_named_say_the_same_as_all_of_them() {
+        for words in [
+            &["send", "neko", "list", "--lines"][..],
+            &["--json", "--server", "h:1", "send", "-F", "send", "neko"],
+            &["inbox", "--user", "unread", "-n", "2"],
+            &["--user", "send", "whoami", "--timeout", "2s"],
+            &["config", "init", "--force"],
+            &["watch", "--exec", "send", "--json"],
+            // Not as they stand:
+            &["--user", "send"],
+            &["neko", "send"],
+            &["help", "send"],
+            &["config", "send"],
+            &["sen", "send"],
+            &["send"],
+            &["send", "neko", "--lines", "hai"],
+            &["send", "--help"],
+            &["--help"],
+            &["--version", "send"],
+        ] {
+            let (read, whole) =
+                (Arguments::read(&line(words)), Arguments::try_parse_from(line(words)));
+            let told = |said: Result<Arguments, clap::Error>| match said {
+                Ok(arguments) => format!("{arguments:?}"),
+                Err(error) => error.render().to_string(),
+            };
+            assert_eq!(told(read), told(whole), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn help_of_a_command_begins_as_it_is_told_of_among_all() {
+        let whole = Arguments::command();
+        for command in whole.get_subcommands() {
+            let about = command.get_about().unwrap().to_string();
+            let help = Arguments::read(&line(&[command.get_name(), "--help"])).unwrap_err();
+            let help = help.render().to_string();
+            assert!(help.starts_with(&about), "{}: {help}", command.get_name());
+        }
     }
 
     #[test]

@@ -154,6 +154,15 @@ pub struct RunningChat {
     client: Option<PathBuf>,
 }
 
+impl RunningChat {
+    /// `chat-cli`, for this server.
+    fn client_command(&self) -> Option<Command> {
+        let mut command = Command::new(self.client.as_ref()?);
+        command.env("CHAT_SERVER", self.server.address().to_string());
+        Some(command)
+    }
+}
+
 impl Running for RunningChat {
     fn address(&self) -> SocketAddr {
         self.server.address()
@@ -164,10 +173,22 @@ impl Running for RunningChat {
     }
 
     fn one_shot(&self, body: &str) -> Option<Command> {
-        let mut command = Command::new(self.client.as_ref()?);
-        command.env("CHAT_SERVER", self.address().to_string());
+        let mut command = self.client_command()?;
         command.args(["send", &recipient(0), body]);
         Some(command)
+    }
+
+    fn steps_of_one_shot(&self) -> Vec<(&'static str, Command)> {
+        let step = |name, words: &[&str]| {
+            let mut command = self.client_command()?;
+            command.args(words);
+            Some((name, command))
+        };
+        // Loaded, and its arguments understood; then a session found, and a server that answers.
+        [step("config path", &["config", "path"]), step("whoami", &["whoami"])]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn speech(&self, messages: Messages) -> Box<dyn Speech> {
@@ -175,8 +196,8 @@ impl Running for RunningChat {
     }
 
     fn log_in(&self, home: &Path) -> Result<()> {
-        let mut command = Command::new(self.client.as_ref().context("there is no chat-cli")?);
-        command.env("CHAT_SERVER", self.address().to_string()).args(["auth", SENDER, PASSWORD]);
+        let mut command = self.client_command().context("there is no chat-cli")?;
+        command.args(["auth", SENDER, PASSWORD]);
         command.env_remove("CHAT_TOKEN").env("XDG_STATE_HOME", home).env("HOME", home);
         run(&mut command)
     }
