@@ -1,8 +1,9 @@
 //! A bounded queue between threads: who puts in never waits, who takes out may.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Why an item was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
