@@ -22,7 +22,10 @@ pub fn session_is_for_its_server_and_user_alone(bytes: &[u8]) {
     let account = |user| Account { server: server.clone(), user };
     let (anybody, somebody) = (account(None), account(Some(session.user.clone())));
     let other = account(Some("somebody-else".parse().expect("a name")));
-    let elsewhere = Account { server: "elsewhere:1".parse().expect("an address"), user: None };
+    let elsewhere: [ServerAddress; 2] =
+        ["elsewhere:1", "elsewhere:2"].map(|text| text.parse().expect("an address"));
+    let elsewhere = elsewhere.into_iter().find(|other| *other != server).expect("one is another");
+    let elsewhere = Account { server: elsewhere, user: None };
     let stored = session::encode(&anybody, &session);
     for account in [&anybody, &somebody] {
         assert_eq!(session::parse(&stored, account).as_ref(), Some(&session));

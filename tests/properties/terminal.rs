@@ -10,7 +10,8 @@ use super::choices::Choices;
 /// plain are shown as they are; and no broken line is wider than the terminal.
 pub fn nothing_that_acts_or_hides_is_shown(bytes: &[u8]) {
     let mut choices = Choices(bytes);
-    let columns = 2 + choices.below(100);
+    // The widest character takes three: U+17D8.
+    let columns = 3 + choices.below(100);
     let text = String::from_utf8_lossy(choices.0);
     let line = visible(&text);
     check_line(&line);
