@@ -6,7 +6,7 @@
 
 mod exposition;
 mod history;
-mod http;
+pub mod http;
 mod listening;
 mod process;
 mod readiness;

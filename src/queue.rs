@@ -1,7 +1,8 @@
 //! A bounded queue between threads: who puts in never waits, who takes out may.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Why an item was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

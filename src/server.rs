@@ -5,7 +5,7 @@ mod acceptor;
 mod administration;
 mod admission;
 mod close;
-mod connection;
+pub mod connection;
 mod encryption;
 mod identity;
 mod listener;

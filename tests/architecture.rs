@@ -141,7 +141,10 @@ fn modules_use_only_what_is_below_them() {
         let Some(allowed) = may_use.get(source.module.as_str()) else { continue };
         for (number, line) in &source.lines {
             for used in named(line) {
-                let fine = used == source.module || allowed.contains(&used) || used.is_empty();
+                // `sync` is the standard library's own.
+                let fine = used == source.module
+                    || allowed.contains(&used)
+                    || ["", "sync"].contains(&used);
                 let place = format!("{}:{number}", source.path.display());
                 assert!(fine, "{place}: {} must not use {used}", source.module);
             }

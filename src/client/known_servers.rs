@@ -25,16 +25,28 @@ pub struct KnownServer {
 /// Every known server, in the order of the file.
 pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
     let Some(bytes) = folder.read(NAME)? else { return Ok(Vec::new()) };
-    let text = String::from_utf8_lossy(&bytes);
+    parse(&String::from_utf8_lossy(&bytes)).map_err(|number| {
+        let message = trust::line_not_understood(folder.path_of(NAME).display(), number);
+        Failure::trouble(Exit::LocalFile, message).with_hint(trust::mend_line())
+    })
+}
+
+/// What the text of the file says.
+///
+/// # Errors
+/// The number of the first line that is not understood, counted from 1.
+pub fn parse(text: &str) -> Result<Vec<KnownServer>, usize> {
     let lines = text.lines().enumerate().filter(|(_, line)| !is_comment(line));
-    lines
-        .map(|(index, line)| {
-            parse(line).ok_or_else(|| {
-                let message = trust::line_not_understood(folder.path_of(NAME).display(), index + 1);
-                Failure::trouble(Exit::LocalFile, message).with_hint(trust::mend_line())
-            })
-        })
-        .collect()
+    lines.map(|(index, line)| parse_line(line).ok_or(index + 1)).collect()
+}
+
+/// The other way round.
+pub fn encode(servers: &[KnownServer]) -> String {
+    let mut text = format!("{}\n", trust::known_servers_heading());
+    for KnownServer { host, fingerprint, since } in servers {
+        text.push_str(&format!("{host} {fingerprint} {}\n", since.to_rfc3339()));
+    }
+    text
 }
 
 /// What the server at `host` has to show, if that was decided. A file that is damaged decides
@@ -66,10 +78,7 @@ pub fn forget(folder: &StateFolder, host: &Host) -> Result<bool, Failure> {
 }
 
 fn store(folder: &StateFolder, servers: &[KnownServer]) -> Result<(), Failure> {
-    let mut text = format!("{}\n", trust::known_servers_heading());
-    for KnownServer { host, fingerprint, since } in servers {
-        text.push_str(&format!("{host} {fingerprint} {}\n", since.to_rfc3339()));
-    }
+    let text = encode(servers);
     if text.len() as u64 > FILE_BYTES_MAX {
         let message = trust::file_full(folder.path_of(NAME).display());
         return Err(Failure::trouble(Exit::LocalFile, message).with_hint(trust::forget_servers()));
@@ -81,7 +90,7 @@ fn is_comment(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with('#')
 }
 
-fn parse(line: &str) -> Option<KnownServer> {
+fn parse_line(line: &str) -> Option<KnownServer> {
     let mut words = line.split_ascii_whitespace();
     let known = KnownServer {
         host: Host::parse(words.next()?, None).ok()?,

@@ -78,15 +78,7 @@ pub fn load_from(folder: &StateFolder, account: &Account) -> Result<Option<Sessi
 
 /// Stores a session of this account, in place of the one that was there.
 pub fn store(folder: &StateFolder, account: &Account, session: &Session) -> Result<(), Failure> {
-    let fields = Fields {
-        server: account.server.to_string(),
-        user: session.user.clone(),
-        token: session.token.reveal(),
-    };
-    let mut bytes = Vec::new();
-    crate::protocol::json::encode(&fields, &mut bytes);
-    bytes.push(b'\n');
-    folder.write(&file_name(account), &bytes)
+    folder.write(&file_name(account), &encode(account, session))
 }
 
 /// Forgets the stored session, if it is still the one with this token: another process may have
@@ -107,8 +99,22 @@ struct Fields {
     token: String,
 }
 
-/// A token is for one server alone: one that was stored for another is never shown to this.
-fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
+/// What the file of this session has in it.
+pub fn encode(account: &Account, session: &Session) -> Vec<u8> {
+    let fields = Fields {
+        server: account.server.to_string(),
+        user: session.user.clone(),
+        token: session.token.reveal(),
+    };
+    let mut bytes = Vec::new();
+    crate::protocol::json::encode(&fields, &mut bytes);
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The other way round. A token is for one server alone: one that was stored for another is never
+/// shown to this.
+pub fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
     let fields: Fields = serde_json::from_slice(bytes).ok()?;
     let token = fields.token.parse().ok()?;
     let is_meant = fields.server == account.server.to_string()

@@ -232,6 +232,14 @@ pub fn profiles(path: &Path) -> Result<Option<Vec<String>>, Failure> {
     Ok(Some(file.profiles().map(|table| table.name.clone()).collect()))
 }
 
+/// Whether a document is a configuration file of the client: what it sets can be set, and so.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(document: Document) -> Result<(), Problem> {
+    File { document }.check()
+}
+
 /// What counts of the file, what counts more behind what counts less.
 fn chosen<'a>(
     file: Option<&'a File>,

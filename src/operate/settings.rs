@@ -143,9 +143,15 @@ pub fn definitions() -> Vec<Definition> {
 /// # Errors
 /// Everything that is wrong with it: at least one thing.
 pub fn read(path: &Path) -> Result<Option<FileSettings>, Vec<Problem>> {
-    let Some(document) = Document::read(path).map_err(|problem| vec![problem])? else {
-        return Ok(None);
-    };
+    let document = Document::read(path).map_err(|problem| vec![problem])?;
+    document.map(check).transpose()
+}
+
+/// What a document sets, where it is a configuration file of the server.
+///
+/// # Errors
+/// Everything that is wrong with it: at least one thing.
+pub fn check(document: Document) -> Result<FileSettings, Vec<Problem>> {
     let definitions = definitions();
     let keys: Vec<&str> = definitions.iter().map(|definition| definition.key.as_str()).collect();
     let mut problems = Vec::new();
@@ -173,7 +179,7 @@ pub fn read(path: &Path) -> Result<Option<FileSettings>, Vec<Problem>> {
     }
     problems.sort_by_key(|problem| problem.line);
     match problems.is_empty() {
-        true => Ok(Some(FileSettings { path: path.to_owned(), entries })),
+        true => Ok(FileSettings { path: document.path, entries }),
         false => Err(problems),
     }
 }

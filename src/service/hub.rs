@@ -3,11 +3,11 @@
 //! another, come late, or come for nothing without harm.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Deliver, Ticket};
 use crate::model::UserId;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
 pub(super) struct Hub {
@@ -51,6 +51,9 @@ impl Hub {
 
     /// Hints to all who watch `user`. To be called after the commit.
     pub(super) fn publish(&self, user: UserId) {
+        // With the one in `rearm`: either the watcher's read sees the commit, or this sees the
+        // watcher. The order of what is done here says nothing of what is read from the store.
+        fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -75,7 +78,8 @@ impl Subscription {
     /// From here on a new hint is given. To be called before reading: what is committed after the
     /// reading began is hinted at again.
     pub(super) fn rearm(&self) {
-        self.place.hinted.store(false, Ordering::SeqCst);
+        self.place.hinted.swap(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
     }
 }
 

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    chat_fuzz::transfer::lines_read_back_as_they_were_written(bytes)
+});

@@ -1,0 +1,73 @@
+//! What a server says, whoever it is: the client makes something of any bytes, or refuses them, and
+//! what it would print does nothing to a terminal.
+
+use chat::client::connection;
+use chat::client::render::json_line;
+use chat::protocol::event::Event;
+use chat::protocol::reply::{
+    Acked, Answer, Ended, Hello, Help, Identity, Page, Posted, Reply, Sessions, Unread, Watching,
+    decode_fields, decode_messages, decode_token,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// See the module. What is understood as the answer to a verb reads back as itself.
+pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
+    let answer = Answer::decode(bytes);
+    match (&answer, connection::decode(bytes)) {
+        (Ok(answer), Ok(told)) => assert_eq!(*answer, told),
+        (Err(_), Err(error)) => {
+            let told = error.to_string();
+            assert!(!told.contains(char::is_control), "{told:?} acts on a terminal");
+        }
+        (one, other) => panic!("{one:?} and {other:?}"),
+    }
+    let Ok(Answer::Done(fields)) = answer else { return };
+    let line = json_line(&fields);
+    assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?} is printable");
+    let again: Value = serde_json::from_str(&line).expect("what is printed is JSON");
+    // The protocol has no fractions, and the nearest number is not always found for them.
+    if !has_fraction(&fields) {
+        assert_eq!(again, fields);
+    }
+    let _ = decode_messages(&fields);
+    if let Ok(token) = decode_token(&fields) {
+        assert_eq!(fields["tokenid"].as_str(), Some(token.reveal().as_str()));
+    }
+    check(&fields, Reply::Posted as fn(Posted) -> Reply);
+    check(&fields, Reply::Page as fn(Page) -> Reply);
+    check(&fields, Reply::Acked as fn(Acked) -> Reply);
+    check(&fields, Reply::Unread as fn(Unread) -> Reply);
+    check(&fields, Reply::Watching as fn(Watching) -> Reply);
+    check(&fields, Reply::Identity as fn(Identity) -> Reply);
+    check(&fields, Reply::Sessions as fn(Sessions) -> Reply);
+    check(&fields, Reply::Ended as fn(Ended) -> Reply);
+    check(&fields, Reply::Hello as fn(Hello) -> Reply);
+    check(&fields, Reply::Help as fn(Help) -> Reply);
+    if let Ok(event) = decode_fields::<Event>(fields) {
+        let mut out = Vec::new();
+        event.encode(&mut out);
+        let Ok(Answer::Done(fields)) = Answer::decode(&out) else { panic!("{event:?}") };
+        assert_eq!(decode_fields::<Event>(fields).ok(), Some(event));
+    }
+}
+
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(values) => values.iter().any(has_fraction),
+        Value::Object(fields) => fields.values().any(has_fraction),
+        _ => false,
+    }
+}
+
+fn check<T: DeserializeOwned + PartialEq + Clone + std::fmt::Debug>(
+    fields: &Value,
+    reply: fn(T) -> Reply,
+) {
+    let Ok(meant) = decode_fields::<T>(fields.clone()) else { return };
+    let mut out = Vec::new();
+    reply(meant.clone()).encode(&mut out);
+    let Ok(Answer::Done(fields)) = Answer::decode(&out) else { panic!("{meant:?}") };
+    assert_eq!(decode_fields::<T>(fields).ok(), Some(meant));
+}
