@@ -32,8 +32,11 @@ mod stop;
 mod user;
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::CommandFactory;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::catalogue::{self, Language, command_line};
 use arguments::{Arguments, Command};
@@ -43,6 +46,9 @@ use settings::{Resolved, Unresolved};
 
 /// Does what the command line says, and tells how it ended.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+    // A file that may not grow (`ulimit -f`) is as a full disk: to write to it fails, and is no reason
+    // to be ended. The flag is for nobody; a signal that has a handler does not end the process.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     let words: Vec<OsString> = words.into_iter().collect();
     let asks_for_json = words.iter().any(|word| word == "--json");
     let of_environment = Language::of_environment();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rustix::process::{Resource, getrlimit};
 
 use crate::catalogue::storage;
 
@@ -31,6 +32,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::SystemIoFailure) if is_beyond_limit(&error) => Self::Full,
             Some(
                 ErrorCode::SystemIoFailure
                 | ErrorCode::DatabaseCorrupt
@@ -41,6 +43,15 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::Statement(error.to_string()),
         }
     }
+}
+
+/// Whether a write failed where the process has a limit on the size of its files (`ulimit -f`): SQLite
+/// does not tell which error it was. Nothing is lost by taking another one for it: a write that failed
+/// is taken back, other than a sync.
+fn is_beyond_limit(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    extended == Some(rusqlite::ffi::SQLITE_IOERR_WRITE)
+        && getrlimit(Resource::Fsize).current.is_some()
 }
 
 /// Why a database was not opened, copied or made. The file is as it was.

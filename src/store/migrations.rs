@@ -74,13 +74,15 @@ fn apply_steps(
     Ok(upgrade)
 }
 
-/// A copy beside the file, whose name tells what it is of: `chat.sqlite.schema-1.20261124T171500Z.backup`.
+/// A copy beside the file, whose name tells what it is of: `chat.sqlite.schema-1.20261124T171500.123Z.backup`.
+/// To the millisecond: whoever starts the server again at once after it was killed in an upgrade finds
+/// a name that is free.
 fn copy_before_upgrade(
     connection: &Connection,
     path: &Path,
     from: usize,
 ) -> Result<PathBuf, OpenError> {
-    let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%SZ");
+    let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%S%.3fZ");
     let draft = Draft::begin(&file::with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
     draft.fill(connection, &mut |_, _| ControlFlow::Continue(()))?;
     Ok(draft.publish()?.path)

@@ -119,6 +119,12 @@ impl Server {
         rustix::process::kill_process(pid, signal).expect("the server can be signalled");
     }
 
+    /// [`Self::signal`], where it may have ended.
+    pub fn try_signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.pid()).expect("a pid");
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+
     /// Stops it with SIGTERM and waits for its end.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);

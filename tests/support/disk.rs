@@ -1,0 +1,167 @@
+//! A file system of its own for a test: one that is soon full, or that loses its power.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+/// A file system in a file, or in memory. It is taken away when this is dropped.
+pub struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// An ext4 of this size on a loop device, which can be cut off from what it has not written yet.
+    /// `None`, and says why, where the machine does not allow it.
+    pub fn with_switch(bytes: u64) -> Option<Self> {
+        let disk = Self::ext4(bytes).map_err(skip).ok()?;
+        let python = Command::new("python3").arg("--version").output();
+        if !python.is_ok_and(|python| python.status.success()) {
+            skip("there is no python3, which asks the kernel to cut the power");
+            return None;
+        }
+        Some(disk)
+    }
+
+    /// Any file system of this size: an ext4 on a loop device, or a tmpfs. `None`, and says why,
+    /// where the machine does not allow it.
+    pub fn of_size(bytes: u64) -> Option<Self> {
+        Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)).map_err(skip).ok()
+    }
+
+    fn ext4(bytes: u64) -> Result<Self, &'static str> {
+        let disk = Self::folder()?;
+        File::create(disk.image()).unwrap().write_all_at(&[0], bytes - 1).unwrap();
+        let made = Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(disk.image()).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            return Err("there is no mkfs.ext4");
+        }
+        if !disk.mount().is_ok_and(|status| status) {
+            return Err("no loop device can be mounted here");
+        }
+        Ok(disk)
+    }
+
+    fn tmpfs(bytes: u64) -> Result<Self, &'static str> {
+        let disk = Self::folder()?;
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(disk.path());
+        if !command.output().is_ok_and(|mounted| mounted.status.success()) {
+            return Err("no file system can be mounted here");
+        }
+        Ok(disk)
+    }
+
+    fn folder() -> Result<Self, &'static str> {
+        if !geteuid().is_root() {
+            return Err("to mount a file system needs root");
+        }
+        let disk = Self { folder: TempDir::new().unwrap() };
+        fs::create_dir(disk.path()).unwrap();
+        Ok(disk)
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("mounted")
+    }
+
+    /// A database on it.
+    pub fn database(&self) -> PathBuf {
+        self.path().join("chat.sqlite")
+    }
+
+    fn mount(&self) -> std::io::Result<bool> {
+        let mut command = Command::new("mount");
+        command.args(["-o", "loop"]).arg(self.image()).arg(self.path());
+        Ok(command.output()?.status.success())
+    }
+
+    /// What cuts the power, ready to do it at once.
+    pub fn switch(&self) -> Switch {
+        let program = "import fcntl, os, struct, sys
+folder = os.open(sys.argv[1], os.O_RDONLY)
+print('ready', flush=True)
+sys.stdin.readline()
+fcntl.ioctl(folder, 0x8004587D, struct.pack('I', 2))";
+        let mut command = Command::new("python3");
+        command.args(["-c", program]).arg(self.path());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 starts");
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert_eq!(ready, "ready\n");
+        Switch { child: Mutex::new(child) }
+    }
+
+    /// From a copy: another mount namespace of this machine may have got hold of the file system
+    /// that was shut down, and would give it to whoever mounts the same file.
+    pub fn mount_again(&self) {
+        let unmounted = Command::new("umount").arg(self.path()).output().unwrap();
+        assert!(unmounted.status.success(), "{}", String::from_utf8_lossy(&unmounted.stderr));
+        let copy = self.folder.path().join("copy");
+        fs::copy(self.image(), &copy).unwrap();
+        fs::rename(&copy, self.image()).unwrap();
+        assert!(self.mount().unwrap(), "the file system is mounted again");
+    }
+
+    /// Removes everything that is in it.
+    pub fn clear(&self) {
+        for entry in fs::read_dir(self.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    }
+
+    /// Takes all the room there is, with a file; gives the file, which can be removed.
+    pub fn fill(&self) -> PathBuf {
+        let path = self.path().join("ballast");
+        let file = File::create(&path).unwrap();
+        // Large pieces first, then what is left between them.
+        let mut at = 0;
+        for piece in [1 << 20, 4_096, 512] {
+            let piece = vec![1; piece];
+            while let Ok(count @ 1..) = file.write_at(&piece, at) {
+                at += count as u64;
+            }
+        }
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).output();
+    }
+}
+
+fn skip(why: &str) {
+    println!("skipped: {why}");
+}
+
+/// `EXT4_IOC_SHUTDOWN` without flushing the journal: from then on the file system writes nothing,
+/// and what it has not written is gone.
+pub struct Switch {
+    child: Mutex<Child>,
+}
+
+impl Switch {
+    /// Now.
+    pub fn cut(&self) {
+        let mut child = self.child.lock().unwrap();
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success(), "the file system is shut down");
+    }
+}

@@ -1,0 +1,164 @@
+//! System calls of a server that fail, take long, or are its last: `strace` puts itself between the
+//! server and the kernel, so the binary is the one that everybody runs.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// What is written down of a server's doings: everything that changes a file, takes a lock, or tells
+/// somebody something.
+const TRACED: &str = "trace=accept4,fcntl,fdatasync,fsync,ftruncate,pwrite64,rename,renameat2,\
+    sendto,unlink,write,writev";
+
+/// Whether processes can be traced here; says why where they cannot.
+pub fn available() -> bool {
+    let tried = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
+    let available = tried.is_ok_and(|output| output.status.success());
+    if !available {
+        println!("skipped: there is no strace, or it may trace nobody here");
+    }
+    available
+}
+
+/// What `strace` is to do to calls: `signal(KILL, "pwrite64", 3)` and its like. The number of a
+/// call is counted for each thread and each name of a call.
+pub fn kill_at(calls: &str, number: usize) -> String {
+    format!("inject={calls}:signal=KILL:when={number}")
+}
+
+/// See [`kill_at`].
+pub fn fail_at(calls: &str, error: &str, when: impl std::fmt::Display) -> String {
+    format!("inject={calls}:error={error}:when={when}")
+}
+
+/// The command under a `strace` that does this to its calls and those of its threads, writes down
+/// what it saw, and ends as the command did.
+pub fn traced(command: &Command, injection: &str, trace: &Path) -> Command {
+    let mut traced = Command::new("strace");
+    traced.args(["-qq", "-f", "-y", "-e", TRACED, "-e", injection, "-o"]).arg(trace);
+    traced.arg(command.get_program()).args(command.get_args()).env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            traced.env(name, value);
+        }
+    }
+    traced.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+    traced
+}
+
+/// A tracer that has hold of all threads of a process.
+pub struct Tracer {
+    child: Child,
+    _said: BufReader<ChildStderr>,
+    folder: TempDir,
+}
+
+impl Tracer {
+    /// Takes hold of a process, and does this to its calls from then on. `None`, and says why, where
+    /// the system does not allow it.
+    pub fn attach(pid: i32, injection: &str) -> Option<Self> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-y", "-e", TRACED, "-e", injection, "-o"]).arg(trace(&folder));
+        command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::piped());
+        let Ok(mut child) = command.spawn() else {
+            println!("skipped: there is no strace");
+            return None;
+        };
+        let mut said = BufReader::new(child.stderr.take().expect("its standard error"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a line of strace");
+        if !line.contains(" attached") {
+            said.read_to_string(&mut line).expect("all of it");
+            let _ = child.wait();
+            println!("skipped: {line}");
+            return None;
+        }
+        Some(Self { child, _said: said, folder })
+    }
+
+    /// What it has seen so far, a line an event.
+    pub fn seen(&self) -> Trace {
+        Trace::read(&trace(&self.folder))
+    }
+
+    /// Waits for the end of the process, and tells what was seen.
+    pub fn wait(mut self) -> Trace {
+        self.child.wait().expect("strace ends with the process");
+        self.seen()
+    }
+
+    /// Lets go of the process, which runs on undisturbed, and tells what was seen.
+    pub fn detach(mut self) -> Trace {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).expect("strace can be interrupted");
+        self.child.wait().expect("strace has ended");
+        self.seen()
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        // Not SIGKILL, which could leave the process stopped.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
+        let _ = self.child.wait();
+    }
+}
+
+fn trace(folder: &TempDir) -> PathBuf {
+    folder.path().join("trace")
+}
+
+/// The lines that `strace` wrote.
+pub struct Trace {
+    pub lines: Vec<String>,
+}
+
+impl Trace {
+    /// Reads what a tracer has written, or is writing.
+    pub fn read(path: &Path) -> Self {
+        let text = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        Self { lines: text.lines().map(str::to_owned).collect() }
+    }
+
+    /// The call before which the process was killed: its name, and what it is for, as the end of
+    /// the path of its file (`-wal`, `.sqlite`) or the kind of its descriptor.
+    pub fn last_call(&self) -> Option<String> {
+        let dead = self.lines.iter().rfind(|line| line.trim_end().ends_with("= ?"))?;
+        let thread = dead.split(' ').next()?;
+        // A call that another thread's line came between is told in two parts.
+        let begun = self.lines.iter().rfind(|line| {
+            line.starts_with(thread) && line.contains('(') && !line.contains("resumed>")
+        })?;
+        let call = begun[thread.len()..].trim_start();
+        let (name, rest) = call.split_once('(')?;
+        // A descriptor with its path, or a path alone.
+        let of = match rest.split_once('<') {
+            Some((number, path)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                path.split(">").next()?
+            }
+            _ => rest.split('"').nth(1)?,
+        };
+        let of = of.rsplit('/').next()?;
+        let of = of.split(":[").next()?;
+        Some(format!("{name} {of}"))
+    }
+
+    /// The lines from the first on that a fault was put into; none where there was none.
+    pub fn since_fault(&self) -> &[String] {
+        let first = self.lines.iter().position(|line| line.contains("(INJECTED)"));
+        first.map_or(&[], |first| &self.lines[first..])
+    }
+
+    /// How many calls of this name there were.
+    pub fn count(&self, call: &str) -> usize {
+        let begun = format!(" {call}(");
+        self.lines.iter().filter(|line| line.contains(&begun)).count()
+    }
+}
