@@ -302,7 +302,7 @@ fn dearest_requests_of_others_leave_the_honest_answered() {
         let mut sends: Vec<_> = honest.iter().flat_map(|one| one.sends.iter().copied()).collect();
         let mut reads: Vec<_> = honest.iter().flat_map(|one| one.reads.iter().copied()).collect();
         println!(
-            "beside {name}: {} sends p99 {:?}, reads p99 {:?}, {} answers read",
+            "beside {name}: {} sends p99 {:?}, reads p99 {:?}, {} pieces of answers read",
             sends.len(),
             per_mille(&mut sends, 990),
             per_mille(&mut reads, 990),
