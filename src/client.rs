@@ -139,9 +139,7 @@ fn dispatch(
 /// Prints what is wrong with the command line; or the help or version, which are results.
 fn tell(error: &clap::Error, is_json: bool) -> Exit {
     if error.use_stderr() && is_json {
-        let message = error.to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let message = command_line::one_line(error);
         Failure::trouble(Exit::Usage, message).report_json(&mut io::stderr());
         return Exit::Usage;
     }

@@ -38,7 +38,7 @@ use std::sync::atomic::AtomicBool;
 use clap::CommandFactory;
 use signal_hook::consts::SIGXFSZ;
 
-use crate::catalogue::{self, Language, command_line};
+use crate::catalogue::{self, Language, command_line, serve as serve_texts};
 use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
 use output::Output;
@@ -56,6 +56,11 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let resolved = match Resolved::of(&words) {
         Ok(resolved) => resolved,
         Err(Unresolved::Words(error)) => {
+            if let Some(name) = settings::empty_variable(&error) {
+                let failure = Failure::new(Exit::Usage, serve_texts::empty_variable(name));
+                report(&failure.hint(serve_texts::unset_variable()), asks_for_json);
+                return Exit::Usage;
+            }
             let help = catalogue::server_help::HELP;
             let error = command_line::in_language(error, Arguments::command(), help, &words);
             return tell(&error, asks_for_json);
@@ -110,9 +115,7 @@ fn report(failure: &Failure, is_json: bool) {
 /// Prints what is wrong with the command line; or the help or version, which are results.
 fn tell(error: &clap::Error, is_json: bool) -> Exit {
     if error.use_stderr() && is_json {
-        let message = error.to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let message = command_line::one_line(error);
         Failure::new(Exit::Usage, message).report_json();
         return Exit::Usage;
     }

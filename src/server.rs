@@ -29,6 +29,7 @@ use worker::Worker;
 
 pub use administration::{Administration, Stopping};
 pub use close::CloseReason;
+pub use connection::{CONNECTION_BYTES_MAX, STRANGER_BYTES_MAX};
 pub use identity::{Identity, IdentityError, Shown};
 pub use listener::{Listener, Place, UnixSocket};
 pub use measures::{ConnectionState, Measures, Outcome};

@@ -297,6 +297,26 @@ fn literals(text: &str) -> Vec<String> {
     found
 }
 
+/// A table of tests is worth what its names are.
+#[test]
+fn tests_that_the_documents_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let named: Vec<(&str, &str)> =
+        page.split('`').filter_map(|code| code.split_once(".rs::")).collect();
+    assert!(named.len() > 50, "the table is read");
+    for (file, name) in named {
+        let source = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+        let is_test = source.split("#[test]").skip(1).any(|rest| {
+            let begin = rest.split_once("fn ").map_or("", |(_, begin)| begin);
+            begin.split('(').next() == Some(name)
+        });
+        let is_property = source.contains("proptest! {");
+        let is_there = is_test || is_property && source.contains(&format!("fn {name}("));
+        assert!(is_there, "{file}.rs has no test {name}");
+    }
+}
+
 #[test]
 fn sentences_are_told_from_other_literals() {
     let source = r#"

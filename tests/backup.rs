@@ -242,6 +242,9 @@ fn schedule_keeps_the_newest_survives_a_failure_and_removes_nothing_else() {
     let folder = TempDir::new().unwrap();
     let kept = ["chat-by-hand.sqlite", "other-20200101T000000Z.sqlite"];
     kept.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+    // Somebody else's, for all its name.
+    let not_a_file = "chat-20200101T000000Z.sqlite";
+    fs::create_dir(folder.path().join(not_a_file)).unwrap();
     // Of a schedule that was killed.
     fs::write(folder.path().join("chat-20200101T000000Z.sqlite.partial"), "").unwrap();
     let arguments = ["backup", text(folder.path()), "--every", "1100ms", "--keep", "2", "--json"];
@@ -265,6 +268,7 @@ fn schedule_keeps_the_newest_survives_a_failure_and_removes_nothing_else() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut expected: Vec<&str> = kept.into();
+    expected.push(not_a_file);
     let newest = backups[2..].iter().map(|path| path.rsplit('/').next().unwrap());
     expected.extend(newest);
     expected.sort_unstable();

@@ -291,6 +291,7 @@ fn results_and_errors_are_objects_with_json() {
         (&["--json", "ack", "99"], 65, "unknown_message"),
         (&["--json", "nonsense"], 2, "usage"),
         (&["--json"], 2, "usage"),
+        (&["--json", "send"], 2, "usage"),
         (&["--json", "--server", "127.0.0.1:1", "auth", "paff", "x"], 69, "unreachable"),
         (&["--json", "watch", "--server", "127.0.0.1:1"], 77, "not_logged_in"),
     ] {
@@ -300,6 +301,9 @@ fn results_and_errors_are_objects_with_json() {
         assert_eq!((&error["code"], &error["exit"]), (&code.into(), &exit.into()), "{words:?}");
         assert!(error["error"].is_string());
     }
+    let missing = home.run(["--json", "send"]);
+    let told = objects(&missing.stderr)[0]["error"].as_str().unwrap().to_owned();
+    assert!(told.ends_with("were not provided: <TO[,TO...]>"), "{told}");
     assert_eq!(object(&home.run(["logout", "--json"]))["ended"], 1);
 }
 

@@ -192,6 +192,7 @@ fn check_finds_what_else_shows_at_the_start() {
         ("db = \"nowhere/chat.sqlite\"\n", "db: there is no folder nowhere"),
         ("ready_file = \"nowhere/ready\"\n", "ready_file: there is no folder nowhere"),
         ("db = \".\"\n", "db: . is a folder"),
+        ("listen = []\n", "there is no address to listen on"),
     ] {
         let error = Folder::with(text).refused(&["config", "check"]);
         assert!(error.contains(told), "{told:?} is not in {error:?}");
@@ -202,6 +203,35 @@ fn check_finds_what_else_shows_at_the_start() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert_eq!(outcome.stdout, format!("{}: the configuration is valid\n", path.display()));
     assert_eq!(folder.names(), ["server.toml"], "the database is not touched");
+}
+
+#[test]
+fn server_that_would_listen_nowhere_does_not_start() {
+    let folder = Folder::with("listen = []\n");
+    assert!(folder.refused(&["serve"]).contains("there is no address to listen on"));
+    assert_eq!(folder.names(), ["server.toml"], "no database is made");
+}
+
+#[test]
+fn variable_that_is_empty_is_refused_by_its_name() {
+    let folder = Folder::with("");
+    for (variable, words) in [
+        ("CHAT_SERVER_DB", &["stats"][..]),
+        ("CHAT_SERVER_DB", &["--json", "stats"]),
+        ("CHAT_SERVER_READY_FILE", &[]),
+        ("CHAT_SERVER_CONNECTIONS_MAX", &["serve"]),
+    ] {
+        let mut command = folder.command(words);
+        let outcome = outcome({
+            command.env(variable, "");
+            command
+        });
+        assert_eq!(outcome.code, 2, "{outcome:?}");
+        assert!(outcome.stderr.contains(&format!("{variable} is set and empty")), "{outcome:?}");
+    }
+    // Whoever types nothing is told of the option.
+    let outcome = folder.run(&["--db", "", "stats"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("--db"), "{outcome:?}");
 }
 
 #[test]

@@ -39,6 +39,14 @@ pub fn in_language(
     }
 }
 
+/// What is wrong, as one line: with the names of what is missing, which `clap` puts under it.
+pub fn one_line(error: &clap::Error) -> String {
+    let rendered = error.to_string();
+    let lines = rendered.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    let line = lines.collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").map_or(line.clone(), str::to_owned)
+}
+
 /// The command with its help in the language of the process.
 pub fn spoken(command: Command, help: &Help) -> Command {
     if language() == Language::Indonesian { translated(command, help) } else { command }

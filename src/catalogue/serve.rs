@@ -2,6 +2,22 @@
 //! it says while it runs is its log, which has one language.
 
 texts! {
+    empty_variable(name) {
+        en: "{name} is set and empty",
+        id: "{name} ada tetapi kosong",
+    }
+    unset_variable {
+        en: "give it a value, or unset it",
+        id: "beri nilai, atau hapus variabelnya",
+    }
+    listens_nowhere {
+        en: "there is no address to listen on",
+        id: "tidak ada alamat untuk didengarkan",
+    }
+    give_listen {
+        en: "name one, or leave listen out: it is then 127.0.0.1:8889",
+        id: "sebutkan satu, atau hapus listen: alamatnya lalu 127.0.0.1:8889",
+    }
     no_signals(error) {
         en: "cannot handle signals: {error}",
         id: "sinyal tidak bisa ditangani: {error}",

@@ -120,7 +120,8 @@ impl Folder {
             })
     }
 
-    /// The names tell the times, so the oldest come first.
+    /// The names tell the times, so the oldest come first. What is named like a backup and is no file is
+    /// somebody else's.
     fn remove_all_but(&self, keep: usize) -> Result<(), Failure> {
         let failed = |path: &Path, error| {
             Failure::new(Exit::Io, server::old_backups_not_removed(path.display(), error))
@@ -129,7 +130,8 @@ impl Folder {
         for entry in fs::read_dir(&self.path).map_err(|error| failed(&self.path, error))? {
             let entry = entry.map_err(|error| failed(&self.path, error))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if self.is_ours(&name) {
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if self.is_ours(&name) && is_file {
                 ours.push(entry.path());
             } else if name.strip_suffix(".partial").is_some_and(|name| self.is_ours(name))
                 && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())

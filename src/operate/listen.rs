@@ -76,6 +76,11 @@ pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
 
 /// Refuses what would let passwords travel unencrypted, and what does not go together.
 pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
+    if arguments.listen.is_empty() {
+        return Err(
+            Failure::new(Exit::Configuration, texts::listens_nowhere()).hint(texts::give_listen())
+        );
+    }
     let plain = arguments.listen.iter().find_map(|listen| match listen {
         ListenOn::Plain(listen) => far(listen),
         ListenOn::Tls(_) | ListenOn::Unix(_) => None,

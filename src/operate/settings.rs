@@ -4,6 +4,7 @@
 //! file are all read off it. An option that is added there is a setting everywhere.
 
 use std::any::TypeId;
+use std::env;
 use std::error::Error;
 use std::ffi::OsString;
 use std::iter;
@@ -85,6 +86,22 @@ fn matched(command: Command, words: &[OsString]) -> Result<(ArgMatches, Argument
     let matches = Arguments::matches(command, words).map_err(Unresolved::Words)?;
     let arguments = Arguments::from_arg_matches(&matches).map_err(Unresolved::Words)?;
     Ok((matches, arguments))
+}
+
+/// The variable of the environment that the command line is refused for, because it is empty: `clap` names
+/// the option, which nobody gave.
+pub fn empty_variable(error: &clap::Error) -> Option<String> {
+    let is_empty = matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(given)) if given.is_empty());
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let mut root = Arguments::command();
+    // Only then an argument can say how it is written.
+    root.build();
+    let argument = root.get_arguments().find(|known| known.to_string() == *argument)?;
+    let variable = argument.get_env().filter(|_| is_empty)?;
+    let is_set = env::var_os(variable).is_some_and(|value| value.is_empty());
+    is_set.then(|| variable.to_string_lossy().into_owned())
 }
 
 /// The configuration file that is meant, and what it sets.

@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 use super::close::CloseReason;
 use super::measures::ConnectionState;
 use super::stream::Stream;
+use super::worker::READ_BYTES;
 use crate::model::MessageId;
 use crate::protocol::command::Request;
-use crate::protocol::framing::{LineDecoder, LineError};
+use crate::protocol::framing::{LINE_BYTES_MAX, LineDecoder, LineError};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::Reply;
+use crate::protocol::reply::{REPLY_BYTES_MAX, Reply};
 use crate::protocol::verb::Verb;
 use crate::service::{Executing, LiveSession, Pace, StreamPage};
 
 /// The most requests of one connection that wait for their answers; with so many, it is not read.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
+/// The most bytes of request lines of one connection that wait for their answers when another is
+/// taken; with so many, it is not read.
+const PIPELINED_BYTES_MAX: usize = 256 * 1024;
 /// The most that may be waiting to be sent when something is added to it: who lets it come to
 /// more is closed.
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
@@ -31,6 +35,17 @@ pub const LINE_WAIT: Duration = Duration::from_secs(10);
 /// How long writing may make no progress.
 pub const WRITE_WAIT: Duration = Duration::from_secs(10);
 
+/// The most memory of a connection that nobody has logged in on: a line that is not whole and what
+/// was read last, and the answers that wait to be sent.
+pub const STRANGER_BYTES_MAX: usize =
+    LINE_BYTES_MAX + READ_BYTES + OUTBOX_BYTES_BUSY + SMALL_BYTES_MAX;
+/// The most memory of a connection in a session: there may be requests under way, and the largest of
+/// replies. `docs/reliability.md` has the whole sum, and `tests/overload.rs` holds it against the process.
+pub const CONNECTION_BYTES_MAX: usize =
+    STRANGER_BYTES_MAX + PIPELINED_BYTES_MAX + LINE_BYTES_MAX + REPLY_BYTES_MAX;
+/// What is small in a connection: itself, its slots, its place with the worker, and one small answer.
+const SMALL_BYTES_MAX: usize = 32 * 1024;
+
 /// See the module.
 pub struct Connection {
     decoder: LineDecoder,
@@ -38,6 +53,8 @@ pub struct Connection {
     slots: VecDeque<Slot>,
     /// The sequence number of the first slot.
     first_sequence: u32,
+    /// How long the lines of the requests under way are together.
+    pipelined_bytes: u32,
     /// The next request, which has to wait until the slots are empty.
     held: Option<Box<Request>>,
     /// A request is under way that no other may overlap.
@@ -81,6 +98,8 @@ pub struct UnderWay {
     pub verb: Verb,
     /// Whose it is, as far as is known.
     pub session: Option<Arc<LiveSession>>,
+    /// How long its line was, where others may be under way beside it.
+    bytes: u32,
 }
 
 impl Connection {
@@ -90,6 +109,7 @@ impl Connection {
             decoder: LineDecoder::default(),
             slots: VecDeque::new(),
             first_sequence: 0,
+            pipelined_bytes: 0,
             held: None,
             alone: false,
             stream: None,
@@ -126,8 +146,8 @@ impl Connection {
         if !self.can_take_request() {
             return None;
         }
-        let request = match self.held.take() {
-            Some(request) => Ok(*request),
+        let (request, bytes) = match self.held.take() {
+            Some(request) => (Ok(*request), 0),
             None => match self.next_line() {
                 Some(parsed) => parsed,
                 None => {
@@ -140,7 +160,9 @@ impl Connection {
             Ok(request) if self.slots.is_empty() || request.may_overlap() => {
                 let sequence = self.first_sequence.wrapping_add(self.slots.len() as u32);
                 let verb = request.verb();
-                self.slots.push_back(Slot::Waiting(UnderWay { since: now, verb, session: None }));
+                self.pipelined_bytes += bytes;
+                let under_way = UnderWay { since: now, verb, session: None, bytes };
+                self.slots.push_back(Slot::Waiting(under_way));
                 Some(Taken::Request(sequence, request))
             }
             Ok(request) => {
@@ -192,7 +214,10 @@ impl Connection {
         let before = std::mem::replace(slot, Slot::Answered(reply));
         self.collect_answers();
         match before {
-            Slot::Waiting(under_way) => Some(under_way),
+            Slot::Waiting(under_way) => {
+                self.pipelined_bytes -= under_way.bytes;
+                Some(under_way)
+            }
             Slot::Answered(_) => None,
         }
     }
@@ -347,20 +372,25 @@ impl Connection {
             && self.closed.is_none()
             && !self.alone
             && self.slots.len() < PIPELINED_REQUESTS_MAX
+            && (self.pipelined_bytes as usize) < PIPELINED_BYTES_MAX
             && !self.is_congested()
     }
 
-    fn next_line(&mut self) -> Option<Result<Request, Refusal>> {
+    /// What the next line says, and how long it is.
+    fn next_line(&mut self) -> Option<(Result<Request, Refusal>, u32)> {
         let line = self.decoder.next_line()?;
         self.partial_line_by = None;
         Some(match line {
-            Ok(line) => Request::parse(line),
-            Err(error) => Err(Refusal::from(match error {
-                LineError::TooLong => Code::LineTooLong,
-                LineError::NotUtf8 => Code::BadEncoding,
-                LineError::ForbiddenByte => Code::BadLine,
-                LineError::TlsHandshake => Code::WrongProtocol,
-            })),
+            Ok(line) => (Request::parse(line), line.len() as u32),
+            Err(error) => {
+                let code = match error {
+                    LineError::TooLong => Code::LineTooLong,
+                    LineError::NotUtf8 => Code::BadEncoding,
+                    LineError::ForbiddenByte => Code::BadLine,
+                    LineError::TlsHandshake => Code::WrongProtocol,
+                };
+                (Err(code.into()), 0)
+            }
         })
     }
 
@@ -469,6 +499,25 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_the_limit_of_bytes_wait() {
+        let (mut connection, now) = connection();
+        let long = send(&"x".repeat(30 * 1024));
+        let fit = PIPELINED_BYTES_MAX.div_ceil(long.len());
+        for _ in 0..=fit {
+            connection.receive(long.as_bytes());
+        }
+        assert_eq!(execute(&mut connection, now).len(), fit);
+        assert!(!connection.wants_input());
+        connection.answer(1, Reply::Sent);
+        assert_eq!(execute(&mut connection, now), [fit as u32]);
+        for sequence in (0..=fit as u32).filter(|sequence| *sequence != 1) {
+            connection.answer(sequence, Reply::Sent);
+        }
+        assert_eq!(connection.pipelined_bytes, 0);
+        assert!(connection.wants_input());
+    }
+
+    #[test]
     fn requests_wait_while_too_much_is_unsent() {
         let (mut connection, now) = connection();
         connection.receive("\n".repeat(10_000).as_bytes());
@@ -550,6 +599,16 @@ mod tests {
         assert_eq!(connection.close_reason(now + WRITE_WAIT), Some(CloseReason::WriteStalled));
         connection.sent(1, later);
         assert_eq!(connection.close_reason(now + WRITE_WAIT), None);
+    }
+
+    #[test]
+    fn answer_to_a_peer_with_too_much_unsent_closes_it_as_slow() {
+        let (mut connection, now) = connection();
+        connection.receive(send("1").as_bytes());
+        assert_eq!(execute(&mut connection, now), [0]);
+        connection.output = vec![b'x'; OUTBOX_BYTES_MAX + 1];
+        connection.answer(0, Reply::Sent);
+        assert_eq!(connection.close_reason(now), Some(CloseReason::SlowConsumer));
     }
 
     #[test]

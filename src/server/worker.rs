@@ -34,7 +34,7 @@ use crate::service::{Answer, Deliver, LiveSession, Responder, Service, Ticket, W
 const WAKER: Token = Token(usize::MAX);
 /// How much is read at a time, and how often (or how often a congested connection goes on) before
 /// it is another connection's turn.
-const READ_BYTES: usize = 64 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 4;
 /// How long what a peer still sends is read after the server has said its last.
 const LINGER_WAIT: Duration = Duration::from_secs(2);

@@ -62,7 +62,12 @@ impl Server {
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
     pub fn start_with_users(count: usize) -> Self {
-        let mut server = Self::start();
+        Self::start_with_users_and(count, &[])
+    }
+
+    /// [`Self::start_with_users`], with more options.
+    pub fn start_with_users_and(count: usize, options: &[&str]) -> Self {
+        let mut server = Self::start_with(options);
         server.stop();
         let mut database = rusqlite::Connection::open(server.database()).expect("opens");
         let transaction = database.transaction().expect("a transaction");
