@@ -83,7 +83,7 @@ fn use_token(wire: &mut Wire, token: &str) {
         format!("sessions {token}"),
         format!("revoke {token} {{\"session\": 0}}"),
         format!("passwd {token} nonsense"),
-        format!("{token}"),
+        token.to_owned(),
         format!("nonsense {token}"),
         format!("auth {token} {token}"),
         format!("logout {token}x"),
@@ -168,7 +168,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     server.stop();
     assert_nowhere(&secrets, server.folder(), &[]);
     assert_nowhere(&secrets, elsewhere.path(), &[]);
-    assert_nowhere(&secrets, home.path(), &[session.clone()]);
+    assert_nowhere(&secrets, home.path(), std::slice::from_ref(&session));
 
     // The search finds what is there: the token in the session file, and one put into a database.
     assert_eq!(found(&secrets, &fs::read(&session).unwrap()), [home.token().as_str()]);

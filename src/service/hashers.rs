@@ -288,6 +288,16 @@ mod tests {
     }
 
     #[test]
+    fn stored_hash_that_would_take_gigabytes_or_minutes_fits_nothing_and_is_not_computed() {
+        let password: Password = "cytus".parse().unwrap();
+        // Were the second computed, this would take hours.
+        let own = hash(&password).unwrap();
+        for costly in ["m=4194304,t=2,p=1", "m=19456,t=1000000,p=1", "m=19456,t=2,p=64"] {
+            assert!(!verify(&password, &own.replace("m=19456,t=2,p=1", costly)), "{costly}");
+        }
+    }
+
+    #[test]
     fn nobody_has_a_hash_that_costs_the_same_and_fits_nothing() {
         let nobody = PasswordHash::new(NOBODY).unwrap();
         let somebody = hash(&"cytus".parse().unwrap()).unwrap();
