@@ -370,7 +370,8 @@ mod tests {
             fail(&throttle, &paff, now);
             throttle.begin(paff.clone(), now).unwrap().succeed();
         }
-        assert_eq!((throttle.failures().all.len(), held_for(&throttle, &paff, now)), (4, None));
+        assert_eq!(throttle.failures().all.len(), 4);
+        assert_eq!(held_for(&throttle, &paff, now), None);
         assert_eq!(fail(&throttle, &paff, now), Some("address"));
         assert!(throttle.begin(paff, now).is_err());
     }
