@@ -67,7 +67,7 @@ pub(super) struct Reached {
     pub(super) left_out: u64,
 }
 
-/// How many failures there may be in [`LOGIN_WINDOW`].
+/// How many failures there may be in a minute.
 #[derive(Debug, Clone)]
 pub struct LoginLimits {
     /// Of one account from one network.
