@@ -13,6 +13,7 @@ mod messages;
 mod responder;
 mod seed;
 mod sessions;
+mod throttle;
 mod watch;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use measures::Measures;
 pub use responder::{Answer, Deliver, Responder, Ticket};
 pub use seed::{SeedError, seed, users_with_published_password};
 pub use sessions::LiveSession;
+pub use throttle::{LoginLimits, Network};
 pub use watch::{StreamPage, Watcher};
 
 use crate::adjustable::Adjustable;
@@ -34,6 +36,7 @@ use crate::store::{Store, StoreError};
 use hashers::Hashers;
 use hub::Hub;
 use sessions::{Lookup, Sessions};
+use throttle::Throttle;
 
 /// The most sessions of one user; the oldest end first.
 pub const SESSIONS_PER_USER_MAX: usize = 64;
@@ -49,6 +52,8 @@ pub struct Options {
     pub sessions_per_user: usize,
     /// How many passwords are hashed at a time; each takes 19 MiB while it lasts.
     pub hashers: usize,
+    /// How many failed logins there may be.
+    pub login_limits: LoginLimits,
     /// Users of the seed may be added later: nobody but this machine can log in, or it was said
     /// that others may.
     pub published_passwords_allowed: bool,
@@ -83,6 +88,7 @@ enum Sought {
 pub struct Service {
     store: Store,
     sessions: Sessions,
+    throttle: Arc<Throttle>,
     hashers: Hashers,
     hub: Arc<Hub>,
     measures: Arc<Measures>,
@@ -96,9 +102,11 @@ impl Service {
     /// When the system gives no thread.
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
         let measures = Arc::<Measures>::default();
-        let hashers = Hashers::start(options.hashers, &measures)?;
+        let throttle = Arc::new(Throttle::new(options.login_limits.clone()));
+        let hashers = Hashers::start(options.hashers, &throttle, &measures)?;
         let sessions = Sessions::new(options.session_idle.clone());
-        Ok(Arc::new(Self { store, sessions, hashers, hub: Arc::default(), measures, options }))
+        let hub = Arc::default();
+        Ok(Arc::new(Self { store, sessions, throttle, hashers, hub, measures, options }))
     }
 
     /// Has `request` done, and its answer given to `responder`: at once, or later from another

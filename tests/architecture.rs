@@ -23,7 +23,17 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer"]),
     (
         "service",
-        &["adjustable", "admin", "metrics", "model", "queue", "protocol", "store", "transfer"],
+        &[
+            "adjustable",
+            "admin",
+            "log",
+            "metrics",
+            "model",
+            "queue",
+            "protocol",
+            "store",
+            "transfer",
+        ],
     ),
     (
         "server",

@@ -196,7 +196,8 @@ fn option_in_a_message_is_text() {
 
 #[test]
 fn classic_session_is_the_seeds_in_every_language() {
-    let server = Server::start();
+    // A wrong password each time is more than anybody has in a minute.
+    let server = Server::start_with(&["--login-failures-per-address-max", "1000"]);
     let home = Home::new(server.address());
     let input = "auth paff wrong\nlist\nauth paff cytus\nsend neko hai\nsend conner hai\nsend neko\n\
                  dance\nlist\nlogout\n";

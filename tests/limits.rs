@@ -457,7 +457,7 @@ fn full_inbox_refuses_senders_until_it_is_read() {
 #[test]
 fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
     const LOGINS: usize = 400;
-    let server = Server::start();
+    let server = Server::start_with(&["--login-failures-per-address-max", "1000"]);
     let token = server.log_in("paff");
     let mut wires: Vec<Wire> = (0..LOGINS).map(|_| server.connect()).collect();
     wires.iter_mut().for_each(|wire| wire.send("auth neko wrong\r\n"));
@@ -487,6 +487,27 @@ fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
     assert!((1..=LOGINS - 256).contains(&busy), "{busy} were refused as busy");
     assert!(sent > 20, "{sent} messages were sent while passwords were hashed");
     server.log_in("neko");
+}
+
+#[test]
+fn memory_that_passwords_took_is_given_back() {
+    /// What one hash takes while it lasts.
+    const HASH_BYTES: u64 = 19_456 * 1024;
+    let resident = |server: &Server| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    };
+    // A server that has its users already: the hashes of the seed are no login's.
+    let mut server = Server::start();
+    server.stop();
+    server.start_again();
+    let before = resident(&server);
+    let mut wires: Vec<Wire> = (0..10).map(|_| server.connect()).collect();
+    wires.iter_mut().for_each(|wire| wire.send("auth neko cytus\r\n"));
+    wires.iter_mut().for_each(|wire| assert_eq!(wire.reply()["status"], "OK"));
+    let grown = resident(&server).saturating_sub(before);
+    assert!(grown < HASH_BYTES / 2, "{grown} bytes more than before");
 }
 
 #[test]

@@ -22,6 +22,11 @@ texts! {
     no_session { en: "there is no such session", seed: "Session Tidak Ditemukan" }
     unknown_user { en: "there is no such user", seed: "User Tidak Ada" }
     wrong_password { en: "the password is wrong", seed: "Password Salah" }
+    rate_limited { en: "too many failed logins", id: "terlalu banyak login yang gagal" }
+    rate_limited_for(seconds) {
+        en: "too many failed logins: try again in {seconds} s",
+        id: "terlalu banyak login yang gagal: coba lagi dalam {seconds} detik",
+    }
     unknown_recipient { en: "there is no such user", seed: "User Tidak Ditemukan" }
     empty_message { en: "the message is empty", id: "pesannya kosong" }
     too_long { en: "the text is too long", id: "teksnya terlalu panjang" }

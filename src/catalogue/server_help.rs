@@ -119,6 +119,14 @@ pub const HELP: &Help = &[
         "Jumlah koneksi paling banyak dari satu alamat; dari mesin ini sendiri tidak dibatasi",
     ),
     (
+        "The most failed logins of one user from one address in a minute; further ones are refused",
+        "Jumlah login gagal paling banyak satu pengguna dari satu alamat dalam satu menit; selebihnya ditolak",
+    ),
+    (
+        "The most failed logins of one user from everywhere in a minute; where that user has logged in before, and on this machine, only those from there count",
+        "Jumlah login gagal paling banyak satu pengguna dari mana pun dalam satu menit; dari tempat pengguna itu pernah login, dan di mesin ini, hanya yang dari sana yang dihitung",
+    ),
+    (
         "The most unread messages of one inbox; senders are refused beyond",
         "Jumlah pesan belum dibaca paling banyak di satu inbox; lebih dari itu pengirim ditolak",
     ),

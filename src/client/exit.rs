@@ -114,6 +114,7 @@ impl Exit {
             Code::NoSession | Code::WrongPassword => Self::NotLoggedIn,
             Code::InboxFull
             | Code::Busy
+            | Code::RateLimited
             | Code::StorageFull
             | Code::TooManyConnections
             | Code::ShuttingDown => Self::TryAgain,
@@ -174,6 +175,7 @@ mod tests {
             ("unknown_recipient", 67),
             ("internal", 70),
             ("busy", 75),
+            ("rate_limited", 75),
             ("storage_full", 75),
             ("inbox_full", 75),
             ("shutting_down", 75),

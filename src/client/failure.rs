@@ -50,7 +50,7 @@ pub enum Failure {
 
 /// A reply that says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words(*.code, .message))]
+#[error("{}", words(*.code, .message, *.retry_after))]
 pub struct Refused {
     /// The stable word; `None` for one that this client does not know.
     pub code: Option<Code>,
@@ -58,6 +58,8 @@ pub struct Refused {
     pub message: String,
     /// The names that it is about; empty where it is about none.
     pub users: Vec<String>,
+    /// In how many seconds the same may be tried again, where the server says so.
+    pub retry_after: Option<u32>,
 }
 
 /// Why an exchange with the server brought no answer.
@@ -215,17 +217,24 @@ impl Failure {
         if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted) {
             return;
         }
-        let users = match self {
-            Self::Refused(refused) => refused.users.as_slice(),
-            _ => &[],
+        let (users, retry_after) = match self {
+            Self::Refused(refused) => (refused.users.as_slice(), refused.retry_after),
+            _ => (&[][..], None),
         };
         let key = match self {
             Self::Trouble { key: Some(key), .. } => Some(key.as_str()),
             _ => None,
         };
         let (error, hint) = (self.to_string(), self.hint());
-        let fields =
-            Fields { error: &error, code: self.word(), exit: self.exit() as u8, hint, users, key };
+        let fields = Fields {
+            error: &error,
+            code: self.word(),
+            exit: self.exit() as u8,
+            hint,
+            users,
+            key,
+            retry_after,
+        };
         let _ = writeln!(out, "{}", object::line(&fields));
     }
 
@@ -273,6 +282,8 @@ struct Fields<'a> {
     users: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 impl From<Code> for Failure {
@@ -284,7 +295,7 @@ impl From<Code> for Failure {
 impl Refused {
     /// A refusal with a text of its own, about nobody.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code: Some(code), message: message.into(), users: Vec::new() }
+        Self { code: Some(code), message: message.into(), users: Vec::new(), retry_after: None }
     }
 
     /// What was refused, as a person is told, and harmless on a terminal.
@@ -323,8 +334,11 @@ fn code_of(code: Option<Code>, message: &str) -> Option<Code> {
 
 /// A refusal in the language that is spoken. What the server says beyond the text of the code it
 /// says in the one language it has; it is told too.
-fn words(code: Option<Code>, message: &str) -> Cow<'_, str> {
+fn words(code: Option<Code>, message: &str, retry_after: Option<u32>) -> Cow<'_, str> {
     let Some(code) = code_of(code, message) else { return message.into() };
+    if let (Code::RateLimited, Some(seconds)) = (code, retry_after) {
+        return refusal::rate_limited_for(seconds).into();
+    }
     let said = words_of(code);
     match message.strip_prefix(code.message()) {
         Some("") => said.into(),
@@ -349,6 +363,7 @@ fn words_of(code: Code) -> &'static str {
         Code::NoSession => refusal::no_session(),
         Code::UnknownUser => refusal::unknown_user(),
         Code::WrongPassword => refusal::wrong_password(),
+        Code::RateLimited => refusal::rate_limited(),
         Code::UnknownRecipient => refusal::unknown_recipient(),
         Code::EmptyMessage => refusal::empty_message(),
         Code::TooLong => refusal::too_long(),
@@ -401,7 +416,7 @@ mod tests {
             ("Informasi tidak ditemukan", Exit::Protocol),
         ] {
             let (message, users) = (message.to_owned(), Vec::new());
-            let refused = Refused { code: None, message, users };
+            let refused = Refused { code: None, message, users, retry_after: None };
             assert_eq!(Failure::from(refused).exit(), exit, "{exit:?}");
         }
     }
@@ -419,8 +434,27 @@ mod tests {
         assert_eq!(told(Language::English, &detailed), "Error, to: it is empty");
         let line = "Error, argumen JSON-nya tidak dipahami (to: it is empty)";
         assert_eq!(told(Language::Indonesian, &detailed), line);
-        let newer = Refused { code: None, message: "no more today".to_owned(), users: Vec::new() };
+        let newer = Refused { code: None, ..Refused::new(Code::Busy, "no more today") };
         assert_eq!(told(Language::Indonesian, &newer), "Error, no more today");
+    }
+
+    #[test]
+    fn refusal_that_ends_by_itself_says_when() {
+        let message = "too many failed logins: try again in 42 s";
+        let held = Refused { retry_after: Some(42), ..Refused::new(Code::RateLimited, message) };
+        let told = |language| speaking(language, || held.line());
+        assert_eq!(told(Language::English), format!("Error, {message}"));
+        assert_eq!(told(Language::Unsaid), format!("Error, {message}"));
+        let line = "Error, terlalu banyak login yang gagal: coba lagi dalam 42 detik";
+        assert_eq!(told(Language::Indonesian), line);
+        let mut out = Vec::new();
+        let failure = Failure::from(held);
+        failure.report_json(&mut out);
+        let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&object["code"], &object["exit"]), (&"rate_limited".into(), &75.into()));
+        assert_eq!(object["retry_after"], 42);
+        // It takes longer than a command goes on trying by itself.
+        assert!(!matches!(&failure, Failure::Refused(held) if held.is_passing()));
     }
 
     #[test]
@@ -437,7 +471,7 @@ mod tests {
     #[test]
     fn text_of_the_server_cannot_reach_the_terminal_raw() {
         let message = "\x1b]52;c;AAAA\x07\u{202e}no\nerror: x".to_owned();
-        let told = report(&Refused { code: None, message, users: Vec::new() }.into());
+        let told = report(&Refused { code: None, ..Refused::new(Code::Busy, message) }.into());
         assert_eq!(told, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
     }
 

@@ -80,11 +80,11 @@ impl Link {
         };
         match answer? {
             Answer::Done(fields) => Ok(fields),
-            Answer::Refused { code, message, users } => {
+            Answer::Refused { code, message, users, retry_after } => {
                 if code.is_some_and(|code| code.closes()) {
                     self.connection = None;
                 }
-                Err(Refused { code, message, users }.into())
+                Err(Refused { code, message, users, retry_after }.into())
             }
         }
     }

@@ -88,6 +88,14 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     for code in [Code::UnknownUser, Code::WrongPassword] {
         page.sample(&[("reason", code.as_str())], server.requests(Verb::Auth, Some(code)));
     }
+    page.counter(
+        "chat_logins_held_total",
+        "Passwords that were not looked at, because too many before them were wrong; by verb.",
+    );
+    for verb in [Verb::Auth, Verb::Passwd] {
+        let held = server.requests(verb, Some(Code::RateLimited));
+        page.sample(&[("verb", verb.as_str())], held);
+    }
     page.counter("chat_messages_stored_total", "Messages stored: one for each recipient.");
     page.sample(&[], sources.service.measures().messages.get());
 }

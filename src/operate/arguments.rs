@@ -196,6 +196,13 @@ pub struct ServeArguments {
     /// The most connections at a time from one address; this machine's own are not limited.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address_max: u32,
+    /// The most failed logins of one user from one address in a minute; further ones are refused.
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_LOGIN_FAILURES_PER_ADDRESS_MAX", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub login_failures_per_address_max: u32,
+    /// The most failed logins of one user from everywhere in a minute; where that user has logged in
+    /// before, and on this machine, only those from there count.
+    #[arg(long, value_name = "N", env = "CHAT_SERVER_LOGIN_FAILURES_PER_USER_MAX", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub login_failures_per_user_max: u32,
     /// The most unread messages of one inbox; senders are refused beyond.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub inbox_unread_max: u32,

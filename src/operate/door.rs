@@ -18,7 +18,7 @@ use crate::admin::answer::{Answer, Code, Outcome, Refusal};
 use crate::admin::request::Request;
 use crate::admin::{LINE_BYTES_MAX, decode_outcome, encode_request, socket};
 use crate::catalogue::{self, Language, server, storage};
-use crate::service::{self, Asker, SESSIONS_PER_USER_MAX, Service};
+use crate::service::{self, Asker, LoginLimits, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{self, OpenError};
 
 /// How long an answer may take, where the command does not say otherwise.
@@ -99,6 +99,8 @@ impl Door {
             session_lifetime: Duration::MAX.into(),
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
+            // Nobody logs in here.
+            login_limits: LoginLimits { per_address: 0.into(), per_account: 0.into() },
             published_passwords_allowed: true,
         };
         let service = Service::new(store, options)

@@ -12,14 +12,17 @@ use crate::adjustable::Adjustable;
 use crate::configuration::setting::Setting;
 use crate::log::Log;
 use crate::server::Identity;
+use crate::service::LoginLimits;
 
 /// The settings that are taken over; every other one waits for a restart.
-pub const AT_RUN_TIME: [&str; 10] = [
+pub const AT_RUN_TIME: [&str; 12] = [
     "log",
     "session_idle",
     "session_lifetime",
     "connections_max",
     "connections_per_address_max",
+    "login_failures_per_address_max",
+    "login_failures_per_user_max",
     "inbox_unread_max",
     "heartbeat",
     "slow_request",
@@ -47,6 +50,7 @@ pub(super) struct Limits {
     pub(super) session_lifetime: Adjustable<Duration>,
     pub(super) connections_max: Adjustable<usize>,
     pub(super) connections_per_address_max: Adjustable<usize>,
+    pub(super) login_failures: LoginLimits,
     pub(super) inbox_unread_max: Adjustable<usize>,
     pub(super) heartbeat: Adjustable<Duration>,
     pub(super) slow_request: Adjustable<Duration>,
@@ -126,6 +130,10 @@ impl Limits {
             session_lifetime: arguments.session_lifetime.into(),
             connections_max: (arguments.connections_max as usize).into(),
             connections_per_address_max: (arguments.connections_per_address_max as usize).into(),
+            login_failures: LoginLimits {
+                per_address: (arguments.login_failures_per_address_max as usize).into(),
+                per_account: (arguments.login_failures_per_user_max as usize).into(),
+            },
             inbox_unread_max: (arguments.inbox_unread_max as usize).into(),
             heartbeat: arguments.heartbeat.into(),
             slow_request: arguments.slow_request.into(),
@@ -138,6 +146,8 @@ impl Limits {
         self.session_lifetime.set(new.session_lifetime.get());
         self.connections_max.set(new.connections_max.get());
         self.connections_per_address_max.set(new.connections_per_address_max.get());
+        self.login_failures.per_address.set(new.login_failures.per_address.get());
+        self.login_failures.per_account.set(new.login_failures.per_account.get());
         self.inbox_unread_max.set(new.inbox_unread_max.get());
         self.heartbeat.set(new.heartbeat.get());
         self.slow_request.set(new.slow_request.get());

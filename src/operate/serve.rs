@@ -190,6 +190,7 @@ fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Opti
         session_lifetime: limits.session_lifetime.clone(),
         sessions_per_user: SESSIONS_PER_USER_MAX,
         hashers: 2,
+        login_limits: limits.login_failures.clone(),
         published_passwords_allowed: listen::exposed(arguments).is_none()
             || arguments.allow_default_passwords,
     }

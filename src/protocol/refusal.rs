@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -57,6 +58,9 @@ codes! {
     UnknownUser = "unknown_user",
     /// `auth`: the password is wrong.
     WrongPassword = "wrong_password",
+    /// `auth`, `passwd`: the password was not looked at, because too many before it were wrong;
+    /// `retry_after` says in how many seconds one may be again.
+    RateLimited = "rate_limited",
     /// A recipient does not exist; `users` names those.
     UnknownRecipient = "unknown_recipient",
     /// The text of the message is empty.
@@ -95,6 +99,7 @@ impl Code {
             Self::NoSession => "Session Tidak Ditemukan",
             Self::UnknownUser => "User Tidak Ada",
             Self::WrongPassword => "Password Salah",
+            Self::RateLimited => "too many failed logins",
             Self::UnknownRecipient => "User Tidak Ditemukan",
             Self::EmptyMessage => "the message is empty",
             Self::TooLong => "the text is too long",
@@ -130,12 +135,21 @@ pub struct Refusal {
     pub message: Cow<'static, str>,
     /// The names the refusal is about, as they were given; empty where it is about none.
     pub users: Vec<String>,
+    /// In how many seconds the same may be tried again, where that is known.
+    pub retry_after: Option<u32>,
 }
 
 impl Refusal {
     /// A refusal with a text of its own.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), users: Vec::new() }
+        Self { code, message: message.into(), users: Vec::new(), retry_after: None }
+    }
+
+    /// A refusal that ends by itself after so long: told in whole seconds, never too few.
+    pub fn to_try_again(code: Code, after: Duration) -> Self {
+        let seconds = after.as_millis().div_ceil(1000).clamp(1, u32::MAX.into()) as u32;
+        let message = format!("{}: try again in {seconds} s", code.message());
+        Self { retry_after: Some(seconds), ..Self::new(code, message) }
     }
 
     /// Names whom the refusal is about.
@@ -157,6 +171,7 @@ impl Refusal {
             code: self.code.as_str(),
             message: &self.message,
             users: &self.users,
+            retry_after: self.retry_after,
         }
     }
 }
@@ -177,11 +192,25 @@ pub(super) struct RefusalFields<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     users: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_until_the_next_try_is_told_in_whole_seconds_and_never_too_short() {
+        let after = |milliseconds| {
+            let refusal =
+                Refusal::to_try_again(Code::RateLimited, Duration::from_millis(milliseconds));
+            (refusal.retry_after.unwrap(), refusal.message.into_owned())
+        };
+        assert_eq!(after(0).0, 1);
+        assert_eq!(after(12_000).0, 12);
+        assert_eq!(after(12_001), (13, "too many failed logins: try again in 13 s".to_owned()));
+    }
 
     #[test]
     fn every_code_has_its_own_word_and_finds_the_way_back() {

@@ -359,6 +359,8 @@ pub enum Answer {
         message: String,
         /// The names the refusal is about.
         users: Vec<String>,
+        /// In how many seconds the same may be tried again, where the server says so.
+        retry_after: Option<u32>,
     },
 }
 
@@ -388,7 +390,11 @@ impl Answer {
                 let message = message.ok_or(DecodeError::Field("message"))?.to_owned();
                 let code = value.get("code").and_then(Value::as_str).and_then(Code::from_word);
                 let users = value.get("users").cloned().map(serde_json::from_value);
-                Ok(Self::Refused { code, message, users: users.transpose()?.unwrap_or_default() })
+                let users = users.transpose()?.unwrap_or_default();
+                // One that is no number of seconds is as good as none.
+                let retry_after = value.get("retry_after").and_then(Value::as_u64);
+                let retry_after = retry_after.and_then(|seconds| seconds.try_into().ok());
+                Ok(Self::Refused { code, message, users, retry_after })
             }
             _ => Err(DecodeError::Status),
         }
@@ -481,7 +487,10 @@ mod tests {
         let answer = Answer::decode(encode(&refusal.into()).as_bytes()).unwrap();
         let code = Some(Code::UnknownRecipient);
         let message = "User Tidak Ditemukan".to_owned();
-        assert_eq!(answer, Answer::Refused { code, message, users: vec!["conner".to_owned()] });
+        assert_eq!(
+            answer,
+            Answer::Refused { code, message, users: vec!["conner".to_owned()], retry_after: None }
+        );
     }
 
     #[test]
@@ -489,7 +498,10 @@ mod tests {
         let answer =
             Answer::decode(br#"{"status": "ERROR", "message": "Password Salah"}"#).unwrap();
         let message = "Password Salah".to_owned();
-        assert_eq!(answer, Answer::Refused { code: None, message, users: Vec::new() });
+        assert_eq!(
+            answer,
+            Answer::Refused { code: None, message, users: Vec::new(), retry_after: None }
+        );
     }
 
     #[test]

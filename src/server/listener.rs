@@ -4,13 +4,16 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::net::sockopt::socket_peercred;
+
 use super::identity::Identity;
 use super::socket::Socket;
+use crate::service::Network;
 use crate::unix;
 
 /// Something to accept connections from. They do not block.
@@ -65,8 +68,8 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Network(SocketAddr),
-    /// A process of this machine, over a socket in the file system.
-    Unix,
+    /// A process of this machine, over a socket in the file system, and the user whose it is.
+    Unix(u32),
 }
 
 impl Origin {
@@ -77,7 +80,15 @@ impl Origin {
                 let address = address.ip();
                 (!address.to_canonical().is_loopback()).then_some(address)
             }
-            Self::Unix => None,
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// As what it counts where passwords are guessed.
+    pub(super) fn network(self) -> Network {
+        match self {
+            Self::Network(address) => Network::of(address.ip()),
+            Self::Unix(uid) => Network::User(uid),
         }
     }
 }
@@ -86,7 +97,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(address) => address.fmt(formatter),
-            Self::Unix => formatter.write_str("unix"),
+            Self::Unix(_) => formatter.write_str("unix"),
         }
     }
 }
@@ -117,7 +128,8 @@ impl Listener {
             }
             Self::Unix(socket) => {
                 let (stream, _) = socket.listener.accept()?;
-                Ok((Socket::of_unix(stream)?, Origin::Unix))
+                let user = socket_peercred(stream.as_fd())?.uid;
+                Ok((Socket::of_unix(stream)?, Origin::Unix(user.as_raw())))
             }
         }
     }

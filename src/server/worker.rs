@@ -340,7 +340,8 @@ impl Worker {
                 };
                 let generation = peer.generation;
                 let ticket = Ticket { connection: index, generation, sequence };
-                let responder = Responder::new(Arc::clone(&self.back), ticket);
+                let network = peer.origin.network();
+                let responder = Responder::new(Arc::clone(&self.back), ticket, network);
                 let executing = self.service.execute(request, responder);
                 peer.note_session(executing.session.as_ref());
                 peer.connection.executing(executing);

@@ -1,12 +1,14 @@
 //! Logging in and out, and who is.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::hashers::TooMany;
+use super::hashers::Unverified;
 use super::sessions::LiveSession;
+use super::throttle::{Held, Login, Reached};
 use super::{Responder, Service, failure};
-use crate::model::{Password, Timestamp, Token, USER_NAME_BYTES_MAX, UserName};
-use crate::protocol::refusal::Code;
+use crate::model::{Password, Timestamp, Token, USER_NAME_BYTES_MAX, UserId, UserName};
+use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
 use crate::store::{NewSession, Opened, StoredUser};
 
@@ -22,6 +24,11 @@ impl Service {
         password: Password,
         responder: Responder,
     ) {
+        let login = Login { account: name.clone(), network: responder.network() };
+        // Before anything is read: what is refused in any case shall cost next to nothing.
+        if let Err(held) = self.throttle.check(&login, Instant::now()) {
+            return responder.answer(refused(held));
+        }
         let service = Arc::clone(self);
         self.store.find_user(name, move |found| {
             let user = match found {
@@ -31,11 +38,15 @@ impl Service {
             let allowed = user.as_ref().filter(|user| !user.disabled);
             let hash = allowed.map(|user| user.password_hash.clone());
             let opener = Arc::clone(&service);
-            service.hashers.verify(password, hash, move |verified| match (user, verified) {
-                (Some(user), Ok(true)) => opener.open_session(user, responder),
-                (Some(_), Ok(false)) => responder.answer(Code::WrongPassword),
-                (None, Ok(_)) => responder.answer(Code::UnknownUser),
-                (_, Err(TooMany)) => responder.answer(Code::Busy),
+            service.hashers.verify(login, password, hash, move |verified| match (user, verified) {
+                (Some(user), Ok(())) => opener.open_session(user, responder),
+                (user, Err(unverified)) => {
+                    let user = user.map(|user| user.id);
+                    let wrong = user.map_or(Code::UnknownUser, |_| Code::WrongPassword);
+                    responder.refuse_password(unverified, wrong, user);
+                }
+                // Nobody's password fits nothing.
+                (None, Ok(())) => responder.answer(Code::UnknownUser),
             });
         });
     }
@@ -84,4 +95,39 @@ impl Service {
             Err(error) => responder.answer(failure(error)),
         });
     }
+}
+
+impl Responder {
+    /// Says that a password was not found to be right; `wrong` where it was compared.
+    pub(super) fn refuse_password(self, unverified: Unverified, wrong: Code, user: Option<UserId>) {
+        match unverified {
+            Unverified::TooMany => self.answer(Code::Busy),
+            Unverified::Held(held) => self.answer(refused(held)),
+            Unverified::Wrong(reached) => {
+                if let Some(reached) = reached {
+                    log_reached(&self, reached, user);
+                }
+                self.answer(wrong);
+            }
+        }
+    }
+}
+
+/// A try more than there may be. It is refused whether the password is right or not, which nobody has
+/// looked at.
+fn refused(held: Held) -> Refusal {
+    Refusal::to_try_again(Code::RateLimited, held.for_time)
+}
+
+/// Names the user by number, and only where there is one: who mistakes the fields types a password
+/// for a name.
+fn log_reached(responder: &Responder, reached: Reached, user: Option<UserId>) {
+    tracing::warn!(
+        user = user.map(|user| user.0),
+        address = %responder.network(),
+        limit = reached.limit,
+        seconds = reached.held.for_time.as_secs_f64().ceil(),
+        left_out = (reached.left_out > 0).then_some(reached.left_out),
+        "too many failed logins"
+    );
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::hashers::TooMany;
 use super::sessions::LiveSession;
+use super::throttle::Login;
 use super::{Responder, Service, failure};
 use crate::protocol::arguments::{Passwd, Revoke};
 use crate::protocol::refusal::Code;
@@ -67,7 +67,8 @@ impl Service {
     }
 
     /// `passwd`: compares the old password, hashes the new one, and ends the other sessions with
-    /// the change. Answered when that is durable.
+    /// the change. Answered when that is durable. An old password that is wrong counts as a failed
+    /// login: else whoever has found a session could find out its password.
     pub(super) fn change_password(
         self: &Arc<Self>,
         session: &Arc<LiveSession>,
@@ -76,19 +77,24 @@ impl Service {
     ) {
         let (service, session) = (Arc::clone(self), Arc::clone(session));
         self.store.describe_user(session.user, move |found| {
-            let old_hash = match found {
-                Ok(Some(user)) => user.password_hash,
+            let user = match found {
+                Ok(Some(user)) => user,
                 Ok(None) => return responder.answer(Code::NoSession),
                 Err(error) => return responder.answer(failure(error)),
             };
-            let changer = Arc::clone(&service);
+            let login = Login { account: user.name, network: responder.network() };
+            let (changer, old_hash) = (Arc::clone(&service), user.password_hash);
             let Passwd { old, new } = passwd;
-            service.hashers.replace(old, old_hash.clone(), new, move |replaced| match replaced {
+            let compared = old_hash.clone();
+            service.hashers.replace(login, old, compared, new, move |replaced| match replaced {
                 Ok(Some(new_hash)) => {
                     changer.store_password(&session, old_hash, new_hash, responder);
                 }
-                Ok(None) => responder.answer(Code::WrongPassword),
-                Err(TooMany) => responder.answer(Code::Busy),
+                Ok(None) => responder.answer(Code::Internal),
+                Err(unverified) => {
+                    let user = Some(session.user);
+                    responder.refuse_password(unverified, Code::WrongPassword, user);
+                }
             });
         });
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::sessions::LiveSession;
+use super::throttle::Network;
 use super::watch::{StreamPage, Watcher};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
@@ -45,13 +46,20 @@ pub trait Deliver: Send + Sync {
 pub struct Responder {
     back: Arc<dyn Deliver>,
     ticket: Ticket,
+    /// Where the request comes from.
+    network: Network,
     answered: bool,
 }
 
 impl Responder {
-    /// For the request of `ticket`.
-    pub fn new(back: Arc<dyn Deliver>, ticket: Ticket) -> Self {
-        Self { back, ticket, answered: false }
+    /// For the request of `ticket`, which comes from `network`.
+    pub fn new(back: Arc<dyn Deliver>, ticket: Ticket, network: Network) -> Self {
+        Self { back, ticket, network, answered: false }
+    }
+
+    /// Where the request comes from.
+    pub(super) fn network(&self) -> Network {
+        self.network
     }
 
     /// Tells whose request it is that is to be answered.
