@@ -105,12 +105,12 @@ impl Batches {
     /// One batch of what is queued, if there is anything that this role may do: one transaction,
     /// then an answer to each, in order. The writer's thread also does what has become due.
     pub(super) fn commit(&mut self, queue: &Operations, role: Role) -> Left {
-        let may_do = |operation: &Box<dyn Operation>| match role {
+        let may_do = |operation: &dyn Operation| match role {
             Role::Thread => true,
             // What others have asked for may take longer than a connection can be kept waiting.
             Role::Gatherer => operation.is_gathered(),
         };
-        if queue.next_is(may_do) {
+        if queue.next_is(|operation| may_do(operation.as_ref())) {
             let mut spent = Spent {
                 taken: Instant::now(),
                 executed: Duration::ZERO,
@@ -127,7 +127,7 @@ impl Batches {
                 bytes += operation.bytes();
                 count += 1;
                 let fits = count <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
-                may_do(operation) && (fits || count == 1)
+                may_do(operation.as_ref()) && (fits || count == 1)
             });
             let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
             self.conclude(&mut batch, committed, &spent);
