@@ -22,7 +22,8 @@ use cursor::{Cursor, Offer};
 pub const LIVE_WAIT: Duration = Duration::from_millis(150);
 
 // `completions`
-#[allow(missing_docs, reason = "it would be the help of the command")]
+// Documentation here would be the help of the command.
+#[allow(missing_docs)]
 #[derive(Debug, Args)]
 #[command(after_long_help = shared_help::completions_examples())]
 pub struct CompletionsArguments {

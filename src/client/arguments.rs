@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the `--help` that teaches it.
 
-#![allow(missing_docs, reason = "what stands above the arguments of a command would be its help")]
+// What stands above the arguments of a command would be its help.
+#![allow(missing_docs)]
 
 use std::ffi::OsString;
 use std::mem;

@@ -37,13 +37,14 @@ fn check_request(request: Request) {
 fn check_refusal(refusal: Refusal) {
     let (code, message, users) =
         (refusal.code, refusal.message.clone().into_owned(), refusal.users.clone());
+    let retry_after = refusal.retry_after;
     let mut out = Vec::new();
     Reply::from(refusal).encode(&mut out);
     assert!(out.is_ascii() && !out.contains(&b'\x1b'), "a refusal does nothing to a terminal");
     let end = out.windows(REPLY_END.len()).position(|bytes| bytes == REPLY_END);
     assert_eq!(end, Some(out.len() - REPLY_END.len()), "a refusal is one frame");
     let answer = Answer::decode(&out).expect("a refusal is understood");
-    assert_eq!(answer, Answer::Refused { code: Some(code), message, users });
+    assert_eq!(answer, Answer::Refused { code: Some(code), message, users, retry_after });
 }
 
 /// The arguments of the newer verbs: where they are understood, any other way of writing the same

@@ -133,8 +133,10 @@ fn check_active(choices: &mut Choices<'_>) {
 fn check_refusal(choices: &mut Choices<'_>) {
     let code = Code::ALL[choices.below(Code::ALL.len())];
     let (message, users) = (choices.text(), choices.many(3, Choices::text));
-    let refusal = Refusal::new(code, message.clone()).about(users.clone());
-    let expected = Answer::Refused { code: Some(code), message, users };
+    let retry_after = choices.flag().then(|| choices.below(1_000) as u32);
+    let refusal = Refusal { retry_after, ..Refusal::new(code, message.clone()) };
+    let refusal = refusal.about(users.clone());
+    let expected = Answer::Refused { code: Some(code), message, users, retry_after };
     let mut out = Vec::new();
     refusal.encode_end(&mut out);
     assert_eq!(read(out), expected);
