@@ -160,7 +160,6 @@ fn send_many(wire: &mut Wire, token: &str, count: usize) {
 
 /// What the log says of it is for an operator who wonders where the room has gone.
 #[test]
-#[ignore = "store::writer does not warn yet"]
 fn log_that_cannot_be_cut_is_told_of() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));

@@ -157,13 +157,16 @@ fn nothing_is_lost_or_doubled_whichever_step_a_server_is_killed_before() {
     }
     let prepared = Prepared::new();
     let steps = Mutex::new(BTreeMap::<String, usize>::new());
-    for call in STEPS {
+    // Calls are counted by thread: what the writer's thread does at the end has to be counted from
+    // there, or a worker that has done as many before is killed first.
+    for (call, at_the_end) in STEPS.iter().flat_map(|call| [(call, false), (call, true)]) {
         sweep(1, |number| {
             let mut server = prepared.serve();
+            let before = at_the_end.then(|| prepared.session(&server));
             let Some(tracer) = Tracer::attach(server.pid(), &kill_at(call, number)) else {
                 return false;
             };
-            let acknowledged = prepared.session(&server);
+            let acknowledged = before.unwrap_or_else(|| prepared.session(&server));
             // The end of it folds the log into the file. It may be dead.
             server.try_signal(Signal::TERM);
             let killed = server.wait().code().is_none();
@@ -283,7 +286,8 @@ fn sync_that_fails_ends_a_server_with_code_74_and_nothing_is_acknowledged_after_
                 return false;
             }
             if !after[0].contains("chat.sqlite") {
-                // Of the folder, when the log was made or removed: SQLite takes no notice.
+                // Of the folder, when the log was removed, or made a second time: SQLite takes no
+                // notice. When it is made the server syncs the folder itself.
                 return true;
             }
             failed.fetch_add(1, Ordering::SeqCst);
@@ -343,7 +347,9 @@ fn write_that_finds_no_room_is_refused_alone_and_the_server_goes_on() {
         let happened = !trace.since_fault().is_empty();
         let all = acknowledged.len() == MESSAGES;
         refused.fetch_add(usize::from(!all), Ordering::SeqCst);
-        assert!(acknowledged.len() >= MESSAGES - 1, "{number}: one alone is refused");
+        // One a thread: the writer's and a worker's both write.
+        let faults = trace.lines.iter().filter(|line| line.contains("(INJECTED)")).count();
+        assert!(MESSAGES - acknowledged.len() <= faults, "{number}: nothing else is refused");
         prepared.check(&mut server, &acknowledged, &format!("write {number}"));
         happened
     });

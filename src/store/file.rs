@@ -231,9 +231,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 /// writing: SQLite would fall back to reading only, and say so much later.
 fn create(path: &Path) -> Result<File, OpenError> {
     let database = open_or_create(path).map_err(|error| io_error(path, error))?;
+    sync_folder(path).map(|()| database)
+}
+
+/// Makes the names durable of a file and of what lies beside it.
+pub(super) fn sync_folder(path: &Path) -> Result<(), OpenError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| io_error(folder, error)).map(|()| database)
+    synced.map_err(|error| io_error(folder, error))
 }
 
 /// Opens a file for reading and writing; where there is none, makes one that is for its owner only.

@@ -23,7 +23,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::OnFatal;
 use super::deliveries::Deliveries;
 use super::error::{OpenError, StoreError};
-use super::file::DatabaseFile;
+use super::file::{self, DatabaseFile};
 use super::measures::Measures;
 use super::migrations::{self, Upgrade};
 use super::tail::Tail;
@@ -284,5 +284,8 @@ fn open_connection(path: &Path) -> Result<(Connection, Option<Upgrade>), OpenErr
             [concat!("chat-server ", env!("CARGO_PKG_VERSION"))],
         )
         .map_err(failed)?;
+    // SQLite does so too when it first syncs the log, and does not tell when that fails: without its
+    // name the log is nothing after a power cut.
+    file::sync_folder(path)?;
     Ok((connection, upgrade))
 }

@@ -27,6 +27,13 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// room for a batch under the log's size limit. Fewer pages mean a wait of some milliseconds more
 /// often, more pages a longer one: with these, fewer than one send in a hundred meets it.
 const CHECKPOINT_PAGES: i32 = 12_288;
+/// How many pages more it has to have where somebody has kept a part of it from being folded in:
+/// trying costs the more the longer the log is.
+const RETRY_PAGES: i32 = CHECKPOINT_PAGES / 4;
+/// From how many pages on that is told of: those who read for a moment are nothing to tell.
+const WARNING_PAGES: i32 = CHECKPOINT_PAGES + CHECKPOINT_PAGES / 2;
+/// And how often.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// On whose thread a batch is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +68,10 @@ pub(super) struct Batches {
     batch: Vec<Box<dyn Operation>>,
     /// How many pages the log had after the last commit, less what is folded in.
     log_pages: i32,
+    /// From how many pages on it is to be folded in.
+    checkpoint_at: i32,
+    /// When somebody who keeps it from being folded in was last told of.
+    warned: Option<Instant>,
     /// When the last batch ended.
     worked: Instant,
     /// What stands in the log has to go, and somebody was reading it.
@@ -97,6 +108,8 @@ impl Batches {
             lock_wait: LOCK_WAIT,
             batch: Vec::new(),
             log_pages: 0,
+            checkpoint_at: CHECKPOINT_PAGES,
+            warned: None,
             worked: Instant::now(),
             owes_empty_log: false,
         }
@@ -133,9 +146,10 @@ impl Batches {
             self.conclude(&mut batch, committed, &spent);
             self.batch = batch;
         }
-        let checkpoint_is_due = self.log_pages >= CHECKPOINT_PAGES;
-        if checkpoint_is_due && role == Role::Thread {
-            self.checkpoint(CheckpointMode::Passive);
+        let checkpoint_is_due = self.log_pages >= self.checkpoint_at;
+        if checkpoint_is_due && role == Role::Thread && !self.checkpoint(CheckpointMode::Passive) {
+            self.checkpoint_at = self.log_pages + RETRY_PAGES;
+            self.warn_of_reader();
         }
         let done = queue.is_empty() && (!checkpoint_is_due || role == Role::Thread);
         if done { Left::Nothing } else { Left::More }
@@ -365,12 +379,24 @@ impl Batches {
         if complete {
             // The next commit begins the log anew (PASSIVE), or there is none (TRUNCATE).
             self.log_pages = 0;
+            self.checkpoint_at = CHECKPOINT_PAGES;
         } else {
             self.measures.checkpoints_incomplete.increment();
         }
         self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
         self.measures.log_pages.set(i64::from(self.log_pages));
         complete
+    }
+
+    fn warn_of_reader(&mut self) {
+        let is_due = self.warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL);
+        if is_due && self.log_pages >= WARNING_PAGES {
+            self.warned = Some(Instant::now());
+            tracing::warn!(
+                pages = self.log_pages,
+                "the log grows: somebody has been reading the database file for long"
+            );
+        }
     }
 
     fn fail(&self, problem: &str) {
