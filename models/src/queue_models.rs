@@ -1,6 +1,5 @@
 //! The queue between threads.
 
-
 use loom::thread;
 
 use crate::queue::{PushError, Queue};

@@ -6,7 +6,6 @@ mod hub;
 #[path = "../../src/service/responder.rs"]
 mod responder;
 
-
 use loom::thread;
 
 use crate::model::UserId;
