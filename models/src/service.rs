@@ -27,7 +27,15 @@ pub mod watch {
     pub struct Watcher;
 }
 
+pub mod throttle {
+    #[derive(Clone, Copy)]
+    pub enum Network {
+        ThisMachine,
+    }
+}
+
 pub use sessions::LiveSession;
+use throttle::Network;
 
 pub const TICKET: Ticket = Ticket { connection: 0, generation: 0, sequence: 0 };
 const READER: UserId = UserId(1);
@@ -167,7 +175,8 @@ pub fn what_is_asked_for_is_answered_exactly_once_through_a_shutdown() {
         let (queue, answers) = (Arc::clone(&queue), Arc::new(Answers::default()));
         let back = Arc::clone(&answers);
         let thread = thread::spawn(move || {
-            let responder = Arc::new(Mutex::new(Some(Responder::new(back, TICKET))));
+            let responder =
+                Arc::new(Mutex::new(Some(Responder::new(back, TICKET, Network::ThisMachine))));
             let taken = Arc::clone(&responder);
             let job: Job = Box::new(move || {
                 let responder = taken.lock().unwrap().take().unwrap();
