@@ -159,11 +159,13 @@ impl Store {
             let with = match with {
                 None => None,
                 Some(name) => match users::id_of(connection, &name)? {
-                    Some(id) => Some(id),
+                    Some(id) => {
+                        deliveries::renew_snapshot(connection)?;
+                        Some(id)
+                    }
                     None => return Ok(None),
                 },
             };
-            deliveries::renew_snapshot(connection)?;
             let after = match start {
                 PageStart::After(id) => id,
                 _ => MessageId::ZERO,

@@ -239,9 +239,11 @@ impl Shared {
             Err(TryLockError::WouldBlock) => return false,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
-        let left = batches.as_mut().map(|batches| batches.commit(&self.queue, Role::Gatherer));
+        let quick = batches.as_mut().filter(|batches| !batches.disk_is_slow());
+        let Some(writing) = quick else { return false };
+        let left = writing.commit(&self.queue, Role::Gatherer);
         drop(batches);
-        left != Some(Left::More) && self.queue.is_empty()
+        left == Left::Nothing && self.queue.is_empty()
     }
 
     /// Whatever a panic of who writes has left behind, it is not for acknowledging.

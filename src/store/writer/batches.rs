@@ -35,6 +35,9 @@ const WARNING_PAGES: i32 = CHECKPOINT_PAGES + CHECKPOINT_PAGES / 2;
 /// And how often.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A commit that takes longer is not for a thread that has connections to look after.
+const SHORT_COMMIT: Duration = Duration::from_millis(5);
+
 /// On whose thread a batch is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -72,6 +75,8 @@ pub(super) struct Batches {
     checkpoint_at: i32,
     /// When somebody who keeps it from being folded in was last told of.
     warned: Option<Instant>,
+    /// How long the last commit took.
+    last_commit: Duration,
     /// When the last batch ended.
     worked: Instant,
     /// What stands in the log has to go, and somebody was reading it.
@@ -110,6 +115,7 @@ impl Batches {
             log_pages: 0,
             checkpoint_at: CHECKPOINT_PAGES,
             warned: None,
+            last_commit: Duration::ZERO,
             worked: Instant::now(),
             owes_empty_log: false,
         }
@@ -153,6 +159,11 @@ impl Batches {
         }
         let done = queue.is_empty() && (!checkpoint_is_due || role == Role::Thread);
         if done { Left::Nothing } else { Left::More }
+    }
+
+    /// Whether the disk is as slow as to leave it to the writer's own thread to wait for it.
+    pub(super) fn disk_is_slow(&self) -> bool {
+        self.last_commit > SHORT_COMMIT
     }
 
     /// Nothing has been asked for: after a while of that, what is derived from the log is brought
@@ -230,6 +241,7 @@ impl Batches {
         let committed = executed.and_then(|()| self.run_statement("COMMIT"));
         let ended = Instant::now();
         spent.committed = ended - committing;
+        self.last_commit = spent.committed;
         if committed.is_ok() {
             self.measures.note_commit(ended);
         }
