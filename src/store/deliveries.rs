@@ -258,6 +258,10 @@ impl Deliveries {
     /// Writes some rows of a run in the transaction that is open, where one is being written or is
     /// due: as many as what the transaction has taken in asks for.
     pub(super) fn keep_pace(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.covered.is_some() {
+            // This transaction has made the runs anew: the tail is in them already.
+            return Ok(());
+        }
         if self.filling.is_none() {
             let Some(sorted) = self.tail.sorted(RUN_MESSAGES) else { return Ok(()) };
             self.begin_run(connection, sorted)?;
@@ -288,19 +292,21 @@ impl Deliveries {
 
     /// The transaction is durable.
     pub(super) fn committed(&mut self) {
+        if let Some(filling) = &mut self.filling {
+            filling.next.drain(..std::mem::take(&mut self.written));
+        }
+        if let Some(covered) = self.covered.take() {
+            // First: a chunk of the tail is let go of as a whole, or not.
+            self.tail.forget(covered);
+            self.placed.retain(|&(_, id)| id > covered);
+            self.filling = None;
+        }
         if !self.placed.is_empty() {
             self.tail.extend(&self.placed);
             self.placed.clear();
         }
         self.tail.remove(&self.removed);
         self.removed.clear();
-        if let Some(filling) = &mut self.filling {
-            filling.next.drain(..std::mem::take(&mut self.written));
-        }
-        if let Some(covered) = self.covered.take() {
-            self.tail.forget(covered);
-            self.filling = None;
-        }
     }
 
     /// The transaction has been taken back.
@@ -391,7 +397,8 @@ mod tests {
         Kill,
         /// The file is closed and opened again.
         Close,
-        Rebuild,
+        /// All runs are made anew, and messages for these users taken in with it.
+        Rebuild(Vec<i64>),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -403,7 +410,7 @@ mod tests {
             2 => Just(Step::Idle),
             2 => Just(Step::Kill),
             1 => Just(Step::Close),
-            1 => Just(Step::Rebuild),
+            1 => users().prop_map(Step::Rebuild),
         ]
     }
 
@@ -480,7 +487,10 @@ mod tests {
                     }
                     self.reopen();
                 }
-                Step::Rebuild => self.deliveries.rebuild(&self.connection).unwrap(),
+                Step::Rebuild(users) => {
+                    self.deliveries.rebuild(&self.connection).unwrap();
+                    self.append(&users);
+                }
             }
             self.connection.execute_batch("COMMIT").unwrap();
             self.deliveries.committed();
