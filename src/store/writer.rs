@@ -13,12 +13,11 @@ mod operation;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::OnFatal;
 use super::deliveries::Deliveries;
@@ -38,8 +37,8 @@ pub(super) use operation::{Statements, Upkeep};
 
 /// The most operations that may wait for the writer; one more is refused as busy.
 pub(super) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
-/// How long the writer waits for work before it folds in the whole log. The first commit after
-/// that begins the log anew, which costs it a second fsync.
+/// How long the writer waits for work before it folds in the whole log, so that the file alone has
+/// everything. The first commit after that begins the log anew, which costs it a second fsync.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long the writer's thread waits for somebody else's lock on the file (a person at the
 /// `sqlite3` shell) before the batch is refused as busy.
@@ -97,7 +96,7 @@ impl Writer {
         measures: Arc<Measures>,
         on_fatal: OnFatal,
     ) -> Result<(Self, Option<Upgrade>), OpenError> {
-        let (connection, upgrade) = open_connection(file.path())?;
+        let (connection, upgrade) = open_connection(file)?;
         let io_error = |source| OpenError::Io { path: file.path().to_owned(), source };
         let identity = file.identity().map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, tail)
@@ -270,8 +269,10 @@ impl Drop for Gathering {
     }
 }
 
-fn open_connection(path: &Path) -> Result<(Connection, Option<Upgrade>), OpenError> {
+fn open_connection(file: &DatabaseFile) -> Result<(Connection, Option<Upgrade>), OpenError> {
+    let path = file.path();
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
+    let io_error = |source| OpenError::Io { path: file.log_path(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
@@ -279,13 +280,17 @@ fn open_connection(path: &Path) -> Result<(Connection, Option<Upgrade>), OpenErr
     connection.execute_batch(PRAGMAS).map_err(failed)?;
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
     // A first write: it shows that writing works, and brings the log's file into being.
-    connection
+    let first =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    first
         .execute(
             "INSERT INTO meta (name, value) VALUES ('opened_by', ?1)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             [concat!("chat-server ", env!("CARGO_PKG_VERSION"))],
         )
         .map_err(failed)?;
+    checkpoint::make_room(&file.log_path()).map_err(io_error)?;
+    first.commit().map_err(failed)?;
     // SQLite does so too when it first syncs the log, and does not tell when that fails: without its
     // name the log is nothing after a power cut.
     file::sync_folder(path)?;

@@ -1,6 +1,10 @@
 //! Folding the write-ahead log back into the file.
 
 use std::cell::Cell;
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rusqlite::Connection;
 
@@ -11,6 +15,33 @@ thread_local! {
     /// How many pages the log had after the last commit on this thread. SQLite tells it to a
     /// plain function only, while the commit lasts.
     static PAGES: Cell<Option<i32>> = const { Cell::new(None) };
+}
+
+/// How many pages [`make_room`] makes room for.
+pub(super) const ROOM_PAGES: i32 = 254;
+/// The header of the log, and that of a page's frame and the page (the `SQLite` file format, section 4).
+const ROOM_BYTES: u64 = 32 + ROOM_PAGES as u64 * (24 + 4_096);
+
+/// Makes the log's file as long as [`ROOM_PAGES`] pages, with zeros behind its end: a commit that makes
+/// it longer waits for the file system to write down the new length and where the new blocks are.
+/// `SQLite` reads a log up to the first frame that lacks the salt of its header (the file format, section
+/// 4.4), so zeros end it, as what is left of older logs does.
+///
+/// Only inside of a transaction that may write: nobody else makes the file longer then. Where there
+/// is no room it stays as it is; it still grows by what is written to it, as long as it can.
+pub(super) fn make_room(log: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(log)?;
+    let end = file.metadata()?.len();
+    let zeros = vec![0; usize::try_from(ROOM_BYTES.saturating_sub(end)).unwrap_or(0)];
+    match file.write_all_at(&zeros, end) {
+        Err(error) if is_no_room(&error) => file.set_len(end),
+        written => written,
+    }
+}
+
+fn is_no_room(error: &io::Error) -> bool {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+    kinds.contains(&error.kind())
 }
 
 /// Has [`pages`] know of this connection's commits.
