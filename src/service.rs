@@ -179,7 +179,7 @@ impl Service {
                 return Pace::Overlapping;
             }
             Ok(Action::Inbox) => self.inbox(session, responder),
-            Ok(Action::List) => self.list(responder),
+            Ok(Action::List) => self.list(session, responder),
             Ok(Action::Logout) => self.log_out(session, responder),
             Ok(Action::Fetch(fetch)) => self.fetch(session, fetch, responder),
             Ok(Action::Ack(ack)) => self.ack(session, ack, responder),

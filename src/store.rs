@@ -28,6 +28,7 @@ mod restore;
 mod sessions;
 mod statistics;
 mod tail;
+mod turns;
 mod users;
 mod writer;
 

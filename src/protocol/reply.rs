@@ -61,7 +61,7 @@ pub enum Reply {
 }
 
 /// What was unread, grouped by sender in the order of each one's first message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inbox {
     /// The senders, and the texts of each in the order of the log.
     pub senders: Vec<(UserName, Vec<Body>)>,
@@ -157,7 +157,7 @@ pub struct Acked {
 }
 
 /// How much is unread.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
     /// In all.
     pub unread: usize,

@@ -87,12 +87,14 @@ impl Service {
     }
 
     /// `list`: who has a session.
-    pub(super) fn list(&self, responder: Responder) {
+    pub(super) fn list(&self, session: &LiveSession, responder: Responder) {
         let now = Timestamp::now();
         let seen_after = self.seen_after(now);
-        self.store.active_users(now, seen_after, ACTIVE_USERS_MAX, move |found| match found {
-            Ok((users, more)) => responder.answer(Reply::Active(Active { users, more })),
-            Err(error) => responder.answer(failure(error)),
+        self.store.active_users(session.user, now, seen_after, ACTIVE_USERS_MAX, move |found| {
+            match found {
+                Ok((users, more)) => responder.answer(Reply::Active(Active { users, more })),
+                Err(error) => responder.answer(failure(error)),
+            }
         });
     }
 }

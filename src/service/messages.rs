@@ -67,6 +67,9 @@ impl Service {
     /// in between; so each message is told to exactly one of any number of readers. The reading
     /// holds up no sender, and what is told is told only once the cursor's move is durable.
     pub(super) fn inbox(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
+        if self.store.inbox_is_known_to_be_empty(session.user) {
+            return responder.answer(Reply::Inbox(Inbox::default()));
+        }
         self.try_inbox(Arc::clone(session), responder, INBOX_TRIES_MAX);
     }
 
@@ -80,7 +83,7 @@ impl Service {
                 Err(error) => return responder.answer(failure(error)),
             };
             let Some(last) = unread.messages.last() else {
-                return responder.answer(Reply::Inbox(Inbox { senders: Vec::new(), more: false }));
+                return responder.answer(Reply::Inbox(Inbox::default()));
             };
             let (seen, upto) = (unread.seen, last.id);
             let again = Arc::clone(&service);
@@ -120,6 +123,9 @@ impl Service {
 
     /// `unread`: changes nothing.
     pub(super) fn count_unread(&self, session: &LiveSession, responder: Responder) {
+        if self.store.inbox_is_known_to_be_empty(session.user) {
+            return responder.answer(Reply::Unread(Unread::default()));
+        }
         self.store.count_unread(session.user, move |found| match found {
             Ok(senders) => {
                 let unread = senders.iter().map(|sender| sender.count).sum();

@@ -140,7 +140,7 @@ impl Store {
             let activity = activity(connection, account.id, &in_tail)?;
             Ok(Some((account, activity)))
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 
     /// The users after a name, in the order of their names: at most `max`, and whether there are
@@ -165,7 +165,7 @@ impl Store {
             count_unread(connection, &tail, &mut accounts)?;
             Ok((accounts, more))
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 }
 
@@ -225,6 +225,7 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
                 .execute([user.0])?;
             context.memory.user_ids.remove(name);
             context.memory.unread.remove(&user);
+            context.deliveries.rewind(user);
             sessions::end(connection, user, Which::All)?
         }
         Change::Remove => return Ok(Changed::InUse),

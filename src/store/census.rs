@@ -59,7 +59,7 @@ impl Store {
         seen_after: Timestamp,
         done: impl FnOnce(Result<Census, StoreError>) + Send + 'static,
     ) {
-        self.readers.submit(move |connection| count(connection, now, seen_after), done);
+        self.readers.submit(None, move |connection| count(connection, now, seen_after), done);
     }
 }
 

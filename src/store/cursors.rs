@@ -155,6 +155,9 @@ fn set(
 ) -> rusqlite::Result<()> {
     if *cursor == CursorName::inbox() {
         messages::forget_unread(context, user, seen, upto)?;
+        if upto < seen {
+            context.deliveries.rewind(user);
+        }
     }
     place(context.connection, user, cursor, upto, Timestamp::now())
 }

@@ -160,6 +160,8 @@ pub(super) struct Deliveries {
     /// Of this transaction.
     placed: Vec<Delivery>,
     removed: Vec<MessageId>,
+    /// Whose inbox cursors it moves back.
+    rewound: Vec<UserId>,
     written: usize,
     /// Up to where the runs have come with it.
     covered: Option<MessageId>,
@@ -190,6 +192,7 @@ impl Deliveries {
             tail,
             placed: Vec::new(),
             removed: Vec::new(),
+            rewound: Vec::new(),
             written: 0,
             covered: None,
             filling: None,
@@ -228,6 +231,11 @@ impl Deliveries {
             )?
             .execute([run, user.0, message.0])
             .map(drop)
+    }
+
+    /// A user's inbox cursor is moved back.
+    pub(super) fn rewind(&mut self, user: UserId) {
+        self.rewound.push(user);
     }
 
     /// [`count`], of all that is in the file and in the transaction that is open.
@@ -307,11 +315,14 @@ impl Deliveries {
         }
         self.tail.remove(&self.removed);
         self.removed.clear();
+        self.tail.rewind(&self.rewound);
+        self.rewound.clear();
     }
 
     /// The transaction has been taken back.
     pub(super) fn rolled_back(&mut self) {
         self.take_back((0, 0));
+        self.rewound.clear();
         self.written = 0;
         self.covered = None;
     }
@@ -375,6 +386,8 @@ fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -399,11 +412,15 @@ mod tests {
         Close,
         /// All runs are made anew, and messages for these users taken in with it.
         Rebuild(Vec<i64>),
+        /// A user reads what is unread, and while that goes on, something else happens.
+        Read(i64, Box<Step>),
+        /// A user's cursor is moved back, to so many parts of a hundred of where it was.
+        Rewind(i64, i64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let users = || prop::collection::vec(1..=USERS, 1..40);
-        prop_oneof![
+        let lone = prop_oneof![
             12 => users().prop_map(Step::Append),
             2 => (0..100_i64).prop_map(Step::Delete),
             2 => users().prop_map(Step::Abort),
@@ -411,7 +428,15 @@ mod tests {
             2 => Just(Step::Kill),
             1 => Just(Step::Close),
             1 => users().prop_map(Step::Rebuild),
-        ]
+            2 => (1..=USERS, 0..100_i64).prop_map(|(user, part)| Step::Rewind(user, part)),
+        ];
+        let beside = prop_oneof![
+            2 => Just(Step::Idle),
+            1 => prop::collection::vec(1..=USERS, 1..3).prop_map(Step::Append),
+            1 => (1..=USERS, 0..100_i64).prop_map(|(user, part)| Step::Rewind(user, part)),
+        ];
+        let read = (1..=USERS, beside);
+        prop_oneof![2 => lone, 1 => read.prop_map(|(user, step)| Step::Read(user, step.into()))]
     }
 
     struct Log {
@@ -419,6 +444,8 @@ mod tests {
         tail: Arc<Tail>,
         deliveries: Deliveries,
         newest: i64,
+        /// Up to where each user has read: the inbox cursors.
+        seen: HashMap<i64, i64>,
     }
 
     impl Log {
@@ -431,7 +458,7 @@ mod tests {
             }
             let tail = Arc::<Tail>::default();
             let deliveries = Deliveries::open(&connection, Arc::clone(&tail)).unwrap();
-            Self { connection, tail, deliveries, newest: 0 }
+            Self { connection, tail, deliveries, newest: 0, seen: HashMap::new() }
         }
 
         fn append(&mut self, users: &[i64]) {
@@ -451,6 +478,9 @@ mod tests {
         }
 
         fn take(&mut self, step: Step) {
+            if let Step::Read(user, beside) = step {
+                return self.read(user, *beside);
+            }
             self.connection.execute_batch("BEGIN").unwrap();
             match step {
                 Step::Append(users) => self.append(&users),
@@ -487,6 +517,12 @@ mod tests {
                     }
                     self.reopen();
                 }
+                Step::Rewind(user, part) => {
+                    *self.seen.entry(user).or_default() *= part;
+                    *self.seen.entry(user).or_default() /= 100;
+                    self.deliveries.rewind(UserId(user));
+                }
+                Step::Read(..) => unreachable!("taken above"),
                 Step::Rebuild(users) => {
                     self.deliveries.rebuild(&self.connection).unwrap();
                     self.append(&users);
@@ -494,6 +530,22 @@ mod tests {
             }
             self.connection.execute_batch("COMMIT").unwrap();
             self.deliveries.committed();
+        }
+
+        /// Reads as a reader does: what it finds is what there was before the step beside it.
+        fn read(&mut self, user: i64, beside: Step) {
+            let moment = self.tail.moment();
+            let seen = self.seen.get(&user).copied().unwrap_or(0);
+            let found = self.walk(user, Way::After(MessageId(seen)));
+            self.take(beside);
+            match found.last() {
+                // The cursor has been moved meanwhile, or is moved now.
+                Some(&last) if self.seen.get(&user).copied().unwrap_or(0) == seen => {
+                    self.seen.insert(user, last);
+                }
+                Some(_) => {}
+                None => self.tail.note_empty(UserId(user), moment),
+            }
         }
 
         fn walk(&self, user: i64, way: Way) -> Vec<i64> {
@@ -511,6 +563,10 @@ mod tests {
                 let mut statement = self.connection.prepare(select).unwrap();
                 let rows = statement.query_map([user], |row| row.get(0)).unwrap();
                 let log: Vec<i64> = rows.map(Result::unwrap).collect();
+                let seen = self.seen.get(&user).copied().unwrap_or(0);
+                let is_empty = log.last().is_none_or(|&newest| newest <= seen);
+                let is_known = self.tail.is_known_to_be_empty(UserId(user));
+                assert!(is_empty || !is_known, "user {user} has unread messages");
                 let edge = self.newest / 3;
                 let after: Vec<i64> = log.iter().copied().filter(|&id| id > edge).collect();
                 assert_eq!(self.walk(user, Way::After(MessageId(edge))), after);

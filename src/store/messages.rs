@@ -134,13 +134,23 @@ impl Store {
     ) {
         let tail = Arc::clone(&self.tail);
         let read = move |connection: &Connection| {
+            let moment = tail.moment();
             let in_tail = deliveries::in_tail(&tail, reader, MessageId::ZERO);
             let seen = cursors::position(connection, reader, &cursor)?.unwrap_or(MessageId::ZERO);
             let mut page = Filling::new(&bounds);
             page.fill(connection, reader, Way::After(seen), in_tail)?;
+            if page.messages.is_empty() && cursor == CursorName::inbox() {
+                tail.note_empty(reader, moment);
+            }
             Ok(Unread { seen, messages: page.messages, more: page.more })
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(reader), read, done);
+    }
+
+    /// Whether it is known, without a look into the file, that nothing is unread after the reader's
+    /// cursor `inbox`. Never blocks. Says `false` where it is not known: [`Self::read_unread`] tells.
+    pub fn inbox_is_known_to_be_empty(&self, reader: UserId) -> bool {
+        self.tail.is_known_to_be_empty(reader)
     }
 
     /// Reads a part of the log as `reader` may see it: what came in; with `with`, the
@@ -197,7 +207,7 @@ impl Store {
             }
             Ok(Some(page.end()))
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(reader), read, done);
     }
 
     /// How much is unread after the cursor `inbox`, by sender, in the order of each one's first.
@@ -212,7 +222,7 @@ impl Store {
             let seen = cursors::position(connection, reader, &CursorName::inbox())?;
             count_by_sender(connection, reader, seen.unwrap_or(MessageId::ZERO), in_tail)
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(reader), read, done);
     }
 
     /// Where a stream of `reader` begins: at the cursor, if there is one; else where `start` says.
@@ -239,7 +249,7 @@ impl Store {
             };
             Ok(Some((name, after)))
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(reader), read, done);
     }
 }
 

@@ -69,7 +69,7 @@ impl Store {
         after: MessageId,
         done: impl FnOnce(Result<Option<Found>, StoreError>) + Send + 'static,
     ) {
-        self.readers.submit(move |connection| find(connection, &purge, after), done);
+        self.readers.submit(None, move |connection| find(connection, &purge, after), done);
     }
 
     /// Deletes these messages, and tells how many; without `unread_too` those that have come to be
@@ -105,7 +105,7 @@ impl Store {
             let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
             connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The readers: a few threads over a pool of connections that cannot write. What a query finds is
-//! copied out and the query ended before anyone is told, so no read lasts longer than it takes.
+//! copied out and the query ended before anyone is told, so no read lasts longer than it takes. Users
+//! take turns: whoever asks for much at once, or for what takes long, waits for it alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,9 +15,10 @@ use scheduled_thread_pool::ScheduledThreadPool;
 use super::error::{OpenError, StoreError};
 use super::file::DatabaseFile;
 use super::measures::Measures;
+use super::turns::{Party, Turns};
 use super::writer::PRAGMAS;
 use crate::metrics::Stages;
-use crate::queue::{PushError, Queue};
+use crate::queue::PushError;
 
 /// The most reads that may wait; one more is refused as busy.
 pub(super) const READ_QUEUE_JOBS_MAX: usize = 16_384;
@@ -27,7 +29,7 @@ type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 
 /// The way to the readers.
 pub(super) struct Readers {
-    queue: Arc<Queue<Job>>,
+    queue: Arc<Turns<Job>>,
     measures: Arc<Measures>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -44,7 +46,7 @@ impl Readers {
             problem: error.to_string(),
         };
         let pool = open_pool(file, count).map_err(failed)?;
-        let queue = Arc::new(Queue::<Job>::new(READ_QUEUE_JOBS_MAX));
+        let queue = Arc::new(Turns::<Job>::new(READ_QUEUE_JOBS_MAX));
         let mut threads = Vec::with_capacity(count);
         for index in 0..count {
             let (queue, pool) = (Arc::clone(&queue), pool.clone());
@@ -57,10 +59,11 @@ impl Readers {
         Ok(Self { queue, measures, threads: Mutex::new(threads) })
     }
 
-    /// Has `read` done in one read transaction, and `done` told what it found. Never blocks: when
-    /// too much is waiting, `done` is told so at once, on this thread.
+    /// Has `read` done in one read transaction when it is the turn of `party`, and `done` told what
+    /// it found. Never blocks: when too much is waiting, `done` is told so at once, on this thread.
     pub(super) fn submit<T: 'static>(
         &self,
+        party: Party,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
     ) {
@@ -79,7 +82,7 @@ impl Readers {
             let stages = before.and(Stages { queued, executed, ..Stages::default() });
             stages.tell(|| done(found));
         });
-        if let Err((job, error)) = self.queue.push(job) {
+        if let Err((job, error)) = self.queue.push(party, job) {
             job(Err(match error {
                 PushError::Full => StoreError::Busy,
                 PushError::Closed => StoreError::Closed,
@@ -135,7 +138,7 @@ fn open_pool(
         .build(manager)
 }
 
-fn run(queue: &Queue<Job>, pool: &Pool<SqliteConnectionManager>) {
+fn run(queue: &Turns<Job>, pool: &Pool<SqliteConnectionManager>) {
     while let Some(job) = queue.pop() {
         // As many threads as connections: this never waits but for the first opening.
         let connection = pool.get();

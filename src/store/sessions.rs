@@ -151,7 +151,7 @@ impl Store {
                 .query_map([user.0], listed)?
                 .collect()
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(user), read, done);
     }
 
     /// The sessions of a user or of everybody that have not expired, after a number, the oldest
@@ -183,7 +183,7 @@ impl Store {
             sessions.truncate(max);
             Ok((sessions, more))
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 
     /// Ends sessions, and tells which. Durable when `done` is called.
@@ -215,13 +215,14 @@ impl Store {
         token: TokenHash,
         done: impl FnOnce(Result<Option<StoredSession>, StoreError>) + Send + 'static,
     ) {
-        self.readers.submit(move |connection| find(connection, &token), done);
+        self.readers.submit(None, move |connection| find(connection, &token), done);
     }
 
     /// Who has a session that has not expired, each once, in the order in which they logged in:
-    /// at most `max`, and whether there are more.
+    /// at most `max`, and whether there are more. It is `reader` who asks.
     pub fn active_users(
         &self,
+        reader: UserId,
         now: Timestamp,
         seen_after: Timestamp,
         max: usize,
@@ -241,7 +242,7 @@ impl Store {
             names.truncate(max);
             Ok((names, more))
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(reader), read, done);
     }
 
     /// Notes when sessions were last used, and ends those that have expired or were not seen since

@@ -63,7 +63,7 @@ impl Store {
             (found.file_bytes, found.log_bytes) = (file_bytes, log_bytes);
             Ok(found)
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 
     /// Calls `done` when the writer gets to it, whatever comes of it there. Stores nothing.
@@ -101,7 +101,7 @@ impl Store {
                 .prepare_cached("SELECT 1 FROM meta WHERE name = 'probed_at' AND value >= ?1")?
                 .exists([moment.to_rfc3339()])
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Every message that is acknowledged is in here, or in a run. It is sorted a chunk at a time, so
 //! that taking a message in costs next to nothing, and finding those of a user a few steps a chunk.
+//!
+//! It also remembers which inboxes were found to be empty: as long as nothing has come for one since
+//! then, asking for it again needs no look into the file.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::model::{MessageId, UserId};
@@ -21,7 +24,6 @@ pub(super) struct Tail {
     state: RwLock<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// Sorted; each newer than the one before it.
     chunks: Vec<Chunk>,
@@ -29,6 +31,32 @@ struct State {
     open: Vec<Delivery>,
     /// Messages that are no more.
     gone: HashSet<MessageId>,
+    /// The newest message that is in a run and no more in here; zero since the start.
+    forgotten: MessageId,
+    /// Who has read all that there was, up to which message.
+    emptied: HashMap<UserId, MessageId>,
+    /// How often cursors were moved back.
+    rewinds: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            open: Vec::new(),
+            gone: HashSet::new(),
+            forgotten: MessageId::ZERO,
+            emptied: HashMap::new(),
+            rewinds: 0,
+        }
+    }
+}
+
+/// How far the log was before something was read from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    newest: MessageId,
+    rewinds: u64,
 }
 
 #[derive(Clone)]
@@ -68,8 +96,7 @@ impl Tail {
         let mut found = Vec::new();
         let is_newer = |chunk: &&Chunk| chunk.newest > after;
         for chunk in state.chunks.iter().filter(is_newer) {
-            let start = chunk.deliveries.partition_point(|&delivery| delivery <= (user, after));
-            let of_user = chunk.deliveries[start..].iter().take_while(|&&(to, _)| to == user);
+            let of_user = chunk.after((user, after)).iter().take_while(|&&(to, _)| to == user);
             found.extend(of_user.map(|&(_, id)| id));
         }
         let start = state.open.partition_point(|&(_, id)| id <= after);
@@ -120,6 +147,40 @@ impl Tail {
         state.chunks.retain(|chunk| chunk.newest > upto);
         state.open.retain(|&(_, id)| id > upto);
         state.gone.retain(|&id| id > upto);
+        state.forgotten = state.forgotten.max(upto);
+    }
+
+    /// For [`Self::note_empty`]: to be asked for before anything is read.
+    pub(super) fn moment(&self) -> Moment {
+        let state = self.read();
+        Moment { newest: state.newest(), rewinds: state.rewinds }
+    }
+
+    /// The user's inbox was read after that moment, and nothing was found in it.
+    pub(super) fn note_empty(&self, user: UserId, moment: Moment) {
+        let mut state = self.write();
+        if state.rewinds == moment.rewinds {
+            state.emptied.insert(user, moment.newest);
+        }
+    }
+
+    /// The inbox cursors of these users have been moved back, and that is committed.
+    pub(super) fn rewind(&self, users: &[UserId]) {
+        if !users.is_empty() {
+            let mut state = self.write();
+            state.rewinds += 1;
+            users.iter().for_each(|user| {
+                state.emptied.remove(user);
+            });
+        }
+    }
+
+    /// Whether it is known that a user's inbox is empty. Where it is not, it may be all the same.
+    pub(super) fn is_known_to_be_empty(&self, user: UserId) -> bool {
+        let state = self.read();
+        let Some(&upto) = state.emptied.get(&user) else { return false };
+        // What came since then has to be in here, all of it.
+        upto >= state.forgotten && !state.has_after(user, upto)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -131,7 +192,29 @@ impl Tail {
     }
 }
 
+impl State {
+    fn newest(&self) -> MessageId {
+        let in_chunks = self.chunks.last().map(|chunk| chunk.newest);
+        let newest = self.open.last().map(|&(_, id)| id).or(in_chunks);
+        newest.unwrap_or(self.forgotten)
+    }
+
+    fn has_after(&self, user: UserId, after: MessageId) -> bool {
+        let start = self.open.partition_point(|&(_, id)| id <= after);
+        let newer = self.chunks.iter().rev().take_while(|chunk| chunk.newest > after);
+        self.open[start..].iter().any(|&(to, _)| to == user)
+            || newer
+                .map(|chunk| chunk.after((user, after)))
+                .any(|rest| rest.first().is_some_and(|&(to, _)| to == user))
+    }
+}
+
 impl Chunk {
+    /// What is sorted behind a delivery.
+    fn after(&self, delivery: Delivery) -> &[Delivery] {
+        &self.deliveries[self.deliveries.partition_point(|&other| other <= delivery)..]
+    }
+
     /// Of what is there, in the order of the log.
     fn sort(mut deliveries: Vec<Delivery>) -> Self {
         let newest = deliveries.last().map_or(MessageId::ZERO, |&(_, id)| id);

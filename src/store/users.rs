@@ -50,7 +50,7 @@ impl Store {
         name: UserName,
         done: impl FnOnce(Result<Option<StoredUser>, StoreError>) + Send + 'static,
     ) {
-        self.readers.submit(move |connection| find(connection, &name), done);
+        self.readers.submit(None, move |connection| find(connection, &name), done);
     }
 
     /// Looks up a user by number.
@@ -73,7 +73,7 @@ impl Store {
                 })
                 .optional()
         };
-        self.readers.submit(read, done);
+        self.readers.submit(Some(id), read, done);
     }
 
     /// Gives a user another password, if the hash of the one until now is still `old_hash`, and
@@ -115,7 +115,7 @@ impl Store {
 
     /// Whether users have been seeded, or it was decided that there should be none.
     pub fn is_seeded(&self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        self.readers.submit(is_seeded, done);
+        self.readers.submit(None, is_seeded, done);
     }
 
     /// The users who can be logged in as by everybody who has read the source.
@@ -132,7 +132,7 @@ impl Store {
                 .query_map([], |row| name(row, 0))?
                 .collect()
         };
-        self.readers.submit(read, done);
+        self.readers.submit(None, read, done);
     }
 }
 
