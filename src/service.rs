@@ -6,6 +6,7 @@ mod about;
 mod access;
 mod account;
 mod administration;
+mod clock;
 mod hashers;
 mod hub;
 mod measures;
@@ -16,7 +17,7 @@ mod sessions;
 mod throttle;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 pub use administration::Asker;
@@ -33,6 +34,7 @@ use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::store::{Store, StoreError};
+use clock::SessionClock;
 use hashers::Hashers;
 use hub::Hub;
 use sessions::{Lookup, Sessions};
@@ -88,6 +90,7 @@ enum Sought {
 pub struct Service {
     store: Store,
     sessions: Sessions,
+    clock: SessionClock,
     throttle: Arc<Throttle>,
     hashers: Hashers,
     hub: Arc<Hub>,
@@ -105,8 +108,8 @@ impl Service {
         let throttle = Arc::new(Throttle::new(options.login_limits.clone()));
         let hashers = Hashers::start(options.hashers, &throttle, &measures)?;
         let sessions = Sessions::new(options.session_idle.clone());
-        let hub = Arc::default();
-        Ok(Arc::new(Self { store, sessions, throttle, hashers, hub, measures, options }))
+        let (clock, hub) = (SessionClock::start(), Arc::default());
+        Ok(Arc::new(Self { store, sessions, clock, throttle, hashers, hub, measures, options }))
     }
 
     /// Has `request` done, and its answer given to `responder`: at once, or later from another
@@ -132,7 +135,7 @@ impl Service {
         responder: Responder,
         sought: Sought,
     ) -> Executing {
-        match (self.sessions.find(&token, Timestamp::now()), sought) {
+        match (self.sessions.find(&token, self.clock.now()), sought) {
             (Lookup::Live(session), sought) => {
                 if sought == Sought::InTheStore {
                     responder.introduce(&session);
@@ -199,10 +202,25 @@ impl Service {
         self.store.gather(ask);
     }
 
+    /// Ends what has expired, also while nobody served, and takes from sessions that come from the
+    /// future what the clock must not give them: see [`Store::settle_sessions`]. To be called once,
+    /// before anything is asked for. Blocks until it is durable.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let (sender, receiver) = mpsc::channel();
+        self.store.settle_sessions(now, self.seen_after(now), move |settled| {
+            let _ = sender.send(settled);
+        });
+        receiver.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
     /// Ends what has expired and stores when sessions were last used. To be called once a minute;
     /// does not wait for it to be done.
     pub fn sweep(self: &Arc<Self>) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let seen = self.sessions.take_seen(now);
         let service = Arc::clone(self);
         self.store.sweep_sessions(seen, now, self.seen_after(now), move |ended| match ended {

@@ -77,6 +77,8 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     let listeners = prepare(arguments, identity.as_ref(), &store).inspect_err(|_| store.close())?;
     let path = store.path().to_owned();
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
+    let settled = service.settle().inspect_err(|_| service.close());
+    settled.map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", path.display())))?;
     let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(&path, &service, &server);

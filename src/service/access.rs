@@ -7,7 +7,7 @@ use super::hashers::Unverified;
 use super::sessions::LiveSession;
 use super::throttle::{Held, Login, Reached};
 use super::{Responder, Service, failure};
-use crate::model::{Password, Timestamp, Token, USER_NAME_BYTES_MAX, UserId, UserName};
+use crate::model::{Password, Token, USER_NAME_BYTES_MAX, UserId, UserName};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
 use crate::store::{NewSession, Opened, StoredUser};
@@ -53,7 +53,7 @@ impl Service {
 
     fn open_session(self: &Arc<Self>, user: StoredUser, responder: Responder) {
         let token = Token::generate();
-        let at = Timestamp::now();
+        let at = self.clock.now();
         let session = NewSession {
             user: user.id,
             password_hash: user.password_hash,
@@ -88,7 +88,7 @@ impl Service {
 
     /// `list`: who has a session.
     pub(super) fn list(&self, session: &LiveSession, responder: Responder) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let seen_after = self.seen_after(now);
         self.store.active_users(session.user, now, seen_after, ACTIVE_USERS_MAX, move |found| {
             match found {

@@ -2,7 +2,6 @@
 
 use super::{Service, hashers};
 use crate::metrics::{Counter, Histogram};
-use crate::model::Timestamp;
 use crate::store::{Census, Store, StoreError};
 
 /// Counted from the start of the service on.
@@ -49,7 +48,7 @@ impl Service {
 
     /// [`Store::take_census`], of the sessions that live by this service's rules.
     pub fn take_census(&self, done: impl FnOnce(Result<Census, StoreError>) + Send + 'static) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         self.store.take_census(now, self.seen_after(now), done);
     }
 }

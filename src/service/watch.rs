@@ -7,7 +7,7 @@ use super::hub::Subscription;
 use super::messages::page_bounds;
 use super::sessions::{LiveSession, Lookup};
 use super::{Answer, Responder, Service, failure};
-use crate::model::{CursorName, MessageId, Timestamp};
+use crate::model::{CursorName, MessageId};
 use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Page, Reply, Watching};
@@ -73,7 +73,7 @@ impl Watcher {
     /// for. The session is looked at first, and counts as used.
     pub fn read(&self, after: MessageId) {
         let (back, ticket) = self.subscription.way_back();
-        let found = self.service.sessions.find(&self.session.token, Timestamp::now());
+        let found = self.service.sessions.find(&self.session.token, self.service.clock.now());
         if let Lookup::Expired(id) = found {
             self.service.store.end_session(id, drop);
         }

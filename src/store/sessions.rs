@@ -245,6 +245,31 @@ impl Store {
         self.readers.submit(Some(reader), read, done);
     }
 
+    /// For the start of a server, by what the clock says then: ends the sessions that have expired
+    /// or were not seen since `seen_after`. One that was used at a moment that is yet to come counts
+    /// as used now; one that was opened in the future also keeps what was left of its lifetime when
+    /// it was last used, and no more. Durable when `done` is called.
+    pub fn settle_sessions(
+        &self,
+        now: Timestamp,
+        seen_after: Timestamp,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        let settle = move |context: &mut Context<'_>| {
+            context
+                .connection
+                .prepare_cached(
+                    "UPDATE sessions SET last_seen_at = ?1,
+                            created_at = created_at - iif(created_at > ?1, last_seen_at - ?1, 0),
+                            expires_at = expires_at - iif(created_at > ?1, last_seen_at - ?1, 0)
+                      WHERE last_seen_at > ?1",
+                )?
+                .execute([now.0])?;
+            sweep(context, &[], now, seen_after).map(drop)
+        };
+        self.writer.submit(Statements::Several, settle, done);
+    }
+
     /// Notes when sessions were last used, and ends those that have expired or were not seen since
     /// `seen_after`. Tells the tokens of the ended ones.
     pub fn sweep_sessions(

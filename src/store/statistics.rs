@@ -44,9 +44,11 @@ const HOUR_MILLISECONDS: i64 = 3_600_000;
 const DAY_MILLISECONDS: i64 = 24 * HOUR_MILLISECONDS;
 
 impl Store {
-    /// Counts everything, as it was at one moment. Takes a while where there is much.
+    /// Counts everything, as it was at one moment: messages by what the clock on the wall says,
+    /// sessions by what theirs says. Takes a while where there is much.
     pub fn count_all(
         &self,
+        wall: Timestamp,
         now: Timestamp,
         seen_after: Timestamp,
         done: impl FnOnce(Result<Statistics, StoreError>) + Send + 'static,
@@ -59,7 +61,7 @@ impl Store {
         };
         let read = move |connection: &Connection| {
             let [file_bytes, log_bytes] = size();
-            let mut found = count(connection, now, seen_after)?;
+            let mut found = count(connection, wall, now, seen_after)?;
             (found.file_bytes, found.log_bytes) = (file_bytes, log_bytes);
             Ok(found)
         };
@@ -107,13 +109,14 @@ impl Store {
 
 fn count(
     connection: &Connection,
+    wall: Timestamp,
     now: Timestamp,
     seen_after: Timestamp,
 ) -> rusqlite::Result<Statistics> {
     let number = |sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
     };
-    let (last_hour, last_day) = count_recent(connection, now)?;
+    let (last_hour, last_day) = count_recent(connection, wall)?;
     let page_bytes = number("SELECT page_size FROM pragma_page_size")?;
     Ok(Statistics {
         users_active: number("SELECT count(*) FROM users WHERE disabled_at IS NULL")?,

@@ -10,8 +10,8 @@ use crate::store::Statistics;
 
 impl Service {
     pub(super) fn count_all(&self, asker: Asker) {
-        let now = Timestamp::now();
-        self.store.count_all(now, self.seen_after(now), move |counted| {
+        let now = self.clock.now();
+        self.store.count_all(Timestamp::now(), now, self.seen_after(now), move |counted| {
             asker.tell(match counted {
                 Ok(counted) => Ok(Answer::Stats(Box::new(stats(&counted)))),
                 Err(error) => Err(failure(error)),

@@ -7,7 +7,7 @@ use super::users::session;
 use super::{Asker, failure, unknown_user};
 use crate::admin::answer::{Answer, Code, Refusal};
 use crate::admin::request::Sessions;
-use crate::model::{SessionId, Timestamp, UserId, UserName};
+use crate::model::{SessionId, UserId, UserName};
 use crate::store::Held;
 
 /// How many sessions one answer tells of.
@@ -30,7 +30,7 @@ impl Service {
     }
 
     fn list_sessions_after(&self, after: SessionId, user: Option<UserId>, asker: Asker) {
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let (seen_after, max) = (self.seen_after(now), SESSIONS_PER_ANSWER_MAX);
         self.store.list_held_sessions(user, after, now, seen_after, max, move |found| {
             asker.tell(found.map_err(failure).map(|(sessions, more)| {
