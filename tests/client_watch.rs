@@ -2,6 +2,10 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/exposition.rs"]
+mod exposition;
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/relay.rs"]
 mod relay;
 mod support;
@@ -9,12 +13,14 @@ mod support;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
+use std::time::Instant;
 
 use cli::{Home, start, told};
+use exposition::Scrape;
 use relay::Relay;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{Server, Wire};
+use support::{PATIENCE, Server, Wire};
 
 /// Sends `text` to neko.
 fn send(wire: &mut Wire, token: &str, text: &str) {
@@ -106,6 +112,42 @@ fn stopped_watcher_slows_no_sender_and_catches_up_when_it_goes_on() {
     // More than sockets and outbox hold, so that the server has to let it wait.
     for number in 0..MESSAGES {
         send(&mut wire, &paff, &format!("{number} {}", "x".repeat(30_000)));
+    }
+    kill_process(pid, Signal::CONT).unwrap();
+    let mut seen = 0;
+    while seen < MESSAGES {
+        let line: Value = serde_json::from_str(&running.line()).unwrap();
+        let Some(body) = line["body"].as_str() else { continue };
+        assert_eq!(body.split(' ').next(), Some(seen.to_string().as_str()));
+        seen += 1;
+    }
+    running.kill();
+}
+
+/// Stopped for longer than a write may make no progress: the server lets it go.
+#[test]
+fn watcher_that_is_stopped_for_too_long_is_closed_and_misses_nothing() {
+    const MESSAGES: usize = 400;
+    let server = Server::start_with(&["--metrics", "127.0.0.1:0"]);
+    let home = Home::of("neko", server.address());
+    let paff = server.log_in("paff");
+    let mut running = Running::start(&home, &["watch", "--as", "log", "--events", "--json"]);
+    while !running.line().contains("caught_up") {}
+    let pid = Pid::from_child(&running.child);
+    kill_process(pid, Signal::STOP).unwrap();
+    let mut wire = server.connect();
+    for number in 0..MESSAGES {
+        send(&mut wire, &paff, &format!("{number} {}", "x".repeat(30_000)));
+    }
+    let closed = || {
+        let scrape = Scrape::parse(&http::get(server.monitor(), "/metrics").body);
+        scrape.value("chat_connections_closed_total", &[("reason", "write_stalled")])
+    };
+    let begun = Instant::now();
+    while closed() < 1.0 {
+        assert!(begun.elapsed() < PATIENCE, "it is not closed");
+        // Whoever is not slow is served meanwhile.
+        wire.done(format!("unread {paff}"));
     }
     kill_process(pid, Signal::CONT).unwrap();
     let mut seen = 0;

@@ -10,6 +10,7 @@ mod http;
 mod support;
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -404,6 +405,71 @@ fn descriptors_that_run_out_stop_no_connection_there_is_and_those_that_wait_are_
     limit(1_000);
     waiting[8..].iter_mut().for_each(|wire| assert_eq!(wire.reply()["server"], "chat-server"));
     server.connect().done(format!("send {token} paff hai"));
+}
+
+/// The thread that takes connections in: how much processor time it has had, in ticks of 10 ms, and how
+/// often it has gone to sleep.
+fn acceptor(pid: i32) -> (u64, u64) {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let named = |path: &PathBuf| {
+        std::fs::read_to_string(path.join("comm")).unwrap().trim_end() == "acceptor"
+    };
+    let thread = threads.map(|entry| entry.unwrap().path()).find(named).unwrap();
+    let stat = std::fs::read_to_string(thread.join("stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let status = std::fs::read_to_string(thread.join("status")).unwrap();
+    let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    let number = |text: &str| text.trim().parse::<u64>().unwrap();
+    (number(fields[11]) + number(fields[12]), number(sleeps.unwrap()))
+}
+
+/// `prlimit --nofile=64` from somebody else, while there are more than that.
+#[test]
+fn limit_of_64_descriptors_is_lived_with_until_it_is_raised() {
+    const HOW_LONG: Duration = Duration::from_secs(2);
+    let server = Server::start();
+    // On connections that stay: one that has gone has left its descriptor to be had.
+    let mut there: Vec<Wire> = (0..64).map(|_| server.connect()).collect();
+    there.iter_mut().for_each(|wire| drop(wire.done("hello")));
+    let (paff, neko) = (there[0].log_in("paff"), there[0].log_in("neko"));
+    let limit = |current: u64| {
+        let pid = rustix::process::Pid::from_raw(server.pid());
+        let maximum = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        let limit = rustix::process::Rlimit { current: Some(current), maximum };
+        rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
+    };
+    limit(64);
+    let mut late = server.connect();
+    late.send("hello\r\n");
+    // Whoever is there is served, also by what only reads and by what is new to the server.
+    let (before, begun, mut sent) = (acceptor(server.pid()), Instant::now(), 0);
+    while begun.elapsed() < HOW_LONG {
+        let wire = &mut there[sent % 64];
+        wire.done(format!("send {paff} neko hai"));
+        sent += 1;
+        assert_eq!(wire.done(format!("unread {neko}"))["unread"], sent);
+    }
+    there[0].log_in("robo");
+    let after = acceptor(server.pid());
+    late.stream().set_nonblocking(true).unwrap();
+    let error = late.stream().peek(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it was taken in");
+    late.stream().set_nonblocking(false).unwrap();
+    // It tries again five times a second, and does nothing in between.
+    let tries = begun.elapsed().as_millis() as u64 / 200 + 5;
+    assert!(after.0 - before.0 <= 20, "{:?}, then {:?}", before, after);
+    assert!(after.1 - before.1 <= tries, "{:?}, then {:?}, {tries}", before, after);
+    // An operator who asks now is told that there is no answer, and is not kept.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.arg("--db").arg(server.database()).env("CHAT_SERVER_CONFIG", "/dev/null");
+    let ask = |command: &mut Command| command.output().unwrap().status.code();
+    command.args(["healthcheck", "--timeout", "300ms"]);
+    assert_eq!(ask(&mut command), Some(75));
+    limit(1_000);
+    assert_eq!(late.reply()["status"], "OK");
+    server.connect().done(format!("send {paff} neko hai"));
+    command.args(["--timeout", "60s"]);
+    assert_eq!(ask(&mut command), Some(0));
 }
 
 /// The addresses of this machine's loopback are not limited: the test begins itself again in a network of
