@@ -16,6 +16,7 @@ mod deliveries;
 mod error;
 mod export;
 mod file;
+mod identity;
 mod import;
 mod measures;
 mod messages;

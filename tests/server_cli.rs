@@ -676,6 +676,32 @@ fn log_that_nobody_reads_holds_up_nobody() {
 }
 
 #[test]
+fn log_whose_full_pipe_is_closed_in_the_middle_of_requests_holds_up_nobody() {
+    let folder = TempDir::new().unwrap();
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    let mut server = start(command.args(["--log", "trace"]).stderr(Stdio::piped()));
+    let token = support::Wire::connect(server.addresses[0]).log_in("paff");
+    let mut wire = support::Wire::connect(server.addresses[0]);
+    let pid = rustix::process::Pid::from_child(&server.child);
+    // What a pipe takes, several times over; then nobody is there any more.
+    for number in 0..2_000 {
+        if number == 1_000 {
+            drop(server.child.stderr.take());
+        }
+        if number % 100 == 0 {
+            rustix::process::kill_process(pid, Signal::HUP).unwrap();
+            rustix::process::kill_process(pid, Signal::PIPE).unwrap();
+        }
+        wire.done(format!("send {token} neko hai"));
+        wire.refused(format!("nonsense {number}"));
+    }
+    let begun = Instant::now();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn log_is_json_where_it_is_asked_for() {
     let folder = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
@@ -715,19 +741,109 @@ fn neither_passwords_nor_tokens_are_in_files_or_logs() {
     }
 }
 
+/// What somebody does to the files of a running server. What was stored before may be gone with it; what
+/// is acknowledged after it has to be there for whoever opens the path.
 #[test]
-fn server_that_finds_its_database_renamed_or_removed_stops_before_it_acknowledges_more() {
-    for name in ["chat.sqlite", "chat.sqlite-wal"] {
-        let mut server = Server::start();
-        let token = server.log_in("paff");
-        let mut wire = server.connect();
-        wire.done(format!("send {token} neko before"));
-        let path = server.folder().join(name);
-        fs::rename(&path, server.folder().join("elsewhere")).unwrap();
-        wire.send(format!("send {token} neko after\r\n"));
-        assert_eq!(wire.try_reply_bytes(), None, "{name}: nothing is acknowledged");
-        assert_eq!(server.wait().code(), Some(74), "{name}");
+fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
+    type Deed = fn(&Path);
+    let log = |path: &Path| path.with_extension("sqlite-wal");
+    let deeds: [(&str, Deed); 11] = [
+        ("renamed", |path| fs::rename(path, path.with_extension("elsewhere")).unwrap()),
+        ("replaced", |path| {
+            let other = path.with_extension("other");
+            fs::copy(path, &other).unwrap();
+            fs::rename(other, path).unwrap();
+        }),
+        ("removed", |path| fs::remove_file(path).unwrap()),
+        ("all removed", |path| {
+            for suffix in ["", "-wal", "-shm", ".lock"] {
+                fs::remove_file(path.with_extension(format!("sqlite{suffix}"))).unwrap();
+            }
+        }),
+        ("log removed", |path| fs::remove_file(path.with_extension("sqlite-wal")).unwrap()),
+        ("log replaced", |path| {
+            let (log, other) = (path.with_extension("sqlite-wal"), path.with_extension("other"));
+            fs::copy(&log, &other).unwrap();
+            fs::rename(other, log).unwrap();
+        }),
+        ("log emptied", |path| drop(fs::File::create(path.with_extension("sqlite-wal")).unwrap())),
+        ("log cut in its header", |path| cut(&path.with_extension("sqlite-wal"), 10)),
+        ("log cut in the salt of it", |path| cut(&path.with_extension("sqlite-wal"), 18)),
+        ("log cut", |path| {
+            let log = path.with_extension("sqlite-wal");
+            cut(&log, fs::metadata(&log).unwrap().len() - 5_000);
+        }),
+        ("index removed", |path| fs::remove_file(path.with_extension("sqlite-shm")).unwrap()),
+    ];
+    for (name, deed) in deeds {
+        for requests in ["new", "again"] {
+            let folder = TempDir::new().unwrap();
+            let mut command = server_command(&folder.path().join("chat.sqlite"));
+            // That it ends is what is tested; its last words are for nobody.
+            command.stderr(Stdio::null());
+            let mut server = Server::start_command(command, folder);
+            let token = server.log_in("paff");
+            let mut wire = server.connect();
+            let post = |key: &str| {
+                format!(r#"post {token} {{"to": ["neko"], "body": "hai", "key": "{key}"}}"#)
+            };
+            wire.done(post("before"));
+            assert!(fs::metadata(log(&server.database())).unwrap().len() > 10_000);
+            deed(&server.database());
+            // A message that is new, or one that is there already, as the server has it in memory.
+            let key = if requests == "new" { "after" } else { "before" };
+            wire.send(format!("{}\r\n", post(key)));
+            let told = wire.try_reply_bytes();
+            if requests == "again" && told.is_some() {
+                // An empty log may be one that a shell has folded in: the next write tells.
+                assert_eq!(name, "log emptied");
+                wire.send(format!("{}\r\n", post("after")));
+                assert_eq!(wire.try_reply_bytes(), None, "{name}");
+            } else {
+                assert_eq!(told, None, "{name}, {requests}: nothing is acknowledged");
+            }
+            assert_eq!(server.wait().code(), Some(74), "{name}, {requests}");
+        }
     }
+}
+
+fn cut(path: &Path, length: u64) {
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
+}
+
+/// A shell may fold the log in, empty it, and write anew: that is no fault.
+#[test]
+fn log_that_a_shell_has_folded_in_and_emptied_is_no_fault() {
+    let mut server = Server::start();
+    let token = server.log_in("paff");
+    let mut wire = server.connect();
+    let shell = rusqlite::Connection::open(server.database()).unwrap();
+    let log = server.database().with_extension("sqlite-wal");
+    let mut sent = 0;
+    for statements in [
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        "PRAGMA wal_checkpoint(RESTART)",
+        "PRAGMA wal_checkpoint(TRUNCATE); UPDATE users SET display_name = 'P' WHERE name = 'paff'",
+        "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
+    ] {
+        // More pages after it than there were before, and fewer.
+        for size in [10, 30_000, 10] {
+            wire.done(format!("send {token} neko {}", "x".repeat(size)));
+            let emptied: i64 =
+                shell.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+            assert_eq!((emptied, fs::metadata(&log).unwrap().len()), (0, 0));
+            wire.refused(format!(r#"post {token} {{"to": ["nobody"], "body": "hai"}}"#));
+            shell.execute_batch(statements).unwrap();
+            wire.done(format!("send {token} neko {}", "x".repeat(30_000)));
+            shell.execute_batch(statements).unwrap();
+            sent += 2;
+        }
+    }
+    wire.done(format!("send {token} neko hai"));
+    drop((wire, shell));
+    assert_eq!(server.stop().code(), Some(0));
+    assert_eq!(server.query("select count(*) from messages"), [(sent + 1).to_string()]);
+    assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags, makedev, statx};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use super::error::OpenError;
+use super::identity::Identity;
 use super::migrations;
 use crate::catalogue::{server, storage};
 
@@ -97,11 +97,10 @@ impl DatabaseFile {
         })
     }
 
-    /// Which files SQLite has open now.
-    pub(super) fn identity(&self) -> io::Result<Identity> {
-        let wal = self.log_path();
-        let found = (FileId::of(&self.path)?, FileId::of(&wal)?);
-        Ok(Identity { path: self.path.clone(), wal, found })
+    /// Which files SQLite has open now. `page_bytes` is the size of a page.
+    pub(super) fn identity(&self, page_bytes: u64) -> io::Result<Identity> {
+        let names = ["", "-wal", "-shm"].map(|suffix| with_suffix(&self.path, suffix));
+        Identity::open(names, page_bytes)
     }
 }
 
@@ -114,49 +113,6 @@ pub struct Room {
     pub wal: u64,
     /// What the file system has left for this process.
     pub available: u64,
-}
-
-/// Which files were opened. An open file that was renamed or removed takes writes as if nothing
-/// had happened, and whoever opens the name finds none of them.
-pub(super) struct Identity {
-    path: PathBuf,
-    wal: PathBuf,
-    found: (FileId, FileId),
-}
-
-impl Identity {
-    /// Whether the names still lead to the files that were opened.
-    pub(super) fn is_intact(&self) -> bool {
-        let is = |path: &Path, found| FileId::of(path).is_ok_and(|file| file == found);
-        is(&self.path, self.found.0) && is(&self.wal, self.found.1)
-    }
-}
-
-/// Which file it is that has a name: its device and its number there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    number: u64,
-}
-
-impl FileId {
-    /// Asks for nothing but that. Since Linux 6.13 whoever is told when a file was last changed has the
-    /// next change of it noted to the nanosecond (`fs/inode.c`, multigrain timestamps), and the next
-    /// fsync writes that down as well: a commit took 1.4 times as long.
-    fn of(path: &Path) -> io::Result<Self> {
-        match statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {
-            Ok(found) => {
-                let device = makedev(found.stx_dev_major, found.stx_dev_minor);
-                Ok(Self { device, number: found.stx_ino })
-            }
-            // Kernels and sandboxes that do not have this call.
-            Err(Errno::NOSYS | Errno::PERM) => {
-                let found = fs::metadata(path)?;
-                Ok(Self { device: found.dev(), number: found.ino() })
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
 /// The absolute path of a database with no symbolic link in it, so that it means the same for as

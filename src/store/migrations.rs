@@ -1,8 +1,10 @@
 //! The schema: which version of it the file has, and how it gets to ours. The steps are the
 //! folders of `migrations/`; they are only ever added to.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -82,10 +84,26 @@ fn copy_before_upgrade(
     path: &Path,
     from: usize,
 ) -> Result<PathBuf, OpenError> {
+    remove_drafts(path);
     let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%S%.3fZ");
     let draft = Draft::begin(&file::with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
     draft.fill(connection, &mut |_, _| ControlFlow::Continue(()))?;
     Ok(draft.publish()?.path)
+}
+
+/// What an upgrade was copying when it was killed: nobody else makes these copies, for the file is locked.
+/// One that cannot be removed is left, and harms nothing.
+fn remove_drafts(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let is_ours = |file: &OsStr| {
+        let rest = file.as_bytes().strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b".schema-") && rest.ends_with(b".backup.partial"))
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_ours(&entry.file_name()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A database in memory that has this schema and nothing in it; `None` where there is no such schema.

@@ -98,7 +98,10 @@ impl Writer {
     ) -> Result<(Self, Option<Upgrade>), OpenError> {
         let (connection, upgrade) = open_connection(file)?;
         let io_error = |source| OpenError::Io { path: file.path().to_owned(), source };
-        let identity = file.identity().map_err(io_error)?;
+        let page_bytes = connection
+            .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
+            .map_err(|error| OpenError::from_sqlite(file.path(), &error))?;
+        let identity = file.identity(page_bytes.into()).map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, tail)
             .map_err(|error| OpenError::from_sqlite(file.path(), &error))?;
         let fatal = Arc::clone(&on_fatal);

@@ -2,6 +2,7 @@
 //! server and the kernel, so the binary is the one that everybody runs.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -62,8 +63,18 @@ impl Tracer {
     /// Takes hold of a process, and does this to its calls from then on. `None`, and says why, where
     /// the system does not allow it.
     pub fn attach(pid: i32, injection: &str) -> Option<Self> {
+        Self::attach_with(pid, injection, &[])
+    }
+
+    /// [`Self::attach`], and only calls that are for this file are seen and done something to.
+    pub fn attach_to_file(pid: i32, injection: &str, file: &Path) -> Option<Self> {
+        Self::attach_with(pid, injection, &[OsStr::new("-P"), file.as_os_str()])
+    }
+
+    fn attach_with(pid: i32, injection: &str, more: &[&OsStr]) -> Option<Self> {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = Command::new("strace");
+        command.args(more);
         command.args(["-f", "-y", "-e", TRACED, "-e", injection, "-o"]).arg(trace(&folder));
         command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::piped());
         let Ok(mut child) = command.spawn() else {

@@ -15,7 +15,7 @@ use super::{LOCK_WAIT, Operations};
 use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::store::deliveries::Deliveries;
-use crate::store::file::Identity;
+use crate::store::identity::Identity;
 use crate::store::measures::{CheckpointMode, Measures, Rollback};
 use crate::store::{OnFatal, StoreError};
 
@@ -237,7 +237,9 @@ impl Batches {
             self.connection.busy_timeout(lock_wait)?;
             self.lock_wait = lock_wait;
         }
-        self.run_statement("BEGIN IMMEDIATE")
+        self.run_statement("BEGIN IMMEDIATE")?;
+        self.identity.look();
+        Ok(())
     }
 
     /// Does all of the batch in the transaction that was begun, and commits that.
@@ -271,7 +273,10 @@ impl Batches {
         match &committed {
             Ok(()) => {
                 self.deliveries.committed();
-                self.note_log(checkpoint::pages());
+                let pages = checkpoint::pages();
+                self.note_log(pages);
+                let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
+                is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
             }
             Err(_) => {
                 self.deliveries.rolled_back();
@@ -306,9 +311,6 @@ impl Batches {
         }
         if let Err(StoreError::Fatal(problem)) = &committed {
             self.fail(problem);
-        }
-        if committed.is_ok() && !self.identity.is_intact() {
-            self.fail("the database file was renamed or removed while the server was running");
         }
         for operation in batch.iter_mut().filter(|_| committed.is_ok()) {
             if let Some(upkeep) = operation.upkeep() {
@@ -416,6 +418,9 @@ impl Batches {
             tracing::warn!(%error, "the log was not folded in; it will be tried again");
             false
         });
+        if mode == CheckpointMode::Truncate {
+            self.identity.forget_length();
+        }
         if complete {
             // The next commit begins the log anew, unless somebody reads the end of this one.
             self.folded_pages = self.log_pages;

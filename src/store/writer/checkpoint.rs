@@ -9,6 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::store::StoreError;
+use crate::store::identity::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
 use crate::store::measures::CheckpointMode;
 
 thread_local! {
@@ -19,8 +20,9 @@ thread_local! {
 
 /// How many pages [`make_room`] makes room for.
 pub(super) const ROOM_PAGES: i32 = 254;
-/// The header of the log, and that of a page's frame and the page (the `SQLite` file format, section 4).
-const ROOM_BYTES: u64 = 32 + ROOM_PAGES as u64 * (24 + 4_096);
+/// All of our pages have 4 KiB.
+const ROOM_BYTES: u64 =
+    LOG_HEADER_BYTES as u64 + ROOM_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
 
 /// Makes the log's file as long as [`ROOM_PAGES`] pages, with zeros behind its end: a commit that makes
 /// it longer waits for the file system to write down the new length and where the new blocks are.
