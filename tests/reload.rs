@@ -102,3 +102,35 @@ fn sessions_that_are_idle_for_the_new_time_end() {
     while wire.ask(format!("whoami {paff}"))["status"] == "OK" {}
     assert_eq!(wire.refused(format!("whoami {neko}")), "no_session");
 }
+
+/// What is listened on, and what was allowed, is decided at the start alone.
+#[test]
+fn listener_that_others_could_reach_is_not_added_by_a_reload() {
+    let mut server = Service::start_with("log = \"info\"\nlisten = [\"127.0.0.1:0\"]\n", &[]);
+    let listens = |server: &Service| {
+        let mine = format!("127.0.0.1:{}", server.address().port());
+        let mut command = std::process::Command::new("ss");
+        let output = command.args(["-Hltnp"]).output().ok()?;
+        let text = String::from_utf8(output.stdout).unwrap();
+        let pid = text.lines().find(|line| line.contains(&mine))?.split("pid=").nth(1)?;
+        let pid = format!("pid={},", pid.split(',').next()?);
+        Some(text.lines().filter(|line| line.contains(&pid)).count())
+    };
+    let before = listens(&server);
+    for (configuration, said) in [
+        ("listen = [\"0.0.0.0:0\"]\n", "0.0.0.0"),
+        ("listen = [\"[::]:0\"]\n", "[::]"),
+        (
+            "listen = [\"0.0.0.0:0\"]\nallow_plaintext = true\nallow_default_passwords = true\n",
+            "allow_plaintext",
+        ),
+    ] {
+        server.configure(&format!("log = \"info\"\n{configuration}"));
+        server.signal(Signal::HUP);
+        let line = server.wait_for_line(said);
+        assert!(line.contains("was not read again") || line.contains("needs a restart"), "{line}");
+        Wire::connect(server.address()).log_in("paff");
+        assert_eq!(listens(&server), before);
+    }
+    assert_eq!(server.stop().code(), Some(0));
+}

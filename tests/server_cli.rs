@@ -568,6 +568,143 @@ fn listening_beyond_this_machine_has_to_be_allowed_in_so_many_words() {
 }
 
 #[test]
+fn every_way_to_say_that_other_machines_may_connect_is_seen() {
+    let folder = TempDir::new().unwrap();
+    let seeded = folder.path().join("seeded.sqlite");
+    drop(start_on(&seeded));
+    let refused = |listen: &str| {
+        let command = |path: &Path, options: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+            command.arg("--db").arg(path).args(["--listen", listen]).args(options);
+            command
+        };
+        let new = folder.path().join("new.sqlite");
+        assert_refused(&mut command(&new, &[]), 78, &["unencrypted"]);
+        let allowed = ["--allow-plaintext"];
+        assert_refused(&mut command(&new, &allowed), 78, &["knows the password", "paff"]);
+        assert_refused(&mut command(&seeded, &allowed), 78, &["knows the password", "paff"]);
+    };
+    for listen in
+        ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0", "[::ffff:192.0.2.1]:0", "192.0.2.1:0"]
+    {
+        refused(listen);
+    }
+    // One address that is near does not hide another that is not.
+    let mut command = server_command(&seeded);
+    assert_refused(
+        command.args(["--listen", "127.0.0.1:0", "--listen", "[::]:0"]),
+        78,
+        &["unencrypted"],
+    );
+}
+
+/// The test begins itself again where it can say what names stand for.
+#[test]
+fn name_that_stands_for_an_address_others_can_reach_is_seen() {
+    const INSIDE: &str = "CHAT_TEST_WITH_OWN_NAMES";
+    let folder = TempDir::new().unwrap();
+    if std::env::var_os(INSIDE).is_none() {
+        let hosts = folder.path().join("hosts");
+        fs::write(
+            &hosts,
+            "127.0.0.1 localhost near.test both.test\n192.0.2.1 far.test both.test\n",
+        )
+        .unwrap();
+        let own_names = |then: &str| {
+            let mut command = Command::new("unshare");
+            let script = format!("mount --bind \"$HOSTS\" /etc/hosts && {then}");
+            command.args(["--mount", "sh", "-c", &script]).env("HOSTS", &hosts);
+            command
+        };
+        if !own_names("true").output().is_ok_and(|output| output.status.success()) {
+            return println!("skipped: no names of its own (unshare, mount, root)");
+        }
+        let name = "name_that_stands_for_an_address_others_can_reach_is_seen";
+        let mut inside = own_names("exec \"$0\" \"$@\"");
+        inside.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+        let output = inside.env(INSIDE, "1").output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+        return;
+    }
+    let command = |listen: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let path = folder.path().join("chat.sqlite");
+        command.arg("--db").arg(path).args(["--listen", listen]);
+        command
+    };
+    for listen in ["far.test:0", "both.test:0"] {
+        assert_refused(&mut command(listen), 78, &["unencrypted"]);
+        assert_refused(command(listen).arg("--allow-plaintext"), 78, &["knows the password"]);
+    }
+    drop(start(&mut command("near.test:0")));
+}
+
+/// Whoever had another one in between is no safer for it.
+#[test]
+fn password_that_was_set_back_to_the_published_one_is_known_to_be() {
+    type Change = fn(&Path, SocketAddr);
+    fn passwd(address: SocketAddr, from: &str, to: &str) {
+        let mut wire = support::Wire::connect(address);
+        let reply = wire.done(format!("auth paff {from}"));
+        let token = reply["tokenid"].as_str().unwrap();
+        wire.done(format!(r#"passwd {token} {{"old": "{from}", "new": "{to}"}}"#));
+    }
+    fn command(database: &Path, arguments: &[&str], password: &str) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        command.env("CHAT_SERVER_CONFIG", "/dev/null").arg("--db").arg(database).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
+    }
+    let changes: [(&str, Change); 3] = [
+        ("paff", |_, address| {
+            passwd(address, "cytus", "another one");
+            passwd(address, "another one", "cytus");
+        }),
+        ("paff", |database, _| {
+            command(database, &["user", "passwd", "paff"], "another one");
+            command(database, &["user", "passwd", "paff"], "cytus");
+        }),
+        ("alice", |database, _| command(database, &["user", "add", "alice"], "cytus")),
+    ];
+    for (name, change) in changes {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("chat.sqlite");
+        let server = start_on(&path);
+        // Everybody else is safe.
+        for user in ["neko", "robo", "ivy", "vanessa"] {
+            command(&path, &["user", "passwd", user], "another one");
+        }
+        if name != "paff" {
+            command(&path, &["user", "passwd", "paff"], "another one");
+        }
+        change(&path, server.addresses[0]);
+        drop(server);
+        let mut exposed = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        exposed.arg("--db").arg(&path).args(["--listen", "0.0.0.0:0", "--allow-plaintext"]);
+        assert_refused(&mut exposed, 78, &["knows the password", name]);
+        command(&path, &["user", "passwd", name], "another one");
+        // A server that others can reach gives nobody a password that everybody knows.
+        let server = start(&mut exposed);
+        let mut wire = support::Wire::connect(server.addresses[0]);
+        let reply = wire.done(format!("auth {name} another one"));
+        let token = reply["tokenid"].as_str().unwrap();
+        let back = format!(r#"passwd {token} {{"old": "another one", "new": "cytus"}}"#);
+        assert_eq!(wire.refused(back), "bad_argument");
+        for arguments in [["user", "passwd", name], ["user", "add", "bob"]] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+            command.env("CHAT_SERVER_CONFIG", "/dev/null").arg("--db").arg(&path).args(arguments);
+            let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            writeln!(child.stdin.take().unwrap(), "cytus").unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(78), "{arguments:?}");
+        }
+        support::Wire::connect(server.addresses[0]).done(format!("auth {name} another one"));
+    }
+}
+
+#[test]
 fn more_connections_than_the_system_has_descriptors_for_are_refused() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::sessions::LiveSession;
 use super::throttle::Login;
-use super::{Responder, Service, failure};
+use super::{Responder, Service, failure, seed};
 use crate::protocol::arguments::{Passwd, Revoke};
-use crate::protocol::refusal::Code;
+use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Ended, Identity, Reply, SessionInfo, Sessions};
 use crate::store::Which;
+use crate::transfer::PasswordHash;
 
 impl Service {
     /// `whoami`.
@@ -75,6 +76,11 @@ impl Service {
         passwd: Passwd,
         responder: Responder,
     ) {
+        let is_published = seed::is_published(&passwd.new);
+        if is_published && !self.options.published_passwords_allowed {
+            let problem = "everybody can know this password: choose another";
+            return responder.answer(Refusal::new(Code::BadArgument, problem));
+        }
         let (service, session) = (Arc::clone(self), Arc::clone(session));
         self.store.describe_user(session.user, move |found| {
             let user = match found {
@@ -87,8 +93,9 @@ impl Service {
             let Passwd { old, new } = passwd;
             let compared = old_hash.clone();
             service.hashers.replace(login, old, compared, new, move |replaced| match replaced {
-                Ok(Some(new_hash)) => {
-                    changer.store_password(&session, old_hash, new_hash, responder);
+                Ok(Some(hash)) => {
+                    let new = PasswordHash { hash, is_published };
+                    changer.store_password(&session, old_hash, new, responder);
                 }
                 Ok(None) => responder.answer(Code::Internal),
                 Err(unverified) => {
@@ -103,21 +110,19 @@ impl Service {
         self: &Arc<Self>,
         session: &LiveSession,
         old_hash: String,
-        new_hash: String,
+        new: PasswordHash,
         responder: Responder,
     ) {
         let (service, user) = (Arc::clone(self), session.user);
-        self.store.change_password(user, old_hash, new_hash, session.id, move |changed| {
-            match changed {
-                Ok(Some(tokens)) => {
-                    let ended = tokens.len();
-                    service.sessions.end_all(tokens);
-                    service.hub.publish(user);
-                    responder.answer(Reply::Ended(Ended { ended }));
-                }
-                Ok(None) => responder.answer(Code::WrongPassword),
-                Err(error) => responder.answer(failure(error)),
+        self.store.change_password(user, old_hash, new, session.id, move |changed| match changed {
+            Ok(Some(tokens)) => {
+                let ended = tokens.len();
+                service.sessions.end_all(tokens);
+                service.hub.publish(user);
+                responder.answer(Reply::Ended(Ended { ended }));
             }
+            Ok(None) => responder.answer(Code::WrongPassword),
+            Err(error) => responder.answer(failure(error)),
         });
     }
 }

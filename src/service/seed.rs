@@ -5,7 +5,7 @@ use std::thread;
 
 use super::hashers;
 use crate::admin::request::NewUser;
-use crate::model::UserName;
+use crate::model::{Password, UserName};
 use crate::store::{self, Store, StoreError};
 
 const SEED: &str = include_str!("../../seed/users.json");
@@ -52,6 +52,12 @@ pub fn users_with_published_password(
 /// The users of the seed.
 pub(super) fn users() -> Result<Vec<NewUser>, SeedError> {
     serde_json::from_str(SEED).map_err(|error| SeedError::Users(error.to_string()))
+}
+
+/// Whether everybody who has read the source knows this password, whoever has it.
+pub(super) fn is_published(password: &Password) -> bool {
+    let users = users().unwrap_or_default();
+    users.iter().any(|user| user.password.0.reveal() == password.reveal())
 }
 
 fn hashed_users() -> Result<Vec<store::NewUser>, SeedError> {

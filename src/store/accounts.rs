@@ -11,6 +11,7 @@ use super::users::{self, NewUser};
 use super::writer::{Context, Statements};
 use super::{Store, cursors, deliveries};
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
+use crate::transfer::PasswordHash;
 
 /// A user with all that is known of the account.
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ pub struct Activity {
 /// How a user is to be changed.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Another password, by its hash, which nobody else knows. Ends all sessions.
-    Password(String),
+    /// Another password. Ends all sessions.
+    Password(PasswordHash),
     /// May not log in until enabled. Ends all sessions.
     Disable,
     /// May log in again.
@@ -186,11 +187,9 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
         connection.prepare_cached(sql)?.execute(params![user.0, value]).map(drop)
     };
     let ended = match change {
-        Change::Password(hash) => {
-            update(
-                "UPDATE users SET password_hash = ?2, password_is_published = 0 WHERE id = ?1",
-                hash,
-            )?;
+        Change::Password(new) => {
+            update("UPDATE users SET password_hash = ?2 WHERE id = ?1", &new.hash)?;
+            update("UPDATE users SET password_is_published = ?2 WHERE id = ?1", &new.is_published)?;
             sessions::end(connection, user, Which::All)?
         }
         Change::Disable => {

@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::sessions::{self, Which};
 use super::writer::{Context, Statements};
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
+use crate::transfer::PasswordHash;
 
 /// A user to be created.
 #[derive(Debug, Clone)]
@@ -83,7 +84,7 @@ impl Store {
         &self,
         user: UserId,
         old_hash: String,
-        new_hash: String,
+        new: PasswordHash,
         session: SessionId,
         done: impl FnOnce(Result<Option<Vec<TokenHash>>, StoreError>) + Send + 'static,
     ) {
@@ -91,10 +92,10 @@ impl Store {
             let changed = context
                 .connection
                 .prepare_cached(
-                    "UPDATE users SET password_hash = ?3, password_is_published = 0
+                    "UPDATE users SET password_hash = ?3, password_is_published = ?4
                       WHERE id = ?1 AND password_hash = ?2",
                 )?
-                .execute(params![user.0, old_hash, new_hash])?;
+                .execute(params![user.0, old_hash, new.hash, new.is_published])?;
             if changed == 0 {
                 return Ok(None);
             }

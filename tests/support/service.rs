@@ -25,11 +25,16 @@ pub struct Service {
 impl Service {
     /// Starts a server with this configuration, at a port that the system chooses.
     pub fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &["--listen", "127.0.0.1:0"])
+    }
+
+    /// Starts a server with this configuration, and with these options.
+    pub fn start_with(configuration: &str, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = folder.path().join("server.toml");
         fs::write(&file, configuration).expect("a configuration file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-        command.env_clear().env("CHAT_SERVER_CONFIG", &file).args(["--listen", "127.0.0.1:0"]);
+        command.env_clear().env("CHAT_SERVER_CONFIG", &file).args(options);
         command.current_dir(folder.path()).stdin(Stdio::null());
         let (child, log, line) = begin(&mut command);
         let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());

@@ -11,17 +11,17 @@ use crate::admin::answer::{Answer, Code, Cursor, Refusal, Session, State, User, 
 use crate::admin::request::{NewUser, SEED_USERS_MAX, Secret};
 use crate::model::{Password, UserName};
 use crate::store::{self, Account, Activity, Change, Changed, ListedSession};
+use crate::transfer::PasswordHash;
 
 /// How many users one answer tells of.
 const USERS_PER_ANSWER_MAX: usize = 200;
 
 impl Service {
     pub(super) fn add_user(self: &Arc<Self>, user: NewUser, asker: Asker) {
-        self.create_users(vec![user], false, asker);
+        self.create_users(vec![user], asker);
     }
 
-    /// Those of the seed have a password that everybody knows: they are let in only where that was
-    /// allowed.
+    /// Those of the seed, where none are given.
     pub(super) fn seed_users(self: &Arc<Self>, users: Option<Vec<NewUser>>, asker: Asker) {
         if users.as_ref().is_some_and(|users| users.len() > SEED_USERS_MAX) {
             let message = format!("at most {SEED_USERS_MAX} users are created at once");
@@ -31,29 +31,29 @@ impl Service {
             let message = format!("the user {twice} is given twice");
             return asker.tell(Err(Refusal::new(Code::NameTaken, message)));
         }
-        let are_published = users.is_none();
-        if are_published && !self.options.published_passwords_allowed {
-            let message = "the server can be reached from other machines, and everybody knows the \
-                           password of the users of the seed";
-            return asker.tell(Err(Refusal::new(Code::Unsafe, message)));
-        }
         match users.map_or_else(seed::users, Ok) {
-            Ok(users) => self.create_users(users, are_published, asker),
+            Ok(users) => self.create_users(users, asker),
             Err(error) => asker.tell(Err(Refusal::new(Code::Internal, error.to_string()))),
         }
     }
 
-    /// All or none.
-    fn create_users(self: &Arc<Self>, users: Vec<NewUser>, are_published: bool, asker: Asker) {
+    /// All or none. Whoever has a password that everybody knows is let in only where that was allowed.
+    fn create_users(self: &Arc<Self>, users: Vec<NewUser>, asker: Asker) {
+        let published = |user: &NewUser| seed::is_published(&user.password.0);
+        let are_published: Vec<bool> = users.iter().map(published).collect();
+        if are_published.contains(&true) && !self.options.published_passwords_allowed {
+            return asker.tell(Err(unsafe_password()));
+        }
         let service = Arc::clone(self);
         let passwords = users.iter().map(|user| user.password.0.clone()).collect();
         self.hash_passwords(passwords, asker, move |hashes, asker| {
             let names: Vec<UserName> = users.iter().map(|user| user.name.clone()).collect();
-            let new = users.into_iter().zip(hashes).map(|(user, password_hash)| store::NewUser {
+            let new = users.into_iter().zip(hashes).zip(are_published);
+            let new = new.map(|((user, password_hash), password_is_published)| store::NewUser {
                 name: user.name,
                 display_name: user.display_name.as_str().to_owned(),
                 password_hash,
-                password_is_published: are_published,
+                password_is_published,
             });
             service.store.add_users(new.collect(), move |taken| match taken {
                 Ok(taken) if taken.is_empty() => {
@@ -96,10 +96,15 @@ impl Service {
         Secret(password): Secret,
         asker: Asker,
     ) {
+        let is_published = seed::is_published(&password);
+        if is_published && !self.options.published_passwords_allowed {
+            return asker.tell(Err(unsafe_password()));
+        }
         let service = Arc::clone(self);
         self.hash_passwords(vec![password], asker, move |mut hashes, asker| {
             let Some(hash) = hashes.pop() else { return };
-            service.change_user(name, Change::Password(hash), "password changed", asker);
+            let change = Change::Password(PasswordHash { hash, is_published });
+            service.change_user(name, change, "password changed", asker);
         });
     }
 
@@ -180,6 +185,12 @@ impl Service {
             }
         });
     }
+}
+
+fn unsafe_password() -> Refusal {
+    let message = "the server can be reached from other machines, and everybody knows the password of \
+                   the users of the seed";
+    Refusal::new(Code::Unsafe, message)
 }
 
 fn given_twice(users: &[NewUser]) -> Option<&UserName> {
