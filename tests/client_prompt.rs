@@ -149,6 +149,13 @@ fn history_remembers_lines_and_never_a_login() {
     terminal.wait_for("(reverse-i-search)`hai neko': send neko hai neko again");
     terminal.keys("\r");
     terminal.wait_for_end("\nmessage sent to neko\nCommand paff:");
+    // What is not understood can be mended, and is gone with the prompt.
+    let told = answer(&mut terminal, "Command paff:", "lgoin paff wrong-secret");
+    assert_eq!(told, "*Maaf, command tidak benar");
+    terminal.keys(UP);
+    terminal.wait_for_end("Command paff:lgoin paff wrong-secret");
+    terminal.keys(CTRL_U);
+    terminal.wait_for_end("Command paff:");
     terminal.keys(CTRL_D);
     assert!(terminal.wait().success());
 

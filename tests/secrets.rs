@@ -1,19 +1,24 @@
 //! Passwords and tokens, through every verb that takes one, done and refused: none of their bytes is in
-//! any file of the server or of the client, nor in what their processes show to others. Only the session
-//! file of `chat-cli` has the token it is there for.
+//! any file of the server or of the client, nor in what their processes show to others. The files are
+//! looked at while the server runs, after it was killed, and after it was stopped. Only the session file
+//! of `chat-cli` has the token it is there for.
 
 #[path = "support/cli.rs"]
 mod cli;
 #[path = "support/operator.rs"]
 mod operator;
+#[path = "support/pty.rs"]
+mod pty;
 mod support;
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use cli::Home;
+use cli::{Home, told};
+use pty::{CTRL_C, CTRL_D, PASTE_BEGIN, PASTE_END, Terminal};
 use serde_json::json;
 use support::{Random, Server, Wire, scaled, server_command};
 use tempfile::TempDir;
@@ -59,6 +64,19 @@ fn assert_not_shown(secrets: &[String], pid: i32) {
         let bytes = fs::read(format!("/proc/{pid}/{name}")).expect("a process");
         assert!(found(secrets, &bytes).is_empty(), "{name} of the process");
     }
+}
+
+/// Runs a command that reads a password, and looks at what it shows to others while it does.
+fn enter_password(mut command: Command, password: &str) {
+    let mut child = cli::start(command.stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(password.as_bytes()).unwrap();
+    // It waits for the end of the line.
+    assert_not_shown(&[password.to_owned()], child.id().try_into().unwrap());
+    stdin.write_all(b"\n").unwrap();
+    drop(stdin);
+    let outcome = told(child.wait_with_output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome:?}");
 }
 
 /// A secret of 24 characters that is no word.
@@ -128,10 +146,9 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
 
     // An operator's password, and what an operator writes.
     let operators = secret(&mut random);
-    let input = format!("{operators}\n");
-    let outcome = operator::run_with_input(&server.database(), &["user", "add", "ada"], &input);
-    assert_eq!(outcome.code, 0, "{outcome:?}");
+    enter_password(operator::command(&server.database(), &["user", "add", "ada"]), &operators);
     secrets.push(operators.clone());
+    // A copy that is made of what the server is writing just then.
     let backup = elsewhere.path().join("backup.sqlite");
     operator::done(&server.database(), &["backup", backup.to_str().unwrap()]);
     let export = operator::done(&server.database(), &["export"]);
@@ -139,8 +156,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
 
     // The client: its session file has the token, and nothing else has.
     let home = Home::new(server.address());
-    let outcome = home.run_with_input(["auth", "ada"], &input);
-    assert_eq!(outcome.code, 0, "{outcome:?}");
+    enter_password(home.cli(["auth", "ada"]), &operators);
     let session = home.session_file();
     secrets.push(home.token());
     assert_eq!(fs::metadata(&session).unwrap().permissions().mode() & 0o777, 0o600);
@@ -165,6 +181,14 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
 
     assert_not_shown(&secrets, server.pid());
     assert_nowhere(&secrets, server.folder(), &[]);
+    // Killed, it leaves the log as it was: with the newest hash, and no password.
+    wire.done(format!("passwd {} {}", home.token(), json!({"old": operators, "new": old})));
+    let hash = server.query("SELECT password_hash FROM users WHERE name = 'ada'").remove(0);
+    server.kill();
+    let log = fs::read(server.folder().join("chat.sqlite-wal")).unwrap();
+    assert!(log.windows(hash.len()).any(|bytes| bytes == hash.as_bytes()), "the log has the hash");
+    assert_nowhere(&secrets, server.folder(), &[]);
+    server.start_again();
     server.stop();
     assert_nowhere(&secrets, server.folder(), &[]);
     assert_nowhere(&secrets, elsewhere.path(), &[]);
@@ -178,4 +202,82 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
         .unwrap();
     drop(database);
     assert!(found(&secrets, &fs::read(&backup).unwrap()).contains(&operators.as_str()));
+}
+
+/// Passwords typed at the prompt, where they belong and where they do not: the history, and whatever
+/// else there is, has none of them.
+#[test]
+fn no_byte_of_a_password_that_is_typed_at_the_prompt_is_kept() {
+    let mut random = Random::new();
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    command.args(["--log", "trace", "--log-format", "json"]);
+    command.args(["--login-failures-per-address-max", "1000000"]);
+    command.stderr(Stdio::from(File::create(elsewhere.path().join("log")).unwrap()));
+    let mut server = Server::start_command(command, folder);
+    let home = Home::new(server.address());
+    let mut secrets = Vec::new();
+    let mut secret = || {
+        secrets.push(secret(&mut random));
+        secrets[secrets.len() - 1].clone()
+    };
+
+    let mut terminal = Terminal::start(home.cli([""; 0]));
+    terminal.wait_for_end("Command :");
+    terminal.line("auth paff");
+    terminal.wait_for_end("Password:");
+    terminal.line(&secret());
+    terminal.wait_for_end("Error, Password Salah\nCommand :");
+    // As arguments, in other words and letters, and with no word at all.
+    for (before, after) in [
+        ("auth paff ", ""),
+        ("  auth  paff ", ""),
+        ("auth ", ""),
+        ("login paff ", ""),
+        ("AUTH paff ", ""),
+        ("auht paff ", ""),
+        ("", ""),
+        (&format!("{PASTE_BEGIN}list\nlogin paff "), PASTE_END),
+    ] {
+        let typed = secret();
+        terminal.line(&format!("{before}{typed}{after}"));
+        if before == "auth " {
+            // It is taken for the name.
+            terminal.wait_for_end("Password:");
+            terminal.line("wrong");
+        }
+        terminal.wait_until("the next prompt", |terminal| {
+            let screen = terminal.screen();
+            screen.contains(&typed) && screen.ends_with("\nCommand :")
+        });
+    }
+    terminal.line("auth paff cytus");
+    terminal.wait_for_end("username paff logged in\nCommand paff:");
+    let new = secret();
+    terminal.line("passwd");
+    for (prompt, password) in
+        [("Old password:", "cytus"), ("New password:", &new), ("again:", &new)]
+    {
+        terminal.wait_for_end(prompt);
+        terminal.line(password);
+    }
+    terminal.wait_for_end("\nCommand paff:");
+    terminal.line(&format!("passwd {} {}", secret(), secret()));
+    terminal.wait_for_end("Old password:");
+    terminal.keys(format!("{}{CTRL_C}", secret()));
+    terminal.wait_for_end("\nCommand paff:");
+    terminal.line("send neko hai");
+    terminal.wait_for_end("message sent to neko\nCommand paff:");
+    assert_not_shown(&secrets, terminal.pid());
+    assert_not_shown(&secrets, server.pid());
+    terminal.keys(CTRL_D);
+    assert!(terminal.wait().success());
+    server.connect().done(format!("auth paff {new}"));
+
+    server.kill();
+    let history = fs::read_to_string(home.state().join("history")).unwrap();
+    assert!(history.contains("send neko hai"), "the history is kept: {history}");
+    assert_nowhere(&secrets, home.path(), &[]);
+    assert_nowhere(&secrets, server.folder(), &[]);
+    assert_nowhere(&secrets, elsewhere.path(), &[]);
 }

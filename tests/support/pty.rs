@@ -71,6 +71,11 @@ impl Terminal {
         Self { child, keyboard, settings_before, output, parser, transcript: String::new() }
     }
 
+    /// The process of the program.
+    pub fn pid(&self) -> i32 {
+        self.child.id().try_into().expect("a pid")
+    }
+
     /// Types.
     pub fn keys(&mut self, keys: impl AsRef<str>) {
         self.keyboard.write_all(keys.as_ref().as_bytes()).expect("the terminal takes keys");

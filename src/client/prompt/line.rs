@@ -102,6 +102,17 @@ impl<'a> Line<'a> {
         let is_secret = |line: &str| matches!(first_word(line.trim_ascii()).0, "auth" | "passwd");
         line.split(['\n', '\r']).any(is_secret)
     }
+
+    /// Whether all of the line is known to be what it was meant to be. What is not may be anything:
+    /// a password typed before it was asked for, a login in other words or other letters. Only a
+    /// text may have several lines: what follows the first of anything else is not looked at.
+    pub fn is_understood(line: &str) -> bool {
+        match Line::parse(line) {
+            Line::Unknown => false,
+            Line::Send { .. } => true,
+            _ => !line.trim_ascii().contains(['\n', '\r']),
+        }
+    }
 }
 
 /// The first word, and what follows it.
@@ -161,6 +172,25 @@ mod tests {
         }
         for line in ["list", "send auth x", "author"] {
             assert!(!Line::is_secret(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_may_be_anything_are_not_understood() {
+        for line in [
+            "AUTH paff cytus",
+            "auht paff cytus",
+            "login paff cytus",
+            "cytus",
+            "auth\tpaff cytus",
+            "list\nlogin paff cytus",
+            "list all\nlogin paff cytus",
+        ] {
+            assert!(!Line::is_understood(line), "{line:?}");
+        }
+        for line in ["list", " list \n", "", "send neko", "send neko one\n  two\n", "history neko"]
+        {
+            assert!(Line::is_understood(line), "{line:?}");
         }
     }
 

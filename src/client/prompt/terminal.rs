@@ -1,12 +1,13 @@
 //! The prompt for a person: edits lines, remembers them, and hands them to the
-//! [`Conversation`]. A line that may hold a password is never remembered.
+//! [`Conversation`]. A line that may hold a password is never remembered, and one that is not
+//! understood only until the prompt ends: it may be a password typed too early, or a login misspelt.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
+use rustyline::history::{FileHistory, History, MemHistory};
 use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter};
 
 use super::board::Board;
@@ -64,11 +65,17 @@ enum Input {
 
 /// Reads lines with editing and history.
 struct Reader {
-    editor: Editor<Painter, FileHistory>,
+    editor: Editor<Painter, MemHistory>,
     /// The line is painted by [`Painter`]: not on a terminal that cannot move its cursor.
     is_painted: bool,
-    /// Where lines are remembered; `None` when there is no place for it.
-    history: Option<PathBuf>,
+    /// What is remembered for later; `None` when there is no place for it.
+    stored: Option<Stored>,
+}
+
+/// The lines in the history file.
+struct Stored {
+    lines: FileHistory,
+    path: PathBuf,
 }
 
 impl Reader {
@@ -83,7 +90,12 @@ impl Reader {
             .completion_show_all_if_ambiguous(true)
             .completion_prompt_limit(usize::MAX)
             .build();
-        let mut editor = Editor::with_config(config).map_err(|error| unusable(&error))?;
+        let stored = history.map(|path| Stored::load(path, &config));
+        let mut lines = MemHistory::with_config(&config);
+        for line in stored.iter().flat_map(|stored| stored.lines.iter()) {
+            let _ = lines.add(line);
+        }
+        let mut editor = Editor::with_history(config, lines).map_err(|error| unusable(&error))?;
         editor.set_helper(Some(Painter::new(Arc::clone(board))));
         let printer = editor.create_external_printer();
         let is_painted = printer.is_ok();
@@ -91,11 +103,7 @@ impl Reader {
             // It prints to nobody but a line that is being typed.
             board.set_wake(move || drop(printer.print(String::new())));
         }
-        if let Some(path) = &history {
-            // None yet; or it is damaged, and begins anew.
-            let _ = editor.load_history(path);
-        }
-        Ok(Self { editor, is_painted, history })
+        Ok(Self { editor, is_painted, stored })
     }
 
     fn read(&mut self, prompt: &str) -> Result<Input, Failure> {
@@ -116,14 +124,31 @@ impl Reader {
         }
     }
 
-    /// At once: a terminal that is closed leaves no time at the end. That it cannot be written
-    /// is no reason to bother a person with after every line.
     fn remember(&mut self, line: &str) {
         if Line::is_secret(line) || !self.editor.add_history_entry(line).unwrap_or(false) {
             return;
         }
-        if let Some(path) = &self.history {
-            let _ = self.editor.append_history(path);
+        if Line::is_understood(line)
+            && let Some(stored) = &mut self.stored
+        {
+            stored.append(line);
+        }
+    }
+}
+
+impl Stored {
+    fn load(path: PathBuf, config: &Config) -> Self {
+        let mut lines = FileHistory::with_config(config);
+        // None yet; or it is damaged, and begins anew.
+        let _ = lines.load(&path);
+        Self { lines, path }
+    }
+
+    /// At once: a terminal that is closed leaves no time at the end. That it cannot be written
+    /// is no reason to bother a person with after every line.
+    fn append(&mut self, line: &str) {
+        if self.lines.add(line).unwrap_or(false) {
+            let _ = self.lines.append(&self.path);
         }
     }
 }
