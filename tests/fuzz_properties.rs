@@ -28,6 +28,19 @@ fn properties_hold_for_the_seeds_and_what_comes_of_them() {
     }
 }
 
+#[test]
+fn lines_of_the_servers_limit_are_those_of_the_whole_stream() {
+    let mut random = Random::new();
+    let (seeds, property) =
+        (seeds("framing"), properties::framing::lines_at_the_servers_limit_are_too);
+    for seed in &seeds {
+        check("framing", property, seed);
+    }
+    for _ in 0..scaled(200, 5_000) {
+        check("framing", property, &mutated(&seeds, &mut random));
+    }
+}
+
 fn check(name: &str, property: fn(&[u8]), input: &[u8]) {
     let held = catch_unwind(AssertUnwindSafe(|| property(input)));
     assert!(held.is_ok(), "{name} does not hold for b\"{}\"", input.escape_ascii());

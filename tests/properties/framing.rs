@@ -2,28 +2,40 @@
 //! what is held is bounded.
 
 use chat::client::frames::FrameDecoder;
-use chat::protocol::framing::{LINE_BYTES_MAX, LineDecoder, LineError};
+use chat::protocol::framing::{BoundedLineDecoder, LINE_BYTES_MAX, LineError};
 use chat::protocol::reply::{REPLY_BYTES_MAX, REPLY_END};
 
 use super::choices::Choices;
 
-/// The most bytes of the streams that are made here: a line that is too long, and something more.
-const STREAM_BYTES_MAX: usize = LINE_BYTES_MAX + 1024;
-
-/// The lines that [`LineDecoder`] finds are those that whoever has the whole stream would find,
-/// in any pieces; and it never holds more than a line and a piece.
+/// A limit at which a stream that goes beyond it is a short one.
+const LOW_BYTES_MAX: usize = 24;
+/// What a stream may have beyond a line that is too long.
+const REST_BYTES_MAX: usize = 1024;
+/// The lines that the decoder finds are those that whoever has the whole stream would find, in any
+/// pieces; and it never holds more than a line and a piece. Here for a low limit: the code is the same
+/// for any.
 pub fn lines_are_those_of_the_whole_stream(bytes: &[u8]) {
+    check_lines::<LOW_BYTES_MAX>(bytes);
+}
+
+/// The same for the server's limit, which takes much longer where lines reach it.
+#[allow(dead_code, reason = "not of the fuzz targets")]
+pub fn lines_at_the_servers_limit_are_too(bytes: &[u8]) {
+    check_lines::<LINE_BYTES_MAX>(bytes);
+}
+
+fn check_lines<const MAX: usize>(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let cuts = choices.bytes();
-    let stream = stream(choices);
-    let expected = lines_of(&stream);
+    let stream = stream(choices, MAX);
+    let expected = lines_of(&stream, MAX);
     for cuts in [cuts, &[]] {
-        let mut decoder = LineDecoder::default();
+        let mut decoder = BoundedLineDecoder::<MAX>::default();
         let mut found = 0;
         let mut ended = false;
         for piece in pieces(&stream, cuts) {
             decoder.feed(piece);
-            assert!(decoder.held_bytes() <= LINE_BYTES_MAX + 1 + piece.len(), "held");
+            assert!(decoder.held_bytes() <= MAX + 1 + piece.len(), "held");
             while let Some(line) = decoder.next_line() {
                 assert_eq!(expected.get(found).map(|line| line.as_deref()), Some(as_bytes(&line)));
                 found += 1;
@@ -36,7 +48,7 @@ pub fn lines_are_those_of_the_whole_stream(bytes: &[u8]) {
             if ended {
                 break;
             }
-            assert!(decoder.held_bytes() <= LINE_BYTES_MAX + 1, "held between two pieces");
+            assert!(decoder.held_bytes() <= MAX + 1, "held between two pieces");
         }
         assert_eq!(found, expected.len());
     }
@@ -53,7 +65,7 @@ fn as_bytes<'a>(line: &Result<&'a str, LineError>) -> Result<&'a [u8], &'a LineE
 }
 
 /// The same, said as simply as it can be where the whole stream is there.
-fn lines_of(stream: &[u8]) -> Vec<Result<Vec<u8>, LineError>> {
+fn lines_of(stream: &[u8], max: usize) -> Vec<Result<Vec<u8>, LineError>> {
     if stream.starts_with(&[0x16, 0x03]) {
         return vec![Err(LineError::TlsHandshake)];
     }
@@ -62,7 +74,7 @@ fn lines_of(stream: &[u8]) -> Vec<Result<Vec<u8>, LineError>> {
     let rest = lines.pop().unwrap_or_default();
     let line = |line: &[u8]| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > LINE_BYTES_MAX {
+        if line.len() > max {
             Err(LineError::TooLong)
         } else if line.contains(&0) || line.contains(&b'\r') {
             Err(LineError::ForbiddenByte)
@@ -73,8 +85,8 @@ fn lines_of(stream: &[u8]) -> Vec<Result<Vec<u8>, LineError>> {
         }
     };
     let mut found: Vec<_> = lines.into_iter().map(line).collect();
-    let cr_may_end_it = rest.len() == LINE_BYTES_MAX + 1 && rest.ends_with(b"\r");
-    if rest.len() > LINE_BYTES_MAX && !cr_may_end_it {
+    let cr_may_end_it = rest.len() == max + 1 && rest.ends_with(b"\r");
+    if rest.len() > max && !cr_may_end_it {
         found.push(Err(LineError::TooLong));
     }
     found
@@ -84,7 +96,7 @@ fn lines_of(stream: &[u8]) -> Vec<Result<Vec<u8>, LineError>> {
 pub fn frames_are_those_of_the_whole_stream(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let cuts = choices.bytes();
-    let stream = stream(choices);
+    let stream = stream(choices, LOW_BYTES_MAX);
     let mut expected = frames_of(&stream).into_iter();
     let mut decoder = FrameDecoder::default();
     for piece in pieces(&stream, cuts) {
@@ -102,7 +114,7 @@ pub fn frames_are_those_of_the_whole_stream(bytes: &[u8]) {
     assert_eq!(expected.next(), None);
 }
 
-const _: () = assert!(STREAM_BYTES_MAX < REPLY_BYTES_MAX);
+const _: () = assert!(LOW_BYTES_MAX + REST_BYTES_MAX < REPLY_BYTES_MAX);
 
 fn frames_of(mut stream: &[u8]) -> Vec<&[u8]> {
     let mut frames = Vec::new();
@@ -116,7 +128,8 @@ fn frames_of(mut stream: &[u8]) -> Vec<&[u8]> {
 /// The bytes that are left, with runs in them: a few bytes have to be enough for a line that is too
 /// long. `0xfe` and a byte repeat the byte that came before; twice `0xfe` and a byte make it a line
 /// around the limit.
-fn stream(choices: Choices<'_>) -> Vec<u8> {
+fn stream(choices: Choices<'_>, line_max: usize) -> Vec<u8> {
+    let stream_max = line_max + REST_BYTES_MAX;
     let mut stream = Vec::new();
     let mut bytes = choices.0.iter();
     while let Some(&byte) = bytes.next() {
@@ -124,15 +137,15 @@ fn stream(choices: Choices<'_>) -> Vec<u8> {
             (0xfe, Some(&last)) => {
                 let mut count = || usize::from(bytes.next().copied().unwrap_or(0));
                 let count = match count() {
-                    0xfe => LINE_BYTES_MAX - 4 + count() % 8,
+                    0xfe => line_max - 4 + count() % 8,
                     count => count,
                 };
-                let room = STREAM_BYTES_MAX - stream.len();
+                let room = stream_max - stream.len();
                 stream.extend(std::iter::repeat_n(last, count.min(room)));
             }
             _ => stream.push(byte),
         }
-        if stream.len() >= STREAM_BYTES_MAX {
+        if stream.len() >= stream_max {
             break;
         }
     }
