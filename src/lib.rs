@@ -29,6 +29,7 @@ pub mod terminal;
 pub mod tls;
 pub mod transfer;
 pub mod unix;
+pub mod wake;
 
 /// What threads share. It is the standard library's; under this name `models/` puts loom's in its
 /// place.

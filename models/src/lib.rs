@@ -21,6 +21,8 @@ pub mod sync;
 
 #[path = "../../src/queue.rs"]
 pub mod queue;
+#[path = "../../src/wake.rs"]
+pub mod wake;
 
 pub use server::Waker;
 

@@ -250,8 +250,14 @@ fn parse_json<F: DeserializeOwned>(
     })
 }
 
-/// Reads the JSON; what is wrong is told with the name of the field that it is in.
+/// Reads the JSON.
 fn read_arguments<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
+    // Where nothing is wrong there is nothing to keep track of.
+    serde_json::from_str(fields).or_else(|_| read_and_tell_the_field(fields))
+}
+
+/// What is wrong is told with the name of the field that it is in.
+fn read_and_tell_the_field<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
     let mut json = serde_json::Deserializer::from_str(fields);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

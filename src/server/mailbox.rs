@@ -13,6 +13,7 @@ use crate::metrics::Stages;
 use crate::service::{Answer, Deliver, LiveSession, Ticket};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::wake;
 
 /// What is left for a worker. It is bounded by what the workers' connections may have under way,
 /// and by the number of connections.
@@ -52,12 +53,12 @@ pub(super) struct Mailbox {
     letters: Mutex<Letters>,
     /// The worker waits, or is about to, and has to be woken: said once a sleep.
     asleep: AtomicBool,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 impl Mailbox {
     pub(super) fn new(waker: Waker) -> Self {
-        Self { letters: Mutex::default(), asleep: AtomicBool::new(false), waker }
+        Self { letters: Mutex::default(), asleep: AtomicBool::new(false), waker: Arc::new(waker) }
     }
 
     /// Gives the worker a connection.
@@ -86,10 +87,13 @@ impl Mailbox {
 
     fn leave(&self, letter: impl FnOnce(&mut Letters)) {
         letter(&mut self.lock());
-        if self.asleep.swap(false, Ordering::SeqCst)
-            && let Err(error) = self.waker.wake()
-        {
-            log_wake(&error);
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            let waker = Arc::clone(&self.waker);
+            wake::soon(move || {
+                if let Err(error) = waker.wake() {
+                    log_wake(&error);
+                }
+            });
         }
     }
 

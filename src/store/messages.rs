@@ -255,6 +255,7 @@ impl Store {
 
 fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Appended> {
     if let Some(key) = &append.key
+        && is_known_key(context.connection, append.sender, key)?
         && let Some(appended) = find_by_key(context.connection, append, key)?
     {
         return Ok(appended);
@@ -306,6 +307,13 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
         *context.memory.unread.entry(recipient).or_default() += 1;
     }
     Ok(Appended::Stored { copies, at, duplicate: false })
+}
+
+/// Whether the sender has used this key before: [`find_by_key`] costs more, and most keys are new.
+fn is_known_key(connection: &Connection, sender: UserId, key: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM messages WHERE key = ?1 AND sender_id = ?2 LIMIT 1")?
+        .exists(params![key, sender.0])
 }
 
 /// What an earlier message of the sender with this key says of this one; `None` where there is

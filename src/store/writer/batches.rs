@@ -18,6 +18,7 @@ use crate::store::deliveries::Deliveries;
 use crate::store::identity::Identity;
 use crate::store::measures::{CheckpointMode, Measures, Rollback};
 use crate::store::{OnFatal, StoreError};
+use crate::wake;
 
 /// The most operations of one transaction: bounds how long an answer waits for its neighbours.
 const BATCH_OPERATIONS_MAX: usize = 4_096;
@@ -317,13 +318,15 @@ impl Batches {
                 operation.upkept(self.keep_up(upkeep));
             }
         }
-        for operation in batch.drain(..) {
-            let queued = spent.taken.saturating_duration_since(operation.submitted());
-            self.measures.write_queue.observe_time(queued);
-            let &Spent { executed, committed: in_commit, .. } = spent;
-            let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
-            operation.finish(committed.clone(), stages);
-        }
+        wake::together(|| {
+            for operation in batch.drain(..) {
+                let queued = spent.taken.saturating_duration_since(operation.submitted());
+                self.measures.write_queue.observe_time(queued);
+                let &Spent { executed, committed: in_commit, .. } = spent;
+                let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
+                operation.finish(committed.clone(), stages);
+            }
+        });
         self.worked = Instant::now();
     }
 
