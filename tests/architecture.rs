@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
     ("metrics", &[]),
     ("queue", &[]),
+    ("wake", &[]),
     ("log", &["metrics", "queue"]),
     ("completion", &["catalogue"]),
     ("configuration", &["catalogue"]),
@@ -20,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("unix", &[]),
     ("tls", &["model"]),
     ("admin", &["model", "protocol", "transfer", "unix"]),
-    ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer"]),
+    ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer", "wake"]),
     (
         "service",
         &[
@@ -37,7 +38,18 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ),
     (
         "server",
-        &["adjustable", "admin", "log", "metrics", "model", "protocol", "service", "tls", "unix"],
+        &[
+            "adjustable",
+            "admin",
+            "log",
+            "metrics",
+            "model",
+            "protocol",
+            "service",
+            "tls",
+            "unix",
+            "wake",
+        ],
     ),
     ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
     (

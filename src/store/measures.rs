@@ -7,9 +7,9 @@ use crate::metrics::{Counter, Gauge, Histogram};
 /// How the log is folded into the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointMode {
-    /// As much as goes without waiting, between two batches.
+    /// As much as goes without waiting, between two batches and when there is nothing to do.
     Passive,
-    /// All of it, when there is nothing else to do.
+    /// All of it, and the log is cut to nothing: what was deleted for good must not stay there.
     Truncate,
 }
 

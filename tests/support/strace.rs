@@ -141,7 +141,9 @@ impl Trace {
     /// The call before which the process was killed: its name, and what it is for, as the end of
     /// the path of its file (`-wal`, `.sqlite`) or the kind of its descriptor.
     pub fn last_call(&self) -> Option<String> {
-        let dead = self.lines.iter().rfind(|line| line.trim_end().ends_with("= ?"))?;
+        // Of a thread that was about to make a call when another was killed it is not known which.
+        let is_end = |line: &&String| line.trim_end().ends_with("= ?") && !line.contains("???");
+        let dead = self.lines.iter().rfind(is_end)?;
         let thread = dead.split(' ').next()?;
         // A call that another thread's line came between is told in two parts.
         let begun = self.lines.iter().rfind(|line| {
