@@ -223,7 +223,7 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
                 .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
                 .execute([user.0])?;
             context.memory.user_ids.remove(name);
-            context.memory.unread.remove(&user);
+            context.memory.recount(user);
             context.deliveries.rewind(user);
             sessions::end(connection, user, Which::All)?
         }

@@ -183,7 +183,7 @@ fn add_message(
         ])?;
     context.deliveries.place(recipient, id);
     context.memory.newest = Some(id);
-    context.memory.unread.remove(&recipient);
+    context.memory.recount(recipient);
     if !recipients.contains(&recipient) {
         recipients.push(recipient);
     }
@@ -253,6 +253,6 @@ fn place_cursor(
         return Ok(Ok(Taken::Left));
     }
     cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
-    context.memory.unread.remove(&user);
+    context.memory.recount(user);
     Ok(Ok(Taken::Done))
 }

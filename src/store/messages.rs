@@ -12,6 +12,9 @@ use super::writer::{Context, Statements};
 use super::{Store, cursors, users};
 use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
 
+/// An inbox takes in a part of its limit, one of so many, before its messages are counted.
+const UNCOUNTED_PART: usize = 100;
+
 /// A message to be stored, one copy for each recipient.
 #[derive(Debug, Clone)]
 pub struct Append {
@@ -273,7 +276,7 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
     }
     let mut full = Vec::new();
     for (&recipient, name) in recipients.iter().zip(&append.to) {
-        if unread(context, recipient)? >= context.inbox_unread_max {
+        if is_full(context, recipient)? {
             full.push(name.clone());
         }
     }
@@ -304,7 +307,13 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
     context.memory.newest = Some(newest);
     for &(recipient, id) in &copies {
         context.deliveries.place(recipient, id);
-        *context.memory.unread.entry(recipient).or_default() += 1;
+        match context.memory.unread.get_mut(&recipient) {
+            Some(unread) => *unread += 1,
+            None => {
+                let uncounted = context.memory.uncounted.entry(recipient).or_default();
+                *uncounted = uncounted.saturating_add(1);
+            }
+        }
     }
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
@@ -395,19 +404,25 @@ pub(super) fn is_for(
         .exists([id.0, user.0])
 }
 
-/// How many unread messages an inbox has, from memory where it is there. Counts no further than
-/// the limit: beyond it the number makes no difference.
-fn unread(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<usize> {
+/// Whether an inbox has as many unread messages as it may have, from memory where that is there. Counting
+/// looks into every run of deliveries, so for an inbox that nobody has written to since the start it is
+/// put off: an inbox may come to so much more than the limit, once a start.
+fn is_full(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<bool> {
+    let max = context.inbox_unread_max;
     if let Some(&unread) = context.memory.unread.get(&user) {
-        return Ok(unread);
+        return Ok(unread >= max);
+    }
+    if context.memory.uncounted.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
+        return Ok(false);
     }
     let cursor = CursorName::inbox();
     let seen = cursors::position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO);
+    // No further than the limit: beyond it the number makes no difference.
     let bounds = (seen, MessageId(i64::MAX));
-    let unread =
-        context.deliveries.count(context.connection, user, bounds, context.inbox_unread_max)?;
+    let unread = context.deliveries.count(context.connection, user, bounds, max)?;
     context.memory.unread.insert(user, unread);
-    Ok(unread)
+    context.memory.uncounted.remove(&user);
+    Ok(unread >= max)
 }
 
 /// Takes note that the inbox cursor moves from `seen` to `upto`.
@@ -421,7 +436,7 @@ pub(super) fn forget_unread(
     // At the limit the count may have stopped short of the truth, and backwards there is more
     // than was counted: look again when it is needed.
     if upto < seen || unread >= context.inbox_unread_max {
-        context.memory.unread.remove(&user);
+        context.memory.recount(user);
         return Ok(());
     }
     let read = context.deliveries.count(context.connection, user, (seen, upto), unread)?;

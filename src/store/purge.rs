@@ -184,7 +184,7 @@ fn delete(
         }
         deleted += delete.execute([id.0])?;
         context.deliveries.remove(connection, recipient, id)?;
-        context.memory.unread.remove(&recipient);
+        context.memory.recount(recipient);
     }
     Ok(deleted)
 }

@@ -8,7 +8,7 @@ use super::copy;
 use super::error::StoreError;
 use super::messages;
 use super::migrations;
-use super::writer::{Context, Memory, Statements};
+use super::writer::{Context, Statements};
 use crate::model::MessageId;
 
 impl Store {
@@ -22,7 +22,7 @@ impl Store {
     ) {
         let rebuild = move |context: &mut Context<'_>| {
             // What was remembered may have been counted with a damaged index.
-            *context.memory = Memory::default();
+            context.memory.forget();
             rebuild(context, part)
         };
         self.writer.submit(Statements::Several, rebuild, done);

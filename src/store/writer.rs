@@ -32,7 +32,7 @@ use crate::queue::{PushError, Queue};
 use batches::{Batches, Left, Role};
 use operation::{Operation, Pending, PendingUpkeep};
 
-pub(super) use memory::{Context, Memory};
+pub(super) use memory::Context;
 pub(super) use operation::{Statements, Upkeep};
 
 /// The most operations that may wait for the writer; one more is refused as busy.

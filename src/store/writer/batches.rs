@@ -252,7 +252,7 @@ impl Batches {
         let inbox_unread_max = self.inbox_unread_max.get();
         if inbox_unread_max != self.counted_to {
             // Who counts stops at the limit: what was counted to another one may be too little.
-            self.memory.unread.clear();
+            self.memory.recount_all();
             self.counted_to = inbox_unread_max;
         }
         let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
@@ -308,7 +308,7 @@ impl Batches {
     ) {
         self.count(batch.len(), &committed, spent);
         if committed.is_err() {
-            self.memory = Memory::default();
+            self.memory.forget();
         }
         if let Err(StoreError::Fatal(problem)) = &committed {
             self.fail(problem);
@@ -360,7 +360,7 @@ impl Batches {
         };
         let applied = operation.apply(&mut context);
         if !applied {
-            self.memory = Memory::default();
+            self.memory.forget();
             self.deliveries.take_back(mark);
             match operation.error() {
                 Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),

@@ -10,6 +10,9 @@ use crate::store::deliveries::Deliveries;
 /// The most user names whose numbers are remembered.
 const NAMES_MAX: usize = 100_000;
 
+/// See [`Memory::uncounted`].
+const RECOUNT: usize = usize::MAX;
+
 /// What operations work with: the transaction they are in, and what is remembered between them.
 pub(in crate::store) struct Context<'a> {
     pub(in crate::store) connection: &'a Connection,
@@ -19,22 +22,42 @@ pub(in crate::store) struct Context<'a> {
 }
 
 /// What the writer would otherwise have to look up for every message. It is forgotten whenever
-/// something is taken back, so it never tells of what did not happen.
+/// something is taken back ([`Memory::forget`]), so it never tells of what did not happen.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Memory {
     /// The id of the newest message.
     pub(in crate::store) newest: Option<MessageId>,
     pub(in crate::store) user_ids: HashMap<UserName, UserId>,
-    /// How many unread messages each inbox has.
+    /// How many unread messages each inbox has, where they were counted.
     pub(in crate::store) unread: HashMap<UserId, usize>,
+    /// How many messages have come since the start for each inbox whose messages were not counted:
+    /// [`RECOUNT`] where they are to be, before another one is taken in.
+    pub(in crate::store) uncounted: HashMap<UserId, usize>,
 }
 
 impl Memory {
+    /// Something was taken back: nothing that may tell of it is remembered.
+    pub(in crate::store) fn forget(&mut self) {
+        self.recount_all();
+        *self = Self { uncounted: std::mem::take(&mut self.uncounted), ..Self::default() };
+    }
+
+    /// What is remembered of an inbox is no longer so.
+    pub(in crate::store) fn recount(&mut self, user: UserId) {
+        self.unread.remove(&user);
+        self.uncounted.insert(user, RECOUNT);
+    }
+
+    /// [`Self::recount`], of every inbox that was counted.
+    pub(in crate::store) fn recount_all(&mut self) {
+        self.uncounted.extend(self.unread.drain().map(|(user, _)| (user, RECOUNT)));
+    }
+
     /// Remembers a name's number; forgets all where there are too many.
     pub(in crate::store) fn remember_user(&mut self, name: UserName, id: UserId) {
         if self.user_ids.len() >= NAMES_MAX {
             self.user_ids.clear();
-            self.unread.clear();
+            self.recount_all();
         }
         self.user_ids.insert(name, id);
     }
