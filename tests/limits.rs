@@ -454,6 +454,30 @@ fn full_inbox_refuses_senders_until_it_is_read() {
     assert_eq!(wire.refused(format!("send {paff} neko 7")), "inbox_full");
 }
 
+/// What a peer that has vanished without a word looks like to the server is a connection that is silent. The
+/// system asks it by itself: for that its socket has a timer of the kind 2 (`man 5 proc`, `/proc/net/tcp`).
+#[test]
+fn peer_that_is_silent_is_asked_by_the_system_whether_it_is_still_there() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    wire.done("hello");
+    let ours = wire.stream().local_addr().unwrap().port();
+    let (local, remote) = (format!(":{:04X}", server.address().port()), format!(":{ours:04X}"));
+    let timer = || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        table.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let is_it = fields[1].ends_with(&local) && fields[2].ends_with(&remote);
+            is_it.then(|| fields[5].split(':').next().unwrap().to_owned())
+        })
+    };
+    let deadline = Instant::now() + PATIENCE;
+    // The answer's own timer is there until it has been acknowledged.
+    while timer().as_deref() != Some("02") {
+        assert!(Instant::now() < deadline, "{:?}", timer());
+    }
+}
+
 /// To count all that is unread for whoever is written to first after a start would hold up everybody, so an
 /// inbox may come to a hundredth more than the limit, once a start.
 #[test]
