@@ -114,14 +114,19 @@ fn stopped_watcher_slows_no_sender_and_catches_up_when_it_goes_on() {
         send(&mut wire, &paff, &format!("{number} {}", "x".repeat(30_000)));
     }
     kill_process(pid, Signal::CONT).unwrap();
+    tells_numbered(&mut running, MESSAGES);
+    running.kill();
+}
+
+/// It tells so many messages, each once, in the order of the numbers that they begin with.
+fn tells_numbered(running: &mut Running, messages: usize) {
     let mut seen = 0;
-    while seen < MESSAGES {
+    while seen < messages {
         let line: Value = serde_json::from_str(&running.line()).unwrap();
         let Some(body) = line["body"].as_str() else { continue };
         assert_eq!(body.split(' ').next(), Some(seen.to_string().as_str()));
         seen += 1;
     }
-    running.kill();
 }
 
 /// Stopped for longer than a write may make no progress: the server lets it go.
@@ -150,13 +155,7 @@ fn watcher_that_is_stopped_for_too_long_is_closed_and_misses_nothing() {
         wire.done(format!("unread {paff}"));
     }
     kill_process(pid, Signal::CONT).unwrap();
-    let mut seen = 0;
-    while seen < MESSAGES {
-        let line: Value = serde_json::from_str(&running.line()).unwrap();
-        let Some(body) = line["body"].as_str() else { continue };
-        assert_eq!(body.split(' ').next(), Some(seen.to_string().as_str()));
-        seen += 1;
-    }
+    tells_numbered(&mut running, MESSAGES);
     running.kill();
 }
 
