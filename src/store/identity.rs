@@ -2,7 +2,7 @@
 //!
 //! Each is asked for nothing but what is needed. Since Linux 6.13 whoever is told when a file was last
 //! changed has its next change noted to the nanosecond (`fs/inode.c`, multigrain timestamps), and the
-//! next fsync writes that down as well: a commit took 1.4 times as long.
+//! next fsync writes that down as well: it takes 1.5 times as long.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

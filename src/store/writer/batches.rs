@@ -29,7 +29,7 @@ const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// often, more pages a longer one: with these, fewer than one send in a hundred meets it.
 const CHECKPOINT_PAGES: i32 = 12_288;
 /// From how many on where batches are small: as many as the log has room for from the start. One by one
-/// each commit waits for little but its fsync, and that takes half as long where the file does not
+/// each commit waits for little but its fsync, and that takes much less where the file does not
 /// become longer. Folding in so few pages costs less than a millisecond.
 const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::ROOM_PAGES;
 /// Up to how many operations a batch is small.
@@ -83,7 +83,8 @@ pub(super) struct Batches {
     retry_at: i32,
     /// When somebody who keeps it from being folded in was last told of.
     warned: Option<Instant>,
-    /// How long the last commit took.
+    /// How many operations the last batch had, and how long its commit took.
+    last_operations: usize,
     last_commit: Duration,
     /// When the last batch ended.
     worked: Instant,
@@ -124,6 +125,7 @@ impl Batches {
             folded_pages: 0,
             retry_at: 0,
             warned: None,
+            last_operations: 0,
             last_commit: Duration::ZERO,
             worked: Instant::now(),
             owes_empty_log: false,
@@ -138,7 +140,6 @@ impl Batches {
             // What others have asked for may take longer than a connection can be kept waiting.
             Role::Gatherer => operation.is_gathered(),
         };
-        let mut operations = 0;
         if queue.next_is(|operation| may_do(operation.as_ref())) {
             let mut spent = Spent {
                 taken: Instant::now(),
@@ -149,7 +150,7 @@ impl Batches {
             if begun == Err(StoreError::Busy) && role == Role::Gatherer {
                 return Left::More;
             }
-            let mut bytes = 0;
+            let (mut operations, mut bytes) = (0, 0);
             let mut batch = std::mem::take(&mut self.batch);
             queue.take_while(&mut batch, |operation| {
                 bytes += operation.bytes();
@@ -157,25 +158,25 @@ impl Batches {
                 let fits = operations <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
                 may_do(operation.as_ref()) && (fits || operations == 1)
             });
+            self.last_operations = batch.len();
             let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
             self.conclude(&mut batch, committed, &spent);
             self.batch = batch;
         }
-        let is_due = self.checkpoint_is_due(operations <= SMALL_BATCH_OPERATIONS);
-        match role {
-            Role::Thread if is_due && !self.checkpoint(CheckpointMode::Passive) => {
+        let mut is_due = self.checkpoint_is_due();
+        if is_due && role == Role::Thread {
+            if !self.checkpoint(CheckpointMode::Passive) {
                 self.warn_of_reader();
             }
-            Role::Gatherer if is_due => return Left::More,
-            _ => {}
+            is_due = false;
         }
-        if queue.is_empty() { Left::Nothing } else { Left::More }
+        if queue.is_empty() && !is_due { Left::Nothing } else { Left::More }
     }
 
-    fn checkpoint_is_due(&self, after_small_batch: bool) -> bool {
-        let unfolded = self.log_pages - self.folded_pages;
-        let enough = if after_small_batch { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
-        unfolded >= enough && self.log_pages >= self.retry_at
+    fn checkpoint_is_due(&self) -> bool {
+        let is_small = self.last_operations <= SMALL_BATCH_OPERATIONS;
+        let enough = if is_small { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
+        self.log_pages - self.folded_pages >= enough && self.log_pages >= self.retry_at
     }
 
     /// Whether the disk is as slow as to leave it to the writer's own thread to wait for it.
