@@ -14,8 +14,24 @@ const BLOCK_BYTES: usize = 4096;
 /// The blocks that are written over in turn: 1 MiB.
 const BLOCKS: u64 = 256;
 
-/// How often a second this disk takes 4 KiB over old ones and says that they are durable.
-pub fn fsync_rate(folder: &Path, time: Duration) -> Result<f64> {
+/// What is written before each fsync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A block over an old one.
+    Over,
+    /// The same, and the file has been asked when it was changed since the fsync before.
+    OverOneThatIsLookedAt,
+    /// A block at the end.
+    AtTheEnd,
+}
+
+impl Written {
+    /// Each.
+    pub const ALL: [Self; 3] = [Self::Over, Self::OverOneThatIsLookedAt, Self::AtTheEnd];
+}
+
+/// How often a second this disk takes 4 KiB and says that they are durable.
+pub fn fsync_rate(folder: &Path, time: Duration, written: Written) -> Result<f64> {
     let path = folder.join("fsync");
     let file = File::create(&path)?;
     let block = [b'x'; BLOCK_BYTES];
@@ -26,8 +42,15 @@ pub fn fsync_rate(folder: &Path, time: Duration) -> Result<f64> {
     let begin = Instant::now();
     let mut count = 0;
     while begin.elapsed() < time {
-        file.write_all_at(&block, count % BLOCKS * BLOCK_BYTES as u64)?;
+        let place = match written {
+            Written::AtTheEnd => BLOCKS + count,
+            _ => count % BLOCKS,
+        };
+        file.write_all_at(&block, place * BLOCK_BYTES as u64)?;
         file.sync_data()?;
+        if written == Written::OverOneThatIsLookedAt {
+            file.metadata()?;
+        }
         count += 1;
     }
     let rate = count as f64 / begin.elapsed().as_secs_f64();

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use harness::generator::{self, Extent, Load};
-use harness::machine::{self, BYSTANDERS_MAX, Bystanders, Usage};
+use harness::machine::{self, BYSTANDERS_MAX, Bystanders, Usage, Written};
 use harness::peers::{self, BODY_NUMBER_BYTES, Chat, Key, Messages, Peer, Verb};
 use harness::place::{self, Place};
 use report::{Report, Sample};
@@ -146,7 +146,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         if arguments.quiet {
             machine::wait_for_quiet()?;
         }
-        report.add_fsync_rate(machine::fsync_rate(folder, time)?);
+        for (kind, written) in Written::ALL.into_iter().enumerate() {
+            report.add_fsync_rate(kind, machine::fsync_rate(folder, time, written)?);
+        }
         if !arguments.only {
             ceiling.measure(folder, messages(arguments), time)?;
         }

@@ -2,7 +2,7 @@
 
 use crate::harness::figures::{median, quantile, summary};
 use crate::harness::generator::Outcome;
-use crate::harness::machine::Usage;
+use crate::harness::machine::{Usage, Written};
 
 /// The figures of one run.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,8 @@ impl Sample {
 pub struct Report {
     scenarios: Vec<(usize, usize)>,
     targets: Vec<String>,
-    fsync_rates: Vec<f64>,
+    /// Of each kind in [`Written::ALL`].
+    fsync_rates: [Vec<f64>; Written::ALL.len()],
     /// By scenario, then by target.
     samples: Vec<Vec<Vec<Sample>>>,
 }
@@ -57,11 +58,11 @@ impl Report {
     ) -> Self {
         let targets: Vec<String> = targets.into_iter().map(str::to_owned).collect();
         let samples = vec![vec![Vec::new(); targets.len()]; scenarios.len()];
-        Self { scenarios: scenarios.to_vec(), targets, fsync_rates: Vec::new(), samples }
+        Self { scenarios: scenarios.to_vec(), targets, fsync_rates: Default::default(), samples }
     }
 
-    pub fn add_fsync_rate(&mut self, rate: f64) {
-        self.fsync_rates.push(rate);
+    pub fn add_fsync_rate(&mut self, kind: usize, rate: f64) {
+        self.fsync_rates[kind].push(rate);
     }
 
     /// The next run of a target in a scenario.
@@ -71,9 +72,13 @@ impl Report {
 
     /// Prints the tables in Markdown.
     pub fn print(&self) {
-        let fsync_rates = summary(&self.fsync_rates, 0);
-        println!("fsync (4 KiB overwritten, fdatasync): {fsync_rates} a second\n");
-        let runs = self.fsync_rates.len();
+        let [over, looked_at, at_the_end] =
+            self.fsync_rates.each_ref().map(|rates| summary(rates, 0));
+        println!(
+            "fdatasync of 4 KiB, a second: overwritten {over}; the same, and a stat of the file between two {looked_at};"
+        );
+        println!("at the end of the file {at_the_end}\n");
+        let runs = self.fsync_rates[0].len();
         println!("medians of {runs} interleaved runs (slowest–fastest); latencies in ms\n");
         println!(
             "| connections | server | sends/s | p50 | p90 | p99 | p99.9 | max | µs CPU a send | switches a send | generator's µs CPU a send | others | {} ÷ it |",
