@@ -221,6 +221,24 @@ fn ids_of_purged_messages_are_never_given_again_and_readers_go_on() {
 }
 
 #[test]
+fn batch_that_writes_nothing_after_the_file_was_compacted_is_not_taken_for_a_cut_log() {
+    let server = Server::start();
+    let paff = server.log_in("paff");
+    let mut wire = server.connect();
+    operator::done(&server.database(), &["user", "disable", "robo"]);
+    for _ in 0..3 {
+        wire.done(format!("send {paff} neko hai"));
+        assert_eq!(counts(&purge(&server, &["--before-id", "100", "--unread-too"])).0, 1);
+        // Written by whoever looks after the connection.
+        wire.done(format!("send {paff} neko hai"));
+        // Nothing to write, on the thread that has compacted the file.
+        operator::done(&server.database(), &["user", "disable", "robo"]);
+        wire.done(format!("send {paff} neko hai"));
+        assert_eq!(counts(&purge(&server, &["--before-id", "100", "--unread-too"])).0, 2);
+    }
+}
+
+#[test]
 fn key_of_a_purged_message_can_be_used_again() {
     let server = Server::start();
     let paff = server.log_in("paff");

@@ -392,6 +392,8 @@ impl Batches {
             // In a file, not in memory: it is as large as the database.
             let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
             let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
+            // It has committed, too: taken now, else the next batch would take it for what it wrote.
+            self.note_log(checkpoint::pages());
             if let Err(error) = compacted.map_err(StoreError::from) {
                 if let StoreError::Fatal(problem) = &error {
                     self.fail(problem);
