@@ -4,9 +4,12 @@
 //! This module knows no protocol, no socket and no storage.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::fmt::temporal::DateTimePrinter;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -299,29 +302,43 @@ impl FromStr for Key {
 
 /// Writes a type as the text it is, and reads it back through its `FromStr`.
 macro_rules! serde_as_text {
-    ($($type:ty => $text:expr;)*) => {$(
+    ($($type:ty => |$value:ident| $text:expr;)*) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let text: fn(&$type) -> _ = $text;
-                serializer.collect_str(&text(self))
+                let $value = self;
+                serializer.serialize_str($text)
             }
         }
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(AsText(PhantomData))
             }
         }
     )*};
 }
 
 serde_as_text! {
-    UserName => |name| name.0.clone();
-    DisplayName => |name| name.0.clone();
-    CursorName => |name| name.0.clone();
-    Key => |key| key.0.clone();
-    Timestamp => |moment| moment.to_rfc3339();
+    UserName => |name| &name.0;
+    DisplayName => |name| &name.0;
+    CursorName => |name| &name.0;
+    Key => |key| &key.0;
+    Timestamp => |moment| &moment.to_rfc3339();
+}
+
+/// Reads what has a form as text, out of the text where it stands.
+struct AsText<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for AsText<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 impl Serialize for Body {
@@ -401,7 +418,8 @@ impl Timestamp {
     /// As RFC 3339 in UTC with milliseconds: `2026-11-23T10:54:00.123Z`. A number that is no
     /// moment of the calendar is shown as the nearest one that is.
     pub fn to_rfc3339(self) -> String {
-        format!("{:.3}", self.to_calendar())
+        const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        MILLISECONDS.timestamp_to_string(&self.to_calendar())
     }
 
     /// As a moment of the calendar; the nearest one there is.

@@ -202,6 +202,11 @@ impl Service {
         self.store.gather(ask);
     }
 
+    /// Whether anything waits to be written.
+    pub fn has_gathered(&self) -> bool {
+        self.store.has_gathered()
+    }
+
     /// Ends what has expired, also while nobody served, and takes from sessions that come from the
     /// future what the clock must not give them: see [`Store::settle_sessions`]. To be called once,
     /// before anything is asked for. Blocks until it is durable.

@@ -130,6 +130,11 @@ impl Store {
         self.writer.gather(ask);
     }
 
+    /// Whether anything waits to be written.
+    pub fn has_gathered(&self) -> bool {
+        self.writer.waiting() > 0
+    }
+
     /// Does what has been asked for, answers it, takes nothing more, and closes the file with its
     /// log folded in. Blocks until that is done.
     pub fn close(&self) {

@@ -2,6 +2,8 @@
 //! the lines in a stream that arrives in any pieces, and never holds more than one line and what
 //! was fed last.
 
+use memchr::{memchr, memchr2};
+
 /// The longest request line in bytes, without the LF or CR LF that ends it.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -55,8 +57,7 @@ impl<const MAX: usize> BoundedLineDecoder<MAX> {
             return Some(Err(LineError::TlsHandshake));
         }
         loop {
-            let Some(length) = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n')
-            else {
+            let Some(length) = memchr(b'\n', &self.buffer[self.scanned..]) else {
                 return self.wait_for_more();
             };
             let (start, end) = (self.start, self.scanned + length);
@@ -117,7 +118,7 @@ fn check_line<const MAX: usize>(bytes: &[u8]) -> Result<&str, LineError> {
     if bytes.len() > MAX {
         return Err(LineError::TooLong);
     }
-    if bytes.iter().any(|&byte| byte == 0 || byte == b'\r') {
+    if memchr2(0, b'\r', bytes).is_some() {
         return Err(LineError::ForbiddenByte);
     }
     std::str::from_utf8(bytes).map_err(|_| LineError::NotUtf8)

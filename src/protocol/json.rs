@@ -4,14 +4,20 @@
 
 use std::io;
 
+use memchr::memchr;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
+
+/// How long a short line is.
+const SHORT_BYTES: usize = 256;
 
 /// Appends `value` as one line of ASCII JSON, without a line ending.
 ///
 /// Only for values that always have a JSON form (no maps with keys that are not text, no failing
 /// `Serialize`); for another nothing or half of it is appended and `false` is returned.
 pub fn encode(value: &impl Serialize, out: &mut Vec<u8>) -> bool {
+    // Enough for a short one: it is made of a dozen pieces, which would make room one by one.
+    out.reserve(SHORT_BYTES);
     value.serialize(&mut Serializer::with_formatter(out, AsciiFormatter)).is_ok()
 }
 
@@ -77,6 +83,10 @@ impl Formatter for AsciiFormatter {
         out: &mut W,
         text: &str,
     ) -> io::Result<()> {
+        // Most texts are nothing else: looked at as bytes, many at a time.
+        if text.is_ascii() && memchr(0x7f, text.as_bytes()).is_none() {
+            return out.write_all(text.as_bytes());
+        }
         let mut rest = text;
         // The control characters below the space are escaped by `serde_json`, DEL is not.
         let printable = |character: char| character.is_ascii() && character != '\x7f';

@@ -146,6 +146,7 @@ impl Worker {
             self.mailbox.collect(&mut letters);
             let now = Instant::now();
             ready.append(&mut self.unfinished);
+            let answered = !letters.answers.is_empty();
             self.note_readiness(&events, &mut ready);
             self.take_answers(&mut letters, now, &mut ready);
             self.take_connections(&mut letters, now, &mut ready);
@@ -155,8 +156,12 @@ impl Worker {
             }
             // What all of them send is committed together.
             service.gather(|| {
-                for index in ready.drain(..) {
-                    self.serve_guarded(index, now);
+                self.serve_all(&mut ready, now);
+                if answered && service.has_gathered() {
+                    // Who was just answered may have sent the next already.
+                    self.poll(&mut events, Some(Duration::ZERO));
+                    self.note_readiness(&events, &mut ready);
+                    self.serve_all(&mut ready, now);
                 }
             });
         }
@@ -171,6 +176,10 @@ impl Worker {
             Some(at) => Some(at.saturating_duration_since(Instant::now())),
             None => None,
         };
+        self.poll(events, wait);
+    }
+
+    fn poll(&mut self, events: &mut Events, wait: Option<Duration>) {
         if let Err(error) = self.poll.poll(events, wait)
             && error.kind() != io::ErrorKind::Interrupted
         {
@@ -308,6 +317,12 @@ impl Worker {
             peer.was_sending = peer.connection.is_busy();
             peer.connection.stop();
             ready.push(index);
+        }
+    }
+
+    fn serve_all(&mut self, ready: &mut Vec<usize>, now: Instant) {
+        for index in ready.drain(..) {
+            self.serve_guarded(index, now);
         }
     }
 

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::vec;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params, params_from_iter};
 
 use super::tail::{Delivery, Sorted, Tail};
 use crate::model::{MessageId, UserId};
@@ -23,6 +23,9 @@ const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
 /// How many rows of a run are written for each message that is taken in meanwhile: a run is done
 /// well before the next one is due.
 const ROWS_PER_MESSAGE: usize = 2;
+/// How many rows one statement writes: alone, a row takes twice as long. So many are owed before any is
+/// written, and a commit of a few messages mostly touches no page of a run.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 4 } else { 32 };
 /// How many rows are written at a time where nothing else is to be done.
 const IDLE_ROWS: usize = 2_048;
 /// From how many messages on the tail becomes a run when the file is closed: what has to be read
@@ -163,6 +166,8 @@ pub(super) struct Deliveries {
     /// Whose inbox cursors it moves back.
     rewound: Vec<UserId>,
     written: usize,
+    /// How many rows the messages taken in so far ask for.
+    owed_rows: usize,
     /// Up to where the runs have come with it.
     covered: Option<MessageId>,
     filling: Option<Filling>,
@@ -194,6 +199,7 @@ impl Deliveries {
             removed: Vec::new(),
             rewound: Vec::new(),
             written: 0,
+            owed_rows: 0,
             covered: None,
             filling: None,
         })
@@ -274,7 +280,10 @@ impl Deliveries {
             let Some(sorted) = self.tail.sorted(RUN_MESSAGES) else { return Ok(()) };
             self.begin_run(connection, sorted)?;
         }
-        self.write(connection, self.placed.len() * ROWS_PER_MESSAGE)
+        self.owed_rows += self.placed.len() * ROWS_PER_MESSAGE;
+        let rows = self.owed_rows - self.owed_rows % ROWS_AT_ONCE;
+        self.owed_rows -= rows;
+        if rows == 0 { Ok(()) } else { self.write(connection, rows) }
     }
 
     /// Whether a run is being written.
@@ -358,14 +367,12 @@ impl Deliveries {
             }
         }
         self.tail.drop_gone(&mut filling.next);
-        // Some of its rows may be there already, from before a server was killed.
-        let mut insert = connection.prepare_cached(
-            "INSERT OR IGNORE INTO deliveries (run, user_id, message_id) VALUES (?1, ?2, ?3)",
-        )?;
         let writing = &filling.next[..rows.min(filling.next.len())];
-        for (user, message) in writing.iter().filter(|(_, id)| !self.removed.contains(id)) {
-            insert.execute([filling.run, user.0, message.0])?;
-        }
+        let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
+        let deliveries: Vec<Delivery> = writing.iter().filter(is_there).copied().collect();
+        let (many, rest) = deliveries.as_chunks::<ROWS_AT_ONCE>();
+        insert(connection, filling.run, many)?;
+        insert(connection, filling.run, rest.as_chunks::<1>().0)?;
         self.written = writing.len();
         if filling.exhausted && filling.next.len() == self.written {
             connection
@@ -375,6 +382,27 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+/// Writes rows of a run, so many with each statement.
+fn insert<const ROWS: usize>(
+    connection: &Connection,
+    run: i64,
+    deliveries: &[[Delivery; ROWS]],
+) -> rusqlite::Result<()> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    // Some of its rows may be there already, from before a server was killed.
+    let mut insert = connection.prepare_cached(&format!(
+        "INSERT OR IGNORE INTO deliveries (run, user_id, message_id) VALUES {}",
+        ["(?, ?, ?)"; ROWS].join(", ")
+    ))?;
+    for rows in deliveries {
+        let values = rows.iter().flat_map(|(user, message)| [run, user.0, message.0]);
+        insert.execute(params_from_iter(values))?;
+    }
+    Ok(())
 }
 
 /// The number of the run that is written next, or being written.

@@ -263,11 +263,11 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
     {
         return Ok(appended);
     }
-    let mut recipients = Vec::with_capacity(append.to.len());
+    let mut copies = Vec::with_capacity(append.to.len());
     let mut unknown = Vec::new();
     for name in &append.to {
         match users::resolve(context, name)? {
-            Some(id) => recipients.push(id),
+            Some(recipient) => copies.push((recipient, MessageId::ZERO)),
             None => unknown.push(name.clone()),
         }
     }
@@ -275,7 +275,7 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
         return Ok(Appended::UnknownRecipients(unknown));
     }
     let mut full = Vec::new();
-    for (&recipient, name) in recipients.iter().zip(&append.to) {
+    for (&(recipient, _), name) in copies.iter().zip(&append.to) {
         if is_full(context, recipient)? {
             full.push(name.clone());
         }
@@ -285,24 +285,15 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
     }
     let at = Timestamp::now();
     let mut newest = newest(context)?;
-    let mut copies = Vec::with_capacity(recipients.len());
-    for recipient in recipients {
+    let mut insert = context.connection.prepare_cached(
+        "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for (recipient, id) in &mut copies {
         newest = MessageId(newest.0 + 1);
-        context
-            .connection
-            .prepare_cached(
-                "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                newest.0,
-                at.0,
-                append.sender.0,
-                recipient.0,
-                append.key,
-                append.body.as_str()
-            ])?;
-        copies.push((recipient, newest));
+        *id = newest;
+        let (key, body) = (&append.key, append.body.as_str());
+        insert.execute(params![newest.0, at.0, append.sender.0, recipient.0, key, body])?;
     }
     context.memory.newest = Some(newest);
     for &(recipient, id) in &copies {
