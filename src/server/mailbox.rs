@@ -85,6 +85,11 @@ impl Mailbox {
         self.lock().is_empty()
     }
 
+    /// For the worker: whether anything has been left.
+    pub(super) fn has_letters(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     fn leave(&self, letter: impl FnOnce(&mut Letters)) {
         letter(&mut self.lock());
         if self.asleep.swap(false, Ordering::SeqCst) {

@@ -36,6 +36,9 @@ const WAKER: Token = Token(usize::MAX);
 /// it is another connection's turn.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 4;
+/// How long who has answered one request, and nothing else, looks for the next before it sleeps: where
+/// requests come one by one, each as an answer to an answer, being woken takes longer than they do.
+const LOOK_WAIT: Duration = Duration::from_micros(50);
 /// How long what a peer still sends is read after the server has said its last.
 const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// How many events are taken from the system at a time.
@@ -68,6 +71,7 @@ pub(super) struct Worker {
     /// Those whose turn it is again before anyone waits.
     unfinished: Vec<usize>,
     stop_by: Option<Instant>,
+    look_wait: Duration,
 }
 
 /// A connection and its socket.
@@ -130,6 +134,12 @@ impl Worker {
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
             unfinished: Vec::new(),
             stop_by: None,
+            // Where there is one processor, the peer may be waiting for it.
+            look_wait: if thread::available_parallelism()?.get() > 1 {
+                LOOK_WAIT
+            } else {
+                Duration::ZERO
+            },
         };
         let thread =
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
@@ -141,12 +151,15 @@ impl Worker {
         let mut letters = Letters::default();
         let mut ready = Vec::new();
         let service = Arc::clone(&self.service);
+        let mut answers = 0;
         while self.stop_by.is_none() || !self.connections.is_empty() {
-            self.wait(&mut events);
+            if answers != 1 || !self.look(&mut events) {
+                self.wait(&mut events);
+            }
             self.mailbox.collect(&mut letters);
             let now = Instant::now();
             ready.append(&mut self.unfinished);
-            let answered = !letters.answers.is_empty();
+            answers = letters.answers.len();
             self.note_readiness(&events, &mut ready);
             self.take_answers(&mut letters, now, &mut ready);
             self.take_connections(&mut letters, now, &mut ready);
@@ -157,7 +170,7 @@ impl Worker {
             // What all of them send is committed together.
             service.gather(|| {
                 self.serve_all(&mut ready, now);
-                if answered && service.has_gathered() {
+                if answers > 0 && service.has_gathered() {
                     // Who was just answered may have sent the next already.
                     self.poll(&mut events, Some(Duration::ZERO));
                     self.note_readiness(&events, &mut ready);
@@ -165,6 +178,18 @@ impl Worker {
                 }
             });
         }
+    }
+
+    /// Looks for something to do for a moment, without sleeping. Tells whether there is anything.
+    fn look(&mut self, events: &mut Events) -> bool {
+        let until = Instant::now() + self.look_wait;
+        while self.unfinished.is_empty() && Instant::now() < until {
+            self.poll(events, Some(Duration::ZERO));
+            if !events.is_empty() || self.mailbox.has_letters() {
+                return true;
+            }
+        }
+        false
     }
 
     fn wait(&mut self, events: &mut Events) {
