@@ -25,6 +25,7 @@ mod purge;
 mod readers;
 mod reading;
 mod rebuild;
+mod recent;
 mod restore;
 mod sessions;
 mod statistics;
@@ -54,6 +55,7 @@ pub use messages::{
 pub use migrations::Upgrade;
 pub use purge::{Found, Part, Purge};
 pub use reading::Reading;
+pub use recent::Watched;
 pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
 pub use sessions::{
     Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
@@ -66,6 +68,7 @@ use crate::model::Invalid;
 use file::DatabaseFile;
 pub use file::resolve;
 use readers::Readers;
+use recent::Recent;
 use tail::Tail;
 use writer::Writer;
 
@@ -91,6 +94,7 @@ pub struct Store {
     readers: Readers,
     /// What the writer has put into the log and the tables of deliveries do not have yet.
     tail: Arc<Tail>,
+    recent: Arc<Recent>,
     measures: Arc<Measures>,
     upgrade: Option<Upgrade>,
     /// Held for the lock on it.
@@ -105,12 +109,13 @@ impl Store {
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let file = DatabaseFile::prepare(&options.path)?;
         let measures = Arc::<Measures>::default();
-        let tail = Arc::<Tail>::default();
+        let (tail, recent) = (Arc::<Tail>::default(), Arc::<Recent>::default());
         let (counted, inbox_unread_max) = (Arc::clone(&measures), options.inbox_unread_max.clone());
+        let committed_to = (Arc::clone(&tail), Arc::clone(&recent));
         let (writer, upgrade) =
-            Writer::open(&file, Arc::clone(&tail), inbox_unread_max, counted, on_fatal)?;
+            Writer::open(&file, committed_to, inbox_unread_max, counted, on_fatal)?;
         let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
-        Ok(Self { writer, readers, tail, measures, upgrade, file })
+        Ok(Self { writer, readers, tail, recent, measures, upgrade, file })
     }
 
     /// The file, as an absolute path with no symbolic link left in it.

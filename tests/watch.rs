@@ -1,13 +1,22 @@
 //! Streams: the backlog, then each message as it commits, in the order of the log.
 
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/exposition.rs"]
+mod exposition;
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/operator.rs"]
+mod operator;
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Random, Server, Wire, read_some, scaled};
+use support::{Ending, Random, Server, Wire, read_some, scaled};
 
 /// The next event of a stream that is not a heartbeat.
 fn event(wire: &mut Wire) -> Value {
@@ -363,5 +372,187 @@ fn streams_of_different_users_are_told_their_own_only() {
             ids.insert(event["id"].as_i64().unwrap());
         }
         assert_eq!(ids.len(), 50);
+    }
+}
+
+#[test]
+fn message_to_a_watcher_who_has_caught_up_costs_no_read_of_the_file() {
+    let server = Server::start_with(&["--metrics", "127.0.0.1:0", "--heartbeat", "1h"]);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut streams: Vec<Wire> =
+        (0..3).map(|_| watch(&server, &neko, &json!({"from": "new"})).0).collect();
+    for stream in &mut streams {
+        assert_eq!(event(stream)["event"], "caught_up");
+    }
+    let reads = || {
+        let scrape = exposition::Scrape::parse(&http::get(server.monitor(), "/metrics").body);
+        scrape.value("chat_read_duration_seconds_count", &[])
+    };
+    let mut sender = server.connect();
+    let before = reads();
+    for number in 1..=100 {
+        // Of several recipients, and to somebody else in between.
+        let to = json!({"to": ["ivy", "neko"], "body": format!("{number}")});
+        sender.done(format!("post {paff} {to}"));
+        for stream in &mut streams {
+            assert_eq!(message(stream), (2 * number, format!("{number}")));
+        }
+    }
+    // To ask for the figures costs some.
+    assert!(reads() - before < 10.0, "{} reads for 300 deliveries", reads() - before);
+}
+
+#[test]
+fn watcher_who_falls_behind_what_is_in_memory_is_told_everything_from_the_log() {
+    let server = Server::start_with(&["--heartbeat", "1h"]);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let (mut lazy, _) = watch(&server, &neko, &json!({"from": "new"}));
+    let (mut keen, _) = watch(&server, &neko, &json!({"from": "new"}));
+    assert_eq!(event(&mut lazy)["event"], "caught_up");
+    assert_eq!(event(&mut keen)["event"], "caught_up");
+    // Three times as much text as memory has room for, which is more than a socket takes as well.
+    let text = "x".repeat(30_000);
+    const LONG: i64 = 420;
+    // And more messages than it keeps.
+    const ALL: i64 = LONG + 9_000;
+    thread::scope(|scope| {
+        let mut sender = server.connect();
+        scope.spawn(move || {
+            for _ in 0..LONG {
+                sender.done(format!("send {paff} neko {text}"));
+            }
+            for _ in 0..(ALL - LONG) / 100 {
+                sender.send(format!("send {paff} neko short\r\n").repeat(100));
+                (0..100).for_each(|_| assert_eq!(sender.reply()["status"], "OK"));
+            }
+        });
+        assert_eq!(ids_until(&mut keen, ALL), (1..=ALL).collect::<Vec<_>>());
+    });
+    assert_eq!(ids_until(&mut lazy, ALL), (1..=ALL).collect::<Vec<_>>());
+}
+
+#[test]
+fn messages_are_told_once_and_in_order_while_users_are_renamed_messages_purged_and_watchers_come_and_go()
+ {
+    const SENDERS: usize = 4;
+    let each = scaled(400, 4_000);
+    let server = Server::start_with(&["--heartbeat", "1h"]);
+    let neko = server.log_in("neko");
+    let goes_on = AtomicBool::new(true);
+    // The senders and the receiver have other names in the end, and between.
+    let names = ["paff", "robo", "ivy", "vanessa"];
+    let mut random = Random::new();
+    let (mut stream, _) = watch(&server, &neko, &json!({"from": "new"}));
+    assert_eq!(event(&mut stream)["event"], "caught_up");
+    let told = thread::scope(|scope| {
+        let end = Ending(&goes_on);
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let token = server.log_in(names[sender]);
+                let mut wire = server.connect();
+                scope.spawn(move || {
+                    for number in 0..each {
+                        wire.done(format!("send {token} neko {sender} {number}"));
+                    }
+                })
+            })
+            .collect();
+        let (database, goes_on) = (server.database(), &goes_on);
+        scope.spawn(move || {
+            for round in 0.. {
+                for name in names {
+                    let (from, to) = match round % 2 {
+                        0 => (name.to_owned(), format!("{name}2")),
+                        _ => (format!("{name}2"), name.to_owned()),
+                    };
+                    operator::done(&database, &["user", "rename", &from, &to]);
+                }
+                if !goes_on.load(Ordering::Relaxed) && round % 2 == 1 {
+                    return;
+                }
+            }
+        });
+        let (server, neko) = (&server, &neko);
+        let watchers = [random.fork(), random.fork()].map(|mut random| {
+            scope.spawn(move || {
+                while goes_on.load(Ordering::Relaxed) {
+                    let (mut stream, _) = watch(server, neko, &json!({"from": "new"}));
+                    let mut before = 0;
+                    for _ in 0..random.below(30) {
+                        let Some(id) = id_of_next(&mut stream, goes_on) else { return };
+                        assert!(id > before, "{id} after {before}");
+                        before = id;
+                    }
+                }
+            })
+        });
+        let mut told: Vec<Value> = Vec::new();
+        while told.len() < SENDERS * each {
+            told.push(event(&mut stream));
+            if told.len().is_multiple_of(500) {
+                let before = told[told.len() - 100]["id"].to_string();
+                let purge = ["message", "purge", "--before-id", &before, "--unread-too"];
+                operator::done(&server.database(), &purge);
+            }
+        }
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        drop(end);
+        // Whoever still watches is told that it is over.
+        let mut wire = server.connect();
+        while !watchers.iter().all(|watcher| watcher.is_finished()) {
+            wire.done(format!("send {neko} neko the end"));
+        }
+        told
+    });
+    let mut next: BTreeMap<usize, usize> = BTreeMap::new();
+    for (number, event) in (1..).zip(&told) {
+        assert_eq!(event["id"], number, "{event}");
+        let body = event["body"].as_str().unwrap();
+        let (sender, count) = body.split_once(' ').unwrap();
+        let (sender, count): (usize, usize) = (sender.parse().unwrap(), count.parse().unwrap());
+        let expected = next.entry(sender).or_default();
+        assert_eq!(count, *expected);
+        *expected += 1;
+        let from = event["from"].as_str().unwrap();
+        assert!(from == names[sender] || from == format!("{}2", names[sender]), "{event}");
+    }
+}
+
+/// The id of the next message, or `None` where it is over meanwhile.
+fn id_of_next(stream: &mut Wire, goes_on: &AtomicBool) -> Option<i64> {
+    loop {
+        let event = event(stream);
+        if !goes_on.load(Ordering::Relaxed) {
+            return None;
+        }
+        if event["event"] == "message" {
+            return event["id"].as_i64();
+        }
+    }
+}
+
+#[test]
+fn new_name_is_told_with_the_first_message_after_the_renaming() {
+    let server = Server::start_with(&["--heartbeat", "1h"]);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let (mut stream, _) = watch(&server, &neko, &json!({"from": "new"}));
+    assert_eq!(event(&mut stream)["event"], "caught_up");
+    let mut sender = server.connect();
+    let names = |stream: &mut Wire| {
+        let event = event(stream);
+        (event["from"].as_str().unwrap().to_owned(), event["to"].as_str().unwrap().to_owned())
+    };
+    sender.done(format!("send {paff} neko one"));
+    assert_eq!(names(&mut stream), ("paff".to_owned(), "neko".to_owned()));
+    operator::done(&server.database(), &["user", "rename", "paff", "puff"]);
+    sender.done(format!("send {paff} neko two"));
+    assert_eq!(names(&mut stream), ("puff".to_owned(), "neko".to_owned()));
+    operator::done(&server.database(), &["user", "rename", "neko", "nekko"]);
+    sender.done(format!("send {paff} nekko three"));
+    assert_eq!(names(&mut stream), ("puff".to_owned(), "nekko".to_owned()));
+    // Whoever reads from before the renaming is told today's names of what was sent under others.
+    let (mut late, _) = watch(&server, &neko, &json!({"from": "all"}));
+    for _ in 0..3 {
+        assert_eq!(names(&mut late), ("puff".to_owned(), "nekko".to_owned()));
     }
 }

@@ -1,5 +1,5 @@
-//! Models of what threads share: the queue, the mailbox of a worker, the hub, the way back of an
-//! answer, and the shutdown. The files are the server's own, included by their paths; only
+//! Models of what threads share: the queue, the mailbox of a worker, the hub, the newest messages in
+//! memory, the way back of an answer, and the shutdown. The files are the server's own, included by their paths; only
 //! `crate::sync`, which is the standard library's there, is loom's here, so that a model runs in every
 //! order in which its threads can run. A lost wake-up shows as a deadlock.
 //!
@@ -47,8 +47,30 @@ pub mod metrics {
 }
 
 pub mod model {
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct UserId(pub i64);
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct MessageId(pub i64);
+
+    impl MessageId {
+        pub const ZERO: Self = Self(0);
+    }
+
+    #[derive(Debug)]
+    pub struct Body;
+
+    impl Body {
+        pub fn as_str(&self) -> &str {
+            "hai"
+        }
+    }
+
+    #[derive(Debug)]
+    pub struct Message {
+        pub id: MessageId,
+        pub body: Body,
+    }
 }
 
 pub mod protocol {

@@ -1,20 +1,23 @@
-//! The hub and the way back of an answer; and the shutdown of what does queued work, as the writer,
+//! The hub, the newest messages in memory, and the way back of an answer; and the shutdown of what does queued work, as the writer,
 //! the readers and the hashers do it.
 
 #[path = "../../src/service/hub.rs"]
 mod hub;
+#[path = "../../src/store/recent.rs"]
+mod recent;
 #[path = "../../src/service/responder.rs"]
 mod responder;
 
 use loom::thread;
 
-use crate::model::UserId;
+use crate::model::{Body, Message, MessageId, UserId};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 use crate::queue::{PushError, Queue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use hub::Hub;
+use recent::Recent;
 pub use responder::{Answer, Deliver, Responder, Ticket};
 
 pub mod sessions {
@@ -113,6 +116,49 @@ pub fn watcher_reads_everything_that_is_committed() {
     writer.join().unwrap();
     // One for each time that it was armed: from its beginning on, and before each read.
     assert!(hints.given.lock().unwrap().count <= 1 + reads, "hinted at twice for one read");
+}
+
+/// A watcher that begins while messages are committed, and reads from memory what it can and else from
+/// the log, has been told all of them in the end, each once. A message is in the log before it is in
+/// memory, and there before it is hinted at; its text is known where the inbox was watched when it was
+/// written.
+pub fn watcher_is_told_everything_from_memory_or_the_log() {
+    const COMMITS: usize = 2;
+    let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
+    let (recent, log) = (Arc::new(Recent::default()), Arc::new(AtomicUsize::new(0)));
+    let writer = {
+        let (hub, recent, log) = (Arc::clone(&hub), Arc::clone(&recent), Arc::clone(&log));
+        thread::spawn(move || {
+            for id in 1..=COMMITS {
+                let id = MessageId(id as i64);
+                let is_watched = recent.is_watched(READER);
+                let text = is_watched.then(|| Arc::new(Message { id, body: Body }));
+                log.fetch_add(1, Ordering::AcqRel);
+                recent.extend(&[(READER, id)], text.into_iter().collect());
+                hub.publish(READER);
+            }
+        })
+    };
+    let subscription = hub.subscribe(READER, hints.clone(), TICKET);
+    let watched = Arc::clone(&recent).watch(READER);
+    let mut told = 0;
+    loop {
+        subscription.rearm();
+        match watched.after(MessageId(told), usize::MAX, usize::MAX) {
+            Some(messages) => {
+                for message in messages {
+                    assert_eq!(message.id.0, told + 1, "skipped, or told twice");
+                    told = message.id.0;
+                }
+            }
+            None => told = log.load(Ordering::Acquire) as i64,
+        }
+        if told == COMMITS as i64 {
+            break;
+        }
+        hints.wait();
+    }
+    writer.join().unwrap();
 }
 
 /// Nobody is hinted at whose subscription is gone, and nothing of it is left.

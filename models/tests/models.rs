@@ -28,6 +28,11 @@ fn watcher_reads_everything_that_is_committed() {
 }
 
 #[test]
+fn watcher_is_told_everything_from_memory_or_the_log() {
+    model(service::watcher_is_told_everything_from_memory_or_the_log);
+}
+
+#[test]
 fn subscription_that_is_dropped_is_gone() {
     model(service::subscription_that_is_dropped_is_gone);
 }

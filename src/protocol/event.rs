@@ -29,6 +29,21 @@ struct Frame<'a> {
     event: &'a Event,
 }
 
+/// [`Frame`], of an [`Event::Message`] that is somebody else's.
+#[derive(Serialize)]
+struct MessageFrame<'a> {
+    status: &'static str,
+    event: &'static str,
+    #[serde(flatten)]
+    message: &'a Message,
+}
+
+/// Appends an [`Event::Message`] as it goes over the wire.
+pub fn encode_message(message: &Message, out: &mut Vec<u8>) {
+    json::encode(&MessageFrame { status: "OK", event: "message", message }, out);
+    out.extend_from_slice(REPLY_END);
+}
+
 impl Event {
     /// Appends the event as it goes over the wire.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -62,6 +77,11 @@ mod tests {
         ] {
             let mut out = Vec::new();
             event.encode(&mut out);
+            if let Event::Message(message) = &event {
+                let mut same = Vec::new();
+                encode_message(message, &mut same);
+                assert_eq!(same, out);
+            }
             let text = String::from_utf8(out).unwrap();
             assert!(text.starts_with(expected) && text.is_ascii(), "{text}");
             assert_eq!(text.find("\r\n"), Some(text.len() - 4));

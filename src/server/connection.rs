@@ -268,12 +268,19 @@ impl Connection {
     /// Takes what was read for the stream of this sequence number; `false` where there is no
     /// stream any more.
     pub fn tell(&mut self, sequence: u32, page: StreamPage, now: Instant) -> bool {
-        let stream = self.stream.as_deref_mut().filter(|stream| stream.sequence == sequence);
-        let Some(stream) = stream else {
+        if self.stream_of(sequence).is_none() {
             return self.stream.is_some();
-        };
+        }
+        self.tell_at_once(page, now)
+    }
+
+    /// [`Self::tell`], where it was read for the stream that there is.
+    pub fn tell_at_once(&mut self, page: StreamPage, now: Instant) -> bool {
+        let Some(stream) = self.stream.as_deref_mut() else { return false };
         match page {
-            StreamPage::Messages(page) => stream.tell(page, now, &mut self.output),
+            StreamPage::Messages { messages, more } => {
+                stream.tell(&messages, more, now, &mut self.output);
+            }
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;

@@ -1,11 +1,11 @@
 //! A connection's stream without its socket and without the store: when to read, what to tell, and
 //! when to give a sign of life.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::MessageId;
-use crate::protocol::event::Event;
-use crate::protocol::reply::Page;
+use crate::model::{Message, MessageId};
+use crate::protocol::event::{self, Event};
 
 /// How long to wait before reading again where the store was too busy.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
@@ -57,19 +57,25 @@ impl Stream {
         Some(self.after)
     }
 
-    /// Appends what was read to `out`.
-    pub(super) fn tell(&mut self, page: Page, now: Instant, out: &mut Vec<u8>) {
+    /// Appends what was read to `out`: some messages, and whether there are more right behind them.
+    pub(super) fn tell(
+        &mut self,
+        messages: &[Arc<Message>],
+        more: bool,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) {
         self.reading = false;
-        self.hinted |= page.more;
+        self.hinted |= more;
         let begin = out.len();
-        for message in page.messages {
+        for message in messages {
             // Ids only rise. Whatever is read twice is told once.
             if message.id > self.after {
                 self.after = message.id;
-                Event::Message(message).encode(out);
+                event::encode_message(message, out);
             }
         }
-        if !page.more && !std::mem::replace(&mut self.caught_up, true) {
+        if !more && !std::mem::replace(&mut self.caught_up, true) {
             Event::CaughtUp { upto: self.after }.encode(out);
         }
         if out.len() > begin {
@@ -101,7 +107,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Message, Timestamp};
+    use crate::model::Timestamp;
 
     const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -109,6 +115,8 @@ mod tests {
         let now = Instant::now();
         (Stream::new(0, MessageId(10), HEARTBEAT, now), now)
     }
+
+    type Page = (Vec<Arc<Message>>, bool);
 
     fn page(ids: impl IntoIterator<Item = i64>, more: bool) -> Page {
         let message = |id| Message {
@@ -118,12 +126,12 @@ mod tests {
             to: "neko".parse().unwrap(),
             body: "hai".parse().unwrap(),
         };
-        Page { messages: ids.into_iter().map(message).collect(), more }
+        (ids.into_iter().map(message).map(Arc::new).collect(), more)
     }
 
-    fn told(stream: &mut Stream, page: Page, now: Instant) -> Vec<String> {
+    fn told(stream: &mut Stream, (messages, more): Page, now: Instant) -> Vec<String> {
         let mut out = Vec::new();
-        stream.tell(page, now, &mut out);
+        stream.tell(&messages, more, now, &mut out);
         let text = String::from_utf8(out).unwrap();
         text.split_terminator("\r\n\r\n")
             .map(|frame| {

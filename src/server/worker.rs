@@ -28,7 +28,9 @@ use crate::metrics::Stages;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
-use crate::service::{Answer, Deliver, LiveSession, Responder, Service, Ticket, Watcher};
+use crate::service::{
+    Answer, Deliver, LiveSession, Responder, Service, StreamPage, Ticket, Watcher,
+};
 
 /// The token of the waker; the connections' tokens are their places in the slab.
 const WAKER: Token = Token(usize::MAX);
@@ -386,22 +388,20 @@ impl Worker {
                 peer.note_session(executing.session.as_ref());
                 peer.connection.executing(executing);
             }
-            if let (Some(after), Some(watcher)) = (peer.connection.next_read(now), &peer.watcher) {
-                watcher.read(after);
-            }
+            let more = peer.read_stream(now);
             let was_congested = peer.connection.is_congested();
             peer.write(now, &self.measures);
             // What was held back because too much was unsent goes on now: nothing else calls.
             let relieved = was_congested && !peer.connection.is_congested();
             let readable = peer.readable && peer.connection.wants_input();
-            if !relieved && !readable {
+            if !relieved && !readable && !more {
                 break;
             }
             if turns == TURNS_MAX {
                 self.unfinished.push(index);
                 break;
             }
-            if !relieved {
+            if !relieved && readable {
                 peer.read(&mut self.scratch, &self.measures);
             }
             turns += 1;
@@ -513,6 +513,20 @@ impl Peer {
                 None
             }
         }
+    }
+
+    /// Has the stream read on, where there may be more, and tells what is read at once. Whether there
+    /// is more right behind that.
+    fn read_stream(&mut self, now: Instant) -> bool {
+        let (Some(after), Some(watcher)) = (self.connection.next_read(now), &self.watcher) else {
+            return false;
+        };
+        let Some(page) = watcher.read(after) else { return false };
+        let more = matches!(page, StreamPage::Messages { more: true, .. });
+        if !self.connection.tell_at_once(page, now) {
+            self.watcher = None;
+        }
+        more
     }
 
     fn note_session(&mut self, session: Option<&Arc<LiveSession>>) {

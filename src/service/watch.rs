@@ -7,11 +7,11 @@ use super::hub::Subscription;
 use super::messages::page_bounds;
 use super::sessions::{LiveSession, Lookup};
 use super::{Answer, Responder, Service, failure};
-use crate::model::{CursorName, MessageId};
+use crate::model::{CursorName, Message, MessageId};
 use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{Page, Reply, Watching};
-use crate::store::{PageStart, StoreError, StreamStart};
+use crate::protocol::reply::{Reply, Watching};
+use crate::store::{PageStart, StoreError, StreamStart, Watched};
 
 /// The most messages of one read of a stream; what is more is read next.
 const STREAM_PAGE_MESSAGES_MAX: usize = 256;
@@ -22,14 +22,20 @@ const STREAM_PAGE_BYTES_MAX: usize = 64 * 1024;
 pub struct Watcher {
     service: Arc<Service>,
     session: Arc<LiveSession>,
-    subscription: Arc<Subscription>,
+    subscription: Subscription,
+    watched: Watched,
 }
 
 /// What a read of a stream found.
 #[derive(Debug)]
 pub enum StreamPage {
-    /// The next messages, and whether there are more right behind them.
-    Messages(Page),
+    /// What comes next in the log.
+    Messages {
+        /// In its order; of many watchers of one inbox each is told the same.
+        messages: Vec<Arc<Message>>,
+        /// There are more right behind them.
+        more: bool,
+    },
     /// The store is too busy to read: try again a little later.
     Later,
     /// The stream is over, and why.
@@ -49,7 +55,8 @@ impl Service {
         let watcher = Watcher {
             service: Arc::clone(self),
             session: Arc::clone(session),
-            subscription: Arc::new(self.hub.subscribe(session.user, back, ticket)),
+            subscription: self.hub.subscribe(session.user, back, ticket),
+            watched: self.store.watch(session.user),
         };
         let start = match watch.from {
             WatchFrom::Unread => StreamStart::Inbox,
@@ -69,24 +76,29 @@ impl Service {
 }
 
 impl Watcher {
-    /// Reads what comes after `after`; a [`StreamPage`] is delivered to where the stream was asked
-    /// for. The session is looked at first, and counts as used.
-    pub fn read(&self, after: MessageId) {
-        let (back, ticket) = self.subscription.way_back();
+    /// Reads what comes after `after`, and tells it at once where it is in memory; else `None`, and a
+    /// [`StreamPage`] is delivered to where the stream was asked for. The session is looked at first, and
+    /// counts as used.
+    pub fn read(&self, after: MessageId) -> Option<StreamPage> {
         let found = self.service.sessions.find(&self.session.token, self.service.clock.now());
         if let Lookup::Expired(id) = found {
             self.service.store.end_session(id, drop);
         }
         if !matches!(found, Lookup::Live(_)) {
-            return back.deliver(ticket, Answer::Page(StreamPage::Over(Code::NoSession.into())));
+            return Some(StreamPage::Over(Code::NoSession.into()));
         }
         self.subscription.rearm();
         let bounds = page_bounds(STREAM_PAGE_MESSAGES_MAX, STREAM_PAGE_BYTES_MAX);
+        if let Some((messages, more)) = self.watched.newer(after, &bounds) {
+            return Some(StreamPage::Messages { messages, more });
+        }
+        let (back, ticket) = self.subscription.way_back();
         let start = PageStart::After(after);
         self.service.store.read_page(self.session.user, start, None, None, bounds, move |found| {
             let page = match found {
                 Ok(Some(page)) => {
-                    StreamPage::Messages(Page { messages: page.messages, more: page.more })
+                    let messages = page.messages.into_iter().map(Arc::new).collect();
+                    StreamPage::Messages { messages, more: page.more }
                 }
                 Err(StoreError::Busy) => StreamPage::Later,
                 Ok(None) => StreamPage::Over(Code::Internal.into()),
@@ -97,5 +109,6 @@ impl Watcher {
             };
             back.deliver(ticket, Answer::Page(page));
         });
+        None
     }
 }

@@ -209,6 +209,8 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
             }
             update("UPDATE users SET name = ?2 WHERE id = ?1", &to.as_str())?;
             context.memory.user_ids.remove(name);
+            context.memory.user_names.remove(&user);
+            context.deliveries.rename();
             Vec::new()
         }
         Change::Delete => {

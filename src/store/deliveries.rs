@@ -14,8 +14,10 @@ use std::vec;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params, params_from_iter};
 
+use super::messages;
+use super::recent::Recent;
 use super::tail::{Delivery, Sorted, Tail};
-use crate::model::{MessageId, UserId};
+use crate::model::{Message, MessageId, UserId};
 
 /// How many messages a run has: what has to be read from the log when the server starts after a
 /// crash, twice at most. Few runs are quick to look through; ten million messages make 76.
@@ -160,9 +162,16 @@ pub(super) fn count(
 /// run that is being written.
 pub(super) struct Deliveries {
     tail: Arc<Tail>,
+    recent: Arc<Recent>,
     /// Of this transaction.
     placed: Vec<Delivery>,
+    /// The texts of those who are watched.
+    texts: Vec<Arc<Message>>,
+    /// What it takes out of the log; and, of that, what no run covers.
+    gone: Vec<Delivery>,
     removed: Vec<MessageId>,
+    /// It changes names.
+    renamed: bool,
     /// Whose inbox cursors it moves back.
     rewound: Vec<UserId>,
     written: usize,
@@ -171,6 +180,15 @@ pub(super) struct Deliveries {
     /// Up to where the runs have come with it.
     covered: Option<MessageId>,
     filling: Option<Filling>,
+}
+
+/// Where a transaction stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mark {
+    placed: usize,
+    texts: usize,
+    gone: usize,
+    removed: usize,
 }
 
 /// A run that is being written.
@@ -186,7 +204,11 @@ struct Filling {
 
 impl Deliveries {
     /// Reads what the runs do not cover from the log.
-    pub(super) fn open(connection: &Connection, tail: Arc<Tail>) -> rusqlite::Result<Self> {
+    pub(super) fn open(
+        connection: &Connection,
+        (tail, recent): (Arc<Tail>, Arc<Recent>),
+    ) -> rusqlite::Result<Self> {
+        recent.begin(messages::newest_given(connection)?);
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([covered(connection)?.0], |row| {
@@ -195,8 +217,12 @@ impl Deliveries {
         tail.extend(&found.collect::<Result<Vec<_>, _>>()?);
         Ok(Self {
             tail,
+            recent,
             placed: Vec::new(),
+            texts: Vec::new(),
+            gone: Vec::new(),
             removed: Vec::new(),
+            renamed: false,
             rewound: Vec::new(),
             written: 0,
             owed_rows: 0,
@@ -210,6 +236,21 @@ impl Deliveries {
         self.placed.push((user, message));
     }
 
+    /// Whether the text of what has been placed for `user` is to be told to [`Self::keep`].
+    pub(super) fn is_watched(&self, user: UserId) -> bool {
+        self.recent.is_watched(user)
+    }
+
+    /// The text of what has been placed.
+    pub(super) fn keep(&mut self, message: Message) {
+        self.texts.push(Arc::new(message));
+    }
+
+    /// A user has been given another name.
+    pub(super) fn rename(&mut self) {
+        self.renamed = true;
+    }
+
     /// A message has been taken out of the log.
     pub(super) fn remove(
         &mut self,
@@ -217,6 +258,7 @@ impl Deliveries {
         user: UserId,
         message: MessageId,
     ) -> rusqlite::Result<()> {
+        self.gone.push((user, message));
         let run: Option<i64> = connection
             .prepare_cached(
                 "SELECT run FROM delivery_runs WHERE upto_id >= ?1 ORDER BY upto_id LIMIT 1",
@@ -259,14 +301,21 @@ impl Deliveries {
     }
 
     /// Where the transaction stands, for [`Self::take_back`].
-    pub(super) fn mark(&self) -> (usize, usize) {
-        (self.placed.len(), self.removed.len())
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            placed: self.placed.len(),
+            texts: self.texts.len(),
+            gone: self.gone.len(),
+            removed: self.removed.len(),
+        }
     }
 
     /// What was done after the mark is taken back.
-    pub(super) fn take_back(&mut self, (placed, removed): (usize, usize)) {
-        self.placed.truncate(placed);
-        self.removed.truncate(removed);
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        self.placed.truncate(mark.placed);
+        self.texts.truncate(mark.texts);
+        self.gone.truncate(mark.gone);
+        self.removed.truncate(mark.removed);
     }
 
     /// Writes some rows of a run in the transaction that is open, where one is being written or is
@@ -312,6 +361,12 @@ impl Deliveries {
         if let Some(filling) = &mut self.filling {
             filling.next.drain(..std::mem::take(&mut self.written));
         }
+        self.recent.extend(&self.placed, std::mem::take(&mut self.texts));
+        self.recent.remove(&self.gone);
+        self.gone.clear();
+        if std::mem::take(&mut self.renamed) {
+            self.recent.forget();
+        }
         if let Some(covered) = self.covered.take() {
             // First: a chunk of the tail is let go of as a whole, or not.
             self.tail.forget(covered);
@@ -330,7 +385,8 @@ impl Deliveries {
 
     /// The transaction has been taken back.
     pub(super) fn rolled_back(&mut self) {
-        self.take_back((0, 0));
+        self.take_back(Mark::default());
+        self.renamed = false;
         self.rewound.clear();
         self.written = 0;
         self.covered = None;
@@ -419,7 +475,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::migrations;
+    use crate::model::{Body, Timestamp, UserName};
+    use crate::store::recent::Watched;
+    use crate::store::{PageBounds, migrations, users};
 
     const USERS: i64 = 5;
 
@@ -444,6 +502,13 @@ mod tests {
         Read(i64, Box<Step>),
         /// A user's cursor is moved back, to so many parts of a hundred of where it was.
         Rewind(i64, i64),
+        /// Messages for these users are taken in whose texts nobody tells.
+        Import(Vec<i64>),
+        /// A user is given another name between two messages for these users.
+        Rename(i64, Vec<i64>),
+        /// A user is watched once more, or by nobody any more.
+        Watch(i64),
+        Unwatch(i64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -457,6 +522,10 @@ mod tests {
             1 => Just(Step::Close),
             1 => users().prop_map(Step::Rebuild),
             2 => (1..=USERS, 0..100_i64).prop_map(|(user, part)| Step::Rewind(user, part)),
+            1 => users().prop_map(Step::Import),
+            1 => (1..=USERS, users()).prop_map(|(user, users)| Step::Rename(user, users)),
+            6 => (1..=USERS).prop_map(Step::Watch),
+            1 => (1..=USERS).prop_map(Step::Unwatch),
         ];
         let beside = prop_oneof![
             2 => Just(Step::Idle),
@@ -470,8 +539,10 @@ mod tests {
     struct Log {
         connection: Connection,
         tail: Arc<Tail>,
+        recent: Arc<Recent>,
         deliveries: Deliveries,
         newest: i64,
+        watched: Vec<(i64, Watched)>,
         /// Up to where each user has read: the inbox cursors.
         seen: HashMap<i64, i64>,
     }
@@ -484,25 +555,51 @@ mod tests {
                               VALUES (?1, ?1, '', '', 0)";
                 connection.execute(insert, [user]).unwrap();
             }
-            let tail = Arc::<Tail>::default();
-            let deliveries = Deliveries::open(&connection, Arc::clone(&tail)).unwrap();
-            Self { connection, tail, deliveries, newest: 0, seen: HashMap::new() }
+            let (tail, recent) = (Arc::<Tail>::default(), Arc::<Recent>::default());
+            let committed_to = (Arc::clone(&tail), Arc::clone(&recent));
+            let deliveries = Deliveries::open(&connection, committed_to).unwrap();
+            let (watched, seen) = (Vec::new(), HashMap::new());
+            Self { connection, tail, recent, deliveries, newest: 0, watched, seen }
         }
 
         fn append(&mut self, users: &[i64]) {
             for &user in users {
-                self.newest += 1;
-                let insert = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, body)
-                              VALUES (?1, 0, 1, ?2, 'hai')";
-                self.connection.execute(insert, [self.newest, user]).unwrap();
-                self.deliveries.place(UserId(user), MessageId(self.newest));
+                self.insert(user);
+                if self.deliveries.is_watched(UserId(user)) {
+                    self.deliveries.keep(self.message(self.newest));
+                }
             }
             self.deliveries.keep_pace(&self.connection).unwrap();
         }
 
+        fn insert(&mut self, user: i64) {
+            self.newest += 1;
+            let insert = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, body)
+                          VALUES (?1, 0, 1, ?2, ?3)";
+            let body = "hai".repeat(1 + self.newest as usize % 7);
+            self.connection.execute(insert, params![self.newest, user, body]).unwrap();
+            self.deliveries.place(UserId(user), MessageId(self.newest));
+        }
+
+        /// As the log has it.
+        fn message(&self, id: i64) -> Message {
+            let select =
+                "SELECT s.name, r.name, body FROM messages m JOIN users s ON s.id = sender_id
+                            JOIN users r ON r.id = recipient_id WHERE m.id = ?1";
+            let read = |row: &rusqlite::Row<'_>| {
+                let body: Body = row.get::<_, String>(2)?.parse().unwrap();
+                Ok((users::name(row, 0)?, users::name(row, 1)?, body))
+            };
+            let (from, to, body): (UserName, UserName, Body) =
+                self.connection.query_row(select, [id], read).unwrap();
+            Message { id: MessageId(id), at: Timestamp(0), from, to, body }
+        }
+
         fn reopen(&mut self) {
-            self.tail = Arc::default();
-            self.deliveries = Deliveries::open(&self.connection, Arc::clone(&self.tail)).unwrap();
+            self.watched.clear();
+            (self.tail, self.recent) = Default::default();
+            let committed_to = (Arc::clone(&self.tail), Arc::clone(&self.recent));
+            self.deliveries = Deliveries::open(&self.connection, committed_to).unwrap();
         }
 
         fn take(&mut self, step: Step) {
@@ -550,6 +647,21 @@ mod tests {
                     *self.seen.entry(user).or_default() /= 100;
                     self.deliveries.rewind(UserId(user));
                 }
+                Step::Import(users) => {
+                    users.iter().for_each(|&user| self.insert(user));
+                    self.deliveries.keep_pace(&self.connection).unwrap();
+                }
+                Step::Rename(user, users) => {
+                    self.append(&users);
+                    let rename = "UPDATE users SET name = name || 'x' WHERE id = ?1";
+                    self.connection.execute(rename, [user]).unwrap();
+                    self.deliveries.rename();
+                    self.append(&users);
+                }
+                Step::Watch(user) => {
+                    self.watched.push((user, Arc::clone(&self.recent).watch(UserId(user))));
+                }
+                Step::Unwatch(user) => self.watched.retain(|&(other, _)| other != user),
                 Step::Read(..) => unreachable!("taken above"),
                 Step::Rebuild(users) => {
                     self.deliveries.rebuild(&self.connection).unwrap();
@@ -584,6 +696,32 @@ mod tests {
             std::iter::from_fn(|| walk.next().unwrap()).map(|id| id.0).collect()
         }
 
+        /// What watchers are told from memory is what the log says.
+        fn check_watched(&self, user: i64, log: &[i64]) {
+            let measure = |message: &Message| message.body.as_str().len() + 1;
+            let bounds = PageBounds { messages: 5, size: 40, measure };
+            for (_, watched) in self.watched.iter().filter(|&&(watched, _)| watched == user) {
+                for after in [0, self.newest / 2, self.newest - 20, self.newest - 3, self.newest] {
+                    let Some((found, more)) = watched.newer(MessageId(after), &bounds) else {
+                        continue;
+                    };
+                    let mut next = log.iter().filter(|&&id| id > after);
+                    let mut size = 0;
+                    let mut expected = Vec::new();
+                    let expects_more = next.any(|&id| {
+                        let message = self.message(id);
+                        size += measure(&message);
+                        let over = !expected.is_empty() && (expected.len() == 5 || size > 40);
+                        if !over {
+                            expected.push(Arc::new(message));
+                        }
+                        over
+                    });
+                    assert_eq!((found, more), (expected, expects_more), "{user} after {after}");
+                }
+            }
+        }
+
         /// Every way to read is as if there were nothing but the log.
         fn check(&self) {
             for user in 1..=USERS {
@@ -591,6 +729,7 @@ mod tests {
                 let mut statement = self.connection.prepare(select).unwrap();
                 let rows = statement.query_map([user], |row| row.get(0)).unwrap();
                 let log: Vec<i64> = rows.map(Result::unwrap).collect();
+                self.check_watched(user, &log);
                 let seen = self.seen.get(&user).copied().unwrap_or(0);
                 let is_empty = log.last().is_none_or(|&newest| newest <= seen);
                 let is_known = self.tail.is_known_to_be_empty(UserId(user));

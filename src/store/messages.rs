@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use super::deliveries::{self, Walk, Way};
 use super::error::StoreError;
 use super::writer::{Context, Statements};
-use super::{Store, cursors, users};
+use super::{Store, Watched, cursors, users};
 use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
 
 /// An inbox takes in a part of its limit, one of so many, before its messages are counted.
@@ -213,6 +213,12 @@ impl Store {
         self.readers.submit(Some(reader), read, done);
     }
 
+    /// The inbox of `user` is watched, until what this gives is dropped: what is committed from now on can
+    /// be had by [`Watched::newer`], for a while.
+    pub fn watch(&self, user: UserId) -> Watched {
+        Arc::clone(&self.recent).watch(user)
+    }
+
     /// How much is unread after the cursor `inbox`, by sender, in the order of each one's first.
     pub fn count_unread(
         &self,
@@ -256,6 +262,27 @@ impl Store {
     }
 }
 
+impl Watched {
+    /// What came for the inbox after `after`, as far as it fits, and whether there is more. Never
+    /// blocks. `None` where it is not known: [`Store::read_page`] tells.
+    pub fn newer(
+        &self,
+        after: MessageId,
+        bounds: &PageBounds,
+    ) -> Option<(Vec<Arc<Message>>, bool)> {
+        // One more, to know whether there is more; and a text is never longer than it is measured.
+        let mut found = self.after(after, bounds.messages.saturating_add(1), bounds.size)?;
+        let mut size = 0;
+        let is_over = |(index, message): (usize, &Arc<Message>)| {
+            size += (bounds.measure)(message);
+            index > 0 && (index >= bounds.messages || size > bounds.size)
+        };
+        let fits = found.iter().enumerate().position(is_over);
+        found.truncate(fits.unwrap_or(found.len()));
+        Some((found, fits.is_some()))
+    }
+}
+
 fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Appended> {
     if let Some(key) = &append.key
         && is_known_key(context.connection, append.sender, key)?
@@ -296,8 +323,9 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
         insert.execute(params![newest.0, at.0, append.sender.0, recipient.0, key, body])?;
     }
     context.memory.newest = Some(newest);
-    for &(recipient, id) in &copies {
+    for (&(recipient, id), to) in copies.iter().zip(&append.to) {
         context.deliveries.place(recipient, id);
+        keep_for_watchers(context, append, (recipient, to), (id, at))?;
         match context.memory.unread.get_mut(&recipient) {
             Some(unread) => *unread += 1,
             None => {
@@ -307,6 +335,22 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
         }
     }
     Ok(Appended::Stored { copies, at, duplicate: false })
+}
+
+/// Has the text of a message that was placed kept, where its recipient is watched.
+fn keep_for_watchers(
+    context: &mut Context<'_>,
+    append: &Append,
+    (recipient, to): (UserId, &UserName),
+    (id, at): (MessageId, Timestamp),
+) -> rusqlite::Result<()> {
+    if context.deliveries.is_watched(recipient)
+        && let Some(from) = users::recall_name(context, append.sender)?
+    {
+        let (to, body) = (to.clone(), append.body.clone());
+        context.deliveries.keep(Message { id, at, from, to, body });
+    }
+    Ok(())
 }
 
 /// Whether the sender has used this key before: [`find_by_key`] costs more, and most keys are new.

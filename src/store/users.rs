@@ -237,6 +237,21 @@ pub(super) fn name_of(connection: &Connection, id: UserId) -> rusqlite::Result<O
         .optional()
 }
 
+/// [`name_of`], from memory where it is there.
+pub(super) fn recall_name(
+    context: &mut Context<'_>,
+    id: UserId,
+) -> rusqlite::Result<Option<UserName>> {
+    if let Some(name) = context.memory.user_names.get(&id) {
+        return Ok(Some(name.clone()));
+    }
+    let found = name_of(context.connection, id)?;
+    if let Some(name) = &found {
+        context.memory.remember_name(id, name.clone());
+    }
+    Ok(found)
+}
+
 /// A name out of a row.
 pub(super) fn name(row: &Row<'_>, index: usize) -> rusqlite::Result<UserName> {
     let text: Box<str> = row.get(index)?;

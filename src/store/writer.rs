@@ -25,6 +25,7 @@ use super::error::{OpenError, StoreError};
 use super::file::{self, DatabaseFile};
 use super::measures::Measures;
 use super::migrations::{self, Upgrade};
+use super::recent::Recent;
 use super::tail::Tail;
 use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
@@ -91,7 +92,7 @@ impl Writer {
     /// Opens the writer's connection, brings the schema up to date, and starts the thread.
     pub(super) fn open(
         file: &DatabaseFile,
-        tail: Arc<Tail>,
+        committed_to: (Arc<Tail>, Arc<Recent>),
         inbox_unread_max: Adjustable<usize>,
         measures: Arc<Measures>,
         on_fatal: OnFatal,
@@ -102,7 +103,7 @@ impl Writer {
             .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
             .map_err(|error| OpenError::from_sqlite(file.path(), &error))?;
         let identity = file.identity(page_bytes.into()).map_err(io_error)?;
-        let deliveries = Deliveries::open(&connection, tail)
+        let deliveries = Deliveries::open(&connection, committed_to)
             .map_err(|error| OpenError::from_sqlite(file.path(), &error))?;
         let fatal = Arc::clone(&on_fatal);
         let batches =

@@ -28,6 +28,8 @@ pub(in crate::store) struct Memory {
     /// The id of the newest message.
     pub(in crate::store) newest: Option<MessageId>,
     pub(in crate::store) user_ids: HashMap<UserName, UserId>,
+    /// The names of those who write to somebody who is watched.
+    pub(in crate::store) user_names: HashMap<UserId, UserName>,
     /// How many unread messages each inbox has, where they were counted.
     pub(in crate::store) unread: HashMap<UserId, usize>,
     /// How many messages have come since the start for each inbox whose messages were not counted:
@@ -60,5 +62,13 @@ impl Memory {
             self.recount_all();
         }
         self.user_ids.insert(name, id);
+    }
+
+    /// Remembers a number's name; forgets all where there are too many.
+    pub(in crate::store) fn remember_name(&mut self, id: UserId, name: UserName) {
+        if self.user_names.len() >= NAMES_MAX {
+            self.user_names.clear();
+        }
+        self.user_names.insert(id, name);
     }
 }
