@@ -57,18 +57,44 @@ pub mod model {
         pub const ZERO: Self = Self(0);
     }
 
+    /// As wide as the real ones, because the tests of the files that are included make them too.
     #[derive(Debug)]
-    pub struct Body;
+    pub struct Timestamp(pub i64);
+
+    #[derive(Debug)]
+    pub struct UserName(pub String);
+
+    #[derive(Debug)]
+    pub struct Body(pub String);
 
     impl Body {
         pub fn as_str(&self) -> &str {
-            "hai"
+            &self.0
+        }
+    }
+
+    impl std::str::FromStr for UserName {
+        type Err = std::convert::Infallible;
+
+        fn from_str(text: &str) -> Result<Self, Self::Err> {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    impl std::str::FromStr for Body {
+        type Err = std::convert::Infallible;
+
+        fn from_str(text: &str) -> Result<Self, Self::Err> {
+            Ok(Self(text.to_owned()))
         }
     }
 
     #[derive(Debug)]
     pub struct Message {
         pub id: MessageId,
+        pub at: Timestamp,
+        pub from: UserName,
+        pub to: UserName,
         pub body: Body,
     }
 }

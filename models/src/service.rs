@@ -10,7 +10,7 @@ mod responder;
 
 use loom::thread;
 
-use crate::model::{Body, Message, MessageId, UserId};
+use crate::model::{Body, Message, MessageId, Timestamp, UserId, UserName};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 use crate::queue::{PushError, Queue};
@@ -132,7 +132,7 @@ pub fn watcher_is_told_everything_from_memory_or_the_log() {
             for id in 1..=COMMITS {
                 let id = MessageId(id as i64);
                 let is_watched = recent.is_watched(READER);
-                let text = is_watched.then(|| Arc::new(Message { id, body: Body }));
+                let text = is_watched.then(|| Arc::new(hai(id)));
                 log.fetch_add(1, Ordering::AcqRel);
                 recent.extend(&[(READER, id)], text.into_iter().collect());
                 hub.publish(READER);
@@ -159,6 +159,11 @@ pub fn watcher_is_told_everything_from_memory_or_the_log() {
         hints.wait();
     }
     writer.join().unwrap();
+}
+
+fn hai(id: MessageId) -> Message {
+    let [from, to] = ["paff", "neko"].map(|name| UserName(name.to_owned()));
+    Message { id, at: Timestamp(0), from, to, body: Body("hai".to_owned()) }
 }
 
 /// Nobody is hinted at whose subscription is gone, and nothing of it is left.
