@@ -354,8 +354,12 @@ fn closed_output_is_quiet_and_loses_nothing() {
     let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
     assert_eq!(paff.run(["send", "neko", "hai neko"]).code, 0);
     for words in [&["inbox"][..], &["inbox", "--raw"], &["list"], &["--help"]] {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
         drop(reader);
+        // A child that another test is starting may have it open for a moment.
+        while writer.write(b"x").is_ok() {
+            thread::yield_now();
+        }
         let mut command = neko.cli(words);
         let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let outcome = told(child.wait_with_output().unwrap());
