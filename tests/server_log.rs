@@ -6,6 +6,7 @@ mod support;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::{Server, server_command};
@@ -86,14 +87,20 @@ fn ordinary_ends_are_no_news_and_a_flood_of_others_is_a_few_lines() {
 
 #[test]
 fn slow_request_is_told_with_where_its_time_went() {
-    let logging = Logging::start(&["--log", "info", "--slow-request", "1ms"]);
+    let logging = Logging::start(&["--log", "info", "--slow-request", "1ms", "--workers", "1"]);
     let mut wire = logging.server.connect();
     let token = wire.log_in("paff");
+    let mut asking = logging.server.connect();
     let other = rusqlite::Connection::open(logging.server.database()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     wire.send(format!("send {token} neko hai\r\n"));
-    // The lock is held until a reader, which comes after the send, has been answered.
-    logging.server.connect().done(format!("unread {token} {{}}"));
+    // The worker that has answered what came after the send has taken the send; from then on the lock is
+    // held for longer than is slow.
+    asking.done("hello");
+    let taken = Instant::now();
+    while taken.elapsed() < Duration::from_millis(2) {
+        asking.done(format!("unread {token} {{}}"));
+    }
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(wire.reply()["status"], "OK");
     let user = logging.server.query("SELECT id FROM users WHERE name = 'paff'")[0].clone();
