@@ -57,37 +57,12 @@ pub mod model {
         pub const ZERO: Self = Self(0);
     }
 
-    /// As wide as the real ones, because the tests of the files that are included make them too.
     #[derive(Debug)]
     pub struct Timestamp(pub i64);
 
-    #[derive(Debug)]
-    pub struct UserName(pub String);
-
-    #[derive(Debug)]
-    pub struct Body(pub String);
-
-    impl Body {
-        pub fn as_str(&self) -> &str {
-            &self.0
-        }
-    }
-
-    impl std::str::FromStr for UserName {
-        type Err = std::convert::Infallible;
-
-        fn from_str(text: &str) -> Result<Self, Self::Err> {
-            Ok(Self(text.to_owned()))
-        }
-    }
-
-    impl std::str::FromStr for Body {
-        type Err = std::convert::Infallible;
-
-        fn from_str(text: &str) -> Result<Self, Self::Err> {
-            Ok(Self(text.to_owned()))
-        }
-    }
+    /// What the files that are included ask of these, a `String` can do.
+    pub type UserName = String;
+    pub type Body = String;
 
     #[derive(Debug)]
     pub struct Message {

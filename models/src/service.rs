@@ -10,7 +10,7 @@ mod responder;
 
 use loom::thread;
 
-use crate::model::{Body, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{Message, MessageId, Timestamp, UserId};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 use crate::queue::{PushError, Queue};
@@ -162,8 +162,8 @@ pub fn watcher_is_told_everything_from_memory_or_the_log() {
 }
 
 fn hai(id: MessageId) -> Message {
-    let [from, to] = ["paff", "neko"].map(|name| UserName(name.to_owned()));
-    Message { id, at: Timestamp(0), from, to, body: Body("hai".to_owned()) }
+    let [from, to, body] = ["paff", "neko", "hai"].map(str::to_owned);
+    Message { id, at: Timestamp(0), from, to, body }
 }
 
 /// Nobody is hinted at whose subscription is gone, and nothing of it is left.

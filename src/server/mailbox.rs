@@ -82,7 +82,7 @@ impl Mailbox {
     /// For the worker, before it sleeps: whether it may. From here on it is woken for what is left.
     pub(super) fn may_sleep(&self) -> bool {
         self.asleep.swap(true, Ordering::SeqCst);
-        self.lock().is_empty()
+        !self.has_letters()
     }
 
     /// For the worker: whether anything has been left.

@@ -73,6 +73,7 @@ pub(super) struct Worker {
     /// Those whose turn it is again before anyone waits.
     unfinished: Vec<usize>,
     stop_by: Option<Instant>,
+    /// [`LOOK_WAIT`], or nothing where looking would only be in the way.
     look_wait: Duration,
 }
 
@@ -137,7 +138,7 @@ impl Worker {
             unfinished: Vec::new(),
             stop_by: None,
             // Where there is one processor, the peer may be waiting for it.
-            look_wait: if thread::available_parallelism()?.get() > 1 {
+            look_wait: if thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
                 LOOK_WAIT
             } else {
                 Duration::ZERO

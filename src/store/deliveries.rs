@@ -490,6 +490,9 @@ mod tests {
         Delete(i64),
         /// What the transaction did is taken back.
         Abort(Vec<i64>),
+        /// An operation with messages for these users fails in a transaction that goes on, and takes in
+        /// messages for them the other way round.
+        Fail(Vec<i64>),
         /// There is time to write.
         Idle,
         /// The server is killed, and started again.
@@ -517,6 +520,7 @@ mod tests {
             12 => users().prop_map(Step::Append),
             2 => (0..100_i64).prop_map(Step::Delete),
             2 => users().prop_map(Step::Abort),
+            2 => users().prop_map(Step::Fail),
             2 => Just(Step::Idle),
             2 => Just(Step::Kill),
             1 => Just(Step::Close),
@@ -563,13 +567,17 @@ mod tests {
         }
 
         fn append(&mut self, users: &[i64]) {
+            self.place(users);
+            self.deliveries.keep_pace(&self.connection).unwrap();
+        }
+
+        fn place(&mut self, users: &[i64]) {
             for &user in users {
                 self.insert(user);
                 if self.deliveries.is_watched(UserId(user)) {
                     self.deliveries.keep(self.message(self.newest));
                 }
             }
-            self.deliveries.keep_pace(&self.connection).unwrap();
         }
 
         fn insert(&mut self, user: i64) {
@@ -631,6 +639,16 @@ mod tests {
                     self.connection.execute_batch("ROLLBACK; BEGIN").unwrap();
                     self.deliveries.rolled_back();
                     self.newest = newest;
+                }
+                Step::Fail(users) => {
+                    let (newest, mark) = (self.newest, self.deliveries.mark());
+                    self.connection.execute_batch("SAVEPOINT operation").unwrap();
+                    self.place(&users);
+                    let take_back = "ROLLBACK TO operation; RELEASE operation";
+                    self.connection.execute_batch(take_back).unwrap();
+                    self.deliveries.take_back(mark);
+                    self.newest = newest;
+                    self.append(&users.iter().rev().copied().collect::<Vec<_>>());
                 }
                 Step::Idle => self.deliveries.go_on(&self.connection).unwrap(),
                 Step::Kill => self.reopen(),
