@@ -321,7 +321,7 @@ fn file_in_the_place_of_the_socket_is_left_alone_and_clients_are_served() {
 #[test]
 fn server_that_is_stopped_in_its_tracks_is_not_waited_for() {
     let server = Server::start();
-    server.signal(Signal::STOP);
+    server.freeze();
     let outcome = operator::run(&server.database(), &["healthcheck", "--timeout", "300ms"]);
     server.signal(Signal::CONT);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (75, ""), "{outcome:?}");

@@ -408,7 +408,7 @@ fn inbox_of_many_pages_is_one_map_and_read_once() {
 fn stopped_server_leaves_the_outcome_unknown_and_the_key_finds_out() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
-    server.signal(Signal::STOP);
+    server.freeze();
     let stopped = home.run(["send", "--timeout", "300ms", "neko", "hai neko"]);
     let list = home.run(["list", "--timeout", "50ms"]);
     server.signal(Signal::CONT);
@@ -460,7 +460,7 @@ fn server_killed_under_a_send_is_an_unknown_outcome() {
     let mut server = Server::start();
     let home = Home::of("paff", server.address());
     // Stopped, so that the request is certainly under way when it is killed.
-    server.signal(Signal::STOP);
+    server.freeze();
     let child = start(home.cli(["send", "--timeout", "2s", "neko", "hai"]).stdin(Stdio::null()));
     wait_for_request(server.address().port());
     server.kill();

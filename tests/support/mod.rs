@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -122,6 +122,23 @@ impl Server {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.pid()).expect("a pid");
         rustix::process::kill_process(pid, signal).expect("the server can be signalled");
+    }
+
+    /// Stops it in its tracks, until SIGCONT. When this returns none of its threads runs any more: the
+    /// signal is sent at once, but on a busy machine some go on for a while.
+    pub fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+        let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+            // After the name, which may have anything in it (proc(5)).
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let tasks = format!("/proc/{}/task", self.pid());
+        let deadline = Instant::now() + PATIENCE;
+        while !std::fs::read_dir(&tasks).unwrap().all(is_stopped) {
+            assert!(Instant::now() < deadline, "the server does not stop");
+            std::thread::yield_now();
+        }
     }
 
     /// [`Self::signal`], where it may have ended.
