@@ -43,6 +43,8 @@ pub const STRANGER_BYTES_MAX: usize =
 /// replies. `docs/reliability.md` has the whole sum, and `tests/overload.rs` holds it against the process.
 pub const CONNECTION_BYTES_MAX: usize =
     STRANGER_BYTES_MAX + PIPELINED_BYTES_MAX + LINE_BYTES_MAX + REPLY_BYTES_MAX;
+/// As long as most replies are: room is made for them at once.
+const SMALL_REPLY_BYTES: usize = 64;
 /// What is small in a connection: itself, its slots, its place with the worker, and one small answer.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
 
@@ -79,7 +81,8 @@ pub struct Connection {
 
 enum Slot {
     Waiting(UnderWay),
-    Answered(Reply),
+    /// Before its turn. Boxed: that is rare, and a connection's slots are small without.
+    Answered(Box<Reply>),
 }
 
 /// A line that has been taken.
@@ -162,6 +165,10 @@ impl Connection {
                 let verb = request.verb();
                 self.pipelined_bytes += bytes;
                 let under_way = UnderWay { since: now, verb, session: None, bytes };
+                if self.slots.is_empty() {
+                    // Mostly it is the only one.
+                    self.slots.reserve_exact(1);
+                }
                 self.slots.push_back(Slot::Waiting(under_way));
                 Some(Taken::Request(sequence, request))
             }
@@ -171,7 +178,7 @@ impl Connection {
             }
             Err(refusal) => {
                 let code = refusal.code;
-                self.slots.push_back(Slot::Answered(refusal.into()));
+                self.slots.push_back(Slot::Answered(Box::new(refusal.into())));
                 self.collect_answers();
                 Some(Taken::Refused(code))
             }
@@ -210,16 +217,18 @@ impl Connection {
             self.first_request_by = None;
         }
         let place = sequence.wrapping_sub(self.first_sequence) as usize;
-        let slot = self.slots.get_mut(place)?;
-        let before = std::mem::replace(slot, Slot::Answered(reply));
+        let Some(Slot::Waiting(_)) = self.slots.get(place) else { return None };
+        let answered = if place == 0 {
+            let first = self.slots.pop_front()?;
+            self.take_turn(&reply);
+            first
+        } else {
+            std::mem::replace(self.slots.get_mut(place)?, Slot::Answered(Box::new(reply)))
+        };
         self.collect_answers();
-        match before {
-            Slot::Waiting(under_way) => {
-                self.pipelined_bytes -= under_way.bytes;
-                Some(under_way)
-            }
-            Slot::Answered(_) => None,
-        }
+        let Slot::Waiting(under_way) = answered else { return None };
+        self.pipelined_bytes -= under_way.bytes;
+        Some(under_way)
     }
 
     /// What the connection is doing.
@@ -319,7 +328,7 @@ impl Connection {
     /// Says that nothing can be done here, before anything was asked; closes once that is sent.
     pub fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
         self.closing.get_or_insert(reason);
-        self.slots.push_back(Slot::Answered(refusal.into()));
+        self.slots.push_back(Slot::Answered(Box::new(refusal.into())));
         self.collect_answers();
     }
 
@@ -410,23 +419,28 @@ impl Connection {
         }
     }
 
+    /// Encodes the answer to the request that was the first of those under way.
+    fn take_turn(&mut self, reply: &Reply) {
+        self.first_sequence = self.first_sequence.wrapping_add(1);
+        if self.unsent().len() > OUTBOX_BYTES_MAX {
+            return self.close(CloseReason::SlowConsumer);
+        }
+        self.output.reserve(SMALL_REPLY_BYTES);
+        reply.encode(&mut self.output);
+        if let Reply::Refused(Refusal { code, .. }) = reply
+            && code.closes()
+        {
+            let wrong = *code == Code::WrongProtocol;
+            let reason = if wrong { CloseReason::WrongProtocol } else { CloseReason::Stopping };
+            self.closing.get_or_insert(reason);
+        }
+    }
+
     /// Encodes the answers whose turn it is.
     fn collect_answers(&mut self) {
         while let Some(Slot::Answered(_)) = self.slots.front() {
             let Some(Slot::Answered(reply)) = self.slots.pop_front() else { break };
-            self.first_sequence = self.first_sequence.wrapping_add(1);
-            if self.unsent().len() > OUTBOX_BYTES_MAX {
-                self.close(CloseReason::SlowConsumer);
-                return;
-            }
-            reply.encode(&mut self.output);
-            if let Reply::Refused(Refusal { code, .. }) = reply
-                && code.closes()
-            {
-                let wrong = code == Code::WrongProtocol;
-                let reason = if wrong { CloseReason::WrongProtocol } else { CloseReason::Stopping };
-                self.closing.get_or_insert(reason);
-            }
+            self.take_turn(&reply);
         }
         if self.slots.is_empty() {
             self.alone = false;
