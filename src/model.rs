@@ -8,11 +8,13 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
+use arrayvec::ArrayString;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// The longest user name, in bytes (which are characters: a name is ASCII).
 pub const USER_NAME_BYTES_MAX: usize = 32;
@@ -46,8 +48,9 @@ pub enum Invalid {
 }
 
 /// The name a user logs in and is written to with: 1 to 32 of `a-z`, `0-9`, `_` and `-`.
+/// It is as long as the longest, and copied without an allocation: every message names two.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserName(Box<str>);
+pub struct UserName(ArrayString<USER_NAME_BYTES_MAX>);
 
 impl UserName {
     /// The name as text.
@@ -65,7 +68,7 @@ impl FromStr for UserName {
         if !text.bytes().all(allowed) {
             return Err(Invalid::Character);
         }
-        Ok(Self(text.into()))
+        ArrayString::from(text).map(Self).map_err(|_| Invalid::TooLong { max: USER_NAME_BYTES_MAX })
     }
 }
 
@@ -106,7 +109,7 @@ impl FromStr for DisplayName {
 
 impl From<&UserName> for DisplayName {
     fn from(name: &UserName) -> Self {
-        Self(name.0.clone())
+        Self(name.as_str().into())
     }
 }
 
@@ -207,12 +210,10 @@ impl FromStr for Token {
     /// Takes only the one way of writing that the server hands out; upper case, braces and the
     /// form without hyphens are [`Invalid::Character`].
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let uuid = Uuid::try_parse(text).map_err(|_| Invalid::Character)?;
-        let mut canonical = Uuid::encode_buffer();
-        if uuid.as_hyphenated().encode_lower(&mut canonical) != text {
+        if text.len() != Hyphenated::LENGTH || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(Invalid::Character);
         }
-        Ok(Self(uuid))
+        Uuid::try_parse(text).map(Self).map_err(|_| Invalid::Character)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Two forms stand side by side. The seed's five verbs take fields separated by one space each;
 //! the newer verbs take a token and one JSON object, `VERB TOKEN {json}`.
 
+use memchr::memchr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ impl Request {
         if is_http(line) {
             return Err(Code::WrongProtocol.into());
         }
-        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (verb, rest) = split_at_space(line).unwrap_or((line, ""));
         match verb {
             "auth" => parse_auth(rest),
             "send" => parse_send(rest),
@@ -193,7 +194,7 @@ fn is_http(line: &str) -> bool {
 }
 
 fn parse_auth(rest: &str) -> Result<Request, Refusal> {
-    let (user, password) = rest.split_once(' ').ok_or(Code::Usage)?;
+    let (user, password) = split_at_space(rest).ok_or(Code::Usage)?;
     let password = trim(password);
     if user.is_empty() || password.is_empty() {
         return Err(Code::Usage.into());
@@ -205,10 +206,8 @@ fn parse_auth(rest: &str) -> Result<Request, Refusal> {
 }
 
 fn parse_send(rest: &str) -> Result<Request, Refusal> {
-    let mut fields = rest.splitn(3, ' ');
-    let (Some(token), Some(to), Some(text)) = (fields.next(), fields.next(), fields.next()) else {
-        return Err(Code::Usage.into());
-    };
+    let (token, rest) = split_at_space(rest).ok_or(Code::Usage)?;
+    let (to, text) = split_at_space(rest).ok_or(Code::Usage)?;
     if token.is_empty() || to.is_empty() {
         return Err(Code::Usage.into());
     }
@@ -237,7 +236,7 @@ fn parse_json<F: DeserializeOwned>(
     check: fn(F) -> Result<Action, Refusal>,
 ) -> Result<Request, Refusal> {
     let rest = trim_end(rest);
-    let (token, fields) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (token, fields) = split_at_space(rest).unwrap_or((rest, ""));
     if token.is_empty() {
         return Err(Code::Usage.into());
     }
@@ -280,6 +279,12 @@ fn in_session(
 ) -> Result<Request, Refusal> {
     let token = token.parse().map_err(|_| Code::NoSession)?;
     Ok(Request::InSession { token, action: action() })
+}
+
+/// What comes before the first space and what comes after it.
+fn split_at_space(text: &str) -> Option<(&str, &str)> {
+    let at = memchr(b' ', text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// Without the ASCII white space at its ends. White space beyond ASCII, such as NBSP, is text.

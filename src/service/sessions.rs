@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::adjustable::Adjustable;
 use crate::model::{SessionId, Timestamp, TokenHash, UserId};
 use crate::store::StoredSession;
@@ -47,6 +49,9 @@ pub(super) enum Lookup {
     Unknown,
 }
 
+/// Nobody outside chooses what is in it: hashes of tokens that were given out.
+type Entries = HashMap<TokenHash, Entry, RandomState>;
+
 #[derive(Debug)]
 enum Entry {
     Live(Arc<LiveSession>),
@@ -59,7 +64,7 @@ enum Entry {
 
 #[derive(Debug)]
 pub(super) struct Sessions {
-    entries: RwLock<HashMap<TokenHash, Entry>>,
+    entries: RwLock<Entries>,
     idle: Adjustable<Duration>,
 }
 
@@ -133,11 +138,11 @@ impl Sessions {
         taken
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<TokenHash, Entry>> {
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<TokenHash, Entry>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
