@@ -18,6 +18,7 @@ mod export;
 mod file;
 mod identity;
 mod import;
+mod keys;
 mod measures;
 mod messages;
 mod migrations;
@@ -31,6 +32,7 @@ mod sessions;
 mod statistics;
 mod tail;
 mod turns;
+mod unwritten;
 mod users;
 mod writer;
 

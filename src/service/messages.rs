@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
 use crate::model::{Body, CursorName, Message, MessageId, UserName};
@@ -30,7 +32,7 @@ impl Service {
         body: Body,
         responder: Responder,
     ) {
-        let append = Append { sender: session.user, to: vec![to], body, key: None };
+        let append = Append { sender: session.user, to: smallvec![to], body, key: None };
         let service = Arc::clone(self);
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
@@ -46,7 +48,7 @@ impl Service {
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
         let Post { to, body, key } = post;
         let key = key.map(|key| key.as_str().into());
-        let append = Append { sender: session.user, to: to.clone(), body, key };
+        let append = Append { sender: session.user, to: to.iter().cloned().collect(), body, key };
         let service = Arc::clone(self);
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {

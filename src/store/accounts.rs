@@ -245,6 +245,8 @@ fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> 
     if removed == 0 {
         return Ok(Changed::InUse);
     }
+    // Who is not there any more sends nothing: the file does not look.
+    context.memory.user_names.remove(&user);
     Ok(Changed::Yes { user, ended: Vec::new() })
 }
 

@@ -100,6 +100,13 @@ fn check_references(
         let row = id.map_or_else(|| "a row".to_owned(), |id| format!("row {id}"));
         findings.add(format!("{row} of {table} refers to what is not in {parent}"));
     }
+    let mut statement =
+        connection.prepare(&format!("{} ORDER BY id LIMIT ?1", messages::WITHOUT_USERS))?;
+    let mut rows = statement.query([FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        findings.add(format!("row {id} of messages refers to what is not in users"));
+    }
     Ok(())
 }
 

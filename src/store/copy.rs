@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::OpenError;
 use super::file::{self, APPLICATION_ID, io_error};
+use super::messages;
 use super::migrations;
 use crate::catalogue::storage;
 use crate::model::MessageId;
@@ -201,12 +202,11 @@ pub(super) fn verify(path: &Path) -> Result<Content, OpenError> {
     if problem != "ok" {
         return Err(damaged(storage::is_damaged(problem)));
     }
-    let astray = connection
-        .prepare("PRAGMA foreign_key_check")
-        .and_then(|mut check| check.exists([]))
-        .map_err(failed)?;
-    if astray {
-        return Err(damaged(storage::is_damaged(storage::refers_to_nothing())));
+    for astray in ["PRAGMA foreign_key_check", messages::WITHOUT_USERS] {
+        let found = connection.prepare(astray).and_then(|mut astray| astray.exists([]));
+        if found.map_err(failed)? {
+            return Err(damaged(storage::is_damaged(storage::refers_to_nothing())));
+        }
     }
     let content = content(&connection).map_err(failed)?;
     migrations::check_version(content.schema, path)?;

@@ -183,6 +183,10 @@ fn add_message(
         ])?;
     context.deliveries.place(recipient, id);
     context.memory.newest = Some(id);
+    if key.is_some() {
+        // There may be too many of them to be noted.
+        context.memory.keys = None;
+    }
     context.memory.recount(recipient);
     if !recipients.contains(&recipient) {
         recipients.push(recipient);

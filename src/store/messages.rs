@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
+use smallvec::SmallVec;
+
 use super::deliveries::{self, Walk, Way};
 use super::error::StoreError;
+use super::keys::{Keys, Known};
 use super::writer::{Context, Statements};
 use super::{Store, Watched, cursors, users};
 use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
@@ -21,12 +24,15 @@ pub struct Append {
     /// Who sends it.
     pub sender: UserId,
     /// Whom it is for: at least one, none twice.
-    pub to: Vec<UserName>,
+    pub to: SmallVec<[UserName; 1]>,
     /// Its text.
     pub body: Body,
     /// The sender's key for it: the same again is the same message.
     pub key: Option<Box<str>>,
 }
+
+/// The copies of a message: each recipient, and the id.
+pub type Copies = SmallVec<[(UserId, MessageId); 1]>;
 
 /// What came of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub enum Appended {
     /// It is in the log.
     Stored {
         /// Each recipient and the id of the copy, in the order of [`Append::to`].
-        copies: Vec<(UserId, MessageId)>,
+        copies: Copies,
         /// When it was taken.
         at: Timestamp,
         /// It was there already, by its key.
@@ -121,10 +127,9 @@ impl Store {
         append: Append,
         done: impl FnOnce(Result<Appended, StoreError>) + Send + 'static,
     ) {
-        let one = append.to.len() == 1;
-        let statements = if one { Statements::One } else { Statements::Several };
         let bytes = append.body.as_str().len() * append.to.len();
-        self.writer.submit_sized(statements, bytes, move |context| insert(context, &append), done);
+        let take = move |context: &mut Context<'_>| take(context, append);
+        self.writer.submit_sized(Statements::Later, bytes, take, done);
     }
 
     /// Reads what is after a cursor of the reader. The cursor stays where it is.
@@ -283,14 +288,14 @@ impl Watched {
     }
 }
 
-fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Appended> {
+/// Takes a message into the transaction.
+fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended> {
     if let Some(key) = &append.key
-        && is_known_key(context.connection, append.sender, key)?
-        && let Some(appended) = find_by_key(context.connection, append, key)?
+        && let Some(appended) = find_by_key(context, &append, key)?
     {
         return Ok(appended);
     }
-    let mut copies = Vec::with_capacity(append.to.len());
+    let mut copies = Copies::with_capacity(append.to.len());
     let mut unknown = Vec::new();
     for name in &append.to {
         match users::resolve(context, name)? {
@@ -310,59 +315,73 @@ fn insert(context: &mut Context<'_>, append: &Append) -> rusqlite::Result<Append
     if !full.is_empty() {
         return Ok(Appended::InboxFull(full));
     }
+    // Whoever has sent it is a user: the file does not ask.
+    let Some(from) = users::recall_name(context, append.sender)? else {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
     let at = Timestamp::now();
     let mut newest = newest(context)?;
-    let mut insert = context.connection.prepare_cached(
-        "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    for (recipient, id) in &mut copies {
+    // From here on nothing fails.
+    for ((recipient, id), to) in copies.iter_mut().zip(&append.to) {
         newest = MessageId(newest.0 + 1);
         *id = newest;
-        let (key, body) = (&append.key, append.body.as_str());
-        insert.execute(params![newest.0, at.0, append.sender.0, recipient.0, key, body])?;
-    }
-    context.memory.newest = Some(newest);
-    for (&(recipient, id), to) in copies.iter().zip(&append.to) {
-        context.deliveries.place(recipient, id);
-        keep_for_watchers(context, append, (recipient, to), (id, at))?;
-        match context.memory.unread.get_mut(&recipient) {
+        context.deliveries.place(*recipient, *id);
+        if context.deliveries.is_watched(*recipient) {
+            let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
+            context.deliveries.keep(Message { id: *id, at, from, to, body });
+        }
+        match context.memory.unread.get_mut(recipient) {
             Some(unread) => *unread += 1,
             None => {
-                let uncounted = context.memory.uncounted.entry(recipient).or_default();
+                let uncounted = context.memory.uncounted.entry(*recipient).or_default();
                 *uncounted = uncounted.saturating_add(1);
             }
         }
     }
+    context.memory.newest = Some(newest);
+    if let (Some(key), Some(keys)) = (&append.key, &mut context.memory.keys) {
+        keys.note(append.sender, key);
+    }
+    context.unwritten.push(append, at, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
-/// Has the text of a message that was placed kept, where its recipient is watched.
-fn keep_for_watchers(
+/// What an earlier message of the sender with the same key says of this one; `None` where there is
+/// none.
+fn find_by_key(
     context: &mut Context<'_>,
     append: &Append,
-    (recipient, to): (UserId, &UserName),
-    (id, at): (MessageId, Timestamp),
-) -> rusqlite::Result<()> {
-    if context.deliveries.is_watched(recipient)
-        && let Some(from) = users::recall_name(context, append.sender)?
-    {
-        let (to, body) = (to.clone(), append.body.clone());
-        context.deliveries.keep(Message { id, at, from, to, body });
+    key: &str,
+) -> rusqlite::Result<Option<Appended>> {
+    let connection = context.connection;
+    let mut keys = match context.memory.keys.take() {
+        Some(keys) => keys,
+        None => Keys::read(connection)?,
+    };
+    let known = keys.look_up(append.sender, key);
+    if known == Known::Noted || keys.is_full() {
+        context.unwritten.write(connection)?;
     }
-    Ok(())
+    if keys.is_full() {
+        keys.forget_noted();
+    }
+    context.memory.keys = Some(keys);
+    match known {
+        Known::New => Ok(None),
+        // Most keys are new, and what an earlier message says costs more.
+        Known::Unknown if !is_used(connection, append.sender, key)? => Ok(None),
+        Known::Unknown | Known::Noted => compare_with_earlier(connection, append, key),
+    }
 }
 
-/// Whether the sender has used this key before: [`find_by_key`] costs more, and most keys are new.
-fn is_known_key(connection: &Connection, sender: UserId, key: &str) -> rusqlite::Result<bool> {
+fn is_used(connection: &Connection, sender: UserId, key: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM messages WHERE key = ?1 AND sender_id = ?2 LIMIT 1")?
         .exists(params![key, sender.0])
 }
 
-/// What an earlier message of the sender with this key says of this one; `None` where there is
-/// none.
-fn find_by_key(
+/// [`find_by_key`], by what is in the file.
+fn compare_with_earlier(
     connection: &Connection,
     append: &Append,
     key: &str,
@@ -385,7 +404,7 @@ fn find_by_key(
         return Ok(None);
     }
     let copy = |to: &UserName| earlier.iter().find(|(name, _)| name == to).map(|(_, copy)| *copy);
-    let copies: Option<Vec<_>> = append.to.iter().map(copy).collect();
+    let copies: Option<Copies> = append.to.iter().map(copy).collect();
     Ok(Some(match copies {
         Some(copies) if same_text && copies.len() == earlier.len() => {
             Appended::Stored { copies, at, duplicate: true }
@@ -638,6 +657,11 @@ impl<'a> Filling<'a> {
         Ok(ControlFlow::Continue(()))
     }
 }
+
+/// The messages whose sender or recipient there is not. No message is to be there without them, and the
+/// file's schema does not see to it: who writes one has found both.
+pub(super) const WITHOUT_USERS: &str = "SELECT id FROM messages
+      WHERE sender_id NOT IN (SELECT id FROM users) OR recipient_id NOT IN (SELECT id FROM users)";
 
 const ONE: &str = "SELECT m.id, m.sent_at, s.name, r.name, m.body
        FROM messages m

@@ -237,4 +237,33 @@ mod tests {
             copies.filter(|name| name.to_str().unwrap().contains(".schema-")).collect();
         assert!(copies.is_empty(), "{copies:?}");
     }
+
+    #[test]
+    fn messages_name_users_without_a_look_into_the_file_for_everybody_who_has_it_open() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
+        let mut connection = Connection::open(&path).unwrap();
+        let migrations = MIGRATIONS.as_ref().unwrap();
+        set_up(&connection).unwrap();
+        migrations.to_version(&mut connection, 3).unwrap();
+        let other = Connection::open(&path).unwrap();
+        let of_nobody = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, body)
+                         VALUES (1, 0, 7, 8, 'x')";
+        for connection in [&connection, &other] {
+            assert!(connection.execute(of_nobody, []).is_err(), "enforced by default");
+        }
+        migrations.to_version(&mut connection, 4).unwrap();
+        let cursor = "INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (7, 'x', 0, 0)";
+        for connection in [&connection, &other] {
+            connection.execute(of_nobody, []).unwrap();
+            connection.execute("DELETE FROM messages", []).unwrap();
+            assert!(connection.execute(cursor, []).is_err(), "everything else is as it was");
+        }
+        let problem: String =
+            other.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(problem, "ok");
+        let written: bool =
+            other.pragma_query_value(None, "writable_schema", |row| row.get(0)).unwrap();
+        assert!(!written);
+    }
 }

@@ -17,6 +17,7 @@ use crate::metrics::Stages;
 use crate::store::deliveries::Deliveries;
 use crate::store::identity::Identity;
 use crate::store::measures::{CheckpointMode, Measures, Rollback};
+use crate::store::unwritten::Unwritten;
 use crate::store::{OnFatal, StoreError};
 use crate::wake;
 
@@ -67,6 +68,7 @@ pub(super) struct Batches {
     identity: Identity,
     memory: Memory,
     deliveries: Deliveries,
+    unwritten: Unwritten,
     inbox_unread_max: Adjustable<usize>,
     /// What it was when the unread messages in memory were counted.
     counted_to: usize,
@@ -115,6 +117,7 @@ impl Batches {
             identity,
             memory: Memory::default(),
             deliveries,
+            unwritten: Unwritten::default(),
             counted_to: inbox_unread_max.get(),
             inbox_unread_max,
             measures,
@@ -257,7 +260,8 @@ impl Batches {
             self.counted_to = inbox_unread_max;
         }
         let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
-        let executed = applied.and_then(|()| Ok(self.deliveries.keep_pace(&self.connection)?));
+        let written = applied.and_then(|()| Ok(self.unwritten.write(&self.connection)?));
+        let executed = written.and_then(|()| Ok(self.deliveries.keep_pace(&self.connection)?));
         let committing = Instant::now();
         spent.executed = committing - spent.taken;
         let committed = executed.and_then(|()| self.run_statement("COMMIT"));
@@ -282,6 +286,7 @@ impl Batches {
             }
             Err(_) => {
                 self.deliveries.rolled_back();
+                self.unwritten.forget();
                 if !self.connection.is_autocommit() {
                     let _ = self.run_statement("ROLLBACK");
                 }
@@ -349,6 +354,9 @@ impl Batches {
     /// cannot go on.
     fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
         let several = operation.statements() == Statements::Several;
+        if operation.statements() != Statements::Later {
+            self.unwritten.write(&self.connection)?;
+        }
         if several {
             self.run_statement("SAVEPOINT operation")?;
         }
@@ -357,10 +365,13 @@ impl Batches {
             connection: &self.connection,
             memory: &mut self.memory,
             deliveries: &mut self.deliveries,
+            unwritten: &mut self.unwritten,
             inbox_unread_max: self.counted_to,
         };
         let applied = operation.apply(&mut context);
         if !applied {
+            // What is not remembered any more is looked up in the file.
+            self.unwritten.write(&self.connection)?;
             self.memory.forget();
             self.deliveries.take_back(mark);
             match operation.error() {

@@ -2,13 +2,19 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
 use crate::model::{MessageId, UserId, UserName};
 use crate::store::deliveries::Deliveries;
+use crate::store::keys::Keys;
+use crate::store::unwritten::Unwritten;
 
 /// The most user names whose numbers are remembered.
 const NAMES_MAX: usize = 100_000;
+
+/// Nobody outside chooses what is in it: names and numbers of users that there are.
+type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// See [`Memory::uncounted`].
 const RECOUNT: usize = usize::MAX;
@@ -18,6 +24,7 @@ pub(in crate::store) struct Context<'a> {
     pub(in crate::store) connection: &'a Connection,
     pub(in crate::store) memory: &'a mut Memory,
     pub(in crate::store) deliveries: &'a mut Deliveries,
+    pub(in crate::store) unwritten: &'a mut Unwritten,
     pub(in crate::store) inbox_unread_max: usize,
 }
 
@@ -27,14 +34,16 @@ pub(in crate::store) struct Context<'a> {
 pub(in crate::store) struct Memory {
     /// The id of the newest message.
     pub(in crate::store) newest: Option<MessageId>,
-    pub(in crate::store) user_ids: HashMap<UserName, UserId>,
+    pub(in crate::store) user_ids: Map<UserName, UserId>,
     /// The names of those who write to somebody who is watched.
-    pub(in crate::store) user_names: HashMap<UserId, UserName>,
+    pub(in crate::store) user_names: Map<UserId, UserName>,
     /// How many unread messages each inbox has, where they were counted.
-    pub(in crate::store) unread: HashMap<UserId, usize>,
+    pub(in crate::store) unread: Map<UserId, usize>,
     /// How many messages have come since the start for each inbox whose messages were not counted:
     /// [`RECOUNT`] where they are to be, before another one is taken in.
-    pub(in crate::store) uncounted: HashMap<UserId, usize>,
+    pub(in crate::store) uncounted: Map<UserId, usize>,
+    /// Which keys have been used, where that was read.
+    pub(in crate::store) keys: Option<Keys>,
 }
 
 impl Memory {

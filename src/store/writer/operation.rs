@@ -9,6 +9,9 @@ use crate::store::StoreError;
 /// How many statements an operation may have to take back together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Statements {
+    /// None yet: what it stores is put into [`Context::unwritten`], last of all, and it asks the file for
+    /// no message that may be among that.
+    Later,
     /// At most one that changes anything: it takes itself back when it fails.
     One,
     /// Several.

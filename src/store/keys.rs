@@ -1,0 +1,133 @@
+//! Which keys have been used, as far as that is known without a look into the file.
+//!
+//! Keys that rise with time, as UUID version 7 does, are mostly beyond all that there are. They come
+//! somewhat out of order, so it is not enough to know the highest: those that were used since some moment
+//! are remembered, and how far keys went until then.
+
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use rusqlite::Connection;
+
+use crate::model::UserId;
+
+/// How many keys are remembered.
+const KEYS_MAX: usize = if cfg!(test) { 8 } else { 65_536 };
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// No key that is not in `noted` is beyond this one.
+    floor: Box<str>,
+    /// Hashes of a sender and a key. They take 2 MiB at most.
+    noted: HashSet<u64, RandomState>,
+    /// The highest key of all.
+    highest: Box<str>,
+    hasher: RandomState,
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The sender has not used it.
+    New,
+    /// The file tells; but it was not used by any message that was noted.
+    Unknown,
+    /// It was, most likely, used by a message that was noted.
+    Noted,
+}
+
+impl Keys {
+    /// As they stand in the file.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let highest: Option<Box<str>> = connection
+            .prepare_cached("SELECT max(key) FROM messages WHERE key IS NOT NULL")?
+            .query_row([], |row| row.get(0))?;
+        let highest = highest.unwrap_or_default();
+        let (noted, hasher) = (HashSet::default(), RandomState::default());
+        Ok(Self { floor: highest.clone(), noted, highest, hasher })
+    }
+
+    /// What is known of a sender's key.
+    pub(super) fn look_up(&self, sender: UserId, key: &str) -> Known {
+        if self.noted.contains(&self.hash(sender, key)) {
+            Known::Noted
+        } else if key > &*self.floor {
+            Known::New
+        } else {
+            Known::Unknown
+        }
+    }
+
+    /// A message with this key is taken in.
+    pub(super) fn note(&mut self, sender: UserId, key: &str) {
+        self.noted.insert(self.hash(sender, key));
+        if key > &*self.highest {
+            self.highest = key.into();
+        }
+    }
+
+    /// Whether so many are remembered that it is time for [`Self::forget_noted`].
+    pub(super) fn is_full(&self) -> bool {
+        self.noted.len() >= KEYS_MAX
+    }
+
+    /// All that was noted is in the file.
+    pub(super) fn forget_noted(&mut self) {
+        self.noted.clear();
+        self.floor.clone_from(&self.highest);
+    }
+
+    fn hash(&self, sender: UserId, key: &str) -> u64 {
+        self.hasher.hash_one((sender, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::migrations;
+
+    #[test]
+    fn what_the_file_has_is_not_beyond_what_was_read() {
+        let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+        let none = Keys::read(&connection).unwrap();
+        assert_eq!(none.look_up(UserId(1), "a"), Known::New);
+        let insert = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
+                      VALUES (1, 0, 1, 1, 'm', 'x'), (2, 0, 1, 1, NULL, 'x'), (3, 0, 2, 1, 'f', 'x')";
+        connection.execute_batch(insert).unwrap();
+        let keys = Keys::read(&connection).unwrap();
+        let known = ["a", "f", "m", "n"].map(|key| keys.look_up(UserId(2), key));
+        assert_eq!(known, [Known::Unknown, Known::Unknown, Known::Unknown, Known::New]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_that_was_used_is_said_to_be_new(
+            used in prop::collection::vec((1..3_i64, "[a-c]{1,3}"), 0..60)
+        ) {
+            let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+            let mut keys = Keys::read(&connection).unwrap();
+            let (mut all, mut noted) = (HashSet::new(), HashSet::new());
+            for (sender, key) in used {
+                let known = keys.look_up(UserId(sender), &key);
+                let entry = (sender, key);
+                prop_assert!(known != Known::New || !all.contains(&entry), "{entry:?}");
+                prop_assert!(known == Known::Noted || !noted.contains(&entry), "{entry:?}");
+                if keys.is_full() {
+                    keys.forget_noted();
+                    noted.clear();
+                }
+                keys.note(UserId(sender), &entry.1);
+                all.insert(entry.clone());
+                noted.insert(entry);
+                prop_assert!(keys.noted.len() <= KEYS_MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Messages that the open transaction has taken in and that are not in the file yet.
+//!
+//! They are put into it many with one statement: begun anew for each of them, a statement takes twice
+//! as long. Whatever else is done in the transaction has them written first.
+
+use rusqlite::types::Null;
+use rusqlite::{Connection, ToSql};
+
+use super::messages::{Append, Copies};
+use crate::model::{MessageId, Timestamp, UserId};
+
+/// How many rows one statement writes where there are so many, and where there are fewer.
+const MANY_ROWS: usize = 16;
+const SOME_ROWS: usize = 4;
+
+/// A copy of a message: which it is of, for whom, and its id.
+type Row = (usize, UserId, MessageId);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Unwritten {
+    messages: Vec<(Append, Timestamp)>,
+    rows: Vec<Row>,
+}
+
+impl Unwritten {
+    /// Takes in a message that was taken at that moment, with these copies.
+    pub(super) fn push(&mut self, append: Append, at: Timestamp, copies: &Copies) {
+        let message = self.messages.len();
+        self.rows.extend(copies.iter().map(|&(recipient, id)| (message, recipient, id)));
+        self.messages.push((append, at));
+    }
+
+    /// Writes them, in the order in which they came. Where that fails the transaction cannot go on: some
+    /// may be written.
+    pub(super) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let (many, rest) = self.rows.as_chunks::<MANY_ROWS>();
+        self.insert(connection, many)?;
+        let (some, rest) = rest.as_chunks::<SOME_ROWS>();
+        self.insert(connection, some)?;
+        self.insert(connection, rest.as_chunks::<1>().0)?;
+        self.forget();
+        Ok(())
+    }
+
+    /// The transaction has been taken back.
+    pub(super) fn forget(&mut self) {
+        self.messages.clear();
+        self.rows.clear();
+    }
+
+    fn insert<const ROWS: usize>(
+        &self,
+        connection: &Connection,
+        chunks: &[[Row; ROWS]],
+    ) -> rusqlite::Result<()> {
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let mut insert = connection.prepare_cached(&format!(
+            "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body) VALUES {}",
+            ["(?, ?, ?, ?, ?, ?)"; ROWS].join(", ")
+        ))?;
+        for rows in chunks {
+            let mut parameter = 0;
+            let mut bind = |value: &dyn ToSql| {
+                parameter += 1;
+                insert.raw_bind_parameter(parameter, value)
+            };
+            for (message, recipient, id) in rows {
+                let (Append { sender, key, body, .. }, at) = &self.messages[*message];
+                bind(&id.0)?;
+                bind(&at.0)?;
+                bind(&sender.0)?;
+                bind(&recipient.0)?;
+                match key {
+                    Some(key) => bind(key)?,
+                    None => bind(&Null)?,
+                }
+                bind(&body.as_str())?;
+            }
+            insert.raw_execute()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use smallvec::smallvec;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::adjustable::Adjustable;
+    use crate::model::CursorName;
+    use crate::store::{Acked, Appended, NewUser, Options, Store, StoreError};
+
+    fn store(folder: &TempDir) -> Store {
+        let options = Options {
+            path: folder.path().join("chat.sqlite"),
+            readers: 1,
+            inbox_unread_max: Adjustable::from(1_000),
+        };
+        let store = Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap();
+        let user = |name: &str| NewUser {
+            name: name.parse().unwrap(),
+            display_name: name.to_owned(),
+            password_hash: String::new(),
+            password_is_published: false,
+        };
+        let (done, added) = channel();
+        let taken = move |taken| done.send(taken).unwrap();
+        store.add_users(vec![user("neko"), user("paff")], taken);
+        assert_eq!(added.recv().unwrap().unwrap(), []);
+        store
+    }
+
+    fn append(
+        store: &Store,
+        sender: i64,
+        key: Option<&str>,
+        text: &str,
+    ) -> Receiver<Result<Appended, StoreError>> {
+        let (done, outcome) = channel();
+        let append = Append {
+            sender: UserId(sender),
+            to: smallvec!["neko".parse().unwrap()],
+            body: text.parse().unwrap(),
+            key: key.map(Into::into),
+        };
+        store.append(append, move |appended| done.send(appended).unwrap());
+        outcome
+    }
+
+    /// The id, and whether it was there already.
+    fn stored(outcome: &Receiver<Result<Appended, StoreError>>) -> (i64, bool) {
+        match outcome.recv().unwrap() {
+            Ok(Appended::Stored { copies, duplicate, .. }) => (copies[0].1.0, duplicate),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn texts(store: &Store) -> Vec<(i64, String)> {
+        let connection = Connection::open(store.path()).unwrap();
+        let mut select = connection.prepare("SELECT id, body FROM messages ORDER BY id").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn whatever_is_done_in_a_batch_finds_what_was_taken_in_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (acks, acked) = channel();
+        let mut asked = Vec::new();
+        store.gather(|| {
+            for (key, text) in [
+                (Some("one"), "first"),
+                (Some("one"), "first"),
+                (Some("one"), "other"),
+                (None, "second"),
+            ] {
+                asked.push(append(&store, 2, key, text));
+            }
+            // Only what is for the user can be a dead letter: the file is asked.
+            let done = move |acked| acks.send(acked).unwrap();
+            store.add_dead_letter(UserId(1), CursorName::inbox(), MessageId(2), done);
+            asked.extend((0..40).map(|number| append(&store, 2, None, &format!("text {number}"))));
+        });
+        assert_eq!(
+            [&asked[0], &asked[1], &asked[3]].map(stored),
+            [(1, false), (1, true), (2, false)]
+        );
+        assert_eq!(asked[2].recv().unwrap().unwrap(), Appended::KeyConflict);
+        assert_eq!(acked.recv().unwrap().unwrap(), Acked::At(MessageId(2)));
+        assert!(asked[4..].iter().map(stored).eq((3..43).map(|id| (id, false))));
+        let expected = ["first", "second"].map(str::to_owned).into_iter();
+        let expected = expected.chain((0..40).map(|number| format!("text {number}")));
+        assert!(texts(&store).into_iter().eq((1..).zip(expected)));
+        store.close();
+    }
+
+    #[test]
+    fn key_is_found_again_in_a_batch_with_more_keys_than_are_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let mut asked = Vec::new();
+        store.gather(|| {
+            for key in (0..20).chain([0, 12, 19]).map(|key| format!("key {key:02}")) {
+                asked.push(append(&store, 2, Some(&key), &key));
+            }
+        });
+        let outcomes: Vec<_> = asked.iter().map(stored).collect();
+        assert!(outcomes[..20].iter().copied().eq((1..21).map(|id| (id, false))));
+        assert_eq!(outcomes[20..], [(1, true), (13, true), (20, true)]);
+        store.close();
+    }
+
+    #[test]
+    fn operation_that_fails_takes_nothing_from_those_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let mut asked = Vec::new();
+        // The second is from nobody.
+        store.gather(|| {
+            asked.extend([2, 77, 2].map(|sender| append(&store, sender, Some("key"), "text")))
+        });
+        assert_eq!([&asked[0], &asked[2]].map(stored), [(1, false), (1, true)]);
+        assert!(matches!(asked[1].recv().unwrap(), Err(StoreError::Statement(_))));
+        assert_eq!(texts(&store), [(1, "text".to_owned())]);
+        store.gather(|| asked.push(append(&store, 1, None, "later")));
+        assert_eq!(stored(&asked[3]), (2, false));
+        store.close();
+    }
+}
