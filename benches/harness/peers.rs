@@ -5,11 +5,14 @@ mod beanstalkd;
 pub mod chat;
 pub mod client;
 mod mosquitto;
+mod postfix;
 mod postgres;
 mod redis;
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ use rustix::process::{Pid, Signal, kill_process};
 pub use beanstalkd::Beanstalkd;
 pub use chat::{Chat, Key, Verb};
 pub use mosquitto::Mosquitto;
+pub use postfix::Postfix;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
@@ -80,10 +84,11 @@ pub trait Running {
 
 /// Those besides ours that are installed here.
 pub fn installed() -> Vec<Box<dyn Peer>> {
-    let found: [Option<Box<dyn Peer>>; 4] = [
+    let found: [Option<Box<dyn Peer>>; 5] = [
         Redis::find().map(|peer| Box::new(peer) as _),
         Postgres::find().map(|peer| Box::new(peer) as _),
         Beanstalkd::find().map(|peer| Box::new(peer) as _),
+        Postfix::find().map(|peer| Box::new(peer) as _),
         Mosquitto::find().map(|peer| Box::new(peer) as _),
     ];
     found.into_iter().flatten().collect()
@@ -137,6 +142,26 @@ impl Drop for Process {
 /// the risk that somebody else takes it.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// The number of a user of this system.
+fn user_id(name: &str) -> Result<u32> {
+    let users = fs::read_to_string("/etc/passwd")?;
+    let is_it = |line: &&str| line.split(':').next() == Some(name);
+    let id = users.lines().find(is_it).and_then(|line| line.split(':').nth(2));
+    Ok(id.with_context(|| format!("there is no user {name}"))?.parse()?)
+}
+
+/// Lets servers that run as somebody else find `folder`.
+fn let_in(folder: &Path) -> Result<()> {
+    for folder in folder.ancestors() {
+        let file = fs::metadata(folder)?;
+        // Those of this program: what others have made stays as it is.
+        if file.uid() == 0 && file.mode() & 0o777 == 0o700 {
+            fs::set_permissions(folder, Permissions::from_mode(0o711))?;
+        }
+    }
+    Ok(())
 }
 
 /// The first line that `program argument` prints; `None` where there is no such program.

@@ -1,9 +1,9 @@
 //! PostgreSQL: one prepared insert into a table like ours, with the same index, for each message.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, geteuid};
 
-use super::{Choice, Messages, PATIENCE, Peer, Process, Running, first_line, free_address};
+use super::{
+    Choice, Messages, PATIENCE, Peer, Process, Running, first_line, free_address, let_in, user_id,
+};
 use crate::harness::generator::Speech;
 
 /// The table and the statement: what `messages` and a send are here.
@@ -97,18 +99,9 @@ fn owner(folder: &Path) -> Result<Option<u32>> {
     if !geteuid().is_root() {
         return Ok(None);
     }
-    let users = fs::read_to_string("/etc/passwd")?;
-    let line = users.lines().find(|line| line.starts_with("postgres:"));
-    let id = line.and_then(|line| line.split(':').nth(2)).context("there is no user postgres")?;
-    let owner = id.parse()?;
+    let owner = user_id("postgres")?;
     chown(folder, Some(owner), None)?;
-    for above in folder.ancestors().skip(1) {
-        let file = fs::metadata(above)?;
-        // Those of this program: what others have made stays as it is.
-        if file.uid() == 0 && file.mode() & 0o777 == 0o700 {
-            fs::set_permissions(above, Permissions::from_mode(0o711))?;
-        }
-    }
+    let_in(folder)?;
     Ok(Some(owner))
 }
 

@@ -1,0 +1,235 @@
+//! Postfix: a message by SMTP into its queue, and from there, behind the answer, into a maildir: one
+//! for all recipients, since making a thousand folders is not what is measured.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Signal, geteuid};
+
+use super::{
+    Choice, Messages, PATIENCE, Peer, Process, Running, find_program, free_address, let_in, run,
+    user_id, write_recipient,
+};
+use crate::harness::generator::Speech;
+
+/// The domain of all the recipients: no other may have it (RFC 2606).
+const DOMAIN: &str = "bench.invalid";
+/// The most processes of each kind; a connection takes one.
+const PROCESSES_MAX: usize = 1100;
+/// Whoever owns the maildir: `nobody`.
+const MAIL_OWNER: u32 = 65534;
+
+/// `postfix`.
+pub struct Postfix {
+    program: PathBuf,
+}
+
+impl Postfix {
+    /// The one on this machine, where this process is root, as which it has to be started.
+    pub fn find() -> Option<Self> {
+        let program = find_program("postfix").filter(|_| geteuid().is_root())?;
+        Some(Self { program })
+    }
+}
+
+impl Peer for Postfix {
+    fn name(&self) -> &str {
+        "Postfix"
+    }
+
+    fn description(&self) -> String {
+        let version = built_in("mail_version").unwrap_or_default();
+        format!(
+            "Postfix {version}; MAIL, RCPT and BDAT in one packet, fsynced into its queue, delivered to a maildir"
+        )
+    }
+
+    fn start(&self, folder: &Path) -> Result<Box<dyn Running>> {
+        let address = free_address()?;
+        let (configuration, mail) = (folder.join("postfix"), folder.join("mail"));
+        let (queue, data) = (folder.join("queue"), folder.join("data"));
+        for made in [&configuration, &mail, &queue, &data] {
+            fs::create_dir(made)?;
+        }
+        chown(&mail, Some(MAIL_OWNER), None)?;
+        chown(&data, Some(user_id("postfix")?), None)?;
+        let_in(folder)?;
+        fs::write(configuration.join("main.cf"), main_cf(folder))?;
+        fs::write(configuration.join("master.cf"), master_cf(address))?;
+        // It makes the folders of the queue.
+        run(Command::new(&self.program).arg("-c").arg(&configuration).arg("check"))?;
+        let mut command = Command::new(Path::new(&built_in("daemon_directory")?).join("master"));
+        // Not detached, so that what it does is counted as its own.
+        command.arg("-c").arg(&configuration).arg("-d");
+        let process = Process::start(&mut command, address)?;
+        Ok(Box::new(RunningPostfix { process, address, queue, mail }))
+    }
+}
+
+/// What a setting is where nobody has set it.
+fn built_in(setting: &str) -> Result<String> {
+    let program = find_program("postconf").context("there is no postconf")?;
+    let output = Command::new(program).args(["-d", "-h", setting]).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Nothing that slows it down but what keeps a message: no look-ups of names, no limits of how often one
+/// client may come, no pause where more comes in than is delivered.
+fn main_cf(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file_prefixes = {folder}
+maillog_file = {folder}/mail.log
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+myhostname = {DOMAIN}
+mydestination =
+alias_maps =
+virtual_mailbox_domains = {DOMAIN}
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = static:all/
+virtual_uid_maps = static:{MAIL_OWNER}
+virtual_gid_maps = static:{MAIL_OWNER}
+default_process_limit = {PROCESSES_MAX}
+virtual_destination_concurrency_limit = 20
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 0
+smtpd_relay_restrictions = reject_unauth_destination
+in_flow_delay = 0
+"
+    )
+}
+
+/// The services of Postfix that take a message in and deliver it.
+fn master_cf(address: SocketAddr) -> String {
+    format!(
+        "{address} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n 1000 0 flush
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+virtual unix - n n - 20 virtual
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+"
+    )
+}
+
+struct RunningPostfix {
+    process: Process,
+    address: SocketAddr,
+    queue: PathBuf,
+    mail: PathBuf,
+}
+
+impl Running for RunningPostfix {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its `sendmail` takes the text from its input.
+    fn one_shot(&self, _: &str) -> Option<Command> {
+        None
+    }
+
+    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
+        Box::new(Mails { choice: Choice::new(messages) })
+    }
+
+    /// What is being delivered while it is stopped may be counted twice.
+    fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
+        // Its end by a signal does not count as a good one.
+        let _ = self.process.stop_by(Signal::TERM);
+        // In the order in which a message goes through them: none is missed.
+        let queued = ["incoming", "active", "deferred"].map(|part| self.queue.join(part));
+        let stored: u64 = queued.iter().chain([&self.mail]).map(|part| count_files(part)).sum();
+        ensure!(stored >= acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
+        Ok(())
+    }
+}
+
+/// How many files there are below a folder that have something in them and are not gone meanwhile.
+fn count_files(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let count = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(file) if file.is_dir() => count_files(&entry.path()),
+        Ok(file) => u64::from(file.size() > 0),
+        Err(_) => 0,
+    };
+    entries.map(count).sum()
+}
+
+/// A whole message without waiting for an answer between (RFC 2920 and RFC 3030).
+struct Mails {
+    choice: Choice,
+}
+
+impl Speech for Mails {
+    fn greet(&self, stream: &mut TcpStream) -> Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        expect(&mut reader, "220")?;
+        stream.write_all(b"EHLO load\r\n")?;
+        let offers = expect(&mut reader, "250")?;
+        ensure!(offers.contains("PIPELINING") && offers.contains("CHUNKING"), "it offers {offers}");
+        Ok(())
+    }
+
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"MAIL FROM:<load@bench.invalid>\r\nRCPT TO:<");
+        write_recipient(out, self.choice.recipient());
+        let bytes = self.choice.messages.body_bytes + "\r\n\r\n".len();
+        write!(out, "@{DOMAIN}>\r\nBDAT {bytes} LAST\r\n\r\n").expect("memory takes bytes");
+        self.choice.write_body(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Three lines: the sender, the recipient, and that the message is in the queue.
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        let mut lines = received.split_inclusive(|&byte| byte == b'\n');
+        let mut length = 0;
+        for _ in 0..3 {
+            let Some(line) = lines.next().filter(|line| line.ends_with(b"\n")) else {
+                return Ok(None);
+            };
+            if !line.starts_with(b"250 ") {
+                bail!("not an acknowledgement: {}", String::from_utf8_lossy(line));
+            }
+            length += line.len();
+        }
+        Ok(Some(length))
+    }
+}
+
+/// Reads one answer, which may have several lines.
+fn expect(reader: &mut BufReader<TcpStream>, code: &str) -> Result<String> {
+    let mut answer = String::new();
+    loop {
+        let begin = answer.len();
+        ensure!(reader.read_line(&mut answer)? > 0, "it says nothing more: {answer}");
+        let line = &answer[begin..];
+        ensure!(line.starts_with(code), "expected {code}: {line}");
+        if line.as_bytes().get(code.len()) != Some(&b'-') {
+            return Ok(answer);
+        }
+    }
+}
