@@ -96,6 +96,7 @@ mod tests {
     use super::*;
     use crate::adjustable::Adjustable;
     use crate::model::CursorName;
+    use crate::store::writer::{Context, Statements};
     use crate::store::{Acked, Appended, NewUser, Options, Store, StoreError};
 
     fn store(folder: &TempDir) -> Store {
@@ -116,6 +117,24 @@ mod tests {
         store.add_users(vec![user("neko"), user("paff")], taken);
         assert_eq!(added.recv().unwrap().unwrap(), []);
         store
+    }
+
+    /// What `ask` asks for is one batch, after one with nothing but `before` in it.
+    fn in_one_batch(
+        store: &Store,
+        before: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<()> + Send + 'static,
+        ask: impl FnOnce(),
+    ) {
+        let ((begin, begun), (asked, wait)) = (channel(), channel());
+        let hold = move |context: &mut Context<'_>| {
+            begin.send(()).unwrap();
+            let _: Result<(), _> = wait.recv();
+            before(context)
+        };
+        store.writer.submit(Statements::One, hold, |done| done.unwrap());
+        begun.recv().unwrap();
+        ask();
+        asked.send(()).unwrap();
     }
 
     fn append(
@@ -156,20 +175,26 @@ mod tests {
         let store = store(&folder);
         let (acks, acked) = channel();
         let mut asked = Vec::new();
-        store.gather(|| {
-            for (key, text) in [
-                (Some("one"), "first"),
-                (Some("one"), "first"),
-                (Some("one"), "other"),
-                (None, "second"),
-            ] {
-                asked.push(append(&store, 2, key, text));
-            }
-            // Only what is for the user can be a dead letter: the file is asked.
-            let done = move |acked| acks.send(acked).unwrap();
-            store.add_dead_letter(UserId(1), CursorName::inbox(), MessageId(2), done);
-            asked.extend((0..40).map(|number| append(&store, 2, None, &format!("text {number}"))));
-        });
+        in_one_batch(
+            &store,
+            |_| Ok(()),
+            || {
+                for (key, text) in [
+                    (Some("one"), "first"),
+                    (Some("one"), "first"),
+                    (Some("one"), "other"),
+                    (None, "second"),
+                ] {
+                    asked.push(append(&store, 2, key, text));
+                }
+                // Only what is for the user can be a dead letter: the file is asked.
+                let done = move |acked| acks.send(acked).unwrap();
+                store.add_dead_letter(UserId(1), CursorName::inbox(), MessageId(2), done);
+                asked.extend(
+                    (0..40).map(|number| append(&store, 2, None, &format!("text {number}"))),
+                );
+            },
+        );
         assert_eq!(
             [&asked[0], &asked[1], &asked[3]].map(stored),
             [(1, false), (1, true), (2, false)]
@@ -188,14 +213,44 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let mut asked = Vec::new();
-        store.gather(|| {
-            for key in (0..20).chain([0, 12, 19]).map(|key| format!("key {key:02}")) {
-                asked.push(append(&store, 2, Some(&key), &key));
-            }
-        });
+        in_one_batch(
+            &store,
+            |_| Ok(()),
+            || {
+                for key in (0..20).chain([0, 12, 19]).map(|key| format!("key {key:02}")) {
+                    asked.push(append(&store, 2, Some(&key), &key));
+                }
+            },
+        );
         let outcomes: Vec<_> = asked.iter().map(stored).collect();
         assert!(outcomes[..20].iter().copied().eq((1..21).map(|id| (id, false))));
         assert_eq!(outcomes[20..], [(1, true), (13, true), (20, true)]);
+        store.close();
+    }
+
+    #[test]
+    fn what_is_refused_for_want_of_room_is_not_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let limit = |context: &mut Context<'_>| {
+            let pages: i64 =
+                context.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            context.connection.pragma_update(None, "max_page_count", pages + 4)
+        };
+        let large = "x".repeat(30_000);
+        let mut asked = Vec::new();
+        in_one_batch(&store, limit, || {
+            // A statement's worth of rows for which there is room, and one for which there is none.
+            asked.push(append(&store, 2, Some("one"), "first"));
+            asked.extend((1..MANY_ROWS).map(|_| append(&store, 2, None, "small")));
+            asked.push(append(&store, 2, None, &large));
+            // For this one they are written, in the middle of the batch.
+            asked.push(append(&store, 2, Some("one"), "first"));
+        });
+        for outcome in asked {
+            assert_eq!(outcome.recv().unwrap(), Err(StoreError::Full));
+        }
+        assert_eq!(texts(&store), []);
         store.close();
     }
 
@@ -205,13 +260,15 @@ mod tests {
         let store = store(&folder);
         let mut asked = Vec::new();
         // The second is from nobody.
-        store.gather(|| {
-            asked.extend([2, 77, 2].map(|sender| append(&store, sender, Some("key"), "text")))
-        });
+        in_one_batch(
+            &store,
+            |_| Ok(()),
+            || asked.extend([2, 77, 2].map(|sender| append(&store, sender, Some("key"), "text"))),
+        );
         assert_eq!([&asked[0], &asked[2]].map(stored), [(1, false), (1, true)]);
         assert!(matches!(asked[1].recv().unwrap(), Err(StoreError::Statement(_))));
         assert_eq!(texts(&store), [(1, "text".to_owned())]);
-        store.gather(|| asked.push(append(&store, 1, None, "later")));
+        asked.push(append(&store, 1, None, "later"));
         assert_eq!(stored(&asked[3]), (2, false));
         store.close();
     }

@@ -370,9 +370,6 @@ impl Batches {
         };
         let applied = operation.apply(&mut context);
         if !applied {
-            // What is not remembered any more is looked up in the file.
-            self.unwritten.write(&self.connection)?;
-            self.memory.forget();
             self.deliveries.take_back(mark);
             match operation.error() {
                 Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
@@ -382,6 +379,10 @@ impl Batches {
             if self.connection.is_autocommit() {
                 return Err(StoreError::Statement("the transaction was taken back".to_owned()));
             }
+            // What is not remembered any more is looked up in the file. Not before it is certain that the
+            // transaction is still open: what is written then would be committed at once.
+            self.unwritten.write(&self.connection)?;
+            self.memory.forget();
         }
         match (several, applied) {
             (false, _) => Ok(()),
