@@ -48,7 +48,7 @@ pub enum Invalid {
 }
 
 /// The name a user logs in and is written to with: 1 to 32 of `a-z`, `0-9`, `_` and `-`.
-/// It is as long as the longest, and copied without an allocation: every message names two.
+/// Each takes as much room as the longest, and is copied without an allocation: every message names two.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserName(ArrayString<USER_NAME_BYTES_MAX>);
 

@@ -66,7 +66,9 @@ pub trait Running {
     fn speech(&self, messages: Messages) -> Box<dyn Speech>;
 
     /// The command of its own that gives it one message; `None` where there is none here.
-    fn one_shot(&self, body: &str) -> Option<Command>;
+    fn one_shot(&self, _body: &str) -> Option<Command> {
+        None
+    }
 
     /// Commands that end before that one does, each further on its way than the one before.
     fn steps_of_one_shot(&self) -> Vec<(&'static str, Command)> {

@@ -81,7 +81,7 @@ pub struct Connection {
 
 enum Slot {
     Waiting(UnderWay),
-    /// Before its turn. Boxed: that is rare, and a connection's slots are small without.
+    /// Before its turn. Boxed because that is rare, and slots are small then.
     Answered(Box<Reply>),
 }
 

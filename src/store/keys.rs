@@ -20,11 +20,10 @@ const KEYS_MAX: usize = if cfg!(test) { 8 } else { 65_536 };
 pub(super) struct Keys {
     /// No key that is not in `noted` is beyond this one.
     floor: Box<str>,
-    /// Hashes of a sender and a key. They take 2 MiB at most.
+    /// Hashes of a sender and a key, 2 MiB at most. Where two are the same, the file is looked into for nothing.
     noted: HashSet<u64, RandomState>,
     /// The highest key of all.
     highest: Box<str>,
-    hasher: RandomState,
 }
 
 /// What is known of a key.
@@ -45,8 +44,7 @@ impl Keys {
             .prepare_cached("SELECT max(key) FROM messages WHERE key IS NOT NULL")?
             .query_row([], |row| row.get(0))?;
         let highest = highest.unwrap_or_default();
-        let (noted, hasher) = (HashSet::default(), RandomState::default());
-        Ok(Self { floor: highest.clone(), noted, highest, hasher })
+        Ok(Self { floor: highest.clone(), noted: HashSet::default(), highest })
     }
 
     /// What is known of a sender's key.
@@ -80,7 +78,7 @@ impl Keys {
     }
 
     fn hash(&self, sender: UserId, key: &str) -> u64 {
-        self.hasher.hash_one((sender, key))
+        self.noted.hasher().hash_one((sender, key))
     }
 }
 

@@ -315,7 +315,7 @@ fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended>
     if !full.is_empty() {
         return Ok(Appended::InboxFull(full));
     }
-    // Whoever has sent it is a user: the file does not ask.
+    // Who is no user any more sends nothing: the file's schema does not see to it.
     let Some(from) = users::recall_name(context, append.sender)? else {
         return Err(rusqlite::Error::QueryReturnedNoRows);
     };
@@ -358,11 +358,11 @@ fn find_by_key(
         Some(keys) => keys,
         None => Keys::read(connection)?,
     };
-    let known = keys.look_up(append.sender, key);
-    if known == Known::Noted || keys.is_full() {
+    let (known, is_full) = (keys.look_up(append.sender, key), keys.is_full());
+    if known == Known::Noted || is_full {
         context.unwritten.write(connection)?;
     }
-    if keys.is_full() {
+    if is_full {
         keys.forget_noted();
     }
     context.memory.keys = Some(keys);

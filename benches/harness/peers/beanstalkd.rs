@@ -56,10 +56,6 @@ impl Running for RunningBeanstalkd {
         self.process.id()
     }
 
-    fn one_shot(&self, _: &str) -> Option<Command> {
-        None
-    }
-
     fn speech(&self, messages: Messages) -> Box<dyn Speech> {
         Box::new(Puts { choice: Choice::new(messages) })
     }

@@ -146,11 +146,6 @@ impl Running for RunningPostfix {
         self.process.id()
     }
 
-    /// Its `sendmail` takes the text from its input.
-    fn one_shot(&self, _: &str) -> Option<Command> {
-        None
-    }
-
     fn speech(&self, messages: Messages) -> Box<dyn Speech> {
         Box::new(Mails { choice: Choice::new(messages) })
     }
@@ -195,7 +190,7 @@ impl Speech for Mails {
     }
 
     fn write_request(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"MAIL FROM:<load@bench.invalid>\r\nRCPT TO:<");
+        write!(out, "MAIL FROM:<load@{DOMAIN}>\r\nRCPT TO:<").expect("memory takes bytes");
         write_recipient(out, self.choice.recipient());
         let bytes = self.choice.messages.body_bytes + "\r\n\r\n".len();
         write!(out, "@{DOMAIN}>\r\nBDAT {bytes} LAST\r\n\r\n").expect("memory takes bytes");
