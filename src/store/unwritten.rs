@@ -1,6 +1,7 @@
 //! Messages that the open transaction has taken in and that are not in the file yet.
 //!
-//! They are put into it many with one statement, so that not each row pays for beginning one. Whatever else is done in the transaction has them written first.
+//! They are put into it many with one statement, so that not each row pays for beginning one. Whatever
+//! else is done in the transaction has them written first.
 
 use rusqlite::types::Null;
 use rusqlite::{Connection, ToSql};
