@@ -8,6 +8,8 @@ mod exposition;
 mod http;
 #[path = "support/operator.rs"]
 mod operator;
+#[path = "support/strace.rs"]
+mod strace;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use strace::Tracer;
 use support::{Ending, Random, Server, Wire, read_some, scaled};
 
 /// The next event of a stream that is not a heartbeat.
@@ -204,6 +207,38 @@ fn many_watchers_of_one_inbox_are_each_told_everything() {
             assert_eq!(message(stream).0, number);
         }
     }
+}
+
+/// Each reads what is new when it is its turn, so everybody gets more at a time where there is more.
+#[test]
+fn who_sends_does_not_wait_for_all_who_watch() {
+    const WATCHERS: usize = 600;
+    /// Several times as many as are under way at once.
+    const REQUESTS: usize = 512;
+    let server = Server::start_with(&["--workers", "1"]);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut streams: Vec<Wire> =
+        (0..WATCHERS).map(|_| watch(&server, &neko, &json!({"from": "new"})).0).collect();
+    for stream in &mut streams {
+        assert_eq!(event(stream)["event"], "caught_up");
+    }
+    let mut sender = server.connect();
+    let Some(tracer) = Tracer::attach(server.pid(), "trace=sendto") else { return };
+    sender.send(format!("send {paff} neko hai\r\n").repeat(REQUESTS));
+    for _ in 0..REQUESTS {
+        assert_eq!(sender.reply()["status"], "OK");
+    }
+    for stream in &mut streams {
+        assert_eq!(ids_until(stream, REQUESTS as i64).len(), REQUESTS);
+    }
+    let trace = tracer.detach();
+    let is_event = |line: &&String| line.contains(r#"\"event\""#);
+    let last_answer =
+        trace.lines.iter().rposition(|line| line.contains("sendto(") && !is_event(&line));
+    let told = trace.lines[..last_answer.unwrap()].iter().filter(is_event).count();
+    assert!(told < WATCHERS, "{told} were told something before the last request was answered");
+    let all = trace.lines.iter().filter(is_event).count();
+    assert!(all >= WATCHERS, "{:#?}", trace.lines);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! ready or an answer has come for one of them.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,6 +43,9 @@ const TURNS_MAX: usize = 4;
 const LOOK_WAIT: Duration = Duration::from_micros(50);
 /// How long what a peer still sends is read after the server has said its last.
 const LINGER_WAIT: Duration = Duration::from_secs(2);
+/// How many streams are told what is new before it is the turn of requests again: whoever sends does not
+/// wait for all who watch.
+const STREAMS_MAX: usize = 32;
 /// How many events are taken from the system at a time.
 const EVENTS_MAX: usize = 1024;
 /// How many ends of connections, and how many slow requests, a worker logs a second; all are
@@ -72,6 +75,8 @@ pub(super) struct Worker {
     scratch: Box<[u8]>,
     /// Those whose turn it is again before anyone waits.
     unfinished: Vec<usize>,
+    /// Those that watch, where there may be something new.
+    streams: VecDeque<usize>,
     stop_by: Option<Instant>,
     /// [`LOOK_WAIT`], or nothing where looking would only be in the way.
     look_wait: Duration,
@@ -136,6 +141,7 @@ impl Worker {
             deadlines: BinaryHeap::new(),
             scratch: vec![0; READ_BYTES].into_boxed_slice(),
             unfinished: Vec::new(),
+            streams: VecDeque::new(),
             stop_by: None,
             // Where there is one processor, the peer may be waiting for it.
             look_wait: if thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
@@ -180,13 +186,14 @@ impl Worker {
                     self.serve_all(&mut ready, now);
                 }
             });
+            self.serve_streams();
         }
     }
 
     /// Looks for something to do for a moment, without sleeping. Tells whether there is anything.
     fn look(&mut self, events: &mut Events) -> bool {
         let until = Instant::now() + self.look_wait;
-        while self.unfinished.is_empty() && Instant::now() < until {
+        while !self.has_turns() && Instant::now() < until {
             self.poll(events, Some(Duration::ZERO));
             if !events.is_empty() || self.mailbox.has_letters() {
                 return true;
@@ -195,8 +202,13 @@ impl Worker {
         false
     }
 
+    /// Whether it is somebody's turn again though nothing happens.
+    fn has_turns(&self) -> bool {
+        !self.unfinished.is_empty() || !self.streams.is_empty()
+    }
+
     fn wait(&mut self, events: &mut Events) {
-        let idle = self.mailbox.may_sleep() && self.unfinished.is_empty();
+        let idle = self.mailbox.may_sleep() && !self.has_turns();
         let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
         let deadline = deadline.into_iter().chain(self.stop_by).min();
         let wait = match deadline {
@@ -246,7 +258,7 @@ impl Worker {
         for ticket in letters.hints.drain(..) {
             let Some(peer) = self.holder(ticket) else { continue };
             peer.connection.hint(ticket.sequence);
-            ready.push(ticket.connection);
+            self.streams.push_back(ticket.connection);
         }
     }
 
@@ -350,6 +362,14 @@ impl Worker {
 
     fn serve_all(&mut self, ready: &mut Vec<usize>, now: Instant) {
         for index in ready.drain(..) {
+            self.serve_guarded(index, now);
+        }
+    }
+
+    fn serve_streams(&mut self) {
+        let now = Instant::now();
+        for _ in 0..STREAMS_MAX {
+            let Some(index) = self.streams.pop_front() else { return };
             self.serve_guarded(index, now);
         }
     }
