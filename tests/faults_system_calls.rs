@@ -417,8 +417,8 @@ fn slow_disk_makes_senders_wait_and_nobody_else() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut sender = server.connect();
-    // As many as there are workers: one of them looks after the sender's connection too.
-    let workers = thread::available_parallelism().map_or(2, usize::from).max(2);
+    // At least as many as there are workers: one of them looks after the sender's connection too.
+    let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut readers: Vec<Wire> = (0..workers).map(|_| server.connect()).collect();
     let injection = format!("inject={}:delay_exit=2000000", SYNCS.join(","));
     let Some(tracer) = Tracer::attach(server.pid(), &injection) else { return };
@@ -445,6 +445,34 @@ fn slow_disk_makes_senders_wait_and_nobody_else() {
     assert!(trace.lines.iter().any(|line| line.contains("(DELAYED)")), "the disk was slow");
     sender.done(format!("send {paff} neko again"));
     assert_eq!(readers[0].done(format!("unread {neko}"))["unread"], 3);
+}
+
+/// While the disk is waited for, their worker looks after its connections.
+#[test]
+fn few_sends_that_come_together_are_committed_by_the_writers_thread() {
+    const SENDS: usize = 8;
+    const TIMES: usize = 10;
+    let server = Server::start();
+    let mut sender = server.connect();
+    let token = sender.log_in("paff");
+    let Some(tracer) = Tracer::attach(server.pid(), "trace=fsync,fdatasync") else { return };
+    for _ in 0..TIMES {
+        sender.send(format!("send {token} neko hai\r\n").repeat(SENDS));
+        for _ in 0..SENDS {
+            assert_eq!(sender.reply()["status"], "OK");
+        }
+    }
+    let trace = tracer.detach();
+    let synced = trace.lines.iter().filter(|line| line.contains("-wal>"));
+    let by: Vec<String> = synced.map(|line| thread_of(server.pid(), line)).collect();
+    assert!(by.len() >= TIMES && by.iter().all(|name| name == "writer"), "{by:?}");
+}
+
+/// The name of the thread that made a call.
+fn thread_of(pid: i32, line: &str) -> String {
+    let thread = line.split(' ').next().unwrap();
+    let name = fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm")).unwrap();
+    name.trim_end().to_owned()
 }
 
 /// `EMFILE`, as where the descriptors of a process have run out.

@@ -135,8 +135,8 @@ pub const HELP: &Help = &[
         "Setelah berapa lama tanpa apa-apa koneksi yang memantau dikirimi tanda hidup",
     ),
     (
-        "Threads that share the connections; as many as processors, at least 2, when not given",
-        "Thread yang membagi koneksi; sebanyak prosesor, paling sedikit 2, jika tidak diberikan",
+        "Threads that share the connections; half as many as processors when not given",
+        "Thread yang membagi koneksi; separuh jumlah prosesor jika tidak diberikan",
     ),
     // What is told of how it does
     (

@@ -221,7 +221,7 @@ pub struct ServeArguments {
     /// Let --metrics be read from other machines, by whoever reaches the address.
     #[arg(long, env = "CHAT_SERVER_ALLOW_REMOTE_METRICS", value_parser = BoolishValueParser::new())]
     pub allow_remote_metrics: bool,
-    /// Threads that share the connections; as many as processors, at least 2, when not given.
+    /// Threads that share the connections; half as many as processors when not given.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
 }

@@ -199,9 +199,10 @@ fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Opti
 }
 
 fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Options {
-    let processors = thread::available_parallelism().map_or(2, usize::from).max(2);
+    // The others are for the system's network, the writer, and whoever is on the same machine.
+    let half = thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
     server::Options {
-        workers: arguments.workers.map_or(processors, usize::from),
+        workers: arguments.workers.map_or(half, usize::from),
         connections_max: limits.connections_max.clone(),
         connections_per_address_max: limits.connections_per_address_max.clone(),
         heartbeat: limits.heartbeat.clone(),

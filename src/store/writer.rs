@@ -12,6 +12,7 @@ mod memory;
 mod operation;
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
@@ -44,6 +45,10 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long the writer's thread waits for somebody else's lock on the file (a person at the
 /// `sqlite3` shell) before the batch is refused as busy.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How many operations a thread that has gathered them leaves to the writer's: it can gather more while
+/// that waits for the disk. One has nothing to go with it; many cost less than handing them over saves.
+const FEW: RangeInclusive<usize> = 2..=31;
 
 /// Set on the writer's and the readers' connections alike, before anything else is done.
 pub(super) const PRAGMAS: &str = "
@@ -188,7 +193,11 @@ impl Writer {
         let gathering = Gathering(GATHERS.replace(true));
         ask();
         drop(gathering);
-        if !self.shared.queue.is_empty() && !self.shared.guard(|| self.shared.lead()) {
+        let waiting = self.shared.queue.len();
+        if waiting == 0 {
+            return;
+        }
+        if FEW.contains(&waiting) || !self.shared.guard(|| self.shared.lead()) {
             self.thread.unpark();
         }
     }
