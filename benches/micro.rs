@@ -13,6 +13,7 @@ use chat::protocol::framing::LineDecoder;
 use chat::protocol::reply::{Inbox, Page, Posted, Reply, SentTo};
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
+use smallvec::smallvec;
 
 /// Counts allocations, and takes some time for that.
 #[global_allocator]
@@ -125,7 +126,7 @@ mod encoding {
     #[divan::bench]
     fn posted(bencher: Bencher) {
         let Message { id, at, to, .. } = message(7);
-        let sent = vec![SentTo { to, id }];
+        let sent = smallvec![SentTo { to, id }];
         encode(bencher, &Reply::Posted(Posted { id, at, duplicate: false, sent }));
     }
 

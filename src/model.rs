@@ -293,11 +293,19 @@ impl FromStr for Key {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        check_length(text, KEY_BYTES_MAX)?;
+        Self::try_from(Box::<str>::from(text))
+    }
+}
+
+impl TryFrom<Box<str>> for Key {
+    type Error = Invalid;
+
+    fn try_from(text: Box<str>) -> Result<Self, Invalid> {
+        check_length(&text, KEY_BYTES_MAX)?;
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Invalid::Character);
         }
-        Ok(Self(text.into()))
+        Ok(Self(text))
     }
 }
 

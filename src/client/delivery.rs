@@ -50,7 +50,7 @@ pub fn deliver(
     let mut pause = PAUSE_FIRST;
     let mut tries = Tries::default();
     loop {
-        let post = Post { to: to.to_vec(), body: body.clone(), key: Some(key.clone()) };
+        let post = Post { to: to.into(), body: body.clone(), key: Some(key.clone()) };
         let failure = match verbs::post(link, token, post, end_of_try(deadline)) {
             Ok(posted) => return Ok(posted),
             Err(failure) => tries.judge(failure)?,

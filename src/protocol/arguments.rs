@@ -2,6 +2,7 @@
 //! is valid when it exists; what is wrong with an argument is told by the name of its field.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::refusal::{Code, Refusal};
 use crate::model::{
@@ -20,7 +21,7 @@ pub const FETCH_MESSAGES_DEFAULT: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
     /// Whom it is for: at least one, none twice, at most [`RECIPIENTS_MAX`].
-    pub to: Vec<UserName>,
+    pub to: SmallVec<[UserName; 1]>,
     /// The text.
     pub body: Body,
     /// Makes it happen once, however often it is asked for: see [`Key`].
@@ -152,18 +153,18 @@ pub(super) struct PostFields {
     to: Vec<String>,
     body: Box<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    key: Option<Box<str>>,
 }
 
 impl PostFields {
     pub(super) fn check(self) -> Result<Post, Refusal> {
         let body = parse_body(self.body)?;
-        let key = self.key.map(|key| key.parse()).transpose();
+        let key = self.key.map(Key::try_from).transpose();
         let key = key.map_err(|invalid: Invalid| bad_argument(format!("key: {invalid}")))?;
         if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
             return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
         }
-        let mut to: Vec<UserName> = Vec::with_capacity(self.to.len());
+        let mut to = SmallVec::with_capacity(self.to.len());
         let mut unknown = Vec::new();
         for text in self.to {
             match text.parse() {
@@ -182,7 +183,7 @@ impl PostFields {
         Self {
             to: post.to.iter().map(UserName::to_string).collect(),
             body: post.body.as_str().into(),
-            key: post.key.as_ref().map(|key| key.as_str().to_owned()),
+            key: post.key.as_ref().map(|key| key.as_str().into()),
         }
     }
 }

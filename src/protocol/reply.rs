@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::json;
 use super::refusal::{Code, Refusal};
@@ -125,7 +126,7 @@ pub struct Posted {
     /// It was there already: the key had been used for it.
     pub duplicate: bool,
     /// Each recipient's copy, in the order in which they were named.
-    pub sent: Vec<SentTo>,
+    pub sent: SmallVec<[SentTo; 1]>,
 }
 
 /// One recipient's copy of a message.
@@ -135,6 +136,29 @@ pub struct SentTo {
     pub to: UserName,
     /// Its place in the log.
     pub id: MessageId,
+}
+
+impl Posted {
+    /// As `serde` would, key by key, in half the time: next to `send` no reply is told as often.
+    fn encode(&self, out: &mut Vec<u8>) -> bool {
+        let Self { id, at, duplicate, sent } = self;
+        out.extend_from_slice(br#"{"status": "OK", "id": "#);
+        let mut encoded = json::encode(id, out);
+        out.extend_from_slice(br#", "at": "#);
+        encoded &= json::encode(at, out);
+        out.extend_from_slice(br#", "duplicate": "#);
+        encoded &= json::encode(duplicate, out);
+        out.extend_from_slice(br#", "sent": ["#);
+        for (index, SentTo { to, id }) in sent.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { br#"{"to": "# } else { br#", {"to": "# });
+            encoded &= json::encode(to, out);
+            out.extend_from_slice(br#", "id": "#);
+            encoded &= json::encode(id, out);
+            out.extend_from_slice(b"}");
+        }
+        out.extend_from_slice(b"]}");
+        encoded
+    }
 }
 
 /// Messages in the order of the log.
@@ -253,7 +277,7 @@ impl Reply {
             ),
             Self::Hello(fields) => json::encode(&Done::new(fields), out),
             Self::Help(fields) => json::encode(&Done::new(fields), out),
-            Self::Posted(fields) => json::encode(&Done::new(fields), out),
+            Self::Posted(posted) => posted.encode(out),
             Self::Page(fields) => json::encode(&Done::new(fields), out),
             Self::Acked(fields) => json::encode(&Done::new(fields), out),
             Self::Unread(fields) => json::encode(&Done::new(fields), out),
@@ -419,6 +443,8 @@ pub fn decode_messages(fields: &Value) -> Result<&Value, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -469,6 +495,18 @@ mod tests {
             ),
         ] {
             assert_eq!(encode(&reply), format!("{expected}\r\n\r\n"));
+        }
+    }
+
+    #[test]
+    fn posted_is_written_as_its_fields_are() {
+        let to = |name: &str, id| SentTo { to: name.parse().unwrap(), id: MessageId(id) };
+        for sent in [smallvec![], smallvec![to("neko", 7)], smallvec![to("neko", 7), to("ivy", 8)]]
+        {
+            let posted =
+                Posted { id: MessageId(7), at: Timestamp(1), duplicate: sent.len() > 1, sent };
+            let expected = json::to_string(&Done::new(&posted));
+            assert_eq!(encode(&Reply::Posted(posted)), format!("{expected}\r\n\r\n"));
         }
     }
 

@@ -47,8 +47,7 @@ impl Service {
     /// `post`: answered when every copy is durable.
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
         let Post { to, body, key } = post;
-        let key = key.map(|key| key.as_str().into());
-        let append = Append { sender: session.user, to: to.iter().cloned().collect(), body, key };
+        let append = Append { sender: session.user, to: to.clone(), body, key };
         let service = Arc::clone(self);
         self.store.append(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {

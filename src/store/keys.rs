@@ -19,11 +19,11 @@ const KEYS_MAX: usize = if cfg!(test) { 8 } else { 65_536 };
 #[derive(Debug)]
 pub(super) struct Keys {
     /// No key that is not in `noted` is beyond this one.
-    floor: Box<str>,
+    floor: String,
     /// Hashes of a sender and a key, 2 MiB at most. Where two are the same, the file is looked into for nothing.
     noted: HashSet<u64, RandomState>,
     /// The highest key of all.
-    highest: Box<str>,
+    highest: String,
 }
 
 /// What is known of a key.
@@ -40,7 +40,7 @@ pub(super) enum Known {
 impl Keys {
     /// As they stand in the file.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let highest: Option<Box<str>> = connection
+        let highest: Option<String> = connection
             .prepare_cached("SELECT max(key) FROM messages WHERE key IS NOT NULL")?
             .query_row([], |row| row.get(0))?;
         let highest = highest.unwrap_or_default();
@@ -51,7 +51,7 @@ impl Keys {
     pub(super) fn look_up(&self, sender: UserId, key: &str) -> Known {
         if self.noted.contains(&self.hash(sender, key)) {
             Known::Noted
-        } else if key > &*self.floor {
+        } else if key > self.floor.as_str() {
             Known::New
         } else {
             Known::Unknown
@@ -61,8 +61,9 @@ impl Keys {
     /// A message with this key is taken in.
     pub(super) fn note(&mut self, sender: UserId, key: &str) {
         self.noted.insert(self.hash(sender, key));
-        if key > &*self.highest {
-            self.highest = key.into();
+        if key > self.highest.as_str() {
+            self.highest.clear();
+            self.highest.push_str(key);
         }
     }
 

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::keys::{Keys, Known};
 use super::writer::{Context, Statements};
 use super::{Store, Watched, cursors, users};
-use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{Body, CursorName, Key, Message, MessageId, Timestamp, UserId, UserName};
 
 /// An inbox takes in a part of its limit, one of so many, before its messages are counted.
 const UNCOUNTED_PART: usize = 100;
@@ -28,7 +28,7 @@ pub struct Append {
     /// Its text.
     pub body: Body,
     /// The sender's key for it: the same again is the same message.
-    pub key: Option<Box<str>>,
+    pub key: Option<Key>,
 }
 
 /// The copies of a message: each recipient, and the id.
@@ -291,7 +291,7 @@ impl Watched {
 /// Takes a message into the transaction.
 fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended> {
     if let Some(key) = &append.key
-        && let Some(appended) = find_by_key(context, &append, key)?
+        && let Some(appended) = find_by_key(context, &append, key.as_str())?
     {
         return Ok(appended);
     }
@@ -340,7 +340,7 @@ fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended>
     }
     context.memory.newest = Some(newest);
     if let (Some(key), Some(keys)) = (&append.key, &mut context.memory.keys) {
-        keys.note(append.sender, key);
+        keys.note(append.sender, key.as_str());
     }
     context.unwritten.push(append, at, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })

@@ -74,7 +74,7 @@ impl Unwritten {
                 bind(&sender.0)?;
                 bind(&recipient.0)?;
                 match key {
-                    Some(key) => bind(key)?,
+                    Some(key) => bind(&key.as_str())?,
                     None => bind(&Null)?,
                 }
                 bind(&body.as_str())?;
@@ -148,7 +148,7 @@ mod tests {
             sender: UserId(sender),
             to: smallvec!["neko".parse().unwrap()],
             body: text.parse().unwrap(),
-            key: key.map(Into::into),
+            key: key.map(|key| key.parse().unwrap()),
         };
         store.append(append, move |appended| done.send(appended).unwrap());
         outcome
@@ -217,7 +217,7 @@ mod tests {
             &store,
             |_| Ok(()),
             || {
-                for key in (0..20).chain([0, 12, 19]).map(|key| format!("key {key:02}")) {
+                for key in (0..20).chain([0, 12, 19]).map(|key| format!("key-{key:02}")) {
                     asked.push(append(&store, 2, Some(&key), &key));
                 }
             },

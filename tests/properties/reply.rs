@@ -32,7 +32,7 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
                 id: choices.id(),
                 at: choices.moment(),
                 duplicate: choices.flag(),
-                sent: choices.many(5, sent),
+                sent: choices.many(5, sent).into(),
             };
             check(Reply::Posted(posted.clone()), &posted);
         }
