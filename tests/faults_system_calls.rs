@@ -447,6 +447,35 @@ fn slow_disk_makes_senders_wait_and_nobody_else() {
     assert_eq!(readers[0].done(format!("unread {neko}"))["unread"], 3);
 }
 
+/// A long log is folded in while others write.
+#[test]
+fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
+    const DELAY: Duration = Duration::from_secs(4);
+    /// So many that their batch is not small, and so few that they come in one piece.
+    const SENDS: usize = 80;
+    let server = Server::start();
+    let mut sender = server.connect();
+    let token = sender.log_in("paff");
+    // The first sync of the file itself: of the log's pages that are folded into it.
+    let delay = DELAY.as_micros();
+    let injection = format!("inject={}:delay_exit={delay}:when=1", SYNCS.join(","));
+    let file = server.database();
+    let Some(tracer) = Tracer::attach_to_file(server.pid(), &injection, &file) else { return };
+    let packet = format!("send {token} neko {}\r\n", "x".repeat(600)).repeat(SENDS);
+    let is_delayed = || tracer.seen().lines.iter().any(|line| line.contains("(DELAYED)"));
+    // Until it is, and once more: told at the call's end, when the delay begins.
+    let mut was_delayed = false;
+    while !was_delayed {
+        was_delayed = is_delayed();
+        let begun = Instant::now();
+        sender.send(&packet);
+        for _ in 0..SENDS {
+            assert_eq!(sender.reply()["status"], "OK");
+        }
+        assert!(begun.elapsed() < DELAY / 2, "sends waited for the log to be folded in");
+    }
+}
+
 /// While the disk is waited for, their worker looks after its connections.
 #[test]
 fn few_sends_that_come_together_are_committed_by_the_writers_thread() {

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
@@ -31,7 +32,7 @@ pub(super) struct DatabaseFile {
     /// The database itself, locked as well: the lock file can be removed, and one file can have
     /// several names. SQLite's own locks are of another kind. Open for as long as SQLite has it
     /// open, because closing it would end SQLite's locks of this process.
-    _database: Option<File>,
+    database: Option<Arc<File>>,
 }
 
 impl DatabaseFile {
@@ -50,7 +51,7 @@ impl DatabaseFile {
             }
             Err(TryLockError::Error(error)) => return Err(io_error(&path, error)),
         }
-        Ok(Self { path, _lock: lock, _database: Some(database) })
+        Ok(Self { path, _lock: lock, database: Some(Arc::new(database)) })
     }
 
     /// Finds the file, refuses it where it is not ours or not there, and leaves everything as it is.
@@ -71,11 +72,16 @@ impl DatabaseFile {
         let lock = lock(&path)?;
         // Whoever had the lock may have made one.
         check_free(&path)?;
-        Ok(Self { path, _lock: lock, _database: None })
+        Ok(Self { path, _lock: lock, database: None })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The open file, where it is there. Whoever has it lets go of it before this ends: see above.
+    pub(super) fn database(&self) -> Option<Arc<File>> {
+        self.database.clone()
     }
 
     /// Where the write-ahead log lies.

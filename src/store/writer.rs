@@ -14,6 +14,7 @@ mod operation;
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -32,6 +33,7 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::queue::{PushError, Queue};
 use batches::{Batches, Left, Role};
+use checkpoint::Folder;
 use operation::{Operation, Pending, PendingUpkeep};
 
 pub(super) use memory::Context;
@@ -104,25 +106,29 @@ impl Writer {
     ) -> Result<(Self, Option<Upgrade>), OpenError> {
         let (connection, upgrade) = open_connection(file)?;
         let io_error = |source| OpenError::Io { path: file.path().to_owned(), source };
+        let sqlite_error = |error| OpenError::from_sqlite(file.path(), &error);
         let page_bytes = connection
             .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
-            .map_err(|error| OpenError::from_sqlite(file.path(), &error))?;
+            .map_err(sqlite_error)?;
         let identity = file.identity(page_bytes.into()).map_err(io_error)?;
-        let deliveries = Deliveries::open(&connection, committed_to)
-            .map_err(|error| OpenError::from_sqlite(file.path(), &error))?;
+        let deliveries = Deliveries::open(&connection, committed_to).map_err(sqlite_error)?;
+        let folder = Folder::open(file, Arc::clone(&measures)).map_err(sqlite_error)?;
+        let (ask, asked) = mpsc::channel();
         let fatal = Arc::clone(&on_fatal);
         let batches =
-            Batches::new(connection, identity, deliveries, inbox_unread_max, measures, fatal);
+            Batches::new(connection, identity, deliveries, inbox_unread_max, measures, ask, fatal);
         let shared = Arc::new(Shared {
             queue: Queue::new(WRITE_QUEUE_OPERATIONS_MAX),
             batches: Mutex::new(Some(batches)),
             on_fatal,
         });
-        let running = Arc::clone(&shared);
-        let join = thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || running.guard(|| running.run()))
-            .map_err(io_error)?;
+        let spawn = |name: &str, work: Box<dyn FnOnce(&Shared) + Send>| {
+            let shared = Arc::clone(&shared);
+            let run = move || shared.guard(|| work(&shared));
+            thread::Builder::new().name(name.to_owned()).spawn(run).map_err(io_error)
+        };
+        let folding = spawn("folder", Box::new(move |shared| shared.fold(&folder, &asked)))?;
+        let join = spawn("writer", Box::new(move |shared| shared.run(folding)))?;
         let thread = join.thread().clone();
         Ok((Self { shared, thread, join: Mutex::new(Some(join)) }, upgrade))
     }
@@ -221,7 +227,7 @@ impl Writer {
 
 impl Shared {
     /// The writer's thread.
-    fn run(&self) {
+    fn run(&self, folder: JoinHandle<()>) {
         loop {
             // Asked first: whatever was put in before is done below.
             let closed = self.queue.is_closed();
@@ -231,12 +237,27 @@ impl Shared {
             if closed {
                 let closing = batches.take();
                 drop(batches);
-                return closing.map_or((), Batches::close);
+                let Some(mut closing) = closing else { return };
+                closing.dismiss_folder();
+                // A panic of it has ended the process.
+                let _ = folder.join();
+                return closing.close();
             }
             let left = writing.rest(IDLE);
             drop(batches);
             if left == Left::Nothing {
                 thread::park_timeout(IDLE);
+            }
+        }
+    }
+
+    /// The thread `folder`: folds a long log in, most of it while others write, and then what they have
+    /// written meanwhile.
+    fn fold(&self, folder: &Folder, asked: &Receiver<()>) {
+        while asked.recv().is_ok() {
+            let ahead = folder.fold();
+            if let Some(writing) = self.lock().as_mut() {
+                writing.fold_rest(ahead);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! outcome of a commit cannot be known nothing is answered any more: the process ends.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -25,10 +26,10 @@ use crate::wake;
 const BATCH_OPERATIONS_MAX: usize = 4_096;
 /// The most text of one transaction, in bytes; one operation is always done.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// From how many pages of log on it is folded in between two batches: 48 MiB, which leaves
-/// room for a batch under the log's size limit. Fewer pages mean a wait of some milliseconds more
-/// often, more pages a longer one: with these, fewer than one send in a hundred meets it.
-const CHECKPOINT_PAGES: i32 = 12_288;
+/// From how many pages of log on it is folded in, while others write: 16 MiB, which leaves room for
+/// a batch under the log's size limit. The disk is busy with that for some ten milliseconds, and commits wait longer
+/// meanwhile: more pages make it longer, fewer make it come more often.
+const CHECKPOINT_PAGES: i32 = 4_096;
 /// From how many on where batches are small: as many as the log has room for from the start. One by one
 /// each commit waits for little but its fsync, and that takes much less where the file does not
 /// become longer. Folding in so few pages costs less than a millisecond.
@@ -37,9 +38,9 @@ const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::ROOM_PAGES;
 const SMALL_BATCH_OPERATIONS: usize = 16;
 /// How many pages more it has to have where somebody has kept a part of it from being folded in:
 /// trying costs the more the longer the log is.
-const RETRY_PAGES: i32 = CHECKPOINT_PAGES / 4;
+const RETRY_PAGES: i32 = CHECKPOINT_PAGES / 4 * 3;
 /// From how many pages on that is told of: those who read for a moment are nothing to tell.
-const WARNING_PAGES: i32 = CHECKPOINT_PAGES + CHECKPOINT_PAGES / 2;
+const WARNING_PAGES: i32 = 4 * CHECKPOINT_PAGES;
 /// And how often.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -90,6 +91,10 @@ pub(super) struct Batches {
     last_commit: Duration,
     /// When the last batch ended.
     worked: Instant,
+    /// Asks the thread `folder` to fold a long log in.
+    folder: Option<Sender<()>>,
+    /// It has been asked to, and is not done.
+    is_folding: bool,
     /// What stands in the log has to go, and somebody was reading it.
     owes_empty_log: bool,
 }
@@ -108,6 +113,7 @@ impl Batches {
         deliveries: Deliveries,
         inbox_unread_max: Adjustable<usize>,
         measures: Arc<Measures>,
+        folder: Sender<()>,
         on_fatal: OnFatal,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(64);
@@ -131,6 +137,8 @@ impl Batches {
             last_operations: 0,
             last_commit: Duration::ZERO,
             worked: Instant::now(),
+            folder: Some(folder),
+            is_folding: false,
             owes_empty_log: false,
         }
     }
@@ -167,19 +175,44 @@ impl Batches {
             self.batch = batch;
         }
         let mut is_due = self.checkpoint_is_due();
+        if is_due && self.log_pages - self.folded_pages >= CHECKPOINT_PAGES {
+            self.is_folding = self.folder.as_ref().is_some_and(|folder| folder.send(()).is_ok());
+            is_due = !self.is_folding;
+        }
         if is_due && role == Role::Thread {
-            if !self.checkpoint(CheckpointMode::Passive) {
-                self.warn_of_reader();
-            }
+            self.fold();
             is_due = false;
         }
         if queue.is_empty() && !is_due { Left::Nothing } else { Left::More }
     }
 
+    /// From here on nobody else folds the log in.
+    pub(super) fn dismiss_folder(&mut self) {
+        self.folder = None;
+    }
+
+    /// Folds in what has come to the log since the rest of it was folded in, or was not.
+    pub(super) fn fold_rest(&mut self, ahead: Result<(), StoreError>) {
+        self.is_folding = false;
+        self.is_folded(ahead.map(|()| true));
+        self.fold();
+        if self.owes_empty_log {
+            self.empty_log();
+        }
+    }
+
+    /// Folds the log in, and tells of whoever keeps it from that.
+    fn fold(&mut self) {
+        if !self.checkpoint(CheckpointMode::Passive) {
+            self.warn_of_reader();
+        }
+    }
+
     fn checkpoint_is_due(&self) -> bool {
         let is_small = self.last_operations <= SMALL_BATCH_OPERATIONS;
         let enough = if is_small { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
-        self.log_pages - self.folded_pages >= enough && self.log_pages >= self.retry_at
+        let unfolded = self.log_pages - self.folded_pages;
+        !self.is_folding && unfolded >= enough && self.log_pages >= self.retry_at
     }
 
     /// Whether the disk is as slow as to leave it to the writer's own thread to wait for it.
@@ -429,13 +462,7 @@ impl Batches {
         // long as it likes: they are folded in later, and nobody waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);
         self.lock_wait = Duration::ZERO;
-        let complete = checkpoint::fold(&self.connection, mode).unwrap_or_else(|error| {
-            if let StoreError::Fatal(problem) = &error {
-                self.fail(problem);
-            }
-            tracing::warn!(%error, "the log was not folded in; it will be tried again");
-            false
-        });
+        let complete = self.is_folded(checkpoint::fold(&self.connection, mode));
         if mode == CheckpointMode::Truncate {
             self.identity.forget_length();
         }
@@ -450,6 +477,17 @@ impl Batches {
         self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
         self.measures.log_pages.set(i64::from(self.log_pages - self.folded_pages));
         complete
+    }
+
+    /// Whether all of the log is folded in.
+    fn is_folded(&self, outcome: Result<bool, StoreError>) -> bool {
+        outcome.unwrap_or_else(|error| {
+            if let StoreError::Fatal(problem) = &error {
+                self.fail(problem);
+            }
+            tracing::warn!(%error, "the log was not folded in; it will be tried again");
+            false
+        })
     }
 
     fn warn_of_reader(&mut self) {

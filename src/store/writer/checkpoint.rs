@@ -1,16 +1,20 @@
 //! Folding the write-ahead log back into the file.
 
 use std::cell::Cell;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
+use super::PRAGMAS;
 use crate::store::StoreError;
+use crate::store::file::DatabaseFile;
 use crate::store::identity::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
-use crate::store::measures::CheckpointMode;
+use crate::store::measures::{CheckpointMode, Measures};
 
 thread_local! {
     /// How many pages the log had after the last commit on this thread. SQLite tells it to a
@@ -58,6 +62,40 @@ pub(super) fn count_pages(connection: &Connection) {
 /// wrote nothing.
 pub(super) fn pages() -> Option<i32> {
     PAGES.take()
+}
+
+/// A connection that folds in what another writes, while that one writes.
+pub(super) struct Folder {
+    connection: Connection,
+    /// The same file.
+    database: Option<Arc<File>>,
+    measures: Arc<Measures>,
+}
+
+impl Folder {
+    pub(super) fn open(file: &DatabaseFile, measures: Arc<Measures>) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file.path(), flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.execute_batch(PRAGMAS)?;
+        // Before its first read it does not know that there is a log.
+        connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
+        Ok(Self { connection, database: file.database(), measures })
+    }
+
+    /// Folds in what the log has now, as far as nobody reads it, and has the disk take that, which `SQLite`
+    /// leaves to whoever folds in the rest. The log does not begin anew where more has come to it meanwhile.
+    pub(super) fn fold(&self) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        fold(&self.connection, CheckpointMode::Passive)?;
+        if let Some(database) = &self.database {
+            let failed =
+                |error| StoreError::Fatal(format!("the file could not be synced: {error}"));
+            database.sync_data().map_err(failed)?;
+        }
+        self.measures.checkpoint[CheckpointMode::Passive as usize].observe_time(begun.elapsed());
+        Ok(())
+    }
 }
 
 /// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` is for when nobody is
