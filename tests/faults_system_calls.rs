@@ -15,6 +15,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -474,6 +475,44 @@ fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
         }
         assert!(begun.elapsed() < DELAY / 2, "sends waited for the log to be folded in");
     }
+}
+
+/// The steps of a thread and a connection of their own: what they do is not done by any other session here.
+#[test]
+fn server_killed_while_a_long_log_is_folded_in_has_all_that_was_acknowledged() {
+    const SENDS: usize = 80;
+    if !strace::available() {
+        return;
+    }
+    let syncs = SYNCS.join(",");
+    // The first sync is that of what is folded in while others write; then comes the rest.
+    let steps =
+        [("pwrite64", 1), ("pwrite64", 2_000), (&*syncs, 1), ("ftruncate", 1), (&*syncs, 2)];
+    thread::scope(|scope| {
+        for (calls, number) in steps {
+            scope.spawn(move || {
+                let mut server = Server::start();
+                let mut sender = server.connect();
+                let token = sender.log_in("paff");
+                let (kill, file) = (kill_at(calls, number), server.database());
+                let tracer = Tracer::attach_to_file(server.pid(), &kill, &file).unwrap();
+                let packet = format!("send {token} neko {}\r\n", "x".repeat(600)).repeat(SENDS);
+                let mut acknowledged = 0;
+                while sender.stream_mut().write_all(packet.as_bytes()).is_ok() {
+                    acknowledged += (0..SENDS).map_while(|_| sender.try_reply_bytes()).count();
+                }
+                assert_eq!(server.wait().signal(), Some(Signal::KILL.as_raw()));
+                drop(tracer);
+                server.start_again();
+                assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "{calls} {number}");
+                let stored = &server.query("SELECT count(*) FROM messages")[0];
+                let stored: usize = stored.parse().unwrap();
+                // The last that were sent may be there without having been acknowledged.
+                let expected = acknowledged..=acknowledged + SENDS;
+                assert!(expected.contains(&stored), "{calls} {number}: {stored}, {acknowledged}");
+            });
+        }
+    });
 }
 
 /// While the disk is waited for, their worker looks after its connections.
