@@ -108,6 +108,8 @@ struct Peer {
     awaited: Option<Instant>,
     /// What the connection's stream reads with, where it is one.
     watcher: Option<Watcher>,
+    /// It waits in [`Worker::streams`], where each has one place.
+    is_hinted: bool,
     /// Everything has been said; why, and until when the rest is read.
     lingering: Option<(CloseReason, Instant)>,
     /// It was sending, or waiting for an answer, when the end began.
@@ -258,7 +260,9 @@ impl Worker {
         for ticket in letters.hints.drain(..) {
             let Some(peer) = self.holder(ticket) else { continue };
             peer.connection.hint(ticket.sequence);
-            self.streams.push_back(ticket.connection);
+            if !std::mem::replace(&mut peer.is_hinted, true) {
+                self.streams.push_back(ticket.connection);
+            }
         }
     }
 
@@ -324,6 +328,7 @@ impl Worker {
                 read_closed: false,
                 awaited: None,
                 watcher: None,
+                is_hinted: false,
                 lingering: None,
                 was_sending: false,
                 _permit: permit,
@@ -367,9 +372,15 @@ impl Worker {
     }
 
     fn serve_streams(&mut self) {
+        if self.streams.is_empty() {
+            return;
+        }
         let now = Instant::now();
         for _ in 0..STREAMS_MAX {
             let Some(index) = self.streams.pop_front() else { return };
+            if let Some(peer) = self.connections.get_mut(index) {
+                peer.is_hinted = false;
+            }
             self.serve_guarded(index, now);
         }
     }
