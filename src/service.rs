@@ -196,7 +196,7 @@ impl Service {
         Pace::Alone
     }
 
-    /// What `ask` executes is written as one batch, on this thread, when `ask` returns: see
+    /// What `ask` executes is written as one batch, mostly on this thread, when `ask` returns: see
     /// [`Store::gather`].
     pub fn gather(&self, ask: impl FnOnce()) {
         self.store.gather(ask);

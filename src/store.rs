@@ -131,8 +131,8 @@ impl Store {
     }
 
     /// What `ask` asks to have written, on this thread, is committed by this thread as one batch
-    /// when `ask` returns, and its callbacks called here, unless somebody else is writing just then
-    /// and does it. Waits for the disk, and for nothing else.
+    /// when `ask` returns, and its callbacks called here, unless it is a few things, or somebody else is
+    /// writing just then: these are left to others. Waits for the disk, and for nothing else.
     pub fn gather(&self, ask: impl FnOnce()) {
         self.writer.gather(ask);
     }

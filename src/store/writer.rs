@@ -2,7 +2,7 @@
 //!
 //! What is asked for waits in a queue. Whoever has the lock on [`Batches`] takes everything that
 //! is there as one batch: one transaction, one fsync; then it answers. That is the thread `writer`,
-//! or a thread that has asked for a good many things at once ([`Writer::gather`]) and finds that
+//! or a thread that has asked for one thing or a good many at once ([`Writer::gather`]) and finds that
 //! nobody else is at it: it saves waking another thread, and being woken by it. Such a thread never
 //! waits for anything but the disk: where it would, it leaves what there is to the writer's thread.
 
@@ -33,7 +33,7 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::queue::{PushError, Queue};
 use batches::{Batches, Left, Role};
-use checkpoint::Folder;
+use checkpoint::Checkpointer;
 use operation::{Operation, Pending, PendingUpkeep};
 
 pub(super) use memory::Context;
@@ -112,7 +112,7 @@ impl Writer {
             .map_err(sqlite_error)?;
         let identity = file.identity(page_bytes.into()).map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, committed_to).map_err(sqlite_error)?;
-        let folder = Folder::open(file, Arc::clone(&measures)).map_err(sqlite_error)?;
+        let checkpointer = Checkpointer::open(file, Arc::clone(&measures)).map_err(sqlite_error)?;
         let (ask, asked) = mpsc::channel();
         let fatal = Arc::clone(&on_fatal);
         let batches =
@@ -127,7 +127,8 @@ impl Writer {
             let run = move || shared.guard(|| work(&shared));
             thread::Builder::new().name(name.to_owned()).spawn(run).map_err(io_error)
         };
-        let folding = spawn("folder", Box::new(move |shared| shared.fold(&folder, &asked)))?;
+        let folding =
+            spawn("checkpointer", Box::new(move |shared| shared.fold(&checkpointer, &asked)))?;
         let join = spawn("writer", Box::new(move |shared| shared.run(folding)))?;
         let thread = join.thread().clone();
         Ok((Self { shared, thread, join: Mutex::new(Some(join)) }, upgrade))
@@ -193,8 +194,8 @@ impl Writer {
     }
 
     /// What `ask` asks for on this thread waits until it has returned; then this thread commits it
-    /// and tells the outcomes, all of that in one batch, unless somebody else is writing, who then
-    /// does it. Waits for the disk, and for nobody else.
+    /// and tells the outcomes, all of that in one batch, unless they are [`FEW`] or somebody else is
+    /// writing: then the writer's thread, or that one, does it. Waits for the disk, and for nobody else.
     pub(super) fn gather(&self, ask: impl FnOnce()) {
         let gathering = Gathering(GATHERS.replace(true));
         ask();
@@ -227,7 +228,7 @@ impl Writer {
 
 impl Shared {
     /// The writer's thread.
-    fn run(&self, folder: JoinHandle<()>) {
+    fn run(&self, checkpointer: JoinHandle<()>) {
         loop {
             // Asked first: whatever was put in before is done below.
             let closed = self.queue.is_closed();
@@ -238,9 +239,9 @@ impl Shared {
                 let closing = batches.take();
                 drop(batches);
                 let Some(mut closing) = closing else { return };
-                closing.dismiss_folder();
+                closing.dismiss_checkpointer();
                 // A panic of it has ended the process.
-                let _ = folder.join();
+                let _ = checkpointer.join();
                 return closing.close();
             }
             let left = writing.rest(IDLE);
@@ -251,11 +252,11 @@ impl Shared {
         }
     }
 
-    /// The thread `folder`: folds a long log in, most of it while others write, and then what they have
+    /// The thread `checkpointer`: folds a long log in, most of it while others write, and then what they have
     /// written meanwhile.
-    fn fold(&self, folder: &Folder, asked: &Receiver<()>) {
+    fn fold(&self, checkpointer: &Checkpointer, asked: &Receiver<()>) {
         while asked.recv().is_ok() {
-            let ahead = folder.fold();
+            let ahead = checkpointer.fold();
             if let Some(writing) = self.lock().as_mut() {
                 writing.fold_rest(ahead);
             }

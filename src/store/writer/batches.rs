@@ -91,8 +91,8 @@ pub(super) struct Batches {
     last_commit: Duration,
     /// When the last batch ended.
     worked: Instant,
-    /// Asks the thread `folder` to fold a long log in.
-    folder: Option<Sender<()>>,
+    /// Asks the thread `checkpointer` to fold a long log in.
+    checkpointer: Option<Sender<()>>,
     /// It has been asked to, and is not done.
     is_folding: bool,
     /// What stands in the log has to go, and somebody was reading it.
@@ -113,7 +113,7 @@ impl Batches {
         deliveries: Deliveries,
         inbox_unread_max: Adjustable<usize>,
         measures: Arc<Measures>,
-        folder: Sender<()>,
+        checkpointer: Sender<()>,
         on_fatal: OnFatal,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(64);
@@ -137,7 +137,7 @@ impl Batches {
             last_operations: 0,
             last_commit: Duration::ZERO,
             worked: Instant::now(),
-            folder: Some(folder),
+            checkpointer: Some(checkpointer),
             is_folding: false,
             owes_empty_log: false,
         }
@@ -176,7 +176,10 @@ impl Batches {
         }
         let mut is_due = self.checkpoint_is_due();
         if is_due && self.log_pages - self.folded_pages >= CHECKPOINT_PAGES {
-            self.is_folding = self.folder.as_ref().is_some_and(|folder| folder.send(()).is_ok());
+            self.is_folding = self
+                .checkpointer
+                .as_ref()
+                .is_some_and(|checkpointer| checkpointer.send(()).is_ok());
             is_due = !self.is_folding;
         }
         if is_due && role == Role::Thread {
@@ -187,8 +190,8 @@ impl Batches {
     }
 
     /// From here on nobody else folds the log in.
-    pub(super) fn dismiss_folder(&mut self) {
-        self.folder = None;
+    pub(super) fn dismiss_checkpointer(&mut self) {
+        self.checkpointer = None;
     }
 
     /// Folds in what has come to the log since the rest of it was folded in, or was not.

@@ -65,14 +65,14 @@ pub(super) fn pages() -> Option<i32> {
 }
 
 /// A connection that folds in what another writes, while that one writes.
-pub(super) struct Folder {
+pub(super) struct Checkpointer {
     connection: Connection,
     /// The same file.
     database: Option<Arc<File>>,
     measures: Arc<Measures>,
 }
 
-impl Folder {
+impl Checkpointer {
     pub(super) fn open(file: &DatabaseFile, measures: Arc<Measures>) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file.path(), flags)?;
