@@ -448,21 +448,26 @@ fn slow_disk_makes_senders_wait_and_nobody_else() {
     assert_eq!(readers[0].done(format!("unread {neko}"))["unread"], 3);
 }
 
+/// So many that their batch is not small, and so few that they come in one piece.
+const SENDS_AT_ONCE: usize = 80;
+
+/// [`SENDS_AT_ONCE`] as one packet; a few hundred of these make a long log.
+fn many_sends(token: &str) -> String {
+    format!("send {token} neko {}\r\n", "x".repeat(600)).repeat(SENDS_AT_ONCE)
+}
+
 /// A long log is folded in while others write.
 #[test]
 fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
     const DELAY: Duration = Duration::from_secs(4);
-    /// So many that their batch is not small, and so few that they come in one piece.
-    const SENDS: usize = 80;
     let server = Server::start();
     let mut sender = server.connect();
-    let token = sender.log_in("paff");
+    let packet = many_sends(&sender.log_in("paff"));
     // The first sync of the file itself: of the log's pages that are folded into it.
     let delay = DELAY.as_micros();
     let injection = format!("inject={}:delay_exit={delay}:when=1", SYNCS.join(","));
     let file = server.database();
     let Some(tracer) = Tracer::attach_to_file(server.pid(), &injection, &file) else { return };
-    let packet = format!("send {token} neko {}\r\n", "x".repeat(600)).repeat(SENDS);
     let is_delayed = || tracer.seen().lines.iter().any(|line| line.contains("(DELAYED)"));
     // Until it is, and once more: told at the call's end, when the delay begins.
     let mut was_delayed = false;
@@ -470,7 +475,7 @@ fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
         was_delayed = is_delayed();
         let begun = Instant::now();
         sender.send(&packet);
-        for _ in 0..SENDS {
+        for _ in 0..SENDS_AT_ONCE {
             assert_eq!(sender.reply()["status"], "OK");
         }
         assert!(begun.elapsed() < DELAY / 2, "sends waited for the log to be folded in");
@@ -479,40 +484,43 @@ fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
 
 /// The steps of a thread and a connection of their own: what they do is not done by any other session here.
 #[test]
-fn server_killed_while_a_long_log_is_folded_in_has_all_that_was_acknowledged() {
-    const SENDS: usize = 80;
-    if !strace::available() {
-        return;
-    }
-    let syncs = SYNCS.join(",");
+fn server_that_ends_while_a_long_log_is_folded_in_has_all_that_was_acknowledged() {
     // The first sync is that of what is folded in while others write; then comes the rest.
-    let steps =
-        [("pwrite64", 1), ("pwrite64", 2_000), (&*syncs, 1), ("ftruncate", 1), (&*syncs, 2)];
+    let syncs = SYNCS.join(",");
+    let killed =
+        [("pwrite64", 1), ("pwrite64", 2_000), (&*syncs, 1), ("ftruncate", 1), (&*syncs, 2)]
+            .map(|(calls, number)| kill_at(calls, number));
+    let failed = [1, 2].map(|number| fail_at(&syncs, "EIO", number));
     thread::scope(|scope| {
-        for (calls, number) in steps {
-            scope.spawn(move || {
-                let mut server = Server::start();
-                let mut sender = server.connect();
-                let token = sender.log_in("paff");
-                let (kill, file) = (kill_at(calls, number), server.database());
-                let tracer = Tracer::attach_to_file(server.pid(), &kill, &file).unwrap();
-                let packet = format!("send {token} neko {}\r\n", "x".repeat(600)).repeat(SENDS);
-                let mut acknowledged = 0;
-                while sender.stream_mut().write_all(packet.as_bytes()).is_ok() {
-                    acknowledged += (0..SENDS).map_while(|_| sender.try_reply_bytes()).count();
-                }
-                assert_eq!(server.wait().signal(), Some(Signal::KILL.as_raw()));
-                drop(tracer);
-                server.start_again();
-                assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "{calls} {number}");
-                let stored = &server.query("SELECT count(*) FROM messages")[0];
-                let stored: usize = stored.parse().unwrap();
-                // The last that were sent may be there without having been acknowledged.
-                let expected = acknowledged..=acknowledged + SENDS;
-                assert!(expected.contains(&stored), "{calls} {number}: {stored}, {acknowledged}");
-            });
+        for injection in killed.into_iter().chain(failed) {
+            scope.spawn(move || check_folding(&injection));
         }
     });
+}
+
+fn check_folding(injection: &str) {
+    let mut server = Server::start();
+    let mut sender = server.connect();
+    let packet = many_sends(&sender.log_in("paff"));
+    let file = server.database();
+    let Some(tracer) = Tracer::attach_to_file(server.pid(), injection, &file) else { return };
+    let mut acknowledged = 0;
+    while sender.stream_mut().write_all(packet.as_bytes()).is_ok() {
+        acknowledged += (0..SENDS_AT_ONCE).map_while(|_| sender.try_reply_bytes()).count();
+    }
+    let ended = server.wait();
+    drop(tracer);
+    if injection.contains("KILL") {
+        assert_eq!(ended.signal(), Some(Signal::KILL.as_raw()), "{injection}");
+    } else {
+        assert_eq!(ended.code(), Some(74), "{injection}");
+    }
+    server.start_again();
+    assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "{injection}");
+    let stored: usize = server.query("SELECT count(*) FROM messages")[0].parse().unwrap();
+    // The last that were sent may be there without having been acknowledged.
+    let expected = acknowledged..=acknowledged + SENDS_AT_ONCE;
+    assert!(expected.contains(&stored), "{injection}: {stored}, {acknowledged}");
 }
 
 /// While the disk is waited for, their worker looks after its connections.
