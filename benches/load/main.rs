@@ -74,6 +74,9 @@ struct Arguments {
     /// Leave out the other servers, `post`, raw SQLite and the one-shot process.
     #[arg(long)]
     only: bool,
+    /// Measure `post` with a UUID v7 too, of each server, also with `--only`.
+    #[arg(long)]
+    post: bool,
     /// Only the one-shot processes.
     #[arg(long, conflicts_with = "only")]
     one_shot: bool,
@@ -239,13 +242,18 @@ fn targets(arguments: &Arguments, chats: &[Chat]) -> Vec<Box<dyn Peer>> {
     let mut targets = Vec::<Box<dyn Peer>>::new();
     for chat in chats {
         targets.push(Box::new(chat.clone()));
+        if arguments.post {
+            targets.push(Box::new(chat.with(Verb::Post(Key::TimeOrdered))));
+        }
     }
     if arguments.only {
         return targets;
     }
     if let Some(chat) = chats.first() {
         for key in [Key::TimeOrdered, Key::Random] {
-            targets.push(Box::new(chat.with(Verb::Post(key))));
+            if key != Key::TimeOrdered || !arguments.post {
+                targets.push(Box::new(chat.with(Verb::Post(key))));
+            }
         }
     }
     let wanted = |peer: &dyn Peer| {
