@@ -3,12 +3,14 @@
 //!
 //! This module knows no protocol, no socket and no storage.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
 use arrayvec::ArrayString;
+use jiff::fmt::StdFmtWrite;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -302,7 +304,8 @@ impl TryFrom<Box<str>> for Key {
 
     fn try_from(text: Box<str>) -> Result<Self, Invalid> {
         check_length(&text, KEY_BYTES_MAX)?;
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // All of them, many at a time: mostly there is no other.
+        if !text.bytes().fold(true, |allowed, byte| allowed & byte.is_ascii_graphic()) {
             return Err(Invalid::Character);
         }
         Ok(Self(text))
@@ -321,7 +324,7 @@ macro_rules! serde_as_text {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str(AsText(PhantomData))
+                deserialize_text(deserializer)
             }
         }
     )*};
@@ -332,10 +335,17 @@ serde_as_text! {
     DisplayName => |name| &name.0;
     CursorName => |name| &name.0;
     Key => |key| &key.0;
-    Timestamp => |moment| &moment.to_rfc3339();
+    Timestamp => |moment| &moment.text();
 }
 
 /// Reads what has a form as text, out of the text where it stands.
+pub(crate) fn deserialize_text<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_str(AsText(PhantomData))
+}
+
+/// See [`deserialize_text`].
 struct AsText<T>(PhantomData<T>);
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for AsText<T> {
@@ -427,8 +437,24 @@ impl Timestamp {
     /// As RFC 3339 in UTC with milliseconds: `2026-11-23T10:54:00.123Z`. A number that is no
     /// moment of the calendar is shown as the nearest one that is.
     pub fn to_rfc3339(self) -> String {
-        const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-        MILLISECONDS.timestamp_to_string(&self.to_calendar())
+        self.text().as_str().to_owned()
+    }
+
+    /// [`Self::to_rfc3339`], without an allocation.
+    pub(crate) fn text(self) -> MomentText {
+        let milliseconds = self.to_calendar().as_millisecond();
+        let (second, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
+        let (shown, mut text) = SHOWN_SECOND.get().unwrap_or((second, MomentText::new()));
+        if shown != second || text.is_empty() {
+            text = second_text(second);
+            SHOWN_SECOND.set(Some((second, text)));
+        }
+        text.push('.');
+        for place in [100, 10, 1] {
+            text.push(char::from(b'0' + (rest / place % 10) as u8));
+        }
+        text.push('Z');
+        text
     }
 
     /// As a moment of the calendar; the nearest one there is.
@@ -436,6 +462,28 @@ impl Timestamp {
         let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { first } else { last })
     }
+}
+
+/// The longest moment as text, in bytes: that of a year before the first.
+const MOMENT_BYTES_MAX: usize = "-009999-01-02T01:59:59.999Z".len();
+
+/// A moment as text.
+pub(crate) type MomentText = ArrayString<MOMENT_BYTES_MAX>;
+
+thread_local! {
+    /// The second that this thread has shown last, without what comes after its figures: moments that are
+    /// shown one after another are mostly of one second.
+    static SHOWN_SECOND: Cell<Option<(i64, MomentText)>> = const { Cell::new(None) };
+}
+
+fn second_text(second: i64) -> MomentText {
+    const SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+    let mut text = MomentText::new();
+    let moment = jiff::Timestamp::from_second(second).unwrap_or_default();
+    // There is room for it, and a second of the calendar is one.
+    let _ = SECONDS.print_timestamp(&moment, StdFmtWrite(&mut text));
+    text.pop();
+    text
 }
 
 impl FromStr for Timestamp {
@@ -487,6 +535,8 @@ pub struct Message {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -557,6 +607,22 @@ mod tests {
         assert_eq!(now.to_rfc3339().parse::<Timestamp>().unwrap(), now);
         for odd in [i64::MIN, i64::MAX] {
             assert!(!Timestamp(odd).to_rfc3339().is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn moments_are_shown_as_the_library_of_the_calendar_shows_them(
+            moments in prop::collection::vec(
+                prop_oneof![any::<i64>(), -400_000_000_000_000..300_000_000_000_000_i64, 0..5_000_i64],
+                1..20,
+            )
+        ) {
+            const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+            for moment in moments.into_iter().map(Timestamp) {
+                let expected = MILLISECONDS.timestamp_to_string(&moment.to_calendar());
+                prop_assert_eq!(moment.to_rfc3339(), expected);
+            }
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The JSON arguments of the newer verbs: what may stand in them, and what it means. Every type here
 //! is valid when it exists; what is wrong with an argument is told by the name of its field.
 
-use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::refusal::{Code, Refusal};
 use crate::model::{
     BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp, UserName,
+    deserialize_text,
 };
 pub use crate::model::{KEY_BYTES_MAX, Key};
 
@@ -150,10 +154,40 @@ pub struct Passwd {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PostFields {
-    to: Vec<String>,
+    to: SmallVec<[Recipient; 1]>,
     body: Box<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<Box<str>>,
+}
+
+/// Somebody to write to, as it was given.
+enum Recipient {
+    Named(UserName),
+    /// It is no user name.
+    Nobody(String),
+}
+
+impl FromStr for Recipient {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.parse().map_or_else(|_| Self::Nobody(text.to_owned()), Self::Named))
+    }
+}
+
+impl Serialize for Recipient {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Named(name) => name.as_str(),
+            Self::Nobody(text) => text,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_text(deserializer)
+    }
 }
 
 impl PostFields {
@@ -166,11 +200,11 @@ impl PostFields {
         }
         let mut to = SmallVec::with_capacity(self.to.len());
         let mut unknown = Vec::new();
-        for text in self.to {
-            match text.parse() {
-                Ok(name) if to.contains(&name) => {}
-                Ok(name) => to.push(name),
-                Err(_) => unknown.push(text),
+        for recipient in self.to {
+            match recipient {
+                Recipient::Named(name) if to.contains(&name) => {}
+                Recipient::Named(name) => to.push(name),
+                Recipient::Nobody(text) => unknown.push(text),
             }
         }
         if !unknown.is_empty() {
@@ -181,7 +215,7 @@ impl PostFields {
 
     pub(super) fn of(post: &Post) -> Self {
         Self {
-            to: post.to.iter().map(UserName::to_string).collect(),
+            to: post.to.iter().cloned().map(Recipient::Named).collect(),
             body: post.body.as_str().into(),
             key: post.key.as_ref().map(|key| key.as_str().into()),
         }

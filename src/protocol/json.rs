@@ -8,8 +8,8 @@ use memchr::memchr;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// How long a short line is.
-const SHORT_BYTES: usize = 256;
+/// How long a short line is: so much room is made by [`encode`].
+pub(super) const SHORT_BYTES: usize = 256;
 
 /// Appends `value` as one line of ASCII JSON, without a line ending.
 ///

@@ -24,6 +24,13 @@ pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// The largest reply a client has to expect: a page, and room for what stands around it.
 pub const REPLY_BYTES_MAX: usize = PAGE_BYTES_MAX + 64 * 1024;
 
+/// The reply to `send`.
+const SENT: &[u8] = br#"{"status": "OK", "message": "Message Sent"}"#;
+/// How long the reply to `post` is without its copies, and a copy in it, at most, in bytes; with what
+/// [`json::encode`] wants to have left.
+const POSTED_BYTES: usize = 128 + json::SHORT_BYTES;
+const SENT_TO_BYTES: usize = 72;
+
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -139,20 +146,22 @@ pub struct SentTo {
 }
 
 impl Posted {
-    /// As `serde` would, key by key, in half the time: next to `send` no reply is told as often.
+    /// As `serde` would, in a quarter of the time: next to `send` no reply is told as often. What stands
+    /// in it needs no escaping.
     fn encode(&self, out: &mut Vec<u8>) -> bool {
         let Self { id, at, duplicate, sent } = self;
+        out.reserve(POSTED_BYTES + sent.len() * SENT_TO_BYTES);
         out.extend_from_slice(br#"{"status": "OK", "id": "#);
         let mut encoded = json::encode(id, out);
-        out.extend_from_slice(br#", "at": "#);
-        encoded &= json::encode(at, out);
-        out.extend_from_slice(br#", "duplicate": "#);
-        encoded &= json::encode(duplicate, out);
+        out.extend_from_slice(br#", "at": ""#);
+        out.extend_from_slice(at.text().as_bytes());
+        out.extend_from_slice(br#"", "duplicate": "#);
+        out.extend_from_slice(if *duplicate { b"true" } else { b"false" });
         out.extend_from_slice(br#", "sent": ["#);
         for (index, SentTo { to, id }) in sent.iter().enumerate() {
-            out.extend_from_slice(if index == 0 { br#"{"to": "# } else { br#", {"to": "# });
-            encoded &= json::encode(to, out);
-            out.extend_from_slice(br#", "id": "#);
+            out.extend_from_slice(if index == 0 { br#"{"to": ""# } else { br#", {"to": ""# });
+            out.extend_from_slice(to.as_str().as_bytes());
+            out.extend_from_slice(br#"", "id": "#);
             encoded &= json::encode(id, out);
             out.extend_from_slice(b"}");
         }
@@ -256,7 +265,8 @@ impl Reply {
         let encoded = match self {
             // The reply of most requests by far, ready made.
             Self::Sent => {
-                out.extend_from_slice(br#"{"status": "OK", "message": "Message Sent"}"#);
+                out.reserve(SENT.len() + REPLY_END.len());
+                out.extend_from_slice(SENT);
                 true
             }
             Self::Authenticated(token) => {

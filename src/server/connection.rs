@@ -43,8 +43,6 @@ pub const STRANGER_BYTES_MAX: usize =
 /// replies. `docs/reliability.md` has the whole sum, and `tests/overload.rs` holds it against the process.
 pub const CONNECTION_BYTES_MAX: usize =
     STRANGER_BYTES_MAX + PIPELINED_BYTES_MAX + LINE_BYTES_MAX + REPLY_BYTES_MAX;
-/// As long as most replies are: room is made for them at once.
-const SMALL_REPLY_BYTES: usize = 64;
 /// What is small in a connection: itself, its slots, its place with the worker, and one small answer.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
 
@@ -425,7 +423,6 @@ impl Connection {
         if self.unsent().len() > OUTBOX_BYTES_MAX {
             return self.close(CloseReason::SlowConsumer);
         }
-        self.output.reserve(SMALL_REPLY_BYTES);
         reply.encode(&mut self.output);
         if let Reply::Refused(Refusal { code, .. }) = reply
             && code.closes()
