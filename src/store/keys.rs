@@ -6,24 +6,32 @@
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::mem;
 
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
 use crate::model::UserId;
 
-/// How many keys are remembered.
-const KEYS_MAX: usize = if cfg!(test) { 8 } else { 65_536 };
+/// How many keys are remembered at least, once there were so many, and twice as many at most. Those under way
+/// at one moment are fewer, and a processor has so many at hand.
+const KEYS_MIN: usize = if cfg!(test) { 4 } else { 8_192 };
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// No key that is not in `noted` is beyond this one.
+    /// No key that is not in `older` or `newer` is beyond this one.
     floor: String,
-    /// Hashes of a sender and a key, 2 MiB at most. Where two are the same, the file is looked into for nothing.
-    noted: HashSet<u64, RandomState>,
+    /// Hashes of a sender and a key, 300 KiB at most. Where two are the same, the file is looked into for
+    /// nothing.
+    older: HashSet<u64, RandomState>,
+    /// The same, of those that came after them.
+    newer: HashSet<u64, RandomState>,
+    /// The highest key before any in `newer`.
+    middle: String,
     /// The highest key of all.
     highest: String,
+    hasher: RandomState,
 }
 
 /// What is known of a key.
@@ -44,12 +52,20 @@ impl Keys {
             .prepare_cached("SELECT max(key) FROM messages WHERE key IS NOT NULL")?
             .query_row([], |row| row.get(0))?;
         let highest = highest.unwrap_or_default();
-        Ok(Self { floor: highest.clone(), noted: HashSet::default(), highest })
+        Ok(Self {
+            floor: highest.clone(),
+            older: HashSet::default(),
+            newer: HashSet::default(),
+            middle: highest.clone(),
+            highest,
+            hasher: RandomState::default(),
+        })
     }
 
     /// What is known of a sender's key.
     pub(super) fn look_up(&self, sender: UserId, key: &str) -> Known {
-        if self.noted.contains(&self.hash(sender, key)) {
+        let hash = self.hash(sender, key);
+        if self.newer.contains(&hash) || self.older.contains(&hash) {
             Known::Noted
         } else if key > self.floor.as_str() {
             Known::New
@@ -60,26 +76,28 @@ impl Keys {
 
     /// A message with this key is taken in.
     pub(super) fn note(&mut self, sender: UserId, key: &str) {
-        self.noted.insert(self.hash(sender, key));
+        self.newer.insert(self.hash(sender, key));
         if key > self.highest.as_str() {
             self.highest.clear();
             self.highest.push_str(key);
         }
     }
 
-    /// Whether so many are remembered that it is time for [`Self::forget_noted`].
+    /// Whether so many are remembered that it is time for [`Self::forget_older`].
     pub(super) fn is_full(&self) -> bool {
-        self.noted.len() >= KEYS_MAX
+        self.newer.len() >= KEYS_MIN
     }
 
-    /// All that was noted is in the file.
-    pub(super) fn forget_noted(&mut self) {
-        self.noted.clear();
-        self.floor.clone_from(&self.highest);
+    /// All that was noted is in the file: half of it need not be remembered any more.
+    pub(super) fn forget_older(&mut self) {
+        mem::swap(&mut self.older, &mut self.newer);
+        self.newer.clear();
+        mem::swap(&mut self.floor, &mut self.middle);
+        self.middle.clone_from(&self.highest);
     }
 
     fn hash(&self, sender: UserId, key: &str) -> u64 {
-        self.noted.hasher().hash_one((sender, key))
+        self.hasher.hash_one((sender, key))
     }
 }
 
@@ -112,20 +130,45 @@ mod tests {
         ) {
             let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
             let mut keys = Keys::read(&connection).unwrap();
-            let (mut all, mut noted) = (HashSet::new(), HashSet::new());
+            let (mut all, mut noted) = (HashSet::new(), [HashSet::new(), HashSet::new()]);
             for (sender, key) in used {
                 let known = keys.look_up(UserId(sender), &key);
                 let entry = (sender, key);
+                let is_noted = noted.iter().any(|noted| noted.contains(&entry));
                 prop_assert!(known != Known::New || !all.contains(&entry), "{entry:?}");
-                prop_assert!(known == Known::Noted || !noted.contains(&entry), "{entry:?}");
+                prop_assert!(known == Known::Noted || !is_noted, "{entry:?}");
                 if keys.is_full() {
-                    keys.forget_noted();
-                    noted.clear();
+                    keys.forget_older();
+                    noted.swap(0, 1);
+                    noted[1].clear();
                 }
                 keys.note(UserId(sender), &entry.1);
                 all.insert(entry.clone());
-                noted.insert(entry);
-                prop_assert!(keys.noted.len() <= KEYS_MAX);
+                noted[1].insert(entry);
+                prop_assert!(keys.older.len() + keys.newer.len() <= 2 * KEYS_MIN);
+            }
+        }
+
+        #[test]
+        fn keys_that_rise_are_new_though_they_come_out_of_order(
+            rising in prop::collection::btree_set("[a-z]{4}", 1..60),
+            swaps in prop::collection::vec(0..60_usize, 60),
+        ) {
+            let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+            let mut keys = Keys::read(&connection).unwrap();
+            let mut coming: Vec<String> = rising.into_iter().collect();
+            for at in swaps {
+                // Neighbours change places, and no others.
+                if at % 2 == 0 && at + 1 < coming.len() {
+                    coming.swap(at, at + 1);
+                }
+            }
+            for key in coming {
+                prop_assert_eq!(keys.look_up(UserId(1), &key), Known::New, "{}", key);
+                if keys.is_full() {
+                    keys.forget_older();
+                }
+                keys.note(UserId(1), &key);
             }
         }
     }

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::deliveries::{self, Walk, Way};
 use super::error::StoreError;
 use super::keys::{Keys, Known};
+use super::unwritten::Text;
 use super::writer::{Context, Statements};
 use super::{Store, Watched, cursors, users};
 use crate::model::{Body, CursorName, Key, Message, MessageId, Timestamp, UserId, UserName};
@@ -342,7 +343,8 @@ fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended>
     if let (Some(key), Some(keys)) = (&append.key, &mut context.memory.keys) {
         keys.note(append.sender, key.as_str());
     }
-    context.unwritten.push(append, at, &copies);
+    let Append { sender, to: _, body, key } = append;
+    context.unwritten.push(Text { sender, at, key, body }, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
@@ -363,7 +365,7 @@ fn find_by_key(
         context.unwritten.write(connection)?;
     }
     if is_full {
-        keys.forget_noted();
+        keys.forget_older();
     }
     context.memory.keys = Some(keys);
     match known {

@@ -6,12 +6,21 @@
 use rusqlite::types::Null;
 use rusqlite::{Connection, ToSql};
 
-use super::messages::{Append, Copies};
-use crate::model::{MessageId, Timestamp, UserId};
+use super::messages::Copies;
+use crate::model::{Body, Key, MessageId, Timestamp, UserId};
 
 /// How many rows one statement writes where there are so many, and where there are fewer.
 const MANY_ROWS: usize = 16;
 const SOME_ROWS: usize = 4;
+
+/// What all copies of a message have.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) sender: UserId,
+    pub(super) at: Timestamp,
+    pub(super) key: Option<Key>,
+    pub(super) body: Body,
+}
 
 /// A copy of a message: which it is of, for whom, and its id.
 type Row = (usize, UserId, MessageId);
@@ -19,16 +28,16 @@ type Row = (usize, UserId, MessageId);
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Unwritten {
-    messages: Vec<(Append, Timestamp)>,
+    messages: Vec<Text>,
     rows: Vec<Row>,
 }
 
 impl Unwritten {
-    /// Takes in a message that was taken at that moment, with these copies.
-    pub(super) fn push(&mut self, append: Append, at: Timestamp, copies: &Copies) {
+    /// Takes in a message with these copies.
+    pub(super) fn push(&mut self, text: Text, copies: &Copies) {
         let message = self.messages.len();
         self.rows.extend(copies.iter().map(|&(recipient, id)| (message, recipient, id)));
-        self.messages.push((append, at));
+        self.messages.push(text);
     }
 
     /// Writes them, in the order in which they came. Where that fails the transaction cannot go on: some
@@ -57,8 +66,10 @@ impl Unwritten {
         if chunks.is_empty() {
             return Ok(());
         }
+        // Who sees this fail gives up the transaction: a statement that had to be taken back alone would begin
+        // by copying each page that it changes.
         let mut insert = connection.prepare_cached(&format!(
-            "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body) VALUES {}",
+            "INSERT OR FAIL INTO messages (id, sent_at, sender_id, recipient_id, key, body) VALUES {}",
             ["(?, ?, ?, ?, ?, ?)"; ROWS].join(", ")
         ))?;
         for rows in chunks {
@@ -68,7 +79,7 @@ impl Unwritten {
                 insert.raw_bind_parameter(parameter, value)
             };
             for (message, recipient, id) in rows {
-                let (Append { sender, key, body, .. }, at) = &self.messages[*message];
+                let Text { sender, at, key, body } = &self.messages[*message];
                 bind(&id.0)?;
                 bind(&at.0)?;
                 bind(&sender.0)?;
@@ -97,7 +108,7 @@ mod tests {
     use crate::adjustable::Adjustable;
     use crate::model::CursorName;
     use crate::store::writer::{Context, Statements};
-    use crate::store::{Acked, Appended, NewUser, Options, Store, StoreError};
+    use crate::store::{Acked, Append, Appended, NewUser, Options, Store, StoreError};
 
     fn store(folder: &TempDir) -> Store {
         let options = Options {
