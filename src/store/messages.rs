@@ -146,8 +146,8 @@ impl Store {
             let moment = tail.moment();
             let in_tail = deliveries::in_tail(&tail, reader, MessageId::ZERO);
             let seen = cursors::position(connection, reader, &cursor)?.unwrap_or(MessageId::ZERO);
-            let mut page = Filling::new(&bounds);
-            page.fill(connection, reader, Way::After(seen), in_tail)?;
+            let mut page = Filling::new(connection, &bounds);
+            page.fill(reader, Way::After(seen), in_tail)?;
             if page.messages.is_empty() && cursor == CursorName::inbox() {
                 tail.note_empty(reader, moment);
             }
@@ -191,7 +191,7 @@ impl Store {
             };
             let in_tail = |user| deliveries::in_tail(&tail, user, after);
             let (incoming, outgoing) = (in_tail(reader), with.map(in_tail));
-            let mut page = Filling::new(&bounds);
+            let mut page = Filling::new(connection, &bounds);
             page.since = since;
             let way = match start {
                 PageStart::After(id) => Way::After(id),
@@ -200,16 +200,16 @@ impl Store {
                     cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
                 ),
                 PageStart::Dead(cursor, after) => {
-                    page.fill_with_dead(connection, reader, &cursor, after)?;
+                    page.fill_with_dead(reader, &cursor, after)?;
                     return Ok(Some(page.end()));
                 }
             };
             match (with, outgoing) {
                 (Some(with), Some(outgoing)) => {
                     let sides = [(reader, with, incoming), (with, reader, outgoing)];
-                    page.fill_with_conversation(connection, way, sides)?;
+                    page.fill_with_conversation(way, sides)?;
                 }
-                _ => page.fill(connection, reader, way, incoming)?,
+                _ => page.fill(reader, way, incoming)?,
             }
             if let Way::Before(_) = way {
                 page.messages.reverse();
@@ -533,6 +533,9 @@ fn count_by_sender(
 
 /// A page that is being read: until it is full or the log ends.
 struct Filling<'a> {
+    connection: &'a Connection,
+    /// Of those who wrote or got what was read so far: mostly few.
+    names: HashMap<UserId, Option<UserName>>,
     messages: Vec<Message>,
     size: usize,
     more: bool,
@@ -542,8 +545,9 @@ struct Filling<'a> {
 }
 
 impl<'a> Filling<'a> {
-    fn new(bounds: &'a PageBounds) -> Self {
-        Self { messages: Vec::new(), size: 0, more: false, since: None, bounds }
+    fn new(connection: &'a Connection, bounds: &'a PageBounds) -> Self {
+        let (names, messages) = (HashMap::new(), Vec::new());
+        Self { connection, names, messages, size: 0, more: false, since: None, bounds }
     }
 
     fn end(self) -> Page {
@@ -552,13 +556,8 @@ impl<'a> Filling<'a> {
 
     /// With what is for `reader`. Nothing is read that does not go into the page, but what `since`
     /// leaves out.
-    fn fill(
-        &mut self,
-        connection: &Connection,
-        reader: UserId,
-        way: Way,
-        in_tail: Vec<MessageId>,
-    ) -> rusqlite::Result<()> {
+    fn fill(&mut self, reader: UserId, way: Way, in_tail: Vec<MessageId>) -> rusqlite::Result<()> {
+        let connection = self.connection;
         let mut statement = deliveries::prepare_walk(connection, way)?;
         let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
         let mut find = connection.prepare_cached(ONE)?;
@@ -574,10 +573,10 @@ impl<'a> Filling<'a> {
     /// by side, in the order of the log.
     fn fill_with_conversation(
         &mut self,
-        connection: &Connection,
         way: Way,
         [incoming, outgoing]: [(UserId, UserId, Vec<MessageId>); 2],
     ) -> rusqlite::Result<()> {
+        let connection = self.connection;
         let mut statements = [
             deliveries::prepare_walk(connection, way)?,
             deliveries::prepare_walk(connection, way)?,
@@ -618,11 +617,11 @@ impl<'a> Filling<'a> {
     /// With the reader's dead letters at a cursor, after an id.
     fn fill_with_dead(
         &mut self,
-        connection: &Connection,
         reader: UserId,
         cursor: &CursorName,
         after: MessageId,
     ) -> rusqlite::Result<()> {
+        let connection = self.connection;
         let mut statement = connection.prepare_cached(
             "SELECT message_id FROM dead_letters
               WHERE user_id = ?1 AND cursor = ?2 AND message_id > ?3 ORDER BY message_id",
@@ -648,7 +647,7 @@ impl<'a> Filling<'a> {
         let since = self.since.map_or(i64::MIN, |since| since.0);
         let mut rows = find.query(params![id.0, since, sender.map(|sender| sender.0)])?;
         let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
-        let message = message(row)?;
+        let Some(message) = self.message(row)? else { return Ok(ControlFlow::Continue(())) };
         self.size += (self.bounds.measure)(&message);
         let full = self.messages.len() >= self.bounds.messages || self.size > self.bounds.size;
         if full && !self.messages.is_empty() {
@@ -658,6 +657,26 @@ impl<'a> Filling<'a> {
         self.messages.push(message);
         Ok(ControlFlow::Continue(()))
     }
+
+    /// The message of a row of [`ONE`]; none where it is not known who wrote or got it.
+    fn message(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Message>> {
+        let mut name = |column| {
+            let user = UserId(row.get(column)?);
+            match self.names.get(&user) {
+                Some(name) => Ok(name.clone()),
+                None => {
+                    let name = users::name_of(self.connection, user)?;
+                    self.names.insert(user, name.clone());
+                    Ok::<_, rusqlite::Error>(name)
+                }
+            }
+        };
+        let (Some(from), Some(to)) = (name(2)?, name(3)?) else { return Ok(None) };
+        let body: Box<str> = row.get(4)?;
+        let body = Body::try_from(body).map_err(|error| super::not_a_value(4, error))?;
+        let (id, at) = (MessageId(row.get(0)?), Timestamp(row.get(1)?));
+        Ok(Some(Message { id, at, from, to, body }))
+    }
 }
 
 /// The messages whose sender or recipient there is not. No message is to be there without them, and the
@@ -665,19 +684,5 @@ impl<'a> Filling<'a> {
 pub(super) const WITHOUT_USERS: &str = "SELECT id FROM messages
       WHERE sender_id NOT IN (SELECT id FROM users) OR recipient_id NOT IN (SELECT id FROM users)";
 
-const ONE: &str = "SELECT m.id, m.sent_at, s.name, r.name, m.body
-       FROM messages m
-       JOIN users s ON s.id = m.sender_id
-       JOIN users r ON r.id = m.recipient_id
-      WHERE m.id = ?1 AND m.sent_at >= ?2 AND (?3 IS NULL OR m.sender_id = ?3)";
-
-fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
-    let body: Box<str> = row.get(4)?;
-    Ok(Message {
-        id: MessageId(row.get(0)?),
-        at: Timestamp(row.get(1)?),
-        from: users::name(row, 2)?,
-        to: users::name(row, 3)?,
-        body: Body::try_from(body).map_err(|error| super::not_a_value(4, error))?,
-    })
-}
+const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body FROM messages
+      WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";

@@ -45,6 +45,8 @@ impl Reading {
                 .map_err(failed)?;
         connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
         connection.execute_batch(PRAGMAS).map_err(failed)?;
+        // Who copies or checks a file has time for it.
+        connection.pragma_update(None, "cell_size_check", true).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
         let schema = copy::schema(&connection).map_err(failed)?;
         migrations::check_version(schema, &path)?;
