@@ -20,6 +20,7 @@ mod identity;
 mod import;
 mod keys;
 mod measures;
+mod merging;
 mod messages;
 mod migrations;
 mod purge;

@@ -14,6 +14,7 @@ use std::vec;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params, params_from_iter};
 
+use super::merging::Merging;
 use super::messages;
 use super::recent::Recent;
 use super::tail::{Delivery, Sorted, Tail};
@@ -21,7 +22,7 @@ use crate::model::{Message, MessageId, UserId};
 
 /// How many messages a run has: what has to be read from the log when the server starts after a
 /// crash, twice at most. Few runs are quick to look through; ten million messages make 76.
-const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
+pub(super) const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
 /// How many rows of a run are written for each message that is taken in meanwhile: a run is done
 /// well before the next one is due.
 const ROWS_PER_MESSAGE: usize = 2;
@@ -180,6 +181,9 @@ pub(super) struct Deliveries {
     /// Up to where the runs have come with it.
     covered: Option<MessageId>,
     filling: Option<Filling>,
+    merging: Merging,
+    /// There may be something to merge.
+    is_untidy: bool,
 }
 
 /// Where a transaction stands.
@@ -228,6 +232,8 @@ impl Deliveries {
             owed_rows: 0,
             covered: None,
             filling: None,
+            merging: Merging::default(),
+            is_untidy: true,
         })
     }
 
@@ -273,12 +279,13 @@ impl Deliveries {
                 next_run(connection)?
             }
         };
-        connection
-            .prepare_cached(
-                "DELETE FROM deliveries WHERE run = ?1 AND user_id = ?2 AND message_id = ?3",
-            )?
-            .execute([run, user.0, message.0])
-            .map(drop)
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM deliveries WHERE run = ?1 AND user_id = ?2 AND message_id = ?3",
+        )?;
+        for run in [Some(run), self.merging.run(connection)?].into_iter().flatten() {
+            delete.execute([run, user.0, message.0])?;
+        }
+        Ok(())
     }
 
     /// A user's inbox cursor is moved back.
@@ -345,6 +352,19 @@ impl Deliveries {
         self.write(connection, IDLE_ROWS)
     }
 
+    /// Whether there may be something for [`Self::tidy`] to do.
+    pub(super) fn is_untidy(&self) -> bool {
+        self.is_untidy
+    }
+
+    /// Makes one run out of many, a step at a time, where there is time.
+    pub(super) fn tidy(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        // Where it fails it is tried again when there is one run more.
+        self.is_untidy = false;
+        self.is_untidy = self.merging.step(connection)?;
+        Ok(())
+    }
+
     /// Makes a run of all there is, where that is worth it; [`Self::go_on`] writes it.
     pub(super) fn begin_last_run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if self.filling.is_none()
@@ -404,6 +424,7 @@ impl Deliveries {
         )?;
         // What was begun is begun again, if it is still due.
         self.filling = None;
+        self.merging = Merging::default();
         self.covered = Some(covered(connection)?);
         Ok(())
     }
@@ -426,18 +447,28 @@ impl Deliveries {
         let writing = &filling.next[..rows.min(filling.next.len())];
         let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
         let deliveries: Vec<Delivery> = writing.iter().filter(is_there).copied().collect();
-        let (many, rest) = deliveries.as_chunks::<ROWS_AT_ONCE>();
-        insert(connection, filling.run, many)?;
-        insert(connection, filling.run, rest.as_chunks::<1>().0)?;
+        insert_all(connection, filling.run, &deliveries)?;
         self.written = writing.len();
         if filling.exhausted && filling.next.len() == self.written {
             connection
                 .prepare_cached("INSERT INTO delivery_runs (upto_id, run) VALUES (?1, ?2)")?
                 .execute([filling.upto.0, filling.run])?;
             self.covered = Some(filling.upto);
+            self.is_untidy = true;
         }
         Ok(())
     }
+}
+
+/// Writes rows of a run.
+pub(super) fn insert_all(
+    connection: &Connection,
+    run: i64,
+    deliveries: &[Delivery],
+) -> rusqlite::Result<()> {
+    let (many, rest) = deliveries.as_chunks::<ROWS_AT_ONCE>();
+    insert(connection, run, many)?;
+    insert(connection, run, rest.as_chunks::<1>().0)
 }
 
 /// Writes rows of a run, so many with each statement.
@@ -462,7 +493,7 @@ fn insert<const ROWS: usize>(
 }
 
 /// The number of the run that is written next, or being written.
-fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT coalesce(max(run), 0) + 1 FROM delivery_runs")?
         .query_row([], |row| row.get(0))
@@ -650,7 +681,10 @@ mod tests {
                     self.newest = newest;
                     self.append(&users.iter().rev().copied().collect::<Vec<_>>());
                 }
-                Step::Idle => self.deliveries.go_on(&self.connection).unwrap(),
+                Step::Idle => {
+                    self.deliveries.go_on(&self.connection).unwrap();
+                    self.deliveries.tidy(&self.connection).unwrap();
+                }
                 Step::Kill => self.reopen(),
                 Step::Close => {
                     self.deliveries.begin_last_run(&self.connection).unwrap();
@@ -769,6 +803,95 @@ mod tests {
                     .unwrap();
                 assert_eq!(view as usize, log.len());
             }
+        }
+    }
+
+    /// Lets runs be made one until nothing is left to do.
+    fn tidy(log: &mut Log) {
+        while log.deliveries.is_untidy() {
+            log.take(Step::Idle);
+        }
+    }
+
+    fn number(log: &Log, select: &str) -> i64 {
+        log.connection.query_row(select, [], |row| row.get(0)).unwrap()
+    }
+
+    const RUNS: &str = "SELECT count(*) FROM delivery_runs";
+
+    #[test]
+    fn many_runs_become_few_and_say_what_they_said() {
+        const NEWEST: &str = "SELECT max(run) FROM delivery_runs";
+        let mut log = Log::new();
+        for append in 0..(36 * RUN_MESSAGES / 8 + 2) {
+            log.take(Step::Append([1, 2, 3, 4, 5, 1, 3, 1 + append as i64 % USERS].to_vec()));
+        }
+        let (runs, newest) = (number(&log, RUNS), number(&log, NEWEST));
+        assert!(runs > 30, "{runs} runs");
+        while log.deliveries.is_untidy() {
+            log.connection.execute_batch("BEGIN").unwrap();
+            log.deliveries.tidy(&log.connection).unwrap();
+            log.connection.execute_batch("COMMIT").unwrap();
+            log.deliveries.committed();
+        }
+        // As many as a number of that size has figures, each of them less than three; and the newest, so that
+        // no number is used again.
+        let few = number(&log, RUNS);
+        assert!(few <= 2 * 4 + 1, "{few} runs");
+        assert_eq!(number(&log, NEWEST), newest);
+        log.check();
+        // What is left are their rows, and those of the run that is being written behind the log.
+        let covered = covered(&log.connection).unwrap().0;
+        let of_others =
+            "SELECT count(*) FROM deliveries WHERE run NOT IN (SELECT run FROM delivery_runs)";
+        let begun = number(&log, of_others);
+        assert_eq!(number(&log, "SELECT count(*) FROM deliveries") - begun, covered);
+        assert!(0 < begun && begun < RUN_MESSAGES as i64, "{begun} rows");
+        for _ in 0..(10 * RUN_MESSAGES / 8) {
+            log.take(Step::Append([5, 4, 3, 2].repeat(2)));
+        }
+        tidy(&mut log);
+        log.check();
+    }
+
+    #[test]
+    fn runs_that_are_made_anew_are_not_those_that_were_being_made_one() {
+        let mut log = Log::new();
+        for _ in 0..(5 * RUN_MESSAGES / 16) {
+            log.take(Step::Append([1, 2, 3, 4].repeat(4)));
+        }
+        for _ in 0..4 {
+            log.take(Step::Idle);
+        }
+        assert!(number(&log, "SELECT min(run) FROM deliveries") < 1, "a part of one is there");
+        log.take(Step::Rebuild(vec![1, 2]));
+        tidy(&mut log);
+        log.take(Step::Delete(10));
+        log.check();
+    }
+
+    #[test]
+    fn what_is_deleted_while_runs_are_made_one_is_in_none_of_them() {
+        for killed in [false, true] {
+            let mut log = Log::new();
+            for _ in 0..(5 * RUN_MESSAGES / 16) {
+                log.take(Step::Append([1, 2, 3, 4].repeat(4)));
+            }
+            let runs = number(&log, RUNS);
+            // Deletions in between, from before what has been written of the new run and from behind it.
+            for part in (0..100).step_by(7) {
+                log.take(Step::Idle);
+                log.take(Step::Delete(part));
+                log.check();
+            }
+            assert_eq!(number(&log, RUNS), runs, "it is still being written");
+            assert!(number(&log, "SELECT min(run) FROM deliveries") < 1, "a part of it is there");
+            if killed {
+                log.take(Step::Kill);
+            }
+            tidy(&mut log);
+            assert!(number(&log, RUNS) < runs);
+            log.check();
         }
     }
 

@@ -247,9 +247,10 @@ impl Shared {
                 return closing.close();
             }
             let left = writing.rest(IDLE);
+            let rest = writing.may_rest_for(IDLE);
             drop(batches);
             if left == Left::Nothing {
-                thread::park_timeout(IDLE);
+                thread::park_timeout(rest);
             }
         }
     }

@@ -34,6 +34,8 @@ const CHECKPOINT_PAGES: i32 = 4_096;
 /// each commit waits for little but its fsync, and that takes much less where the file does not
 /// become longer. Folding in so few pages costs less than a millisecond.
 const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::ROOM_PAGES;
+/// How long nothing is asked for before runs of deliveries are made one.
+const TIDY_AFTER: Duration = Duration::from_millis(50);
 /// Up to how many operations a batch is small.
 const SMALL_BATCH_OPERATIONS: usize = 16;
 /// How many pages more it has to have where somebody has kept a part of it from being folded in:
@@ -224,13 +226,28 @@ impl Batches {
     }
 
     /// Nothing has been asked for: after a while of that, what is derived from the log is brought
-    /// up to it, a step a call, and then the log file is folded in.
+    /// up to it and made one, a step a call, and then the log file is folded in.
     pub(super) fn rest(&mut self, idle: Duration) -> Left {
-        if self.worked.elapsed() < idle {
-            return Left::Nothing;
-        }
-        if self.deliveries.is_filling() && self.fill().is_ok() {
+        let rested = self.worked.elapsed();
+        if rested >= idle && self.deliveries.is_filling() && self.derive(Deliveries::go_on).is_ok()
+        {
             return Left::More;
+        }
+        if rested >= TIDY_AFTER && self.deliveries.is_untidy() {
+            let tidied = self.derive(Deliveries::tidy);
+            let unfolded = self.log_pages - self.folded_pages;
+            if unfolded >= SMALL_CHECKPOINT_PAGES
+                && self.log_pages >= self.retry_at
+                && !self.is_folding
+            {
+                self.fold();
+            }
+            if tidied.is_ok() {
+                return Left::More;
+            }
+        }
+        if rested < idle {
+            return Left::Nothing;
         }
         if self.owes_empty_log {
             self.empty_log();
@@ -240,12 +257,17 @@ impl Batches {
         Left::Nothing
     }
 
+    /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
+    pub(super) fn may_rest_for(&self, idle: Duration) -> Duration {
+        if self.deliveries.is_untidy() { TIDY_AFTER } else { idle }
+    }
+
     /// Brings what is derived from the log up to it, folds in the log file and closes the file.
     pub(super) fn close(mut self) {
         let begun = self.deliveries.begin_last_run(&self.connection);
         let mut filled = begun.map_err(StoreError::from);
         while filled.is_ok() && self.deliveries.is_filling() {
-            filled = self.fill();
+            filled = self.derive(Deliveries::go_on);
         }
         if let Err(error) = filled {
             tracing::warn!(%error, "the deliveries were not written; the next start reads the log");
@@ -256,17 +278,20 @@ impl Batches {
         }
     }
 
-    /// A transaction that writes the next rows of a run of deliveries.
-    fn fill(&mut self) -> Result<(), StoreError> {
-        let filled = self
+    /// A transaction that writes something of what is derived from the log.
+    fn derive(
+        &mut self,
+        write: fn(&mut Deliveries, &Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let derived = self
             .begin(Role::Gatherer)
-            .and_then(|()| Ok(self.deliveries.go_on(&self.connection)?))
+            .and_then(|()| Ok(write(&mut self.deliveries, &self.connection)?))
             .and_then(|()| self.run_statement("COMMIT"));
-        let filled = self.after(filled);
-        if let Err(StoreError::Fatal(problem)) = &filled {
+        let derived = self.after(derived);
+        if let Err(StoreError::Fatal(problem)) = &derived {
             self.fail(problem);
         }
-        filled
+        derived
     }
 
     fn begin(&mut self, role: Role) -> Result<(), StoreError> {
