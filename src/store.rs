@@ -32,6 +32,8 @@ mod restore;
 mod sessions;
 mod statistics;
 mod tail;
+#[cfg(test)]
+mod testing;
 mod turns;
 mod unwritten;
 mod users;

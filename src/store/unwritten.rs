@@ -98,37 +98,15 @@ impl Unwritten {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::mpsc::{Receiver, channel};
 
     use smallvec::smallvec;
-    use tempfile::TempDir;
 
     use super::*;
-    use crate::adjustable::Adjustable;
     use crate::model::CursorName;
+    use crate::store::testing::store;
     use crate::store::writer::{Context, Statements};
-    use crate::store::{Acked, Append, Appended, NewUser, Options, Store, StoreError};
-
-    fn store(folder: &TempDir) -> Store {
-        let options = Options {
-            path: folder.path().join("chat.sqlite"),
-            readers: 1,
-            inbox_unread_max: Adjustable::from(1_000),
-        };
-        let store = Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap();
-        let user = |name: &str| NewUser {
-            name: name.parse().unwrap(),
-            display_name: name.to_owned(),
-            password_hash: String::new(),
-            password_is_published: false,
-        };
-        let (done, added) = channel();
-        let taken = move |taken| done.send(taken).unwrap();
-        store.add_users(vec![user("neko"), user("paff")], taken);
-        assert_eq!(added.recv().unwrap().unwrap(), []);
-        store
-    }
+    use crate::store::{Acked, Append, Appended, Store, StoreError};
 
     /// What `ask` asks for is one batch, after one with nothing but `before` in it.
     fn in_one_batch(

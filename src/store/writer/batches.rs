@@ -233,13 +233,11 @@ impl Batches {
         {
             return Left::More;
         }
-        if rested >= TIDY_AFTER && self.deliveries.is_untidy() {
+        // Not while the thread `checkpointer` is at it: it would not come by the lock.
+        if rested >= TIDY_AFTER && self.deliveries.is_untidy() && !self.is_folding {
             let tidied = self.derive(Deliveries::tidy);
             let unfolded = self.log_pages - self.folded_pages;
-            if unfolded >= SMALL_CHECKPOINT_PAGES
-                && self.log_pages >= self.retry_at
-                && !self.is_folding
-            {
+            if unfolded >= SMALL_CHECKPOINT_PAGES && self.log_pages >= self.retry_at {
                 self.fold();
             }
             if tidied.is_ok() {
