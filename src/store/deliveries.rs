@@ -213,6 +213,8 @@ impl Deliveries {
         (tail, recent): (Arc<Tail>, Arc<Recent>),
     ) -> rusqlite::Result<Self> {
         recent.begin(messages::newest_given(connection)?);
+        // Of a run that a server was killed over: the next of this number may go less far.
+        connection.execute("DELETE FROM deliveries WHERE run = ?1", [next_run(connection)?])?;
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([covered(connection)?.0], |row| {
@@ -359,10 +361,13 @@ impl Deliveries {
 
     /// Makes one run out of many, a step at a time, where there is time.
     pub(super) fn tidy(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        // Where it fails it is tried again when there is one run more.
-        self.is_untidy = false;
         self.is_untidy = self.merging.step(connection)?;
         Ok(())
+    }
+
+    /// That failed: it is tried again when there is one run more.
+    pub(super) fn put_off_tidying(&mut self) {
+        self.is_untidy = false;
     }
 
     /// Makes a run of all there is, where that is worth it; [`Self::go_on`] writes it.
@@ -868,6 +873,24 @@ mod tests {
         tidy(&mut log);
         log.take(Step::Delete(10));
         log.check();
+    }
+
+    #[test]
+    fn what_was_written_of_a_run_that_went_further_is_told_once() {
+        let mut log = Log::new();
+        log.take(Step::Append([1, 2, 3, 4, 5].repeat(RUN_MESSAGES)));
+        // As when it is closed, and killed over that.
+        log.connection.execute_batch("BEGIN").unwrap();
+        log.deliveries.begin_last_run(&log.connection).unwrap();
+        log.deliveries.write(&log.connection, 4 * RUN_MESSAGES).unwrap();
+        log.connection.execute_batch("COMMIT").unwrap();
+        log.deliveries.committed();
+        assert!(log.deliveries.is_filling(), "it is not whole");
+        log.take(Step::Kill);
+        for _ in 0..20 {
+            log.take(Step::Append([5, 4, 3, 2].repeat(2)));
+            log.check();
+        }
     }
 
     #[test]

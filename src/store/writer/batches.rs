@@ -177,7 +177,7 @@ impl Batches {
             self.batch = batch;
         }
         let mut is_due = self.checkpoint_is_due();
-        if is_due && self.log_pages - self.folded_pages >= CHECKPOINT_PAGES {
+        if is_due && self.unfolded() >= CHECKPOINT_PAGES {
             self.is_folding = self
                 .checkpointer
                 .as_ref()
@@ -216,8 +216,7 @@ impl Batches {
     fn checkpoint_is_due(&self) -> bool {
         let is_small = self.last_operations <= SMALL_BATCH_OPERATIONS;
         let enough = if is_small { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
-        let unfolded = self.log_pages - self.folded_pages;
-        !self.is_folding && unfolded >= enough && self.log_pages >= self.retry_at
+        !self.is_folding && self.unfolded() >= enough && self.log_pages >= self.retry_at
     }
 
     /// Whether the disk is as slow as to leave it to the writer's own thread to wait for it.
@@ -233,16 +232,16 @@ impl Batches {
         {
             return Left::More;
         }
-        // Not while the thread `checkpointer` is at it: it would not come by the lock.
-        if rested >= TIDY_AFTER && self.deliveries.is_untidy() && !self.is_folding {
-            let tidied = self.derive(Deliveries::tidy);
-            let unfolded = self.log_pages - self.folded_pages;
-            if unfolded >= SMALL_CHECKPOINT_PAGES && self.log_pages >= self.retry_at {
+        if rested >= TIDY_AFTER && self.may_tidy() {
+            if self.unfolded() >= SMALL_CHECKPOINT_PAGES {
                 self.fold();
+            } else if let Err(error) = self.derive(Deliveries::tidy) {
+                if error != StoreError::Busy {
+                    tracing::warn!(%error, "the runs of deliveries are not made one for now");
+                }
+                self.deliveries.put_off_tidying();
             }
-            if tidied.is_ok() {
-                return Left::More;
-            }
+            return Left::More;
         }
         if rested < idle {
             return Left::Nothing;
@@ -257,7 +256,22 @@ impl Batches {
 
     /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
     pub(super) fn may_rest_for(&self, idle: Duration) -> Duration {
-        if self.deliveries.is_untidy() { TIDY_AFTER } else { idle }
+        if self.may_tidy() { TIDY_AFTER } else { idle }
+    }
+
+    /// Whether runs may be made one. What that writes is folded in as it comes: it waits where the log is long, or
+    /// somebody keeps it from being folded in; and for the thread `checkpointer`, which would not come by the lock.
+    fn may_tidy(&self) -> bool {
+        let is_short = match self.unfolded() {
+            ..SMALL_CHECKPOINT_PAGES => true,
+            unfolded => unfolded < 2 * SMALL_CHECKPOINT_PAGES && self.log_pages >= self.retry_at,
+        };
+        self.deliveries.is_untidy() && !self.is_folding && is_short
+    }
+
+    /// How many pages of the log are not folded in.
+    fn unfolded(&self) -> i32 {
+        self.log_pages - self.folded_pages
     }
 
     /// Brings what is derived from the log up to it, folds in the log file and closes the file.
@@ -281,12 +295,14 @@ impl Batches {
         &mut self,
         write: fn(&mut Deliveries, &Connection) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let derived = self
-            .begin(Role::Gatherer)
-            .and_then(|()| Ok(write(&mut self.deliveries, &self.connection)?))
-            .and_then(|()| self.run_statement("COMMIT"));
-        let derived = self.after(derived);
-        if let Err(StoreError::Fatal(problem)) = &derived {
+        let begun = self.begin(Role::Gatherer);
+        let written = begun.and_then(|()| Ok(write(&mut self.deliveries, &self.connection)?));
+        let is_committed = written.is_ok();
+        let derived = self.after(written.and_then(|()| self.run_statement("COMMIT")));
+        // What could not be read or written before that is taken back, and can be made anew from the log.
+        if let Err(StoreError::Fatal(problem)) = &derived
+            && is_committed
+        {
             self.fail(problem);
         }
         derived
