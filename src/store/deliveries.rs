@@ -213,8 +213,6 @@ impl Deliveries {
         (tail, recent): (Arc<Tail>, Arc<Recent>),
     ) -> rusqlite::Result<Self> {
         recent.begin(messages::newest_given(connection)?);
-        // Of a run that a server was killed over: the next of this number may go less far.
-        connection.execute("DELETE FROM deliveries WHERE run = ?1", [next_run(connection)?])?;
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([covered(connection)?.0], |row| {
@@ -273,18 +271,15 @@ impl Deliveries {
             )?
             .query_row([message.0], |row| row.get(0))
             .optional()?;
-        let run = match run {
-            Some(run) => run,
-            None => {
-                self.removed.push(message);
-                // A run that is being written, or was when a server was killed, may have it.
-                next_run(connection)?
-            }
-        };
+        if run.is_none() {
+            self.removed.push(message);
+        }
         let mut delete = connection.prepare_cached(
             "DELETE FROM deliveries WHERE run = ?1 AND user_id = ?2 AND message_id = ?3",
         )?;
-        for run in [Some(run), self.merging.run(connection)?].into_iter().flatten() {
+        // A run that is being written may have it as well.
+        let being_written = [self.filling_run(), self.merging.run(connection)?];
+        for run in [run].into_iter().chain(being_written).flatten() {
             delete.execute([run, user.0, message.0])?;
         }
         Ok(())
@@ -361,8 +356,13 @@ impl Deliveries {
 
     /// Makes one run out of many, a step at a time, where there is time.
     pub(super) fn tidy(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.is_untidy = self.merging.step(connection)?;
+        self.is_untidy = self.merging.step(connection, self.filling_run())?;
         Ok(())
+    }
+
+    /// The run that is being written behind the log.
+    fn filling_run(&self) -> Option<i64> {
+        self.filling.as_ref().map(|filling| filling.run)
     }
 
     /// That failed: it is tried again when there is one run more.
@@ -485,7 +485,7 @@ fn insert<const ROWS: usize>(
     if deliveries.is_empty() {
         return Ok(());
     }
-    // Some of its rows may be there already, from before a server was killed.
+    // Should one of its rows be there, it says the same.
     let mut insert = connection.prepare_cached(&format!(
         "INSERT OR IGNORE INTO deliveries (run, user_id, message_id) VALUES {}",
         ["(?, ?, ?)"; ROWS].join(", ")
@@ -497,10 +497,14 @@ fn insert<const ROWS: usize>(
     Ok(())
 }
 
-/// The number of the run that is written next, or being written.
-pub(super) fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
+/// The number of the run that is written next. None of which there are rows: those of a run that a server was
+/// killed over do not count, also where this one goes less far.
+fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
     connection
-        .prepare_cached("SELECT coalesce(max(run), 0) + 1 FROM delivery_runs")?
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(run) FROM delivery_runs), 0),
+                        coalesce((SELECT max(run) FROM deliveries), 0)) + 1",
+        )?
         .query_row([], |row| row.get(0))
 }
 
@@ -891,6 +895,22 @@ mod tests {
             log.take(Step::Append([5, 4, 3, 2].repeat(2)));
             log.check();
         }
+    }
+
+    #[test]
+    fn what_is_deleted_while_a_run_is_written_is_not_in_it() {
+        let mut log = Log::new();
+        for _ in 0..(RUN_MESSAGES / 8 + 2) {
+            log.take(Step::Append([1, 2, 3, 4].repeat(2)));
+        }
+        let written = "SELECT count(*) FROM deliveries WHERE user_id = 1 AND message_id = 1";
+        assert_eq!((number(&log, RUNS), number(&log, written)), (0, 1));
+        log.take(Step::Delete(0));
+        for _ in 0..4 {
+            log.take(Step::Append([1, 2, 3, 4].repeat(2)));
+        }
+        assert_eq!((number(&log, RUNS), number(&log, written)), (1, 0));
+        log.check();
     }
 
     #[test]

@@ -30,8 +30,13 @@ pub(super) struct Merging {
 }
 
 impl Merging {
-    /// Does a little, in the transaction that is open. `false` where there is nothing to do.
-    pub(super) fn step(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+    /// Does a little, in the transaction that is open. `false` where there is nothing to do. `filling` is the run
+    /// that is being written behind the log.
+    pub(super) fn step(
+        &mut self,
+        connection: &Connection,
+        filling: Option<i64>,
+    ) -> rusqlite::Result<bool> {
         if let Some(group) = &self.group {
             let merged = merged_run(connection)?;
             let rows = next_rows(connection, group, merged)?;
@@ -41,7 +46,7 @@ impl Merging {
             } else {
                 deliveries::insert_all(connection, merged, &rows)?;
             }
-        } else if let Some(run) = run_that_does_not_count(connection)? {
+        } else if let Some(run) = run_that_does_not_count(connection, filling)? {
             delete_some(connection, run)?;
         } else {
             self.group = next_group(connection)?;
@@ -152,16 +157,18 @@ fn put_in_place(connection: &Connection, group: &[Run], merged: i64) -> rusqlite
         .map(drop)
 }
 
-/// A run that has rows and does not count. Not that which is written behind the log: its rows come again.
-fn run_that_does_not_count(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    let being_written = deliveries::next_run(connection)?;
+/// A run that has rows and does not count, and is not being written.
+fn run_that_does_not_count(
+    connection: &Connection,
+    filling: Option<i64>,
+) -> rusqlite::Result<Option<i64>> {
     let mut counts =
         connection.prepare_cached("SELECT 1 FROM delivery_runs WHERE run = ?1 LIMIT 1")?;
     let mut next = connection
         .prepare_cached("SELECT run FROM deliveries WHERE run > ?1 ORDER BY run LIMIT 1")?;
     let mut before = i64::MIN;
     while let Some(run) = next.query_row([before], |row| row.get(0)).optional()? {
-        if run != being_written && !counts.exists([run])? {
+        if Some(run) != filling && !counts.exists([run])? {
             return Ok(Some(run));
         }
         before = run;
