@@ -444,11 +444,14 @@ impl Timestamp {
     pub(crate) fn text(self) -> MomentText {
         let milliseconds = self.to_calendar().as_millisecond();
         let (second, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
-        let (shown, mut text) = SHOWN_SECOND.get().unwrap_or((second, MomentText::new()));
-        if shown != second || text.is_empty() {
-            text = second_text(second);
-            SHOWN_SECOND.set(Some((second, text)));
-        }
+        let mut text = match SHOWN_SECOND.get() {
+            Some((shown, text)) if shown == second => text,
+            _ => {
+                let text = second_text(second);
+                SHOWN_SECOND.set(Some((second, text)));
+                text
+            }
+        };
         text.push('.');
         for place in [100, 10, 1] {
             text.push(char::from(b'0' + (rest / place % 10) as u8));

@@ -200,43 +200,19 @@ fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-    use std::thread;
-    use std::time::{Duration, Instant};
-
-    use smallvec::smallvec;
-
     use super::*;
-    use crate::store::Append;
-    use crate::store::testing::store;
+    use crate::store::testing::{append_one_by_one, store, wait_until};
 
     #[test]
     fn runs_become_one_while_nobody_asks_for_anything() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
-        let (done, outcome) = channel();
         let messages = 8 * RUN_MESSAGES;
-        for number in 0..messages {
-            let append = Append {
-                sender: UserId(2),
-                to: smallvec![["neko", "paff"][number % 2].parse().unwrap()],
-                body: format!("text {number}").parse().unwrap(),
-                key: None,
-            };
-            let done = done.clone();
-            store.append(append, move |appended| done.send(appended).unwrap());
-            // One by one: of a batch no more than one run is begun.
-            outcome.recv().unwrap().unwrap();
-        }
+        append_one_by_one(&store, messages);
         let connection = Connection::open(store.path()).unwrap();
-        let number = |select| connection.query_row(select, [], |row| row.get(0)).unwrap();
-        let begun = Instant::now();
-        let mut merged: i64 = 0;
-        while merged == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "no run was made of others");
-            thread::yield_now();
-            merged = number("SELECT count(*) FROM delivery_runs WHERE run < 1");
-        }
+        let number = |select| connection.query_row(select, [], |row| row.get::<_, i64>(0)).unwrap();
+        let merged = || number("SELECT count(*) FROM delivery_runs WHERE run < 1") > 0;
+        wait_until("a run made of others", merged);
         store.close();
         assert_eq!(number("SELECT count(*) FROM delivered"), messages as i64);
     }

@@ -297,11 +297,11 @@ impl Batches {
     ) -> Result<(), StoreError> {
         let begun = self.begin(Role::Gatherer);
         let written = begun.and_then(|()| Ok(write(&mut self.deliveries, &self.connection)?));
-        let is_committed = written.is_ok();
+        let is_committing = written.is_ok();
         let derived = self.after(written.and_then(|()| self.run_statement("COMMIT")));
         // What could not be read or written before that is taken back, and can be made anew from the log.
         if let Err(StoreError::Fatal(problem)) = &derived
-            && is_committed
+            && is_committing
         {
             self.fail(problem);
         }
@@ -547,5 +547,66 @@ impl Batches {
         (self.on_fatal)(StoreError::Fatal(problem.to_owned()));
         // Should the callback return against its word: nothing more may be written.
         std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
+    use crate::store::Store;
+    use crate::store::testing::{append_one_by_one, open, store, wait_until};
+    use crate::store::writer::IDLE;
+
+    /// Whether there is something to tidy, and whether that may be done.
+    fn tidying(store: &Store) -> (bool, bool) {
+        let batches = store.writer.shared.lock();
+        let batches = batches.as_ref().unwrap();
+        (batches.deliveries.is_untidy(), batches.may_rest_for(IDLE) < IDLE)
+    }
+
+    #[test]
+    fn runs_are_left_as_they_are_while_somebody_keeps_the_log_from_being_folded_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let mut reader = Connection::open(store.path()).unwrap();
+        let reading = reader.transaction().unwrap();
+        let _: i64 = reading.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+        append_one_by_one(&store, 512);
+        assert_eq!(tidying(&store), (true, false));
+        drop(reading);
+        store.close();
+    }
+
+    #[test]
+    fn damage_to_what_can_be_made_anew_does_not_end_a_server_that_tidies() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        append_one_by_one(&store, 512);
+        let path = store.path().to_owned();
+        store.close();
+        drop(store);
+        damage_root_page(&path, "deliveries");
+        let store = open(&folder);
+        wait_until("an end of tidying", || !tidying(&store).0);
+        append_one_by_one(&store, 1);
+        assert_eq!(tidying(&store), (false, false));
+        store.close();
+    }
+
+    fn damage_root_page(path: &Path, table: &str) {
+        let connection = Connection::open(path).unwrap();
+        let page: u32 = connection
+            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        drop(connection);
+        let mut bytes = std::fs::read(path).unwrap();
+        // A kind of page that there is not.
+        bytes[(page as usize - 1) * 4_096] = 0xff;
+        std::fs::write(path, bytes).unwrap();
     }
 }
