@@ -25,8 +25,9 @@ use rustix::time::{
 const TIMER: Token = Token(usize::MAX);
 /// How long nothing may be acknowledged while something is under way.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Requests that are due so soon are waited for without sleeping.
-const SOON: Duration = Duration::from_micros(30);
+/// How long the generator sleeps at least when nothing is due: it does not take a processor from the server
+/// only to be on time. What became due meanwhile is late by that, and its latency counts from when it was due.
+const SLEEP_MIN: Duration = Duration::from_micros(50);
 const READ_BYTES: usize = 64 * 1024;
 
 /// What is said to the server, and what it has to say to that.
@@ -192,7 +193,7 @@ impl<'a> Generator<'a> {
         }
         let mut progress = (self.acknowledged, Instant::now());
         loop {
-            let wait = if self.load.rate.is_some() { self.ask_what_is_due()? } else { None };
+            self.ask_what_is_due()?;
             let now = Instant::now();
             if self.acknowledged == self.asked && self.has_asked_all(now) {
                 return Ok(());
@@ -205,7 +206,7 @@ impl<'a> Generator<'a> {
                 "{} requests are not answered",
                 self.asked - self.acknowledged
             );
-            match self.poll.poll(&mut events, Some(wait.unwrap_or(Duration::from_secs(1)))) {
+            match self.poll.poll(&mut events, Some(Duration::from_secs(1))) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
                 _ => {}
             }
@@ -235,23 +236,17 @@ impl<'a> Generator<'a> {
         self.asked += 1;
     }
 
-    /// Open loop: asks whatever should have been asked by now, and tells how long to wait for
-    /// readiness at most; `None` where the timer will say when the next is due.
-    fn ask_what_is_due(&mut self) -> Result<Option<Duration>> {
-        let Some(rate) = self.load.rate else { return Ok(None) };
+    /// Open loop: asks whatever should have been asked by now, and has the timer tell when more is due.
+    fn ask_what_is_due(&mut self) -> Result<()> {
+        let Some(rate) = self.load.rate else { return Ok(()) };
         loop {
             let due = self.begin + Duration::from_secs_f64(self.asked as f64 / rate);
             let now = Instant::now();
             if self.has_asked_all(due) {
-                return Ok(None);
+                return Ok(());
             }
             if due > now {
-                let wait = due - now;
-                if wait <= SOON {
-                    return Ok(Some(Duration::ZERO));
-                }
-                self.set_timer(wait)?;
-                return Ok(None);
+                return self.set_timer((due - now).max(SLEEP_MIN));
             }
             let index = (self.asked % self.peers.len() as u64) as usize;
             self.ask(index, due);

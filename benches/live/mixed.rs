@@ -45,6 +45,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let (mut rates, mut deliveries) = (Vec::new(), Vec::new());
     let (mut alone, mut beside) = (Latencies::default(), Latencies::default());
     let (mut histories, mut inboxes) = (Latencies::default(), Latencies::default());
+    let mut events = Latencies::default();
     for _ in 0..bench.runs() {
         let sends = |server: &Server, rate| {
             bench.load(server, bench.sends(server)?.as_mut(), CONNECTIONS, rate)
@@ -56,6 +57,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         beside.add(&mixed.sends.latencies);
         histories.add(&mixed.histories);
         inboxes.add(&mixed.inboxes);
+        events.add(&mixed.events);
         deliveries.push(mixed.deliveries);
     }
     let ratios: Vec<f64> =
@@ -70,6 +72,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
     println!("| --- | --- | --- | --- |");
     alone.print("sends alone");
     beside.print("sends beside all of it");
+    events.print("their arrival at a watcher, after the server had taken them in");
     histories.print("histories (`fetch`, 100 messages)");
     inboxes.print("inboxes (`inbox`, all pages)");
     println!("\nsend p99 beside ÷ alone: {}", summary(&ratios, 2));
@@ -80,6 +83,8 @@ struct Mixed {
     sends: Outcome,
     histories: Histogram<u64>,
     inboxes: Histogram<u64>,
+    /// How late messages came to watchers.
+    events: Histogram<u64>,
     /// A second.
     deliveries: f64,
 }
@@ -91,11 +96,12 @@ fn beside_all(bench: &Bench, server: &Server, rate: f64) -> Result<Mixed> {
     let is_over = AtomicBool::new(false);
     let begin = Instant::now();
     thread::scope(|scope| {
-        let watching = scope.spawn(|| -> Result<f64> {
+        let watching = scope.spawn(|| -> Result<_> {
             while !is_over.load(Ordering::Relaxed) {
                 watchers.listen(LOOK)?;
             }
-            Ok(watchers.heard() as f64 / begin.elapsed().as_secs_f64())
+            let deliveries = watchers.heard() as f64 / begin.elapsed().as_secs_f64();
+            Ok((deliveries, watchers.lateness().clone()))
         });
         let history = |token: &str| format!("fetch {token} {{\"limit\": 100}}");
         let inbox = |token: &str| format!("inbox {token}");
@@ -105,8 +111,10 @@ fn beside_all(bench: &Bench, server: &Server, rate: f64) -> Result<Mixed> {
         let outcome = bench.load(server, sends.as_mut(), CONNECTIONS, Some(rate));
         is_over.store(true, Ordering::Relaxed);
         let panicked = "a thread does not panic";
+        let (deliveries, events) = watching.join().expect(panicked)?;
         Ok(Mixed {
-            deliveries: watching.join().expect(panicked)?,
+            deliveries,
+            events,
             histories: histories.join().expect(panicked)?,
             inboxes: inboxes.join().expect(panicked)?,
             sends: outcome?,

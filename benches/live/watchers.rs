@@ -3,7 +3,10 @@
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use hdrhistogram::Histogram;
+use jiff::Timestamp;
+use memchr::memmem;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
@@ -16,6 +19,9 @@ pub struct Watchers {
     scratch: Box<[u8]>,
     /// Line feeds that have come: two for each event.
     line_feeds: u64,
+    /// How long after the server had taken it in a message came, in nanoseconds: the first of each that were read
+    /// together, which had waited longest. To the millisecond, as the server tells it.
+    lateness: Histogram<u64>,
 }
 
 impl Watchers {
@@ -41,6 +47,7 @@ impl Watchers {
             streams,
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
             line_feeds: 0,
+            lateness: Histogram::new(3)?,
         })
     }
 
@@ -52,7 +59,12 @@ impl Watchers {
         }
         for event in &self.events {
             let stream = &mut self.streams[event.token().0];
-            self.line_feeds += read_line_feeds(stream, &mut self.scratch)?;
+            let line_feeds = read_line_feeds(stream, &mut self.scratch)?;
+            if line_feeds > 0 {
+                let late = Timestamp::now().duration_since(first_at(&self.scratch)?);
+                self.lateness.record(late.as_nanos().max(0).try_into()?)?;
+            }
+            self.line_feeds += line_feeds;
         }
         Ok(())
     }
@@ -66,6 +78,20 @@ impl Watchers {
     pub fn heard(&self) -> u64 {
         self.line_feeds / 2
     }
+
+    /// How late what was listened to came, in nanoseconds after it was taken in.
+    pub fn lateness(&self) -> &Histogram<u64> {
+        &self.lateness
+    }
+}
+
+/// When the first message in what was read was taken in.
+fn first_at(read: &[u8]) -> Result<Timestamp> {
+    const BEFORE: &[u8] = b"\"at\": \"";
+    const BYTES: usize = "2026-11-28T06:19:27.123Z".len();
+    let found = memmem::find(read, BEFORE).map(|at| at + BEFORE.len());
+    let text = found.and_then(|at| read.get(at..at + BYTES)).context("an event has no time")?;
+    Ok(std::str::from_utf8(text)?.parse()?)
 }
 
 /// Reads until nothing is there, and counts the line feeds.
