@@ -45,7 +45,7 @@ const LOOK_WAIT: Duration = Duration::from_micros(50);
 const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// How many streams are told what is new before it is the turn of requests again: whoever sends does not
 /// wait for all who watch.
-const STREAMS_MAX: usize = 32;
+const STREAMS_MAX: usize = 16;
 /// How many events are taken from the system at a time.
 const EVENTS_MAX: usize = 1024;
 /// How many ends of connections, and how many slow requests, a worker logs a second; all are
@@ -377,12 +377,14 @@ impl Worker {
         }
         let now = Instant::now();
         for _ in 0..STREAMS_MAX {
-            let Some(index) = self.streams.pop_front() else { return };
+            let Some(index) = self.streams.pop_front() else { break };
             if let Some(peer) = self.connections.get_mut(index) {
                 peer.is_hinted = false;
             }
             self.serve_guarded(index, now);
         }
+        // Who writes may have been woken by the disk on this processor, and all that were sent wait for it.
+        thread::yield_now();
     }
 
     /// A panic ends the connection it happened on, and no other. What it had under way in the
