@@ -34,6 +34,9 @@ const CHECKPOINT_PAGES: i32 = 4_096;
 /// each commit waits for little but its fsync, and that takes much less where the file does not
 /// become longer. Folding in so few pages costs less than a millisecond.
 const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::ROOM_PAGES;
+/// From how many on it is left to the thread `checkpointer`: who sends would wait for it. So many come together
+/// where batches are small if somebody reads the file, and keeps it from being folded in for a while.
+const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
 /// How long nothing is asked for before runs of deliveries are made one.
 const TIDY_AFTER: Duration = Duration::from_millis(50);
 /// Up to how many operations a batch is small.
@@ -177,7 +180,7 @@ impl Batches {
             self.batch = batch;
         }
         let mut is_due = self.checkpoint_is_due();
-        if is_due && self.unfolded() >= CHECKPOINT_PAGES {
+        if is_due && self.unfolded() >= LONG_PAGES {
             self.is_folding = self
                 .checkpointer
                 .as_ref()
@@ -264,7 +267,7 @@ impl Batches {
     fn may_tidy(&self) -> bool {
         let is_short = match self.unfolded() {
             ..SMALL_CHECKPOINT_PAGES => true,
-            unfolded => unfolded < 2 * SMALL_CHECKPOINT_PAGES && self.log_pages >= self.retry_at,
+            unfolded => unfolded < LONG_PAGES && self.log_pages >= self.retry_at,
         };
         self.deliveries.is_untidy() && !self.is_folding && is_short
     }
@@ -555,16 +558,45 @@ mod tests {
     use std::path::Path;
 
     use rusqlite::Connection;
+    use smallvec::smallvec;
 
-    use crate::store::Store;
+    use super::{CHECKPOINT_PAGES, LONG_PAGES};
+    use crate::model::UserId;
+    use crate::store::measures::CheckpointMode;
     use crate::store::testing::{append_one_by_one, open, store, wait_until};
     use crate::store::writer::IDLE;
+    use crate::store::{Append, Store};
 
     /// Whether there is something to tidy, and whether that may be done.
     fn tidying(store: &Store) -> (bool, bool) {
         let batches = store.writer.shared.lock();
         let batches = batches.as_ref().unwrap();
         (batches.deliveries.is_untidy(), batches.may_rest_for(IDLE) < IDLE)
+    }
+
+    #[test]
+    fn long_log_is_folded_in_beside_who_sends_where_batches_are_small_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        store.writer.gather(|| {
+            for _ in 0..600 {
+                let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
+                let body = body.parse().unwrap();
+                store.append(Append { sender: UserId(2), to, body, key: None }, |appended| {
+                    appended.unwrap();
+                });
+            }
+        });
+        let folded = || store.measures.checkpoint[CheckpointMode::Passive as usize].read().count();
+        let unfolded = store.writer.shared.lock().as_ref().unwrap().unfolded();
+        assert!((LONG_PAGES..CHECKPOINT_PAGES).contains(&unfolded), "{unfolded}");
+        assert_eq!(folded(), 0);
+        append_one_by_one(&store, 1);
+        let batches = store.writer.shared.lock();
+        // The thread `checkpointer` is at it, or has done most of it, and then the rest with this lock.
+        assert!(batches.as_ref().unwrap().is_folding || folded() >= 2);
+        drop(batches);
+        store.close();
     }
 
     #[test]
