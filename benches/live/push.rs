@@ -10,7 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::harness::figures::summary;
 use crate::harness::peers::chat::Server;
 use crate::harness::peers::recipient;
-use crate::watchers::{Watchers, read_line_feeds};
+use crate::watchers::{Watchers, count_line_feeds, read_all};
 use crate::{Bench, USERS, log_in_users};
 
 const TEXT: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
@@ -100,7 +100,10 @@ impl Pushed {
                     SENDER => (0, &mut self.sender),
                     Token(index) => (1, &mut self.watchers[index]),
                 };
-                line_feeds[which] += read_line_feeds(stream, &mut self.scratch)?;
+                read_all(stream, &mut self.scratch, |read| {
+                    line_feeds[which] += count_line_feeds(read);
+                    Ok(())
+                })?;
                 if line_feeds[which] == 2 {
                     times[which].get_or_insert(now);
                 }

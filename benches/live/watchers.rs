@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
 use memchr::memmem;
@@ -59,12 +59,14 @@ impl Watchers {
         }
         for event in &self.events {
             let stream = &mut self.streams[event.token().0];
-            let line_feeds = read_line_feeds(stream, &mut self.scratch)?;
-            if line_feeds > 0 {
-                let late = Timestamp::now().duration_since(first_at(&self.scratch)?);
-                self.lateness.record(late.as_nanos().max(0).try_into()?)?;
-            }
-            self.line_feeds += line_feeds;
+            read_all(stream, &mut self.scratch, |read| {
+                self.line_feeds += count_line_feeds(read);
+                if let Some(at) = first_at(read)? {
+                    let late = Timestamp::now().duration_since(at);
+                    self.lateness.record(late.as_nanos().max(0).try_into()?)?;
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -85,32 +87,39 @@ impl Watchers {
     }
 }
 
-/// When the first message in what was read was taken in.
-fn first_at(read: &[u8]) -> Result<Timestamp> {
+/// When the first message was taken in whose time is in what was read.
+fn first_at(read: &[u8]) -> Result<Option<Timestamp>> {
     const BEFORE: &[u8] = b"\"at\": \"";
     const BYTES: usize = "2026-11-28T06:19:27.123Z".len();
     let found = memmem::find(read, BEFORE).map(|at| at + BEFORE.len());
-    let text = found.and_then(|at| read.get(at..at + BYTES)).context("an event has no time")?;
-    Ok(std::str::from_utf8(text)?.parse()?)
+    let text = found.and_then(|at| read.get(at..at + BYTES));
+    text.map(|text| Ok(std::str::from_utf8(text)?.parse()?)).transpose()
 }
 
-/// Reads until nothing is there, and counts the line feeds.
-pub fn read_line_feeds(stream: &mut TcpStream, scratch: &mut [u8]) -> Result<u64> {
-    let mut line_feeds = 0;
+/// Reads until nothing is there, a piece at a time.
+pub fn read_all(
+    stream: &mut TcpStream,
+    scratch: &mut [u8],
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     loop {
         match stream.read(scratch) {
             Ok(0) => anyhow::bail!("the server closed a connection"),
             Ok(count) => {
-                let read = &scratch[..count];
-                line_feeds += read.iter().filter(|&&byte| byte == b'\n').count() as u64;
+                take(&scratch[..count])?;
                 // Less than was asked for: the socket is empty.
                 if count < scratch.len() {
-                    return Ok(line_feeds);
+                    return Ok(());
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(line_feeds),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Two for each event.
+pub fn count_line_feeds(read: &[u8]) -> u64 {
+    read.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
