@@ -383,7 +383,8 @@ impl Worker {
             }
             self.serve_guarded(index, now);
         }
-        // Who writes may have been woken by the disk on this processor, and all that were sent wait for it.
+        // The disk may have woken the store's thread `writer` on this processor: all whose messages it has just
+        // committed wait until it has its turn.
         thread::yield_now();
     }
 
