@@ -24,6 +24,8 @@ pub struct Queue<T> {
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<T>,
+    /// How many have been taken out.
+    taken: u64,
     closed: bool,
     /// Threads that wait for an item: nobody is woken where nobody sleeps.
     waiting: usize,
@@ -32,7 +34,7 @@ struct State<T> {
 impl<T> Queue<T> {
     /// An empty queue.
     pub fn new(capacity: usize) -> Self {
-        let state = State { items: VecDeque::new(), closed: false, waiting: 0 };
+        let state = State { items: VecDeque::new(), taken: 0, closed: false, waiting: 0 };
         Self { state: Mutex::new(state), changed: Condvar::new(), capacity }
     }
 
@@ -60,6 +62,7 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         loop {
             if let Some(item) = state.items.pop_front() {
+                state.taken += 1;
                 return Some(item);
             }
             if state.closed {
@@ -72,17 +75,26 @@ impl<T> Queue<T> {
     }
 
     /// Moves items from the front to the end of `into`, without waiting, for as long as there are
-    /// any and `fits` says so of the next one.
-    pub fn take_while(&self, into: &mut Vec<T>, mut fits: impl FnMut(&T) -> bool) {
+    /// any and `fits` says so of the next one, and of how many were put in before it.
+    pub fn take_while(&self, into: &mut Vec<T>, mut fits: impl FnMut(u64, &T) -> bool) {
         let mut state = self.lock();
-        while let Some(item) = state.items.pop_front_if(|item| fits(item)) {
+        let State { items, taken, .. } = &mut *state;
+        while let Some(item) = items.pop_front_if(|item| fits(*taken, item)) {
+            *taken += 1;
             into.push(item);
         }
     }
 
-    /// Whether there is an item at the front of which `is` says so.
-    pub fn next_is(&self, is: impl FnOnce(&T) -> bool) -> bool {
-        self.lock().items.front().is_some_and(is)
+    /// Whether there is an item at the front of which `is` says so, and of how many were put in before it.
+    pub fn next_is(&self, is: impl FnOnce(u64, &T) -> bool) -> bool {
+        let state = self.lock();
+        state.items.front().is_some_and(|item| is(state.taken, item))
+    }
+
+    /// How many items have ever been put in.
+    pub fn put_in(&self) -> u64 {
+        let state = self.lock();
+        state.taken + state.items.len() as u64
     }
 
     /// Whether it has been closed. What was put in before is still in it, or was taken out.
@@ -131,10 +143,11 @@ mod tests {
         assert_eq!(queue.push(3), Err((3, PushError::Full)));
         assert_eq!((queue.pop(), queue.push(3)), (Some(1), Ok(())));
         let mut taken = Vec::new();
-        queue.take_while(&mut taken, |&item| item < 3);
-        assert!(taken == [2] && queue.next_is(|&item| item == 3));
-        queue.take_while(&mut taken, |_| true);
-        assert!(taken == [2, 3] && queue.is_empty() && !queue.next_is(|_| true));
+        queue.take_while(&mut taken, |_, &item| item < 3);
+        assert!(taken == [2] && queue.next_is(|before, &item| (before, item) == (2, 3)));
+        queue.take_while(&mut taken, |before, _| before < 3);
+        assert!(taken == [2, 3] && queue.is_empty() && !queue.next_is(|_, _| true));
+        assert_eq!(queue.put_in(), 3);
     }
 
     #[test]

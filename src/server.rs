@@ -11,6 +11,7 @@ mod identity;
 mod listener;
 mod mailbox;
 mod measures;
+mod returns;
 mod socket;
 mod stream;
 mod worker;

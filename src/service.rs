@@ -28,6 +28,8 @@ pub use sessions::LiveSession;
 pub use throttle::{LoginLimits, Network};
 pub use watch::{StreamPage, Watcher};
 
+pub use crate::store::{Kept, Meanwhile};
+
 use crate::adjustable::Adjustable;
 use crate::model::{Timestamp, TokenHash};
 use crate::protocol::command::{Action, Request};
@@ -198,8 +200,8 @@ impl Service {
 
     /// What `ask` executes is written as one batch, mostly on this thread, when `ask` returns: see
     /// [`Store::gather`].
-    pub fn gather(&self, ask: impl FnOnce()) {
-        self.store.gather(ask);
+    pub fn gather(&self, ask: impl FnOnce() -> Meanwhile) -> Kept {
+        self.store.gather(ask)
     }
 
     /// Whether anything waits to be written.

@@ -67,6 +67,7 @@ pub use sessions::{
 };
 pub use statistics::Statistics;
 pub use users::{DescribedUser, NewUser, StoredUser};
+pub use writer::{Kept, Meanwhile};
 
 use crate::adjustable::Adjustable;
 use crate::model::Invalid;
@@ -134,10 +135,11 @@ impl Store {
     }
 
     /// What `ask` asks to have written, on this thread, is committed by this thread as one batch
-    /// when `ask` returns, and its callbacks called here, unless it is a few things, or somebody else is
-    /// writing just then: these are left to others. Waits for the disk, and for nothing else.
-    pub fn gather(&self, ask: impl FnOnce()) {
-        self.writer.gather(ask);
+    /// when `ask` returns, and its callbacks called here, unless it is a few things and others go on asking, or
+    /// somebody else is writing just then: these are left to others, or kept for this thread, which then has to
+    /// call this again soon. Waits for the disk, and for nothing else.
+    pub fn gather(&self, ask: impl FnOnce() -> Meanwhile) -> Kept {
+        self.writer.gather(ask)
     }
 
     /// Whether anything waits to be written.

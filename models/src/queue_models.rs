@@ -80,7 +80,7 @@ pub fn no_more_waits_than_may() {
     });
     let mut taken = Vec::new();
     assert!(queue.len() <= queue.capacity());
-    queue.take_while(&mut taken, |_| true);
+    queue.take_while(&mut taken, |_, _| true);
     let pushed: usize = pushing.map(|thread| thread.join().unwrap()).iter().sum();
     assert!(pushed >= 1);
     assert_eq!(taken.len() + queue.len(), pushed);

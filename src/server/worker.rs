@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -21,6 +22,7 @@ use super::encryption::{Broken, Encryption};
 use super::listener::Origin;
 use super::mailbox::{Arrival, Letters, Mailbox};
 use super::measures::{ConnectionState, Outcome, WorkerMeasures};
+use super::returns::{Mark, Returns, Wait};
 use super::socket::Socket;
 use crate::adjustable::Adjustable;
 use crate::log::LineRate;
@@ -29,7 +31,7 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
 use crate::service::{
-    Answer, Deliver, LiveSession, Responder, Service, StreamPage, Ticket, Watcher,
+    Answer, Deliver, Kept, LiveSession, Meanwhile, Responder, Service, StreamPage, Ticket, Watcher,
 };
 
 /// The token of the waker; the connections' tokens are their places in the slab.
@@ -38,9 +40,8 @@ const WAKER: Token = Token(usize::MAX);
 /// it is another connection's turn.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 4;
-/// How long who has answered one request, and nothing else, looks for the next before it sleeps: where
-/// requests come one by one, each as an answer to an answer, being woken takes longer than they do.
-const LOOK_WAIT: Duration = Duration::from_micros(50);
+/// How long it sleeps at most where something was kept for it because somebody else was writing.
+const KEPT_WAIT: Duration = Duration::from_millis(1);
 /// How long what a peer still sends is read after the server has said its last.
 const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// How many streams are told what is new before it is the turn of requests again: whoever sends does not
@@ -78,8 +79,9 @@ pub(super) struct Worker {
     /// Those that watch, where there may be something new.
     streams: VecDeque<usize>,
     stop_by: Option<Instant>,
-    /// [`LOOK_WAIT`], or nothing where looking would only be in the way.
-    look_wait: Duration,
+    returns: Returns,
+    /// All connections are its own: when those whom it has answered lately have asked again, nobody else asks.
+    is_alone: bool,
 }
 
 /// A connection and its socket.
@@ -104,6 +106,8 @@ struct Peer {
     writable: bool,
     /// The end of what the peer sends has been announced: it has to be read, not waited for.
     read_closed: bool,
+    /// Whether it has been answered in this round of the worker's.
+    mark: Mark,
     /// The earliest deadline of this connection that is on the heap.
     awaited: Option<Instant>,
     /// What the connection's stream reads with, where it is one.
@@ -125,6 +129,14 @@ impl Worker {
         options: &Options,
         measures: Arc<WorkerMeasures>,
     ) -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
+        // A worker that waits takes a processor: where there is one, those who were answered may be waiting for it,
+        // and where there are several workers, others have to be served.
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let awaited_max = match (processors, options.workers) {
+            (1, _) => 0,
+            (_, 1) => usize::MAX,
+            _ => 1,
+        };
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
         let worker = Self {
@@ -145,12 +157,8 @@ impl Worker {
             unfinished: Vec::new(),
             streams: VecDeque::new(),
             stop_by: None,
-            // Where there is one processor, the peer may be waiting for it.
-            look_wait: if thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
-                LOOK_WAIT
-            } else {
-                Duration::ZERO
-            },
+            returns: Returns::new(awaited_max),
+            is_alone: options.workers == 1,
         };
         let thread =
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
@@ -162,15 +170,13 @@ impl Worker {
         let mut letters = Letters::default();
         let mut ready = Vec::new();
         let service = Arc::clone(&self.service);
-        let mut answers = 0;
+        let mut kept = Kept::Nothing;
         while self.stop_by.is_none() || !self.connections.is_empty() {
-            if answers != 1 || !self.look(&mut events) {
-                self.wait(&mut events);
-            }
+            self.wait(&mut events, kept);
             self.mailbox.collect(&mut letters);
             let now = Instant::now();
             ready.append(&mut self.unfinished);
-            answers = letters.answers.len();
+            self.returns.begin_round();
             self.note_readiness(&events, &mut ready);
             self.take_answers(&mut letters, now, &mut ready);
             self.take_connections(&mut letters, now, &mut ready);
@@ -179,29 +185,48 @@ impl Worker {
                 self.begin_stop(by, &mut ready);
             }
             // What all of them send is committed together.
-            service.gather(|| {
+            kept = service.gather(|| {
                 self.serve_all(&mut ready, now);
-                if answers > 0 && service.has_gathered() {
-                    // Who was just answered may have sent the next already.
-                    self.poll(&mut events, Some(Duration::ZERO));
-                    self.note_readiness(&events, &mut ready);
-                    self.serve_all(&mut ready, now);
-                }
+                self.serve_returning(&mut events, &mut ready)
             });
             self.serve_streams();
         }
     }
 
-    /// Looks for something to do for a moment, without sleeping. Tells whether there is anything.
-    fn look(&mut self, events: &mut Events) -> bool {
-        let until = Instant::now() + self.look_wait;
-        while !self.has_turns() && Instant::now() < until {
+    /// Serves those who were answered in this round and ask again at once, as long as one comes soon after the
+    /// other and there is nothing else to do.
+    fn serve_returning(&mut self, events: &mut Events, ready: &mut Vec<usize>) -> Meanwhile {
+        let waits = self.returns.is_worth_waiting();
+        // Whatever they ask for would go with what others have asked for: a look costs little.
+        let looks = self.returns.has_answered() && self.service.has_gathered();
+        if !(waits || looks) {
+            return Meanwhile::Requests;
+        }
+        let mut now = Instant::now();
+        let mut wait = Wait::begin(now);
+        loop {
+            let come = self.returns.come();
             self.poll(events, Some(Duration::ZERO));
-            if !events.is_empty() || self.mailbox.has_letters() {
-                return true;
+            self.note_readiness(events, ready);
+            self.serve_all(ready, now);
+            if !waits {
+                return Meanwhile::Requests;
+            }
+            now = Instant::now();
+            if self.returns.come() > come {
+                wait.go_on(now);
+            }
+            if self.returns.all_have_come() || wait.is_over(now) {
+                // Where most have, they wait for an answer before they ask again, and all of them do so now.
+                return match self.returns.judge() {
+                    true if self.is_alone => Meanwhile::Silence,
+                    _ => Meanwhile::Requests,
+                };
+            }
+            if self.has_turns() || self.mailbox.has_letters() {
+                return Meanwhile::Requests;
             }
         }
-        false
     }
 
     /// Whether it is somebody's turn again though nothing happens.
@@ -209,10 +234,11 @@ impl Worker {
         !self.unfinished.is_empty() || !self.streams.is_empty()
     }
 
-    fn wait(&mut self, events: &mut Events) {
+    fn wait(&mut self, events: &mut Events, kept: Kept) {
         let idle = self.mailbox.may_sleep() && !self.has_turns();
         let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
-        let deadline = deadline.into_iter().chain(self.stop_by).min();
+        let kept = (kept == Kept::Some).then(|| Instant::now() + KEPT_WAIT);
+        let deadline = deadline.into_iter().chain(self.stop_by).chain(kept).min();
         let wait = match deadline {
             _ if !idle => Some(Duration::ZERO),
             Some(at) => Some(at.saturating_duration_since(Instant::now())),
@@ -235,22 +261,26 @@ impl Worker {
             peer.read_closed |= event.is_read_closed() || event.is_error();
             peer.readable |= event.is_readable() || peer.read_closed;
             peer.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+            if peer.readable {
+                self.returns.note_asking(&mut peer.mark);
+            }
             ready.push(event.token().0);
         }
     }
 
     fn take_answers(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
         for (ticket, session) in letters.introductions.drain(..) {
-            let Some(peer) = self.holder(ticket) else { continue };
+            let Some(peer) = holder(&mut self.connections, ticket) else { continue };
             peer.note_session(Some(&session));
             peer.connection.introduce(ticket.sequence, session);
         }
         for (ticket, answer, stages) in letters.answers.drain(..) {
             let heartbeat = self.heartbeat.get();
-            let Some(peer) = self.holder(ticket) else { continue };
+            let Some(peer) = holder(&mut self.connections, ticket) else { continue };
             if let Some((under_way, outcome)) =
                 peer.take_answer(ticket.sequence, answer, heartbeat, now)
             {
+                self.returns.note_answer(&mut peer.mark);
                 self.note_answer(under_way, outcome, stages, now);
             }
             if ready.last() != Some(&ticket.connection) {
@@ -258,7 +288,7 @@ impl Worker {
             }
         }
         for ticket in letters.hints.drain(..) {
-            let Some(peer) = self.holder(ticket) else { continue };
+            let Some(peer) = holder(&mut self.connections, ticket) else { continue };
             peer.connection.hint(ticket.sequence);
             if !std::mem::replace(&mut peer.is_hinted, true) {
                 self.streams.push_back(ticket.connection);
@@ -286,12 +316,6 @@ impl Worker {
             left_out = (left_out > 0).then_some(left_out),
             "slow request"
         );
-    }
-
-    /// Whoever holds a ticket, unless it has gone (and somebody else has come in the same place).
-    fn holder(&mut self, ticket: Ticket) -> Option<&mut Peer> {
-        let peer = self.connections.get_mut(ticket.connection)?;
-        (peer.generation == ticket.generation).then_some(peer)
     }
 
     fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
@@ -329,6 +353,7 @@ impl Worker {
                 awaited: None,
                 watcher: None,
                 is_hinted: false,
+                mark: Mark::default(),
                 lingering: None,
                 was_sending: false,
                 _permit: permit,
@@ -694,6 +719,12 @@ impl Peer {
             encryption.close(&mut self.socket);
         }
     }
+}
+
+/// Whoever holds a ticket, unless it has gone (and somebody else has come in the same place).
+fn holder(connections: &mut Slab<Peer>, ticket: Ticket) -> Option<&mut Peer> {
+    let peer = connections.get_mut(ticket.connection)?;
+    (peer.generation == ticket.generation).then_some(peer)
 }
 
 /// For the log: to the microsecond.

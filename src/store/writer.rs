@@ -14,6 +14,7 @@ mod operation;
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
@@ -73,6 +74,35 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA secure_delete = ON;
 ";
 
+/// Whether anybody is likely to ask for something while what was gathered is being committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Others go on asking.
+    Requests,
+    /// All who have asked lately wait for their answers.
+    Silence,
+}
+
+/// Whether something that was gathered is left to who has gathered it, who has to gather again soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Everything is done, or left to others.
+    Nothing,
+    /// Somebody else is writing just now.
+    Some,
+}
+
+/// What has become of a batch that a thread wanted to commit that gathered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Led {
+    /// There is nothing more to do.
+    All,
+    /// There is something for the writer's thread to do.
+    Part,
+    /// Somebody else is writing.
+    Busy,
+}
+
 thread_local! {
     /// This thread gathers: it will look after what it asks for.
     static GATHERS: Cell<bool> = const { Cell::new(false) };
@@ -94,6 +124,8 @@ struct Shared {
     /// `None` once it is closed. What is taken out of the queue is taken by whoever has this, so
     /// operations are done in the order in which they were asked for.
     batches: Mutex<Option<Batches>>,
+    /// What was gathered is left to the writer's thread where fewer than so many were put into the queue before it.
+    left_upto: AtomicU64,
     on_fatal: OnFatal,
 }
 
@@ -122,6 +154,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             queue: Queue::new(WRITE_QUEUE_OPERATIONS_MAX),
             batches: Mutex::new(Some(batches)),
+            left_upto: AtomicU64::new(0),
             on_fatal,
         });
         let spawn = |name: &str, work: Box<dyn FnOnce(&Shared) + Send>| {
@@ -196,19 +229,28 @@ impl Writer {
     }
 
     /// What `ask` asks for on this thread waits until it has returned; then this thread commits it
-    /// and tells the outcomes, all of that in one batch, unless they are [`FEW`] or somebody else is
-    /// writing: then the writer's thread, or that one, does it. Waits for the disk, and for nobody else.
-    pub(super) fn gather(&self, ask: impl FnOnce()) {
+    /// and tells the outcomes, all of that in one batch, unless others go on asking and it is [`FEW`], or somebody
+    /// else is writing. Then the writer's thread does it, or who is writing; but where nobody asks meanwhile, what
+    /// somebody else's writing is in the way of is kept, for who has gathered to come back to. Waits for the
+    /// disk, and for nobody else.
+    pub(super) fn gather(&self, ask: impl FnOnce() -> Meanwhile) -> Kept {
         let gathering = Gathering(GATHERS.replace(true));
-        ask();
+        let meanwhile = ask();
         drop(gathering);
         let waiting = self.shared.queue.len();
         if waiting == 0 {
-            return;
+            return Kept::Nothing;
         }
-        if FEW.contains(&waiting) || !self.shared.guard(|| self.shared.lead()) {
-            self.thread.unpark();
+        if meanwhile == Meanwhile::Silence || !FEW.contains(&waiting) {
+            match self.shared.guard(|| self.shared.lead()) {
+                Led::All => return Kept::Nothing,
+                Led::Busy if meanwhile == Meanwhile::Silence => return Kept::Some,
+                Led::Busy | Led::Part => {}
+            }
         }
+        self.shared.left_upto.fetch_max(self.shared.queue.put_in(), Ordering::SeqCst);
+        self.thread.unpark();
+        Kept::Nothing
     }
 
     /// How many operations wait.
@@ -236,7 +278,12 @@ impl Shared {
             let closed = self.queue.is_closed();
             let mut batches = self.lock();
             let Some(writing) = batches.as_mut() else { return };
-            while writing.commit(&self.queue, Role::Thread) == Left::More {}
+            loop {
+                let upto = if closed { u64::MAX } else { self.left_upto.load(Ordering::SeqCst) };
+                if writing.commit(&self.queue, Role::Thread { upto }) == Left::Nothing {
+                    break;
+                }
+            }
             if closed {
                 let closing = batches.take();
                 drop(batches);
@@ -266,21 +313,20 @@ impl Shared {
         }
     }
 
-    /// One batch, on a thread that gathered it, if nobody else is writing. `false` where there is
-    /// something for the writer's thread to do.
-    fn lead(&self) -> bool {
+    /// One batch, on a thread that gathered it, if nobody else is writing.
+    fn lead(&self) -> Led {
         // Whoever has the lock looks at the queue again when it has given the lock back: what is
-        // in it now does not stay.
+        // left to others in it now does not stay.
         let mut batches = match self.batches.try_lock() {
             Ok(batches) => batches,
-            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::WouldBlock) => return Led::Busy,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
         let quick = batches.as_mut().filter(|batches| !batches.disk_is_slow());
-        let Some(writing) = quick else { return false };
+        let Some(writing) = quick else { return Led::Part };
         let left = writing.commit(&self.queue, Role::Gatherer);
         drop(batches);
-        left == Left::Nothing && self.queue.is_empty()
+        if left == Left::Nothing && self.queue.is_empty() { Led::All } else { Led::Part }
     }
 
     /// Whatever a panic of who writes has left behind, it is not for acknowledging.
@@ -333,4 +379,120 @@ fn open_connection(file: &DatabaseFile) -> Result<(Connection, Option<Upgrade>),
     // name the log is nothing after a power cut.
     file::sync_folder(path)?;
     Ok((connection, upgrade))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread::ThreadId;
+
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::model::UserId;
+    use crate::store::testing::{append_one_by_one, store, wait_until};
+    use crate::store::{Append, Store};
+
+    /// The text of what was stored, and the thread that told so.
+    type Told = (usize, ThreadId);
+
+    fn append(store: &Store, number: usize, told: &Sender<Told>) {
+        let (to, body) = (smallvec!["neko".parse().unwrap()], format!("text {number}"));
+        let body = body.parse().unwrap();
+        let told = told.clone();
+        store.append(Append { sender: UserId(2), to, body, key: None }, move |appended| {
+            appended.unwrap();
+            told.send((number, thread::current().id())).unwrap();
+        });
+    }
+
+    /// After a commit that took long, the next is the thread's.
+    fn wait_for_quick_commit(store: &Store) {
+        wait_until("a quick commit", || {
+            append_one_by_one(store, 1);
+            !store.writer.shared.lock().as_ref().unwrap().disk_is_slow()
+        });
+    }
+
+    /// Three that are kept, because somebody else is writing.
+    fn keep_three(store: &Store) -> (Sender<Told>, Receiver<Told>) {
+        wait_for_quick_commit(store);
+        let (tell, told) = channel();
+        let writing = store.writer.shared.lock();
+        let kept = store.writer.gather(|| {
+            (0..3).for_each(|number| append(store, number, &tell));
+            Meanwhile::Silence
+        });
+        assert_eq!(kept, Kept::Some);
+        drop(writing);
+        (tell, told)
+    }
+
+    /// Until the writer's thread, which may be looking whether there is anything to do, is not in the way.
+    fn lead(store: &Store) {
+        while store.gather(|| Meanwhile::Silence) == Kept::Some {}
+    }
+
+    #[test]
+    fn a_few_are_committed_by_who_gathered_them_where_nobody_asks_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (tell, told) = channel();
+        for (meanwhile, is_own) in [(Meanwhile::Silence, true), (Meanwhile::Requests, false)] {
+            wait_for_quick_commit(&store);
+            let kept = store.gather(|| {
+                (0..3).for_each(|number| append(&store, number, &tell));
+                meanwhile
+            });
+            if kept == Kept::Some {
+                lead(&store);
+            }
+            for number in 0..3 {
+                let (stored, thread) = told.recv().unwrap();
+                assert_eq!((stored, thread == thread::current().id()), (number, is_own));
+            }
+        }
+        store.close();
+    }
+
+    #[test]
+    fn what_is_kept_waits_for_who_gathered_it_and_what_comes_after_it_does_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (tell, told) = keep_three(&store);
+        append(&store, 3, &tell);
+        let shared = &store.writer.shared;
+        let upto = shared.left_upto.load(Ordering::SeqCst);
+        let left = shared.lock().as_mut().unwrap().commit(&shared.queue, Role::Thread { upto });
+        assert_eq!((left, shared.queue.len()), (Left::Nothing, 4));
+        assert!(told.try_recv().is_err());
+        lead(&store);
+        let own = thread::current().id();
+        let told: Vec<_> = (0..4).map(|_| told.recv().unwrap()).collect();
+        assert!(told.iter().map(|told| told.0).eq(0..4));
+        assert!(told[..3].iter().all(|told| told.1 == own) && told[3].1 != own);
+        store.close();
+    }
+
+    #[test]
+    fn what_is_kept_is_done_by_the_thread_once_it_is_left_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (_tell, told) = keep_three(&store);
+        assert_eq!(store.gather(|| Meanwhile::Requests), Kept::Nothing);
+        for number in 0..3 {
+            let (stored, thread) = told.recv().unwrap();
+            assert!(stored == number && thread != thread::current().id(), "{number}");
+        }
+        store.close();
+    }
+
+    #[test]
+    fn what_is_kept_is_done_before_the_file_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let (_tell, told) = keep_three(&store);
+        store.close();
+        assert!(told.try_iter().map(|told| told.0).eq(0..3));
+    }
 }

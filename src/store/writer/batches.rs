@@ -55,8 +55,9 @@ const SHORT_COMMIT: Duration = Duration::from_millis(5);
 /// On whose thread a batch is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The writer's own, which may wait.
-    Thread,
+    /// The writer's own, which may wait. It takes of what was gathered only what was put into the queue
+    /// before so many others: that has been left to it.
+    Thread { upto: u64 },
     /// One that gathered and has connections to look after.
     Gatherer,
 }
@@ -151,12 +152,12 @@ impl Batches {
     /// One batch of what is queued, if there is anything that this role may do: one transaction,
     /// then an answer to each, in order. The writer's thread also does what has become due.
     pub(super) fn commit(&mut self, queue: &Operations, role: Role) -> Left {
-        let may_do = |operation: &dyn Operation| match role {
-            Role::Thread => true,
+        let may_do = |before: u64, operation: &dyn Operation| match role {
+            Role::Thread { upto } => before < upto || !operation.is_gathered(),
             // What others have asked for may take longer than a connection can be kept waiting.
             Role::Gatherer => operation.is_gathered(),
         };
-        if queue.next_is(|operation| may_do(operation.as_ref())) {
+        if queue.next_is(|before, operation| may_do(before, operation.as_ref())) {
             let mut spent = Spent {
                 taken: Instant::now(),
                 executed: Duration::ZERO,
@@ -168,11 +169,11 @@ impl Batches {
             }
             let (mut operations, mut bytes) = (0, 0);
             let mut batch = std::mem::take(&mut self.batch);
-            queue.take_while(&mut batch, |operation| {
+            queue.take_while(&mut batch, |before, operation| {
                 bytes += operation.bytes();
                 operations += 1;
                 let fits = operations <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
-                may_do(operation.as_ref()) && (fits || operations == 1)
+                may_do(before, operation.as_ref()) && (fits || operations == 1)
             });
             self.last_operations = batch.len();
             let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
@@ -187,11 +188,16 @@ impl Batches {
                 .is_some_and(|checkpointer| checkpointer.send(()).is_ok());
             is_due = !self.is_folding;
         }
-        if is_due && role == Role::Thread {
-            self.fold();
-            is_due = false;
-        }
-        if queue.is_empty() && !is_due { Left::Nothing } else { Left::More }
+        let has_more = match role {
+            Role::Thread { .. } => {
+                if is_due {
+                    self.fold();
+                }
+                queue.next_is(|before, operation| may_do(before, operation.as_ref()))
+            }
+            Role::Gatherer => is_due || !queue.is_empty(),
+        };
+        if has_more { Left::More } else { Left::Nothing }
     }
 
     /// From here on nobody else folds the log in.
@@ -313,7 +319,7 @@ impl Batches {
 
     fn begin(&mut self, role: Role) -> Result<(), StoreError> {
         let lock_wait = match role {
-            Role::Thread => LOCK_WAIT,
+            Role::Thread { .. } => LOCK_WAIT,
             Role::Gatherer => Duration::ZERO,
         };
         if lock_wait != self.lock_wait {
@@ -564,7 +570,7 @@ mod tests {
     use crate::model::UserId;
     use crate::store::measures::CheckpointMode;
     use crate::store::testing::{append_one_by_one, open, store, wait_until};
-    use crate::store::writer::IDLE;
+    use crate::store::writer::{IDLE, Meanwhile};
     use crate::store::{Append, Store};
 
     /// Whether there is something to tidy, and whether that may be done.
@@ -586,6 +592,7 @@ mod tests {
                     appended.unwrap();
                 });
             }
+            Meanwhile::Requests
         });
         let folded = || store.measures.checkpoint[CheckpointMode::Passive as usize].read().count();
         let unfolded = store.writer.shared.lock().as_ref().unwrap().unfolded();
