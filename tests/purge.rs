@@ -238,6 +238,27 @@ fn batch_that_writes_nothing_after_the_file_was_compacted_is_not_taken_for_a_cut
     }
 }
 
+/// What comes while somebody else is writing is kept by its worker, which nobody wakes when that is over.
+#[test]
+fn who_sends_again_at_once_is_answered_also_when_the_file_has_been_compacted_meanwhile() {
+    let server = Server::start_with(&["--workers", "1"]);
+    let line = format!("send {} neko hai", server.log_in("paff"));
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut wire = server.connect();
+            while !is_over.load(Ordering::Relaxed) {
+                wire.done(&line);
+            }
+        });
+        for _ in 0..scaled(100, 20) {
+            let told = purge(&server, &["--before-id", "999999999", "--unread-too", "--compact"]);
+            assert_eq!(told["compacted"], true, "{told}");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 #[test]
 fn key_of_a_purged_message_can_be_used_again() {
     let server = Server::start();
