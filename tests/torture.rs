@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use disk::Disk;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{PATIENCE, Random, Wire, scaled, server_command};
 
 /// Clients that send at the same time.
@@ -37,6 +37,8 @@ const DISK_BYTES: u64 = 96 << 20;
 const ACKNOWLEDGED_IN_ROUND_MAX: usize = 2_500;
 /// A stop may take so long (`server::STOP_WAIT`), whatever is under way.
 const STOP_WAIT: Duration = Duration::from_secs(10);
+/// Of so many messages that were acknowledged one is asked for again after each round: it has to be known by its key.
+const ASKED_AGAIN_OF: usize = 31;
 /// A database is checked after every round; after so many rounds it is replaced by a new one.
 const ROUNDS_OF_A_DATABASE: usize = 20;
 
@@ -268,6 +270,8 @@ impl Session {
         let sound: String =
             database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
+        let astray: i64 = database.query_row(KEYS_ASTRAY, [], |row| row.get(0)).unwrap();
+        assert_eq!(astray, 0, "the table of keys is not what the log says");
         let mut stored = HashMap::new();
         let mut statement = database.prepare("SELECT key, id, body FROM messages").unwrap();
         let mut rows = statement.query([]).unwrap();
@@ -278,11 +282,17 @@ impl Session {
             assert!(stored.insert(key.clone(), id).is_none(), "{key} is stored twice");
         }
         let mut lost = 0;
+        let mut wire = Wire::connect(server.address);
         for (number, client) in self.clients.iter().enumerate() {
             for (message, id) in &client.acknowledged {
-                match stored.remove(&key(number, *message)) {
-                    Some(there) => assert_eq!(there, *id, "the id that was acknowledged"),
-                    None => lost += 1,
+                let Some(there) = stored.remove(&key(number, *message)) else {
+                    lost += 1;
+                    continue;
+                };
+                assert_eq!(there, *id, "the id that was acknowledged");
+                if message % ASKED_AGAIN_OF == 0 {
+                    let reply = wire.done(post(number, &self.tokens[number], *message));
+                    assert_eq!((&reply["duplicate"], &reply["id"]), (&json!(true), &json!(id)));
                 }
             }
             for message in client.unanswered.iter().chain(&client.unheard) {
@@ -312,13 +322,7 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut wire = Wire::over(stream);
         let request = |wire: &Wire, message: usize| {
-            let key = key(number, message);
-            let line = format!(
-                "post {token} {{\"to\": [\"{}\"], \"key\": \"{key}\", \"body\": \"{}\"}}\r\n",
-                ["neko", "robo", "ivy", "vanessa"][message % 4],
-                text(&key)
-            );
-            wire.stream().write_all(line.as_bytes())
+            wire.stream().write_all(format!("{}\r\n", post(number, token, message)).as_bytes())
         };
         // Where the server takes nothing more it may still have something to say.
         let mut open = self.unanswered.iter().all(|message| request(&wire, *message).is_ok());
@@ -349,10 +353,25 @@ fn key(client: usize, message: usize) -> String {
     format!("c{client}-{message}")
 }
 
+/// The line that asks for a client's message.
+fn post(client: usize, token: &str, message: usize) -> String {
+    let key = key(client, message);
+    let to = ["neko", "robo", "ivy", "vanessa"][message % 4];
+    let text = text(&key);
+    format!(r#"post {token} {{"to": ["{to}"], "key": "{key}", "body": "{text}"}}"#)
+}
+
 /// What is in the message with this key: as long as a line of a log.
 fn text(key: &str) -> String {
     format!("message {key} {}", "x".repeat(64))
 }
+
+/// How many keys the table of them lacks, as far as it goes, or has without a message.
+const KEYS_ASTRAY: &str = "
+    SELECT (SELECT count(*) FROM messages m LEFT JOIN keys k ON k.key = m.key AND k.message_id = m.id
+             WHERE k.key IS NULL AND m.id <= (SELECT value + 0 FROM meta WHERE name = 'keys_upto'))
+         + (SELECT count(*) FROM keys k LEFT JOIN messages m ON m.key = k.key AND m.id = k.message_id
+             WHERE m.id IS NULL)";
 
 /// An fsync (and fdatasync) that does nothing for the write-ahead log, and else what it should.
 const SYNC_OF_NORMAL: &str = r#"

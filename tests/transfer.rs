@@ -395,7 +395,7 @@ fn export_while_senders_send_is_a_prefix_and_comes_from_standard_input_too() {
 }
 
 #[test]
-fn rebuild_makes_deliveries_indexes_and_views_anew_and_keeps_ids_apart() {
+fn rebuild_makes_deliveries_keys_indexes_and_views_anew_and_keeps_ids_apart() {
     for stopped in [true, false] {
         let mut server = Server::start();
         let paff = server.log_in("paff");
@@ -405,28 +405,32 @@ fn rebuild_makes_deliveries_indexes_and_views_anew_and_keeps_ids_apart() {
         }
         server.stop();
         let connection = rusqlite::Connection::open(server.database()).unwrap();
-        // An index and a run of deliveries that lack a message, a view that is not there, a cursor
-        // beyond the newest id.
+        // An index that lacks a session, a run of deliveries and a table of keys that lack a message, a view that
+        // is not there, a cursor beyond the newest id.
         let damage = "
             UPDATE cursors SET upto_id = 0;
             INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (2, 'bot', 50, 0);
             DROP VIEW v1_inbox;
             INSERT INTO delivery_runs (upto_id, run) VALUES (2, 1);
             INSERT INTO deliveries (run, user_id, message_id) SELECT 1, recipient_id, 1 FROM messages LIMIT 1;
-            DROP INDEX messages_by_key;
-            CREATE UNIQUE INDEX messages_by_key ON messages (key, sender_id, recipient_id)
-             WHERE key IS NOT NULL AND id <> 2;
+            INSERT INTO keys (key, sender_id, message_id) SELECT key, sender_id, id FROM messages WHERE id = 1;
+            INSERT INTO keys (key, sender_id, message_id) VALUES ('none', 1, 1);
+            UPDATE meta SET value = '2' WHERE name = 'keys_upto';
+            DROP INDEX sessions_by_user;
+            CREATE INDEX sessions_by_user ON sessions (user_id) WHERE id < 1;
             PRAGMA writable_schema = ON;
-            UPDATE sqlite_schema SET sql = 'CREATE UNIQUE INDEX messages_by_key
-                                            ON messages (key, sender_id, recipient_id) WHERE key IS NOT NULL'
-             WHERE name = 'messages_by_key';
+            UPDATE sqlite_schema SET sql = 'CREATE INDEX sessions_by_user ON sessions (user_id)'
+             WHERE name = 'sessions_by_user';
         ";
         connection.execute_batch(damage).unwrap();
         drop(connection);
         let outcome = operator::run(&server.database(), &["check"]);
         assert_eq!(outcome.code, 65);
-        for finding in ["messages_by_key", "the deliveries of neko have 1 of the log's 2 messages"]
-        {
+        for finding in [
+            "sessions_by_user",
+            "the deliveries of neko have 1 of the log's 2 messages",
+            "the table of keys lacks those of 1 messages, and has 1 that are of none",
+        ] {
             assert!(outcome.stdout.contains(finding), "{finding}: {outcome:?}");
         }
         if !stopped {
@@ -440,6 +444,8 @@ fn rebuild_makes_deliveries_indexes_and_views_anew_and_keeps_ids_apart() {
         let neko = server.log_in("neko");
         let mut wire = server.connect();
         assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
+        let again = json!({"to": ["neko"], "body": "two", "key": "two"});
+        assert_eq!(wire.done(format!("post {paff} {again}"))["duplicate"], true);
         let posted = wire.done(format!(r#"post {paff} {{"to": ["neko"], "body": "three"}}"#));
         assert_eq!(posted["id"], 51);
     }

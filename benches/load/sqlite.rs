@@ -22,9 +22,7 @@ const TABLE: &str = "
         recipient_id INTEGER NOT NULL,
         key          TEXT,
         body         TEXT    NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX messages_by_key ON messages (key, sender_id, recipient_id)
-        WHERE key IS NOT NULL;";
+    ) STRICT;";
 const INDEX: &str = "CREATE INDEX messages_by_recipient ON messages (recipient_id)";
 const INSERT: &str = "INSERT INTO messages (sent_at, sender_id, recipient_id, body)
     VALUES (1700000000000, 1, ?1, ?2)";

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::copy::{self, Content};
+use super::keys;
 use super::messages;
 use super::migrations;
 use super::reading::Reading;
@@ -150,6 +151,20 @@ fn check_ids(connection: &Connection, _: Depth, findings: &mut Findings) -> rusq
     if let Some(floor) = floor.filter(|floor| !floor.parse::<i64>().is_ok_and(|floor| floor >= 0)) {
         findings.add(format!("the floor of the ids is {floor:?}, which is no id"));
     }
+    if copy::schema(connection)? >= 5_usize {
+        let newest = messages::newest_given(connection)?;
+        let told: Option<String> = connection
+            .query_row("SELECT value FROM meta WHERE name = 'keys_upto'", [], |row| row.get(0))
+            .optional()?;
+        let upto = told.as_deref().and_then(|upto| upto.parse::<i64>().ok());
+        if !upto.is_some_and(|upto| (0..=newest.0).contains(&upto)) {
+            findings.add(format!(
+                "the table of keys goes up to {}, and the newest id is {}",
+                told.unwrap_or_else(|| "nowhere".to_owned()),
+                newest.0
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -205,8 +220,12 @@ fn check_views(
         }
     }
     if depth == Depth::Full {
-        if copy::schema(connection)? >= 3 {
+        let schema: usize = copy::schema(connection)?;
+        if schema >= 3 {
             check_deliveries(connection, findings)?;
+        }
+        if schema >= 5 {
+            check_keys(connection, findings)?;
         }
         check_unread(connection, findings)?;
     }
@@ -245,6 +264,59 @@ fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlit
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         findings.add(format!(
             "the deliveries of {user} have {runs} of the log's {log} messages, in {rows} rows"
+        ));
+    }
+    Ok(())
+}
+
+/// The table of keys has what the log has as far as it goes, and nothing else; and nobody has got two messages of
+/// one key.
+fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let covered = keys::covered(connection)?;
+    let lacking: i64 = connection.query_row(
+        "SELECT count(*) FROM messages m
+          WHERE m.key IS NOT NULL AND m.id <= ?1
+            AND NOT EXISTS (SELECT 1 FROM keys k
+                             WHERE k.key = m.key AND k.sender_id = m.sender_id AND k.message_id = m.id)",
+        [covered.0],
+        |row| row.get(0),
+    )?;
+    let astray: i64 = connection.query_row(
+        "SELECT count(*) FROM keys k LEFT JOIN messages m ON m.id = k.message_id
+          WHERE m.key IS NOT k.key OR m.sender_id IS NOT k.sender_id",
+        [],
+        |row| row.get(0),
+    )?;
+    if lacking > 0 || astray > 0 {
+        findings.add(format!(
+            "the table of keys lacks those of {lacking} messages, and has {astray} that are of none"
+        ));
+    }
+    // Of those whose key is in the table more than once, and of those that the table has not got yet.
+    let mut statement = connection.prepare(
+        "WITH several AS (SELECT key, sender_id FROM keys GROUP BY key, sender_id HAVING count(*) > 1),
+              newer AS (SELECT id, key, sender_id, recipient_id FROM messages WHERE id > ?1 AND key IS NOT NULL),
+              suspects AS (
+             SELECT k.message_id AS id, k.key, k.sender_id, m.recipient_id
+               FROM several s JOIN keys k ON k.key = s.key AND k.sender_id = s.sender_id
+               JOIN messages m ON m.id = k.message_id
+              UNION
+             SELECT id, key, sender_id, recipient_id FROM newer
+              UNION
+             SELECT m.id, m.key, m.sender_id, m.recipient_id
+               FROM newer n JOIN keys k ON k.key = n.key AND k.sender_id = n.sender_id
+               JOIN messages m ON m.id = k.message_id)
+         SELECT s.key, u.name, r.name, count(*)
+           FROM suspects s JOIN users u ON u.id = s.sender_id JOIN users r ON r.id = s.recipient_id
+          GROUP BY s.key, s.sender_id, s.recipient_id HAVING count(*) > 1
+          ORDER BY min(s.id) LIMIT ?2",
+    )?;
+    let mut rows = statement.query([covered.0, FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (key, sender, recipient, messages): (String, String, String, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        findings.add(format!(
+            "{recipient} has {messages} messages with the key {key:?} of {sender}, and one is to be"
         ));
     }
     Ok(())

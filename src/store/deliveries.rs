@@ -242,6 +242,11 @@ impl Deliveries {
         self.placed.push((user, message));
     }
 
+    /// What the transaction that is open has put into the log so far.
+    pub(super) fn placed(&self) -> &[Delivery] {
+        &self.placed
+    }
+
     /// Whether the text of what has been placed for `user` is to be told to [`Self::keep`].
     pub(super) fn is_watched(&self, user: UserId) -> bool {
         self.recent.is_watched(user)

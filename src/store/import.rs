@@ -154,8 +154,7 @@ fn add_message(
         (MessageId(newest.0 + 1), Some(key))
     };
     if let Some(key) = &key
-        && let Some((id, is_same)) =
-            find_by_key(connection, message, key.as_str(), sender, recipient)?
+        && let Some((id, is_same)) = find_by_key(context, message, key.as_str(), sender, recipient)?
     {
         return Ok(if is_same {
             Ok(Taken::There(id))
@@ -183,9 +182,8 @@ fn add_message(
         ])?;
     context.deliveries.place(recipient, id);
     context.memory.newest = Some(id);
-    if key.is_some() {
-        // There may be too many of them to be noted.
-        context.memory.keys = None;
+    if let Some(key) = &key {
+        context.keys.note(sender, key.as_str(), [id]);
     }
     context.memory.recount(recipient);
     if !recipients.contains(&recipient) {
@@ -219,21 +217,23 @@ fn is_there(
 
 /// The message of this key, and whether it has the same text.
 fn find_by_key(
-    connection: &Connection,
+    context: &Context<'_>,
     message: &Message,
     key: &str,
     sender: UserId,
     recipient: UserId,
 ) -> rusqlite::Result<Option<(MessageId, bool)>> {
-    connection
-        .prepare_cached(
-            "SELECT id, body = ?4 FROM messages
-              WHERE key = ?1 AND sender_id = ?2 AND recipient_id = ?3",
-        )?
-        .query_row(params![key, sender.0, recipient.0, message.body.as_str()], |row| {
-            Ok((MessageId(row.get(0)?), row.get(1)?))
-        })
-        .optional()
+    let mut select = context.connection.prepare_cached(
+        "SELECT body = ?5 FROM messages
+          WHERE id = ?1 AND key = ?2 AND sender_id = ?3 AND recipient_id = ?4",
+    )?;
+    for id in context.keys.messages(context.connection, sender, key)? {
+        let wanted = params![id.0, key, sender.0, recipient.0, message.body.as_str()];
+        if let Some(is_same) = select.query_row(wanted, |row| row.get(0)).optional()? {
+            return Ok(Some((id, is_same)));
+        }
+    }
+    Ok(None)
 }
 
 fn place_cursor(

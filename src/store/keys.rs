@@ -1,99 +1,365 @@
-//! Which keys have been used, as far as that is known without a look into the file.
+//! Which message a sender's key belongs to: derived from the log, and written behind it.
 //!
-//! Keys that rise with time, as UUID version 7 does, are mostly beyond all that there are. They come
-//! somewhat out of order, so it is not enough to know the highest: those that were used since some moment
-//! are remembered, and how far keys went until then.
+//! The keys of the newest messages are in memory, and the table has those of the others. What is in memory is a
+//! portion that is being collected, and one before it that is sorted and put into the table beside the messages that
+//! are taken in meanwhile, some rows with each batch. So a key costs no page of its own when its message is taken in;
+//! and as keys that rise with time, as UUID version 7 does, come only somewhat out of order, most of a portion is put
+//! at the end of the table. `migrations/05-keys` has it.
+//!
+//! Most keys of that kind are beyond all that the table has. So of a key that is not in memory it mostly is known
+//! without a look into the file that it is new.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::mem;
+use std::sync::LazyLock;
 
+use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use smallvec::SmallVec;
 
-use crate::model::UserId;
+use super::tail::Delivery;
+use crate::model::{Key, MessageId, UserId};
 
-/// How many keys are remembered at least, once there were so many, and twice as many at most. Those under way
-/// at one moment are fewer, and a processor has so many at hand.
-const KEYS_MIN: usize = if cfg!(test) { 4 } else { 8_192 };
+/// From how many keys on a portion is put into the table. Of the keys under way at one moment few are older than the
+/// newest so many; and of larger portions a processor has less at hand.
+const PORTION_KEYS: usize = if cfg!(test) { 16 } else { 1_024 };
+/// After how many messages one is, with however few keys: what has to be read from the log when the server starts
+/// after a crash, twice at most.
+const PORTION_MESSAGES: i64 = if cfg!(test) { 24 } else { 131_072 };
+/// How many rows are written for each message that is taken in meanwhile: a portion is done well before the next
+/// one is due.
+const ROWS_PER_MESSAGE: usize = 2;
+/// How many rows are owed before any is written: a commit of a few messages mostly touches no page of the table.
+const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
+/// How many rows one statement writes.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 2 } else { 32 };
+/// How many rows are written at a time when the file is closed.
+const CLOSING_ROWS: usize = 2_048;
+/// After how many messages what is in memory is written when the file is closed: what has to be read at the next
+/// start otherwise.
+const CLOSING_MESSAGES: i64 = if cfg!(test) { 12 } else { 16_384 };
 
-/// See the module.
-#[derive(Debug)]
-pub(super) struct Keys {
-    /// No key that is not in `older` or `newer` is beyond this one.
-    floor: String,
-    /// Hashes of a sender and a key, 300 KiB at most. Where two are the same, the file is looked into for
-    /// nothing.
-    older: HashSet<u64, RandomState>,
-    /// The same, of those that came after them.
-    newer: HashSet<u64, RandomState>,
-    /// The highest key before any in `newer`.
-    middle: String,
-    /// The highest key of all.
-    highest: String,
-    hasher: RandomState,
-}
+/// The ids of the messages of one key: one for each recipient.
+pub(super) type Messages = SmallVec<[MessageId; 1]>;
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// The sender has not used it.
     New,
-    /// The file tells; but it was not used by any message that was noted.
+    /// The table tells. It is not in memory.
     Unknown,
-    /// It was, most likely, used by a message that was noted.
+    /// A message in memory has it.
     Noted,
 }
 
+/// The writer's side: what is in memory, with what the transaction that is open does to it.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// What is collected.
+    newer: Portion,
+    /// What came before it: it is being put into the table, or is in it.
+    older: Portion,
+    writing: Option<Writing>,
+    /// The places of the entries of `older`, mostly in the order of the table: the last 32 bits of each.
+    order: Vec<u128>,
+    /// No key in the table that is not in `older` is beyond this one. `None` where the table could not tell.
+    floor: Option<String>,
+    /// Up to which message the table has all keys.
+    covered: MessageId,
+    /// The newest message.
+    newest: MessageId,
+    /// How many rows the messages taken in so far ask for.
+    owed_rows: usize,
+    hasher: RandomState,
+    /// What the one that is open has done.
+    transaction: Transaction,
+}
+
+/// What a transaction has done that counts once it is committed, and how to take it back.
+#[derive(Debug, Default)]
+struct Transaction {
+    /// Where `newer` ended before it.
+    begun: Mark,
+    /// What it has taken out of the log.
+    gone: Vec<(Which, u32)>,
+    /// How many rows of the portion it has written.
+    written: usize,
+    newest: Option<MessageId>,
+    covered: Option<MessageId>,
+}
+
+/// Where a transaction stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mark {
+    entries: usize,
+    text: usize,
+    gone: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Newer,
+    Older,
+}
+
+/// A portion that is being put into the table.
+#[derive(Debug)]
+struct Writing {
+    /// How many of its entries are there.
+    written: usize,
+    /// Up to which message the table has all keys when that is done.
+    upto: MessageId,
+}
+
 impl Keys {
-    /// As they stand in the file.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let highest: Option<String> = connection
-            .prepare_cached("SELECT max(key) FROM messages WHERE key IS NOT NULL")?
-            .query_row([], |row| row.get(0))?;
-        let highest = highest.unwrap_or_default();
-        Ok(Self {
-            floor: highest.clone(),
-            older: HashSet::default(),
-            newer: HashSet::default(),
-            middle: highest.clone(),
-            highest,
+    /// Reads what the table does not have from the log.
+    pub(super) fn open(connection: &Connection) -> rusqlite::Result<Self> {
+        let covered = covered(connection)?;
+        let newest = connection
+            .query_row("SELECT coalesce(max(id), 0) FROM messages", [], |row| row.get(0))
+            .map(MessageId)?;
+        let mut keys = Self {
+            newer: Portion::default(),
+            older: Portion::default(),
+            writing: None,
+            order: Vec::new(),
+            // A table that is damaged can be made anew, by who has opened the file.
+            floor: highest(connection).ok(),
+            covered,
+            newest,
+            owed_rows: 0,
             hasher: RandomState::default(),
-        })
+            transaction: Transaction::default(),
+        };
+        let mut statement = connection.prepare(
+            "SELECT sender_id, key, id FROM messages WHERE id > ?1 AND key IS NOT NULL ORDER BY id",
+        )?;
+        let mut rows = statement.query([covered.0])?;
+        while let Some(row) = rows.next()? {
+            // What is none nobody can ask for again.
+            if let Ok(key) = row.get::<_, String>(1)?.parse::<Key>() {
+                keys.note(UserId(row.get(0)?), key.as_str(), [MessageId(row.get(2)?)]);
+            }
+        }
+        keys.committed();
+        Ok(keys)
     }
 
     /// What is known of a sender's key.
     pub(super) fn look_up(&self, sender: UserId, key: &str) -> Known {
-        let hash = self.hash(sender, key);
-        if self.newer.contains(&hash) || self.older.contains(&hash) {
+        if self.any_in_memory(sender, key, |_| true) {
             Known::Noted
-        } else if key > self.floor.as_str() {
+        } else if self.floor.as_deref().is_some_and(|floor| key > floor) {
             Known::New
         } else {
             Known::Unknown
         }
     }
 
-    /// A message with this key is taken in.
-    pub(super) fn note(&mut self, sender: UserId, key: &str) {
-        self.newer.insert(self.hash(sender, key));
-        if key > self.highest.as_str() {
-            self.highest.clear();
-            self.highest.push_str(key);
+    /// The messages with a sender's key, in the order of the log.
+    pub(super) fn messages(
+        &self,
+        connection: &Connection,
+        sender: UserId,
+        key: &str,
+    ) -> rusqlite::Result<Messages> {
+        let mut found = Messages::new();
+        self.any_in_memory(sender, key, |entry| {
+            found.push(entry.message);
+            false
+        });
+        let mut select = connection
+            .prepare_cached("SELECT message_id FROM keys WHERE key = ?1 AND sender_id = ?2")?;
+        let mut rows = select.query(params![key, sender.0])?;
+        while let Some(row) = rows.next()? {
+            found.push(MessageId(row.get(0)?));
         }
+        // The table may have some of those in memory, too.
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
-    /// Whether so many are remembered that it is time for [`Self::forget_older`].
-    pub(super) fn is_full(&self) -> bool {
-        self.newer.len() >= KEYS_MIN
+    /// Messages with this key are taken in, newer than all others.
+    pub(super) fn note(
+        &mut self,
+        sender: UserId,
+        key: &str,
+        messages: impl IntoIterator<Item = MessageId>,
+    ) {
+        let hash = self.hash(sender, key);
+        self.newer.push(hash, sender, key, messages);
     }
 
-    /// All that was noted is in the file: half of it need not be remembered any more.
-    pub(super) fn forget_older(&mut self) {
+    /// A message with this key has been taken out of the log.
+    pub(super) fn remove(
+        &mut self,
+        connection: &Connection,
+        sender: UserId,
+        key: &str,
+        message: MessageId,
+    ) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "DELETE FROM keys WHERE key = ?1 AND sender_id = ?2 AND message_id = ?3",
+            )?
+            .execute(params![key, sender.0, message.0])?;
+        for (which, portion) in [(Which::Newer, &mut self.newer), (Which::Older, &mut self.older)] {
+            if let Some(place) = portion.place_of(message) {
+                portion.entries[place as usize].is_gone = true;
+                self.transaction.gone.push((which, place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the transaction stands, for [`Self::take_back`].
+    pub(super) fn mark(&self) -> Mark {
+        Mark { gone: self.transaction.gone.len(), ..self.newer.end() }
+    }
+
+    /// What was done after the mark is taken back.
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        for (which, place) in self.transaction.gone.drain(mark.gone..) {
+            let portion = match which {
+                Which::Newer => &mut self.newer,
+                Which::Older => &mut self.older,
+            };
+            portion.entries[place as usize].is_gone = false;
+        }
+        self.newer.truncate(mark);
+    }
+
+    /// Writes some rows in the transaction that is open, where there are any to be written: as many as what it
+    /// has taken in, these messages, asks for.
+    pub(super) fn keep_pace(
+        &mut self,
+        connection: &Connection,
+        placed: &[Delivery],
+    ) -> rusqlite::Result<()> {
+        self.transaction.newest = placed.last().map(|&(_, newest)| newest);
+        if self.writing.is_none() || self.transaction.covered.is_some() {
+            return Ok(());
+        }
+        self.owed_rows += placed.len() * ROWS_PER_MESSAGE;
+        let rows = self.owed_rows - self.owed_rows % OWED_ROWS_MIN;
+        self.owed_rows -= rows;
+        self.write(connection, rows)
+    }
+
+    /// Has all there is written by [`Self::go_on`], where that is worth it. Tells whether there is anything to be
+    /// written.
+    pub(super) fn begin_last_portion(&mut self) -> bool {
+        if self.writing.is_none() && self.uncovered() >= CLOSING_MESSAGES {
+            self.begin_portion();
+        }
+        self.writing.is_some()
+    }
+
+    /// [`Self::keep_pace`], where there is time.
+    pub(super) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.write(connection, CLOSING_ROWS)
+    }
+
+    /// The transaction is durable.
+    pub(super) fn committed(&mut self) {
+        let Transaction { written, newest, covered, .. } = mem::take(&mut self.transaction);
+        self.newest = newest.unwrap_or(self.newest);
+        self.covered = covered.unwrap_or(self.covered);
+        if let Some(writing) = &mut self.writing {
+            writing.written += written;
+        }
+        self.writing.take_if(|writing| writing.upto <= self.covered);
+        let is_due =
+            self.newer.entries.len() >= PORTION_KEYS || self.uncovered() >= PORTION_MESSAGES;
+        if is_due && self.writing.is_none() {
+            self.begin_portion();
+        }
+        self.transaction.begun = self.newer.end();
+    }
+
+    /// The transaction has been taken back.
+    pub(super) fn rolled_back(&mut self) {
+        self.take_back(self.transaction.begun);
+        self.transaction = Transaction { begun: self.transaction.begun, ..Transaction::default() };
+    }
+
+    /// Makes all of the table anew, out of the log. Takes some seconds for a million messages.
+    pub(super) fn rebuild(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.execute_batch(
+            "DELETE FROM keys;
+             INSERT INTO keys (key, sender_id, message_id)
+             SELECT key, sender_id, id FROM messages WHERE key IS NOT NULL ORDER BY key, sender_id, id;",
+        )?;
+        let newest = connection
+            .query_row("SELECT coalesce(max(id), 0) FROM messages", [], |row| row.get(0))
+            .map(MessageId)?;
+        cover(connection, newest)?;
+        let highest = highest(connection)?;
+        // Also where this is taken back: it is not too low for what there was.
+        self.floor = Some(self.floor.take().map_or(highest.clone(), |floor| floor.max(highest)));
+        // Last, where nothing fails any more: who fails takes back what is in the file.
+        self.transaction.covered = Some(newest);
+        Ok(())
+    }
+
+    /// How many messages there may be whose keys the table has not got.
+    fn uncovered(&self) -> i64 {
+        self.newest.0 - self.covered.0
+    }
+
+    /// What has been collected is put into the table from now on. Not in a transaction that has done anything.
+    fn begin_portion(&mut self) {
         mem::swap(&mut self.older, &mut self.newer);
+        if let Some(floor) = &mut self.floor {
+            raise(floor, &self.newer.highest);
+        }
         self.newer.clear();
-        mem::swap(&mut self.floor, &mut self.middle);
-        self.middle.clone_from(&self.highest);
+        self.older.put_in_order(&mut self.order);
+        self.writing = Some(Writing { written: 0, upto: self.newest });
+        self.transaction.begun = self.newer.end();
+    }
+
+    fn write(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
+        let Some(writing) = &self.writing else { return Ok(()) };
+        let rest = &self.order[writing.written..];
+        let now = &rest[..rows.min(rest.len())];
+        let entries = now.iter().map(|&place| &self.older.entries[place as u32 as usize]);
+        insert(connection, &self.older, entries.filter(|entry| !entry.is_gone))?;
+        self.transaction.written = now.len();
+        if now.len() == rest.len() {
+            cover(connection, writing.upto)?;
+            self.transaction.covered = Some(writing.upto);
+        }
+        Ok(())
+    }
+
+    /// Whether `is_wanted` is for an entry in memory of a sender's key.
+    fn any_in_memory(
+        &self,
+        sender: UserId,
+        key: &str,
+        mut is_wanted: impl FnMut(&Entry) -> bool,
+    ) -> bool {
+        let hash = self.hash(sender, key);
+        for portion in [&self.newer, &self.older] {
+            let mut next = portion.newest.get(&hash).copied();
+            while let Some(place) = next {
+                let entry = &portion.entries[place as usize];
+                if !entry.is_gone
+                    && entry.sender == sender
+                    && portion.key(entry) == key
+                    && is_wanted(entry)
+                {
+                    return true;
+                }
+                next = entry.previous;
+            }
+        }
+        false
     }
 
     fn hash(&self, sender: UserId, key: &str) -> u64 {
@@ -101,51 +367,469 @@ impl Keys {
     }
 }
 
+/// Keys of messages that follow each other in the log.
+#[derive(Debug, Default)]
+struct Portion {
+    /// In the order of the log.
+    entries: Vec<Entry>,
+    /// The keys, one behind the other.
+    text: String,
+    /// The newest entry of each hash of a sender and a key.
+    newest: HashMap<u64, u32, RandomState>,
+    /// None of its keys is beyond this one.
+    highest: String,
+}
+
+/// The key of a message.
+#[derive(Debug)]
+struct Entry {
+    sender: UserId,
+    message: MessageId,
+    /// Where in the text the key is.
+    start: u32,
+    length: u8,
+    /// The message is no more.
+    is_gone: bool,
+    /// The entry before it that has the same hash.
+    previous: Option<u32>,
+    hash: u64,
+}
+
+impl Portion {
+    fn push(
+        &mut self,
+        hash: u64,
+        sender: UserId,
+        key: &str,
+        messages: impl IntoIterator<Item = MessageId>,
+    ) {
+        let (start, length) = (self.text.len() as u32, key.len() as u8);
+        self.text.push_str(key);
+        raise(&mut self.highest, key);
+        for message in messages {
+            let place = self.entries.len() as u32;
+            let previous = self.newest.insert(hash, place);
+            let is_gone = false;
+            self.entries.push(Entry { sender, message, start, length, is_gone, previous, hash });
+        }
+    }
+
+    /// Where it ends.
+    fn end(&self) -> Mark {
+        Mark { entries: self.entries.len(), text: self.text.len(), gone: 0 }
+    }
+
+    /// What comes after that is forgotten.
+    fn truncate(&mut self, end: Mark) {
+        for entry in self.entries.drain(end.entries..).rev() {
+            match entry.previous {
+                Some(previous) => self.newest.insert(entry.hash, previous),
+                None => self.newest.remove(&entry.hash),
+            };
+        }
+        self.text.truncate(end.text);
+    }
+
+    /// Keeps the room that it has.
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.text.clear();
+        self.newest.clear();
+        self.highest.clear();
+    }
+
+    fn key(&self, entry: &Entry) -> &str {
+        &self.text[entry.start as usize..][..usize::from(entry.length)]
+    }
+
+    fn place_of(&self, message: MessageId) -> Option<u32> {
+        let found = self.entries.binary_search_by_key(&message, |entry| entry.message);
+        found.ok().map(|place| place as u32)
+    }
+
+    /// Puts the places of its entries into the order of their keys, those of keys that have much in common as they
+    /// came: it makes no difference but of time. The last 32 bits of each are the place.
+    fn put_in_order(&self, order: &mut Vec<u128>) {
+        order.clear();
+        let Some(first) = self.entries.first() else { return };
+        let common = self.entries.iter().fold(self.key(first), |common, entry| {
+            let key = self.key(entry);
+            if key.starts_with(common) { common } else { &common[..common_length(common, key)] }
+        });
+        let keyed = (0..).zip(&self.entries);
+        order.extend(
+            keyed.map(|(place, entry)| number(&self.key(entry)[common.len()..]) << 32 | place),
+        );
+        order.sort_unstable();
+    }
+}
+
+/// How many bytes two keys begin with that are the same.
+fn common_length(key: &str, other: &str) -> usize {
+    key.bytes().zip(other.bytes()).take_while(|(byte, other)| byte == other).count()
+}
+
+/// The first twelve bytes, as a number that comes in the same order.
+fn number(text: &str) -> u128 {
+    let mut first = [0; 16];
+    let length = text.len().min(12);
+    first[4..][..length].copy_from_slice(&text.as_bytes()[..length]);
+    u128::from_be_bytes(first)
+}
+
+/// Raises what is to be the highest key to this one, if that is beyond it.
+fn raise(highest: &mut String, key: &str) {
+    if key > highest.as_str() {
+        highest.clear();
+        highest.push_str(key);
+    }
+}
+
+/// Up to which message the table has all keys.
+pub(super) fn covered(connection: &Connection) -> rusqlite::Result<MessageId> {
+    let upto = connection
+        .prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'keys_upto'")?
+        .query_row([], |row| row.get(0).map(MessageId))
+        .optional()?;
+    Ok(upto.unwrap_or(MessageId::ZERO))
+}
+
+fn cover(connection: &Connection, upto: MessageId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('keys_upto', CAST(?1 AS TEXT))
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )?
+        .execute([upto.0])
+        .map(drop)
+}
+
+/// The highest key in the table; nothing where it has none.
+fn highest(connection: &Connection) -> rusqlite::Result<String> {
+    let highest: Option<String> =
+        connection.query_row("SELECT max(key) FROM keys", [], |row| row.get(0))?;
+    Ok(highest.unwrap_or_default())
+}
+
+/// Puts entries into the table.
+fn insert<'a>(
+    connection: &Connection,
+    portion: &Portion,
+    mut entries: impl Iterator<Item = &'a Entry>,
+) -> rusqlite::Result<()> {
+    loop {
+        let chunk: ArrayVec<&Entry, ROWS_AT_ONCE> = entries.by_ref().take(ROWS_AT_ONCE).collect();
+        let rows = if chunk.is_full() { ROWS_AT_ONCE } else { 1 };
+        for entries in chunk.chunks(rows) {
+            insert_rows(connection, portion, entries)?;
+        }
+        if !chunk.is_full() {
+            return Ok(());
+        }
+    }
+}
+
+/// Puts so many entries into the table with one statement.
+fn insert_rows(
+    connection: &Connection,
+    portion: &Portion,
+    entries: &[&Entry],
+) -> rusqlite::Result<()> {
+    // Should one of them be there, it says the same: a server was killed when it had written it.
+    let mut insert = connection.prepare_cached(match entries.len() {
+        1 => INSERT_ONE,
+        _ => &INSERT_MANY,
+    })?;
+    let mut parameter = 0;
+    let mut bind = |value: &dyn ToSql| {
+        parameter += 1;
+        insert.raw_bind_parameter(parameter, value)
+    };
+    for entry in entries {
+        bind(&portion.key(entry))?;
+        bind(&entry.sender.0)?;
+        bind(&entry.message.0)?;
+    }
+    insert.raw_execute().map(drop)
+}
+
+const INSERT_ONE: &str = "INSERT OR IGNORE INTO keys (key, sender_id, message_id) VALUES (?, ?, ?)";
+static INSERT_MANY: LazyLock<String> =
+    LazyLock::new(|| format!("{INSERT_ONE}{}", ", (?, ?, ?)".repeat(ROWS_AT_ONCE - 1)));
+
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::store::migrations;
 
+    const SENDERS: i64 = 2;
+
+    /// A message that is asked for: its sender, key and how many recipients it has.
+    type Post = (i64, String, i64);
+
+    /// What happens to the log, in one transaction or beside them.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Messages with keys are asked for; what is there already is not taken in again.
+        Post(Vec<Post>),
+        /// So many messages without a key are taken in.
+        Send(i64),
+        /// A message is deleted: the oldest after so many parts of a hundred of the log.
+        Delete(i64),
+        /// What the transaction did is taken back: a message deleted as above, and others taken in.
+        Abort(i64, Vec<Post>),
+        /// An operation does that in a transaction that goes on, and fails; then others are taken in.
+        Fail(i64, Vec<Post>, Vec<Post>),
+        /// The server is killed, and started again.
+        Kill,
+        /// The file is closed and opened again.
+        Close,
+        /// The table has lost some of its rows when the server starts, and is made anew; messages are taken in with that.
+        Rebuild(Vec<Post>),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let key = prop_oneof![2 => "[ab]{1,2}", 1 => "time-ordered-[0-9]{3}"];
+        let posts = || prop::collection::vec((1..=SENDERS, key.clone(), 1..4_i64), 1..12);
+        prop_oneof![
+            12 => posts().prop_map(Step::Post),
+            4 => (1..20_i64).prop_map(Step::Send),
+            3 => (0..100_i64).prop_map(Step::Delete),
+            2 => (0..100_i64, posts()).prop_map(|(part, posts)| Step::Abort(part, posts)),
+            2 => (0..100_i64, posts(), posts()).prop_map(|(part, posts, others)| Step::Fail(part, posts, others)),
+            2 => Just(Step::Kill),
+            1 => Just(Step::Close),
+            1 => posts().prop_map(Step::Rebuild),
+        ]
+    }
+
+    struct Log {
+        connection: Connection,
+        keys: Keys,
+        newest: i64,
+        placed: Vec<Delivery>,
+        asked: BTreeSet<(i64, String)>,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+            let keys = Keys::open(&connection).unwrap();
+            Self { connection, keys, newest: 0, placed: Vec::new(), asked: BTreeSet::new() }
+        }
+
+        fn insert(&mut self, sender: i64, key: Option<&str>) -> MessageId {
+            self.newest += 1;
+            self.connection
+                .execute(
+                    "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
+                     VALUES (?1, 0, ?2, ?1, ?3, 'x')",
+                    params![self.newest, sender, key],
+                )
+                .unwrap();
+            let id = MessageId(self.newest);
+            self.placed.push((UserId(self.newest), id));
+            id
+        }
+
+        fn post(&mut self, posts: &[Post]) {
+            for (sender, key, copies) in posts {
+                self.check_key(*sender, key);
+                if self.keys.messages(&self.connection, UserId(*sender), key).unwrap().is_empty() {
+                    let ids: Vec<_> =
+                        (0..*copies).map(|_| self.insert(*sender, Some(key))).collect();
+                    self.keys.note(UserId(*sender), key, ids);
+                }
+                self.asked.insert((*sender, key.clone()));
+            }
+        }
+
+        fn delete(&mut self, part: i64) {
+            let found = self
+                .connection
+                .query_row(
+                    "DELETE FROM messages WHERE id = (SELECT id FROM messages WHERE id >= ?1 LIMIT 1)
+                     RETURNING id, sender_id, key",
+                    [self.newest * part / 100],
+                    |row| Ok((MessageId(row.get(0)?), UserId(row.get(1)?), row.get(2)?)),
+                )
+                .optional()
+                .unwrap();
+            if let Some((id, sender, Some(key))) = found {
+                let key: String = key;
+                self.keys.remove(&self.connection, sender, &key, id).unwrap();
+            }
+        }
+
+        fn keep_pace(&mut self) {
+            self.keys.keep_pace(&self.connection, &self.placed).unwrap();
+        }
+
+        fn take(&mut self, step: Step) {
+            self.connection.execute_batch("BEGIN").unwrap();
+            match step {
+                Step::Post(posts) => self.post(&posts),
+                Step::Send(messages) => (0..messages).for_each(|_| {
+                    self.insert(1, None);
+                }),
+                Step::Delete(part) => self.delete(part),
+                Step::Abort(part, posts) => {
+                    let newest = self.newest;
+                    self.delete(part);
+                    self.post(&posts);
+                    self.keep_pace();
+                    self.connection.execute_batch("ROLLBACK; BEGIN").unwrap();
+                    self.keys.rolled_back();
+                    self.newest = newest;
+                    self.placed.clear();
+                }
+                Step::Fail(part, posts, others) => {
+                    let (newest, placed, mark) = (self.newest, self.placed.len(), self.keys.mark());
+                    self.connection.execute_batch("SAVEPOINT operation").unwrap();
+                    self.delete(part);
+                    self.post(&posts);
+                    let take_back = "ROLLBACK TO operation; RELEASE operation";
+                    self.connection.execute_batch(take_back).unwrap();
+                    self.keys.take_back(mark);
+                    self.newest = newest;
+                    self.placed.truncate(placed);
+                    self.post(&others);
+                }
+                Step::Kill => self.keys = Keys::open(&self.connection).unwrap(),
+                Step::Close => {
+                    while self.keys.begin_last_portion() {
+                        self.keys.go_on(&self.connection).unwrap();
+                        self.keys.committed();
+                    }
+                    let unread: i64 = self.newest - covered(&self.connection).unwrap().0;
+                    assert!(unread < CLOSING_MESSAGES, "{unread} messages are to be read");
+                    self.keys = Keys::open(&self.connection).unwrap();
+                }
+                Step::Rebuild(posts) => {
+                    self.connection
+                        .execute("DELETE FROM keys WHERE message_id % 3 < 2", [])
+                        .unwrap();
+                    self.keys = Keys::open(&self.connection).unwrap();
+                    self.keys.rebuild(&self.connection).unwrap();
+                    self.post(&posts);
+                }
+            }
+            self.keep_pace();
+            self.connection.execute_batch("COMMIT").unwrap();
+            self.keys.committed();
+            self.placed.clear();
+        }
+
+        /// What is known of a key is what the log says.
+        fn check_key(&self, sender: i64, key: &str) {
+            let mut select = self
+                .connection
+                .prepare_cached(
+                    "SELECT id FROM messages WHERE key = ?1 AND sender_id = ?2 ORDER BY id",
+                )
+                .unwrap();
+            let rows = select.query_map(params![key, sender], |row| row.get(0).map(MessageId));
+            let log: Vec<MessageId> = rows.unwrap().map(Result::unwrap).collect();
+            let sender = UserId(sender);
+            let found = self.keys.messages(&self.connection, sender, key).unwrap();
+            assert_eq!(found.as_slice(), log, "{key} of {sender:?}");
+            match self.keys.look_up(sender, key) {
+                Known::New => assert!(log.is_empty(), "{key} of {sender:?} is not new"),
+                Known::Noted => assert!(!log.is_empty(), "{key} of {sender:?} is new"),
+                Known::Unknown => {}
+            }
+        }
+
+        /// Every key is known as if there were nothing but the log, and the table has as much of it as it says.
+        fn check(&self) {
+            for (sender, key) in &self.asked {
+                self.check_key(*sender, key);
+            }
+            let count = |sql: &str| -> i64 {
+                self.connection.query_row(sql, [], |row| row.get(0)).unwrap()
+            };
+            let astray = "SELECT count(*) FROM keys k LEFT JOIN messages m ON m.id = k.message_id
+                           WHERE m.key IS NOT k.key OR m.sender_id IS NOT k.sender_id";
+            assert_eq!(count(astray), 0);
+            let lacking = "SELECT count(*) FROM messages m LEFT JOIN keys k
+                               ON k.key = m.key AND k.sender_id = m.sender_id AND k.message_id = m.id
+                            WHERE m.key IS NOT NULL AND k.key IS NULL
+                              AND m.id <= (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'keys_upto')";
+            assert_eq!(count(lacking), 0);
+        }
+    }
+
     #[test]
-    fn what_the_file_has_is_not_beyond_what_was_read() {
-        let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
-        let none = Keys::read(&connection).unwrap();
-        assert_eq!(none.look_up(UserId(1), "a"), Known::New);
-        let insert = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
-                      VALUES (1, 0, 1, 1, 'm', 'x'), (2, 0, 1, 1, NULL, 'x'), (3, 0, 2, 1, 'f', 'x')";
-        connection.execute_batch(insert).unwrap();
-        let keys = Keys::read(&connection).unwrap();
-        let known = ["a", "f", "m", "n"].map(|key| keys.look_up(UserId(2), key));
-        assert_eq!(known, [Known::Unknown, Known::Unknown, Known::Unknown, Known::New]);
+    fn keys_come_to_be_in_the_table_and_are_not_kept_in_memory() {
+        let mut log = Log::new();
+        for number in 0..100 {
+            log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
+            let kept = log.keys.newer.entries.len() + log.keys.older.entries.len();
+            assert!(kept <= 3 * PORTION_KEYS, "{kept} keys");
+        }
+        let uncovered = 100 - covered(&log.connection).unwrap().0;
+        assert!((0..=3 * PORTION_KEYS as i64).contains(&uncovered), "{uncovered} messages");
+        log.check();
+    }
+
+    #[test]
+    fn key_of_a_message_is_known_where_what_took_its_place_is_taken_back() {
+        let key = || vec![(1, "key".to_owned(), 1)];
+        for take_back in
+            [Step::Fail(100, key(), vec![(2, "other".to_owned(), 1)]), Step::Abort(100, key())]
+        {
+            let mut log = Log::new();
+            log.take(Step::Post(key()));
+            log.take(take_back);
+            log.check();
+        }
+    }
+
+    #[test]
+    fn messages_without_keys_are_not_read_again_and_again() {
+        let mut log = Log::new();
+        log.take(Step::Post(vec![(1, "key".to_owned(), 1)]));
+        for _ in 0..10 {
+            log.take(Step::Send(PORTION_MESSAGES / 2));
+        }
+        let uncovered = log.newest - covered(&log.connection).unwrap().0;
+        assert!(uncovered <= 2 * PORTION_MESSAGES, "{uncovered} messages");
+        log.check();
+    }
+
+    #[test]
+    fn table_that_cannot_be_read_says_of_no_key_that_it_is_new() {
+        let mut log = Log::new();
+        for number in 0..60 {
+            log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
+        }
+        log.connection.execute_batch("ALTER TABLE keys RENAME TO others").unwrap();
+        log.keys = Keys::open(&log.connection).unwrap();
+        assert_eq!(log.keys.look_up(UserId(1), "key-000"), Known::Unknown);
+        assert_eq!(log.keys.look_up(UserId(1), "zzz"), Known::Unknown);
+        assert!(log.keys.messages(&log.connection, UserId(1), "key-000").is_err());
+        log.connection.execute_batch("ALTER TABLE others RENAME TO keys; BEGIN").unwrap();
+        log.keys.rebuild(&log.connection).unwrap();
+        log.connection.execute_batch("COMMIT").unwrap();
+        log.keys.committed();
+        assert_eq!(log.keys.look_up(UserId(1), "zzz"), Known::New);
+        log.check();
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn no_key_that_was_used_is_said_to_be_new(
-            used in prop::collection::vec((1..3_i64, "[a-c]{1,3}"), 0..60)
+        fn keys_are_known_as_if_there_were_nothing_but_the_log(
+            steps in prop::collection::vec(step(), 1..60)
         ) {
-            let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
-            let mut keys = Keys::read(&connection).unwrap();
-            let (mut all, mut noted) = (HashSet::new(), [HashSet::new(), HashSet::new()]);
-            for (sender, key) in used {
-                let known = keys.look_up(UserId(sender), &key);
-                let entry = (sender, key);
-                let is_noted = noted.iter().any(|noted| noted.contains(&entry));
-                prop_assert!(known != Known::New || !all.contains(&entry), "{entry:?}");
-                prop_assert!(known == Known::Noted || !is_noted, "{entry:?}");
-                if keys.is_full() {
-                    keys.forget_older();
-                    noted.swap(0, 1);
-                    noted[1].clear();
-                }
-                keys.note(UserId(sender), &entry.1);
-                all.insert(entry.clone());
-                noted[1].insert(entry);
-                prop_assert!(keys.older.len() + keys.newer.len() <= 2 * KEYS_MIN);
+            let mut log = Log::new();
+            for step in steps {
+                log.take(step);
+                log.check();
             }
         }
 
@@ -154,8 +838,7 @@ mod tests {
             rising in prop::collection::btree_set("[a-z]{4}", 1..60),
             swaps in prop::collection::vec(0..60_usize, 60),
         ) {
-            let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
-            let mut keys = Keys::read(&connection).unwrap();
+            let mut log = Log::new();
             let mut coming: Vec<String> = rising.into_iter().collect();
             for at in swaps {
                 // Neighbours change places, and no others.
@@ -164,12 +847,23 @@ mod tests {
                 }
             }
             for key in coming {
-                prop_assert_eq!(keys.look_up(UserId(1), &key), Known::New, "{}", key);
-                if keys.is_full() {
-                    keys.forget_older();
-                }
-                keys.note(UserId(1), &key);
+                prop_assert_eq!(log.keys.look_up(UserId(1), &key), Known::New, "{}", key);
+                log.take(Step::Post(vec![(1, key, 1)]));
             }
+        }
+
+        #[test]
+        fn portion_is_put_into_the_table_in_its_order(
+            keys in prop::collection::btree_set("(018f-|z)?[!-~]{1,10}", 1..60),
+        ) {
+            let mut portion = Portion::default();
+            for (hash, key) in (0..).zip(keys.iter().rev()) {
+                portion.push(hash, UserId(1), key, [MessageId(hash as i64)]);
+            }
+            let mut order = Vec::new();
+            portion.put_in_order(&mut order);
+            let ordered = order.iter().map(|&place| portion.key(&portion.entries[place as u32 as usize]));
+            prop_assert!(ordered.eq(keys.iter().map(String::as_str)));
         }
     }
 }

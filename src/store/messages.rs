@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::deliveries::{self, Walk, Way};
 use super::error::StoreError;
-use super::keys::{Keys, Known};
+use super::keys::{self, Known};
 use super::unwritten::Text;
 use super::writer::{Context, Statements};
 use super::{Store, Watched, cursors, users};
@@ -340,8 +340,8 @@ fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended>
         }
     }
     context.memory.newest = Some(newest);
-    if let (Some(key), Some(keys)) = (&append.key, &mut context.memory.keys) {
-        keys.note(append.sender, key.as_str());
+    if let Some(key) = &append.key {
+        context.keys.note(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
     let Append { sender, to: _, body, key } = append;
     context.unwritten.push(Text { sender, at, key, body }, &copies);
@@ -355,53 +355,41 @@ fn find_by_key(
     append: &Append,
     key: &str,
 ) -> rusqlite::Result<Option<Appended>> {
-    let connection = context.connection;
-    let mut keys = match context.memory.keys.take() {
-        Some(keys) => keys,
-        None => Keys::read(connection)?,
-    };
-    let (known, is_full) = (keys.look_up(append.sender, key), keys.is_full());
-    if known == Known::Noted || is_full {
-        context.unwritten.write(connection)?;
+    match context.keys.look_up(append.sender, key) {
+        Known::New => return Ok(None),
+        Known::Unknown => {}
+        // This transaction may have taken it in.
+        Known::Noted => context.unwritten.write(context.connection)?,
     }
-    if is_full {
-        keys.forget_older();
+    let messages = context.keys.messages(context.connection, append.sender, key)?;
+    if messages.is_empty() {
+        return Ok(None);
     }
-    context.memory.keys = Some(keys);
-    match known {
-        Known::New => Ok(None),
-        // Most keys are new, and what an earlier message says costs more.
-        Known::Unknown if !is_used(connection, append.sender, key)? => Ok(None),
-        Known::Unknown | Known::Noted => compare_with_earlier(connection, append, key),
-    }
+    compare_with_earlier(context.connection, append, key, &messages)
 }
 
-fn is_used(connection: &Connection, sender: UserId, key: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM messages WHERE key = ?1 AND sender_id = ?2 LIMIT 1")?
-        .exists(params![key, sender.0])
-}
-
-/// [`find_by_key`], by what is in the file.
+/// [`find_by_key`], of the messages that have the key.
 fn compare_with_earlier(
     connection: &Connection,
     append: &Append,
     key: &str,
+    messages: &keys::Messages,
 ) -> rusqlite::Result<Option<Appended>> {
     let mut same_text = true;
     let mut at = Timestamp(0);
-    let earlier: Vec<(UserName, (UserId, MessageId))> = connection
-        .prepare_cached(
-            "SELECT m.id, m.sent_at, m.recipient_id, u.name, m.body = ?3
-               FROM messages m JOIN users u ON u.id = m.recipient_id
-              WHERE m.key = ?1 AND m.sender_id = ?2",
-        )?
-        .query_map(params![key, append.sender.0, append.body.as_str()], |row| {
-            at = Timestamp(row.get(1)?);
-            same_text &= row.get::<_, bool>(4)?;
-            Ok((users::name(row, 3)?, (UserId(row.get(2)?), MessageId(row.get(0)?))))
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut select = connection.prepare_cached(
+        "SELECT m.sent_at, m.recipient_id, u.name, m.body = ?4
+           FROM messages m JOIN users u ON u.id = m.recipient_id
+          WHERE m.id = ?1 AND m.key = ?2 AND m.sender_id = ?3",
+    )?;
+    let mut earlier: Vec<(UserName, (UserId, MessageId))> = Vec::with_capacity(messages.len());
+    for &id in messages {
+        let mut rows = select.query(params![id.0, key, append.sender.0, append.body.as_str()])?;
+        let Some(row) = rows.next()? else { continue };
+        at = Timestamp(row.get(0)?);
+        same_text &= row.get::<_, bool>(3)?;
+        earlier.push((users::name(row, 2)?, (UserId(row.get(1)?), id)));
+    }
     if earlier.is_empty() {
         return Ok(None);
     }

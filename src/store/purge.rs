@@ -171,19 +171,26 @@ fn delete(
     let newest = messages::newest(context)?;
     messages::raise_floor(context.connection, newest)?;
     let connection = context.connection;
-    let mut find = connection.prepare_cached("SELECT recipient_id FROM messages WHERE id = ?1")?;
-    // The dead letters that refer to it go with it, and its places in the indexes.
+    let mut find = connection
+        .prepare_cached("SELECT recipient_id, sender_id, key FROM messages WHERE id = ?1")?;
+    // The dead letters that refer to it go with it.
     let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
     let mut waiting = Waiting::default();
     let mut deleted = 0;
     for &id in ids {
-        let recipient = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
-        let Some(recipient) = recipient else { continue };
+        let found = find
+            .query_row([id.0], |row| Ok((UserId(row.get(0)?), UserId(row.get(1)?), row.get(2)?)))
+            .optional()?;
+        let Some((recipient, sender, key)) = found else { continue };
+        let key: Option<String> = key;
         if !unread_too && waiting.is_waiting(connection, recipient, id)? {
             continue;
         }
         deleted += delete.execute([id.0])?;
         context.deliveries.remove(connection, recipient, id)?;
+        if let Some(key) = key {
+            context.keys.remove(connection, sender, &key, id)?;
+        }
         context.memory.recount(recipient);
     }
     Ok(deleted)

@@ -1,5 +1,5 @@
-//! Making anew what can be told from the tables: deliveries, indexes, views, and the floor of the
-//! ids.
+//! Making anew what can be told from the tables: deliveries, keys, indexes, views, and the floor of
+//! the ids.
 
 use rusqlite::Connection;
 
@@ -29,7 +29,7 @@ impl Store {
     }
 }
 
-/// The floor first, then the deliveries, then one index or view a part.
+/// The floor first, then the deliveries and the keys, then one index or view a part.
 fn rebuild(context: &mut Context<'_>, part: usize) -> rusqlite::Result<Option<String>> {
     let connection = context.connection;
     let part = match part {
@@ -38,7 +38,11 @@ fn rebuild(context: &mut Context<'_>, part: usize) -> rusqlite::Result<Option<St
             context.deliveries.rebuild(connection)?;
             return Ok(Some("deliveries".to_owned()));
         }
-        part => part - 2,
+        2 => {
+            context.keys.rebuild(connection)?;
+            return Ok(Some("keys".to_owned()));
+        }
+        part => part - 3,
     };
     let schema = copy::schema(connection)?;
     let Some(model) = migrations::empty(schema)? else { return Ok(None) };

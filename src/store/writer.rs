@@ -26,6 +26,7 @@ use super::OnFatal;
 use super::deliveries::Deliveries;
 use super::error::{OpenError, StoreError};
 use super::file::{self, DatabaseFile};
+use super::keys::Keys;
 use super::measures::Measures;
 use super::migrations::{self, Upgrade};
 use super::recent::Recent;
@@ -146,11 +147,19 @@ impl Writer {
             .map_err(sqlite_error)?;
         let identity = file.identity(page_bytes.into()).map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, committed_to).map_err(sqlite_error)?;
+        let keys = Keys::open(&connection).map_err(sqlite_error)?;
         let checkpointer = Checkpointer::open(file, Arc::clone(&measures)).map_err(sqlite_error)?;
         let (ask, asked) = mpsc::channel();
         let fatal = Arc::clone(&on_fatal);
-        let batches =
-            Batches::new(connection, identity, deliveries, inbox_unread_max, measures, ask, fatal);
+        let batches = Batches::new(
+            connection,
+            identity,
+            (deliveries, keys),
+            inbox_unread_max,
+            measures,
+            ask,
+            fatal,
+        );
         let shared = Arc::new(Shared {
             queue: Queue::new(WRITE_QUEUE_OPERATIONS_MAX),
             batches: Mutex::new(Some(batches)),

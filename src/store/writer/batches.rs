@@ -17,6 +17,7 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::store::deliveries::Deliveries;
 use crate::store::identity::Identity;
+use crate::store::keys::Keys;
 use crate::store::measures::{CheckpointMode, Measures, Rollback};
 use crate::store::unwritten::Unwritten;
 use crate::store::{OnFatal, StoreError};
@@ -75,6 +76,7 @@ pub(super) struct Batches {
     identity: Identity,
     memory: Memory,
     deliveries: Deliveries,
+    keys: Keys,
     unwritten: Unwritten,
     inbox_unread_max: Adjustable<usize>,
     /// What it was when the unread messages in memory were counted.
@@ -116,7 +118,7 @@ impl Batches {
     pub(super) fn new(
         connection: Connection,
         identity: Identity,
-        deliveries: Deliveries,
+        (deliveries, keys): (Deliveries, Keys),
         inbox_unread_max: Adjustable<usize>,
         measures: Arc<Measures>,
         checkpointer: Sender<()>,
@@ -129,6 +131,7 @@ impl Batches {
             identity,
             memory: Memory::default(),
             deliveries,
+            keys,
             unwritten: Unwritten::default(),
             counted_to: inbox_unread_max.get(),
             inbox_unread_max,
@@ -237,14 +240,15 @@ impl Batches {
     /// up to it and made one, a step a call, and then the log file is folded in.
     pub(super) fn rest(&mut self, idle: Duration) -> Left {
         let rested = self.worked.elapsed();
-        if rested >= idle && self.deliveries.is_filling() && self.derive(Deliveries::go_on).is_ok()
-        {
+        if rested >= idle && self.deliveries.is_filling() && self.go_on().is_ok() {
             return Left::More;
         }
         if rested >= TIDY_AFTER && self.may_tidy() {
             if self.unfolded() >= SMALL_CHECKPOINT_PAGES {
                 self.fold();
-            } else if let Err(error) = self.derive(Deliveries::tidy) {
+            } else if let Err(error) =
+                self.derive(|batches| batches.deliveries.tidy(&batches.connection))
+            {
                 if error != StoreError::Busy {
                     tracing::warn!(%error, "the runs of deliveries are not made one for now");
                 }
@@ -288,10 +292,13 @@ impl Batches {
         let begun = self.deliveries.begin_last_run(&self.connection);
         let mut filled = begun.map_err(StoreError::from);
         while filled.is_ok() && self.deliveries.is_filling() {
-            filled = self.derive(Deliveries::go_on);
+            filled = self.go_on();
+        }
+        while filled.is_ok() && self.keys.begin_last_portion() {
+            filled = self.derive(|batches| batches.keys.go_on(&batches.connection));
         }
         if let Err(error) = filled {
-            tracing::warn!(%error, "the deliveries were not written; the next start reads the log");
+            tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
         }
         self.checkpoint(CheckpointMode::Truncate);
         if let Err((_, error)) = self.connection.close() {
@@ -299,13 +306,15 @@ impl Batches {
         }
     }
 
+    /// Writes some more of the run of deliveries.
+    fn go_on(&mut self) -> Result<(), StoreError> {
+        self.derive(|batches| batches.deliveries.go_on(&batches.connection))
+    }
+
     /// A transaction that writes something of what is derived from the log.
-    fn derive(
-        &mut self,
-        write: fn(&mut Deliveries, &Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), StoreError> {
+    fn derive(&mut self, write: fn(&mut Self) -> rusqlite::Result<()>) -> Result<(), StoreError> {
         let begun = self.begin(Role::Gatherer);
-        let written = begun.and_then(|()| Ok(write(&mut self.deliveries, &self.connection)?));
+        let written = begun.and_then(|()| Ok(write(self)?));
         let is_committing = written.is_ok();
         let derived = self.after(written.and_then(|()| self.run_statement("COMMIT")));
         // What could not be read or written before that is taken back, and can be made anew from the log.
@@ -345,7 +354,7 @@ impl Batches {
         }
         let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
         let written = applied.and_then(|()| Ok(self.unwritten.write(&self.connection)?));
-        let executed = written.and_then(|()| Ok(self.deliveries.keep_pace(&self.connection)?));
+        let executed = written.and_then(|()| Ok(self.keep_pace()?));
         let committing = Instant::now();
         spent.executed = committing - spent.taken;
         let committed = executed.and_then(|()| self.run_statement("COMMIT"));
@@ -358,11 +367,18 @@ impl Batches {
         self.after(committed)
     }
 
+    /// Writes of what is derived from the log what is owed for what the transaction has taken in.
+    fn keep_pace(&mut self) -> rusqlite::Result<()> {
+        self.deliveries.keep_pace(&self.connection)?;
+        self.keys.keep_pace(&self.connection, self.deliveries.placed())
+    }
+
     /// Takes note of how a transaction ended.
     fn after(&mut self, committed: Result<(), StoreError>) -> Result<(), StoreError> {
         match &committed {
             Ok(()) => {
                 self.deliveries.committed();
+                self.keys.committed();
                 let pages = checkpoint::pages();
                 self.note_log(pages);
                 let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
@@ -370,6 +386,7 @@ impl Batches {
             }
             Err(_) => {
                 self.deliveries.rolled_back();
+                self.keys.rolled_back();
                 self.unwritten.forget();
                 if !self.connection.is_autocommit() {
                     let _ = self.run_statement("ROLLBACK");
@@ -444,17 +461,19 @@ impl Batches {
         if several {
             self.run_statement("SAVEPOINT operation")?;
         }
-        let mark = self.deliveries.mark();
+        let marks = (self.deliveries.mark(), self.keys.mark());
         let mut context = Context {
             connection: &self.connection,
             memory: &mut self.memory,
             deliveries: &mut self.deliveries,
+            keys: &mut self.keys,
             unwritten: &mut self.unwritten,
             inbox_unread_max: self.counted_to,
         };
         let applied = operation.apply(&mut context);
         if !applied {
-            self.deliveries.take_back(mark);
+            self.deliveries.take_back(marks.0);
+            self.keys.take_back(marks.1);
             match operation.error() {
                 Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
                 Some(error) => return Err(error.clone()),

@@ -24,6 +24,7 @@ pub(in crate::store) struct Context<'a> {
     pub(in crate::store) connection: &'a Connection,
     pub(in crate::store) memory: &'a mut Memory,
     pub(in crate::store) deliveries: &'a mut Deliveries,
+    pub(in crate::store) keys: &'a mut Keys,
     pub(in crate::store) unwritten: &'a mut Unwritten,
     pub(in crate::store) inbox_unread_max: usize,
 }
@@ -42,8 +43,6 @@ pub(in crate::store) struct Memory {
     /// How many messages have come since the start for each inbox whose messages were not counted:
     /// [`RECOUNT`] where they are to be, before another one is taken in.
     pub(in crate::store) uncounted: Map<UserId, usize>,
-    /// Which keys have been used, where that was read.
-    pub(in crate::store) keys: Option<Keys>,
 }
 
 impl Memory {
