@@ -455,9 +455,13 @@ impl Deliveries {
         }
         self.tail.drop_gone(&mut filling.next);
         let writing = &filling.next[..rows.min(filling.next.len())];
-        let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
-        let deliveries: Vec<Delivery> = writing.iter().filter(is_there).copied().collect();
-        insert_all(connection, filling.run, &deliveries)?;
+        if self.removed.is_empty() {
+            insert_all(connection, filling.run, writing)?;
+        } else {
+            let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
+            let there: Vec<Delivery> = writing.iter().filter(is_there).copied().collect();
+            insert_all(connection, filling.run, &there)?;
+        }
         self.written = writing.len();
         if filling.exhausted && filling.next.len() == self.written {
             connection

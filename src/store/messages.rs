@@ -11,7 +11,6 @@ use smallvec::SmallVec;
 use super::deliveries::{self, Walk, Way};
 use super::error::StoreError;
 use super::keys::{self, Known};
-use super::unwritten::Text;
 use super::writer::{Context, Statements};
 use super::{Store, Watched, cursors, users};
 use crate::model::{Body, CursorName, Key, Message, MessageId, Timestamp, UserId, UserName};
@@ -344,7 +343,7 @@ fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended>
         context.keys.note(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
     let Append { sender, to: _, body, key } = append;
-    context.unwritten.push(Text { sender, at, key, body }, &copies);
+    context.unwritten.push(sender, at, key, body, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 

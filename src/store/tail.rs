@@ -70,6 +70,9 @@ impl Tail {
     pub(super) fn extend(&self, deliveries: &[Delivery]) {
         let mut state = self.write();
         for &delivery in deliveries {
+            if state.open.is_empty() {
+                state.open.reserve_exact(CHUNK_MESSAGES);
+            }
             state.open.push(delivery);
             if state.open.len() == CHUNK_MESSAGES {
                 let chunk = Chunk::sort(std::mem::take(&mut state.open));

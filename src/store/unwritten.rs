@@ -15,11 +15,11 @@ const SOME_ROWS: usize = 4;
 
 /// What all copies of a message have.
 #[derive(Debug)]
-pub(super) struct Text {
-    pub(super) sender: UserId,
-    pub(super) at: Timestamp,
-    pub(super) key: Option<Key>,
-    pub(super) body: Body,
+struct Text {
+    sender: UserId,
+    at: Timestamp,
+    key: Option<Key>,
+    body: Body,
 }
 
 /// A copy of a message: which it is of, for whom, and its id.
@@ -34,10 +34,17 @@ pub(super) struct Unwritten {
 
 impl Unwritten {
     /// Takes in a message with these copies.
-    pub(super) fn push(&mut self, text: Text, copies: &Copies) {
+    pub(super) fn push(
+        &mut self,
+        sender: UserId,
+        at: Timestamp,
+        key: Option<Key>,
+        body: Body,
+        copies: &Copies,
+    ) {
         let message = self.messages.len();
         self.rows.extend(copies.iter().map(|&(recipient, id)| (message, recipient, id)));
-        self.messages.push(text);
+        self.messages.push(Text { sender, at, key, body });
     }
 
     /// Writes them, in the order in which they came. Where that fails the transaction cannot go on: some

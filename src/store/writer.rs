@@ -67,11 +67,12 @@ pub(super) const PRAGMAS: &str = "
 /// The writer's own settings. The log file is cut to this size once it has been folded in; what is
 /// deleted is overwritten with zeros; and a page whose cells do not fit into it is refused when it is first
 /// looked at, so that damage does not spread. Readers spread nothing, and would spend a quarter of their time
-/// on that: they find it when they come upon the cell.
+/// on that: they find it when they come upon the cell. Few pages are kept in memory: most that are written are not
+/// looked at again, and new ones in the place of those are in the processor's cache.
 const WRITER_PRAGMAS: &str = "
     PRAGMA cell_size_check = ON;
     PRAGMA journal_size_limit = 67108864;
-    PRAGMA cache_size = -65536;
+    PRAGMA cache_size = -4096;
     PRAGMA secure_delete = ON;
 ";
 
