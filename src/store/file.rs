@@ -143,7 +143,8 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
         }
         Err(error) => return Err(io_error(given, error)),
     }
-    if fs::symlink_metadata(given).is_ok() {
+    // A file may have come to be there meanwhile.
+    if fs::symlink_metadata(given).is_ok_and(|there| there.is_symlink()) {
         return Err(no_input(storage::is_a_dead_link()));
     }
     let name = given.file_name().ok_or_else(|| OpenError::NotAFileName(given.to_owned()))?;
