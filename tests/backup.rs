@@ -382,6 +382,37 @@ fn check_finds_what_is_wrong_a_line_each_and_changes_nothing() {
 }
 
 #[test]
+fn check_finds_a_key_that_is_there_twice_wherever_the_table_of_keys_ends() {
+    let twice = "neko has 2 messages with the key \"k\" of paff, and one is to be";
+    let too_far = "the table of keys goes up to 1000, and the newest id is 13";
+    for (upto, recipient, findings) in [
+        (0, 2, &[twice][..]),
+        (4, 2, &[twice]),
+        (10, 2, &[twice]),
+        (1000, 2, &[too_far, twice]),
+        // To several it is one message for each.
+        (0, 3, &[]),
+        (4, 3, &[]),
+        (10, 3, &[]),
+    ] {
+        let (_folder, database, _) = database();
+        fill(&database, 10);
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        let keys = format!(
+            "UPDATE messages SET key = 'k', sender_id = 1, recipient_id = 2 WHERE id = 3;
+             UPDATE messages SET key = 'k', sender_id = 1, recipient_id = {recipient} WHERE id = 5;
+             INSERT INTO keys SELECT key, sender_id, id FROM messages WHERE key = 'k' AND id <= {upto};
+             UPDATE meta SET value = '{upto}' WHERE name = 'keys_upto'"
+        );
+        connection.execute_batch(&keys).unwrap();
+        drop(connection);
+        let outcome = operator::run(&database, &["check", "--json"]);
+        let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(told["findings"], json!(findings), "up to {upto}, for {recipient}");
+    }
+}
+
+#[test]
 fn check_finds_pages_and_indexes_that_are_damaged() {
     let (folder, database, _) = database();
     fill(&database, 200);

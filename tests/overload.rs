@@ -25,7 +25,7 @@ use support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
 const HONEST: usize = 50;
 /// SQLite's caches, when they are full: the writer's, and those of two readers.
-const CACHE_BYTES: usize = (64 + 2 * 2) * 1024 * 1024;
+const CACHE_BYTES: usize = (4 + 2 * 2) * 1024 * 1024;
 
 /// How much memory a process has, in bytes.
 fn resident_bytes(pid: i32) -> usize {
