@@ -19,6 +19,7 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use smallvec::SmallVec;
 
+use super::messages;
 use super::tail::Delivery;
 use crate::model::{Key, MessageId, UserId};
 
@@ -69,16 +70,16 @@ pub(super) struct Keys {
     floor: Option<String>,
     /// Up to which message the table has all keys.
     covered: MessageId,
-    /// The newest message.
+    /// The newest id that was given to a message.
     newest: MessageId,
     /// How many rows the messages taken in so far ask for.
     owed_rows: usize,
     hasher: RandomState,
-    /// What the one that is open has done.
+    /// What the transaction that is open has done.
     transaction: Transaction,
 }
 
-/// What a transaction has done that counts once it is committed, and how to take it back.
+/// What a transaction has done: what counts once it is committed, and what it takes to take it back.
 #[derive(Debug, Default)]
 struct Transaction {
     /// Where `newer` ended before it.
@@ -117,10 +118,7 @@ struct Writing {
 impl Keys {
     /// Reads what the table does not have from the log.
     pub(super) fn open(connection: &Connection) -> rusqlite::Result<Self> {
-        let covered = covered(connection)?;
-        let newest = connection
-            .query_row("SELECT coalesce(max(id), 0) FROM messages", [], |row| row.get(0))
-            .map(MessageId)?;
+        let (covered, newest) = (covered(connection)?, messages::newest_given(connection)?);
         let mut keys = Self {
             newer: Portion::default(),
             older: Portion::default(),
@@ -294,9 +292,7 @@ impl Keys {
              INSERT INTO keys (key, sender_id, message_id)
              SELECT key, sender_id, id FROM messages WHERE key IS NOT NULL ORDER BY key, sender_id, id;",
         )?;
-        let newest = connection
-            .query_row("SELECT coalesce(max(id), 0) FROM messages", [], |row| row.get(0))
-            .map(MessageId)?;
+        let newest = messages::newest_given(connection)?;
         cover(connection, newest)?;
         let highest = highest(connection)?;
         // Also where this is taken back: it is not too low for what there was.
