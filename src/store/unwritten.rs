@@ -251,6 +251,42 @@ mod tests {
     }
 
     #[test]
+    fn batch_of_more_pages_than_are_kept_in_memory_is_stored_whole_or_not_at_all() {
+        // Four MiB are kept, and each text takes three pages of its own.
+        const TEXTS: usize = 400;
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let large = |number: usize| format!("{number} {}", "x".repeat(10_200));
+        let ask = |first: usize| {
+            (first..first + TEXTS)
+                .map(|number| append(&store, 2, Some(&format!("key-{number:03}")), &large(number)))
+                .collect::<Vec<_>>()
+        };
+        let mut asked = Vec::new();
+        in_one_batch(&store, |_| Ok(()), || asked = ask(0));
+        let outcomes: Vec<_> = asked.iter().map(stored).collect();
+        assert!(outcomes.into_iter().eq((1..=TEXTS as i64).map(|id| (id, false))));
+        let room = |pages: i64| {
+            move |context: &mut Context<'_>| {
+                let count: i64 =
+                    context.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+                context.connection.pragma_update(None, "max_page_count", count + pages)
+            }
+        };
+        // There is room for all but the last few.
+        in_one_batch(&store, room(3 * TEXTS as i64 - 30), || asked = ask(TEXTS));
+        for outcome in &asked {
+            assert_eq!(outcome.recv().unwrap(), Err(StoreError::Full));
+        }
+        let expected = (0..TEXTS).map(|number| (number as i64 + 1, large(number)));
+        assert!(texts(&store).into_iter().eq(expected));
+        in_one_batch(&store, room(100_000), || asked = ask(TEXTS));
+        let again: Vec<_> = asked.iter().map(stored).collect();
+        assert!(again.into_iter().eq((TEXTS as i64 + 1..=2 * TEXTS as i64).map(|id| (id, false))));
+        store.close();
+    }
+
+    #[test]
     fn operation_that_fails_takes_nothing_from_those_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
