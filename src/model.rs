@@ -273,9 +273,9 @@ impl fmt::Debug for CursorName {
 }
 
 /// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
-/// and key is the same message.
+/// and key is the same message. Each takes as much room as the longest, and needs no allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key(Box<str>);
+pub struct Key(ArrayString<KEY_BYTES_MAX>);
 
 impl Key {
     /// The key as text.
@@ -283,11 +283,15 @@ impl Key {
         &self.0
     }
 
-    /// A key that is always the same for the same content: `kind` and a hash.
+    /// A key that is always the same for the same content: `kind`, of at most 31 bytes, and a hash.
     pub fn of_content(kind: &'static str, content: &[u8]) -> Self {
-        let digest = Sha256::digest(content);
-        let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("{kind}-{hash}").into())
+        let mut key = ArrayString::new();
+        key.push_str(kind);
+        key.push('-');
+        for byte in Sha256::digest(content).iter().take(16) {
+            key.push_str(&format!("{byte:02x}"));
+        }
+        Self(key)
     }
 }
 
@@ -295,20 +299,12 @@ impl FromStr for Key {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::try_from(Box::<str>::from(text))
-    }
-}
-
-impl TryFrom<Box<str>> for Key {
-    type Error = Invalid;
-
-    fn try_from(text: Box<str>) -> Result<Self, Invalid> {
-        check_length(&text, KEY_BYTES_MAX)?;
+        check_length(text, KEY_BYTES_MAX)?;
         // All of them, many at a time: mostly there is no other.
         if !text.bytes().fold(true, |allowed, byte| allowed & byte.is_ascii_graphic()) {
             return Err(Invalid::Character);
         }
-        Ok(Self(text))
+        ArrayString::from(text).map(Self).map_err(|_| Invalid::TooLong { max: KEY_BYTES_MAX })
     }
 }
 
@@ -334,6 +330,7 @@ serde_as_text! {
     UserName => |name| &name.0;
     DisplayName => |name| &name.0;
     CursorName => |name| &name.0;
+    Body => |body| &body.0;
     Key => |key| &key.0;
     Timestamp => |moment| &moment.text();
 }
@@ -357,18 +354,6 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for AsText<T> {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(E::custom)
-    }
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<str>::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
     }
 }
 

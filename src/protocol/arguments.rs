@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use smallvec::SmallVec;
 
 use super::refusal::{Code, Refusal};
@@ -22,13 +22,14 @@ pub const FETCH_MESSAGES_MAX: usize = 1000;
 pub const FETCH_MESSAGES_DEFAULT: usize = 100;
 
 /// One message to one or more recipients, its text exact.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Post {
     /// Whom it is for: at least one, none twice, at most [`RECIPIENTS_MAX`].
     pub to: SmallVec<[UserName; 1]>,
     /// The text.
     pub body: Body,
     /// Makes it happen once, however often it is asked for: see [`Key`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
 }
 
@@ -151,13 +152,14 @@ pub struct Passwd {
     pub new: Password,
 }
 
-#[derive(Serialize, Deserialize)]
+/// [`Post`] as it is given.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PostFields {
     to: SmallVec<[Recipient; 1]>,
-    body: Box<str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<Box<str>>,
+    body: Given<Body>,
+    #[serde(default)]
+    key: Option<Given<Key>>,
 }
 
 /// Somebody to write to, as it was given.
@@ -175,16 +177,24 @@ impl FromStr for Recipient {
     }
 }
 
-impl Serialize for Recipient {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::Named(name) => name.as_str(),
-            Self::Nobody(text) => text,
-        })
+impl<'de> Deserialize<'de> for Recipient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize_text(deserializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Recipient {
+/// What a text was given for, or what is wrong with it: told when all of them have been read.
+struct Given<T>(Result<T, Invalid>);
+
+impl<T: FromStr<Err = Invalid>> FromStr for Given<T> {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.parse()))
+    }
+}
+
+impl<'de, T: FromStr<Err = Invalid>> Deserialize<'de> for Given<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer)
     }
@@ -192,9 +202,9 @@ impl<'de> Deserialize<'de> for Recipient {
 
 impl PostFields {
     pub(super) fn check(self) -> Result<Post, Refusal> {
-        let body = parse_body(self.body)?;
-        let key = self.key.map(Key::try_from).transpose();
-        let key = key.map_err(|invalid: Invalid| bad_argument(format!("key: {invalid}")))?;
+        let body = self.body.0.map_err(bad_body)?;
+        let key = self.key.map(|key| key.0).transpose();
+        let key = key.map_err(|invalid| bad_argument(format!("key: {invalid}")))?;
         if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
             return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
         }
@@ -211,14 +221,6 @@ impl PostFields {
             return Err(unknown_recipients(unknown));
         }
         Ok(Post { to, body, key })
-    }
-
-    pub(super) fn of(post: &Post) -> Self {
-        Self {
-            to: post.to.iter().cloned().map(Recipient::Named).collect(),
-            body: post.body.as_str().into(),
-            key: post.key.as_ref().map(|key| key.as_str().into()),
-        }
     }
 }
 
@@ -303,14 +305,14 @@ impl PasswdFields {
     }
 }
 
-pub(super) fn parse_body(text: impl Into<Box<str>>) -> Result<Body, Refusal> {
-    Body::try_from(text.into()).map_err(|invalid| match invalid {
+pub(super) fn bad_body(invalid: Invalid) -> Refusal {
+    match invalid {
         Invalid::Empty => Code::EmptyMessage.into(),
         _ => Refusal::new(
             Code::TooLong,
             format!("the message is longer than {BODY_BYTES_MAX} bytes"),
         ),
-    })
+    }
 }
 
 pub(super) fn unknown_recipients(names: impl IntoIterator<Item = String>) -> Refusal {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::{
     Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, Watch, bad_argument,
-    parse_body, unknown_recipients,
+    bad_body, unknown_recipients,
 };
 use super::json;
 use super::refusal::{Code, Refusal};
@@ -173,7 +173,7 @@ impl Action {
             Self::Send { to, body } => format!("{to}  {} ", body.as_str()),
             Self::Inbox | Self::List | Self::Logout => String::new(),
             // UTF-8 as it is: escaped, a long text that is not English would not fit into a line.
-            Self::Post(post) => serde_json::to_string(&PostFields::of(post)).unwrap_or_default(),
+            Self::Post(post) => serde_json::to_string(post).unwrap_or_default(),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Ack(ack) => json::to_string(ack),
             Self::Watch(watch) => json::to_string(watch),
@@ -212,7 +212,7 @@ fn parse_send(rest: &str) -> Result<Request, Refusal> {
         return Err(Code::Usage.into());
     }
     in_session(token, || {
-        let body = parse_body(trim(text))?;
+        let body = trim(text).parse().map_err(bad_body)?;
         let to = to.parse().map_err(|_| unknown_recipients([to.to_owned()]))?;
         Ok(Action::Send { to, body })
     })
