@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use hdrhistogram::Histogram;
 
 use fill::Size;
-use harness::figures::{median, summary};
+use harness::figures::{median, quantile, summary};
 use harness::machine;
 use harness::place::{Place, chat_server};
 use measure::{Bench, Figures};
@@ -90,7 +91,7 @@ fn main() -> Result<()> {
 
 fn print_head() {
     println!(
-        "| users | messages | file MiB | sends/s, 64 connections | ÷ empty | hello µs | empty inbox µs | its own part µs | inbox of 100 ms | scattered unread | read whole ms | the same, cold ms | a sender alone: p99.9, max ms | beside such reads | start ms | after SIGKILL ms, longest |"
+        "| users | messages | file MiB | sends/s, 64 connections | ÷ empty | hello µs | empty inbox µs | its own part µs | inbox of 100 ms | scattered unread | read whole ms | the same, cold ms | a sender alone: p99.9, longest ms, over 5 ms | beside such reads | start ms | after SIGKILL ms, longest |"
     );
     println!("|{}", " --- |".repeat(16));
 }
@@ -104,7 +105,7 @@ fn print(size: Size, figures: &Figures) {
         .collect();
     let (_, longest_recovery) = harness::figures::spread(&figures.start_after_kill);
     println!(
-        "| {} | {} | {:.0} | {} | {} | {:.0} | {:.0} | {} | {} | {} | {} | {:.0} | {:.2}, {:.2} | {:.2}, {:.2} | {} | {:.0} |",
+        "| {} | {} | {:.0} | {} | {} | {:.0} | {:.0} | {} | {} | {} | {} | {:.0} | {} | {} | {} | {:.0} |",
         size.users,
         size.messages,
         figures.file_bytes as f64 / f64::from(1 << 20),
@@ -117,11 +118,23 @@ fn print(size: Size, figures: &Figures) {
         figures.scattered_messages,
         summary(&figures.scattered, 0),
         figures.scattered_cold,
-        figures.sender_alone[0],
-        figures.sender_alone[1],
-        figures.sender_beside[0],
-        figures.sender_beside[1],
+        waits(figures.sender_alone.as_ref()),
+        waits(figures.sender_beside.as_ref()),
         summary(&figures.start, 0),
         longest_recovery,
     );
+}
+
+/// How long a sender waited at worst, and how often longer than no page of somebody else's is to hold it up.
+fn waits(latencies: Option<&Histogram<u64>>) -> String {
+    const HELD_UP: u64 = 5_000_000;
+    latencies.map_or_else(String::new, |latencies| {
+        format!(
+            "{:.2}, {:.2}, {} of {}",
+            quantile(latencies, 0.999),
+            quantile(latencies, 1.0),
+            latencies.count_between(HELD_UP + 1, u64::MAX),
+            latencies.len(),
+        )
+    })
 }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
 use rustix::fs::{Advice, fadvise};
 use tempfile::TempDir;
 
@@ -50,9 +51,9 @@ pub struct Figures {
     pub scattered: Vec<f64>,
     /// With nothing of the file in the system's memory.
     pub scattered_cold: f64,
-    /// Of one that waits for each acknowledgement: p99.9 and the longest.
-    pub sender_alone: [f64; 2],
-    pub sender_beside: [f64; 2],
+    /// Latencies of one that waits for each acknowledgement, of all runs together.
+    pub sender_alone: Option<Histogram<u64>>,
+    pub sender_beside: Option<Histogram<u64>>,
     pub start: Vec<f64>,
     pub start_after_kill: Vec<f64>,
 }
@@ -71,7 +72,9 @@ impl Bench<'_> {
         }
         let (server, _) = self.start(&database)?;
         self.read(&server, &mut figures)?;
-        self.send_beside_reads(&server, &mut figures)?;
+        for _ in 0..self.runs {
+            self.send_beside_reads(&server, &mut figures)?;
+        }
         server.stop()?;
         for run in 0..self.runs {
             figures.start_after_kill.push(self.kill_and_start(&database, run)?);
@@ -183,8 +186,8 @@ impl Bench<'_> {
 
     /// One sender, alone and beside somebody who reads all that is scattered, again and again.
     fn send_beside_reads(&self, server: &Server, figures: &mut Figures) -> Result<()> {
-        let worst = |outcome: Outcome| [0.999, 1.0].map(|part| quantile(&outcome.latencies, part));
-        figures.sender_alone = worst(self.load(server, self.sends(server)?.as_mut(), 1)?);
+        let alone = self.load(server, self.sends(server)?.as_mut(), 1)?;
+        pool(&mut figures.sender_alone, alone)?;
         let mut reader = Reader::new(server, SCATTERED)?;
         let is_over = AtomicBool::new(false);
         let (outcome, read) = thread::scope(|scope| {
@@ -201,8 +204,7 @@ impl Bench<'_> {
             (outcome, reading.join().expect("the reader does not panic"))
         });
         read?;
-        figures.sender_beside = worst(outcome?);
-        Ok(())
+        pool(&mut figures.sender_beside, outcome?)
     }
 
     /// Kills the server while 64 connections have 16 requests each under way.
@@ -230,6 +232,15 @@ impl Bench<'_> {
         server.stop()?;
         Ok(time)
     }
+}
+
+/// Adds the latencies of one run to those of the others.
+fn pool(all: &mut Option<Histogram<u64>>, outcome: Outcome) -> Result<()> {
+    match all {
+        Some(all) => all.add(outcome.latencies)?,
+        None => *all = Some(outcome.latencies),
+    }
+    Ok(())
 }
 
 /// Somebody who reads an inbox.
