@@ -9,7 +9,8 @@
 //! Most keys of that kind are beyond all that the table has. So of a key that is not in memory it mostly is known
 //! without a look into the file that it is new.
 
-use std::collections::HashMap;
+mod portion;
+
 use std::hash::BuildHasher;
 use std::mem;
 use std::sync::LazyLock;
@@ -22,6 +23,7 @@ use smallvec::SmallVec;
 use super::messages;
 use super::tail::Delivery;
 use crate::model::{Key, MessageId, UserId};
+use portion::{End, Entry, Order, Portion};
 
 /// From how many keys on a portion is put into the table. Of the keys under way at one moment few are older than the
 /// newest so many; and of larger portions a processor has less at hand.
@@ -64,8 +66,8 @@ pub(super) struct Keys {
     /// What came before it: it is being put into the table, or is in it.
     older: Portion,
     writing: Option<Writing>,
-    /// The places of the entries of `older`, mostly in the order of the table: the last 32 bits of each.
-    order: Vec<u128>,
+    /// That of `older` in the table, mostly.
+    order: Order,
     /// No key in the table that is not in `older` is beyond this one. `None` where the table could not tell.
     floor: Option<String>,
     /// Up to which message the table has all keys.
@@ -83,9 +85,9 @@ pub(super) struct Keys {
 #[derive(Debug, Default)]
 struct Transaction {
     /// Where `newer` ended before it.
-    begun: Mark,
-    /// What it has taken out of the log.
-    gone: Vec<(Which, u32)>,
+    begun: End,
+    /// What it has taken out of the log, of what is in memory.
+    gone: Vec<MessageId>,
     /// How many rows of the portion it has written.
     written: usize,
     newest: Option<MessageId>,
@@ -95,15 +97,8 @@ struct Transaction {
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mark {
-    entries: usize,
-    text: usize,
+    newer: End,
     gone: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Which {
-    Newer,
-    Older,
 }
 
 /// A portion that is being put into the table.
@@ -123,7 +118,7 @@ impl Keys {
             newer: Portion::default(),
             older: Portion::default(),
             writing: None,
-            order: Vec::new(),
+            order: Order::default(),
             // A table that is damaged can be made anew, by who has opened the file.
             floor: highest(connection).ok(),
             covered,
@@ -148,7 +143,7 @@ impl Keys {
 
     /// What is known of a sender's key.
     pub(super) fn look_up(&self, sender: UserId, key: &str) -> Known {
-        if self.any_in_memory(sender, key, |_| true) {
+        if self.in_memory(sender, key).next().is_some() {
             Known::Noted
         } else if self.floor.as_deref().is_some_and(|floor| key > floor) {
             Known::New
@@ -164,11 +159,7 @@ impl Keys {
         sender: UserId,
         key: &str,
     ) -> rusqlite::Result<Messages> {
-        let mut found = Messages::new();
-        self.any_in_memory(sender, key, |entry| {
-            found.push(entry.message);
-            false
-        });
+        let mut found: Messages = self.in_memory(sender, key).collect();
         let mut select = connection
             .prepare_cached("SELECT message_id FROM keys WHERE key = ?1 AND sender_id = ?2")?;
         let mut rows = select.query(params![key, sender.0])?;
@@ -205,30 +196,26 @@ impl Keys {
                 "DELETE FROM keys WHERE key = ?1 AND sender_id = ?2 AND message_id = ?3",
             )?
             .execute(params![key, sender.0, message.0])?;
-        for (which, portion) in [(Which::Newer, &mut self.newer), (Which::Older, &mut self.older)] {
-            if let Some(place) = portion.place_of(message) {
-                portion.entries[place as usize].is_gone = true;
-                self.transaction.gone.push((which, place));
-            }
+        if let Some(entry) = self.entry_mut(message) {
+            entry.is_gone = true;
+            self.transaction.gone.push(message);
         }
         Ok(())
     }
 
     /// Where the transaction stands, for [`Self::take_back`].
     pub(super) fn mark(&self) -> Mark {
-        Mark { gone: self.transaction.gone.len(), ..self.newer.end() }
+        Mark { newer: self.newer.end(), gone: self.transaction.gone.len() }
     }
 
     /// What was done after the mark is taken back.
     pub(super) fn take_back(&mut self, mark: Mark) {
-        for (which, place) in self.transaction.gone.drain(mark.gone..) {
-            let portion = match which {
-                Which::Newer => &mut self.newer,
-                Which::Older => &mut self.older,
-            };
-            portion.entries[place as usize].is_gone = false;
+        for message in self.transaction.gone.split_off(mark.gone) {
+            if let Some(entry) = self.entry_mut(message) {
+                entry.is_gone = false;
+            }
         }
-        self.newer.truncate(mark);
+        self.newer.truncate(mark.newer);
     }
 
     /// Writes some rows in the transaction that is open, where there are any to be written: as many as what it
@@ -271,8 +258,7 @@ impl Keys {
             writing.written += written;
         }
         self.writing.take_if(|writing| writing.upto <= self.covered);
-        let is_due =
-            self.newer.entries.len() >= PORTION_KEYS || self.uncovered() >= PORTION_MESSAGES;
+        let is_due = self.newer.len() >= PORTION_KEYS || self.uncovered() >= PORTION_MESSAGES;
         if is_due && self.writing.is_none() {
             self.begin_portion();
         }
@@ -281,7 +267,7 @@ impl Keys {
 
     /// The transaction has been taken back.
     pub(super) fn rolled_back(&mut self) {
-        self.take_back(self.transaction.begun);
+        self.take_back(Mark { newer: self.transaction.begun, gone: 0 });
         self.transaction = Transaction { begun: self.transaction.begun, ..Transaction::default() };
     }
 
@@ -311,7 +297,7 @@ impl Keys {
     fn begin_portion(&mut self) {
         mem::swap(&mut self.older, &mut self.newer);
         if let Some(floor) = &mut self.floor {
-            raise(floor, &self.newer.highest);
+            portion::raise(floor, self.newer.highest());
         }
         self.newer.clear();
         self.older.put_in_order(&mut self.order);
@@ -321,163 +307,37 @@ impl Keys {
 
     fn write(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
         let Some(writing) = &self.writing else { return Ok(()) };
-        let rest = &self.order[writing.written..];
-        let now = &rest[..rows.min(rest.len())];
-        let entries = now.iter().map(|&place| &self.older.entries[place as u32 as usize]);
-        insert(connection, &self.older, entries.filter(|entry| !entry.is_gone))?;
-        self.transaction.written = now.len();
-        if now.len() == rest.len() {
+        let rest = self.older.in_order(&self.order, writing.written);
+        let (left, written) = (rest.len(), rows.min(rest.len()));
+        let entries = rest.take(written).filter(|entry| !entry.is_gone);
+        insert(connection, &self.older, entries)?;
+        self.transaction.written = written;
+        if written == left {
             cover(connection, writing.upto)?;
             self.transaction.covered = Some(writing.upto);
         }
         Ok(())
     }
 
-    /// Whether `is_wanted` is for an entry in memory of a sender's key.
-    fn any_in_memory(
-        &self,
+    /// The messages in memory with a sender's key.
+    fn in_memory<'a>(
+        &'a self,
         sender: UserId,
-        key: &str,
-        mut is_wanted: impl FnMut(&Entry) -> bool,
-    ) -> bool {
+        key: &'a str,
+    ) -> impl Iterator<Item = MessageId> + 'a {
         let hash = self.hash(sender, key);
-        for portion in [&self.newer, &self.older] {
-            let mut next = portion.newest.get(&hash).copied();
-            while let Some(place) = next {
-                let entry = &portion.entries[place as usize];
-                if !entry.is_gone
-                    && entry.sender == sender
-                    && portion.key(entry) == key
-                    && is_wanted(entry)
-                {
-                    return true;
-                }
-                next = entry.previous;
-            }
-        }
-        false
+        [&self.newer, &self.older]
+            .into_iter()
+            .flat_map(move |portion| portion.messages(hash, sender, key))
+    }
+
+    /// What is in memory of a message.
+    fn entry_mut(&mut self, message: MessageId) -> Option<&mut Entry> {
+        self.newer.entry_mut(message).or_else(|| self.older.entry_mut(message))
     }
 
     fn hash(&self, sender: UserId, key: &str) -> u64 {
         self.hasher.hash_one((sender, key))
-    }
-}
-
-/// Keys of messages that follow each other in the log.
-#[derive(Debug, Default)]
-struct Portion {
-    /// In the order of the log.
-    entries: Vec<Entry>,
-    /// The keys, one behind the other.
-    text: String,
-    /// The newest entry of each hash of a sender and a key.
-    newest: HashMap<u64, u32, RandomState>,
-    /// None of its keys is beyond this one.
-    highest: String,
-}
-
-/// The key of a message.
-#[derive(Debug)]
-struct Entry {
-    sender: UserId,
-    message: MessageId,
-    /// Where in the text the key is.
-    start: u32,
-    length: u8,
-    /// The message is no more.
-    is_gone: bool,
-    /// The entry before it that has the same hash.
-    previous: Option<u32>,
-    hash: u64,
-}
-
-impl Portion {
-    fn push(
-        &mut self,
-        hash: u64,
-        sender: UserId,
-        key: &str,
-        messages: impl IntoIterator<Item = MessageId>,
-    ) {
-        let (start, length) = (self.text.len() as u32, key.len() as u8);
-        self.text.push_str(key);
-        raise(&mut self.highest, key);
-        for message in messages {
-            let place = self.entries.len() as u32;
-            let previous = self.newest.insert(hash, place);
-            let is_gone = false;
-            self.entries.push(Entry { sender, message, start, length, is_gone, previous, hash });
-        }
-    }
-
-    /// Where it ends.
-    fn end(&self) -> Mark {
-        Mark { entries: self.entries.len(), text: self.text.len(), gone: 0 }
-    }
-
-    /// What comes after that is forgotten.
-    fn truncate(&mut self, end: Mark) {
-        for entry in self.entries.drain(end.entries..).rev() {
-            match entry.previous {
-                Some(previous) => self.newest.insert(entry.hash, previous),
-                None => self.newest.remove(&entry.hash),
-            };
-        }
-        self.text.truncate(end.text);
-    }
-
-    /// Keeps the room that it has.
-    fn clear(&mut self) {
-        self.entries.clear();
-        self.text.clear();
-        self.newest.clear();
-        self.highest.clear();
-    }
-
-    fn key(&self, entry: &Entry) -> &str {
-        &self.text[entry.start as usize..][..usize::from(entry.length)]
-    }
-
-    fn place_of(&self, message: MessageId) -> Option<u32> {
-        let found = self.entries.binary_search_by_key(&message, |entry| entry.message);
-        found.ok().map(|place| place as u32)
-    }
-
-    /// Puts the places of its entries into the order of their keys, those of keys that have much in common as they
-    /// came: it makes no difference but of time. The last 32 bits of each are the place.
-    fn put_in_order(&self, order: &mut Vec<u128>) {
-        order.clear();
-        let Some(first) = self.entries.first() else { return };
-        let common = self.entries.iter().fold(self.key(first), |common, entry| {
-            let key = self.key(entry);
-            if key.starts_with(common) { common } else { &common[..common_length(common, key)] }
-        });
-        let keyed = (0..).zip(&self.entries);
-        order.extend(
-            keyed.map(|(place, entry)| number(&self.key(entry)[common.len()..]) << 32 | place),
-        );
-        order.sort_unstable();
-    }
-}
-
-/// How many bytes two keys begin with that are the same.
-fn common_length(key: &str, other: &str) -> usize {
-    key.bytes().zip(other.bytes()).take_while(|(byte, other)| byte == other).count()
-}
-
-/// The first twelve bytes, as a number that comes in the same order.
-fn number(text: &str) -> u128 {
-    let mut first = [0; 16];
-    let length = text.len().min(12);
-    first[4..][..length].copy_from_slice(&text.as_bytes()[..length]);
-    u128::from_be_bytes(first)
-}
-
-/// Raises what is to be the highest key to this one, if that is beyond it.
-fn raise(highest: &mut String, key: &str) {
-    if key > highest.as_str() {
-        highest.clear();
-        highest.push_str(key);
     }
 }
 
@@ -764,7 +624,7 @@ mod tests {
         let mut log = Log::new();
         for number in 0..100 {
             log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
-            let kept = log.keys.newer.entries.len() + log.keys.older.entries.len();
+            let kept = log.keys.newer.len() + log.keys.older.len();
             assert!(kept <= 3 * PORTION_KEYS, "{kept} keys");
         }
         let uncovered = 100 - covered(&log.connection).unwrap().0;
@@ -846,20 +706,6 @@ mod tests {
                 prop_assert_eq!(log.keys.look_up(UserId(1), &key), Known::New, "{}", key);
                 log.take(Step::Post(vec![(1, key, 1)]));
             }
-        }
-
-        #[test]
-        fn portion_is_put_into_the_table_in_its_order(
-            keys in prop::collection::btree_set("(018f-|z)?[!-~]{1,10}", 1..60),
-        ) {
-            let mut portion = Portion::default();
-            for (hash, key) in (0..).zip(keys.iter().rev()) {
-                portion.push(hash, UserId(1), key, [MessageId(hash as i64)]);
-            }
-            let mut order = Vec::new();
-            portion.put_in_order(&mut order);
-            let ordered = order.iter().map(|&place| portion.key(&portion.entries[place as u32 as usize]));
-            prop_assert!(ordered.eq(keys.iter().map(String::as_str)));
         }
     }
 }
