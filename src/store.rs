@@ -18,6 +18,7 @@ mod export;
 mod file;
 mod identity;
 mod import;
+mod insertion;
 mod keys;
 mod measures;
 mod merging;

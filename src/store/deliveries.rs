@@ -12,8 +12,9 @@
 use std::sync::Arc;
 use std::vec;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params};
 
+use super::insertion::Insertion;
 use super::merging::Merging;
 use super::messages;
 use super::recent::Recent;
@@ -26,14 +27,17 @@ pub(super) const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
 /// How many rows of a run are written for each message that is taken in meanwhile: a run is done
 /// well before the next one is due.
 const ROWS_PER_MESSAGE: usize = 2;
-/// How many rows one statement writes: alone, a row takes twice as long. So many are owed before any is
-/// written, and a commit of a few messages mostly touches no page of a run.
-const ROWS_AT_ONCE: usize = if cfg!(test) { 4 } else { 32 };
+/// How many rows are owed before any is written: a commit of a few messages mostly touches no page of a run.
+const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 32 };
 /// How many rows are written at a time where nothing else is to be done.
 const IDLE_ROWS: usize = 2_048;
 /// From how many messages on the tail becomes a run when the file is closed: what has to be read
 /// at the next start otherwise.
 const CLOSING_MESSAGES: usize = if cfg!(test) { 32 } else { 16_384 };
+
+/// Should one of its rows be there, it says the same.
+const DELIVERIES: Insertion =
+    Insertion { into: "INSERT OR IGNORE INTO deliveries (run, user_id, message_id)", columns: 3 };
 
 /// Which way the log is gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,7 +343,7 @@ impl Deliveries {
             self.begin_run(connection, sorted)?;
         }
         self.owed_rows += self.placed.len() * ROWS_PER_MESSAGE;
-        let rows = self.owed_rows - self.owed_rows % ROWS_AT_ONCE;
+        let rows = self.owed_rows - self.owed_rows % OWED_ROWS_MIN;
         self.owed_rows -= rows;
         if rows == 0 { Ok(()) } else { self.write(connection, rows) }
     }
@@ -456,11 +460,11 @@ impl Deliveries {
         self.tail.drop_gone(&mut filling.next);
         let writing = &filling.next[..rows.min(filling.next.len())];
         if self.removed.is_empty() {
-            insert_all(connection, filling.run, writing)?;
+            insert(connection, filling.run, writing)?;
         } else {
             let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
             let there: Vec<Delivery> = writing.iter().filter(is_there).copied().collect();
-            insert_all(connection, filling.run, &there)?;
+            insert(connection, filling.run, &there)?;
         }
         self.written = writing.len();
         if filling.exhausted && filling.next.len() == self.written {
@@ -475,35 +479,16 @@ impl Deliveries {
 }
 
 /// Writes rows of a run.
-pub(super) fn insert_all(
+pub(super) fn insert(
     connection: &Connection,
     run: i64,
     deliveries: &[Delivery],
 ) -> rusqlite::Result<()> {
-    let (many, rest) = deliveries.as_chunks::<ROWS_AT_ONCE>();
-    insert(connection, run, many)?;
-    insert(connection, run, rest.as_chunks::<1>().0)
-}
-
-/// Writes rows of a run, so many with each statement.
-fn insert<const ROWS: usize>(
-    connection: &Connection,
-    run: i64,
-    deliveries: &[[Delivery; ROWS]],
-) -> rusqlite::Result<()> {
-    if deliveries.is_empty() {
-        return Ok(());
-    }
-    // Should one of its rows be there, it says the same.
-    let mut insert = connection.prepare_cached(&format!(
-        "INSERT OR IGNORE INTO deliveries (run, user_id, message_id) VALUES {}",
-        ["(?, ?, ?)"; ROWS].join(", ")
-    ))?;
-    for rows in deliveries {
-        let values = rows.iter().flat_map(|(user, message)| [run, user.0, message.0]);
-        insert.execute(params_from_iter(values))?;
-    }
-    Ok(())
+    DELIVERIES.put_in(connection, deliveries, |values, (user, message)| {
+        values.bind(run)?;
+        values.bind(user.0)?;
+        values.bind(message.0)
+    })
 }
 
 /// The number of the run that is written next. None of which there are rows: those of a run that a server was

@@ -13,13 +13,12 @@ mod portion;
 
 use std::hash::BuildHasher;
 use std::mem;
-use std::sync::LazyLock;
 
-use arrayvec::ArrayVec;
 use foldhash::fast::RandomState;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use smallvec::SmallVec;
 
+use super::insertion::Insertion;
 use super::messages;
 use super::tail::Delivery;
 use crate::model::{Key, MessageId, UserId};
@@ -36,13 +35,15 @@ const PORTION_MESSAGES: i64 = if cfg!(test) { 24 } else { 131_072 };
 const ROWS_PER_MESSAGE: usize = 2;
 /// How many rows are owed before any is written: a commit of a few messages mostly touches no page of the table.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
-/// How many rows one statement writes.
-const ROWS_AT_ONCE: usize = if cfg!(test) { 2 } else { 32 };
 /// How many rows are written at a time when the file is closed.
 const CLOSING_ROWS: usize = 2_048;
 /// After how many messages what is in memory is written when the file is closed: what has to be read at the next
 /// start otherwise.
 const CLOSING_MESSAGES: i64 = if cfg!(test) { 12 } else { 16_384 };
+
+/// Should one of them be there, it says the same: a server was killed when it had written it.
+const KEYS: Insertion =
+    Insertion { into: "INSERT OR IGNORE INTO keys (key, sender_id, message_id)", columns: 3 };
 
 /// The ids of the messages of one key: one for each recipient.
 pub(super) type Messages = SmallVec<[MessageId; 1]>;
@@ -310,7 +311,11 @@ impl Keys {
         let rest = self.older.in_order(&self.order, writing.written);
         let (left, written) = (rest.len(), rows.min(rest.len()));
         let entries = rest.take(written).filter(|entry| !entry.is_gone);
-        insert(connection, &self.older, entries)?;
+        KEYS.put_in(connection, entries, |values, entry| {
+            values.bind(self.older.key(entry))?;
+            values.bind(entry.sender.0)?;
+            values.bind(entry.message.0)
+        })?;
         self.transaction.written = written;
         if written == left {
             cover(connection, writing.upto)?;
@@ -366,52 +371,6 @@ fn highest(connection: &Connection) -> rusqlite::Result<String> {
         connection.query_row("SELECT max(key) FROM keys", [], |row| row.get(0))?;
     Ok(highest.unwrap_or_default())
 }
-
-/// Puts entries into the table.
-fn insert<'a>(
-    connection: &Connection,
-    portion: &Portion,
-    mut entries: impl Iterator<Item = &'a Entry>,
-) -> rusqlite::Result<()> {
-    loop {
-        let chunk: ArrayVec<&Entry, ROWS_AT_ONCE> = entries.by_ref().take(ROWS_AT_ONCE).collect();
-        let rows = if chunk.is_full() { ROWS_AT_ONCE } else { 1 };
-        for entries in chunk.chunks(rows) {
-            insert_rows(connection, portion, entries)?;
-        }
-        if !chunk.is_full() {
-            return Ok(());
-        }
-    }
-}
-
-/// Puts so many entries into the table with one statement.
-fn insert_rows(
-    connection: &Connection,
-    portion: &Portion,
-    entries: &[&Entry],
-) -> rusqlite::Result<()> {
-    // Should one of them be there, it says the same: a server was killed when it had written it.
-    let mut insert = connection.prepare_cached(match entries.len() {
-        1 => INSERT_ONE,
-        _ => &INSERT_MANY,
-    })?;
-    let mut parameter = 0;
-    let mut bind = |value: &dyn ToSql| {
-        parameter += 1;
-        insert.raw_bind_parameter(parameter, value)
-    };
-    for entry in entries {
-        bind(&portion.key(entry))?;
-        bind(&entry.sender.0)?;
-        bind(&entry.message.0)?;
-    }
-    insert.raw_execute().map(drop)
-}
-
-const INSERT_ONE: &str = "INSERT OR IGNORE INTO keys (key, sender_id, message_id) VALUES (?, ?, ?)";
-static INSERT_MANY: LazyLock<String> =
-    LazyLock::new(|| format!("{INSERT_ONE}{}", ", (?, ?, ?)".repeat(ROWS_AT_ONCE - 1)));
 
 #[cfg(test)]
 mod tests {

@@ -44,7 +44,7 @@ impl Merging {
                 put_in_place(connection, group, merged)?;
                 self.group = None;
             } else {
-                deliveries::insert_all(connection, merged, &rows)?;
+                deliveries::insert(connection, merged, &rows)?;
             }
         } else if let Some(run) = run_that_does_not_count(connection, filling)? {
             delete_some(connection, run)?;

@@ -3,15 +3,18 @@
 //! They are put into it many with one statement, so that not each row pays for beginning one. Whatever
 //! else is done in the transaction has them written first.
 
-use rusqlite::types::Null;
-use rusqlite::{Connection, ToSql};
+use rusqlite::Connection;
 
+use super::insertion::Insertion;
 use super::messages::Copies;
 use crate::model::{Body, Key, MessageId, Timestamp, UserId};
 
-/// How many rows one statement writes where there are so many, and where there are fewer.
-const MANY_ROWS: usize = 16;
-const SOME_ROWS: usize = 4;
+/// Who sees this fail gives up the transaction: a statement that had to be taken back alone would begin by copying
+/// each page that it changes.
+const MESSAGES: Insertion = Insertion {
+    into: "INSERT OR FAIL INTO messages (id, sent_at, sender_id, recipient_id, key, body)",
+    columns: 6,
+};
 
 /// What all copies of a message have.
 #[derive(Debug)]
@@ -50,11 +53,15 @@ impl Unwritten {
     /// Writes them, in the order in which they came. Where that fails the transaction cannot go on: some
     /// may be written.
     pub(super) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let (many, rest) = self.rows.as_chunks::<MANY_ROWS>();
-        self.insert(connection, many)?;
-        let (some, rest) = rest.as_chunks::<SOME_ROWS>();
-        self.insert(connection, some)?;
-        self.insert(connection, rest.as_chunks::<1>().0)?;
+        MESSAGES.put_in(connection, &self.rows, |values, (message, recipient, id)| {
+            let Text { sender, at, key, body } = &self.messages[*message];
+            values.bind(id.0)?;
+            values.bind(at.0)?;
+            values.bind(sender.0)?;
+            values.bind(recipient.0)?;
+            values.bind(key.as_ref().map(Key::as_str))?;
+            values.bind(body.as_str())
+        })?;
         self.forget();
         Ok(())
     }
@@ -63,43 +70,6 @@ impl Unwritten {
     pub(super) fn forget(&mut self) {
         self.messages.clear();
         self.rows.clear();
-    }
-
-    fn insert<const ROWS: usize>(
-        &self,
-        connection: &Connection,
-        chunks: &[[Row; ROWS]],
-    ) -> rusqlite::Result<()> {
-        if chunks.is_empty() {
-            return Ok(());
-        }
-        // Who sees this fail gives up the transaction: a statement that had to be taken back alone would begin
-        // by copying each page that it changes.
-        let mut insert = connection.prepare_cached(&format!(
-            "INSERT OR FAIL INTO messages (id, sent_at, sender_id, recipient_id, key, body) VALUES {}",
-            ["(?, ?, ?, ?, ?, ?)"; ROWS].join(", ")
-        ))?;
-        for rows in chunks {
-            let mut parameter = 0;
-            let mut bind = |value: &dyn ToSql| {
-                parameter += 1;
-                insert.raw_bind_parameter(parameter, value)
-            };
-            for (message, recipient, id) in rows {
-                let Text { sender, at, key, body } = &self.messages[*message];
-                bind(&id.0)?;
-                bind(&at.0)?;
-                bind(&sender.0)?;
-                bind(&recipient.0)?;
-                match key {
-                    Some(key) => bind(&key.as_str())?,
-                    None => bind(&Null)?,
-                }
-                bind(&body.as_str())?;
-            }
-            insert.raw_execute()?;
-        }
-        Ok(())
     }
 }
 
@@ -111,6 +81,7 @@ mod tests {
 
     use super::*;
     use crate::model::CursorName;
+    use crate::store::insertion::ROWS_MAX;
     use crate::store::testing::store;
     use crate::store::writer::{Context, Statements};
     use crate::store::{Acked, Append, Appended, Store, StoreError};
@@ -238,7 +209,7 @@ mod tests {
         in_one_batch(&store, limit, || {
             // A statement's worth of rows for which there is room, and one for which there is none.
             asked.push(append(&store, 2, Some("one"), "first"));
-            asked.extend((1..MANY_ROWS).map(|_| append(&store, 2, None, "small")));
+            asked.extend((1..ROWS_MAX).map(|_| append(&store, 2, None, "small")));
             asked.push(append(&store, 2, None, &large));
             // For this one they are written, in the middle of the batch.
             asked.push(append(&store, 2, Some("one"), "first"));
