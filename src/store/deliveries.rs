@@ -459,13 +459,8 @@ impl Deliveries {
         }
         self.tail.drop_gone(&mut filling.next);
         let writing = &filling.next[..rows.min(filling.next.len())];
-        if self.removed.is_empty() {
-            insert(connection, filling.run, writing)?;
-        } else {
-            let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
-            let there: Vec<Delivery> = writing.iter().filter(is_there).copied().collect();
-            insert(connection, filling.run, &there)?;
-        }
+        let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
+        insert(connection, filling.run, writing.iter().filter(is_there))?;
         self.written = writing.len();
         if filling.exhausted && filling.next.len() == self.written {
             connection
@@ -479,10 +474,10 @@ impl Deliveries {
 }
 
 /// Writes rows of a run.
-pub(super) fn insert(
+pub(super) fn insert<'a>(
     connection: &Connection,
     run: i64,
-    deliveries: &[Delivery],
+    deliveries: impl IntoIterator<Item = &'a Delivery>,
 ) -> rusqlite::Result<()> {
     DELIVERIES.put_in(connection, deliveries, |values, (user, message)| {
         values.bind(run)?;

@@ -66,8 +66,9 @@ pub(super) struct Keys {
     newer: Portion,
     /// What came before it: it is being put into the table, or is in it.
     older: Portion,
+    /// How far that is; `None` where the table has all of `older`.
     writing: Option<Writing>,
-    /// That of `older` in the table, mostly.
+    /// In which order the keys of `older` are put into the table: mostly that of the table itself.
     order: Order,
     /// No key in the table that is not in `older` is beyond this one. `None` where the table could not tell.
     floor: Option<String>,
@@ -96,7 +97,7 @@ struct Transaction {
 }
 
 /// Where a transaction stands.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
     newer: End,
     gone: usize,

@@ -71,6 +71,7 @@ impl Tail {
         let mut state = self.write();
         for &delivery in deliveries {
             if state.open.is_empty() {
+                // All that a chunk takes, at once: room that grows step by step is copied with each.
                 state.open.reserve_exact(CHUNK_MESSAGES);
             }
             state.open.push(delivery);

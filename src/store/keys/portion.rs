@@ -72,6 +72,7 @@ impl Portion {
         &self.highest
     }
 
+    /// The key of an entry of this portion.
     pub(super) fn key(&self, entry: &Entry) -> &str {
         &self.text[entry.start as usize..][..usize::from(entry.length)]
     }
