@@ -577,6 +577,26 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_printable_ascii_up_to_their_limit() {
+        for good in ["k", "!~", &"k".repeat(KEY_BYTES_MAX)] {
+            assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
+        }
+        let max = KEY_BYTES_MAX;
+        assert_eq!("k".repeat(max + 1).parse::<Key>(), Err(Invalid::TooLong { max }));
+        assert_eq!("".parse::<Key>(), Err(Invalid::Empty));
+        for bad in ["a b", "é", "a\n", "\u{7f}"] {
+            assert_eq!(bad.parse::<Key>(), Err(Invalid::Character), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn key_of_a_content_is_what_it_was_in_earlier_versions() {
+        // The first half of what FIPS 180-2 gives for SHA-256 of this text. An import that is done again goes by it.
+        let key = Key::of_content("import", b"abc");
+        assert_eq!(key.as_str(), "import-ba7816bf8f01cfea414140de5dae2223");
+    }
+
+    #[test]
     fn durations_are_a_number_and_a_unit() {
         for (text, milliseconds) in
             [("10", 10_000), ("5ms", 5), ("2m", 120_000), ("1d", 86_400_000)]

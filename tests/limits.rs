@@ -299,6 +299,10 @@ fn arguments_out_of_bounds_are_refused_and_nothing_is_stored() {
     }
     assert_eq!(server.query("select count(*) from messages"), ["0"]);
     wire.done(format!("send {token} neko {fits}"));
+    let longest_key = json!({"to": ["neko"], "body": fits, "key": "k".repeat(64)});
+    for duplicate in [false, true] {
+        assert_eq!(wire.done(format!("post {token} {longest_key}"))["duplicate"], duplicate);
+    }
     wire.done(format!("send {token} paff to  myself"));
     let reply = wire.done(format!("inbox {token}"));
     assert_eq!(reply["messages"], json!({"paff": [{"msg": "to  myself"}]}));
