@@ -40,7 +40,7 @@ pub const WRITE_WAIT: Duration = Duration::from_secs(10);
 pub const STRANGER_BYTES_MAX: usize =
     LINE_BYTES_MAX + READ_BYTES + OUTBOX_BYTES_BUSY + SMALL_BYTES_MAX;
 /// The most memory of a connection in a session: there may be requests under way, and the largest of
-/// replies. `docs/reliability.md` has the whole sum, and `tests/overload.rs` holds it against the process.
+/// replies. `docs/reliability.md` has the whole sum, and `tests/faults/overload.rs` holds it against the process.
 pub const CONNECTION_BYTES_MAX: usize =
     STRANGER_BYTES_MAX + PIPELINED_BYTES_MAX + LINE_BYTES_MAX + REPLY_BYTES_MAX;
 /// What is small in a connection: itself, its slots, its place with the worker, and one small answer.

@@ -1,5 +1,5 @@
 //! What must hold for any bytes: each property is a function that takes bytes and panics where it
-//! does not hold. `tests/fuzz_properties.rs` runs them in the ordinary tests, on the seeds and on
+//! does not hold. `tests/repository/any_bytes.rs` runs them in the ordinary tests, on the seeds and on
 //! what comes of them by chance; `fuzz/` lets libFuzzer look for bytes that break them.
 
 pub mod answer;

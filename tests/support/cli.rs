@@ -1,6 +1,5 @@
 //! Runs `chat-cli` as its users do: a process, with a home of its own and nothing else of this
 //! machine's environment.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::ffi::OsStr;
 use std::io::Write;

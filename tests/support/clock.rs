@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::preload;
+use super::preload;
 
 /// Ten years, in seconds.
 pub const DECADE: i64 = 10 * 365 * 24 * 3_600;

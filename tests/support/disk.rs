@@ -1,5 +1,4 @@
 //! A file system of its own for a test: one that is soon full, or that loses its power.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,4 @@
 //! Prometheus's text format, read strictly: what is not as the format has it is a failed test.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

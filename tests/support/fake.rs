@@ -1,5 +1,4 @@
 //! A server that does as it is told, for what a real one does only on its worst days.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::support::Random;
+use super::Random;
 
 /// How often those that do something by themselves do it.
 const TICK: Duration = Duration::from_millis(50);

@@ -1,10 +1,9 @@
 //! A client that speaks just enough HTTP to ask the monitor, and shows what came back as it was.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::support::{PATIENCE, read_some};
+use super::{PATIENCE, read_some};
 
 /// What came back.
 #[derive(Debug)]

@@ -2,6 +2,25 @@
 //! its own, and a client that speaks bytes.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub mod browser;
+pub mod cli;
+pub mod clock;
+pub mod disk;
+pub mod exposition;
+pub mod fake;
+pub mod hostile;
+pub mod http;
+pub mod operator;
+pub mod page;
+pub mod preload;
+pub mod pty;
+#[macro_use]
+pub mod recipe;
+pub mod relay;
+pub mod service;
+pub mod strace;
+pub mod tls;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

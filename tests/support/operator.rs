@@ -1,13 +1,12 @@
 //! Runs the commands of `chat-server` as operators do: a process, on a database, with nothing of
 //! this machine's environment.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::cli::{Outcome, outcome, outcome_with_input};
+use super::cli::{Outcome, outcome, outcome_with_input};
 
 /// `chat-server --db DATABASE` with these arguments, and nothing on its standard input.
 pub fn command(database: &Path, arguments: &[&str]) -> Command {

@@ -1,6 +1,5 @@
 //! Reads the fenced blocks of a page of the documentation, and compares what a page says with what
 //! happened.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! A terminal with a person at it: a program on a pseudo-terminal, keys that are typed, and a
 //! screen that is looked at.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

@@ -4,7 +4,6 @@
 //! What the words behind a fence mean: `recipe=NAME` whose it is; `file=PATH` a file in the home;
 //! `as=USER` commands, run by that user; a block of `text` is what the commands before it print;
 //! `shown` a block that is not run.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader};
@@ -15,9 +14,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::Server;
 use super::cli::{Home, Outcome, outcome};
 use super::page::{Block, Names, blocks, fits};
-use super::support::Server;
 
 /// Who is no user of the server, but may read and write its database.
 pub const OPERATOR: &str = "operator";
@@ -27,15 +26,16 @@ pub const SUCCESSOR: &str = "successor";
 
 /// A test for each recipe of `PAGE`, and the list of them, `TESTED`. What is named in brackets has
 /// to be on the machine.
+#[allow(unused_macros, reason = "not every test program follows recipes")]
 macro_rules! recipes {
     ($($name:ident [$($program:literal)*])*) => {
         mod follow {
             $(#[test]
             fn $name() {
                 let programs: &[&str] = &[$($program),*];
-                if programs.iter().all(|program| super::recipe::is_here(program)) {
-                    let blocks = super::page::blocks(super::PAGE);
-                    let mut recipe = super::recipe::Recipe::new(stringify!($name), &blocks);
+                if programs.iter().all(|program| crate::support::recipe::is_here(program)) {
+                    let blocks = crate::support::page::blocks(super::PAGE);
+                    let mut recipe = crate::support::recipe::Recipe::new(stringify!($name), &blocks);
                     super::$name(&mut recipe);
                     recipe.finish();
                 }

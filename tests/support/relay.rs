@@ -1,7 +1,6 @@
 //! A place in front of a server that stays when the server moves: a client that comes back finds
 //! it there. It can cut its connections, at a moment or after so many bytes, and pass them on in
 //! pieces.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

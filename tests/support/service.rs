@@ -1,5 +1,4 @@
 //! A server that is run as a service: with a configuration file, and somebody who reads its log.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,7 +11,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// A running server. It is killed, and its folder removed, when this is dropped.
 pub struct Service {

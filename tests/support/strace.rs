@@ -1,6 +1,5 @@
 //! System calls of a server that fail, take long, or are its last: `strace` puts itself between the
 //! server and the kernel, so the binary is the one that everybody runs.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::ffi::OsStr;
 use std::fs;

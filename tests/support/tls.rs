@@ -1,5 +1,4 @@
 //! Certificates of every kind, and connections that are encrypted.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -17,7 +16,7 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, Server, Wire};
+use super::{PATIENCE, Server, Wire};
 
 /// Who signs certificates, and a folder for them.
 pub struct Authority {

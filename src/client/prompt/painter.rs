@@ -10,7 +10,7 @@
 //! `ExternalPrinter`. It costs a line feed, which is taken back. Such a painting is told from
 //! others by [`Highlighter::highlight_char`], which comes before every other, since it always asks
 //! for one; or [`Highlighter::highlight_candidate`], after a list of completions.
-//! Should a later rustyline paint otherwise, `tests/client_live.rs` finds empty rows or lost ones.
+//! Should a later rustyline paint otherwise, `tests/client/live.rs` finds empty rows or lost ones.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};

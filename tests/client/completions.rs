@@ -1,0 +1,273 @@
+//! Tab in the real shells: what is typed at a prompt is completed, with the names that the server
+//! knows, and nothing but that is ever shown. A shell that is not on this machine is told as skipped.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::Server;
+use crate::support::cli;
+use crate::support::cli::Home;
+use crate::support::pty::{CTRL_L, CTRL_U, TAB, Terminal};
+
+/// How soon the names of users are to be there. What it takes is told, and decides nothing: that a
+/// machine has much to do is no fault.
+const PROMISED: Duration = Duration::from_millis(200);
+
+const PROMPT: &str = "ready>";
+
+/// A shell at its prompt, with the completions of both programs loaded.
+struct Shell {
+    name: &'static str,
+    terminal: Terminal,
+    _folder: TempDir,
+}
+
+impl Shell {
+    /// Starts the shell in the environment of `home`, in a folder with the file `letter.txt` and the
+    /// folder `archive`. `None`, said aloud, where there is no such shell.
+    fn start(name: &'static str, home: &Home) -> Option<Self> {
+        if !is_installed(name) {
+            println!("SKIPPED: {name} is not installed");
+            return None;
+        }
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::write(folder.path().join("letter.txt"), "hai").expect("a file");
+        fs::create_dir(folder.path().join("archive")).expect("a folder");
+        // The terminal has to be the shell's own.
+        let mut command = home.command("setsid");
+        command.args(["--ctty", name]).env("PATH", path()).current_dir(folder.path());
+        let loaded =
+            |how: &str| ["chat-cli", "chat-server"].map(|it| how.replace("IT", it)).join("\n");
+        match name {
+            "bash" => {
+                let script = loaded("source <(IT completions bash)");
+                let file = folder.path().join(".start");
+                fs::write(&file, format!("PS1='{PROMPT} '\n{script}\n")).expect("a file");
+                command.args(["--noprofile", "--rcfile"]).arg(file).arg("-i");
+            }
+            "zsh" => {
+                let script = loaded("source <(IT completions zsh)");
+                let start = format!(
+                    "PROMPT='{PROMPT} '\nunsetopt PROMPT_SP\nautoload -Uz compinit\ncompinit -D -u\n{script}\n"
+                );
+                fs::write(folder.path().join(".zshrc"), start).expect("a file");
+                command.env("ZDOTDIR", folder.path()).args(["-d", "-i"]);
+            }
+            _ => {
+                let script = loaded("IT completions fish | source");
+                let start = format!(
+                    "function fish_prompt; echo -n '{PROMPT} '; end\nset -g fish_greeting\n\
+                     set -g fish_autosuggestion_enabled 0\n{script}\n"
+                );
+                command.args(["--no-config", "--init-command", &start, "-i"]);
+            }
+        }
+        let mut terminal = Terminal::start(command);
+        terminal.wait_for_end(PROMPT);
+        Some(Self { name, terminal, _folder: folder })
+    }
+
+    /// What is typed becomes that line with Tab. Gives how long it took.
+    fn completes(&mut self, typed: &str, line: &str) -> Duration {
+        self.begin(typed);
+        let begun = Instant::now();
+        self.terminal.keys(TAB);
+        self.wait_for_line(line);
+        begun.elapsed()
+    }
+
+    /// Tab, twice where the shell wants that, shows all of these.
+    fn lists(&mut self, typed: &str, words: &[&str]) {
+        self.begin(typed);
+        self.terminal.keys(format!("{TAB}{TAB}"));
+        self.terminal.wait_until(&format!("{words:?} in {}", self.name), |terminal| {
+            words.iter().all(|word| terminal.screen().contains(word))
+        });
+    }
+
+    /// Tab does nothing, and shows nothing.
+    fn offers_nothing(&mut self, typed: &str) {
+        self.begin(typed);
+        let before = self.terminal.screen();
+        // What is typed after it is there only when Tab has been dealt with.
+        self.terminal.keys(format!("{TAB}."));
+        self.wait_for_line(&format!("{}.", typed));
+        assert_eq!(
+            self.terminal.screen(),
+            format!("{}.", with_spaces(&before, typed)),
+            "{}",
+            self.name
+        );
+    }
+
+    /// Types, on an empty screen.
+    fn begin(&mut self, typed: &str) {
+        self.terminal.keys(format!("{CTRL_U}{CTRL_L}"));
+        let wanted = format!("{PROMPT} {typed}");
+        self.terminal.wait_until("an empty screen", |terminal| terminal.screen() == PROMPT);
+        self.terminal.keys(typed);
+        let what = format!("{wanted:?} in {}", self.name);
+        self.terminal.wait_until(&what, |terminal| terminal.screen() == wanted.trim_end());
+    }
+
+    fn wait_for_line(&mut self, line: &str) {
+        let wanted = format!("{PROMPT} {line}");
+        let column = wanted.chars().count();
+        let what = format!("{wanted:?} in {}", self.name);
+        self.terminal.wait_until(&what, |terminal| {
+            usize::from(terminal.cursor_column()) == column
+                && terminal.cursor_row().trim_end() == wanted.trim_end()
+        });
+    }
+}
+
+/// A screen that ends with what was typed, spaces at its end and all.
+fn with_spaces(screen: &str, typed: &str) -> String {
+    let spaces = typed.len() - typed.trim_end().len();
+    format!("{screen}{}", " ".repeat(spaces))
+}
+
+fn is_installed(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
+}
+
+/// The search path of this process, with our programs first.
+fn path() -> std::ffi::OsString {
+    let ours = Path::new(env!("CARGO_BIN_EXE_chat-cli")).parent().expect("a folder");
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [ours.to_owned()].into_iter().chain(std::env::split_paths(&others));
+    std::env::join_paths(folders).expect("a path")
+}
+
+/// A home whose user is logged in at a server where neko is too, and where robo has left a message.
+fn home(server: &Server) -> Home {
+    let home = Home::of("paff", server.address());
+    server.log_in("neko");
+    let robo = Home::of("robo", server.address());
+    assert_eq!(robo.run(["send", "paff", "hai"]).code, 0);
+    assert_eq!(robo.run(["logout"]).code, 0);
+    home
+}
+
+/// An address where nothing listens.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("an address")
+}
+
+/// Stores the session of one server for another too.
+fn keep_session_for(other: SocketAddr, home: &Home, server: SocketAddr) {
+    let session = fs::read_to_string(home.session_file()).expect("a session");
+    let path = home.state().join(format!("session-{}_{}.json", other.ip(), other.port()));
+    fs::copy(home.session_file(), &path).expect("a private file");
+    fs::write(path, session.replace(&server.to_string(), &other.to_string())).expect("a session");
+}
+
+/// Everything that is completed, in one shell.
+fn what_is_typed_is_completed(name: &'static str) {
+    let server = Server::start();
+    let home = home(&server);
+    let configuration = home.path().join(".config/chat");
+    fs::create_dir_all(&configuration).expect("a folder");
+    fs::write(configuration.join("config.toml"), "[profile.work]\n[profile.home]\n")
+        .expect("a file");
+    let Some(mut shell) = Shell::start(name, &home) else { return };
+    shell.completes("chat-cli --profile wo", "chat-cli --profile work ");
+    shell.completes("chat-cli who", "chat-cli whoami ");
+    shell.completes("chat-cli history --ra", "chat-cli history --raw ");
+    shell.completes("chat-cli --time rel", "chat-cli --time relative ");
+    shell.completes("chat-cli --time=rel", "chat-cli --time=relative ");
+    shell.completes("chat-cli send -F let", "chat-cli send -F letter.txt ");
+    shell.completes("chat-cli send --file=let", "chat-cli send --file=letter.txt ");
+    shell.completes("chat-server serve --ready-fi", "chat-server serve --ready-file ");
+    shell.completes("chat-server --log-format js", "chat-server --log-format json ");
+    shell.lists("chat-cli se", &["send", "sessions"]);
+
+    // Who is logged in, and who has written.
+    let took = shell.completes("chat-cli send ne", "chat-cli send neko ");
+    println!("{name}: a user's name is there after {took:?}, promised within {PROMISED:?}");
+    shell.completes("chat-cli send ro", "chat-cli send robo ");
+    shell.completes("chat-cli send neko,ro", "chat-cli send neko,robo ");
+    shell
+        .completes("chat-cli --time utc inbox --from ro", "chat-cli --time utc inbox --from robo ");
+    let line = format!("chat-cli --server {} ask ne", server.address());
+    shell.completes(&line, &format!("{line}ko "));
+    shell.lists("chat-cli send ", &["neko", "paff", "robo"]);
+    let line = format!("chat-server --db {} user show van", server.database().display());
+    shell.completes(&line, &format!("{line}essa "));
+    shell.completes("chat-cli revoke ", "chat-cli revoke 1 ");
+    shell.offers_nothing("chat-cli send vanes");
+    shell.offers_nothing("chat-cli send neko who");
+}
+
+/// Why there are no names is nobody's business who is typing.
+fn what_fails_is_not_shown(name: &'static str) {
+    let server = Server::start();
+    let home = home(&server);
+    let Some(mut shell) = Shell::start(name, &home) else { return };
+    shell.completes("chat-cli send ne", "chat-cli send neko ");
+    shell.offers_nothing(&format!("chat-cli --server {} send ne", nowhere()));
+    let token = home.token();
+    // It takes the connection, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address");
+    keep_session_for(address, &home, server.address());
+    shell.offers_nothing(&format!("chat-cli --server {address} send ne"));
+    shell.offers_nothing("chat-cli --server nonsense send ne");
+    shell.offers_nothing("chat-server --db nowhere/chat.sqlite user show ne");
+    // A session that is over, one that cannot be read, and none at all.
+    server.connect().done(format!("logout {token}"));
+    shell.offers_nothing("chat-cli send ne");
+    fs::set_permissions(home.state(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    shell.offers_nothing("chat-cli send ne");
+    fs::remove_dir_all(home.state()).expect("removed");
+    shell.offers_nothing("chat-cli send ne");
+}
+
+#[test]
+fn what_words_mean_is_told_in_the_language_of_the_user() {
+    let home = Home::new(nowhere());
+    let [english, indonesian] = ["en", "id"].map(|language| {
+        let mut command = home.cli(["completions", "fish", "--", "chat-cli", "inbox"]);
+        command.env("CHAT_LANG", language);
+        cli::outcome(command).stdout
+    });
+    assert!(english.contains("\ninbox\tShow unread messages"), "{english}");
+    assert!(indonesian.contains("\ninbox\t") && english != indonesian, "{indonesian}");
+}
+
+#[test]
+fn what_is_typed_is_completed_in_bash() {
+    what_is_typed_is_completed("bash");
+}
+
+#[test]
+fn what_is_typed_is_completed_in_zsh() {
+    what_is_typed_is_completed("zsh");
+}
+
+#[test]
+fn what_is_typed_is_completed_in_fish() {
+    what_is_typed_is_completed("fish");
+}
+
+#[test]
+fn what_fails_is_not_shown_in_bash() {
+    what_fails_is_not_shown("bash");
+}
+
+#[test]
+fn what_fails_is_not_shown_in_zsh() {
+    what_fails_is_not_shown("zsh");
+}
+
+#[test]
+fn what_fails_is_not_shown_in_fish() {
+    what_fails_is_not_shown("fish");
+}

@@ -1,0 +1,19 @@
+//! `chat-cli` at the command line, at the prompt and in scripts, against real servers.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod classic;
+mod commands;
+mod completions;
+mod config;
+mod cookbook;
+mod faults;
+mod language;
+mod live;
+mod oneshot;
+mod prompt;
+mod stream;
+mod tls;
+mod watch;

@@ -1,0 +1,180 @@
+//! The client's stream against the real server, and against one that misbehaves: no gap, no
+//! repeat, and no connection that is dead without anybody noticing.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use chat::client::dial::Dialer;
+use chat::client::stream::{Patience, Stream, Told};
+use chat::model::{CursorName, MessageId};
+use chat::protocol::arguments::{Ack, DeadLetter, Watch, WatchFrom};
+
+use crate::support::fake::{Fake, Step};
+use crate::support::relay::Relay;
+use crate::support::{PATIENCE, Server};
+
+const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
+const WATCHING: &str = r#"{"status": "OK", "watching": "neko", "after": 0}"#;
+
+fn stream(address: SocketAddr, token: &str, begin: Watch) -> Stream {
+    let patience = Patience { answer: PATIENCE, silence: PATIENCE };
+    Stream::new(dialer(address), token.parse().unwrap(), begin, patience)
+}
+
+fn dialer(address: SocketAddr) -> Dialer {
+    Dialer::new(address.to_string().parse().unwrap(), None)
+}
+
+fn all() -> Watch {
+    Watch { cursor: None, from: WatchFrom::All }
+}
+
+fn next(stream: &mut Stream) -> Told {
+    stream.next(Some(Instant::now() + PATIENCE)).unwrap().expect("something to be told")
+}
+
+/// The ids of the next messages, whatever else is told.
+fn ids(stream: &mut Stream, count: usize) -> Vec<i64> {
+    let mut ids = Vec::new();
+    while ids.len() < count {
+        if let Told::Message(message) = next(stream) {
+            ids.push(message.id.0);
+        }
+    }
+    ids
+}
+
+fn ack(upto: i64, dead: Option<DeadLetter>) -> Ack {
+    let cursor: CursorName = "worker".parse().unwrap();
+    Ack { cursor, upto: MessageId(upto), rewind: false, dead }
+}
+
+fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+#[test]
+fn stream_goes_on_after_cuts_and_restarts_without_gap_or_repeat() {
+    let mut server = Server::start();
+    let relay = Relay::to(server.address());
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut stream = stream(relay.address(), &neko, Watch::default());
+    assert!(matches!(next(&mut stream), Told::Ready { after: MessageId(0), .. }));
+    assert!(matches!(next(&mut stream), Told::CaughtUp { upto: MessageId(0) }));
+    for round in 0..4 {
+        let first = round * 3 + 1;
+        let mut wire = server.connect();
+        wire.done(format!("send {paff} neko {round} a"));
+        assert_eq!(ids(&mut stream, 1), [first]);
+        if round % 2 == 0 {
+            relay.cut();
+        } else {
+            server.kill();
+            assert!(matches!(next(&mut stream), Told::Disconnected { .. }));
+            server.start_again();
+            relay.point_at(server.address());
+        }
+        let mut wire = server.connect();
+        wire.done(format!("send {paff} neko {round} b"));
+        wire.done(format!("send {paff} neko {round} c"));
+        assert_eq!(ids(&mut stream, 2), [first + 1, first + 2]);
+    }
+}
+
+#[test]
+fn acknowledgements_go_between_the_events_and_outlive_their_connection() {
+    let server = Server::start();
+    let relay = Relay::to(server.address());
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for number in 1..=5 {
+        wire.done(format!("send {paff} neko {number}"));
+    }
+    let mut stream = stream(relay.address(), &neko, all());
+    assert_eq!(ids(&mut stream, 2), [1, 2]);
+    stream.ack(ack(1, None));
+    stream.ack(ack(2, Some(DeadLetter::Add)));
+    assert!(stream.settle(soon()).unwrap());
+    assert_eq!(server.query("select upto_id from v1_cursors where cursor = 'worker'"), ["2"]);
+
+    relay.cut();
+    stream.ack(ack(3, None));
+    assert!(stream.settle(soon()).unwrap());
+    assert_eq!(server.query("select upto_id from v1_cursors where cursor = 'worker'"), ["3"]);
+    assert_eq!(ids(&mut stream, 3), [3, 4, 5]);
+
+    stream.ack(ack(99, None));
+    assert!(stream.settle(soon()).is_err(), "there is no such message");
+}
+
+#[test]
+fn who_is_slow_lets_messages_wait_in_the_log() {
+    let server = Server::start();
+    let relay = Relay::to(server.address());
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    let body = "x".repeat(30_000);
+    const COUNT: i64 = 300;
+    for _ in 0..COUNT {
+        wire.done(format!("send {paff} neko {body}"));
+    }
+    let mut stream = stream(relay.address(), &neko, all());
+    for id in 1..=COUNT {
+        assert_eq!(ids(&mut stream, 1), [id]);
+        stream.ack(ack(id, None));
+        assert!(stream.settle(soon()).unwrap());
+    }
+    assert!(relay.count() > 1, "all of it was held in memory");
+    assert_eq!(server.query("select upto_id from v1_cursors where cursor = 'worker'"), ["300"]);
+}
+
+#[test]
+fn silent_connection_is_given_up_and_the_stream_goes_on() {
+    let fake = Fake::start(vec![
+        vec![Step::Reply(WATCHING), Step::Silence],
+        vec![Step::Reply(WATCHING), Step::Silence],
+    ]);
+    let patience = Patience { answer: PATIENCE, silence: Duration::from_millis(50) };
+    let address = dialer(fake.address());
+    let begin = Watch { cursor: Some("worker".parse().unwrap()), from: WatchFrom::All };
+    let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, patience);
+    assert!(matches!(next(&mut stream), Told::Ready { .. }));
+    let begun = Instant::now();
+    assert!(matches!(next(&mut stream), Told::Disconnected { .. }));
+    assert!(begun.elapsed() >= Duration::from_millis(45));
+    assert!(matches!(next(&mut stream), Told::Ready { .. }));
+    let requests = fake.requests();
+    assert_eq!(
+        requests[0],
+        format!("watch {TOKEN} {{\"cursor\": \"worker\", \"from\": \"all\"}}\r\n")
+    );
+    assert_eq!(requests[1], format!("watch {TOKEN} {{\"from\": 0}}\r\n"));
+}
+
+#[test]
+fn deadline_ends_the_waiting_and_not_the_stream() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut stream = stream(server.address(), &neko, Watch::default());
+    assert!(matches!(next(&mut stream), Told::Ready { .. }));
+    assert!(matches!(next(&mut stream), Told::CaughtUp { .. }));
+    assert!(stream.next(Some(Instant::now())).unwrap().is_none());
+    assert!(stream.next(Some(Instant::now() + Duration::from_millis(20))).unwrap().is_none());
+    server.connect().done(format!("send {paff} neko hai"));
+    assert_eq!(ids(&mut stream, 1), [1]);
+}
+
+#[test]
+fn end_of_the_session_is_the_end_of_the_stream() {
+    let server = Server::start();
+    let neko = server.log_in("neko");
+    let mut stream = stream(server.address(), &neko, Watch::default());
+    assert!(matches!(next(&mut stream), Told::Ready { .. }));
+    assert!(matches!(next(&mut stream), Told::CaughtUp { .. }));
+    server.connect().done(format!("logout {neko}"));
+    assert!(stream.next(Some(soon())).unwrap_err().ends_session());
+    // What is not this server is not called again and again.
+    let fake = Fake::saying("HTTP/1.1 400 Bad Request");
+    let mut stream = self::stream(fake.address(), TOKEN, all());
+    assert_eq!(stream.next(Some(soon())).unwrap_err().exit() as u8, 76);
+}

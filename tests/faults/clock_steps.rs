@@ -1,0 +1,262 @@
+//! The clock on the wall set by ten years, either way: messages stay in order and are told once,
+//! sessions last as long as they should, and nobody waits longer or shorter for it.
+
+use std::io::Read;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::clock::{Clock, DECADE};
+use crate::support::operator;
+use crate::support::{PATIENCE, Server, Wire, server_command};
+
+const DAY: i64 = 24 * 3_600 * 1_000;
+/// Milliseconds by which two clocks may differ that say the same.
+const NEAR: i64 = 5 * 60 * 1_000;
+
+fn start(clock: &Clock, options: &[&str]) -> Server {
+    let folder = TempDir::new().unwrap();
+    start_in(folder, clock, options)
+}
+
+fn start_in(folder: TempDir, clock: &Clock, options: &[&str]) -> Server {
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    clock.give(command.args(options));
+    Server::start_command(command, folder)
+}
+
+/// Ends it, sets the clock, and starts it again on what it has left.
+fn start_again(
+    mut server: Server,
+    clock: &Clock,
+    ahead: i64,
+    end: impl FnOnce(&mut Server),
+) -> Server {
+    end(&mut server);
+    clock.set(ahead);
+    let folder = TempDir::new().unwrap();
+    for name in ["chat.sqlite", "chat.sqlite-wal"] {
+        // A server that was stopped has folded its log in.
+        let _ = std::fs::copy(server.folder().join(name), folder.path().join(name));
+    }
+    start_in(folder, clock, &[])
+}
+
+fn stop(server: &mut Server) {
+    assert_eq!(server.stop().code(), Some(0));
+}
+
+/// What the clock on the wall really says.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+fn number(server: &Server, sql: &str) -> i64 {
+    server.query(sql)[0].parse().unwrap()
+}
+
+fn lives(wire: &mut Wire, token: &str) -> bool {
+    wire.ask(format!("whoami {token}"))["status"] == "OK"
+}
+
+fn post(token: &str, number: usize) -> String {
+    let fields = json!({"to": ["neko"], "key": format!("k-{number}"), "body": number.to_string()});
+    format!("post {token} {fields}")
+}
+
+fn bodies(messages: &Value) -> Vec<usize> {
+    let body = |message: &Value| message["body"].as_str().unwrap().parse().unwrap();
+    messages.as_array().unwrap().iter().map(body).collect()
+}
+
+#[test]
+fn messages_stay_in_order_and_are_told_once_whatever_the_clock_says() {
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let (mut wire, mut watcher) = (server.connect(), server.connect());
+    watcher.done(format!("watch {neko} {{}}"));
+    let mut ids = Vec::new();
+    for (number, decades) in [0, 1, 0, -1, 0, -1, 1].into_iter().enumerate() {
+        clock.set(decades * DECADE);
+        let id = wire.done(post(&paff, number))["id"].as_i64().unwrap();
+        assert!(ids.last().is_none_or(|last| *last < id), "{ids:?}, then {id}");
+        ids.push(id);
+        // The clock was set for the server indeed.
+        let sent_at =
+            self::number(&server, &format!("select sent_at from messages where id = {id}"));
+        assert!((sent_at - now() - decades * DECADE * 1_000).abs() < NEAR, "{sent_at}");
+        let event = loop {
+            let event = watcher.reply();
+            if event["event"] == "message" {
+                break event;
+            }
+        };
+        assert_eq!((&event["id"], &event["body"]), (&json!(id), &json!(number.to_string())));
+        for (earlier, id) in ids.iter().enumerate() {
+            let again = wire.done(post(&paff, earlier));
+            assert_eq!((&again["duplicate"], &again["id"]), (&json!(true), &json!(id)));
+        }
+        // One cursor goes on, another stays where it is.
+        let before = ids.len().checked_sub(2).map_or(0, |before| ids[before]);
+        let unread = wire.done(format!(r#"fetch {neko} {{"after": {before}}}"#));
+        assert_eq!(bodies(&unread["messages"]), [number]);
+        wire.done(format!(r#"ack {neko} {{"cursor": "log", "upto": {id}}}"#));
+        assert_eq!(wire.done(format!("unread {neko}"))["unread"], ids.len());
+    }
+    let all: Vec<usize> = (0..ids.len()).collect();
+    let told = wire.done(format!(r#"fetch {neko} {{"after": 0}}"#));
+    assert_eq!(bodies(&told["messages"]), all);
+    let inbox = wire.done(format!("inbox {neko}"));
+    let inbox = inbox["messages"]["paff"].as_array().unwrap();
+    let told: Vec<&str> = inbox.iter().map(|message| message["msg"].as_str().unwrap()).collect();
+    assert_eq!(told, all.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(wire.done(format!("unread {neko}"))["unread"], 0);
+    assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
+}
+
+/// Swept at every step, so that what ends would be ended for good.
+#[test]
+fn sessions_outlive_a_clock_that_is_set_while_the_server_runs() {
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &["--session-idle", "10s"]);
+    let mut wire = server.connect();
+    let mut tokens = vec![wire.log_in("paff"), wire.log_in("neko")];
+    for decades in [1, 0, -1, 0] {
+        clock.set(decades * DECADE);
+        tokens.push(wire.log_in("paff"));
+        let swept = "select min(last_seen_at) from sessions";
+        let before = number(&server, swept);
+        let begun = Instant::now();
+        while number(&server, swept) == before {
+            assert!(begun.elapsed() < PATIENCE, "the sessions are not swept");
+            for token in &tokens {
+                assert!(lives(&mut wire, token), "{decades}");
+            }
+        }
+        assert_eq!(wire.done(format!("list {}", tokens[0]))["messages"], "List user: paff,neko");
+    }
+    assert_eq!(number(&server, "select count(*) from sessions"), tokens.len() as i64);
+    // And none will last ten years longer than it should.
+    let longest = number(&server, "select max(expires_at) from sessions") - now();
+    assert!((longest - 90 * DAY).abs() < NEAR, "{longest}");
+}
+
+#[test]
+fn session_ends_when_its_time_is_over_also_where_the_clock_is_set_back_and_for_good() {
+    let Some(clock) = Clock::new() else { return };
+    clock.set(DECADE);
+    let server = start(&clock, &["--session-lifetime", "500ms"]);
+    let mut wire = server.connect();
+    let token = wire.log_in("paff");
+    clock.set(0);
+    let begun = Instant::now();
+    while lives(&mut wire, &token) {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+    }
+    assert!(!lives(&mut wire, &token));
+    clock.set(-DECADE);
+    assert!(!lives(&mut wire, &token));
+    let server = start_again(server, &clock, -DECADE, stop);
+    assert!(!lives(&mut server.connect(), &token));
+}
+
+/// Nobody uses it in between, and nothing is swept: the server is killed.
+#[test]
+fn session_that_was_over_for_a_server_is_over_for_the_next_one_whose_clock_is_set_back() {
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let token = server.log_in("paff");
+    let server = start_again(server, &clock, DECADE, stop);
+    let server = start_again(server, &clock, 0, Server::kill);
+    assert!(!lives(&mut server.connect(), &token));
+    server.log_in("paff");
+}
+
+#[test]
+fn session_from_the_future_keeps_what_was_left_of_it_and_no_more() {
+    let Some(clock) = Clock::new() else { return };
+    clock.set(DECADE);
+    let server = start(&clock, &[]);
+    let token = server.log_in("paff");
+    let left = |server: &Server, ahead: i64| {
+        number(server, "select max(expires_at) from sessions") - now() - ahead * 1_000
+    };
+    assert!((left(&server, DECADE) - 90 * DAY).abs() < NEAR);
+    let mut server = start_again(server, &clock, 0, stop);
+    assert!(lives(&mut server.connect(), &token));
+    assert!((left(&server, 0) - 90 * DAY).abs() < NEAR, "{}", left(&server, 0));
+    // Ten days before its end by the wrong clock, it has ten days by the right one.
+    stop(&mut server);
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    let moved = "UPDATE sessions SET created_at = created_at + ?1 - 80 * ?2,
+                        last_seen_at = last_seen_at + ?1, expires_at = expires_at + ?1 - 80 * ?2";
+    database.execute(moved, [DECADE * 1_000, DAY]).unwrap();
+    drop(database);
+    let mut server = start_again(server, &clock, 0, |_| ());
+    assert!(lives(&mut server.connect(), &token));
+    assert!((left(&server, 0) - 10 * DAY).abs() < NEAR, "{}", left(&server, 0));
+    // One that was used in the future, but opened before, ends when it always would have.
+    stop(&mut server);
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    database.execute("UPDATE sessions SET last_seen_at = last_seen_at + ?1", [DAY]).unwrap();
+    drop(database);
+    let server = start_again(server, &clock, 0, |_| ());
+    assert!((left(&server, 0) - 10 * DAY).abs() < NEAR, "{}", left(&server, 0));
+    assert!(number(&server, "select max(last_seen_at) from sessions") <= now() + NEAR);
+}
+
+#[test]
+fn waits_and_limits_of_time_go_by_another_clock() {
+    /// Half a line may be so old (`server::connection`).
+    const HALF_A_LINE: Duration = Duration::from_secs(10);
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let (mut half, mut silent) = (server.connect(), server.connect());
+    half.send("hel");
+    let mut guesser = server.connect();
+    let mut guess = || guesser.refused("auth paff wrong");
+    for _ in 0..5 {
+        assert_eq!(guess(), "wrong_password");
+    }
+    for decades in [1, -1, 0] {
+        clock.set(decades * DECADE);
+        assert_eq!(guess(), "rate_limited", "{decades}");
+        server.log_in("neko");
+    }
+    // Nobody was closed for it.
+    half.send("lo\r\n");
+    assert_eq!(half.reply()["status"], "OK");
+    assert_eq!(silent.ask("hello")["status"], "OK");
+    // And nobody stays for it.
+    let begun = Instant::now();
+    half.send("hel");
+    clock.set(-DECADE);
+    half.stream_mut().read_to_end(&mut Vec::new()).unwrap();
+    assert!(begun.elapsed() >= HALF_A_LINE, "{:?}", begun.elapsed());
+    silent.done("hello");
+}
+
+#[test]
+fn purge_by_age_takes_what_is_said_to_be_old_and_was_read_and_nothing_else() {
+    let Some(clock) = Clock::new() else { return };
+    let server = start(&clock, &[]);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for (number, decades) in [0, 1, -1, 0, -1].into_iter().enumerate() {
+        clock.set(decades * DECADE);
+        wire.done(post(&paff, number));
+        if number == 3 {
+            wire.done(format!("inbox {neko}"));
+        }
+    }
+    // The command has its own clock, which is right.
+    let told = operator::objects(&server.database(), &["message", "purge", "--older-than", "30d"]);
+    assert_eq!((&told[0]["messages"], &told[0]["unread_kept"]), (&json!(1), &json!(1)), "{told:?}");
+    let left = wire.done(format!(r#"fetch {neko} {{"after": 0}}"#));
+    assert_eq!(bodies(&left["messages"]), [0, 1, 3, 4]);
+    let id = wire.done(post(&paff, 5))["id"].as_i64().unwrap();
+    assert_eq!(id, 6);
+    assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
+}

@@ -1,0 +1,194 @@
+//! A connection that is cut after any number of bytes, either way, or goes byte by byte: whoever sends
+//! with a key is told the truth or that it is not known, and what is sent again is there once.
+
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::support::cli::{Home, Outcome, outcome};
+use crate::support::relay::{Passage, Relay};
+use crate::support::{Server, Wire, scaled};
+
+/// Sessions that are tried out at the same time.
+const AT_ONCE: usize = 4;
+/// Which of the requests of a session is the send.
+const POST: usize = 1;
+
+/// What one session asks, each with its line ending; the key belongs to it alone.
+fn requests(paff: &str, neko: &str, key: &str) -> Vec<String> {
+    let post = json!({"to": ["neko"], "key": key, "body": "hai"});
+    vec![
+        "hello\r\n".to_owned(),
+        format!("post {paff} {post}\r\n"),
+        format!("unread {neko}\r\n"),
+        format!("whoami {paff}\r\n"),
+    ]
+}
+
+/// One session over the relay, a request after the other has been answered; the replies that came
+/// whole.
+fn replies(wire: &mut Wire, requests: &[String]) -> Vec<Value> {
+    use std::io::Write;
+    let mut replies = Vec::new();
+    for request in requests {
+        if wire.stream().write_all(request.as_bytes()).is_err() {
+            break;
+        }
+        let Some(reply) = wire.try_reply_bytes() else { break };
+        replies.push(serde_json::from_slice(&reply).expect("a reply is whole or none"));
+    }
+    replies
+}
+
+/// Tries 0, 1, 2 … until `attempt` says that nothing is left to cut, several at a time.
+fn each_offset(attempt: impl Fn(usize, &Relay) -> bool + Sync, server: &Server) -> usize {
+    let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let relay = Relay::to(server.address());
+                loop {
+                    let offset = next.fetch_add(1, Ordering::SeqCst);
+                    if offset >= end.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    if !attempt(offset, &relay) {
+                        end.fetch_min(offset, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    end.into_inner()
+}
+
+#[test]
+fn cut_after_any_byte_either_way_loses_nothing_and_tells_nothing_that_is_not_so() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    for to_the_server in [true, false] {
+        let attempt = |offset: usize, relay: &Relay| {
+            let key = format!("{to_the_server}-{offset:04}");
+            let requests = requests(&paff, &neko, &key);
+            let cut = Some(offset);
+            let passage = match to_the_server {
+                true => Passage { to_server: cut, ..Passage::default() },
+                false => Passage { to_client: cut, ..Passage::default() },
+            };
+            let cuts = relay.cuts();
+            relay.pass(passage, 1);
+            let mut wire = Wire::connect(relay.address());
+            let told = replies(&mut wire, &requests);
+            // The rest of a reply that was cut is no reply.
+            assert!(!wire.received().windows(4).any(|bytes| bytes == b"\r\n\r\n"));
+            let _ = wire.stream().shutdown(Shutdown::Both);
+            drop(wire);
+
+            let sent: usize = requests[..=POST].iter().map(String::len).sum();
+            let again = server.connect().done(requests[POST].trim_end());
+            if let Some(acknowledged) = told.get(POST) {
+                assert_eq!(acknowledged["status"], "OK", "cut at {offset}");
+                assert_eq!(acknowledged["duplicate"], false, "cut at {offset}");
+                assert_eq!(again["duplicate"], true, "cut at {offset}: it was lost");
+                assert_eq!(again["id"], acknowledged["id"], "cut at {offset}");
+            }
+            if to_the_server && offset < sent {
+                assert_eq!(again["duplicate"], false, "cut at {offset}: half a line was executed");
+            }
+            let stored = format!("select count(*) from messages where key = '{key}'");
+            assert_eq!(server.query(&stored), ["1"], "cut at {offset}");
+            told.len() < requests.len() || relay.cuts() > cuts
+        };
+        let offsets = each_offset(attempt, &server);
+        println!(
+            "cut after each of {offsets} bytes to the {}",
+            if to_the_server { "server" } else { "client" }
+        );
+        let all: usize = requests(&paff, &neko, "true-0000").iter().map(String::len).sum();
+        assert!(offsets >= all, "{offsets}");
+    }
+    assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
+}
+
+#[test]
+fn session_that_goes_byte_by_byte_either_way_is_as_any_other() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let relay = Relay::to(server.address());
+    relay.pass(Passage { piece: 1, ..Passage::default() }, usize::MAX);
+    let requests = requests(&paff, &neko, "a-key");
+    let told = replies(&mut Wire::connect(relay.address()), &requests);
+    assert_eq!(told.len(), requests.len());
+    let again = replies(&mut server.connect(), &requests);
+    for (number, (told, mut again)) in told.into_iter().zip(again).enumerate() {
+        if number == POST {
+            assert_eq!(again["duplicate"], true);
+            again["duplicate"] = json!(false);
+        }
+        assert_eq!(told, again);
+    }
+    let home = Home::of("paff", relay.address());
+    let sent = home.run(["send", "neko", "hai neko"]);
+    assert_eq!((sent.code, sent.stdout.as_str()), (0, "message sent to neko\n"), "{sent:?}");
+    let neko = Home::of("neko", relay.address());
+    assert_eq!(neko.run(["inbox", "--raw"]).stdout, "hai\nhai neko\n");
+}
+
+/// `chat-cli` itself, which tries again with its key.
+#[test]
+fn command_that_sends_over_connections_that_are_cut_sends_once_or_says_that_it_is_not_known() {
+    const SENT: &str = "message sent to neko\n";
+    let server = Server::start();
+    let token = server.log_in("paff");
+    let step = scaled(17, 1);
+    for to_the_server in [true, false] {
+        // Only the first connection is cut, or each of them.
+        for connections in [1, usize::MAX] {
+            let attempt = |number: usize, relay: &Relay| {
+                let offset = number * step;
+                let cut = Some(offset);
+                let passage = match to_the_server {
+                    true => Passage { to_server: cut, ..Passage::default() },
+                    false => Passage { to_client: cut, ..Passage::default() },
+                };
+                let body = format!("{to_the_server} {connections} {offset}");
+                let home = Home::new(relay.address());
+                let send = |more: &[&str]| -> Outcome {
+                    // Without an end to it only where it cannot be done.
+                    let timeout =
+                        if connections == 1 || !more.is_empty() { "30s" } else { "200ms" };
+                    let mut command = home
+                        .cli([&["send", "--timeout", timeout], more, &["neko", &body]].concat());
+                    command.env("CHAT_TOKEN", &token);
+                    outcome(command)
+                };
+                let cuts = relay.cuts();
+                relay.pass(passage, connections);
+                let told = send(&[]);
+                let was_cut = relay.cuts() > cuts;
+                relay.pass(Passage::default(), 0);
+                match told.code {
+                    0 => assert_eq!(told.stdout, SENT, "cut at {offset}: {told:?}"),
+                    75 => {
+                        assert_eq!(told.stdout, "", "cut at {offset}: {told:?}");
+                        assert_eq!(connections, usize::MAX, "cut at {offset}: {told:?}");
+                        let (_, key) =
+                            told.stderr.split_once("--id ").expect("a key to try again with");
+                        let key = key.split(' ').next().unwrap();
+                        let again = send(&["--id", key]);
+                        assert_eq!((again.code, again.stdout.as_str()), (0, SENT), "{again:?}");
+                    }
+                    _ => panic!("cut at {offset}: {told:?}"),
+                }
+                let stored = format!("select count(*) from messages where body = '{body}'");
+                assert_eq!(server.query(&stored), ["1"], "cut at {offset}: {told:?}");
+                was_cut
+            };
+            let offsets = each_offset(attempt, &server);
+            println!("{offsets} offsets");
+            assert!(offsets * step > 50, "{offsets}");
+        }
+    }
+}

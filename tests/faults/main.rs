@@ -1,0 +1,14 @@
+//! Faults and hostile peers: what survives what. docs/reliability.md lists the figures.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clock_steps;
+mod cut_connections;
+mod overload;
+mod random_bytes;
+mod secrets;
+mod storage;
+mod system_calls;
+mod torture;

@@ -1,0 +1,277 @@
+//! Passwords and tokens, through every verb that takes one, done and refused: none of their bytes is in
+//! any file of the server or of the client, nor in what their processes show to others. The files are
+//! looked at while the server runs, after it was killed, and after it was stopped. Only the session file
+//! of `chat-cli` has the token it is there for.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::cli::{Home, told};
+use crate::support::pty::{CTRL_C, CTRL_D, PASTE_BEGIN, PASTE_END, Terminal};
+use crate::support::{Random, Server, Wire, scaled, server_command};
+use crate::support::{cli, operator};
+
+/// How many bytes of a secret are looked for: its first, where a part of it would be left.
+const LOOKED_FOR: usize = 16;
+
+/// Looks for all secrets at once: those that are in `bytes`.
+fn found<'a>(secrets: &'a [String], bytes: &[u8]) -> Vec<&'a str> {
+    let begins: std::collections::HashMap<&[u8], &str> =
+        secrets.iter().map(|secret| (&secret.as_bytes()[..LOOKED_FOR], secret.as_str())).collect();
+    bytes.windows(LOOKED_FOR).filter_map(|window| begins.get(window).copied()).collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let is_file = path.symlink_metadata().expect("metadata").is_file();
+            if is_file {
+                found.push(path)
+            } else if path.is_dir() {
+                folders.push(path)
+            }
+        }
+    }
+    found
+}
+
+/// Nothing of them is in any file but `allowed`, nor in what the system tells of the process.
+fn assert_nowhere(secrets: &[String], folder: &Path, allowed: &[PathBuf]) {
+    let files = files(folder);
+    assert!(!files.is_empty(), "there is something to look at in {}", folder.display());
+    for path in files.iter().filter(|path| !allowed.contains(path)) {
+        let found = found(secrets, &fs::read(path).expect("a file"));
+        assert!(found.is_empty(), "{} has {found:?}", path.display());
+    }
+}
+
+fn assert_not_shown(secrets: &[String], pid: i32) {
+    for name in ["cmdline", "environ"] {
+        let bytes = fs::read(format!("/proc/{pid}/{name}")).expect("a process");
+        assert!(found(secrets, &bytes).is_empty(), "{name} of the process");
+    }
+}
+
+/// Runs a command that reads a password, and looks at what it shows to others while it does.
+fn enter_password(mut command: Command, password: &str) {
+    let mut child = cli::start(command.stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(password.as_bytes()).unwrap();
+    // It waits for the end of the line.
+    assert_not_shown(&[password.to_owned()], child.id().try_into().unwrap());
+    stdin.write_all(b"\n").unwrap();
+    drop(stdin);
+    let outcome = told(child.wait_with_output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+}
+
+/// A secret of 24 characters that is no word.
+fn secret(random: &mut Random) -> String {
+    format!("{:012x}{:012x}", random.next() >> 16, random.next() >> 16)
+}
+
+/// Each verb with a token, done where it can be and refused.
+fn use_token(wire: &mut Wire, token: &str) {
+    for line in [
+        format!("send {token} neko hai"),
+        format!("send {token} nobody hai"),
+        format!("send {token}"),
+        format!(r#"post {token} {{"to": ["neko"], "body": "x"}}"#),
+        format!(r#"post {token} {{"nonsense": 1}}"#),
+        format!("inbox {token}"),
+        format!("list {token}"),
+        format!("fetch {token} {{}}"),
+        format!("ack {token} {{\"upto\": 1000000}}"),
+        format!("unread {token}"),
+        format!("whoami {token}"),
+        format!("sessions {token}"),
+        format!("revoke {token} {{\"session\": 0}}"),
+        format!("passwd {token} nonsense"),
+        token.to_owned(),
+        format!("nonsense {token}"),
+        format!("auth {token} {token}"),
+        format!("logout {token}x"),
+        format!("logout {token}"),
+        format!("whoami {token}"),
+    ] {
+        wire.ask(line);
+    }
+}
+
+#[test]
+fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
+    let (passwords, tokens) = (scaled(10, 1_000), scaled(20, 1_000));
+    let mut random = Random::new();
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    command.args(["--log", "trace", "--slow-request", "1ms"]);
+    command.args(["--login-failures-per-address-max", "1000000"]);
+    command.stderr(Stdio::from(File::create(elsewhere.path().join("log")).unwrap()));
+    let mut server = Server::start_command(command, folder);
+    let mut wire = server.connect();
+    let mut secrets = Vec::new();
+
+    let holder = wire.log_in("ivy");
+    let mut old = "cytus".to_owned();
+    for _ in 0..passwords {
+        let (wrong, new) = (secret(&mut random), secret(&mut random));
+        wire.refused(format!("auth ivy {wrong}"));
+        wire.refused(format!("auth nobody {wrong}"));
+        wire.refused(format!("auth {wrong} {wrong}"));
+        wire.refused(format!("passwd {holder} {}", json!({"old": wrong, "new": new})));
+        wire.done(format!("passwd {holder} {}", json!({"old": old, "new": new})));
+        secrets.extend([wrong, new.clone()]);
+        old = new;
+    }
+    secrets.push(holder);
+    for _ in 0..tokens {
+        let token = wire.log_in("paff");
+        use_token(&mut wire, &token);
+        secrets.push(token);
+    }
+
+    // An operator's password, and what an operator writes.
+    let operators = secret(&mut random);
+    enter_password(operator::command(&server.database(), &["user", "add", "ada"]), &operators);
+    secrets.push(operators.clone());
+    // A copy that is made of what the server is writing just then.
+    let backup = elsewhere.path().join("backup.sqlite");
+    operator::done(&server.database(), &["backup", backup.to_str().unwrap()]);
+    let export = operator::done(&server.database(), &["export"]);
+    fs::write(elsewhere.path().join("export"), export).unwrap();
+
+    // The client: its session file has the token, and nothing else has.
+    let home = Home::new(server.address());
+    enter_password(home.cli(["auth", "ada"]), &operators);
+    let session = home.session_file();
+    secrets.push(home.token());
+    assert_eq!(fs::metadata(&session).unwrap().permissions().mode() & 0o777, 0o600);
+    for arguments in [&["send", "neko", "hai"][..], &["inbox"], &["whoami"], &["sessions"]] {
+        home.run(arguments);
+    }
+    // What is handed to the command of --exec, and to whom looks at the client meanwhile.
+    let neko = wire.log_in("neko");
+    wire.done(format!("send {neko} ada hai"));
+    secrets.push(neko);
+    let seen = elsewhere.path().join("seen");
+    let look = format!(
+        "cat /proc/self/environ /proc/$PPID/cmdline /proc/$PPID/environ > {}",
+        seen.display()
+    );
+    let watch =
+        ["watch", "--since", "all", "-n", "1", "--timeout", "60s", "--exec", "sh", "-c", &look];
+    let outcome = home.run(watch);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let shown = fs::read(&seen).unwrap();
+    assert!(shown.windows(5).any(|bytes| bytes == b"watch"), "what the client shows was looked at");
+
+    assert_not_shown(&secrets, server.pid());
+    assert_nowhere(&secrets, server.folder(), &[]);
+    // Killed, it leaves the log as it was: with the newest hash, and no password.
+    wire.done(format!("passwd {} {}", home.token(), json!({"old": operators, "new": old})));
+    let hash = server.query("SELECT password_hash FROM users WHERE name = 'ada'").remove(0);
+    server.kill();
+    let log = fs::read(server.folder().join("chat.sqlite-wal")).unwrap();
+    assert!(log.windows(hash.len()).any(|bytes| bytes == hash.as_bytes()), "the log has the hash");
+    assert_nowhere(&secrets, server.folder(), &[]);
+    server.start_again();
+    server.stop();
+    assert_nowhere(&secrets, server.folder(), &[]);
+    assert_nowhere(&secrets, elsewhere.path(), &[]);
+    assert_nowhere(&secrets, home.path(), std::slice::from_ref(&session));
+
+    // The search finds what is there: the token in the session file, and one put into a database.
+    assert_eq!(found(&secrets, &fs::read(&session).unwrap()), [home.token().as_str()]);
+    let database = rusqlite::Connection::open(&backup).unwrap();
+    database
+        .execute("UPDATE users SET display_name = ?1 WHERE name = 'ada'", [&operators])
+        .unwrap();
+    drop(database);
+    assert!(found(&secrets, &fs::read(&backup).unwrap()).contains(&operators.as_str()));
+}
+
+/// Passwords typed at the prompt, where they belong and where they do not: the history, and whatever
+/// else there is, has none of them.
+#[test]
+fn no_byte_of_a_password_that_is_typed_at_the_prompt_is_kept() {
+    let mut random = Random::new();
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    command.args(["--log", "trace", "--log-format", "json"]);
+    command.args(["--login-failures-per-address-max", "1000000"]);
+    command.stderr(Stdio::from(File::create(elsewhere.path().join("log")).unwrap()));
+    let mut server = Server::start_command(command, folder);
+    let home = Home::new(server.address());
+    let mut secrets = Vec::new();
+    let mut secret = || {
+        secrets.push(secret(&mut random));
+        secrets[secrets.len() - 1].clone()
+    };
+
+    let mut terminal = Terminal::start(home.cli([""; 0]));
+    terminal.wait_for_end("Command :");
+    terminal.line("auth paff");
+    terminal.wait_for_end("Password:");
+    terminal.line(&secret());
+    terminal.wait_for_end("Error, Password Salah\nCommand :");
+    // As arguments, in other words and letters, and with no word at all.
+    for (before, after) in [
+        ("auth paff ", ""),
+        ("  auth  paff ", ""),
+        ("auth ", ""),
+        ("login paff ", ""),
+        ("AUTH paff ", ""),
+        ("auht paff ", ""),
+        ("", ""),
+        (&format!("{PASTE_BEGIN}list\nlogin paff "), PASTE_END),
+    ] {
+        let typed = secret();
+        terminal.line(&format!("{before}{typed}{after}"));
+        if before == "auth " {
+            // It is taken for the name.
+            terminal.wait_for_end("Password:");
+            terminal.line("wrong");
+        }
+        terminal.wait_until("the next prompt", |terminal| {
+            let screen = terminal.screen();
+            screen.contains(&typed) && screen.ends_with("\nCommand :")
+        });
+    }
+    terminal.line("auth paff cytus");
+    terminal.wait_for_end("username paff logged in\nCommand paff:");
+    let new = secret();
+    terminal.line("passwd");
+    for (prompt, password) in
+        [("Old password:", "cytus"), ("New password:", &new), ("again:", &new)]
+    {
+        terminal.wait_for_end(prompt);
+        terminal.line(password);
+    }
+    terminal.wait_for_end("\nCommand paff:");
+    terminal.line(&format!("passwd {} {}", secret(), secret()));
+    terminal.wait_for_end("Old password:");
+    terminal.keys(format!("{}{CTRL_C}", secret()));
+    terminal.wait_for_end("\nCommand paff:");
+    terminal.line("send neko hai");
+    terminal.wait_for_end("message sent to neko\nCommand paff:");
+    assert_not_shown(&secrets, terminal.pid());
+    assert_not_shown(&secrets, server.pid());
+    terminal.keys(CTRL_D);
+    assert!(terminal.wait().success());
+    server.connect().done(format!("auth paff {new}"));
+
+    server.kill();
+    let history = fs::read_to_string(home.state().join("history")).unwrap();
+    assert!(history.contains("send neko hai"), "the history is kept: {history}");
+    assert_nowhere(&secrets, home.path(), &[]);
+    assert_nowhere(&secrets, server.folder(), &[]);
+    assert_nowhere(&secrets, elsewhere.path(), &[]);
+}

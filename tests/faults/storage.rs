@@ -1,0 +1,357 @@
+//! A disk that is full, a file that may not grow, a database that somebody else is reading, one that
+//! is damaged: what cannot be done is refused, what can be done goes on, and it works afterwards.
+
+use std::fs;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::disk::Disk;
+use crate::support::{PATIENCE, Random, Server, Wire, scaled, server_command};
+
+/// As large as a body may be, or nearly.
+const LARGE: usize = 30_000;
+
+fn large(number: usize) -> String {
+    format!("{number} {}", "x".repeat(LARGE))
+}
+
+/// Sends until it is refused; tells how many messages were taken, and the code of the refusal.
+fn send_until_refused(wire: &mut Wire, token: &str) -> (usize, String) {
+    for number in 0..10_000 {
+        let reply = wire.ask(format!("send {token} neko {}", large(number)));
+        if reply["status"] != "OK" {
+            return (number, reply["code"].as_str().unwrap().to_owned());
+        }
+    }
+    panic!("nothing is refused");
+}
+
+/// Everything by which `user` reads, without marking anything as read.
+fn read_all(wire: &mut Wire, token: &str) -> Vec<Value> {
+    let (mut messages, mut after) = (Vec::new(), 0);
+    loop {
+        let page = wire.done(format!("fetch {token} {}", json!({"after": after})));
+        messages.extend(page["messages"].as_array().unwrap().iter().cloned());
+        if page["more"] != true {
+            return messages;
+        }
+        after = messages.last().unwrap()["id"].as_i64().unwrap();
+    }
+}
+
+#[test]
+fn full_disk_refuses_sends_and_nothing_else_and_room_is_used_without_a_restart() {
+    let Some(disk) = Disk::of_size(12 << 20) else { return };
+    // Its folder is for the server's address only; the database lies on the disk.
+    let mut server =
+        Server::start_command(server_command(&disk.database()), TempDir::new().unwrap());
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko before"));
+    let ballast = disk.fill();
+    for _ in 0..2 {
+        let (_, code) = send_until_refused(&mut wire, &paff);
+        assert_eq!(code, "storage_full");
+        // Whatever only reads goes on, on this connection and on others.
+        wire.done(format!("unread {neko}"));
+        wire.done(format!("list {paff}"));
+        assert_eq!(read_all(&mut server.connect(), &neko)[0]["body"], "before");
+    }
+    let stored = read_all(&mut wire, &neko).len();
+    fs::remove_file(ballast).unwrap();
+    wire.done(format!("send {paff} neko after"));
+    // Full again, this time by messages alone; nothing of them can be taken back by waiting.
+    let (taken, code) = send_until_refused(&mut wire, &paff);
+    assert!(taken > 10, "{taken}");
+    assert_eq!(code, "storage_full");
+    assert_eq!(read_all(&mut wire, &neko).len(), stored + 1 + taken);
+    drop(wire);
+    assert_eq!(server.stop().code(), Some(0));
+}
+
+#[test]
+fn file_that_may_not_grow_is_as_a_full_disk_and_the_limit_can_be_raised() {
+    let mut server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko before"));
+    let limit = |bytes: Option<u64>| {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Pid::from_raw(server.pid()), Resource::Fsize, limit).unwrap();
+    };
+    for bytes in [400_000, 401_001] {
+        limit(Some(bytes));
+        let (_, code) = send_until_refused(&mut wire, &paff);
+        assert_eq!(code, "storage_full");
+        assert_eq!(read_all(&mut server.connect(), &neko)[0]["body"], "before");
+        limit(None);
+        wire.done(format!("send {paff} neko after"));
+    }
+    let stored = read_all(&mut wire, &neko);
+    assert_eq!(stored.last().unwrap()["body"], "after");
+    assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
+    // The log cannot be folded in: it stays, and so does what is in it.
+    limit(Some(8_192));
+    drop(wire);
+    assert_eq!(server.stop().code(), Some(0));
+    server.start_again();
+    assert_eq!(read_all(&mut server.connect(), &neko), stored);
+}
+
+/// What the writer cuts the log down to once it has been folded in (`store::writer`).
+const LOG_BYTES_MAX: u64 = 64 << 20;
+
+/// A person at the `sqlite3` shell who has forgotten to end what was begun, for so long that the log
+/// outgrows its limit: it has to, because its pages are being read.
+#[test]
+fn log_that_somebody_reads_outgrows_its_limit_and_is_cut_once_it_is_read_no_more() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko before"));
+    let shell = rusqlite::Connection::open(server.database()).unwrap();
+    let count = "SELECT count(*) FROM messages";
+    let counted = |shell: &rusqlite::Connection| -> i64 {
+        shell.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    shell.execute_batch("BEGIN").unwrap();
+    assert_eq!(counted(&shell), 1);
+    let log = server.folder().join("chat.sqlite-wal");
+    let length = || fs::metadata(&log).unwrap().len();
+    let mut sent = 1;
+    while length() < LOG_BYTES_MAX + (16 << 20) {
+        send_many(&mut wire, &paff, 100);
+        sent += 100;
+    }
+    wire.done(format!("unread {neko}"));
+    assert_eq!(counted(&shell), 1, "the reader sees what it has seen");
+    shell.execute_batch("COMMIT").unwrap();
+    let begun = Instant::now();
+    while length() > LOG_BYTES_MAX {
+        assert!(begun.elapsed() < PATIENCE, "the log is not cut: {} bytes", length());
+        wire.done(format!("send {paff} neko after"));
+        sent += 1;
+    }
+    // From now on it is used again from its beginning.
+    send_many(&mut wire, &paff, 100);
+    assert!(length() <= LOG_BYTES_MAX);
+    assert_eq!(counted(&shell), sent + 100);
+}
+
+/// Sends so many large messages at once, and waits for the answers.
+fn send_many(wire: &mut Wire, token: &str, count: usize) {
+    let body = "x".repeat(LARGE);
+    for _ in 0..count {
+        wire.send(format!("send {token} neko {body}\r\n"));
+    }
+    for _ in 0..count {
+        assert_eq!(wire.reply()["status"], "OK");
+    }
+}
+
+/// What the log says of it is for an operator who wonders where the room has gone.
+#[test]
+fn log_that_cannot_be_cut_is_told_of() {
+    let folder = TempDir::new().unwrap();
+    let mut command = server_command(&folder.path().join("chat.sqlite"));
+    let said = folder.path().join("log");
+    command.stderr(fs::File::create(&said).unwrap());
+    let server = Server::start_command(command, folder);
+    let paff = server.log_in("paff");
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko before"));
+    let shell = rusqlite::Connection::open(server.database()).unwrap();
+    shell.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
+    let log = server.folder().join("chat.sqlite-wal");
+    while fs::metadata(&log).unwrap().len() < LOG_BYTES_MAX + (16 << 20) {
+        send_many(&mut wire, &paff, 100);
+    }
+    let begun = Instant::now();
+    let warnings = loop {
+        let text = fs::read_to_string(&said).unwrap();
+        let warnings = text.lines().filter(|line| line.contains("WARN")).count();
+        if warnings > 0 {
+            break warnings;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no warning: {text:?}");
+        wire.done("hello");
+    };
+    assert!(warnings < 10, "and not with every batch: {warnings}");
+}
+
+#[test]
+fn lock_that_the_shell_holds_for_ten_seconds_is_waited_for_or_told() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko before"));
+    let mut command = Command::new("sqlite3");
+    command.arg(server.database()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut shell) = command.spawn() else {
+        return println!("skipped: there is no sqlite3 shell");
+    };
+    let mut stdin = shell.stdin.take().unwrap();
+    stdin.write_all(b"BEGIN IMMEDIATE;\nSELECT 'held';\n").unwrap();
+    let mut held = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut held).unwrap();
+    assert_eq!(held, "held\n");
+    let begun = Instant::now();
+    let (mut busy, mut key) = (0, 0);
+    let post = |key: usize| {
+        let fields = json!({"to": ["neko"], "body": key.to_string(), "key": key.to_string()});
+        format!("post {paff} {fields}")
+    };
+    let mut sender = server.connect();
+    while begun.elapsed() < Duration::from_secs(10) {
+        // Each waits for as long as the writer waits for a lock, and is then told.
+        sender.send(format!("{}\r\n", post(key)));
+        wire.done(format!("unread {neko}"));
+        assert_eq!(read_all(&mut wire, &neko).len(), 1);
+        assert_eq!(sender.reply()["code"], "busy");
+        (busy, key) = (busy + 1, key + 1);
+    }
+    assert!(busy >= 1);
+    // This one waits, and is done when the lock is gone.
+    sender.send(format!("{}\r\n", post(key)));
+    wire.done("hello");
+    stdin.write_all(b"COMMIT;\n").unwrap();
+    drop(stdin);
+    assert!(shell.wait().unwrap().success());
+    assert_eq!(sender.reply()["status"], "OK");
+    // What was told to be busy was not done; it can be done now, with the same key.
+    for key in 0..busy {
+        assert_eq!(sender.done(post(key))["duplicate"], false);
+    }
+    assert_eq!(read_all(&mut wire, &neko).len(), 2 + busy);
+}
+
+/// A database with messages enough for several pages of everything, closed or killed.
+fn filled(messages: usize, end: impl FnOnce(&mut Server)) -> (Server, String, Vec<Value>) {
+    let mut server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for number in 0..messages {
+        let fields = json!({
+            "to": ["neko", "robo"], "key": format!("key-{number}"),
+            "body": format!("message {number} {}", "abcdefgh".repeat(number % 60)),
+        });
+        wire.done(format!("post {paff} {fields}"));
+    }
+    let stored = read_all(&mut wire, &neko);
+    assert_eq!(stored.len(), messages);
+    drop(wire);
+    end(&mut server);
+    (server, neko, stored)
+}
+
+#[test]
+fn log_that_was_cut_short_or_damaged_gives_a_prefix_of_what_was_sent() {
+    let (server, neko, stored) = filled(60, Server::kill);
+    let database = fs::read(server.database()).unwrap();
+    let log = fs::read(server.folder().join("chat.sqlite-wal")).unwrap();
+    let mut random = Random::new();
+    let mut lengths = Vec::new();
+    for round in 0..scaled(40, 1_000) {
+        let mut damaged = log.clone();
+        let at = random.below(log.len());
+        if round % 2 == 0 {
+            damaged.truncate(at);
+        } else {
+            damaged[at] ^= 1 << random.below(8);
+        }
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("chat.sqlite");
+        fs::write(&path, &database).unwrap();
+        fs::write(folder.path().join("chat.sqlite-wal"), damaged).unwrap();
+        let mut server = Server::start_command(server_command(&path), folder);
+        assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "damaged at {at}");
+        let mut wire = server.connect();
+        // Where the session is not in the prefix, neither is anything that came after it.
+        if wire.ask(format!("whoami {neko}"))["status"] == "OK" {
+            let left = read_all(&mut wire, &neko);
+            assert_eq!(left, stored[..left.len()], "damaged at {at}");
+            lengths.push(left.len());
+        }
+        let paff = wire.log_in("paff");
+        wire.done(format!("send {paff} neko after"));
+        drop(wire);
+        assert_eq!(server.stop().code(), Some(0));
+    }
+    let whole = lengths.iter().filter(|length| **length == stored.len()).count();
+    println!("{} prefixes, {whole} of them the whole", lengths.len());
+    assert!(whole < lengths.len(), "something was damaged");
+}
+
+/// SQLite has no checksum on the pages of the file itself (the log has). So what is promised of a bit
+/// that has flipped is only this: the server neither crashes nor hangs. It refuses, or stops, or
+/// tells what the disk has; docs/reliability.md says so.
+#[test]
+fn bit_that_flipped_in_any_page_crashes_nothing() {
+    const PAGE: usize = 4_096;
+    let (server, neko, stored) = filled(300, |server| {
+        assert_eq!(server.stop().code(), Some(0));
+    });
+    let database = fs::read(server.database()).unwrap();
+    let mut random = Random::new();
+    let (mut refused, mut ended, mut right, mut off) = (0, 0, 0, 0);
+    let pages = database.len() / PAGE;
+    for page in (0..pages).flat_map(|page| std::iter::repeat_n(page, scaled(1, 50))) {
+        let (at, bit) = (page * PAGE + random.below(PAGE), random.below(8));
+        let mut damaged = database.clone();
+        damaged[at] ^= 1 << bit;
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("chat.sqlite");
+        fs::write(&path, &damaged).unwrap();
+        let mut command = server_command(&path);
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(address) = line.trim_end().rsplit(' ').next().and_then(|at| at.parse().ok())
+        else {
+            let code = child.wait().unwrap().code();
+            assert!(matches!(code, Some(65 | 74)), "bit {bit} of {at}: {code:?}");
+            refused += 1;
+            continue;
+        };
+        match try_read_all(&mut Wire::connect(address), &neko) {
+            Some(told) => {
+                let other = told.iter().zip(&stored).filter(|(told, stored)| told != stored);
+                // An id that changed is told in another place.
+                let changed = other.count() + told.len().abs_diff(stored.len());
+                right += usize::from(changed == 0);
+                off += usize::from(changed > 0);
+            }
+            None => ended += 1,
+        }
+        rustix::process::kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let code = child.wait().unwrap().code();
+        // 74 also where it finds at the end what it need not have looked at before.
+        assert!(matches!(code, Some(0 | 74)), "bit {bit} of {at}: {code:?}");
+    }
+    println!(
+        "{pages} pages: {refused} refused, {ended} stopped or refused to tell, {right} right, {off} told as the disk has it"
+    );
+}
+
+/// `None` where it is refused or the server ends.
+fn try_read_all(wire: &mut Wire, token: &str) -> Option<Vec<Value>> {
+    let (mut messages, mut after) = (Vec::new(), 0);
+    loop {
+        let request = format!("fetch {token} {}\r\n", json!({"after": after}));
+        wire.stream().write_all(request.as_bytes()).ok()?;
+        let page: Value = serde_json::from_slice(&wire.try_reply_bytes()?).unwrap();
+        let page_messages = page["messages"].as_array()?;
+        messages.extend(page_messages.iter().cloned());
+        if page["more"] != true {
+            return Some(messages);
+        }
+        after = messages.last()?["id"].as_i64()?;
+    }
+}

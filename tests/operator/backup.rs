@@ -1,0 +1,468 @@
+//! Backups and what becomes of them: made while the server writes, restored, checked.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Ending, Server};
+use crate::support::{cli, operator};
+
+/// A database that nobody serves, with three messages of paff's; neko has read the first, and is
+/// logged in by the token.
+fn database() -> (TempDir, PathBuf, String) {
+    let mut server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    for text in ["one", "two", "three"] {
+        server.connect().done(format!("send {paff} neko {text}"));
+    }
+    server.connect().done(format!(r#"ack {neko} {{"upto": 1}}"#));
+    server.stop();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.sqlite");
+    fs::copy(server.database(), &path).unwrap();
+    (folder, path, neko)
+}
+
+/// Puts so many messages of a KiB each into a database that nobody serves.
+fn fill(database: &Path, count: usize) {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    connection
+        .execute(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+             INSERT INTO messages (id, sent_at, sender_id, recipient_id, body)
+             SELECT (SELECT max(id) FROM messages) + n, 0, 1, 2, hex(randomblob(512)) FROM n",
+            [count as i64],
+        )
+        .unwrap();
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn rows<T: rusqlite::types::FromSql>(database: &Path, sql: &str) -> Vec<T> {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn backup_while_senders_send_has_every_message_up_to_its_newest() {
+    let server = Server::start();
+    let sending = AtomicBool::new(true);
+    let sent = thread::scope(|scope| {
+        let senders: Vec<_> = (0..3)
+            .map(|_| {
+                let (mut wire, sending) = (server.connect(), &sending);
+                scope.spawn(move || {
+                    let token = wire.log_in("paff");
+                    let mut sent = 0;
+                    while sending.load(Ordering::Relaxed) {
+                        wire.done(format!("send {token} neko {sent}"));
+                        sent += 1;
+                    }
+                    sent
+                })
+            })
+            .collect();
+        let ending = Ending(&sending);
+        let mut newest = 0;
+        for number in 0..5 {
+            let backup = server.folder().join(format!("backup-{number}"));
+            let told = &operator::objects(&server.database(), &["backup", text(&backup)])[0];
+            let ids: Vec<i64> = rows(&backup, "SELECT id FROM messages ORDER BY id");
+            assert!(ids.iter().copied().eq(1..=ids.len() as i64), "no id is missing");
+            assert!(ids.len() >= newest, "later backups have more");
+            newest = ids.len();
+            let len = fs::metadata(&backup).unwrap().len();
+            assert_eq!(
+                (&told["messages"], &told["newest"], &told["users"], &told["bytes"]),
+                (&json!(newest), &json!(newest), &json!(5), &json!(len))
+            );
+            assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        drop(ending);
+        senders.into_iter().map(|sender| sender.join().unwrap()).sum::<usize>()
+    });
+    assert_eq!(server.query("SELECT count(*) FROM messages"), [sent.to_string()]);
+    operator::done(&server.database(), &["check"]);
+}
+
+#[test]
+fn backup_and_check_of_a_database_that_nobody_serves_put_nothing_beside_it() {
+    let (folder, database, _) = database();
+    let before = fs::read(&database).unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    operator::done(&database, &["backup", text(&elsewhere.path().join("b"))]);
+    operator::done(&database, &["check"]);
+    assert_eq!(names(folder.path()), ["chat.sqlite"]);
+    assert_eq!(names(elsewhere.path()), ["b"]);
+    assert!(fs::read(&database).unwrap() == before, "the database is left as it was");
+}
+
+#[test]
+fn backup_of_a_killed_servers_database_has_what_is_in_its_log_and_leaves_it_there() {
+    let mut server = Server::start();
+    let paff = server.log_in("paff");
+    server.connect().done(format!("send {paff} neko acknowledged"));
+    server.kill();
+    let log = server.folder().join("chat.sqlite-wal");
+    let before = [fs::read(server.database()).unwrap(), fs::read(&log).unwrap()];
+    assert!(!before[1].is_empty());
+    let backup = server.folder().join("backup");
+    operator::done(&server.database(), &["backup", text(&backup)]);
+    operator::done(&server.database(), &["check"]);
+    assert_eq!(rows::<String>(&backup, "SELECT body FROM messages"), ["acknowledged"]);
+    let after = [fs::read(server.database()).unwrap(), fs::read(&log).unwrap()];
+    assert!(before == after, "the file and its log are left as they were");
+    server.start_again();
+    assert_eq!(server.query("SELECT body FROM messages"), ["acknowledged"]);
+}
+
+#[test]
+fn what_is_there_is_never_overwritten_and_what_is_not_there_is_no_input() {
+    let (folder, database, _) = database();
+    let taken = folder.path().join("taken");
+    fs::write(&taken, "precious").unwrap();
+    let missing = folder.path().join("missing");
+    let below = taken.join("x");
+    for (database, arguments, code) in [
+        (&database, ["backup", text(&taken)], 73),
+        (&database, ["backup", text(&missing.join("b"))], 66),
+        (&database, ["backup", text(&below)], 66),
+        (&database, ["backup", text(&folder.path().join("chat.sqlite.admin"))], 66),
+        (&database, ["backup", text(&folder.path().join("chat.sqlite-journal"))], 66),
+        (&missing, ["backup", text(&folder.path().join("b"))], 66),
+        (&below, ["backup", text(&folder.path().join("b"))], 66),
+        (&taken, ["backup", text(&folder.path().join("b"))], 65),
+        (&database, ["restore", text(&taken)], 73),
+        (&missing, ["restore", text(&taken)], 65),
+        (&missing, ["restore", text(&folder.path().join("b"))], 66),
+    ] {
+        let outcome = operator::run(database, &arguments);
+        assert_eq!(outcome.code, code, "{arguments:?}: {outcome:?}");
+        assert!(outcome.stderr.starts_with("error: ") && outcome.stderr.contains("\nhint: "));
+        assert!(outcome.stdout.is_empty());
+    }
+    let outcome = operator::run(&below, &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(outcome.code, 66, "{outcome:?}");
+    assert!(outcome.stderr.contains("is below a file"), "{}", outcome.stderr);
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "precious");
+    assert_eq!(names(folder.path()), ["chat.sqlite", "taken"]);
+}
+
+#[test]
+fn damaged_database_is_not_passed_on_as_a_backup() {
+    let (folder, database, _) = database();
+    fill(&database, 100);
+    let mut bytes = fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4_096].fill(0x5a);
+    fs::write(&database, bytes).unwrap();
+    let backup = folder.path().join("backup");
+    let outcome = operator::run(&database, &["backup", text(&backup)]);
+    assert_eq!(outcome.code, 65, "{outcome:?}");
+    assert_eq!(names(folder.path()), ["chat.sqlite"]);
+}
+
+#[test]
+fn backup_that_finds_no_room_leaves_nothing_and_says_so() {
+    let (folder, database, _) = database();
+    fill(&database, 100);
+    let mut command = Command::new("sh");
+    // No file may be longer than 32 KiB, as if the disk were full.
+    let limited = r#"ulimit -f 64; exec "$0" "$@""#;
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_chat-server"), "--db"]).arg(&database);
+    command.arg("backup").arg(folder.path().join("backup"));
+    let outcome = cli::outcome(command);
+    assert_eq!(outcome.code, 74, "{outcome:?}");
+    assert_eq!(names(folder.path()), ["chat.sqlite"]);
+}
+
+/// Runs a command, kills it as soon as there is a file of this name, and waits for its end.
+fn kill_at(mut command: Command, path: &Path) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !path.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn killed_in_the_middle_there_is_no_part_of_a_backup_or_a_database_and_it_works_the_next_time() {
+    let (folder, database, _) = database();
+    fill(&database, 20_000);
+    let backup = folder.path().join("backup");
+    let partial = folder.path().join("backup.partial");
+    kill_at(operator::command(&database, &["backup", text(&backup)]), &partial);
+    assert!(!backup.exists());
+    operator::done(&database, &["backup", text(&backup)]);
+    assert!(!partial.exists());
+
+    let restored = folder.path().join("restored");
+    let partial = folder.path().join("restored.partial");
+    kill_at(operator::command(&restored, &["restore", text(&backup)]), &partial);
+    assert!(!restored.exists());
+    operator::done(&restored, &["restore", text(&backup)]);
+    assert_eq!(operator::objects(&restored, &["check"])[0]["messages"], 20_003);
+    let expected = ["backup", "chat.sqlite", "restored", "restored.lock"];
+    assert_eq!(names(folder.path()), expected);
+}
+
+/// The next line of a schedule, out or error, as an object.
+fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Value {
+    serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+}
+
+#[test]
+fn schedule_keeps_the_newest_survives_a_failure_and_removes_nothing_else() {
+    let (_folder, database, _) = database();
+    let folder = TempDir::new().unwrap();
+    let kept = ["chat-by-hand.sqlite", "other-20200101T000000Z.sqlite"];
+    kept.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+    // Somebody else's, for all its name.
+    let not_a_file = "chat-20200101T000000Z.sqlite";
+    fs::create_dir(folder.path().join(not_a_file)).unwrap();
+    // Of a schedule that was killed.
+    fs::write(folder.path().join("chat-20200101T000000Z.sqlite.partial"), "").unwrap();
+    let arguments = ["backup", text(folder.path()), "--every", "1100ms", "--keep", "2", "--json"];
+    let mut command = operator::command(&database, &arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut made = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut failed = BufReader::new(child.stderr.take().unwrap()).lines();
+
+    let mut backups: Vec<String> = Vec::new();
+    for _ in 0..3 {
+        backups.push(next(&mut made)["path"].as_str().unwrap().to_owned());
+    }
+    let away = database.with_extension("away");
+    fs::rename(&database, &away).unwrap();
+    assert_eq!(next(&mut failed)["exit"], 66);
+    let there = |backup: &String| Path::new(backup).exists();
+    assert_eq!(backups.iter().map(there).collect::<Vec<_>>(), [false, true, true]);
+    fs::rename(&away, &database).unwrap();
+    backups.push(next(&mut made)["path"].as_str().unwrap().to_owned());
+
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut expected: Vec<&str> = kept.into();
+    expected.push(not_a_file);
+    let newest = backups[2..].iter().map(|path| path.rsplit('/').next().unwrap());
+    expected.extend(newest);
+    expected.sort_unstable();
+    assert_eq!(names(folder.path()), expected);
+}
+
+#[test]
+fn restored_database_is_as_of_then_but_for_its_sessions_and_ids_go_on_far_behind() {
+    let (folder, database, neko) = database();
+    let backup = folder.path().join("backup");
+    operator::done(&database, &["backup", text(&backup)]);
+    let restored = folder.path().join("restored");
+    let told = &operator::objects(&restored, &["restore", text(&backup)])[0];
+    assert_eq!(told["newest"], 1_000_000_003);
+    assert_eq!(fs::metadata(&restored).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let server = Server::start_from(&restored);
+    let mut wire = server.connect();
+    assert_eq!(wire.refused(format!("whoami {neko}")), "no_session");
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
+    // Somebody who had noted an id that was given after the backup misses nothing new.
+    let mut watch = server.connect();
+    let watching = watch.done(format!(r#"watch {neko} {{"from": 417}}"#));
+    assert_eq!(watching["after"], 417);
+    let posted = wire.done(format!(r#"post {paff} {{"to": ["neko"], "body": "new"}}"#));
+    assert_eq!(posted["id"], 1_000_000_004);
+    let message = loop {
+        let event = watch.reply();
+        if event["event"] == "message" {
+            break event;
+        }
+    };
+    assert_eq!(message["id"], 1_000_000_004);
+    wire.done(format!(r#"ack {neko} {{"upto": 417}}"#));
+    assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1);
+}
+
+#[test]
+fn sessions_can_be_kept_where_a_database_only_moves() {
+    let (folder, database, neko) = database();
+    let backup = folder.path().join("backup");
+    operator::done(&database, &["backup", text(&backup)]);
+    let moved = folder.path().join("moved");
+    operator::done(&moved, &["restore", text(&backup), "--keep-sessions"]);
+    Server::start_from(&moved).connect().done(format!("whoami {neko}"));
+}
+
+#[test]
+fn nothing_is_restored_beside_a_log_or_under_a_server() {
+    let (folder, database, _) = database();
+    let backup = folder.path().join("backup");
+    operator::done(&database, &["backup", text(&backup)]);
+    let place = folder.path().join("place");
+    fs::write(folder.path().join("place-wal"), "").unwrap();
+    let outcome = operator::run(&place, &["restore", text(&backup)]);
+    assert_eq!(outcome.code, 73, "{outcome:?}");
+    assert!(outcome.stderr.contains("place-wal exists already"), "{}", outcome.stderr);
+
+    // A server whose file somebody has moved away still has the lock, and would write on.
+    let server = Server::start();
+    fs::rename(server.database(), server.folder().join("moved")).unwrap();
+    fs::rename(server.folder().join("chat.sqlite-wal"), server.folder().join("moved-wal")).unwrap();
+    let outcome = operator::run(&server.database(), &["restore", text(&backup)]);
+    assert_eq!(outcome.code, 75, "{outcome:?}");
+    assert!(!server.database().exists());
+}
+
+#[test]
+fn check_finds_what_is_wrong_a_line_each_and_changes_nothing() {
+    let (_folder, database, _) = database();
+    fill(&database, 10);
+    let sound = operator::objects(&database, &["check"]);
+    assert_eq!((&sound[0]["sound"], &sound[0]["findings"]), (&json!(true), &json!([])));
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    let damage = "
+        PRAGMA foreign_keys = OFF;
+        DROP INDEX sessions_by_user;
+        DROP VIEW v1_inbox;
+        CREATE TABLE songs (title);
+        UPDATE cursors SET upto_id = 500 WHERE name = 'inbox';
+        INSERT INTO messages (id, sent_at, sender_id, recipient_id, body) VALUES (100, 0, 1, 77, 'x');
+        INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (1, 'worker', 1, 0);
+        INSERT INTO dead_letters (user_id, cursor, message_id) VALUES (1, 'worker', 2);
+        UPDATE users SET name = 'Ivy!' WHERE name = 'ivy';
+        PRAGMA ignore_check_constraints = ON;
+        UPDATE messages SET body = '' WHERE id = 3;
+    ";
+    connection.execute_batch(damage).unwrap();
+    drop(connection);
+    let before = fs::read(&database).unwrap();
+    let outcome = operator::run(&database, &["check"]);
+    assert_eq!(outcome.code, 65, "{outcome:?}");
+    for finding in [
+        "the index sessions_by_user is missing or was changed",
+        "the view v1_inbox is missing or was changed",
+        "the table songs is none of ours",
+        "the cursor inbox of neko stands at 500, and the newest id is 100: what comes next would count as read",
+        "row 100 of messages refers to what is not in users",
+        "message 2 is a dead letter of paff at worker, and was sent to somebody else",
+        "user 4 has a name that is none",
+        "message 3 has a text that no message can have",
+    ] {
+        assert!(outcome.stdout.lines().any(|line| line == finding), "{finding}: {outcome:?}");
+    }
+    let quick = operator::run(&database, &["check", "--quick", "--json"]);
+    assert_eq!(quick.code, 65);
+    let told: Value = serde_json::from_str(&quick.stdout).unwrap();
+    assert_eq!(told["sound"], false);
+    assert!(fs::read(&database).unwrap() == before, "the database is left as it was");
+}
+
+#[test]
+fn check_finds_a_key_that_is_there_twice_wherever_the_table_of_keys_ends() {
+    let twice = "neko has 2 messages with the key \"k\" of paff, and one is to be";
+    let too_far = "the table of keys goes up to 1000, and the newest id is 13";
+    for (upto, recipient, findings) in [
+        (0, 2, &[twice][..]),
+        (4, 2, &[twice]),
+        (10, 2, &[twice]),
+        (1000, 2, &[too_far, twice]),
+        // To several it is one message for each.
+        (0, 3, &[]),
+        (4, 3, &[]),
+        (10, 3, &[]),
+    ] {
+        let (_folder, database, _) = database();
+        fill(&database, 10);
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        let keys = format!(
+            "UPDATE messages SET key = 'k', sender_id = 1, recipient_id = 2 WHERE id = 3;
+             UPDATE messages SET key = 'k', sender_id = 1, recipient_id = {recipient} WHERE id = 5;
+             INSERT INTO keys SELECT key, sender_id, id FROM messages WHERE key = 'k' AND id <= {upto};
+             UPDATE meta SET value = '{upto}' WHERE name = 'keys_upto'"
+        );
+        connection.execute_batch(&keys).unwrap();
+        drop(connection);
+        let outcome = operator::run(&database, &["check", "--json"]);
+        let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(told["findings"], json!(findings), "up to {upto}, for {recipient}");
+    }
+}
+
+#[test]
+fn check_finds_pages_and_indexes_that_are_damaged() {
+    let (folder, database, _) = database();
+    fill(&database, 200);
+    let page = rows::<i64>(
+        &database,
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_users_1'",
+    )[0];
+    let mut bytes = fs::read(&database).unwrap();
+    // The cells of the first rows stand at the end of the page.
+    let end = usize::try_from(page).unwrap() * 4_096;
+    bytes[end - 40..end].fill(0xff);
+    fs::write(&database, &bytes).unwrap();
+    let outcome = operator::run(&database, &["check"]);
+    assert_eq!(outcome.code, 65, "{outcome:?}");
+    assert!(outcome.stdout.contains(&format!("page {page} ")), "{outcome:?}");
+    assert_eq!(names(folder.path()), ["chat.sqlite"]);
+}
+
+#[test]
+fn check_of_a_server_under_load_finds_nothing() {
+    let server = Server::start();
+    let sending = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let (mut wire, sending) = (server.connect(), &sending);
+        scope.spawn(move || {
+            let token = wire.log_in("paff");
+            while sending.load(Ordering::Relaxed) {
+                wire.done(format!("send {token} neko hai"));
+            }
+        });
+        let _ending = Ending(sending);
+        for _ in 0..5 {
+            operator::done(&server.database(), &["check"]);
+        }
+    });
+}
+
+#[test]
+fn no_password_and_no_token_is_in_a_backup_or_an_export() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("passwd {paff} {}", json!({"old": "cytus", "new": "correct horse battery"})));
+    wire.done(format!("send {neko} paff hai"));
+    let folder = TempDir::new().unwrap();
+    let backup = folder.path().join("backup");
+    operator::done(&server.database(), &["backup", text(&backup)]);
+    let export = operator::done(&server.database(), &["export", "--with-secrets"]);
+    let held = [fs::read(&backup).unwrap(), export.into_bytes()];
+    for secret in [paff.as_str(), &neko, "cytus", "correct horse battery"] {
+        let stands =
+            |bytes: &Vec<u8>| bytes.windows(secret.len()).any(|at| at == secret.as_bytes());
+        assert!(!held.iter().any(stands), "{secret} is there");
+    }
+    let hash = b"$argon2id$";
+    assert!(held.iter().all(|bytes| bytes.windows(hash.len()).any(|at| at == hash)), "hashes are");
+}

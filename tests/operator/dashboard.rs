@@ -1,0 +1,135 @@
+//! The files for Grafana and Prometheus in `contrib/` name only metrics, labels and values that
+//! there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+const DOCUMENT: &str = include_str!("../../docs/monitoring.md");
+const DASHBOARD: &str = include_str!("../../contrib/grafana/chat.json");
+const ALERTS: &str = include_str!("../../contrib/prometheus/alerts.yml");
+
+/// The names that can be asked for, of the table that another test compares with the server; the
+/// labels of each; a histogram has three names.
+fn series() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    let rows = DOCUMENT.lines().skip_while(|line| !line.starts_with("| metric |")).skip(2);
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        let words = cells[3].split('`').skip(1).step_by(2);
+        let mut labels: BTreeSet<String> = words.map(str::to_owned).collect();
+        // Prometheus adds these itself.
+        labels.extend(["instance", "job"].map(str::to_owned));
+        if cells[2] == "histogram" {
+            for suffix in ["_sum", "_count"] {
+                found.insert(format!("{name}{suffix}"), labels.clone());
+            }
+            labels.insert("le".to_owned());
+            found.insert(format!("{name}_bucket"), labels);
+        } else {
+            found.insert(name.to_owned(), labels);
+        }
+    }
+    assert!(found.len() > 40, "{found:?}");
+    found
+}
+
+/// The metrics that an expression names, and the labels that it asks of each.
+fn asked(expression: &str) -> Vec<(String, Vec<String>)> {
+    let is_inside = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let mut found = Vec::new();
+    let mut rest = expression;
+    while let Some(at) = rest.find(|character: char| character.is_ascii_alphabetic()) {
+        let before = rest[..at].chars().next_back();
+        rest = &rest[at..];
+        let end = rest.find(|character| !is_inside(character)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        if before == Some('$') || !(word.starts_with("chat_") || word.starts_with("process_")) {
+            continue;
+        }
+        let inside = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let mut labels = Vec::new();
+        if let Some((inside, behind)) = inside {
+            labels.extend(inside.split(',').map(|matcher| {
+                matcher.trim().split(['=', '!']).next().unwrap_or_default().to_owned()
+            }));
+            rest = behind;
+        }
+        found.push((word.to_owned(), labels));
+    }
+    found
+}
+
+fn assert_known(expression: &str) -> BTreeSet<String> {
+    let series = series();
+    let asked = asked(expression);
+    for (name, labels) in &asked {
+        let known = series.get(name).unwrap_or_else(|| panic!("no {name} in {expression}"));
+        for label in labels {
+            assert!(known.contains(label), "{name} has no {label}: {expression}");
+        }
+    }
+    asked.into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn every_expression_of_the_dashboard_names_metrics_that_there_are() {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("the dashboard is JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_i64().expect("an id")), "{}", panel["title"]);
+        let targets = panel["targets"].as_array().expect("targets");
+        assert!(!targets.is_empty(), "{}", panel["title"]);
+        for target in targets {
+            let found = assert_known(target["expr"].as_str().expect("an expression"));
+            assert!(!found.is_empty(), "{target}");
+            names.extend(found);
+        }
+    }
+    let query = &dashboard["templating"]["list"][1]["query"]["query"];
+    assert_eq!(assert_known(query.as_str().expect("a query")).len(), 1);
+    // What no panel shows is not worth counting, but for these.
+    let unseen = ["chat_build_info", "chat_queue_capacity", "chat_newest_message_id"];
+    let other = ["chat_slow_requests_total", "chat_connections_opened_total"];
+    let more = ["chat_log_lines_dropped_total", "chat_password_queue_duration_seconds"];
+    let expected: Vec<&str> = [&unseen[..], &other[..], &more[..]].concat();
+    for name in series().keys() {
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix))
+            .unwrap_or(name);
+        let shown = names.iter().any(|shown| shown.starts_with(base));
+        let process = base.starts_with("process_");
+        assert!(shown || process || expected.contains(&base), "no panel shows {base}");
+    }
+}
+
+#[test]
+fn every_alert_names_metrics_that_there_are() {
+    let expressions: Vec<&str> =
+        ALERTS.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
+    assert_eq!(expressions.len(), ALERTS.matches("- alert: ").count());
+    let named = expressions.iter().filter(|expression| !assert_known(expression).is_empty());
+    assert_eq!(named.count(), expressions.len() - 1, "all but the one about `up`");
+}
+
+#[test]
+fn what_is_asked_of_which_metric_is_found() {
+    let expression = r#"rate(chat_a_total{instance=~"$instance", verb!="x"}[5m]) / chat_b"#;
+    let labels = vec!["instance".to_owned(), "verb".to_owned()];
+    let expected = vec![("chat_a_total".to_owned(), labels), ("chat_b".to_owned(), Vec::new())];
+    assert_eq!(asked(expression), expected);
+}
+
+#[test]
+fn prometheus_own_checker_takes_the_alerts() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/prometheus/alerts.yml");
+    match Command::new("promtool").args(["check", "rules", path]).output() {
+        Err(_) => println!("skipped: there is no promtool (Debian: prometheus)"),
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+    }
+}

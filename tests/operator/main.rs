@@ -1,0 +1,23 @@
+//! `chat-server` as its operator sees it: commands, files, configuration, monitoring.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admin;
+mod admin_commands;
+mod admin_page;
+mod admin_socket;
+mod backup;
+mod dashboard;
+mod inspect;
+mod monitor;
+mod operations;
+mod purge;
+mod server_cli;
+mod server_config;
+mod server_log;
+mod service_manager;
+mod status_page;
+mod transfer;
+mod upgrade;

@@ -1,0 +1,461 @@
+//! What `export` writes and `import` takes in: everything, exactly, and as often as one likes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support;
+use crate::support::operator;
+use crate::support::{Random, Server, scaled};
+
+/// A server with odd messages among its users, cursors and dead letters.
+fn odd_server(random: &mut Random, messages: usize) -> Server {
+    let server = Server::start();
+    let users = ["paff", "neko", "robo", "ivy"];
+    let tokens = users.map(|user| server.log_in(user));
+    let mut wire = server.connect();
+    for number in 0..messages {
+        let body = odd_text(random);
+        let mut to: Vec<&str> = users.iter().copied().filter(|_| random.below(2) == 0).collect();
+        if to.is_empty() {
+            to.push("neko");
+        }
+        let mut post = json!({"to": to, "body": body});
+        if random.below(2) == 0 {
+            post["key"] = json!(format!("key-{number}-of-{}", random.below(3)));
+        }
+        wire.done(format!("post {} {post}", tokens[random.below(4)]));
+    }
+    let newest: i64 = server.query("SELECT max(id) FROM messages")[0].parse().unwrap();
+    for (user, token) in users.iter().zip(&tokens).take(3) {
+        let theirs =
+            server.query(&format!("SELECT id FROM v1_messages WHERE recipient = '{user}'"));
+        for (cursor, upto) in [("inbox", newest), ("worker", newest / 2), ("night.ly", 0)] {
+            wire.done(format!(r#"ack {token} {{"cursor": "{cursor}", "upto": {upto}}}"#));
+        }
+        for id in theirs.iter().step_by(7).take(5) {
+            wire.done(format!(r#"ack {token} {{"cursor": "bot", "upto": {id}, "dead": "add"}}"#));
+        }
+    }
+    server
+}
+
+/// Control characters, line ends, what only looks like one, and long ones.
+fn odd_text(random: &mut Random) -> String {
+    let parts = [
+        "\0",
+        "\n",
+        "\r\n",
+        "\t",
+        "\u{7f}",
+        "\u{1b}[31m",
+        "\u{85}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{feff}",
+        "\u{202e}",
+        "\u{1f980}",
+        "e\u{301}",
+        "\u{6f22}\u{5b57}",
+        "\\",
+        "\"",
+        "\\u0000",
+        "{}",
+        " ",
+        "x",
+    ];
+    let count = if random.below(40) == 0 { 8_000 } else { 1 + random.below(12) };
+    let mut text = String::new();
+    for _ in 0..count {
+        let part = parts[random.below(parts.len())];
+        if text.len() + part.len() <= 32 * 1024 {
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+/// An export as a file, and what is in it.
+fn export(database: &Path, to: &Path, arguments: &[&str]) -> Vec<u8> {
+    let arguments = [&["export"], arguments].concat();
+    let output = operator::command(database, &arguments).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && error.is_empty(), "{error}");
+    fs::write(to, &output.stdout).unwrap();
+    output.stdout
+}
+
+fn import(database: &Path, file: &Path) -> Value {
+    operator::objects(database, &["import", file.to_str().unwrap()]).remove(0)
+}
+
+fn records(export: &[u8]) -> Vec<Value> {
+    let lines = export.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+fn folder() -> (TempDir, PathBuf, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let (file, database) = (folder.path().join("file"), folder.path().join("new.sqlite"));
+    (folder, file, database)
+}
+
+#[test]
+fn export_import_export_is_the_same_to_the_byte() {
+    let mut server = odd_server(&mut Random::new(), scaled(150, 2_000));
+    // The newest ones are gone; and their ids do not come back over there either.
+    server.connect().done(format!("send {} neko last", server.log_in("vanessa")));
+    operator::done(&server.database(), &["message", "purge", "--user", "vanessa", "--unread-too"]);
+    operator::done(&server.database(), &["user", "disable", "ivy"]);
+    operator::done(&server.database(), &["user", "delete", "vanessa", "--yes"]);
+    let (_folder, file, database) = folder();
+    for arguments in [&["--with-secrets"][..], &[]] {
+        let _ = fs::remove_file(&database);
+        let first = export(&server.database(), &file, arguments);
+        let told = import(&database, &file);
+        assert_eq!((&told["renumbered"], &told["cursors_left"]), (&json!(0), &json!(0)), "{told}");
+        let second = export(&database, &file, arguments);
+        assert!(first == second, "the exports differ");
+        assert_eq!(operator::objects(&database, &["check"])[0]["sound"], true);
+        let has = |word: &str| first.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+        assert_eq!(has("argon2id"), !arguments.is_empty(), "hashes are there where asked for");
+    }
+    let without = server.query("SELECT id, body FROM v1_inbox ORDER BY recipient, id");
+    server.stop();
+    let copy = Server::start_from(&database);
+    assert_eq!(copy.query("SELECT id, body FROM v1_inbox ORDER BY recipient, id"), without);
+    assert_eq!(
+        copy.connect().refused("auth paff cytus"),
+        "wrong_password",
+        "no password came along"
+    );
+    let outcome =
+        operator::run_with_input(&copy.database(), &["user", "passwd", "paff"], "new one\n");
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    copy.connect().done("auth paff new one");
+}
+
+#[test]
+fn users_log_in_with_their_passwords_where_the_secrets_came_along() {
+    let server = Server::start();
+    let (_folder, file, database) = folder();
+    export(&server.database(), &file, &["--with-secrets"]);
+    import(&database, &file);
+    Server::start_from(&database).log_in("paff");
+}
+
+#[test]
+fn import_that_is_run_again_or_was_killed_stores_everything_once() {
+    let server = odd_server(&mut Random::new(), 400);
+    let (_folder, file, database) = folder();
+    let all = export(&server.database(), &file, &["--with-secrets"]);
+    let mut child = operator::command(&database, &["import", file.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    // While it is at the messages: the users come first.
+    let stored = || {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let opened = rusqlite::Connection::open_with_flags(&database, flags);
+        let count = |opened: rusqlite::Connection| {
+            opened.query_row("SELECT count(*) FROM messages", [], |row| row.get::<_, i64>(0))
+        };
+        opened.and_then(count).unwrap_or(0)
+    };
+    while stored() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = import(&database, &file);
+    let (new, there) =
+        (told["messages"].as_u64().unwrap(), told["messages_there"].as_u64().unwrap());
+    assert!(new > 0 && there > 0, "it goes on where it was killed: {told}");
+    assert!(export(&database, &file, &["--with-secrets"]) == all);
+    let told = import(&database, &file);
+    assert_eq!((&told["messages"], &told["users"]), (&json!(0), &json!(0)), "{told}");
+    assert!(export(&database, &file, &["--with-secrets"]) == all);
+}
+
+#[test]
+fn import_beside_other_messages_keeps_them_and_what_is_unread_and_gives_new_ids() {
+    let mut random = Random::new();
+    let source = odd_server(&mut random, 60);
+    let (_folder, file, _) = folder();
+    let exported = records(&export(&source.database(), &file, &[]));
+    let messages = exported.iter().filter(|record| record["type"] == "message");
+    let (count, bodies) = (
+        messages.clone().count() as u64,
+        messages.map(|record| record["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+    );
+
+    let target = Server::start();
+    let (robo, vanessa) = (target.log_in("robo"), target.log_in("vanessa"));
+    let mut wire = target.connect();
+    wire.done(format!("send {vanessa} robo unread before"));
+    wire.done(format!("send {robo} vanessa other"));
+    let mut watch = target.connect();
+    let neko = target.log_in("neko");
+    watch.done(format!(r#"watch {neko} {{"from": "new"}}"#));
+    let told = import(&target.database(), &file);
+    assert_eq!((&told["messages"], &told["renumbered"]), (&json!(count), &json!(count)), "{told}");
+    let stored = target.query("SELECT hex(body) FROM messages WHERE id > 2 ORDER BY id");
+    let hex = |text: &String| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
+    assert!(stored.iter().eq(&bodies.iter().map(hex).collect::<Vec<_>>()), "in their order");
+    // Who had nothing before has read as far as over there; who had, has it all unread.
+    let unread = |server: &Server, user: &str| {
+        server.query(&format!("SELECT count(*) FROM v1_inbox WHERE recipient = '{user}'"))
+    };
+    assert_eq!(unread(&target, "neko"), unread(&source, "neko"));
+    assert!(told["cursors_left"].as_u64() > Some(0), "{told}");
+    let robos = target.query("SELECT count(*) FROM v1_messages WHERE recipient = 'robo'");
+    assert_eq!(unread(&target, "robo"), robos);
+    // Who watches is told at once.
+    while watch.reply()["event"] != "message" {}
+
+    let told = import(&target.database(), &file);
+    assert_eq!((&told["messages"], &told["messages_there"]), (&json!(0), &json!(count)), "{told}");
+    assert_eq!(operator::objects(&target.database(), &["check"])[0]["sound"], true);
+}
+
+#[test]
+fn export_of_one_user_has_nothing_that_is_none_of_the_users_business() {
+    let server = Server::start();
+    let [paff, neko, robo] = ["paff", "neko", "robo"].map(|user| server.log_in(user));
+    let mut wire = server.connect();
+    wire.done(format!("send {paff} neko to neko"));
+    wire.done(format!("send {neko} paff to paff"));
+    wire.done(format!("send {robo} neko between others"));
+    wire.done(format!(r#"ack {neko} {{"cursor": "bot", "upto": 1, "dead": "add"}}"#));
+    wire.done(format!(r#"ack {paff} {{"upto": 2}}"#));
+    let (_folder, file, database) = folder();
+    let arguments = ["--user", "paff", "--with-secrets"];
+    let exported = records(&export(&server.database(), &file, &arguments));
+    let of = |kind: &str, field: &str| -> Vec<Value> {
+        let records = exported.iter().filter(|record| record["type"] == kind);
+        records.map(|record| record[field].clone()).collect()
+    };
+    assert_eq!(of("message", "body"), ["to neko", "to paff"]);
+    assert_eq!(of("message", "dead"), [Value::Null, Value::Null], "neko's own business");
+    assert_eq!(of("user", "name"), ["paff", "neko"]);
+    assert_eq!(of("cursor", "user"), ["paff"]);
+    let passwords = of("user", "password");
+    assert!(passwords[0]["hash"].as_str().unwrap().starts_with("$argon2id$"));
+    assert_eq!(passwords[1], Value::Null);
+    import(&database, &file);
+    let again = records(&export(&database, &file, &arguments));
+    assert_eq!(again, exported);
+    let later = records(&export(&server.database(), &file, &["--from-id", "3"]));
+    let later: Vec<_> = later.iter().filter(|record| record["type"] == "message").collect();
+    assert_eq!((later.len(), &later[0]["id"]), (1, &json!(3)));
+    let outcome = operator::run(&server.database(), &["export", "--user", "conner"]);
+    assert_eq!(outcome.code, 67, "{outcome:?}");
+}
+
+#[test]
+fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
+    let (folder, file, database) = folder();
+    let header = r#"{"type":"header","format":"chat-export","version":1,"newest":9}"#;
+    let user = |name: &str| {
+        format!(
+            r#"{{"type":"user","name":"{name}","display_name":"X","created_at":"2026-01-01T00:00:00.000Z"}}"#
+        )
+    };
+    let message = |id: i64, key: &str, body: &str| {
+        let fields = r#""at":"2026-01-01T00:00:00.000Z","from":"a","to":"b""#;
+        format!(r#"{{"type":"message","id":{id},{fields},"body":"{body}","key":"{key}"}}"#)
+    };
+    let good = [header.to_owned(), user("a"), user("b"), message(1, "k1", "one")];
+    let long = "x".repeat(40_000);
+    for (wrong, words) in [
+        ("nonsense".to_owned(), "line 5: expected"),
+        (message(2, "k2", ""), "line 5: it is empty"),
+        (message(2, "k2", &long), "line 5: it is longer than"),
+        (message(2, "k1", "another text"), "line 5: the key \"k1\" of a belongs to message 1"),
+        (
+            message(2, "k2", "two").replace(r#""to":"b""#, r#""to":"c""#),
+            "line 5: there is no user c",
+        ),
+        (
+            message(2, "k2", "two").replace("\"id\":2", "\"id\":2,\"song\":1"),
+            "line 5: unknown field `song`",
+        ),
+        (header.to_owned(), "line 5: is a second header"),
+        // After it no message could be given an id.
+        (message(i64::MAX, "k2", "two"), "line 5: the id 9223372036854775807 is higher than"),
+        (user("c").replace("\"X\"", r#""X\u001b[2J""#), "line 5: the display name of c is none"),
+        (message(2, "k2", "two")[..40].to_owned(), "line 5: "),
+    ] {
+        let text = [good.join("\n"), wrong, message(3, "k3", "three")].join("\n");
+        fs::write(&file, text).unwrap();
+        let outcome = operator::run(&database, &["import", file.to_str().unwrap()]);
+        assert_eq!(outcome.code, 65, "{outcome:?}");
+        assert!(outcome.stderr.contains(words), "{words}: {outcome:?}");
+        assert!(outcome.stderr.contains("\nhint: "), "{outcome:?}");
+    }
+    for (text, words) in [
+        (String::new(), "line 1: is missing"),
+        (user("a"), "line 1: is not the header"),
+        (
+            header.replace(":9}", ":9223372036854775807}"),
+            "the id 9223372036854775807 is higher than",
+        ),
+        (header.replace("\"version\":1", "\"version\":2"), "line 1: is of version 2"),
+        (header.replace("chat-export", "songs"), "line 1: is not the header"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let outcome = operator::run(&database, &["import", file.to_str().unwrap()]);
+        assert!(outcome.code == 65 && outcome.stderr.contains(words), "{outcome:?}");
+        let new = folder.path().join("not-to-be");
+        operator::run(&new, &["import", file.to_str().unwrap()]);
+        assert!(!new.exists(), "what is no export makes no database");
+    }
+    // Mended, without a line feed at its end.
+    fs::write(&file, [good.join("\n"), message(2, "k2", "two")].join("\n")).unwrap();
+    import(&database, &file);
+    let exported = records(&export(&database, &folder.path().join("out"), &[]));
+    let bodies: Vec<_> = exported.iter().filter_map(|record| record["body"].as_str()).collect();
+    assert_eq!(bodies, ["one", "two"]);
+    let missing = operator::run(&database, &["import", "missing"]);
+    assert_eq!(missing.code, 66, "{missing:?}");
+}
+
+#[test]
+fn plain_text_is_a_message_a_line_and_more_of_it_can_be_taken_in_later() {
+    let server = Server::start();
+    let (_folder, file, _) = folder();
+    let arguments = ["import", "--text", "--from", "paff", "--to", "neko", file.to_str().unwrap()];
+    let take = |text: &str| {
+        fs::write(&file, text).unwrap();
+        operator::objects(&server.database(), &arguments).remove(0)
+    };
+    let told = take("one\r\n\n two\u{1b}[31m \nsame\nsame");
+    assert_eq!((&told["messages"], &told["renumbered"]), (&json!(4), &json!(0)), "{told}");
+    let told = take("one\r\n\n two\u{1b}[31m \nsame\nsame\nthree\n");
+    assert_eq!((&told["messages"], &told["messages_there"]), (&json!(1), &json!(4)), "{told}");
+    let neko = server.log_in("neko");
+    let inbox = server.connect().done(format!("inbox {neko}"));
+    let texts =
+        ["one", " two\u{1b}[31m ", "same", "same", "three"].map(|text| json!({"msg": text}));
+    assert_eq!(inbox["messages"]["paff"], json!(texts));
+
+    fs::write(&file, b"good\n\xff\n").unwrap();
+    let outcome = operator::run(&server.database(), &arguments);
+    assert!(outcome.code == 65 && outcome.stderr.contains("line 2: invalid utf-8"), "{outcome:?}");
+    fs::write(&file, "late\n").unwrap();
+    let deleted = operator::run(&server.database(), &["user", "delete", "ivy", "--yes"]);
+    assert_eq!(deleted.code, 0, "{deleted:?}");
+    for (from, to) in [("ivy", "neko"), ("paff", "ivy")] {
+        let file = file.to_str().unwrap();
+        let arguments = ["import", "--text", "--from", from, "--to", to, file];
+        let outcome = operator::run(&server.database(), &arguments);
+        assert!(outcome.code == 65 && outcome.stderr.contains("no user ivy"), "{outcome:?}");
+    }
+    let stranger = ["import", "--text", "--from", "conner", "--to", "neko", file.to_str().unwrap()];
+    fs::write(&file, "hai\n").unwrap();
+    let outcome = operator::run(&server.database(), &stranger);
+    assert!(outcome.code == 65 && outcome.stderr.contains("no user conner"), "{outcome:?}");
+    let alone = operator::run(&server.database(), &["import", "--text", "x"]);
+    assert_eq!(alone.code, 2);
+}
+
+#[test]
+fn export_while_senders_send_is_a_prefix_and_comes_from_standard_input_too() {
+    let server = Server::start();
+    let (_folder, file, database) = folder();
+    let sending = std::sync::atomic::AtomicBool::new(true);
+    thread::scope(|scope| {
+        let (mut wire, sending) = (server.connect(), &sending);
+        scope.spawn(move || {
+            let token = wire.log_in("paff");
+            while sending.load(std::sync::atomic::Ordering::Relaxed) {
+                wire.done(format!("send {token} neko hai"));
+            }
+        });
+        let _ending = support::Ending(sending);
+        for _ in 0..5 {
+            let exported = records(&export(&server.database(), &file, &[]));
+            let ids = exported.iter().filter_map(|record| record["id"].as_i64());
+            let newest = exported[0]["newest"].as_i64().unwrap();
+            assert!(ids.eq(1..=newest), "every message up to the newest");
+        }
+    });
+    let text = fs::read_to_string(&file).unwrap();
+    let outcome = operator::run_with_input(&database, &["import", "-", "--json"], &text);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(fs::read(&file).unwrap() == export(&database, &file, &[]));
+}
+
+#[test]
+fn rebuild_makes_deliveries_keys_indexes_and_views_anew_and_keeps_ids_apart() {
+    for stopped in [true, false] {
+        let mut server = Server::start();
+        let paff = server.log_in("paff");
+        for text in ["one", "two"] {
+            let post = json!({"to": ["neko"], "body": text, "key": text});
+            server.connect().done(format!("post {paff} {post}"));
+        }
+        server.stop();
+        let connection = rusqlite::Connection::open(server.database()).unwrap();
+        // An index that lacks a session, a run of deliveries and a table of keys that lack a message, a view that
+        // is not there, a cursor beyond the newest id.
+        let damage = "
+            UPDATE cursors SET upto_id = 0;
+            INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (2, 'bot', 50, 0);
+            DROP VIEW v1_inbox;
+            INSERT INTO delivery_runs (upto_id, run) VALUES (2, 1);
+            INSERT INTO deliveries (run, user_id, message_id) SELECT 1, recipient_id, 1 FROM messages LIMIT 1;
+            INSERT INTO keys (key, sender_id, message_id) SELECT key, sender_id, id FROM messages WHERE id = 1;
+            INSERT INTO keys (key, sender_id, message_id) VALUES ('none', 1, 1);
+            UPDATE meta SET value = '2' WHERE name = 'keys_upto';
+            DROP INDEX sessions_by_user;
+            CREATE INDEX sessions_by_user ON sessions (user_id) WHERE id < 1;
+            PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = 'CREATE INDEX sessions_by_user ON sessions (user_id)'
+             WHERE name = 'sessions_by_user';
+        ";
+        connection.execute_batch(damage).unwrap();
+        drop(connection);
+        let outcome = operator::run(&server.database(), &["check"]);
+        assert_eq!(outcome.code, 65);
+        for finding in [
+            "sessions_by_user",
+            "the deliveries of neko have 1 of the log's 2 messages",
+            "the table of keys lacks those of 1 messages, and has 1 that are of none",
+        ] {
+            assert!(outcome.stdout.contains(finding), "{finding}: {outcome:?}");
+        }
+        if !stopped {
+            server.start_again();
+        }
+        let sound = operator::objects(&server.database(), &["check", "--rebuild"]);
+        assert_eq!(sound[0]["sound"], true);
+        if stopped {
+            server.start_again();
+        }
+        let neko = server.log_in("neko");
+        let mut wire = server.connect();
+        assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
+        let again = json!({"to": ["neko"], "body": "two", "key": "two"});
+        assert_eq!(wire.done(format!("post {paff} {again}"))["duplicate"], true);
+        let posted = wire.done(format!(r#"post {paff} {{"to": ["neko"], "body": "three"}}"#));
+        assert_eq!(posted["id"], 51);
+    }
+}
+
+#[test]
+fn example_of_the_storage_page_is_an_export() {
+    let page = include_str!("../../docs/storage.md");
+    let example = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let (folder, file, database) = folder();
+    fs::write(&file, example).unwrap();
+    let told = import(&database, &file);
+    assert_eq!((&told["messages"], &told["cursors"]), (&json!(2), &json!(2)), "{told}");
+    let exported = export(&database, &folder.path().join("out"), &[]);
+    assert_eq!(String::from_utf8(exported).unwrap(), example);
+}

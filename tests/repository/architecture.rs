@@ -1,0 +1,387 @@
+//! The layering that ARCHITECTURE.md describes, checked against the sources.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module of the library may use of the others.
+const MAY_USE: [(&str, &[&str]); 21] = [
+    ("adjustable", &[]),
+    ("catalogue", &[]),
+    ("model", &[]),
+    ("metrics", &[]),
+    ("queue", &[]),
+    ("wake", &[]),
+    ("log", &["metrics", "queue"]),
+    ("completion", &["catalogue"]),
+    ("configuration", &["catalogue"]),
+    ("protocol", &["model"]),
+    ("terminal", &["catalogue", "model"]),
+    ("transfer", &["model"]),
+    ("unix", &[]),
+    ("tls", &["model"]),
+    ("admin", &["model", "protocol", "transfer", "unix"]),
+    ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer", "wake"]),
+    (
+        "service",
+        &[
+            "adjustable",
+            "admin",
+            "log",
+            "metrics",
+            "model",
+            "queue",
+            "protocol",
+            "store",
+            "transfer",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "adjustable",
+            "admin",
+            "log",
+            "metrics",
+            "model",
+            "protocol",
+            "service",
+            "tls",
+            "unix",
+            "wake",
+        ],
+    ),
+    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
+    (
+        "client",
+        &[
+            "catalogue",
+            "completion",
+            "configuration",
+            "model",
+            "protocol",
+            "terminal",
+            "tls",
+            "unix",
+        ],
+    ),
+    (
+        "operate",
+        &[
+            "adjustable",
+            "admin",
+            "catalogue",
+            "completion",
+            "configuration",
+            "log",
+            "model",
+            "monitor",
+            "protocol",
+            "server",
+            "service",
+            "store",
+            "terminal",
+            "tls",
+            "transfer",
+            "unix",
+        ],
+    ),
+];
+
+/// What is one module's business: words, and where they may stand.
+const AT_HOME: [(&[&str], &[&str]); 7] = [
+    (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
+    (&["mio"], &["server"]),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
+    (&["argon2"], &["service"]),
+    (&["rustls"], &["tls", "server", "client"]),
+    (&["x509_cert"], &["tls"]),
+    (&["toml::de", "toml::Spanned"], &["configuration"]),
+];
+
+/// A source file: the module of the library that it belongs to, and its lines of code, numbered,
+/// without comments and without the tests at its end.
+struct Source {
+    path: PathBuf,
+    module: String,
+    text: String,
+    lines: Vec<(usize, String)>,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(source(&root, path));
+            }
+        }
+    }
+    assert!(found.len() > 40, "the sources are found");
+    found
+}
+
+fn source(root: &Path, path: PathBuf) -> Source {
+    let text = fs::read_to_string(&path).unwrap();
+    let inside = path.strip_prefix(root).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+    let module = first.trim_end_matches(".rs").to_owned();
+    let code = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+    let lines = code
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap_or("").to_owned()))
+        .filter(|(_, line)| !line.trim().is_empty())
+        .collect();
+    Source { path, module, text, lines }
+}
+
+/// The modules of the library that a line names as `crate::…`, or by as many `super::` as there may
+/// be: no module inside has the name of one at the top.
+fn named(line: &str) -> Vec<&str> {
+    let inside = |rest: &str| {
+        let name = rest.split(|character: char| !character.is_alphanumeric()).next().unwrap_or("");
+        MAY_USE.iter().any(|(module, _)| *module == name)
+    };
+    let absolute = line.match_indices("crate::");
+    let above = line.match_indices("super::").filter(|(at, word)| inside(&line[at + word.len()..]));
+    absolute
+        .chain(above)
+        .map(|(at, word)| &line[at + word.len()..])
+        .map(|rest| rest.split(|character: char| !character.is_alphanumeric()).next().unwrap())
+        .collect()
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let may_use: BTreeMap<_, _> = MAY_USE.into_iter().collect();
+    for source in sources() {
+        let Some(allowed) = may_use.get(source.module.as_str()) else { continue };
+        for (number, line) in &source.lines {
+            for used in named(line) {
+                // `sync` is the standard library's own.
+                let fine = used == source.module
+                    || allowed.contains(&used)
+                    || ["", "sync"].contains(&used);
+                let place = format!("{}:{number}", source.path.display());
+                assert!(fine, "{place}: {} must not use {used}", source.module);
+            }
+            assert!(
+                !line.contains("crate::{"),
+                "{}:{number}: name modules one by one",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_module_of_the_library_has_its_place_in_the_layering() {
+    let modules: Vec<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
+    for source in sources() {
+        let known = ["lib", "bin"].contains(&source.module.as_str())
+            || modules.contains(&source.module.as_str());
+        assert!(known, "{} is in no layer", source.path.display());
+    }
+}
+
+#[test]
+fn what_is_one_modules_business_is_named_nowhere_else() {
+    for source in sources() {
+        for (words, homes) in AT_HOME {
+            if homes.contains(&source.module.as_str()) {
+                continue;
+            }
+            for (number, line) in &source.lines {
+                for word in words {
+                    let place = format!("{}:{number}", source.path.display());
+                    let named = line.split(|character: char| {
+                        !(character.is_alphanumeric() || character == '_' || character == ':')
+                    });
+                    let found = named
+                        .into_iter()
+                        .any(|path| path == *word || path.starts_with(&format!("{word}::")));
+                    assert!(!found, "{place}: {word} is the business of {homes:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sql_is_in_the_store_only() {
+    let statements =
+        ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "CREATE TABLE", "PRAGMA "];
+    for source in sources() {
+        if source.module == "store" {
+            continue;
+        }
+        for (number, line) in &source.lines {
+            let found = statements.iter().find(|statement| line.contains(**statement));
+            assert!(found.is_none(), "{}:{number}: {found:?}", source.path.display());
+        }
+    }
+}
+
+/// What is not text cannot be compared as text, nor logged: of the modules that a request goes through
+/// one hashes passwords, and one tells a new one from those that everybody knows, which are no secrets;
+/// `protocol` encodes what the other side is to read.
+#[test]
+fn server_sees_secrets_as_text_in_three_places() {
+    let encoding = ["protocol/arguments.rs", "protocol/command.rs", "protocol/reply.rs"];
+    let mut found = BTreeMap::new();
+    for source in sources() {
+        let is_on_the_way =
+            ["protocol", "server", "service", "store", "monitor"].contains(&source.module.as_str());
+        let count = source.lines.iter().map(|(_, line)| line.matches(".reveal()").count()).sum();
+        if is_on_the_way && count > 0 && !encoding.iter().any(|file| source.path.ends_with(file)) {
+            found.insert(source.path, count);
+        }
+    }
+    let found: Vec<_> = found.iter().map(|(path, count)| (path.as_path(), *count)).collect();
+    let [(hashers, 1_usize), (seed, 2_usize)] = found[..] else { panic!("{found:?}") };
+    assert!(hashers.ends_with("service/hashers.rs") && seed.ends_with("service/seed.rs"));
+    // The only place of `protocol` that the server uses: the answer of `auth`.
+    let reply = sources().into_iter().find(|source| source.path.ends_with("protocol/reply.rs"));
+    let lines = reply.expect("the replies").lines;
+    let revealed: Vec<_> = lines.iter().filter(|(_, line)| line.contains(".reveal()")).collect();
+    assert!(matches!(revealed[..], [(_, line)] if line.contains("tokenid")), "{revealed:?}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_none_is_unsafe() {
+    for source in sources() {
+        let path = source.path.display();
+        assert!(source.text.starts_with("//! "), "{path} does not say what it is for");
+        let unsafe_line = source.lines.iter().find(|(_, line)| line.contains("unsafe "));
+        assert!(unsafe_line.is_none(), "{path}: {unsafe_line:?}");
+    }
+    let manifest = include_str!("../../Cargo.toml");
+    assert!(manifest.contains("unsafe_code = \"forbid\""));
+}
+
+/// Where nothing is said to a person but what the catalogue says.
+const SPEAK_BY_CATALOGUE: &[&str] = &["client", "completion", "operate", "terminal"];
+
+/// Sentences that are no text of the catalogue: what goes over the wire, is the seed's to the
+/// letter, stands for characters that are not shown, or is the log's.
+const OTHER_SENTENCES: &[&str] = &[
+    "List user: ",
+    "send {} {to} {text}\\n",
+    "[+{} marks]",
+    "chat-server listening on {}",
+    "chat-server metrics on {url}",
+    "not set",
+];
+
+#[test]
+fn what_is_said_to_people_stands_in_the_catalogue() {
+    let mut found = Vec::new();
+    for source in sources() {
+        if !SPEAK_BY_CATALOGUE.contains(&source.module.as_str()) {
+            continue;
+        }
+        for literal in literals(&source.text) {
+            let is_other = OTHER_SENTENCES.contains(&literal.as_str());
+            let place = source.path.display();
+            if !is_other && is_sentence(&literal) {
+                found.push(format!("{place}: {literal:?}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "said in one language: {found:#?}");
+}
+
+/// Two words with a space between are meant for people.
+fn is_sentence(literal: &str) -> bool {
+    let trimmed = |word: &str| {
+        word.trim_matches(|character: char| {
+            !character.is_alphanumeric() && !"{}".contains(character)
+        })
+        .to_owned()
+    };
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(char::is_alphabetic);
+    let is_value = |word: &str| word.contains('{');
+    let words: Vec<String> = literal.split(' ').map(trimmed).collect();
+    words.windows(2).any(|pair| {
+        let [one, two] = [pair[0].as_str(), pair[1].as_str()];
+        is_word(one) && (is_word(two) || is_value(two)) || is_value(one) && is_word(two)
+    })
+}
+
+/// The string literals of the code before its tests, but for those of the log, with their escapes
+/// as they stand there.
+fn literals(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '\'', '/', 't']) {
+        let here = &rest[at..];
+        rest = if here.starts_with("tracing::") {
+            here.find(");").map_or("", |end| &here[end..])
+        } else if here.starts_with("//") {
+            here.find('\n').map_or("", |end| &here[end..])
+        } else if let Some(inside) = here.strip_prefix('"') {
+            let mut end = 0;
+            while !inside[end..].starts_with('"') {
+                end += if inside[end..].starts_with('\\') { 2 } else { 1 };
+                while !inside.is_char_boundary(end) {
+                    end += 1;
+                }
+            }
+            found.push(inside[..end].to_owned());
+            &inside[end + 1..]
+        } else if here.starts_with("'\"'") || here.starts_with("'\\") {
+            here.get(3..).unwrap_or_default()
+        } else {
+            &here[1..]
+        };
+    }
+    found
+}
+
+/// A table of tests is worth what its names are.
+#[test]
+fn tests_that_the_documents_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let named: Vec<(&str, &str)> =
+        page.split('`').filter_map(|code| code.split_once(".rs::")).collect();
+    assert!(named.len() > 50, "the table is read");
+    for (file, name) in named {
+        let source = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+        let is_test = source.split("#[test]").skip(1).any(|rest| {
+            let begin = rest.split_once("fn ").map_or("", |(_, begin)| begin);
+            begin.split('(').next() == Some(name)
+        });
+        let is_property = source.contains("proptest! {");
+        let is_there = is_test || is_property && source.contains(&format!("fn {name}("));
+        assert!(is_there, "{file}.rs has no test {name}");
+    }
+}
+
+#[test]
+fn sentences_are_told_from_other_literals() {
+    let source = r#"
+        // "a comment with words"
+        let quote = ('"', '\'', b'"', "plain", "two words");
+        fn f<'a>(text: &'a str) { say("it is \"said\" here", "a/b // c"); }
+        fn g() { tracing::info!("the log speaks English"); say("but this is said"); }
+        #[cfg(test)]
+        mod tests { const X: &str = "a test may say it"; }
+    "#
+    .replace("        ", "");
+    let found = literals(&source);
+    let expected =
+        ["plain", "two words", "it is \\\"said\\\" here", "a/b // c", "but this is said"];
+    assert_eq!(found, expected);
+    let sentences: Vec<&String> = found.iter().filter(|literal| is_sentence(literal)).collect();
+    assert_eq!(sentences, ["two words", "it is \\\"said\\\" here", "but this is said"]);
+    assert!(
+        !is_sentence("{:>6} {}") && !is_sentence("%Y-%m-%d %H") && is_sentence("{name} is gone")
+    );
+}

@@ -1,0 +1,10 @@
+//! The repository itself: layering, manual pages, packaging, and properties of pure code.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod any_bytes;
+mod architecture;
+mod manual;
+mod packaging;

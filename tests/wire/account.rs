@@ -1,0 +1,71 @@
+//! What users see and change of their own account.
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, Wire};
+
+fn session_ids(wire: &mut Wire, token: &str) -> Vec<Value> {
+    let reply = wire.done(format!("sessions {token}"));
+    reply["sessions"].as_array().unwrap().iter().map(|session| session["id"].clone()).collect()
+}
+
+#[test]
+fn whoami_names_the_holder_of_the_session() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let token = wire.log_in("paff");
+    let reply = wire.done(format!("whoami {token}"));
+    assert_eq!((&reply["user"], &reply["display_name"]), (&json!("paff"), &json!("Paff Aroma")));
+    assert_eq!(session_ids(&mut wire, &token), [reply["session"].clone()]);
+}
+
+#[test]
+fn sessions_are_listed_and_revoked_one_by_one_or_all_others() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let tokens: Vec<String> = (0..4).map(|_| wire.log_in("paff")).collect();
+    let stranger = wire.log_in("neko");
+    let reply = wire.done(format!("sessions {}", tokens[1]));
+    let sessions = reply["sessions"].as_array().unwrap();
+    let current: Vec<bool> =
+        sessions.iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [false, true, false, false]);
+    assert!(sessions[0]["expires_at"].as_str().unwrap().ends_with('Z'));
+
+    let first = &sessions[0]["id"];
+    // Nobody ends the sessions of another.
+    let reply = wire.done(format!(r#"revoke {stranger} {{"session": {first}}}"#));
+    assert_eq!(reply["ended"], 0);
+    let reply = wire.done(format!(r#"revoke {} {{"session": {first}}}"#, tokens[1]));
+    assert_eq!(reply["ended"], 1);
+    assert_eq!(wire.refused(format!("whoami {}", tokens[0])), "no_session");
+    let reply = wire.done(format!(r#"revoke {} {{"others": true}}"#, tokens[1]));
+    assert_eq!(reply["ended"], 2);
+    assert_eq!(session_ids(&mut wire, &tokens[1]).len(), 1);
+    wire.done(format!("whoami {stranger}"));
+}
+
+#[test]
+fn password_is_changed_by_who_knows_the_old_one_and_ends_the_other_sessions() {
+    let mut server = Server::start();
+    let mut wire = server.connect();
+    let (token, other) = (wire.log_in("paff"), wire.log_in("paff"));
+    let passwd =
+        |old: &str, new: &str| format!("passwd {token} {}", json!({"old": old, "new": new}));
+    assert_eq!(wire.refused(passwd("wrong", "new one")), "wrong_password");
+    wire.done(format!("whoami {other}"));
+    assert_eq!(wire.done(passwd("cytus", "new one"))["ended"], 1);
+    assert_eq!(wire.refused(format!("whoami {other}")), "no_session");
+    wire.done(format!("whoami {token}"));
+
+    server.kill();
+    server.start_again();
+    let mut wire = server.connect();
+    assert_eq!(wire.refused("auth paff cytus"), "wrong_password");
+    wire.done("auth paff new one");
+    wire.done(format!("whoami {token}"));
+    assert_eq!(wire.refused(format!("whoami {other}")), "no_session");
+    let published =
+        "select password_is_published from v1_users where name in ('paff', 'neko') order by id";
+    assert_eq!(server.query(published), ["0", "1"]);
+}

@@ -1,0 +1,20 @@
+//! The server at the wire: what any client may rely on.
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod account;
+mod delivery;
+mod lifetimes;
+mod limits;
+mod login_throttle;
+mod login_timing;
+mod protocol_examples;
+mod reload;
+mod restart;
+mod seed_wire;
+mod state_machine;
+mod tls;
+mod unix_socket;
+mod watch;

@@ -1,0 +1,59 @@
+//! The examples of docs/protocol.md, run against a server: what the page says is what happens.
+
+use crate::support::page::{Block, Names, blocks, fill_in, fits};
+use crate::support::{Server, Wire};
+
+const PAGE: &str = include_str!("../../docs/protocol.md");
+
+/// Each block is one connection.
+fn run(wire: &mut Wire, block: &Block, names: &mut Names) {
+    for (number, line) in block.lines() {
+        if let Some(request) = line.strip_prefix("C:") {
+            wire.send(format!("{}\r\n", fill_in(request.trim_start(), names)));
+        } else if let Some(expected) = line.strip_prefix("S: ") {
+            let reply = String::from_utf8(wire.reply_bytes()).unwrap();
+            let reply = reply.strip_suffix("\r\n\r\n").unwrap();
+            assert!(
+                fits(expected, reply, names),
+                "docs/protocol.md, line {number}, says\n  {expected}\nand it is\n  {reply}"
+            );
+        } else {
+            panic!("docs/protocol.md, line {number}: neither C: nor S: in {line:?}");
+        }
+    }
+}
+
+#[test]
+fn examples_of_the_protocol_page_are_true() {
+    let server = Server::start();
+    let mut names = Names::new();
+    let mut blocks = blocks(PAGE);
+    blocks.retain(|block| block.language == "session");
+    assert!(blocks.len() >= 16, "an example for each verb");
+    for block in &blocks {
+        run(&mut server.connect(), block, &mut names);
+    }
+}
+
+#[test]
+fn protocol_page_names_every_refusal_with_its_message() {
+    use chat::protocol::refusal::Code;
+    for code in Code::ALL {
+        let row = format!("| `{code}` | ");
+        let Some(row) = PAGE.lines().find(|line| line.starts_with(&row)) else {
+            panic!("docs/protocol.md has no row for {code}");
+        };
+        let own_text = [Code::BadArgument].contains(code);
+        assert!(own_text || row.contains(code.message()), "{row} has not {}", code.message());
+    }
+}
+
+#[test]
+fn protocol_page_has_a_section_for_every_verb_that_help_names() {
+    let server = Server::start();
+    let help = server.connect().done("help");
+    for line in help["help"].as_array().unwrap() {
+        let verb = line.as_str().unwrap().split(' ').next().unwrap();
+        assert!(PAGE.lines().any(|line| line == format!("## {verb}")), "no section for {verb}");
+    }
+}

@@ -1,0 +1,407 @@
+//! Random sequences of all verbs by several users, against the server and against a model of it in
+//! memory; every answer is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::support::{Random, Server, Wire};
+
+const USERS: [&str; 3] = ["paff", "neko", "ivy"];
+const STEPS: usize = 1_500;
+
+/// What the server should know.
+#[derive(Default)]
+struct Model {
+    /// The log; ids are places in it, from 1 on.
+    log: Vec<Message>,
+    /// The sessions that have not ended, the oldest first.
+    sessions: Vec<Session>,
+    passwords: BTreeMap<&'static str, String>,
+    cursors: BTreeMap<(&'static str, &'static str), usize>,
+    keys: BTreeMap<(&'static str, String), Keyed>,
+    dead: BTreeSet<(&'static str, &'static str, usize)>,
+}
+
+struct Message {
+    from: &'static str,
+    to: &'static str,
+    body: String,
+}
+
+#[derive(Clone, PartialEq)]
+struct Session {
+    user: &'static str,
+    token: String,
+}
+
+struct Keyed {
+    to: BTreeMap<String, usize>,
+    body: String,
+}
+
+impl Model {
+    fn incoming<'a>(&'a self, user: &'a str, after: usize) -> impl Iterator<Item = usize> + 'a {
+        (after + 1..=self.log.len()).filter(move |&id| self.log[id - 1].to == user)
+    }
+
+    fn between<'a>(&'a self, user: &'a str, with: &'a str) -> impl Iterator<Item = usize> + 'a {
+        (1..=self.log.len()).filter(move |&id| {
+            let Message { from, to, .. } = &self.log[id - 1];
+            (*from, *to) == (user, with) || (*from, *to) == (with, user)
+        })
+    }
+
+    fn cursor(&self, user: &'static str, name: &'static str) -> usize {
+        self.cursors.get(&(user, name)).copied().unwrap_or(0)
+    }
+
+    fn append(&mut self, from: &'static str, to: &'static str, body: &str) -> usize {
+        self.log.push(Message { from, to, body: body.to_owned() });
+        self.log.len()
+    }
+}
+
+/// The model, the server, and what chooses between them.
+struct Run {
+    server: Server,
+    wire: Wire,
+    model: Model,
+    random: Random,
+}
+
+impl Run {
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.random.below(from.len())]
+    }
+
+    fn user(&mut self) -> &'static str {
+        self.pick(&USERS)
+    }
+
+    /// Some session; where there is none, a new one.
+    fn session(&mut self) -> Session {
+        if self.model.sessions.is_empty() {
+            self.authenticate();
+        }
+        let place = self.random.below(self.model.sessions.len());
+        self.model.sessions[place].clone()
+    }
+
+    fn body(&mut self) -> String {
+        let number = self.random.next() % 10;
+        let text = self.pick(&["hai", " spaces ", "two\nlines", "猫🐱", "\r\n\r\n", "\u{1b}[31m"]);
+        format!("{text}{number}")
+    }
+
+    fn authenticate(&mut self) {
+        let user = self.user();
+        let password = self.model.passwords.get(user).map_or("cytus", String::as_str);
+        let reply = self.wire.done(format!("auth {user} {password}"));
+        let token = reply["tokenid"].as_str().unwrap().to_owned();
+        self.model.sessions.push(Session { user, token });
+        // As many as the model keeps, so that the server's limit is never met.
+        if self.model.sessions.len() > 12 {
+            self.log_out();
+        }
+    }
+
+    fn fail_to_authenticate(&mut self) {
+        let user = self.user();
+        assert_eq!(self.wire.refused(format!("auth {user} wrong")), "wrong_password");
+        assert_eq!(self.wire.refused("auth nobody cytus"), "unknown_user");
+    }
+
+    fn send(&mut self) {
+        let (Session { user, token }, to, body) = (self.session(), self.user(), self.body());
+        if body.contains(['\r', '\n']) {
+            return;
+        }
+        self.wire.done(format!("send {token} {to} {body}"));
+        self.model.append(user, to, body.trim_ascii());
+    }
+
+    fn send_to_nobody(&mut self) {
+        let Session { token, .. } = self.session();
+        assert_eq!(self.wire.refused(format!("send {token} nobody x")), "unknown_recipient");
+        let line = json!({"to": ["paff", "nobody"], "body": "x"});
+        assert_eq!(self.wire.refused(format!("post {token} {line}")), "unknown_recipient");
+    }
+
+    fn post(&mut self) {
+        let (Session { user, token }, body) = (self.session(), self.body());
+        let mut to = vec![self.user(), self.user()];
+        to.sort_unstable();
+        to.dedup();
+        let key = format!("key-{}", self.random.below(12));
+        let keyed = self.random.below(3) > 0;
+        let mut arguments = json!({"to": to, "body": body});
+        if keyed {
+            arguments["key"] = json!(key);
+        }
+        let reply = self.wire.ask(format!("post {token} {arguments}"));
+        let earlier = self.model.keys.get(&(user, key.clone())).filter(|_| keyed);
+        let (ids, duplicate) = match earlier {
+            Some(earlier) => {
+                let same_people = earlier.to.keys().map(String::as_str).eq(to.iter().copied());
+                if !same_people || earlier.body != body {
+                    assert_eq!(reply["code"], "key_conflict", "{reply}");
+                    return;
+                }
+                (earlier.to.clone(), true)
+            }
+            None => {
+                let append =
+                    |to: &&'static str| ((*to).to_owned(), self.model.append(user, to, &body));
+                (to.iter().map(append).collect::<BTreeMap<_, _>>(), false)
+            }
+        };
+        let sent: Vec<Value> = to.iter().map(|to| json!({"to": to, "id": ids[*to]})).collect();
+        assert_eq!((&reply["sent"], &reply["duplicate"]), (&json!(sent), &json!(duplicate)));
+        if keyed {
+            self.model.keys.insert((user, key), Keyed { to: ids, body });
+        }
+    }
+
+    fn inbox(&mut self) {
+        let Session { user, token } = self.session();
+        let reply = self.wire.done(format!("inbox {token}"));
+        let ids: Vec<usize> = self.model.incoming(user, self.model.cursor(user, "inbox")).collect();
+        let mut senders = serde_json::Map::new();
+        for &id in &ids {
+            let Message { from, body, .. } = &self.model.log[id - 1];
+            let texts = senders.entry(*from).or_insert(json!([])).as_array_mut().unwrap();
+            texts.push(json!({"msg": body}));
+        }
+        // In the order of the senders, too: as text.
+        assert_eq!(reply["messages"].to_string(), Value::Object(senders).to_string());
+        if let Some(&last) = ids.last() {
+            self.model.cursors.insert((user, "inbox"), last);
+        }
+    }
+
+    fn list(&mut self) {
+        let Session { token, .. } = self.session();
+        let reply = self.wire.done(format!("list {token}"));
+        let mut users: Vec<&str> = Vec::new();
+        for session in &self.model.sessions {
+            if !users.contains(&session.user) {
+                users.push(session.user);
+            }
+        }
+        assert_eq!(reply["messages"], format!("List user: {}", users.join(",")));
+    }
+
+    fn log_out(&mut self) {
+        let session = self.session();
+        self.wire.done(format!("logout {}", session.token));
+        self.model.sessions.retain(|other| *other != session);
+        assert_eq!(self.wire.refused(format!("whoami {}", session.token)), "no_session");
+    }
+
+    fn check_page(&self, reply: &Value, expected: &[usize], more: bool) {
+        let messages = reply["messages"].as_array().unwrap();
+        let shown: Vec<Value> = messages
+            .iter()
+            .map(|message| json!([message["id"], message["from"], message["to"], message["body"]]))
+            .collect();
+        let expected: Vec<Value> = expected
+            .iter()
+            .map(|&id| {
+                let Message { from, to, body } = &self.model.log[id - 1];
+                json!([id, from, to, body])
+            })
+            .collect();
+        assert_eq!((shown, &reply["more"]), (expected, &json!(more)));
+    }
+
+    fn fetch(&mut self) {
+        let Session { user, token } = self.session();
+        let (limit, edge) =
+            (1 + self.random.below(20), self.random.below(self.model.log.len() + 2));
+        let with = (self.random.below(2) == 0).then(|| self.user());
+        let all: Vec<usize> = match with {
+            Some(with) => self.model.between(user, with).collect(),
+            None => self.model.incoming(user, 0).collect(),
+        };
+        let kind = self.random.below(4);
+        let cursor = self.pick(&["inbox", "worker"]);
+        let mut arguments = match kind {
+            0 => json!({"after": edge}),
+            1 => json!({"before": edge}),
+            2 => json!({"cursor": cursor}),
+            _ => json!({}),
+        };
+        arguments["limit"] = json!(limit);
+        if let Some(with) = with {
+            arguments["with"] = json!(with);
+        }
+        let reply = self.wire.done(format!("fetch {token} {arguments}"));
+        let found: Vec<usize> = match kind {
+            0 => all.into_iter().filter(|&id| id > edge).collect(),
+            1 => all.into_iter().filter(|&id| id < edge).collect(),
+            2 => all.into_iter().filter(|&id| id > self.model.cursor(user, cursor)).collect(),
+            _ => all,
+        };
+        let newest_first = kind == 1 || kind == 3;
+        let from = if newest_first { found.len().saturating_sub(limit) } else { 0 };
+        let page = &found[from..found.len().min(from + limit)];
+        self.check_page(&reply, page, found.len() > limit);
+    }
+
+    fn acknowledge(&mut self) {
+        let Session { user, token } = self.session();
+        let cursor = self.pick(&["inbox", "worker"]);
+        let (upto, rewind) =
+            (self.random.below(self.model.log.len() + 2), self.random.below(4) == 0);
+        let arguments = json!({"cursor": cursor, "upto": upto, "rewind": rewind});
+        let line = format!("ack {token} {arguments}");
+        if upto > self.model.log.len() {
+            assert_eq!(self.wire.refused(line), "unknown_message");
+            return;
+        }
+        let reply = self.wire.done(line);
+        let position = self.model.cursors.entry((user, cursor)).or_default();
+        if rewind || upto > *position {
+            *position = upto;
+        }
+        assert_eq!(reply["upto"], *position);
+    }
+
+    fn give_up(&mut self) {
+        let Session { user, token } = self.session();
+        let own: Vec<usize> = self.model.incoming(user, 0).collect();
+        if own.is_empty() {
+            return;
+        }
+        let id = self.pick(&own);
+        let add = json!({"cursor": "worker", "upto": id, "dead": "add"});
+        let reply = self.wire.done(format!("ack {token} {add}"));
+        let position = self.model.cursors.entry((user, "worker")).or_default();
+        *position = id.max(*position);
+        assert_eq!(reply["upto"], *position);
+        self.model.dead.insert((user, "worker", id));
+        if self.random.below(3) == 0 {
+            let clear = json!({"cursor": "worker", "upto": id, "dead": "clear"});
+            self.wire.done(format!("ack {token} {clear}"));
+            self.model.dead.retain(|&(owner, _, dead)| owner != user || dead > id);
+        }
+        let reply = self.wire.done(format!(r#"fetch {token} {{"dead": "worker"}}"#));
+        let dead = self.model.dead.iter().filter(|(owner, ..)| *owner == user);
+        let dead: Vec<usize> = dead.map(|&(.., id)| id).collect();
+        self.check_page(&reply, &dead[..dead.len().min(100)], dead.len() > 100);
+    }
+
+    fn count_unread(&mut self) {
+        let Session { user, token } = self.session();
+        let reply = self.wire.done(format!("unread {token}"));
+        let mut senders: Vec<(&str, usize, usize)> = Vec::new();
+        for id in self.model.incoming(user, self.model.cursor(user, "inbox")) {
+            let from = self.model.log[id - 1].from;
+            match senders.iter_mut().find(|(sender, ..)| *sender == from) {
+                Some((_, count, newest)) => (*count, *newest) = (*count + 1, id),
+                None => senders.push((from, 1, id)),
+            }
+        }
+        let all: usize = senders.iter().map(|(_, count, _)| count).sum();
+        let senders: Vec<Value> = senders
+            .into_iter()
+            .map(|(from, count, newest)| json!({"from": from, "count": count, "newest": newest}))
+            .collect();
+        assert_eq!((&reply["unread"], &reply["senders"]), (&json!(all), &json!(senders)));
+    }
+
+    fn watch(&mut self) {
+        let Session { user, token } = self.session();
+        let after = self.random.below(self.model.log.len() + 1);
+        let mut wire = self.server.connect();
+        wire.done(format!(r#"watch {token} {{"from": {after}}}"#));
+        for id in self.model.incoming(user, after) {
+            let event = wire.reply();
+            assert_eq!((&event["event"], &event["id"]), (&json!("message"), &json!(id)));
+            assert_eq!(event["body"], self.model.log[id - 1].body);
+        }
+        assert_eq!(wire.reply()["event"], "caught_up");
+        let to = self.session();
+        self.wire.done(format!("send {} {user} live", to.token));
+        let id = self.model.append(to.user, user, "live");
+        assert_eq!(wire.reply()["id"], id);
+    }
+
+    fn look_at_sessions(&mut self) {
+        let Session { user, token } = self.session();
+        assert_eq!(self.wire.done(format!("whoami {token}"))["user"], user);
+        let reply = self.wire.done(format!("sessions {token}"));
+        let listed = reply["sessions"].as_array().unwrap().len();
+        let known = self.model.sessions.iter().filter(|session| session.user == user).count();
+        assert_eq!(listed, known);
+    }
+
+    fn revoke_others(&mut self) {
+        let session = self.session();
+        let reply = self.wire.done(format!(r#"revoke {} {{"others": true}}"#, session.token));
+        self.end_others(&session, &reply);
+    }
+
+    fn change_password(&mut self) {
+        let session = self.session();
+        let new = format!("password {}", self.random.below(1_000));
+        let old = self.model.passwords.insert(session.user, new.clone());
+        let arguments = json!({"old": old.as_deref().unwrap_or("cytus"), "new": new});
+        let reply = self.wire.done(format!("passwd {} {arguments}", session.token));
+        self.end_others(&session, &reply);
+    }
+
+    fn end_others(&mut self, session: &Session, reply: &Value) {
+        let before = self.model.sessions.len();
+        self.model.sessions.retain(|other| other.user != session.user || other == session);
+        assert_eq!(reply["ended"], before - self.model.sessions.len());
+    }
+
+    fn restart(&mut self) {
+        self.server.kill();
+        self.server.start_again();
+        self.wire = self.server.connect();
+    }
+
+    fn step(&mut self) {
+        match self.random.below(100) {
+            0..=3 => self.authenticate(),
+            4 => self.fail_to_authenticate(),
+            5..=24 => self.send(),
+            25 => self.send_to_nobody(),
+            26..=42 => self.post(),
+            43..=52 => self.inbox(),
+            53..=56 => self.list(),
+            57 => self.log_out(),
+            58..=72 => self.fetch(),
+            73..=80 => self.acknowledge(),
+            81..=84 => self.give_up(),
+            85..=90 => self.count_unread(),
+            91..=93 => self.watch(),
+            94..=96 => self.look_at_sessions(),
+            97 => self.revoke_others(),
+            98 => self.change_password(),
+            _ => self.restart(),
+        }
+    }
+}
+
+#[test]
+fn server_answers_as_its_model_does() {
+    let random = Random::new();
+    // It fails to log in more often than anybody may.
+    let server = Server::start_with(&["--login-failures-per-address-max", "1000000"]);
+    let wire = server.connect();
+    let mut run = Run { server, wire, model: Model::default(), random };
+    for _ in 0..STEPS {
+        run.step();
+    }
+    let stored =
+        run.server.query("select id || sender || recipient || body from v1_messages order by id");
+    let expected = run.model.log.iter().enumerate();
+    let expected: Vec<String> = expected
+        .map(|(index, Message { from, to, body })| format!("{}{from}{to}{body}", index + 1))
+        .collect();
+    assert_eq!(stored, expected);
+}
