@@ -7,77 +7,50 @@
 //!
 //! This module knows no protocol and no socket.
 
-mod accounts;
-mod census;
-mod check;
-mod copy;
-mod cursors;
-mod deliveries;
+mod cache;
 mod error;
-mod export;
-mod file;
-mod identity;
-mod import;
-mod insertion;
-mod keys;
-mod measures;
-mod merging;
-mod messages;
-mod migrations;
-mod purge;
-mod readers;
-mod reading;
-mod rebuild;
-mod recent;
-mod restore;
-mod sessions;
-mod statistics;
-mod tail;
-#[cfg(test)]
-mod testing;
-mod turns;
-mod unwritten;
-mod users;
-mod writer;
+mod metrics;
+mod scheduler;
+mod sqlite;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::Type;
 
-pub use accounts::{Account, Activity, Change, Changed};
-pub use census::Census;
-pub use check::{Checked, Depth, FINDINGS_MAX};
-pub use copy::{Content, Copy, OnProgress};
-pub use cursors::{Acked, CURSORS_MAX, Moved};
+pub use cache::live_messages::Watched;
 pub use error::{OpenError, StoreError};
-pub use export::{Export, ExportError};
-pub use file::Room;
-pub use import::{Imported, refused_id};
-pub use measures::{CheckpointMode, Measures, Rollback};
-pub use messages::{
+pub use metrics::{CheckpointMode, Measures, Rollback};
+pub use sqlite::file::Room;
+pub use sqlite::migrations::Upgrade;
+pub use sqlite::operations::accounts::{Account, Activity, Change, Changed};
+pub use sqlite::operations::cursors::{Acked, CURSORS_MAX, Moved};
+pub use sqlite::operations::import::{Imported, refused_id};
+pub use sqlite::operations::messages::{
     Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
 };
-pub use migrations::Upgrade;
-pub use purge::{Found, Part, Purge};
-pub use reading::Reading;
-pub use recent::Watched;
-pub use restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
-pub use sessions::{
+pub use sqlite::operations::purge::{Found, Part, Purge};
+pub use sqlite::operations::sessions::{
     Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
 };
-pub use statistics::Statistics;
-pub use users::{DescribedUser, NewUser, StoredUser};
-pub use writer::{Kept, Meanwhile};
+pub use sqlite::operations::users::{DescribedUser, NewUser, StoredUser};
+pub use sqlite::read::statistics::Statistics;
+pub use sqlite::read::totals::Census;
+pub use sqlite::tools::check::{Checked, Depth, FINDINGS_MAX};
+pub use sqlite::tools::copy::{Content, Copy, OnProgress};
+pub use sqlite::tools::export::{Export, ExportError};
+pub use sqlite::tools::offline::Reading;
+pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
+pub use sqlite::writer::{Kept, Meanwhile};
 
 use crate::adjustable::Adjustable;
 use crate::model::Invalid;
-use file::DatabaseFile;
-pub use file::resolve;
-use readers::Readers;
-use recent::Recent;
-use tail::Tail;
-use writer::Writer;
+use cache::live_messages::Recent;
+use sqlite::file::DatabaseFile;
+pub use sqlite::file::resolve;
+use sqlite::projection::memtable::Tail;
+use sqlite::readers::Readers;
+use sqlite::writer::Writer;
 
 /// How to open a store.
 #[derive(Debug, Clone)]

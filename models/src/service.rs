@@ -3,7 +3,7 @@
 
 #[path = "../../src/service/hub.rs"]
 mod hub;
-#[path = "../../src/store/recent.rs"]
+#[path = "../../src/store/cache/live_messages.rs"]
 mod recent;
 #[path = "../../src/service/responder.rs"]
 mod responder;

@@ -1,0 +1,165 @@
+//! A bounded queue in which everybody has turns: who asks for much waits for it alone.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::model::UserId;
+use crate::queue::PushError;
+
+/// For whom something is done; `None` is whoever has no session.
+pub(in crate::store) type Party = Option<UserId>;
+
+/// At most `capacity` items, for any number of threads at both ends. Of one party first in, first
+/// out; among parties one item each, by turns.
+pub(in crate::store) struct Turns<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+struct State<T> {
+    /// What is waiting for each party that has anything waiting.
+    waiting: HashMap<Party, VecDeque<T>>,
+    /// Whose turn it is, each once.
+    order: VecDeque<Party>,
+    len: usize,
+    closed: bool,
+    /// Threads that wait for an item: nobody is woken where nobody sleeps.
+    sleepers: usize,
+}
+
+impl<T> Turns<T> {
+    /// An empty queue.
+    pub(in crate::store) fn new(capacity: usize) -> Self {
+        let state = State {
+            waiting: HashMap::new(),
+            order: VecDeque::new(),
+            len: 0,
+            closed: false,
+            sleepers: 0,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new(), capacity }
+    }
+
+    /// Puts an item in, or gives it back. Never blocks for longer than it takes another thread to
+    /// put one in or take one out.
+    pub(in crate::store) fn push(&self, party: Party, item: T) -> Result<(), (T, PushError)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((item, PushError::Closed));
+        }
+        if state.len >= self.capacity {
+            return Err((item, PushError::Full));
+        }
+        let State { waiting, order, .. } = &mut *state;
+        match waiting.entry(party) {
+            Entry::Occupied(mut items) => items.get_mut().push_back(item),
+            Entry::Vacant(place) => {
+                place.insert(VecDeque::from([item]));
+                order.push_back(party);
+            }
+        }
+        state.len += 1;
+        let wake = state.sleepers > 0;
+        drop(state);
+        if wake {
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for the next item; `None` once the queue is closed and empty.
+    pub(in crate::store) fn pop(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.take() {
+                return Some(item);
+            }
+            if state.closed {
+                return None;
+            }
+            state.sleepers += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.sleepers -= 1;
+        }
+    }
+
+    /// How many items wait.
+    pub(in crate::store) fn len(&self) -> usize {
+        self.lock().len
+    }
+
+    /// Takes nothing in any more. What is in it can still be taken out.
+    pub(in crate::store) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The state is whole between any two statements that could panic, so a poisoned lock is as
+    /// good as any.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
+    fn take(&mut self) -> Option<T> {
+        let party = self.order.pop_front()?;
+        let Entry::Occupied(mut items) = self.waiting.entry(party) else { return None };
+        let item = items.get_mut().pop_front();
+        if items.get().is_empty() {
+            items.remove();
+        } else {
+            self.order.push_back(party);
+        }
+        self.len -= 1;
+        item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    #[test]
+    fn parties_take_turns_and_each_ones_items_are_in_order() {
+        let turns = Turns::new(100);
+        let (one, two) = (Some(UserId(1)), Some(UserId(2)));
+        for item in 0..4 {
+            turns.push(one, (one, item)).unwrap();
+        }
+        turns.push(two, (two, 0)).unwrap();
+        turns.push(None, (None, 0)).unwrap();
+        turns.push(two, (two, 1)).unwrap();
+        let taken: Vec<_> = (0..7).map(|_| turns.pop().unwrap()).collect();
+        let expected = [(one, 0), (two, 0), (None, 0), (one, 1), (two, 1), (one, 2), (one, 3)];
+        assert_eq!(taken, expected);
+        assert_eq!(turns.len(), 0);
+    }
+
+    #[test]
+    fn no_more_than_the_capacity_wait_and_none_is_taken_once_it_is_closed() {
+        let turns = Turns::new(2);
+        assert_eq!((turns.push(None, 1), turns.push(Some(UserId(1)), 2)), (Ok(()), Ok(())));
+        assert_eq!(turns.push(None, 3), Err((3, PushError::Full)));
+        turns.close();
+        assert_eq!(turns.push(None, 3), Err((3, PushError::Closed)));
+        assert_eq!((turns.pop(), turns.pop(), turns.pop()), (Some(1), Some(2), None));
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_an_item_and_by_the_end() {
+        let turns = Arc::new(Turns::new(10));
+        let taker = thread::spawn({
+            let turns = Arc::clone(&turns);
+            move || std::iter::from_fn(|| turns.pop()).collect::<Vec<_>>()
+        });
+        turns.push(None, 1).unwrap();
+        turns.push(None, 2).unwrap();
+        turns.close();
+        assert_eq!(taker.join().unwrap(), [1, 2]);
+    }
+}

@@ -1,0 +1,269 @@
+//! The schema: which version of it the file has, and how it gets to ours. The steps are the
+//! folders of `migrations/sqlite/`; they are only ever added to.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use include_dir::{Dir, include_dir};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite_migration::{Migrations, SchemaVersion};
+
+use crate::model::Timestamp;
+use crate::store::error::OpenError;
+use crate::store::sqlite::file::{self, APPLICATION_ID};
+use crate::store::sqlite::tools::copy::Draft;
+
+static STEPS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations/sqlite");
+
+static MIGRATIONS: LazyLock<Result<Migrations<'static>, String>> =
+    LazyLock::new(|| Migrations::from_directory(&STEPS).map_err(|error| error.to_string()));
+
+/// A file that was brought to our schema, and the copy of what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The schema it had.
+    pub from: usize,
+    /// The schema it has now.
+    pub to: usize,
+    /// The copy: a whole database, verified, that an older program can serve.
+    pub copy: PathBuf,
+}
+
+/// Brings the file to our schema. Each step is one transaction. A file of a newer schema is
+/// refused before anything is written; of one of an older schema a copy is made first.
+pub(in crate::store) fn apply(
+    connection: &mut Connection,
+    path: &Path,
+) -> Result<Option<Upgrade>, OpenError> {
+    let migrations = MIGRATIONS
+        .as_ref()
+        .map_err(|error| OpenError::Sqlite { path: path.to_owned(), problem: error.clone() })?;
+    apply_steps(connection, path, migrations, newest())
+}
+
+fn apply_steps(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &Migrations<'_>,
+    newest: usize,
+) -> Result<Option<Upgrade>, OpenError> {
+    let failed = |error| match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => OpenError::from_sqlite(path, &err),
+        error => OpenError::Sqlite { path: path.to_owned(), problem: error.to_string() },
+    };
+    let upgrade = match migrations.current_version(connection).map_err(failed)? {
+        SchemaVersion::Outside(version) => {
+            // Not even the log is folded in when this connection closes.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            return Err(newer(version.get(), newest, path));
+        }
+        SchemaVersion::Inside(version) if version.get() < newest => {
+            let from = version.get();
+            let copy = copy_before_upgrade(connection, path, from).map_err(|error| {
+                OpenError::NoCopy { path: path.to_owned(), problem: error.to_string() }
+            })?;
+            Some(Upgrade { from, to: newest, copy })
+        }
+        SchemaVersion::Inside(_) | SchemaVersion::NoneSet => None,
+    };
+    set_up(connection).map_err(|error| OpenError::from_sqlite(path, &error))?;
+    migrations.to_latest(connection).map_err(failed)?;
+    Ok(upgrade)
+}
+
+/// A copy beside the file, whose name tells what it is of: `chat.sqlite.schema-1.20261124T171500.123Z.backup`.
+/// To the millisecond: whoever starts the server again at once after it was killed in an upgrade finds
+/// a name that is free.
+fn copy_before_upgrade(
+    connection: &Connection,
+    path: &Path,
+    from: usize,
+) -> Result<PathBuf, OpenError> {
+    remove_drafts(path);
+    let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%S%.3fZ");
+    let draft = Draft::begin(&file::with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
+    draft.fill(connection, &mut |_, _| ControlFlow::Continue(()))?;
+    Ok(draft.publish()?.path)
+}
+
+/// What an upgrade was copying when it was killed: nobody else makes these copies, for the file is locked.
+/// One that cannot be removed is left, and harms nothing.
+fn remove_drafts(path: &Path) {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let is_ours = |file: &OsStr| {
+        let rest = file.as_bytes().strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b".schema-") && rest.ends_with(b".backup.partial"))
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_ours(&entry.file_name()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A database in memory that has this schema and nothing in it; `None` where there is no such schema.
+pub(in crate::store) fn empty(version: usize) -> rusqlite::Result<Option<Connection>> {
+    let mut connection = Connection::open_in_memory()?;
+    let made = MIGRATIONS
+        .as_ref()
+        .is_ok_and(|migrations| migrations.to_version(&mut connection, version).is_ok());
+    Ok(made.then_some(connection))
+}
+
+/// Today's schema.
+pub(in crate::store) fn newest() -> usize {
+    STEPS.dirs().count()
+}
+
+/// Refuses a file of a newer schema.
+pub(in crate::store) fn check_version(version: usize, path: &Path) -> Result<(), OpenError> {
+    let newest = newest();
+    if version <= newest { Ok(()) } else { Err(newer(version, newest, path)) }
+}
+
+fn newer(version: usize, newest: usize, path: &Path) -> OpenError {
+    OpenError::Newer { path: path.to_owned(), version, copy: copy_to_go_back_to(path, newest) }
+}
+
+/// The newest of the copies beside a file that were made before an upgrade, of those that a program
+/// can open that knows schemas up to `newest`.
+fn copy_to_go_back_to(path: &Path, newest: usize) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let copies = fs::read_dir(path.parent()?).ok()?.filter_map(|entry| {
+        let copy = entry.ok()?.path();
+        let rest = copy.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix(".schema-")?;
+        let (schema, rest) = rest.split_once('.')?;
+        let (schema, made) = (schema.parse::<usize>().ok()?, rest.strip_suffix(".backup")?);
+        (schema <= newest).then(|| (schema, made.to_owned(), copy.clone()))
+    });
+    copies.max().map(|(_, _, copy)| copy)
+}
+
+/// Our number goes into the header before anything else, so that a file that has anything in it
+/// can be told as ours, whenever the process ends.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    let id: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::InvalidParameterName(format!(
+            "the file system does not take a write-ahead log (journal_mode is {mode})"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite_migration::M;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::sqlite::tools::copy;
+
+    #[test]
+    fn steps_are_valid_and_can_be_applied_to_an_empty_file() {
+        MIGRATIONS.as_ref().unwrap().validate().unwrap();
+    }
+
+    fn steps(count: usize) -> Migrations<'static> {
+        let first = include_str!("../../../migrations/sqlite/01-log-and-cursors/up.sql");
+        let steps = [first, "CREATE TABLE more (x)", "CREATE TABLE even_more (x)"];
+        Migrations::new(steps.into_iter().take(count).map(M::up).collect())
+    }
+
+    fn open(path: &Path, count: usize) -> (Connection, Result<Option<Upgrade>, OpenError>) {
+        let mut connection = Connection::open(path).unwrap();
+        let applied = apply_steps(&mut connection, path, &steps(count), count);
+        (connection, applied)
+    }
+
+    #[test]
+    fn file_is_copied_before_each_upgrade_and_the_newest_copy_is_the_way_back() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
+        assert_eq!(open(&path, 1).1.unwrap(), None, "a new file is not upgraded");
+        assert_eq!(open(&path, 1).1.unwrap(), None, "nor is one of today");
+        let (connection, _) = open(&path, 1);
+        let user = "INSERT INTO users (name, display_name, password_hash, created_at)
+                    VALUES ('paff', '', '', 0)";
+        connection.execute(user, []).unwrap();
+
+        let upgrade = open(&path, 2).1.unwrap().unwrap();
+        assert_eq!((upgrade.from, upgrade.to), (1, 2));
+        let name = upgrade.copy.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(name.starts_with("chat.sqlite.schema-1.2") && name.ends_with("Z.backup"), "{name}");
+        let content = copy::verify(&upgrade.copy).unwrap();
+        assert_eq!((content.schema, content.users), (1, 1), "the copy has what was in the log too");
+        drop(connection);
+
+        let (_, refused) = open(&path, 1);
+        let Err(OpenError::Newer { version: 2, copy: Some(copy), .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(copy, upgrade.copy);
+        let (from_2, to_3) = (open(&path, 3).1.unwrap().unwrap().copy, open(&path, 2).1);
+        let Err(OpenError::Newer { version: 3, copy: Some(copy), .. }) = to_3 else {
+            panic!("{to_3:?}");
+        };
+        assert_eq!(copy, from_2);
+    }
+
+    #[test]
+    fn file_that_cannot_be_copied_is_not_upgraded() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
+        drop(open(&path, 1));
+        // A row that refers to nothing: the copy is not sound, and would be no way back.
+        let connection = Connection::open(&path).unwrap();
+        let astray = "PRAGMA foreign_keys = OFF;
+                      INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (7, 'x', 0, 0)";
+        connection.execute_batch(astray).unwrap();
+        drop(connection);
+        let (connection, refused) = open(&path, 2);
+        assert!(matches!(refused, Err(OpenError::NoCopy { .. })), "{refused:?}");
+        let version: usize = copy::schema(&connection).unwrap();
+        assert_eq!(version, 1);
+        let copies = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let copies: Vec<_> =
+            copies.filter(|name| name.to_str().unwrap().contains(".schema-")).collect();
+        assert!(copies.is_empty(), "{copies:?}");
+    }
+
+    #[test]
+    fn messages_name_users_without_a_look_into_the_file_for_everybody_who_has_it_open() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
+        let mut connection = Connection::open(&path).unwrap();
+        let migrations = MIGRATIONS.as_ref().unwrap();
+        set_up(&connection).unwrap();
+        migrations.to_version(&mut connection, 3).unwrap();
+        let other = Connection::open(&path).unwrap();
+        let of_nobody = "INSERT INTO messages (id, sent_at, sender_id, recipient_id, body)
+                         VALUES (1, 0, 7, 8, 'x')";
+        for connection in [&connection, &other] {
+            assert!(connection.execute(of_nobody, []).is_err(), "enforced by default");
+        }
+        migrations.to_version(&mut connection, 4).unwrap();
+        let cursor = "INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (7, 'x', 0, 0)";
+        for connection in [&connection, &other] {
+            connection.execute(of_nobody, []).unwrap();
+            connection.execute("DELETE FROM messages", []).unwrap();
+            assert!(connection.execute(cursor, []).is_err(), "everything else is as it was");
+        }
+        let problem: String =
+            other.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(problem, "ok");
+        let written: bool =
+            other.pragma_query_value(None, "writable_schema", |row| row.get(0)).unwrap();
+        assert!(!written);
+    }
+}

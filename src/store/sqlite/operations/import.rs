@@ -1,0 +1,264 @@
+//! Taking in what another database has told, a few steps at a time. Every step can be asked for
+//! again: what is there already is recognised, by its id and content or by its key.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::model::{DisplayName, MessageId, Timestamp, UserId};
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::sqlite::operations::cursors;
+use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::operations::users;
+use crate::store::sqlite::writer::{Context, Statements};
+use crate::transfer::{Cursor, Message, Step, Taken, User};
+
+/// What came of some steps of an import.
+#[derive(Debug, Clone, Default)]
+pub struct Imported {
+    /// What came of each, up to the first that was refused.
+    pub taken: Vec<Taken>,
+    /// Why the next one was refused; those after it were not looked at.
+    pub refused: Option<String>,
+    /// Who has been sent something.
+    pub recipients: Vec<UserId>,
+}
+
+impl Store {
+    /// Does the steps in their order, up to the first that has to be refused; in one transaction.
+    /// Users who come without a password get `locked`, the hash of none. Durable when `done` is
+    /// called. An inbox may become fuller than senders could make it.
+    pub fn import(
+        &self,
+        steps: Vec<Step>,
+        locked: &'static str,
+        done: impl FnOnce(Result<Imported, StoreError>) + Send + 'static,
+    ) {
+        let bytes = steps.iter().map(|step| match step {
+            Step::Message(message) => message.body.as_str().len(),
+            _ => 0,
+        });
+        let bytes = bytes.sum();
+        let import = move |context: &mut Context<'_>| import(context, &steps, locked);
+        self.writer.submit_sized(Statements::Several, bytes, import, done);
+    }
+}
+
+/// The highest id that is taken in. After the highest that can be stored there would be no next one,
+/// and nobody could send any more; this one leaves room for as many again, and every program that
+/// reads JSON can hold it.
+const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
+
+/// Done, or refused and why.
+type Outcome = Result<Taken, String>;
+
+fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::Result<Imported> {
+    users::mark_as_seeded(context.connection, Timestamp::now())?;
+    let mut imported = Imported::default();
+    for step in steps {
+        let outcome = match step {
+            Step::User(user) => add_user(context.connection, user, locked)?,
+            Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
+            Step::Floor(floor) => match refused_id(*floor) {
+                Some(refused) => Err(refused),
+                None => {
+                    messages::raise_floor(context.connection, *floor)?;
+                    context.memory.newest = None;
+                    Ok(Taken::Done)
+                }
+            },
+            Step::Cursor { cursor, messages } => place_cursor(context, cursor, *messages)?,
+            Step::Dead { user, cursor, id } => {
+                let Some(user) = users::id_of(context.connection, user)? else {
+                    imported.refused = Some(format!("there is no user {user}"));
+                    break;
+                };
+                // Without the cursor there is nothing it could be a dead letter of.
+                let added = cursors::position(context.connection, user, cursor)?.is_some()
+                    && messages::is_for(context.connection, user, *id)?
+                    && cursors::insert_dead_letter(context.connection, user, cursor, *id)?;
+                Ok(if added { Taken::Done } else { Taken::Already })
+            }
+        };
+        match outcome {
+            Ok(taken) => imported.taken.push(taken),
+            Err(refused) => {
+                imported.refused = Some(refused);
+                break;
+            }
+        }
+    }
+    Ok(imported)
+}
+
+/// Why an id is not taken in, if it is not.
+pub fn refused_id(id: MessageId) -> Option<String> {
+    let is_too_high = id > MESSAGE_ID_MAX;
+    is_too_high.then(|| format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0))
+}
+
+fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Result<Outcome> {
+    if users::id_of(connection, &user.name)?.is_some() {
+        return Ok(Ok(Taken::Already));
+    }
+    if user.display_name.parse::<DisplayName>().is_err() {
+        return Ok(Err(format!("the display name of {} is none", user.name)));
+    }
+    let password = user.password.as_ref();
+    let moment = |at: Option<Timestamp>| at.map(|at| at.0);
+    connection
+        .prepare_cached(
+            "INSERT INTO users (name, display_name, password_hash, password_is_published,
+                                created_at, disabled_at, deleted_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            user.name.as_str(),
+            user.display_name,
+            password.map_or(locked, |password| password.hash.as_str()),
+            password.is_some_and(|password| password.is_published),
+            user.created_at.0,
+            // Who is deleted cannot log in either.
+            moment(user.disabled_at.or(user.deleted_at)),
+            moment(user.deleted_at),
+        ])?;
+    Ok(Ok(Taken::Done))
+}
+
+/// Keeps the id where it comes after all that were given here; else the message gets the next one,
+/// and a key to be recognised by.
+fn add_message(
+    context: &mut Context<'_>,
+    message: &Message,
+    recipients: &mut Vec<UserId>,
+) -> rusqlite::Result<Outcome> {
+    if let Some(refused) = refused_id(message.id) {
+        return Ok(Err(refused));
+    }
+    let connection = context.connection;
+    // What has no id yet is sent now, and that is for users who are not deleted.
+    let mut id_of = |name| match message.id {
+        MessageId::ZERO => users::resolve(context, name),
+        _ => users::id_of(connection, name),
+    };
+    let (sender, recipient) = match (id_of(&message.from)?, id_of(&message.to)?) {
+        (Some(sender), Some(recipient)) => (sender, recipient),
+        (None, _) => return Ok(Err(format!("there is no user {}", message.from))),
+        (_, None) => return Ok(Err(format!("there is no user {}", message.to))),
+    };
+    if is_there(connection, message, sender, recipient)? {
+        return Ok(Ok(Taken::There(message.id)));
+    }
+    let newest = messages::newest(context)?;
+    let (id, key) = if message.id > newest {
+        (message.id, message.key.clone())
+    } else {
+        let key = message.key.clone().unwrap_or_else(|| message.key_of_content());
+        (MessageId(newest.0 + 1), Some(key))
+    };
+    if let Some(key) = &key
+        && let Some((id, is_same)) = find_by_key(context, message, key.as_str(), sender, recipient)?
+    {
+        return Ok(if is_same {
+            Ok(Taken::There(id))
+        } else {
+            Err(format!(
+                "the key {:?} of {} belongs to message {}",
+                key.as_str(),
+                message.from,
+                id.0
+            ))
+        });
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            id.0,
+            message.at.0,
+            sender.0,
+            recipient.0,
+            key.as_ref().map(|key| key.as_str()),
+            message.body.as_str()
+        ])?;
+    context.deliveries.place(recipient, id);
+    context.memory.newest = Some(id);
+    if let Some(key) = &key {
+        context.keys.note(sender, key.as_str(), [id]);
+    }
+    context.memory.recount(recipient);
+    if !recipients.contains(&recipient) {
+        recipients.push(recipient);
+    }
+    Ok(Ok(Taken::Stored(id)))
+}
+
+/// Whether this very message is there, under its id.
+fn is_there(
+    connection: &Connection,
+    message: &Message,
+    sender: UserId,
+    recipient: UserId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM messages
+              WHERE id = ?1 AND sent_at = ?2 AND sender_id = ?3 AND recipient_id = ?4
+                AND key IS ?5 AND body = ?6",
+        )?
+        .exists(params![
+            message.id.0,
+            message.at.0,
+            sender.0,
+            recipient.0,
+            message.key.as_ref().map(|key| key.as_str()),
+            message.body.as_str()
+        ])
+}
+
+/// The message of this key, and whether it has the same text.
+fn find_by_key(
+    context: &Context<'_>,
+    message: &Message,
+    key: &str,
+    sender: UserId,
+    recipient: UserId,
+) -> rusqlite::Result<Option<(MessageId, bool)>> {
+    let mut select = context.connection.prepare_cached(
+        "SELECT body = ?5 FROM messages
+          WHERE id = ?1 AND key = ?2 AND sender_id = ?3 AND recipient_id = ?4",
+    )?;
+    for id in context.keys.messages(context.connection, sender, key)? {
+        let wanted = params![id.0, key, sender.0, recipient.0, message.body.as_str()];
+        if let Some(is_same) = select.query_row(wanted, |row| row.get(0)).optional()? {
+            return Ok(Some((id, is_same)));
+        }
+    }
+    Ok(None)
+}
+
+fn place_cursor(
+    context: &mut Context<'_>,
+    cursor: &Cursor,
+    imported: u64,
+) -> rusqlite::Result<Outcome> {
+    let connection = context.connection;
+    let Some(user) = users::id_of(connection, &cursor.user)? else {
+        return Ok(Err(format!("there is no user {}", cursor.user)));
+    };
+    if cursors::position(connection, user, &cursor.cursor)?.is_some_and(|at| at >= cursor.upto) {
+        return Ok(Ok(Taken::Already));
+    }
+    if cursor.upto > messages::newest(context)? {
+        return Ok(Err(format!("there is no message {} yet", cursor.upto.0)));
+    }
+    let bounds = (MessageId::ZERO, cursor.upto);
+    let there = context.deliveries.count(connection, user, bounds, usize::MAX)?;
+    if there as u64 != imported {
+        return Ok(Ok(Taken::Left));
+    }
+    cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
+    context.memory.recount(user);
+    Ok(Ok(Taken::Done))
+}

@@ -1,0 +1,76 @@
+//! Making anew what can be told from the tables: deliveries, keys, indexes, views, and the floor of
+//! the ids.
+
+use rusqlite::Connection;
+
+use crate::model::MessageId;
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::sqlite::migrations;
+use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::tools::copy;
+use crate::store::sqlite::writer::{Context, Statements};
+
+impl Store {
+    /// Makes one part anew, and tells what it was; `None` where there are no more. Parts are counted
+    /// from 0. Nobody can write meanwhile; an index takes some seconds for a million messages.
+    /// Durable when `done` is called.
+    pub fn rebuild(
+        &self,
+        part: usize,
+        done: impl FnOnce(Result<Option<String>, StoreError>) + Send + 'static,
+    ) {
+        let rebuild = move |context: &mut Context<'_>| {
+            // What was remembered may have been counted with a damaged index.
+            context.memory.forget();
+            rebuild(context, part)
+        };
+        self.writer.submit(Statements::Several, rebuild, done);
+    }
+}
+
+/// The floor first, then the deliveries and the keys, then one index or view a part.
+fn rebuild(context: &mut Context<'_>, part: usize) -> rusqlite::Result<Option<String>> {
+    let connection = context.connection;
+    let part = match part {
+        0 => return raise_floor_to_cursors(connection).map(Some),
+        1 => {
+            context.deliveries.rebuild(connection)?;
+            return Ok(Some("deliveries".to_owned()));
+        }
+        2 => {
+            context.keys.rebuild(connection)?;
+            return Ok(Some("keys".to_owned()));
+        }
+        part => part - 3,
+    };
+    let schema = copy::schema(connection)?;
+    let Some(model) = migrations::empty(schema)? else { return Ok(None) };
+    let found = model.query_row(
+        "SELECT type, name, sql FROM sqlite_schema
+          WHERE type IN ('index', 'view') AND sql IS NOT NULL
+          ORDER BY type, name LIMIT 1 OFFSET ?1",
+        [part as i64],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    );
+    let (kind, name, sql): (String, String, String) = match found {
+        Ok(object) => object,
+        Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    connection.execute_batch(&format!("DROP {kind} IF EXISTS {name}; {sql}"))?;
+    Ok(Some(format!("{kind} {name}")))
+}
+
+/// A cursor that stands beyond the newest id would have what comes next count as read: ids go on
+/// after it.
+fn raise_floor_to_cursors(connection: &Connection) -> rusqlite::Result<String> {
+    let newest = messages::newest_given(connection)?;
+    let cursors: i64 =
+        connection
+            .query_row("SELECT coalesce(max(upto_id), 0) FROM cursors", [], |row| row.get(0))?;
+    if cursors > newest.0 {
+        messages::raise_floor(connection, MessageId(cursors))?;
+    }
+    Ok("floor of the ids".to_owned())
+}

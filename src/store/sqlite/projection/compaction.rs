@@ -1,0 +1,219 @@
+//! Making one run of deliveries out of many, where there is time.
+//!
+//! A reader looks into each run that is newer than its cursor, so they must not become too many. Of [`GROUP`]
+//! runs beside each other that are about as large one is made, and of as many of those one again. The rows of
+//! the new run are written first, some at a time; then it takes the place of the others in `delivery_runs`, in
+//! one transaction; and then theirs are deleted, some at a time.
+//!
+//! Numbers of runs are not used again while there are rows of them: those of new runs rise, and the newest run stays
+//! as it is; those of merged runs fall. Which runs become one is known in memory only: rows that a server that was
+//! killed has left behind are deleted, like all rows of runs that do not count, and it is begun again.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::model::{MessageId, UserId};
+use crate::store::sqlite::projection::deliveries::{self, RUN_MESSAGES};
+use crate::store::sqlite::projection::memtable::Delivery;
+
+/// How many runs become one.
+const GROUP: usize = if cfg!(test) { 3 } else { 8 };
+/// How many rows of each of them are looked at in a step, and how many are deleted in one: a step takes a few
+/// milliseconds, and a sender who comes waits for it.
+const ROWS_OF_EACH: usize = if cfg!(test) { 8 } else { 256 };
+const ROWS_DELETED: usize = ROWS_OF_EACH * GROUP;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Merging {
+    /// The runs of which one is being made, the oldest first.
+    group: Option<Vec<Run>>,
+}
+
+impl Merging {
+    /// Does a little, in the transaction that is open. `false` where there is nothing to do. `filling` is the run
+    /// that is being written behind the log.
+    pub(in crate::store) fn step(
+        &mut self,
+        connection: &Connection,
+        filling: Option<i64>,
+    ) -> rusqlite::Result<bool> {
+        if let Some(group) = &self.group {
+            let merged = merged_run(connection)?;
+            let rows = next_rows(connection, group, merged)?;
+            if rows.is_empty() {
+                put_in_place(connection, group, merged)?;
+                self.group = None;
+            } else {
+                deliveries::insert(connection, merged, &rows)?;
+            }
+        } else if let Some(run) = run_that_does_not_count(connection, filling)? {
+            delete_some(connection, run)?;
+        } else {
+            self.group = next_group(connection)?;
+            return Ok(self.group.is_some());
+        }
+        Ok(true)
+    }
+
+    /// The run that is being written, where one is: whatever is taken out of others is taken out of it.
+    pub(in crate::store) fn run(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
+        self.group.is_some().then(|| merged_run(connection)).transpose()
+    }
+}
+
+/// The number of the run that is written next out of others, or being written.
+fn merged_run(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT coalesce(min(run), 1) - 1 FROM delivery_runs")?
+        .query_row([], |row| row.get(0))
+}
+
+/// A run, and up to where it goes.
+#[derive(Debug)]
+struct Run {
+    number: i64,
+    upto: MessageId,
+    level: u32,
+}
+
+/// The oldest runs that are to become one.
+fn next_group(connection: &Connection) -> rusqlite::Result<Option<Vec<Run>>> {
+    let mut statement =
+        connection.prepare_cached("SELECT run, upto_id FROM delivery_runs ORDER BY upto_id")?;
+    let mut before = MessageId::ZERO;
+    let runs = statement.query_map([], |row| {
+        let (number, upto) = (row.get(0)?, MessageId(row.get(1)?));
+        let level = level(upto.0.abs_diff(before.0));
+        before = upto;
+        Ok(Run { number, upto, level })
+    })?;
+    let mut group: Vec<Run> = Vec::new();
+    for run in runs {
+        let run = run?;
+        // Only when there is one behind it: the newest stays.
+        if group.len() == GROUP {
+            return Ok(Some(group));
+        }
+        if group.first().is_some_and(|first| first.level != run.level) {
+            group.clear();
+        }
+        group.push(run);
+    }
+    Ok(None)
+}
+
+/// How often runs of that many messages were made out of [`GROUP`] smaller ones.
+fn level(messages: u64) -> u32 {
+    (messages / RUN_MESSAGES as u64).checked_ilog(GROUP as u64).unwrap_or(0)
+}
+
+/// The rows that come next in the merged run: the lowest of those that the group has and it has not.
+fn next_rows(
+    connection: &Connection,
+    group: &[Run],
+    merged: i64,
+) -> rusqlite::Result<Vec<Delivery>> {
+    let (user, message) = connection
+        .prepare_cached(
+            "SELECT user_id, message_id FROM deliveries WHERE run = ?1
+              ORDER BY user_id DESC, message_id DESC LIMIT 1",
+        )?
+        .query_row([merged], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .unwrap_or((i64::MIN, i64::MIN));
+    let mut find = connection.prepare_cached(
+        "SELECT user_id, message_id FROM deliveries
+          WHERE run = ?1 AND (user_id, message_id) > (?2, ?3)
+          ORDER BY user_id, message_id LIMIT ?4",
+    )?;
+    let mut rows: Vec<Delivery> = Vec::new();
+    let mut known_upto: Option<Delivery> = None;
+    for run in group {
+        let parameters = params![run.number, user, message, ROWS_OF_EACH as i64];
+        let begin = rows.len();
+        for row in find.query_map(parameters, delivery)? {
+            rows.push(row?);
+        }
+        if rows.len() - begin == ROWS_OF_EACH {
+            // It may have more, and nothing is known beyond them.
+            known_upto = known_upto.into_iter().chain(rows.last().copied()).min();
+        }
+    }
+    rows.sort_unstable();
+    rows.retain(|row| known_upto.is_none_or(|upto| *row <= upto));
+    Ok(rows)
+}
+
+/// The merged run counts from here on, and those of the group do not.
+fn put_in_place(connection: &Connection, group: &[Run], merged: i64) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM delivery_runs WHERE upto_id = ?1")?;
+    for run in group {
+        delete.execute([run.upto.0])?;
+    }
+    let upto = group.last().map_or(0, |newest| newest.upto.0);
+    connection
+        .prepare_cached("INSERT INTO delivery_runs (upto_id, run) VALUES (?1, ?2)")?
+        .execute([upto, merged])
+        .map(drop)
+}
+
+/// A run that has rows and does not count, and is not being written.
+fn run_that_does_not_count(
+    connection: &Connection,
+    filling: Option<i64>,
+) -> rusqlite::Result<Option<i64>> {
+    let mut counts =
+        connection.prepare_cached("SELECT 1 FROM delivery_runs WHERE run = ?1 LIMIT 1")?;
+    let mut next = connection
+        .prepare_cached("SELECT run FROM deliveries WHERE run > ?1 ORDER BY run LIMIT 1")?;
+    let mut before = i64::MIN;
+    while let Some(run) = next.query_row([before], |row| row.get(0)).optional()? {
+        if Some(run) != filling && !counts.exists([run])? {
+            return Ok(Some(run));
+        }
+        before = run;
+    }
+    Ok(None)
+}
+
+fn delete_some(connection: &Connection, run: i64) -> rusqlite::Result<()> {
+    let last = connection
+        .prepare_cached(
+            "SELECT user_id, message_id FROM deliveries WHERE run = ?1
+              ORDER BY user_id, message_id LIMIT 1 OFFSET ?2",
+        )?
+        .query_row([run, ROWS_DELETED as i64 - 1], delivery)
+        .optional()?;
+    // All, where there are no more.
+    let (user, message) = last.unwrap_or((UserId(i64::MAX), MessageId(i64::MAX)));
+    connection
+        .prepare_cached(
+            "DELETE FROM deliveries WHERE run = ?1 AND (user_id, message_id) <= (?2, ?3)",
+        )?
+        .execute([run, user.0, message.0])
+        .map(drop)
+}
+
+fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
+    Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::testing::{append_one_by_one, store, wait_until};
+
+    #[test]
+    fn runs_become_one_while_nobody_asks_for_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let messages = 8 * RUN_MESSAGES;
+        append_one_by_one(&store, messages);
+        let connection = Connection::open(store.path()).unwrap();
+        let number = |select| connection.query_row(select, [], |row| row.get::<_, i64>(0)).unwrap();
+        let merged = || number("SELECT count(*) FROM delivery_runs WHERE run < 1") > 0;
+        wait_until("a run made of others", merged);
+        store.close();
+        assert_eq!(number("SELECT count(*) FROM delivered"), messages as i64);
+    }
+}

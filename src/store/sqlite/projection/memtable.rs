@@ -1,0 +1,331 @@
+//! The end of the log by recipient: what the newest run of deliveries does not cover, in memory.
+//!
+//! Every message that is acknowledged is in here, or in a run. It is sorted a chunk at a time, so
+//! that taking a message in costs next to nothing, and finding those of a user a few steps a chunk.
+//!
+//! It also remembers which inboxes were found to be empty: as long as nothing has come for one since
+//! then, asking for it again needs no look into the file.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::model::{MessageId, UserId};
+
+/// How many messages are sorted together; few in tests, which then see every kind of moment.
+const CHUNK_MESSAGES: usize = if cfg!(test) { 16 } else { 4_096 };
+
+/// Whom a message is for. Its order is that of a run.
+pub(in crate::store) type Delivery = (UserId, MessageId);
+
+/// See the module. Ids only rise: what is taken in is newer than all that is there.
+#[derive(Default)]
+pub(in crate::store) struct Tail {
+    state: RwLock<State>,
+}
+
+struct State {
+    /// Sorted; each newer than the one before it.
+    chunks: Vec<Chunk>,
+    /// Less than a chunk, in the order of the log.
+    open: Vec<Delivery>,
+    /// Messages that are no more.
+    gone: HashSet<MessageId>,
+    /// The newest message that is in a run and no more in here; zero since the start.
+    forgotten: MessageId,
+    /// Who has read all that there was, up to which message.
+    emptied: HashMap<UserId, MessageId>,
+    /// How often cursors were moved back.
+    rewinds: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            open: Vec::new(),
+            gone: HashSet::new(),
+            forgotten: MessageId::ZERO,
+            emptied: HashMap::new(),
+            rewinds: 0,
+        }
+    }
+}
+
+/// How far the log was before something was read from it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) struct Moment {
+    newest: MessageId,
+    rewinds: u64,
+}
+
+#[derive(Clone)]
+struct Chunk {
+    newest: MessageId,
+    deliveries: Arc<[Delivery]>,
+}
+
+impl Tail {
+    /// Takes in what has been committed, in the order of the log.
+    pub(in crate::store) fn extend(&self, deliveries: &[Delivery]) {
+        let mut state = self.write();
+        for &delivery in deliveries {
+            if state.open.is_empty() {
+                // All that a chunk takes, at once: room that grows step by step is copied with each.
+                state.open.reserve_exact(CHUNK_MESSAGES);
+            }
+            state.open.push(delivery);
+            if state.open.len() == CHUNK_MESSAGES {
+                let chunk = Chunk::sort(std::mem::take(&mut state.open));
+                state.chunks.push(chunk);
+            }
+        }
+    }
+
+    /// Takes note that messages have been deleted.
+    pub(in crate::store) fn remove(&self, messages: &[MessageId]) {
+        if !messages.is_empty() {
+            self.write().gone.extend(messages);
+        }
+    }
+
+    /// The messages for a user after one id and up to and with another, in the order of the log.
+    pub(in crate::store) fn messages_for(
+        &self,
+        user: UserId,
+        after: MessageId,
+        upto: MessageId,
+    ) -> Vec<MessageId> {
+        let state = self.read();
+        let mut found = Vec::new();
+        let is_newer = |chunk: &&Chunk| chunk.newest > after;
+        for chunk in state.chunks.iter().filter(is_newer) {
+            let of_user = chunk.after((user, after)).iter().take_while(|&&(to, _)| to == user);
+            found.extend(of_user.map(|&(_, id)| id));
+        }
+        let start = state.open.partition_point(|&(_, id)| id <= after);
+        let of_user = state.open[start..].iter().filter(|&&(to, _)| to == user);
+        found.extend(of_user.map(|&(_, id)| id));
+        found.retain(|id| *id <= upto && !state.gone.contains(id));
+        found
+    }
+
+    /// The oldest so many messages, sorted as a run; `None` where there are not so many. They stay
+    /// until [`Self::forget`].
+    pub(in crate::store) fn sorted(&self, messages: usize) -> Option<Sorted> {
+        let state = self.read();
+        let chunks = messages / CHUNK_MESSAGES;
+        if chunks == 0 || state.chunks.len() < chunks {
+            return None;
+        }
+        Some(Sorted::merge(state.chunks[..chunks].to_vec()))
+    }
+
+    /// All messages, sorted as a run; `None` where there is none.
+    pub(in crate::store) fn all_sorted(&self) -> Option<Sorted> {
+        let state = self.read();
+        let mut chunks = state.chunks.clone();
+        if !state.open.is_empty() {
+            chunks.push(Chunk::sort(state.open.clone()));
+        }
+        (!chunks.is_empty()).then(|| Sorted::merge(chunks))
+    }
+
+    /// How many messages there are.
+    pub(in crate::store) fn len(&self) -> usize {
+        let state = self.read();
+        state.chunks.len() * CHUNK_MESSAGES + state.open.len()
+    }
+
+    /// Leaves out what has been deleted.
+    pub(in crate::store) fn drop_gone(&self, deliveries: &mut Vec<Delivery>) {
+        let state = self.read();
+        if !state.gone.is_empty() {
+            deliveries.retain(|(_, id)| !state.gone.contains(id));
+        }
+    }
+
+    /// Lets go of what a run has now: all that [`Sorted`] went through, up to `upto`.
+    pub(in crate::store) fn forget(&self, upto: MessageId) {
+        let mut state = self.write();
+        state.chunks.retain(|chunk| chunk.newest > upto);
+        state.open.retain(|&(_, id)| id > upto);
+        state.gone.retain(|&id| id > upto);
+        state.forgotten = state.forgotten.max(upto);
+    }
+
+    /// For [`Self::note_empty`]: to be asked for before anything is read.
+    pub(in crate::store) fn moment(&self) -> Moment {
+        let state = self.read();
+        Moment { newest: state.newest(), rewinds: state.rewinds }
+    }
+
+    /// The user's inbox was read after that moment, and nothing was found in it.
+    pub(in crate::store) fn note_empty(&self, user: UserId, moment: Moment) {
+        let mut state = self.write();
+        if state.rewinds == moment.rewinds {
+            state.emptied.insert(user, moment.newest);
+        }
+    }
+
+    /// The inbox cursors of these users have been moved back, and that is committed.
+    pub(in crate::store) fn rewind(&self, users: &[UserId]) {
+        if !users.is_empty() {
+            let mut state = self.write();
+            state.rewinds += 1;
+            users.iter().for_each(|user| {
+                state.emptied.remove(user);
+            });
+        }
+    }
+
+    /// Whether it is known that a user's inbox is empty. Where it is not, it may be all the same.
+    pub(in crate::store) fn is_known_to_be_empty(&self, user: UserId) -> bool {
+        let state = self.read();
+        let Some(&upto) = state.emptied.get(&user) else { return false };
+        // What came since then has to be in here, all of it.
+        upto >= state.forgotten && !state.has_after(user, upto)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn newest(&self) -> MessageId {
+        let in_chunks = self.chunks.last().map(|chunk| chunk.newest);
+        let newest = self.open.last().map(|&(_, id)| id).or(in_chunks);
+        newest.unwrap_or(self.forgotten)
+    }
+
+    fn has_after(&self, user: UserId, after: MessageId) -> bool {
+        let start = self.open.partition_point(|&(_, id)| id <= after);
+        let newer = self.chunks.iter().rev().take_while(|chunk| chunk.newest > after);
+        self.open[start..].iter().any(|&(to, _)| to == user)
+            || newer
+                .map(|chunk| chunk.after((user, after)))
+                .any(|rest| rest.first().is_some_and(|&(to, _)| to == user))
+    }
+}
+
+impl Chunk {
+    /// What is sorted behind a delivery.
+    fn after(&self, delivery: Delivery) -> &[Delivery] {
+        &self.deliveries[self.deliveries.partition_point(|&other| other <= delivery)..]
+    }
+
+    /// Of what is there, in the order of the log.
+    fn sort(mut deliveries: Vec<Delivery>) -> Self {
+        let newest = deliveries.last().map_or(MessageId::ZERO, |&(_, id)| id);
+        deliveries.sort_unstable();
+        Self { newest, deliveries: deliveries.into() }
+    }
+}
+
+/// Some chunks, merged a step at a time: sorting all at once would hold up whoever waits.
+pub(in crate::store) struct Sorted {
+    chunks: Vec<Chunk>,
+    /// The next of each chunk that has one, and where in its chunk that is.
+    next: BinaryHeap<Reverse<(Delivery, usize, usize)>>,
+}
+
+impl Sorted {
+    fn merge(chunks: Vec<Chunk>) -> Self {
+        let first = |(index, chunk): (usize, &Chunk)| {
+            chunk.deliveries.first().map(|&delivery| Reverse((delivery, index, 0)))
+        };
+        let next = chunks.iter().enumerate().filter_map(first).collect();
+        Self { chunks, next }
+    }
+
+    /// The newest message in it.
+    pub(in crate::store) fn newest(&self) -> MessageId {
+        self.chunks.iter().map(|chunk| chunk.newest).max().unwrap_or(MessageId::ZERO)
+    }
+}
+
+impl Iterator for Sorted {
+    type Item = Delivery;
+
+    fn next(&mut self) -> Option<Delivery> {
+        let mut top = self.next.peek_mut()?;
+        let Reverse((delivery, index, place)) = *top;
+        match self.chunks[index].deliveries.get(place + 1) {
+            Some(&following) => *top = Reverse((following, index, place + 1)),
+            None => {
+                std::collections::binary_heap::PeekMut::pop(top);
+            }
+        }
+        Some(delivery)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ids(numbers: impl IntoIterator<Item = i64>) -> Vec<MessageId> {
+        numbers.into_iter().map(MessageId).collect()
+    }
+
+    /// A message for each of these users.
+    fn tail(users: &[i64]) -> (Tail, Vec<Delivery>) {
+        let deliveries: Vec<Delivery> =
+            (1..).zip(users).map(|(id, &user)| (UserId(user), MessageId(id))).collect();
+        let tail = Tail::default();
+        deliveries.chunks(7).for_each(|committed| tail.extend(committed));
+        (tail, deliveries)
+    }
+
+    #[test]
+    fn messages_are_found_by_user_and_bounds_in_the_order_of_the_log() {
+        let users: Vec<i64> = (0..10_000).map(|index| index % 3).collect();
+        let (tail, _) = tail(&users);
+        let found = tail.messages_for(UserId(1), MessageId(5), MessageId(9_000));
+        assert_eq!(found, ids((8..=9_000).step_by(3)));
+        assert!(tail.messages_for(UserId(7), MessageId::ZERO, MessageId(i64::MAX)).is_empty());
+    }
+
+    #[test]
+    fn message_that_is_gone_is_found_no_more() {
+        let (tail, _) = tail(&[1; 5_000]);
+        tail.remove(&ids([1, 5_000]));
+        let found = tail.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
+        assert_eq!(found, ids(2..5_000));
+        let mut run: Vec<Delivery> = tail.all_sorted().unwrap().collect();
+        tail.drop_gone(&mut run);
+        assert_eq!(run.len(), 4_998);
+    }
+
+    #[test]
+    fn what_a_run_has_is_forgotten() {
+        let (tail, _) = tail(&[1; 3 * CHUNK_MESSAGES + 5]);
+        assert!(tail.sorted(4 * CHUNK_MESSAGES).is_none());
+        let run = tail.sorted(2 * CHUNK_MESSAGES).unwrap();
+        let upto = run.newest();
+        assert_eq!((upto.0 as usize, run.count()), (2 * CHUNK_MESSAGES, 2 * CHUNK_MESSAGES));
+        tail.forget(upto);
+        assert_eq!(tail.len(), CHUNK_MESSAGES + 5);
+        let left = tail.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
+        assert_eq!(left.first(), Some(&MessageId(upto.0 + 1)));
+        let upto = tail.all_sorted().unwrap().newest();
+        tail.forget(upto);
+        assert!(tail.len() == 0 && tail.all_sorted().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn run_is_what_the_log_has_sorted(users in prop::collection::vec(0..50_i64, 0..500)) {
+            let (tail, mut deliveries) = tail(&users);
+            let run: Vec<Delivery> = tail.all_sorted().into_iter().flatten().collect();
+            deliveries.sort_unstable();
+            prop_assert_eq!(run, deliveries);
+        }
+    }
+}

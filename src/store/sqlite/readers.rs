@@ -1,0 +1,154 @@
+//! The readers: a few threads over a pool of connections that cannot write. What a query finds is
+//! copied out and the query ended before anyone is told, so no read lasts longer than it takes. Users
+//! take turns: whoever asks for much at once, or for what takes long, waits for it alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use r2d2::Pool;
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, OpenFlags};
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use crate::metrics::Stages;
+use crate::queue::PushError;
+use crate::store::error::{OpenError, StoreError};
+use crate::store::metrics::Measures;
+use crate::store::scheduler::fair_queue::{Party, Turns};
+use crate::store::sqlite::file::DatabaseFile;
+use crate::store::sqlite::writer::PRAGMAS;
+
+/// The most reads that may wait; one more is refused as busy.
+pub(in crate::store) const READ_QUEUE_JOBS_MAX: usize = 16_384;
+/// How long a read waits for somebody else's lock on the file.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
+
+/// The way to the readers.
+pub(in crate::store) struct Readers {
+    queue: Arc<Turns<Job>>,
+    measures: Arc<Measures>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Readers {
+    /// Opens `count` connections, one after another, and starts a thread for each.
+    pub(in crate::store) fn open(
+        file: &DatabaseFile,
+        count: usize,
+        measures: Arc<Measures>,
+    ) -> Result<Self, OpenError> {
+        let failed = |error: r2d2::Error| OpenError::Sqlite {
+            path: file.path().to_owned(),
+            problem: error.to_string(),
+        };
+        let pool = open_pool(file, count).map_err(failed)?;
+        let queue = Arc::new(Turns::<Job>::new(READ_QUEUE_JOBS_MAX));
+        let mut threads = Vec::with_capacity(count);
+        for index in 0..count {
+            let (queue, pool) = (Arc::clone(&queue), pool.clone());
+            let thread = thread::Builder::new()
+                .name(format!("reader-{index}"))
+                .spawn(move || run(&queue, &pool))
+                .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
+            threads.push(thread);
+        }
+        Ok(Self { queue, measures, threads: Mutex::new(threads) })
+    }
+
+    /// Has `read` done in one read transaction when it is the turn of `party`, and `done` told what
+    /// it found. Never blocks: when too much is waiting, `done` is told so at once, on this thread.
+    pub(in crate::store) fn submit<T: 'static>(
+        &self,
+        party: Party,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        let (submitted, before) = (Instant::now(), Stages::current());
+        let measures = Arc::clone(&self.measures);
+        let job: Job = Box::new(move |connection| {
+            let connection = match connection {
+                Ok(connection) => connection,
+                Err(error) => return before.tell(|| done(Err(error))),
+            };
+            let taken = Instant::now();
+            let found = read_once(connection, read);
+            let (queued, executed) = (taken - submitted, taken.elapsed());
+            measures.read_queue.observe_time(queued);
+            measures.read.observe_time(executed);
+            let stages = before.and(Stages { queued, executed, ..Stages::default() });
+            stages.tell(|| done(found));
+        });
+        if let Err((job, error)) = self.queue.push(party, job) {
+            job(Err(match error {
+                PushError::Full => StoreError::Busy,
+                PushError::Closed => StoreError::Closed,
+            }));
+        }
+    }
+
+    /// How many reads wait.
+    pub(in crate::store) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Does what is waiting and takes nothing more.
+    pub(in crate::store) fn close(&self) {
+        self.queue.close();
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn read_once<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let found = read(&snapshot)?;
+    drop(snapshot);
+    Ok(found)
+}
+
+fn open_pool(
+    file: &DatabaseFile,
+    count: usize,
+) -> Result<Pool<SqliteConnectionManager>, r2d2::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let manager =
+        SqliteConnectionManager::file(file.path()).with_flags(flags).with_init(|connection| {
+            connection.busy_timeout(LOCK_WAIT)?;
+            connection.execute_batch(PRAGMAS)?;
+            connection.pragma_update(None, "query_only", true)
+        });
+    Pool::builder()
+        .max_size(u32::try_from(count).unwrap_or(u32::MAX))
+        .min_idle(None)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_on_check_out(false)
+        // One thread: connections are opened one after another.
+        .thread_pool(Arc::new(
+            ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("pool").build(),
+        ))
+        .build(manager)
+}
+
+fn run(queue: &Turns<Job>, pool: &Pool<SqliteConnectionManager>) {
+    while let Some(job) = queue.pop() {
+        // As many threads as connections: this never waits but for the first opening.
+        let connection = pool.get();
+        let connection = match &connection {
+            Ok(connection) => Ok(&**connection),
+            Err(error) => Err(StoreError::Statement(error.to_string())),
+        };
+        // A job that panics has dropped its callback, which says so to whoever asked.
+        if catch_unwind(AssertUnwindSafe(|| job(connection))).is_err() {
+            tracing::error!("a read panicked");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What tests of the store have in common.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use smallvec::smallvec;
+use tempfile::TempDir;
+
+use crate::adjustable::Adjustable;
+use crate::model::UserId;
+use crate::store::Append;
+use crate::store::NewUser;
+use crate::store::Options;
+use crate::store::Store;
+
+/// A new store, with the users `neko` and `paff`: 1 and 2.
+pub(in crate::store) fn store(folder: &TempDir) -> Store {
+    let store = open(folder);
+    let user = |name: &str| NewUser {
+        name: name.parse().unwrap(),
+        display_name: name.to_owned(),
+        password_hash: String::new(),
+        password_is_published: false,
+    };
+    let (done, added) = channel();
+    let taken = move |taken| done.send(taken).unwrap();
+    store.add_users(vec![user("neko"), user("paff")], taken);
+    assert_eq!(added.recv().unwrap().unwrap(), []);
+    store
+}
+
+/// The store that is in a folder. Whatever would end a server fails the test.
+pub(in crate::store) fn open(folder: &TempDir) -> Store {
+    let options = Options {
+        path: folder.path().join("chat.sqlite"),
+        readers: 1,
+        inbox_unread_max: Adjustable::from(1_000),
+    };
+    Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap()
+}
+
+/// So many messages to both by turns, each in a batch of its own: of a batch no more than one run of deliveries is
+/// begun.
+pub(in crate::store) fn append_one_by_one(store: &Store, messages: usize) {
+    let (done, outcome) = channel();
+    for number in 0..messages {
+        let append = Append {
+            sender: UserId(2),
+            to: smallvec![["neko", "paff"][number % 2].parse().unwrap()],
+            body: format!("text {number}").parse().unwrap(),
+            key: None,
+        };
+        let done = done.clone();
+        store.append(append, move |appended| done.send(appended).unwrap());
+        outcome.recv().unwrap().unwrap();
+    }
+}
+
+/// Waits for what another thread does, half a minute at most.
+pub(in crate::store) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come");
+        thread::yield_now();
+    }
+}

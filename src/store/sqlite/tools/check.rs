@@ -1,0 +1,379 @@
+//! Whether a database is sound: what SQLite can tell, and what must hold between our tables.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::model::{BODY_BYTES_MAX, UserName};
+use crate::store::sqlite::migrations;
+use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::projection::keys;
+use crate::store::sqlite::tools::copy::{self, Content};
+use crate::store::sqlite::tools::offline::Reading;
+
+/// The most findings that are told.
+pub const FINDINGS_MAX: usize = 100;
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What is in the database; `None` where it is too damaged to tell.
+    pub content: Option<Content>,
+    /// What is wrong, a line each, at most [`FINDINGS_MAX`]; nothing where it is sound.
+    pub findings: Vec<String>,
+}
+
+/// How thorough a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Reads everything: indexes against tables, and every message.
+    Full,
+    /// Reads every page, and does not compare indexes with tables nor look at each message.
+    Quick,
+}
+
+impl Reading {
+    /// Checks the database as it is now. While it lasts, the log of a database that is written to
+    /// cannot begin anew; nobody else is held up. What cannot be read is a finding.
+    pub fn check(&self, depth: Depth) -> Checked {
+        let mut findings = Findings(Vec::new());
+        let Ok(snapshot) = self.connection.unchecked_transaction() else {
+            return Checked { content: None, findings: vec!["it cannot be read".to_owned()] };
+        };
+        let checks: [Check; 7] = [
+            check_pages,
+            check_references,
+            check_schema,
+            check_ids,
+            check_cursors,
+            check_views,
+            check_values,
+        ];
+        for check in checks {
+            if let Err(error) = check(&snapshot, depth, &mut findings) {
+                findings.add(error.to_string());
+            }
+        }
+        Checked { content: copy::content(&snapshot).ok(), findings: findings.0 }
+    }
+}
+
+type Check = fn(&Connection, Depth, &mut Findings) -> rusqlite::Result<()>;
+
+struct Findings(Vec<String>);
+
+impl Findings {
+    fn add(&mut self, finding: String) {
+        if self.0.len() < FINDINGS_MAX && !self.0.contains(&finding) {
+            self.0.push(finding);
+        }
+    }
+}
+
+fn check_pages(
+    connection: &Connection,
+    depth: Depth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let pragma = match depth {
+        Depth::Full => "integrity_check",
+        Depth::Quick => "quick_check",
+    };
+    let mut statement = connection.prepare(&format!("PRAGMA {pragma}({FINDINGS_MAX})"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        for line in text.lines().filter(|line| *line != "ok" && !line.starts_with("***")) {
+            findings.add(line.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn check_references(
+    connection: &Connection,
+    _: Depth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, id, parent): (String, Option<i64>, String) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let row = id.map_or_else(|| "a row".to_owned(), |id| format!("row {id}"));
+        findings.add(format!("{row} of {table} refers to what is not in {parent}"));
+    }
+    let mut statement =
+        connection.prepare(&format!("{} ORDER BY id LIMIT ?1", messages::WITHOUT_USERS))?;
+    let mut rows = statement.query([FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        findings.add(format!("row {id} of messages refers to what is not in users"));
+    }
+    Ok(())
+}
+
+/// Tables, indexes and views are those that the steps of the migrations make.
+fn check_schema(
+    connection: &Connection,
+    _: Depth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let objects = |connection: &Connection| -> rusqlite::Result<Vec<(String, String, String)>> {
+        connection
+            .prepare(
+                "SELECT type, name, sql FROM sqlite_schema
+                  WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect()
+    };
+    let schema: usize = copy::schema(connection)?;
+    let Some(model) = migrations::empty(schema)? else { return Ok(()) };
+    let (there, expected) = (objects(connection)?, objects(&model)?);
+    for object in expected.iter().filter(|object| !there.contains(object)) {
+        findings.add(format!("the {} {} is missing or was changed", object.0, object.1));
+    }
+    let known = |name: &String| expected.iter().any(|(_, expected, _)| expected == name);
+    for (kind, name, _) in there.iter().filter(|(_, name, _)| !known(name)) {
+        findings.add(format!("the {kind} {name} is none of ours"));
+    }
+    Ok(())
+}
+
+fn check_ids(connection: &Connection, _: Depth, findings: &mut Findings) -> rusqlite::Result<()> {
+    let first: Option<i64> =
+        connection.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
+    if let Some(first) = first.filter(|&first| first < 1) {
+        findings.add(format!("a message has the id {first}"));
+    }
+    let floor: Option<String> = connection
+        .query_row("SELECT value FROM meta WHERE name = 'message_id_floor'", [], |row| row.get(0))
+        .optional()?;
+    if let Some(floor) = floor.filter(|floor| !floor.parse::<i64>().is_ok_and(|floor| floor >= 0)) {
+        findings.add(format!("the floor of the ids is {floor:?}, which is no id"));
+    }
+    if copy::schema(connection)? >= 5_usize {
+        let newest = messages::newest_given(connection)?;
+        let told: Option<String> = connection
+            .query_row("SELECT value FROM meta WHERE name = 'keys_upto'", [], |row| row.get(0))
+            .optional()?;
+        let upto = told.as_deref().and_then(|upto| upto.parse::<i64>().ok());
+        if !upto.is_some_and(|upto| (0..=newest.0).contains(&upto)) {
+            findings.add(format!(
+                "the table of keys goes up to {}, and the newest id is {}",
+                told.unwrap_or_else(|| "nowhere".to_owned()),
+                newest.0
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_cursors(
+    connection: &Connection,
+    _: Depth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let newest = messages::newest_given(connection)?;
+    let mut statement = connection.prepare(
+        "SELECT u.name, c.name, c.upto_id FROM cursors c JOIN users u ON u.id = c.user_id
+          WHERE c.upto_id > ?1 OR c.upto_id < 0 ORDER BY u.id, c.name LIMIT ?2",
+    )?;
+    let mut rows = statement.query([newest.0, FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, cursor, upto): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        findings.add(format!(
+            "the cursor {cursor} of {user} stands at {upto}, and the newest id is {newest}: what comes next would count as read",
+            newest = newest.0
+        ));
+    }
+    let mut statement = connection.prepare(
+        "SELECT u.name, d.cursor, d.message_id
+           FROM dead_letters d JOIN users u ON u.id = d.user_id JOIN messages m ON m.id = d.message_id
+          WHERE m.recipient_id <> d.user_id ORDER BY d.message_id LIMIT ?1",
+    )?;
+    let mut rows = statement.query([FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, cursor, id): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        findings.add(format!(
+            "message {id} is a dead letter of {user} at {cursor}, and was sent to somebody else"
+        ));
+    }
+    Ok(())
+}
+
+/// The views are the interface for people: each can be read.
+fn check_views(
+    connection: &Connection,
+    depth: Depth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let views: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for view in views {
+        let readable = connection
+            .prepare(&format!("SELECT * FROM \"{}\" LIMIT 1", view.replace('"', "\"\"")))
+            .and_then(|mut statement| statement.exists([]));
+        if let Err(error) = readable {
+            findings.add(format!("the view {view} cannot be read: {error}"));
+        }
+    }
+    if depth == Depth::Full {
+        let schema: usize = copy::schema(connection)?;
+        if schema >= 3 {
+            check_deliveries(connection, findings)?;
+        }
+        if schema >= 5 {
+            check_keys(connection, findings)?;
+        }
+        check_unread(connection, findings)?;
+    }
+    Ok(())
+}
+
+/// The runs have what the log has as far as they go, and nothing else.
+fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "WITH log AS (
+             SELECT recipient_id AS user_id, count(*) AS messages FROM messages NOT INDEXED
+              WHERE id <= (SELECT coalesce(max(upto_id), 0) FROM delivery_runs)
+              GROUP BY recipient_id),
+         runs AS (
+             SELECT d.user_id, count(DISTINCT d.message_id) AS messages
+               FROM delivery_runs t
+              CROSS JOIN deliveries d ON d.run = t.run
+              CROSS JOIN messages m ON m.id = d.message_id AND m.recipient_id = d.user_id
+              WHERE d.message_id <= t.upto_id
+              GROUP BY d.user_id),
+         entries AS (
+             SELECT d.user_id, count(*) AS messages
+               FROM delivery_runs t CROSS JOIN deliveries d ON d.run = t.run GROUP BY d.user_id)
+         SELECT u.name, coalesce(log.messages, 0), coalesce(runs.messages, 0), coalesce(entries.messages, 0)
+           FROM users u
+           LEFT JOIN log ON log.user_id = u.id
+           LEFT JOIN runs ON runs.user_id = u.id
+           LEFT JOIN entries ON entries.user_id = u.id
+          WHERE coalesce(log.messages, 0) <> coalesce(runs.messages, 0)
+             OR coalesce(runs.messages, 0) <> coalesce(entries.messages, 0)
+          ORDER BY u.id LIMIT ?1",
+    )?;
+    let mut rows = statement.query([FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, log, runs, rows): (String, i64, i64, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        findings.add(format!(
+            "the deliveries of {user} have {runs} of the log's {log} messages, in {rows} rows"
+        ));
+    }
+    Ok(())
+}
+
+/// The table of keys has what the log has as far as it goes, and nothing else; and nobody has got two messages of
+/// one key.
+fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    let covered = keys::covered(connection)?;
+    let lacking: i64 = connection.query_row(
+        "SELECT count(*) FROM messages m
+          WHERE m.key IS NOT NULL AND m.id <= ?1
+            AND NOT EXISTS (SELECT 1 FROM keys k
+                             WHERE k.key = m.key AND k.sender_id = m.sender_id AND k.message_id = m.id)",
+        [covered.0],
+        |row| row.get(0),
+    )?;
+    let astray: i64 = connection.query_row(
+        "SELECT count(*) FROM keys k LEFT JOIN messages m ON m.id = k.message_id
+          WHERE m.key IS NOT k.key OR m.sender_id IS NOT k.sender_id",
+        [],
+        |row| row.get(0),
+    )?;
+    if lacking > 0 || astray > 0 {
+        findings.add(format!(
+            "the table of keys lacks those of {lacking} messages, and has {astray} that are of none"
+        ));
+    }
+    // Of those whose key is in the table more than once, and of those that the table has not got yet.
+    let mut statement = connection.prepare(
+        "WITH several AS (SELECT key, sender_id FROM keys GROUP BY key, sender_id HAVING count(*) > 1),
+              newer AS (SELECT id, key, sender_id, recipient_id FROM messages WHERE id > ?1 AND key IS NOT NULL),
+              suspects AS (
+             SELECT k.message_id AS id, k.key, k.sender_id, m.recipient_id
+               FROM several s JOIN keys k ON k.key = s.key AND k.sender_id = s.sender_id
+               JOIN messages m ON m.id = k.message_id
+              UNION
+             SELECT id, key, sender_id, recipient_id FROM newer
+              UNION
+             SELECT m.id, m.key, m.sender_id, m.recipient_id
+               FROM newer n JOIN keys k ON k.key = n.key AND k.sender_id = n.sender_id
+               JOIN messages m ON m.id = k.message_id)
+         SELECT s.key, u.name, r.name, count(*)
+           FROM suspects s JOIN users u ON u.id = s.sender_id JOIN users r ON r.id = s.recipient_id
+          GROUP BY s.key, s.sender_id, s.recipient_id HAVING count(*) > 1
+          ORDER BY min(s.id) LIMIT ?2",
+    )?;
+    let mut rows = statement.query([covered.0, FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (key, sender, recipient, messages): (String, String, String, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        findings.add(format!(
+            "{recipient} has {messages} messages with the key {key:?} of {sender}, and one is to be"
+        ));
+    }
+    Ok(())
+}
+
+/// What each inbox says is unread (by the index) against the log itself (without it).
+fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    // Nobody reads the inbox of a deleted user: it is empty, and the log still has the messages.
+    let is_read = match copy::schema(connection)? {
+        ..2 => "true",
+        _ => "u.deleted_at IS NULL",
+    };
+    let mut statement = connection.prepare(&format!(
+        "WITH log AS (
+             SELECT m.recipient_id AS user_id, count(*) AS unread
+               FROM messages m NOT INDEXED
+               LEFT JOIN cursors c ON c.user_id = m.recipient_id AND c.name = 'inbox'
+              WHERE m.id > coalesce(c.upto_id, 0)
+              GROUP BY m.recipient_id),
+         inbox AS (SELECT recipient AS name, count(*) AS unread FROM v1_inbox GROUP BY recipient)
+         SELECT u.name, coalesce(inbox.unread, 0), coalesce(log.unread, 0)
+           FROM users u LEFT JOIN log ON log.user_id = u.id LEFT JOIN inbox ON inbox.name = u.name
+          WHERE coalesce(inbox.unread, 0) <> coalesce(log.unread, 0) AND {is_read} ORDER BY u.id",
+    ))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (user, inbox, log): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        findings.add(format!("the inbox of {user} has {inbox} unread, and the log {log}"));
+    }
+    Ok(())
+}
+
+/// Every name and text is one that the server would have taken.
+fn check_values(
+    connection: &Connection,
+    depth: Depth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT id, CAST(name AS BLOB) FROM users")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, name): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let valid = std::str::from_utf8(&name).is_ok_and(|name| name.parse::<UserName>().is_ok());
+        if !valid {
+            findings.add(format!("user {id} has a name that is none"));
+        }
+    }
+    if depth == Depth::Quick {
+        return Ok(());
+    }
+    let mut statement = connection.prepare("SELECT id, CAST(body AS BLOB) FROM messages")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, body) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()?);
+        if body.is_empty() || body.len() > BODY_BYTES_MAX || std::str::from_utf8(body).is_err() {
+            findings.add(format!("message {id} has a text that no message can have"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! Copies of a database: made page by page out of one snapshot, verified by opening them, and only
+//! then given their name. What is left of one that was not finished bears another name.
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
+use rusqlite::backup::{Backup, Progress};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::catalogue::storage;
+use crate::model::MessageId;
+use crate::store::error::OpenError;
+use crate::store::sqlite::file::{self, APPLICATION_ID, io_error};
+use crate::store::sqlite::migrations;
+use crate::store::sqlite::operations::messages;
+
+/// How many pages are copied between two reports of progress: 4 MiB.
+const STEP_PAGES: i32 = 1024;
+
+/// A copy that was verified and is on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// What was found in it.
+    pub content: Content,
+}
+
+/// What was found in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// How many steps of `migrations/sqlite/` it has.
+    pub schema: usize,
+    /// How many users.
+    pub users: u64,
+    /// How many messages, a copy for each recipient.
+    pub messages: u64,
+    /// The newest id that was given to a message.
+    pub newest: MessageId,
+}
+
+/// Told how many pages have been copied, and of how many; breaks it off where it says so.
+pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
+
+/// A copy on its way: a file beside the place it is for, that only its owner may read. It is removed
+/// when this is dropped before [`Self::publish`].
+pub(in crate::store) struct Draft {
+    path: PathBuf,
+    destination: PathBuf,
+    /// Locked: two that make the same copy would write into one file.
+    _lock: File,
+}
+
+impl Draft {
+    /// Makes the file, or takes over the one that a process left behind which was killed.
+    pub(in crate::store) fn begin(destination: &Path) -> Result<Self, OpenError> {
+        let destination = file::resolve(destination)?;
+        if fs::symlink_metadata(&destination).is_ok() {
+            return Err(OpenError::Exists { path: destination });
+        }
+        let path = file::with_suffix(&destination, ".partial");
+        let failed = |error| io_error(&path, error);
+        let lock = loop {
+            let lock = file::open_or_create(&path).map_err(failed)?;
+            lock.try_lock().map_err(|_| OpenError::InUse {
+                path: path.clone(),
+                holder: storage::another_process().to_owned(),
+            })?;
+            // Whoever was killed between giving a copy its name and taking away this one has left
+            // one file with two names, and whoever has just published holds one with another name:
+            // emptying it would empty a finished copy.
+            let held = lock.metadata().map_err(failed)?;
+            match fs::symlink_metadata(&path) {
+                Ok(there) if (there.dev(), there.ino()) != (held.dev(), held.ino()) => {}
+                Ok(there) if there.nlink() == 1 => break lock,
+                Ok(_) => fs::remove_file(&path).map_err(failed)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        };
+        lock.set_len(0).map_err(failed)?;
+        let draft = Self { path, destination, _lock: lock };
+        draft.remove_logs();
+        Ok(draft)
+    }
+
+    pub(in crate::store) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Copies everything that `source` sees now. While it lasts, the log of a database that is
+    /// written to cannot begin anew; nobody else is held up.
+    pub(in crate::store) fn fill(
+        &self,
+        source: &Connection,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), OpenError> {
+        let failed = |error: rusqlite::Error| sqlite_error(&self.path, &error);
+        // One snapshot for all steps: without it every commit of another process would have the
+        // copy begin again from the first page.
+        let snapshot = source.unchecked_transaction().map_err(failed)?;
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
+        let mut target = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(failed)?;
+        // What is not finished is thrown away, and what is finished is synced by `publish`.
+        target
+            .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+            .map_err(failed)?;
+        let backup = Backup::new(&snapshot, &mut target).map_err(failed)?;
+        loop {
+            match backup.step(STEP_PAGES).map_err(failed)? {
+                Done => return Ok(()),
+                More => {
+                    let Progress { remaining, pagecount } = backup.progress();
+                    let count = |pages: i32| u64::try_from(pages).unwrap_or(0);
+                    if on_progress(count(pagecount - remaining), count(pagecount)).is_break() {
+                        return Err(OpenError::Stopped { path: self.destination.clone() });
+                    }
+                }
+                // Nobody else has the draft, and the snapshot is there: it cannot be.
+                Busy | Locked | _ => {
+                    let problem = "the database is locked".to_owned();
+                    return Err(OpenError::Sqlite { path: self.path.clone(), problem });
+                }
+            }
+        }
+    }
+
+    /// Verifies the copy, makes it durable and gives it its name; never that of a file that has come
+    /// to be there.
+    pub(in crate::store) fn publish(self) -> Result<Copy, OpenError> {
+        let content = verify(&self.path)?;
+        let failed = |error| io_error(&self.path, error);
+        let file = File::open(&self.path).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        let destination = self.destination.clone();
+        // Unlike renaming, linking refuses a name that is taken.
+        match fs::hard_link(&self.path, &destination) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(OpenError::Exists { path: destination });
+            }
+            // A file system without links.
+            Err(_) if fs::symlink_metadata(&destination).is_err() => {
+                fs::rename(&self.path, &destination)
+                    .map_err(|error| io_error(&destination, error))?;
+            }
+            Err(error) => return Err(io_error(&destination, error)),
+        }
+        drop(self);
+        let folder = destination.parent().unwrap_or(Path::new("/"));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| io_error(folder, error))?;
+        Ok(Copy { path: destination, bytes, content })
+    }
+}
+
+impl Draft {
+    /// What SQLite may put beside the draft.
+    fn remove_logs(&self) {
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(file::with_suffix(&self.path, suffix));
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After a rename there is none.
+        let _ = fs::remove_file(&self.path);
+        self.remove_logs();
+    }
+}
+
+/// Opens a copy that nobody writes to and reads all of it; puts nothing beside it.
+pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
+    let damaged = |problem: String| OpenError::NotOurs { path: path.to_owned(), problem };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(immutable(path), flags).map_err(failed)?;
+    let id: u32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
+    if id != APPLICATION_ID {
+        return Err(damaged(storage::is_of_another_program().to_owned()));
+    }
+    let problem: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if problem != "ok" {
+        return Err(damaged(storage::is_damaged(problem)));
+    }
+    for astray in ["PRAGMA foreign_key_check", messages::WITHOUT_USERS] {
+        let found = connection.prepare(astray).and_then(|mut astray| astray.exists([]));
+        if found.map_err(failed)? {
+            return Err(damaged(storage::is_damaged(storage::refers_to_nothing())));
+        }
+    }
+    let content = content(&connection).map_err(failed)?;
+    migrations::check_version(content.schema, path)?;
+    Ok(content)
+}
+
+/// What is in a database. Counts, so it reads an index from end to end.
+pub(in crate::store) fn content(connection: &Connection) -> rusqlite::Result<Content> {
+    let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    Ok(Content {
+        schema: schema(connection)?,
+        users: count("SELECT count(*) FROM users")?.unsigned_abs(),
+        messages: count("SELECT count(*) FROM messages")?.unsigned_abs(),
+        newest: crate::store::sqlite::operations::messages::newest_given(connection)?,
+    })
+}
+
+/// The schema that a file has.
+pub(in crate::store) fn schema(connection: &Connection) -> rusqlite::Result<usize> {
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
+        .map(|schema| schema as usize)
+}
+
+/// The name by which SQLite opens a file that nobody changes: without locks and without a log.
+fn immutable(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn sqlite_error(path: &Path, error: &rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => io_error(path, io::Error::from(io::ErrorKind::StorageFull)),
+        _ => OpenError::from_sqlite(path, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_path_can_be_named_to_sqlite() {
+        assert_eq!(immutable(Path::new("/a b?c#d%é")), "file:/a%20b%3fc%23d%25%c3%a9?immutable=1");
+    }
+
+    #[test]
+    fn what_is_left_of_a_draft_that_was_published_is_not_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, destination) = (folder.path().join("kept"), folder.path().join("copy"));
+        fs::write(&kept, "a finished copy").unwrap();
+        // Killed after the copy was given its name; the copy was then moved away.
+        fs::hard_link(&kept, folder.path().join("copy.partial")).unwrap();
+        let _draft = Draft::begin(&destination).unwrap();
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "a finished copy");
+        assert!(matches!(Draft::begin(&destination), Err(OpenError::InUse { .. })));
+    }
+}

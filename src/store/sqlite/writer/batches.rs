@@ -1,0 +1,670 @@
+//! Batches: what is queued is done in one transaction, and answered when that is durable.
+//!
+//! An operation that fails fails alone, a commit that fails fails the whole batch, and where the
+//! outcome of a commit cannot be known nothing is answered any more: the process ends.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::adjustable::Adjustable;
+use crate::metrics::Stages;
+use crate::store::metrics::{CheckpointMode, Measures, Rollback};
+use crate::store::sqlite::file_guard::Identity;
+use crate::store::sqlite::projection::deliveries::Deliveries;
+use crate::store::sqlite::projection::keys::Keys;
+use crate::store::sqlite::write::context::{Context, Memory};
+use crate::store::sqlite::write::pending_inserts::Unwritten;
+use crate::store::sqlite::writer::checkpoint;
+use crate::store::sqlite::writer::operation::{Operation, Statements, Upkeep};
+use crate::store::sqlite::writer::{LOCK_WAIT, Operations};
+use crate::store::{OnFatal, StoreError};
+use crate::wake;
+
+/// The most operations of one transaction: bounds how long an answer waits for its neighbours.
+const BATCH_OPERATIONS_MAX: usize = 4_096;
+/// The most text of one transaction, in bytes; one operation is always done.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// From how many pages of log on it is folded in, while others write: 16 MiB, which leaves room for
+/// a batch under the log's size limit. The disk is busy with that for some ten milliseconds, and commits wait longer
+/// meanwhile: more pages make it longer, fewer make it come more often.
+const CHECKPOINT_PAGES: i32 = 4_096;
+/// From how many on where batches are small: as many as the log has room for from the start. One by one
+/// each commit waits for little but its fsync, and that takes much less where the file does not
+/// become longer. Folding in so few pages costs less than a millisecond.
+const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::ROOM_PAGES;
+/// From how many on it is left to the thread `checkpointer`: who sends would wait for it. So many come together
+/// where batches are small if somebody reads the file, and keeps it from being folded in for a while.
+const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
+/// How long nothing is asked for before runs of deliveries are made one.
+const TIDY_AFTER: Duration = Duration::from_millis(50);
+/// Up to how many operations a batch is small.
+const SMALL_BATCH_OPERATIONS: usize = 16;
+/// How many pages more it has to have where somebody has kept a part of it from being folded in:
+/// trying costs the more the longer the log is.
+const RETRY_PAGES: i32 = CHECKPOINT_PAGES / 4 * 3;
+/// From how many pages on that is told of: those who read for a moment are nothing to tell.
+const WARNING_PAGES: i32 = 4 * CHECKPOINT_PAGES;
+/// And how often.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A commit that takes longer is not for a thread that has connections to look after.
+const SHORT_COMMIT: Duration = Duration::from_millis(5);
+
+/// On whose thread a batch is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Role {
+    /// The writer's own, which may wait. It takes of what was gathered only what was put into the queue
+    /// before so many others: that has been left to it.
+    Thread { upto: u64 },
+    /// One that gathered and has connections to look after.
+    Gatherer,
+}
+
+/// What is left for the writer's thread to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Left {
+    Nothing,
+    More,
+}
+
+/// The only connection that writes, and what belongs to it.
+pub(in crate::store) struct Batches {
+    connection: Connection,
+    identity: Identity,
+    memory: Memory,
+    deliveries: Deliveries,
+    keys: Keys,
+    unwritten: Unwritten,
+    inbox_unread_max: Adjustable<usize>,
+    /// What it was when the unread messages in memory were counted.
+    counted_to: usize,
+    measures: Arc<Measures>,
+    on_fatal: OnFatal,
+    /// How long a transaction waits now for somebody else's lock.
+    lock_wait: Duration,
+    /// The batch that is being done, empty in between: its room is kept.
+    batch: Vec<Box<dyn Operation>>,
+    /// How many pages the log had after the last commit, and how many of them are folded in.
+    log_pages: i32,
+    folded_pages: i32,
+    /// How many it is to have before it is tried again, where somebody kept it from being folded in.
+    retry_at: i32,
+    /// When somebody who keeps it from being folded in was last told of.
+    warned: Option<Instant>,
+    /// How many operations the last batch had, and how long its commit took.
+    last_operations: usize,
+    last_commit: Duration,
+    /// When the last batch ended.
+    worked: Instant,
+    /// Asks the thread `checkpointer` to fold a long log in.
+    checkpointer: Option<Sender<()>>,
+    /// It has been asked to, and is not done.
+    is_folding: bool,
+    /// What stands in the log has to go, and somebody was reading it.
+    owes_empty_log: bool,
+}
+
+/// What a batch has cost so far.
+struct Spent {
+    taken: Instant,
+    executed: Duration,
+    committed: Duration,
+}
+
+impl Batches {
+    pub(in crate::store) fn new(
+        connection: Connection,
+        identity: Identity,
+        (deliveries, keys): (Deliveries, Keys),
+        inbox_unread_max: Adjustable<usize>,
+        measures: Arc<Measures>,
+        checkpointer: Sender<()>,
+        on_fatal: OnFatal,
+    ) -> Self {
+        connection.set_prepared_statement_cache_capacity(64);
+        checkpoint::count_pages(&connection);
+        Self {
+            connection,
+            identity,
+            memory: Memory::default(),
+            deliveries,
+            keys,
+            unwritten: Unwritten::default(),
+            counted_to: inbox_unread_max.get(),
+            inbox_unread_max,
+            measures,
+            on_fatal,
+            lock_wait: LOCK_WAIT,
+            batch: Vec::new(),
+            log_pages: 0,
+            folded_pages: 0,
+            retry_at: 0,
+            warned: None,
+            last_operations: 0,
+            last_commit: Duration::ZERO,
+            worked: Instant::now(),
+            checkpointer: Some(checkpointer),
+            is_folding: false,
+            owes_empty_log: false,
+        }
+    }
+
+    /// One batch of what is queued, if there is anything that this role may do: one transaction,
+    /// then an answer to each, in order. The writer's thread also does what has become due.
+    pub(in crate::store) fn commit(&mut self, queue: &Operations, role: Role) -> Left {
+        let may_do = |before: u64, operation: &dyn Operation| match role {
+            Role::Thread { upto } => before < upto || !operation.is_gathered(),
+            // What others have asked for may take longer than a connection can be kept waiting.
+            Role::Gatherer => operation.is_gathered(),
+        };
+        if queue.next_is(|before, operation| may_do(before, operation.as_ref())) {
+            let mut spent = Spent {
+                taken: Instant::now(),
+                executed: Duration::ZERO,
+                committed: Duration::ZERO,
+            };
+            let begun = self.begin(role);
+            if begun == Err(StoreError::Busy) && role == Role::Gatherer {
+                return Left::More;
+            }
+            let (mut operations, mut bytes) = (0, 0);
+            let mut batch = std::mem::take(&mut self.batch);
+            queue.take_while(&mut batch, |before, operation| {
+                bytes += operation.bytes();
+                operations += 1;
+                let fits = operations <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
+                may_do(before, operation.as_ref()) && (fits || operations == 1)
+            });
+            self.last_operations = batch.len();
+            let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
+            self.conclude(&mut batch, committed, &spent);
+            self.batch = batch;
+        }
+        let mut is_due = self.checkpoint_is_due();
+        if is_due && self.unfolded() >= LONG_PAGES {
+            self.is_folding = self
+                .checkpointer
+                .as_ref()
+                .is_some_and(|checkpointer| checkpointer.send(()).is_ok());
+            is_due = !self.is_folding;
+        }
+        let has_more = match role {
+            Role::Thread { .. } => {
+                if is_due {
+                    self.fold();
+                }
+                queue.next_is(|before, operation| may_do(before, operation.as_ref()))
+            }
+            Role::Gatherer => is_due || !queue.is_empty(),
+        };
+        if has_more { Left::More } else { Left::Nothing }
+    }
+
+    /// From here on nobody else folds the log in.
+    pub(in crate::store) fn dismiss_checkpointer(&mut self) {
+        self.checkpointer = None;
+    }
+
+    /// Folds in what has come to the log since the rest of it was folded in, or was not.
+    pub(in crate::store) fn fold_rest(&mut self, ahead: Result<(), StoreError>) {
+        self.is_folding = false;
+        self.is_folded(ahead.map(|()| true));
+        self.fold();
+        if self.owes_empty_log {
+            self.empty_log();
+        }
+    }
+
+    /// Folds the log in, and tells of whoever keeps it from that.
+    fn fold(&mut self) {
+        if !self.checkpoint(CheckpointMode::Passive) {
+            self.warn_of_reader();
+        }
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let is_small = self.last_operations <= SMALL_BATCH_OPERATIONS;
+        let enough = if is_small { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
+        !self.is_folding && self.unfolded() >= enough && self.log_pages >= self.retry_at
+    }
+
+    /// Whether the disk is as slow as to leave it to the writer's own thread to wait for it.
+    pub(in crate::store) fn disk_is_slow(&self) -> bool {
+        self.last_commit > SHORT_COMMIT
+    }
+
+    /// Nothing has been asked for: after a while of that, what is derived from the log is brought
+    /// up to it and made one, a step a call, and then the log file is folded in.
+    pub(in crate::store) fn rest(&mut self, idle: Duration) -> Left {
+        let rested = self.worked.elapsed();
+        if rested >= idle && self.deliveries.is_filling() && self.go_on().is_ok() {
+            return Left::More;
+        }
+        if rested >= TIDY_AFTER && self.may_tidy() {
+            if self.unfolded() >= SMALL_CHECKPOINT_PAGES {
+                self.fold();
+            } else if let Err(error) =
+                self.derive(|batches| batches.deliveries.tidy(&batches.connection))
+            {
+                if error != StoreError::Busy {
+                    tracing::warn!(%error, "the runs of deliveries are not made one for now");
+                }
+                self.deliveries.put_off_tidying();
+            }
+            return Left::More;
+        }
+        if rested < idle {
+            return Left::Nothing;
+        }
+        if self.owes_empty_log {
+            self.empty_log();
+        } else if self.log_pages > self.folded_pages {
+            self.checkpoint(CheckpointMode::Passive);
+        }
+        Left::Nothing
+    }
+
+    /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
+    pub(in crate::store) fn may_rest_for(&self, idle: Duration) -> Duration {
+        if self.may_tidy() { TIDY_AFTER } else { idle }
+    }
+
+    /// Whether runs may be made one. What that writes is folded in as it comes: it waits where the log is long, or
+    /// somebody keeps it from being folded in; and for the thread `checkpointer`, which would not come by the lock.
+    fn may_tidy(&self) -> bool {
+        let is_short = match self.unfolded() {
+            ..SMALL_CHECKPOINT_PAGES => true,
+            unfolded => unfolded < LONG_PAGES && self.log_pages >= self.retry_at,
+        };
+        self.deliveries.is_untidy() && !self.is_folding && is_short
+    }
+
+    /// How many pages of the log are not folded in.
+    fn unfolded(&self) -> i32 {
+        self.log_pages - self.folded_pages
+    }
+
+    /// Brings what is derived from the log up to it, folds in the log file and closes the file.
+    pub(in crate::store) fn close(mut self) {
+        let begun = self.deliveries.begin_last_run(&self.connection);
+        let mut filled = begun.map_err(StoreError::from);
+        while filled.is_ok() && self.deliveries.is_filling() {
+            filled = self.go_on();
+        }
+        while filled.is_ok() && self.keys.begin_last_portion() {
+            filled = self.derive(|batches| batches.keys.go_on(&batches.connection));
+        }
+        if let Err(error) = filled {
+            tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
+        }
+        self.checkpoint(CheckpointMode::Truncate);
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+    }
+
+    /// Writes some more of the run of deliveries.
+    fn go_on(&mut self) -> Result<(), StoreError> {
+        self.derive(|batches| batches.deliveries.go_on(&batches.connection))
+    }
+
+    /// A transaction that writes something of what is derived from the log.
+    fn derive(&mut self, write: fn(&mut Self) -> rusqlite::Result<()>) -> Result<(), StoreError> {
+        let begun = self.begin(Role::Gatherer);
+        let written = begun.and_then(|()| Ok(write(self)?));
+        let is_committing = written.is_ok();
+        let derived = self.after(written.and_then(|()| self.run_statement("COMMIT")));
+        // What could not be read or written before that is taken back, and can be made anew from the log.
+        if let Err(StoreError::Fatal(problem)) = &derived
+            && is_committing
+        {
+            self.fail(problem);
+        }
+        derived
+    }
+
+    fn begin(&mut self, role: Role) -> Result<(), StoreError> {
+        let lock_wait = match role {
+            Role::Thread { .. } => LOCK_WAIT,
+            Role::Gatherer => Duration::ZERO,
+        };
+        if lock_wait != self.lock_wait {
+            self.connection.busy_timeout(lock_wait)?;
+            self.lock_wait = lock_wait;
+        }
+        self.run_statement("BEGIN IMMEDIATE")?;
+        self.identity.look();
+        Ok(())
+    }
+
+    /// Does all of the batch in the transaction that was begun, and commits that.
+    fn execute(
+        &mut self,
+        batch: &mut [Box<dyn Operation>],
+        spent: &mut Spent,
+    ) -> Result<(), StoreError> {
+        let inbox_unread_max = self.inbox_unread_max.get();
+        if inbox_unread_max != self.counted_to {
+            // Who counts stops at the limit: what was counted to another one may be too little.
+            self.memory.recount_all();
+            self.counted_to = inbox_unread_max;
+        }
+        let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
+        let written = applied.and_then(|()| Ok(self.unwritten.write(&self.connection)?));
+        let executed = written.and_then(|()| Ok(self.keep_pace()?));
+        let committing = Instant::now();
+        spent.executed = committing - spent.taken;
+        let committed = executed.and_then(|()| self.run_statement("COMMIT"));
+        let ended = Instant::now();
+        spent.committed = ended - committing;
+        self.last_commit = spent.committed;
+        if committed.is_ok() {
+            self.measures.note_commit(ended);
+        }
+        self.after(committed)
+    }
+
+    /// Writes of what is derived from the log what is owed for what the transaction has taken in.
+    fn keep_pace(&mut self) -> rusqlite::Result<()> {
+        self.deliveries.keep_pace(&self.connection)?;
+        self.keys.keep_pace(&self.connection, self.deliveries.placed())
+    }
+
+    /// Takes note of how a transaction ended.
+    fn after(&mut self, committed: Result<(), StoreError>) -> Result<(), StoreError> {
+        match &committed {
+            Ok(()) => {
+                self.deliveries.committed();
+                self.keys.committed();
+                let pages = checkpoint::pages();
+                self.note_log(pages);
+                let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
+                is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
+            }
+            Err(_) => {
+                self.deliveries.rolled_back();
+                self.keys.rolled_back();
+                self.unwritten.forget();
+                if !self.connection.is_autocommit() {
+                    let _ = self.run_statement("ROLLBACK");
+                }
+            }
+        }
+        committed
+    }
+
+    /// Takes note of how many pages the log has after a commit that has written to it.
+    fn note_log(&mut self, pages: Option<i32>) {
+        let Some(pages) = pages else { return };
+        if pages <= self.log_pages {
+            // It was begun anew.
+            (self.folded_pages, self.retry_at) = (0, 0);
+        }
+        self.log_pages = pages;
+    }
+
+    /// Answers all of a batch, and leaves it empty.
+    fn conclude(
+        &mut self,
+        batch: &mut Vec<Box<dyn Operation>>,
+        committed: Result<(), StoreError>,
+        spent: &Spent,
+    ) {
+        self.count(batch.len(), &committed, spent);
+        if committed.is_err() {
+            self.memory.forget();
+        }
+        if let Err(StoreError::Fatal(problem)) = &committed {
+            self.fail(problem);
+        }
+        for operation in batch.iter_mut().filter(|_| committed.is_ok()) {
+            if let Some(upkeep) = operation.upkeep() {
+                operation.upkept(self.keep_up(upkeep));
+            }
+        }
+        wake::together(|| {
+            for operation in batch.drain(..) {
+                let queued = spent.taken.saturating_duration_since(operation.submitted());
+                self.measures.write_queue.observe_time(queued);
+                let &Spent { executed, committed: in_commit, .. } = spent;
+                let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
+                operation.finish(committed.clone(), stages);
+            }
+        });
+        self.worked = Instant::now();
+    }
+
+    fn count(&self, operations: usize, committed: &Result<(), StoreError>, spent: &Spent) {
+        let measures = &self.measures;
+        measures.batch.observe(operations as u64);
+        measures.execute.observe_time(spent.executed);
+        measures.log_pages.set(i64::from(self.log_pages - self.folded_pages));
+        let reason = match committed {
+            Ok(()) => return measures.commit.observe_time(spent.committed),
+            Err(StoreError::Busy) => Rollback::Busy,
+            Err(StoreError::Full) => Rollback::Full,
+            Err(_) => Rollback::Failed,
+        };
+        measures.rollbacks[reason as usize].increment();
+    }
+
+    /// An operation that fails is taken back alone; an error says that the whole transaction
+    /// cannot go on.
+    fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
+        let several = operation.statements() == Statements::Several;
+        if operation.statements() != Statements::Later {
+            self.unwritten.write(&self.connection)?;
+        }
+        if several {
+            self.run_statement("SAVEPOINT operation")?;
+        }
+        let marks = (self.deliveries.mark(), self.keys.mark());
+        let mut context = Context {
+            connection: &self.connection,
+            memory: &mut self.memory,
+            deliveries: &mut self.deliveries,
+            keys: &mut self.keys,
+            unwritten: &mut self.unwritten,
+            inbox_unread_max: self.counted_to,
+        };
+        let applied = operation.apply(&mut context);
+        if !applied {
+            self.deliveries.take_back(marks.0);
+            self.keys.take_back(marks.1);
+            match operation.error() {
+                Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
+                Some(error) => return Err(error.clone()),
+                None => {}
+            }
+            if self.connection.is_autocommit() {
+                return Err(StoreError::Statement("the transaction was taken back".to_owned()));
+            }
+            // What is not remembered any more is looked up in the file. Not before it is certain that the
+            // transaction is still open: what is written then would be committed at once.
+            self.unwritten.write(&self.connection)?;
+            self.memory.forget();
+        }
+        match (several, applied) {
+            (false, _) => Ok(()),
+            (true, true) => self.run_statement("RELEASE operation"),
+            (true, false) => {
+                self.run_statement("ROLLBACK TO operation")?;
+                self.run_statement("RELEASE operation")
+            }
+        }
+    }
+
+    fn run_statement(&self, sql: &'static str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn keep_up(&mut self, upkeep: Upkeep) -> Result<bool, StoreError> {
+        if upkeep == Upkeep::Compact {
+            // In a file, not in memory: it is as large as the database.
+            let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
+            let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
+            // It has committed, too: taken now, else the next batch would take it for what it wrote.
+            self.note_log(checkpoint::pages());
+            if let Err(error) = compacted.map_err(StoreError::from) {
+                if let StoreError::Fatal(problem) = &error {
+                    self.fail(problem);
+                }
+                return Err(error);
+            }
+        }
+        self.empty_log();
+        Ok(!self.owes_empty_log)
+    }
+
+    /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
+    fn empty_log(&mut self) {
+        self.owes_empty_log = !self.checkpoint(CheckpointMode::Truncate);
+    }
+
+    /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
+    fn checkpoint(&mut self, mode: CheckpointMode) -> bool {
+        let begun = Instant::now();
+        // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
+        // long as it likes: they are folded in later, and nobody waits for that.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        self.lock_wait = Duration::ZERO;
+        let complete = self.is_folded(checkpoint::fold(&self.connection, mode));
+        if mode == CheckpointMode::Truncate {
+            self.identity.forget_length();
+        }
+        if complete {
+            // The next commit begins the log anew, unless somebody reads the end of this one.
+            self.folded_pages = self.log_pages;
+            self.retry_at = 0;
+        } else {
+            self.retry_at = self.log_pages + RETRY_PAGES;
+            self.measures.checkpoints_incomplete.increment();
+        }
+        self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
+        self.measures.log_pages.set(i64::from(self.log_pages - self.folded_pages));
+        complete
+    }
+
+    /// Whether all of the log is folded in.
+    fn is_folded(&self, outcome: Result<bool, StoreError>) -> bool {
+        outcome.unwrap_or_else(|error| {
+            if let StoreError::Fatal(problem) = &error {
+                self.fail(problem);
+            }
+            tracing::warn!(%error, "the log was not folded in; it will be tried again");
+            false
+        })
+    }
+
+    fn warn_of_reader(&mut self) {
+        let is_due = self.warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL);
+        if is_due && self.log_pages >= WARNING_PAGES {
+            self.warned = Some(Instant::now());
+            tracing::warn!(
+                pages = self.log_pages,
+                "the log grows: somebody has been reading the database file for long"
+            );
+        }
+    }
+
+    fn fail(&self, problem: &str) {
+        (self.on_fatal)(StoreError::Fatal(problem.to_owned()));
+        // Should the callback return against its word: nothing more may be written.
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+    use smallvec::smallvec;
+
+    use super::{CHECKPOINT_PAGES, LONG_PAGES};
+    use crate::model::UserId;
+    use crate::store::metrics::CheckpointMode;
+    use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
+    use crate::store::sqlite::writer::{IDLE, Meanwhile};
+    use crate::store::{Append, Store};
+
+    /// Whether there is something to tidy, and whether that may be done.
+    fn tidying(store: &Store) -> (bool, bool) {
+        let batches = store.writer.shared.lock();
+        let batches = batches.as_ref().unwrap();
+        (batches.deliveries.is_untidy(), batches.may_rest_for(IDLE) < IDLE)
+    }
+
+    #[test]
+    fn long_log_is_folded_in_beside_who_sends_where_batches_are_small_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        store.writer.gather(|| {
+            for _ in 0..600 {
+                let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
+                let body = body.parse().unwrap();
+                store.append(Append { sender: UserId(2), to, body, key: None }, |appended| {
+                    appended.unwrap();
+                });
+            }
+            Meanwhile::Requests
+        });
+        let folded = || store.measures.checkpoint[CheckpointMode::Passive as usize].read().count();
+        let unfolded = store.writer.shared.lock().as_ref().unwrap().unfolded();
+        assert!((LONG_PAGES..CHECKPOINT_PAGES).contains(&unfolded), "{unfolded}");
+        assert_eq!(folded(), 0);
+        append_one_by_one(&store, 1);
+        let batches = store.writer.shared.lock();
+        // The thread `checkpointer` is at it, or has done most of it, and then the rest with this lock.
+        assert!(batches.as_ref().unwrap().is_folding || folded() >= 2);
+        drop(batches);
+        store.close();
+    }
+
+    #[test]
+    fn runs_are_left_as_they_are_while_somebody_keeps_the_log_from_being_folded_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let mut reader = Connection::open(store.path()).unwrap();
+        let reading = reader.transaction().unwrap();
+        let _: i64 = reading.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+        append_one_by_one(&store, 512);
+        assert_eq!(tidying(&store), (true, false));
+        drop(reading);
+        store.close();
+    }
+
+    #[test]
+    fn damage_to_what_can_be_made_anew_does_not_end_a_server_that_tidies() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        append_one_by_one(&store, 512);
+        let path = store.path().to_owned();
+        store.close();
+        drop(store);
+        damage_root_page(&path, "deliveries");
+        let store = open(&folder);
+        wait_until("an end of tidying", || !tidying(&store).0);
+        append_one_by_one(&store, 1);
+        assert_eq!(tidying(&store), (false, false));
+        store.close();
+    }
+
+    fn damage_root_page(path: &Path, table: &str) {
+        let connection = Connection::open(path).unwrap();
+        let page: u32 = connection
+            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        drop(connection);
+        let mut bytes = std::fs::read(path).unwrap();
+        // A kind of page that there is not.
+        bytes[(page as usize - 1) * 4_096] = 0xff;
+        std::fs::write(path, bytes).unwrap();
+    }
+}

@@ -1,0 +1,158 @@
+//! What waits for the writer: something to be done in a transaction, and who is told of it.
+
+use std::time::Instant;
+
+use crate::metrics::Stages;
+use crate::store::StoreError;
+use crate::store::sqlite::write::context::Context;
+
+/// How many statements an operation may have to take back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Statements {
+    /// None yet: what it stores is put into [`Context::unwritten`], last of all, and it asks the file for
+    /// no message that may be among that.
+    Later,
+    /// At most one that changes anything: it takes itself back when it fails.
+    One,
+    /// Several.
+    Several,
+}
+
+/// See the module.
+pub(in crate::store) trait Operation: Send {
+    fn statements(&self) -> Statements;
+    /// How much text it stores.
+    fn bytes(&self) -> usize;
+    /// When it was asked for.
+    fn submitted(&self) -> Instant;
+    /// It was asked for inside of [`crate::store::sqlite::writer::Writer::gather`], and may be done by whoever gathered.
+    fn is_gathered(&self) -> bool;
+    /// Does it, inside the open transaction. `false` where it failed.
+    fn apply(&mut self, context: &mut Context<'_>) -> bool;
+    /// Tells the outcome: of the operation where the commit went well, else of the commit. `spent`
+    /// is where the time of this operation went in here.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages);
+    /// What to say of an operation whose transaction cannot go on.
+    fn error(&self) -> Option<&StoreError>;
+    /// What is to be done with the file after the commit, before the operation is finished.
+    fn upkeep(&self) -> Option<Upkeep> {
+        None
+    }
+    /// That was done, wholly or not, or failed.
+    fn upkept(&mut self, _outcome: Result<bool, StoreError>) {}
+}
+
+/// What is done with the whole file, outside of any transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Upkeep {
+    /// Fold in the log and cut it to nothing; not whole where somebody reads it.
+    EmptyLog,
+    /// Write the file anew, without what is unused, and then empty the log. Takes as long as the
+    /// file is large, and holds up everybody who writes.
+    Compact,
+}
+
+/// Changes nothing but the file's form.
+pub(in crate::store) struct PendingUpkeep<D> {
+    pub(in crate::store) upkeep: Upkeep,
+    pub(in crate::store) submitted: Instant,
+    pub(in crate::store) outcome: Result<bool, StoreError>,
+    pub(in crate::store) done: D,
+}
+
+impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> {
+    fn statements(&self) -> Statements {
+        Statements::One
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn submitted(&self) -> Instant {
+        self.submitted
+    }
+
+    fn is_gathered(&self) -> bool {
+        false
+    }
+
+    fn apply(&mut self, _: &mut Context<'_>) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, _: Stages) {
+        (self.done)(commit.and(self.outcome));
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        None
+    }
+
+    fn upkeep(&self) -> Option<Upkeep> {
+        Some(self.upkeep)
+    }
+
+    fn upkept(&mut self, outcome: Result<bool, StoreError>) {
+        self.outcome = outcome;
+    }
+}
+
+/// One or several statements.
+pub(in crate::store) struct Pending<A, D, T> {
+    pub(in crate::store) statements: Statements,
+    pub(in crate::store) bytes: usize,
+    pub(in crate::store) submitted: Instant,
+    pub(in crate::store) gathered: bool,
+    /// Where the time of its request went before.
+    pub(in crate::store) before: Stages,
+    pub(in crate::store) apply: Option<A>,
+    pub(in crate::store) outcome: Option<Result<T, StoreError>>,
+    pub(in crate::store) done: D,
+}
+
+impl<A, D, T> Operation for Pending<A, D, T>
+where
+    A: FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send,
+    D: FnOnce(Result<T, StoreError>) + Send,
+    T: Send,
+{
+    fn statements(&self) -> Statements {
+        self.statements
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn submitted(&self) -> Instant {
+        self.submitted
+    }
+
+    fn is_gathered(&self) -> bool {
+        self.gathered
+    }
+
+    fn apply(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(apply) = self.apply.take() else { return false };
+        let outcome = apply(context).map_err(StoreError::from);
+        let applied = outcome.is_ok();
+        self.outcome = Some(outcome);
+        applied
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages) {
+        let stages = self.before.and(spent);
+        let outcome = match (commit, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => Err(StoreError::Statement("the operation was not begun".to_owned())),
+            (Err(error), _) => Err(error),
+        };
+        let done = self.done;
+        stages.tell(|| done(outcome));
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        self.outcome.as_ref().and_then(|outcome| outcome.as_ref().err())
+    }
+}
