@@ -6,5 +6,6 @@ mod support;
 
 mod any_bytes;
 mod architecture;
+mod documents;
 mod manual;
 mod packaging;
