@@ -94,6 +94,10 @@ texts! {
         en: "there is a reply that nothing asked for",
         id: "ada balasan yang tidak diminta",
     }
+    reply_about_others {
+        en: "the reply is about other recipients",
+        id: "balasannya tentang penerima lain",
+    }
     several_replies { en: "there is more than one reply", id: "ada lebih dari satu balasan" }
     no_list_of_users { en: "the reply is no list of users", id: "balasannya bukan daftar user" }
 
@@ -188,6 +192,26 @@ texts! {
     message_sent(to) { en: "message sent to {to}", id: "pesan terkirim ke {to}" }
     one_message_sent(to) { en: "1 message sent to {to}", id: "1 pesan terkirim ke {to}" }
     messages_sent(count, to) { en: "{count} messages sent to {to}", id: "{count} pesan terkirim ke {to}" }
+    known_already(told, count) {
+        en: "{told}, {count} of them known already",
+        id: "{told}, {count} di antaranya sudah ada",
+    }
+    sent_and_not_told(error) {
+        en: "the message was sent, but standard output cannot be written: {error}",
+        id: "pesannya terkirim, tetapi tidak bisa menulis ke standard output: {error}",
+    }
+    lines_sent_and_not_told(error) {
+        en: "every line was sent, but standard output cannot be written: {error}",
+        id: "semua baris terkirim, tetapi tidak bisa menulis ke standard output: {error}",
+    }
+    send_under_id_to_be_told(id, to) {
+        en: "`chat-cli send --id {id} {to} TEXT` with the same text tells it again, and sends nothing new",
+        id: "`chat-cli send --id {id} {to} TEXT` dengan teks yang sama memberitahukannya lagi, tanpa mengirim apa pun",
+    }
+    send_lines_to_be_told(id) {
+        en: "with --lines --id {id} the same input tells it again, and sends nothing new",
+        id: "dengan --lines --id {id} masukan yang sama memberitahukannya lagi, tanpa mengirim apa pun",
+    }
     no_text { en: "there is no text", id: "tidak ada teks" }
     give_text {
         en: "chat-cli send TO TEXT, or pipe it: PROGRAM | chat-cli send TO",
@@ -211,9 +235,26 @@ texts! {
         en: "no answer from {address} within {within}: it is not known whether the message was sent",
         id: "tidak ada jawaban dari {address} dalam {within}: belum tentu apakah pesannya terkirim",
     }
+    outcome_unknown_after(address, said) {
+        en: "{address} answered something else ({said}): it is not known whether the message was sent",
+        id: "{address} menjawab hal lain ({said}): belum tentu apakah pesannya terkirim",
+    }
     send_under_id(id, to) {
         en: "`chat-cli send --id {id} {to} TEXT` with the same text sends it, unless it was sent",
         id: "`chat-cli send --id {id} {to} TEXT` dengan teks yang sama mengirimnya, kecuali sudah terkirim",
+    }
+
+    question_sent(failure) {
+        en: "the question was sent, then: {failure}",
+        id: "pertanyaannya terkirim, lalu: {failure}",
+    }
+    answer_not_told(error) {
+        en: "the answer came, but standard output cannot be written: {error}",
+        id: "jawabannya datang, tetapi tidak bisa menulis ke standard output: {error}",
+    }
+    ask_under_id(id, user) {
+        en: "`chat-cli ask --id {id} {user} TEXT` with the same text asks nothing twice, and waits for the same answer",
+        id: "`chat-cli ask --id {id} {user} TEXT` dengan teks yang sama tidak bertanya dua kali, dan menunggu jawaban yang sama",
     }
 
     // Reading

@@ -35,10 +35,19 @@ pub fn new_key() -> Result<Key, Failure> {
         .map_err(|invalid| Failure::trouble(Exit::Internal, client::no_key(of_invalid(invalid))))
 }
 
-/// Sends one message, once; to several users all or none. Tries again, with the same key, when the connection
-/// breaks, the answer does not come, or the server has no time; blocks for the link's timeout at
-/// the longest. A server that was never reached is a failure at once. When the outcome is not
-/// known at the end, the failure names the key to try again with.
+/// How often an answer that fits no `post` is met with another try. A fresh connection shows
+/// whether only the old one was out of step; a third would end like the second.
+const UNFITTING_MAX: usize = 2;
+
+/// Sends one message, once; to several users all or none. Tries again, with the same key, when the
+/// connection breaks, the answer does not come or fits another request, or the server has no time.
+/// Blocks for the link's timeout at the longest. A server that was never reached is a failure at
+/// once.
+///
+/// # Errors
+/// When the outcome is not known at the end, the failure is [`Exit::TryAgain`] (or
+/// [`Exit::Internal`], where the server said that it failed) and names the key. Any other failure
+/// means that nothing was stored.
 pub fn deliver(
     link: &mut Link,
     token: Token,
@@ -51,16 +60,76 @@ pub fn deliver(
     let mut tries = Tries::default();
     loop {
         let post = Post { to: to.into(), body: body.clone(), key: Some(key.clone()) };
-        let failure = match verbs::post(link, token, post, end_of_try(deadline)) {
+        let failure = match try_once(link, token, post, end_of_try(deadline)) {
             Ok(posted) => return Ok(posted),
-            Err(failure) => tries.judge(failure)?,
+            Err(failure) => failure,
         };
-        if Instant::now() + pause + TRY_WORTH >= deadline {
+        let goes_on = tries.go_on_after(&failure, to);
+        if !goes_on || Instant::now() + pause + TRY_WORTH >= deadline {
             return Err(tries.give_up(failure, link, to, key));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSE_MAX);
     }
+}
+
+/// One request, and its answer if that is about these recipients.
+fn try_once(
+    link: &mut Link,
+    token: Token,
+    post: Post,
+    deadline: Instant,
+) -> Result<Posted, Failure> {
+    let to = post.to.clone();
+    let answer = verbs::post(link, token, post, deadline);
+    match &answer {
+        Ok(posted) if !is_about(posted, &to) => {
+            Err(link.not_understood(client::reply_about_others()))
+        }
+        Err(Failure::Refused(refused)) if !fits(refused, &to) => {
+            // What comes next on this connection would be the answer to something else, too.
+            link.hang_up();
+            answer
+        }
+        _ => answer,
+    }
+}
+
+/// Whether the copies that were stored are those of these recipients, each once.
+fn is_about(posted: &Posted, to: &[UserName]) -> bool {
+    let is_stored = |user: &UserName| posted.sent.iter().any(|copy| copy.to == *user);
+    posted.sent.iter().all(|copy| to.contains(&copy.to)) && to.iter().all(is_stored)
+}
+
+/// Whether a server says this to a `post` to these users. Behind a proxy that says something first,
+/// the first answer belongs to that, and the message may have been stored after it.
+fn fits(refused: &Refused, to: &[UserName]) -> bool {
+    let is_of_post = refused.known_code().is_some_and(|code| {
+        is_passing_or_internal(code) || is_for_good(code) || depends_on_state(code)
+    });
+    let is_recipient = |name: &String| to.iter().any(|user| user.as_str() == name);
+    is_of_post && refused.users.iter().all(is_recipient)
+}
+
+fn is_passing_or_internal(code: Code) -> bool {
+    matches!(code, Code::Busy | Code::ShuttingDown | Code::TooManyConnections | Code::Internal)
+}
+
+/// What was refused once so was refused each time: no earlier try can have stored the message.
+fn is_for_good(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BadArgument
+            | Code::EmptyMessage
+            | Code::TooLong
+            | Code::LineTooLong
+            | Code::KeyConflict
+    )
+}
+
+/// What is refused so now may have been done a moment before.
+fn depends_on_state(code: Code) -> bool {
+    matches!(code, Code::NoSession | Code::UnknownRecipient | Code::InboxFull | Code::StorageFull)
 }
 
 /// What the tries so far have come to.
@@ -70,46 +139,73 @@ struct Tries {
     reached: bool,
     /// One of them may have been done.
     may_be_done: bool,
+    /// How many answers fitted no `post`.
+    unfitting: usize,
 }
 
 impl Tries {
-    /// Gives back a failure after which the same may be tried again; any other is the end of it.
-    fn judge(&mut self, failure: Failure) -> Result<Failure, Failure> {
-        match &failure {
-            Failure::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }) => {
-                self.reached = true;
-                self.may_be_done = true;
-                Ok(failure)
-            }
+    /// Takes note of a try that brought no success; gives whether another may end otherwise.
+    fn go_on_after(&mut self, failure: &Failure, to: &[UserName]) -> bool {
+        let was_reached = self.reached;
+        match failure {
             // A server that was there is being started again; one that keeps silent may be slow.
-            Failure::NoAnswer(NoAnswer::Unreachable { source, .. })
-                if self.reached || source.kind() == std::io::ErrorKind::TimedOut =>
-            {
-                Ok(failure)
+            Failure::NoAnswer(NoAnswer::Unreachable { source, .. }) => {
+                was_reached || source.kind() == std::io::ErrorKind::TimedOut
             }
-            Failure::Refused(refused) if refused.is_passing() => {
-                self.reached = true;
-                Ok(failure)
+            Failure::NoAnswer(no_answer) => {
+                self.may_be_done |= no_answer.may_be_done();
+                self.reached |= no_answer.may_be_done();
+                match no_answer {
+                    NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. } => true,
+                    NoAnswer::NotUnderstood { .. } => self.go_on_after_unfitting(),
+                    NoAnswer::Unreachable { .. } | NoAnswer::Unsecured { .. } => false,
+                }
             }
-            // A server whose disk failed stops, and may be back in time.
-            Failure::Refused(Refused { code: Some(Code::Internal), .. }) => {
+            Failure::Refused(refused) if !fits(refused, to) => {
                 self.reached = true;
                 self.may_be_done = true;
-                Ok(failure)
+                self.go_on_after_unfitting()
             }
-            _ => Err(failure),
+            Failure::Refused(refused) => {
+                self.reached = true;
+                // A server whose disk failed stops, and may be back in time.
+                let has_failed = refused.known_code() == Some(Code::Internal);
+                self.may_be_done |= has_failed;
+                has_failed || refused.is_passing()
+            }
+            _ => false,
         }
     }
 
+    fn go_on_after_unfitting(&mut self) -> bool {
+        self.unfitting += 1;
+        self.unfitting < UNFITTING_MAX
+    }
+
+    /// What the sender is told at the end: the last failure, where it is the whole truth.
     fn give_up(&self, last: Failure, link: &Link, to: &[UserName], key: &Key) -> Failure {
-        if !self.may_be_done {
+        let is_for_good = match &last {
+            Failure::Refused(refused) => {
+                fits(refused, to) && refused.known_code().is_some_and(is_for_good)
+            }
+            _ => false,
+        };
+        if !self.may_be_done || is_for_good {
             return last;
         }
         let exit = match last.exit() {
             Exit::Internal => Exit::Internal,
             _ => Exit::TryAgain,
         };
-        let message = client::outcome_unknown(link.address(), seconds(link.timeout()));
+        let message = match &last {
+            Failure::Refused(refused) if !refused.is_passing() && exit != Exit::Internal => {
+                client::outcome_unknown_after(link.address(), refused)
+            }
+            Failure::NoAnswer(NoAnswer::NotUnderstood { reason, .. }) => {
+                client::outcome_unknown_after(link.address(), reason)
+            }
+            _ => client::outcome_unknown(link.address(), seconds(link.timeout())),
+        };
         let (id, to) = (key.as_str(), names(to, ","));
         Failure::trouble(exit, message)
             .with_key(key.clone())

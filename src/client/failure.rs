@@ -43,6 +43,9 @@ pub enum Failure {
         /// The key under which the same may be sent again.
         key: Option<Key>,
     },
+    /// It was done, and the reader of the output has gone: nobody is left to be told.
+    #[error("{}", shared::exit_output_closed())]
+    Unheard,
     /// The person thought better of it (Ctrl-C).
     #[error("{}", shared::interrupted())]
     Interrupted,
@@ -182,6 +185,7 @@ impl Failure {
             Self::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }) => Exit::TryAgain,
             Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.exit(),
             Self::NoAnswer(NoAnswer::NotUnderstood { .. }) => Exit::Protocol,
+            Self::Unheard => Exit::Done,
             Self::Output(error) if is_closed(error) => Exit::OutputClosed,
             Self::Output(_) => Exit::LocalFile,
             Self::Trouble { exit, .. } => *exit,
@@ -202,7 +206,7 @@ impl Failure {
         let told = match self {
             Self::Refused(refused) => writeln!(out, "{}", refused.line()),
             Self::Output(error) if is_closed(error) => return,
-            Self::Interrupted => return,
+            Self::Interrupted | Self::Unheard => return,
             Self::NotLoggedIn => writeln!(out, "{}", shared::refused(self)),
             _ => writeln!(out, "{}", shared::failed(text::visible(&self.to_string()))),
         };
@@ -214,7 +218,7 @@ impl Failure {
 
     /// [`report`](Self::report) for programs: one JSON object on a line.
     pub fn report_json(&self, out: &mut dyn Write) {
-        if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted) {
+        if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted | Self::Unheard) {
             return;
         }
         let (users, retry_after) = match self {
@@ -309,8 +313,13 @@ impl Refused {
         self.code.is_some_and(|code| passing.contains(&code))
     }
 
+    /// The stable word, also where the seed's own server says only a text.
+    pub fn known_code(&self) -> Option<Code> {
+        code_of(self.code, &self.message)
+    }
+
     fn exit(&self) -> Exit {
-        code_of(self.code, &self.message).map_or(Exit::Protocol, Exit::of)
+        self.known_code().map_or(Exit::Protocol, Exit::of)
     }
 }
 
@@ -378,7 +387,8 @@ fn words_of(code: Code) -> &'static str {
     }
 }
 
-fn is_closed(error: &io::Error) -> bool {
+/// Whether the reader of the output has gone.
+pub fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
 

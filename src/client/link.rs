@@ -89,9 +89,14 @@ impl Link {
         }
     }
 
+    /// Closes the connection: what it would bring next belongs to nothing that was asked.
+    pub fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
     /// A reply said yes but lacks what it has to have.
     pub fn not_understood(&mut self, error: impl std::fmt::Display) -> Failure {
-        self.connection = None;
+        self.hang_up();
         let reason = error.to_string();
         NoAnswer::NotUnderstood { address: self.address().clone(), reason }.into()
     }

@@ -6,8 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::connection::reason;
-use super::failure::Failure;
+use super::exit::Exit;
+use super::failure::{Failure, NoAnswer};
 use super::link::Link;
+use crate::catalogue::client;
 use crate::model::{Body, Password, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke};
 use crate::protocol::command::{Action, Request};
@@ -28,14 +30,25 @@ pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Tok
     decode_token(&fields).map_err(|error| link.not_understood(reason(&error)))
 }
 
-/// Sends in the seed's way: without a key, so a broken connection leaves it unknown whether the
-/// message was sent. Text with a line end in it is refused here, as in [`auth`].
+/// Sends in the seed's way: without a key, so a broken connection, or an answer to something else,
+/// leaves it unknown whether the message was sent ([`Exit::TryAgain`]). Text with a line end in it
+/// is refused here, as in [`auth`].
 pub fn send(link: &mut Link, token: Token, to: UserName, body: Body) -> Result<(), Failure> {
     if body.as_str().contains(['\r', '\n', '\0']) {
         return Err(Code::BadLine.into());
     }
-    link.call(&in_session(token, Action::Send { to, body }))?;
-    Ok(())
+    let answer = link.call(&in_session(token, Action::Send { to, body })).and_then(|fields| {
+        match fields.get("message").is_some_and(Value::is_string) {
+            true => Ok(()),
+            false => Err(link.not_understood(client::reply_lacks("message"))),
+        }
+    });
+    answer.map_err(|failure| match failure {
+        Failure::NoAnswer(NoAnswer::NotUnderstood { address, reason }) => {
+            Failure::trouble(Exit::TryAgain, client::outcome_unknown_after(address, reason))
+        }
+        failure => failure,
+    })
 }
 
 /// Sends. Blocks until `deadline` at the longest.

@@ -45,8 +45,7 @@ fn every_refusal_has_its_exit_code() {
         (r#"{"status": "ERROR", "code": "no_session", "message": "m"}"#, 77),
         (r#"{"status": "ERROR", "code": "unknown_recipient", "message": "m"}"#, 67),
         (r#"{"status": "ERROR", "code": "too_long", "message": "m"}"#, 65),
-        (r#"{"status": "ERROR", "code": "unknown_command", "message": "m"}"#, 76),
-        (r#"{"status": "ERROR", "code": "of_a_later_version", "message": "m"}"#, 76),
+        (r#"{"status": "ERROR", "code": "bad_argument", "message": "m"}"#, 76),
         (r#"{"status": "ERROR", "message": "Session Tidak Ditemukan"}"#, 77),
     ] {
         for words in [&["list"][..], &["send", "neko", "hai"], &["inbox"]] {
@@ -58,10 +57,22 @@ fn every_refusal_has_its_exit_code() {
     }
 }
 
+/// Where nothing was to be stored; for a `post` see `outcome.rs`.
+#[test]
+fn answer_that_fits_nothing_is_a_protocol_error() {
+    for code in ["unknown_command", "usage", "wrong_protocol", "of_a_later_version"] {
+        let reply = format!(r#"{{"status": "ERROR", "code": "{code}", "message": "m"}}"#);
+        for words in [&["list"][..], &["inbox"]] {
+            let outcome = run(&Fake::saying(reply.clone().leak()), words);
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (76, ""), "{words:?}: {code}");
+        }
+    }
+}
+
 #[test]
 fn what_is_no_reply_is_a_protocol_error() {
     for junk in ["", "HTTP/1.1 400 Bad Request", "null", "{}", r#"{"status": "OK"}"#, "\u{7f}ELF"] {
-        for words in [&["list"][..], &["send", "neko", "hai"], &["inbox"], &["logout"]] {
+        for words in [&["list"][..], &["inbox"], &["logout"]] {
             let outcome = run(&Fake::saying(junk), words);
             assert_eq!((outcome.code, outcome.stdout.as_str()), (76, ""), "{words:?}: {junk:?}");
             assert!(outcome.stderr.contains("does not speak this protocol"), "{outcome:?}");

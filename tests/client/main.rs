@@ -13,6 +13,7 @@ mod faults;
 mod language;
 mod live;
 mod oneshot;
+mod outcome;
 mod prompt;
 mod stream;
 mod tls;

@@ -16,6 +16,8 @@ pub enum Step {
     Reply(&'static str),
     /// These bytes are sent, and the connection closed.
     CutAfter(&'static str),
+    /// These bytes are sent as they are, and the connection stays.
+    Bytes(&'static str),
     /// It is not answered, and the connection stays.
     Silence,
 }
@@ -89,6 +91,9 @@ fn play(stream: TcpStream, script: Vec<Step>, requests: &Sender<String>) {
             Step::CutAfter(bytes) => {
                 let _ = writer.write_all(bytes.as_bytes());
                 return;
+            }
+            Step::Bytes(bytes) => {
+                let _ = writer.write_all(bytes.as_bytes());
             }
             Step::Silence => {
                 // Until the client has had enough.

@@ -5,15 +5,16 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::{parse_user, send};
+use crate::catalogue::client;
 use crate::client::arguments::{ASK_TIMEOUT_DEFAULT, AskArguments, TIMEOUT_DEFAULT};
 use crate::client::exit::Exit;
-use crate::client::failure::Failure;
+use crate::client::failure::{Failure, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
 use crate::client::{delivery, session, verbs};
-use crate::model::{CursorName, Message, Token, UserName};
-use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Watch, WatchFrom};
+use crate::model::{CursorName, Message, MessageId, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Watch, WatchFrom};
 use crate::terminal::{self, text};
 
 /// Sends the question once, and prints the first message of the user after it; that none came in
@@ -38,10 +39,24 @@ pub fn run(
     let deadline = Instant::now() + timeout.unwrap_or(ASK_TIMEOUT_DEFAULT);
     let to = std::slice::from_ref(&user);
     let asked = delivery::deliver(link, token, to, &send::body(question)?, &key)?;
-    let begin = Watch { cursor: None, from: WatchFrom::After(asked.id) };
+    let answered = print_answer(asked.id, &user, token, deadline, view, link, out);
+    answered.map_err(|failure| asked_already(failure, &user, &key))
+}
+
+/// Waits for the answer to the question with this id.
+fn print_answer(
+    asked: MessageId,
+    user: &UserName,
+    token: Token,
+    deadline: Instant,
+    view: View,
+    link: &mut Link,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let begin = Watch { cursor: None, from: WatchFrom::After(asked) };
     let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let mut stream = Stream::new(link.dialer().clone(), token, begin, patience);
-    let Some(answer) = wait(&mut stream, &user, deadline)? else { return Ok(Exit::Nothing) };
+    let Some(answer) = wait(&mut stream, user, deadline)? else { return Ok(Exit::Nothing) };
     if view.is_json {
         writeln!(out, "{}", object::message(&answer))?;
     } else if terminal::is_shown() {
@@ -54,6 +69,19 @@ pub fn run(
     out.flush()?;
     count_as_read(link, token, &answer)?;
     Ok(Exit::Done)
+}
+
+/// What went wrong after the question was stored: its key leads to the same answer.
+fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
+    let (exit, message) = match &failure {
+        Failure::Output(error) if is_closed(error) => return failure,
+        Failure::Output(error) => (Exit::TryAgain, client::answer_not_told(error)),
+        Failure::NoAnswer(_) => (Exit::TryAgain, client::question_sent(&failure)),
+        _ => (failure.exit(), client::question_sent(&failure)),
+    };
+    Failure::trouble(exit, message)
+        .with_key(key.clone())
+        .with_hint(client::ask_under_id(key.as_str(), user))
 }
 
 fn wait(

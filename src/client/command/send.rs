@@ -9,7 +9,7 @@ use super::{parse_user, unknown};
 use crate::catalogue::{client, refusal};
 use crate::client::arguments::SendArguments;
 use crate::client::exit::Exit;
-use crate::client::failure::{Failure, Refused};
+use crate::client::failure::{Failure, Refused, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, session};
@@ -48,8 +48,7 @@ pub fn run(
     };
     let mut sender = Sender { link, token, to, view, out };
     if !text.is_empty() {
-        sender.send(&body(text.join(OsStr::new(" ")))?, &key, None)?;
-        return sender.tell();
+        return sender.send_one(&body(text.join(OsStr::new(" ")))?, &key);
     }
     let input: Box<dyn Read> = match &arguments.file {
         Some(path) if !is_stdin => Box::new(File::open(path).map_err(|error| {
@@ -60,8 +59,7 @@ pub fn run(
     if arguments.lines {
         sender.send_lines(BufReader::new(input), &key)
     } else {
-        sender.send(&body(read_text(input)?)?, &key, None)?;
-        sender.tell()
+        sender.send_one(&body(read_text(input)?)?, &key)
     }
 }
 
@@ -75,25 +73,44 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    fn send(&mut self, body: &Body, key: &Key, line: Option<usize>) -> Result<(), Failure> {
-        let posted = delivery::deliver(self.link, self.token, &self.to, body, key)
-            .map_err(|failure| naming_users(failure, self.to.len()))?;
-        if self.view.is_json {
-            let Posted { at, duplicate, sent, .. } = &posted;
-            for copy in sent {
-                let (to, id, key) = (copy.to.as_str(), copy.id.0, key.as_str());
-                let fields = object::Sent { to, id, at: *at, key, duplicate: *duplicate, line };
-                writeln!(self.out, "{}", object::line(&fields))?;
+    fn send_one(&mut self, body: &Body, key: &Key) -> Result<Exit, Failure> {
+        let posted = self.post(body, key)?;
+        let to = delivery::names(&self.to, ", ");
+        let told = match self.view.is_json {
+            true => self.tell_json(&posted, key, None),
+            false => self.tell(&client::message_sent(to)),
+        };
+        told.map(|()| Exit::Done).map_err(|error| {
+            if is_closed(&error) {
+                return Failure::Unheard;
             }
-        }
-        Ok(())
+            let to = delivery::names(&self.to, ",");
+            Failure::trouble(Exit::TryAgain, client::sent_and_not_told(error))
+                .with_key(key.clone())
+                .with_hint(client::send_under_id_to_be_told(key.as_str(), to))
+        })
     }
 
-    fn tell(&mut self) -> Result<Exit, Failure> {
-        if !self.view.is_json {
-            writeln!(self.out, "{}", client::message_sent(delivery::names(&self.to, ", ")))?;
+    fn post(&mut self, body: &Body, key: &Key) -> Result<Posted, Failure> {
+        delivery::deliver(self.link, self.token, &self.to, body, key)
+            .map_err(|failure| naming_users(failure, self.to.len()))
+    }
+
+    /// Has the result arrived, so that a failure of the output is told with the key.
+    fn tell(&mut self, words: &str) -> io::Result<()> {
+        writeln!(self.out, "{words}")?;
+        self.out.flush()
+    }
+
+    fn tell_json(&mut self, posted: &Posted, key: &Key, line: Option<usize>) -> io::Result<()> {
+        let Posted { at, duplicate, sent, .. } = posted;
+        for copy in sent {
+            let (to, id, key) = (copy.to.as_str(), copy.id.0, key.as_str());
+            let fields = object::Sent { to, id, at: *at, key, duplicate: *duplicate, line };
+            writeln!(self.out, "{}", object::line(&fields))?;
         }
-        Ok(Exit::Done)
+        // With --lines, a program that waits for the next can see that this one is sent.
+        self.out.flush()
     }
 
     /// Sends each line as it comes. Line 7 goes under the key `KEY-7`, so that the same input with
@@ -103,36 +120,53 @@ impl Sender<'_> {
             let max = KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX;
             return Err(Failure::trouble(Exit::Usage, client::id_too_long_for_lines(max)));
         }
-        let mut sent = 0_usize;
+        let (mut sent, mut known) = (0_usize, 0_usize);
         let mut number = 0;
         while let Some(line) = read_line(&mut input)? {
             number += 1;
             if line.is_empty() {
                 continue;
             }
-            let line_key = format!("{}-{number}", key.as_str());
-            let done = line_key
-                .parse()
-                .map_err(|invalid| Failure::trouble(Exit::Usage, of_invalid(invalid)))
-                .and_then(|line_key| {
-                    self.send(&body(OsString::from_vec(line))?, &line_key, Some(number))
-                });
-            done.map_err(|failure| at_line(failure, number, key))?;
-            if self.view.is_json {
-                // Whoever waits for the next line can see that this one is sent.
-                self.out.flush()?;
-            }
+            let posted =
+                self.send_line(line, number, key).map_err(|why| at_line(why, number, key))?;
             sent += 1;
+            known += usize::from(posted.duplicate);
         }
         if !self.view.is_json {
-            let to = delivery::names(&self.to, ", ");
-            let told = match sent {
-                1 => client::one_message_sent(to),
-                count => client::messages_sent(count, to),
-            };
-            writeln!(self.out, "{told}")?;
+            let told = self.tell(&summary(sent, known, &delivery::names(&self.to, ", ")));
+            told.map_err(|error| match is_closed(&error) {
+                true => Failure::Unheard,
+                false => Failure::trouble(Exit::TryAgain, client::lines_sent_and_not_told(error))
+                    .with_key(key.clone())
+                    .with_hint(client::send_lines_to_be_told(key.as_str())),
+            })?;
         }
         Ok(if sent == 0 { Exit::Nothing } else { Exit::Done })
+    }
+
+    fn send_line(&mut self, line: Vec<u8>, number: usize, key: &Key) -> Result<Posted, Failure> {
+        let line_key = format!("{}-{number}", key.as_str())
+            .parse()
+            .map_err(|invalid| Failure::trouble(Exit::Usage, of_invalid(invalid)))?;
+        let posted = self.post(&body(OsString::from_vec(line))?, &line_key)?;
+        if self.view.is_json {
+            self.tell_json(&posted, &line_key, Some(number)).map_err(|error| {
+                Failure::trouble(Exit::TryAgain, client::sent_and_not_told(error))
+            })?;
+        }
+        Ok(posted)
+    }
+}
+
+/// How many lines were sent, and how many of them an earlier run had sent.
+fn summary(sent: usize, known: usize, to: &str) -> String {
+    let told = match sent {
+        1 => client::one_message_sent(to),
+        count => client::messages_sent(count, to),
+    };
+    match known {
+        0 => told,
+        count => client::known_already(told, count),
     }
 }
 
@@ -162,9 +196,6 @@ fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
 
 /// Says which line failed, and how to go on.
 fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
-    if matches!(failure, Failure::Output(_)) {
-        return failure;
-    }
     Failure::trouble(failure.exit(), client::at_line(number, &failure))
         .with_key(key.clone())
         .with_hint(client::go_on_from_line(key.as_str()))
