@@ -66,6 +66,8 @@ pub struct Connection {
     sent: usize,
     /// No more input will come.
     input_ended: bool,
+    /// Nobody reads what is sent.
+    abandoned: bool,
     /// No more requests are taken: close for this reason once everything is answered and sent.
     closing: Option<CloseReason>,
     /// Close for this reason now.
@@ -117,6 +119,7 @@ impl Connection {
             output: Vec::new(),
             sent: 0,
             input_ended: false,
+            abandoned: false,
             closing: None,
             closed: None,
             first_request_by: Some(now + FIRST_REQUEST_WAIT),
@@ -139,6 +142,20 @@ impl Connection {
     /// end is not a request.
     pub fn end_input(&mut self) {
         self.input_ended = true;
+    }
+
+    /// The peer has announced that it sends nothing more. A stream answers with a heartbeat at once:
+    /// a peer that has closed its socket resets the connection then, and one that still reads gets a
+    /// heartbeat.
+    pub fn probe(&mut self, now: Instant) {
+        if let Some(stream) = &mut self.stream {
+            stream.probe(now);
+        }
+    }
+
+    /// The system says that the peer has closed both directions, so nobody reads a stream any more.
+    pub fn abandon(&mut self) {
+        self.abandoned = true;
     }
 
     /// The next request to execute, or a line that is none; `None` when there is nothing yet, or
@@ -352,9 +369,8 @@ impl Connection {
                 return Some(CloseReason::NoRequest);
             }
             if self.unsent().is_empty() {
-                // A stream goes on when its reader has nothing more to say; that the reader is gone
-                // shows when the next thing is told.
-                let ended = self.input_ended && self.stream.is_none();
+                // A stream goes on when its reader has nothing more to say.
+                let ended = self.input_ended && (self.stream.is_none() || self.abandoned);
                 let ended = ended.then_some(CloseReason::PeerClosed);
                 return self.closing.or(ended);
             }
@@ -671,6 +687,25 @@ mod tests {
         let later = now + Duration::from_secs(60);
         connection.sent(1, later);
         assert_eq!(connection.deadline(), Some(later + WRITE_WAIT));
+    }
+
+    #[test]
+    fn stream_of_a_reader_that_sends_nothing_more_is_probed_and_ends_once_nobody_reads() {
+        let (mut connection, now) = connection();
+        connection.receive(b"hello\n");
+        execute(&mut connection, now);
+        connection.answer(0, Reply::LoggedOut);
+        connection.begin_stream(0, MessageId::ZERO, Duration::from_secs(30), now);
+        connection.next_read(now);
+        connection.sent(connection.unsent().len(), now);
+        connection.end_input();
+        connection.probe(now);
+        connection.next_read(now);
+        assert!(output(&connection).contains("heartbeat"));
+        connection.sent(connection.unsent().len(), now);
+        assert_eq!(connection.close_reason(now), None);
+        connection.abandon();
+        assert_eq!(connection.close_reason(now), Some(CloseReason::PeerClosed));
     }
 
     #[test]

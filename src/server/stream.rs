@@ -98,6 +98,11 @@ impl Stream {
         }
     }
 
+    /// Makes the next heartbeat due at once: it shows whether anybody still reads.
+    pub(super) fn probe(&mut self, now: Instant) {
+        self.heartbeat_at = now;
+    }
+
     /// When to ask again, though nothing happens.
     pub(super) fn deadline(&self) -> Instant {
         self.read_at.map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at))
@@ -198,5 +203,15 @@ mod tests {
         stream.beat(later + HEARTBEAT, &mut out);
         assert!(out.starts_with(b"{\"status\": \"OK\", \"event\": \"heartbeat\"}"));
         assert_eq!(stream.next_read(later + HEARTBEAT), Some(MessageId(11)));
+    }
+
+    #[test]
+    fn probe_is_a_heartbeat_at_once_and_the_next_comes_after_the_interval() {
+        let (mut stream, now) = stream();
+        let mut out = Vec::new();
+        stream.probe(now);
+        stream.beat(now, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap().matches("heartbeat").count(), 1);
+        assert_eq!(stream.deadline(), now + HEARTBEAT);
     }
 }

@@ -177,7 +177,7 @@ impl Worker {
             let now = Instant::now();
             ready.append(&mut self.unfinished);
             self.returns.begin_round();
-            self.note_readiness(&events, &mut ready);
+            self.note_readiness(&events, &mut ready, now);
             self.take_answers(&mut letters, now, &mut ready);
             self.take_connections(&mut letters, now, &mut ready);
             self.take_deadlines(now, &mut ready);
@@ -207,7 +207,7 @@ impl Worker {
         loop {
             let come = self.returns.come();
             self.poll(events, Some(Duration::ZERO));
-            self.note_readiness(events, ready);
+            self.note_readiness(events, ready, now);
             self.serve_all(ready, now);
             if !waits {
                 return Meanwhile::Requests;
@@ -255,9 +255,15 @@ impl Worker {
         }
     }
 
-    fn note_readiness(&mut self, events: &Events, ready: &mut Vec<usize>) {
+    fn note_readiness(&mut self, events: &Events, ready: &mut Vec<usize>, now: Instant) {
         for event in events {
             let Some(peer) = self.connections.get_mut(event.token().0) else { continue };
+            if event.is_read_closed() && !peer.read_closed {
+                peer.connection.probe(now);
+            }
+            if event.is_write_closed() {
+                peer.connection.abandon();
+            }
             peer.read_closed |= event.is_read_closed() || event.is_error();
             peer.readable |= event.is_readable() || peer.read_closed;
             peer.writable |= event.is_writable() || event.is_write_closed() || event.is_error();

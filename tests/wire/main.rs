@@ -6,6 +6,7 @@ mod support;
 
 mod account;
 mod delivery;
+mod hang_up;
 mod lifetimes;
 mod limits;
 mod login_throttle;
