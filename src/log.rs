@@ -1,7 +1,7 @@
 //! The log on standard error. Whoever logs never waits: lines go through a bounded queue to a
 //! thread that writes them, and where nobody reads what is written, they are dropped.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -22,7 +22,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people; with colours on a terminal.
+    /// For people.
     Text,
     /// One JSON object a line.
     Json,
@@ -64,7 +64,8 @@ impl Log {
             .with_env_filter(filter)
             .with_writer(log.clone())
             .log_internal_errors(false)
-            .with_ansi(io::stderr().is_terminal())
+            // Colours need a feature of the library that is not built in; without it, it complains.
+            .with_ansi(false)
             .with_target(false);
         // The two are of different types, and so are the handles of their filters.
         match format {

@@ -6,7 +6,7 @@ pub mod relative;
 pub mod secret;
 pub mod text;
 
-use std::io::{IsTerminal, stdin, stdout};
+use std::io::{IsTerminal, stderr, stdin, stdout};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -21,6 +21,16 @@ pub fn is_prompted() -> bool {
 /// Whether what is written to standard output is shown to a person.
 pub fn is_shown() -> bool {
     stdout().is_terminal()
+}
+
+/// Whether standard output and standard error are shown to a person on the same terminal, one below the
+/// other.
+pub fn is_one_terminal() -> bool {
+    let device = |stat: rustix::fs::Stat| stat.st_rdev;
+    let (output, errors) = (rustix::fs::fstat(stdout()), rustix::fs::fstat(stderr()));
+    stdout().is_terminal()
+        && stderr().is_terminal()
+        && output.is_ok_and(|output| errors.is_ok_and(|errors| device(output) == device(errors)))
 }
 
 /// Whether whoever read standard output has gone away. Writing would tell, but there may be nothing

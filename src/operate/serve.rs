@@ -27,6 +27,7 @@ use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::Store;
+use crate::terminal;
 
 /// Descriptors for everything that is not a connection.
 const OTHER_DESCRIPTORS: u64 = 128;
@@ -87,7 +88,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
         .transpose()
         .map_err(no_threads)?;
     let metrics = monitor.as_ref().map(Monitor::address);
-    announce(server.places(), metrics, arguments.ready_file.as_deref())?;
+    announce(server.places(), metrics, arguments.ready_file.as_deref(), log)?;
     let manager = Manager::of_environment();
     let status = texts::listening_on(list(server.places(), " "));
     manager.ready(&status);
@@ -234,21 +235,35 @@ fn monitor(
     Monitor::start(listener, hosts, Sources { service, server, log: log.clone() })
 }
 
-/// Connections are accepted from here on: says so, where the server can be reached.
+/// Says that connections are accepted from now on, and where: in the ready file, on standard output
+/// and in the server log. On a terminal that shows both, the lines of standard output are enough.
 fn announce(
     places: &[Place],
     metrics: Option<SocketAddr>,
     ready_file: Option<&Path>,
+    log: &Log,
 ) -> Result<(), Failure> {
     let url = metrics.map(|address| format!("http://{address}/"));
     if let Some(path) = ready_file {
         let url = url.as_ref().map_or_else(String::new, |url| format!("{url}\n"));
         write_ready_file(path, &format!("{}\n{url}", list(places, "\n")))?;
     }
-    // Whoever closed standard output does not want to know.
-    let _ = writeln!(io::stdout(), "chat-server listening on {}", list(places, " "));
+    let mut lines = format!("chat-server listening on {}\n", list(places, " "));
     if let Some(url) = url {
-        let _ = writeln!(io::stdout(), "chat-server metrics on {url}");
+        lines.push_str(&format!("chat-server metrics on {url}\n"));
+    }
+    if terminal::is_one_terminal() {
+        // By way of the log, because it keeps the order.
+        log.say(lines);
+        return Ok(());
+    }
+    // A reader that closed standard output does not want to know.
+    let _ = io::stdout().write_all(lines.as_bytes());
+    for place in places {
+        tracing::info!(address = place.address(), protocol = place.protocol(), "listening");
+    }
+    if let Some(address) = metrics {
+        tracing::info!(address = address.to_string(), protocol = "http", "listening");
     }
     Ok(())
 }

@@ -53,6 +53,25 @@ pub enum Place {
     Unix(PathBuf),
 }
 
+impl Place {
+    /// What is spoken there, in a word of the server log.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "plain",
+            Self::Tls(_) => "tls",
+            Self::Unix(_) => "unix",
+        }
+    }
+
+    /// The address or the path, without the protocol.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Plain(address) | Self::Tls(address) => address.to_string(),
+            Self::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
 /// As it can be given to `--listen`.
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

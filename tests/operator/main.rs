@@ -10,6 +10,7 @@ mod admin_page;
 mod admin_socket;
 mod backup;
 mod dashboard;
+mod first_start;
 mod inspect;
 mod monitor;
 mod operations;

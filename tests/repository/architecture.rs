@@ -273,8 +273,8 @@ const OTHER_SENTENCES: &[&str] = &[
     "List user: ",
     "send {} {to} {text}\\n",
     "[+{} marks]",
-    "chat-server listening on {}",
-    "chat-server metrics on {url}",
+    "chat-server listening on {}\\n",
+    "chat-server metrics on {url}\\n",
     "not set",
 ];
 
