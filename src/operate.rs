@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod config;
 mod confirm;
+mod count;
 mod door;
 mod export;
 pub mod failure;
@@ -91,7 +92,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Message(message)) => message::run(db, &message.command, output()),
         Some(Command::Backup(backup)) => backup::run(db, backup, output()),
         Some(Command::Restore(restore)) => restore::run(db, restore, output()),
-        Some(Command::Export(export)) => export::run(db, export),
+        Some(Command::Export(export)) => export::run(db, export, arguments.json),
         Some(Command::Import(import)) => import::run(db, import, output()),
         Some(Command::Check(check)) => check::run(db, check, output()),
         Some(Command::User(user)) => user::run(db, &user.command, output()),

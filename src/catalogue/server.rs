@@ -17,6 +17,15 @@ texts! {
     }
     give_yes { en: "give --yes", id: "tambahkan --yes" }
     question(text) { en: "{text} [y/N] ", id: "{text} [y/T] " }
+    new_database(path) { en: "new database {path}", id: "database baru {path}" }
+    one_message { en: "1 message", id: "1 pesan" }
+    several_messages(count) { en: "{count} messages", id: "{count} pesan" }
+    one_user { en: "1 user", id: "1 user" }
+    several_users(count) { en: "{count} users", id: "{count} user" }
+    one_cursor { en: "1 cursor", id: "1 kursor" }
+    several_cursors(count) { en: "{count} cursors", id: "{count} kursor" }
+    one_finding { en: "1 finding", id: "1 temuan" }
+    several_findings(count) { en: "{count} findings", id: "{count} temuan" }
     nothing_done { en: "nothing was done", id: "tidak ada yang dilakukan" }
     nothing_done_try_again {
         en: "nothing was done; try again",
@@ -282,15 +291,14 @@ texts! {
 
     // Messages
     purging { en: "purging", id: "membuang" }
-    one_message_purged { en: "1 message purged", id: "1 pesan dibuang" }
-    messages_purged(count) { en: "{count} messages purged", id: "{count} pesan dibuang" }
-    messages_would_be_purged(count) {
-        en: "{count} messages would be purged",
-        id: "{count} pesan akan dibuang",
+    messages_purged(messages) { en: "{messages} purged", id: "{messages} dibuang" }
+    messages_would_be_purged(messages) {
+        en: "{messages} would be purged",
+        id: "{messages} akan dibuang",
     }
-    unread_stay(count) {
-        en: "{count} more are still to be read, and stay (--unread-too)",
-        id: "{count} lagi belum dibaca, dan tetap ada (--unread-too)",
+    unread_stay(messages) {
+        en: "{messages} unread, and kept (--unread-too)",
+        id: "{messages} belum dibaca, dan tetap ada (--unread-too)",
     }
     log_still_read {
         en: "somebody is reading the log, which still has them; it is emptied when that has ended and no message has come for ten seconds, or when the server stops",
@@ -314,8 +322,8 @@ texts! {
         id: "backup lama tidak bisa dihapus: {path}: {error}",
     }
     backup_made(path, messages, users, newest, bytes) {
-        en: "{path}: {messages} messages, {users} users, newest id {newest}, {bytes} bytes",
-        id: "{path}: {messages} pesan, {users} user, id terbaru {newest}, {bytes} byte",
+        en: "{path}: {messages}, {users}, newest id {newest}, {bytes} bytes",
+        id: "{path}: {messages}, {users}, id terbaru {newest}, {bytes} byte",
     }
     nothing_left_there {
         en: "look for room and permission there; nothing was left under that name",
@@ -326,8 +334,8 @@ texts! {
         id: "salinannya dibuang; `chat-server check` menyebut apa yang salah dengan database",
     }
     restored(path, messages, users, next, sessions) {
-        en: "{path}: {messages} messages, {users} users; new messages are numbered from {next} on; {sessions}",
-        id: "{path}: {messages} pesan, {users} user; pesan baru bernomor mulai dari {next}; {sessions}",
+        en: "{path}: {messages}, {users}; new messages are numbered from {next} on; {sessions}",
+        id: "{path}: {messages}, {users}; pesan baru bernomor mulai dari {next}; {sessions}",
     }
     sessions_kept { en: "sessions are kept", id: "sesi dipertahankan" }
     sessions_not_kept {
@@ -335,14 +343,15 @@ texts! {
         id: "semua orang harus login lagi",
     }
     sound(path, messages, users, newest, schema) {
-        en: "{path} is sound: {messages} messages, {users} users, newest id {newest}, schema {schema}",
-        id: "{path} utuh: {messages} pesan, {users} user, id terbaru {newest}, skema {schema}",
+        en: "{path} is sound: {messages}, {users}, newest id {newest}, schema {schema}",
+        id: "{path} utuh: {messages}, {users}, id terbaru {newest}, skema {schema}",
     }
-    damaged(path, count) {
-        en: "{path} is damaged: {count} findings",
-        id: "{path} rusak: {count} temuan",
+    damaged(path, findings) {
+        en: "{path} is damaged: {findings}",
+        id: "{path} rusak: {findings}",
     }
-    or_more(count) { en: "{count} or more", id: "{count} atau lebih" }
+    or_more(count) { en: "{count} or more findings", id: "{count} temuan atau lebih" }
+    made_anew(parts) { en: "made anew: {parts}", id: "dibuat ulang: {parts}" }
     rebuild_or_restore {
         en: "`check --rebuild` makes indexes and views anew; for the rest restore the newest backup",
         id: "`check --rebuild` membuat ulang indeks dan view; untuk selebihnya pulihkan backup terbaru",
@@ -360,21 +369,25 @@ texts! {
         en: "what was written so far is not whole; `chat-server check` tells what is wrong",
         id: "yang sudah tertulis belum utuh; `chat-server check` menyebut apa yang salah",
     }
+    exported(messages, users) {
+        en: "{messages} and {users} exported",
+        id: "{messages} dan {users} diekspor",
+    }
     imported(messages, users, there) {
-        en: "{messages} messages and {users} users imported; {there} messages were there already",
-        id: "{messages} pesan dan {users} user diimpor; {there} pesan sudah ada sebelumnya",
+        en: "{messages} and {users} imported; {there} already there",
+        id: "{messages} dan {users} diimpor; {there} sudah ada sebelumnya",
     }
-    messages_renumbered(count) {
-        en: "{count} messages have new ids",
-        id: "{count} pesan mendapat id baru",
+    messages_renumbered(messages) {
+        en: "{messages} with new ids",
+        id: "{messages} mendapat id baru",
     }
-    users_without_password(count) {
-        en: "{count} users have no password yet: `chat-server user passwd`",
-        id: "{count} user belum punya password: `chat-server user passwd`",
+    users_without_password(users) {
+        en: "{users} still without a password: `chat-server user passwd`",
+        id: "{users} belum punya password: `chat-server user passwd`",
     }
-    cursors_left(count) {
-        en: "{count} cursors stay where they are: other messages would count as read with them",
-        id: "{count} kursor tetap di tempatnya: jika tidak, pesan lain ikut terhitung sudah dibaca",
+    cursors_left(cursors) {
+        en: "{cursors} not moved: other messages would count as read",
+        id: "{cursors} tidak dipindah: jika dipindah, pesan lain ikut terhitung sudah dibaca",
     }
     no_header(format) { en: "is not the header of a {format}", id: "bukan kepala sebuah {format}" }
     second_header { en: "is a second header", id: "adalah kepala kedua" }

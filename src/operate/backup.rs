@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::arguments::BackupArguments;
+use super::count;
 use super::failure::{Exit, Failure};
 use super::open;
 use super::output::Output;
@@ -156,8 +157,8 @@ fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
     } else {
         output.line(&server::backup_made(
             path.display(),
-            content.messages,
-            content.users,
+            count::messages(content.messages),
+            count::users(content.users),
             content.newest.0,
             bytes,
         ))?;

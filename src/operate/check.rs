@@ -9,7 +9,7 @@ use super::arguments::CheckArguments;
 use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{open, user};
+use super::{count, open, user};
 use crate::admin::answer::Answer;
 use crate::admin::request::Request;
 use crate::catalogue::server;
@@ -24,15 +24,13 @@ pub(super) fn run(
     arguments: &CheckArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    if arguments.rebuild {
-        rebuild(db)?;
-    }
+    let rebuilt = arguments.rebuild.then(|| rebuild(db)).transpose()?;
     let reading = Reading::open(db).map_err(|error| open::refused(&error))?;
     let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
     let Checked { content, findings } = reading.check(depth);
     let path = reading.path().to_owned();
     if output.is_json {
-        let mut fields = json!({"path": path, "sound": findings.is_empty(), "findings": findings});
+        let mut fields = json!({"path": path, "sound": findings.is_empty(), "findings": findings, "rebuilt": rebuilt});
         if let Some(content) = content {
             fields["schema"] = content.schema.into();
             fields["users"] = content.users.into();
@@ -41,14 +39,17 @@ pub(super) fn run(
         }
         output.object(&fields)?;
     } else {
+        if let Some(parts) = rebuilt {
+            output.line(&server::made_anew(parts.join(", ")))?;
+        }
         for finding in &findings {
             output.line(finding)?;
         }
         if let (true, Some(content)) = (findings.is_empty(), content) {
             output.line(&server::sound(
                 path.display(),
-                content.messages,
-                content.users,
+                count::messages(content.messages),
+                count::users(content.users),
                 content.newest.0,
                 content.schema,
             ))?;
@@ -58,25 +59,26 @@ pub(super) fn run(
     match findings.len() {
         0 => Ok(()),
         count => {
-            let count = match count {
+            let findings = match count {
                 FINDINGS_MAX => server::or_more(count),
-                count => count.to_string(),
+                count => count::findings(count),
             };
-            let problem = server::damaged(path.display(), count);
+            let problem = server::damaged(path.display(), findings);
             Err(Failure::new(Exit::Data, problem).hint(server::rebuild_or_restore()))
         }
     }
 }
 
-/// Makes anew what can be told from the tables, a part at a time.
-fn rebuild(db: &Path) -> Result<(), Failure> {
+/// Makes anew what can be told from the tables, a part at a time. Gives the names of the parts.
+fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
+    let mut parts = Vec::new();
     let mut door = Door::open(db, Missing::Refuse)?;
     for part in 0.. {
         match door.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
-            Answer::Rebuilt { what: Some(_) } => {}
+            Answer::Rebuilt { what: Some(part) } => parts.push(part),
             Answer::Rebuilt { what: None } => break,
             answer => return Err(user::unexpected(&answer)),
         }
     }
-    Ok(())
+    Ok(parts)
 }

@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -37,6 +37,8 @@ pub(super) enum Missing {
 /// An open way to a database. Dropping it closes the file again, if this process has opened it.
 pub(super) struct Door {
     way: Way,
+    /// The database, if there was none before.
+    made: Option<PathBuf>,
 }
 
 enum Way {
@@ -60,7 +62,7 @@ pub(super) fn ask_server(
     match connect(&path, timeout)? {
         Some(way) => {
             let left = deadline.saturating_duration_since(Instant::now());
-            Door { way }.ask_within(request, left).map(Some)
+            Door { way, made: None }.ask_within(request, left).map(Some)
         }
         None => Ok(None),
     }
@@ -73,14 +75,15 @@ impl Door {
         let deadline = Instant::now() + open::HOLDER_WAIT;
         loop {
             if let Some(way) = connect(&path, CONNECT_WAIT)? {
-                return Ok(Self { way });
+                return Ok(Self { way, made: None });
             }
+            let is_new = !path.metadata().is_ok_and(|file| file.len() > 0);
             if missing == Missing::Refuse && !path.exists() {
                 let problem = server::no_database(path.display());
                 return Err(Failure::new(Exit::NoInput, problem).hint(server::give_database()));
             }
             match open::try_store(&path, usize::MAX.into(), None) {
-                Ok(store) => return Self::of_file(store),
+                Ok(store) => return Self::of_file(store, is_new.then_some(path)),
                 Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
                     thread::sleep(open::HOLDER_POLL);
                 }
@@ -92,7 +95,7 @@ impl Door {
         }
     }
 
-    fn of_file(store: store::Store) -> Result<Self, Failure> {
+    fn of_file(store: store::Store, made: Option<PathBuf>) -> Result<Self, Failure> {
         let options = service::Options {
             // How long sessions last is the server's to say: none ends here for its age.
             session_idle: Duration::MAX.into(),
@@ -105,7 +108,12 @@ impl Door {
         };
         let service = Service::new(store, options)
             .map_err(|error| Failure::new(Exit::Internal, server::no_thread(error)))?;
-        Ok(Self { way: Way::File(service) })
+        Ok(Self { way: Way::File(service), made })
+    }
+
+    /// The path of the database, if this has made it: there was none, or an empty file.
+    pub(super) fn made(&self) -> Option<&Path> {
+        self.made.as_deref()
     }
 
     /// Has a request done. What it tells is durable.

@@ -4,7 +4,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::arguments::ExportArguments;
+use super::count;
 use super::failure::{Exit, Failure};
+use super::output::Output;
 use super::progress::Progress;
 use super::{open, user};
 use crate::catalogue::server;
@@ -13,7 +15,7 @@ use crate::store::{Export, ExportError, Reading};
 use crate::transfer::Record;
 
 /// Writes the lines to standard output.
-pub(super) fn run(db: &Path, arguments: &ExportArguments) -> Result<(), Failure> {
+pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Result<(), Failure> {
     let export = Export {
         user: arguments.user.as_deref().map(user::name).transpose()?,
         from_id: MessageId(arguments.from_id),
@@ -22,18 +24,27 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments) -> Result<(), Failure>
     let reading = Reading::open_current(db).map_err(|error| open::refused(&error))?;
     let mut output = BufWriter::new(io::stdout().lock());
     let mut progress = Progress::new(server::exporting());
-    let mut messages = 0;
+    let (mut messages, mut users) = (0_u64, 0_u64);
     let written = reading.export(&export, |record| {
-        if matches!(record, Record::Message(_)) {
-            messages += 1;
-            progress.at(messages, None);
+        match record {
+            Record::Message(_) => {
+                messages += 1;
+                progress.at(messages, None);
+            }
+            Record::User(_) => users += 1,
+            Record::Header(_) | Record::Cursor(_) => {}
         }
         serde_json::to_writer(&mut output, &record).map_err(io::Error::from)?;
         output.write_all(b"\n")
     });
     drop(progress);
     match written {
-        Ok(()) => Ok(output.flush()?),
+        Ok(()) => {
+            output.flush()?;
+            drop(output);
+            let done = server::exported(count::messages(messages), count::users(users));
+            Output::new(is_json).did_beside(&done)
+        }
         Err(ExportError::Output(error)) => Err(error.into()),
         Err(ExportError::UnknownUser) => {
             let name = arguments.user.as_deref().unwrap_or_default();

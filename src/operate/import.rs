@@ -5,11 +5,12 @@ mod places;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::arguments::ImportArguments;
+use super::count;
 use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
@@ -46,6 +47,8 @@ struct Summary {
     /// Cursors that stay where they are, because other messages would count as read too.
     cursors_left: usize,
     dead_letters: usize,
+    /// The path of the database, if there was none before.
+    new_database: Option<PathBuf>,
 }
 
 /// Takes in a file, or standard input.
@@ -70,7 +73,11 @@ pub(super) fn run(
             import
         }
     };
-    let Import { summary, .. } = import;
+    let Import { summary, door, progress, .. } = import;
+    // What it shows goes away before anything else is said.
+    drop(progress);
+    let summary = Summary { new_database: door.made().map(Path::to_owned), ..summary };
+    output.new_database(door.made())?;
     if output.is_json {
         output.object(&summary)?;
     } else {
@@ -97,16 +104,18 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>, Failure> {
 
 fn tell(summary: &Summary, output: &mut Output) -> Result<(), Failure> {
     let Summary { messages, messages_there, users, .. } = summary;
-    output.line(&server::imported(messages, users, messages_there))?;
+    let there = count::messages(*messages_there);
+    let messages = count::messages(*messages);
+    output.line(&server::imported(messages, count::users(*users), there))?;
     if summary.renumbered > 0 {
-        output.line(&server::messages_renumbered(summary.renumbered))?;
+        output.line(&server::messages_renumbered(count::messages(summary.renumbered)))?;
     }
     if summary.users_locked > 0 {
-        let locked = summary.users_locked;
+        let locked = count::users(summary.users_locked);
         output.line(&server::users_without_password(locked))?;
     }
     if summary.cursors_left > 0 {
-        output.line(&server::cursors_left(summary.cursors_left))?;
+        output.line(&server::cursors_left(count::cursors(summary.cursors_left)))?;
     }
     Ok(())
 }

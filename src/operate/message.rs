@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::arguments::{MessageCommand, MessagePurgeArguments};
+use super::count;
 use super::door::{Door, Missing};
 use super::failure::Failure;
 use super::output::Output;
@@ -80,14 +81,14 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
             "compacted": purged.compacted,
         }))?;
     } else {
+        let messages = count::messages(purged.messages);
         output.line(&if arguments.dry_run {
-            server::messages_would_be_purged(purged.messages)
+            server::messages_would_be_purged(messages)
         } else {
-            server::messages_purged(purged.messages)
+            server::messages_purged(messages)
         })?;
         if purged.unread > 0 {
-            let unread = purged.unread;
-            output.line(&server::unread_stay(unread))?;
+            output.line(&server::unread_stay(count::messages(purged.unread)))?;
         }
         if !arguments.dry_run && purged.messages > 0 {
             tell_of_remains(&purged, &mut output)?;

@@ -1,12 +1,13 @@
 //! What commands print: objects for programs, tables for people, tab-separated lines for the rest.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::failure::Failure;
-use crate::catalogue;
+use crate::catalogue::{self, server};
 use crate::model::Timestamp;
 use crate::protocol::json;
 use crate::terminal::{self, relative, text};
@@ -39,9 +40,31 @@ impl Output {
         Ok(writeln!(self.out, "{}", text::visible(line))?)
     }
 
-    /// A word on what was done, for a person.
-    pub(super) fn note(&mut self, note: &str) -> Result<(), Failure> {
-        if self.is_shown && !self.is_json { self.line(note) } else { Ok(()) }
+    /// A line that says what was done. With `--json` the object says it.
+    pub(super) fn did(&mut self, what: &str) -> Result<(), Failure> {
+        if self.is_json { Ok(()) } else { self.line(what) }
+    }
+
+    /// [`Self::did`], where standard output is for the result alone: on standard error, where that is a
+    /// terminal.
+    pub(super) fn did_beside(&mut self, what: &str) -> Result<(), Failure> {
+        if !self.is_json && io::stderr().is_terminal() { self.aside(what) } else { Ok(()) }
+    }
+
+    /// Says on standard error that a database was made. With `--json` the object says it.
+    pub(super) fn new_database(&mut self, made: Option<&Path>) -> Result<(), Failure> {
+        match made {
+            Some(path) if !self.is_json => self.aside(&server::new_database(path.display())),
+            _ => Ok(()),
+        }
+    }
+
+    /// A line on standard error, after what standard output has so far.
+    fn aside(&mut self, line: &str) -> Result<(), Failure> {
+        self.out.flush()?;
+        // A reader that closed standard error does not want to know.
+        let _ = writeln!(io::stderr(), "{}", text::visible(line));
+        Ok(())
     }
 
     /// A text of this program, as it is.

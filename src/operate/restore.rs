@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::arguments::RestoreArguments;
 use super::backup;
+use super::count;
 use super::failure::Failure;
 use super::open;
 use super::output::Output;
@@ -35,8 +36,8 @@ pub(super) fn run(
         let Copy { path, content, .. } = &copy;
         output.line(&server::restored(
             path.display(),
-            content.messages,
-            content.users,
+            count::messages(content.messages),
+            count::users(content.users),
             content.newest.0 + 1,
             if arguments.keep_sessions {
                 server::sessions_kept()

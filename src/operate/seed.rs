@@ -23,15 +23,17 @@ const FILE_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
 /// Adds users, all or none; in a new database, where there is none.
 pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> Result<(), Failure> {
     let users = arguments.file.as_deref().map(read).transpose()?;
-    let users = match Door::open(db, Missing::Create)?.ask(&Request::Seed { users })? {
+    let mut door = Door::open(db, Missing::Create)?;
+    let users = match door.ask(&Request::Seed { users })? {
         Answer::Created { users } => users,
         answer => return Err(unexpected(&answer)),
     };
     if output.is_json {
-        output.object(&json!({"users": users}))?;
+        output.object(&json!({"users": users, "new_database": door.made()}))?;
     } else {
         let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
-        output.note(&server::users_added(names.join(", ")))?;
+        output.new_database(door.made())?;
+        output.did(&server::users_added(names.join(", ")))?;
     }
     output.finish()
 }

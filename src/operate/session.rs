@@ -91,6 +91,6 @@ fn revoke(
     if output.is_json {
         output.object(&json!({"ended": count}))?;
     }
-    output.note(&ended(count))?;
+    output.did(&ended(count))?;
     output.finish()
 }

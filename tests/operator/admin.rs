@@ -186,7 +186,7 @@ fn new_password_ends_sessions_and_streams_at_once() {
     let mut stream = watch(&server, &token);
     let outcome =
         operator::run_with_input(&server.database(), &["user", "passwd", "neko"], "better\n");
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "{outcome:?}");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert_ended(&mut neko, &token, &mut stream);
     assert_eq!(neko.refused("auth neko cytus"), "wrong_password");
     neko.done("auth neko better");

@@ -15,6 +15,7 @@ mod inspect;
 mod monitor;
 mod operations;
 mod purge;
+mod said;
 mod server_cli;
 mod server_config;
 mod server_log;

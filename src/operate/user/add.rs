@@ -31,14 +31,14 @@ pub(super) fn run(
     let user = NewUser { name: name.clone(), display_name: display_name.clone(), password };
     door.ask(&Request::UserAdd { user })?;
     if output.is_json {
-        let mut fields = json!({"name": name, "display_name": display_name});
+        let mut fields =
+            json!({"name": name, "display_name": display_name, "new_database": door.made()});
         if let Some(password) = chosen.to_be_told() {
             fields["password"] = password.into();
         }
         output.object(&fields)?;
-    } else if let Some(password) = chosen.to_be_told() {
-        output.line(password)?;
     }
-    output.note(&server::user_added(name))?;
+    output.new_database(door.made())?;
+    chosen.tell(&server::user_added(name), &mut output)?;
     output.finish()
 }

@@ -12,6 +12,7 @@ use crate::catalogue::server;
 use crate::model::UserName;
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
+use crate::operate::count;
 use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
 use crate::operate::message::{self, Purged};
@@ -43,12 +44,9 @@ pub(super) fn run(
         let messages = purged.map(|purged| purged.messages);
         output.object(&json!({"name": name, "ended": sessions, "purged": messages}))?;
     }
-    output.note(&server::user_deleted(name, ended(sessions)))?;
+    output.did(&server::user_deleted(name, ended(sessions)))?;
     if let Some(purged) = purged.filter(|_| !output.is_json) {
-        output.line(&match purged.messages {
-            1 => server::one_message_purged().to_owned(),
-            count => server::messages_purged(count),
-        })?;
+        output.line(&server::messages_purged(count::messages(purged.messages)))?;
         message::tell_of_remains(&purged, &mut output)?;
     }
     output.finish()

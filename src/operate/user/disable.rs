@@ -18,6 +18,6 @@ pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), 
     if output.is_json {
         output.object(&json!({"name": name, "ended": sessions}))?;
     }
-    output.note(&server::user_disabled(name, ended(sessions)))?;
+    output.did(&server::user_disabled(name, ended(sessions)))?;
     output.finish()
 }

@@ -27,9 +27,7 @@ pub(super) fn run(
             fields["password"] = password.into();
         }
         output.object(&fields)?;
-    } else if let Some(password) = chosen.to_be_told() {
-        output.line(password)?;
     }
-    output.note(&server::password_changed(name, ended(sessions)))?;
+    chosen.tell(&server::password_changed(name, ended(sessions)), &mut output)?;
     output.finish()
 }

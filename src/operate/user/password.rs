@@ -8,6 +8,7 @@ use crate::admin::request::Secret;
 use crate::catalogue::{client, server, shared};
 use crate::model::{Invalid, PASSWORD_BYTES_MAX, Password, UserName};
 use crate::operate::failure::{Exit, Failure};
+use crate::operate::output::Output;
 use crate::terminal::reason::of_invalid;
 use crate::terminal::secret::{self, Trouble};
 
@@ -32,6 +33,19 @@ impl Chosen {
     /// The password, if nobody knows it yet.
     pub(super) fn to_be_told(&self) -> Option<&str> {
         self.is_generated.then(|| self.password.reveal())
+    }
+
+    /// Says what was done with it. A password that was made up is all that standard output has: a script
+    /// keeps it. With `--json` the object says both.
+    pub(super) fn tell(&self, done: &str, output: &mut Output) -> Result<(), Failure> {
+        match self.to_be_told() {
+            _ if output.is_json => Ok(()),
+            Some(password) => {
+                output.line(password)?;
+                output.did_beside(done)
+            }
+            None => output.did(done),
+        }
     }
 }
 

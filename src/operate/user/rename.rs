@@ -22,6 +22,6 @@ pub(super) fn run(
     if output.is_json {
         output.object(&json!({"name": to, "old_name": from}))?;
     }
-    output.note(&server::user_renamed(from, to))?;
+    output.did(&server::user_renamed(from, to))?;
     output.finish()
 }
