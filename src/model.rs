@@ -47,6 +47,9 @@ pub enum Invalid {
     /// It has a character that its type does not allow.
     #[error("it has a character that is not allowed")]
     Character,
+    /// It begins or ends with white space, or has nothing else.
+    #[error("it begins or ends with white space")]
+    WhiteSpace,
 }
 
 /// The name a user logs in and is written to with: 1 to 32 of `a-z`, `0-9`, `_` and `-`.
@@ -121,11 +124,24 @@ impl fmt::Debug for DisplayName {
     }
 }
 
-/// A password as a person gave it: 1 to 128 bytes of UTF-8. Its `Debug` shows nothing.
+/// A password: 1 to 128 bytes of UTF-8. Its `Debug` shows nothing.
+///
+/// A password that can be set can be used: parsing takes exactly what the line `auth USER PASSWORD`
+/// can carry. That is no ASCII white space at the ends, and no NUL, CR or LF.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Box<str>);
 
 impl Password {
+    /// A password to be compared with the one that is stored. An earlier version may have stored
+    /// one that no line can carry, so only the length is looked at.
+    ///
+    /// # Errors
+    /// [`Invalid::Empty`] and [`Invalid::TooLong`].
+    pub fn shown(text: &str) -> Result<Self, Invalid> {
+        check_length(text, PASSWORD_BYTES_MAX)?;
+        Ok(Self(text.into()))
+    }
+
     /// The secret itself. Never log it, never store it.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -136,8 +152,14 @@ impl FromStr for Password {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        check_length(text, PASSWORD_BYTES_MAX)?;
-        Ok(Self(text.into()))
+        let password = Self::shown(text)?;
+        if text.trim_ascii().len() < text.len() {
+            return Err(Invalid::WhiteSpace);
+        }
+        if text.contains(['\0', '\r', '\n']) {
+            return Err(Invalid::Character);
+        }
+        Ok(password)
     }
 }
 
@@ -594,6 +616,23 @@ mod tests {
         // The first half of what FIPS 180-2 gives for SHA-256 of this text. An import that is done again goes by it.
         let key = Key::of_content("import", b"abc");
         assert_eq!(key.as_str(), "import-ba7816bf8f01cfea414140de5dae2223");
+    }
+
+    #[test]
+    fn passwords_that_can_be_set_are_those_that_a_line_can_carry() {
+        for good in ["x", "two words", "a\tb", "\u{a0}\u{a0}", &"x".repeat(PASSWORD_BYTES_MAX)] {
+            assert_eq!(good.parse::<Password>().unwrap().reveal(), good);
+        }
+        for ends in [" x", "x ", "\tx", "x\n", "x\r", " ", "\u{c}"] {
+            assert_eq!(ends.parse::<Password>(), Err(Invalid::WhiteSpace), "{ends:?}");
+            assert!(Password::shown(ends).is_ok(), "{ends:?} may be stored since long");
+        }
+        for inside in ["a\0b", "a\rb", "a\nb", "\0"] {
+            assert_eq!(inside.parse::<Password>(), Err(Invalid::Character), "{inside:?}");
+        }
+        assert_eq!("".parse::<Password>(), Err(Invalid::Empty));
+        let max = PASSWORD_BYTES_MAX;
+        assert_eq!("x".repeat(max + 1).parse::<Password>(), Err(Invalid::TooLong { max }));
     }
 
     #[test]

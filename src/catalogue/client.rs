@@ -48,6 +48,10 @@ texts! {
         id: "password tidak bisa dibaca: {error}",
     }
     password_empty { en: "the password is empty", id: "password kosong" }
+    password_refused(problem) {
+        en: "the password is refused: {problem}",
+        id: "password ditolak: {problem}",
+    }
     give_password {
         en: "type it on a terminal, or give it as the first line of standard input",
         id: "ketik di terminal, atau berikan sebagai baris pertama standard input",

@@ -16,6 +16,10 @@ texts! {
         en: "it has a character that is not allowed",
         id: "ada karakter yang tidak diperbolehkan",
     }
+    it_has_white_space_around {
+        en: "it begins or ends with white space",
+        id: "diawali atau diakhiri spasi",
+    }
     exit_codes_heading { en: "Exit codes:", id: "Kode keluar:" }
     exit_interrupted { en: "interrupted (Ctrl-C)", id: "dihentikan (Ctrl-C)" }
     exit_output_closed { en: "standard output was closed", id: "standard output ditutup" }

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::catalogue::client;
 use crate::model::{Invalid, Password};
 use crate::protocol::refusal::Code;
+use crate::terminal::reason::of_invalid;
 use crate::terminal::secret::{self, Trouble};
 
 /// A password, from whoever is at the other end of standard input: see [`secret::ask`]. Ctrl-C is
@@ -24,7 +25,10 @@ pub fn check(text: &str) -> Result<Password, Failure> {
     text.trim_ascii().parse().map_err(|invalid| match invalid {
         Invalid::Empty => Failure::trouble(Exit::Usage, client::password_empty())
             .with_hint(client::give_password()),
-        Invalid::TooLong { .. } | Invalid::Character => Code::TooLong.into(),
+        Invalid::TooLong { .. } => Code::TooLong.into(),
+        Invalid::Character | Invalid::WhiteSpace => {
+            Failure::trouble(Exit::TextRefused, client::password_refused(of_invalid(invalid)))
+        }
     })
 }
 
@@ -36,6 +40,7 @@ mod tests {
     fn passwords_are_checked_before_anything_is_sent() {
         assert_eq!(check(" cytus\r").unwrap().reveal(), "cytus");
         assert_eq!(check("two words").unwrap().reveal(), "two words");
+        assert_eq!(check("a\rb").unwrap_err().exit(), Exit::TextRefused);
         assert_eq!(check(" ").unwrap_err().exit(), Exit::Usage);
         assert_eq!(check(&"x".repeat(129)).unwrap_err().exit(), Exit::TextRefused);
     }

@@ -294,10 +294,11 @@ pub(super) struct PasswdFields {
 
 impl PasswdFields {
     pub(super) fn check(self) -> Result<Passwd, Refusal> {
-        let parse = |name, text: &str| {
-            text.parse().map_err(|invalid: Invalid| bad_argument(format!("{name}: {invalid}")))
-        };
-        Ok(Passwd { old: parse("old", &self.old)?, new: parse("new", &self.new)? })
+        let refused = |name| move |invalid: Invalid| bad_argument(format!("{name}: {invalid}"));
+        Ok(Passwd {
+            old: Password::shown(&self.old).map_err(refused("old"))?,
+            new: self.new.parse().map_err(refused("new"))?,
+        })
     }
 
     pub(super) fn of(passwd: &Passwd) -> Self {

@@ -201,7 +201,7 @@ fn parse_auth(rest: &str) -> Result<Request, Refusal> {
     }
     Ok(Request::Auth {
         user: user.parse().map_err(|_| Code::UnknownUser)?,
-        password: password.parse().map_err(|_| Code::TooLong)?,
+        password: Password::shown(password).map_err(|_| Code::TooLong)?,
     })
 }
 
@@ -303,6 +303,7 @@ mod tests {
     use crate::protocol::arguments::{
         DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, WatchFrom,
     };
+    use crate::protocol::framing::LineDecoder;
     use proptest::prelude::*;
 
     const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
@@ -541,18 +542,31 @@ mod tests {
     }
 
     fn account_action() -> impl Strategy<Value = Action> {
-        let password = || "[^\0]{1,30}".prop_map(|text| text.parse::<Password>().unwrap());
+        let old = "[^\0]{1,30}".prop_map(|text| Password::shown(&text).unwrap());
+        let new = "[^\0\r\n]{1,30}".prop_filter_map("can be set", |text| text.parse().ok());
         prop_oneof![
             Just(Action::Unread),
             Just(Action::Whoami),
             Just(Action::Sessions),
             Just(Action::Revoke(Revoke::Others(True))),
             any::<i64>().prop_map(|id| Action::Revoke(Revoke::Session(SessionId(id)))),
-            (password(), password()).prop_map(|(old, new)| Action::Passwd(Passwd { old, new })),
+            (old, new).prop_map(|(old, new)| Action::Passwd(Passwd { old, new })),
         ]
     }
 
     proptest! {
+        #[test]
+        fn password_that_can_be_set_logs_in_by_the_plain_line(
+            text in r"[ \t\r\n\x00\x0b\x0c\u{a0}\u{2003}ax]{1,6}|\PC{1,40}|.{1,40}",
+        ) {
+            let Ok(password) = text.parse::<Password>() else { return Ok(()) };
+            let mut decoder = LineDecoder::default();
+            decoder.feed(format!("auth paff {text}\r\n").as_bytes());
+            let line = decoder.next_line().unwrap().unwrap();
+            let auth = Request::Auth { user: "paff".parse().unwrap(), password };
+            prop_assert_eq!(Request::parse(line), Ok(auth));
+        }
+
         #[test]
         fn requests_read_back_as_they_were_written(action in any_action()) {
             let request = Request::InSession { token: TOKEN.parse().unwrap(), action: Ok(action) };

@@ -11,6 +11,7 @@ pub fn of_invalid(invalid: Invalid) -> String {
         Invalid::Empty => shared::it_is_empty().to_owned(),
         Invalid::TooLong { max } => shared::it_is_too_long(max),
         Invalid::Character => shared::it_has_a_wrong_character().to_owned(),
+        Invalid::WhiteSpace => shared::it_has_white_space_around().to_owned(),
     }
 }
 

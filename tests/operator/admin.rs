@@ -76,6 +76,9 @@ fn names_and_passwords_that_break_the_rules_are_refused() {
         (&["user", "add", "alice", "--display-name", ""], "secret\n"),
         (&["user", "add", "alice"], "\n"),
         (&["user", "add", "alice"], ""),
+        (&["user", "add", "alice"], " \t \n"),
+        (&["user", "add", "alice"], "sec\rret\n"),
+        (&["user", "add", "alice"], "sec\0ret\n"),
         (&["user", "add", "alice"], &"x".repeat(129)),
         (&["user", "add", "alice"], &"x".repeat(100_000)),
     ] {

@@ -1,7 +1,9 @@
 //! What users see and change of their own account.
 
+use argon2::{Argon2, PasswordHasher};
 use serde_json::{Value, json};
 
+use crate::support::cli::Home;
 use crate::support::{Server, Wire};
 
 fn session_ids(wire: &mut Wire, token: &str) -> Vec<Value> {
@@ -43,6 +45,47 @@ fn sessions_are_listed_and_revoked_one_by_one_or_all_others() {
     assert_eq!(reply["ended"], 2);
     assert_eq!(session_ids(&mut wire, &tokens[1]).len(), 1);
     wire.done(format!("whoami {stranger}"));
+}
+
+#[test]
+fn password_that_was_accepted_logs_in_and_a_refused_one_changes_nothing() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let token = wire.log_in("paff");
+    let home = Home::new(server.address());
+    let mut current = "cytus".to_owned();
+    let odd = ["two words", "a\tb", "\u{a0}nbsp\u{a0}", "\u{1b}[31m", "{\"a\":1}", "\u{feff}"];
+    let bad = [" x", "x ", "\tx", "x\n", "\r\nx", " ", "\t\t", "a\nb", "a\rb", "a\0b", ""];
+    for new in odd.iter().chain(&bad) {
+        let reply = wire.ask(format!("passwd {token} {}", json!({"old": current, "new": new})));
+        assert_eq!(reply["status"] == "OK", odd.contains(new), "{new:?}: {reply}");
+        if reply["status"] == "OK" {
+            current = (*new).to_owned();
+        } else {
+            assert_eq!(reply["code"], "bad_argument", "{new:?}");
+            assert!(reply["message"].as_str().unwrap().starts_with("new: it "), "{reply}");
+        }
+        server.connect().done(format!("auth paff {current}"));
+    }
+    let outcome = home.run_with_input(["auth", "paff"], format!("{current}\n"));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+}
+
+#[test]
+fn password_with_white_space_around_it_that_is_stored_can_still_be_replaced() {
+    let mut server = Server::start();
+    let token = server.log_in("paff");
+    server.stop();
+    let database = rusqlite::Connection::open(server.database()).unwrap();
+    // An earlier version stored what no line of `auth` can carry.
+    let hash = Argon2::default().hash_password(b" blank ").unwrap().to_string();
+    database.execute("UPDATE users SET password_hash = ?1 WHERE name = 'paff'", [hash]).unwrap();
+    drop(database);
+    server.start_again();
+    let mut wire = server.connect();
+    let passwd = json!({"old": " blank ", "new": "blank"});
+    wire.done(format!("passwd {token} {passwd}"));
+    wire.done("auth paff blank");
 }
 
 #[test]

@@ -208,7 +208,7 @@ pub fn body(text: OsString) -> Result<Body, Failure> {
         .map_err(|_| Refused::new(Code::BadEncoding, refusal::text_not_utf8()))?;
     Body::try_from(text.into_boxed_str()).map_err(|invalid| match invalid {
         Invalid::Empty => Code::EmptyMessage.into(),
-        Invalid::TooLong { .. } | Invalid::Character => too_long().into(),
+        _ => too_long().into(),
     })
 }
 
