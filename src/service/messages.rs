@@ -154,7 +154,7 @@ impl Service {
                 Ok(store::Acked::BeyondTheLog) => responder.answer(Code::UnknownMessage),
                 Ok(store::Acked::TooMany) => responder.answer(Refusal::new(
                     Code::BadArgument,
-                    format!("cursor: you have {CURSORS_MAX} already"),
+                    format!("cursor: you have {CURSORS_MAX} beside inbox already"),
                 )),
                 Err(error) => responder.answer(failure(error)),
             }

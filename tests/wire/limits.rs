@@ -308,6 +308,31 @@ fn arguments_out_of_bounds_are_refused_and_nothing_is_stored() {
 }
 
 #[test]
+fn there_is_always_room_for_the_cursor_inbox_beside_a_thousand_others() {
+    let server = Server::start();
+    let (token, sender) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {sender} paff hai"));
+    for number in 0..1_000 {
+        wire.send(format!("ack {token} {{\"cursor\": \"c{number}\", \"upto\": 0}}\r\n"));
+    }
+    for number in 0..1_000 {
+        assert_eq!(wire.reply()["cursor"], format!("c{number}"));
+    }
+    let refused = |wire: &mut Wire| {
+        let reply = wire.ask(format!(r#"ack {token} {{"cursor": "one-more", "upto": 0}}"#));
+        assert_eq!(reply["message"], "cursor: you have 1000 beside inbox already");
+    };
+    refused(&mut wire);
+    assert_eq!(wire.done(format!(r#"ack {token} {{"upto": 1}}"#))["cursor"], "inbox");
+    wire.done(format!("send {sender} paff hai"));
+    let told = wire.done(format!("inbox {token}"));
+    assert_eq!(told["messages"]["neko"], json!([{"msg": "hai"}]));
+    refused(&mut wire);
+    wire.done(format!(r#"ack {token} {{"cursor": "c999", "upto": 2}}"#));
+}
+
+#[test]
 fn token_that_is_not_exactly_one_is_no_session() {
     let server = Server::start();
     let token = server.log_in("paff");

@@ -8,7 +8,7 @@ use crate::store::error::StoreError;
 use crate::store::sqlite::operations::messages;
 use crate::store::sqlite::writer::{Context, Statements};
 
-/// The most cursors of one user.
+/// The most cursors of one user beside `inbox`, for which there is always room.
 pub const CURSORS_MAX: usize = 1_000;
 
 /// What came of acknowledging.
@@ -18,7 +18,7 @@ pub enum Acked {
     At(MessageId),
     /// There is no message with that id yet; the cursor was not moved.
     BeyondTheLog,
-    /// The user has [`CURSORS_MAX`] cursors already; none was made.
+    /// The user has [`CURSORS_MAX`] cursors beside `inbox` already; none was made.
     TooMany,
 }
 
@@ -123,7 +123,8 @@ fn ack(
         return Ok(Acked::BeyondTheLog);
     }
     let found = position(context.connection, user, cursor)?;
-    if found.is_none() && count(context.connection, user)? >= CURSORS_MAX {
+    let is_inbox = *cursor == CursorName::inbox();
+    if found.is_none() && !is_inbox && count(context.connection, user)? >= CURSORS_MAX {
         return Ok(Acked::TooMany);
     }
     let seen = found.unwrap_or(MessageId::ZERO);
@@ -202,9 +203,10 @@ pub(in crate::store) fn name(row: &Row<'_>, index: usize) -> rusqlite::Result<Cu
     text.parse().map_err(|error| crate::store::not_a_value(index, error))
 }
 
+/// How many cursors a user has beside `inbox`.
 fn count(connection: &Connection, user: UserId) -> rusqlite::Result<usize> {
     connection
-        .prepare_cached("SELECT count(*) FROM cursors WHERE user_id = ?1")?
+        .prepare_cached("SELECT count(*) FROM cursors WHERE user_id = ?1 AND name <> 'inbox'")?
         .query_row([user.0], |row| row.get(0))
         .map(|count: u32| count as usize)
 }
