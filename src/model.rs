@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayString;
 use jiff::fmt::StdFmtWrite;
-use jiff::fmt::temporal::DateTimePrinter;
+use jiff::fmt::temporal::{self, DateTimePrinter};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -496,14 +496,31 @@ fn second_text(second: i64) -> MomentText {
     text
 }
 
-impl FromStr for Timestamp {
-    type Err = jiff::Error;
+/// A text is no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("give a time as RFC 3339 has it, such as 2026-11-23T10:54:00Z, up to the year 9999")]
+pub struct NoTime;
 
-    /// Takes RFC 3339.
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_millisecond()))
+impl FromStr for Timestamp {
+    type Err = NoTime;
+
+    /// Takes RFC 3339. The calendar ends some hours before the year 9999 does: a later time counts
+    /// as its last millisecond.
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self(moment.as_millisecond()));
+        }
+        let pieces = temporal::Pieces::parse(text).map_err(|_| NoTime)?;
+        let is_whole = pieces.time().is_some() && pieces.to_numeric_offset().is_some();
+        if is_whole && pieces.date().year() == LAST_YEAR {
+            return Ok(Self(jiff::Timestamp::MAX.as_millisecond()));
+        }
+        Err(NoTime)
     }
 }
+
+/// The last year that RFC 3339 can write.
+const LAST_YEAR: i16 = 9999;
 
 /// Reads a length of time as people write it on a command line: a whole number with `ms`, `s`, `m`,
 /// `h` or `d` after it, such as `90s`; without a unit it is seconds.
@@ -599,6 +616,23 @@ mod tests {
     }
 
     #[test]
+    fn passwords_that_can_be_set_are_those_that_a_line_can_carry() {
+        for good in ["x", "two words", "a\tb", "\u{a0}\u{a0}", &"x".repeat(PASSWORD_BYTES_MAX)] {
+            assert_eq!(good.parse::<Password>().unwrap().reveal(), good);
+        }
+        for ends in [" x", "x ", "\tx", "x\n", "x\r", " ", "\u{c}"] {
+            assert_eq!(ends.parse::<Password>(), Err(Invalid::WhiteSpace), "{ends:?}");
+            assert!(Password::shown(ends).is_ok(), "{ends:?} may be stored since long");
+        }
+        for inside in ["a\0b", "a\rb", "a\nb", "\0"] {
+            assert_eq!(inside.parse::<Password>(), Err(Invalid::Character), "{inside:?}");
+        }
+        assert_eq!("".parse::<Password>(), Err(Invalid::Empty));
+        let max = PASSWORD_BYTES_MAX;
+        assert_eq!("x".repeat(max + 1).parse::<Password>(), Err(Invalid::TooLong { max }));
+    }
+
+    #[test]
     fn keys_are_printable_ascii_up_to_their_limit() {
         for good in ["k", "!~", &"k".repeat(KEY_BYTES_MAX)] {
             assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
@@ -619,23 +653,6 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_can_be_set_are_those_that_a_line_can_carry() {
-        for good in ["x", "two words", "a\tb", "\u{a0}\u{a0}", &"x".repeat(PASSWORD_BYTES_MAX)] {
-            assert_eq!(good.parse::<Password>().unwrap().reveal(), good);
-        }
-        for ends in [" x", "x ", "\tx", "x\n", "x\r", " ", "\u{c}"] {
-            assert_eq!(ends.parse::<Password>(), Err(Invalid::WhiteSpace), "{ends:?}");
-            assert!(Password::shown(ends).is_ok(), "{ends:?} may be stored since long");
-        }
-        for inside in ["a\0b", "a\rb", "a\nb", "\0"] {
-            assert_eq!(inside.parse::<Password>(), Err(Invalid::Character), "{inside:?}");
-        }
-        assert_eq!("".parse::<Password>(), Err(Invalid::Empty));
-        let max = PASSWORD_BYTES_MAX;
-        assert_eq!("x".repeat(max + 1).parse::<Password>(), Err(Invalid::TooLong { max }));
-    }
-
-    #[test]
     fn durations_are_a_number_and_a_unit() {
         for (text, milliseconds) in
             [("10", 10_000), ("5ms", 5), ("2m", 120_000), ("1d", 86_400_000)]
@@ -652,6 +669,13 @@ mod tests {
         assert_eq!(Timestamp(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
         let now = Timestamp::now();
         assert_eq!(now.to_rfc3339().parse::<Timestamp>().unwrap(), now);
+        let end = "9999-12-31T23:59:59Z".parse::<Timestamp>().unwrap();
+        assert_eq!("9999-12-31T23:59:60-23:59".parse::<Timestamp>().unwrap(), end);
+        assert_eq!(end.to_rfc3339().parse::<Timestamp>().unwrap(), end);
+        for wrong in ["", "soon", "2026-01-01", "9999-12-31", "9999-12-31T23:59:59", "99999"] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(NoTime), "{wrong:?}");
+        }
+        assert_eq!("10000-01-01T00:00:00Z".parse::<Timestamp>(), Err(NoTime));
         for odd in [i64::MIN, i64::MAX] {
             assert!(!Timestamp(odd).to_rfc3339().is_empty());
         }

@@ -333,6 +333,29 @@ fn there_is_always_room_for_the_cursor_inbox_beside_a_thousand_others() {
 }
 
 #[test]
+fn since_takes_any_time_up_to_the_year_9999_and_says_what_a_time_is() {
+    let server = Server::start();
+    let (token, sender) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    wire.done(format!("send {sender} paff hai"));
+    for (since, found) in [
+        ("0000-01-01T00:00:00Z", 1),
+        ("1969-07-20T20:17:40.123+02:00", 1),
+        ("9999-12-30T22:00:00Z", 0),
+        ("9999-12-31T23:59:59.999Z", 0),
+        ("9999-12-31T23:59:59-23:59", 0),
+    ] {
+        let page = wire.done(format!(r#"fetch {token} {{"since": "{since}"}}"#));
+        assert_eq!(page["messages"].as_array().unwrap().len(), found, "{since}");
+    }
+    for since in ["10000-01-01T00:00:00Z", "2026-01-01", "soon", ""] {
+        let reply = wire.ask(format!(r#"fetch {token} {{"since": "{since}"}}"#));
+        let said = reply["message"].as_str().unwrap();
+        assert!(said.starts_with("since: give a time as RFC 3339 has it"), "{since}: {said}");
+    }
+}
+
+#[test]
 fn token_that_is_not_exactly_one_is_no_session() {
     let server = Server::start();
     let token = server.log_in("paff");
