@@ -21,6 +21,14 @@ texts! {
     session_file_damaged(path) { en: "{path} is damaged", id: "{path} rusak" }
     opened { en: "opened", id: "dibuka" }
     last_used { en: "last used", id: "terakhir dipakai" }
+    no_session_of_yours(number) {
+        en: "you have no session {number}",
+        id: "kamu tidak punya sesi {number}",
+    }
+    list_sessions {
+        en: "`sessions` shows those that you have",
+        id: "`sessions` menampilkan yang kamu punya",
+    }
     one_session_ended { en: "1 session ended", id: "1 sesi diakhiri" }
     sessions_ended(count) { en: "{count} sessions ended", id: "{count} sesi diakhiri" }
 

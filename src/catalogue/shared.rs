@@ -10,6 +10,10 @@ texts! {
         en: "{text} is no time: give a number and ms, s, m, h or d",
         id: "{text} bukan waktu: tulis angka dan ms, s, m, h, atau d",
     }
+    no_session_number {
+        en: "give a whole number: the sessions that there are show theirs",
+        id: "beri bilangan bulat: nomor yang tampak pada daftar sesi",
+    }
     it_is_empty { en: "it is empty", id: "isinya kosong" }
     it_is_too_long(max) { en: "it is longer than {max} bytes", id: "lebih panjang dari {max} byte" }
     it_has_a_wrong_character {

@@ -16,9 +16,9 @@ use super::exit::Exit;
 use super::render::inbox::Clock;
 use crate::catalogue::{Language, client, client_help, configuration};
 use crate::completion::CompletionsArguments;
-use crate::model::{CursorName, MessageId, UserName};
+use crate::model::{CursorName, MessageId, SessionId, UserName};
 use crate::protocol::arguments::{Key, WatchFrom};
-use crate::terminal::reason::{self, of_invalid};
+use crate::terminal::reason::{self, of_invalid, parse_session};
 use crate::tls::certificate::Fingerprint;
 
 /// The longest time that a command can be told to go on trying.
@@ -288,7 +288,8 @@ pub struct AskArguments {
 #[command(group = ArgGroup::new("which").args(["id", "others"]).required(true))]
 pub struct RevokeArguments {
     /// The session with this id: `sessions` shows them.
-    pub id: Option<i64>,
+    #[arg(value_parser = parse_session)]
+    pub id: Option<SessionId>,
     /// All but the one in use.
     #[arg(long)]
     pub others: bool,

@@ -12,7 +12,6 @@ use super::user::{ended, name, unexpected};
 use crate::admin::answer::{Answer, Session};
 use crate::admin::request::{Request, Sessions};
 use crate::catalogue::{client, server};
-use crate::model::SessionId;
 
 /// Does what the words after `session` say.
 pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result<(), Failure> {
@@ -80,7 +79,7 @@ fn revoke(
     mut output: Output,
 ) -> Result<(), Failure> {
     let sessions = match (arguments.id, &arguments.user) {
-        (Some(id), _) => Sessions::Only(SessionId(id)),
+        (Some(id), _) => Sessions::Only(id),
         (None, Some(user)) => Sessions::Of(name(user)?),
         (None, None) => Sessions::All,
     };

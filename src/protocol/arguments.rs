@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::refusal::{Code, Refusal};
@@ -115,8 +116,7 @@ pub enum WatchFrom {
 }
 
 /// Ends sessions of the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revoke {
     /// This one: `{"session": 7}`.
     Session(SessionId),
@@ -282,6 +282,37 @@ impl FetchFields {
             }
         }
         fields
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeFields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    others: Option<True>,
+}
+
+impl RevokeFields {
+    pub(super) fn check(self) -> Result<Revoke, Refusal> {
+        match (self.session, self.others) {
+            (Some(session), None) => match session.as_i64() {
+                Some(number) => Ok(Revoke::Session(SessionId(number))),
+                None => Err(bad_argument("session: give a whole number, as sessions shows it")),
+            },
+            (None, Some(others)) => Ok(Revoke::Others(others)),
+            _ => Err(bad_argument("give one of session and others")),
+        }
+    }
+
+    pub(super) fn of(revoke: Revoke) -> Self {
+        match revoke {
+            Revoke::Session(SessionId(number)) => {
+                Self { session: Some(number.into()), others: None }
+            }
+            Revoke::Others(others) => Self { session: None, others: Some(others) },
+        }
     }
 }
 

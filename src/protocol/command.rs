@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, Watch, bad_argument,
-    bad_body, unknown_recipients,
+    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Watch,
+    bad_argument, bad_body, unknown_recipients,
 };
 use super::json;
 use super::refusal::{Code, Refusal};
@@ -102,7 +102,7 @@ impl Request {
             "watch" => parse_json(rest, |watch| Ok(Action::Watch(watch))),
             "whoami" => parse_json(rest, |Nothing {}| Ok(Action::Whoami)),
             "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
-            "revoke" => parse_json(rest, |revoke| Ok(Action::Revoke(revoke))),
+            "revoke" => parse_json(rest, |revoke: RevokeFields| revoke.check().map(Action::Revoke)),
             "passwd" => parse_json(rest, |passwd: PasswdFields| passwd.check().map(Action::Passwd)),
             _ => Err(Code::UnknownCommand.into()),
         }
@@ -177,7 +177,7 @@ impl Action {
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Ack(ack) => json::to_string(ack),
             Self::Watch(watch) => json::to_string(watch),
-            Self::Revoke(revoke) => json::to_string(revoke),
+            Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
             Self::Unread | Self::Whoami | Self::Sessions => json::to_string(&Nothing {}),
         };

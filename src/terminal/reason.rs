@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::catalogue::shared;
-use crate::model::{self, Invalid};
+use crate::model::{self, Invalid, SessionId};
 
 /// Why a text is not a value of a type.
 pub fn of_invalid(invalid: Invalid) -> String {
@@ -13,6 +13,14 @@ pub fn of_invalid(invalid: Invalid) -> String {
         Invalid::Character => shared::it_has_a_wrong_character().to_owned(),
         Invalid::WhiteSpace => shared::it_has_white_space_around().to_owned(),
     }
+}
+
+/// The number of a session as it was given, or why it is none.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_session(text: &str) -> Result<SessionId, String> {
+    text.parse().map(SessionId).map_err(|_| shared::no_session_number().to_owned())
 }
 
 /// A duration as it was given, or why it is none.

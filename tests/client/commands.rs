@@ -247,6 +247,11 @@ fn sessions_are_shown_and_ended() {
 
     assert_eq!(home.run(["revoke", "2"]).stdout, "1 session ended\n");
     assert_eq!(other.run(["whoami"]).code, 77);
+    let again = home.run(["revoke", "2"]);
+    let said = "error: you have no session 2\nhint: `sessions` shows those that you have\n";
+    assert_eq!((again.code, &*again.stdout, &*again.stderr), (1, "", said));
+    let wrong = home.run(["revoke", "x"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("give a whole number"), "{wrong:?}");
     let again = home.run(["revoke", "2", "--json"]);
     assert_eq!((again.code, &objects(&again.stdout)[0]["ended"]), (1, &0.into()));
     assert_eq!(object(&home.run(["revoke", "--others", "--json"]))["ended"], 1);

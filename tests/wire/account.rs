@@ -34,6 +34,15 @@ fn sessions_are_listed_and_revoked_one_by_one_or_all_others() {
     assert_eq!(current, [false, true, false, false]);
     assert!(sessions[0]["expires_at"].as_str().unwrap().ends_with('Z'));
 
+    for (fields, says) in [
+        ("", "give one of session and others"),
+        (r#"{"session": 1, "others": true}"#, "give one of session and others"),
+        (r#"{"session": "1"}"#, "session: give a whole number, as sessions shows it"),
+        (r#"{"session": 1.5}"#, "session: give a whole number, as sessions shows it"),
+    ] {
+        let reply = wire.ask(format!("revoke {} {fields}", tokens[1]));
+        assert_eq!((&reply["code"], &reply["message"]), (&json!("bad_argument"), &json!(says)));
+    }
     let first = &sessions[0]["id"];
     // Nobody ends the sessions of another.
     let reply = wire.done(format!(r#"revoke {stranger} {{"session": {first}}}"#));

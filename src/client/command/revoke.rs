@@ -22,16 +22,28 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let revoke = match arguments.id {
-        Some(id) => Revoke::Session(SessionId(id)),
+        Some(id) => Revoke::Session(id),
         None => Revoke::Others(True),
     };
     let ended = verbs::revoke(link, token, revoke)?;
+    let done = check(revoke, ended.ended);
     if view.is_json {
         writeln!(out, "{}", object::line(&ended))?;
-    } else {
+    } else if done.is_ok() {
         writeln!(out, "{}", told(ended.ended))?;
     }
-    Ok(if arguments.id.is_some() && ended.ended == 0 { Exit::Nothing } else { Exit::Done })
+    done.map(|()| Exit::Done)
+}
+
+/// Whether it was done: a session of that number was there, or all others were meant.
+pub fn check(revoke: Revoke, ended: usize) -> Result<(), Failure> {
+    match revoke {
+        Revoke::Session(SessionId(id)) if ended == 0 => {
+            let failure = Failure::trouble(Exit::Nothing, client::no_session_of_yours(id));
+            Err(failure.with_hint(client::list_sessions()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How many sessions were ended, for a person.

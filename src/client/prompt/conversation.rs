@@ -297,6 +297,7 @@ impl Conversation {
             }
         };
         let ended = verbs::revoke(&mut self.link, token, sessions)?.ended;
+        revoke::check(sessions, ended)?;
         writeln!(out, "{}", revoke::told(ended))?;
         Ok(())
     }

@@ -7,6 +7,8 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::parse_time;
 use crate::catalogue::server_help;
+use crate::model::SessionId;
+use crate::terminal::reason::parse_session;
 
 /// `user`
 #[derive(Debug, Args)]
@@ -133,7 +135,8 @@ pub struct SessionListArguments {
 #[group(required = true, multiple = false)]
 pub struct SessionRevokeArguments {
     /// The one of this number.
-    pub id: Option<i64>,
+    #[arg(value_parser = parse_session)]
+    pub id: Option<SessionId>,
     /// All of this user.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
