@@ -40,7 +40,7 @@ pub use sqlite::tools::check::{Checked, Depth, FINDINGS_MAX};
 pub use sqlite::tools::copy::{Content, Copy, OnProgress};
 pub use sqlite::tools::export::{Export, ExportError};
 pub use sqlite::tools::offline::Reading;
-pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED, restore};
+pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
 pub use sqlite::writer::{Kept, Meanwhile};
 
 use crate::adjustable::Adjustable;
