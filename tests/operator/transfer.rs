@@ -326,6 +326,62 @@ fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
 }
 
 #[test]
+fn export_of_a_database_with_ids_near_the_end_can_be_imported_again() {
+    const END: i64 = 1 << 53;
+    let mut random = Random::new();
+    let odd = [1, 7, END / 2 - 1, END / 2, END / 2 + 1, END / 2 + 9, END - 3, END - 2, END - 1];
+    for round in 0..scaled(4, 40) {
+        let mut ids: Vec<i64> = odd.iter().copied().filter(|_| random.below(2) == 0).collect();
+        ids.push(odd[round % odd.len()]);
+        ids.sort_unstable();
+        ids.dedup();
+        let newest = [ids[ids.len() - 1], END - 1][random.below(2)];
+        let mut lines = vec![format!(
+            r#"{{"type":"header","format":"chat-export","version":1,"newest":{newest}}}"#
+        )];
+        let created = r#""created_at":"2026-01-01T00:00:00.000Z""#;
+        for name in ["paff", "neko"] {
+            lines
+                .push(format!(r#"{{"type":"user","name":"{name}","display_name":"X",{created}}}"#));
+        }
+        for id in &ids {
+            let fields = r#""at":"2026-01-01T00:00:00.000Z","from":"paff","to":"neko""#;
+            lines.push(format!(r#"{{"type":"message","id":{id},{fields},"body":"{id}"}}"#));
+        }
+        let (_folder, file, database) = folder();
+        fs::write(&file, lines.join("\n")).unwrap();
+        assert_eq!(import(&database, &file)["messages"], ids.len(), "{ids:?}");
+        assert_eq!(import(&database, &file)["messages"], 0, "nothing is stored twice: {ids:?}");
+        operator::run_with_input(&database, &["user", "passwd", "paff"], "cytus\n");
+        let mut server = Server::start_from(&database);
+        let paff = server.log_in("paff");
+        let mut wire = server.connect();
+        for text in ["one", "two", "three"] {
+            let posted = wire.done(format!(r#"post {paff} {{"to": ["neko"], "body": "{text}"}}"#));
+            assert!(posted["id"].as_i64().unwrap() < END, "{ids:?}: {posted}");
+        }
+        server.stop();
+
+        // What was exported once can be imported, and says the same then.
+        let exports: Vec<Vec<Value>> = (0..2)
+            .scan(server.database(), |from, copy| {
+                let database = file.with_file_name(format!("copy{copy}"));
+                let exported = export(from, &file, &[]);
+                import(&database, &file);
+                assert_eq!(operator::objects(&database, &["check"])[0]["sound"], true);
+                *from = database;
+                Some(records(&exported))
+            })
+            .collect();
+        let bodies = |records: &[Value]| -> Vec<String> {
+            records.iter().filter_map(|record| record["body"].as_str().map(str::to_owned)).collect()
+        };
+        assert_eq!(bodies(&exports[0]).len(), ids.len() + 3);
+        assert_eq!(bodies(&exports[0]), bodies(&exports[1]), "{ids:?}");
+    }
+}
+
+#[test]
 fn plain_text_is_a_message_a_line_and_more_of_it_can_be_taken_in_later() {
     let server = Server::start();
     let (_folder, file, _) = folder();

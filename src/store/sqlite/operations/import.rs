@@ -43,10 +43,12 @@ impl Store {
     }
 }
 
-/// The highest id that is taken in. After the highest that can be stored there would be no next one,
-/// and nobody could send any more; this one leaves room for as many again, and every program that
-/// reads JSON can hold it.
+/// The highest id that an export can name: every program that reads JSON can hold it.
 const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
+
+/// A message keeps an id up to here, and beyond it only the very next one. So an import leaves room
+/// for as many messages again below [`MESSAGE_ID_MAX`], and the database can import its own export.
+const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
 
 /// Done, or refused and why.
 type Outcome = Result<Taken, String>;
@@ -61,7 +63,7 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
             Step::Floor(floor) => match refused_id(*floor) {
                 Some(refused) => Err(refused),
                 None => {
-                    messages::raise_floor(context.connection, *floor)?;
+                    messages::raise_floor(context.connection, (*floor).min(KEPT_ID_MAX))?;
                     context.memory.newest = None;
                     Ok(Taken::Done)
                 }
@@ -124,8 +126,8 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
     Ok(Ok(Taken::Done))
 }
 
-/// Keeps the id where it comes after all that were given here; else the message gets the next one,
-/// and a key to be recognised by.
+/// Keeps the id where it comes after all that were given here, and not beyond [`KEPT_ID_MAX`] after
+/// a gap; else the message gets the next one, and a key to be recognised by.
 fn add_message(
     context: &mut Context<'_>,
     message: &Message,
@@ -149,11 +151,12 @@ fn add_message(
         return Ok(Ok(Taken::There(message.id)));
     }
     let newest = messages::newest(context)?;
-    let (id, key) = if message.id > newest {
+    let next = MessageId(newest.0 + 1);
+    let (id, key) = if message.id == next || (next..=KEPT_ID_MAX).contains(&message.id) {
         (message.id, message.key.clone())
     } else {
         let key = message.key.clone().unwrap_or_else(|| message.key_of_content());
-        (MessageId(newest.0 + 1), Some(key))
+        (next, Some(key))
     };
     if let Some(key) = &key
         && let Some((id, is_same)) = find_by_key(context, message, key.as_str(), sender, recipient)?
