@@ -191,6 +191,7 @@ mod tests {
     /// Texts that are the same in both languages on purpose.
     const SAME: &[&str] = &[
         "refused",
+        "one_user",
         "failed",
         "password_prompt",
         "change_mode",
