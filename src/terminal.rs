@@ -1,6 +1,7 @@
 //! The person at the terminal: whether there is one, how wide it is, what may be shown there of
 //! what others wrote, and asking for a secret.
 
+pub mod quiet;
 pub mod reason;
 pub mod relative;
 pub mod secret;

@@ -11,13 +11,21 @@ use crate::terminal::secret::{self, Trouble};
 /// A password, from whoever is at the other end of standard input: see [`secret::ask`]. Ctrl-C is
 /// [`Failure::Interrupted`].
 pub fn ask(prompt: &str) -> Result<Password, Failure> {
-    let text = secret::ask(prompt).map_err(|trouble| match trouble {
+    check(&secret::ask(prompt).map_err(failure)?)
+}
+
+/// [`ask`] between lines that are read from standard input: see [`secret::ask_between_lines`].
+pub fn ask_between_lines(prompt: &str) -> Result<Password, Failure> {
+    check(&secret::ask_between_lines(prompt).map_err(failure)?)
+}
+
+fn failure(trouble: Trouble) -> Failure {
+    match trouble {
         Trouble::Interrupted => Failure::Interrupted,
         Trouble::TooLong => Code::TooLong.into(),
         Trouble::NotUtf8 => Code::BadEncoding.into(),
         Trouble::Io(error) => Failure::trouble(Exit::LocalFile, client::password_unreadable(error)),
-    })?;
-    check(&text)
+    }
 }
 
 /// A password that somebody gave, less the white space around it, which the protocol cannot say.

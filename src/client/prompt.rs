@@ -8,6 +8,8 @@
 pub mod board;
 pub mod classic;
 pub mod conversation;
+pub mod keyboard;
+pub mod keys;
 pub mod line;
 pub mod live;
 pub mod painter;

@@ -1,8 +1,8 @@
 //! Asks for a secret: on a terminal without echo, else as the first line of standard input.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use super::quiet::{Quiet, SignalKeys};
 
 /// What is typed or piped beyond this is no password.
 const LINE_BYTES_MAX: usize = 1024;
@@ -27,7 +27,31 @@ pub enum Trouble {
 /// # Errors
 /// See [`Trouble`].
 pub fn ask(prompt: &str) -> Result<String, Trouble> {
-    let line = if io::stdin().is_terminal() { ask_terminal(prompt)? } else { read_line()? };
+    let line =
+        if io::stdin().is_terminal() { ask_terminal(prompt, read_byte)? } else { read_line()? };
+    String::from_utf8(line).map_err(|_| Trouble::NotUtf8)
+}
+
+/// [`ask`] on a terminal, for a program that reads its other lines from [`io::stdin`]: what that has
+/// read ahead is taken first, and what this reads ahead is left there.
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn ask_between_lines(prompt: &str) -> Result<String, Trouble> {
+    let mut input = io::stdin().lock();
+    let line = ask_terminal(prompt, move || {
+        loop {
+            match input.fill_buf() {
+                Ok(bytes) => {
+                    let byte = bytes.first().copied();
+                    input.consume(usize::from(byte.is_some()));
+                    return Ok(byte);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Trouble::Io(error)),
+            }
+        }
+    })?;
     String::from_utf8(line).map_err(|_| Trouble::NotUtf8)
 }
 
@@ -44,25 +68,29 @@ fn read_line() -> Result<Vec<u8>, Trouble> {
     Ok(line)
 }
 
-fn ask_terminal(prompt: &str) -> Result<Vec<u8>, Trouble> {
-    let _quiet = Quiet::begin().map_err(Trouble::Io)?;
+fn ask_terminal(
+    prompt: &str,
+    next_byte: impl FnMut() -> Result<Option<u8>, Trouble>,
+) -> Result<Vec<u8>, Trouble> {
+    // As a signal, Ctrl-C would end the process before the terminal is as it was.
+    let _quiet = Quiet::begin(SignalKeys::Bytes).map_err(Trouble::Io)?;
     let mut terminal = io::stderr();
     // Where nobody sees the prompt, the password can still be typed.
     let _ = write!(terminal, "{prompt}").and_then(|()| terminal.flush());
-    let line = edit();
+    let line = edit(next_byte);
     let _ = writeln!(terminal);
     line
 }
 
 /// What is typed up to Enter, with the editing that the terminal itself would offer.
-fn edit() -> Result<Vec<u8>, Trouble> {
+fn edit(mut next_byte: impl FnMut() -> Result<Option<u8>, Trouble>) -> Result<Vec<u8>, Trouble> {
     const CTRL_C: u8 = 0x03;
     const CTRL_D: u8 = 0x04;
     const BACKSPACE: u8 = 0x08;
     const CTRL_U: u8 = 0x15;
     const DELETE: u8 = 0x7f;
     let mut line = Vec::new();
-    while let Some(byte) = read_byte()? {
+    while let Some(byte) = next_byte()? {
         match byte {
             b'\r' | b'\n' => break,
             CTRL_C => return Err(Trouble::Interrupted),
@@ -89,31 +117,5 @@ fn read_byte() -> Result<Option<u8>, Trouble> {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(Trouble::Io(error.into())),
         }
-    }
-}
-
-/// While it lives, the terminal shows nothing of what is typed, and Ctrl-C is a byte: as a signal
-/// it would end the process before the terminal is as it was.
-struct Quiet {
-    before: Termios,
-}
-
-impl Quiet {
-    fn begin() -> io::Result<Self> {
-        let before = rustix::termios::tcgetattr(io::stdin())?;
-        let mut quiet = before.clone();
-        quiet
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &quiet)?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }
 }

@@ -17,4 +17,5 @@ mod outcome;
 mod prompt;
 mod stream;
 mod tls;
+mod typeahead;
 mod watch;

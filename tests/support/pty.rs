@@ -19,6 +19,7 @@ pub const CTRL_C: &str = "\x03";
 pub const CTRL_D: &str = "\x04";
 pub const CTRL_R: &str = "\x12";
 pub const CTRL_U: &str = "\x15";
+pub const CTRL_Z: &str = "\x1a";
 pub const CTRL_L: &str = "\x0c";
 pub const UP: &str = "\x1b[A";
 pub const DOWN: &str = "\x1b[B";

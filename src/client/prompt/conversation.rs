@@ -17,7 +17,7 @@ use crate::client::render::json_line;
 use crate::client::render::messages::moment;
 use crate::client::session::{self, Session};
 use crate::client::{delivery, password, verbs};
-use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
+use crate::model::{CursorName, MessageId, Password, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -31,6 +31,12 @@ pub struct Conversation {
     link: Link,
     live: Live,
     session: Option<Session>,
+}
+
+/// The person, who is asked for more than a line says.
+pub trait Person {
+    /// A password, typed where nobody sees it. Ctrl-C is [`Failure::Interrupted`].
+    fn ask_secret(&mut self, question: &str) -> Result<Password, Failure>;
 }
 
 /// What comes after a line.
@@ -66,13 +72,18 @@ impl Conversation {
     }
 
     /// Does one line, and tells the person what came of it. Fails only when they cannot be told.
-    pub fn execute(&mut self, line: &str, out: &mut dyn Write) -> Result<After, Failure> {
+    pub fn execute(
+        &mut self,
+        line: &str,
+        person: &mut dyn Person,
+        out: &mut dyn Write,
+    ) -> Result<After, Failure> {
         if self.live.board().progress() == Progress::Ended {
             // They have been told.
             self.forget_session();
         }
         self.read_what_was_shown();
-        let after = match self.try_execute(line, out) {
+        let after = match self.try_execute(line, person, out) {
             Ok(after) => after,
             Err(failure) => {
                 self.tell(&failure, out)?;
@@ -151,10 +162,15 @@ impl Conversation {
         }
     }
 
-    fn try_execute(&mut self, line: &str, out: &mut dyn Write) -> Result<After, Failure> {
+    fn try_execute(
+        &mut self,
+        line: &str,
+        person: &mut dyn Person,
+        out: &mut dyn Write,
+    ) -> Result<After, Failure> {
         match Line::parse(line) {
             Line::Empty => {}
-            Line::Auth { user, password } => self.auth(user, password, out)?,
+            Line::Auth { user, password } => self.auth(user, password, person, out)?,
             Line::Send { to, text } => self.send(to, text, out)?,
             Line::Inbox => {
                 let token = self.token()?;
@@ -180,7 +196,7 @@ impl Conversation {
             }
             Line::Sessions => self.sessions(out)?,
             Line::Revoke { which } => self.revoke(which, out)?,
-            Line::Passwd => self.passwd(out)?,
+            Line::Passwd => self.passwd(person, out)?,
             Line::Help => out.write_all(prompt::help().as_bytes())?,
             Line::Quit => return Ok(After::End),
             Line::Incomplete => writeln!(out, "{}", prompt::incomplete())?,
@@ -193,12 +209,13 @@ impl Conversation {
         &mut self,
         user: &str,
         password: Option<&str>,
+        person: &mut dyn Person,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         let user: UserName = user.parse().map_err(|_| Code::UnknownUser)?;
         let password = match password {
             Some(text) => password::check(text)?,
-            None => password::ask(client::password_prompt())?,
+            None => person.ask_secret(client::password_prompt())?,
         };
         let token = verbs::auth(&mut self.link, &user, &password)?;
         self.begin(Session { user, token }, out)
@@ -302,11 +319,11 @@ impl Conversation {
         Ok(())
     }
 
-    fn passwd(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+    fn passwd(&mut self, person: &mut dyn Person, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let old = password::ask(client::old_password_prompt())?;
-        let new = password::ask(client::new_password_prompt())?;
-        if password::ask(client::new_password_again_prompt())? != new {
+        let old = person.ask_secret(client::old_password_prompt())?;
+        let new = person.ask_secret(client::new_password_prompt())?;
+        if person.ask_secret(client::new_password_again_prompt())? != new {
             return Err(Failure::trouble(Exit::Usage, client::passwords_differ_at_prompt()));
         }
         let ended = verbs::passwd(&mut self.link, token, Passwd { old, new })?.ended;

@@ -37,13 +37,25 @@ pub struct Painter {
     layout: RefCell<Layout>,
     /// The painting that was announced.
     announced: Cell<Option<CmdKind>>,
+    /// What is on the board waits.
+    is_held: Cell<bool>,
 }
 
 impl Painter {
     /// For what is on this board.
     pub fn new(board: Arc<Board>) -> Self {
         let layout = Layout::for_terminal(Clock::Local).since_today();
-        Self { board, layout: RefCell::new(layout), announced: Cell::new(None) }
+        Self {
+            board,
+            layout: RefCell::new(layout),
+            announced: Cell::new(None),
+            is_held: Cell::new(false),
+        }
+    }
+
+    /// Nothing appears above the line from now on, or it does again.
+    pub fn hold(&self, is_held: bool) {
+        self.is_held.set(is_held);
     }
 
     /// What is on the board, in lines; it counts as shown.
@@ -83,10 +95,10 @@ impl Highlighter for Painter {
         // The last painting is that of a line that is done: what it has not shown before would
         // count as seen by whoever ended it.
         if announced == Some(CmdKind::ForcedRefresh) {
-            return Cow::Borrowed(prompt);
+            return recounted(prompt, self.board.unread());
         }
         let up = if announced.is_none() { UP } else { "" };
-        let notices = self.notices();
+        let notices = if self.is_held.get() { String::new() } else { self.notices() };
         Cow::Owned(format!("{up}{notices}{}", recounted(prompt, self.board.unread())))
     }
 

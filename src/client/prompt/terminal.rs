@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::{FileHistory, History, MemHistory};
-use rustyline::{ColorMode, CompletionType, Config, Editor, ExternalPrinter};
+use rustyline::{ColorMode, CompletionType, Config, Editor, Event, ExternalPrinter};
 
 use super::board::Board;
-use super::conversation::{After, Conversation};
+use super::conversation::{After, Conversation, Person};
+use super::keyboard::Keyboard;
+use super::keys::{End, Keys};
 use super::line::Line;
 use super::live::Live;
 use super::painter::Painter;
@@ -19,8 +21,9 @@ use crate::catalogue::prompt;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
-use crate::client::session;
 use crate::client::state_folder::StateFolder;
+use crate::client::{password, session};
+use crate::model::Password;
 
 /// How many lines are remembered.
 const HISTORY_LINES_MAX: usize = 1000;
@@ -48,7 +51,7 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
             Input::Cleared => continue,
             Input::End => return Ok(()),
         };
-        if conversation.execute(&line, out)? == After::End {
+        if conversation.execute(&line, &mut reader, out)? == After::End {
             return Ok(());
         }
     }
@@ -63,13 +66,20 @@ enum Input {
     End,
 }
 
-/// Reads lines with editing and history.
+/// Reads lines with editing and history. All that is typed comes through one buffer, rustyline's:
+/// it reads ahead, and whatever else read the terminal would miss that.
 struct Reader {
     editor: Editor<Painter, MemHistory>,
-    /// The line is painted by [`Painter`]: not on a terminal that cannot move its cursor.
-    is_painted: bool,
+    /// `None` on a terminal that cannot move its cursor: the terminal edits the lines there.
+    painted: Option<Painted>,
     /// What is remembered for later; `None` when there is no place for it.
     stored: Option<Stored>,
+}
+
+/// What is ours while the line is painted by [`Painter`].
+struct Painted {
+    keyboard: Keyboard,
+    keys: Keys,
 }
 
 /// The lines in the history file.
@@ -84,8 +94,9 @@ impl Reader {
         // The painter's work counts as colouring, which `NO_COLOR` would switch off; it has none.
         let config = config.map_err(|error| unusable(&error))?.color_mode(ColorMode::Forced);
         // A list, shown at once: while rustyline waits for a second Tab, nothing could be painted.
+        // The keyboard has pastes marked between lines as well.
         let config = config
-            .bracketed_paste(true)
+            .bracketed_paste(false)
             .completion_type(CompletionType::List)
             .completion_show_all_if_ambiguous(true)
             .completion_prompt_limit(usize::MAX)
@@ -98,29 +109,56 @@ impl Reader {
         let mut editor = Editor::with_history(config, lines).map_err(|error| unusable(&error))?;
         editor.set_helper(Some(Painter::new(Arc::clone(board))));
         let printer = editor.create_external_printer();
-        let is_painted = printer.is_ok();
+        let mut painted = None;
         if let Ok(mut printer) = printer {
             // It prints to nobody but a line that is being typed.
             board.set_wake(move || drop(printer.print(String::new())));
+            let keyboard = Keyboard::take().map_err(|error| unusable(&error.into()))?;
+            if let Some(settings) = keyboard.before() {
+                let keys = Keys::of(settings);
+                editor.bind_sequence(Event::Any, keys.handler());
+                painted = Some(Painted { keyboard, keys });
+            }
         }
-        Ok(Self { editor, is_painted, stored })
+        Ok(Self { editor, painted, stored })
     }
 
+    /// The next line to be done.
     fn read(&mut self, prompt: &str) -> Result<Input, Failure> {
-        if !self.is_painted
+        if self.painted.is_none()
             && let Some(painter) = self.editor.helper()
         {
             // A terminal that is gone is told by the reading.
             let _ = io::stdout().write_all(painter.notices().as_bytes());
         }
-        match self.editor.readline(prompt) {
-            Ok(line) => {
-                self.remember(&line);
-                Ok(Input::Line(line))
+        let input = self.edit(prompt)?;
+        if let Input::Line(line) = &input {
+            self.remember(line);
+        }
+        Ok(input)
+    }
+
+    /// A line, whatever it is for.
+    fn edit(&mut self, prompt: &str) -> Result<Input, Failure> {
+        let mut draft = (String::new(), String::new());
+        loop {
+            let line = self.editor.readline_with_initial(prompt, (&draft.0, &draft.1));
+            let end = self.painted.as_ref().map_or(End::Enter, |painted| painted.keys.take_end());
+            match (line, end) {
+                (Ok(line), End::Enter) => return Ok(Input::Line(line)),
+                (Ok(_), End::Interrupted) | (Err(ReadlineError::Interrupted), _) => {
+                    return Ok(Input::Cleared);
+                }
+                (Ok(mut line), End::Suspended { cursor }) => {
+                    if let Some(painted) = &mut self.painted {
+                        painted.keyboard.stop().map_err(|error| unusable(&error.into()))?;
+                    }
+                    let after = line.split_off(line.floor_char_boundary(cursor));
+                    draft = (line, after);
+                }
+                (Err(ReadlineError::Eof), _) => return Ok(Input::End),
+                (Err(error), _) => return Err(unusable(&error)),
             }
-            Err(ReadlineError::Interrupted) => Ok(Input::Cleared),
-            Err(ReadlineError::Eof) => Ok(Input::End),
-            Err(error) => Err(unusable(&error)),
         }
     }
 
@@ -132,6 +170,26 @@ impl Reader {
             && let Some(stored) = &mut self.stored
         {
             stored.append(line);
+        }
+    }
+}
+
+impl Person for Reader {
+    fn ask_secret(&mut self, question: &str) -> Result<Password, Failure> {
+        let Some(painted) = &self.painted else { return password::ask_between_lines(question) };
+        let keys = painted.keys.clone();
+        keys.begin_secret();
+        if let Some(painter) = self.editor.helper() {
+            painter.hold(true);
+        }
+        let input = self.edit(question);
+        if let Some(painter) = self.editor.helper() {
+            painter.hold(false);
+        }
+        let secret = keys.take_secret();
+        match input? {
+            Input::Line(_) => password::check(&secret),
+            Input::Cleared | Input::End => Err(Failure::Interrupted),
         }
     }
 }

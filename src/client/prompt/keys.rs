@@ -1,0 +1,192 @@
+//! The keys that do not edit a line. rustyline would end a read with an error for them, and throw
+//! away what it has read ahead; here they end it as Enter does, and are told apart afterwards. A
+//! secret is typed into a buffer of its own, so that nothing of it is on the screen, among the
+//! texts that can be pasted again, or in what can be undone.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::termios::{SpecialCodeIndex, Termios};
+use rustyline::{
+    Cmd, ConditionalEventHandler, Event, EventContext, EventHandler, KeyCode, KeyEvent, Modifiers,
+    RepeatCount,
+};
+
+/// A secret longer than this is refused: see [`crate::terminal::secret`].
+const SECRET_BYTES_MAX: usize = 1024;
+
+/// How the reading of a line ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum End {
+    /// With Enter.
+    #[default]
+    Enter,
+    /// With Ctrl-C; or with Ctrl-D before anything else, where a secret is asked for.
+    Interrupted,
+    /// With Ctrl-Z: the process is to stop, and to go on with the same line later.
+    Suspended {
+        /// Where the cursor was, in bytes.
+        cursor: usize,
+    },
+}
+
+/// What the keys are bound to. Its clones are the same.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    interrupt: [KeyEvent; 2],
+    suspend: KeyEvent,
+    end_of_file: KeyEvent,
+    typed: Arc<Mutex<Typed>>,
+}
+
+#[derive(Debug, Default)]
+struct Typed {
+    end: End,
+    /// A secret is being asked for.
+    secret: Option<String>,
+}
+
+impl Keys {
+    /// The keys as the terminal is set.
+    pub fn of(settings: &Termios) -> Self {
+        let key = |index| KeyEvent::from(char::from(settings.special_codes[index]));
+        Self {
+            interrupt: [key(SpecialCodeIndex::VINTR), key(SpecialCodeIndex::VQUIT)],
+            suspend: key(SpecialCodeIndex::VSUSP),
+            end_of_file: key(SpecialCodeIndex::VEOF),
+            typed: Arc::default(),
+        }
+    }
+
+    /// Handles every key that this does not leave to rustyline.
+    pub fn handler(&self) -> EventHandler {
+        EventHandler::Conditional(Box::new(self.clone()))
+    }
+
+    /// From now on what is typed is a secret.
+    pub fn begin_secret(&self) {
+        self.typed().secret = Some(String::new());
+    }
+
+    /// The secret that was typed since.
+    pub fn take_secret(&self) -> String {
+        self.typed().secret.take().unwrap_or_default()
+    }
+
+    /// How the last line ended.
+    pub fn take_end(&self) -> End {
+        std::mem::take(&mut self.typed().end)
+    }
+
+    fn typed(&self) -> MutexGuard<'_, Typed> {
+        self.typed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a key does; `None` for what rustyline does with it.
+    fn press(&self, key: KeyEvent, cursor: usize) -> Option<Cmd> {
+        const NULL: KeyEvent = KeyEvent(KeyCode::Char('@'), Modifiers::CTRL);
+        let mut typed = self.typed();
+        match key {
+            // A key that the terminal does not have is set to this.
+            NULL => Some(Cmd::Noop),
+            _ if self.interrupt.contains(&key) => {
+                typed.end = End::Interrupted;
+                Some(Cmd::AcceptLine)
+            }
+            _ if typed.secret.is_some() => Some(self.press_in_secret(key, &mut typed)),
+            _ if key == self.suspend => {
+                typed.end = End::Suspended { cursor };
+                Some(Cmd::AcceptLine)
+            }
+            _ => None,
+        }
+    }
+
+    fn press_in_secret(&self, key: KeyEvent, typed: &mut Typed) -> Cmd {
+        let Some(secret) = &mut typed.secret else { return Cmd::Noop };
+        match key {
+            KeyEvent(KeyCode::Enter, _) | KeyEvent(KeyCode::Char('J' | 'M'), Modifiers::CTRL) => {
+                return Cmd::AcceptLine;
+            }
+            _ if key == self.end_of_file && secret.is_empty() => {
+                typed.end = End::Interrupted;
+                return Cmd::AcceptLine;
+            }
+            KeyEvent(KeyCode::Char('U'), Modifiers::CTRL) => secret.clear(),
+            KeyEvent(KeyCode::Backspace, _) => drop(secret.pop()),
+            // One more is kept, so that the secret is seen to be too long.
+            KeyEvent(KeyCode::Char(letter), Modifiers::NONE)
+                if secret.len() <= SECRET_BYTES_MAX =>
+            {
+                secret.push(letter);
+            }
+            _ => {}
+        }
+        Cmd::Noop
+    }
+}
+
+impl ConditionalEventHandler for Keys {
+    fn handle(
+        &self,
+        event: &Event,
+        _count: RepeatCount,
+        _positive: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        self.press(*event.get(0)?, context.pos())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys {
+            interrupt: [KeyEvent::from('\x03'), KeyEvent::from('\x1c')],
+            suspend: KeyEvent::from('\x1a'),
+            end_of_file: KeyEvent::from('\x04'),
+            typed: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn keys_that_end_a_line_are_told_apart_and_others_edit() {
+        let keys = keys();
+        for (key, does, end) in [
+            ('\r', None, End::Enter),
+            ('\x04', None, End::Enter),
+            ('a', None, End::Enter),
+            ('\0', Some(Cmd::Noop), End::Enter),
+            ('\x03', Some(Cmd::AcceptLine), End::Interrupted),
+            ('\x1c', Some(Cmd::AcceptLine), End::Interrupted),
+            ('\x1a', Some(Cmd::AcceptLine), End::Suspended { cursor: 7 }),
+        ] {
+            assert_eq!((keys.press(key.into(), 7), keys.take_end()), (does, end), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn secret_is_edited_and_is_nowhere_but_here() {
+        let keys = keys();
+        let accept = Some(Cmd::AcceptLine);
+        for (typed, secret, end) in [
+            ("cytus\r", "cytus", End::Enter),
+            ("wrong\x15cytux\x7fs\n", "cytus", End::Enter),
+            ("猫\x7fé\x1a\t\x12\x04\r", "é", End::Enter),
+            ("cyt\x03", "cyt", End::Interrupted),
+            ("\x04", "", End::Interrupted),
+        ] {
+            keys.begin_secret();
+            let done: Vec<_> = typed.chars().map(|key| keys.press(key.into(), 0)).collect();
+            let (last, before) = done.split_last().unwrap();
+            assert!(before.iter().all(|command| *command == Some(Cmd::Noop)), "{done:?}");
+            assert_eq!((last, keys.take_secret().as_str()), (&accept, secret), "{typed:?}");
+            assert_eq!(keys.take_end(), end, "{typed:?}");
+        }
+        assert_eq!(keys.press('a'.into(), 0), None);
+        keys.begin_secret();
+        (0..5000).for_each(|_| drop(keys.press('a'.into(), 0)));
+        assert_eq!(keys.take_secret().len(), SECRET_BYTES_MAX + 1);
+    }
+}
