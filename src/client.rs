@@ -40,7 +40,8 @@ use link::Link;
 use render::View;
 use settings::Settings;
 
-use crate::catalogue::{self, Language, command_line};
+use crate::catalogue::{self, Language, client as texts, command_line};
+use crate::terminal;
 
 /// Does what the command line says, and tells how it ended. Never panics, whatever standard input
 /// brings and whoever closes standard output or standard error.
@@ -106,6 +107,12 @@ fn dispatch(
     let view = View { is_json: arguments.json, clock: settings.time };
     // How long to go on is a matter of the command; how long to wait for the server, of the file too.
     let timeout = arguments.timeout;
+    // So does the seed's session, and whatever else does without a command.
+    if arguments.command.as_ref().is_none_or(Command::shows_messages) && !terminal::is_output_open()
+    {
+        return Err(Failure::trouble(Exit::LocalFile, texts::output_not_open())
+            .with_hint(texts::open_output()));
+    }
     let mut link = Link::new(settings.dialer(), settings.timeout()).acting_as(settings.user);
     let Some(command) = arguments.command.take() else {
         return prompt::run(&arguments.prompt, link, out).map(|()| Exit::Done);

@@ -70,6 +70,14 @@ texts! {
         en: "cannot write to standard output: {error}",
         id: "tidak bisa menulis ke standard output: {error}",
     }
+    output_not_open {
+        en: "standard output is closed, so nothing could be shown",
+        id: "standard output ditutup, jadi tidak ada yang bisa ditampilkan",
+    }
+    open_output {
+        en: "nothing was done; give it somewhere to write to, or mark as read with `chat-cli ack --all`",
+        id: "tidak ada yang dilakukan; beri tempat untuk menulis, atau tandai sudah dibaca dengan `chat-cli ack --all`",
+    }
     unreachable(address, error) {
         en: "cannot reach {address}: {error}",
         id: "{address} tidak bisa dihubungi: {error}",

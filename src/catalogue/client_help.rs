@@ -168,8 +168,10 @@ pub const HELP: &Help = &[
         "Mulai dari mana, jika kursor bernama itu belum ada: `unread`, `new`, `all`, id pesan (mulai sesudahnya), atau berapa lama yang lalu, misalnya 2h",
     ),
     (
-        "End after so many messages; exit code 1 if it ends before",
-        "Berhenti setelah sekian pesan; kode keluar 1 jika berhenti sebelumnya",
+        "End after so many messages; exit code 1 if it ends before, or if one of them is a dead \
+         letter",
+        "Berhenti setelah sekian pesan; kode keluar 1 jika berhenti sebelumnya, atau jika salah satunya \
+         gagal ditangani (dead letter)",
     ),
     (
         "End when everything that is there has been told, instead of waiting for more",

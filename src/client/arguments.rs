@@ -228,7 +228,8 @@ pub struct WatchArguments {
     /// message (begins after it), or how long ago, as 2h.
     #[arg(long, default_value = "unread", value_parser = Since::parse)]
     pub since: Since,
-    /// End after so many messages; exit code 1 if it ends before.
+    /// End after so many messages; exit code 1 if it ends before, or if one of them is a dead
+    /// letter.
     #[arg(short = 'n', value_name = "COUNT", value_parser = parse_count)]
     pub count: Option<usize>,
     /// End when everything that is there has been told, instead of waiting for more.
@@ -383,6 +384,17 @@ impl Arguments {
             return Err(conflict(client::json_or_raw()));
         }
         Ok(self)
+    }
+}
+
+impl Command {
+    /// Whether it shows messages, which count as read once they are written to standard output.
+    pub fn shows_messages(&self) -> bool {
+        match self {
+            Self::Inbox(_) | Self::Ask(_) => true,
+            Self::Watch(arguments) => arguments.exec.is_empty(),
+            _ => false,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod language;
 mod live;
 mod oneshot;
 mod outcome;
+mod output;
 mod prompt;
 mod stream;
 mod tls;

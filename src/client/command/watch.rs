@@ -61,6 +61,7 @@ pub fn run(
         view,
         deadline,
         missing: arguments.count,
+        has_given_up: false,
         has_been_ready: false,
         unflushed: None,
         out,
@@ -104,6 +105,8 @@ struct Watcher<'a> {
     deadline: Option<Instant>,
     /// How many messages are still to come, where that was said.
     missing: Option<usize>,
+    /// A message was given up.
+    has_given_up: bool,
     has_been_ready: bool,
     /// The last message that was written and may not have arrived.
     unflushed: Option<MessageId>,
@@ -149,7 +152,11 @@ impl Watcher<'_> {
             }
         }
         self.flush()?;
-        Ok(if self.missing.unwrap_or(0) > 0 { Exit::Nothing } else { Exit::Done })
+        Ok(match self.missing {
+            // So many were asked for, and fewer were dealt with.
+            Some(missing) if missing > 0 || self.has_given_up => Exit::Nothing,
+            _ => Exit::Done,
+        })
     }
 
     /// A new cursor is put where the stream begins: who stops before the first message comes is to
@@ -179,7 +186,10 @@ impl Watcher<'_> {
         };
         match exec.run(message)? {
             Done::Succeeded => self.acknowledge(message.id, None),
-            Done::GivenUp => self.acknowledge(message.id, Some(DeadLetter::Add)),
+            Done::GivenUp => {
+                self.has_given_up = true;
+                self.acknowledge(message.id, Some(DeadLetter::Add));
+            }
         }
         // At most one message is dealt with again, if this ends here. A server that is away comes
         // back, and until then there is nothing else to do.
