@@ -64,7 +64,11 @@ fn refusals_end_with_their_exit_code_and_the_seeds_words() {
         (&["auth", "neko", "cytus2"][..], 77, "Error, Password Salah\n"),
         (&["auth", "sagan", "cytus"], 67, "Error, User Tidak Ada\n"),
         (&["auth", "No!", "cytus"], 67, "Error, User Tidak Ada\n"),
-        (&["auth", "paff", "cytus\r\nlist x"], 65, "Error, the line has a NUL or a CR inside\n"),
+        (
+            &["auth", "paff", "cytus\r\nlist x"],
+            65,
+            "error: the password is refused: it has a character that is not allowed\n",
+        ),
         (&["auth", "paff", &long[..129]], 65, "Error, the text is too long\n"),
         (&["send", "conner", "hai"], 67, "Error, User Tidak Ditemukan\n"),
         (&["send", "' OR 1=1--", "hai"], 67, "Error, User Tidak Ditemukan\n"),
