@@ -31,11 +31,13 @@ pub use watch::{StreamPage, Watcher};
 pub use crate::store::{Kept, Meanwhile};
 
 use crate::adjustable::Adjustable;
-use crate::model::{Timestamp, TokenHash};
+use crate::model::TokenHash;
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
-use crate::store::{Store, StoreError};
+use crate::store::{
+    EndSessions, FindSession, Live, SessionFilter, SettleSessions, Store, StoreError, SweepSessions,
+};
 use clock::SessionClock;
 use hashers::Hashers;
 use hub::Hub;
@@ -147,12 +149,12 @@ impl Service {
             }
             (Lookup::Expired(id), _) => {
                 // Out of the store as well: a clock that is set back does not revive it.
-                self.store.end_session(id, drop);
+                self.store.write(EndSessions(SessionFilter::Session(id)), drop);
                 responder.answer(Code::NoSession);
             }
             (Lookup::Unknown, Sought::InMemory) => {
                 let service = Arc::clone(self);
-                self.store.find_session(token, move |found| match found {
+                self.store.read(FindSession(token), move |found| match found {
                     Ok(Some(stored)) => {
                         service.sessions.insert(token, stored);
                         service.enter(token, action, responder, Sought::InTheStore);
@@ -210,15 +212,14 @@ impl Service {
     }
 
     /// Ends what has expired, also while nobody served, and takes from sessions that come from the
-    /// future what the clock must not give them: see [`Store::settle_sessions`]. To be called once,
+    /// future what the clock must not give them: see [`SettleSessions`]. To be called once,
     /// before anything is asked for. Blocks until it is durable.
     ///
     /// # Errors
     /// It could not be written.
     pub fn settle(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
         let (sender, receiver) = mpsc::channel();
-        self.store.settle_sessions(now, self.seen_after(now), move |settled| {
+        self.store.write(SettleSessions(self.live()), move |settled| {
             let _ = sender.send(settled);
         });
         receiver.recv().unwrap_or(Err(StoreError::Closed))
@@ -227,10 +228,10 @@ impl Service {
     /// Ends what has expired and stores when sessions were last used. To be called once a minute;
     /// does not wait for it to be done.
     pub fn sweep(self: &Arc<Self>) {
-        let now = self.clock.now();
-        let seen = self.sessions.take_seen(now);
+        let live = self.live();
+        let sweep = SweepSessions { seen: self.sessions.take_seen(live.now), live };
         let service = Arc::clone(self);
-        self.store.sweep_sessions(seen, now, self.seen_after(now), move |ended| match ended {
+        self.store.write(sweep, move |ended| match ended {
             Ok(ended) => service.sessions.end_all(ended),
             Err(error) => tracing::warn!(%error, "sessions were not swept; it will be tried again"),
         });
@@ -244,9 +245,10 @@ impl Service {
         self.store.close();
     }
 
-    /// A session that was last seen at this moment or before has ended.
-    fn seen_after(&self, now: Timestamp) -> Timestamp {
-        now.minus(self.options.session_idle.get())
+    /// Which sessions live now.
+    fn live(&self) -> Live {
+        let now = self.clock.now();
+        Live { now, seen_after: now.minus(self.options.session_idle.get()) }
     }
 }
 

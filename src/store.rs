@@ -1,56 +1,50 @@
-//! The store: one SQLite file, one writer, a few readers.
+//! The store: what is kept, durably, and found again.
 //!
-//! All SQL, every SQLite type and every SQLite error is in here. What is asked of the store is
-//! done on its own threads; the answer comes through the callback that was given, once, on one of
-//! those threads: a write's after its commit has returned, so what a callback is told is durable.
-//! A callback must not block.
+//! A caller asks with data ([`operation`]) and gets a typed answer by a callback, which is called
+//! once, on a thread of the store. The answer to a write comes after its commit, so what it says
+//! is durable. A callback must not block.
 //!
-//! This module knows no protocol and no socket.
+//! [`Store`] is a small facade over an engine. SQLite is the one there is: all SQL and every file
+//! is inside [`sqlite`]. What any engine shares lies beside it: the types, the errors, the metrics,
+//! the scheduling and the live messages. This module knows no protocol and no socket.
 
 mod cache;
 mod error;
 mod metrics;
+pub mod operation;
 mod scheduler;
 mod sqlite;
+mod types;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::types::Type;
-
 pub use cache::live_messages::Watched;
 pub use error::{OpenError, StoreError};
 pub use metrics::{CheckpointMode, Measures, Rollback};
-pub use sqlite::file::Room;
+pub use sqlite::FileTools;
+pub use sqlite::file::{Room, resolve};
 pub use sqlite::migrations::Upgrade;
-pub use sqlite::operations::accounts::{Account, Activity, Change, Changed};
-pub use sqlite::operations::cursors::{Acked, CURSORS_MAX, Moved};
-pub use sqlite::operations::import::{Imported, refused_id};
-pub use sqlite::operations::messages::{
-    Append, Appended, Page, PageBounds, PageStart, StreamStart, Unread, UnreadFrom,
-};
-pub use sqlite::operations::purge::{Found, Part, Purge};
-pub use sqlite::operations::sessions::{
-    Held, HeldSession, ListedSession, NewSession, Opened, Revoked, StoredSession, Which,
-};
-pub use sqlite::operations::users::{DescribedUser, NewUser, StoredUser};
-pub use sqlite::read::statistics::Statistics;
-pub use sqlite::read::totals::Census;
+pub use sqlite::operations::import::refused_id;
 pub use sqlite::tools::check::{Checked, Depth, FINDINGS_MAX};
 pub use sqlite::tools::copy::{Content, Copy, OnProgress};
 pub use sqlite::tools::export::{Export, ExportError};
 pub use sqlite::tools::offline::Reading;
 pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
 pub use sqlite::writer::{Kept, Meanwhile};
+pub use types::cursors::*;
+pub use types::figures::*;
+pub use types::messages::*;
+pub use types::purge::*;
+pub use types::sessions::*;
+pub use types::transfer::*;
+pub use types::users::*;
 
 use crate::adjustable::Adjustable;
-use crate::model::Invalid;
-use cache::live_messages::Recent;
-use sqlite::file::DatabaseFile;
-pub use sqlite::file::resolve;
-use sqlite::projection::memtable::Tail;
-use sqlite::readers::Readers;
-use sqlite::writer::Writer;
+use crate::model::UserId;
+use operation::{Read, Write};
+use sqlite::Sqlite;
+use sqlite::operation::{Apply, Query};
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -68,17 +62,14 @@ pub struct Options {
 /// end the process; it must not return to let more be acknowledged.
 pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
 
-/// An open database. Dropping it is not closing it: see [`Store::close`].
+/// An open store. Dropping it is not closing it: see [`Store::close`].
 pub struct Store {
-    writer: Writer,
-    readers: Readers,
-    /// What the writer has put into the log and the tables of deliveries do not have yet.
-    tail: Arc<Tail>,
-    recent: Arc<Recent>,
-    measures: Arc<Measures>,
-    upgrade: Option<Upgrade>,
-    /// Held for the lock on it.
-    file: DatabaseFile,
+    backend: Backend,
+}
+
+/// The engines there are, known at compile time: a call costs one predictable branch.
+enum Backend {
+    Sqlite(Sqlite),
 }
 
 impl Store {
@@ -87,25 +78,30 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]. A file that is refused is left as it was.
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
-        let file = DatabaseFile::prepare(&options.path)?;
-        let measures = Arc::<Measures>::default();
-        let (tail, recent) = (Arc::<Tail>::default(), Arc::<Recent>::default());
-        let (counted, inbox_unread_max) = (Arc::clone(&measures), options.inbox_unread_max.clone());
-        let committed_to = (Arc::clone(&tail), Arc::clone(&recent));
-        let (writer, upgrade) =
-            Writer::open(&file, committed_to, inbox_unread_max, counted, on_fatal)?;
-        let readers = Readers::open(&file, options.readers, Arc::clone(&measures))?;
-        Ok(Self { writer, readers, tail, recent, measures, upgrade, file })
+        Ok(Self { backend: Backend::Sqlite(Sqlite::open(options, on_fatal)?) })
     }
 
-    /// The file, as an absolute path with no symbolic link left in it.
-    pub fn path(&self) -> &Path {
-        self.file.path()
+    /// Does a write and calls `done` once, after the commit. Writes are done in the order of the
+    /// calls. Never blocks: where too much is waiting, `done` is called at once, on this thread.
+    pub fn write<W: Write + Apply>(
+        &self,
+        write: W,
+        done: impl FnOnce(Result<W::Answer, StoreError>) + Send + 'static,
+    ) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(write, done),
+        }
     }
 
-    /// What was done to the file when it was opened, where it was of an older schema.
-    pub fn upgrade(&self) -> Option<&Upgrade> {
-        self.upgrade.as_ref()
+    /// Does a read on one snapshot and calls `done` once. Never blocks, as [`Self::write`].
+    pub fn read<R: Read + Query>(
+        &self,
+        read: R,
+        done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
+    ) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(read, done),
+        }
     }
 
     /// What `ask` asks to have written, on this thread, is committed by this thread as one batch
@@ -113,23 +109,79 @@ impl Store {
     /// somebody else is writing just then: these are left to others, or kept for this thread, which then has to
     /// call this again soon. Waits for the disk, and for nothing else.
     pub fn gather(&self, ask: impl FnOnce() -> Meanwhile) -> Kept {
-        self.writer.gather(ask)
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.writer.gather(ask),
+        }
     }
 
-    /// Whether anything waits to be written.
+    /// Whether any operation waits to be written.
     pub fn has_gathered(&self) -> bool {
-        self.writer.waiting() > 0
+        self.write_queue().0 > 0
     }
 
-    /// Does what has been asked for, answers it, takes nothing more, and closes the file with its
-    /// log folded in. Blocks until that is done.
+    /// Keeps the new messages of an inbox in memory until the answer is dropped: messages that are
+    /// committed from now on are found by [`Watched::newer`], for a while.
+    pub fn watch(&self, user: UserId) -> Watched {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.watch(user),
+        }
+    }
+
+    /// Whether it is known, without a read, that nothing is unread after the reader's cursor
+    /// `inbox`. Never blocks. `false` where it is not known: [`ReadPage`] tells.
+    pub fn inbox_is_known_to_be_empty(&self, reader: UserId) -> bool {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.inbox_is_known_to_be_empty(reader),
+        }
+    }
+
+    /// What the store has counted since it was opened.
+    pub fn measures(&self) -> &Measures {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => &sqlite.measures,
+        }
+    }
+
+    /// How many operations wait to be written, and how many may.
+    pub fn write_queue(&self) -> (usize, usize) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.write_queue(),
+        }
+    }
+
+    /// How many reads wait, and how many may.
+    pub fn read_queue(&self) -> (usize, usize) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.read_queue(),
+        }
+    }
+
+    /// The version of the engine.
+    pub fn engine_version(&self) -> &'static str {
+        match &self.backend {
+            Backend::Sqlite(_) => rusqlite::version(),
+        }
+    }
+
+    /// Where the database is: the absolute path of its file, without symbolic links.
+    pub fn location(&self) -> &Path {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.path(),
+        }
+    }
+
+    /// The files, where the engine has any of its own.
+    pub fn files(&self) -> Option<FileTools<'_>> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => Some(FileTools(sqlite)),
+        }
+    }
+
+    /// Does and answers what is waiting, takes nothing more, and closes the database. Blocks until
+    /// that is done.
     pub fn close(&self) {
-        self.readers.close();
-        self.writer.close();
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.close(),
+        }
     }
-}
-
-/// Something stands in the file that the server would never have put there.
-fn not_a_value(column: usize, error: Invalid) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }

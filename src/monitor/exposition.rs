@@ -10,7 +10,7 @@ use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
-use crate::store::{Census, CheckpointMode, Rollback};
+use crate::store::{CheckpointMode, Rollback, Totals};
 
 /// What the format is called where it is sent.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -18,7 +18,7 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 const NANOSECONDS_PER_SECOND: f64 = 1e9;
 
 /// Everything that there is to tell.
-pub(super) fn render(sources: &Sources, census: Census, began: SystemTime) -> String {
+pub(super) fn render(sources: &Sources, census: Totals, began: SystemTime) -> String {
     let mut page = Page::default();
     about_connections(&mut page, sources);
     about_requests(&mut page, sources);
@@ -100,7 +100,7 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     page.sample(&[], sources.service.measures().messages.get());
 }
 
-fn about_users(page: &mut Page, sources: &Sources, census: Census) {
+fn about_users(page: &mut Page, sources: &Sources, census: Totals) {
     page.gauge("chat_watchers", "Streams: connections that wait for messages as they come.");
     page.sample(&[], sources.service.watchers());
     page.gauge("chat_users", "Users who may log in; counted every ten seconds.");
@@ -178,14 +178,14 @@ fn about_reading(page: &mut Page, sources: &Sources) {
     page.times(&[], &service.hash.read());
 }
 
-fn about_storage(page: &mut Page, sources: &Sources, census: Census) {
+fn about_storage(page: &mut Page, sources: &Sources, census: Totals) {
     let store = sources.service.store();
     page.gauge("chat_newest_message_id", "The id of the newest message; ids rise by one.");
     page.sample(&[], census.newest.0);
     page.gauge("chat_wal_uncheckpointed_pages", "Pages of the log that are not in the file yet.");
     page.sample(&[], store.measures().log_pages.get());
     // What cannot be looked at is not told: no number is better than a wrong one.
-    let room = store.room().ok();
+    let room = store.files().and_then(|files| files.room().ok());
     page.gauge("chat_database_bytes", "The size of the database file.");
     page.sample_if_any(room.map(|room| room.database));
     page.gauge(
@@ -199,7 +199,7 @@ fn about_storage(page: &mut Page, sources: &Sources, census: Census) {
 
 fn about_process(page: &mut Page, sources: &Sources, began: SystemTime) {
     page.gauge("chat_build_info", "Always 1; the labels say what runs.");
-    let sqlite = sources.service.store().sqlite_version();
+    let sqlite = sources.service.store().engine_version();
     page.sample(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", sqlite)], 1);
     let began = began.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     page.gauge("process_start_time_seconds", "When the server began, in seconds since 1970.");

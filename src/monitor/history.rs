@@ -161,6 +161,7 @@ impl Interval {
         let states = ConnectionState::ALL.iter();
         // The first look has no time of processors to begin with.
         let cpu = if before.cpu_seconds > 0.0 { now.cpu_seconds - before.cpu_seconds } else { 0.0 };
+        let room = sources.service.store().files().and_then(|files| files.room().ok());
         Self {
             at: milliseconds_since_1970(SystemTime::now()),
             messages_per_second: rate(before.messages, now.messages),
@@ -174,7 +175,7 @@ impl Interval {
             connections: states.map(|&state| sources.server.connections(state)).sum(),
             watchers: sources.service.watchers(),
             write_queue: sources.service.store().write_queue().0,
-            wal_bytes: sources.service.store().room().ok().map(|room| room.wal),
+            wal_bytes: room.map(|room| room.wal),
             cpus: rounded(cpu / seconds, 1e3),
             resident_bytes: process.map(|process| process.resident_bytes),
         }

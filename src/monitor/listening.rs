@@ -17,7 +17,7 @@ use super::http::{HEAD_BYTES_MAX, Hosts, Request, Response};
 use super::readiness::{Known, Readiness};
 use super::{Sources, exposition, status};
 use crate::service::Service;
-use crate::store::Census;
+use crate::store::Totals;
 
 /// The most connections at a time. One more takes the place of the one that has waited longest
 /// without asking for anything.
@@ -71,7 +71,7 @@ pub(super) struct Listening {
     waker: Waker,
     peers: Vec<Peer>,
     readiness: Readiness,
-    census: Arc<Mutex<Census>>,
+    census: Arc<Mutex<Totals>>,
     census_at: Instant,
     history: History,
     /// No accepting before this moment.
@@ -145,7 +145,7 @@ impl Listening {
         while !self.ended.load(Ordering::SeqCst) {
             let ready = self.wait(unfinished);
             let now = Instant::now();
-            self.take_census(now);
+            self.count_totals(now);
             if self.history.due() <= now {
                 self.history.look(&self.sources);
             }
@@ -183,13 +183,13 @@ impl Listening {
     }
 
     /// Has users and sessions counted every now and then; what is told is what was found last.
-    fn take_census(&mut self, now: Instant) {
+    fn count_totals(&mut self, now: Instant) {
         if now < self.census_at {
             return;
         }
         self.census_at = now + CENSUS_INTERVAL;
         let found = Arc::clone(&self.census);
-        self.sources.service.take_census(move |census| {
+        self.sources.service.count_totals(move |census| {
             // A census that was not taken is taken again soon.
             if let Ok(census) = census {
                 *found.lock().unwrap_or_else(PoisonError::into_inner) = census;
@@ -418,9 +418,9 @@ impl Peer {
 }
 
 /// Counted before anybody is answered.
-fn first_census(service: &Service) -> io::Result<Census> {
+fn first_census(service: &Service) -> io::Result<Totals> {
     let (sender, receiver) = mpsc::channel();
-    service.take_census(move |census| {
+    service.count_totals(move |census| {
         let _ = sender.send(census);
     });
     let census = receiver.recv_timeout(CENSUS_WAIT).map_err(io::Error::other)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::listening::Waker;
 use crate::model::Timestamp;
 use crate::service::Service;
-use crate::store::StoreError;
+use crate::store::{StoreError, WriteProbe};
 
 /// A commit that ended so short a time ago shows that the next will do, too: a busy server is not
 /// asked to write for this.
@@ -39,7 +39,7 @@ impl Readiness {
         if self.probe.is_none() {
             let (sender, receiver) = mpsc::channel();
             let waker = waker.clone();
-            service.store().write_probe(Timestamp::now(), move |written| {
+            service.store().write(WriteProbe(Timestamp::now()), move |written| {
                 let _ = sender.send(written);
                 waker.wake();
             });

@@ -13,7 +13,7 @@ use super::process::{Process, open_files};
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
-use crate::store::Census;
+use crate::store::Totals;
 
 const PAGE: &str = include_str!("status/page.html");
 const STYLE: &str = include_str!("status/page.css");
@@ -40,7 +40,7 @@ pub(super) fn page() -> Response {
 /// The figures, as `docs/monitoring.md` describes them.
 pub(super) fn figures(
     sources: &Sources,
-    census: Census,
+    census: Totals,
     began: SystemTime,
     stopping: bool,
     history: &History,
@@ -119,14 +119,14 @@ struct ProcessStatus {
 impl Status {
     fn look(
         sources: &Sources,
-        census: Census,
+        census: Totals,
         began: SystemTime,
         stopping: bool,
         history: &History,
     ) -> Self {
         let (server, service) = (&sources.server, &sources.service);
         let store = service.store();
-        let room = store.room().ok();
+        let room = store.files().and_then(|files| files.room().ok());
         let (open_files, open_files_max) = open_files();
         let states = ConnectionState::ALL.iter();
         let reasons = CloseReason::ALL.iter();
@@ -134,7 +134,7 @@ impl Status {
         let failed = [Code::UnknownUser, Code::WrongPassword];
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            sqlite: store.sqlite_version(),
+            sqlite: store.engine_version(),
             now: milliseconds_since_1970(SystemTime::now()),
             started_at: milliseconds_since_1970(began),
             stopping,

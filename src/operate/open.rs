@@ -11,7 +11,7 @@ use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::catalogue::server;
 use crate::log::Log;
-use crate::store::{self, OpenError, Store, StoreError, Upgrade};
+use crate::store::{self, FileTools, OpenError, Store, StoreError, Upgrade};
 
 /// How many threads read.
 const READERS: usize = 2;
@@ -72,9 +72,9 @@ pub(super) fn try_store(
         }
     };
     let store = Store::open(&options, Arc::new(on_fatal))?;
-    let _ = path.set(store.path().to_owned());
-    if let Some(Upgrade { from, to, copy }) = store.upgrade() {
-        let path = store.path().display();
+    let _ = path.set(store.location().to_owned());
+    if let Some(Upgrade { from, to, copy }) = store.files().and_then(FileTools::upgrade) {
+        let path = store.location().display();
         let line = format!("{}\n", server::upgraded(path, from, to, copy.display()));
         match log {
             Some(log) => log.say(line),

@@ -26,7 +26,7 @@ use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
-use crate::store::Store;
+use crate::store::{Ping, Store};
 use crate::terminal;
 
 /// Descriptors for everything that is not a connection.
@@ -76,7 +76,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
         arguments.metrics.as_ref().map(|listen| listen::bind(listen, "--metrics")).transpose();
     let metrics = metrics.inspect_err(|_| store.close())?;
     let listeners = prepare(arguments, identity.as_ref(), &store).inspect_err(|_| store.close())?;
-    let path = store.path().to_owned();
+    let path = store.location().to_owned();
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
     let settled = service.settle().inspect_err(|_| service.close());
     settled.map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", path.display())))?;
@@ -163,7 +163,7 @@ fn prepare(
     store: &Store,
 ) -> Result<Vec<Listener>, Failure> {
     let seed_failed =
-        |error| Failure::new(Exit::Io, format!("{}: {error}", store.path().display()));
+        |error| Failure::new(Exit::Io, format!("{}: {error}", store.location().display()));
     let seed = !arguments.no_seed;
     if let Some(address) = listen::exposed(arguments)
         && !arguments.allow_default_passwords
@@ -173,7 +173,7 @@ fn prepare(
     }
     let listeners = listen::bind_all(arguments, identity)?;
     if service::seed(store, seed).map_err(seed_failed)? {
-        tracing::info!(path = %store.path().display(), users = seed, "new database");
+        tracing::info!(path = %store.location().display(), users = seed, "new database");
     }
     Ok(listeners)
 }
@@ -328,7 +328,7 @@ fn wait_for_stop(
         {
             asked_at = now;
             let manager = manager.clone();
-            service.store().ping(move || manager.alive());
+            service.store().write(Ping, move |_| manager.alive());
         }
     }
 }

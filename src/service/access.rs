@@ -10,7 +10,9 @@ use super::{Responder, Service, failure};
 use crate::model::{Password, Token, USER_NAME_BYTES_MAX, UserId, UserName};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
-use crate::store::{NewSession, Opened, StoredUser};
+use crate::store::{
+    EndSessions, FindUser, ListActiveUsers, OpenSession, Opened, SessionFilter, StoredUser,
+};
 
 /// As many names as fit into a reply, however long they are.
 const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
@@ -30,7 +32,7 @@ impl Service {
             return responder.answer(refused(held));
         }
         let service = Arc::clone(self);
-        self.store.find_user(name, move |found| {
+        self.store.read(FindUser::Named(name), move |found| {
             let user = match found {
                 Ok(user) => user,
                 Err(error) => return responder.answer(failure(error)),
@@ -54,7 +56,7 @@ impl Service {
     fn open_session(self: &Arc<Self>, user: StoredUser, responder: Responder) {
         let token = Token::generate();
         let at = self.clock.now();
-        let session = NewSession {
+        let session = OpenSession {
             user: user.id,
             password_hash: user.password_hash,
             token: token.hash(),
@@ -63,7 +65,7 @@ impl Service {
             sessions_max: self.options.sessions_per_user,
         };
         let service = Arc::clone(self);
-        self.store.open_session(session, move |opened| match opened {
+        self.store.write(session, move |opened| match opened {
             Ok(Opened::Yes { ended }) => {
                 service.sessions.end_all(ended);
                 responder.answer(Reply::Authenticated(token));
@@ -76,8 +78,9 @@ impl Service {
     /// `logout`: answered when the session's end is durable.
     pub(super) fn log_out(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
         let (service, token, user) = (Arc::clone(self), session.token, session.user);
-        self.store.end_session(session.id, move |ended| match ended {
-            Ok(()) => {
+        let end = EndSessions(SessionFilter::OfUser(user, session.id));
+        self.store.write(end, move |ended| match ended {
+            Ok(_) => {
                 service.sessions.end(token);
                 service.hub.publish(user);
                 responder.answer(Reply::LoggedOut);
@@ -88,13 +91,11 @@ impl Service {
 
     /// `list`: who has a session.
     pub(super) fn list(&self, session: &LiveSession, responder: Responder) {
-        let now = self.clock.now();
-        let seen_after = self.seen_after(now);
-        self.store.active_users(session.user, now, seen_after, ACTIVE_USERS_MAX, move |found| {
-            match found {
-                Ok((users, more)) => responder.answer(Reply::Active(Active { users, more })),
-                Err(error) => responder.answer(failure(error)),
-            }
+        let list =
+            ListActiveUsers { reader: session.user, live: self.live(), max: ACTIVE_USERS_MAX };
+        self.store.read(list, move |found| match found {
+            Ok((users, more)) => responder.answer(Reply::Active(Active { users, more })),
+            Err(error) => responder.answer(failure(error)),
         });
     }
 }

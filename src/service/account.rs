@@ -8,14 +8,14 @@ use super::{Responder, Service, failure, seed};
 use crate::protocol::arguments::{Passwd, Revoke};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Ended, Identity, Reply, SessionInfo, Sessions};
-use crate::store::Which;
+use crate::store::{ChangePassword, EndSessions, FindUser, ListSessions, SessionFilter};
 use crate::transfer::PasswordHash;
 
 impl Service {
     /// `whoami`.
     pub(super) fn identify(&self, session: &Arc<LiveSession>, responder: Responder) {
         let session = Arc::clone(session);
-        self.store.describe_user(session.user, move |found| match found {
+        self.store.read(FindUser::Numbered(session.user), move |found| match found {
             Ok(Some(user)) => responder.answer(Reply::Identity(Identity {
                 user: user.name,
                 display_name: user.display_name,
@@ -29,7 +29,7 @@ impl Service {
     /// `sessions`.
     pub(super) fn list_sessions(&self, session: &LiveSession, responder: Responder) {
         let current = session.id;
-        self.store.list_sessions(session.user, move |found| match found {
+        self.store.read(ListSessions { user: session.user }, move |found| match found {
             Ok(sessions) => {
                 let sessions = sessions.into_iter().map(|listed| SessionInfo {
                     id: listed.id,
@@ -51,15 +51,15 @@ impl Service {
         revoke: Revoke,
         responder: Responder,
     ) {
-        let which = match revoke {
-            Revoke::Session(id) => Which::Only(id),
-            Revoke::Others(_) => Which::AllBut(session.id),
-        };
         let (service, user) = (Arc::clone(self), session.user);
-        self.store.end_sessions(user, which, move |ended| match ended {
-            Ok(tokens) => {
-                let ended = tokens.len();
-                service.sessions.end_all(tokens);
+        let filter = match revoke {
+            Revoke::Session(id) => SessionFilter::OfUser(user, id),
+            Revoke::Others(_) => SessionFilter::Others(user, session.id),
+        };
+        self.store.write(EndSessions(filter), move |sessions| match sessions {
+            Ok(sessions) => {
+                let ended = sessions.len();
+                service.sessions.end_all(sessions.into_iter().map(|(_, token)| token));
                 service.hub.publish(user);
                 responder.answer(Reply::Ended(Ended { ended }));
             }
@@ -82,7 +82,7 @@ impl Service {
             return responder.answer(Refusal::new(Code::BadArgument, problem));
         }
         let (service, session) = (Arc::clone(self), Arc::clone(session));
-        self.store.describe_user(session.user, move |found| {
+        self.store.read(FindUser::Numbered(session.user), move |found| {
             let user = match found {
                 Ok(Some(user)) => user,
                 Ok(None) => return responder.answer(Code::NoSession),
@@ -114,7 +114,8 @@ impl Service {
         responder: Responder,
     ) {
         let (service, user) = (Arc::clone(self), session.user);
-        self.store.change_password(user, old_hash, new, session.id, move |changed| match changed {
+        let change = ChangePassword { user, old_hash, new, session: session.id };
+        self.store.write(change, move |changed| match changed {
             Ok(Some(tokens)) => {
                 let ended = tokens.len();
                 service.sessions.end_all(tokens);

@@ -2,7 +2,7 @@
 
 use super::{Service, hashers};
 use crate::metrics::{Counter, Histogram};
-use crate::store::{Census, Store, StoreError};
+use crate::store::{CountTotals, Store, StoreError, Totals};
 
 /// Counted from the start of the service on.
 #[derive(Debug)]
@@ -46,9 +46,8 @@ impl Service {
         (self.hashers.waiting(), hashers::HASH_QUEUE_JOBS_MAX)
     }
 
-    /// [`Store::take_census`], of the sessions that live by this service's rules.
-    pub fn take_census(&self, done: impl FnOnce(Result<Census, StoreError>) + Send + 'static) {
-        let now = self.clock.now();
-        self.store.take_census(now, self.seen_after(now), done);
+    /// Counts users and live sessions, as [`CountTotals`].
+    pub fn count_totals(&self, done: impl FnOnce(Result<Totals, StoreError>) + Send + 'static) {
+        self.store.read(CountTotals(self.live()), done);
     }
 }

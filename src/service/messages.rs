@@ -14,7 +14,10 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{
     self, Acked, Inbox, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread, UnreadFrom,
 };
-use crate::store::{self, Append, Appended, CURSORS_MAX, Moved, PageBounds, PageStart, StoreError};
+use crate::store::{
+    self, Acknowledge, AddDeadLetter, Append, Appended, CURSORS_MAX, ClearDeadLetters, CountUnread,
+    MoveCursor, Moved, PageBounds, PageStart, ReadPage, StoreError,
+};
 
 /// How often `inbox` begins again when somebody else has read the same messages first. Each time
 /// that somebody got on.
@@ -34,7 +37,7 @@ impl Service {
     ) {
         let append = Append { sender: session.user, to: smallvec![to], body, key: None };
         let service = Arc::clone(self);
-        self.store.append(append, move |appended| match appended {
+        self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
                 responder.answer(Reply::Sent);
                 service.measures.messages.add(copies.len() as u64);
@@ -49,7 +52,7 @@ impl Service {
         let Post { to, body, key } = post;
         let append = Append { sender: session.user, to: to.clone(), body, key };
         let service = Arc::clone(self);
-        self.store.append(append, move |appended| match appended {
+        self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
                 let ids = copies.iter().map(|&(_, id)| id);
@@ -77,26 +80,36 @@ impl Service {
     fn try_inbox(self: &Arc<Self>, session: Arc<LiveSession>, responder: Responder, tries: usize) {
         let service = Arc::clone(self);
         let (user, cursor) = (session.user, CursorName::inbox());
-        let bounds = page_bounds(usize::MAX, PAGE_BYTES_MAX);
-        self.store.read_unread(user, cursor.clone(), bounds, move |found| {
+        let read = ReadPage {
+            reader: user,
+            start: PageStart::Cursor(cursor.clone()),
+            with: None,
+            since: None,
+            bounds: page_bounds(usize::MAX, PAGE_BYTES_MAX),
+        };
+        self.store.read(read, move |found| {
             let unread = match found {
-                Ok(unread) => unread,
+                Ok(Some(unread)) => unread,
+                Ok(None) => return responder.answer(Code::Internal),
                 Err(error) => return responder.answer(failure(error)),
             };
             let Some(last) = unread.messages.last() else {
                 return responder.answer(Reply::Inbox(Inbox::default()));
             };
-            let (seen, upto) = (unread.seen, last.id);
+            let (seen, upto) = (unread.start, last.id);
             let again = Arc::clone(&service);
-            service.store.move_cursor(user, cursor, seen, upto, move |moved| match moved {
-                Ok(Moved::Yes) => {
-                    let (senders, more) = (by_sender(unread.messages), unread.more);
-                    responder.answer(Reply::Inbox(Inbox { senders, more }));
-                }
-                Ok(Moved::No) if tries > 0 => again.try_inbox(session, responder, tries - 1),
-                Ok(Moved::No) => responder.answer(Code::Busy),
-                Err(error) => responder.answer(failure(error)),
-            });
+            service.store.write(
+                MoveCursor { user, cursor, seen, upto },
+                move |moved| match moved {
+                    Ok(Moved::Yes) => {
+                        let (senders, more) = (by_sender(unread.messages), unread.more);
+                        responder.answer(Reply::Inbox(Inbox { senders, more }));
+                    }
+                    Ok(Moved::No) if tries > 0 => again.try_inbox(session, responder, tries - 1),
+                    Ok(Moved::No) => responder.answer(Code::Busy),
+                    Err(error) => responder.answer(failure(error)),
+                },
+            );
         });
     }
 
@@ -109,9 +122,15 @@ impl Service {
             FetchFrom::Dead(cursor, after) => PageStart::Dead(cursor, after),
         };
         let with = fetch.with.as_ref().map(UserName::to_string);
-        let bounds = page_bounds(fetch.limit, PAGE_BYTES_MAX);
+        let read = ReadPage {
+            reader: session.user,
+            start,
+            with: fetch.with,
+            since: fetch.since,
+            bounds: page_bounds(fetch.limit, PAGE_BYTES_MAX),
+        };
         let done = move |found| match found {
-            Ok(Some(store::Page { messages, more })) => {
+            Ok(Some(store::Page { messages, more, .. })) => {
                 responder.answer(Reply::Page(reply::Page { messages, more }));
             }
             Ok(None) => {
@@ -119,7 +138,7 @@ impl Service {
             }
             Err(error) => responder.answer(failure(error)),
         };
-        self.store.read_page(session.user, start, fetch.with, fetch.since, bounds, done);
+        self.store.read(read, done);
     }
 
     /// `unread`: changes nothing.
@@ -127,7 +146,7 @@ impl Service {
         if self.store.inbox_is_known_to_be_empty(session.user) {
             return responder.answer(Reply::Unread(Unread::default()));
         }
-        self.store.count_unread(session.user, move |found| match found {
+        self.store.read(CountUnread { reader: session.user }, move |found| match found {
             Ok(senders) => {
                 let unread = senders.iter().map(|sender| sender.count).sum();
                 let senders = senders.into_iter().map(|sender| UnreadFrom {
@@ -161,9 +180,13 @@ impl Service {
         };
         let user = session.user;
         match dead {
-            None => self.store.ack(user, cursor, upto, rewind, done),
-            Some(DeadLetter::Add) => self.store.add_dead_letter(user, cursor, upto, done),
-            Some(DeadLetter::Clear) => self.store.clear_dead_letters(user, cursor, upto, done),
+            None => self.store.write(Acknowledge { user, cursor, upto, rewind }, done),
+            Some(DeadLetter::Add) => {
+                self.store.write(AddDeadLetter { user, cursor, id: upto }, done);
+            }
+            Some(DeadLetter::Clear) => {
+                self.store.write(ClearDeadLetters { user, cursor, upto }, done);
+            }
         }
     }
 }

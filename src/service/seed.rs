@@ -6,7 +6,7 @@ use std::thread;
 use super::hashers;
 use crate::admin::request::NewUser;
 use crate::model::{Password, UserName};
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, IsSeeded, ListPublishedPasswords, SeedUsers, Store, StoreError};
 
 const SEED: &str = include_str!("../../seed/users.json");
 
@@ -27,11 +27,11 @@ pub enum SeedError {
 /// # Errors
 /// See [`SeedError`].
 pub fn seed(store: &Store, wanted: bool) -> Result<bool, SeedError> {
-    if wait(|done| store.is_seeded(done))? {
+    if wait(|done| store.read(IsSeeded, done))? {
         return Ok(false);
     }
     let users = if wanted { hashed_users()? } else { Vec::new() };
-    Ok(wait(|done| store.seed_users(users, done))?)
+    Ok(wait(|done| store.write(SeedUsers(users), done))?)
 }
 
 /// Who can be logged in as by everybody who has read the source, once [`seed`] has been done.
@@ -43,10 +43,10 @@ pub fn users_with_published_password(
     store: &Store,
     wanted: bool,
 ) -> Result<Vec<UserName>, SeedError> {
-    if wanted && !wait(|done| store.is_seeded(done))? {
+    if wanted && !wait(|done| store.read(IsSeeded, done))? {
         return Ok(users()?.into_iter().map(|user| user.name).collect());
     }
-    Ok(wait(|done| store.users_with_published_password(done))?)
+    Ok(wait(|done| store.read(ListPublishedPasswords, done))?)
 }
 
 /// The users of the seed.

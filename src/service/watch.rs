@@ -7,11 +7,13 @@ use super::hub::Subscription;
 use super::messages::page_bounds;
 use super::sessions::{LiveSession, Lookup};
 use super::{Answer, Responder, Service, failure};
-use crate::model::{CursorName, Message, MessageId};
+use crate::model::{Message, MessageId};
 use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Reply, Watching};
-use crate::store::{PageStart, StoreError, StreamStart, Watched};
+use crate::store::{
+    EndSessions, FindStart, PageStart, ReadPage, SessionFilter, StoreError, StreamStart, Watched,
+};
 
 /// The most messages of one read of a stream; what is more is read next.
 const STREAM_PAGE_MESSAGES_MAX: usize = 256;
@@ -64,8 +66,8 @@ impl Service {
             WatchFrom::All => StreamStart::After(MessageId::ZERO),
             WatchFrom::After(id) => StreamStart::After(id),
         };
-        let cursor: Option<CursorName> = watch.cursor;
-        self.store.find_start(session.user, cursor, start, move |found| match found {
+        let find = FindStart { reader: session.user, cursor: watch.cursor, start };
+        self.store.read(find, move |found| match found {
             Ok(Some((watching, after))) => {
                 responder.answer_stream(Watching { watching, after }, watcher);
             }
@@ -82,7 +84,7 @@ impl Watcher {
     pub fn read(&self, after: MessageId) -> Option<StreamPage> {
         let found = self.service.sessions.find(&self.session.token, self.service.clock.now());
         if let Lookup::Expired(id) = found {
-            self.service.store.end_session(id, drop);
+            self.service.store.write(EndSessions(SessionFilter::Session(id)), drop);
         }
         if !matches!(found, Lookup::Live(_)) {
             return Some(StreamPage::Over(Code::NoSession.into()));
@@ -93,8 +95,14 @@ impl Watcher {
             return Some(StreamPage::Messages { messages, more });
         }
         let (back, ticket) = self.subscription.way_back();
-        let start = PageStart::After(after);
-        self.service.store.read_page(self.session.user, start, None, None, bounds, move |found| {
+        let read = ReadPage {
+            reader: self.session.user,
+            start: PageStart::After(after),
+            with: None,
+            since: None,
+            bounds,
+        };
+        self.service.store.read(read, move |found| {
             let page = match found {
                 Ok(Some(page)) => {
                     let messages = page.messages.into_iter().map(Arc::new).collect();

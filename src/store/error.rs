@@ -1,9 +1,6 @@
 //! What can go wrong with the store, in the words of those who can do something about it.
 
-use std::path::{Path, PathBuf};
-
-use rusqlite::ErrorCode;
-use rustix::process::{Resource, getrlimit};
+use std::path::PathBuf;
 
 use crate::catalogue::storage;
 
@@ -25,33 +22,6 @@ pub enum StoreError {
     /// The store can no longer vouch for what it says.
     #[error("{0}")]
     Fatal(String),
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::SystemIoFailure) if is_beyond_limit(&error) => Self::Full,
-            Some(
-                ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly,
-            ) => Self::Fatal(error.to_string()),
-            _ => Self::Statement(error.to_string()),
-        }
-    }
-}
-
-/// Whether a write failed where the process has a limit on the size of its files (`ulimit -f`): SQLite
-/// does not tell which error it was. Nothing is lost by taking another one for it: a write that failed
-/// is taken back, other than a sync.
-fn is_beyond_limit(error: &rusqlite::Error) -> bool {
-    let extended = error.sqlite_error().map(|error| error.extended_code);
-    extended == Some(rusqlite::ffi::SQLITE_IOERR_WRITE)
-        && getrlimit(Resource::Fsize).current.is_some()
 }
 
 /// Why a database was not opened, copied or made. The file is as it was.
@@ -138,16 +108,4 @@ pub enum OpenError {
         /// What SQLite says.
         problem: String,
     },
-}
-
-impl OpenError {
-    pub(in crate::store) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::NotOurs { path, problem: storage::is_damaged(error) }
-            }
-            _ => Self::Sqlite { path, problem: error.to_string() },
-        }
-    }
 }

@@ -1,15 +1,155 @@
-//! Everything that knows SQLite or files.
+//! SQLite: one file, one writer at a time, a few readers. Everything that knows SQL or files.
+//!
+//! From the bottom to the top: [`file`] and [`file_guard`] know the files; [`message_log`] knows
+//! the ids; [`projection`] has what is derived from the message log; [`write`] has what operations
+//! work with; [`operations`] and [`read`] do what is asked; [`writer`] and [`readers`] run them on
+//! their threads; [`tools`] work on whole files.
 
 pub(in crate::store) mod bulk_insert;
+mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
+pub(in crate::store) mod message_log;
 pub(in crate::store) mod migrations;
+pub(in crate::store) mod operation;
 pub(in crate::store) mod operations;
 pub(in crate::store) mod projection;
 pub(in crate::store) mod read;
 pub(in crate::store) mod readers;
+pub(in crate::store) mod row;
 #[cfg(test)]
 pub(in crate::store) mod testing;
 pub(in crate::store) mod tools;
 pub(in crate::store) mod write;
 pub(in crate::store) mod writer;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::store::cache::live_messages::{Recent, Watched};
+use crate::store::error::{OpenError, StoreError};
+use crate::store::metrics::Measures;
+use crate::store::{OnFatal, Options};
+use file::{DatabaseFile, Room};
+use migrations::Upgrade;
+use operation::{Apply, Query};
+use projection::memtable::Tail;
+use readers::{READ_QUEUE_JOBS_MAX, Readers};
+use writer::{Upkeep, WRITE_QUEUE_OPERATIONS_MAX, Writer};
+
+use crate::model::UserId;
+
+/// An open database.
+pub(in crate::store) struct Sqlite {
+    pub(in crate::store) writer: Writer,
+    readers: Readers,
+    memtable: Arc<Tail>,
+    live: Arc<Recent>,
+    pub(in crate::store) measures: Arc<Measures>,
+    upgrade: Option<Upgrade>,
+    /// Held for the lock on it.
+    file: DatabaseFile,
+}
+
+impl Sqlite {
+    /// Opens the file, creating and migrating it as needed, and starts the threads.
+    pub(in crate::store) fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
+        let file = DatabaseFile::prepare(&options.path)?;
+        let measures = Arc::<Measures>::default();
+        let (memtable, live) = (Arc::<Tail>::default(), Arc::<Recent>::default());
+        let (writer, upgrade) = Writer::open(
+            &file,
+            (Arc::clone(&memtable), Arc::clone(&live)),
+            options.inbox_unread_max.clone(),
+            Arc::clone(&measures),
+            on_fatal,
+        )?;
+        let readers =
+            Readers::open(&file, options.readers, Arc::clone(&memtable), Arc::clone(&measures))?;
+        Ok(Self { writer, readers, memtable, live, measures, upgrade, file })
+    }
+
+    /// See [`crate::store::Store::write`].
+    pub(in crate::store) fn write<W: Apply>(
+        &self,
+        write: W,
+        done: impl FnOnce(Result<W::Answer, StoreError>) + Send + 'static,
+    ) {
+        self.writer.submit(write, done);
+    }
+
+    /// See [`crate::store::Store::read`].
+    pub(in crate::store) fn read<R: Query>(
+        &self,
+        read: R,
+        done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
+    ) {
+        self.readers.submit(read, done);
+    }
+
+    /// The file, as an absolute path without symbolic links.
+    pub(in crate::store) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// See [`crate::store::Store::watch`].
+    pub(in crate::store) fn watch(&self, user: UserId) -> Watched {
+        Arc::clone(&self.live).watch(user)
+    }
+
+    /// See [`crate::store::Store::inbox_is_known_to_be_empty`].
+    pub(in crate::store) fn inbox_is_known_to_be_empty(&self, reader: UserId) -> bool {
+        self.memtable.is_known_to_be_empty(reader)
+    }
+
+    /// How many operations wait for the writer, and how many may.
+    pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
+        (self.writer.waiting(), WRITE_QUEUE_OPERATIONS_MAX)
+    }
+
+    /// How many reads wait for a reader, and how many may.
+    pub(in crate::store) fn read_queue(&self) -> (usize, usize) {
+        (self.readers.waiting(), READ_QUEUE_JOBS_MAX)
+    }
+
+    /// Does what is waiting, takes nothing more, and closes the file with its WAL checkpointed.
+    /// Blocks until that is done.
+    pub(in crate::store) fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+    }
+}
+
+/// What an engine with files of its own offers to operators.
+#[derive(Clone, Copy)]
+pub struct FileTools<'a>(pub(in crate::store) &'a Sqlite);
+
+impl<'a> FileTools<'a> {
+    /// What opening did to a file of an older schema.
+    pub fn upgrade(self) -> Option<&'a Upgrade> {
+        self.0.upgrade.as_ref()
+    }
+
+    /// How much room the files take.
+    ///
+    /// # Errors
+    /// What the system says where it does not tell.
+    pub fn room(self) -> io::Result<Room> {
+        self.0.file.room()
+    }
+
+    /// Checkpoints the whole WAL and empties it: nothing that was deleted before can be read out
+    /// of it. The answer says whether it did. A reader of the file can keep the WAL from being
+    /// emptied; the writer then does it later, when it is idle.
+    pub fn empty_wal(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
+        self.0.writer.keep_up(Upkeep::EmptyLog, done);
+    }
+
+    /// Writes the file anew without its unused parts, then does [`Self::empty_wal`]. Only then is
+    /// nothing left of deleted messages: where SQLite merged pages, the unused middle of one may
+    /// still show a deleted row. Every writer waits meanwhile.
+    pub fn compact(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
+        self.0.writer.keep_up(Upkeep::Compact, done);
+    }
+}

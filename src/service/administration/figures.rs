@@ -6,12 +6,12 @@ use super::super::Service;
 use super::{Asker, failure};
 use crate::admin::answer::{Answer, Code, Refusal, Stats};
 use crate::model::Timestamp;
-use crate::store::Statistics;
+use crate::store::{CountAll, ReadProbe, Statistics, WriteProbe};
 
 impl Service {
     pub(super) fn count_all(&self, asker: Asker) {
-        let now = self.clock.now();
-        self.store.count_all(Timestamp::now(), now, self.seen_after(now), move |counted| {
+        let count = CountAll { wall: Timestamp::now(), live: self.live() };
+        self.store.read(count, move |counted| {
             asker.tell(match counted {
                 Ok(counted) => Ok(Answer::Stats(Box::new(stats(&counted)))),
                 Err(error) => Err(failure(error)),
@@ -23,9 +23,9 @@ impl Service {
     pub(super) fn probe(self: &Arc<Self>, asker: Asker) {
         let service = Arc::clone(self);
         let moment = Timestamp::now();
-        self.store.write_probe(moment, move |written| match written {
+        self.store.write(WriteProbe(moment), move |written| match written {
             Err(error) => asker.tell(Err(failure(error))),
-            Ok(()) => service.store.read_probe(moment, move |read| {
+            Ok(()) => service.store.read(ReadProbe(moment), move |read| {
                 asker.tell(match read {
                     Ok(true) => Ok(Answer::Done),
                     Ok(false) => {

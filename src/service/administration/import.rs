@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Asker, Service, failure};
 use crate::admin::answer::{Answer, Code, Refusal};
 use crate::service::hashers::NOBODY;
-use crate::store::Imported;
+use crate::store::{Import, Imported, Rebuild};
 use crate::transfer::Step;
 
 /// The most steps of one request: what a sender may have to wait for.
@@ -28,7 +28,7 @@ impl Service {
             return asker.tell(Err(Refusal::new(Code::Unsafe, message)));
         }
         let hub = Arc::clone(&self.hub);
-        self.store.import(steps, NOBODY, move |imported| match imported {
+        self.store.write(Import { steps, locked: NOBODY }, move |imported| match imported {
             Ok(Imported { taken, refused, recipients }) => {
                 asker.tell(Ok(Answer::Imported { taken, refused }));
                 recipients.into_iter().for_each(|recipient| hub.publish(recipient));
@@ -39,7 +39,7 @@ impl Service {
 
     /// A part of what can be made anew; tells whether there are more parts.
     pub(super) fn rebuild(self: &Arc<Self>, part: usize, asker: Asker) {
-        self.store.rebuild(part, move |rebuilt| {
+        self.store.write(Rebuild { part }, move |rebuilt| {
             let answer = |what| Answer::Rebuilt { what };
             asker.tell(rebuilt.map(answer).map_err(failure));
         });

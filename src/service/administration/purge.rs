@@ -6,7 +6,9 @@ use super::{Asker, Service, failure};
 use crate::admin::answer::{Answer, Code, Refusal};
 use crate::admin::purge::{Compact, Purge, PurgePart};
 use crate::model::MessageId;
-use crate::store::{self, Found, Part, StoreError};
+use crate::store::{
+    self, DatabaseBytes, FindToPurge, PurgeCandidates, PurgeFilter, PurgeSide, StoreError,
+};
 
 /// Up to which length a file is compacted without being asked: it is a matter of a moment.
 const COMPACT_UNASKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -22,8 +24,9 @@ impl Service {
     ) {
         let (service, unread_too) = (Arc::clone(self), purge.unread_too);
         let user = purge.user.as_ref().map(|user| user.name.clone());
-        self.store.find_to_purge(selection(purge), after, move |found| {
-            let Found { ids, unread, upto, more } = match found {
+        let find = FindToPurge { filter: filter(purge), after };
+        self.store.read(find, move |found| {
+            let PurgeCandidates { ids, unread, upto, more } = match found {
                 Ok(Some(found)) => found,
                 Ok(None) => {
                     let name = user.map(|name| name.to_string()).unwrap_or_default();
@@ -36,7 +39,7 @@ impl Service {
             if dry_run || ids.is_empty() {
                 return asker.tell(Ok(purged(ids.len())));
             }
-            service.store.purge(ids, unread_too, move |deleted| {
+            service.store.write(store::Purge { ids, unread_too }, move |deleted| {
                 asker.tell(deleted.map(purged).map_err(failure));
             });
         });
@@ -45,7 +48,7 @@ impl Service {
     /// Compacts a file that is short, or where it is asked to; else only empties the log.
     pub(super) fn purge_remains(self: &Arc<Self>, compact: Compact, asker: Asker) {
         let service = Arc::clone(self);
-        self.store.bytes(move |bytes| {
+        self.store.read(DatabaseBytes, move |bytes| {
             let bytes = match bytes {
                 Ok(bytes) => bytes,
                 Err(error) => return asker.tell(Err(failure(error))),
@@ -59,28 +62,29 @@ impl Service {
                 let remains = |log_emptied| Answer::RemainsPurged { log_emptied, compacted, bytes };
                 asker.tell(emptied.map(remains).map_err(failure));
             };
+            let Some(files) = service.store.files() else { return done(false, Ok(true)) };
             if !compacted {
-                return service.store.fold_log(move |emptied| done(false, emptied));
+                return files.empty_wal(move |emptied| done(false, emptied));
             }
             let again = Arc::clone(&service);
-            service.store.compact(move |emptied| match emptied {
+            files.compact(move |emptied| match (emptied, again.store.files()) {
                 // There is no room for it, or somebody else writes: the purge is done nevertheless.
-                Err(StoreError::Full | StoreError::Busy) => {
-                    again.store.fold_log(move |emptied| done(false, emptied));
+                (Err(StoreError::Full | StoreError::Busy), Some(files)) => {
+                    files.empty_wal(move |emptied| done(false, emptied));
                 }
-                emptied => done(true, emptied),
+                (emptied, _) => done(true, emptied),
             });
         });
     }
 }
 
-fn selection(purge: Purge) -> store::Purge {
+fn filter(purge: Purge) -> PurgeFilter {
     let part = |part| match part {
-        PurgePart::Sent => Part::Sent,
-        PurgePart::Received => Part::Received,
-        PurgePart::Both => Part::Both,
+        PurgePart::Sent => PurgeSide::Sent,
+        PurgePart::Received => PurgeSide::Received,
+        PurgePart::Both => PurgeSide::Both,
     };
-    store::Purge {
+    PurgeFilter {
         before: purge.before,
         before_id: purge.before_id,
         user: purge.user.map(|user| (user.name, part(user.part))),

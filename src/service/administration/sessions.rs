@@ -8,7 +8,7 @@ use super::{Asker, failure, unknown_user};
 use crate::admin::answer::{Answer, Code, Refusal};
 use crate::admin::request::Sessions;
 use crate::model::{SessionId, UserId, UserName};
-use crate::store::Held;
+use crate::store::{EndSessions, FindUser, ListAllSessions, SessionFilter};
 
 /// How many sessions one answer tells of.
 const SESSIONS_PER_ANSWER_MAX: usize = 1_000;
@@ -30,9 +30,8 @@ impl Service {
     }
 
     fn list_sessions_after(&self, after: SessionId, user: Option<UserId>, asker: Asker) {
-        let now = self.clock.now();
-        let (seen_after, max) = (self.seen_after(now), SESSIONS_PER_ANSWER_MAX);
-        self.store.list_held_sessions(user, after, now, seen_after, max, move |found| {
+        let list = ListAllSessions { user, after, live: self.live(), max: SESSIONS_PER_ANSWER_MAX };
+        self.store.read(list, move |found| {
             asker.tell(found.map_err(failure).map(|(sessions, more)| {
                 let sessions = sessions.into_iter().map(|held| session(held.user, held.session));
                 Answer::Sessions { sessions: sessions.collect(), more }
@@ -42,19 +41,19 @@ impl Service {
 
     pub(super) fn revoke_held_sessions(self: &Arc<Self>, sessions: Sessions, asker: Asker) {
         match sessions {
-            Sessions::Only(id) => self.revoke_held(Held::Only(id), asker),
-            Sessions::All => self.revoke_held(Held::All, asker),
+            Sessions::Only(id) => self.revoke_held(SessionFilter::Session(id), asker),
+            Sessions::All => self.revoke_held(SessionFilter::All, asker),
             Sessions::Of(name) => self.find_user(name, asker, |service, user, asker| {
-                service.revoke_held(Held::By(user), asker);
+                service.revoke_held(SessionFilter::User(user), asker);
             }),
         }
     }
 
     /// Whoever is connected with one of them is told so with the next request; streams end.
-    fn revoke_held(self: &Arc<Self>, which: Held, asker: Asker) {
+    fn revoke_held(self: &Arc<Self>, which: SessionFilter, asker: Asker) {
         let service = Arc::clone(self);
-        self.store.revoke_sessions(which, move |revoked| match (revoked, which) {
-            (Ok(revoked), Held::Only(id)) if revoked.is_empty() => {
+        self.store.write(EndSessions(which), move |revoked| match (revoked, which) {
+            (Ok(revoked), SessionFilter::Session(id)) if revoked.is_empty() => {
                 let message = format!("there is no session {}", id.0);
                 asker.tell(Err(Refusal::new(Code::UnknownSession, message)));
             }
@@ -75,7 +74,7 @@ impl Service {
         then: impl FnOnce(&Arc<Self>, UserId, Asker) + Send + 'static,
     ) {
         let service = Arc::clone(self);
-        self.store.find_user(name.clone(), move |found| match found {
+        self.store.read(FindUser::Named(name.clone()), move |found| match found {
             Ok(Some(user)) => then(&service, user.id, asker),
             Ok(None) => asker.tell(Err(unknown_user(&name))),
             Err(error) => asker.tell(Err(failure(error))),

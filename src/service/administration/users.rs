@@ -10,7 +10,10 @@ use super::{Asker, failure, unknown_user};
 use crate::admin::answer::{Answer, Code, Cursor, Refusal, Session, State, User, UserDetails};
 use crate::admin::request::{NewUser, SEED_USERS_MAX, Secret};
 use crate::model::{Password, UserName};
-use crate::store::{self, Account, Activity, Change, Changed, ListedSession};
+use crate::store::{
+    self, Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, ListAccounts,
+    ListSessions, ListedSession,
+};
 use crate::transfer::PasswordHash;
 
 /// How many users one answer tells of.
@@ -55,7 +58,7 @@ impl Service {
                 password_hash,
                 password_is_published,
             });
-            service.store.add_users(new.collect(), move |taken| match taken {
+            service.store.write(AddUsers(new.collect()), move |taken| match taken {
                 Ok(taken) if taken.is_empty() => {
                     names.iter().for_each(|name| tracing::info!(%name, "user added"));
                     asker.tell(Ok(Answer::Created { users: names }));
@@ -67,7 +70,7 @@ impl Service {
     }
 
     pub(super) fn list_users(&self, after: Option<UserName>, asker: Asker) {
-        self.store.list_accounts(after, USERS_PER_ANSWER_MAX, move |found| {
+        self.store.read(ListAccounts { after, max: USERS_PER_ANSWER_MAX }, move |found| {
             asker.tell(found.map_err(failure).map(|(accounts, more)| Answer::Users {
                 users: accounts.into_iter().map(user).collect(),
                 more,
@@ -77,9 +80,9 @@ impl Service {
 
     pub(super) fn show_user(self: &Arc<Self>, name: UserName, asker: Asker) {
         let service = Arc::clone(self);
-        self.store.find_account(name.clone(), move |found| match found {
+        self.store.read(FindAccount(name.clone()), move |found| match found {
             Ok(Some((account, activity))) => {
-                service.store.list_sessions(account.id, move |sessions| {
+                service.store.read(ListSessions { user: account.id }, move |sessions| {
                     asker.tell(sessions.map_err(failure).map(|sessions| {
                         Answer::UserDetails(Box::new(details(account, activity, sessions)))
                     }));
@@ -142,7 +145,7 @@ impl Service {
             Change::Rename(to) => Some(to.clone()),
             _ => None,
         };
-        self.store.change_user(name.clone(), change, move |changed| match changed {
+        self.store.write(ChangeUser { name: name.clone(), change }, move |changed| match changed {
             Ok(Changed::Yes { user, ended }) => {
                 match &to {
                     Some(to) => tracing::info!(%name, %to, "{event}"),

@@ -2,34 +2,31 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::model::UserId;
 use crate::queue::PushError;
-
-/// For whom something is done; `None` is whoever has no session.
-pub(in crate::store) type Party = Option<UserId>;
 
 /// At most `capacity` items, for any number of threads at both ends. Of one party first in, first
 /// out; among parties one item each, by turns.
-pub(in crate::store) struct Turns<T> {
-    state: Mutex<State<T>>,
+pub(in crate::store) struct FairQueue<P, T> {
+    state: Mutex<State<P, T>>,
     changed: Condvar,
     capacity: usize,
 }
 
-struct State<T> {
+struct State<P, T> {
     /// What is waiting for each party that has anything waiting.
-    waiting: HashMap<Party, VecDeque<T>>,
+    waiting: HashMap<P, VecDeque<T>>,
     /// Whose turn it is, each once.
-    order: VecDeque<Party>,
+    order: VecDeque<P>,
     len: usize,
     closed: bool,
     /// Threads that wait for an item: nobody is woken where nobody sleeps.
     sleepers: usize,
 }
 
-impl<T> Turns<T> {
+impl<P: Clone + Eq + Hash, T> FairQueue<P, T> {
     /// An empty queue.
     pub(in crate::store) fn new(capacity: usize) -> Self {
         let state = State {
@@ -44,7 +41,7 @@ impl<T> Turns<T> {
 
     /// Puts an item in, or gives it back. Never blocks for longer than it takes another thread to
     /// put one in or take one out.
-    pub(in crate::store) fn push(&self, party: Party, item: T) -> Result<(), (T, PushError)> {
+    pub(in crate::store) fn push(&self, party: P, item: T) -> Result<(), (T, PushError)> {
         let mut state = self.lock();
         if state.closed {
             return Err((item, PushError::Closed));
@@ -53,7 +50,7 @@ impl<T> Turns<T> {
             return Err((item, PushError::Full));
         }
         let State { waiting, order, .. } = &mut *state;
-        match waiting.entry(party) {
+        match waiting.entry(party.clone()) {
             Entry::Occupied(mut items) => items.get_mut().push_back(item),
             Entry::Vacant(place) => {
                 place.insert(VecDeque::from([item]));
@@ -98,15 +95,15 @@ impl<T> Turns<T> {
 
     /// The state is whole between any two statements that could panic, so a poisoned lock is as
     /// good as any.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State<P, T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> State<T> {
+impl<P: Clone + Eq + Hash, T> State<P, T> {
     fn take(&mut self) -> Option<T> {
         let party = self.order.pop_front()?;
-        let Entry::Occupied(mut items) = self.waiting.entry(party) else { return None };
+        let Entry::Occupied(mut items) = self.waiting.entry(party.clone()) else { return None };
         let item = items.get_mut().pop_front();
         if items.get().is_empty() {
             items.remove();
@@ -121,12 +118,13 @@ impl<T> State<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::UserId;
     use std::sync::Arc;
     use std::thread;
 
     #[test]
     fn parties_take_turns_and_each_ones_items_are_in_order() {
-        let turns = Turns::new(100);
+        let turns = FairQueue::new(100);
         let (one, two) = (Some(UserId(1)), Some(UserId(2)));
         for item in 0..4 {
             turns.push(one, (one, item)).unwrap();
@@ -142,7 +140,7 @@ mod tests {
 
     #[test]
     fn no_more_than_the_capacity_wait_and_none_is_taken_once_it_is_closed() {
-        let turns = Turns::new(2);
+        let turns = FairQueue::new(2);
         assert_eq!((turns.push(None, 1), turns.push(Some(UserId(1)), 2)), (Ok(()), Ok(())));
         assert_eq!(turns.push(None, 3), Err((3, PushError::Full)));
         turns.close();
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_woken_by_an_item_and_by_the_end() {
-        let turns = Arc::new(Turns::new(10));
+        let turns = Arc::new(FairQueue::<Option<UserId>, i32>::new(10));
         let taker = thread::spawn({
             let turns = Arc::clone(&turns);
             move || std::iter::from_fn(|| turns.pop()).collect::<Vec<_>>()

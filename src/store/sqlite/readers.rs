@@ -3,6 +3,7 @@
 //! take turns: whoever asks for much at once, or for what takes long, waits for it alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,8 +17,11 @@ use crate::metrics::Stages;
 use crate::queue::PushError;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Measures;
-use crate::store::scheduler::fair_queue::{Party, Turns};
+use crate::store::operation::Party;
+use crate::store::scheduler::fair_queue::FairQueue;
 use crate::store::sqlite::file::DatabaseFile;
+use crate::store::sqlite::operation::{Query, ReadContext};
+use crate::store::sqlite::projection::memtable::Tail;
 use crate::store::sqlite::writer::PRAGMAS;
 
 /// The most reads that may wait; one more is refused as busy.
@@ -29,9 +33,16 @@ type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 
 /// The way to the readers.
 pub(in crate::store) struct Readers {
-    queue: Arc<Turns<Job>>,
-    measures: Arc<Measures>,
+    queue: Arc<FairQueue<Party, Job>>,
+    shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What reads need beside a connection.
+struct Shared {
+    memtable: Arc<Tail>,
+    path: PathBuf,
+    measures: Arc<Measures>,
 }
 
 impl Readers {
@@ -39,46 +50,49 @@ impl Readers {
     pub(in crate::store) fn open(
         file: &DatabaseFile,
         count: usize,
+        memtable: Arc<Tail>,
         measures: Arc<Measures>,
     ) -> Result<Self, OpenError> {
+        let path = file.path().to_owned();
         let failed = |error: r2d2::Error| OpenError::Sqlite {
-            path: file.path().to_owned(),
+            path: path.clone(),
             problem: error.to_string(),
         };
         let pool = open_pool(file, count).map_err(failed)?;
-        let queue = Arc::new(Turns::<Job>::new(READ_QUEUE_JOBS_MAX));
+        let queue = Arc::new(FairQueue::new(READ_QUEUE_JOBS_MAX));
         let mut threads = Vec::with_capacity(count);
         for index in 0..count {
             let (queue, pool) = (Arc::clone(&queue), pool.clone());
             let thread = thread::Builder::new()
                 .name(format!("reader-{index}"))
                 .spawn(move || run(&queue, &pool))
-                .map_err(|source| OpenError::Io { path: file.path().to_owned(), source })?;
+                .map_err(|source| OpenError::Io { path: path.clone(), source })?;
             threads.push(thread);
         }
-        Ok(Self { queue, measures, threads: Mutex::new(threads) })
+        let shared = Arc::new(Shared { memtable, path, measures });
+        Ok(Self { queue, shared, threads: Mutex::new(threads) })
     }
 
-    /// Has `read` done in one read transaction when it is the turn of `party`, and `done` told what
-    /// it found. Never blocks: when too much is waiting, `done` is told so at once, on this thread.
-    pub(in crate::store) fn submit<T: 'static>(
+    /// Does `read` in one read transaction when it is the turn of its party, and calls `done` once
+    /// with what it found. Never blocks: where too much is waiting, it calls `done` at once, on
+    /// this thread.
+    pub(in crate::store) fn submit<R: Query>(
         &self,
-        party: Party,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+        read: R,
+        done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
     ) {
-        let (submitted, before) = (Instant::now(), Stages::current());
-        let measures = Arc::clone(&self.measures);
+        let (submitted, before, party) = (Instant::now(), Stages::current(), read.party());
+        let shared = Arc::clone(&self.shared);
         let job: Job = Box::new(move |connection| {
             let connection = match connection {
                 Ok(connection) => connection,
                 Err(error) => return before.tell(|| done(Err(error))),
             };
             let taken = Instant::now();
-            let found = read_once(connection, read);
+            let found = read_once(connection, &shared, read);
             let (queued, executed) = (taken - submitted, taken.elapsed());
-            measures.read_queue.observe_time(queued);
-            measures.read.observe_time(executed);
+            shared.measures.read_queue.observe_time(queued);
+            shared.measures.read.observe_time(executed);
             let stages = before.and(Stages { queued, executed, ..Stages::default() });
             stages.tell(|| done(found));
         });
@@ -104,12 +118,13 @@ impl Readers {
     }
 }
 
-fn read_once<T>(
+fn read_once<R: Query>(
     connection: &Connection,
-    read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> Result<T, StoreError> {
+    Shared { memtable, path, .. }: &Shared,
+    read: R,
+) -> Result<R::Answer, StoreError> {
     let snapshot = connection.unchecked_transaction()?;
-    let found = read(&snapshot)?;
+    let found = read.query(&ReadContext { connection: &snapshot, memtable, path })?;
     drop(snapshot);
     Ok(found)
 }
@@ -138,7 +153,7 @@ fn open_pool(
         .build(manager)
 }
 
-fn run(queue: &Turns<Job>, pool: &Pool<SqliteConnectionManager>) {
+fn run(queue: &FairQueue<Party, Job>, pool: &Pool<SqliteConnectionManager>) {
     while let Some(job) = queue.pop() {
         // As many threads as connections: this never waits but for the first opening.
         let connection = pool.get();

@@ -10,13 +10,17 @@ use tempfile::TempDir;
 
 use crate::adjustable::Adjustable;
 use crate::model::UserId;
+use crate::store::AddUsers;
 use crate::store::Append;
 use crate::store::NewUser;
 use crate::store::Options;
-use crate::store::Store;
+use crate::store::operation::Write;
+use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::operation::{Apply, Statements};
+use crate::store::sqlite::write::context::Context;
 
 /// A new store, with the users `neko` and `paff`: 1 and 2.
-pub(in crate::store) fn store(folder: &TempDir) -> Store {
+pub(in crate::store) fn store(folder: &TempDir) -> Sqlite {
     let store = open(folder);
     let user = |name: &str| NewUser {
         name: name.parse().unwrap(),
@@ -26,24 +30,24 @@ pub(in crate::store) fn store(folder: &TempDir) -> Store {
     };
     let (done, added) = channel();
     let taken = move |taken| done.send(taken).unwrap();
-    store.add_users(vec![user("neko"), user("paff")], taken);
+    store.write(AddUsers(vec![user("neko"), user("paff")]), taken);
     assert_eq!(added.recv().unwrap().unwrap(), []);
     store
 }
 
 /// The store that is in a folder. Whatever would end a server fails the test.
-pub(in crate::store) fn open(folder: &TempDir) -> Store {
+pub(in crate::store) fn open(folder: &TempDir) -> Sqlite {
     let options = Options {
         path: folder.path().join("chat.sqlite"),
         readers: 1,
         inbox_unread_max: Adjustable::from(1_000),
     };
-    Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap()
+    Sqlite::open(&options, Arc::new(|error| panic!("{error}"))).unwrap()
 }
 
 /// So many messages to both by turns, each in a batch of its own: of a batch no more than one run of deliveries is
 /// begun.
-pub(in crate::store) fn append_one_by_one(store: &Store, messages: usize) {
+pub(in crate::store) fn append_one_by_one(store: &Sqlite, messages: usize) {
     let (done, outcome) = channel();
     for number in 0..messages {
         let append = Append {
@@ -53,7 +57,7 @@ pub(in crate::store) fn append_one_by_one(store: &Store, messages: usize) {
             key: None,
         };
         let done = done.clone();
-        store.append(append, move |appended| done.send(appended).unwrap());
+        store.write(append, move |appended| done.send(appended).unwrap());
         outcome.recv().unwrap().unwrap();
     }
 }
@@ -64,5 +68,23 @@ pub(in crate::store) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come");
         thread::yield_now();
+    }
+}
+
+/// Does something to the database that no operation does.
+pub(in crate::store) struct Do<F>(pub(in crate::store) F);
+
+impl<F: Send + 'static> Write for Do<F> {
+    type Answer = ();
+}
+
+impl<F> Apply for Do<F>
+where
+    F: FnOnce(&mut Context<'_>) -> rusqlite::Result<()> + Send + 'static,
+{
+    const STATEMENTS: Statements = Statements::One;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<()> {
+        (self.0)(context)
     }
 }

@@ -30,6 +30,7 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Measures;
 use crate::store::sqlite::file::{self, DatabaseFile};
 use crate::store::sqlite::migrations::{self, Upgrade};
+use crate::store::sqlite::operation::Apply;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::projection::memtable::Tail;
@@ -37,8 +38,7 @@ use batches::{Batches, Left, Role};
 use checkpoint::Checkpointer;
 use operation::{Operation, Pending, PendingUpkeep};
 
-pub(in crate::store) use crate::store::sqlite::write::context::Context;
-pub(in crate::store) use operation::{Statements, Upkeep};
+pub(in crate::store) use operation::Upkeep;
 
 /// The most operations that may wait for the writer; one more is refused as busy.
 pub(in crate::store) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
@@ -178,36 +178,23 @@ impl Writer {
         Ok((Self { shared, thread, join: Mutex::new(Some(join)) }, upgrade))
     }
 
-    /// Has `apply` done in the order of the calls, and `done` told the outcome once it is durable.
-    /// Never blocks: when too much is waiting, `done` is told so at once, on this thread.
-    pub(in crate::store) fn submit<T: Send + 'static>(
+    /// Does `write`, in the order of the calls, and calls `done` once when its outcome is durable.
+    /// Never blocks: where too much is waiting, it calls `done` at once, on this thread.
+    pub(in crate::store) fn submit<W: Apply>(
         &self,
-        statements: Statements,
-        apply: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
-    ) {
-        self.submit_sized(statements, 0, apply, done);
-    }
-
-    /// [`Self::submit`], for what stores so many bytes of text.
-    pub(in crate::store) fn submit_sized<T: Send + 'static>(
-        &self,
-        statements: Statements,
-        bytes: usize,
-        apply: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send + 'static,
-        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+        write: W,
+        done: impl FnOnce(Result<W::Answer, StoreError>) + Send + 'static,
     ) {
         let (submitted, before) = (Instant::now(), Stages::current());
-        let (gathered, apply, outcome) = (GATHERS.get(), Some(apply), None);
+        let (bytes, gathered) = (write.text_bytes(), GATHERS.get());
         // The one allocation of a write: operations of different kinds wait in one queue.
         self.push(Box::new(Pending {
-            statements,
             bytes,
             submitted,
             gathered,
             before,
-            apply,
-            outcome,
+            write: Some(write),
+            outcome: None,
             done,
         }));
     }
@@ -400,24 +387,24 @@ mod tests {
     use super::*;
     use crate::model::UserId;
     use crate::store::Append;
-    use crate::store::Store;
+    use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, store, wait_until};
 
     /// The text of what was stored, and the thread that told so.
     type Told = (usize, ThreadId);
 
-    fn append(store: &Store, number: usize, told: &Sender<Told>) {
+    fn append(store: &Sqlite, number: usize, told: &Sender<Told>) {
         let (to, body) = (smallvec!["neko".parse().unwrap()], format!("text {number}"));
         let body = body.parse().unwrap();
         let told = told.clone();
-        store.append(Append { sender: UserId(2), to, body, key: None }, move |appended| {
+        store.write(Append { sender: UserId(2), to, body, key: None }, move |appended| {
             appended.unwrap();
             told.send((number, thread::current().id())).unwrap();
         });
     }
 
     /// After a commit that took long, the next is the thread's.
-    fn wait_for_quick_commit(store: &Store) {
+    fn wait_for_quick_commit(store: &Sqlite) {
         wait_until("a quick commit", || {
             append_one_by_one(store, 1);
             !store.writer.shared.lock().as_ref().unwrap().disk_is_slow()
@@ -425,7 +412,7 @@ mod tests {
     }
 
     /// Three that are kept, because somebody else is writing.
-    fn keep_three(store: &Store) -> (Sender<Told>, Receiver<Told>) {
+    fn keep_three(store: &Sqlite) -> (Sender<Told>, Receiver<Told>) {
         wait_for_quick_commit(store);
         let (tell, told) = channel();
         let writing = store.writer.shared.lock();
@@ -439,8 +426,8 @@ mod tests {
     }
 
     /// Until the writer's thread, which may be looking whether there is anything to do, is not in the way.
-    fn lead(store: &Store) {
-        while store.gather(|| Meanwhile::Silence) == Kept::Some {}
+    fn lead(store: &Sqlite) {
+        while store.writer.gather(|| Meanwhile::Silence) == Kept::Some {}
     }
 
     #[test]
@@ -450,7 +437,7 @@ mod tests {
         let (tell, told) = channel();
         for (meanwhile, is_own) in [(Meanwhile::Silence, true), (Meanwhile::Requests, false)] {
             wait_for_quick_commit(&store);
-            let kept = store.gather(|| {
+            let kept = store.writer.gather(|| {
                 (0..3).for_each(|number| append(&store, number, &tell));
                 meanwhile
             });
@@ -489,7 +476,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (_tell, told) = keep_three(&store);
-        assert_eq!(store.gather(|| Meanwhile::Requests), Kept::Nothing);
+        assert_eq!(store.writer.gather(|| Meanwhile::Requests), Kept::Nothing);
         for number in 0..3 {
             let (stored, thread) = told.recv().unwrap();
             assert!(stored == number && thread != thread::current().id(), "{number}");

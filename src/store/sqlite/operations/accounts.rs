@@ -1,178 +1,86 @@
 //! Users as an operator sees and changes them.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::sqlite::operations::cursors;
-use crate::store::sqlite::operations::sessions::{self, Which};
-use crate::store::sqlite::operations::users::{self, NewUser};
+use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::operations::{cursors, sessions, users};
 use crate::store::sqlite::projection::deliveries;
 use crate::store::sqlite::projection::memtable::Tail;
-use crate::store::sqlite::writer::{Context, Statements};
-use crate::transfer::PasswordHash;
+use crate::store::sqlite::row::{cursor_name, user_name};
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::sessions::SessionFilter;
+use crate::store::types::users::{
+    Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, ListAccounts,
+};
 
-/// A user with all that is known of the account.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The number.
-    pub id: UserId,
-    /// What the user logs in with.
-    pub name: UserName,
-    /// What people call the user.
-    pub display_name: String,
-    /// Everybody can know the password.
-    pub password_is_published: bool,
-    /// When the user was made.
-    pub created_at: Timestamp,
-    /// Since when the user may not log in.
-    pub disabled_at: Option<Timestamp>,
-    /// Since when only the name and the messages are left.
-    pub deleted_at: Option<Timestamp>,
-    /// When a session was last used, give or take a minute.
-    pub last_seen_at: Option<Timestamp>,
-    /// How many messages are after the cursor `inbox`.
-    pub unread: u64,
-}
+impl Apply for AddUsers {
+    const STATEMENTS: Statements = Statements::Several;
 
-/// What else is known of a user.
-#[derive(Debug, Clone)]
-pub struct Activity {
-    /// How many messages the user has sent; one for each recipient.
-    pub sent: u64,
-    /// How many messages were sent to the user.
-    pub received: u64,
-    /// Each cursor, up to where it has read, and when it was moved last.
-    pub cursors: Vec<(CursorName, MessageId, Timestamp)>,
-}
-
-/// How a user is to be changed.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// Another password. Ends all sessions.
-    Password(PasswordHash),
-    /// May not log in until enabled. Ends all sessions.
-    Disable,
-    /// May log in again.
-    Enable,
-    /// Has another name from now on.
-    Rename(UserName),
-    /// Is gone, but for the name and the messages. Ends all sessions and removes all cursors.
-    Delete,
-    /// Is gone, and the name is free; only a deleted user, of whom no message is left.
-    Remove,
-}
-
-/// What came of changing a user.
-#[derive(Debug, Clone)]
-pub enum Changed {
-    /// It has been done, or was so already.
-    Yes {
-        /// Who.
-        user: UserId,
-        /// The sessions that were ended with it.
-        ended: Vec<TokenHash>,
-    },
-    /// There is no user of this name.
-    Unknown,
-    /// The user is deleted, and is not changed any more.
-    Deleted,
-    /// The new name belongs to somebody.
-    NameTaken,
-    /// There are messages of the user, or the user is not deleted: not removed.
-    InUse,
-}
-
-impl Store {
-    /// Creates all of these users, unless one of the names is taken; tells which are. A file that
-    /// was never seeded will not be from then on. Durable when `done` is called.
-    pub fn add_users(
-        &self,
-        new: Vec<NewUser>,
-        done: impl FnOnce(Result<Vec<UserName>, StoreError>) + Send + 'static,
-    ) {
-        let add = move |context: &mut Context<'_>| {
-            let mut taken = Vec::new();
-            for user in &new {
-                if users::id_of(context.connection, &user.name)?.is_some() {
-                    taken.push(user.name.clone());
-                }
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Vec<UserName>> {
+        let mut taken = Vec::new();
+        for user in &self.0 {
+            if users::id_of(context.connection, &user.name)?.is_some() {
+                taken.push(user.name.clone());
             }
-            if taken.is_empty() {
-                let now = Timestamp::now();
-                for user in &new {
-                    users::insert(context.connection, user, now)?;
-                }
-                users::mark_as_seeded(context.connection, now)?;
+        }
+        if taken.is_empty() {
+            let now = Timestamp::now();
+            for user in &self.0 {
+                users::insert(context.connection, user, now)?;
             }
-            Ok(taken)
-        };
-        self.writer.submit(Statements::Several, add, done);
-    }
-
-    /// Changes a user. Durable when `done` is called.
-    pub fn change_user(
-        &self,
-        name: UserName,
-        change: Change,
-        done: impl FnOnce(Result<Changed, StoreError>) + Send + 'static,
-    ) {
-        let apply = move |context: &mut Context<'_>| apply(context, &name, &change);
-        self.writer.submit(Statements::Several, apply, done);
-    }
-
-    /// The user of a name; `None` where there is none.
-    pub fn find_account(
-        &self,
-        name: UserName,
-        done: impl FnOnce(Result<Option<(Account, Activity)>, StoreError>) + Send + 'static,
-    ) {
-        let tail = Arc::clone(&self.tail);
-        let read = move |connection: &Connection| {
-            let found = connection
-                .prepare_cached(&format!("{SELECT_ACCOUNTS} WHERE u.name = ?1"))?
-                .query_row([name.as_str()], account)
-                .optional()?;
-            let Some(mut account) = found else { return Ok(None) };
-            count_unread(connection, &tail, std::slice::from_mut(&mut account))?;
-            deliveries::renew_snapshot(connection)?;
-            let in_tail = deliveries::in_tail(&tail, account.id, MessageId::ZERO);
-            let activity = activity(connection, account.id, &in_tail)?;
-            Ok(Some((account, activity)))
-        };
-        self.readers.submit(None, read, done);
-    }
-
-    /// The users after a name, in the order of their names: at most `max`, and whether there are
-    /// more.
-    pub fn list_accounts(
-        &self,
-        after: Option<UserName>,
-        max: usize,
-        done: impl FnOnce(Result<(Vec<Account>, bool), StoreError>) + Send + 'static,
-    ) {
-        let tail = Arc::clone(&self.tail);
-        let read = move |connection: &Connection| {
-            let after = after.as_ref().map_or("", UserName::as_str);
-            let mut accounts: Vec<Account> = connection
-                .prepare_cached(&format!(
-                    "{SELECT_ACCOUNTS} WHERE u.name > ?1 ORDER BY u.name LIMIT ?2"
-                ))?
-                .query_map(params![after, max as i64 + 1], account)?
-                .collect::<Result<_, _>>()?;
-            let more = accounts.len() > max;
-            accounts.truncate(max);
-            count_unread(connection, &tail, &mut accounts)?;
-            Ok((accounts, more))
-        };
-        self.readers.submit(None, read, done);
+            users::mark_as_seeded(context.connection, now)?;
+        }
+        Ok(taken)
     }
 }
 
-fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlite::Result<Changed> {
+impl Apply for ChangeUser {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Changed> {
+        change(context, &self.name, &self.change)
+    }
+}
+
+impl Query for FindAccount {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<(Account, Activity)>> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let found = connection
+            .prepare_cached(&format!("{SELECT_ACCOUNTS} WHERE u.name = ?1"))?
+            .query_row([self.0.as_str()], account)
+            .optional()?;
+        let Some(mut account) = found else { return Ok(None) };
+        count_unread(connection, memtable, std::slice::from_mut(&mut account))?;
+        deliveries::renew_snapshot(connection)?;
+        let in_tail = deliveries::in_tail(memtable, account.id, MessageId::ZERO);
+        let activity = activity(connection, account.id, &in_tail)?;
+        Ok(Some((account, activity)))
+    }
+}
+
+impl Query for ListAccounts {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<(Vec<Account>, bool)> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let after = self.after.as_ref().map_or("", UserName::as_str);
+        let mut accounts: Vec<Account> = connection
+            .prepare_cached(&format!(
+                "{SELECT_ACCOUNTS} WHERE u.name > ?1 ORDER BY u.name LIMIT ?2"
+            ))?
+            .query_map(params![after, self.max as i64 + 1], account)?
+            .collect::<Result<_, _>>()?;
+        let more = accounts.len() > self.max;
+        accounts.truncate(self.max);
+        count_unread(connection, memtable, &mut accounts)?;
+        Ok((accounts, more))
+    }
+}
+
+fn change(
+    context: &mut Context<'_>,
+    name: &UserName,
+    change: &Change,
+) -> rusqlite::Result<Changed> {
     let connection = context.connection;
     let found = connection
         .prepare_cached("SELECT id, deleted_at IS NOT NULL FROM users WHERE name = ?1")?
@@ -192,14 +100,14 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
         Change::Password(new) => {
             update("UPDATE users SET password_hash = ?2 WHERE id = ?1", &new.hash)?;
             update("UPDATE users SET password_is_published = ?2 WHERE id = ?1", &new.is_published)?;
-            sessions::end(connection, user, Which::All)?
+            end_all(connection, user)?
         }
         Change::Disable => {
             update(
                 "UPDATE users SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL",
                 &now,
             )?;
-            sessions::end(connection, user, Which::All)?
+            end_all(connection, user)?
         }
         Change::Enable => {
             update("UPDATE users SET disabled_at = ?2 WHERE id = ?1", &None::<i64>)?;
@@ -229,11 +137,16 @@ fn apply(context: &mut Context<'_>, name: &UserName, change: &Change) -> rusqlit
             context.memory.user_ids.remove(name);
             context.memory.recount(user);
             context.deliveries.rewind(user);
-            sessions::end(connection, user, Which::All)?
+            end_all(connection, user)?
         }
         Change::Remove => return Ok(Changed::InUse),
     };
     Ok(Changed::Yes { user, ended })
+}
+
+fn end_all(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<TokenHash>> {
+    let ended = sessions::end(connection, SessionFilter::User(user))?;
+    Ok(ended.into_iter().map(|(_, token)| token).collect())
 }
 
 fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> {
@@ -289,9 +202,7 @@ fn activity(
             "SELECT name, upto_id, moved_at FROM cursors WHERE user_id = ?1 ORDER BY name",
         )?
         .query_map([user.0], |row| {
-            let name: Box<str> = row.get(0)?;
-            let name = name.parse().map_err(|error| crate::store::not_a_value(0, error))?;
-            Ok((name, MessageId(row.get(1)?), Timestamp(row.get(2)?)))
+            Ok((cursor_name(row, 0)?, MessageId(row.get(1)?), Timestamp(row.get(2)?)))
         })?
         .collect::<Result<_, _>>()?;
     Ok(Activity {
@@ -313,7 +224,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let moment = |index| row.get::<_, Option<i64>>(index).map(|at| at.map(Timestamp));
     Ok(Account {
         id: UserId(row.get(0)?),
-        name: users::name(row, 1)?,
+        name: user_name(row, 1)?,
         display_name: row.get(2)?,
         password_is_published: row.get(3)?,
         created_at: Timestamp(row.get(4)?),

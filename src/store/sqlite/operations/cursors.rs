@@ -1,125 +1,76 @@
-//! Cursors: how far each reader has read. Reading moves one; it takes nothing out of the log.
+//! Moving cursors.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{CursorName, MessageId, Timestamp, UserId};
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::sqlite::operations::messages;
-use crate::store::sqlite::writer::{Context, Statements};
+use crate::store::sqlite::message_log;
+use crate::store::sqlite::operation::{Apply, Statements};
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::cursors::{
+    Acked, Acknowledge, AddDeadLetter, CURSORS_MAX, ClearDeadLetters, MoveCursor, Moved,
+};
 
-/// The most cursors of one user beside `inbox`, for which there is always room.
-pub const CURSORS_MAX: usize = 1_000;
+impl Apply for Acknowledge {
+    const STATEMENTS: Statements = Statements::One;
 
-/// What came of acknowledging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acked {
-    /// The cursor stands here now.
-    At(MessageId),
-    /// There is no message with that id yet; the cursor was not moved.
-    BeyondTheLog,
-    /// The user has [`CURSORS_MAX`] cursors beside `inbox` already; none was made.
-    TooMany,
-}
-
-/// What came of moving a cursor from where it was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
-    /// It has been moved.
-    Yes,
-    /// Somebody else had moved it in between; it was left alone.
-    No,
-}
-
-impl Store {
-    /// Moves a cursor up to `upto`; backwards only with `rewind`. Durable when `done` is called.
-    pub fn ack(
-        &self,
-        user: UserId,
-        cursor: CursorName,
-        upto: MessageId,
-        rewind: bool,
-        done: impl FnOnce(Result<Acked, StoreError>) + Send + 'static,
-    ) {
-        let ack = move |context: &mut Context<'_>| ack(context, user, &cursor, upto, rewind);
-        self.writer.submit(Statements::One, ack, done);
-    }
-
-    /// Notes that the message of this id could not be dealt with at this cursor, and moves the
-    /// cursor up to it. It has to be one of the user's; else it is as if it were not there yet.
-    /// Durable when `done` is called.
-    pub fn add_dead_letter(
-        &self,
-        user: UserId,
-        cursor: CursorName,
-        id: MessageId,
-        done: impl FnOnce(Result<Acked, StoreError>) + Send + 'static,
-    ) {
-        let add = move |context: &mut Context<'_>| {
-            if !messages::is_for(context.connection, user, id)? {
-                return Ok(Acked::BeyondTheLog);
-            }
-            let acked = ack(context, user, &cursor, id, false)?;
-            if matches!(acked, Acked::At(_)) {
-                insert_dead_letter(context.connection, user, &cursor, id)?;
-            }
-            Ok(acked)
-        };
-        self.writer.submit(Statements::Several, add, done);
-    }
-
-    /// Forgets the dead letters at this cursor up to and with this id; the cursor stays. Durable
-    /// when `done` is called.
-    pub fn clear_dead_letters(
-        &self,
-        user: UserId,
-        cursor: CursorName,
-        upto: MessageId,
-        done: impl FnOnce(Result<Acked, StoreError>) + Send + 'static,
-    ) {
-        let clear = move |context: &mut Context<'_>| {
-            context
-                .connection
-                .prepare_cached(
-                    "DELETE FROM dead_letters
-                      WHERE user_id = ?1 AND cursor = ?2 AND message_id <= ?3",
-                )?
-                .execute(params![user.0, cursor.as_str(), upto.0])?;
-            let seen = position(context.connection, user, &cursor)?;
-            Ok(Acked::At(seen.unwrap_or(MessageId::ZERO)))
-        };
-        self.writer.submit(Statements::One, clear, done);
-    }
-
-    /// Moves a cursor from `seen` to `upto` if that is where it still stands: what was read from
-    /// `seen` on is then the caller's alone. Durable when `done` is called.
-    pub fn move_cursor(
-        &self,
-        user: UserId,
-        cursor: CursorName,
-        seen: MessageId,
-        upto: MessageId,
-        done: impl FnOnce(Result<Moved, StoreError>) + Send + 'static,
-    ) {
-        let advance = move |context: &mut Context<'_>| {
-            if position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO) != seen {
-                return Ok(Moved::No);
-            }
-            set(context, user, &cursor, seen, upto)?;
-            Ok(Moved::Yes)
-        };
-        self.writer.submit(Statements::One, advance, done);
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Acked> {
+        acknowledge(context, self.user, &self.cursor, self.upto, self.rewind)
     }
 }
 
-fn ack(
+impl Apply for AddDeadLetter {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Acked> {
+        let Self { user, cursor, id } = self;
+        if !message_log::is_for(context.connection, user, id)? {
+            return Ok(Acked::BeyondTheLog);
+        }
+        let acked = acknowledge(context, user, &cursor, id, false)?;
+        if matches!(acked, Acked::At(_)) {
+            insert_dead_letter(context.connection, user, &cursor, id)?;
+        }
+        Ok(acked)
+    }
+}
+
+impl Apply for ClearDeadLetters {
+    const STATEMENTS: Statements = Statements::One;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Acked> {
+        let Self { user, cursor, upto } = self;
+        context
+            .connection
+            .prepare_cached(
+                "DELETE FROM dead_letters WHERE user_id = ?1 AND cursor = ?2 AND message_id <= ?3",
+            )?
+            .execute(params![user.0, cursor.as_str(), upto.0])?;
+        let seen = position(context.connection, user, &cursor)?;
+        Ok(Acked::At(seen.unwrap_or(MessageId::ZERO)))
+    }
+}
+
+impl Apply for MoveCursor {
+    const STATEMENTS: Statements = Statements::One;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Moved> {
+        let Self { user, cursor, seen, upto } = self;
+        if position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO) != seen {
+            return Ok(Moved::No);
+        }
+        set(context, user, &cursor, seen, upto)?;
+        Ok(Moved::Yes)
+    }
+}
+
+fn acknowledge(
     context: &mut Context<'_>,
     user: UserId,
     cursor: &CursorName,
     upto: MessageId,
     rewind: bool,
 ) -> rusqlite::Result<Acked> {
-    if upto > messages::newest(context)? {
+    if upto > context.newest()? {
         return Ok(Acked::BeyondTheLog);
     }
     let found = position(context.connection, user, cursor)?;
@@ -155,7 +106,7 @@ fn set(
     upto: MessageId,
 ) -> rusqlite::Result<()> {
     if *cursor == CursorName::inbox() {
-        messages::forget_unread(context, user, seen, upto)?;
+        context.forget_unread(user, seen, upto)?;
         if upto < seen {
             context.deliveries.rewind(user);
         }
@@ -195,12 +146,6 @@ pub(in crate::store) fn insert_dead_letter(
         )?
         .execute(params![user.0, cursor.as_str(), id.0])
         .map(|changed| changed > 0)
-}
-
-/// A cursor's name out of a row.
-pub(in crate::store) fn name(row: &Row<'_>, index: usize) -> rusqlite::Result<CursorName> {
-    let text: Box<str> = row.get(index)?;
-    text.parse().map_err(|error| crate::store::not_a_value(index, error))
 }
 
 /// How many cursors a user has beside `inbox`.

@@ -1,45 +1,20 @@
-//! Taking in what another database has told, a few steps at a time. Every step can be asked for
-//! again: what is there already is recognised, by its id and content or by its key.
+//! Taking in records of another database.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{DisplayName, MessageId, Timestamp, UserId};
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::sqlite::operations::cursors;
-use crate::store::sqlite::operations::messages;
-use crate::store::sqlite::operations::users;
-use crate::store::sqlite::writer::{Context, Statements};
+use crate::store::sqlite::message_log;
+use crate::store::sqlite::operation::{Apply, Statements};
+use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::transfer::{Import, Imported};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
-/// What came of some steps of an import.
-#[derive(Debug, Clone, Default)]
-pub struct Imported {
-    /// What came of each, up to the first that was refused.
-    pub taken: Vec<Taken>,
-    /// Why the next one was refused; those after it were not looked at.
-    pub refused: Option<String>,
-    /// Who has been sent something.
-    pub recipients: Vec<UserId>,
-}
+impl Apply for Import {
+    const STATEMENTS: Statements = Statements::Several;
 
-impl Store {
-    /// Does the steps in their order, up to the first that has to be refused; in one transaction.
-    /// Users who come without a password get `locked`, the hash of none. Durable when `done` is
-    /// called. An inbox may become fuller than senders could make it.
-    pub fn import(
-        &self,
-        steps: Vec<Step>,
-        locked: &'static str,
-        done: impl FnOnce(Result<Imported, StoreError>) + Send + 'static,
-    ) {
-        let bytes = steps.iter().map(|step| match step {
-            Step::Message(message) => message.body.as_str().len(),
-            _ => 0,
-        });
-        let bytes = bytes.sum();
-        let import = move |context: &mut Context<'_>| import(context, &steps, locked);
-        self.writer.submit_sized(Statements::Several, bytes, import, done);
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Imported> {
+        import(context, &self.steps, self.locked)
     }
 }
 
@@ -63,7 +38,7 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
             Step::Floor(floor) => match refused_id(*floor) {
                 Some(refused) => Err(refused),
                 None => {
-                    messages::raise_floor(context.connection, (*floor).min(KEPT_ID_MAX))?;
+                    message_log::raise_floor(context.connection, (*floor).min(KEPT_ID_MAX))?;
                     context.memory.newest = None;
                     Ok(Taken::Done)
                 }
@@ -76,7 +51,7 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
                 };
                 // Without the cursor there is nothing it could be a dead letter of.
                 let added = cursors::position(context.connection, user, cursor)?.is_some()
-                    && messages::is_for(context.connection, user, *id)?
+                    && message_log::is_for(context.connection, user, *id)?
                     && cursors::insert_dead_letter(context.connection, user, cursor, *id)?;
                 Ok(if added { Taken::Done } else { Taken::Already })
             }
@@ -150,7 +125,7 @@ fn add_message(
     if is_there(connection, message, sender, recipient)? {
         return Ok(Ok(Taken::There(message.id)));
     }
-    let newest = messages::newest(context)?;
+    let newest = context.newest()?;
     let next = MessageId(newest.0 + 1);
     let (id, key) = if message.id == next || (next..=KEPT_ID_MAX).contains(&message.id) {
         (message.id, message.key.clone())
@@ -253,7 +228,7 @@ fn place_cursor(
     if cursors::position(connection, user, &cursor.cursor)?.is_some_and(|at| at >= cursor.upto) {
         return Ok(Ok(Taken::Already));
     }
-    if cursor.upto > messages::newest(context)? {
+    if cursor.upto > context.newest()? {
         return Ok(Err(format!("there is no message {} yet", cursor.upto.0)));
     }
     let bounds = (MessageId::ZERO, cursor.upto);

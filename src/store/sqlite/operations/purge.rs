@@ -1,17 +1,16 @@
-//! Taking messages out of the log for good. It is done in small steps: a reader looks for what fits,
-//! and the writer deletes it among the sends, so that no sender waits for long.
+//! Finding messages to delete, and deleting them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{MessageId, Timestamp, UserId, UserName};
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::sqlite::operations::messages;
+use crate::model::{MessageId, UserId};
+use crate::store::sqlite::message_log;
+use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
-use crate::store::sqlite::writer::{Context, Statements, Upkeep};
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::purge::{FindToPurge, Purge, PurgeCandidates, PurgeFilter, PurgeSide};
 
 /// The most messages that one step looks at.
 const SCAN_MESSAGES_MAX: usize = 10_000;
@@ -20,100 +19,25 @@ const PURGE_MESSAGES_MAX: usize = 128;
 /// The most text that one step deletes, in bytes; one message is always done.
 const PURGE_BYTES_MAX: u64 = 512 * 1024;
 
-/// Which messages are to go: those that all of it fits.
-#[derive(Debug, Clone, Default)]
-pub struct Purge {
-    /// Taken before this moment.
-    pub before: Option<Timestamp>,
-    /// With a lower id than this.
-    pub before_id: Option<MessageId>,
-    /// Of this user.
-    pub user: Option<(UserName, Part)>,
-    /// Also what somebody has still to read.
-    pub unread_too: bool,
+impl Query for FindToPurge {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<PurgeCandidates>> {
+        find(context.connection, &self.filter, self.after)
+    }
 }
 
-/// Which of a user's messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Those that the user has sent.
-    Sent,
-    /// Those that the user was sent.
-    Received,
-    /// All of them.
-    Both,
-}
+impl Apply for Purge {
+    const STATEMENTS: Statements = Statements::Several;
 
-/// What a step has found to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The messages.
-    pub ids: Vec<MessageId>,
-    /// How many more would have fitted, and are still to be read by somebody.
-    pub unread: usize,
-    /// Up to where it has looked.
-    pub upto: MessageId,
-    /// There is more after that.
-    pub more: bool,
-}
-
-impl Store {
-    /// Looks for what fits after an id, a step far. `None` where there is no such user. Changes
-    /// nothing.
-    ///
-    /// A message is still to be read while any cursor of its recipient stands before it (`inbox`
-    /// does where it was never moved), and while it is a dead letter.
-    pub fn find_to_purge(
-        &self,
-        purge: Purge,
-        after: MessageId,
-        done: impl FnOnce(Result<Option<Found>, StoreError>) + Send + 'static,
-    ) {
-        self.readers.submit(None, move |connection| find(connection, &purge, after), done);
-    }
-
-    /// Deletes these messages, and tells how many; without `unread_too` those that have come to be
-    /// unread since stay. When `done` is called nobody can find them any more, but they may still be
-    /// read out of the log and the unused parts of the file: see [`Store::compact`].
-    pub fn purge(
-        &self,
-        ids: Vec<MessageId>,
-        unread_too: bool,
-        done: impl FnOnce(Result<usize, StoreError>) + Send + 'static,
-    ) {
-        let purge = move |context: &mut Context<'_>| delete(context, &ids, unread_too);
-        self.writer.submit(Statements::Several, purge, done);
-    }
-
-    /// Folds the whole log into the file and empties it: nothing that was deleted before can be read
-    /// out of the log. Tells whether it did; somebody who reads for long keeps it from doing so, and it
-    /// is then done later, when the writer has nothing else to do.
-    pub fn fold_log(&self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        self.writer.keep_up(Upkeep::EmptyLog, done);
-    }
-
-    /// [`Store::fold_log`], after the file has been written anew without what is unused. Only then is
-    /// nothing at all left of what was deleted: where pages were merged, the unused middle of one may
-    /// still show a row that stood there once. Nobody can write while it lasts.
-    pub fn compact(&self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        self.writer.keep_up(Upkeep::Compact, done);
-    }
-
-    /// How long the file is, in bytes, with everything that is still in its log.
-    pub fn bytes(&self, done: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
-        let read = |connection: &Connection| {
-            let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
-        };
-        self.readers.submit(None, read, done);
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<usize> {
+        delete(context, &self.ids, self.unread_too)
     }
 }
 
 fn find(
     connection: &Connection,
-    purge: &Purge,
+    purge: &PurgeFilter,
     after: MessageId,
-) -> rusqlite::Result<Option<Found>> {
+) -> rusqlite::Result<Option<PurgeCandidates>> {
     let user = match &purge.user {
         None => None,
         Some((name, part)) => match users::id_of(connection, name)? {
@@ -124,12 +48,12 @@ fn find(
     let fits = |sent_at: i64, sender: i64, recipient: i64| {
         purge.before.is_none_or(|before| sent_at < before.0)
             && user.is_none_or(|(UserId(user), part)| match part {
-                Part::Sent => sender == user,
-                Part::Received => recipient == user,
-                Part::Both => sender == user || recipient == user,
+                PurgeSide::Sent => sender == user,
+                PurgeSide::Received => recipient == user,
+                PurgeSide::Both => sender == user || recipient == user,
             })
     };
-    let mut found = Found { ids: Vec::new(), unread: 0, upto: after, more: false };
+    let mut found = PurgeCandidates { ids: Vec::new(), unread: 0, upto: after, more: false };
     let mut waiting = Waiting::default();
     let mut bytes = 0;
     // The body's length is known without reading it.
@@ -168,8 +92,8 @@ fn delete(
     ids: &[MessageId],
     unread_too: bool,
 ) -> rusqlite::Result<usize> {
-    let newest = messages::newest(context)?;
-    messages::raise_floor(context.connection, newest)?;
+    let newest = context.newest()?;
+    message_log::raise_floor(context.connection, newest)?;
     let connection = context.connection;
     let mut find = connection
         .prepare_cached("SELECT recipient_id, sender_id, key FROM messages WHERE id = ?1")?;

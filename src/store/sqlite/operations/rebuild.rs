@@ -1,31 +1,22 @@
-//! Making anew what can be told from the tables: deliveries, keys, indexes, views, and the floor of
-//! the ids.
+//! Making derived data anew: deliveries, keys, indexes, views, and the floor of the ids.
 
 use rusqlite::Connection;
 
 use crate::model::MessageId;
-use crate::store::Store;
-use crate::store::error::StoreError;
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::migrations;
-use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::tools::copy;
-use crate::store::sqlite::writer::{Context, Statements};
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::transfer::Rebuild;
 
-impl Store {
-    /// Makes one part anew, and tells what it was; `None` where there are no more. Parts are counted
-    /// from 0. Nobody can write meanwhile; an index takes some seconds for a million messages.
-    /// Durable when `done` is called.
-    pub fn rebuild(
-        &self,
-        part: usize,
-        done: impl FnOnce(Result<Option<String>, StoreError>) + Send + 'static,
-    ) {
-        let rebuild = move |context: &mut Context<'_>| {
-            // What was remembered may have been counted with a damaged index.
-            context.memory.forget();
-            rebuild(context, part)
-        };
-        self.writer.submit(Statements::Several, rebuild, done);
+impl Apply for Rebuild {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Option<String>> {
+        // A damaged index may have misled what was counted before.
+        context.memory.forget();
+        rebuild(context, self.part)
     }
 }
 
@@ -65,12 +56,12 @@ fn rebuild(context: &mut Context<'_>, part: usize) -> rusqlite::Result<Option<St
 /// A cursor that stands beyond the newest id would have what comes next count as read: ids go on
 /// after it.
 fn raise_floor_to_cursors(connection: &Connection) -> rusqlite::Result<String> {
-    let newest = messages::newest_given(connection)?;
+    let newest = message_log::newest_given(connection)?;
     let cursors: i64 =
         connection
             .query_row("SELECT coalesce(max(upto_id), 0) FROM cursors", [], |row| row.get(0))?;
     if cursors > newest.0 {
-        messages::raise_floor(connection, MessageId(cursors))?;
+        message_log::raise_floor(connection, MessageId(cursors))?;
     }
     Ok("floor of the ids".to_owned())
 }

@@ -1,153 +1,92 @@
-//! Users: who may log in and be written to.
+//! Users: finding, seeding and naming them.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::sqlite::operations::sessions::{self, Which};
-use crate::store::sqlite::writer::{Context, Statements};
-use crate::transfer::PasswordHash;
+use crate::model::{Timestamp, TokenHash, UserId, UserName};
+use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::operations::sessions;
+use crate::store::sqlite::row::user_name;
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::sessions::SessionFilter;
+use crate::store::types::users::{
+    ChangePassword, FindUser, IsSeeded, ListPublishedPasswords, NewUser, SeedUsers, StoredUser,
+};
 
-/// A user to be created.
-#[derive(Debug, Clone)]
-pub struct NewUser {
-    /// What the user logs in with.
-    pub name: UserName,
-    /// What people call the user.
-    pub display_name: String,
-    /// argon2id in the PHC string format.
-    pub password_hash: String,
-    /// The password is one that everybody can know.
-    pub password_is_published: bool,
-}
-
-/// What logging in needs to know of a user.
-#[derive(Debug, Clone)]
-pub struct StoredUser {
-    /// The number.
-    pub id: UserId,
-    /// argon2id in the PHC string format.
-    pub password_hash: String,
-    /// May not log in.
-    pub disabled: bool,
-}
-
-/// What a user may be told about the account.
-#[derive(Debug, Clone)]
-pub struct DescribedUser {
-    /// What the user logs in with.
-    pub name: UserName,
-    /// What people call the user.
-    pub display_name: String,
-    /// argon2id in the PHC string format. Not to be told.
-    pub password_hash: String,
-}
-
-impl Store {
-    /// Looks up a user by name; a deleted one is none.
-    pub fn find_user(
-        &self,
-        name: UserName,
-        done: impl FnOnce(Result<Option<StoredUser>, StoreError>) + Send + 'static,
-    ) {
-        self.readers.submit(None, move |connection| find(connection, &name), done);
-    }
-
-    /// Looks up a user by number.
-    pub fn describe_user(
-        &self,
-        id: UserId,
-        done: impl FnOnce(Result<Option<DescribedUser>, StoreError>) + Send + 'static,
-    ) {
-        let read = move |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "SELECT name, display_name, password_hash FROM users WHERE id = ?1",
-                )?
-                .query_row([id.0], |row| {
-                    Ok(DescribedUser {
-                        name: name(row, 0)?,
-                        display_name: row.get(1)?,
-                        password_hash: row.get(2)?,
-                    })
-                })
-                .optional()
-        };
-        self.readers.submit(Some(id), read, done);
-    }
-
-    /// Gives a user another password, if the hash of the one until now is still `old_hash`, and
-    /// ends the user's sessions but `session`; tells their tokens, or `None` where the password
-    /// was changed by somebody else in between. Durable when `done` is called.
-    pub fn change_password(
-        &self,
-        user: UserId,
-        old_hash: String,
-        new: PasswordHash,
-        session: SessionId,
-        done: impl FnOnce(Result<Option<Vec<TokenHash>>, StoreError>) + Send + 'static,
-    ) {
-        let change = move |context: &mut Context<'_>| {
-            let changed = context
-                .connection
-                .prepare_cached(
-                    "UPDATE users SET password_hash = ?3, password_is_published = ?4
-                      WHERE id = ?1 AND password_hash = ?2",
-                )?
-                .execute(params![user.0, old_hash, new.hash, new.is_published])?;
-            if changed == 0 {
-                return Ok(None);
+impl Query for FindUser {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<StoredUser>> {
+        match self {
+            Self::Named(name) => {
+                find(context.connection, "name = ?1 AND deleted_at IS NULL", name.as_str())
             }
-            sessions::end(context.connection, user, Which::AllBut(session)).map(Some)
-        };
-        self.writer.submit(Statements::Several, change, done);
-    }
-
-    /// Creates these users in a file that has never been seeded, and marks it as seeded; in one
-    /// transaction. Tells whether it did.
-    pub fn seed_users(
-        &self,
-        users: Vec<NewUser>,
-        done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
-    ) {
-        self.writer.submit(Statements::Several, move |context| seed(context, &users), done);
-    }
-
-    /// Whether users have been seeded, or it was decided that there should be none.
-    pub fn is_seeded(&self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        self.readers.submit(None, is_seeded, done);
-    }
-
-    /// The users who can be logged in as by everybody who has read the source.
-    pub fn users_with_published_password(
-        &self,
-        done: impl FnOnce(Result<Vec<UserName>, StoreError>) + Send + 'static,
-    ) {
-        let read = |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "SELECT name FROM users
-                      WHERE password_is_published = 1 AND disabled_at IS NULL ORDER BY id",
-                )?
-                .query_map([], |row| name(row, 0))?
-                .collect()
-        };
-        self.readers.submit(None, read, done);
+            Self::Numbered(id) => find(context.connection, "id = ?1", id.0),
+        }
     }
 }
 
-fn find(connection: &Connection, name: &UserName) -> rusqlite::Result<Option<StoredUser>> {
+impl Apply for ChangePassword {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Option<Vec<TokenHash>>> {
+        let Self { user, old_hash, new, session } = self;
+        let changed = context
+            .connection
+            .prepare_cached(
+                "UPDATE users SET password_hash = ?3, password_is_published = ?4
+                  WHERE id = ?1 AND password_hash = ?2",
+            )?
+            .execute(params![user.0, old_hash, new.hash, new.is_published])?;
+        if changed == 0 {
+            return Ok(None);
+        }
+        let ended = sessions::end(context.connection, SessionFilter::Others(user, session))?;
+        Ok(Some(ended.into_iter().map(|(_, token)| token).collect()))
+    }
+}
+
+impl Apply for SeedUsers {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<bool> {
+        seed(context, &self.0)
+    }
+}
+
+impl Query for IsSeeded {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<bool> {
+        is_seeded(context.connection)
+    }
+}
+
+impl Query for ListPublishedPasswords {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Vec<UserName>> {
+        context
+            .connection
+            .prepare_cached(
+                "SELECT name FROM users
+                  WHERE password_is_published = 1 AND disabled_at IS NULL ORDER BY id",
+            )?
+            .query_map([], |row| user_name(row, 0))?
+            .collect()
+    }
+}
+
+fn find(
+    connection: &Connection,
+    condition: &str,
+    value: impl rusqlite::ToSql,
+) -> rusqlite::Result<Option<StoredUser>> {
     connection
-        .prepare_cached(
-            "SELECT id, password_hash, disabled_at IS NOT NULL
-               FROM users WHERE name = ?1 AND deleted_at IS NULL",
-        )?
-        .query_row([name.as_str()], |row| {
+        .prepare_cached(&format!(
+            "SELECT id, name, display_name, password_hash, disabled_at IS NOT NULL
+               FROM users WHERE {condition}"
+        ))?
+        .query_row([value], |row| {
             Ok(StoredUser {
                 id: UserId(row.get(0)?),
-                password_hash: row.get(1)?,
-                disabled: row.get(2)?,
+                name: user_name(row, 1)?,
+                display_name: row.get(2)?,
+                password_hash: row.get(3)?,
+                disabled: row.get(4)?,
             })
         })
         .optional()
@@ -242,7 +181,7 @@ pub(in crate::store) fn name_of(
 ) -> rusqlite::Result<Option<UserName>> {
     connection
         .prepare_cached("SELECT name FROM users WHERE id = ?1")?
-        .query_row([id.0], |row| name(row, 0))
+        .query_row([id.0], |row| user_name(row, 0))
         .optional()
 }
 
@@ -259,10 +198,4 @@ pub(in crate::store) fn recall_name(
         context.memory.remember_name(id, name.clone());
     }
     Ok(found)
-}
-
-/// A name out of a row.
-pub(in crate::store) fn name(row: &Row<'_>, index: usize) -> rusqlite::Result<UserName> {
-    let text: Box<str> = row.get(index)?;
-    text.parse().map_err(|error| crate::store::not_a_value(index, error))
 }

@@ -17,7 +17,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params};
 use crate::model::{Message, MessageId, UserId};
 use crate::store::cache::live_messages::Recent;
 use crate::store::sqlite::bulk_insert::Insertion;
-use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::compaction::Merging;
 use crate::store::sqlite::projection::memtable::{Delivery, Sorted, Tail};
 
@@ -216,7 +216,7 @@ impl Deliveries {
         connection: &Connection,
         (tail, recent): (Arc<Tail>, Arc<Recent>),
     ) -> rusqlite::Result<Self> {
-        recent.begin(messages::newest_given(connection)?);
+        recent.begin(message_log::newest_given(connection)?);
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([covered(connection)?.0], |row| {
@@ -511,7 +511,7 @@ mod tests {
     use crate::store::PageBounds;
     use crate::store::cache::live_messages::Watched;
     use crate::store::sqlite::migrations;
-    use crate::store::sqlite::operations::users;
+    use crate::store::sqlite::row::user_name;
 
     const USERS: i64 = 5;
 
@@ -630,7 +630,7 @@ mod tests {
                             JOIN users r ON r.id = recipient_id WHERE m.id = ?1";
             let read = |row: &rusqlite::Row<'_>| {
                 let body: Body = row.get::<_, String>(2)?.parse().unwrap();
-                Ok((users::name(row, 0)?, users::name(row, 1)?, body))
+                Ok((user_name(row, 0)?, user_name(row, 1)?, body))
             };
             let (from, to, body): (UserName, UserName, Body) =
                 self.connection.query_row(select, [id], read).unwrap();

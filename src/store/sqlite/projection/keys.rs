@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 
 use crate::model::{Key, MessageId, UserId};
 use crate::store::sqlite::bulk_insert::Insertion;
-use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::memtable::Delivery;
 use key_run::{End, Entry, Order, Portion};
 
@@ -115,7 +115,7 @@ struct Writing {
 impl Keys {
     /// Reads what the table does not have from the log.
     pub(in crate::store) fn open(connection: &Connection) -> rusqlite::Result<Self> {
-        let (covered, newest) = (covered(connection)?, messages::newest_given(connection)?);
+        let (covered, newest) = (covered(connection)?, message_log::newest_given(connection)?);
         let mut keys = Self {
             newer: Portion::default(),
             older: Portion::default(),
@@ -280,7 +280,7 @@ impl Keys {
              INSERT INTO keys (key, sender_id, message_id)
              SELECT key, sender_id, id FROM messages WHERE key IS NOT NULL ORDER BY key, sender_id, id;",
         )?;
-        let newest = messages::newest_given(connection)?;
+        let newest = message_log::newest_given(connection)?;
         cover(connection, newest)?;
         let highest = highest(connection)?;
         // Also where this is taken back: it is not too low for what there was.

@@ -20,7 +20,7 @@ pub(in crate::store) type Delivery = (UserId, MessageId);
 
 /// See the module. Ids only rise: what is taken in is newer than all that is there.
 #[derive(Default)]
-pub(in crate::store) struct Tail {
+pub struct Tail {
     state: RwLock<State>,
 }
 

@@ -1,118 +1,73 @@
 //! How much is in the file, and whether it can be written and read.
 
 use std::fs;
+use std::path::Path;
 
 use rusqlite::Connection;
 
 use crate::model::{MessageId, Timestamp};
-use crate::store::Store;
-use crate::store::error::StoreError;
-use crate::store::sqlite::writer::{Context, Statements};
-
-/// How much there is of everything.
-#[derive(Debug, Clone)]
-pub struct Statistics {
-    /// Users who may log in.
-    pub users_active: u64,
-    /// Users who may not, for now.
-    pub users_disabled: u64,
-    /// Users of whom the name and the messages are left.
-    pub users_deleted: u64,
-    /// Sessions that have not expired.
-    pub sessions: u64,
-    /// Messages, one for each recipient.
-    pub messages: u64,
-    /// The newest of them.
-    pub newest: MessageId,
-    /// Messages of the last hour.
-    pub messages_last_hour: u64,
-    /// Messages of the last 24 hours.
-    pub messages_last_day: u64,
-    /// Messages that their recipients have not read, of users who are not deleted.
-    pub unread: u64,
-    /// The size of the file.
-    pub file_bytes: u64,
-    /// The size of the write-ahead log.
-    pub log_bytes: u64,
-    /// How much of the file is free for what is to come.
-    pub free_bytes: u64,
-    /// The version of the schema.
-    pub schema: u32,
-}
+use crate::store::sqlite::file;
+use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::figures::{
+    CountAll, DatabaseBytes, Ping, ReadProbe, Statistics, WriteProbe,
+};
+use crate::store::types::sessions::Live;
 
 const HOUR_MILLISECONDS: i64 = 3_600_000;
 const DAY_MILLISECONDS: i64 = 24 * HOUR_MILLISECONDS;
 
-impl Store {
-    /// Counts everything, as it was at one moment: messages by what the clock on the wall says,
-    /// sessions by what theirs says. Takes a while where there is much.
-    pub fn count_all(
-        &self,
-        wall: Timestamp,
-        now: Timestamp,
-        seen_after: Timestamp,
-        done: impl FnOnce(Result<Statistics, StoreError>) + Send + 'static,
-    ) {
-        let size = {
-            let path = self.file.path().to_owned();
-            let log = self.file.log_path();
-            // Neither is there for no time at all; and a size is no reason to fail.
-            move || [path, log].map(|path| fs::metadata(path).map_or(0, |file| file.len()))
-        };
-        let read = move |connection: &Connection| {
-            let [file_bytes, log_bytes] = size();
-            let mut found = count(connection, wall, now, seen_after)?;
-            (found.file_bytes, found.log_bytes) = (file_bytes, log_bytes);
-            Ok(found)
-        };
-        self.readers.submit(None, read, done);
-    }
-
-    /// Calls `done` when the writer gets to it, whatever comes of it there. Stores nothing.
-    pub fn ping(&self, done: impl FnOnce() + Send + 'static) {
-        self.writer.submit(Statements::One, |_| Ok(()), |_| done());
-    }
-
-    /// Writes a moment, for the sake of writing. Durable when `done` is called.
-    pub fn write_probe(
-        &self,
-        moment: Timestamp,
-        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
-    ) {
-        let write = move |context: &mut Context<'_>| {
-            context
-                .connection
-                .prepare_cached(
-                    "INSERT INTO meta (name, value) VALUES ('probed_at', ?1)
-                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                )?
-                .execute([moment.to_rfc3339()])
-                .map(drop)
-        };
-        self.writer.submit(Statements::One, write, done);
-    }
-
-    /// Whether the moment that was written, or a later one, is there.
-    pub fn read_probe(
-        &self,
-        moment: Timestamp,
-        done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
-    ) {
-        let read = move |connection: &Connection| {
-            connection
-                .prepare_cached("SELECT 1 FROM meta WHERE name = 'probed_at' AND value >= ?1")?
-                .exists([moment.to_rfc3339()])
-        };
-        self.readers.submit(None, read, done);
+impl Query for CountAll {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Statistics> {
+        let mut found = count(context.connection, self.wall, self.live)?;
+        // A file that is not there has no bytes, and a size is no reason to fail.
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        found.file_bytes = size(context.path);
+        found.log_bytes = size(&file::with_suffix(context.path, "-wal"));
+        Ok(found)
     }
 }
 
-fn count(
-    connection: &Connection,
-    wall: Timestamp,
-    now: Timestamp,
-    seen_after: Timestamp,
-) -> rusqlite::Result<Statistics> {
+impl Query for DatabaseBytes {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<u64> {
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+        context.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+    }
+}
+
+impl Apply for Ping {
+    const STATEMENTS: Statements = Statements::One;
+
+    fn apply(self, _: &mut Context<'_>) -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+impl Apply for WriteProbe {
+    const STATEMENTS: Statements = Statements::One;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<()> {
+        context
+            .connection
+            .prepare_cached(
+                "INSERT INTO meta (name, value) VALUES ('probed_at', ?1)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )?
+            .execute([self.0.to_rfc3339()])
+            .map(drop)
+    }
+}
+
+impl Query for ReadProbe {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<bool> {
+        context
+            .connection
+            .prepare_cached("SELECT 1 FROM meta WHERE name = 'probed_at' AND value >= ?1")?
+            .exists([self.0.to_rfc3339()])
+    }
+}
+
+fn count(connection: &Connection, wall: Timestamp, live: Live) -> rusqlite::Result<Statistics> {
     let number = |sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
     };
@@ -127,7 +82,7 @@ fn count(
         sessions: connection
             .query_row(
                 "SELECT count(*) FROM sessions WHERE expires_at > ?1 AND last_seen_at > ?2",
-                [now.0, seen_after.0],
+                [live.now.0, live.seen_after.0],
                 |row| row.get::<_, u32>(0),
             )?
             .into(),

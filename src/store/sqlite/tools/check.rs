@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{BODY_BYTES_MAX, UserName};
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::migrations;
-use crate::store::sqlite::operations::messages;
 use crate::store::sqlite::projection::keys;
 use crate::store::sqlite::tools::copy::{self, Content};
 use crate::store::sqlite::tools::offline::Reading;
@@ -102,7 +102,7 @@ fn check_references(
         findings.add(format!("{row} of {table} refers to what is not in {parent}"));
     }
     let mut statement =
-        connection.prepare(&format!("{} ORDER BY id LIMIT ?1", messages::WITHOUT_USERS))?;
+        connection.prepare(&format!("{} ORDER BY id LIMIT ?1", message_log::WITHOUT_USERS))?;
     let mut rows = statement.query([FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
@@ -152,7 +152,7 @@ fn check_ids(connection: &Connection, _: Depth, findings: &mut Findings) -> rusq
         findings.add(format!("the floor of the ids is {floor:?}, which is no id"));
     }
     if copy::schema(connection)? >= 5_usize {
-        let newest = messages::newest_given(connection)?;
+        let newest = message_log::newest_given(connection)?;
         let told: Option<String> = connection
             .query_row("SELECT value FROM meta WHERE name = 'keys_upto'", [], |row| row.get(0))
             .optional()?;
@@ -173,7 +173,7 @@ fn check_cursors(
     _: Depth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
-    let newest = messages::newest_given(connection)?;
+    let newest = message_log::newest_given(connection)?;
     let mut statement = connection.prepare(
         "SELECT u.name, c.name, c.upto_id FROM cursors c JOIN users u ON u.id = c.user_id
           WHERE c.upto_id > ?1 OR c.upto_id < 0 ORDER BY u.id, c.name LIMIT ?2",

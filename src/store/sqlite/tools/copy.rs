@@ -16,8 +16,8 @@ use crate::catalogue::storage;
 use crate::model::MessageId;
 use crate::store::error::OpenError;
 use crate::store::sqlite::file::{self, APPLICATION_ID, io_error};
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::migrations;
-use crate::store::sqlite::operations::messages;
 
 /// How many pages are copied between two reports of progress: 4 MiB.
 const STEP_PAGES: i32 = 1024;
@@ -202,7 +202,7 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     if problem != "ok" {
         return Err(damaged(storage::is_damaged(problem)));
     }
-    for astray in ["PRAGMA foreign_key_check", messages::WITHOUT_USERS] {
+    for astray in ["PRAGMA foreign_key_check", message_log::WITHOUT_USERS] {
         let found = connection.prepare(astray).and_then(|mut astray| astray.exists([]));
         if found.map_err(failed)? {
             return Err(damaged(storage::is_damaged(storage::refers_to_nothing())));
@@ -220,7 +220,7 @@ pub(in crate::store) fn content(connection: &Connection) -> rusqlite::Result<Con
         schema: schema(connection)?,
         users: count("SELECT count(*) FROM users")?.unsigned_abs(),
         messages: count("SELECT count(*) FROM messages")?.unsigned_abs(),
-        newest: crate::store::sqlite::operations::messages::newest_given(connection)?,
+        newest: message_log::newest_given(connection)?,
     })
 }
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use rusqlite::{Connection, Row, params};
 
 use crate::model::{Body, CursorName, Key, MessageId, Timestamp, UserId, UserName};
-use crate::store::sqlite::operations::cursors;
-use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::operations::users;
+use crate::store::sqlite::row::{cursor_name, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::Reading;
 use crate::transfer::{Cursor, FORMAT, Header, Message, PasswordHash, Record, User, VERSION};
 
@@ -137,7 +137,7 @@ impl Start {
             )?
             .query_map([], |row| {
                 let id = UserId(row.get(0)?);
-                let name = users::name(row, 1)?;
+                let name = user_name(row, 1)?;
                 let moment = |index| row.get::<_, Option<i64>>(index).map(|at| at.map(Timestamp));
                 let hash = PasswordHash { hash: row.get(6)?, is_published: row.get(7)? };
                 let record = User {
@@ -159,14 +159,14 @@ impl Start {
             )?
             .query_map([only.map(|id| id.0)], |row| {
                 Ok(Cursor {
-                    user: users::name(row, 0)?,
-                    cursor: cursors::name(row, 1)?,
+                    user: user_name(row, 0)?,
+                    cursor: cursor_name(row, 1)?,
                     upto: MessageId(row.get(2)?),
                     moved_at: Timestamp(row.get(3)?),
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Some(Self { newest: messages::newest_given(&snapshot)?, only, users, cursors }))
+        Ok(Some(Self { newest: message_log::newest_given(&snapshot)?, only, users, cursors }))
     }
 }
 
@@ -207,7 +207,7 @@ fn page(
         // What could not be dealt with is its recipient's own business.
         if only.is_none_or(|only| only == message.recipient) {
             message.dead = dead
-                .query_map([message.id.0, message.recipient.0], |row| cursors::name(row, 0))?
+                .query_map([message.id.0, message.recipient.0], |row| cursor_name(row, 0))?
                 .collect::<rusqlite::Result<_>>()?;
         }
         bytes += message.body.as_str().len();
@@ -227,8 +227,8 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         at: Timestamp(row.get(1)?),
         sender: UserId(row.get(2)?),
         recipient: UserId(row.get(3)?),
-        key: key.map_err(|error| crate::store::not_a_value(4, error))?,
-        body: Body::try_from(body).map_err(|error| crate::store::not_a_value(5, error))?,
+        key: key.map_err(|error| not_a_value(4, error))?,
+        body: Body::try_from(body).map_err(|error| not_a_value(5, error))?,
         dead: Vec::new(),
     })
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::model::{MessageId, Timestamp};
 use crate::store::error::OpenError;
 use crate::store::sqlite::file::{self, DatabaseFile};
-use crate::store::sqlite::operations::messages;
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::tools::copy::{Copy, Draft, OnProgress};
 use crate::store::sqlite::tools::offline::Reading;
 
@@ -75,11 +75,11 @@ fn amend(path: &Path, sessions: OldSessions) -> rusqlite::Result<()> {
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch("PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;")?;
     let transaction = connection.transaction()?;
-    let newest = messages::newest_given(&transaction)?;
+    let newest = message_log::newest_given(&transaction)?;
     if newest > MessageId::ZERO {
         let random = transaction
             .query_row("SELECT abs(random() % ?1)", [RANDOM_IDS], |row| row.get::<_, i64>(0))?;
-        messages::raise_floor(&transaction, floor(newest, Timestamp::now(), random))?;
+        message_log::raise_floor(&transaction, floor(newest, Timestamp::now(), random))?;
     }
     if sessions == OldSessions::End {
         transaction.execute("DELETE FROM sessions", [])?;

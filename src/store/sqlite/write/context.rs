@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
 use crate::model::{MessageId, UserId, UserName};
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::write::pending_inserts::Unwritten;
@@ -20,7 +21,7 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 const RECOUNT: usize = usize::MAX;
 
 /// What operations work with: the transaction they are in, and what is remembered between them.
-pub(in crate::store) struct Context<'a> {
+pub struct Context<'a> {
     pub(in crate::store) connection: &'a Connection,
     pub(in crate::store) memory: &'a mut Memory,
     pub(in crate::store) deliveries: &'a mut Deliveries,
@@ -78,5 +79,36 @@ impl Memory {
             self.user_names.clear();
         }
         self.user_names.insert(id, name);
+    }
+}
+
+impl Context<'_> {
+    /// The id of the newest message, from memory where it is there.
+    pub(in crate::store) fn newest(&mut self) -> rusqlite::Result<MessageId> {
+        if let Some(newest) = self.memory.newest {
+            return Ok(newest);
+        }
+        let newest = message_log::newest_given(self.connection)?;
+        self.memory.newest = Some(newest);
+        Ok(newest)
+    }
+
+    /// Takes note that the inbox cursor of `user` moves from `seen` to `upto`.
+    pub(in crate::store) fn forget_unread(
+        &mut self,
+        user: UserId,
+        seen: MessageId,
+        upto: MessageId,
+    ) -> rusqlite::Result<()> {
+        let Some(&unread) = self.memory.unread.get(&user) else { return Ok(()) };
+        // At the limit the count may have stopped short of the truth, and backwards there is more
+        // than was counted: look again when it is needed.
+        if upto < seen || unread >= self.inbox_unread_max {
+            self.memory.recount(user);
+            return Ok(());
+        }
+        let read = self.deliveries.count(self.connection, user, (seen, upto), unread)?;
+        self.memory.unread.insert(user, unread - read);
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::model::{Body, Key, MessageId, Timestamp, UserId};
 use crate::store::sqlite::bulk_insert::Insertion;
-use crate::store::sqlite::operations::messages::Copies;
+use crate::store::types::messages::Copies;
 
 /// Who sees this fail gives up the transaction: a statement that had to be taken back alone would begin by copying
 /// each page that it changes.
@@ -82,17 +82,19 @@ mod tests {
     use super::*;
     use crate::model::CursorName;
     use crate::store::Acked;
+    use crate::store::AddDeadLetter;
     use crate::store::Append;
     use crate::store::Appended;
-    use crate::store::Store;
     use crate::store::StoreError;
+    use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::bulk_insert::ROWS_MAX;
+    use crate::store::sqlite::testing::Do;
     use crate::store::sqlite::testing::store;
-    use crate::store::sqlite::writer::{Context, Statements};
+    use crate::store::sqlite::write::context::Context;
 
     /// What `ask` asks for is one batch, after one with nothing but `before` in it.
     fn in_one_batch(
-        store: &Store,
+        store: &Sqlite,
         before: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<()> + Send + 'static,
         ask: impl FnOnce(),
     ) {
@@ -102,14 +104,14 @@ mod tests {
             let _: Result<(), _> = wait.recv();
             before(context)
         };
-        store.writer.submit(Statements::One, hold, |done| done.unwrap());
+        store.write(Do(hold), |done| done.unwrap());
         begun.recv().unwrap();
         ask();
         asked.send(()).unwrap();
     }
 
     fn append(
-        store: &Store,
+        store: &Sqlite,
         sender: i64,
         key: Option<&str>,
         text: &str,
@@ -121,7 +123,7 @@ mod tests {
             body: text.parse().unwrap(),
             key: key.map(|key| key.parse().unwrap()),
         };
-        store.append(append, move |appended| done.send(appended).unwrap());
+        store.write(append, move |appended| done.send(appended).unwrap());
         outcome
     }
 
@@ -133,7 +135,7 @@ mod tests {
         }
     }
 
-    fn texts(store: &Store) -> Vec<(i64, String)> {
+    fn texts(store: &Sqlite) -> Vec<(i64, String)> {
         let connection = Connection::open(store.path()).unwrap();
         let mut select = connection.prepare("SELECT id, body FROM messages ORDER BY id").unwrap();
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -160,7 +162,14 @@ mod tests {
                 }
                 // Only what is for the user can be a dead letter: the file is asked.
                 let done = move |acked| acks.send(acked).unwrap();
-                store.add_dead_letter(UserId(1), CursorName::inbox(), MessageId(2), done);
+                store.write(
+                    AddDeadLetter {
+                        user: UserId(1),
+                        cursor: CursorName::inbox(),
+                        id: MessageId(2),
+                    },
+                    done,
+                );
                 asked.extend(
                     (0..40).map(|number| append(&store, 2, None, &format!("text {number}"))),
                 );

@@ -13,12 +13,13 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::store::metrics::{CheckpointMode, Measures, Rollback};
 use crate::store::sqlite::file_guard::Identity;
+use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::write::context::{Context, Memory};
 use crate::store::sqlite::write::pending_inserts::Unwritten;
 use crate::store::sqlite::writer::checkpoint;
-use crate::store::sqlite::writer::operation::{Operation, Statements, Upkeep};
+use crate::store::sqlite::writer::operation::{Operation, Upkeep};
 use crate::store::sqlite::writer::{LOCK_WAIT, Operations};
 use crate::store::{OnFatal, StoreError};
 use crate::wake;
@@ -587,13 +588,14 @@ mod tests {
 
     use super::{CHECKPOINT_PAGES, LONG_PAGES};
     use crate::model::UserId;
+    use crate::store::Append;
     use crate::store::metrics::CheckpointMode;
+    use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
     use crate::store::sqlite::writer::{IDLE, Meanwhile};
-    use crate::store::{Append, Store};
 
     /// Whether there is something to tidy, and whether that may be done.
-    fn tidying(store: &Store) -> (bool, bool) {
+    fn tidying(store: &Sqlite) -> (bool, bool) {
         let batches = store.writer.shared.lock();
         let batches = batches.as_ref().unwrap();
         (batches.deliveries.is_untidy(), batches.may_rest_for(IDLE) < IDLE)
@@ -607,7 +609,7 @@ mod tests {
             for _ in 0..600 {
                 let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
                 let body = body.parse().unwrap();
-                store.append(Append { sender: UserId(2), to, body, key: None }, |appended| {
+                store.write(Append { sender: UserId(2), to, body, key: None }, |appended| {
                     appended.unwrap();
                 });
             }

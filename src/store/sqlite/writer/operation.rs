@@ -3,20 +3,9 @@
 use std::time::Instant;
 
 use crate::metrics::Stages;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
+use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::write::context::Context;
-
-/// How many statements an operation may have to take back together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Statements {
-    /// None yet: what it stores is put into [`Context::unwritten`], last of all, and it asks the file for
-    /// no message that may be among that.
-    Later,
-    /// At most one that changes anything: it takes itself back when it fails.
-    One,
-    /// Several.
-    Several,
-}
 
 /// See the module.
 pub(in crate::store) trait Operation: Send {
@@ -98,27 +87,25 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
     }
 }
 
-/// One or several statements.
-pub(in crate::store) struct Pending<A, D, T> {
-    pub(in crate::store) statements: Statements,
+/// An operation that waits, and the callback for its outcome.
+pub(in crate::store) struct Pending<W: Apply, D> {
     pub(in crate::store) bytes: usize,
     pub(in crate::store) submitted: Instant,
     pub(in crate::store) gathered: bool,
     /// Where the time of its request went before.
     pub(in crate::store) before: Stages,
-    pub(in crate::store) apply: Option<A>,
-    pub(in crate::store) outcome: Option<Result<T, StoreError>>,
+    pub(in crate::store) write: Option<W>,
+    pub(in crate::store) outcome: Option<Result<W::Answer, StoreError>>,
     pub(in crate::store) done: D,
 }
 
-impl<A, D, T> Operation for Pending<A, D, T>
+impl<W, D> Operation for Pending<W, D>
 where
-    A: FnOnce(&mut Context<'_>) -> rusqlite::Result<T> + Send,
-    D: FnOnce(Result<T, StoreError>) + Send,
-    T: Send,
+    W: Apply,
+    D: FnOnce(Result<W::Answer, StoreError>) + Send,
 {
     fn statements(&self) -> Statements {
-        self.statements
+        W::STATEMENTS
     }
 
     fn bytes(&self) -> usize {
@@ -134,8 +121,8 @@ where
     }
 
     fn apply(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(apply) = self.apply.take() else { return false };
-        let outcome = apply(context).map_err(StoreError::from);
+        let Some(write) = self.write.take() else { return false };
+        let outcome = write.apply(context).map_err(StoreError::from);
         let applied = outcome.is_ok();
         self.outcome = Some(outcome);
         applied

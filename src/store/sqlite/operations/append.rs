@@ -1,0 +1,157 @@
+//! Appending messages to the message log.
+
+use rusqlite::{Connection, params};
+
+use crate::model::{CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::store::sqlite::operation::{Apply, Statements};
+use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::projection::keys::{self, Known};
+use crate::store::sqlite::row::user_name;
+use crate::store::sqlite::write::context::Context;
+use crate::store::types::messages::{Append, Appended, Copies};
+
+/// An inbox takes in a part of its limit, one of so many, before its messages are counted.
+const UNCOUNTED_PART: usize = 100;
+
+impl Apply for Append {
+    const STATEMENTS: Statements = Statements::Later;
+
+    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Appended> {
+        take(context, self)
+    }
+}
+
+/// Takes a message into the transaction.
+fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended> {
+    if let Some(key) = &append.key
+        && let Some(appended) = find_by_key(context, &append, key.as_str())?
+    {
+        return Ok(appended);
+    }
+    let mut copies = Copies::with_capacity(append.to.len());
+    let mut unknown = Vec::new();
+    for name in &append.to {
+        match users::resolve(context, name)? {
+            Some(recipient) => copies.push((recipient, MessageId::ZERO)),
+            None => unknown.push(name.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        return Ok(Appended::UnknownRecipients(unknown));
+    }
+    let mut full = Vec::new();
+    for (&(recipient, _), name) in copies.iter().zip(&append.to) {
+        if is_full(context, recipient)? {
+            full.push(name.clone());
+        }
+    }
+    if !full.is_empty() {
+        return Ok(Appended::InboxFull(full));
+    }
+    // Who is no user any more sends nothing: the file's schema does not see to it.
+    let Some(from) = users::recall_name(context, append.sender)? else {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    };
+    let at = Timestamp::now();
+    let mut newest = context.newest()?;
+    // From here on nothing fails.
+    for ((recipient, id), to) in copies.iter_mut().zip(&append.to) {
+        newest = MessageId(newest.0 + 1);
+        *id = newest;
+        context.deliveries.place(*recipient, *id);
+        if context.deliveries.is_watched(*recipient) {
+            let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
+            context.deliveries.keep(Message { id: *id, at, from, to, body });
+        }
+        match context.memory.unread.get_mut(recipient) {
+            Some(unread) => *unread += 1,
+            None => {
+                let uncounted = context.memory.uncounted.entry(*recipient).or_default();
+                *uncounted = uncounted.saturating_add(1);
+            }
+        }
+    }
+    context.memory.newest = Some(newest);
+    if let Some(key) = &append.key {
+        context.keys.note(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
+    }
+    let Append { sender, to: _, body, key } = append;
+    context.unwritten.push(sender, at, key, body, &copies);
+    Ok(Appended::Stored { copies, at, duplicate: false })
+}
+
+/// What an earlier message of the sender with the same key says of this one; `None` where there is
+/// none.
+fn find_by_key(
+    context: &mut Context<'_>,
+    append: &Append,
+    key: &str,
+) -> rusqlite::Result<Option<Appended>> {
+    match context.keys.look_up(append.sender, key) {
+        Known::New => return Ok(None),
+        Known::Unknown => {}
+        // This transaction may have taken it in.
+        Known::Noted => context.unwritten.write(context.connection)?,
+    }
+    let messages = context.keys.messages(context.connection, append.sender, key)?;
+    if messages.is_empty() {
+        return Ok(None);
+    }
+    compare_with_earlier(context.connection, append, key, &messages)
+}
+
+/// [`find_by_key`], of the messages that have the key.
+fn compare_with_earlier(
+    connection: &Connection,
+    append: &Append,
+    key: &str,
+    messages: &keys::Messages,
+) -> rusqlite::Result<Option<Appended>> {
+    let mut same_text = true;
+    let mut at = Timestamp(0);
+    let mut select = connection.prepare_cached(
+        "SELECT m.sent_at, m.recipient_id, u.name, m.body = ?4
+           FROM messages m JOIN users u ON u.id = m.recipient_id
+          WHERE m.id = ?1 AND m.key = ?2 AND m.sender_id = ?3",
+    )?;
+    let mut earlier: Vec<(UserName, (UserId, MessageId))> = Vec::with_capacity(messages.len());
+    for &id in messages {
+        let mut rows = select.query(params![id.0, key, append.sender.0, append.body.as_str()])?;
+        let Some(row) = rows.next()? else { continue };
+        at = Timestamp(row.get(0)?);
+        same_text &= row.get::<_, bool>(3)?;
+        earlier.push((user_name(row, 2)?, (UserId(row.get(1)?), id)));
+    }
+    if earlier.is_empty() {
+        return Ok(None);
+    }
+    let copy = |to: &UserName| earlier.iter().find(|(name, _)| name == to).map(|(_, copy)| *copy);
+    let copies: Option<Copies> = append.to.iter().map(copy).collect();
+    Ok(Some(match copies {
+        Some(copies) if same_text && copies.len() == earlier.len() => {
+            Appended::Stored { copies, at, duplicate: true }
+        }
+        _ => Appended::KeyConflict,
+    }))
+}
+
+/// Whether an inbox has as many unread messages as it may have, from memory where that is there. Counting
+/// looks into every run of deliveries, so for an inbox that nobody has written to since the start it is
+/// put off: an inbox may come to so much more than the limit, once a start.
+fn is_full(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<bool> {
+    let max = context.inbox_unread_max;
+    if let Some(&unread) = context.memory.unread.get(&user) {
+        return Ok(unread >= max);
+    }
+    if context.memory.uncounted.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
+        return Ok(false);
+    }
+    let cursor = CursorName::inbox();
+    let seen = cursors::position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO);
+    // No further than the limit: beyond it the number makes no difference.
+    let bounds = (seen, MessageId(i64::MAX));
+    let unread = context.deliveries.count(context.connection, user, bounds, max)?;
+    context.memory.unread.insert(user, unread);
+    context.memory.uncounted.remove(&user);
+    Ok(unread >= max)
+}

@@ -1,0 +1,285 @@
+//! Reading pages of the message log.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+
+use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::store::sqlite::message_log;
+use crate::store::sqlite::operation::{Query, ReadContext};
+use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::projection::deliveries::{self, Walk, Way};
+use crate::store::sqlite::row::not_a_value;
+use crate::store::types::messages::{
+    CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, StreamStart, UnreadFrom,
+};
+
+impl Query for ReadPage {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Page>> {
+        let Self { reader, start, with, since, bounds } = self;
+        let ReadContext { connection, memtable, .. } = *context;
+        let with = match with {
+            None => None,
+            Some(name) => match users::id_of(connection, &name)? {
+                Some(id) => {
+                    deliveries::renew_snapshot(connection)?;
+                    Some(id)
+                }
+                None => return Ok(None),
+            },
+        };
+        // Before anything is read: an inbox that is found empty was empty from this moment on.
+        let reads_inbox = with.is_none()
+            && since.is_none()
+            && matches!(&start, PageStart::Cursor(name) if *name == CursorName::inbox());
+        let moment = reads_inbox.then(|| memtable.moment());
+        let after = match start {
+            PageStart::After(id) => id,
+            _ => MessageId::ZERO,
+        };
+        let in_tail = |user| deliveries::in_tail(memtable, user, after);
+        let (incoming, outgoing) = (in_tail(reader), with.map(in_tail));
+        let mut page = Filling::new(connection, &bounds);
+        page.since = since;
+        let way = match start {
+            PageStart::After(id) => Way::After(id),
+            PageStart::Before(id) => Way::Before(id),
+            PageStart::Cursor(name) => {
+                Way::After(cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO))
+            }
+            PageStart::Dead(cursor, after) => {
+                page.fill_with_dead(reader, &cursor, after)?;
+                return Ok(Some(page.end(after)));
+            }
+        };
+        match (with, outgoing) {
+            (Some(with), Some(outgoing)) => {
+                let sides = [(reader, with, incoming), (with, reader, outgoing)];
+                page.fill_with_conversation(way, sides)?;
+            }
+            _ => page.fill(reader, way, incoming)?,
+        }
+        let start = match way {
+            Way::After(id) => id,
+            Way::Before(id) => {
+                page.messages.reverse();
+                id
+            }
+        };
+        if let Some(moment) = moment.filter(|_| page.messages.is_empty()) {
+            memtable.note_empty(reader, moment);
+        }
+        Ok(Some(page.end(start)))
+    }
+}
+
+impl Query for CountUnread {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Vec<UnreadFrom>> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let in_tail = deliveries::in_tail(memtable, self.reader, MessageId::ZERO);
+        let seen = cursors::position(connection, self.reader, &CursorName::inbox())?;
+        count_by_sender(connection, self.reader, seen.unwrap_or(MessageId::ZERO), in_tail)
+    }
+}
+
+impl Query for FindStart {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<(UserName, MessageId)>> {
+        let (connection, reader) = (context.connection, self.reader);
+        let Some(name) = users::name_of(connection, reader)? else { return Ok(None) };
+        let position = |cursor| cursors::position(connection, reader, cursor);
+        if let Some(cursor) = &self.cursor
+            && let Some(seen) = position(cursor)?
+        {
+            return Ok(Some((name, seen)));
+        }
+        let after = match self.start {
+            StreamStart::After(id) => id,
+            StreamStart::Newest => message_log::newest_given(connection)?,
+            StreamStart::Inbox => position(&CursorName::inbox())?.unwrap_or(MessageId::ZERO),
+        };
+        Ok(Some((name, after)))
+    }
+}
+
+/// What is for `reader` after `seen`.
+fn count_by_sender(
+    connection: &Connection,
+    reader: UserId,
+    seen: MessageId,
+    in_tail: Vec<MessageId>,
+) -> rusqlite::Result<Vec<UnreadFrom>> {
+    let way = Way::After(seen);
+    let mut statement = deliveries::prepare_walk(connection, way)?;
+    let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
+    let mut find = connection.prepare_cached("SELECT sender_id FROM messages WHERE id = ?1")?;
+    let mut places: HashMap<UserId, usize> = HashMap::new();
+    let mut counted: Vec<(UserId, usize, MessageId)> = Vec::new();
+    while let Some(id) = walk.next()? {
+        let sender = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
+        let Some(sender) = sender else { continue };
+        let place = *places.entry(sender).or_insert(counted.len());
+        match counted.get_mut(place) {
+            Some((_, count, newest)) => (*count, *newest) = (*count + 1, id),
+            None => counted.push((sender, 1, id)),
+        }
+    }
+    let mut found = Vec::with_capacity(counted.len());
+    for (sender, count, newest) in counted {
+        if let Some(from) = users::name_of(connection, sender)? {
+            found.push(UnreadFrom { from, count, newest });
+        }
+    }
+    Ok(found)
+}
+
+/// A page that is being read: until it is full or the log ends.
+struct Filling<'a> {
+    connection: &'a Connection,
+    /// Of those who wrote or got what was read so far: mostly few.
+    names: HashMap<UserId, Option<UserName>>,
+    messages: Vec<Message>,
+    size: usize,
+    more: bool,
+    /// What was taken before is left out.
+    since: Option<Timestamp>,
+    bounds: &'a PageBounds,
+}
+
+impl<'a> Filling<'a> {
+    fn new(connection: &'a Connection, bounds: &'a PageBounds) -> Self {
+        let (names, messages) = (HashMap::new(), Vec::new());
+        Self { connection, names, messages, size: 0, more: false, since: None, bounds }
+    }
+
+    fn end(self, start: MessageId) -> Page {
+        Page { start, messages: self.messages, more: self.more }
+    }
+
+    /// With what is for `reader`. Nothing is read that does not go into the page, but what `since`
+    /// leaves out.
+    fn fill(&mut self, reader: UserId, way: Way, in_tail: Vec<MessageId>) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        let mut statement = deliveries::prepare_walk(connection, way)?;
+        let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
+        let mut find = connection.prepare_cached(ONE)?;
+        while let Some(id) = walk.next()? {
+            if self.take(&mut find, id, None)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// With what each of two users has from the other: the messages for both are gone through side
+    /// by side, in the order of the log.
+    fn fill_with_conversation(
+        &mut self,
+        way: Way,
+        [incoming, outgoing]: [(UserId, UserId, Vec<MessageId>); 2],
+    ) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        let mut statements = [
+            deliveries::prepare_walk(connection, way)?,
+            deliveries::prepare_walk(connection, way)?,
+        ];
+        let [first, second] = &mut statements;
+        let mut find = connection.prepare_cached(ONE)?;
+        let (reader, with, in_tail) = incoming;
+        let mut ours = Walk::begin(connection, first, reader, way, in_tail)?;
+        let mut theirs = Walk::begin(connection, second, with, way, outgoing.2)?;
+        let is_first = |one: MessageId, other: MessageId| match way {
+            Way::After(_) => one < other,
+            Way::Before(_) => one > other,
+        };
+        let (mut our_next, mut their_next) = (ours.next()?, theirs.next()?);
+        loop {
+            let (id, sender) = match (our_next, their_next) {
+                (None, None) => return Ok(()),
+                (Some(our), their) if their.is_none_or(|their| !is_first(their, our)) => {
+                    our_next = ours.next()?;
+                    if their == Some(our) {
+                        // A user's messages to themselves are on both sides.
+                        their_next = theirs.next()?;
+                    }
+                    (our, with)
+                }
+                (_, Some(their)) => {
+                    their_next = theirs.next()?;
+                    (their, reader)
+                }
+                (Some(_), None) => return Ok(()),
+            };
+            if self.take(&mut find, id, Some(sender))?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// With the reader's dead letters at a cursor, after an id.
+    fn fill_with_dead(
+        &mut self,
+        reader: UserId,
+        cursor: &CursorName,
+        after: MessageId,
+    ) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        let mut statement = connection.prepare_cached(
+            "SELECT message_id FROM dead_letters
+              WHERE user_id = ?1 AND cursor = ?2 AND message_id > ?3 ORDER BY message_id",
+        )?;
+        let mut find = connection.prepare_cached(ONE)?;
+        let mut rows = statement.query(params![reader.0, cursor.as_str(), after.0])?;
+        while let Some(row) = rows.next()? {
+            if self.take(&mut find, MessageId(row.get(0)?), None)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the message of this id, if it is there, fits, and is `sender`'s where that is asked
+    /// for; breaks off where there is no room for it.
+    fn take(
+        &mut self,
+        find: &mut CachedStatement<'_>,
+        id: MessageId,
+        sender: Option<UserId>,
+    ) -> rusqlite::Result<ControlFlow<()>> {
+        let since = self.since.map_or(i64::MIN, |since| since.0);
+        let mut rows = find.query(params![id.0, since, sender.map(|sender| sender.0)])?;
+        let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
+        let Some(message) = self.message(row)? else { return Ok(ControlFlow::Continue(())) };
+        self.size += (self.bounds.measure)(&message);
+        let full = self.messages.len() >= self.bounds.messages || self.size > self.bounds.size;
+        if full && !self.messages.is_empty() {
+            self.more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        self.messages.push(message);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The message of a row of [`ONE`]; none where it is not known who wrote or got it.
+    fn message(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Message>> {
+        let mut name = |column| {
+            let user = UserId(row.get(column)?);
+            match self.names.get(&user) {
+                Some(name) => Ok(name.clone()),
+                None => {
+                    let name = users::name_of(self.connection, user)?;
+                    self.names.insert(user, name.clone());
+                    Ok::<_, rusqlite::Error>(name)
+                }
+            }
+        };
+        let (Some(from), Some(to)) = (name(2)?, name(3)?) else { return Ok(None) };
+        let body: Box<str> = row.get(4)?;
+        let body = Body::try_from(body).map_err(|error| not_a_value(4, error))?;
+        let (id, at) = (MessageId(row.get(0)?), Timestamp(row.get(1)?));
+        Ok(Some(Message { id, at, from, to, body }))
+    }
+}
+
+const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body FROM messages
+      WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";

@@ -1,0 +1,23 @@
+//! Values out of rows.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::model::{CursorName, Invalid, UserName};
+
+/// The name of a user.
+pub(in crate::store) fn user_name(row: &Row<'_>, index: usize) -> rusqlite::Result<UserName> {
+    let text: Box<str> = row.get(index)?;
+    text.parse().map_err(|error| not_a_value(index, error))
+}
+
+/// The name of a cursor.
+pub(in crate::store) fn cursor_name(row: &Row<'_>, index: usize) -> rusqlite::Result<CursorName> {
+    let text: Box<str> = row.get(index)?;
+    text.parse().map_err(|error| not_a_value(index, error))
+}
+
+/// The database has a value that the server would never have stored.
+pub(in crate::store) fn not_a_value(column: usize, error: Invalid) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}

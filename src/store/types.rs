@@ -1,0 +1,9 @@
+//! The operations of a store, and their answers. Nothing here knows an engine.
+
+pub(in crate::store) mod cursors;
+pub(in crate::store) mod figures;
+pub(in crate::store) mod messages;
+pub(in crate::store) mod purge;
+pub(in crate::store) mod sessions;
+pub(in crate::store) mod transfer;
+pub(in crate::store) mod users;
