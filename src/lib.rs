@@ -1,13 +1,13 @@
 //! Chat: a persistent multi-user messaging server and its command line.
 //!
-//! One server, one SQLite file, a line protocol that works from `nc`. What the server has
-//! acknowledged is on the disk.
+//! One server, one SQLite file, and a line protocol that works from `nc`. A message that the server
+//! has acknowledged is on the disk.
 //!
-//! A line's way through the crate: socket → `server::worker` → `server::connection` (framing) →
-//! [`protocol::command::Request::parse`] → `service` → `store` → [`protocol::reply::Reply`] →
-//! encode → socket. `ARCHITECTURE.md` tells it in full.
+//! The path of a request through the crate: socket → `server::worker` → `server::connection`
+//! (framing) → [`protocol::command::Request::parse`] → `service` → `store` →
+//! [`protocol::reply::Reply`] → encode → socket. `ARCHITECTURE.md` describes it in full.
 //!
-//! The library serves the two binaries; it has no stable interface of its own.
+//! The library exists for the two binaries. Its interface is not stable.
 
 pub mod adjustable;
 pub mod admin;
@@ -31,6 +31,6 @@ pub mod transfer;
 pub mod unix;
 pub mod wake;
 
-/// What threads share. It is the standard library's; under this name `models/` puts loom's in its
-/// place.
+/// The synchronization primitives of the whole crate. Here they are the standard library's;
+/// `models/` compiles the same code with loom's under this name.
 pub(crate) use std::sync;

@@ -1,7 +1,7 @@
-//! The types that everything else is written in. A value that exists is valid: whoever holds a
-//! [`UserName`] need not ask again what is in it.
+//! The basic types of the whole crate. A value of such a type is always valid: code that has a
+//! [`UserName`] need not check it again.
 //!
-//! This module knows no protocol, no socket and no storage.
+//! This module does not depend on the protocol, on sockets or on storage.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-/// The longest user name, in bytes (which are characters: a name is ASCII).
+/// The longest user name, in bytes. A name is ASCII, so bytes are characters.
 pub const USER_NAME_BYTES_MAX: usize = 32;
 /// The longest display name, in bytes of UTF-8.
 pub const DISPLAY_NAME_BYTES_MAX: usize = 128;
@@ -32,28 +32,28 @@ pub const CURSOR_NAME_BYTES_MAX: usize = 64;
 /// The longest idempotency key, in bytes of printable ASCII.
 pub const KEY_BYTES_MAX: usize = 64;
 
-/// Why a text is not a value of one of the types here.
+/// Why a text is not a valid value of a type in this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// There is nothing in it.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// It has more bytes than its type allows.
+    /// The text has more bytes than its type allows.
     #[error("it is longer than {max} bytes")]
     TooLong {
         /// The limit, in bytes.
         max: usize,
     },
-    /// It has a character that its type does not allow.
+    /// The text contains a character that its type does not allow.
     #[error("it has a character that is not allowed")]
     Character,
-    /// It begins or ends with white space, or has nothing else.
+    /// The text begins or ends with white space, or has nothing else.
     #[error("it begins or ends with white space")]
     WhiteSpace,
 }
 
-/// The name a user logs in and is written to with: 1 to 32 of `a-z`, `0-9`, `_` and `-`.
-/// Each takes as much room as the longest, and is copied without an allocation: every message names two.
+/// The name that a user logs in with and receives messages under: 1 to 32 of `a-z`, `0-9`, `_` and
+/// `-`. It is stored inline, so a copy needs no allocation; every message carries two names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserName(ArrayString<USER_NAME_BYTES_MAX>);
 
@@ -89,7 +89,7 @@ impl fmt::Debug for UserName {
     }
 }
 
-/// What people call a user: 1 to 128 bytes of UTF-8 without control characters.
+/// The name that people use for a user: 1 to 128 bytes of UTF-8 without control characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DisplayName(Box<str>);
 
@@ -124,16 +124,16 @@ impl fmt::Debug for DisplayName {
     }
 }
 
-/// A password: 1 to 128 bytes of UTF-8. Its `Debug` shows nothing.
+/// A password: 1 to 128 bytes of UTF-8. Its `Debug` output hides it.
 ///
-/// A password that can be set can be used: parsing takes exactly what the line `auth USER PASSWORD`
-/// can carry. That is no ASCII white space at the ends, and no NUL, CR or LF.
+/// Any password that can be set can also be used: parsing accepts exactly what the line
+/// `auth USER PASSWORD` can carry. That excludes ASCII white space at the ends, NUL, CR and LF.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Box<str>);
 
 impl Password {
-    /// A password to be compared with the one that is stored. An earlier version may have stored
-    /// one that no line can carry, so only the length is looked at.
+    /// A password to compare with the stored one. It only checks the length, because an earlier
+    /// version may have stored a password that no line can carry.
     ///
     /// # Errors
     /// [`Invalid::Empty`] and [`Invalid::TooLong`].
@@ -142,7 +142,7 @@ impl Password {
         Ok(Self(text.into()))
     }
 
-    /// The secret itself. Never log it, never store it.
+    /// The secret itself. Never log or store it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -197,32 +197,32 @@ impl TryFrom<Box<str>> for Body {
     }
 }
 
-/// A body is not for logs: its `Debug` says only how long it is.
+/// Message texts must not appear in the server log, so `Debug` shows only the length.
 impl fmt::Debug for Body {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Body({} bytes)", self.0.len())
     }
 }
 
-/// What a session's holder shows with every request: a version 4 UUID from the system's random
-/// source, written in lower case with hyphens and in no other way. Its `Debug` shows nothing.
+/// A session token: a version 4 UUID from the system's random source. Its only valid form is lower
+/// case with hyphens. Its `Debug` output hides it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Token(Uuid);
 
 impl Token {
-    /// A new token: 122 random bits.
+    /// A new token with 122 random bits.
     pub fn generate() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// What of the token may be stored: see [`TokenHash`].
+    /// The hash of the token, which is all that may be stored: see [`TokenHash`].
     pub fn hash(&self) -> TokenHash {
         let mut text = Uuid::encode_buffer();
         let text = self.0.as_hyphenated().encode_lower(&mut text);
         TokenHash(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// The secret itself, for the reply that hands it out and for the requests that show it.
+    /// The secret itself, for the reply that issues it and for the requests that carry it.
     pub fn reveal(&self) -> String {
         self.0.as_hyphenated().to_string()
     }
@@ -231,8 +231,8 @@ impl Token {
 impl FromStr for Token {
     type Err = Invalid;
 
-    /// Takes only the one way of writing that the server hands out; upper case, braces and the
-    /// form without hyphens are [`Invalid::Character`].
+    /// Accepts only the form that the server issues. Upper case, braces and a form without hyphens
+    /// are [`Invalid::Character`].
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.len() != Hyphenated::LENGTH || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(Invalid::Character);
@@ -247,8 +247,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// SHA-256 of a token's text. The token has 122 random bits, so a fast hash is enough: whoever
-/// steals it cannot find the token, and looking one up by its hash tells nothing by its time.
+/// The SHA-256 of a token's text. A fast hash suffices, because a token has 122 random bits: a
+/// thief of the hash cannot find the token. The time of a lookup by hash reveals nothing about a
+/// token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -258,8 +259,9 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// The name of a place up to which its owner has read. `inbox` is the one that the `inbox`
-/// command moves; any other is the owner's own: 1 to 64 of `a-z`, `0-9`, `_`, `-` and `.`.
+/// The name of a cursor: a position in the message log up to which its owner has read. The `inbox`
+/// command moves the cursor `inbox`; any other is the owner's own. A name is 1 to 64 of `a-z`,
+/// `0-9`, `_`, `-` and `.`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CursorName(Box<str>);
 
@@ -294,8 +296,8 @@ impl fmt::Debug for CursorName {
     }
 }
 
-/// A sender's own name for a message: 1 to 64 bytes of printable ASCII, no spaces. The same sender
-/// and key is the same message. Each takes as much room as the longest, and needs no allocation.
+/// An idempotency key: 1 to 64 bytes of printable ASCII without spaces. Two requests of one sender
+/// with the same key are the same message. It is stored inline, so a copy needs no allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key(ArrayString<KEY_BYTES_MAX>);
 
@@ -305,7 +307,8 @@ impl Key {
         &self.0
     }
 
-    /// A key that is always the same for the same content: `kind`, of at most 31 bytes, and a hash.
+    /// The key of a content: `kind`, of at most 31 bytes, and a hash. The same content always has
+    /// the same key, in later versions too.
     pub fn of_content(kind: &'static str, content: &[u8]) -> Self {
         let mut key = ArrayString::new();
         key.push_str(kind);
@@ -322,7 +325,8 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         check_length(text, KEY_BYTES_MAX)?;
-        // All of them, many at a time: mostly there is no other.
+        // Checks every byte without an early exit, which the compiler vectorizes; most keys are
+        // valid.
         if !text.bytes().fold(true, |allowed, byte| allowed & byte.is_ascii_graphic()) {
             return Err(Invalid::Character);
         }
@@ -330,7 +334,7 @@ impl FromStr for Key {
     }
 }
 
-/// Writes a type as the text it is, and reads it back through its `FromStr`.
+/// Serializes a type as its text, and deserializes it with its `FromStr`.
 macro_rules! serde_as_text {
     ($($type:ty => |$value:ident| $text:expr;)*) => {$(
         impl Serialize for $type {
@@ -357,14 +361,14 @@ serde_as_text! {
     Timestamp => |moment| &moment.text();
 }
 
-/// Reads what has a form as text, out of the text where it stands.
+/// Deserializes a value from its text with `FromStr`, without copying the text first.
 pub(crate) fn deserialize_text<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     deserializer.deserialize_str(AsText(PhantomData))
 }
 
-/// See [`deserialize_text`].
+/// The visitor of [`deserialize_text`].
 struct AsText<T>(PhantomData<T>);
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for AsText<T> {
@@ -387,7 +391,8 @@ fn check_length(text: &str, max: usize) -> Result<(), Invalid> {
     }
 }
 
-/// A message's place in the log. Ids rise in the order of the commits and are never used again.
+/// The id of a message, which is its position in the message log. Ids rise in commit order and are
+/// never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct MessageId(pub i64);
@@ -407,55 +412,55 @@ impl From<MessageId> for i64 {
 }
 
 impl MessageId {
-    /// Before every message: a cursor that stands here has read nothing.
+    /// Before every message: the reader of a cursor at this id has read nothing.
     pub const ZERO: Self = Self(0);
 }
 
-/// A user's number in the store; it stays the same when the user is renamed.
+/// A user's number in the store. A rename does not change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub i64);
 
-/// A session's number in the store. Lower is older.
+/// A session's number in the store. An older session has a lower number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub i64);
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z, by the clock on the wall. It is shown to
-/// people and measures days; it orders nothing and times nothing out.
+/// A wall-clock time: milliseconds since 1970-01-01T00:00:00Z. It is shown to people and used for
+/// periods of days. Never use it to order messages or for timeouts: the clock may be set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// What the clock on the wall says now.
+    /// The current wall-clock time.
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_millisecond())
     }
 
-    /// This moment, `duration` later; the end of time where there is no such moment.
+    /// This time plus `duration`, or the latest time that can be represented.
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// This moment, `duration` earlier; the beginning of time where there is no such moment.
+    /// This time minus `duration`, or the earliest time that can be represented.
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// As RFC 3339 in UTC with milliseconds: `2026-11-23T10:54:00.123Z`. A number that is no
-    /// moment of the calendar is shown as the nearest one that is.
+    /// RFC 3339 in UTC with milliseconds: `2026-11-23T10:54:00.123Z`. A number outside the calendar
+    /// becomes the nearest time inside it.
     pub fn to_rfc3339(self) -> String {
         self.text().as_str().to_owned()
     }
 
-    /// [`Self::to_rfc3339`], without an allocation.
-    pub(crate) fn text(self) -> MomentText {
+    /// Like [`Self::to_rfc3339`], but without an allocation.
+    pub(crate) fn text(self) -> TimestampText {
         let milliseconds = self.to_calendar().as_millisecond();
         let (second, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
-        let mut text = match SHOWN_SECOND.get() {
+        let mut text = match LAST_SECOND.get() {
             Some((shown, text)) if shown == second => text,
             _ => {
                 let text = second_text(second);
-                SHOWN_SECOND.set(Some((second, text)));
+                LAST_SECOND.set(Some((second, text)));
                 text
             }
         };
@@ -467,36 +472,36 @@ impl Timestamp {
         text
     }
 
-    /// As a moment of the calendar; the nearest one there is.
+    /// This time in the calendar, or the nearest time inside it.
     pub fn to_calendar(self) -> jiff::Timestamp {
         let (first, last) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { first } else { last })
     }
 }
 
-/// The longest moment as text, in bytes: that of a year before the first.
-const MOMENT_BYTES_MAX: usize = "-009999-01-02T01:59:59.999Z".len();
+/// The longest text of a time, in bytes: a year before the year 0.
+const TIMESTAMP_BYTES_MAX: usize = "-009999-01-02T01:59:59.999Z".len();
 
-/// A moment as text.
-pub(crate) type MomentText = ArrayString<MOMENT_BYTES_MAX>;
+/// A time as text.
+pub(crate) type TimestampText = ArrayString<TIMESTAMP_BYTES_MAX>;
 
 thread_local! {
-    /// The second that this thread has shown last, without what comes after its figures: moments that are
-    /// shown one after another are mostly of one second.
-    static SHOWN_SECOND: Cell<Option<(i64, MomentText)>> = const { Cell::new(None) };
+    /// The second that this thread formatted last, up to its seconds digit. Consecutive messages
+    /// mostly fall into the same second, so formatting reuses it.
+    static LAST_SECOND: Cell<Option<(i64, TimestampText)>> = const { Cell::new(None) };
 }
 
-fn second_text(second: i64) -> MomentText {
+fn second_text(second: i64) -> TimestampText {
     const SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
-    let mut text = MomentText::new();
+    let mut text = TimestampText::new();
     let moment = jiff::Timestamp::from_second(second).unwrap_or_default();
-    // There is room for it, and a second of the calendar is one.
+    // It cannot fail: the buffer is large enough, and the second is in the calendar.
     let _ = SECONDS.print_timestamp(&moment, StdFmtWrite(&mut text));
     text.pop();
     text
 }
 
-/// A text is no time.
+/// The text is not a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("give a time as RFC 3339 has it, such as 2026-11-23T10:54:00Z, up to the year 9999")]
 pub struct NoTime;
@@ -504,8 +509,8 @@ pub struct NoTime;
 impl FromStr for Timestamp {
     type Err = NoTime;
 
-    /// Takes RFC 3339. The calendar ends some hours before the year 9999 does: a later time counts
-    /// as its last millisecond.
+    /// Parses RFC 3339. The calendar ends some hours before the year 9999 does; a later time becomes
+    /// its last millisecond.
     fn from_str(text: &str) -> Result<Self, NoTime> {
         if let Ok(moment) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(moment.as_millisecond()));
@@ -522,11 +527,11 @@ impl FromStr for Timestamp {
 /// The last year that RFC 3339 can write.
 const LAST_YEAR: i16 = 9999;
 
-/// Reads a length of time as people write it on a command line: a whole number with `ms`, `s`, `m`,
-/// `h` or `d` after it, such as `90s`; without a unit it is seconds.
+/// Parses a duration from a command line: a whole number with the unit `ms`, `s`, `m`, `h` or `d`,
+/// such as `90s`. Without a unit it is in seconds.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// Says what is wrong with the text.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -545,16 +550,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// One message as it stands in the log.
+/// One message in the message log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Its place in the log.
+    /// Its id.
     pub id: MessageId,
-    /// When the server took it.
+    /// When the server accepted it.
     pub at: Timestamp,
-    /// Who sent it.
+    /// The sender.
     pub from: UserName,
-    /// Who it is for.
+    /// The recipient.
     pub to: UserName,
     /// Its text.
     pub body: Body,
@@ -567,37 +572,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_names_are_short_lower_case_ascii() {
+    fn user_name_accepts_only_short_lower_case_ascii() {
         for good in ["paff", "a", "build-bot_7", &"x".repeat(USER_NAME_BYTES_MAX)] {
             assert_eq!(good.parse::<UserName>().unwrap().as_str(), good);
         }
         for bad in ["", "Paff", "pa ff", "päff", "' OR 1=1--", &"x".repeat(USER_NAME_BYTES_MAX + 1)]
         {
-            assert!(bad.parse::<UserName>().is_err(), "{bad:?} is no name");
+            assert!(bad.parse::<UserName>().is_err(), "{bad:?} is accepted");
         }
     }
 
     #[test]
-    fn token_has_one_way_to_be_written() {
+    fn token_accepts_only_its_canonical_form() {
         let text = Token::generate().reveal();
         assert_eq!(text.parse::<Token>().unwrap().reveal(), text);
         let without_hyphens = text.replace('-', "");
         let upper = text.to_uppercase();
         for bad in [&text[1..], &format!("{text}0"), &without_hyphens, &format!("{{{text}}}"), ""] {
-            assert!(bad.parse::<Token>().is_err(), "{bad:?} is no token");
+            assert!(bad.parse::<Token>().is_err(), "{bad:?} is accepted");
         }
         assert!(upper == text || upper.parse::<Token>().is_err());
     }
 
     #[test]
-    fn token_hash_is_sha256_of_the_text() {
+    fn token_hash_is_the_sha256_of_its_text() {
         let token: Token = "7a592c0e-2cb5-4de6-866b-4e216b0caf15".parse().unwrap();
         let expected = Sha256::digest("7a592c0e-2cb5-4de6-866b-4e216b0caf15");
         assert_eq!(token.hash().0.as_slice(), expected.as_slice());
     }
 
     #[test]
-    fn debug_of_secrets_and_bodies_shows_nothing() {
+    fn debug_output_hides_secrets_and_bodies() {
         let token = Token::generate();
         let password: Password = "cytus".parse().unwrap();
         let body: Body = "hai neko".parse().unwrap();
@@ -608,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn body_is_any_utf8_up_to_its_limit() {
+    fn body_accepts_any_utf8_up_to_its_limit() {
         assert!("x".repeat(BODY_BYTES_MAX).parse::<Body>().is_ok());
         let max = BODY_BYTES_MAX;
         assert_eq!("x".repeat(max + 1).parse::<Body>(), Err(Invalid::TooLong { max }));
@@ -616,13 +621,13 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_can_be_set_are_those_that_a_line_can_carry() {
+    fn password_accepts_exactly_what_a_line_can_carry() {
         for good in ["x", "two words", "a\tb", "\u{a0}\u{a0}", &"x".repeat(PASSWORD_BYTES_MAX)] {
             assert_eq!(good.parse::<Password>().unwrap().reveal(), good);
         }
         for ends in [" x", "x ", "\tx", "x\n", "x\r", " ", "\u{c}"] {
             assert_eq!(ends.parse::<Password>(), Err(Invalid::WhiteSpace), "{ends:?}");
-            assert!(Password::shown(ends).is_ok(), "{ends:?} may be stored since long");
+            assert!(Password::shown(ends).is_ok(), "{ends:?} may be stored already");
         }
         for inside in ["a\0b", "a\rb", "a\nb", "\0"] {
             assert_eq!(inside.parse::<Password>(), Err(Invalid::Character), "{inside:?}");
@@ -633,7 +638,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_printable_ascii_up_to_their_limit() {
+    fn key_accepts_printable_ascii_up_to_its_limit() {
         for good in ["k", "!~", &"k".repeat(KEY_BYTES_MAX)] {
             assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
         }
@@ -646,26 +651,27 @@ mod tests {
     }
 
     #[test]
-    fn key_of_a_content_is_what_it_was_in_earlier_versions() {
-        // The first half of what FIPS 180-2 gives for SHA-256 of this text. An import that is done again goes by it.
+    fn key_of_content_is_stable_across_versions() {
+        // FIPS 180-2 gives this SHA-256 for `abc`. A repeated import recognizes its messages by
+        // such keys.
         let key = Key::of_content("import", b"abc");
         assert_eq!(key.as_str(), "import-ba7816bf8f01cfea414140de5dae2223");
     }
 
     #[test]
-    fn durations_are_a_number_and_a_unit() {
+    fn duration_accepts_a_number_and_a_unit() {
         for (text, milliseconds) in
             [("10", 10_000), ("5ms", 5), ("2m", 120_000), ("1d", 86_400_000)]
         {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)));
         }
         for bad in ["", "s", "-1s", "1.5s", "1y", "1 s", "99999999999999999d"] {
-            assert!(parse_duration(bad).is_err(), "{bad:?} is no time");
+            assert!(parse_duration(bad).is_err(), "{bad:?} is accepted");
         }
     }
 
     #[test]
-    fn timestamps_are_rfc3339_utc_and_never_fail() {
+    fn timestamp_formats_as_rfc3339_utc_without_failing() {
         assert_eq!(Timestamp(0).to_rfc3339(), "1970-01-01T00:00:00.000Z");
         let now = Timestamp::now();
         assert_eq!(now.to_rfc3339().parse::<Timestamp>().unwrap(), now);
@@ -683,7 +689,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn moments_are_shown_as_the_library_of_the_calendar_shows_them(
+        fn timestamp_text_equals_the_calendar_librarys(
             moments in prop::collection::vec(
                 prop_oneof![any::<i64>(), -400_000_000_000_000..300_000_000_000_000_i64, 0..5_000_i64],
                 1..20,

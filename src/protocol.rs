@@ -1,8 +1,8 @@
-//! The protocol: bytes to requests, replies to bytes, and back again for the client. It is
-//! described for people in `docs/protocol.md`.
+//! The wire protocol: it turns bytes into requests, replies into bytes, and, for the client,
+//! requests into bytes and bytes into replies. `docs/protocol.md` describes it for people.
 //!
-//! This module knows no socket, no clock, no thread and no SQL: it is fed bytes and says what they
-//! mean, so every odd input is a plain unit test.
+//! This module uses no socket, clock, thread or SQL. It takes bytes and returns what they mean, so
+//! a unit test can cover every odd input.
 
 pub mod arguments;
 pub mod command;
@@ -13,6 +13,6 @@ pub mod refusal;
 pub mod reply;
 pub mod verb;
 
-/// The version of the protocol that `hello` names. It rises when a client that follows
-/// `docs/protocol.md` would no longer be understood.
+/// The protocol version that `hello` reports. It rises when a client written for `docs/protocol.md`
+/// would no longer understand the server.
 pub const PROTOCOL_VERSION: u32 = 1;

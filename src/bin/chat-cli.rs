@@ -1,4 +1,4 @@
-//! The command line client. Everything is in [`chat::client`]; this is where its exit code goes.
+//! The command line client. This file only returns the exit code of [`chat::client`].
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The server. Everything is in [`chat::operate`]; this is where its exit code goes.
+//! The server. This file only returns the exit code of [`chat::operate`].
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! The JSON arguments of the newer verbs: what may stand in them, and what it means. Every type here
-//! is valid when it exists; what is wrong with an argument is told by the name of its field.
+//! The JSON arguments of the newer verbs. A value of one of these types is always valid. An error
+//! names the JSON field that it is about.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -19,44 +19,44 @@ pub use crate::model::{KEY_BYTES_MAX, Key};
 pub const RECIPIENTS_MAX: usize = 100;
 /// The most messages of one `fetch`.
 pub const FETCH_MESSAGES_MAX: usize = 1000;
-/// How many messages one `fetch` gives when it is not told.
+/// How many messages a `fetch` without `limit` returns.
 pub const FETCH_MESSAGES_DEFAULT: usize = 100;
 
-/// One message to one or more recipients, its text exact.
+/// One message to one or more recipients. Its text is stored exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Post {
-    /// Whom it is for: at least one, none twice, at most [`RECIPIENTS_MAX`].
+    /// The recipients: 1 to [`RECIPIENTS_MAX`], without duplicates.
     pub to: SmallVec<[UserName; 1]>,
     /// The text.
     pub body: Body,
-    /// Makes it happen once, however often it is asked for: see [`Key`].
+    /// Makes the request idempotent: see [`Key`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
 }
 
-/// Which messages to show. It changes nothing.
+/// Selects the messages to read. Reading changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Where to begin.
     pub from: FetchFrom,
-    /// Only the conversation with this user, both directions; without it, what came in.
+    /// Only the conversation with this user, in both directions. Without it, all incoming messages.
     pub with: Option<UserName>,
-    /// Only what was taken at or after this moment.
+    /// Only messages that the server accepted at or after this time.
     pub since: Option<Timestamp>,
-    /// At most so many messages: 1 to [`FETCH_MESSAGES_MAX`].
+    /// The most messages to return: 1 to [`FETCH_MESSAGES_MAX`].
     pub limit: usize,
 }
 
-/// Where a `fetch` begins, and in which direction `more` goes.
+/// Where a `fetch` begins, and in which direction it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchFrom {
-    /// The oldest after this id.
+    /// The oldest messages after this id.
     After(MessageId),
-    /// The newest before this id.
+    /// The newest messages before this id.
     Before(MessageId),
-    /// The oldest after this cursor of the reader.
+    /// The oldest messages after this cursor of the reader.
     Cursor(CursorName),
-    /// The oldest of the messages that could not be dealt with at this cursor, after this id.
+    /// The oldest dead letters of this cursor, after this id.
     Dead(CursorName, MessageId),
 }
 
@@ -64,37 +64,37 @@ pub enum FetchFrom {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ack {
-    /// Which of the reader's cursors.
+    /// Which of the reader's cursors to move.
     #[serde(default = "CursorName::inbox")]
     pub cursor: CursorName,
-    /// Everything up to and with this id counts as read.
+    /// Every message up to and including this id counts as read.
     pub upto: MessageId,
-    /// Go there even where that is backwards.
+    /// Move the cursor even if that is backwards.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rewind: bool,
-    /// What to note of the messages that could not be dealt with.
+    /// Whether to change the cursor's dead letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead: Option<DeadLetter>,
 }
 
-/// What a reader notes of messages that it could not deal with.
+/// A change to a cursor's dead letters: the messages that its reader could not process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeadLetter {
-    /// The message of this id is one; the cursor moves on all the same.
+    /// Make the message with this id a dead letter. The cursor moves on all the same.
     Add,
-    /// Those up to and with this id are no more; the cursor stays.
+    /// Remove the dead letters up to and including this id. The cursor stays.
     Clear,
 }
 
-/// Turns the connection into a stream of what comes in.
+/// Turns the connection into a stream of the reader's messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watch {
-    /// Begin after this cursor of the reader, if there is one.
+    /// Begin after this cursor of the reader, if it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<CursorName>,
-    /// Begin here where there is no such cursor, or none was named.
+    /// Begin here if no cursor was named or the named one does not exist.
     #[serde(default)]
     pub from: WatchFrom,
 }
@@ -103,28 +103,28 @@ pub struct Watch {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WatchFrom {
-    /// With what is unread: after the cursor `inbox`.
+    /// At the first unread message: after the cursor `inbox`.
     #[default]
     Unread,
-    /// With what comes in from now on.
+    /// At the next new message.
     New,
-    /// With the oldest message.
+    /// At the oldest message.
     All,
     /// After this id.
     #[serde(untagged)]
     After(MessageId),
 }
 
-/// Ends sessions of the user.
+/// Ends some of the user's sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revoke {
-    /// This one: `{"session": 7}`.
+    /// The session with this number: `{"session": 7}`.
     Session(SessionId),
-    /// All but the one that asks: `{"others": true}`.
+    /// All sessions except the caller's: `{"others": true}`.
     Others(True),
 }
 
-/// The JSON `true`, and nothing else.
+/// The JSON value `true`; no other value is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "bool", into = "bool")]
 pub struct True;
@@ -146,26 +146,26 @@ impl From<True> for bool {
 /// Changes the user's password, and ends the user's other sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passwd {
-    /// The password until now.
+    /// The current password.
     pub old: Password,
-    /// The password from now on.
+    /// The new password.
     pub new: Password,
 }
 
-/// [`Post`] as it is given.
+/// The JSON fields of [`Post`], not yet validated.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PostFields {
     to: SmallVec<[Recipient; 1]>,
-    body: Given<Body>,
+    body: Parsed<Body>,
     #[serde(default)]
-    key: Option<Given<Key>>,
+    key: Option<Parsed<Key>>,
 }
 
-/// Somebody to write to, as it was given.
+/// A recipient as the client wrote it.
 enum Recipient {
     Named(UserName),
-    /// It is no user name.
+    /// The text is not a valid user name.
     Nobody(String),
 }
 
@@ -183,10 +183,10 @@ impl<'de> Deserialize<'de> for Recipient {
     }
 }
 
-/// What a text was given for, or what is wrong with it: told when all of them have been read.
-struct Given<T>(Result<T, Invalid>);
+/// A field that was parsed but whose error is reported later, so that all fields are read first.
+struct Parsed<T>(Result<T, Invalid>);
 
-impl<T: FromStr<Err = Invalid>> FromStr for Given<T> {
+impl<T: FromStr<Err = Invalid>> FromStr for Parsed<T> {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -194,7 +194,7 @@ impl<T: FromStr<Err = Invalid>> FromStr for Given<T> {
     }
 }
 
-impl<'de, T: FromStr<Err = Invalid>> Deserialize<'de> for Given<T> {
+impl<'de, T: FromStr<Err = Invalid>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer)
     }

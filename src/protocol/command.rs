@@ -1,8 +1,8 @@
-//! From a line to what it asks for, and back for the client. The grammar is here and nowhere else:
-//! `docs/protocol.md` describes it.
+//! Parses a line into a request and, for the client, encodes a request as a line. This module is
+//! the only implementation of the grammar that `docs/protocol.md` describes.
 //!
-//! Two forms stand side by side. The seed's five verbs take fields separated by one space each;
-//! the newer verbs take a token and one JSON object, `VERB TOKEN {json}`.
+//! There are two forms. The seed's five verbs take fields separated by single spaces. The newer
+//! verbs take a token and one JSON object: `VERB TOKEN {json}`.
 
 use memchr::memchr;
 use serde::de::DeserializeOwned;
@@ -17,38 +17,38 @@ use super::refusal::{Code, Refusal};
 use super::verb::Verb;
 use crate::model::{Body, Password, Token, UserName};
 
-/// What one line asks for.
+/// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// `auth USER PASSWORD`
     Auth {
-        /// Who.
+        /// The user name.
         user: UserName,
-        /// The proof.
+        /// The password.
         password: Password,
     },
     /// `hello`
     Hello,
     /// `help`
     Help,
-    /// A verb that needs a session. The session is looked at first: with a token that is no
-    /// session's, what is wrong with the other arguments is not told.
+    /// A verb that needs a session. The session is checked first: a client with an invalid token
+    /// does not learn what is wrong with its other arguments.
     InSession {
-        /// What the client showed.
+        /// The token that the client sent.
         token: Token,
-        /// What it asks for, or what is wrong with that.
+        /// What the client requests, or what is wrong with it.
         action: Result<Action, Refusal>,
     },
 }
 
-/// What the holder of a session can ask for.
+/// What the holder of a session can request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// `send TOKEN TO TEXT`
     Send {
-        /// Who it is for.
+        /// The recipient.
         to: UserName,
-        /// The text, without the white space around it.
+        /// The text, without surrounding white space.
         body: Body,
     },
     /// `inbox TOKEN`
@@ -78,7 +78,7 @@ pub enum Action {
 }
 
 impl Request {
-    /// What `line` (without its ending) asks for.
+    /// Parses `line`, which comes without its ending.
     pub fn parse(line: &str) -> Result<Self, Refusal> {
         if line.trim_ascii().is_empty() {
             return Err(Code::BadRequest.into());
@@ -108,9 +108,9 @@ impl Request {
         }
     }
 
-    /// The line that asks for this, with its ending; the seed's verbs as the seed's client writes
-    /// them. A `send` whose text has line breaks or white space at its ends has no such line:
-    /// that is what `post` is for.
+    /// The request as a line with its ending. The seed's verbs are written exactly as the seed's
+    /// client writes them. A `send` cannot express a text that contains line breaks or has white
+    /// space at its ends; use `post` for such a text.
     pub fn encode(&self) -> String {
         match self {
             Self::Auth { user, password } => format!("auth {user} {} \r\n", password.reveal()),
@@ -120,22 +120,22 @@ impl Request {
                 let token = token.reveal();
                 match action {
                     Ok(action) => action.encode(&token),
-                    // What could not be parsed cannot be said either.
+                    // A request that could not be parsed has no encoding.
                     Err(_) => format!("{token} \r\n"),
                 }
             }
         }
     }
 
-    /// Whether later requests of the same connection may begin before this one is answered. Only
-    /// what does nothing but append may: the log keeps the order in which it was asked, so
-    /// nobody can tell. Everything else waits for what was asked before, and holds back what
-    /// was asked after it.
+    /// Whether later requests of the same connection may start before this one has its reply. Only
+    /// requests that just append to the message log may. The message log keeps the order of the
+    /// requests, so the overlap is not observable. Every other request waits for all earlier ones
+    /// and delays all later ones.
     pub fn may_overlap(&self) -> bool {
         matches!(self, Self::InSession { action: Ok(Action::Send { .. } | Action::Post(_)), .. })
     }
 
-    /// The verb, for logs and counts.
+    /// The verb, for the server log and the metrics.
     pub fn verb(&self) -> Verb {
         match self {
             Self::Auth { .. } => Verb::Auth,
@@ -169,10 +169,11 @@ impl Action {
     fn encode(&self, token: &str) -> String {
         let verb = self.verb().as_str();
         let fields = match self {
-            // Two spaces before the text: the seed's client joins words with a leading space.
+            // Two spaces before the text: the seed's client joins its words with a leading space.
             Self::Send { to, body } => format!("{to}  {} ", body.as_str()),
             Self::Inbox | Self::List | Self::Logout => String::new(),
-            // UTF-8 as it is: escaped, a long text that is not English would not fit into a line.
+            // Unescaped UTF-8: with `\u` escapes a long text in another script would exceed the
+            // line limit.
             Self::Post(post) => serde_json::to_string(post).unwrap_or_default(),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Ack(ack) => json::to_string(ack),
@@ -185,7 +186,7 @@ impl Action {
     }
 }
 
-/// `GET / HTTP/1.1` and its like: somebody's browser or health check.
+/// Whether the line is like `GET / HTTP/1.1`: a browser or an HTTP health check.
 fn is_http(line: &str) -> bool {
     let mut words = line.split(' ');
     let method = words.next().unwrap_or("");
@@ -230,7 +231,7 @@ fn parse_open(rest: &str, request: Request) -> Result<Request, Refusal> {
     if trim(rest).is_empty() { Ok(request) } else { Err(Code::Usage.into()) }
 }
 
-/// `TOKEN {json}`; no JSON at all means `{}`.
+/// Parses `TOKEN {json}`. A missing JSON object means `{}`.
 fn parse_json<F: DeserializeOwned>(
     rest: &str,
     check: fn(F) -> Result<Action, Refusal>,
@@ -249,26 +250,26 @@ fn parse_json<F: DeserializeOwned>(
     })
 }
 
-/// Reads the JSON.
+/// Parses the JSON object.
 fn read_arguments<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
-    // Where nothing is wrong there is nothing to keep track of.
-    serde_json::from_str(fields).or_else(|_| read_and_tell_the_field(fields))
+    // Fast path: only a failed parse is repeated with the tracking of field names.
+    serde_json::from_str(fields).or_else(|_| read_naming_the_field(fields))
 }
 
-/// What is wrong is told with the name of the field that it is in.
-fn read_and_tell_the_field<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
+/// Parses again, to name the field in the error.
+fn read_naming_the_field<F: DeserializeOwned>(fields: &str) -> Result<F, Refusal> {
     let mut json = serde_json::Deserializer::from_str(fields);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
-        // At the top there is no field, but a text that names it.
+        // At the top level there is no field; serde's own text names the missing or unknown one.
         if path == "." { bad_argument(error) } else { bad_argument(format!("{path}: {error}")) }
     })?;
     json.end().map_err(bad_argument)?;
     Ok(read)
 }
 
-/// The argument of a verb that takes none: `{}`.
+/// The argument of a verb without arguments: `{}`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -281,13 +282,13 @@ fn in_session(
     Ok(Request::InSession { token, action: action() })
 }
 
-/// What comes before the first space and what comes after it.
+/// The text before the first space, and the text after it.
 fn split_at_space(text: &str) -> Option<(&str, &str)> {
     let at = memchr(b' ', text.as_bytes())?;
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// Without the ASCII white space at its ends. White space beyond ASCII, such as NBSP, is text.
+/// Removes ASCII white space at both ends. Other white space, such as NBSP, belongs to the text.
 fn trim(text: &str) -> &str {
     text.trim_ascii()
 }
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_client_lines_are_understood() {
+    fn lines_of_the_seed_client_are_parsed() {
         assert_eq!(
             Request::parse("auth paff cytus ").unwrap(),
             Request::Auth { user: "paff".parse().unwrap(), password: "cytus".parse().unwrap() }
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_fields_are_usage() {
+    fn missing_fields_are_usage_errors() {
         for line in [
             "auth",
             "auth ",
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_verb_is_unknown() {
+    fn unknown_verb_and_empty_line_are_refused() {
         for line in [
             "AUTH paff cytus",
             "foo",
@@ -390,14 +391,14 @@ mod tests {
     }
 
     #[test]
-    fn http_is_told_apart() {
+    fn http_request_is_refused_as_wrong_protocol() {
         for line in ["GET / HTTP/1.1", "POST /a b HTTP/1.0", "PRI * HTTP/2.0"] {
             assert_eq!(code(line), Code::WrongProtocol, "{line:?}");
         }
     }
 
     #[test]
-    fn token_has_to_be_exact() {
+    fn inexact_token_is_no_session() {
         for token in [&TOKEN[1..], &format!("{TOKEN}0"), &TOKEN.to_uppercase(), "x"] {
             assert_eq!(code(&format!("list {token} ")), Code::NoSession);
             assert_eq!(code(&format!("send {token} neko hai")), Code::NoSession);
@@ -415,17 +416,17 @@ mod tests {
     }
 
     #[test]
-    fn unknown_json_fields_are_refused_by_name() {
+    fn error_names_the_unknown_json_field() {
         let line = format!(r#"ack {TOKEN} {{"upto": 1, "uppto": 2}}"#);
         let Ok(Request::InSession { action: Err(refusal), .. }) = Request::parse(&line) else {
-            panic!("{line} is taken");
+            panic!("{line} is accepted");
         };
         assert_eq!(refusal.code, Code::BadArgument);
         assert!(refusal.message.contains("uppto"), "{}", refusal.message);
     }
 
     #[test]
-    fn wrong_json_fields_are_named() {
+    fn error_names_the_wrong_json_field() {
         for (line, field) in [
             (r#"ack {"upto": -1}"#, "upto"),
             (r#"ack {"upto": "x"}"#, "upto"),
@@ -439,7 +440,7 @@ mod tests {
             let (verb, fields) = line.split_once(' ').unwrap();
             let line = format!("{verb} {TOKEN} {fields}");
             let Ok(Request::InSession { action: Err(refusal), .. }) = Request::parse(&line) else {
-                panic!("{line} is taken");
+                panic!("{line} is accepted");
             };
             assert!(refusal.message.contains(field), "{line}: {}", refusal.message);
         }
@@ -478,7 +479,7 @@ mod tests {
         }
         let line = format!(r#"post {TOKEN} {{"to": ["neko", "No", "x y"], "body": "x"}}"#);
         let Ok(Request::InSession { action: Err(refusal), .. }) = Request::parse(&line) else {
-            panic!("{line} is taken");
+            panic!("{line} is accepted");
         };
         assert_eq!((refusal.code, refusal.users.len()), (Code::UnknownRecipient, 2));
     }
@@ -556,7 +557,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn password_that_can_be_set_logs_in_by_the_plain_line(
+        fn password_that_can_be_set_logs_in_with_the_plain_line(
             text in r"[ \t\r\n\x00\x0b\x0c\u{a0}\u{2003}ax]{1,6}|\PC{1,40}|.{1,40}",
         ) {
             let Ok(password) = text.parse::<Password>() else { return Ok(()) };
@@ -568,7 +569,7 @@ mod tests {
         }
 
         #[test]
-        fn requests_read_back_as_they_were_written(action in any_action()) {
+        fn encoded_requests_parse_to_the_same_requests(action in any_action()) {
             let request = Request::InSession { token: TOKEN.parse().unwrap(), action: Ok(action) };
             let line = request.encode();
             let line = line.strip_suffix("\r\n").unwrap();
@@ -577,12 +578,12 @@ mod tests {
         }
 
         #[test]
-        fn any_line_is_parsed_or_refused(line: String) {
+        fn parsing_any_line_never_panics(line: String) {
             let _ = Request::parse(&line);
         }
 
         #[test]
-        fn any_arguments_of_a_known_verb_are_parsed_or_refused(
+        fn parsing_any_arguments_never_panics(
             verb in prop::sample::select(vec![
                 "auth", "send", "list", "post", "fetch", "ack", "unread", "watch", "whoami",
                 "sessions", "revoke", "passwd",

@@ -1,5 +1,5 @@
-//! What a watching connection is sent without asking for each: it looks like a reply, and has
-//! `event` where replies have none.
+//! Events: what the server pushes to a watching connection. An event looks like a reply, but has a
+//! field `event`, which no reply has.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,15 +7,15 @@ use super::json;
 use super::reply::REPLY_END;
 use crate::model::{Message, MessageId};
 
-/// One thing that a stream tells.
+/// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The next message, in the order of the log.
+    /// The next message, in the order of the message log.
     Message(Message),
-    /// Everything that was there when the stream began has been told; what follows is new.
+    /// The stream has sent every message that existed when it began. Later ones are new.
     CaughtUp {
-        /// Everything up to and with this id has been told.
+        /// Every message up to and including this id was sent.
         upto: MessageId,
     },
     /// The server and the connection are alive.
@@ -29,7 +29,7 @@ struct Frame<'a> {
     event: &'a Event,
 }
 
-/// [`Frame`], of an [`Event::Message`] that is somebody else's.
+/// A [`Frame`] of an [`Event::Message`] that borrows its message.
 #[derive(Serialize)]
 struct MessageFrame<'a> {
     status: &'static str,
@@ -38,14 +38,14 @@ struct MessageFrame<'a> {
     message: &'a Message,
 }
 
-/// Appends an [`Event::Message`] as it goes over the wire.
+/// Appends an [`Event::Message`] in wire format, without taking ownership of the message.
 pub fn encode_message(message: &Message, out: &mut Vec<u8>) {
     json::encode(&MessageFrame { status: "OK", event: "message", message }, out);
     out.extend_from_slice(REPLY_END);
 }
 
 impl Event {
-    /// Appends the event as it goes over the wire.
+    /// Appends the event in wire format.
     pub fn encode(&self, out: &mut Vec<u8>) {
         json::encode(&Frame { status: "OK", event: self }, out);
         out.extend_from_slice(REPLY_END);
@@ -59,7 +59,7 @@ mod tests {
     use crate::protocol::reply::{Answer, decode_fields};
 
     #[test]
-    fn events_read_back_as_they_were_written() {
+    fn encoded_events_decode_to_the_same_events() {
         let message = Message {
             id: MessageId(7),
             at: Timestamp(1),

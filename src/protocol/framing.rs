@@ -1,46 +1,47 @@
-//! From bytes to lines. A request is one line of UTF-8 that ends in LF or CR LF; this module finds
-//! the lines in a stream that arrives in any pieces, and never holds more than one line and what
-//! was fed last.
+//! Splits the byte stream into lines. A request is one line of UTF-8 that ends in LF or CR LF. The
+//! bytes may arrive in pieces of any size. Memory is bounded by the longest line plus the piece fed
+//! last.
 
 use memchr::{memchr, memchr2};
 
-/// The longest request line in bytes, without the LF or CR LF that ends it.
+/// The longest request line in bytes, without its LF or CR LF.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// What is wrong with a line (or with the stream) as such, before anyone asks what it says.
+/// Why a line, or the stream, cannot be read as text. It says nothing about the request in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineError {
-    /// The line is longer than it may be. Said once; the rest of the line is dropped.
+    /// The line is longer than the limit. It is reported once, and the rest of the line is dropped.
     TooLong,
     /// The line is not UTF-8.
     NotUtf8,
-    /// The line has a NUL, or a CR that does not end it.
+    /// The line contains a NUL, or a CR that is not part of the line ending.
     ForbiddenByte,
-    /// The stream begins with a TLS handshake. There is no way to go on.
+    /// The stream begins with a TLS handshake. The decoder cannot recover from this.
     TlsHandshake,
 }
 
-/// The decoder of requests.
+/// The decoder for request lines.
 pub type LineDecoder = BoundedLineDecoder<LINE_BYTES_MAX>;
 
-/// Takes bytes as they arrive and gives out lines of at most `MAX` bytes. Any split of the same bytes
-/// gives the same lines. (Whoever looks for bytes that break it can look at ten times as many
-/// where lines are short.)
+/// Turns a stream of bytes into lines of at most `MAX` bytes. The result does not depend on how the
+/// bytes were split into pieces. (The limit is a parameter because fuzzing covers far more inputs
+/// per second with short lines.)
 #[derive(Debug, Default)]
 pub struct BoundedLineDecoder<const MAX: usize> {
     buffer: Vec<u8>,
-    /// Where in `buffer` the next line begins.
+    /// The offset in `buffer` where the next line begins.
     start: usize,
-    /// Up to where `buffer` is known to have no LF.
+    /// `buffer` has no LF between `start` and this offset.
     scanned: usize,
-    /// The line that is arriving was already refused as too long: drop it up to its LF.
+    /// The current line was already refused as too long; its remaining bytes are dropped up to the
+    /// LF.
     discarding: bool,
-    /// The first bytes of the stream have been looked at.
+    /// The first bytes of the stream were already checked for a TLS handshake.
     begun: bool,
 }
 
 impl<const MAX: usize> BoundedLineDecoder<MAX> {
-    /// Takes the next bytes of the stream.
+    /// Appends the next bytes of the stream.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.buffer.drain(..self.start);
@@ -50,8 +51,8 @@ impl<const MAX: usize> BoundedLineDecoder<MAX> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole line without its ending, or what is wrong with it; `None` when more bytes
-    /// are needed first.
+    /// The next complete line without its ending, or the error in it. `None` means that more bytes
+    /// are needed.
     pub fn next_line(&mut self) -> Option<Result<&str, LineError>> {
         if !self.begun && self.is_tls_handshake()? {
             return Some(Err(LineError::TlsHandshake));
@@ -70,25 +71,25 @@ impl<const MAX: usize> BoundedLineDecoder<MAX> {
         }
     }
 
-    /// Whether the beginning of a line is here and its end is not.
+    /// Whether a line has begun but not ended.
     pub fn has_partial_line(&self) -> bool {
         self.discarding || self.buffer.len() > self.start
     }
 
-    /// How many bytes are held: fed, and not yet given out as lines.
+    /// The number of bytes that were fed but not yet returned as lines.
     pub fn held_bytes(&self) -> usize {
         self.buffer.len() - self.start
     }
 
-    /// There is no LF in what is here: keep it, unless it is too long already to become a line.
+    /// Handles a buffer without an LF: keeps it, or drops it if the line is already too long.
     fn wait_for_more(&mut self) -> Option<Result<&str, LineError>> {
         let held = self.held_bytes();
-        // One byte more than the limit may be the CR of a CR LF that is still to come.
+        // One byte above the limit is still fine if it is the CR of a CR LF.
         let too_long = held > MAX + 1 || (held > MAX && self.buffer.last() != Some(&b'\r'));
         if self.discarding || too_long || held == 0 {
             self.start = 0;
             self.scanned = 0;
-            // Given back: ten thousand idle connections hold no buffers.
+            // Free the memory, so that ten thousand idle connections hold no buffers.
             self.buffer = Vec::new();
         } else {
             self.scanned = self.buffer.len();
@@ -99,15 +100,15 @@ impl<const MAX: usize> BoundedLineDecoder<MAX> {
         None
     }
 
-    /// Whether the stream begins like a TLS record of a handshake (RFC 8446, section 5.1: type 22,
-    /// then a version that begins with 3); `None` while it is too short to tell.
+    /// Whether the stream begins like a TLS handshake record (RFC 8446, section 5.1: type 22, then
+    /// a major version of 3). `None` means that there are too few bytes to decide.
     fn is_tls_handshake(&mut self) -> Option<bool> {
         let is_tls = match self.buffer.as_slice() {
             [] | [0x16] => return None,
             [0x16, 0x03, ..] => true,
             _ => false,
         };
-        // Told once: a line that begins so later is only a line.
+        // Checked once per stream: a later line that begins with these bytes is an ordinary line.
         self.begun = true;
         Some(is_tls)
     }
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_and_lone_cr_are_forbidden_and_the_next_line_is_fine() {
+    fn nul_and_lone_cr_are_refused_and_the_next_line_is_read() {
         let forbidden = Err(LineError::ForbiddenByte);
         assert_eq!(
             decode_whole(b"a\0b\na\rb\na\r\r\nfine\n"),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_refused_and_the_next_line_is_fine() {
+    fn invalid_utf8_is_refused_and_the_next_line_is_read() {
         let not_utf8 = Err(LineError::NotUtf8);
         assert_eq!(
             decode_whole(b"\xff\n\xc0\xaf\n\xed\xa0\x80\nfine\n"),
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn line_of_exactly_the_limit_is_fine_and_one_byte_more_is_refused_once() {
+    fn line_at_the_limit_is_read_and_one_byte_more_is_refused_once() {
         for ending in ["\n", "\r\n"] {
             let at_limit = "x".repeat(LINE_BYTES_MAX);
             let over = "x".repeat(LINE_BYTES_MAX + 1);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_line_is_refused_once_and_holds_bounded_memory() {
+    fn endless_line_is_refused_once_and_uses_bounded_memory() {
         let mut decoder = LineDecoder::default();
         let mut refusals = 0;
         for _ in 0..1000 {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_handshake_is_told_from_its_first_two_bytes() {
+    fn tls_handshake_is_recognized_by_its_first_two_bytes() {
         assert_eq!(decode_whole(b"\x16\x03\x01\x02"), [Err(LineError::TlsHandshake)]);
         assert_eq!(decode([b"\x16".as_slice(), b"\x03\x01"]).0, [Err(LineError::TlsHandshake)]);
         assert_eq!(decode_whole(b"\x16x\n"), [Ok("\x16x".to_owned())]);
@@ -232,7 +233,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn any_split_of_the_bytes_gives_the_same_lines(
+        fn any_split_of_the_stream_gives_the_same_lines(
             stream in stream(),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
         ) {

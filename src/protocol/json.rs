@@ -1,6 +1,6 @@
-//! JSON as the seed's programs write it (Python's `json.dumps`): a space after every comma and
-//! colon, and nothing but printable ASCII, so that a client that decodes each piece it receives by
-//! itself never meets half a character, and a terminal that shows a reply is not made to act.
+//! JSON in the format of the seed's programs (Python's `json.dumps`): a space after every comma and
+//! colon, and only printable ASCII. A client may therefore decode each piece it receives alone: no
+//! character is ever split. A terminal that shows a reply cannot be made to act on it.
 
 use std::io;
 
@@ -8,32 +8,33 @@ use memchr::memchr;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// How long a short line is: so much room is made by [`encode`].
+/// The room that [`encode`] reserves: enough bytes for a short object.
 pub(super) const SHORT_BYTES: usize = 256;
 
 /// Appends `value` as one line of ASCII JSON, without a line ending.
 ///
-/// Only for values that always have a JSON form (no maps with keys that are not text, no failing
-/// `Serialize`); for another nothing or half of it is appended and `false` is returned.
+/// `value` must always have a JSON form: no maps with keys other than text, and no `Serialize` that
+/// fails. Otherwise part of it, or nothing, is appended, and the result is `false`.
 pub fn encode(value: &impl Serialize, out: &mut Vec<u8>) -> bool {
-    // Enough for a short one: it is made of a dozen pieces, which would make room one by one.
+    // Serde writes an object in about a dozen pieces; reserving once avoids growing the buffer for
+    // each.
     out.reserve(SHORT_BYTES);
     value.serialize(&mut Serializer::with_formatter(out, AsciiFormatter)).is_ok()
 }
 
-/// [`encode`], as text.
+/// Like [`encode`], but returns a `String`.
 pub fn to_string(value: &impl Serialize) -> String {
     let mut out = Vec::new();
     encode(value, &mut out);
-    // What `encode` writes is ASCII.
+    // `encode` writes only ASCII, so this conversion cannot fail.
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// The version of what `--json` prints. It rises when a field goes away or changes its meaning; a
-/// new field is no new version.
+/// The version of the `--json` output. It rises when a field is removed or changes its meaning. A
+/// new field does not raise it.
 pub const OBJECT_VERSION: u32 = 1;
 
-/// The fields as one line, without its ending, `v` first: what `--json` prints.
+/// Encodes the fields of a `--json` object as one line without its ending. `v` comes first.
 pub fn versioned(fields: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Versioned<'a, T> {
@@ -44,7 +45,7 @@ pub fn versioned(fields: &impl Serialize) -> String {
     to_string(&Versioned { v: OBJECT_VERSION, fields })
 }
 
-/// How many bytes [`encode`] makes of `text`, without the quotes around it.
+/// The encoded length of `text` in bytes, without the surrounding quotes.
 pub fn text_bytes(text: &str) -> usize {
     let escaped = |character: char| match character {
         '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
@@ -83,12 +84,12 @@ impl Formatter for AsciiFormatter {
         out: &mut W,
         text: &str,
     ) -> io::Result<()> {
-        // Most texts are nothing else: looked at as bytes, many at a time.
+        // Fast path: most texts are printable ASCII, and a check of the bytes is vectorized.
         if text.is_ascii() && memchr(0x7f, text.as_bytes()).is_none() {
             return out.write_all(text.as_bytes());
         }
         let mut rest = text;
-        // The control characters below the space are escaped by `serde_json`, DEL is not.
+        // `serde_json` escapes the control characters below the space, but not DEL.
         let printable = |character: char| character.is_ascii() && character != '\x7f';
         while let Some(at) = rest.find(|character| !printable(character)) {
             let (ascii, other) = rest.split_at(at);
@@ -109,7 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn is_written_as_the_seed_writes_it() {
+    fn output_matches_the_seeds_python_json() {
         let value = serde_json::json!({"status": "OK", "messages": {"paff": [{"msg": "hai"}, {"msg": "🐱é\x7f"}]}});
         assert_eq!(
             to_string(&value),

@@ -1,4 +1,4 @@
-//! Why a request is not done: a stable word for programs ([`Code`]) and a text for people.
+//! Why the server refused a request: a stable word for programs ([`Code`]) and a text for people.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +9,11 @@ use serde::Serialize;
 use super::json;
 use super::reply::REPLY_END;
 
-/// Makes [`Code`] with its word on the wire, and the way back.
+/// Defines [`Code`] together with each code's word on the wire, in both directions.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// The stable words of `code`. They never change their meaning; new ones may be added.
+        /// The stable words of the field `code`. They never change their meaning; new ones may be
+        /// added.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $($(#[$doc])* $name,)*
@@ -27,7 +28,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $word,)* }
             }
 
-            /// The code that has this word.
+            /// Finds the code by its word.
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$name),)* _ => None }
             }
@@ -38,55 +39,56 @@ macro_rules! codes {
 codes! {
     /// The line is empty.
     BadRequest = "bad_request",
-    /// The first word is no verb.
+    /// The first word is not a verb.
     UnknownCommand = "unknown_command",
     /// A field is missing, or there is one too many.
     Usage = "usage",
     /// The line is longer than the limit.
     LineTooLong = "line_too_long",
-    /// The line has a NUL, or a CR that does not end it.
+    /// The line contains a NUL, or a CR that is not part of the line ending.
     BadLine = "bad_line",
     /// The line is not UTF-8.
     BadEncoding = "bad_encoding",
-    /// This is TLS or HTTP; the connection is closed.
+    /// The input is TLS or HTTP. The connection is closed.
     WrongProtocol = "wrong_protocol",
-    /// The JSON argument is not JSON, or a field of it is unknown or not as it must be.
+    /// The argument is not JSON, or one of its fields is unknown or invalid.
     BadArgument = "bad_argument",
     /// The token is unknown, expired or logged out.
     NoSession = "no_session",
-    /// `auth`: there is no such user.
+    /// `auth`: the user does not exist.
     UnknownUser = "unknown_user",
     /// `auth`: the password is wrong.
     WrongPassword = "wrong_password",
-    /// `auth`, `passwd`: the password was not looked at, because too many before it were wrong;
-    /// `retry_after` says in how many seconds one may be again.
+    /// `auth`, `passwd`: too many attempts failed, so the server did not check this password.
+    /// `retry_after` says after how many seconds the client may try again.
     RateLimited = "rate_limited",
-    /// A recipient does not exist; `users` names those.
+    /// A recipient does not exist; `users` names every such recipient.
     UnknownRecipient = "unknown_recipient",
     /// The text of the message is empty.
     EmptyMessage = "empty_message",
     /// A text is longer than its limit.
     TooLong = "too_long",
-    /// The key was used before for another text or other recipients.
+    /// The key was already used with another text or other recipients.
     KeyConflict = "key_conflict",
-    /// A recipient has too many unread messages; `users` names those.
+    /// A recipient has too many unread messages; `users` names every such recipient.
     InboxFull = "inbox_full",
-    /// The id is beyond the end of the log.
+    /// The id is beyond the end of the message log.
     UnknownMessage = "unknown_message",
-    /// Nothing was done: too much is waiting. Try again.
+    /// The server did nothing because a queue is full. The client may try again.
     Busy = "busy",
-    /// Nothing was done: the disk is full.
+    /// The server did nothing because the disk is full.
     StorageFull = "storage_full",
-    /// There are too many connections; this one is closed.
+    /// There are too many connections. This one is closed.
     TooManyConnections = "too_many_connections",
-    /// Nothing was done: the server is stopping. The connection is closed.
+    /// The server did nothing because it is stopping. The connection is closed.
     ShuttingDown = "shutting_down",
-    /// A fault of the server. Whether the request was done is not known.
+    /// The server failed. It may or may not have carried out the request.
     Internal = "internal",
 }
 
 impl Code {
-    /// The text for people; where the seed's server has a text for it, that one.
+    /// The text for people. Where the seed's server has a text for the same case, it is used
+    /// unchanged.
     pub fn message(self) -> &'static str {
         match self {
             Self::BadRequest | Self::UnknownCommand => "**Protocol Tidak Benar",
@@ -114,7 +116,7 @@ impl Code {
         }
     }
 
-    /// Whether the connection ends after this refusal.
+    /// Whether the server closes the connection after this refusal.
     pub fn closes(self) -> bool {
         matches!(self, Self::WrongProtocol | Self::TooManyConnections | Self::ShuttingDown)
     }
@@ -126,39 +128,41 @@ impl fmt::Display for Code {
     }
 }
 
-/// The reply of a request that was not done.
+/// The reply to a request that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The stable word.
     pub code: Code,
     /// The text for people.
     pub message: Cow<'static, str>,
-    /// The names the refusal is about, as they were given; empty where it is about none.
+    /// The names the refusal is about, as the client wrote them; empty where it is about none.
     pub users: Vec<String>,
-    /// In how many seconds the same may be tried again, where that is known.
+    /// After how many seconds the client may try again, where that is known.
     pub retry_after: Option<u32>,
 }
 
 impl Refusal {
-    /// A refusal with a text of its own.
+    /// A refusal with its own text in place of the code's.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), users: Vec::new(), retry_after: None }
     }
 
-    /// A refusal that ends by itself after so long: told in whole seconds, never too few.
+    /// A refusal that ends after `after`. It is rounded up to whole seconds, so a client never
+    /// retries too early.
     pub fn to_try_again(code: Code, after: Duration) -> Self {
         let seconds = after.as_millis().div_ceil(1000).clamp(1, u32::MAX.into()) as u32;
         let message = format!("{}: try again in {seconds} s", code.message());
         Self { retry_after: Some(seconds), ..Self::new(code, message) }
     }
 
-    /// Names whom the refusal is about.
+    /// Adds the names that the refusal is about.
     pub fn about(mut self, users: impl IntoIterator<Item = String>) -> Self {
         self.users.extend(users);
         self
     }
 
-    /// Appends what a stream ends with: an event, so that it is not taken for a reply.
+    /// Appends the refusal as the event that ends a stream. The field `event` distinguishes it from
+    /// a reply.
     pub fn encode_end(&self, out: &mut Vec<u8>) {
         json::encode(&RefusalFields { event: Some("end"), ..self.fields() }, out);
         out.extend_from_slice(REPLY_END);
@@ -182,7 +186,7 @@ impl From<Code> for Refusal {
     }
 }
 
-/// A refusal as it stands on the wire.
+/// The fields of a refusal on the wire.
 #[derive(Serialize)]
 pub(super) struct RefusalFields<'a> {
     status: &'static str,
@@ -201,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_until_the_next_try_is_told_in_whole_seconds_and_never_too_short() {
+    fn retry_after_is_rounded_up_to_whole_seconds() {
         let after = |milliseconds| {
             let refusal =
                 Refusal::to_try_again(Code::RateLimited, Duration::from_millis(milliseconds));
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_its_own_word_and_finds_the_way_back() {
+    fn every_code_is_found_by_its_own_word() {
         for &code in Code::ALL {
             assert_eq!(Code::from_word(code.as_str()), Some(code));
             assert!(!code.message().is_empty());

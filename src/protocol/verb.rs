@@ -1,9 +1,9 @@
-//! The verbs, as a closed list: what requests are counted and logged by.
+//! The closed list of verbs. Metrics and the server log label requests with it.
 
-/// Makes [`Verb`] with its word on the wire.
+/// Defines [`Verb`] together with each verb's word on the wire.
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// What a line asks for, without the arguments.
+        /// The verb of a request, without its arguments.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Verb {
             $($(#[$doc])* $name,)*
@@ -24,36 +24,36 @@ macro_rules! verbs {
 verbs! {
     /// Logs in.
     Auth = "auth",
-    /// Sends a line of text.
+    /// Sends one line of text.
     Send = "send",
-    /// Reads what is unread.
+    /// Reads the unread messages.
     Inbox = "inbox",
-    /// Who is logged in.
+    /// Lists the logged-in users.
     List = "list",
     /// Ends the session.
     Logout = "logout",
-    /// Sends any text, to several, once a key.
+    /// Sends any text to several recipients, at most once per key.
     Post = "post",
-    /// Reads a part of the log.
+    /// Reads a part of the message log.
     Fetch = "fetch",
     /// Moves a cursor.
     Ack = "ack",
     /// Counts what is unread.
     Unread = "unread",
-    /// Begins a stream.
+    /// Starts a stream of messages.
     Watch = "watch",
-    /// Whose session it is.
+    /// Identifies the user and the session of a token.
     Whoami = "whoami",
-    /// The user's sessions.
+    /// Lists the user's sessions.
     Sessions = "sessions",
     /// Ends sessions.
     Revoke = "revoke",
     /// Changes the password.
     Passwd = "passwd",
-    /// Version and limits.
+    /// Reports version and limits.
     Hello = "hello",
-    /// The list of verbs.
+    /// Lists the verbs.
     Help = "help",
-    /// None of these, or one whose arguments are wrong.
+    /// An unknown verb, or a verb with invalid arguments.
     Invalid = "invalid",
 }
