@@ -1,4 +1,4 @@
-//! A number that can be changed while it is in use.
+//! A value that can change while other threads use it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A limit or a time that somebody uses and somebody else may change. Its clones are the same one.
-/// Reading it is a load from memory; who reads it twice may find it changed.
+/// A limit or duration that one thread reads and another may change. All clones share one value. A
+/// read is one relaxed atomic load, so two reads may give different values.
 pub struct Adjustable<T> {
     word: Arc<AtomicU64>,
     kind: PhantomData<T>,
 }
 
-/// What fits into a word.
+/// A type that fits into 64 bits.
 pub trait Word: Copy {
-    /// As a word; the greatest where it is too great for one.
+    /// Converts to a word. A value that is too large becomes the largest word.
     fn to_word(self) -> u64;
-    /// The other way round.
+    /// Converts back from a word.
     fn of_word(word: u64) -> Self;
 }
 
 impl<T: Word> Adjustable<T> {
-    /// What it is now.
+    /// The current value.
     pub fn get(&self) -> T {
         T::of_word(self.word.load(Ordering::Relaxed))
     }
 
-    /// From now on it is this.
+    /// Replaces the value for all clones.
     pub fn set(&self, value: T) {
         self.word.store(value.to_word(), Ordering::Relaxed);
     }
@@ -61,7 +61,7 @@ impl Word for usize {
     }
 }
 
-/// In nanoseconds: up to 584 years.
+/// In nanoseconds, for up to 584 years.
 impl Word for Duration {
     fn to_word(self) -> u64 {
         u64::try_from(self.as_nanos()).unwrap_or(u64::MAX)
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clones_are_changed_together() {
+    fn setting_a_value_changes_every_clone() {
         let limit = Adjustable::from(7_usize);
         let used = limit.clone();
         limit.set(9);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_back_as_they_were_but_for_more_than_a_word_holds() {
+    fn duration_round_trips_up_to_the_largest_word() {
         let time = Adjustable::from(Duration::from_millis(1_500));
         assert_eq!(time.get(), Duration::from_millis(1_500));
         time.set(Duration::MAX);

@@ -1,6 +1,5 @@
-//! Configuration files: TOML, read with the place of everything in it, so that what is wrong can be
-//! told with file and line. Which keys there are, and what they mean, is the business of whoever
-//! reads the file.
+//! Reads TOML configuration files. Every key keeps its line number, so an error can name file and
+//! line. This module does not know which keys exist; the caller defines them.
 
 pub mod setting;
 
@@ -15,79 +14,79 @@ use toml::de::{DeTable, DeValue};
 
 use crate::catalogue::configuration as texts;
 
-/// The longest file that is read; a configuration has a few hundred bytes.
+/// The largest file that is read, in bytes. A real configuration has a few hundred.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
-/// How much a word has to be like another one to be taken for it, from 0 to 1.
-const LIKENESS: f64 = 0.75;
+/// The least Jaro–Winkler similarity, from 0 to 1, at which a known word is suggested.
+const SIMILARITY_MIN: f64 = 0.75;
 
-/// A file that was read.
+/// A parsed file.
 #[derive(Debug)]
 pub struct Document {
-    /// Where it stands.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What stands at its top, and the tables below.
+    /// The top-level entries and tables.
     pub root: Table,
 }
 
-/// A table of a file.
+/// A table of the file.
 #[derive(Debug)]
 pub struct Table {
-    /// What it is called in the table that it stands in; nothing for the file itself.
+    /// Its key in the enclosing table; empty for the file itself.
     pub name: String,
-    /// Where it begins, counted from 1.
+    /// The line of its header, counted from 1.
     pub line: usize,
-    /// What stands in it, in the order of the file.
+    /// Its entries, in the order of the file.
     pub entries: Vec<Entry>,
-    /// The tables in it, in the order of the file.
+    /// Its tables, in the order of the file.
     pub tables: Vec<Table>,
 }
 
 /// A key and its value.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What is set.
+    /// The key.
     pub key: String,
-    /// Where it stands, counted from 1.
+    /// Its line, counted from 1.
     pub line: usize,
-    /// What it is set to.
+    /// The value.
     pub value: Value,
 }
 
-/// What a key can be set to.
+/// A value in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// A text in quotes.
+    /// A quoted string.
     Text(String),
-    /// A whole number.
+    /// An integer.
     Number(i64),
     /// `true` or `false`.
     Switch(bool),
-    /// Texts in brackets.
+    /// An array of strings.
     List(Vec<String>),
-    /// What no key is set to: the name of its kind.
+    /// The name of a type that no setting accepts.
     Other(&'static str),
 }
 
-/// What a key has to be set to.
+/// The type that a setting expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A text in quotes.
+    /// A quoted string.
     Text,
-    /// A whole number.
+    /// An integer.
     Number,
     /// `true` or `false`.
     Switch,
-    /// Texts in brackets, or one text.
+    /// An array of strings, or a single string.
     List,
 }
 
-/// What is wrong with a file.
+/// A problem with a configuration file.
 #[derive(Debug)]
 pub struct Problem {
     /// The file.
     pub path: PathBuf,
-    /// Where in it, counted from 1; nothing where it could not be read at all.
+    /// The line, counted from 1. `None` if the whole file could not be read.
     pub line: Option<usize>,
     /// What is wrong.
     pub what: String,
@@ -96,10 +95,10 @@ pub struct Problem {
 }
 
 impl Document {
-    /// Reads a file; `None` where there is none.
+    /// Reads and parses a file. `None` if it does not exist.
     ///
     /// # Errors
-    /// Where it cannot be read, is longer than a configuration is, or is not TOML.
+    /// The file cannot be read, is too large, or is not TOML.
     pub fn read(path: &Path) -> Result<Option<Self>, Problem> {
         let text = match read_text(path) {
             Ok(text) => text,
@@ -111,10 +110,10 @@ impl Document {
         Self::parse(path, &text).map(Some)
     }
 
-    /// Understands the text of a file.
+    /// Parses the text of a file. `path` only appears in errors.
     ///
     /// # Errors
-    /// Where it is not TOML.
+    /// The text is not TOML.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
         let table = DeTable::parse(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
@@ -123,12 +122,12 @@ impl Document {
         Ok(Self { path: path.to_owned(), root: Table::of(text, "", 1, table.get_ref()) })
     }
 
-    /// That something is wrong at a line.
+    /// A problem at `line`.
     pub fn problem(&self, line: usize, what: impl Into<String>) -> Problem {
         Problem::of(&self.path, Some(line), what.into())
     }
 
-    /// That no setting is called `name`, with those that there are.
+    /// The problem that no setting is called `name`. Its hint suggests one of `known`.
     pub fn unknown(&self, line: usize, name: &str, known: &[&str]) -> Problem {
         self.problem(line, texts::no_setting(name)).hint(suggestion(name, known))
     }
@@ -181,7 +180,7 @@ impl Value {
     }
 }
 
-/// As it is written in a file.
+/// The value in TOML syntax.
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -198,7 +197,7 @@ impl fmt::Display for Value {
 }
 
 impl Kind {
-    /// The value as words of a command line would say it, if it is of this kind.
+    /// The value as command-line words. `None` if it has another type.
     pub fn words(self, value: &Value) -> Option<Vec<String>> {
         match (self, value) {
             (Self::Text | Self::List, Value::Text(text)) => Some(vec![text.clone()]),
@@ -209,7 +208,7 @@ impl Kind {
         }
     }
 
-    /// The other way round.
+    /// The reverse of [`Self::words`]. Words of the wrong type become a text.
     pub fn value(self, words: &[String]) -> Value {
         let text = || words.join(",");
         match self {
@@ -220,7 +219,7 @@ impl Kind {
         }
     }
 
-    /// What is accepted, for people.
+    /// A description of the accepted values, for people.
     pub fn described(self) -> &'static str {
         match self {
             Self::Text => texts::kind_text(),
@@ -236,7 +235,7 @@ impl Problem {
         Self { path: path.to_owned(), line, what, hint: None }
     }
 
-    /// Says what to do about it.
+    /// Adds a hint: what the user can do about the problem.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -254,7 +253,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What to say to somebody who named what there is not.
+/// A hint for a user who gave an unknown name: the most similar known name, or all of them.
 pub fn suggestion(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(near) => texts::did_you_mean(near),
@@ -262,12 +261,12 @@ pub fn suggestion(name: &str, known: &[&str]) -> String {
     }
 }
 
-/// The one of `known` that `name` was most likely meant to be.
+/// The known name that is most similar to `name`, if any is similar enough.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.replace('-', "_").to_lowercase();
-    let likeness = |known: &str| strsim::jaro_winkler(&name, known);
-    let near = known.iter().copied().filter(|known| likeness(known) >= LIKENESS);
-    near.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
+    let similarity = |known: &str| strsim::jaro_winkler(&name, known);
+    let near = known.iter().copied().filter(|known| similarity(known) >= SIMILARITY_MIN);
+    near.max_by(|one, other| similarity(one).total_cmp(&similarity(other)))
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
@@ -283,7 +282,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
-/// A text as TOML has it.
+/// The text as a TOML string.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
@@ -310,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_told_with_its_line() {
+    fn entries_and_tables_keep_their_lines() {
         let text =
             "# c\na = 1\n\nb = [\"x\",\n  \"y\"]\n[profile.work]\nserver = \"s\"\non = true\n";
         let root = parse(text).unwrap().root;
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_is_told_with_its_line() {
+    fn invalid_toml_is_reported_with_its_line() {
         let problem = parse("a = 1\nb = \n").unwrap_err();
         assert!(problem.starts_with("x.toml:2: is not TOML: "), "{problem}");
         let problem = parse("a = 1\nb = 2\na = 3\n").unwrap_err();
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn slip_of_the_finger_finds_the_key_that_was_meant() {
+    fn misspelled_key_suggests_the_similar_one() {
         let known = ["listen", "log", "log_format", "connections_max", "heartbeat"];
         for (given, meant) in [
             ("lisen", Some("listen")),
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_no_key_has_are_named() {
+    fn unsupported_types_become_other() {
         let document =
             parse("a = 1.5\nb = [1]\nc = 99999999999999999999\nd = 1979-05-27\n").unwrap();
         for entry in &document.root.entries {
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_and_what_is_too_long_are_refused() {
+    fn missing_file_is_none_and_oversized_file_is_refused() {
         assert!(Document::read(Path::new("/nonexistent/x.toml")).unwrap().is_none());
         let problem = Document::read(Path::new("/dev/zero")).unwrap_err().to_string();
         assert!(problem.contains("more than"), "{problem}");
@@ -365,14 +364,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_reads_back_as_it_was_written(text: String) {
+        fn displayed_text_parses_to_the_same_text(text: String) {
             let value = Value::Text(text);
             let document = parse(&format!("key = {value}\n")).unwrap();
             prop_assert_eq!(&document.root.entries[0].value, &value);
         }
 
         #[test]
-        fn any_text_is_understood_or_refused(text: String) {
+        fn parsing_any_text_never_panics(text: String) {
             let _ = parse(&text);
         }
     }

@@ -1,5 +1,5 @@
-//! The log on standard error. Whoever logs never waits: lines go through a bounded queue to a
-//! thread that writes them, and where nobody reads what is written, they are dropped.
+//! The server log on standard error. Logging never blocks: a line goes through a bounded queue to a
+//! thread that writes it. Lines that find the queue full are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver};
@@ -14,39 +14,39 @@ use tracing_subscriber::reload::Handle;
 use crate::metrics::Counter;
 use crate::queue::Queue;
 
-/// The most lines that may wait to be written; what is more is dropped.
+/// The most lines that may wait to be written. Further lines are dropped.
 const LOG_QUEUE_LINES_MAX: usize = 4_096;
-/// How long the end of the process waits for the last lines to be written.
+/// How long a stopping process waits for the last lines to be written.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-/// How lines are written.
+/// The format of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Puts another filter in place.
+/// Replaces the filter.
 type Refilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
 
-/// The running log. Its clones are the same log.
+/// The running server log. All clones are the same log.
 #[derive(Clone)]
 pub struct Log {
     refilter: Arc<OnceLock<Refilter>>,
     queue: Arc<Queue<Vec<u8>>>,
     dropped: Arc<Counter>,
-    /// Ends when the last line is written.
+    /// Disconnects when the thread has written the last line.
     ended: Arc<Mutex<Receiver<()>>>,
 }
 
 impl Log {
-    /// Starts the log, and sends it everything that is traced and passes `filter`. Once a
-    /// process.
+    /// Starts the server log and makes it the global subscriber for events that pass `filter`. Call
+    /// it at most once per process.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// The system cannot start a thread.
     pub fn start(format: Format, filter: EnvFilter) -> io::Result<Self> {
         let queue = Arc::new(Queue::<Vec<u8>>::new(LOG_QUEUE_LINES_MAX));
         let (sender, ended) = mpsc::channel();
@@ -54,7 +54,7 @@ impl Log {
         thread::Builder::new().name("log".to_owned()).spawn(move || {
             let _until_the_end = sender;
             while let Some(line) = lines.pop() {
-                // That nobody reads it any more is nothing to stop for.
+                // The server goes on even if nobody reads its log.
                 let _ = io::stderr().write_all(&line);
             }
         })?;
@@ -64,10 +64,11 @@ impl Log {
             .with_env_filter(filter)
             .with_writer(log.clone())
             .log_internal_errors(false)
-            // Colours need a feature of the library that is not built in; without it, it complains.
+            // The library's feature for colours is not built in; without it, `true` would print a
+            // complaint.
             .with_ansi(false)
             .with_target(false);
-        // The two are of different types, and so are the handles of their filters.
+        // The two builders have different types, and so have their reload handles.
         match format {
             Format::Text => {
                 let tracing = tracing.with_filter_reloading();
@@ -83,40 +84,40 @@ impl Log {
         Ok(log)
     }
 
-    /// From now on what passes `filter` is logged.
+    /// Replaces the filter; it applies from the next event on.
     pub fn refilter(&self, filter: EnvFilter) {
         if let Some(refilter) = self.refilter.get() {
             refilter(filter);
         }
     }
 
-    /// Says something as it is, after what was logged before.
+    /// Writes a text as it is, after the lines logged before it.
     pub fn say(&self, text: String) {
         self.put(text.into_bytes());
     }
 
-    /// How many lines wait to be written, and how many may.
+    /// The number of lines in the queue, and its capacity.
     pub fn waiting(&self) -> (usize, usize) {
         (self.queue.len(), LOG_QUEUE_LINES_MAX)
     }
 
-    /// How many lines were dropped, because nobody has read for a long time.
+    /// The number of lines that were dropped because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.get()
     }
 
-    /// Writes what is waiting, for up to a second, and takes nothing more.
+    /// Refuses further lines, and waits for the queued ones to be written, for at most a second.
     pub fn close(&self) {
         self.queue.close();
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        // Ends early once the thread has; where nobody reads, there is nobody to tell.
+        // Returns early when the thread ends. A timeout means that nobody reads the log.
         let _ = ended.recv_timeout(CLOSE_WAIT);
     }
 }
 
 impl Log {
     fn filter_by<S: 'static>(&self, handle: Handle<EnvFilter, S>) {
-        // It fails where nothing is traced any more.
+        // Reloading fails only if the subscriber is gone; then there is nothing to filter.
         let refilter = move |filter| drop(handle.reload(filter));
         let _ = self.refilter.set(Box::new(refilter));
     }
@@ -128,40 +129,40 @@ impl Log {
     }
 }
 
-/// Bounds how many lines of a kind are logged: a flood of what they tell of must not drown
-/// everything else. For one thread.
+/// Limits how many lines of one kind are logged, so that a flood of them does not hide other lines.
+/// It is for use by one thread.
 #[derive(Debug)]
 pub struct LineRate {
     lines_per_second_max: u32,
     second: Option<Instant>,
-    /// In this second.
+    /// The lines logged in the current second.
     logged: u32,
-    /// Since the last line.
-    left_out: u64,
+    /// The lines dropped since the last logged one.
+    dropped: u64,
 }
 
 impl LineRate {
-    /// At most so many lines a second.
+    /// Allows `lines_per_second_max` lines a second.
     pub fn new(lines_per_second_max: u32) -> Self {
-        Self { lines_per_second_max, second: None, logged: 0, left_out: 0 }
+        Self { lines_per_second_max, second: None, logged: 0, dropped: 0 }
     }
 
-    /// Whether a line may be logged now; and if so, how many were left out before it.
+    /// Whether a line may be logged now. If so, the value is the number of lines dropped before it.
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
         let second = Duration::from_secs(1);
         if self.second.is_none_or(|begun| now.saturating_duration_since(begun) >= second) {
             (self.second, self.logged) = (Some(now), 0);
         }
         if self.logged >= self.lines_per_second_max {
-            self.left_out += 1;
+            self.dropped += 1;
             return None;
         }
         self.logged += 1;
-        Some(std::mem::take(&mut self.left_out))
+        Some(std::mem::take(&mut self.dropped))
     }
 }
 
-/// One line on its way.
+/// The writer of one line.
 pub struct Line<'a> {
     log: &'a Log,
 }
@@ -175,7 +176,7 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 impl Write for Line<'_> {
-    /// Takes a whole line: the subscriber writes each event at once.
+    /// Queues one whole line, because the subscriber writes each event with a single call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.log.put(line.to_vec());
         Ok(line.len())
@@ -191,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_lines_a_second_are_admitted_and_the_next_tells_how_many_were_not() {
+    fn rate_admits_lines_per_second_and_counts_the_dropped_ones() {
         let (mut rate, now) = (LineRate::new(2), Instant::now());
         let admitted: Vec<_> = (0..5).map(|_| rate.admit(now)).collect();
         assert_eq!(admitted, [Some(0), Some(0), None, None, None]);

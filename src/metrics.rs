@@ -1,8 +1,9 @@
-//! Counters, gauges and histograms: what every layer counts with, and nothing of what is counted.
+//! Counters, gauges and histograms. Every layer counts with these types; this module knows none of
+//! the metrics themselves.
 //!
-//! Counting never waits and never allocates: each count is one relaxed atomic addition. What many
-//! threads count at a high rate belongs into one set a thread, added up when it is read; then no
-//! two processors pull at one line of memory.
+//! Counting never waits and never allocates: each count is one relaxed atomic addition. If many
+//! threads count at a high rate, give each thread its own set and add the sets when they are read.
+//! Otherwise the processors would contend for the same cache line.
 
 mod stages;
 
@@ -11,48 +12,48 @@ use std::time::Duration;
 
 pub use stages::Stages;
 
-/// Something that only becomes more.
+/// A value that only rises.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more.
+    /// Adds 1.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// So many more.
+    /// Adds `count`.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// The current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// As many as there are values of a label.
+    /// A set of `len` counters, one for each value of a label.
     pub fn family(len: usize) -> Box<[Self]> {
         std::iter::repeat_with(Self::default).take(len).collect()
     }
 }
 
-/// Something that becomes more and less.
+/// A value that rises and falls.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
-    /// By so much more; less, where it is negative.
+    /// Adds `change`, which may be negative.
     pub fn add(&self, change: i64) {
         self.0.fetch_add(change, Ordering::Relaxed);
     }
 
-    /// It is this now.
+    /// Replaces the value.
     pub fn set(&self, value: i64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// What it is.
+    /// The current value.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -68,34 +69,35 @@ const fn microseconds<const COUNT: usize>(bounds: [u64; COUNT]) -> [u64; COUNT] 
     nanoseconds
 }
 
-/// The upper bounds of the buckets that times are counted in, in nanoseconds: six a decade, from
-/// 20 µs to 10 s, so that a quantile that is read between two of them is off by a fifth at most.
+/// The upper bounds of the time buckets in nanoseconds: six a decade, from 20 µs to 10 s.
+/// Neighbouring bounds differ by a factor of at most 1.67, which limits the error of a quantile.
 pub static TIME_BOUNDS: [u64; 35] = microseconds([
     20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 7_000, 10_000,
     15_000, 20_000, 30_000, 50_000, 70_000, 100_000, 150_000, 200_000, 300_000, 500_000, 700_000,
     1_000_000, 1_500_000, 2_000_000, 3_000_000, 5_000_000, 7_000_000, 10_000_000,
 ]);
 
-/// The upper bounds of the buckets that numbers of things are counted in.
+/// The upper bounds of the buckets for numbers of things.
 pub static COUNT_BOUNDS: [u64; 13] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096];
 
-/// How values are spread: how many are up to each of its bounds, and their sum.
+/// A histogram: the number of values in each bucket, and their sum.
 #[derive(Debug)]
 pub struct Histogram {
-    /// Rising.
+    /// The upper bounds of the buckets, in rising order.
     bounds: &'static [u64],
-    /// One a bound, each without those before it, and one for what is above all.
+    /// The values of each bucket alone, not cumulative. The last bucket is for values above all
+    /// bounds.
     counts: Box<[Counter]>,
     sum: Counter,
 }
 
 impl Histogram {
-    /// Of times.
+    /// An empty histogram of times, in nanoseconds.
     pub fn of_times() -> Self {
         Self::new(&TIME_BOUNDS)
     }
 
-    /// Of numbers of things.
+    /// An empty histogram of numbers of things.
     pub fn of_counts() -> Self {
         Self::new(&COUNT_BOUNDS)
     }
@@ -104,20 +106,20 @@ impl Histogram {
         Self { bounds, counts: Counter::family(bounds.len() + 1), sum: Counter::default() }
     }
 
-    /// Counts a value.
+    /// Counts one value.
     pub fn observe(&self, value: u64) {
         let bucket = self.bounds.partition_point(|&bound| bound < value);
         self.counts[bucket].increment();
         self.sum.add(value);
     }
 
-    /// Counts a time.
+    /// Counts one duration.
     pub fn observe_time(&self, time: Duration) {
-        // 584 years fit.
+        // Nanoseconds fit into 64 bits for 584 years.
         self.observe(time.as_nanos() as u64);
     }
 
-    /// What was counted so far. What is counted meanwhile may be in it in part.
+    /// The current counts. A concurrent observation may be missing from the counts or the sum.
     pub fn read(&self) -> Distribution {
         Distribution {
             bounds: self.bounds,
@@ -127,35 +129,35 @@ impl Histogram {
     }
 }
 
-/// What a [`Histogram`] had counted at some moment, or between two.
+/// The contents of a [`Histogram`] at one time, or the difference between two times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
-    /// The upper bounds of the buckets, rising.
+    /// The upper bounds of the buckets, in rising order.
     pub bounds: &'static [u64],
-    /// How many values are in each bucket, and last how many are above all bounds.
+    /// The number of values in each bucket. The last bucket is for values above all bounds.
     pub counts: Vec<u64>,
     /// The sum of the values.
     pub sum: u64,
 }
 
 impl Distribution {
-    /// Of times, and none so far.
+    /// An empty distribution of times.
     pub fn of_no_times() -> Self {
         Histogram::of_times().read()
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Adds what another histogram of the same bounds has counted.
+    /// Adds the counts of a distribution with the same bounds.
     pub fn add(&mut self, other: &Self) {
         self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
         self.sum = self.sum.wrapping_add(other.sum);
     }
 
-    /// What was counted after `earlier`, which was read from the same histogram.
+    /// The values observed after `earlier`, which must come from the same histogram.
     pub fn since(&self, earlier: &Self) -> Self {
         let counts = self.counts.iter().zip(&earlier.counts);
         Self {
@@ -165,8 +167,8 @@ impl Distribution {
         }
     }
 
-    /// The value that this part of all values (0.5: half) is not above, as far as the buckets tell;
-    /// `None` where there are no values.
+    /// The quantile at `part` (0.5: the median), interpolated within its bucket. A value above all
+    /// bounds counts as the highest bound. `None` without values.
     pub fn quantile(&self, part: f64) -> Option<f64> {
         let wanted = part * self.count() as f64;
         let mut below = 0;
@@ -189,7 +191,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn value_is_counted_up_to_its_bound_and_no_further() {
+    fn value_at_a_bound_falls_into_its_bucket() {
         let histogram = Histogram::of_counts();
         let values = [1, 2, 3, 4, 4_096, 4_097, u64::from(u32::MAX)];
         values.iter().for_each(|&value| histogram.observe(value));
@@ -200,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn bounds_rise() {
+    fn bucket_bounds_rise() {
         assert!(TIME_BOUNDS.is_sorted_by(|low, high| low < high));
         assert!(COUNT_BOUNDS.is_sorted_by(|low, high| low < high));
         assert_eq!((TIME_BOUNDS[0], TIME_BOUNDS[34]), (20_000, 10_000_000_000));
     }
 
     #[test]
-    fn quantiles_lie_in_the_bucket_of_their_value() {
+    fn quantile_lies_in_the_bucket_of_its_value() {
         let histogram = Histogram::of_times();
         assert_eq!(histogram.read().quantile(0.5), None);
         (0..99).for_each(|_| histogram.observe_time(Duration::from_micros(250)));
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_between_threads() {
+    fn concurrent_observations_are_all_counted() {
         let histogram = Histogram::of_times();
         thread::scope(|scope| {
             for _ in 0..4 {

@@ -1,19 +1,19 @@
-//! A bounded queue between threads: who puts in never waits, who takes out may.
+//! A bounded queue between threads. Pushing never waits; popping waits for an item.
 
 use std::collections::VecDeque;
 
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Why an item was not taken in.
+/// Why an item was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushError {
-    /// As many items as may wait are waiting.
+    /// The queue holds `capacity` items.
     Full,
     /// The queue was closed.
     Closed,
 }
 
-/// First in, first out, at most `capacity` items, for any number of threads at both ends.
+/// A first-in-first-out queue of at most `capacity` items. Any number of threads may push and pop.
 #[derive(Debug)]
 pub struct Queue<T> {
     state: Mutex<State<T>>,
@@ -24,10 +24,10 @@ pub struct Queue<T> {
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<T>,
-    /// How many have been taken out.
+    /// The number of items that were ever taken out.
     taken: u64,
     closed: bool,
-    /// Threads that wait for an item: nobody is woken where nobody sleeps.
+    /// The number of threads that wait in [`Queue::pop`]. At 0, `push` skips the notification.
     waiting: usize,
 }
 
@@ -38,8 +38,8 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(state), changed: Condvar::new(), capacity }
     }
 
-    /// Puts an item in, or gives it back. Never blocks for longer than it takes another thread
-    /// to put one in or take some out.
+    /// Appends an item, or returns it to the caller. It holds the lock only briefly and never waits
+    /// for room.
     pub fn push(&self, item: T) -> Result<(), (T, PushError)> {
         let mut state = self.lock();
         if state.closed {
@@ -57,7 +57,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for the next item; `None` once the queue is closed and empty.
+    /// Waits for the next item and removes it. `None` once the queue is closed and empty.
     pub fn pop(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
@@ -74,8 +74,9 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Moves items from the front to the end of `into`, without waiting, for as long as there are
-    /// any and `fits` says so of the next one, and of how many were put in before it.
+    /// Moves items from the front to the end of `into`, without waiting, until the queue is empty
+    /// or `fits` refuses one. `fits` gets the item and its sequence number: the number of items
+    /// pushed before it.
     pub fn take_while(&self, into: &mut Vec<T>, mut fits: impl FnMut(u64, &T) -> bool) {
         let mut state = self.lock();
         let State { items, taken, .. } = &mut *state;
@@ -85,46 +86,46 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Whether there is an item at the front of which `is` says so, and of how many were put in before it.
+    /// Whether the queue has a first item and `is` accepts it. `is` gets the same arguments as
+    /// `fits` in [`Self::take_while`].
     pub fn next_is(&self, is: impl FnOnce(u64, &T) -> bool) -> bool {
         let state = self.lock();
         state.items.front().is_some_and(|item| is(state.taken, item))
     }
 
-    /// How many items have ever been put in.
+    /// The number of items that were ever pushed.
     pub fn put_in(&self) -> u64 {
         let state = self.lock();
         state.taken + state.items.len() as u64
     }
 
-    /// Whether it has been closed. What was put in before is still in it, or was taken out.
+    /// Whether the queue was closed. Items pushed before may still be in it.
     pub fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    /// How many items wait.
+    /// The number of items in the queue.
     pub fn len(&self) -> usize {
         self.lock().items.len()
     }
 
-    /// Whether none waits.
+    /// Whether the queue has no items.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many may wait.
+    /// The most items that the queue holds.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Takes nothing in any more. What is in it can still be taken out.
+    /// Refuses further items and wakes all waiting threads. Items in the queue can still be popped.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// The state is whole between any two statements that could panic, so a poisoned lock is as
-    /// good as any.
+    /// No panic can leave the state inconsistent, so a poisoned lock is safe to use.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,7 +138,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn is_first_in_first_out_and_bounded() {
+    fn queue_is_first_in_first_out_and_bounded() {
         let queue = Queue::new(2);
         assert_eq!((queue.push(1), queue.push(2)), (Ok(()), Ok(())));
         assert_eq!(queue.push(3), Err((3, PushError::Full)));
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_queue_gives_what_is_in_it_and_takes_nothing_in() {
+    fn closed_queue_returns_its_items_and_refuses_more() {
         let queue = Queue::new(2);
         queue.push(1).unwrap();
         queue.close();
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn every_item_is_taken_once_by_one_of_many_threads() {
+    fn concurrent_pops_return_every_item_once() {
         let queue = Arc::new(Queue::new(10_000));
         let takers: Vec<_> = (0..4)
             .map(|_| {

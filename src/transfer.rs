@@ -1,40 +1,40 @@
-//! What databases hand to each other: the lines of `export` and `import`, one JSON object each, and
-//! what an import asks of a database. Knows no SQL and no socket.
+//! The format of `export` and `import`: one JSON object per line. It also defines the steps of an
+//! import. This module does not depend on SQL or sockets.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Body, CursorName, Key, MessageId, Timestamp, UserName};
 
-/// The name of the format, and its version: a number higher than this is refused.
+/// The name of the format.
 pub const FORMAT: &str = "chat-export";
-/// See [`FORMAT`].
+/// The version of the format. An import refuses a higher one.
 pub const VERSION: u32 = 1;
-/// The longest line, in bytes: a text of 32 KiB, with every byte escaped, and what stands around it.
+/// The longest line, in bytes: a text of 32 KiB with every byte escaped, and the fields around it.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
-/// A line.
+/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// The first line.
     Header(Header),
-    /// A user; before every line that names one.
+    /// A user. It comes before every line that names the user.
     User(User),
-    /// How far a user has read.
+    /// A user's position in the message log.
     Cursor(Cursor),
-    /// One recipient's copy of a message; in the order of the ids.
+    /// One recipient's copy of a message. Messages come in the order of their ids.
     Message(Message),
 }
 
-/// What the lines are.
+/// Identifies the format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`FORMAT`]
+    /// Always [`FORMAT`].
     pub format: String,
-    /// [`VERSION`]
+    /// At most [`VERSION`].
     pub version: u32,
-    /// The newest id that the database has given to a message.
+    /// The highest message id that the database has assigned.
     pub newest: MessageId,
 }
 
@@ -42,30 +42,30 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// What the user logs in with.
+    /// The name that the user logs in with.
     pub name: UserName,
-    /// What people call the user.
+    /// The name that people use for the user.
     pub display_name: String,
-    /// When the user was made.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// Since when the user may not log in.
+    /// Since when the user is disabled and cannot log in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<Timestamp>,
-    /// Since when only the name and the messages are left.
+    /// Since when the user is deleted. Only the name and the messages remain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// Only with secrets.
+    /// The password's hash. Only an export with secrets contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<PasswordHash>,
 }
 
-/// The hash of a password. Its `Debug` shows nothing.
+/// The hash of a password. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordHash {
     /// argon2id in the PHC string format.
     pub hash: String,
-    /// The password is one that everybody can know.
+    /// The password is public knowledge, such as one from the seed.
     pub is_published: bool,
 }
 
@@ -75,17 +75,17 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// How far a user has read.
+/// A user's position in the message log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
-    /// Whose.
+    /// The owner.
     pub user: UserName,
-    /// Which.
+    /// The name of the cursor.
     pub cursor: CursorName,
-    /// Everything up to this id counts as read.
+    /// Every message up to and including this id counts as read.
     pub upto: MessageId,
-    /// When it was moved.
+    /// When it was last moved.
     pub moved_at: Timestamp,
 }
 
@@ -93,27 +93,27 @@ pub struct Cursor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Its place in the log.
+    /// Its id in the message log.
     pub id: MessageId,
-    /// When it was taken.
+    /// When the server accepted it.
     pub at: Timestamp,
-    /// Who sent it.
+    /// The sender.
     pub from: UserName,
-    /// Who it is for.
+    /// The recipient.
     pub to: UserName,
     /// Its text.
     pub body: Body,
-    /// The sender's key for it.
+    /// The sender's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
-    /// The cursors of its recipient at which it is a dead letter.
+    /// The recipient's cursors that have this message as a dead letter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead: Vec<CursorName>,
 }
 
 impl Message {
-    /// The key that a message without one is given where it cannot keep its id: the same line has
-    /// the same again, so that it is stored once.
+    /// The key for a message without one whose id the import cannot keep. The same line always gets
+    /// the same key, so a repeated import stores it once.
     pub fn key_of_content(&self) -> Key {
         let Self { id, at, from, to, body, .. } = self;
         let content = format!("{} {} {from} {to} {}", id.0, at.0, body.as_str());
@@ -121,48 +121,48 @@ impl Message {
     }
 }
 
-/// One thing that an import asks of a database. Asked for again, it changes nothing.
+/// One step of an import. Every step is idempotent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Create a user, unless there is one of this name.
+    /// Create a user, unless the name exists.
     User(User),
-    /// Store a message, unless it is there already.
+    /// Store a message, unless it exists.
     Message(Message),
-    /// Give no more messages an id up to and with this one.
+    /// Assign only ids above this one from now on.
     Floor(MessageId),
-    /// Move a cursor forward to where it stood.
+    /// Move a cursor forward to its exported position.
     Cursor {
-        /// Where it is to stand here.
+        /// The position, in ids of this database.
         cursor: Cursor,
-        /// How many of the messages up to there came with the import: it is left alone where there
-        /// are others, which would count as read as well.
+        /// The number of messages up to that position that the import stored. If there are others,
+        /// the cursor stays, because moving it would mark them as read.
         messages: u64,
     },
-    /// Note that a message could not be dealt with at a cursor of its recipient.
+    /// Make a message a dead letter of one of its recipient's cursors.
     Dead {
         /// The recipient.
         user: UserName,
-        /// Where.
+        /// The cursor.
         cursor: CursorName,
-        /// The message, by the id that it has here.
+        /// The message's id in this database.
         id: MessageId,
     },
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Taken {
-    /// It was done.
+    /// The step was carried out.
     Done,
-    /// It was a message, and has this id now.
+    /// The message was stored under this id.
     Stored(MessageId),
-    /// It was a message, and is there already under this id.
+    /// The message already existed, under this id.
     There(MessageId),
     /// There was nothing to do.
     Already,
-    /// It was left alone, for the sake of what is there.
+    /// The step was skipped to protect existing data.
     Left,
 }
 
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_with_the_longest_text_fits() {
+    fn longest_message_fits_into_a_line() {
         let message = Record::Message(Message {
             id: MessageId(i64::MAX),
             at: Timestamp(0),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_must_not_have_is_refused() {
+    fn invalid_line_is_refused() {
         for line in [
             r#"{"type": "song"}"#,
             r#"{"type": "cursor", "user": "paff", "cursor": "inbox", "upto": -1, "moved_at": "2026-01-01T00:00:00Z"}"#,
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_hash() {
+    fn debug_output_hides_the_hash() {
         let hash = PasswordHash { hash: "$argon2id$secret".to_owned(), is_published: false };
         assert!(!format!("{hash:?}").contains("secret"));
     }

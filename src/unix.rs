@@ -1,4 +1,4 @@
-//! Unix-domain sockets: made, found and removed, however long their paths are.
+//! Unix-domain sockets: creates, connects to and removes them. Their paths may have any length.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -12,12 +12,12 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-/// Makes a socket at `path`, where there is nothing, and listens on it. From the moment it is there
-/// it has the permissions `mode`, whatever the umask. It does not block when it is accepted from.
-/// The system keeps `backlog` connections until then.
+/// Creates a socket at `path` and listens on it. The socket never has wider permissions than
+/// `mode`, and exactly those before the first client can connect, whatever the umask. `accept` on
+/// it does not block. The system queues up to `backlog` connections.
 ///
 /// # Errors
-/// What the system says; `AddrInUse` where there is anything at `path`.
+/// The system's error; `AddrInUse` if anything exists at `path`.
 pub fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> {
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -25,8 +25,9 @@ pub fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> 
         SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         None,
     )?;
-    // What is made by `bind` takes its mode from the descriptor, less the umask (unix(7) leaves it
-    // to the system; Linux does so). For others it is set afterwards as well.
+    // Linux gives the new file the mode of the descriptor, minus the umask; unix(7) leaves that to
+    // the system. `set_permissions` below covers other systems and restores bits that the umask
+    // removed.
     rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
     at_address(path, |address| Ok(rustix::net::bind(&socket, address)?))?;
     fs::set_permissions(path, Permissions::from_mode(mode))?;
@@ -34,10 +35,10 @@ pub fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> 
     Ok(UnixListener::from(socket))
 }
 
-/// Removes the socket at `path`, if there is one.
+/// Removes the socket at `path`, if it exists.
 ///
 /// # Errors
-/// What the system says; or that something lies there that is no socket, which is left alone.
+/// The system's error, or `AlreadyExists` if `path` is not a socket. Such a file is left alone.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
@@ -47,12 +48,12 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Connects to whoever listens at `path`. Waits for at most `wait`, where so many wait already that
-/// there is no room for another.
+/// Connects to the socket at `path`. If the server's queue of connections is full, it waits for at
+/// most `wait`.
 ///
 /// # Errors
-/// What the system says: `NotFound` where there is nothing, `ConnectionRefused` where nobody
-/// listens any more.
+/// The system's error: `NotFound` if `path` does not exist, `ConnectionRefused` if no process
+/// listens.
 pub fn connect(path: &Path, wait: Duration) -> io::Result<UnixStream> {
     let socket = rustix::net::socket_with(
         AddressFamily::UNIX,
@@ -65,8 +66,8 @@ pub fn connect(path: &Path, wait: Duration) -> io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-/// Calls `action` with the address of a path. An address holds about a hundred bytes: a longer path
-/// is said by way of its folder, opened.
+/// Calls `action` with the socket address of `path`. An address holds only about a hundred bytes,
+/// so a longer path is expressed through an open descriptor of its folder.
 fn at_address<T>(
     path: &Path,
     action: impl FnOnce(&SocketAddrUnix) -> io::Result<T>,
@@ -96,7 +97,7 @@ mod tests {
     const WAIT: Duration = Duration::from_secs(20);
 
     #[test]
-    fn path_may_be_longer_than_an_address() {
+    fn path_longer_than_an_address_works() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("x".repeat(120)).join("y".repeat(120));
         fs::create_dir_all(&deep).unwrap();
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_told_apart() {
+    fn errors_distinguish_missing_dead_and_foreign_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let kind = |path: &Path| connect(path, WAIT).unwrap_err().kind();

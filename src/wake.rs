@@ -1,30 +1,31 @@
-//! Waking other threads once for many things at a time.
+//! Batches the wake-ups of other threads.
 //!
-//! Who is woken for the first of some fifty answers takes that one and sleeps again, and is woken for
-//! the second: each time costs more than the answer.
+//! Without batching, a thread that receives fifty replies could wake for the first, handle it, and
+//! sleep again before the second. Each such wake-up costs more than handling a reply.
 
 use std::cell::RefCell;
 
 type Wake = Box<dyn FnOnce()>;
 
 thread_local! {
-    /// Who is to be woken when this thread has done what it does [`together`].
-    static HELD: RefCell<Option<Vec<Wake>>> = const { RefCell::new(None) };
+    /// The wake-ups that [`together`] postpones on this thread. `None` outside of it.
+    static DEFERRED: RefCell<Option<Vec<Wake>>> = const { RefCell::new(None) };
 }
 
-/// Does `work`; who is woken [`soon`] by it on this thread is woken when it is done, also when it
-/// panics. For what is short, and waits for nothing.
+/// Runs `work` and postpones the wake-ups that it requests with [`soon`] on this thread. They run
+/// when `work` returns or panics. `work` must be short and must not block, because other threads
+/// wait for it.
 pub fn together(work: impl FnOnce()) {
-    let held = Held(HELD.replace(Some(Vec::new())));
+    let deferred = RunOnDrop(DEFERRED.replace(Some(Vec::new())));
     work();
-    drop(held);
+    drop(deferred);
 }
 
-/// Wakes somebody now, or at the end of what is done [`together`].
+/// Runs `wake` now, or at the end of the enclosing [`together`] on this thread.
 pub fn soon(wake: impl FnOnce() + 'static) {
-    let now = HELD.with_borrow_mut(|held| match held {
-        Some(held) => {
-            held.push(Box::new(wake));
+    let now = DEFERRED.with_borrow_mut(|deferred| match deferred {
+        Some(deferred) => {
+            deferred.push(Box::new(wake));
             None
         }
         None => Some(wake),
@@ -34,12 +35,12 @@ pub fn soon(wake: impl FnOnce() + 'static) {
     }
 }
 
-/// Puts back what was held before, and wakes those who are held since then.
-struct Held(Option<Vec<Wake>>);
+/// Restores the outer list on drop, then runs the wake-ups of the inner one.
+struct RunOnDrop(Option<Vec<Wake>>);
 
-impl Drop for Held {
+impl Drop for RunOnDrop {
     fn drop(&mut self) {
-        for wake in HELD.replace(self.0.take()).into_iter().flatten() {
+        for wake in DEFERRED.replace(self.0.take()).into_iter().flatten() {
             wake();
         }
     }
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_woken_soon_is_woken_at_once_or_at_the_end_of_what_is_done_together() {
+    fn soon_wakes_at_once_or_at_the_end_of_together() {
         let (count, wake) = counter();
         wake();
         assert_eq!(count.get(), 1);
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn panic_in_what_is_done_together_leaves_nobody_asleep() {
+    fn panic_inside_together_still_runs_the_wakes() {
         let (count, wake) = counter();
         let work = || {
             together(|| {

@@ -1,4 +1,4 @@
-//! A setting as `config show` tells it: its value, and where that comes from.
+//! A setting in the output of `config show`: its value and the source of the value.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,39 +9,40 @@ use serde::ser::{SerializeMap, Serializer};
 use super::Value;
 use crate::catalogue::configuration as texts;
 
-/// What something is set to, and where that comes from. As an object it has `key`, `value` (`null`
-/// where it is not set) and `source`, and what tells the source more exactly.
+/// A setting's value and the source of the value. As JSON it has `key`, `value` (`null` if not set)
+/// and `source`. Further fields identify the source.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// What it is called in the file.
+    /// The key in the configuration file.
     pub key: String,
-    /// What it is set to; nothing where it is not set, and has no default.
+    /// The value. `None` if it is not set and has no default.
     pub value: Option<Value>,
-    /// Where that comes from.
+    /// The source of the value.
     pub source: Source,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The command line: this option.
+    /// This command-line option.
     Option(String),
-    /// The environment: this variable.
+    /// This environment variable.
     Environment(String),
     /// The configuration file.
     File {
         /// The file.
         path: PathBuf,
-        /// Where in it, counted from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// In which profile, if it is in one.
+        /// The profile, if the value is in one.
         profile: Option<String>,
     },
-    /// Nothing was said.
+    /// No source sets it.
     Default,
 }
 
-/// The settings as lines of a configuration file that sets just this, with the sources behind.
+/// The settings as lines of an equivalent configuration file. A comment on each line names the
+/// source.
 pub fn lines(settings: &[Setting]) -> Vec<String> {
     let said: Vec<String> = settings
         .iter()
@@ -55,7 +56,7 @@ pub fn lines(settings: &[Setting]) -> Vec<String> {
     lines.map(|(line, setting)| format!("{line:columns$}  # {}", setting.source)).collect()
 }
 
-/// For people.
+/// The text for people.
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

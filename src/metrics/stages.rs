@@ -1,24 +1,24 @@
-//! Where the time of one request went, on its way through several threads.
+//! How the time of one request divides among the threads that work on it.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 thread_local! {
-    /// Of the work whose outcome this thread is just telling; nothing on threads that only ask.
+    /// The stages of the work whose callback this thread is running. Zero outside of
+    /// [`Stages::tell`].
     static CURRENT: Cell<Stages> = const { Cell::new(Stages::NONE) };
 }
 
-/// How long a piece of work has been where. Whoever does queued work takes along [`Stages::current`]
-/// when it is asked for, adds its own, and says so with [`Stages::tell`] around the callback; so
-/// work that is handed on from a callback has all that came before in it, and nobody in between
-/// need know.
+/// The time that a piece of work has spent in each stage. A queue saves [`Stages::current`] with
+/// each item, adds its own times, and runs the callback inside [`Stages::tell`]. A callback that
+/// queues more work thereby passes on all earlier times, and the layers between need not know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stages {
-    /// Waiting for a writer, reader or hasher.
+    /// Waiting in the queue of the writer, a reader or a hasher.
     pub queued: Duration,
-    /// In statements of the database, those of the others of its batch included.
+    /// Executing database statements, including those of the other operations in its batch.
     pub executed: Duration,
-    /// In a commit, which is when the disk is waited for.
+    /// Committing, which includes the wait for the disk.
     pub committed: Duration,
     /// Hashing passwords.
     pub hashed: Duration,
@@ -32,7 +32,7 @@ impl Stages {
         hashed: Duration::ZERO,
     };
 
-    /// Both, one after the other.
+    /// The sum of both, stage by stage.
     pub fn and(self, more: Self) -> Self {
         Self {
             queued: self.queued + more.queued,
@@ -42,19 +42,19 @@ impl Stages {
         }
     }
 
-    /// Of what this thread is telling the outcome of.
+    /// The stages of the work whose callback this thread is running.
     pub fn current() -> Self {
         CURRENT.get()
     }
 
-    /// Has `callback`, and what it hands on, know where the time went.
+    /// Runs `callback` with these stages as [`Stages::current`].
     pub fn tell<T>(self, callback: impl FnOnce() -> T) -> T {
         let _before = Restore(CURRENT.replace(self));
         callback()
     }
 }
 
-/// Puts back what was there, also when the callback panics.
+/// Restores the outer stages on drop, so also after a panic.
 struct Restore(Stages);
 
 impl Drop for Restore {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_are_known_inside_the_callback_only() {
+    fn stages_are_current_only_inside_the_callback() {
         let stages = Stages { queued: Duration::from_secs(1), ..Stages::default() };
         let (inner, outer) =
             stages.tell(|| (Stages::default().tell(Stages::current), Stages::current()));
