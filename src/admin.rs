@@ -1,9 +1,10 @@
-//! What an operator's command asks of a database and what it is told, whether the server has the
-//! file open and is asked over its admin socket, or nobody has and the command opens it itself.
+//! The administration protocol: the requests of an operator's command and their outcomes. While a
+//! server has the database open, the command sends them over the server's admin socket. Otherwise
+//! the command opens the database and carries them out itself.
 //!
-//! On the socket a request is one line of JSON, and so is its outcome. Both carry a version: a
-//! command and a server of different versions refuse each other, and guess nothing. Nothing here
-//! knows threads or SQL.
+//! On the socket, a request is one line of JSON, and so is its outcome. Both carry a version. A
+//! command and a server of different versions refuse each other instead of guessing. This module
+//! uses no threads and no SQL.
 
 pub mod answer;
 pub mod purge;
@@ -17,13 +18,13 @@ use crate::protocol::json;
 use answer::{Code, Outcome, Refusal};
 use request::Request;
 
-/// Rises whenever a request or an answer changes in a released version.
+/// The version of requests and outcomes. It rises when a released version changes either.
 pub const VERSION: u32 = 1;
-/// The longest line in either direction, in bytes, with its line feed. What may be longer is asked
-/// for in parts.
+/// The longest line in either direction, in bytes, including its LF. A list that may be longer is
+/// requested in pages.
 pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A line in either direction.
+/// One line in either direction.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<T> {
@@ -31,20 +32,21 @@ struct Line<T> {
     content: T,
 }
 
-/// A request as a line, with its line feed.
+/// Encodes a request as a line with its LF.
 pub fn encode_request(request: &Request) -> Vec<u8> {
     encode(request)
 }
 
-/// What a line asks for. The refusal repeats nothing of the line: it may hold a password.
+/// Decodes a line into a request. A refusal never quotes the line, because it may contain a
+/// password.
 ///
 /// # Errors
-/// What to answer instead.
+/// The refusal to send as the outcome.
 pub fn decode_request(line: &[u8]) -> Result<Request, Refusal> {
     decode(line)
 }
 
-/// An outcome as a line, with its line feed.
+/// Encodes an outcome as a line with its LF. An outcome that is too long becomes a refusal.
 pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
     let line = encode(outcome);
     if line.len() <= LINE_BYTES_MAX {
@@ -54,7 +56,7 @@ pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
     encode(&Outcome::Err(refusal))
 }
 
-/// What a line from the server says; what cannot be understood is a refusal too.
+/// Decodes a line from the server. A line that cannot be decoded becomes a refusal.
 pub fn decode_outcome(line: &[u8]) -> Outcome {
     decode::<Outcome>(line)?
 }
@@ -66,7 +68,7 @@ fn encode(content: &impl Serialize) -> Vec<u8> {
     line
 }
 
-/// The version is looked at first: what another version says need not be understood.
+/// Checks the version first, because another version may encode the content differently.
 fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, Refusal> {
     #[derive(Deserialize)]
     struct Version {
@@ -87,7 +89,7 @@ mod tests {
     use crate::admin::answer::Answer;
 
     #[test]
-    fn requests_and_outcomes_read_back() {
+    fn encoded_requests_and_outcomes_decode_to_the_same() {
         let line = encode_request(&Request::UserList { after: Some("paff".parse().unwrap()) });
         assert!(line.ends_with(b"\n"));
         assert!(matches!(decode_request(&line), Ok(Request::UserList { after: Some(_) })));
@@ -98,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn other_version_is_told_as_such_whatever_else_it_says() {
+    fn other_version_is_refused_as_such_whatever_it_contains() {
         for line in [r#"{"v": 2, "content": {"do": "dance"}}"#, r#"{"v": 0}"#] {
             assert_eq!(decode_request(line.as_bytes()).unwrap_err().code, Code::Version);
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_not_repeated() {
+    fn undecodable_line_is_refused_without_quoting_it() {
         for line in [
             "",
             "user add paff",

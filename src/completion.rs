@@ -1,8 +1,8 @@
-//! What a shell offers on Tab. The shells load scripts that know nothing of a command line
-//! ([`Shell::script`]): they hand the words that were typed back to the program, which finds in the
-//! definitions that `--help` is made of what can stand at the cursor ([`cursor`]).
+//! Shell completion. A script that the shell loads ([`Shell::script`]) knows no command line
+//! itself: on Tab it passes the typed words to the program. The program looks up in its `clap`
+//! definitions what can stand at the cursor ([`cursor`]).
 //!
-//! Knows neither program: who is asked for the values that only the program can know is told.
+//! This module serves both programs. The caller supplies values that no definition contains.
 
 pub mod cursor;
 
@@ -18,11 +18,11 @@ use clap::{Args, Command, ValueEnum};
 use crate::catalogue::shared_help;
 use cursor::{Cursor, Offer};
 
-/// How long somebody who has pressed Tab waits for values that only a server knows.
+/// How long a completion waits for values that only a server knows.
 pub const LIVE_WAIT: Duration = Duration::from_millis(150);
 
 // `completions`
-// Documentation here would be the help of the command.
+// A `///` comment here would become the help of the command.
 #[allow(missing_docs)]
 #[derive(Debug, Args)]
 #[command(after_long_help = shared_help::completions_examples())]
@@ -36,7 +36,7 @@ pub struct CompletionsArguments {
     pub words: Vec<OsString>,
 }
 
-/// A shell that completions are there for.
+/// A shell with completion support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// Bash, 4.4 or newer.
@@ -47,12 +47,12 @@ pub enum Shell {
     Fish,
 }
 
-/// What stands for the program's name in a script, and what stands for it in a function's name.
+/// The placeholders in a script: the program's name, and that name as part of a function's name.
 const NAME: &str = "@NAME@";
 const FUNCTION: &str = "@FUNCTION@";
 
 impl Shell {
-    /// The script that the shell loads, for the program of this name.
+    /// The completion script for a program of this name.
     pub fn script(self, program: &str) -> String {
         let template = match self {
             Self::Bash => include_str!("completion/script.bash"),
@@ -63,11 +63,12 @@ impl Shell {
     }
 }
 
-/// Prints the script, or answers it. Values that are not in `definitions` are asked of `live`,
-/// which gives nothing where it knows of none, and is not to say anything to anybody.
+/// Prints the shell's script or, if words were given, the completions of the last word. `live`
+/// supplies values that are not in `definitions`. It returns an empty list if it has none, and must
+/// not print anything.
 ///
 /// # Errors
-/// That standard output cannot be written.
+/// Standard output cannot be written.
 pub fn run(
     arguments: &CompletionsArguments,
     mut definitions: Command,
@@ -81,28 +82,30 @@ pub fn run(
         return out.write_all(arguments.shell.script(&name).as_bytes());
     };
     definitions.build();
-    // The first is the program itself.
+    // The first word is the program itself.
     let cursor = Cursor::find(&definitions, before.get(1..).unwrap_or_default(), word);
     answer(&cursor.offer(live), out)
 }
 
-/// The values that `ask` finds within [`LIVE_WAIT`], sorted, each once. Whatever keeps it longer than
-/// that (the resolver of host names has no deadline) is left behind, and ends with the process.
+/// The values that `ask` reports within [`LIVE_WAIT`], sorted and without duplicates. `ask` runs in
+/// its own thread. A thread that is late, such as one in the host name resolver, ends with the
+/// process.
 pub fn in_time(ask: impl FnOnce(&dyn Fn(String)) + Send + 'static) -> Vec<String> {
     let deadline = Instant::now() + LIVE_WAIT;
     let (sender, found) = mpsc::channel();
     let thread = thread::Builder::new().name("live".to_owned());
-    // Without a thread nothing is found.
+    // Without a thread there are simply no values.
     let _ = thread.spawn(move || ask(&|value| drop(sender.send(value))));
     let mut values = BTreeSet::new();
-    // Until the thread has ended, or the time has.
+    // The loop ends when the thread has finished or the time is up.
     while let Ok(value) = found.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         values.insert(value);
     }
     values.into_iter().collect()
 }
 
-/// In the scripts' words: what kind of thing can stand there, then the words, if that is it.
+/// Writes the reply that the scripts expect: a line with the kind, then one line per word if the
+/// kind is `words`.
 fn answer(offer: &Offer, out: &mut dyn Write) -> io::Result<()> {
     let words = match offer {
         Offer::Files => return writeln!(out, "files"),
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_are_made_for_the_program() {
+    fn script_contains_the_program_name() {
         for shell in Shell::value_variants() {
             let script = shell.script("chat-cli");
             assert!(!script.contains(NAME) && !script.contains(FUNCTION), "{script}");

@@ -1,5 +1,5 @@
-//! TLS between a socket and the protocol, for both sides: bytes in, bytes out. Owns no socket, and
-//! does not decide whom to trust.
+//! TLS for client and server, between a socket and the protocol: bytes in, bytes out. This module
+//! owns no socket and does not decide which peers to trust.
 
 pub mod certificate;
 
@@ -9,30 +9,29 @@ use std::sync::Arc;
 use rustls::ConnectionCommon;
 use rustls::crypto::{CryptoProvider, ring};
 
-/// The first byte of a TLS record that begins a handshake: nothing else begins a connection.
+/// The first byte of a TLS handshake record. Every TLS connection begins with it.
 pub const HANDSHAKE_BYTE: u8 = 0x16;
-/// The first byte of a TLS record that says why there is no handshake.
+/// The first byte of a TLS alert record, which reports why a handshake failed.
 pub const ALERT_BYTE: u8 = 0x15;
 
-/// The ciphers and signatures of both sides.
+/// The cipher suites and signature algorithms of client and server.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// Takes all the bytes that a socket has given, and hands on the text in them, piece by piece as it
-/// is decrypted: nothing of it stays here, so that it takes no memory. Gives whether the peer has
-/// said that nothing more will come; what came after that is left out.
+/// Processes all bytes that a socket has delivered, and passes the decrypted text to `take` piece
+/// by piece. No text stays buffered in `tls`, so it uses no memory. The result is whether the peer
+/// has closed its side; any text after that is ignored.
 ///
 /// # Errors
-/// The bytes are no TLS, or the handshake cannot go on. What is to be told the peer about it is
-/// ready to be written.
+/// The bytes are not TLS, or the handshake failed. The alert for the peer is ready to be written.
 pub fn receive<Side>(
     tls: &mut ConnectionCommon<Side>,
     mut bytes: &[u8],
     mut take: impl FnMut(&[u8]),
 ) -> Result<bool, rustls::Error> {
     while !bytes.is_empty() {
-        // Less than all of it at a time, so that what it decrypts to is bounded.
+        // `read_tls` takes only part of the bytes at a time, which bounds the decrypted text.
         if read(tls, &mut bytes)? == 0 {
             return Ok(true);
         }
@@ -45,11 +44,11 @@ pub fn receive<Side>(
 }
 
 fn read<Side>(tls: &mut ConnectionCommon<Side>, bytes: &mut &[u8]) -> Result<usize, rustls::Error> {
-    // A slice can be read from; that a record is too long is all there is to fail.
+    // Reading from a slice cannot fail; the only error is a record that is too long.
     tls.read_tls(bytes).map_err(|error| rustls::Error::General(error.to_string()))
 }
 
-/// Hands on what is decrypted; gives whether that was the last.
+/// Passes on all decrypted text. The result is whether the peer has closed its side.
 fn drain<Side>(tls: &mut ConnectionCommon<Side>, take: &mut impl FnMut(&[u8])) -> bool {
     let mut reader = tls.reader();
     loop {
@@ -60,7 +59,7 @@ fn drain<Side>(tls: &mut ConnectionCommon<Side>, take: &mut impl FnMut(&[u8])) -
                 let count = text.len();
                 reader.consume(count);
             }
-            // Nothing more for now.
+            // There is no more text for now.
             Err(_) => return false,
         }
     }

@@ -1,118 +1,119 @@
-//! What an operator's command is told.
+//! The outcomes of administration requests.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, UserName};
 use crate::transfer::Taken;
 
-/// What came of a request.
+/// The outcome of one request.
 pub type Outcome = Result<Answer, Refusal>;
 
-/// A request was done; what it found.
+/// The result of a request that was carried out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
-    /// There is nothing to say.
+    /// There are no details.
     Done,
-    /// It is done; so many sessions were ended with it.
+    /// The request was carried out, and it ended sessions.
     Ended {
-        /// How many.
+        /// The number of sessions.
         sessions: usize,
     },
-    /// These users were created.
+    /// Users were created.
     Created {
-        /// In the order in which they were given.
+        /// Their names, in the order of the request.
         users: Vec<UserName>,
     },
-    /// Some of the users.
+    /// One page of users.
     Users {
-        /// In the order of their names.
+        /// The users, sorted by name.
         users: Vec<User>,
-        /// There are more after these.
+        /// There are more users after these.
         more: bool,
     },
-    /// A step of purging was done.
+    /// One step of a purge was carried out.
     Purged {
-        /// How many messages are gone.
+        /// The number of messages that it deleted, or would delete in a dry run.
         messages: usize,
-        /// How many would have fitted, and are still to be read by somebody.
+        /// The number of matching messages that it kept because their recipients have not read
+        /// them.
         unread: usize,
-        /// Up to where it has looked.
+        /// The step examined all messages up to and including this id.
         upto: MessageId,
-        /// There is more after that.
+        /// There are further messages to examine.
         more: bool,
     },
-    /// Steps of an import were done.
+    /// Steps of an import were carried out.
     Imported {
-        /// What came of each, up to the first that was refused.
+        /// The result of each step, up to the first that was refused.
         taken: Vec<Taken>,
-        /// Why the next one was refused; those after it were not looked at.
+        /// Why that step was refused. The steps after it were not carried out.
         refused: Option<String>,
     },
-    /// A part was made anew.
+    /// A part of the database was rebuilt.
     Rebuilt {
-        /// What it was; nothing where there is no such part.
+        /// The name of the part. `None` if there is no part with that number.
         what: Option<String>,
     },
-    /// What became of the remains of a purge.
+    /// The remains of a purge were removed.
     RemainsPurged {
-        /// The log is empty: nobody was reading it.
+        /// Whether the WAL was truncated. A reader prevents that.
         log_emptied: bool,
-        /// The file was written anew.
+        /// Whether the database file was compacted.
         compacted: bool,
-        /// How long the file is.
+        /// The size of the database file in bytes, before it was compacted.
         bytes: u64,
     },
-    /// All that is known of a user.
+    /// Everything known about a user.
     UserDetails(Box<UserDetails>),
-    /// Some of the sessions.
+    /// One page of sessions.
     Sessions {
-        /// The oldest first.
+        /// The sessions, oldest first.
         sessions: Vec<Session>,
-        /// There are more after these.
+        /// There are more sessions after these.
         more: bool,
     },
-    /// How much there is of everything.
+    /// The figures of the database.
     Stats(Box<Stats>),
 }
 
-/// A user, as an operator sees it.
+/// A user in the operator's list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// What the user logs in with.
+    /// The name that the user logs in with.
     pub name: UserName,
-    /// What people call the user.
+    /// The name that people use for the user.
     pub display_name: String,
-    /// Whether the user may log in.
+    /// Whether the user can log in.
     pub state: State,
-    /// When the user was made.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// When a session of the user was last used, give or take a minute.
+    /// When one of the user's sessions was last used, to within a minute.
     pub last_seen_at: Option<Timestamp>,
-    /// How many messages are unread in the inbox.
+    /// The number of unread messages in the inbox.
     pub unread: u64,
-    /// The password is one that everybody can know.
+    /// The password is public knowledge, such as one from the seed.
     pub password_is_published: bool,
 }
 
-/// All that is known of a user.
+/// Everything known about a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UserDetails {
-    /// What the list shows.
+    /// The fields of the list.
     #[serde(flatten)]
     pub user: User,
-    /// Since when the user may not log in.
+    /// Since when the user is disabled and cannot log in.
     pub disabled_at: Option<Timestamp>,
-    /// Since when only the name and the messages are left.
+    /// Since when the user is deleted. Only the name and the messages remain.
     pub deleted_at: Option<Timestamp>,
-    /// How many messages the user has sent; one for each recipient.
+    /// The number of messages that the user has sent, counting each recipient.
     pub sent: u64,
-    /// How many messages were sent to the user.
+    /// The number of messages that the user has received.
     pub received: u64,
-    /// The sessions, the oldest first.
+    /// The sessions, oldest first.
     pub sessions: Vec<Session>,
-    /// How far the user has read.
+    /// The user's cursors.
     pub cursors: Vec<Cursor>,
 }
 
@@ -122,43 +123,43 @@ pub struct UserDetails {
 pub struct Session {
     /// Its number.
     pub id: SessionId,
-    /// Whose.
+    /// The user of the session.
     pub user: UserName,
     /// When it was opened.
     pub created_at: Timestamp,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, to within a minute.
     pub last_seen_at: Timestamp,
-    /// When it ends whatever its holder does.
+    /// When it expires at the latest.
     pub expires_at: Timestamp,
 }
 
-/// How far a reader has read.
+/// A user's position in the message log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
-    /// What its owner calls it.
+    /// The name of the cursor.
     pub name: CursorName,
-    /// Up to and with this message.
+    /// Every message up to and including this id counts as read.
     pub upto: MessageId,
-    /// When it was moved last.
+    /// When it was last moved.
     pub moved_at: Timestamp,
 }
 
-/// How much there is of everything.
+/// The figures of the database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stats {
-    /// Users who may log in.
+    /// Users who can log in.
     pub users_active: u64,
-    /// Users who may not, for now.
+    /// Disabled users.
     pub users_disabled: u64,
-    /// Users of whom the name and the messages are left.
+    /// Deleted users whose names and messages remain.
     pub users_deleted: u64,
     /// Sessions that have not expired.
     pub sessions: u64,
-    /// Messages, one for each recipient.
+    /// Messages, counting each recipient.
     pub messages: u64,
-    /// The id of the newest message; 0 where there is none.
+    /// The id of the newest message; 0 if there is none.
     pub last_id: MessageId,
     /// Messages of the last hour.
     pub messages_last_hour: u64,
@@ -166,97 +167,97 @@ pub struct Stats {
     pub messages_last_day: u64,
     /// Messages that their recipients have not read.
     pub unread: u64,
-    /// The size of the database file.
+    /// The size of the database file in bytes.
     pub file_bytes: u64,
-    /// The size of its write-ahead log.
+    /// The size of the WAL in bytes.
     pub log_bytes: u64,
-    /// How much of the file is free for what is to come.
+    /// Unused space inside the database file, in bytes. New messages fill it first.
     pub free_bytes: u64,
     /// The version of the schema.
     pub schema: u32,
-    /// The program that has the file open.
+    /// The version of the program that has the file open.
     pub version: String,
-    /// What the running server knows; nothing where none runs.
+    /// What the running server reports of itself. `None` if no server runs.
     pub server: Option<Server>,
 }
 
-/// What a running server knows of itself.
+/// What a running server reports of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// When it was started.
     pub started_at: Timestamp,
-    /// For how many seconds it has been running, by a clock that nobody sets.
+    /// How long it has been running, in seconds, by the monotonic clock.
     pub uptime_seconds: u64,
-    /// Connections that are open.
+    /// Open connections.
     pub connections: u64,
-    /// Those of them that are streams.
+    /// Open connections that are streams.
     pub watchers: u64,
 }
 
-/// Whether a user may log in.
+/// Whether a user can log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// The user may.
+    /// The user can log in.
     Active,
-    /// The user may not, until enabled again. Messages can be sent to the user, and wait.
+    /// The user cannot log in until enabled again. Messages to the user are stored.
     Disabled,
-    /// The user is gone, but for the name and the messages.
+    /// The user is deleted. Only the name and the messages remain.
     Deleted,
 }
 
-/// A request was not done, and why.
+/// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
-    /// For programs.
+    /// The stable word, for programs.
     pub code: Code,
-    /// For people: what failed.
+    /// What failed, for people.
     pub message: String,
 }
 
 impl Refusal {
-    /// A refusal that is told to people as `message`.
+    /// A refusal with this text for people.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }
 
-/// Why a request was not done, as a stable word.
+/// The stable words for the reasons of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// There is no user of this name.
+    /// No user has this name.
     UnknownUser,
     /// The user is deleted.
     UserDeleted,
-    /// There is no session of this number.
+    /// No session has this number.
     UnknownSession,
-    /// It would let people in whom the configuration keeps out.
+    /// The change would let in users with published passwords, which the configuration forbids.
     Unsafe,
-    /// There is a user of this name, or was one whose messages are still there.
+    /// A user has this name, or a deleted user with remaining messages had it.
     NameTaken,
-    /// The other side is of another version.
+    /// The other side has another version.
     Version,
     /// The line is not a request.
     BadRequest,
-    /// The line is longer than a line may be.
+    /// The line is longer than the limit.
     LineTooLong,
-    /// Too much is waiting: later it will go.
+    /// A queue is full. A later attempt can succeed.
     Busy,
-    /// There is no room on the disk.
+    /// The disk is full.
     StorageFull,
-    /// The server is stopping; nothing was done.
+    /// The server is stopping, and did nothing.
     ShuttingDown,
-    /// A fault of the program.
+    /// The program failed.
     Internal,
 }
 
 impl Code {
-    /// The word.
+    /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UnknownUser => "unknown_user",

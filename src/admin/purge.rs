@@ -1,42 +1,42 @@
-//! Which messages an operator wants purged.
+//! Which messages an operator's purge deletes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{MessageId, Timestamp, UserName};
 
-/// When to write the file anew; nobody can send meanwhile.
+/// Whether to compact the database file after a purge. No client can send meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compact {
-    /// However long it is.
+    /// Compact, whatever the size. It is skipped if the disk is full or another program writes.
     Yes,
-    /// Where that is a matter of a moment.
+    /// Compact if the file is so small that it takes a moment.
     IfShort,
-    /// Only empty the log.
+    /// Only truncate the WAL.
     No,
 }
 
-/// Which messages to purge: those that all of it fits.
+/// Selects messages. A message must match every criterion that is given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Purge {
-    /// Taken before this moment.
+    /// Accepted before this time.
     pub before: Option<Timestamp>,
-    /// With a lower id than this.
+    /// With an id below this one.
     pub before_id: Option<MessageId>,
-    /// Of this user.
+    /// Sent or received by this user.
     pub user: Option<PurgeUser>,
-    /// Also what somebody has still to read.
+    /// Also delete messages that their recipients have not read.
     pub unread_too: bool,
 }
 
-/// Whose messages, and which of them.
+/// A user, and which of the user's messages to purge.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeUser {
-    /// Whose.
+    /// The user.
     pub name: UserName,
-    /// Which of them.
+    /// Which of the user's messages.
     pub part: PurgePart,
 }
 
@@ -44,10 +44,10 @@ pub struct PurgeUser {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PurgePart {
-    /// Those that the user has sent.
+    /// The messages that the user sent.
     Sent,
-    /// Those that the user was sent.
+    /// The messages that the user received.
     Received,
-    /// All of them.
+    /// Both.
     Both,
 }

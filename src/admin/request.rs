@@ -1,4 +1,4 @@
-//! What an operator's command can ask for.
+//! The requests of an operator's commands.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,135 +6,136 @@ use super::purge::{Compact, Purge};
 use crate::model::{DisplayName, MessageId, Password, SessionId, UserName};
 use crate::transfer::Step;
 
-/// The most users that are created at once: hashing their passwords takes a while.
+/// The most users in one [`Request::Seed`], because hashing their passwords takes time.
 pub const SEED_USERS_MAX: usize = 1_000;
 
-/// One request. Each is done or refused as a whole.
+/// One request. It is carried out or refused as a whole, except [`Request::Import`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Create a user.
     UserAdd {
-        /// Who.
+        /// The user.
         user: NewUser,
     },
-    /// Create users, all or none.
+    /// Create all of these users, or none.
     Seed {
-        /// Who; those of the seed, whose password everybody knows, where nothing is given. At most
-        /// [`SEED_USERS_MAX`].
+        /// At most [`SEED_USERS_MAX`] users. `None` means the seed's users, whose passwords are
+        /// public.
         users: Option<Vec<NewUser>>,
     },
-    /// The users in the order of their names, as many as an answer holds.
+    /// List the users, sorted by name, as many as fit into a reply.
     UserList {
-        /// Go on after this one.
+        /// Continue after this name.
         after: Option<UserName>,
     },
-    /// All that is known of a user.
+    /// Show everything known about a user.
     UserShow {
-        /// Who.
+        /// The user.
         name: UserName,
     },
-    /// Give a user another password and end all sessions.
+    /// Set a user's password and end all of the user's sessions.
     UserPasswd {
-        /// Who.
+        /// The user.
         name: UserName,
-        /// The new one.
+        /// The new password.
         password: Secret,
     },
-    /// End all sessions of a user, and let there be no new ones.
+    /// Disable a user: end all sessions and refuse new ones.
     UserDisable {
-        /// Who.
+        /// The user.
         name: UserName,
     },
-    /// Let a user log in again.
+    /// Allow a disabled user to log in again.
     UserEnable {
-        /// Who.
+        /// The user.
         name: UserName,
     },
-    /// Give a user another name.
+    /// Rename a user.
     UserRename {
-        /// Who.
+        /// The current name.
         name: UserName,
-        /// The name from now on.
+        /// The new name.
         to: UserName,
     },
-    /// Leave of a user the name and the messages only.
+    /// Delete a user, except for the name and the messages.
     UserDelete {
-        /// Who.
+        /// The user.
         name: UserName,
     },
-    /// Free the name of a deleted user of whom no message is left.
+    /// Remove a deleted user without messages, so that the name is free again.
     UserRemove {
-        /// Who.
+        /// The user.
         name: UserName,
     },
-    /// The sessions, the oldest first, as many as an answer holds.
+    /// List the sessions, oldest first, as many as fit into a reply.
     SessionList {
-        /// Whose; everybody's where nothing is given.
+        /// The user. `None` means all users.
         user: Option<UserName>,
-        /// Go on after this one.
+        /// Continue after this session.
         after: Option<SessionId>,
     },
     /// End sessions.
     SessionRevoke {
-        /// Which.
+        /// The sessions to end.
         sessions: Sessions,
     },
-    /// How much there is of everything.
+    /// Report the figures of the database.
     Stats,
-    /// Write a little, durably, and read it back.
+    /// Write a value durably, and read it back.
     Probe,
-    /// A step of purging messages: those that fit among the next so many.
+    /// Carry out one step of a purge: examine the next messages and delete the matching ones.
     MessagePurge {
-        /// Which.
+        /// The messages to delete.
         purge: Purge,
-        /// Go on after this one.
+        /// Continue after this id.
         after: MessageId,
-        /// Only count them.
+        /// Only count the messages.
         dry_run: bool,
     },
-    /// Some steps of an import, in their order.
+    /// Carry out steps of an import in order, up to the first that fails.
     Import {
-        /// At most 256.
+        /// At most 256 steps.
         steps: Vec<Step>,
     },
-    /// Make a part of what can be made anew: indexes and views, and what keeps ids apart.
+    /// Rebuild one part of the derived data: the lowest unused id, deliveries, keys, an index or a
+    /// view.
     Rebuild {
-        /// Which, from 0 on.
+        /// The number of the part, from 0 on.
         part: usize,
     },
-    /// After purging: leave nothing of it in the log and in the unused parts of the file.
+    /// After a purge, remove its remains from the WAL and from unused pages of the file.
     PurgeRemains {
-        /// How thoroughly.
+        /// Whether to compact the file.
         compact: Compact,
     },
 }
 
-/// Which sessions are meant.
+/// A selection of sessions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sessions {
-    /// This one.
+    /// The session with this number.
     Only(SessionId),
-    /// All of a user.
+    /// All sessions of this user.
     Of(UserName),
-    /// All.
+    /// All sessions of all users.
     All,
 }
 
-/// A user to be created; the shape of `seed/users.json`.
+/// A user to create, in the format of `seed/users.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
-    /// What the user logs in with.
+    /// The name that the user logs in with.
     pub name: UserName,
-    /// What people call the user.
+    /// The name that people use for the user.
     pub display_name: DisplayName,
-    /// What the user logs in with.
+    /// The password that the user logs in with.
     pub password: Secret,
 }
 
-/// A password on its way. Its `Debug` shows nothing.
+/// A password in a request. Its `Debug` output hides it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Box<str>", into = "Box<str>")]
 pub struct Secret(pub Password);

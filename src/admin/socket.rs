@@ -1,4 +1,4 @@
-//! The admin socket: where it lies, and whose it is.
+//! The path, the creation and the permissions of the admin socket.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -12,44 +12,47 @@ use rustix::process::geteuid;
 
 use crate::unix;
 
-/// How many connections the system keeps until they are accepted.
+/// How many connections the system queues until they are accepted.
 const BACKLOG: i32 = 128;
-/// The socket is for its owner only.
+/// Only the owner may use the socket.
 const MODE: u32 = 0o600;
 
-/// The socket beside a database whose path is absolute.
+/// The path of the socket, which is next to the database. `database` must be absolute.
 pub fn path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".admin");
     name.into()
 }
 
-/// Makes the socket of `database` and listens on it. From the moment it is there it is for its
-/// owner only. To be called with the database's lock held: one that is there already is then that
-/// of a server that was killed, and is replaced.
+/// Creates the socket of `database` and listens on it. Only its owner can ever connect. Call it
+/// with the database's lock held: an existing socket is then left over from a killed server, and is
+/// replaced.
 ///
 /// # Errors
-/// What the system says; or that something lies there that is no socket, which is left alone.
+/// The system's error, or `AlreadyExists` if the path holds something other than a socket. It is
+/// left alone.
 pub fn bind(database: &Path) -> io::Result<UnixListener> {
     let path = path(database);
     unix::remove(&path)?;
     unix::listen(&path, MODE, BACKLOG)
 }
 
-/// Removes the socket of `database`, if there is one. To be called with the database's lock held.
+/// Removes the socket of `database`, if it exists. Call it with the database's lock held.
 ///
 /// # Errors
-/// What the system says; or that something lies there that is no socket, which is left alone.
+/// The system's error, or `AlreadyExists` if the path holds something other than a socket. It is
+/// left alone.
 pub fn remove(database: &Path) -> io::Result<()> {
     unix::remove(&path(database))
 }
 
-/// Connects to the server of `database`. `None` where none listens. Takes no longer than `wait`: a
-/// process that is stopped accepts nobody, and the system keeps only so many.
+/// Connects to the server of `database`. `None` if no process listens. It takes at most `wait`: a
+/// suspended server accepts nothing, and the system's queue of connections can be full.
 ///
 /// # Errors
-/// What the system says; or that whoever listens is neither this user, nor root, nor whom the
-/// database belongs to: in a folder that anybody may write to, anybody may put a socket.
+/// The system's error. Or `PermissionDenied` if the listening process belongs neither to this user,
+/// nor to root, nor to the owner of the database: in a world-writable folder, anybody can create a
+/// socket.
 pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
     match unix::connect(&path(database), wait) {
         Ok(stream) => {
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn is_for_its_owner_only_and_replaces_one_that_nobody_listens_on() {
+    fn bind_creates_a_private_socket_and_replaces_a_dead_one() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("chat.sqlite");
         assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_left_alone() {
+    fn bind_refuses_a_path_that_is_not_a_socket() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("chat.sqlite");
         fs::write(path(&database), "mine").unwrap();

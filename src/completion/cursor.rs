@@ -1,86 +1,88 @@
-//! Where in a command line the cursor is, and what can stand there.
+//! Finds what the cursor of a command line stands on, and what can stand there.
 //!
-//! The words before it are followed through the definitions as `clap` would follow them; what is
-//! wrong in them is passed over, since it may still be mended.
+//! The words before the cursor are matched against the definitions as `clap` would match them.
+//! Mistakes in them are skipped, because the user may still correct them.
 
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command, ValueHint};
 
-/// How much is said of a word, in characters.
+/// The longest description of a word, in characters.
 const MEANING_CHARACTERS_MAX: usize = 72;
 
-/// A place in a command line.
+/// The position to complete in a command line.
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    /// The innermost command that the words before it name.
+    /// The innermost command that the words before the cursor name.
     command: &'a Command,
-    /// The argument whose value stands here, or can.
+    /// The argument that takes a value here.
     argument: Option<&'a Arg>,
-    /// How many values of the argument stand before it.
+    /// The number of values that the argument already has.
     values: usize,
-    /// The word that stands here, as far as it is there.
+    /// The part of the word that was typed.
     word: &'a str,
-    /// Where in it the value begins: after `--file=`, after the last comma of a list.
+    /// The offset in `word` at which the value begins: after `--file=`, or after the last comma of
+    /// a list.
     value_at: usize,
-    /// An option may stand here.
+    /// Whether an option may stand here.
     takes_options: bool,
-    /// A command may stand here.
+    /// Whether a command may stand here.
     takes_commands: bool,
-    /// The options of the innermost command that stand before it.
+    /// The options of the innermost command that came before.
     given: Vec<&'a Arg>,
-    /// The options before it that hold for every command, as they were given.
+    /// The global options that came before, with their values, as typed.
     global: Vec<&'a str>,
 }
 
-/// What can stand at a place.
+/// What can stand at a position.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// The name of a file.
+    /// A file name.
     Files,
-    /// The name of a folder.
+    /// A folder name.
     Folders,
-    /// The name of a program.
+    /// A program name.
     Commands,
-    /// One of these; there may be none.
+    /// One of these words, which may be none.
     Words(Vec<Word>),
 }
 
-/// A word that can stand at a place. Means nothing to a shell, and is harmless on a terminal.
+/// A word that can stand at a position. It has no special meaning to a shell and is safe to print
+/// on a terminal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Word {
-    /// The whole word.
+    /// The complete word.
     pub text: String,
-    /// What it means, in a line; may be empty.
+    /// A one-line description, which may be empty.
     pub meaning: String,
 }
 
 impl<'a> Cursor<'a> {
-    /// The place of `word`, of which something may be there already, after the words `before`; the
-    /// program's name is not among them. `command` has been built.
+    /// Finds the position of `word`, which may be incomplete, after the words `before`. `before`
+    /// does not contain the program's name. `command` must have been built.
     pub fn find(command: &'a Command, before: &[&'a str], word: &'a str) -> Self {
-        let mut walk = Walk::new(command);
+        let mut matcher = Matcher::new(command);
         for word in before {
-            walk.pass(word);
+            matcher.consume(word);
         }
-        walk.stop(word)
+        matcher.finish(word)
     }
 
-    /// The argument whose value is to be completed, if it is one.
+    /// The argument whose value is being completed, if any.
     pub fn argument(&self) -> Option<&'a Arg> {
         self.argument
     }
 
-    /// The name of the command that the words before the cursor name.
+    /// The name of the innermost command before the cursor.
     pub fn command_name(&self) -> &'a str {
         self.command.get_name()
     }
 
-    /// The options before the cursor that hold for every command, with their values.
+    /// The global options before the cursor, with their values.
     pub fn global_options(&self) -> &[&'a str] {
         &self.global
     }
 
-    /// What can stand here; `live` gives the values that are not in the definitions.
+    /// What can stand here. `live` supplies values that are not in the definitions.
     pub fn offer(&self, live: impl FnOnce(&Self) -> Vec<String>) -> Offer {
         if self.takes_options && self.word.starts_with('-') {
             return Offer::Words(self.options());
@@ -96,7 +98,7 @@ impl<'a> Cursor<'a> {
                 return Offer::Files;
             }
             ValueHint::DirPath => return Offer::Folders,
-            // What comes after a command is its arguments.
+            // The values after the program's name are its arguments.
             ValueHint::CommandName if self.values > 0 => return Offer::Files,
             ValueHint::CommandName => return Offer::Commands,
             _ => {}
@@ -110,7 +112,7 @@ impl<'a> Cursor<'a> {
         Offer::Words(words)
     }
 
-    /// All but those that were given and can be given only once.
+    /// All options, except those that were given and may be given only once.
     fn options(&self) -> Vec<Word> {
         let options = self.command.get_arguments().filter(|option| {
             let repeats = matches!(option.get_action(), ArgAction::Append | ArgAction::Count);
@@ -125,7 +127,7 @@ impl<'a> Cursor<'a> {
         names.filter_map(|(name, help)| self.word(&name, help)).collect()
     }
 
-    /// The word with this value, if it goes on from what is there.
+    /// Completes the word with `value`, if `value` continues it and is safe in a shell.
     fn word(&self, value: &str, meaning: Option<&StyledStr>) -> Option<Word> {
         let is_plain = value.bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+')
@@ -134,13 +136,13 @@ impl<'a> Cursor<'a> {
         let is_named = before.split(',').any(|named| named == value);
         (is_plain && !is_named && value.starts_with(begun)).then(|| Word {
             text: format!("{before}{value}"),
-            meaning: meaning.map(in_short).unwrap_or_default(),
+            meaning: meaning.map(summary).unwrap_or_default(),
         })
     }
 }
 
-/// The first sentence, in one line.
-fn in_short(text: &StyledStr) -> String {
+/// The first sentence of the first line, shortened if necessary.
+fn summary(text: &StyledStr) -> String {
     let text = text.to_string();
     let line = text.lines().next().unwrap_or_default();
     let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
@@ -151,22 +153,22 @@ fn in_short(text: &StyledStr) -> String {
     }
 }
 
-/// On the way along the words before the cursor.
-struct Walk<'a> {
+/// The state after a number of words, on the way to the cursor.
+struct Matcher<'a> {
     command: &'a Command,
-    /// The option that the next word may be a value of, and how many values it has.
+    /// The option that the next word may belong to, and the number of its values so far.
     open: Option<(&'a Arg, usize)>,
-    /// How many values stand at the positional arguments.
+    /// The number of positional values so far.
     positionals: usize,
-    /// After `--`, or in an argument that takes the rest of the line.
+    /// Whether all further words are positional: after `--`, or in an argument that takes the rest.
     takes_rest: bool,
-    /// After `--` itself.
+    /// Whether `--` came before.
     is_escaped: bool,
     given: Vec<&'a Arg>,
     global: Vec<&'a str>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Matcher<'a> {
     fn new(command: &'a Command) -> Self {
         Self {
             command,
@@ -179,11 +181,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A word that is not the last.
-    fn pass(&mut self, word: &'a str) {
+    /// Processes a word before the cursor.
+    fn consume(&mut self, word: &'a str) {
         if let Some((option, values)) = self.open.take() {
             let (_, most) = values_of(option);
-            if is_wanting(option, values) || !word.starts_with('-') {
+            if must_take_value(option, values) || !word.starts_with('-') {
                 if option.is_global_set() {
                     self.global.push(word);
                 }
@@ -198,10 +200,10 @@ impl<'a> Walk<'a> {
         } else if let Some(long) = word.strip_prefix("--") {
             let (name, value) = long.split_once('=').map_or((long, None), |(a, b)| (a, Some(b)));
             if let Some(option) = self.long(name) {
-                self.give(option, word, value.is_some());
+                self.record(option, word, value.is_some());
             }
         } else if word.len() > 1 && word.starts_with('-') {
-            self.pass_shorts(word);
+            self.consume_shorts(word);
         } else if let Some(command) = self.subcommand(word) {
             self.command = command;
             self.given.retain(|option| option.is_global_set());
@@ -213,8 +215,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Several may be one word, and the last of them may have its value there too.
-    fn pass_shorts(&mut self, word: &'a str) {
+    /// Processes short options. One word may hold several, and the last one may include its value.
+    fn consume_shorts(&mut self, word: &'a str) {
         let letters = &word[1..];
         for (at, letter) in letters.char_indices() {
             let options = self.command.get_arguments();
@@ -222,14 +224,14 @@ impl<'a> Walk<'a> {
             let Some(option) = options.next() else { return };
             let has_value = at + letter.len_utf8() < letters.len();
             let takes_value = option.get_action().takes_values();
-            self.give(option, word, has_value || !takes_value);
+            self.record(option, word, has_value || !takes_value);
             if takes_value {
                 return;
             }
         }
     }
 
-    fn give(&mut self, option: &'a Arg, word: &'a str, is_whole: bool) {
+    fn record(&mut self, option: &'a Arg, word: &'a str, is_whole: bool) {
         self.given.push(option);
         if !option.get_action().takes_values() {
             return;
@@ -240,15 +242,15 @@ impl<'a> Walk<'a> {
         self.open = (!is_whole).then_some((option, 0));
     }
 
-    /// The last word.
-    fn stop(self, word: &'a str) -> Cursor<'a> {
+    /// Processes the word at the cursor.
+    fn finish(self, word: &'a str) -> Cursor<'a> {
         let is_option = !self.takes_rest && word.starts_with("--");
         let (place, value_at, is_free) = match (self.open, word.find('=')) {
-            (Some((option, values)), _) if is_wanting(option, values) => (self.open, 0, false),
+            (Some((option, values)), _) if must_take_value(option, values) => (self.open, 0, false),
             (_, Some(equals)) if is_option => {
                 (self.long(&word[2..equals]).map(|option| (option, 0)), equals + 1, false)
             }
-            // An option that may have another value is not in the way of anything else.
+            // An option with optional further values does not exclude anything else here.
             (Some(_), _) => (self.open, 0, true),
             (None, _) => (self.positional(), 0, true),
         };
@@ -282,7 +284,7 @@ impl<'a> Walk<'a> {
         if self.positionals > 0 { None } else { self.command.find_subcommand(word) }
     }
 
-    /// The positional argument that the next word would be a value of, and how many it has.
+    /// The positional argument of the next word, and the number of its values so far.
     fn positional(&self) -> Option<(&'a Arg, usize)> {
         let mut values = self.positionals;
         for positional in self.command.get_positionals() {
@@ -297,18 +299,18 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How many values an argument takes at least and at most, each time it is given.
+/// The least and the most values that an argument takes each time it is given.
 fn values_of(argument: &Arg) -> (usize, usize) {
     argument.get_num_args().map_or((1, 1), |range| (range.min_values(), range.max_values()))
 }
 
-/// Whether the next word is a value of this option, whatever it looks like.
-fn is_wanting(option: &Arg, values: usize) -> bool {
+/// Whether the next word must be a value of this option, even if it looks like an option.
+fn must_take_value(option: &Arg, values: usize) -> bool {
     values < values_of(option).0 || option.is_allow_hyphen_values_set()
 }
 
-/// Whether commas stand between several values in one word. Users can be named so; where only one
-/// can be, nobody types a comma, which stands in no name.
+/// Whether one word can hold several values separated by commas. Arguments with user names count
+/// too: no user name contains a comma, so this is harmless where only one is allowed.
 fn is_list(argument: &Arg) -> bool {
     argument.get_value_delimiter() == Some(',') || argument.get_value_hint() == ValueHint::Username
 }
@@ -318,7 +320,7 @@ mod tests {
     use super::*;
     use clap::builder::PossibleValue;
 
-    /// A program with one of everything.
+    /// A program with an argument of every kind.
     fn program() -> Command {
         let time = Arg::new("time").long("time").global(true).value_parser([
             PossibleValue::new("local").help("This machine's. Or not."),
@@ -353,7 +355,7 @@ mod tests {
         program
     }
 
-    /// What is offered for the last word of a line; the live values are some names.
+    /// What is offered for the last word of `line`, with a fixed list of live user names.
     fn offer(line: &str) -> Offer {
         let program = program();
         let words: Vec<&str> = line.split(' ').collect();
@@ -375,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_stand_first_and_those_that_are_hidden_do_not() {
+    fn commands_are_offered_first_and_hidden_ones_never() {
         assert_eq!(words(""), ["send", "run", "user"]);
         assert_eq!(words("s"), ["send"]);
         assert_eq!(words("--time utc s"), ["send"]);
@@ -384,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn options_stand_where_an_option_can_and_once_unless_they_repeat() {
+    fn given_options_are_not_offered_again_unless_repeatable() {
         let all = ["--file", "-F", "--lines", "-l", "--tag", "--time", "--help", "-h"];
         assert_eq!(words("send -"), all);
         assert_eq!(words("send --lines --tag x --t"), ["--tag", "--time"]);
@@ -395,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_options_are_those_of_their_definition() {
+    fn option_values_follow_the_definition() {
         assert_eq!(words("--time "), ["local", "utc"]);
         assert_eq!(words("--time=u"), ["--time=utc"]);
         assert_eq!(words("send --time l"), ["local"]);
@@ -408,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn users_stand_where_a_user_can_and_nothing_that_is_more_than_a_name() {
+    fn live_users_are_offered_without_unsafe_names() {
         assert_eq!(words("send "), ["neko", "nana", "paff"]);
         assert_eq!(words("send -Fx n"), ["neko", "nana"]);
         assert_eq!(words("send -- n"), ["neko", "nana"]);
@@ -418,13 +420,13 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_users_go_on_after_a_comma() {
+    fn comma_continues_a_list_of_users() {
         assert_eq!(words("send paff,n"), ["paff,neko", "paff,nana"]);
         assert_eq!(words("send paff,neko,"), ["paff,neko,nana"]);
     }
 
     #[test]
-    fn what_is_wrong_before_the_cursor_is_passed_over() {
+    fn mistakes_before_the_cursor_are_skipped() {
         assert_eq!(words("--nonsense -x send n"), ["neko", "nana"]);
         assert_eq!(words("--time never send n"), ["neko", "nana"]);
         assert_eq!(words("nonsense s"), [""; 0]);
@@ -432,15 +434,15 @@ mod tests {
     }
 
     #[test]
-    fn meaning_is_one_short_sentence() {
+    fn description_is_one_short_sentence() {
         let Offer::Words(words) = offer("--time l") else { panic!() };
         assert_eq!(words[0].meaning, "This machine's");
-        let long = in_short(&"wörd ".repeat(100).into());
+        let long = summary(&"wörd ".repeat(100).into());
         assert!(long.chars().count() <= MEANING_CHARACTERS_MAX + 1 && long.ends_with('…'));
     }
 
     #[test]
-    fn options_for_every_command_are_kept_with_their_values() {
+    fn global_options_are_kept_with_their_values() {
         let program = program();
         let before = ["--time", "utc", "send", "-F", "x", "--time=local"];
         let cursor = Cursor::find(&program, &before, "n");

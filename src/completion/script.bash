@@ -1,8 +1,8 @@
-# Completion of @NAME@ for bash: @NAME@ itself is asked what can stand at the cursor.
+# Completion of @NAME@ for bash. @NAME@ itself reports what can stand at the cursor.
 _@FUNCTION@() {
     local line=${COMP_LINE:0:COMP_POINT} word words=() reply kind
 
-    # Bash also divides words at = and :. What no white space divides is one word here.
+    # Bash also splits words at = and :. This loop joins the pieces that no white space separates.
     for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
         if [[ ${#words[@]} -eq 0 || -z $line || $line == [[:space:]]* ]]; then
             line=${line#"${line%%[![:space:]]*}"}
@@ -16,7 +16,7 @@ _@FUNCTION@() {
 
     { IFS= read -r kind; mapfile -t reply; } < <(@NAME@ completions bash -- "${words[@]}" 2>/dev/null)
 
-    # Bash takes only what comes after the last = or :.
+    # Bash replaces only what comes after the last = or :.
     local rest=${word##*[=:]}
     local before=${word%"$rest"}
     COMPREPLY=()

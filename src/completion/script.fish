@@ -1,4 +1,4 @@
-# Completion of @NAME@ for fish: @NAME@ itself is asked what can stand at the cursor.
+# Completion of @NAME@ for fish. @NAME@ itself reports what can stand at the cursor.
 function __@FUNCTION@_complete
     set -l word (commandline -ct)
     set -l reply (@NAME@ completions fish -- (commandline -opc) "$word" 2>/dev/null)

@@ -1,5 +1,5 @@
 #compdef @NAME@
-# Completion of @NAME@ for zsh: @NAME@ itself is asked what can stand at the cursor.
+# Completion of @NAME@ for zsh. @NAME@ itself reports what can stand at the cursor.
 _@NAME@() {
     local -a reply offers
     local line tab=$'\t'

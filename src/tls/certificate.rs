@@ -1,5 +1,5 @@
-//! What a certificate says: who it is for and from when to when; its fingerprint; and how
-//! certificates and keys are read from files. Whether one is to be trusted is not decided here.
+//! Certificates: their fields and fingerprints, and how they and private keys are read from files.
+//! This module does not decide which certificates to trust.
 
 use core::net::IpAddr;
 use std::fmt;
@@ -18,16 +18,16 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::model::Timestamp;
 
-/// The largest file that is read: the system's own list of certificates has 200 KiB.
+/// The largest file that is read, in bytes. The system's list of certificates has about 200 KiB.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// The SHA-256 of a whole certificate. It is shown as `SHA256:` and pairs of hexadecimal digits with
-/// colons between, which is what `openssl x509 -fingerprint -sha256` and browsers show.
+/// The SHA-256 of a whole certificate. It is shown as `SHA256:` and colon-separated pairs of
+/// hexadecimal digits, the format of `openssl x509 -fingerprint -sha256` and of browsers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of this certificate.
+    /// The fingerprint of this certificate.
     pub fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(Sha256::digest(certificate).into())
     }
@@ -40,7 +40,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// A text is no [`Fingerprint`].
+/// The text is not a [`Fingerprint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("give SHA256: and 64 hexadecimal digits, with or without colons")]
 pub struct InvalidFingerprint;
@@ -48,7 +48,7 @@ pub struct InvalidFingerprint;
 impl FromStr for Fingerprint {
     type Err = InvalidFingerprint;
 
-    /// Takes what is shown; the colons may be missing, and upper and lower case are the same.
+    /// Accepts the displayed format. The colons are optional, and case does not matter.
     fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
         let begin = text.get(..7).ok_or(InvalidFingerprint)?;
         if !begin.eq_ignore_ascii_case("SHA256:") {
@@ -67,24 +67,24 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// What a certificate says of itself. Whoever made it may have written anything: it is to be shown
-/// through `terminal::text` only.
+/// The fields of a certificate. Its creator may have written anything into them, so print them only
+/// through `terminal::text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// Who it is for, as its maker wrote it.
+    /// The subject.
     pub subject: String,
-    /// Who made it.
+    /// The issuer.
     pub issuer: String,
-    /// The host names and addresses that it is good for.
+    /// The host names and IP addresses that it is valid for.
     pub names: Vec<String>,
-    /// From when on.
+    /// The start of its validity.
     pub not_before: Timestamp,
-    /// Up to when.
+    /// The end of its validity.
     pub not_after: Timestamp,
 }
 
 impl Facts {
-    /// Reads a certificate; `None` where it is none.
+    /// Parses a certificate. `None` if it is not one.
     pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let certificate = certificate.tbs_certificate();
@@ -103,7 +103,7 @@ impl Facts {
     }
 }
 
-/// A name that a connection can be made to.
+/// The host that a subject alternative name stands for, if it is one that a client can connect to.
 fn host(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DnsName(name) => Some(name.to_string()),
@@ -118,31 +118,31 @@ fn host(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// Why a file has no certificate or key to give.
+/// Why a certificate or key could not be read from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is not what it has to be.
+    /// The file does not contain what it should.
     #[error("{}: {reason}", path.display())]
     Content {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         reason: &'static str,
     },
 }
 
-/// The certificates of a PEM file, in its order: at least one.
+/// Reads the certificates of a PEM file, in order. There is at least one.
 ///
 /// # Errors
-/// Why there is none.
+/// The file cannot be read, is not valid PEM, or contains no certificate.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ReadError> {
     let bytes = read(open(path)?, path)?;
     let content = |reason| ReadError::Content { path: path.to_owned(), reason };
@@ -157,10 +157,10 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Re
     Ok(found)
 }
 
-/// The private key of a PEM file, the first there is.
+/// Reads the first private key of a PEM file. `path` only appears in errors.
 ///
 /// # Errors
-/// Why there is none.
+/// The file cannot be read, is not valid PEM, or contains no usable private key.
 pub fn read_key(file: File, path: &Path) -> Result<PrivateKeyDer<'static>, ReadError> {
     let bytes = read(file, path)?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
@@ -179,7 +179,7 @@ pub fn read_key(file: File, path: &Path) -> Result<PrivateKeyDer<'static>, ReadE
 /// Opens a file for [`read_key`].
 ///
 /// # Errors
-/// Why it cannot be opened.
+/// The file cannot be opened.
 pub fn open(path: &Path) -> Result<File, ReadError> {
     File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprint_is_read_as_it_is_shown_and_without_colons() {
+    fn fingerprint_parses_with_and_without_colons() {
         let fingerprint = Fingerprint::of(&made(&["chat.example.org"]));
         let shown = fingerprint.to_string();
         assert_eq!(shown.len(), "SHA256".len() + 32 * 3);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_those_of_the_certificate() {
+    fn facts_match_the_certificate() {
         let facts = Facts::of(&made(&["chat.example.org", "192.0.2.1", "::1"])).unwrap();
         assert_eq!(facts.names, ["chat.example.org", "192.0.2.1", "::1"]);
         assert!(facts.not_before < Timestamp::now() && Timestamp::now() < facts.not_after);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_none_are_told_apart() {
+    fn errors_distinguish_kinds_of_unusable_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.crt");
         let refused = |text: &str| {
@@ -253,12 +253,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_certificate_or_none(bytes: Vec<u8>) {
+        fn parsing_any_certificate_never_panics(bytes: Vec<u8>) {
             let _ = Facts::of(&CertificateDer::from(bytes));
         }
 
         #[test]
-        fn any_text_is_a_fingerprint_or_none(text: String) {
+        fn parsing_any_fingerprint_never_panics(text: String) {
             let _ = text.parse::<Fingerprint>();
         }
     }
