@@ -1,5 +1,5 @@
-//! The person at the terminal: whether there is one, how wide it is, what may be shown there of
-//! what others wrote, and asking for a secret.
+//! The user's terminal: whether there is one, its width, safe display of foreign text, and prompts
+//! for secrets.
 
 pub mod quiet;
 pub mod reason;
@@ -13,21 +13,20 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat, stat};
 
-/// How wide a terminal is that does not say.
+/// The assumed width of a terminal that does not report one.
 const COLUMNS_DEFAULT: usize = 80;
 
-/// Whether a person types, and reads at the same place.
+/// Whether both standard input and standard output are a terminal.
 pub fn is_prompted() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// Whether what is written to standard output is shown to a person.
+/// Whether standard output is a terminal.
 pub fn is_shown() -> bool {
     stdout().is_terminal()
 }
 
-/// Whether standard output and standard error are shown to a person on the same terminal, one below the
-/// other.
+/// Whether standard output and standard error are the same terminal.
 pub fn is_one_terminal() -> bool {
     let device = |stat: rustix::fs::Stat| stat.st_rdev;
     let (output, errors) = (rustix::fs::fstat(stdout()), rustix::fs::fstat(stderr()));
@@ -36,8 +35,8 @@ pub fn is_one_terminal() -> bool {
         && output.is_ok_and(|output| errors.is_ok_and(|errors| device(output) == device(errors)))
 }
 
-/// Whether whoever read standard output has gone away. Writing would tell, but there may be nothing
-/// to write for hours. Does not block.
+/// Whether the reader of standard output has closed it. A write would reveal that too, but there
+/// may be nothing to write for hours. Does not block.
 pub fn is_output_closed() -> bool {
     let output = stdout();
     let mut polled = [PollFd::new(&output, PollFlags::empty())];
@@ -45,12 +44,12 @@ pub fn is_output_closed() -> bool {
     poll(&mut polled, Some(&Timespec::default())).is_ok() && polled[0].revents().intersects(gone)
 }
 
-/// Whether standard output is open for writing. Asked before anything is done: what is written to a
-/// closed one would seem to have arrived.
+/// Whether standard output is open for writing. Check it before any work: a write to a closed
+/// standard output would seem to succeed.
 ///
-/// Rust's standard library takes a write to a descriptor that only reads for done. And where
-/// descriptor 1 is closed, it opens `/dev/null` there before `main`, for reading and writing. A shell
-/// (`>/dev/null`) and a service manager open it for writing only, so the two can be told apart.
+/// Rust's standard library ignores the error of a write to a read-only descriptor. If descriptor 1
+/// is closed, it opens `/dev/null` there before `main`, for reading and writing. A shell
+/// (`>/dev/null`) and a service manager open `/dev/null` for writing only, so the cases differ.
 pub fn is_output_open() -> bool {
     let output = stdout();
     let Ok(flags) = fcntl_getfl(&output) else { return false };
@@ -69,7 +68,7 @@ fn is_null_device(file: impl AsFd) -> bool {
     file.is_some() && file == null
 }
 
-/// The columns of the terminal that standard output is.
+/// The width of the terminal on standard output, in columns.
 pub fn columns() -> usize {
     match rustix::termios::tcgetwinsize(stdout()) {
         Ok(size) if size.ws_col > 0 => size.ws_col.into(),

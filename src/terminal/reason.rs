@@ -1,11 +1,11 @@
-//! Why a value is refused, for the person who gave it.
+//! Explains to the user why a value is invalid.
 
 use std::time::Duration;
 
 use crate::catalogue::shared;
 use crate::model::{self, Invalid, SessionId};
 
-/// Why a text is not a value of a type.
+/// Why a text is not a valid value.
 pub fn of_invalid(invalid: Invalid) -> String {
     match invalid {
         Invalid::Empty => shared::it_is_empty().to_owned(),
@@ -15,18 +15,18 @@ pub fn of_invalid(invalid: Invalid) -> String {
     }
 }
 
-/// The number of a session as it was given, or why it is none.
+/// Parses the number of a session from a command line.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A message for the user.
 pub fn parse_session(text: &str) -> Result<SessionId, String> {
     text.parse().map(SessionId).map_err(|_| shared::no_session_number().to_owned())
 }
 
-/// A duration as it was given, or why it is none.
+/// Parses a duration from a command line.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A message for the user.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     model::parse_duration(text).map_err(|_| shared::no_duration(format_args!("{text:?}")))
 }

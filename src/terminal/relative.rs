@@ -1,15 +1,15 @@
-//! How long ago something was, as a person says it.
+//! Relative times for people, such as `2 min ago`.
 
 use crate::catalogue::{Language, language, time};
 use crate::model::Timestamp;
 
-/// The widest that [`ago`] says.
+/// The greatest width of an [`ago`] text other than a date, in columns.
 pub fn columns_max() -> usize {
     if language() == Language::Indonesian { 11 } else { 10 }
 }
 
-/// `just now`, `2 min ago`, `3 h ago`, `yesterday`, `5 days ago`, and the date (UTC) from a week on.
-/// A moment that is still to come, by a clock that is wrong, is `just now`.
+/// Formats a past time: `just now`, `2 min ago`, `3 h ago`, `yesterday`, `5 days ago`, and from a
+/// week on the date in UTC. A time in the future, which means that a clock is wrong, is `just now`.
 pub fn ago(moment: Timestamp, now: Timestamp) -> String {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
@@ -30,7 +30,7 @@ mod tests {
     use crate::catalogue::speaking;
 
     #[test]
-    fn times_are_told_in_the_largest_unit_that_fits() {
+    fn ago_uses_the_largest_unit_that_fits() {
         let now = Timestamp(1_795_435_200_000); // 2026-11-23T12:00:00Z
         for (seconds, words) in [
             (-100, "just now"),

@@ -1,28 +1,27 @@
-//! Asks for a secret: on a terminal without echo, else as the first line of standard input.
+//! Reads a secret: from a terminal without echo, otherwise from the first line of standard input.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use super::quiet::{Quiet, SignalKeys};
 
-/// What is typed or piped beyond this is no password.
+/// The longest secret, in bytes. On a terminal, further characters are ignored.
 const LINE_BYTES_MAX: usize = 1024;
 
-/// Why there is no secret.
+/// Why no secret was read.
 #[derive(Debug)]
 pub enum Trouble {
-    /// Ctrl-C, or Ctrl-D before anything else. The terminal is as it was before.
+    /// The user pressed Ctrl-C, or Ctrl-D on an empty line. The terminal is restored.
     Interrupted,
-    /// There is no end to it.
+    /// The line is longer than [`LINE_BYTES_MAX`].
     TooLong,
-    /// It is not UTF-8.
+    /// The line is not UTF-8.
     NotUtf8,
     /// Standard input cannot be read.
     Io(io::Error),
 }
 
-/// A line from whoever is at the other end of standard input, without its ending. On a terminal
-/// `prompt` is shown on standard error and what is typed is not. From anything else one line is
-/// taken, and not a byte more.
+/// Reads one line from standard input, without its ending. On a terminal, it shows `prompt` on
+/// standard error and hides the typed text. From other input, it reads nothing beyond that line.
 ///
 /// # Errors
 /// See [`Trouble`].
@@ -57,7 +56,7 @@ pub fn ask_between_lines(prompt: &str) -> Result<String, Trouble> {
 
 fn read_line() -> Result<Vec<u8>, Trouble> {
     let mut line = Vec::new();
-    // Byte by byte: what comes after the line is for whoever reads this input next.
+    // Byte by byte, so that the next reader of this input gets everything after the line.
     while let Some(byte) = read_byte()? {
         match byte {
             b'\n' => break,
@@ -72,17 +71,17 @@ fn ask_terminal(
     prompt: &str,
     next_byte: impl FnMut() -> Result<Option<u8>, Trouble>,
 ) -> Result<Vec<u8>, Trouble> {
-    // As a signal, Ctrl-C would end the process before the terminal is as it was.
+    // As a signal, Ctrl-C would end the process before the terminal is restored.
     let _quiet = Quiet::begin(SignalKeys::Bytes).map_err(Trouble::Io)?;
     let mut terminal = io::stderr();
-    // Where nobody sees the prompt, the password can still be typed.
+    // Without a visible prompt, the user can still type the secret.
     let _ = write!(terminal, "{prompt}").and_then(|()| terminal.flush());
     let line = edit(next_byte);
     let _ = writeln!(terminal);
     line
 }
 
-/// What is typed up to Enter, with the editing that the terminal itself would offer.
+/// Reads up to Enter, with the line editing that the terminal itself would offer.
 fn edit(mut next_byte: impl FnMut() -> Result<Option<u8>, Trouble>) -> Result<Vec<u8>, Trouble> {
     const CTRL_C: u8 = 0x03;
     const CTRL_D: u8 = 0x04;
@@ -97,7 +96,7 @@ fn edit(mut next_byte: impl FnMut() -> Result<Option<u8>, Trouble>) -> Result<Ve
             CTRL_D if line.is_empty() => return Err(Trouble::Interrupted),
             CTRL_U => line.clear(),
             BACKSPACE | DELETE => {
-                // A whole character, which is its last bytes that continue one and the first.
+                // Remove a whole character: its UTF-8 continuation bytes and its first byte.
                 while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
             }
             byte if byte < b' ' => {}

@@ -1,25 +1,25 @@
-//! Makes text that other people wrote harmless: on a terminal it shows what is there, and does
-//! nothing.
+//! Makes foreign text safe to print: a terminal shows it, but never acts on it.
 //!
-//! What would act (control characters, escape sequences, changes of writing direction), what
-//! would hide (zero-width and other invisible characters) and what would spill (combining marks
-//! by the thousand) becomes a visible escape. Letters of every script, emoji and their sequences
-//! stay as they are.
+//! Three kinds of characters become visible escapes. The first kind acts on the terminal: control
+//! characters, escape sequences, changes of the writing direction. The second kind is invisible,
+//! such as zero-width characters. The third kind is combining marks in excess. Letters of every
+//! script, emoji and emoji sequences stay unchanged.
 
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthChar;
 
-/// How many combining marks may stand on one character. Living scripts need up to four or so.
+/// The most combining marks on one character. Living scripts need about four.
 const MARKS_MAX: usize = 8;
 
-/// A tab moves to the next multiple of this.
+/// The distance between tab stops.
 const TAB_COLUMNS: usize = 8;
 
-/// Under a mark that has no character to stand on, so that it does not stand on ours.
+/// Carries a combining mark without a base character, so that it does not combine with our own
+/// text.
 const DOTTED_CIRCLE: char = '\u{25cc}';
 
-/// The text on one line: line ends and tabs are escaped too.
+/// The text as one line. Line endings and tabs are escaped too.
 pub fn visible(text: &str) -> String {
     let mut line = Line::default();
     let mut characters = text.chars().peekable();
@@ -29,8 +29,8 @@ pub fn visible(text: &str) -> String {
     line.finish()
 }
 
-/// The lines of a text. LF and CR LF end a line, the last of them ends the text; tabs become
-/// spaces; in each line everything else is as with [`visible`]. At least one line.
+/// The text as lines, at least one. LF and CR LF end a line; the last one does not start another.
+/// Tabs become spaces. Otherwise each line is treated as in [`visible`].
 pub fn visible_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = Line::default();
@@ -48,15 +48,16 @@ pub fn visible_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// One line in the making.
+/// A line under construction.
 #[derive(Default)]
 struct Line {
     shown: String,
     columns: usize,
-    /// The last character that takes up room, if nothing came between.
+    /// The last visible character, unless an escape came after it.
     base: Option<char>,
-    /// How many marks stand on it, and how many more were left out.
+    /// The number of combining marks on it.
     marks: usize,
+    /// The number of further marks that were omitted.
     marks_left_out: usize,
 }
 
@@ -97,7 +98,7 @@ impl Line {
 
     fn push_escape(&mut self, character: char) {
         let begin = self.shown.len();
-        // Writing to a `String` does not fail.
+        // Writing to a `String` cannot fail.
         let _ = match character {
             '\n' => write!(self.shown, "\\n"),
             '\r' => write!(self.shown, "\\r"),
@@ -109,7 +110,7 @@ impl Line {
         self.base = None;
     }
 
-    /// No more marks come for the base: say how many were left out.
+    /// Ends the sequence of combining marks. If marks were omitted, it appends their number.
     fn settle_marks(&mut self) {
         self.marks = 0;
         if self.marks_left_out > 0 {
@@ -128,13 +129,13 @@ impl Line {
 }
 
 enum Kind {
-    /// Shown as it is, this wide.
+    /// Printed unchanged; it takes this many columns.
     Plain { columns: usize },
-    /// Holds two emoji together.
+    /// Joins two emoji.
     Joiner,
-    /// Stands on the character before it.
+    /// Combines with the character before it.
     Mark,
-    /// Acts, or hides.
+    /// Acts on the terminal, or is invisible.
     Escaped,
 }
 
@@ -143,7 +144,7 @@ fn kind(character: char, base: Option<char>, next: Option<char>) -> Kind {
         '\u{200d}' if base.is_some_and(is_pictograph) && next.is_some_and(is_pictograph) => {
             Kind::Joiner
         }
-        // Text or emoji style: means something after a symbol, and hides anywhere else.
+        // A variation selector is meaningful after a symbol, and invisible elsewhere.
         '\u{fe0e}' | '\u{fe0f}' if base.is_some_and(takes_style) => Kind::Joiner,
         _ if is_invisible(character) => Kind::Escaped,
         _ => match character.width() {
@@ -166,9 +167,9 @@ fn takes_style(character: char) -> bool {
             | '\u{25a0}'..='\u{25ff}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}')
 }
 
-/// Characters without a glyph: format controls (general category Cf, but for the few Arabic and
-/// Syriac ones that are drawn), line and paragraph separators, fillers, variation selectors, tags,
-/// and the blocks where Unicode will put more of their kind (Default_Ignorable_Code_Point).
+/// Characters without a glyph: format controls (general category Cf, except the Arabic and Syriac
+/// ones with a glyph), line and paragraph separators, fillers, variation selectors and tags. The
+/// blocks that Unicode reserves for more of them (Default_Ignorable_Code_Point) count too.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\0'..='\x1f' | '\x7f'..='\u{9f}'
@@ -185,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_acts_on_a_terminal_is_shown_as_an_escape() {
+    fn control_and_invisible_characters_are_escaped() {
         for (text, shown) in [
             ("\x1b[2J\x07", "\\x1b[2J\\x07"),
             ("\x1b]52;c;ZXZpbA==\x07", "\\x1b]52;c;ZXZpbA==\\x07"),
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_every_script_and_emoji_stay() {
+    fn letters_and_emoji_stay_unchanged() {
         for text in [
             "hai neko",
             "C:\\Users",
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_by_the_thousand_are_counted_instead() {
+    fn excess_combining_marks_are_replaced_by_their_number() {
         let text = format!("e{}x", "\u{301}".repeat(10_000));
         let expected = format!("e{}[+9992 marks]x", "\u{301}".repeat(8));
         assert_eq!(visible(&text), expected);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_as_typed_and_tabs_are_aligned() {
+    fn lines_are_split_and_tabs_are_aligned() {
         assert_eq!(visible_lines("one\r\ntwo\n\nfour\n"), ["one", "two", "", "four"]);
         assert_eq!(visible_lines(""), [""]);
         assert_eq!(visible_lines("\n"), [""]);
@@ -237,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_acts_or_hides_gets_through(text: String) {
+        fn any_text_becomes_safe_to_print(text: String) {
             for line in visible_lines(&text).into_iter().chain([visible(&text)]) {
                 let mut marks = 0;
                 let mut before = None;
@@ -258,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn printable_ascii_is_shown_as_it_is(text in "[ -~]*") {
+        fn printable_ascii_stays_unchanged(text in "[ -~]*") {
             prop_assert_eq!(visible(&text), text);
         }
     }
