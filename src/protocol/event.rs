@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::framing::REPLY_END;
 use super::json;
-use super::reply::REPLY_END;
 use crate::model::{Message, MessageId};
 
 /// One event of a stream.

@@ -1,11 +1,15 @@
-//! Splits the byte stream into lines. A request is one line of UTF-8 that ends in LF or CR LF. The
-//! bytes may arrive in pieces of any size. Memory is bounded by the longest line plus the piece fed
-//! last.
+//! Frames on the wire: the end of a reply, and the decoder that splits a stream into lines. A
+//! request is one line of UTF-8 that ends in LF or CR LF. The bytes may arrive in pieces of any
+//! size. Memory is bounded by the longest line plus the piece fed last.
 
 use memchr::{memchr, memchr2};
 
 /// The longest request line in bytes, without its LF or CR LF.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Ends every reply and event. The JSON before it contains no line endings, because they are
+/// escaped.
+pub const REPLY_END: &[u8] = b"\r\n\r\n";
 
 /// Why a line, or the stream, cannot be read as text. It says nothing about the request in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::framing::REPLY_END;
 use super::json;
-use super::reply::REPLY_END;
 
 /// Defines [`Code`] together with each code's word on the wire, in both directions.
 macro_rules! codes {

@@ -10,12 +10,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use smallvec::SmallVec;
 
+pub use super::framing::REPLY_END;
 use super::json;
 use super::refusal::{Code, Refusal};
 use crate::model::{Body, CursorName, Message, MessageId, SessionId, Timestamp, Token, UserName};
-
-/// Ends every reply. The JSON before it contains no line endings, because they are escaped.
-pub const REPLY_END: &[u8] = b"\r\n\r\n";
 
 /// The largest page of messages or names in one reply, in encoded bytes. `more` reports that there
 /// were more.
