@@ -1,16 +1,17 @@
-//! The monitor: what the server tells of itself over HTTP, on a listener of its own. A thread reads
-//! what the other layers have counted, whenever somebody asks; none of them knows of it.
+//! The monitor: metrics, health and a status page over HTTP, on a listener of its own. Its thread
+//! reads the counters of the other layers on request; those layers do not depend on it.
 //!
-//! It is for the machine that the server runs on, or for a network that is trusted: whoever reaches
-//! it may read it. There are no names of users and no messages in it.
+//! It serves the server's own machine or a trusted network: there is no authentication. Its output
+//! contains no user names and no messages.
 
+mod event_loop;
 mod exposition;
 mod history;
 pub mod http;
-mod listening;
 mod process;
 mod readiness;
 mod status;
+mod waker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,19 +24,20 @@ pub use http::Hosts;
 use crate::log::Log;
 use crate::server;
 use crate::service::Service;
-use listening::{Listening, Waker};
+use event_loop::EventLoop;
+use waker::Waker;
 
-/// What is told of.
+/// What the monitor reports on.
 pub struct Sources {
-    /// With the store beneath it.
+    /// The service, which also gives access to the store.
     pub service: Arc<Service>,
-    /// The server's counts.
+    /// The server's metrics.
     pub server: Arc<server::Measures>,
-    /// Whose queue is told of.
+    /// The server log, whose queue is reported.
     pub log: Log,
 }
 
-/// A running monitor. Dropping it does not stop it: see [`Monitor::stop`].
+/// A running monitor. Dropping it does not stop it; call [`Monitor::stop`].
 pub struct Monitor {
     address: SocketAddr,
     stopping: Arc<AtomicBool>,
@@ -45,15 +47,16 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts to answer on `listener`.
+    /// Starts the monitor on `listener`. Blocks until the users and sessions were counted once.
     ///
     /// # Errors
-    /// What the system says when it gives no thread, no address or no way to wake it.
+    /// The listener has no address, the first count failed or took too long, or the system could
+    /// not create the thread or an eventfd.
     pub fn start(listener: TcpListener, hosts: Hosts, sources: Sources) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (stopping, ended) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let waker = Waker::new()?;
-        let listening = Listening::new(
+        let event_loop = EventLoop::new(
             listener,
             hosts,
             sources,
@@ -62,25 +65,25 @@ impl Monitor {
             waker.clone(),
         )?;
         let thread =
-            thread::Builder::new().name("monitor".to_owned()).spawn(move || listening.run())?;
+            thread::Builder::new().name("monitor".to_owned()).spawn(move || event_loop.run())?;
         Ok(Self { address, stopping, ended, waker, thread })
     }
 
-    /// Where it answers, with the port that the system chose.
+    /// The address of the listener, with the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on it says that the server is not ready, because it stops.
+    /// Reports the server as not ready from now on, because it is stopping.
     pub fn note_stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Closes the listener and every connection, without waiting for any peer.
+    /// Closes the listener and all connections, without waiting for any client.
     pub fn stop(self) {
         self.ended.store(true, Ordering::SeqCst);
         self.waker.wake();
-        // A panic of it has been logged, and there is nothing left to stop.
+        // A panic of the thread was already logged, and nothing is left to stop.
         let _ = self.thread.join();
     }
 }

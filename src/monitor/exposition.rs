@@ -1,5 +1,5 @@
-//! All that is counted, in Prometheus's text format (version 0.0.4). `docs/monitoring.md` has the
-//! same list; a test compares the two.
+//! All metrics in Prometheus's text format, version 0.0.4. `docs/monitoring.md` has the same list;
+//! a test compares the two.
 
 use std::fmt::{Display, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,36 +12,36 @@ use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
 use crate::store::{CheckpointMode, Rollback, Totals};
 
-/// What the format is called where it is sent.
+/// The content type of the format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const NANOSECONDS_PER_SECOND: f64 = 1e9;
 
-/// Everything that there is to tell.
-pub(super) fn render(sources: &Sources, census: Totals, began: SystemTime) -> String {
+/// Renders all metrics.
+pub(super) fn render(sources: &Sources, totals: Totals, started_at: SystemTime) -> String {
     let mut page = Page::default();
     about_connections(&mut page, sources);
     about_requests(&mut page, sources);
-    about_users(&mut page, sources, census);
+    about_users(&mut page, sources, totals);
     about_queues(&mut page, sources);
     about_writing(&mut page, sources);
     about_reading(&mut page, sources);
-    about_storage(&mut page, sources, census);
-    about_process(&mut page, sources, began);
+    about_storage(&mut page, sources, totals);
+    about_process(&mut page, sources, started_at);
     page.text
 }
 
 fn about_connections(page: &mut Page, sources: &Sources) {
     let server = &sources.server;
-    page.gauge("chat_connections", "Connections there are, by what they are doing.");
+    page.gauge("chat_connections", "Open connections, by what they are doing.");
     for &state in ConnectionState::ALL {
         page.sample(&[("state", state.as_str())], server.connections(state));
     }
-    page.counter("chat_connections_opened_total", "Connections that were taken in.");
+    page.counter("chat_connections_opened_total", "Connections that were accepted.");
     page.sample(&[], server.opened());
-    page.counter("chat_connections_refused_total", "Connections turned away: there were too many.");
+    page.counter("chat_connections_refused_total", "Connections refused: there were too many.");
     page.sample(&[], server.refused.get());
-    page.counter("chat_connections_closed_total", "Connections that ended, by the reason.");
+    page.counter("chat_connections_closed_total", "Closed connections, by reason.");
     for &reason in CloseReason::ALL {
         page.sample(&[("reason", reason.as_str())], server.closed(reason));
     }
@@ -55,13 +55,13 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     let server = &sources.server;
     page.counter(
         "chat_requests_total",
-        "Requests answered, by verb, and ok or the code of the refusal.",
+        "Requests answered, by verb, and by ok or the code of the refusal.",
     );
     for &verb in Verb::ALL {
         if verb != Verb::Invalid {
             page.sample(&[("verb", verb.as_str()), ("result", "ok")], server.requests(verb, None));
         }
-        // Of each verb most codes cannot be: those that have been are told.
+        // Most codes are impossible for a verb. Only codes that occurred are listed.
         for &code in Code::ALL {
             let count = server.requests(verb, Some(code));
             if count > 0 {
@@ -71,7 +71,7 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     }
     page.histogram(
         "chat_request_duration_seconds",
-        "From when a request could begin until its answer was with its connection, by verb.",
+        "From when a request could begin until its reply was queued for sending, by verb.",
     );
     for &verb in Verb::ALL {
         let times = server.request_times(verb);
@@ -81,16 +81,16 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     }
     page.counter(
         "chat_slow_requests_total",
-        "Requests that took as long as --slow-request or longer.",
+        "Requests that took at least as long as --slow-request.",
     );
     page.sample(&[], server.slow_requests());
-    page.counter("chat_logins_failed_total", "Logins with a wrong name or password, by the code.");
+    page.counter("chat_logins_failed_total", "Logins with a wrong name or password, by code.");
     for code in [Code::UnknownUser, Code::WrongPassword] {
         page.sample(&[("reason", code.as_str())], server.requests(Verb::Auth, Some(code)));
     }
     page.counter(
         "chat_logins_held_total",
-        "Passwords that were not looked at, because too many before them were wrong; by verb.",
+        "Passwords that were not checked, because too many before them were wrong; by verb.",
     );
     for verb in [Verb::Auth, Verb::Passwd] {
         let held = server.requests(verb, Some(Code::RateLimited));
@@ -100,13 +100,13 @@ fn about_requests(page: &mut Page, sources: &Sources) {
     page.sample(&[], sources.service.measures().messages.get());
 }
 
-fn about_users(page: &mut Page, sources: &Sources, census: Totals) {
-    page.gauge("chat_watchers", "Streams: connections that wait for messages as they come.");
+fn about_users(page: &mut Page, sources: &Sources, totals: Totals) {
+    page.gauge("chat_watchers", "Streams: connections that receive messages as they arrive.");
     page.sample(&[], sources.service.watchers());
-    page.gauge("chat_users", "Users who may log in; counted every ten seconds.");
-    page.sample(&[], census.users);
+    page.gauge("chat_users", "Users who can log in; counted every ten seconds.");
+    page.sample(&[], totals.users);
     page.gauge("chat_sessions", "Sessions that have not ended; counted every ten seconds.");
-    page.sample(&[], census.sessions);
+    page.sample(&[], totals.sessions);
 }
 
 fn about_queues(page: &mut Page, sources: &Sources) {
@@ -117,15 +117,21 @@ fn about_queues(page: &mut Page, sources: &Sources) {
         ("hashers", service.hash_queue()),
         ("log", sources.log.waiting()),
     ];
-    page.gauge("chat_queue_length", "What waits in a queue now.");
+    page.gauge("chat_queue_length", "Items in a queue.");
     for (queue, (waiting, _)) in queues {
         page.sample(&[("queue", queue)], waiting);
     }
-    page.gauge("chat_queue_capacity", "How much may wait in it; what is more is refused as busy.");
+    page.gauge(
+        "chat_queue_capacity",
+        "The most items in a queue; further ones are refused as busy.",
+    );
     for (queue, (_, capacity)) in queues {
         page.sample(&[("queue", queue)], capacity);
     }
-    page.counter("chat_log_lines_dropped_total", "Log lines that nobody read in time.");
+    page.counter(
+        "chat_log_lines_dropped_total",
+        "Lines of the server log that nobody read in time.",
+    );
     page.sample(&[], sources.log.dropped());
 }
 
@@ -142,23 +148,23 @@ fn about_writing(page: &mut Page, sources: &Sources) {
     page.times(&[], &store.execute.read());
     page.histogram(
         "chat_commit_duration_seconds",
-        "The commit of a batch: writing the log, and waiting until the disk has it (fsync).",
+        "The commit of a batch: writing the WAL, and waiting until the disk has it (fsync).",
     );
     page.times(&[], &store.commit.read());
-    page.counter("chat_rollbacks_total", "Batches that were taken back as a whole, by the reason.");
+    page.counter("chat_rollbacks_total", "Batches that were rolled back as a whole, by reason.");
     for &reason in Rollback::ALL {
         page.sample(&[("reason", reason.as_str())], store.rollbacks[reason as usize].get());
     }
     page.histogram(
         "chat_checkpoint_duration_seconds",
-        "Folding the log into the file, by the mode.",
+        "Checkpoints: copying the WAL into the database file, by mode.",
     );
     for &mode in CheckpointMode::ALL {
         page.times(&[("mode", mode.as_str())], &store.checkpoint[mode as usize].read());
     }
     page.counter(
         "chat_checkpoints_incomplete_total",
-        "Checkpoints that left a part of the log, because somebody reads from it.",
+        "Checkpoints that left part of the WAL, because a reader still needs it.",
     );
     page.sample(&[], store.checkpoints_incomplete.get());
 }
@@ -171,41 +177,42 @@ fn about_reading(page: &mut Page, sources: &Sources) {
     page.times(&[], &store.read.read());
     page.histogram(
         "chat_password_queue_duration_seconds",
-        "How long passwords waited for being hashed.",
+        "How long passwords waited to be hashed.",
     );
     page.times(&[], &service.hash_queue.read());
-    page.histogram("chat_password_hash_duration_seconds", "Hashing passwords; slow by design.");
+    page.histogram("chat_password_hash_duration_seconds", "Password hashing; slow by design.");
     page.times(&[], &service.hash.read());
 }
 
-fn about_storage(page: &mut Page, sources: &Sources, census: Totals) {
+fn about_storage(page: &mut Page, sources: &Sources, totals: Totals) {
     let store = sources.service.store();
     page.gauge("chat_newest_message_id", "The id of the newest message; ids rise by one.");
-    page.sample(&[], census.newest.0);
-    page.gauge("chat_wal_uncheckpointed_pages", "Pages of the log that are not in the file yet.");
+    page.sample(&[], totals.newest.0);
+    page.gauge("chat_wal_uncheckpointed_pages", "Pages of the WAL that are not in the file yet.");
     page.sample(&[], store.measures().log_pages.get());
-    // What cannot be looked at is not told: no number is better than a wrong one.
-    let room = store.files().and_then(|files| files.room().ok());
+    // If the system does not report a size, the sample is omitted: no number is better than a wrong
+    // one.
+    let disk = store.files().and_then(|files| files.room().ok());
     page.gauge("chat_database_bytes", "The size of the database file.");
-    page.sample_if_any(room.map(|room| room.database));
+    page.sample_if_any(disk.map(|disk| disk.database));
     page.gauge(
         "chat_wal_bytes",
-        "The size of the write-ahead log; it keeps it when it is folded in.",
+        "The size of the write-ahead log; a checkpoint does not shrink it.",
     );
-    page.sample_if_any(room.map(|room| room.wal));
-    page.gauge("chat_disk_available_bytes", "Room that the file system of the database has left.");
-    page.sample_if_any(room.map(|room| room.available));
+    page.sample_if_any(disk.map(|disk| disk.wal));
+    page.gauge("chat_disk_available_bytes", "Free space in the file system of the database.");
+    page.sample_if_any(disk.map(|disk| disk.available));
 }
 
-fn about_process(page: &mut Page, sources: &Sources, began: SystemTime) {
-    page.gauge("chat_build_info", "Always 1; the labels say what runs.");
+fn about_process(page: &mut Page, sources: &Sources, started_at: SystemTime) {
+    page.gauge("chat_build_info", "Always 1; the labels name the versions.");
     let sqlite = sources.service.store().engine_version();
     page.sample(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", sqlite)], 1);
-    let began = began.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    page.gauge("process_start_time_seconds", "When the server began, in seconds since 1970.");
-    page.sample(&[], began);
+    let started_at = started_at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    page.gauge("process_start_time_seconds", "When the server started, in seconds since 1970.");
+    page.sample(&[], started_at);
     let process = Process::look();
-    page.counter("process_cpu_seconds_total", "Time of processors that the process took.");
+    page.counter("process_cpu_seconds_total", "CPU time that the process used.");
     page.sample_if_any(process.map(|process| process.cpu_seconds));
     page.gauge("process_threads", "Threads of the process.");
     page.sample_if_any(process.map(|process| process.threads));
@@ -214,18 +221,18 @@ fn about_process(page: &mut Page, sources: &Sources, began: SystemTime) {
     page.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.");
     page.sample_if_any(process.map(|process| process.resident_bytes));
     let (open, open_max) = open_files();
-    page.gauge("process_open_fds", "File descriptors that are open; a connection is one.");
+    page.gauge("process_open_fds", "Open file descriptors; a connection is one.");
     page.sample_if_any(open);
-    page.gauge("process_max_fds", "File descriptors that may be open.");
+    page.gauge("process_max_fds", "The most file descriptors that may be open.");
     page.sample_if_any(open_max);
 }
 
-/// The text as it comes into being. Names, label values and help texts here need no escaping: they
-/// are the program's own words.
+/// The text under construction. Names, label values and help texts need no escaping, because all of
+/// them are the program's own words.
 #[derive(Default)]
 struct Page {
     text: String,
-    /// The family that samples belong to.
+    /// The metric family of the following samples.
     name: &'static str,
 }
 
@@ -261,7 +268,7 @@ impl Page {
         self.distribution(labels, times, NANOSECONDS_PER_SECOND);
     }
 
-    /// The buckets, each with those before it, then the sum and the count, in units of so many.
+    /// Writes the cumulative buckets, the sum and the count. Values are divided by `unit`.
     fn distribution(&mut self, labels: &[(&str, &str)], values: &Distribution, unit: f64) {
         let mut upto = 0;
         for (&bound, count) in values.bounds.iter().zip(&values.counts) {
@@ -302,7 +309,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn histogram_is_told_with_rising_buckets_that_end_with_all() {
+    fn histogram_has_cumulative_buckets_up_to_infinity() {
         let histogram = Histogram::of_times();
         histogram.observe_time(Duration::from_micros(15));
         histogram.observe_time(Duration::from_secs(20));

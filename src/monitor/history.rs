@@ -1,5 +1,5 @@
-//! The last five minutes, as the status page shows them: what was counted is looked at every two
-//! seconds, and what happened in between is kept.
+//! The history on the status page: the last five minutes in intervals of two seconds. Each interval
+//! holds what happened between two samples of the counters.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,20 +13,20 @@ use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::ConnectionState;
 
-/// How often it is looked.
+/// The time between two samples.
 pub(super) const INTERVAL: Duration = Duration::from_secs(2);
-/// How many of these are kept: five minutes.
+/// The number of intervals that are kept: five minutes.
 const INTERVALS_MAX: usize = 150;
-/// What stores a message: their times are shown.
+/// The verbs that store messages. The page shows how long they take.
 const SENDING: [Verb; 2] = [Verb::Send, Verb::Post];
 
-/// See the module.
+/// The last intervals, and the counters at the end of the newest.
 pub(super) struct History {
     last: Counts,
     intervals: VecDeque<Interval>,
 }
 
-/// All counts at one moment.
+/// The counters at one time.
 struct Counts {
     at: Instant,
     messages: u64,
@@ -37,7 +37,7 @@ struct Counts {
     cpu_seconds: f64,
 }
 
-/// What happened between two looks, and how it stood at the second.
+/// What happened between two samples, and the gauges at the second.
 struct Interval {
     at: u64,
     messages_per_second: f64,
@@ -56,7 +56,7 @@ struct Interval {
     resident_bytes: Option<u64>,
 }
 
-/// The same, a list for each figure, oldest first.
+/// The intervals as one list per figure, oldest first. It is the format of the JSON.
 #[derive(Serialize)]
 pub(super) struct Told {
     at: Vec<u64>,
@@ -77,17 +77,17 @@ pub(super) struct Told {
 }
 
 impl History {
-    /// One that begins now.
+    /// An empty history. The first interval begins now.
     pub(super) fn new(sources: &Sources) -> Self {
         Self { last: Counts::look(sources, None), intervals: VecDeque::new() }
     }
 
-    /// When to look next.
+    /// When the next sample is due.
     pub(super) fn due(&self) -> Instant {
         self.last.at + INTERVAL
     }
 
-    /// Looks, and keeps what happened since the last time.
+    /// Takes a sample and adds the interval since the last one.
     pub(super) fn look(&mut self, sources: &Sources) {
         let process = Process::look();
         let now = Counts::look(sources, process.as_ref());
@@ -159,7 +159,7 @@ impl Interval {
             times.quantile(part).map(|nanoseconds| rounded(nanoseconds / 1e9, 1e6))
         };
         let states = ConnectionState::ALL.iter();
-        // The first look has no time of processors to begin with.
+        // The first sample has no CPU time to compare with.
         let cpu = if before.cpu_seconds > 0.0 { now.cpu_seconds - before.cpu_seconds } else { 0.0 };
         let room = sources.service.store().files().and_then(|files| files.room().ok());
         Self {
@@ -186,7 +186,7 @@ fn rounded(value: f64, to: f64) -> f64 {
     (value * to).round() / to
 }
 
-/// As JSON has times.
+/// The time format of the JSON: milliseconds since 1970.
 pub(super) fn milliseconds_since_1970(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -1,50 +1,51 @@
-//! HTTP, as far as the monitor speaks it: the head of a request in, a response out. It knows no
-//! socket and no clock.
+//! The part of HTTP that the monitor needs: it parses the head of a request and encodes a response.
+//! It uses no socket and no clock.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-/// The longest head of a request: its line and its header fields.
+/// The longest head of a request in bytes: the request line and the header fields.
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The most header fields of a request.
 pub const HEADERS_MAX: usize = 64;
 
-/// What a request asks for.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Only the head of the response is wanted.
+    /// The client wants only the head of the response.
     pub head_only: bool,
     /// The path, without a query.
     pub path: String,
-    /// Another request may come on the connection.
+    /// The connection stays open for another request.
     pub keep_alive: bool,
 }
 
-/// Why something that was sent is not done. The connection ends with it.
+/// Why a request is refused. The connection is closed after the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not HTTP, or not as it must be.
+    /// The input is not valid HTTP, or a feature that is not supported.
     BadRequest(&'static str),
-    /// It changes something, or asks for something strange.
+    /// The method is neither GET nor HEAD.
     MethodNotAllowed,
-    /// It is meant for a name that is not this machine's.
+    /// The request is addressed to a host name that is not this machine's.
     Misdirected,
     /// The head is too long.
     HeadTooLarge,
-    /// It is another version of HTTP.
+    /// The request has another HTTP version.
     Version,
 }
 
-/// Which names the monitor is asked for by. A page on some other name whose address is suddenly
-/// this machine's (DNS rebinding) must not read it; who asks by address is not misled so.
+/// The host names that the monitor answers to. The check defeats DNS rebinding: a web page on a
+/// foreign name must not read the monitor after that name changes to this machine's address.
+/// Requests to an IP address are always allowed, because no such page can have one as its name.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts {
-    /// Those beside `localhost`.
+    /// The names besides `localhost`.
     pub names: Vec<String>,
 }
 
 impl Hosts {
-    /// Whether `authority` (a host and perhaps a port) is one to answer to.
+    /// Whether the monitor answers to `authority`, a host with an optional port.
     fn has(&self, authority: &str) -> bool {
         let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, port)) => {
@@ -64,14 +65,14 @@ impl Hosts {
     }
 }
 
-/// `:8080`.
+/// Whether `text` is a colon and digits, such as `:8080`.
 fn is_port(text: &str) -> bool {
     text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Request {
-    /// The request that `received` begins with, and how long its head is; `None` where the head is
-    /// not whole yet.
+    /// Parses the request at the start of `received`. Also returns the length of its head. `None`
+    /// means that the head is incomplete.
     pub fn parse(received: &[u8], hosts: &Hosts) -> Result<Option<(Self, usize)>, Fault> {
         let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Request::new(&mut fields);
@@ -87,12 +88,12 @@ impl Request {
             Some("HEAD") => true,
             _ => return Err(Fault::MethodNotAllowed),
         };
-        let is_1_1 = head.version == Some(1);
+        let is_http_1_1 = head.version == Some(1);
         let (authority, path) = split_target(head.path.unwrap_or_default())?;
-        let host = only(head.headers, "host")?;
+        let host = single_value(head.headers, "host")?;
         match authority.or(host) {
             Some(authority) if !hosts.has(authority) => return Err(Fault::Misdirected),
-            None if is_1_1 => return Err(Fault::BadRequest("there is no Host")),
+            None if is_http_1_1 => return Err(Fault::BadRequest("there is no Host")),
             _ => {}
         }
         let has_body = head.headers.iter().any(|field| {
@@ -103,12 +104,12 @@ impl Request {
         if has_body {
             return Err(Fault::BadRequest("a request here has no body"));
         }
-        let keep_alive = is_1_1 && !asks_to_close(head.headers);
+        let keep_alive = is_http_1_1 && !asks_to_close(head.headers);
         Ok(Some((Self { head_only, path: path.to_owned(), keep_alive }, length)))
     }
 }
 
-/// The authority of a target that has one (`http://localhost/status`), and the path.
+/// Splits a request target into its authority, if any (`http://localhost/status`), and its path.
 fn split_target(target: &str) -> Result<(Option<&str>, &str), Fault> {
     let (authority, path) = match target.strip_prefix("http://") {
         Some(rest) => {
@@ -121,8 +122,8 @@ fn split_target(target: &str) -> Result<(Option<&str>, &str), Fault> {
     Ok((authority, path.split(['?', '#']).next().unwrap_or(path)))
 }
 
-/// The value of a field that may be there once.
-fn only<'a>(fields: &[httparse::Header<'a>], name: &str) -> Result<Option<&'a str>, Fault> {
+/// The value of a header field that may occur at most once.
+fn single_value<'a>(fields: &[httparse::Header<'a>], name: &str) -> Result<Option<&'a str>, Fault> {
     let mut found = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
     let first = found.next();
     if found.next().is_some() {
@@ -139,33 +140,33 @@ fn asks_to_close(fields: &[httparse::Header<'_>]) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// What a request is answered with.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// What the body is.
+    /// The media type of the body.
     pub content_type: &'static str,
     /// The body.
     pub body: String,
-    /// Lines of the head beside those that every response has, each with its line end.
+    /// Additional header lines, each with its CR LF.
     pub more_head: String,
 }
 
 impl Response {
-    /// A line of text.
+    /// A response with one line of text.
     pub fn text(status: u16, line: impl Into<String>) -> Self {
         let mut body = line.into();
         body.push('\n');
         Self::new(status, "text/plain; charset=utf-8", body)
     }
 
-    /// Any body.
+    /// A response with any body.
     pub fn new(status: u16, content_type: &'static str, body: String) -> Self {
         Self { status, content_type, body, more_head: String::new() }
     }
 
-    /// The bytes to send. `date` is the time as HTTP writes it.
+    /// Encodes the response. `date` is the current time in the format of HTTP.
     pub fn encode(&self, head_only: bool, keep_alive: bool, date: &str) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn request_is_whole_when_its_head_is_and_not_before() {
+    fn incomplete_head_is_no_request_yet() {
         let whole = "GET /metrics?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
         for cut in 0..whole.len() {
             assert_eq!(parse(&whole[..cut]), Ok(None), "at {cut}");
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_is_kept_by_version_and_wish() {
+    fn keep_alive_follows_version_and_connection_header() {
         let keeps = |text: &str| parse(text).unwrap().unwrap().0.keep_alive;
         assert!(!keeps("GET / HTTP/1.0\r\n\r\n"));
         assert!(!keeps(
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_others_are_refused_and_addresses_are_not() {
+    fn foreign_host_names_are_refused_and_addresses_accepted() {
         for host in [
             "localhost",
             "LOCALHOST.",
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_it_must_be_is_refused() {
+    fn malformed_request_is_refused() {
         let refused = |text: &str| parse(text).unwrap_err();
         let is_bad = |text: &str| matches!(refused(text), Fault::BadRequest(_));
         assert!(is_bad("nonsense\r\n\r\n"));
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn head_only_has_the_length_of_the_body_and_no_body() {
+    fn head_response_has_content_length_without_a_body() {
         let response = Response::text(404, "no");
         let text = |head| String::from_utf8(response.encode(head, false, "now")).unwrap();
         assert!(text(false).ends_with("Connection: close\r\n\r\nno\n"));

@@ -1,66 +1,69 @@
-//! Whether the server can do what it is there for: store a message so that it is on the disk.
+//! Whether the server is ready: whether it can store a message durably.
 
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
-use super::listening::Waker;
+use super::waker::Waker;
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::store::{StoreError, WriteProbe};
 
-/// A commit that ended so short a time ago shows that the next will do, too: a busy server is not
-/// asked to write for this.
+/// A commit this recent shows that the next one will succeed too, so a busy server gets no extra
+/// write.
 const RECENT_COMMIT: Duration = Duration::from_secs(1);
 
-/// A write that is under way, to see whether writing works. One at a time, however many ask.
+/// The state of the probe write. At most one runs at a time, however many clients ask.
 #[derive(Default)]
 pub(super) struct Readiness {
     probe: Option<Receiver<Result<(), StoreError>>>,
 }
 
-/// What is known.
-pub(super) enum Known {
-    /// A durable write is possible.
+/// What is known about readiness.
+pub(super) enum State {
+    /// A durable write succeeded.
     Ready,
-    /// It is not, and why.
+    /// A durable write failed, for this reason.
     NotReady(String),
-    /// It is being tried.
-    NotYet,
+    /// A probe write is running.
+    Pending,
 }
 
 impl Readiness {
-    /// Says at once where something was just committed; else has something written, and wakes with
-    /// `waker` when that is known.
-    pub(super) fn ask(&mut self, service: &Service, waker: &Waker) -> Known {
+    /// Returns the readiness. Without a recent commit, it starts a probe write, and `waker` wakes
+    /// the monitor when that write ends.
+    pub(super) fn check(&mut self, service: &Service, waker: &Waker) -> State {
         let since = service.store().measures().since_last_commit();
         if since.is_some_and(|since| since < RECENT_COMMIT) {
-            return Known::Ready;
+            return State::Ready;
         }
-        if self.probe.is_none() {
-            let (sender, receiver) = mpsc::channel();
-            let waker = waker.clone();
-            service.store().write(WriteProbe(Timestamp::now()), move |written| {
-                let _ = sender.send(written);
-                waker.wake();
-            });
-            self.probe = Some(receiver);
+        // The event loop reports the result to all waiting clients at once. If this client took it,
+        // the others would wait until their deadline and be told that the server is not ready.
+        if self.probe.is_some() {
+            return State::Pending;
         }
-        self.look()
+        let (sender, receiver) = mpsc::channel();
+        let waker = waker.clone();
+        service.store().write(WriteProbe(Timestamp::now()), move |written| {
+            let _ = sender.send(written);
+            waker.wake();
+        });
+        self.probe = Some(receiver);
+        self.poll()
     }
 
-    /// What the write that is under way has come to.
-    pub(super) fn look(&mut self) -> Known {
-        let Some(probe) = &self.probe else { return Known::NotYet };
-        let known = match probe.try_recv() {
-            Err(TryRecvError::Empty) => return Known::NotYet,
-            Ok(Ok(())) => Known::Ready,
-            Ok(Err(StoreError::Busy)) => Known::NotReady(
+    /// The result of the probe write. A result is reported once; afterwards a new write is needed.
+    pub(super) fn poll(&mut self) -> State {
+        let Some(probe) = &self.probe else { return State::Pending };
+        let state = match probe.try_recv() {
+            Err(TryRecvError::Empty) => return State::Pending,
+            Ok(Ok(())) => State::Ready,
+            Ok(Err(StoreError::Busy)) => State::NotReady(
                 "the database is busy: another program holds it, or too much is waiting".to_owned(),
             ),
-            Ok(Err(error)) => Known::NotReady(error.to_string()),
-            Err(TryRecvError::Disconnected) => Known::NotReady("the writer has ended".to_owned()),
+            Ok(Err(error)) => State::NotReady(error.to_string()),
+            Err(TryRecvError::Disconnected) => State::NotReady("the writer has ended".to_owned()),
         };
         self.probe = None;
-        known
+        state
     }
 }

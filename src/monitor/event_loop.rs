@@ -1,82 +1,65 @@
-//! The monitor's thread: a few connections, none of which is ever waited for alone. One that is
-//! silent or slow is closed at its deadline, or before, when there is no room for another.
+//! The monitor's event loop. It serves a few connections on one thread and never blocks on one of
+//! them. A silent or slow connection is closed at its deadline, or earlier if a new one needs its
+//! place.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::history::History;
 use super::http::{HEAD_BYTES_MAX, Hosts, Request, Response};
-use super::readiness::{Known, Readiness};
+use super::readiness::{self, Readiness};
+use super::waker::Waker;
 use super::{Sources, exposition, status};
 use crate::service::Service;
 use crate::store::Totals;
 
-/// The most connections at a time. One more takes the place of the one that has waited longest
-/// without asking for anything.
+/// The most connections at a time. A new one replaces the oldest connection without a complete
+/// request, or else the oldest of all.
 const CONNECTIONS_MAX: usize = 32;
-/// How long the head of a request may take from its first byte on, and the first of a connection
-/// from its beginning.
+/// How long the head of a request may take. The time counts from its first byte; for the first
+/// request, from the start of the connection.
 const HEAD_WAIT: Duration = Duration::from_secs(5);
-/// How long a connection is kept for another request.
+/// How long an idle connection is kept for another request.
 const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
-/// How long a response may take to be sent.
+/// How long sending a response may take.
 const WRITE_WAIT: Duration = Duration::from_secs(10);
-/// How long what a peer still sends is read after it was told that the connection ends.
+/// How long the rest of a client's input is read after the last response.
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
-/// How long whoever asks whether the server is ready waits for the write that shows it.
+/// How long a request for readiness waits for the probe write.
 const READY_WAIT: Duration = Duration::from_secs(2);
 /// How often users and sessions are counted.
-const CENSUS_INTERVAL: Duration = Duration::from_secs(10);
-/// How long the first of these may take.
-const CENSUS_WAIT: Duration = Duration::from_secs(60);
-/// How long accepting pauses when the system has no room for another connection.
+const TOTALS_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the first count may take.
+const TOTALS_WAIT: Duration = Duration::from_secs(60);
+/// How long accepting pauses when the system cannot accept another connection.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
-/// Wakes the monitor's thread.
-#[derive(Clone)]
-pub(super) struct Waker(Arc<OwnedFd>);
-
-impl Waker {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self(Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?)))
-    }
-
-    pub(super) fn wake(&self) {
-        // Fails only where it is awake anyhow.
-        let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
-    }
-
-    fn reset(&self) {
-        let _ = rustix::io::read(&*self.0, &mut [0; 8]);
-    }
-}
-
-/// See the module.
-pub(super) struct Listening {
+/// The event loop: see the module documentation.
+pub(super) struct EventLoop {
     listener: TcpListener,
     hosts: Hosts,
     sources: Sources,
-    /// The server stops.
+    /// The server is stopping.
     stopping: Arc<AtomicBool>,
-    /// So does the monitor.
+    /// The monitor must end.
     ended: Arc<AtomicBool>,
     waker: Waker,
     peers: Vec<Peer>,
     readiness: Readiness,
-    census: Arc<Mutex<Totals>>,
-    census_at: Instant,
+    totals: Arc<Mutex<Totals>>,
+    totals_at: Instant,
     history: History,
-    /// No accepting before this moment.
+    /// Accepting pauses until this time.
     accept_at: Instant,
-    began: SystemTime,
+    started_at: SystemTime,
 }
 
 struct Peer {
@@ -85,32 +68,32 @@ struct Peer {
     unsent: Vec<u8>,
     sent: usize,
     phase: Phase,
-    /// When it is closed, or, where it waits to hear whether the server is ready, answered.
-    by: Instant,
+    /// When the connection is closed or, if it waits for readiness, gets its response.
+    deadline: Instant,
 }
 
 enum Phase {
-    /// For a request.
+    /// Reading a request.
     Reading,
-    /// For the answer to whether the server is ready.
+    /// Waiting for the probe write before answering this request.
     Waiting(Request),
-    /// For the peer to take the response.
+    /// Sending the response.
     Writing { keep_alive: bool },
-    /// For the peer to have read the last response.
+    /// Reading the rest of the input, until the client closes.
     Draining,
 }
 
-/// What is to become of a connection.
+/// What happens to a connection next.
 #[derive(PartialEq, Eq)]
 enum Next {
     /// It waits for its socket.
     Wait,
-    /// It can go on at once, when the others have had their turn.
-    GoOn,
+    /// It can continue at once, after the other connections had their turn.
+    Continue,
     Close,
 }
 
-impl Listening {
+impl EventLoop {
     pub(super) fn new(
         listener: TcpListener,
         hosts: Hosts,
@@ -120,7 +103,7 @@ impl Listening {
         waker: Waker,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let census = first_census(&sources.service)?;
+        let totals = first_totals(&sources.service)?;
         let history = History::new(&sources);
         let now = Instant::now();
         Ok(Self {
@@ -132,41 +115,43 @@ impl Listening {
             waker,
             peers: Vec::new(),
             readiness: Readiness::default(),
-            census: Arc::new(Mutex::new(census)),
-            census_at: now + CENSUS_INTERVAL,
+            totals: Arc::new(Mutex::new(totals)),
+            totals_at: now + TOTALS_INTERVAL,
             history,
             accept_at: now,
-            began: SystemTime::now(),
+            started_at: SystemTime::now(),
         })
     }
 
     pub(super) fn run(mut self) {
-        let mut unfinished = false;
+        let mut has_more_work = false;
         while !self.ended.load(Ordering::SeqCst) {
-            let ready = self.wait(unfinished);
+            let ready = self.wait(has_more_work);
             let now = Instant::now();
             self.count_totals(now);
             if self.history.due() <= now {
                 self.history.look(&self.sources);
             }
             self.answer_waiting(now);
-            unfinished = self.serve_ready(&ready, now);
+            has_more_work = self.serve_ready(&ready, now);
             self.accept_all(now);
         }
     }
 
-    /// Waits until something happens or is due; tells which peers something has happened to.
-    fn wait(&self, unfinished: bool) -> Vec<bool> {
+    /// Waits for an event or the next deadline. The result says for each file whether it is ready:
+    /// first the connections, then the waker and the listener.
+    fn wait(&self, has_more_work: bool) -> Vec<bool> {
         let now = Instant::now();
         let accepting = self.accept_at <= now;
-        let due = self.peers.iter().map(|peer| peer.by).chain([self.census_at, self.history.due()]);
+        let due =
+            self.peers.iter().map(|peer| peer.deadline).chain([self.totals_at, self.history.due()]);
         let due = due.chain((!accepting).then_some(self.accept_at)).min().unwrap_or(now);
-        let wait = if unfinished { Duration::ZERO } else { due.saturating_duration_since(now) };
+        let wait = if has_more_work { Duration::ZERO } else { due.saturating_duration_since(now) };
         let mut files = Vec::with_capacity(self.peers.len() + 2);
-        files.extend(self.peers.iter().map(|peer| PollFd::new(&peer.stream, peer.awaits())));
-        files.push(PollFd::new(&*self.waker.0, PollFlags::IN));
-        let listening = if accepting { PollFlags::IN } else { PollFlags::empty() };
-        files.push(PollFd::from_borrowed_fd(self.listener.as_fd(), listening));
+        files.extend(self.peers.iter().map(|peer| PollFd::new(&peer.stream, peer.interest())));
+        files.push(PollFd::new(&self.waker, PollFlags::IN));
+        let interest = if accepting { PollFlags::IN } else { PollFlags::empty() };
+        files.push(PollFd::from_borrowed_fd(self.listener.as_fd(), interest));
         let timeout =
             Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
         if let Err(error) = poll(&mut files, Some(&timeout))
@@ -182,17 +167,18 @@ impl Listening {
         ready
     }
 
-    /// Has users and sessions counted every now and then; what is told is what was found last.
+    /// Starts a count of users and sessions every [`TOTALS_INTERVAL`]. Responses use the last
+    /// result.
     fn count_totals(&mut self, now: Instant) {
-        if now < self.census_at {
+        if now < self.totals_at {
             return;
         }
-        self.census_at = now + CENSUS_INTERVAL;
-        let found = Arc::clone(&self.census);
-        self.sources.service.count_totals(move |census| {
-            // A census that was not taken is taken again soon.
-            if let Ok(census) = census {
-                *found.lock().unwrap_or_else(PoisonError::into_inner) = census;
+        self.totals_at = now + TOTALS_INTERVAL;
+        let found = Arc::clone(&self.totals);
+        self.sources.service.count_totals(move |totals| {
+            // A failed count is repeated after the next interval.
+            if let Ok(totals) = totals {
+                *found.lock().unwrap_or_else(PoisonError::into_inner) = totals;
             }
         });
     }
@@ -201,40 +187,41 @@ impl Listening {
         if !self.peers.iter().any(|peer| matches!(peer.phase, Phase::Waiting(_))) {
             return;
         }
-        let known = self.readiness.look();
+        let state = self.readiness.poll();
         for peer in &mut self.peers {
             let Phase::Waiting(request) = &peer.phase else { continue };
-            let response = match &known {
-                Known::NotYet if peer.by > now => continue,
-                Known::NotYet => {
+            let response = match &state {
+                readiness::State::Pending if peer.deadline > now => continue,
+                readiness::State::Pending => {
                     let wait = READY_WAIT.as_secs();
                     not_ready(&format!("the writer has not answered for {wait} s"))
                 }
-                Known::Ready => ready(),
-                Known::NotReady(why) => not_ready(why),
+                readiness::State::Ready => ready(),
+                readiness::State::NotReady(why) => not_ready(why),
             };
             let (head_only, keep_alive) = (request.head_only, request.keep_alive);
             peer.answer(&response, head_only, keep_alive, now);
         }
     }
 
-    /// Serves those whose sockets are ready or who are due; tells whether one can go on at once.
+    /// Serves the connections that are ready, and closes those past their deadline. The result is
+    /// whether one of them can continue at once.
     fn serve_ready(&mut self, ready: &[bool], now: Instant) -> bool {
-        let mut unfinished = false;
+        let mut has_more_work = false;
         let mut index = 0;
         let mut peers = std::mem::take(&mut self.peers);
         peers.retain_mut(|peer| {
             index += 1;
-            let over = peer.by <= now;
+            let expired = peer.deadline <= now;
             let has_input = !peer.received.is_empty() && matches!(peer.phase, Phase::Reading);
             let turn = ready.get(index - 1).copied().unwrap_or(true) || has_input;
             let writes = matches!(peer.phase, Phase::Writing { .. });
             let next = if turn || writes { self.serve(peer, now) } else { Next::Wait };
-            unfinished |= next == Next::GoOn;
-            next != Next::Close && !(over && peer.by <= now)
+            has_more_work |= next == Next::Continue;
+            next != Next::Close && !(expired && peer.deadline <= now)
         });
         self.peers = peers;
-        unfinished
+        has_more_work
     }
 
     fn serve(&mut self, peer: &mut Peer, now: Instant) -> Next {
@@ -242,22 +229,22 @@ impl Listening {
             Phase::Reading => self.read(peer, now),
             Phase::Writing { keep_alive } => peer.write(keep_alive, now),
             Phase::Draining => peer.drain(),
-            // Nothing is awaited of it: this is its end.
+            // Polling requested no events, so this is an error or a hang-up.
             Phase::Waiting(_) => Next::Close,
         }
     }
 
-    /// Reads a request, and answers it as far as the socket takes it.
+    /// Reads a request, and sends as much of the response as the socket accepts.
     fn read(&mut self, peer: &mut Peer, now: Instant) -> Next {
         loop {
             match Request::parse(&peer.received, &self.hosts) {
                 Ok(Some((request, length))) => {
                     peer.received.drain(..length);
-                    self.begin_answer(peer, request, now);
+                    self.start_response(peer, request, now);
                     break;
                 }
                 Ok(None) => match peer.receive(now) {
-                    Next::GoOn => {}
+                    Next::Continue => {}
                     next => return next,
                 },
                 Err(fault) => {
@@ -273,12 +260,12 @@ impl Listening {
         }
     }
 
-    fn begin_answer(&mut self, peer: &mut Peer, request: Request, now: Instant) {
+    fn start_response(&mut self, peer: &mut Peer, request: Request, now: Instant) {
         let responded = catch_unwind(AssertUnwindSafe(|| self.respond(&request)));
         let response = match responded {
             Ok(Some(response)) => response,
             Ok(None) => {
-                peer.by = now + READY_WAIT;
+                peer.deadline = now + READY_WAIT;
                 peer.phase = Phase::Waiting(request);
                 return;
             }
@@ -290,25 +277,25 @@ impl Listening {
         peer.answer(&response, request.head_only, request.keep_alive, now);
     }
 
-    /// The response to a request; `None` where it is not known yet whether the server is ready.
+    /// The response to a request. `None` if a probe write has to end first.
     fn respond(&mut self, request: &Request) -> Option<Response> {
-        let census = *self.census.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = *self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         let stopping = self.stopping.load(Ordering::SeqCst);
         Some(match request.path.as_str() {
             "/" => status::page(),
             "/status.json" => {
-                status::figures(&self.sources, census, self.began, stopping, &self.history)
+                status::figures(&self.sources, totals, self.started_at, stopping, &self.history)
             }
             "/metrics" => {
-                let text = exposition::render(&self.sources, census, self.began);
+                let text = exposition::render(&self.sources, totals, self.started_at);
                 Response::new(200, exposition::CONTENT_TYPE, text)
             }
             "/healthz" => Response::text(200, "ok"),
             "/readyz" if stopping => not_ready("the server is stopping"),
-            "/readyz" => match self.readiness.ask(&self.sources.service, &self.waker) {
-                Known::Ready => ready(),
-                Known::NotReady(why) => not_ready(&why),
-                Known::NotYet => return None,
+            "/readyz" => match self.readiness.check(&self.sources.service, &self.waker) {
+                readiness::State::Ready => ready(),
+                readiness::State::NotReady(why) => not_ready(&why),
+                readiness::State::Pending => return None,
             },
             _ => Response::text(
                 404,
@@ -320,7 +307,7 @@ impl Listening {
     fn accept_all(&mut self, now: Instant) {
         while self.accept_at <= now {
             match self.listener.accept() {
-                Ok((stream, _)) => self.take_in(stream, now),
+                Ok((stream, _)) => self.add_peer(stream, now),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => return,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
@@ -330,13 +317,13 @@ impl Listening {
         }
     }
 
-    fn take_in(&mut self, stream: TcpStream, now: Instant) {
+    fn add_peer(&mut self, stream: TcpStream, now: Instant) {
         if stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).is_err() {
             return;
         }
         if self.peers.len() >= CONNECTIONS_MAX {
             let idle = self.peers.iter().position(|peer| matches!(peer.phase, Phase::Reading));
-            // Those at the front have been there longest.
+            // The connections are in the order of their arrival.
             self.peers.remove(idle.unwrap_or(0));
         }
         self.peers.push(Peer {
@@ -345,13 +332,13 @@ impl Listening {
             unsent: Vec::new(),
             sent: 0,
             phase: Phase::Reading,
-            by: now + HEAD_WAIT,
+            deadline: now + HEAD_WAIT,
         });
     }
 }
 
 impl Peer {
-    fn awaits(&self) -> PollFlags {
+    fn interest(&self) -> PollFlags {
         match self.phase {
             Phase::Reading | Phase::Draining => PollFlags::IN,
             Phase::Waiting(_) => PollFlags::empty(),
@@ -364,7 +351,7 @@ impl Peer {
         self.unsent = response.encode(head_only, keep_alive, &date);
         self.sent = 0;
         self.phase = Phase::Writing { keep_alive };
-        self.by = now + WRITE_WAIT;
+        self.deadline = now + WRITE_WAIT;
     }
 
     /// Reads once; there is something new where it can go on.
@@ -375,10 +362,10 @@ impl Peer {
             Ok(0) => Next::Close,
             Ok(count) => {
                 if self.received.is_empty() {
-                    self.by = self.by.min(now + HEAD_WAIT);
+                    self.deadline = self.deadline.min(now + HEAD_WAIT);
                 }
                 self.received.extend_from_slice(&chunk[..count]);
-                Next::GoOn
+                Next::Continue
             }
             Err(error) => after_error(&error),
         }
@@ -396,41 +383,43 @@ impl Peer {
         self.unsent = Vec::new();
         if keep_alive {
             self.phase = Phase::Reading;
-            self.by = now + if self.received.is_empty() { KEEP_ALIVE_WAIT } else { HEAD_WAIT };
-            return if self.received.is_empty() { Next::Wait } else { Next::GoOn };
+            self.deadline =
+                now + if self.received.is_empty() { KEEP_ALIVE_WAIT } else { HEAD_WAIT };
+            return if self.received.is_empty() { Next::Wait } else { Next::Continue };
         }
-        // Closed at once, with something unread in the socket, the response would be lost.
+        // Shut down only the write side first: closing a socket with unread input would discard the
+        // response.
         if self.stream.shutdown(Shutdown::Write).is_err() {
             return Next::Close;
         }
         self.phase = Phase::Draining;
-        self.by = now + DRAIN_WAIT;
+        self.deadline = now + DRAIN_WAIT;
         self.drain()
     }
 
     fn drain(&mut self) -> Next {
         match self.stream.read(&mut [0; 4096]) {
             Ok(0) => Next::Close,
-            Ok(_) => Next::GoOn,
+            Ok(_) => Next::Continue,
             Err(error) => after_error(&error),
         }
     }
 }
 
-/// Counted before anybody is answered.
-fn first_census(service: &Service) -> io::Result<Totals> {
+/// Counts users and sessions before the first response.
+fn first_totals(service: &Service) -> io::Result<Totals> {
     let (sender, receiver) = mpsc::channel();
-    service.count_totals(move |census| {
-        let _ = sender.send(census);
+    service.count_totals(move |totals| {
+        let _ = sender.send(totals);
     });
-    let census = receiver.recv_timeout(CENSUS_WAIT).map_err(io::Error::other)?;
-    census.map_err(io::Error::other)
+    let totals = receiver.recv_timeout(TOTALS_WAIT).map_err(io::Error::other)?;
+    totals.map_err(io::Error::other)
 }
 
 fn after_error(error: &io::Error) -> Next {
     match error.kind() {
         ErrorKind::WouldBlock => Next::Wait,
-        ErrorKind::Interrupted => Next::GoOn,
+        ErrorKind::Interrupted => Next::Continue,
         _ => Next::Close,
     }
 }
