@@ -1,8 +1,9 @@
-//! What a line costs between the socket and the store: framing, parsing, encoding, each with the
-//! allocations it makes. `cargo bench --bench micro` (docs/performance.md); with `-- --test` each is only run once.
+//! Micro-benchmarks of the path between socket and store: framing, parsing and encoding, each with
+//! its allocations. Run them with `cargo bench --bench micro` (docs/performance.md); `-- --test`
+//! runs each once.
 //!
-//! The writer's batch is not here: nothing outside the crate can reach it, and the benchmark `load` has it
-//! whole.
+//! The writer's batch is missing, because it is private to the crate. The benchmark `load` includes
+//! it.
 
 use std::hint::black_box;
 
@@ -15,7 +16,7 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
 use smallvec::smallvec;
 
-/// Counts allocations, and takes some time for that.
+/// Counts allocations, which itself takes some time.
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
@@ -24,7 +25,7 @@ fn main() {
 }
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
-/// Lines in one packet, and messages of one page.
+/// The lines in one packet, and the messages in one page.
 const MANY: usize = 100;
 
 fn send_line() -> String {
@@ -42,9 +43,9 @@ fn message(id: i64) -> Message {
     Message {
         id: MessageId(id),
         at: Timestamp(1_764_000_000_123),
-        from: "paff".parse().expect("a name"),
-        to: "neko".parse().expect("a name"),
-        body: "x".repeat(64).parse().expect("a text"),
+        from: "paff".parse().expect("the name is valid"),
+        to: "neko".parse().expect("the name is valid"),
+        body: "x".repeat(64).parse().expect("the text is valid"),
     }
 }
 
@@ -57,7 +58,7 @@ mod framing {
         let mut decoder = LineDecoder::default();
         bencher.bench_local(|| {
             decoder.feed(black_box(line.as_bytes()));
-            decoder.next_line().expect("a line").expect("a good one").len()
+            decoder.next_line().expect("a line is complete").expect("the line is valid").len()
         });
     }
 
@@ -69,7 +70,7 @@ mod framing {
             decoder.feed(black_box(packet.as_bytes()));
             let mut lines = 0;
             while let Some(line) = decoder.next_line() {
-                black_box(line.expect("a good one"));
+                black_box(line.expect("the line is valid"));
                 lines += 1;
             }
             assert_eq!(lines, MANY);
@@ -81,7 +82,7 @@ mod parsing {
     use super::*;
 
     fn parse(bencher: Bencher, line: &str) {
-        bencher.bench_local(|| Request::parse(black_box(line)).expect("a request"));
+        bencher.bench_local(|| Request::parse(black_box(line)).expect("the request is valid"));
     }
 
     #[divan::bench]
@@ -101,7 +102,7 @@ mod parsing {
 
     #[divan::bench]
     fn hash_of_a_token(bencher: Bencher) {
-        let token: Token = TOKEN.parse().expect("a token");
+        let token: Token = TOKEN.parse().expect("the token is valid");
         bencher.bench_local(|| black_box(&token).hash());
     }
 }

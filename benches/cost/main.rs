@@ -1,6 +1,6 @@
-//! What one send costs the server, in what does not depend on how fast the machine is today:
-//! system calls (by strace or perf), context switches, instructions (by callgrind).
-//! `cargo bench --bench cost`; docs/performance.md tells how to read it.
+//! The cost of one send to the server, in figures that hardly depend on the speed of the machine:
+//! system calls (strace or perf), context switches and instructions (callgrind). Run it with `cargo
+//! bench --bench cost`; docs/performance.md explains the output.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -22,11 +22,11 @@ use harness::peers::{Chat, Key, Messages, Peer, Running, Verb, find_program};
 use harness::place::{Place, chat_server};
 
 const MESSAGES: Messages = Messages { recipients: 1000, body_bytes: 64 };
-/// How long strace may take until it looks at every thread.
+/// How long strace may take to attach to every thread.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// It takes perf some hundredths of a second to begin.
+/// The time that perf needs to start counting.
 const PERF_START: Duration = Duration::from_millis(300);
-/// Of these, system calls are listed one by one where a send takes so many of them at least.
+/// A system call is listed if a send makes at least this many of it on average.
 const LISTED_MIN: f64 = 0.005;
 
 /// Counts system calls, context switches and instructions for a send and a post.
@@ -36,16 +36,16 @@ struct Arguments {
     /// How many connections send.
     #[arg(long, value_name = "N", default_value_t = 64)]
     connections: usize,
-    /// How many messages are sent where nothing slows them down.
+    /// How many messages are sent in each run without callgrind.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     requests: u64,
-    /// How many under callgrind, which takes fifty times as long.
+    /// How many messages are sent under callgrind, which is fifty times slower.
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     callgrind_requests: u64,
-    /// The server to measure, instead of that of this build.
+    /// The server to measure instead of the one of this build.
     #[arg(long, value_name = "PATH", default_value_os_t = chat_server())]
     server: PathBuf,
-    /// Keep what callgrind has written, for callgrind_annotate, in this folder.
+    /// Keep callgrind's output files, for callgrind_annotate, in this folder.
     #[arg(long, value_name = "PATH")]
     keep: Option<PathBuf>,
     #[command(flatten)]
@@ -92,7 +92,7 @@ impl Bench<'_> {
         generator::run(server.address(), server.speech(MESSAGES).as_mut(), &load)
     }
 
-    /// Of an undisturbed server, with what else the system counts.
+    /// Context switches and CPU time, on an undisturbed server.
     fn switches(&self, chat: &Chat) -> Result<()> {
         let place = tempfile::tempdir_in(self.folder)?;
         let server = chat.start_under(place.path(), &[])?;
@@ -110,7 +110,7 @@ impl Bench<'_> {
         Box::new(server).stop(MESSAGES, outcome.acknowledged)
     }
 
-    /// How many, without slowing the server down much; only where perf may trace.
+    /// The number of system calls, at almost full speed. It needs the permission to use perf.
     fn system_calls_by_perf(&self, chat: &Chat) -> Result<()> {
         let Some(perf) = find_program("perf") else {
             println!("  perf is not installed: system calls by strace only");
@@ -123,7 +123,7 @@ impl Bench<'_> {
         command.args(["stat", "-x", ";", "-e", "raw_syscalls:sys_enter,instructions:u", "-o"]);
         command.arg(&file).args(["-p", &server.process().to_string()]);
         let tracer = Tracer::attach(&mut command)?;
-        // Nothing tells when it has begun; what it misses is missing in the figure.
+        // perf does not report when it has started. Calls before that are missing from the count.
         std::thread::sleep(PERF_START);
         let outcome = self.load(&server, self.arguments.requests)?;
         let is_done = tracer.detach()?;
@@ -143,7 +143,8 @@ impl Bench<'_> {
         Box::new(server).stop(MESSAGES, outcome.acknowledged)
     }
 
-    /// Which, by a tracer that stops the server at every one: batches are larger than without.
+    /// The system calls by name. strace stops the server at each of them, so batches are larger
+    /// than usual.
     fn system_calls_by_strace(&self, chat: &Chat) -> Result<()> {
         let Some(strace) = find_program("strace") else {
             println!("  strace is not installed");
@@ -177,7 +178,8 @@ impl Bench<'_> {
         Box::new(server).stop(MESSAGES, outcome.acknowledged)
     }
 
-    /// In user mode, and the same on every machine: what more messages take than few.
+    /// Instructions in user mode, which do not depend on the machine. The difference between two
+    /// runs excludes the start and the end of the server.
     fn instructions(&self, chat: &Chat) -> Result<()> {
         if find_program("valgrind").is_none() {
             println!("  valgrind is not installed: no instructions");
@@ -191,7 +193,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// All that the server executes from its start to its end.
+    /// All instructions of the server, from its start to its end.
     fn callgrind(&self, chat: &Chat, requests: u64) -> Result<f64> {
         let place = tempfile::tempdir_in(self.folder)?;
         let file = place.path().join("callgrind.out");
@@ -207,7 +209,7 @@ impl Bench<'_> {
         Box::new(server).stop(MESSAGES, outcome.acknowledged)?;
         let text = fs::read_to_string(&file)?;
         let mut totals = text.lines().filter_map(|line| line.strip_prefix("totals: "));
-        let total: f64 = totals.next_back().context("callgrind tells no total")?.trim().parse()?;
+        let total: f64 = totals.next_back().context("callgrind wrote no total")?.trim().parse()?;
         if let Some(folder) = &self.arguments.keep {
             fs::create_dir_all(folder)?;
             let name = chat.name().replace([' ', ','], "-");
@@ -217,7 +219,7 @@ impl Bench<'_> {
     }
 }
 
-/// A program that looks at the server, from its attaching to its detaching.
+/// A program that observes the server while it is attached.
 struct Tracer(Child);
 
 impl Tracer {
@@ -226,7 +228,7 @@ impl Tracer {
         Ok(Self(command.spawn().with_context(|| format!("{command:?}"))?))
     }
 
-    /// Waits until the system names it as the tracer of every thread; not for ever.
+    /// Waits until it traces every thread of the server, for at most [`PATIENCE`].
     fn traces(&self, server: u32) -> Result<bool> {
         let line = format!("TracerPid:\t{}", self.0.id());
         let begin = Instant::now();
@@ -239,9 +241,9 @@ impl Tracer {
         Ok(true)
     }
 
-    /// Whether it ended as it should.
+    /// Detaches. The result is whether the program could trace.
     fn detach(mut self) -> Result<bool> {
-        // It may have refused to begin.
+        // The program may have ended already, if it was not allowed to trace.
         let _ = kill_process(Pid::from_child(&self.0), Signal::INT);
         let status = self.0.wait()?;
         Ok(status.code() != Some(255) && status.code() != Some(129))
@@ -265,7 +267,7 @@ fn are_all_traced(server: u32, line: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Of strace's table: `calls name` a line.
+/// Parses strace's table, which has the lines `calls name`.
 fn strace_counts(table: &str) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for line in table.lines() {

@@ -1,4 +1,4 @@
-//! Databases of a size, made by a server that is sent to, and kept for the next time.
+//! Databases of a given size. A real server is sent the messages, and the files are kept for later.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,19 +11,19 @@ use crate::harness::generator::{self, Extent, Load, Speech};
 use crate::harness::peers::chat::{self, Server};
 use crate::harness::peers::{Choice, Messages, recipient, write_recipient};
 
-/// Who has unread messages that lie scattered among all the others: a tenth, and no more than this.
+/// The user whose unread messages are scattered among all others: a tenth of them, up to a limit.
 pub const SCATTERED: &str = "scattered";
 const SCATTERED_MAX: u64 = 10_000;
-/// Who has a hundred.
+/// The user with a hundred messages.
 pub const HUNDRED: &str = "hundred";
 const HUNDRED_MESSAGES: u64 = 100;
-/// How much is in an inbox at most, with room below the server's own limit.
+/// The most messages in an inbox, below the server's own limit.
 const INBOX_MAX: u64 = 90_000;
 pub const BODY_BYTES: usize = 64;
-/// How many messages are sent between two lines on how far it is.
+/// The number of messages between two progress lines.
 const STEP: u64 = 500_000;
 
-/// What a database has in it.
+/// The contents of a database.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub users: usize,
@@ -31,14 +31,14 @@ pub struct Size {
 }
 
 impl Size {
-    /// How many the one has whose messages are scattered.
+    /// The number of messages to [`SCATTERED`].
     pub fn scattered(self) -> u64 {
         SCATTERED_MAX.min(self.messages / 10)
     }
 }
 
-/// The database of that size: one that was made before, one that was begun before and is now
-/// gone on with, or a new one. It is not to be changed.
+/// The path of a database of that size. It reuses a complete one, continues an incomplete one, or
+/// creates a new one. The caller must not change the file.
 pub fn database(program: &Path, cache: &Path, size: Size) -> Result<PathBuf> {
     ensure!(
         size.messages == 0 || size.messages.is_multiple_of(1000),
@@ -61,7 +61,7 @@ pub fn database(program: &Path, cache: &Path, size: Size) -> Result<PathBuf> {
     }
     let begun = schema.join(format!("{stem}.begun.sqlite"));
     if !begun.exists() {
-        // Under another name, so that one without all its users is never gone on with.
+        // Created under another name, so that a database without all its users is never continued.
         let fresh = tempfile::tempdir_in(&schema)?;
         let made = fresh.path().join("users.sqlite");
         let names = [SCATTERED, HUNDRED].into_iter().map(str::to_owned);
@@ -72,12 +72,12 @@ pub fn database(program: &Path, cache: &Path, size: Size) -> Result<PathBuf> {
     fill(program, &begun, size)?;
     File::open(&begun)?.sync_all()?;
     fs::rename(&begun, &finished)?;
-    // The server's lock is named after what the file was called then.
+    // The lock file is named after the old name of the database.
     let _ = fs::remove_file(begun.with_extension("sqlite.lock"));
     Ok(finished)
 }
 
-/// Of the databases that this program makes.
+/// The schema version of databases that this program creates.
 fn schema_version(program: &Path, cache: &Path) -> Result<i64> {
     let place = tempfile::tempdir_in(cache)?;
     let database = place.path().join("empty.sqlite");
@@ -85,7 +85,7 @@ fn schema_version(program: &Path, cache: &Path) -> Result<i64> {
     Ok(Connection::open(database)?.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
-/// Sends what is missing.
+/// Sends the missing messages.
 fn fill(program: &Path, database: &Path, size: Size) -> Result<()> {
     let server = Server::start(program, database)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -98,7 +98,7 @@ fn fill(program: &Path, database: &Path, size: Size) -> Result<()> {
     let token = server.log_in_sender()?;
     let mut choice = Choice::new(Messages { recipients: size.users, body_bytes: BODY_BYTES });
     choice.number = stored;
-    let mut speech = Filling { prefix: format!("send {token} "), choice, size };
+    let mut speech = FillRequests { prefix: format!("send {token} "), choice, size };
     let begin = Instant::now();
     while stored < size.messages {
         let step = STEP.min(size.messages - stored);
@@ -122,14 +122,14 @@ fn fill(program: &Path, database: &Path, size: Size) -> Result<()> {
     server.stop()
 }
 
-/// `send`, to anybody, and at equal distances to those two.
-struct Filling {
+/// The protocol for the messages: `send` to random users and, at equal distances, to those two.
+struct FillRequests {
     prefix: String,
     choice: Choice,
     size: Size,
 }
 
-impl Speech for Filling {
+impl Speech for FillRequests {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.prefix.as_bytes());
         let (number, recipient) = (self.choice.number, self.choice.recipient());

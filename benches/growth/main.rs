@@ -1,6 +1,6 @@
-//! How every figure grows with what is stored: `cargo bench --bench growth` (docs/performance.md
-//! tells how to read it). The databases are filled once, by a server that is sent to, and kept in
-//! `target/growth`; what is measured are copies.
+//! How every figure changes with the number of stored messages. Run it with `cargo bench --bench
+//! growth`; docs/performance.md explains the output. The databases are filled once, by sending to a
+//! real server, and kept in `target/growth`. The benchmark measures copies of them.
 
 mod fill;
 #[path = "../harness/mod.rs"]
@@ -20,14 +20,14 @@ use harness::machine;
 use harness::place::{Place, chat_server};
 use measure::{Bench, Figures};
 
-/// Measures how the server does with many messages in its database.
+/// Measures the server with many messages in its database.
 #[derive(Debug, Parser)]
 #[command(name = "growth", bin_name = "cargo bench --bench growth --", max_term_width = 100)]
 struct Arguments {
-    /// How many messages are stored; several, separated by commas.
+    /// How many messages are stored; several numbers, separated by commas.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000, 10_000_000])]
     messages: Vec<u64>,
-    /// Among how many users they are scattered; several, separated by commas.
+    /// How many users receive them; several numbers, separated by commas.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1000, 100_000])]
     users: Vec<usize>,
     /// How long each load is measured.
@@ -36,13 +36,13 @@ struct Arguments {
     /// How often sends, starts and kills are measured.
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
-    /// Where the databases are kept that were filled.
+    /// The folder in which the filled databases are kept.
     #[arg(long, value_name = "PATH", default_value_os_t = default_cache())]
     cache: PathBuf,
-    /// Fill the databases, and measure nothing.
+    /// Fill the databases, but measure nothing.
     #[arg(long)]
     fill_only: bool,
-    /// The server to measure, instead of that of this build.
+    /// The server to measure instead of the one of this build.
     #[arg(long, value_name = "PATH", default_value_os_t = chat_server())]
     server: PathBuf,
     #[command(flatten)]
@@ -125,7 +125,8 @@ fn print(size: Size, figures: &Figures) {
     );
 }
 
-/// How long a sender waited at worst, and how often longer than no page of somebody else's is to hold it up.
+/// The longest wait of a sender, and how many waits were longer than a page of another user may
+/// cause.
 fn waits(latencies: Option<&Histogram<u64>>) -> String {
     const HELD_UP: u64 = 5_000_000;
     latencies.map_or_else(String::new, |latencies| {

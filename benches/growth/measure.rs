@@ -1,4 +1,4 @@
-//! The figures of one database.
+//! Measures one database.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,17 +18,18 @@ use crate::harness::peers::chat::{self, Repeats, Server};
 use crate::harness::peers::client::Client;
 use crate::harness::peers::{Messages, Verb};
 
-/// How often an inbox is read that has a hundred messages, and one that has many.
+/// How often the inbox of a hundred messages is read.
 const HUNDRED_READS: usize = 51;
+/// How often the inbox of the scattered messages is read.
 const SCATTERED_READS: usize = 5;
-/// How long the load goes on before it is killed; a fifth longer each time.
+/// How long the load runs before the server is killed. Each run takes a fifth longer.
 const KILL_AFTER: Duration = Duration::from_secs(1);
 
 pub struct Bench<'a> {
     pub program: &'a Path,
-    /// For what is removed at the end.
+    /// The folder for temporary copies.
     pub folder: &'a Path,
-    /// With the same users and no message.
+    /// A database with the same users and no messages.
     pub empty: PathBuf,
     pub database: PathBuf,
     pub size: Size,
@@ -36,22 +37,22 @@ pub struct Bench<'a> {
     pub runs: usize,
 }
 
-/// Times are in milliseconds, but for `hello` and `empty_inbox`.
+/// The figures in milliseconds, except `hello` and `empty_inbox`.
 #[derive(Default)]
 pub struct Figures {
     pub file_bytes: u64,
-    /// Sends a second, and what that is of an empty database's in the same run.
+    /// Sends per second, and the ratio to an empty database in the same run.
     pub rates: Vec<f64>,
     pub ratios: Vec<f64>,
-    /// Round trips of one connection, in microseconds.
+    /// Round trips on one connection, in microseconds.
     pub hello: Vec<f64>,
     pub empty_inbox: Vec<f64>,
     pub hundred: Vec<f64>,
     pub scattered_messages: usize,
     pub scattered: Vec<f64>,
-    /// With nothing of the file in the system's memory.
+    /// With a cold page cache.
     pub scattered_cold: f64,
-    /// Latencies of one that waits for each acknowledgement, of all runs together.
+    /// The latencies of a sender that waits for each acknowledgement, over all runs.
     pub sender_alone: Option<Histogram<u64>>,
     pub sender_beside: Option<Histogram<u64>>,
     pub start: Vec<f64>,
@@ -93,7 +94,7 @@ impl Bench<'_> {
         Ok(figures)
     }
 
-    /// A copy to be changed, all of it on the disk.
+    /// A copy that may be changed. It is fully written to the disk.
     fn copy(&self, database: &Path) -> Result<TempDir> {
         let place = tempfile::tempdir_in(self.folder)?;
         let copy = place.path().join("chat.sqlite");
@@ -102,7 +103,7 @@ impl Bench<'_> {
         Ok(place)
     }
 
-    /// Starts the server, and tells how long it took until it had answered somebody.
+    /// Starts the server, and returns how long it took until the first reply.
     fn start(&self, database: &Path) -> Result<(Server, f64)> {
         let begin = Instant::now();
         let server = Server::start(self.program, database)?;
@@ -111,7 +112,7 @@ impl Bench<'_> {
     }
 
     fn read_cold(&self, database: &Path, figures: &mut Figures) -> Result<()> {
-        // Nothing of it waits to be written, so the system forgets all of it.
+        // All pages are clean, so the system can drop the whole file from its cache.
         fadvise(File::open(database)?, 0, None, Advice::DontNeed)?;
         let (server, _) = self.start(database)?;
         let mut reader = Reader::new(&server, SCATTERED)?;
@@ -119,7 +120,7 @@ impl Bench<'_> {
         figures.scattered_cold = time;
         figures.scattered_messages = messages;
         let expected = self.size.scattered() as usize;
-        // Of a filling that was broken off, what was under way may be there twice or not at all.
+        // If filling was interrupted, the messages in flight may be stored twice or not at all.
         let tolerance = expected / 100;
         ensure!(
             messages.abs_diff(expected) <= tolerance,
@@ -140,7 +141,7 @@ impl Bench<'_> {
             scattered.rewind()?;
             figures.scattered.push(scattered.read_all()?.0);
         }
-        // That inbox is empty now, and has all these messages behind it.
+        // That inbox is now empty, but all these messages come before its cursor.
         let inbox = format!("inbox {}", scattered.token);
         for _ in 0..self.runs {
             figures.hello.push(self.round_trip(server, "hello")?);
@@ -149,7 +150,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// In microseconds, of one connection, the median.
+    /// The median round trip on one connection, in microseconds.
     fn round_trip(&self, server: &Server, line: &str) -> Result<f64> {
         let mut speech = Repeats(line.to_owned());
         Ok(quantile(&self.load(server, &mut speech, 1)?.latencies, 0.5) * 1e3)
@@ -184,7 +185,7 @@ impl Bench<'_> {
         Ok(rate)
     }
 
-    /// One sender, alone and beside somebody who reads all that is scattered, again and again.
+    /// One sender, first alone, then next to a reader that reads all scattered messages repeatedly.
     fn send_beside_reads(&self, server: &Server, figures: &mut Figures) -> Result<()> {
         let alone = self.load(server, self.sends(server)?.as_mut(), 1)?;
         pool(&mut figures.sender_alone, alone)?;
@@ -207,7 +208,7 @@ impl Bench<'_> {
         pool(&mut figures.sender_beside, outcome?)
     }
 
-    /// Kills the server while 64 connections have 16 requests each under way.
+    /// Kills the server while 64 connections have 16 requests in flight each.
     fn kill_and_start(&self, database: &Path, run: usize) -> Result<f64> {
         let (server, _) = self.start(database)?;
         let mut speech = self.sends(&server)?;
@@ -234,7 +235,7 @@ impl Bench<'_> {
     }
 }
 
-/// Adds the latencies of one run to those of the others.
+/// Adds the latencies of one run to the total.
 fn pool(all: &mut Option<Histogram<u64>>, outcome: Outcome) -> Result<()> {
     match all {
         Some(all) => all.add(outcome.latencies)?,
@@ -243,7 +244,7 @@ fn pool(all: &mut Option<Histogram<u64>>, outcome: Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Somebody who reads an inbox.
+/// A client that reads an inbox.
 struct Reader {
     client: Client,
     token: String,
@@ -254,7 +255,7 @@ impl Reader {
         Ok(Self { token: server.log_in(name)?, client: server.connect()? })
     }
 
-    /// All of it, page by page: how many milliseconds that took, and how many messages it was.
+    /// Reads everything, page by page. Returns the milliseconds it took and the number of messages.
     fn read_all(&mut self) -> Result<(f64, usize)> {
         let (mut time, mut messages) = (Duration::ZERO, 0);
         let line = format!("inbox {}", self.token);
@@ -269,13 +270,14 @@ impl Reader {
         }
     }
 
-    /// Makes everything unread again.
+    /// Marks everything as unread again.
     fn rewind(&mut self) -> Result<()> {
         let line = format!("ack {} {{\"upto\": 0, \"rewind\": true}}", self.token);
         self.client.ask_raw(&line).map(drop)
     }
 }
 
-/// How a message begins in the answer to `inbox`, and how the answer ends that is not the last.
+/// The start of a message in the reply to `inbox`.
 const MESSAGE: &[u8] = b"{\"msg\":";
+/// The end of a reply to `inbox` that is not the last.
 const MORE: &[u8] = b"\"more\": true}\r\n\r\n";

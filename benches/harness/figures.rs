@@ -1,17 +1,17 @@
-//! Figures of several runs as one: medians, and how far the runs lie apart.
+//! Statistics over several runs: medians and spreads.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The smallest and the largest.
+/// The smallest and the largest value.
 pub fn spread(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| {
         (low.min(value), high.max(value))
     })
 }
 
-/// The middle one; of an even number, between the two in the middle.
+/// The median; for an even number of values, the mean of the middle two.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -22,7 +22,7 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// `median (smallest–largest)`, with so many decimals.
+/// Formats `median (smallest–largest)` with `decimals` decimals.
 pub fn summary(values: &[f64], decimals: usize) -> String {
     let (low, high) = spread(values);
     let median = median(values.iter().copied());
@@ -33,7 +33,7 @@ pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Of nanoseconds, in milliseconds.
+/// A quantile of latencies in nanoseconds, converted to milliseconds.
 pub fn quantile(latencies: &Histogram<u64>, part: f64) -> f64 {
     latencies.value_at_quantile(part) as f64 / 1e6
 }

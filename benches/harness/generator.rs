@@ -1,9 +1,9 @@
-//! The load generator: one thread, readiness I/O, any number of connections.
+//! The load generator: one thread with readiness I/O for any number of connections.
 //!
-//! Closed loop: every connection keeps `pipeline` requests under way and asks again when it is
-//! answered. Open loop: requests are due at a fixed rate whatever the server does, and a latency
-//! counts from the moment the request was due, so a server that stalls is not let off (no
-//! coordinated omission). Every reply has to be the acknowledgement that was expected.
+//! In closed loop, every connection keeps `pipeline` requests in flight and sends a new one for
+//! each acknowledgement. In open loop, requests are due at a fixed rate, whether or not the server
+//! keeps up. Latencies then count from the time a request was due, so a stall of the server shows
+//! fully (no coordinated omission). Every reply must be the expected acknowledgement.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -21,68 +21,69 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 
-/// The token of the timer; the connections' tokens are their places.
+/// The token of the timer. The connections' tokens are their indexes.
 const TIMER: Token = Token(usize::MAX);
-/// How long nothing may be acknowledged while something is under way.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the generator sleeps at least when nothing is due: it does not take a processor from the server
-/// only to be on time. What became due meanwhile is late by that, and its latency counts from when it was due.
+/// The longest time without an acknowledgement while requests are in flight.
+const PROGRESS_WAIT: Duration = Duration::from_secs(20);
+/// The shortest sleep when nothing is due: sleeping less would take CPU time from the server. A
+/// request that becomes due meanwhile is sent late, but its latency still counts from when it was
+/// due.
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 const READ_BYTES: usize = 64 * 1024;
 
-/// What is said to the server, and what it has to say to that.
+/// The protocol of a server: its requests and their acknowledgements.
 pub trait Speech: Send {
-    /// What is said on a connection before anything else, and heard.
+    /// Prepares a new connection before the first request.
     fn greet(&self, _stream: &mut std::net::TcpStream) -> Result<()> {
         Ok(())
     }
 
-    /// Writes the next request, one that no other request is equal to.
+    /// Appends the next request. No two requests are equal.
     fn write_request(&mut self, out: &mut Vec<u8>);
 
-    /// How many bytes of `received` are the acknowledgement of one request; `None` where more
-    /// have to come first; an error where it is something else.
+    /// The length of the acknowledgement at the start of `received`. `None` if it is incomplete; an
+    /// error if it is anything else.
     fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>>;
 }
 
-/// What to do to the server.
+/// The load to generate.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     pub connections: usize,
-    /// Requests under way on each connection, in closed loop.
+    /// The requests in flight on each connection, in closed loop.
     pub pipeline: usize,
-    /// Requests a second in open loop; closed loop without it.
+    /// The rate of an open loop, in requests per second. `None` means closed loop.
     pub rate: Option<f64>,
     pub extent: Extent,
-    /// What happens before is verified, and in no figure.
+    /// The duration of the warm-up. Its replies are checked, but appear in no figure.
     pub warm_up: Duration,
 }
 
-/// When to stop asking.
+/// When to stop sending.
 #[derive(Debug, Clone, Copy)]
 pub enum Extent {
-    /// After the warm-up and this time.
+    /// After the warm-up and this duration.
     Time(Duration),
-    /// After so many requests.
+    /// After this number of requests.
     Requests(u64),
 }
 
-/// What came of it.
+/// The result of a load.
 pub struct Outcome {
-    /// All requests that were acknowledged, those of the warm-up and the end included. No request
-    /// was left unanswered.
+    /// The number of acknowledged requests, including those of the warm-up and the end. No request
+    /// is left without a reply.
     pub acknowledged: u64,
-    /// Acknowledgements a second, between the warm-up and the end of asking.
+    /// Acknowledgements per second, between the warm-up and the last request.
     pub rate: f64,
-    /// In nanoseconds.
+    /// The latencies in nanoseconds.
     pub latencies: Histogram<u64>,
-    /// What the generator itself took of a processor, for all that was acknowledged.
+    /// The CPU time of the generator itself, for all acknowledged requests.
     pub processor: Duration,
-    /// Open until this is dropped: a server may have a process for each, whose use is looked at.
+    /// Keeps the connections open: a server may have a process for each, whose usage is still read.
     _connections: Vec<Peer>,
 }
 
-/// Puts `load` on the server at `address`.
+/// Runs `load` against the server at `address`.
 pub fn run(address: SocketAddr, speech: &mut dyn Speech, load: &Load) -> Result<Outcome> {
     let mut generator = Generator::connect(address, speech, load)?;
     let before = processor_time();
@@ -98,7 +99,7 @@ pub fn run(address: SocketAddr, speech: &mut dyn Speech, load: &Load) -> Result<
     })
 }
 
-/// What this thread has taken of a processor so far.
+/// The CPU time of this thread so far.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -112,11 +113,11 @@ struct Generator<'a> {
     peers: Vec<Peer>,
     begin: Instant,
     measure_from: Instant,
-    /// The end of asking; of a load of so many requests, the last acknowledgement.
+    /// When sending ends; with a number of requests, the time of the last acknowledgement.
     measure_until: Instant,
     asked: u64,
     acknowledged: u64,
-    /// Of the acknowledged, those between `measure_from` and `measure_until`.
+    /// The acknowledgements between `measure_from` and `measure_until`.
     measured: u64,
     latencies: Histogram<u64>,
     scratch: Box<[u8]>,
@@ -127,9 +128,9 @@ struct Peer {
     output: Vec<u8>,
     sent: usize,
     writable: bool,
-    /// What came of an acknowledgement that is not whole yet.
+    /// The start of an incomplete acknowledgement.
     received: Vec<u8>,
-    /// When the requests that are under way were sent, or should have been.
+    /// When the requests in flight were sent or, in open loop, were due.
     asked_at: VecDeque<Instant>,
 }
 
@@ -202,7 +203,7 @@ impl<'a> Generator<'a> {
                 progress = (self.acknowledged, now);
             }
             ensure!(
-                now < progress.1 + PATIENCE,
+                now < progress.1 + PROGRESS_WAIT,
                 "{} requests are not answered",
                 self.asked - self.acknowledged
             );
@@ -236,7 +237,7 @@ impl<'a> Generator<'a> {
         self.asked += 1;
     }
 
-    /// Open loop: asks whatever should have been asked by now, and has the timer tell when more is due.
+    /// Open loop: sends every request that is due, and sets the timer for the next one.
     fn ask_what_is_due(&mut self) -> Result<()> {
         let Some(rate) = self.load.rate else { return Ok(()) };
         loop {
@@ -262,7 +263,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Reads until the socket is empty; in closed loop asks again for every acknowledgement.
+    /// Reads until the socket is empty. In closed loop, sends a request for every acknowledgement.
     fn read(&mut self, index: usize) -> Result<()> {
         loop {
             let count = match self.peers[index].stream.read(&mut self.scratch) {
@@ -281,7 +282,7 @@ impl<'a> Generator<'a> {
                     }
                 }
             }
-            // Less than was asked for: the socket is empty (epoll(7), question 9).
+            // A short read means that the socket is empty (epoll(7), question 9).
             if count < self.scratch.len() {
                 return Ok(());
             }
@@ -299,7 +300,7 @@ impl<'a> Generator<'a> {
         while let Some(length) = self.speech.acknowledgement(&received[place..])? {
             place += length;
             answered += 1;
-            let asked_at = peer.asked_at.pop_front().context("an answer to no request")?;
+            let asked_at = peer.asked_at.pop_front().context("a reply without a request")?;
             if asked_at >= self.measure_from {
                 let latency = now.saturating_duration_since(asked_at);
                 self.latencies.record(latency.as_nanos().try_into()?)?;
@@ -322,7 +323,7 @@ impl<'a> Generator<'a> {
 }
 
 impl Peer {
-    /// Sends what there is to send, as far as the socket takes it.
+    /// Sends pending output, as far as the socket accepts it.
     fn flush(&mut self) -> Result<()> {
         while self.writable && self.sent < self.output.len() {
             match self.stream.write(&self.output[self.sent..]) {

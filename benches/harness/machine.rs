@@ -1,5 +1,5 @@
-//! What is measured on, and what it costs there: the machine, its disk's fsync, a process's
-//! processor time and switches.
+//! Facts about the machine: its description, the fsync rate of its disk, and the CPU time and
+//! context switches of a process.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -11,26 +11,26 @@ use anyhow::{Context, Result};
 use rustix::param::clock_ticks_per_second;
 
 const BLOCK_BYTES: usize = 4096;
-/// The blocks that are written over in turn: 1 MiB.
+/// The number of blocks that are overwritten in turn: 1 MiB.
 const BLOCKS: u64 = 256;
 
 /// What is written before each fsync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// A block over an old one.
+    /// An existing block is overwritten.
     Over,
-    /// The same, and the file has been asked when it was changed since the fsync before.
+    /// An existing block is overwritten, after a stat of the file.
     OverOneThatIsLookedAt,
-    /// A block at the end.
+    /// A block is appended.
     AtTheEnd,
 }
 
 impl Written {
-    /// Each.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Over, Self::OverOneThatIsLookedAt, Self::AtTheEnd];
 }
 
-/// How often a second this disk takes 4 KiB and says that they are durable.
+/// How often per second this disk makes 4 KiB durable.
 pub fn fsync_rate(folder: &Path, time: Duration, written: Written) -> Result<f64> {
     let path = folder.join("fsync");
     let file = File::create(&path)?;
@@ -58,16 +58,17 @@ pub fn fsync_rate(folder: &Path, time: Duration, written: Written) -> Result<f64
     Ok(rate)
 }
 
-/// What a process has used so far, all its threads together.
+/// The resources that a process has used so far, summed over its threads.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     pub processor: Duration,
-    /// Context switches, wanted or not.
+    /// Voluntary and involuntary context switches.
     pub switches: u64,
 }
 
 impl Usage {
-    /// As the system tells it; threads and processes that have ended are left out.
+    /// The usage of a process and its descendants. Threads and processes that have ended are not
+    /// counted.
     pub fn of(pid: u32) -> Result<Self> {
         Self::of_all(&family(pid)?)
     }
@@ -116,14 +117,14 @@ pub fn resident_kib(pid: u32) -> Result<f64> {
     Ok(field.context("no VmRSS")?.parse()?)
 }
 
-/// A process and those that it has started (proc_pid_task_children(5) wants a kernel option, so
-/// everybody is asked for the parent).
+/// A process and its descendants. proc_pid_task_children(5) needs a kernel option, so this reads
+/// the parent of every process instead.
 fn family(pid: u32) -> Result<Vec<u32>> {
     let mut family = vec![pid];
     for entry in fs::read_dir("/proc")? {
         let Ok(process) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
         let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else { continue };
-        // Behind the name, which may have any character: the state, then the parent.
+        // The fields after the name, which may contain any character: the state, then the parent.
         let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
         if parent.and_then(|parent| parent.parse().ok()) == Some(pid) {
             family.push(process);
@@ -132,13 +133,14 @@ fn family(pid: u32) -> Result<Vec<u32>> {
     Ok(family)
 }
 
-/// When other programs take less of the processors, a measurement is undisturbed.
+/// A measurement counts as undisturbed if other programs use a smaller share of the CPUs than this.
 pub const BYSTANDERS_MAX: f64 = 0.1;
-/// How long it is waited for that, and how long it has to last.
+/// How long to wait for a quiet machine.
 const QUIET_WAIT: Duration = Duration::from_secs(120);
+/// How long the machine must stay quiet.
 const QUIET_TIME: Duration = Duration::from_millis(300);
 
-/// Waits until other programs leave the processors alone; not for ever.
+/// Waits until other programs use little CPU, for at most [`QUIET_WAIT`].
 pub fn wait_for_quiet() -> Result<()> {
     let begin = Instant::now();
     while begin.elapsed() < QUIET_WAIT {
@@ -151,7 +153,7 @@ pub fn wait_for_quiet() -> Result<()> {
     Ok(())
 }
 
-/// Tells how much of the processors went to programs that have no part in the measurement.
+/// Measures the share of the CPUs that unrelated programs use.
 pub struct Bystanders {
     server: u32,
     begin: Instant,
@@ -160,13 +162,14 @@ pub struct Bystanders {
 }
 
 impl Bystanders {
-    /// From now on; everybody is a bystander but `server` and this process.
+    /// Starts measuring. Every process is unrelated, except `server`, its descendants and this
+    /// process.
     pub fn watch(server: u32) -> Result<Self> {
         Ok(Self { server, begin: Instant::now(), busy: busy()?, usage: of_involved(server)? })
     }
 
-    /// What they took of the processors since, from 0 to 1. Threads of the kernel that write for
-    /// the server count as bystanders: some hundredths.
+    /// The share since the start, from 0 to 1. Kernel threads that write for the server count as
+    /// unrelated, which adds some hundredths.
     pub fn share(&self) -> Result<f64> {
         let own = of_involved(self.server)?.since(self.usage).processor;
         let others = (busy()?.saturating_sub(self.busy)).saturating_sub(own);
@@ -175,7 +178,7 @@ impl Bystanders {
     }
 }
 
-/// Of the server's processes and this one, each counted once.
+/// The usage of the server's processes and of this one, each counted once.
 fn of_involved(server: u32) -> Result<Usage> {
     let mut processes = family(server)?;
     processes.extend(family(std::process::id())?);
@@ -184,18 +187,18 @@ fn of_involved(server: u32) -> Result<Usage> {
     Usage::of_all(&processes)
 }
 
-/// How long the processors have not been idle, added up (proc_stat(5)).
+/// The total time that the CPUs were not idle (proc_stat(5)).
 fn busy() -> Result<Duration> {
     let text = fs::read_to_string("/proc/stat")?;
     let line = text.lines().next().context("/proc/stat is empty")?;
     let fields = line.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
     let fields = fields.collect::<Result<Vec<_>, _>>()?;
-    // All but idle, waiting for the disk, and guests, which are in the first two.
+    // All fields except idle, waiting for the disk, and guest time, which the first two include.
     let ticks: u64 = [0, 1, 2, 5, 6, 7].iter().filter_map(|&index| fields.get(index)).sum();
     Ok(Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64))
 }
 
-/// One paragraph on the machine, its kernel and the file system of `folder`.
+/// A paragraph about the machine, its kernel and the file system of `folder`.
 pub fn description(folder: &Path) -> String {
     let field = |path: &str, name: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -216,19 +219,18 @@ pub fn description(folder: &Path) -> String {
     )
 }
 
-/// Device and type of the file system that a folder is on.
+/// The device and type of a folder's file system.
 pub fn file_system(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let over = mounts.filter(|fields| fields.len() > 2 && folder.starts_with(fields[1]));
-    // The longest path; of several on the same one, the last is on top.
+    // The longest mount point wins; of several mounts on it, the last one is visible.
     let over = over.max_by_key(|fields| fields[1].len());
     over.map_or("?".to_owned(), |fields| format!("{} ({})", fields[0], fields[2]))
 }
 
-/// How many threads of the whole machine ran or wanted to lately: beyond what is measured here,
-/// somebody else's.
+/// The load average of the whole machine. It shows whether unrelated programs were running.
 pub fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("?").to_owned()

@@ -1,4 +1,4 @@
-//! What the benchmarks share: the servers, the load generator, and what is told of the machine.
+//! Shared by all benchmarks: the servers, the load generator, and the description of the machine.
 #![allow(dead_code, unused_imports, reason = "every benchmark uses a part of it")]
 
 pub mod figures;

@@ -1,5 +1,5 @@
-//! The servers that are measured: each is started anew for every run, on an empty database of its
-//! own, and asked at the end what it has stored.
+//! The servers to compare. Every run starts a new server on an empty database, and finally checks
+//! what it stored.
 
 mod beanstalkd;
 pub mod chat;
@@ -32,10 +32,10 @@ use super::generator::Speech;
 
 /// How long a server may take to start or to stop.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// A body begins with the number of its message, in so many digits.
+/// A body begins with the number of its message, in this many digits.
 pub const BODY_NUMBER_BYTES: usize = 16;
 
-/// What the messages are like.
+/// The kind of messages that are sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Messages {
     pub recipients: usize,
@@ -44,47 +44,47 @@ pub struct Messages {
 
 /// A server that can be measured.
 pub trait Peer {
-    /// What it is called in the table.
+    /// Its name in the table.
     fn name(&self) -> &str;
 
-    /// What is to be said of its version and of how durable it is.
+    /// Its version, and how durable its acknowledgements are.
     fn description(&self) -> String;
 
     /// Starts it in an empty folder, and waits until it accepts connections.
     fn start(&self, folder: &Path) -> Result<Box<dyn Running>>;
 }
 
-/// A server that has been started; it is killed when this is dropped.
+/// A started server. Dropping it kills it.
 pub trait Running {
-    /// Where it accepts connections.
+    /// The address that it listens on.
     fn address(&self) -> SocketAddr;
 
-    /// Its first process; what that has started counts too.
+    /// Its first process. The descendants of that process are measured too.
     fn process(&self) -> u32;
 
-    /// How messages are given to it.
+    /// The protocol for sending it messages.
     fn speech(&self, messages: Messages) -> Box<dyn Speech>;
 
-    /// The command of its own that gives it one message; `None` where there is none here.
+    /// Its own command for sending one message; `None` if it has none here.
     fn one_shot(&self, _body: &str) -> Option<Command> {
         None
     }
 
-    /// Commands that end before that one does, each further on its way than the one before.
+    /// Commands that do only a part of what that command does, the shortest first.
     fn steps_of_one_shot(&self) -> Vec<(&'static str, Command)> {
         Vec::new()
     }
 
-    /// Does what that command needs once, for who has this home.
+    /// Prepares that command, with `home` as its home folder.
     fn log_in(&self, _home: &Path) -> Result<()> {
         Ok(())
     }
 
-    /// Checks that it has `acknowledged` messages, as far as it can be asked, and stops it.
+    /// Checks, as far as possible, that it has stored `acknowledged` messages, and stops it.
     fn stop(self: Box<Self>, messages: Messages, acknowledged: u64) -> Result<()>;
 }
 
-/// Those besides ours that are installed here.
+/// The other servers that are installed on this machine.
 pub fn installed() -> Vec<Box<dyn Peer>> {
     let found: [Option<Box<dyn Peer>>; 5] = [
         Redis::find().map(|peer| Box::new(peer) as _),
@@ -96,7 +96,7 @@ pub fn installed() -> Vec<Box<dyn Peer>> {
     found.into_iter().flatten().collect()
 }
 
-/// A process that is killed when this is dropped.
+/// A process. Dropping it kills it.
 struct Process(Child);
 
 impl Process {
@@ -104,8 +104,7 @@ impl Process {
         self.0.id()
     }
 
-    /// Starts a server that is given nothing and whose words are for nobody, and waits until it
-    /// accepts connections at `address`.
+    /// Starts a server without input or output, and waits until it listens on `address`.
     fn start(command: &mut Command, address: SocketAddr) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -120,7 +119,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Asks it to stop with `signal`, and waits for its end, which has to be a good one.
+    /// Sends `signal`, and waits for a successful exit.
     fn stop_by(mut self, signal: Signal) -> Result<()> {
         kill_process(Pid::from_child(&self.0), signal)?;
         let status = self.0.wait()?;
@@ -140,13 +139,13 @@ impl Drop for Process {
     }
 }
 
-/// An address of this machine that nobody listens on. Who needs the number beforehand has to take
-/// the risk that somebody else takes it.
+/// A free address of this machine. Another program could take it before the server does; a server
+/// that needs to know its port in advance leaves no better way.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// The number of a user of this system.
+/// The id of a system user.
 fn user_id(name: &str) -> Result<u32> {
     let users = fs::read_to_string("/etc/passwd")?;
     let is_it = |line: &&str| line.split(':').next() == Some(name);
@@ -154,11 +153,11 @@ fn user_id(name: &str) -> Result<u32> {
     Ok(id.with_context(|| format!("there is no user {name}"))?.parse()?)
 }
 
-/// Lets servers that run as somebody else find `folder`.
+/// Lets servers that run as another user reach `folder`.
 fn let_in(folder: &Path) -> Result<()> {
     for folder in folder.ancestors() {
         let file = fs::metadata(folder)?;
-        // Those of this program: what others have made stays as it is.
+        // Change only this program's own folders.
         if file.uid() == 0 && file.mode() & 0o777 == 0o700 {
             fs::set_permissions(folder, Permissions::from_mode(0o711))?;
         }
@@ -166,24 +165,24 @@ fn let_in(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The first line that `program argument` prints; `None` where there is no such program.
+/// The first line that `program argument` prints; `None` if the program does not exist.
 fn first_line(program: &Path, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).output().ok()?;
     let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     Some(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// Debian keeps servers where only root looks for programs.
+/// Finds a program, also where Debian puts servers for root only.
 pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|path| fs::metadata(path).is_ok())
 }
 
-/// Who gets the next message, and what it says: the same in every run.
+/// Chooses the recipients and texts of messages. Every run gets the same sequence.
 pub struct Choice {
     pub messages: Messages,
-    /// Of the next message.
+    /// The number of the next message.
     pub number: u64,
     random: u64,
 }
@@ -193,12 +192,12 @@ impl Choice {
         Self { messages, number: 0, random: 0x9e37_79b9_7f4a_7c15 }
     }
 
-    /// Any recipient's number.
+    /// A random recipient's index.
     pub fn recipient(&mut self) -> usize {
         (self.random() % self.messages.recipients as u64) as usize
     }
 
-    /// The next of a row of numbers (xorshift).
+    /// The next pseudo-random number (xorshift).
     fn random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -207,7 +206,7 @@ impl Choice {
     }
 
     pub fn write_body(&mut self, out: &mut Vec<u8>) {
-        write!(out, "{:0BODY_NUMBER_BYTES$}", self.number).expect("memory takes bytes");
+        write!(out, "{:0BODY_NUMBER_BYTES$}", self.number).expect("a vector accepts bytes");
         out.resize(out.len() + self.messages.body_bytes - BODY_NUMBER_BYTES, b'x');
         self.number += 1;
     }
@@ -218,12 +217,12 @@ pub fn recipient(index: usize) -> String {
     format!("bench{index}")
 }
 
-/// The same, where it is wanted often.
+/// Like [`recipient`], but without an allocation.
 pub fn write_recipient(out: &mut Vec<u8>, index: usize) {
-    write!(out, "bench{index}").expect("memory takes bytes");
+    write!(out, "bench{index}").expect("a vector accepts bytes");
 }
 
-/// Runs a command to its good end.
+/// Runs a command, which must succeed.
 pub fn run(command: &mut Command) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let status = command.status().with_context(|| format!("{command:?}"))?;

@@ -1,4 +1,4 @@
-//! Where a benchmark runs, and the options that all of them have.
+//! The place where a benchmark runs, and the options that all benchmarks share.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-/// Descriptors for everything that is not a connection; of these our server keeps 128 for itself.
+/// Descriptors other than connections. Our server reserves 128 of them for itself.
 const OTHER_DESCRIPTORS: u64 = 160;
 
-/// What every benchmark can be told.
+/// The options of every benchmark.
 #[derive(Debug, clap::Args)]
 pub struct Place {
-    /// Where the databases are: on the disk that is to be measured.
+    /// The folder for the databases, on the disk to measure.
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_TARGET_TMPDIR"))]
     pub folder: PathBuf,
-    /// Only see that it runs, in a second or two.
+    /// Only check that the benchmark works, in a second or two.
     #[arg(long)]
     pub quick: bool,
-    /// Given by `cargo bench`, and not by `cargo test --all-targets`, which means `--quick`.
+    /// Given by `cargo bench`. `cargo test --all-targets` does not give it, which means `--quick`.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -29,7 +29,7 @@ impl Place {
         self.quick || !self.bench
     }
 
-    /// A folder that is removed when this is dropped.
+    /// A temporary folder, which is removed when the value is dropped.
     pub fn temporary(&self, prefix: &str) -> Result<TempDir> {
         fs::create_dir_all(&self.folder)?;
         Ok(tempfile::Builder::new().prefix(prefix).tempdir_in(&self.folder)?)
@@ -41,13 +41,14 @@ pub fn chat_server() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_chat-server"))
 }
 
-/// The most connections that the limit on descriptors leaves room for.
+/// The most connections that the limit on descriptors allows.
 pub fn connections_max() -> usize {
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::from(u16::MAX));
     usize::try_from(most.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX)
 }
 
-/// A connection is a descriptor, here and in the servers, which inherit the limit.
+/// Raises the limit on descriptors. Each connection needs one here and one in the server, which
+/// inherits the limit.
 pub fn raise_descriptor_limit(connections: usize) -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let needed = connections as u64 + OTHER_DESCRIPTORS;

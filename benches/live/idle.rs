@@ -1,4 +1,4 @@
-//! Connections that are idle: their memory, and whether those who are not notice them.
+//! Idle connections: their memory, and whether they slow down active ones.
 
 use std::fs;
 
@@ -10,9 +10,9 @@ use crate::harness::machine::resident_kib;
 use crate::harness::peers::chat::Server;
 use crate::harness::peers::client::Client;
 
-/// Those who are not idle.
+/// The number of active connections.
 const ACTIVE: usize = 50;
-/// Connections that are neither.
+/// Connections for other purposes.
 const OTHERS: usize = 10;
 
 pub fn measure(bench: &Bench) -> Result<()> {
@@ -31,7 +31,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
             let (base, kib) = bench.with_server(&options, |server| memory(server, idle))?;
             without.push(base / 1024.0);
             each.push(kib);
-            // The active ones have to fit as well.
+            // The active connections must fit too.
             let held = idle.saturating_sub(ACTIVE);
             let (one, other) = bench.with_server(&options, |server| active(bench, server, held))?;
             alone.push(one);
@@ -50,8 +50,8 @@ pub fn measure(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// In KiB: the server's resident memory when it has served one, and how much more for each idle
-/// connection. Nobody's password took memory to check: see `chat::create`.
+/// The server's resident memory after it has served one connection, and the increase per idle
+/// connection, in KiB. Checking passwords needed no memory here: see `chat::create`.
 fn memory(server: &Server, idle: usize) -> Result<(f64, f64)> {
     let token = server.log_in_sender()?;
     let _first = connect(server, &token, 1)?;
@@ -61,7 +61,7 @@ fn memory(server: &Server, idle: usize) -> Result<(f64, f64)> {
     Ok((before, (after - before) / idle as f64))
 }
 
-/// Connections that have each asked one thing.
+/// Connections that have sent one request each.
 fn connect(server: &Server, token: &str, count: usize) -> Result<Vec<Client>> {
     let mut clients = Vec::with_capacity(count);
     for _ in 0..count {
@@ -72,7 +72,7 @@ fn connect(server: &Server, token: &str, count: usize) -> Result<Vec<Client>> {
     Ok(clients)
 }
 
-/// Sends a second without idle connections and with them.
+/// Sends per second, without and with idle connections.
 fn active(bench: &Bench, server: &Server, idle: usize) -> Result<(f64, f64)> {
     let mut sends = bench.sends(server)?;
     let token = server.log_in_sender()?;

@@ -1,6 +1,6 @@
-//! What comes of a send beyond its acknowledgement, and what many connections cost: live push,
-//! everything at once, and connections that are idle. `cargo bench --bench live`;
-//! docs/performance.md tells how to read it.
+//! What follows the acknowledgement of a send, and what many connections cost: live push, a mixed
+//! load and idle connections. Run it with `cargo bench --bench live`; docs/performance.md explains
+//! the output.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -22,7 +22,7 @@ use harness::peers::chat::{self, Server};
 use harness::peers::{Messages, Verb, recipient};
 use harness::place::{self, Place, chat_server};
 
-/// How many have an inbox.
+/// The number of users with an inbox.
 const USERS: usize = 1000;
 const MESSAGES: Messages = Messages { recipients: USERS, body_bytes: 64 };
 
@@ -38,10 +38,10 @@ struct Arguments {
     /// How often everything is measured.
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
-    /// How many connections are idle; several, separated by commas.
+    /// How many connections are idle; several numbers, separated by commas.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     idle: Vec<usize>,
-    /// The server to measure, instead of that of this build.
+    /// The server to measure instead of the one of this build.
     #[arg(long, value_name = "PATH", default_value_os_t = chat_server())]
     server: PathBuf,
     #[command(flatten)]
@@ -50,11 +50,11 @@ struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// How long after its acknowledgement a message reaches who watches.
+    /// How long after its acknowledgement a message reaches its watcher.
     Push,
-    /// How many deliveries a second where many watch one inbox.
+    /// How many deliveries per second there are with many watchers of one inbox.
     Fan,
-    /// Sends at half the maximum beside watchers, histories and inboxes.
+    /// Sends at half the maximum rate, next to watchers, histories and inboxes.
     Mixed,
     /// The memory of idle connections, and sends among them.
     Idle,
@@ -93,11 +93,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What every part needs.
+/// The shared state of all parts.
 struct Bench<'a> {
     arguments: &'a Arguments,
     folder: &'a Path,
-    /// With its users.
+    /// The database with the users.
     template: PathBuf,
 }
 
@@ -110,7 +110,7 @@ impl Bench<'_> {
         Duration::from_secs_f64(self.arguments.seconds)
     }
 
-    /// Does something with a server on a new database.
+    /// Calls a function with a server on a new database.
     fn with_server<T>(
         &self,
         options: &[&str],
@@ -125,7 +125,7 @@ impl Bench<'_> {
         Ok(done)
     }
 
-    /// Sends of one user to all of them.
+    /// The protocol for sends from one user to all.
     fn sends(&self, server: &Server) -> Result<Box<dyn Speech>> {
         Ok(chat::speech(Verb::Send, &server.log_in_sender()?, MESSAGES))
     }
@@ -148,7 +148,7 @@ impl Bench<'_> {
     }
 }
 
-/// A session of each of the first users.
+/// Opens a session of each of the first `count` users.
 fn log_in_users(server: &Server, count: usize) -> Result<Vec<String>> {
     let session = |index| server.log_in(&recipient(index)).with_context(|| recipient(index));
     (0..count).map(session).collect()

@@ -1,4 +1,4 @@
-//! Everything at once: sends at half the maximum, alone, and beside watchers, histories and
+//! A mixed load: sends at half the maximum rate, first alone, then next to watchers, histories and
 //! inboxes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,13 @@ use crate::watchers::Watchers;
 use crate::{Bench, USERS, log_in_users};
 
 const CONNECTIONS: usize = 64;
-/// Histories a second, each of the newest hundred messages of an inbox, and whole inboxes read.
+/// The number of histories read per second, each the newest hundred messages of an inbox; also the
+/// number of inboxes.
 const READS_A_SECOND: u32 = 100;
-/// How often the watchers look whether it is over.
+/// How often the watchers check whether the load is over.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Of all runs, in milliseconds.
+/// The latencies of all runs, in milliseconds.
 #[derive(Default)]
 struct Latencies {
     p50: Vec<f64>,
@@ -83,9 +84,9 @@ struct Mixed {
     sends: Outcome,
     histories: Histogram<u64>,
     inboxes: Histogram<u64>,
-    /// How late messages came to watchers.
+    /// The time until messages reached the watchers.
     events: Histogram<u64>,
-    /// A second.
+    /// Events per second.
     deliveries: f64,
 }
 
@@ -122,7 +123,7 @@ fn beside_all(bench: &Bench, server: &Server, rate: f64) -> Result<Mixed> {
     })
 }
 
-/// Asks for one user after the other, when it is due; late answers count from when they were due.
+/// Reads for one user after the other at fixed times. Latencies count from when a request was due.
 fn read(
     server: &Server,
     tokens: &[String],

@@ -1,4 +1,4 @@
-//! Live push: how soon, and how much.
+//! Live push: its latency and its throughput.
 
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ use crate::watchers::{Watchers, count_line_feeds, read_all};
 use crate::{Bench, USERS, log_in_users};
 
 const TEXT: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-/// Of one inbox.
+/// The number of watchers of one inbox.
 const FAN_WATCHERS: usize = 1000;
-/// How long nothing may come that has to.
+/// How long to wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Sends one message after the other, each to another watched inbox; with one watcher and with
+/// Sends one message after the other, each to another watched inbox, with one watcher and with
 /// many.
 pub fn measure_latency(bench: &Bench) -> Result<()> {
     println!("| watched inboxes | send acknowledged ms, p50 | event after it ms, p50 | p99 |");
@@ -38,8 +38,8 @@ pub fn measure_latency(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// In milliseconds: the median of the acknowledgements, and p50 and p99 of how much later the
-/// events came. Where one came first, that is negative.
+/// In milliseconds: the median of the acknowledgements, and the median and p99 of how much later
+/// the events came. A negative value means that the event came first.
 fn latencies(bench: &Bench, server: &Server, watchers: usize) -> Result<[f64; 3]> {
     let tokens = log_in_users(server, watchers)?;
     let mut pushed = Pushed::connect(server, &tokens)?;
@@ -57,7 +57,7 @@ fn latencies(bench: &Bench, server: &Server, watchers: usize) -> Result<[f64; 3]
     Ok([quantile(&mut sends, 0.5), quantile(&mut events, 0.5), quantile(&mut events, 0.99)])
 }
 
-/// A sender and the watchers, whom one thread waits for, so that it can tell who was first.
+/// A sender and the watchers. One thread waits for all of them, so it can tell which was first.
 struct Pushed {
     poll: Poll,
     events: Events,
@@ -81,7 +81,7 @@ impl Pushed {
         Ok(Self { poll, events, sender, prefix, watchers, scratch })
     }
 
-    /// After how many milliseconds the acknowledgement came, and the event.
+    /// The milliseconds until the acknowledgement and until the event.
     fn send(&mut self, to: usize) -> Result<(f64, f64)> {
         let line = format!("{}{} {TEXT}\r\n", self.prefix, recipient(to));
         let begin = Instant::now();
@@ -113,7 +113,7 @@ impl Pushed {
     }
 }
 
-/// Sends to one inbox that all of them watch, until all that was sent has come to each.
+/// Sends to one inbox with many watchers, until every message has reached every watcher.
 pub fn measure_fan(bench: &Bench) -> Result<()> {
     let messages = (bench.time().as_secs_f64() * 200.0) as usize;
     let mut rates = Vec::new();
@@ -137,7 +137,7 @@ fn fan_rate(server: &Server, messages: usize) -> Result<f64> {
     let begin = Instant::now();
     std::thread::scope(|scope| -> Result<()> {
         let sending = scope.spawn(move || -> Result<()> {
-            // One after the other: the acknowledgements do not wait for the deliveries.
+            // One after the other: the acknowledgements do not depend on the deliveries.
             for _ in 0..messages {
                 sender.ask_raw(&line)?;
             }

@@ -1,4 +1,4 @@
-//! Connections that watch: one thread waits until any of them is ready, and counts what comes.
+//! Watching connections. One thread waits until any of them is ready, and counts the events.
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
@@ -17,15 +17,16 @@ pub struct Watchers {
     events: Events,
     streams: Vec<TcpStream>,
     scratch: Box<[u8]>,
-    /// Line feeds that have come: two for each event.
+    /// The number of LFs received; every event has two.
     line_feeds: u64,
-    /// How long after the server had taken it in a message came, in nanoseconds: the first of each that were read
-    /// together, which had waited longest. To the millisecond, as the server tells it.
+    /// How long after acceptance by the server a message arrived, in nanoseconds. Only the first
+    /// message of each read counts, which waited longest. The server reports the time in
+    /// milliseconds.
     lateness: Histogram<u64>,
 }
 
 impl Watchers {
-    /// One for each token, in a session of that token's. What is sent from now on comes to them.
+    /// One connection for each token. Messages sent from now on reach it.
     pub fn connect<'a>(server: &Server, tokens: impl Iterator<Item = &'a String>) -> Result<Self> {
         let poll = Poll::new()?;
         let mut streams = Vec::new();
@@ -51,7 +52,7 @@ impl Watchers {
         })
     }
 
-    /// Waits so long for something to come, and takes all that is there.
+    /// Waits up to `wait` for an event, and reads everything that is there.
     pub fn listen(&mut self, wait: Duration) -> Result<()> {
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
@@ -71,23 +72,23 @@ impl Watchers {
         Ok(())
     }
 
-    /// For who waits for others too; a connection's token is its place.
+    /// The parts, for a caller that also waits for other files. A connection's token is its index.
     pub fn into_parts(self) -> (Poll, Vec<TcpStream>) {
         (self.poll, self.streams)
     }
 
-    /// How many whole events have come, to all of them together.
+    /// The number of complete events that all connections received.
     pub fn heard(&self) -> u64 {
         self.line_feeds / 2
     }
 
-    /// How late what was listened to came, in nanoseconds after it was taken in.
+    /// The delay between acceptance and arrival, in nanoseconds.
     pub fn lateness(&self) -> &Histogram<u64> {
         &self.lateness
     }
 }
 
-/// When the first message was taken in whose time is in what was read.
+/// When the server accepted the first message in `read` that contains a time.
 fn first_at(read: &[u8]) -> Result<Option<Timestamp>> {
     const BEFORE: &[u8] = b"\"at\": \"";
     const BYTES: usize = "2026-11-28T06:19:27.123Z".len();
@@ -96,7 +97,7 @@ fn first_at(read: &[u8]) -> Result<Option<Timestamp>> {
     text.map(|text| Ok(std::str::from_utf8(text)?.parse()?)).transpose()
 }
 
-/// Reads until nothing is there, a piece at a time.
+/// Reads until the socket is empty, one piece at a time.
 pub fn read_all(
     stream: &mut TcpStream,
     scratch: &mut [u8],
@@ -107,7 +108,7 @@ pub fn read_all(
             Ok(0) => anyhow::bail!("the server closed a connection"),
             Ok(count) => {
                 take(&scratch[..count])?;
-                // Less than was asked for: the socket is empty.
+                // A short read means that the socket is empty.
                 if count < scratch.len() {
                     return Ok(());
                 }
@@ -119,7 +120,7 @@ pub fn read_all(
     }
 }
 
-/// Two for each event.
+/// The number of LFs; every event has two.
 pub fn count_line_feeds(read: &[u8]) -> u64 {
     read.iter().filter(|&&byte| byte == b'\n').count() as u64
 }

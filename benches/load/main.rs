@@ -1,7 +1,7 @@
-//! Acknowledged sends a second against the running server, beside the disk's own fsync rate and
-//! whatever peer is installed: `cargo bench --bench load` (docs/performance.md tells how to read
-//! it). Every run starts its server anew on an empty database on a real disk, checks every reply,
-//! and at the end that what was acknowledged is stored, and nothing else: else it fails.
+//! Acknowledged sends per second of the real server, next to the disk's fsync rate and every other
+//! server installed. Run it with `cargo bench --bench load`; docs/performance.md explains the
+//! output. Every run starts a new server on an empty database on a real disk and checks every
+//! reply. It fails unless exactly the acknowledged messages are stored at the end.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -23,41 +23,42 @@ use harness::place::{self, Place};
 use report::{Report, Sample};
 use sqlite::Ceiling;
 
-/// How long the disk's fsync rate is measured in every round, and each row of raw SQLite.
+/// How long each run measures the disk's fsync rate, and each row of raw SQLite.
 const FSYNC_TIME: Duration = Duration::from_millis(500);
-/// How often a run is tried that is to be a quiet one.
+/// How often `--quiet` attempts a run before it accepts a disturbed one.
 const ATTEMPTS_MAX: usize = 10;
-/// The table's rows: connections, and requests under way on each.
+/// The rows of the table: connections, and requests in flight on each.
 const SCENARIOS: [(usize, usize); 6] = [(1, 1), (8, 1), (64, 1), (256, 1), (1000, 1), (64, 16)];
-/// What is run where it only matters that it runs.
+/// The rows of a quick run, which only checks that the benchmark works.
 const QUICK_SCENARIOS: [(usize, usize); 3] = [(1, 1), (64, 16), (200, 1)];
 
-/// Measures acknowledged sends a second; without options, the table of docs/performance.md.
+/// Measures acknowledged sends per second; without options, the table of docs/performance.md.
 #[derive(Debug, Parser)]
 #[command(name = "load", bin_name = "cargo bench --bench load --", max_term_width = 100)]
 struct Arguments {
-    /// How many connections; several, separated by commas, are measured one after the other.
+    /// How many connections; several numbers, separated by commas, are measured in turn.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     connections: Vec<usize>,
-    /// How many requests are under way on each connection.
+    /// How many requests are in flight on each connection.
     #[arg(long, value_name = "N", requires = "connections", default_value_t = 1)]
     pipeline: usize,
-    /// Requests a second, sent when they are due whatever the server does, and timed from then.
+    /// Requests per second at fixed times, whether or not the server keeps up; latencies count from
+    /// these times.
     #[arg(long, value_name = "N", requires = "connections")]
     rate: Option<f64>,
-    /// How long each run measures, after half a second that is not measured.
+    /// How long each run measures, after a warm-up of half a second.
     #[arg(long, value_name = "TIME", default_value_t = 3.0)]
     seconds: f64,
-    /// How many requests each run makes, instead of a time.
+    /// How many requests each run sends, instead of a time.
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     requests: Option<u64>,
-    /// How often everything is run, in turns.
+    /// How often every measurement is repeated, in turns.
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
-    /// How long a message's text is, in bytes: at least 16.
+    /// The length of a message in bytes, at least 16.
     #[arg(long, value_name = "N", default_value_t = 64)]
     body_bytes: usize,
-    /// Among how many users the messages are scattered.
+    /// How many users receive the messages.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     recipients: usize,
     #[command(flatten)]
@@ -65,23 +66,23 @@ struct Arguments {
     /// A server to measure instead of the one of this build; several are compared.
     #[arg(long, value_name = "NAME=PATH", value_parser = parse_server)]
     server: Vec<(String, PathBuf)>,
-    /// The `chat-cli` whose `send` is timed as a process, instead of the one of this build.
+    /// The `chat-cli` whose one-shot `send` is timed, instead of the one of this build.
     #[arg(long, value_name = "PATH")]
     cli: Option<PathBuf>,
-    /// Which of the other servers that are installed are measured too; all, if none is named.
+    /// Which of the other installed servers to measure; all, if none is named.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     peers: Vec<String>,
-    /// Leave out the other servers, `post`, raw SQLite and the one-shot process.
+    /// Leave out the other servers, `post`, raw SQLite and the one-shot processes.
     #[arg(long)]
     only: bool,
-    /// Measure `post` with a UUID v7 too, of each server, also with `--only`.
+    /// Also measure `post` with a UUID v7 for each server, even with `--only`.
     #[arg(long)]
     post: bool,
-    /// Only the one-shot processes.
+    /// Measure only the one-shot processes.
     #[arg(long, conflicts_with = "only")]
     one_shot: bool,
-    /// Wait until other programs leave the processors alone, and repeat a run in which they took a
-    /// tenth of them or more.
+    /// Wait until other programs use little CPU, and repeat a run in which they used a tenth or
+    /// more.
     #[arg(long)]
     quiet: bool,
 }
@@ -91,8 +92,8 @@ fn parse_server(text: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), path.into()))
 }
 
-/// Starts a server in `folder`, puts `load` on it, looks at what that costs it, and checks what it
-/// has stored.
+/// Starts a server in `folder`, runs `load` against it, measures its resources, and checks what it
+/// stored.
 fn measure_once(peer: &dyn Peer, load: &Load, messages: Messages, folder: &Path) -> Result<Sample> {
     let server = peer.start(folder)?;
     let mut speech = server.speech(messages);
@@ -158,7 +159,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         for (row, &(connections, pipeline)) in scenarios.iter().enumerate() {
             let load = load(arguments, connections, pipeline);
             for turn in 0..targets.len() {
-                // Another one first in every run.
+                // Each run starts with another target, so that the order favours none.
                 let column = (run + turn) % targets.len();
                 let sample = measure(arguments, targets[column].as_ref(), &load, folder)?;
                 report.add(row, column, sample);
@@ -183,7 +184,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// One run that counts.
+/// Measures one run; with `--quiet`, repeats it until other programs do not disturb it.
 fn measure(arguments: &Arguments, peer: &dyn Peer, load: &Load, folder: &Path) -> Result<Sample> {
     let messages = messages(arguments);
     let what = format!("{} with {} × {}", peer.name(), load.connections, load.pipeline);
@@ -237,7 +238,7 @@ fn chats(arguments: &Arguments, folder: &Path) -> Result<Vec<Chat>> {
     servers.iter().map(prepare).collect()
 }
 
-/// Everything that is measured, ours first.
+/// Everything that is measured, our own server first.
 fn targets(arguments: &Arguments, chats: &[Chat]) -> Vec<Box<dyn Peer>> {
     let mut targets = Vec::<Box<dyn Peer>>::new();
     for chat in chats {

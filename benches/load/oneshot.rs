@@ -1,5 +1,5 @@
-//! What one command costs that sends one message, as a process from its start to its end: ours and
-//! what the others bring, beside `true`, which does nothing, and commands that go a part of the way.
+//! The time of a whole process that sends one message, with our client and with those of the other
+//! servers. Next to them: `true`, which does nothing, and commands that go only part of the way.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,20 +10,20 @@ use hdrhistogram::Histogram;
 
 use crate::harness::peers::{self, BODY_NUMBER_BYTES, Messages, Peer};
 
-/// How many processes of each kind.
+/// The number of processes of each kind.
 const PROCESSES: u64 = 200;
 
 /// One kind of process.
 struct Kind {
     name: String,
-    /// The index of the server that it is for.
+    /// The index of its server.
     server: usize,
-    /// What it runs; `None` for the command that sends, which is another each time.
+    /// The command to run. `None` for the command that sends, which has another text each time.
     command: Option<Command>,
     times: Histogram<u64>,
 }
 
-/// Times all of them in turns, and says what they took.
+/// Runs all kinds in turn, and returns a summary of their times.
 pub fn measure(peers: &[&dyn Peer], messages: Messages, folder: &Path) -> Result<String> {
     let mut servers = Vec::new();
     let mut kinds = Vec::new();
@@ -51,7 +51,7 @@ pub fn measure(peers: &[&dyn Peer], messages: Messages, folder: &Path) -> Result
         let mut text = format!("{number:0BODY_NUMBER_BYTES$}");
         text.extend(std::iter::repeat_n('x', messages.body_bytes - BODY_NUMBER_BYTES));
         for kind in &mut kinds {
-            let (place, server) = servers.get(kind.server).context("nobody to send to")?;
+            let (place, server) = servers.get(kind.server).context("no server can be sent to")?;
             let took = match &mut kind.command {
                 Some(command) => run(command, place)?,
                 None => run(&mut server.one_shot(&text).context("its command")?, place)?,
@@ -59,19 +59,19 @@ pub fn measure(peers: &[&dyn Peer], messages: Messages, folder: &Path) -> Result
             kind.times.record(took)?;
         }
     }
-    let mut said = format!(
+    let mut summary_text = format!(
         "one command that sends one message, {PROCESSES} processes each, median (p10–p90):"
     );
     for kind in kinds {
-        said.push_str(&format!("\n{} {}", kind.name, summary(&kind.times)));
+        summary_text.push_str(&format!("\n{} {}", kind.name, summary(&kind.times)));
     }
     for (_, server) in servers {
         server.stop(messages, PROCESSES)?;
     }
-    Ok(said)
+    Ok(summary_text)
 }
 
-/// Runs a process to its good end, and tells how many nanoseconds that took.
+/// Runs a process, which must succeed, and returns how many nanoseconds it took.
 fn run(command: &mut Command, home: &Path) -> Result<u64> {
     command.env_remove("CHAT_TOKEN").env("XDG_STATE_HOME", home).env("HOME", home);
     let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! The table: medians over the runs, and how far the runs lie apart.
+//! The tables: medians of the runs and their spread.
 
 use crate::harness::figures::{median, quantile, summary};
 use crate::harness::generator::Outcome;
@@ -7,17 +7,17 @@ use crate::harness::machine::{Usage, Written};
 /// The figures of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// Acknowledged sends a second.
+    /// Acknowledged sends per second.
     pub rate: f64,
-    /// p50, p90, p99, p99.9 and the longest, in milliseconds.
+    /// p50, p90, p99, p99.9 and the maximum, in milliseconds.
     latencies: [f64; 5],
-    /// Of the server, for each send, in microseconds.
+    /// CPU time of the server per send, in microseconds.
     processor: f64,
-    /// Of the generator, for each send, in microseconds.
+    /// CPU time of the generator per send, in microseconds.
     generator: f64,
-    /// Of the server, for each send.
+    /// Context switches of the server per send.
     switches: f64,
-    /// What other programs took of the processors meanwhile, from 0 to 1.
+    /// The share of the CPUs that other programs used, from 0 to 1.
     pub bystanders: f64,
 }
 
@@ -25,7 +25,7 @@ const P99: usize = 2;
 const P99_9: usize = 3;
 
 impl Sample {
-    /// `usage` is that of the server in the time of `outcome`.
+    /// `usage` is the server's usage during `outcome`.
     pub fn new(outcome: &Outcome, usage: Usage, bystanders: f64) -> Self {
         let sends = outcome.acknowledged as f64;
         let quantiles = [0.5, 0.9, 0.99, 0.999, 1.0];
@@ -40,18 +40,18 @@ impl Sample {
     }
 }
 
-/// All runs.
+/// The samples of all runs.
 pub struct Report {
     scenarios: Vec<(usize, usize)>,
     targets: Vec<String>,
-    /// Of each kind in [`Written::ALL`].
+    /// The rates for each kind in [`Written::ALL`].
     fsync_rates: [Vec<f64>; Written::ALL.len()],
-    /// By scenario, then by target.
+    /// The samples by scenario, then by target.
     samples: Vec<Vec<Vec<Sample>>>,
 }
 
 impl Report {
-    /// No run yet. A scenario is connections, and requests under way on each.
+    /// An empty report. A scenario is a number of connections, and requests in flight on each.
     pub fn new<'a>(
         scenarios: &[(usize, usize)],
         targets: impl IntoIterator<Item = &'a str>,
@@ -65,7 +65,7 @@ impl Report {
         self.fsync_rates[kind].push(rate);
     }
 
-    /// The next run of a target in a scenario.
+    /// Adds a run of a target in a scenario.
     pub fn add(&mut self, scenario: usize, target: usize, sample: Sample) {
         self.samples[scenario][target].push(sample);
     }
@@ -93,8 +93,8 @@ impl Report {
         self.print_ratios();
     }
 
-    /// What the first server's rate is to each of the others', a column for each scenario, and
-    /// its latencies at 64 connections: the targets are about these.
+    /// Prints the ratio of the first server's rate to each other's, one column per scenario. The
+    /// performance targets also limit the latencies at 64 connections, which follow.
     fn print_ratios(&self) {
         if self.targets.len() < 2 {
             return;
@@ -124,7 +124,8 @@ impl Report {
     }
 }
 
-/// Of two in the same run: the machine is not the same from one run to the next.
+/// The ratios within each run. The machine varies between runs, so samples of different runs are
+/// not compared.
 fn ratios<'a>(first: &'a [Sample], other: &'a [Sample]) -> impl Iterator<Item = f64> + 'a {
     first.iter().zip(other).map(|(first, other)| first.rate / other.rate)
 }

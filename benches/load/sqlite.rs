@@ -1,5 +1,5 @@
-//! The ceiling: the rows of our messages put into SQLite by this process itself, a transaction a
-//! batch, without a server, a session, or a check of anything.
+//! The upper bound: this process itself inserts rows like our messages into SQLite, one transaction
+//! per batch. There is no server, no session and no validation.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use rusqlite::{Connection, params};
 use crate::harness::figures::summary;
 use crate::harness::peers::{BODY_NUMBER_BYTES, Messages};
 
-/// Rows a transaction.
+/// Rows per transaction.
 const BATCHES: [u64; 3] = [1, 64, 512];
-/// The log is folded in when it has so many pages, as the server does it: 48 MiB.
-const LOG_PAGES: i64 = 12_288;
+/// The number of WAL pages that triggers a checkpoint: 48 MiB, as in the server.
+const CHECKPOINT_PAGES: i64 = 12_288;
 const TABLE: &str = "
     CREATE TABLE messages (
         id           INTEGER PRIMARY KEY,
@@ -27,14 +27,14 @@ const INDEX: &str = "CREATE INDEX messages_by_recipient ON messages (recipient_i
 const INSERT: &str = "INSERT INTO messages (sent_at, sender_id, recipient_id, body)
     VALUES (1700000000000, 1, ?1, ?2)";
 
-/// Rows a second of every run: without the inbox's index and with it, by batch.
+/// The rows per second of every run: without and with the index of the inbox, by batch size.
 #[derive(Default)]
 pub struct Ceiling {
     rates: [[Vec<f64>; BATCHES.len()]; 2],
 }
 
 impl Ceiling {
-    /// Measures each for so long.
+    /// Measures each combination for `time`.
     pub fn measure(&mut self, folder: &Path, messages: Messages, time: Duration) -> Result<()> {
         for (row, rates) in self.rates.iter_mut().enumerate() {
             for (batch, rates) in BATCHES.into_iter().zip(rates) {
@@ -68,7 +68,7 @@ fn rate(
     let mut database = Connection::open(path)?;
     database.pragma_update(None, "journal_mode", "wal")?;
     database.pragma_update(None, "synchronous", "full")?;
-    database.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    database.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     database.execute_batch(TABLE)?;
     if with_index {
         database.execute_batch(INDEX)?;
@@ -80,7 +80,7 @@ fn rate(
         let mut insert = transaction.prepare_cached(INSERT)?;
         for _ in 0..batch {
             rows += 1;
-            // Any recipient: the golden ratio's multiples lie everywhere (Knuth).
+            // Multiples of the golden ratio spread the recipients evenly (Knuth).
             let recipient = rows.wrapping_mul(0x9e37_79b9_7f4a_7c15) % messages.recipients as u64;
             let body = format!("{rows:0BODY_NUMBER_BYTES$}");
             let body = body + &"x".repeat(messages.body_bytes - BODY_NUMBER_BYTES);

@@ -1,5 +1,5 @@
-//! That the generator does not fall for coordinated omission: a server that stops for a while has
-//! to be charged, in open loop, with all that was due meanwhile, and not with one late answer.
+//! Checks that the generator has no coordinated omission. In open loop, a server that stalls must
+//! be charged with every request that was due during the stall, not with one late reply.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,16 +10,16 @@ use anyhow::{Result, ensure};
 
 use crate::harness::generator::{self, Extent, Load, Speech};
 
-/// Requests a second.
+/// Requests per second.
 const RATE: f64 = 1000.0;
 const STALL: Duration = Duration::from_millis(300);
-/// After so many answers.
+/// The number of replies before the stall.
 const STALL_AFTER: usize = 50;
 const REQUESTS: u64 = 500;
-/// Of the 300 that are due in the stall, those in its first half wait for its second half at least.
+/// Of the 300 requests due in the stall, those in its first half wait at least half of it.
 const LATE_MIN: u64 = 140;
 
-/// One byte for one byte.
+/// A protocol whose requests and replies are single bytes.
 struct Bytes;
 
 impl Speech for Bytes {
@@ -32,7 +32,7 @@ impl Speech for Bytes {
     }
 }
 
-/// Measures such a server, and fails where its stall does not show.
+/// Measures a server that stalls, and fails if the stall does not show in the latencies.
 pub fn check() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -67,6 +67,6 @@ pub fn check() -> Result<()> {
         .sum();
     drop(outcome);
     server.join().expect("the server does not panic")?;
-    ensure!(late >= LATE_MIN, "the generator lets a stall off: only {late} requests were late");
+    ensure!(late >= LATE_MIN, "the generator hides a stall: only {late} requests were late");
     Ok(())
 }

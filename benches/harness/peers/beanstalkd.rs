@@ -1,4 +1,4 @@
-//! beanstalkd, a work queue that fsyncs its log before it answers.
+//! beanstalkd, a work queue. It fsyncs its log before it replies.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ pub struct Beanstalkd {
 }
 
 impl Beanstalkd {
-    /// The one on this machine.
+    /// Finds it on this machine.
     pub fn find() -> Option<Self> {
         find_program("beanstalkd").map(|program| Self { program })
     }
@@ -69,7 +69,7 @@ impl Running for RunningBeanstalkd {
             .find_map(|line| line.strip_prefix("current-jobs-ready: ").map(str::parse::<u64>));
         let stored = counted.context("it does not say how many jobs it has")??;
         ensure!(stored == acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
-        // It has no way to end that counts as a good one.
+        // It has no way to stop that gives a successful exit status.
         let _ = self.process.stop_by(Signal::TERM);
         Ok(())
     }
@@ -83,7 +83,7 @@ struct Puts {
 impl Speech for Puts {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         let bytes = self.choice.messages.body_bytes;
-        write!(out, "put 0 0 60 {bytes}\r\n").expect("memory takes bytes");
+        write!(out, "put 0 0 60 {bytes}\r\n").expect("a vector accepts bytes");
         self.choice.write_body(out);
         out.extend_from_slice(b"\r\n");
     }

@@ -1,4 +1,4 @@
-//! Our own server: `send`, or `post` with a key of its own for each message.
+//! Our own server, with `send` or with `post`, where each message has its own key.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -20,12 +20,13 @@ use super::{
 use crate::harness::generator::Speech;
 use crate::harness::peers::client::Client;
 
-/// Everybody's, of those who are made here.
+/// The password of all users that are created here.
 const PASSWORD: &str = "load";
-/// Who sends.
+/// The user who sends all messages.
 const SENDER: &str = "sender";
-/// How the reply to every request that was done begins, and how every reply ends.
+/// The start of the reply to every successful request.
 const OK: &[u8] = b"{\"status\": \"OK\"";
+/// The length of the end of every reply.
 const REPLY_END_BYTES: usize = 4;
 
 /// How a message is sent.
@@ -37,28 +38,28 @@ pub enum Verb {
     Post(Key),
 }
 
-/// What a key is.
+/// The kind of key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// A UUID of version 4: random.
+    /// A UUID of version 4, which is random.
     Random,
-    /// A UUID of version 7: it begins with the time.
+    /// A UUID of version 7, which begins with the time.
     TimeOrdered,
 }
 
-/// A `chat-server` program, and a database with its users to begin every run with.
+/// A `chat-server` program, and a database with its users that every run starts from.
 #[derive(Clone)]
 pub struct Chat {
     name: String,
     program: PathBuf,
     template: PathBuf,
     verb: Verb,
-    /// `chat-cli`.
+    /// The `chat-cli` program.
     client: Option<PathBuf>,
 }
 
 impl Chat {
-    /// Has `program` make a database with its recipients.
+    /// Creates a database with its recipients, using `program`.
     pub fn prepare(
         name: &str,
         program: &Path,
@@ -75,18 +76,18 @@ impl Chat {
         Ok(Self { name, program, template, verb: Verb::Send, client })
     }
 
-    /// The same server, spoken to with another verb.
+    /// The same server, but with another verb.
     pub fn with(&self, verb: Verb) -> Self {
         let name = match verb {
             Verb::Send => self.name.clone(),
             Verb::Post(Key::Random) => format!("{} post, UUID v4", self.name),
             Verb::Post(Key::TimeOrdered) => format!("{} post, UUID v7", self.name),
         };
-        // One that would cost the same is enough.
+        // One target with one-shot commands suffices: the verb does not change their cost.
         Self { name, verb, client: None, ..self.clone() }
     }
 
-    /// Starts it in an empty folder, under another program that is given its command line.
+    /// Starts it in an empty folder. `wrapper` is a program that gets the server's command line.
     pub fn start_under(&self, folder: &Path, wrapper: &[String]) -> Result<RunningChat> {
         let database = folder.join("chat.sqlite");
         fs::copy(&self.template, &database)?;
@@ -97,8 +98,8 @@ impl Chat {
     }
 }
 
-/// Makes a database, with users who can be written to and can log in. They are imported, with a
-/// password that costs nothing to check: no figure here is about argon2.
+/// Creates a database whose users can receive messages and log in. They are imported with a
+/// password hash that is cheap to check, because no figure here is about argon2.
 pub fn create<'a>(
     program: &Path,
     database: &Path,
@@ -145,7 +146,7 @@ impl Peer for Chat {
     }
 }
 
-/// A server that was started on a database of its own.
+/// A server that runs on its own database.
 pub struct RunningChat {
     server: Server,
     token: String,
@@ -155,7 +156,7 @@ pub struct RunningChat {
 }
 
 impl RunningChat {
-    /// `chat-cli`, for this server.
+    /// The `chat-cli` command for this server.
     fn client_command(&self) -> Option<Command> {
         let mut command = Command::new(self.client.as_ref()?);
         command.env("CHAT_SERVER", self.server.address().to_string());
@@ -184,7 +185,8 @@ impl Running for RunningChat {
             command.args(words);
             Some((name, command))
         };
-        // Loaded, and its arguments understood; then a session found, and a server that answers.
+        // The first only starts and parses its arguments. The second also finds its session and
+        // reaches the server.
         [step("config path", &["config", "path"]), step("whoami", &["whoami"])]
             .into_iter()
             .flatten()
@@ -202,7 +204,7 @@ impl Running for RunningChat {
         run(&mut command)
     }
 
-    /// Its database has to have the first `acknowledged` messages, each once.
+    /// Checks that the database contains the first `acknowledged` messages, each once.
     fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
         self.server.stop()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -232,12 +234,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it accepts connections.
+    /// Starts it, and waits until it accepts connections.
     pub fn start(program: &Path, database: &Path) -> Result<Self> {
         Self::start_under(program, database, &[], &[])
     }
 
-    /// Starts it as `wrapper … program …`, with more options.
+    /// Starts it as `wrapper … program …`, with additional options.
     pub fn start_under(
         program: &Path,
         database: &Path,
@@ -276,14 +278,14 @@ impl Server {
         Client::connect(self.address)
     }
 
-    /// A session of whom [`create`] has made, as its token.
+    /// Opens a session of a user from [`create`], and returns its token.
     pub fn log_in(&self, name: &str) -> Result<String> {
         let reply = self.connect()?.ask(&format!("auth {name} {PASSWORD}"))?;
         let token = reply["tokenid"].as_str();
         Ok(token.with_context(|| format!("not logged in: {reply}"))?.to_owned())
     }
 
-    /// A session of whom everything is sent by.
+    /// Opens a session of the user who sends all messages.
     pub fn log_in_sender(&self) -> Result<String> {
         self.log_in(SENDER)
     }
@@ -292,14 +294,14 @@ impl Server {
         self.process.stop()
     }
 
-    /// As `kill -9` does it.
+    /// Kills it with SIGKILL.
     pub fn kill(self) {
-        // Nobody asks how it ended.
+        // The exit status does not matter.
         let _ = self.process.stop_by(Signal::KILL);
     }
 }
 
-/// Messages by `verb` in the session of `token`.
+/// The protocol for sending messages with `verb` in the session of `token`.
 pub fn speech(verb: Verb, token: &str, messages: Messages) -> Box<dyn Speech> {
     let choice = Choice::new(messages);
     match verb {
@@ -328,7 +330,7 @@ impl Speech for Sends {
     }
 }
 
-/// The acknowledgement of a `send`.
+/// The length of the acknowledgement of a `send`.
 pub fn sent(received: &[u8]) -> Result<Option<usize>> {
     const EXPECTED: &[u8] = b"{\"status\": \"OK\", \"message\": \"Message Sent\"}\r\n\r\n";
     begins_with(received, EXPECTED)?;
@@ -343,7 +345,7 @@ struct Posts {
 }
 
 impl Posts {
-    /// Made here, and not by `Uuid::new_v4`, which asks the system for each.
+    /// The key of the next message. `Uuid::new_v4` would call the system for each one.
     fn key(&mut self) -> uuid::Uuid {
         let random = (u128::from(self.choice.random()) << 64) | u128::from(self.choice.random());
         let random = random.to_be_bytes();
@@ -363,7 +365,8 @@ impl Speech for Posts {
         out.extend_from_slice(self.prefix.as_bytes());
         out.extend_from_slice(b"{\"to\": [\"");
         write_recipient(out, self.choice.recipient());
-        write!(out, "\"], \"key\": \"{}\", \"body\": \"", self.key()).expect("memory takes bytes");
+        write!(out, "\"], \"key\": \"{}\", \"body\": \"", self.key())
+            .expect("a vector accepts bytes");
         self.choice.write_body(out);
         out.extend_from_slice(b"\"}\r\n");
     }
@@ -374,7 +377,7 @@ impl Speech for Posts {
     }
 }
 
-/// The same line again and again; any reply will do that says it was done.
+/// The same line again and again. Every successful reply is an acknowledgement.
 pub struct Repeats(pub String);
 
 impl Speech for Repeats {
@@ -397,8 +400,8 @@ fn begins_with(received: &[u8], expected: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// How long the reply is that `received` begins with; `None` where more have to come first. It has
-/// no line feed but in its end.
+/// The length of the reply at the start of `received`; `None` if it is incomplete. A reply contains
+/// no LF except in its end.
 pub fn reply_length(received: &[u8]) -> Option<usize> {
     let place = received.iter().position(|&byte| byte == b'\n')?;
     let length = place + REPLY_END_BYTES - 1;

@@ -1,4 +1,4 @@
-//! A connection to our server that waits for each answer.
+//! A blocking connection to our server: it waits for the reply to each request.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +22,7 @@ impl Client {
         Ok(Self { stream, received: Vec::new() })
     }
 
-    /// Says a line, and tells the answer, which has to say that it was done.
+    /// Sends a line and returns the reply, which must report success.
     pub fn ask(&mut self, line: &str) -> Result<Value> {
         let length = self.exchange(line)?;
         let reply = serde_json::from_slice(&self.received[..length])?;
@@ -30,14 +30,14 @@ impl Client {
         Ok(reply)
     }
 
-    /// The same as it came: nobody wants to measure how long reading the JSON takes.
+    /// Like [`Self::ask`], but returns the raw bytes, so that no JSON parsing is measured.
     pub fn ask_raw(&mut self, line: &str) -> Result<Vec<u8>> {
         let length = self.exchange(line)?;
         let rest = self.received.split_off(length);
         Ok(std::mem::replace(&mut self.received, rest))
     }
 
-    /// What comes without being asked for: the next event of a stream.
+    /// Waits for the next event of a stream.
     pub fn hear(&mut self) -> Result<Vec<u8>> {
         let length = self.receive()?;
         let rest = self.received.split_off(length);
@@ -56,12 +56,12 @@ impl Client {
         Ok(length)
     }
 
-    /// Waits for a whole reply, and tells its length.
+    /// Waits for a complete reply, and returns its length.
     fn receive(&mut self) -> Result<usize> {
         let mut some = [0; 64 * 1024];
         let mut looked_at = 0;
         loop {
-            // Only what is new is looked at: a page has a megabyte.
+            // Search only the new bytes: a page may have a megabyte.
             if let Some(length) = reply_length(&self.received[looked_at..]) {
                 return Ok(looked_at + length);
             }
@@ -72,7 +72,7 @@ impl Client {
         }
     }
 
-    /// What it is made of, for who wants to wait for readiness. Everything has been answered.
+    /// The underlying stream, for readiness I/O. All requests must have their replies.
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }

@@ -1,5 +1,5 @@
-//! mosquitto, an MQTT broker. It keeps nothing on the disk before it answers: it is here for
-//! scale, not to be compared.
+//! mosquitto, an MQTT broker. It acknowledges before anything is on the disk, so its figures only
+//! give an idea of scale and are no comparison.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// The one on this machine.
+    /// Finds it on this machine.
     pub fn find() -> Option<Self> {
         find_program("mosquitto").map(|program| Self { program })
     }
@@ -78,20 +78,20 @@ impl Running for RunningMosquitto {
         Box::new(Publishes { choice: Choice::new(messages), clients: AtomicU32::new(0) })
     }
 
-    /// Nothing is stored that could be counted.
+    /// It stores nothing that could be counted.
     fn stop(self: Box<Self>, _: Messages, _: u64) -> Result<()> {
         self.process.stop_by(Signal::TERM)
     }
 }
 
-/// `PUBLISH` with QoS 1, by MQTT 3.1.1.
+/// `PUBLISH` with QoS 1, in MQTT 3.1.1.
 struct Publishes {
     choice: Choice,
     clients: AtomicU32,
 }
 
 impl Speech for Publishes {
-    /// CONNECT with a name of its own, and CONNACK (sections 3.1 and 3.2).
+    /// CONNECT with a unique client name, then CONNACK (sections 3.1 and 3.2).
     fn greet(&self, stream: &mut TcpStream) -> Result<()> {
         let client = format!("load{}", self.clients.fetch_add(1, Ordering::Relaxed));
         let mut connect = vec![0x10, u8::try_from(12 + client.len())?];
@@ -105,13 +105,13 @@ impl Speech for Publishes {
         Ok(())
     }
 
-    /// Section 3.3. The packet's number is unique among what is under way on any connection.
+    /// Section 3.3. The packet identifier is unique among all requests in flight.
     fn write_request(&mut self, out: &mut Vec<u8>) {
         let number = (self.choice.number % u64::from(u16::MAX)) as u16 + 1;
         let topic = recipient(self.choice.recipient());
         let mut remaining = 2 + topic.len() + 2 + self.choice.messages.body_bytes;
         out.push(0x32);
-        // Section 2.2.3: seven bits a byte, the least first.
+        // Section 2.2.3: seven bits per byte, the least significant first.
         while remaining > 0x7f {
             out.push((remaining & 0x7f) as u8 | 0x80);
             remaining >>= 7;

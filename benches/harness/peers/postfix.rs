@@ -1,5 +1,5 @@
-//! Postfix: a message by SMTP into its queue, and from there, behind the answer, into a maildir: one
-//! for all recipients, since making a thousand folders is not what is measured.
+//! Postfix. A message comes by SMTP into its queue and, after the acknowledgement, into a maildir.
+//! All recipients share one maildir, because creating a thousand folders is not what is measured.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,11 +17,11 @@ use super::{
 };
 use crate::harness::generator::Speech;
 
-/// The domain of all the recipients: no other may have it (RFC 2606).
+/// The domain of all recipients, which is reserved (RFC 2606).
 const DOMAIN: &str = "bench.invalid";
-/// The most processes of each kind; a connection takes one.
+/// The most processes of each kind. Each connection needs one.
 const PROCESSES_MAX: usize = 1100;
-/// Whoever owns the maildir: `nobody`.
+/// The owner of the maildir: `nobody`.
 const MAIL_OWNER: u32 = 65534;
 
 /// `postfix`.
@@ -30,7 +30,7 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// The one on this machine, where this process is root, as which it has to be started.
+    /// Finds it on this machine, if this process is root, because only root can start it.
     pub fn find() -> Option<Self> {
         let program = find_program("postfix").filter(|_| geteuid().is_root())?;
         Some(Self { program })
@@ -61,25 +61,25 @@ impl Peer for Postfix {
         let_in(folder)?;
         fs::write(configuration.join("main.cf"), main_cf(folder))?;
         fs::write(configuration.join("master.cf"), master_cf(address))?;
-        // It makes the folders of the queue.
+        // This creates the folders of the queue.
         run(Command::new(&self.program).arg("-c").arg(&configuration).arg("check"))?;
         let mut command = Command::new(Path::new(&built_in("daemon_directory")?).join("master"));
-        // Not detached, so that what it does is counted as its own.
+        // In the foreground, so that its resources count as its own.
         command.arg("-c").arg(&configuration).arg("-d");
         let process = Process::start(&mut command, address)?;
         Ok(Box::new(RunningPostfix { process, address, queue, mail }))
     }
 }
 
-/// What a setting is where nobody has set it.
+/// The default value of a setting.
 fn built_in(setting: &str) -> Result<String> {
     let program = find_program("postconf").context("there is no postconf")?;
     let output = Command::new(program).args(["-d", "-h", setting]).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Nothing that slows it down but what keeps a message: no look-ups of names, no limits of how often one
-/// client may come, no pause where more comes in than is delivered.
+/// A configuration with nothing that slows it down, except what protects a message. There are no
+/// name lookups, no rate limits, and no pauses when messages arrive faster than they are delivered.
 fn main_cf(folder: &Path) -> String {
     let folder = folder.display();
     format!(
@@ -108,7 +108,7 @@ in_flow_delay = 0
     )
 }
 
-/// The services of Postfix that take a message in and deliver it.
+/// The services of Postfix that accept and deliver a message.
 fn master_cf(address: SocketAddr) -> String {
     format!(
         "{address} inet n - n - - smtpd
@@ -150,11 +150,11 @@ impl Running for RunningPostfix {
         Box::new(Mails { choice: Choice::new(messages) })
     }
 
-    /// What is being delivered while it is stopped may be counted twice.
+    /// A message that is in delivery while Postfix stops may be counted twice.
     fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
-        // Its end by a signal does not count as a good one.
+        // It ends by a signal, which does not count as success.
         let _ = self.process.stop_by(Signal::TERM);
-        // In the order in which a message goes through them: none is missed.
+        // In the order in which a message passes through them, so that none is missed.
         let queued = ["incoming", "active", "deferred"].map(|part| self.queue.join(part));
         let stored: u64 = queued.iter().chain([&self.mail]).map(|part| count_files(part)).sum();
         ensure!(stored >= acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
@@ -162,7 +162,7 @@ impl Running for RunningPostfix {
     }
 }
 
-/// How many files there are below a folder that have something in them and are not gone meanwhile.
+/// The number of non-empty files below a folder, ignoring those that disappear meanwhile.
 fn count_files(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let count = |entry: fs::DirEntry| match entry.metadata() {
@@ -173,7 +173,7 @@ fn count_files(folder: &Path) -> u64 {
     entries.map(count).sum()
 }
 
-/// A whole message without waiting for an answer between (RFC 2920 and RFC 3030).
+/// A whole message without waiting for replies in between (RFC 2920 and RFC 3030).
 struct Mails {
     choice: Choice,
 }
@@ -190,15 +190,15 @@ impl Speech for Mails {
     }
 
     fn write_request(&mut self, out: &mut Vec<u8>) {
-        write!(out, "MAIL FROM:<load@{DOMAIN}>\r\nRCPT TO:<").expect("memory takes bytes");
+        write!(out, "MAIL FROM:<load@{DOMAIN}>\r\nRCPT TO:<").expect("a vector accepts bytes");
         write_recipient(out, self.choice.recipient());
         let bytes = self.choice.messages.body_bytes + "\r\n\r\n".len();
-        write!(out, "@{DOMAIN}>\r\nBDAT {bytes} LAST\r\n\r\n").expect("memory takes bytes");
+        write!(out, "@{DOMAIN}>\r\nBDAT {bytes} LAST\r\n\r\n").expect("a vector accepts bytes");
         self.choice.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Three lines: the sender, the recipient, and that the message is in the queue.
+    /// Three lines: for the sender, for the recipient, and for the message in the queue.
     fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
         let mut lines = received.split_inclusive(|&byte| byte == b'\n');
         let mut length = 0;
@@ -215,7 +215,7 @@ impl Speech for Mails {
     }
 }
 
-/// Reads one answer, which may have several lines.
+/// Reads one reply, which may have several lines.
 fn expect(reader: &mut BufReader<TcpStream>, code: &str) -> Result<String> {
     let mut answer = String::new();
     loop {

@@ -1,4 +1,4 @@
-//! PostgreSQL: one prepared insert into a table like ours, with the same index, for each message.
+//! PostgreSQL: one prepared insert per message, into a table like ours with the same index.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::harness::generator::Speech;
 
-/// The table and the statement: what `messages` and a send are here.
+/// The table and the statement, equivalent to our `messages` and `send`.
 const TABLE: &str = "
     CREATE TABLE messages (
         id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -32,13 +32,13 @@ const INSERT: &str = "INSERT INTO messages (sent_at, sender_id, recipient_id, bo
     VALUES (1700000000000, 1, $1, $2)";
 const CONNECTIONS_MAX: usize = 1100;
 
-/// `postgres`, of the folder that Debian keeps a version in.
+/// `postgres`, from Debian's folder for one version.
 pub struct Postgres {
     folder: PathBuf,
 }
 
 impl Postgres {
-    /// The newest on this machine.
+    /// Finds the newest version on this machine.
     pub fn find() -> Option<Self> {
         let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
         let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
@@ -46,7 +46,7 @@ impl Postgres {
         Some(Self { folder })
     }
 
-    /// A command of its own user: it refuses to run as root.
+    /// A command that runs as its own user, because PostgreSQL refuses to run as root.
     fn command(&self, name: &str, owner: Option<u32>) -> Command {
         let mut command = Command::new(self.folder.join(name));
         command.stdin(Stdio::null()).env("LC_ALL", "C");
@@ -81,7 +81,7 @@ impl Peer for Postgres {
         command.args(["-c", &format!("max_connections={CONNECTIONS_MAX}")]);
         let process = Process::start(&mut command, address)?;
         let begin = Instant::now();
-        // It accepts connections some time before it does anything with them.
+        // It accepts connections some time before it can serve them.
         let mut stream = loop {
             match connect(address) {
                 Err(_) if begin.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(10)),
@@ -93,7 +93,7 @@ impl Peer for Postgres {
     }
 }
 
-/// Who it runs as where this process is root: whoever owns nothing else. Lets that user into
+/// The user to run as if this process is root: one that owns nothing else. That user gets access to
 /// `folder`.
 fn owner(folder: &Path) -> Result<Option<u32>> {
     if !geteuid().is_root() {
@@ -108,7 +108,7 @@ fn owner(folder: &Path) -> Result<Option<u32>> {
 struct RunningPostgres {
     process: Process,
     address: SocketAddr,
-    /// Where the programs are.
+    /// The folder of the programs.
     folder: PathBuf,
 }
 
@@ -122,7 +122,7 @@ impl Running for RunningPostgres {
     }
 
     fn one_shot(&self, body: &str) -> Option<Command> {
-        // Not Debian's script of that name, which looks for a version first.
+        // Not Debian's script of the same name, which first searches for a version.
         let program = self.folder.join("psql");
         program.is_file().then(|| {
             let mut command = Command::new(program);
@@ -146,13 +146,13 @@ impl Running for RunningPostgres {
         let stored: u64 = stored.context("there is no count")?.parse()?;
         ensure!(stored == acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
         drop(stream);
-        // The fast way to stop, which ends what is connected.
+        // The fast shutdown, which ends open connections.
         self.process.stop_by(Signal::INT)
     }
 }
 
-/// Bind, Execute and Sync for each message, by the protocol of PostgreSQL, version 3.0 (chapter
-/// "Message Formats" of its documentation).
+/// Bind, Execute and Sync for each message, in PostgreSQL's protocol version 3.0 (chapter "Message
+/// Formats" of its documentation).
 struct Inserts {
     choice: Choice,
 }
@@ -173,7 +173,7 @@ impl Speech for Inserts {
 
     fn write_request(&mut self, out: &mut Vec<u8>) {
         let recipient = self.choice.recipient().to_string();
-        // The portal and the statement; all as text; two values; no result.
+        // The portal and the statement; all values as text; two values; no result columns.
         let mut bind = b"\0send\0\0\0\0\x02".to_vec();
         bind.extend_from_slice(&(recipient.len() as u32).to_be_bytes());
         bind.extend_from_slice(recipient.as_bytes());
@@ -213,7 +213,7 @@ fn start_up(stream: &mut TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Has a command done, and tells the first value of its result.
+/// Executes a command, and returns the first value of its result.
 fn ask(stream: &mut TcpStream, command: &str) -> Result<Option<String>> {
     let mut said = Vec::new();
     write_message(&mut said, b'Q', format!("{command}\0").as_bytes());
@@ -221,7 +221,7 @@ fn ask(stream: &mut TcpStream, command: &str) -> Result<Option<String>> {
     let received = read_until_ready(stream)?;
     let mut place = 0;
     while let Some((kind, length)) = message(&received[place..])? {
-        // Type, length, number of columns, length of the first, and it.
+        // Type, length, number of columns, length of the first column, and its value.
         if kind == b'D' {
             return Ok(Some(String::from_utf8(received[place + 11..place + length].to_vec())?));
         }
@@ -236,7 +236,7 @@ fn write_message(out: &mut Vec<u8>, kind: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-/// The kind and the length of the message that `received` begins with.
+/// The kind and the length of the message at the start of `received`.
 fn message(received: &[u8]) -> Result<Option<(u8, usize)>> {
     let Some(length) = received.get(1..5) else { return Ok(None) };
     let length = u32::from_be_bytes(length.try_into()?) as usize + 1;
@@ -249,7 +249,7 @@ fn message(received: &[u8]) -> Result<Option<(u8, usize)>> {
     Ok(Some((received[0], length)))
 }
 
-/// Everything up to and with `ReadyForQuery`.
+/// Reads up to and including `ReadyForQuery`.
 fn read_until_ready(stream: &mut TcpStream) -> Result<Vec<u8>> {
     let mut received = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Redis, which appends to its file and fsyncs it before it answers: a list for each recipient.
+//! Redis. It appends to its file and fsyncs it before it replies; each recipient has a list.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The one on this machine.
+    /// Finds it on this machine.
     pub fn find() -> Option<Self> {
         find_program("redis-server").map(|program| Self { program })
     }
@@ -68,7 +68,7 @@ impl Running for RunningRedis {
         Box::new(Pushes { choice: Choice::new(messages) })
     }
 
-    /// Asks for the length of every list.
+    /// Adds up the lengths of all lists.
     fn stop(self: Box<Self>, messages: Messages, acknowledged: u64) -> Result<()> {
         let mut stream = TcpStream::connect(self.address)?;
         let mut asking = Vec::new();
@@ -97,7 +97,7 @@ impl Speech for Pushes {
             (recipient(self.choice.recipient()), self.choice.messages.body_bytes);
         let length = recipient.len();
         write!(out, "*3\r\n$5\r\nRPUSH\r\n${length}\r\n{recipient}\r\n${bytes}\r\n")
-            .expect("memory takes bytes");
+            .expect("a vector accepts bytes");
         self.choice.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
