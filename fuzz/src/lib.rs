@@ -1,4 +1,4 @@
-//! The properties of `tests/properties`, for the fuzz targets. What they check is said there.
+//! The properties of `tests/properties`, for the fuzz targets. Their documentation is there.
 
 #[path = "../../tests/properties/mod.rs"]
 mod properties;

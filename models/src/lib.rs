@@ -1,17 +1,17 @@
-//! Models of what threads share: the queue, the mailbox of a worker, the hub, the newest messages in
-//! memory, the way back of an answer, and the shutdown. The files are the server's own, included by their paths; only
-//! `crate::sync`, which is the standard library's there, is loom's here, so that a model runs in every
-//! order in which its threads can run. A lost wake-up shows as a deadlock.
+//! Loom models of the code that threads share: the queue, a worker's mailbox, the hub, the newest
+//! messages in memory, the responder, and the shutdown. The files are the server's own, included by
+//! path. Only `crate::sync` differs: there it is the standard library's, here loom's. So a model
+//! runs every possible interleaving of its threads, and a lost wake-up shows as a deadlock.
 //!
-//! Run them with `cargo test --manifest-path models/Cargo.toml`. What the files need beside the
-//! standard library stands in here for the real thing, as small as it can be.
+//! Run them with `cargo test --manifest-path models/Cargo.toml`. Whatever else the files need is
+//! replaced here by the smallest possible stand-in.
 //!
-//! Not modelled: that a wait ends because its time is over (a wait here ends when there is something,
-//! or at once where its time is zero), and panics.
+//! Not modelled are timeouts and panics. A wait here ends when there is something to do, or at once
+//! if its timeout is zero.
 #![allow(dead_code, reason = "the files have more than the models use")]
 #![forbid(unsafe_code)]
 
-// What the mailbox takes from there is the `Waker` below.
+// The mailbox imports mio's `Waker`; this makes it the one below.
 extern crate self as mio;
 
 pub mod queue_models;
@@ -26,15 +26,15 @@ pub mod wake;
 
 pub use server::Waker;
 
-/// Runs a model in every order in which its threads can run, with at most three switches away from a
-/// thread that could go on: more finds next to nothing, and takes hours (loom's manual).
+/// Runs a model in every interleaving with at most three preemptions. More preemptions find almost
+/// nothing and take hours (loom's manual).
 pub fn model(run: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(run);
 }
 
-/// For [`crate::metrics`]'s.
+/// Replaces [`crate::metrics`] of the server.
 pub mod metrics {
     #[derive(Clone, Copy)]
     pub struct Stages;
@@ -60,7 +60,7 @@ pub mod model {
     #[derive(Debug)]
     pub struct Timestamp(pub i64);
 
-    /// What the files that are included ask of these, a `String` can do.
+    /// A `String` can do everything that the included files need.
     pub type UserName = String;
     pub type Body = String;
 

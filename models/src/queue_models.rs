@@ -1,13 +1,13 @@
-//! The queue between threads.
+//! Models of the queue between threads.
 
 use loom::thread;
 
 use crate::queue::{PushError, Queue};
 use crate::sync::Arc;
 
-/// What two threads put in while it is closed is given out once, each thread's in its order; what was
-/// not taken in was given back.
-pub fn every_item_is_given_once_and_in_order() {
+/// Two threads push while a third closes the queue. Every accepted item comes out once, and each
+/// thread's items in order. A refused item is returned to its thread.
+pub fn every_item_comes_out_once_and_in_order() {
     let queue = Arc::new(Queue::new(8));
     let pushing = [[1, 2], [11, 12]].map(|items| {
         let queue = Arc::clone(&queue);
@@ -29,7 +29,7 @@ pub fn every_item_is_given_once_and_in_order() {
     let taken: Vec<i32> = std::iter::from_fn(|| queue.pop()).collect();
     closing.join().unwrap();
     let pushed = pushing.map(|thread| thread.join().unwrap());
-    assert!(queue.is_empty(), "something was left behind");
+    assert!(queue.is_empty(), "an item was left behind");
     for pushed in &pushed {
         let of_thread: Vec<i32> =
             taken.iter().copied().filter(|item| pushed.contains(item)).collect();
@@ -38,8 +38,8 @@ pub fn every_item_is_given_once_and_in_order() {
     assert_eq!(taken.len(), pushed.iter().map(Vec::len).sum::<usize>());
 }
 
-/// Two threads wait, two items come: each gets one.
-pub fn nobody_waits_for_what_is_there() {
+/// Two threads wait and two items arrive: each thread gets one.
+pub fn no_thread_waits_while_an_item_is_queued() {
     let queue = Arc::new(Queue::new(8));
     let popping = [(); 2].map(|()| {
         let queue = Arc::clone(&queue);
@@ -52,8 +52,8 @@ pub fn nobody_waits_for_what_is_there() {
     assert_eq!(popped, [Some(1), Some(2)]);
 }
 
-/// Two threads wait, and both are woken by the end.
-pub fn nobody_waits_for_what_is_closed() {
+/// Two threads wait, and closing the queue wakes both.
+pub fn closing_wakes_every_waiting_thread() {
     let queue = Arc::new(Queue::new(8));
     let popping = [(); 2].map(|()| {
         let queue = Arc::clone(&queue);
@@ -65,8 +65,8 @@ pub fn nobody_waits_for_what_is_closed() {
     assert_eq!(popping.map(|thread| thread.join().unwrap()).iter().sum::<i32>(), 3);
 }
 
-/// Where there is room for one, one waits, and the others are given back.
-pub fn no_more_waits_than_may() {
+/// In a queue with room for one item, further items are returned to their threads.
+pub fn queue_never_exceeds_its_capacity() {
     let queue = Arc::new(Queue::new(1));
     let pushing = [(); 2].map(|()| {
         let queue = Arc::clone(&queue);

@@ -1,4 +1,4 @@
-//! The mailbox of a worker, and a worker that sleeps as `server::worker` does.
+//! A worker's mailbox, with a worker that sleeps like `server::worker`.
 
 #[path = "../../src/server/mailbox.rs"]
 mod mailbox;
@@ -26,7 +26,7 @@ pub mod socket {
     pub struct Socket;
 }
 
-/// For mio's: a poll that has been woken returns at once, however often it was woken before.
+/// Replaces mio's waker. After any number of wake-ups, the next poll returns at once.
 #[derive(Clone)]
 pub struct Waker(Arc<Poll>);
 
@@ -54,7 +54,7 @@ impl Waker {
         Ok(())
     }
 
-    /// What the worker waits on: for ever, or not at all.
+    /// The wait of the worker: without a timeout, or not at all.
     fn poll(&self, may_wait: bool) {
         let mut woken = self.0.woken.lock().unwrap();
         while may_wait && !woken.is_due {
@@ -64,9 +64,9 @@ impl Waker {
     }
 }
 
-/// A worker gets everything that others leave it, though nobody wakes it twice for one sleep; and is
-/// told whose a request is before it is told the answer.
-pub fn worker_gets_what_is_left_for_it_and_sleeps_otherwise() {
+/// The worker receives everything that other threads leave in its mailbox. It is woken at most once
+/// per sleep. A request's session arrives before its answer.
+pub fn worker_receives_everything_and_is_woken_once_per_sleep() {
     let waker = Waker::new();
     let mailbox = Arc::new(Mailbox::new(waker.clone()));
     let answering = {
@@ -89,7 +89,7 @@ pub fn worker_gets_what_is_left_for_it_and_sleeps_otherwise() {
         introduced += letters.introductions.drain(..).count();
         answered += letters.answers.drain(..).count();
         hinted += letters.hints.drain(..).count();
-        assert!(introduced >= answered, "an answer comes before whose it is");
+        assert!(introduced >= answered, "an answer arrives before its session");
     }
     answering.join().unwrap();
     hinting.join().unwrap();

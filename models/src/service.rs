@@ -1,5 +1,5 @@
-//! The hub, the newest messages in memory, and the way back of an answer; and the shutdown of what does queued work, as the writer,
-//! the readers and the hashers do it.
+//! Models of the hub, the newest messages in memory and the responder. Also the shutdown of the
+//! threads behind a queue: the writer, the readers and the hashers.
 
 #[path = "../../src/service/hub.rs"]
 mod hub;
@@ -43,7 +43,7 @@ use throttle::Network;
 pub const TICKET: Ticket = Ticket { connection: 0, generation: 0, sequence: 0 };
 const READER: UserId = UserId(1);
 
-/// Where hints go: to somebody who waits for one.
+/// A receiver of hints; a thread can wait for the next one.
 #[derive(Default)]
 struct Hints {
     given: Mutex<Given>,
@@ -88,17 +88,17 @@ impl Deliver for Hints {
     }
 }
 
-/// A watcher that reads when it is hinted at has read everything in the end, and is hinted at no more
-/// often than it reads.
-pub fn watcher_reads_everything_that_is_committed() {
+/// A watcher that reads after each hint finally reads everything. It gets no more hints than it
+/// reads.
+pub fn watcher_reads_every_committed_message() {
     const COMMITS: usize = 3;
     let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
-    let log = Arc::new(AtomicUsize::new(0));
+    let message_log = Arc::new(AtomicUsize::new(0));
     let writer = {
-        let (hub, log) = (Arc::clone(&hub), Arc::clone(&log));
+        let (hub, message_log) = (Arc::clone(&hub), Arc::clone(&message_log));
         thread::spawn(move || {
             for _ in 0..COMMITS {
-                log.fetch_add(1, Ordering::AcqRel);
+                message_log.fetch_add(1, Ordering::AcqRel);
                 hub.publish(READER);
             }
         })
@@ -108,32 +108,33 @@ pub fn watcher_reads_everything_that_is_committed() {
     loop {
         reads += 1;
         subscription.rearm();
-        if log.load(Ordering::Acquire) == COMMITS {
+        if message_log.load(Ordering::Acquire) == COMMITS {
             break;
         }
         hints.wait();
     }
     writer.join().unwrap();
-    // One for each time that it was armed: from its beginning on, and before each read.
-    assert!(hints.given.lock().unwrap().count <= 1 + reads, "hinted at twice for one read");
+    // One hint for each time it was armed: at its subscription and before each read.
+    assert!(hints.given.lock().unwrap().count <= 1 + reads, "two hints for one read");
 }
 
-/// A watcher that begins while messages are committed, and reads from memory what it can and else from
-/// the log, has been told all of them in the end, each once. A message is in the log before it is in
-/// memory, and there before it is hinted at; its text is known where the inbox was watched when it was
-/// written.
-pub fn watcher_is_told_everything_from_memory_or_the_log() {
+/// A watcher starts while messages are committed. It reads from memory if possible, otherwise from
+/// the message log. It finally has every message once. A message is in the message log before it is
+/// in memory, and in memory before its hint. Its text is in memory only if the inbox was watched
+/// when the message was written.
+pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
     const COMMITS: usize = 2;
     let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
-    let (recent, log) = (Arc::new(Recent::default()), Arc::new(AtomicUsize::new(0)));
+    let (recent, message_log) = (Arc::new(Recent::default()), Arc::new(AtomicUsize::new(0)));
     let writer = {
-        let (hub, recent, log) = (Arc::clone(&hub), Arc::clone(&recent), Arc::clone(&log));
+        let (hub, recent, message_log) =
+            (Arc::clone(&hub), Arc::clone(&recent), Arc::clone(&message_log));
         thread::spawn(move || {
             for id in 1..=COMMITS {
                 let id = MessageId(id as i64);
                 let is_watched = recent.is_watched(READER);
                 let text = is_watched.then(|| Arc::new(hai(id)));
-                log.fetch_add(1, Ordering::AcqRel);
+                message_log.fetch_add(1, Ordering::AcqRel);
                 recent.extend(&[(READER, id)], text.into_iter().collect());
                 hub.publish(READER);
             }
@@ -141,19 +142,19 @@ pub fn watcher_is_told_everything_from_memory_or_the_log() {
     };
     let subscription = hub.subscribe(READER, hints.clone(), TICKET);
     let watched = Arc::clone(&recent).watch(READER);
-    let mut told = 0;
+    let mut read_upto = 0;
     loop {
         subscription.rearm();
-        match watched.after(MessageId(told), usize::MAX, usize::MAX) {
+        match watched.after(MessageId(read_upto), usize::MAX, usize::MAX) {
             Some(messages) => {
                 for message in messages {
-                    assert_eq!(message.id.0, told + 1, "skipped, or told twice");
-                    told = message.id.0;
+                    assert_eq!(message.id.0, read_upto + 1, "a message was skipped or repeated");
+                    read_upto = message.id.0;
                 }
             }
-            None => told = log.load(Ordering::Acquire) as i64,
+            None => read_upto = message_log.load(Ordering::Acquire) as i64,
         }
-        if told == COMMITS as i64 {
+        if read_upto == COMMITS as i64 {
             break;
         }
         hints.wait();
@@ -166,8 +167,8 @@ fn hai(id: MessageId) -> Message {
     Message { id, at: Timestamp(0), from, to, body }
 }
 
-/// Nobody is hinted at whose subscription is gone, and nothing of it is left.
-pub fn subscription_that_is_dropped_is_gone() {
+/// A dropped subscription gets no more hints, and the hub forgets it.
+pub fn dropped_subscription_gets_no_hints() {
     let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
     let subscription = hub.subscribe(READER, hints.clone(), TICKET);
     let writer = {
@@ -185,7 +186,7 @@ pub fn subscription_that_is_dropped_is_gone() {
     assert_eq!(hub.watchers(), 0);
 }
 
-/// Counts answers.
+/// Collects answers.
 #[derive(Default)]
 struct Answers(Mutex<Vec<Reply>>);
 
@@ -203,15 +204,14 @@ impl Deliver for Answers {
 impl Answers {
     fn only(&self) -> Reply {
         let answers = self.0.lock().unwrap();
-        assert_eq!(answers.len(), 1, "answered exactly once: {answers:?}");
+        assert_eq!(answers.len(), 1, "not exactly one answer: {answers:?}");
         answers[0]
     }
 }
 
-/// Whatever becomes of a request that one thread hands to another: taken and done, taken and
-/// dropped, refused because the queue is full or closed, or still waiting when the queue is closed, it
-/// is answered exactly once, when both are done.
-pub fn what_is_asked_for_is_answered_exactly_once_through_a_shutdown() {
+/// A request that one thread hands to another is answered exactly once. It may be carried out,
+/// dropped, refused because the queue is full or closed, or still be queued when the queue closes.
+pub fn request_is_answered_exactly_once_during_a_shutdown() {
     type Job = Box<dyn FnOnce() + Send>;
     let queue = Arc::new(Queue::<Job>::new(1));
     let worker = {
@@ -231,7 +231,7 @@ pub fn what_is_asked_for_is_answered_exactly_once_through_a_shutdown() {
             let taken = Arc::clone(&responder);
             let job: Job = Box::new(move || {
                 let responder = taken.lock().unwrap().take().unwrap();
-                // As a panic does.
+                // A panic drops it too.
                 if drops { drop(responder) } else { responder.answer(Reply::Sent) }
             });
             if let Err((_, error)) = queue.push(job) {
@@ -253,5 +253,5 @@ pub fn what_is_asked_for_is_answered_exactly_once_through_a_shutdown() {
     let refusals = [Code::Busy, Code::ShuttingDown].map(Reply::from);
     assert!(answered.only() == Reply::Sent || refusals.contains(&answered.only()));
     assert!(dropped.only() == Code::Internal.into() || refusals.contains(&dropped.only()));
-    assert!(queue.is_empty(), "something was left behind");
+    assert!(queue.is_empty(), "a job was left behind");
 }

@@ -1,11 +1,12 @@
-//! What `crate::sync` is here: loom's.
+//! `crate::sync` of the models: loom's primitives.
 
-// Loom's own cannot be an `Arc<dyn Trait>`. That the last one frees is not what is modelled.
+// Loom's `Arc` cannot hold a trait object. The models do not depend on when the last `Arc` is
+// freed.
 pub use std::sync::{Arc, LockResult, PoisonError};
 
 pub use loom::sync::{Mutex, MutexGuard, atomic};
 
-/// Loom's, as the queue makes and prints it.
+/// Loom's condition variable, with the `Debug` implementation that the queue needs.
 #[derive(Debug)]
 pub struct Condvar(loom::sync::Condvar);
 

@@ -1,48 +1,48 @@
-//! Every model, in every order in which its threads can run.
+//! Runs every model in every interleaving of its threads.
 
 use chat_models::{model, queue_models, server, service};
 
 #[test]
-fn queue_gives_every_item_once_and_in_order() {
-    model(queue_models::every_item_is_given_once_and_in_order);
+fn queue_returns_every_item_once_and_in_order() {
+    model(queue_models::every_item_comes_out_once_and_in_order);
 }
 
 #[test]
-fn queue_wakes_everybody_who_waits() {
-    model(queue_models::nobody_waits_for_what_is_there);
+fn queue_wakes_every_waiting_thread() {
+    model(queue_models::no_thread_waits_while_an_item_is_queued);
 }
 
 #[test]
-fn queue_wakes_everybody_when_it_is_closed() {
-    model(queue_models::nobody_waits_for_what_is_closed);
+fn closed_queue_wakes_every_waiting_thread() {
+    model(queue_models::closing_wakes_every_waiting_thread);
 }
 
 #[test]
-fn queue_never_holds_more_than_it_may() {
-    model(queue_models::no_more_waits_than_may);
+fn queue_never_exceeds_its_capacity() {
+    model(queue_models::queue_never_exceeds_its_capacity);
 }
 
 #[test]
-fn watcher_reads_everything_that_is_committed() {
-    model(service::watcher_reads_everything_that_is_committed);
+fn watcher_reads_every_committed_message() {
+    model(service::watcher_reads_every_committed_message);
 }
 
 #[test]
-fn watcher_is_told_everything_from_memory_or_the_log() {
-    model(service::watcher_is_told_everything_from_memory_or_the_log);
+fn watcher_gets_every_message_once_from_memory_or_message_log() {
+    model(service::watcher_gets_every_message_once_from_memory_or_message_log);
 }
 
 #[test]
-fn subscription_that_is_dropped_is_gone() {
-    model(service::subscription_that_is_dropped_is_gone);
+fn dropped_subscription_gets_no_hints() {
+    model(service::dropped_subscription_gets_no_hints);
 }
 
 #[test]
-fn request_is_answered_exactly_once_through_a_shutdown() {
-    model(service::what_is_asked_for_is_answered_exactly_once_through_a_shutdown);
+fn request_is_answered_exactly_once_during_a_shutdown() {
+    model(service::request_is_answered_exactly_once_during_a_shutdown);
 }
 
 #[test]
-fn worker_gets_what_is_left_for_it_and_sleeps_otherwise() {
-    model(server::worker_gets_what_is_left_for_it_and_sleeps_otherwise);
+fn worker_receives_everything_and_is_woken_once_per_sleep() {
+    model(server::worker_receives_everything_and_is_woken_once_per_sleep);
 }
