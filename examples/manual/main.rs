@@ -1,6 +1,6 @@
-//! Writes the manual pages: `cargo run --example manual -- FOLDER` makes `FOLDER/man1`, `FOLDER/man7`
-//! and `FOLDER/man8`, as `man` looks for them. An example and not a command, so that neither program
-//! carries it about.
+//! Writes the manual pages. `cargo run --example manual -- FOLDER` creates `FOLDER/man1`,
+//! `FOLDER/man7` and `FOLDER/man8`, where `man` looks for them. It is an example, so that neither
+//! program contains this code.
 
 mod markdown;
 mod pages;
@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The date of today, or that of `SOURCE_DATE_EPOCH` for whoever wants the same page again.
+/// Today's date or, for reproducible pages, that of `SOURCE_DATE_EPOCH`.
 fn today() -> Result<String> {
     let now = match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(seconds) => Timestamp::from_second(seconds.parse().context("SOURCE_DATE_EPOCH")?)?,

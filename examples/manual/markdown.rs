@@ -1,11 +1,11 @@
-//! The little of Markdown that our documents are written in, as `man(7)`. What it does not know is an
-//! error: a document that says something in a new way is not to lose it on the way into the manual.
+//! Converts the subset of Markdown that our documents use into `man(7)`. Other syntax is an error,
+//! so that no content is lost on the way into the manual.
 
 use anyhow::{Result, bail};
 
 use super::roff::{Roff, bold, escaped, italic};
 
-/// Writes a document. Its title is left out: the page has its own.
+/// Converts a document without its title, because the page has its own.
 pub fn write(document: &str, page: &mut Roff) -> Result<()> {
     let mut lines = document.lines().peekable();
     while let Some(line) = lines.next() {
@@ -46,13 +46,13 @@ pub fn write(document: &str, page: &mut Roff) -> Result<()> {
     Ok(())
 }
 
-/// A table of what things mean: each row its first cell, and below it what the others say.
+/// Converts a table: the first cell of each row, and the other cells below it.
 fn table(rows: &[&str], page: &mut Roff) -> Result<()> {
     for row in rows.iter().skip(2) {
         let row = row.trim_matches(['|', ' ']).replace("\\|", "\u{0}");
         let cells: Vec<String> =
             row.split('|').map(|cell| cell.trim().replace('\u{0}', "|")).collect();
-        let (first, others) = cells.split_first().expect("a row has a cell");
+        let (first, others) = cells.split_first().expect("every row has a cell");
         page.request("TP", &[]);
         page.line(&inline(first)?);
         let mut others = others.iter().filter(|cell| !cell.is_empty()).peekable();
@@ -66,7 +66,7 @@ fn table(rows: &[&str], page: &mut Roff) -> Result<()> {
     Ok(())
 }
 
-/// `code` is bold, **strong** and *emphasis* are what they are, and of a link its text is kept.
+/// Converts `code` to bold, keeps **strong** and *emphasis*, and reduces a link to its text.
 fn inline(text: &str) -> Result<String> {
     let mut out = String::new();
     let mut rest = text;
@@ -97,7 +97,7 @@ fn inline(text: &str) -> Result<String> {
     Ok(out)
 }
 
-/// The text of a heading, without its marks.
+/// The text of a heading without its markup.
 fn plain(title: &str) -> Result<String> {
     if title.contains(['*', '[', '`']) {
         bail!("a heading is plain text: {title}");

@@ -1,5 +1,5 @@
-//! The manual: a page for each command of both programs, written from the definitions that `--help`
-//! is made of, and one for the protocol, written from its document.
+//! The manual: a page for each command of both programs, from the definitions behind `--help`, and
+//! a page for the protocol, from its document.
 
 use anyhow::Result;
 use chat::{client, operate};
@@ -9,32 +9,32 @@ use clap_mangen::Man;
 use super::markdown;
 use super::roff::{Roff, bold, escaped};
 
-/// A page of the manual.
+/// A manual page.
 #[derive(Debug)]
 pub struct Page {
-    /// `chat-cli-send`
+    /// The name, such as `chat-cli-send`.
     pub name: String,
-    /// 1, 7 or 8.
+    /// The section: 1, 7 or 8.
     pub section: u8,
-    /// What `man` shows, in its language.
+    /// The text in `man(7)`.
     pub text: String,
 }
 
 impl Page {
-    /// What the file has to be called.
+    /// The name of its file.
     pub fn file_name(&self) -> String {
         format!("{}.{}", self.name, self.section)
     }
 }
 
-/// All pages, with this date on them.
+/// All pages, dated `date`.
 pub fn all(date: &str) -> Result<Vec<Page>> {
     let mut pages = vec![protocol(date)?];
     for (command, section) in [
         (client::arguments::Arguments::command(), 1),
         (operate::arguments::Arguments::command(), 8),
     ] {
-        // Its pages would say again what the others do.
+        // Skip `help`: its pages would repeat the others.
         let mut command = command.disable_help_subcommand(true);
         command.build();
         add_commands(&command, &Program { section, date, root: &command }, &mut pages)?;
@@ -42,7 +42,7 @@ pub fn all(date: &str) -> Result<Vec<Page>> {
     Ok(pages)
 }
 
-/// What the pages of one program have in common.
+/// The common parts of one program's pages.
 struct Program<'a> {
     section: u8,
     date: &'a str,
@@ -118,20 +118,20 @@ fn protocol(date: &str) -> Result<Page> {
     Ok(Page { name: NAME.to_owned(), section: 7, text: page.finish() })
 }
 
-/// The head of a page.
+/// Starts a page with its head.
 fn begin(name: &str, section: u8, date: &str) -> Roff {
     let mut page = Roff::default();
-    // What `clap_mangen` calls an apostrophe.
+    // The definition of an apostrophe that `clap_mangen` uses.
     page.raw(".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n");
     let source = concat!("chat ", env!("CARGO_PKG_VERSION"));
     page.request("TH", &[name, &section.to_string(), date, source, "Chat"]);
-    // Words are not divided, and lines not stretched.
+    // No hyphenation and no justification.
     page.request("nh", &[]);
     page.request("ad", &["l"]);
     page
 }
 
-/// What `clap_mangen` writes, without the head that it gives each section.
+/// The output of `clap_mangen`, without the head of each section.
 fn written(
     page: &mut Roff,
     write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
@@ -154,24 +154,24 @@ fn written(
 
 const EXIT_STATUS: &str = "EXIT STATUS";
 
-/// What `--help` says at its end.
+/// The text at the end of `--help`.
 struct Extra {
-    /// What stands outside the sections.
+    /// The text outside the sections.
     paragraphs: Vec<Block>,
     sections: Vec<(String, Vec<Block>)>,
 }
 
-/// A piece of it.
+/// A block of that text.
 enum Block {
     Paragraph(String),
     Verbatim(Vec<String>),
-    /// A number and what it means.
+    /// A number and its meaning.
     Code(String, String),
 }
 
 impl Extra {
-    /// Takes it apart: a line that ends with a colon and has lines that are indented below it is a
-    /// title, what is indented stays as it is, all else is text.
+    /// Splits the text into blocks. A line that ends in a colon before indented lines is a title.
+    /// Indented lines stay verbatim, and everything else is text.
     fn of(command: &Command) -> Self {
         let help = command.get_after_long_help().or_else(|| command.get_after_help());
         let help = help.map(ToString::to_string).unwrap_or_default();
@@ -220,7 +220,7 @@ impl Extra {
                 None => extra.paragraphs.push(block),
             }
         }
-        // As pages are used to have them.
+        // The usual order of manual pages.
         let place = |title: &str| [EXIT_STATUS, "ENVIRONMENT"].iter().position(|it| *it == title);
         extra.sections.sort_by_key(|(title, _)| place(title).unwrap_or(usize::MAX));
         extra
@@ -258,7 +258,7 @@ fn capitalised(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// A line of the table of exit codes.
+/// Parses a line of the table of exit codes.
 fn exit_code(line: &str) -> Option<Block> {
     let (code, meaning) = line.trim_start().split_once("  ")?;
     let is_code = code.len() <= 3 && code.bytes().all(|byte| byte.is_ascii_digit());

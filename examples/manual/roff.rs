@@ -1,13 +1,14 @@
-//! A manual page as it is written: requests and text in the language of `man(7)`.
+//! Builds a manual page from requests and text of `man(7)`.
 
-/// A page, or a part of one.
+/// A page or a part of one.
 #[derive(Debug, Default)]
 pub struct Roff {
     text: String,
 }
 
 impl Roff {
-    /// A request, as `.SH`, with its arguments. A paragraph that would follow on a title is none.
+    /// Adds a request, such as `.SH`, with its arguments. After a title, a paragraph request is
+    /// omitted.
     pub fn request(&mut self, name: &str, arguments: &[&str]) {
         let last = self.text.lines().next_back().unwrap_or_default();
         if name == "PP" && (last.starts_with(".SH ") || last.starts_with(".SS ")) {
@@ -25,7 +26,7 @@ impl Roff {
         self.text.push('\n');
     }
 
-    /// Text that is filled. It has been [`escaped`].
+    /// Adds text that is filled. It must be [`escaped`].
     pub fn line(&mut self, text: &str) {
         for line in text.lines() {
             self.text.push_str(&protected(line));
@@ -33,7 +34,7 @@ impl Roff {
         }
     }
 
-    /// Lines that stay as they are.
+    /// Adds lines that stay unchanged.
     pub fn verbatim<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) {
         self.request("PP", &[]);
         self.request("nf", &[]);
@@ -44,12 +45,12 @@ impl Roff {
         self.request("fi", &[]);
     }
 
-    /// What another hand has written, as it is.
+    /// Adds finished text unchanged.
     pub fn raw(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// The page. All of it is ASCII: what is not is named by its number.
+    /// The page in ASCII. Other characters are written as their code points.
     pub fn finish(self) -> String {
         let mut page = String::new();
         for character in self.text.chars() {
@@ -63,7 +64,7 @@ impl Roff {
     }
 }
 
-/// Text in which nothing means anything to `man`.
+/// Escapes everything that has a meaning for `man`.
 pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
@@ -80,17 +81,17 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// [`escaped`], and bold.
+/// Like [`escaped`], in bold.
 pub fn bold(text: &str) -> String {
     format!("\\fB{}\\fR", escaped(text))
 }
 
-/// [`escaped`], and italic.
+/// Like [`escaped`], in italics.
 pub fn italic(text: &str) -> String {
     format!("\\fI{}\\fR", escaped(text))
 }
 
-/// A line that begins with a dot would be a request.
+/// Protects a line that begins with a dot from being read as a request.
 fn protected(line: &str) -> String {
     if line.starts_with('.') { format!("\\&{line}") } else { line.to_owned() }
 }
