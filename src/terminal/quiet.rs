@@ -1,5 +1,5 @@
-//! The terminal while a program does the editing of lines itself: it shows nothing of what is typed
-//! and hands over each byte as it comes. No change of its settings throws typed bytes away.
+//! Puts the terminal into a mode for programs that edit lines themselves: no echo, and each byte
+//! arrives at once. No change of the settings discards typed bytes.
 
 use std::io;
 
@@ -9,26 +9,26 @@ use rustix::termios::{
     tcsetattr,
 };
 
-/// What the keys for signals (Ctrl-C, Ctrl-\) do.
+/// The effect of the keys for signals (Ctrl-C and Ctrl-\).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalKeys {
-    /// They are bytes like all others.
+    /// They arrive as ordinary bytes.
     Bytes,
     /// They send their signals.
     Signals,
 }
 
-/// The terminal of standard input is quiet while this lives, and then as it was before.
+/// Keeps the terminal of standard input quiet until it is dropped, then restores its settings.
 #[derive(Debug)]
 pub struct Quiet {
     before: Termios,
 }
 
 impl Quiet {
-    /// Makes the terminal quiet. Bytes that were typed before stay to be read.
+    /// Makes the terminal quiet. Bytes that were typed before can still be read.
     ///
     /// # Errors
-    /// Standard input is no terminal, or it is gone.
+    /// Standard input is not a terminal, or the terminal is gone.
     pub fn begin(keys: SignalKeys) -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut quiet = before.clone();
@@ -36,10 +36,10 @@ impl Quiet {
         match keys {
             SignalKeys::Bytes => quiet.local_modes.remove(LocalModes::ISIG),
             SignalKeys::Signals => {
-                // Ctrl-V and Enter stay as they were typed, for an editor that reads them later.
+                // Ctrl-V and Enter arrive unchanged, for an editor that reads them later.
                 quiet.local_modes.remove(LocalModes::IEXTEN);
                 quiet.input_modes.remove(InputModes::ICRNL);
-                // Nothing would put the terminal back before a stop, so Ctrl-Z waits, too.
+                // Nothing would restore the terminal before a stop, so Ctrl-Z is disabled too.
                 quiet.special_codes[SpecialCodeIndex::VSUSP] = 0;
             }
         }
@@ -49,7 +49,7 @@ impl Quiet {
         Ok(Self { before })
     }
 
-    /// How the terminal was set before.
+    /// The settings from before.
     pub fn before(&self) -> &Termios {
         &self.before
     }
@@ -61,8 +61,8 @@ impl Drop for Quiet {
     }
 }
 
-/// Sets the terminal of standard input as it was before. Does nothing while the terminal belongs
-/// to another job: the kernel would stop this process for it.
+/// Restores the settings of standard input's terminal. It does nothing while the terminal belongs
+/// to another job, because the kernel would stop this process for it.
 pub fn restore(before: &Termios) {
     if !tcgetpgrp(io::stdin()).is_ok_and(|owner| owner != getpgrp()) {
         // A terminal that is gone needs no settings.

@@ -31,8 +31,8 @@ pub fn ask(prompt: &str) -> Result<String, Trouble> {
     String::from_utf8(line).map_err(|_| Trouble::NotUtf8)
 }
 
-/// [`ask`] on a terminal, for a program that reads its other lines from [`io::stdin`]: what that has
-/// read ahead is taken first, and what this reads ahead is left there.
+/// Like [`ask`] on a terminal, for a program that reads its other lines from [`io::stdin`]. It
+/// first consumes what that has buffered, and leaves there what it reads ahead.
 ///
 /// # Errors
 /// See [`Trouble`].
