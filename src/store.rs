@@ -24,6 +24,7 @@ pub use error::{OpenError, StoreError};
 pub use metrics::{CheckpointMode, Measures, Rollback};
 pub use sqlite::FileTools;
 pub use sqlite::file::{Room, resolve};
+pub use sqlite::medium::Medium;
 pub use sqlite::migrations::Upgrade;
 pub use sqlite::operations::import::refused_id;
 pub use sqlite::tools::check::{Checked, Depth, FINDINGS_MAX};

@@ -119,6 +119,18 @@ texts! {
         en: "the file was left as it was; give another --db",
         id: "filenya dibiarkan seperti semula; beri --db lain",
     }
+    move_foreign_log(log) {
+        en: "every file was left as it was; to use the database as it is, move {log} away: it may hold newer messages; to keep those, put back the database that it was beside",
+        id: "semua file dibiarkan seperti semula; untuk memakai database apa adanya, pindahkan {log}: mungkin ada pesan yang lebih baru di dalamnya; agar pesan itu tetap ada, kembalikan database pasangannya",
+    }
+    move_orphan_log(log) {
+        en: "every file was left as it was; put the database back, or move {log} away to begin a new one",
+        id: "semua file dibiarkan seperti semula; kembalikan database-nya, atau pindahkan {log} untuk memulai yang baru",
+    }
+    read_again {
+        en: "a server has begun to write; run the command again",
+        id: "sebuah server mulai menulis; jalankan perintahnya lagi",
+    }
     go_back(db, copy) {
         en: "use the chat-server that made it; or go back to what it was before the upgrade: move it away, then `chat-server --db {db} restore {copy}`",
         id: "pakai chat-server yang membuatnya; atau kembali ke sebelum pembaruan: pindahkan, lalu `chat-server --db {db} restore {copy}`",

@@ -33,6 +33,18 @@ texts! {
         en: "it has rows that refer to nothing",
         id: "ada baris yang merujuk ke yang tidak ada",
     }
+    foreign_log(log, path) {
+        en: "{log} does not belong to {path}: it goes on from another copy of the database",
+        id: "{log} bukan milik {path}: isinya melanjutkan salinan lain dari database itu",
+    }
+    orphan_log(log, path) {
+        en: "{path} is missing or empty, and {log} has messages of a database",
+        id: "{path} tidak ada atau kosong, sedangkan {log} berisi pesan dari sebuah database",
+    }
+    changed(path) {
+        en: "{path} was written to while it was read",
+        id: "{path} ditulis ketika sedang dibaca",
+    }
     is_newer(path, version) {
         en: "{path} has schema {version}, which is newer than this program knows",
         id: "skema {path} adalah {version}, lebih baru daripada yang dikenal program ini",

@@ -28,6 +28,7 @@ pub(super) fn run(
     let reading = Reading::open(db).map_err(|error| open::refused(&error))?;
     let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
     let Checked { content, findings } = reading.check(depth);
+    reading.verify_unchanged().map_err(|error| open::refused(&error))?;
     let path = reading.path().to_owned();
     if output.is_json {
         let mut fields = json!({"path": path, "sound": findings.is_empty(), "findings": findings, "rebuilt": rebuilt});

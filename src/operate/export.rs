@@ -42,6 +42,7 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Resu
         Ok(()) => {
             output.flush()?;
             drop(output);
+            reading.verify_unchanged().map_err(|error| open::refused(&error))?;
             let done = server::exported(count::messages(messages), count::users(users));
             Output::new(is_json).did_beside(&done)
         }

@@ -96,10 +96,14 @@ pub(super) fn refused(error: &OpenError) -> Failure {
 fn exit(error: &OpenError) -> Exit {
     match error {
         OpenError::NotAFileName(_) => Exit::Usage,
-        OpenError::NotOurs { .. } | OpenError::Newer { .. } | OpenError::Older { .. } => Exit::Data,
+        OpenError::NotOurs { .. }
+        | OpenError::ForeignLog { .. }
+        | OpenError::Orphan { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Older { .. } => Exit::Data,
         OpenError::NoInput { .. } => Exit::NoInput,
         OpenError::Exists { .. } => Exit::Exists,
-        OpenError::InUse { .. } => Exit::TryAgain,
+        OpenError::InUse { .. } | OpenError::Changed { .. } => Exit::TryAgain,
         OpenError::NoCopy { .. } | OpenError::Io { .. } | OpenError::Sqlite { .. } => Exit::Io,
         OpenError::Stopped { .. } => Exit::Interrupted,
     }
@@ -109,6 +113,11 @@ fn hint(error: &OpenError) -> Option<String> {
     let hint = match error {
         OpenError::NotAFileName(_) => server::give_file(),
         OpenError::NotOurs { .. } => server::give_another_database(),
+        OpenError::ForeignLog { log, .. } => {
+            return Some(server::move_foreign_log(log.display()));
+        }
+        OpenError::Orphan { log, .. } => return Some(server::move_orphan_log(log.display())),
+        OpenError::Changed { .. } => server::read_again(),
         OpenError::Newer { path, copy: Some(copy), .. } => {
             return Some(server::go_back(path.display(), copy.display()));
         }

@@ -26,7 +26,7 @@ use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
-use crate::store::{Ping, Store};
+use crate::store::{FileTools, Medium, Ping, Store};
 use crate::terminal;
 
 /// Descriptors for everything that is not a connection.
@@ -68,6 +68,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     let mut running = Running::new(resolved, arguments, identity.clone(), log);
     let limits = running.limits.clone();
     let store = open::store(&resolved.arguments.db, &limits.inbox_unread_max, log)?;
+    warn_of_medium(&store);
     if let Some(path) = &arguments.ready_file {
         // Of a server that was killed: it would be taken for this one's.
         let _ = fs::remove_file(path);
@@ -112,6 +113,22 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Says so where a stored message is less safe than on a disk.
+fn warn_of_medium(store: &Store) {
+    let Some(medium) = store.files().and_then(FileTools::medium) else { return };
+    let (file_system, path) = (medium.name(), store.location().display());
+    match medium {
+        Medium::Memory(_) => tracing::warn!(
+            file_system, %path,
+            "the database lies in memory: every message is gone when the machine stops"
+        ),
+        Medium::Remote(_) => tracing::warn!(
+            file_system, %path,
+            "the database lies on a network file system: an OK is worth what its syncs and locks are"
+        ),
+    }
 }
 
 /// Whether the system and the safety of the users allow what is asked for, as far as that can be told

@@ -46,6 +46,28 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
+    /// It is ours, and the WAL beside it goes on from another state than the file has.
+    #[error("{}", storage::foreign_log(.log.display(), .path.display()))]
+    ForeignLog {
+        /// What was asked for.
+        path: PathBuf,
+        /// The WAL.
+        log: PathBuf,
+    },
+    /// It is missing or empty, and a WAL of a database lies there.
+    #[error("{}", storage::orphan_log(.log.display(), .path.display()))]
+    Orphan {
+        /// What was asked for.
+        path: PathBuf,
+        /// The WAL.
+        log: PathBuf,
+    },
+    /// Somebody has written to it while it was read without a lock.
+    #[error("{}", storage::changed(.path.display()))]
+    Changed {
+        /// What was asked for.
+        path: PathBuf,
+    },
     /// It is ours, and of a newer program.
     #[error("{}", storage::is_newer(.path.display(), .version))]
     Newer {

@@ -9,17 +9,21 @@ pub(in crate::store) mod bulk_insert;
 mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
+pub(in crate::store) mod medium;
 pub(in crate::store) mod message_log;
 pub(in crate::store) mod migrations;
+pub(in crate::store) mod opening;
 pub(in crate::store) mod operation;
 pub(in crate::store) mod operations;
 pub(in crate::store) mod projection;
 pub(in crate::store) mod read;
 pub(in crate::store) mod readers;
 pub(in crate::store) mod row;
+pub(in crate::store) mod stamp;
 #[cfg(test)]
 pub(in crate::store) mod testing;
 pub(in crate::store) mod tools;
+pub(in crate::store) mod wal;
 pub(in crate::store) mod write;
 pub(in crate::store) mod writer;
 
@@ -32,6 +36,7 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Measures;
 use crate::store::{OnFatal, Options};
 use file::{DatabaseFile, Room};
+use medium::Medium;
 use migrations::Upgrade;
 use operation::{Apply, Query};
 use projection::memtable::Tail;
@@ -55,10 +60,11 @@ pub(in crate::store) struct Sqlite {
 impl Sqlite {
     /// Opens the file, creating and migrating it as needed, and starts the threads.
     pub(in crate::store) fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
-        let file = DatabaseFile::prepare(&options.path)?;
+        let mut file = DatabaseFile::prepare(&options.path)?;
+        let upgrade = file.upgrade();
         let measures = Arc::<Measures>::default();
         let (memtable, live) = (Arc::<Tail>::default(), Arc::<Recent>::default());
-        let (writer, upgrade) = Writer::open(
+        let writer = Writer::open(
             &file,
             (Arc::clone(&memtable), Arc::clone(&live)),
             options.inbox_unread_max.clone(),
@@ -67,6 +73,7 @@ impl Sqlite {
         )?;
         let readers =
             Readers::open(&file, options.readers, Arc::clone(&memtable), Arc::clone(&measures))?;
+        file.keep();
         Ok(Self { writer, readers, memtable, live, measures, upgrade, file })
     }
 
@@ -129,6 +136,11 @@ impl<'a> FileTools<'a> {
     /// What opening did to a file of an older schema.
     pub fn upgrade(self) -> Option<&'a Upgrade> {
         self.0.upgrade.as_ref()
+    }
+
+    /// Where the files lie, if that limits what is durable.
+    pub fn medium(self) -> Option<Medium> {
+        Medium::of(self.0.path())
     }
 
     /// How much room the files take.

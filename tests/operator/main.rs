@@ -13,6 +13,7 @@ mod dashboard;
 mod first_start;
 mod inspect;
 mod monitor;
+mod opening;
 mod operations;
 mod purge;
 mod said;

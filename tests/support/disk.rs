@@ -34,6 +34,11 @@ impl Disk {
         Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)).map_err(skip).ok()
     }
 
+    /// A tmpfs. `None`, and says why, where the machine does not allow it.
+    pub fn in_memory(bytes: u64) -> Option<Self> {
+        Self::tmpfs(bytes).map_err(skip).ok()
+    }
+
     fn ext4(bytes: u64) -> Result<Self, &'static str> {
         let disk = Self::folder()?;
         File::create(disk.image()).unwrap().write_all_at(&[0], bytes - 1).unwrap();

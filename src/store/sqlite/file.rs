@@ -1,8 +1,8 @@
-//! The database file before SQLite opens it: where it is, whether it is ours, that nobody else
-//! serves it, and that it is still there.
+//! The database file before SQLite opens it: where it is, that nobody else serves it, and what is
+//! made for it. `store::sqlite::opening` looks at what is in it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,17 +12,11 @@ use rustix::fs::OFlags;
 use crate::catalogue::{server, storage};
 use crate::store::error::OpenError;
 use crate::store::sqlite::file_guard::Identity;
-use crate::store::sqlite::migrations;
+use crate::store::sqlite::migrations::{self, Upgrade};
+use crate::store::sqlite::opening;
 
 /// Stands in the header of every file of ours: `CHAT` in ASCII.
 pub(in crate::store) const APPLICATION_ID: u32 = 0x4348_4154;
-
-/// The bytes that every SQLite 3 file begins with, and where in the header the number of its schema
-/// and ours stand (the SQLite file format, section 1.3).
-const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
-const HEADER_BYTES: usize = 100;
-const USER_VERSION_AT: usize = 60;
-const APPLICATION_ID_AT: usize = 68;
 
 /// A database file that is ours to open: its lock is held for as long as this lives.
 pub(in crate::store) struct DatabaseFile {
@@ -33,46 +27,59 @@ pub(in crate::store) struct DatabaseFile {
     /// several names. SQLite's own locks are of another kind. Open for as long as SQLite has it
     /// open, because closing it would end SQLite's locks of this process.
     database: Option<Arc<File>>,
+    upgrade: Option<Upgrade>,
+    made: Made,
 }
 
 impl DatabaseFile {
-    /// Finds the file, refuses it where it is not ours, locks it against a second server, and
-    /// creates it (empty, for its owner only) where there is none.
+    /// Finds the file, refuses it where it is not ours, damaged or in use, locks it against a second
+    /// server, and creates it (empty, for its owner only) where there is none. One of an older schema is
+    /// copied first. What is made here for a file that is refused is removed again.
     pub(in crate::store) fn prepare(given: &Path) -> Result<Self, OpenError> {
         let path = resolve(given)?;
-        check_header(&path)?;
-        let lock = lock(&path)?;
-        let database = create(&path)?;
-        match database.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = "another process".to_owned();
-                return Err(OpenError::InUse { path, holder });
-            }
-            Err(TryLockError::Error(error)) => return Err(io_error(&path, error)),
-        }
-        Ok(Self { path, _lock: lock, database: Some(Arc::new(database)) })
-    }
-
-    /// Finds the file, refuses it where it is not ours or not there, and leaves everything as it is.
-    pub(in crate::store) fn find(given: &Path) -> Result<PathBuf, OpenError> {
-        let path = resolve(given)?;
-        let problem = match fs::metadata(&path) {
-            Ok(file) if file.len() > 0 => return check_header(&path).map(|()| path),
-            Ok(_) => "is empty",
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist",
+        let mut made = Made::default();
+        // The file itself first: to lock it makes nothing.
+        let there = match open_existing(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(io_error(&path, error)),
         };
-        Err(OpenError::NoInput { path, problem })
+        if let Some(file) = &there {
+            lock_database(file, &path)?;
+        }
+        let look = opening::look(&path)?;
+        let schema = opening::verify(&path, look, opening::Depth::Start)?;
+        let upgrade = migrations::copy_first(&path, look, schema)?;
+        let lock = lock(&path, &mut made).inspect_err(|_| {
+            // Nothing is upgraded.
+            upgrade.iter().for_each(|upgrade| drop(fs::remove_file(&upgrade.copy)));
+        })?;
+        let database = match there {
+            Some(file) => file,
+            None => create(&path, &mut made)?,
+        };
+        sync_folder(&path)?;
+        Ok(Self { path, _lock: lock, database: Some(Arc::new(database)), upgrade, made })
+    }
+
+    /// The file is open: what was made for it stays.
+    pub(in crate::store) fn keep(&mut self) {
+        self.made.0.clear();
+    }
+
+    /// What will be upgraded, and was copied before: where the file has an older schema.
+    pub(in crate::store) fn upgrade(&self) -> Option<Upgrade> {
+        self.upgrade.clone()
     }
 
     /// Locks the place of a file that is not there yet, and refuses it where it or its log is.
     pub(in crate::store) fn reserve(given: &Path) -> Result<Self, OpenError> {
         let path = check_free(given)?;
-        let lock = lock(&path)?;
+        let mut made = Made::default();
+        let lock = lock(&path, &mut made)?;
         // Whoever had the lock may have made one.
         check_free(&path)?;
-        Ok(Self { path, _lock: lock, database: None })
+        Ok(Self { path, _lock: lock, database: None, upgrade: None, made })
     }
 
     pub(in crate::store) fn path(&self) -> &Path {
@@ -92,7 +99,7 @@ impl DatabaseFile {
     /// How much room the file and its log take, and how much is left beside them.
     pub(in crate::store) fn room(&self) -> io::Result<Room> {
         let wal = match fs::metadata(self.log_path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
             found => found?.len(),
         };
         let system = rustix::fs::statvfs(&self.path)?;
@@ -137,8 +144,8 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
         Ok(path) if path.is_file() => return Ok(path),
         // Opening a pipe would wait for its other end, for ever.
         Ok(_) => return Err(no_input(storage::is_a_device())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
             return Err(no_input(storage::is_below_a_file()));
         }
         Err(error) => return Err(io_error(given, error)),
@@ -165,49 +172,67 @@ pub(in crate::store) fn check_free(given: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// Reads the header with nothing but a read, so that a file that is refused stays untouched.
-fn check_header(path: &Path) -> Result<(), OpenError> {
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    match File::open(path) {
-        Ok(file) => file
-            .take(HEADER_BYTES as u64)
-            .read_to_end(&mut header)
-            .map_err(|error| io_error(path, error))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io_error(path, error)),
-    };
-    let not_ours =
-        |problem: &str| OpenError::NotOurs { path: path.to_owned(), problem: problem.into() };
-    if header.is_empty() {
-        return Ok(());
+/// What was made for a file that is not open yet. Removed when this is dropped, so that a refusal leaves
+/// the folder as it was.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// Opens a file, or makes it and notes that.
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        let (file, is_new) = open_or_create_new(path)?;
+        if is_new {
+            self.0.push(path.to_owned());
+        }
+        Ok(file)
     }
-    if !header.starts_with(SQLITE_MAGIC) || header.len() < HEADER_BYTES {
-        return Err(not_ours(storage::is_not_sqlite()));
-    }
-    let id = &header[APPLICATION_ID_AT..APPLICATION_ID_AT + 4];
-    if id != APPLICATION_ID.to_be_bytes() {
-        return Err(not_ours(storage::is_of_another_program()));
-    }
-    // What stands in the log only is found later; but most newer files are told here, before
-    // anything is put beside them.
-    let mut version = [0; 4];
-    version.copy_from_slice(&header[USER_VERSION_AT..USER_VERSION_AT + 4]);
-    migrations::check_version(u32::from_be_bytes(version) as usize, path)
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in self.0.drain(..) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn lock_database(file: &File, path: &Path) -> Result<(), OpenError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let lock = File::open(with_suffix(path, ".lock")).ok();
+            // A lock file that nobody has locked is that of a server before.
+            let held =
+                lock.filter(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
+            let holder = held.map_or_else(
+                || storage::another_process().to_owned(),
+                |mut lock| holder(&mut lock),
+            );
+            Err(OpenError::InUse { path: path.to_owned(), holder })
+        }
+        Err(TryLockError::Error(error)) => Err(io_error(path, error)),
+    }
+}
+
+/// Who has written into a lock file.
+fn holder(lock: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder);
+    match holder.trim() {
+        "" => storage::another_process().to_owned(),
+        pid => server::process(pid),
+    }
+}
+
+fn lock(path: &Path, made: &mut Made) -> Result<File, OpenError> {
     let lock_path = with_suffix(path, ".lock");
-    let mut file = open_or_create(&lock_path).map_err(|error| io_error(&lock_path, error))?;
+    let mut file = made.open(&lock_path).map_err(|error| io_error(&lock_path, error))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            let holder = match holder.trim() {
-                "" => storage::another_process().to_owned(),
-                pid => server::process(pid),
-            };
-            return Err(OpenError::InUse { path: path.to_owned(), holder });
+            // Somebody else has it, and keeps it.
+            made.0.clear();
+            return Err(OpenError::InUse { path: path.to_owned(), holder: holder(&mut file) });
         }
         Err(TryLockError::Error(error)) => return Err(io_error(&lock_path, error)),
     }
@@ -217,11 +242,18 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Creates the file where there is none, and makes its name durable. An existing one is opened for
-/// writing: SQLite would fall back to reading only, and say so much later.
-fn create(path: &Path) -> Result<File, OpenError> {
-    let database = open_or_create(path).map_err(|error| io_error(path, error))?;
-    sync_folder(path).map(|()| database)
+/// Creates the file. Where somebody else has done so meanwhile, that one was not looked at.
+fn create(path: &Path, made: &mut Made) -> Result<File, OpenError> {
+    let database = made.open(path).map_err(|error| io_error(path, error))?;
+    lock_database(&database, path)?;
+    match database.metadata() {
+        Ok(file) if file.len() == 0 => Ok(database),
+        Ok(_) => {
+            let holder = storage::another_process().to_owned();
+            Err(OpenError::InUse { path: path.to_owned(), holder })
+        }
+        Err(error) => Err(io_error(path, error)),
+    }
 }
 
 /// Makes the names durable of a file and of what lies beside it.
@@ -231,22 +263,39 @@ pub(in crate::store) fn sync_folder(path: &Path) -> Result<(), OpenError> {
     synced.map_err(|error| io_error(folder, error))
 }
 
+/// Opens a file that is there for reading and writing: SQLite would fall back to reading only, and
+/// say so much later. A link is not followed: root would write through it.
+fn open_existing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+        .open(path)
+}
+
 /// Opens a file for reading and writing; where there is none, makes one that is for its owner only.
 /// What an administrator's command makes as root belongs to whom the folder belongs to: to the
-/// server, which has to be able to open it. A link is not followed: root would write through it.
+/// server, which has to be able to open it.
 pub(in crate::store) fn open_or_create(path: &Path) -> io::Result<File> {
+    open_or_create_new(path).map(|(file, _)| file)
+}
+
+/// [`open_or_create`], and whether it was made.
+fn open_or_create_new(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-    match options.clone().create_new(true).open(path) {
+    match options.create_new(true).open(path) {
         Ok(file) => {
             let folder = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
             if rustix::process::geteuid().is_root() && folder.uid() != 0 {
                 // Where root may not give away, it is root's.
                 let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
             }
-            Ok(file)
+            Ok((file, true))
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            open_existing(path).map(|file| (file, false))
+        }
         Err(error) => Err(error),
     }
 }

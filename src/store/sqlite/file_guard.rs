@@ -63,11 +63,12 @@ impl Identity {
     }
 
     /// After a commit, since [`Self::look`]; the log has so many pages now. `None` where nothing was
-    /// written; then a log that is empty may be one that a shell has folded in.
+    /// written; then a log that is empty may be one that a shell has folded in. Tells whether the
+    /// commit has begun the log anew.
     ///
     /// # Errors
     /// What was committed is not, or not to be found, where the names lead to.
-    pub(in crate::store) fn check(&mut self, pages: Option<u64>) -> Result<(), &'static str> {
+    pub(in crate::store) fn check(&mut self, pages: Option<u64>) -> Result<bool, &'static str> {
         let is_there =
             |(name, found): &(PathBuf, FileId)| FileId::of(name).is_ok_and(|file| file == *found);
         if !self.files.iter().all(is_there) {
@@ -83,11 +84,12 @@ impl Identity {
         if is_short && !is_another && (self.found > 0 || pages.is_some()) {
             return Err("the log of the database was cut while the server was running");
         }
+        let is_new = pages.is_some() && header[16..24] != self.header[16..24];
         if let Some(pages) = pages {
             self.header = header;
             self.written = LOG_HEADER_BYTES as u64 + pages * self.frame_bytes;
         }
-        Ok(())
+        Ok(is_new)
     }
 }
 

@@ -10,12 +10,12 @@ use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use rusqlite_migration::{Migrations, SchemaVersion};
 
 use crate::model::Timestamp;
 use crate::store::error::OpenError;
 use crate::store::sqlite::file::{self, APPLICATION_ID};
+use crate::store::sqlite::opening::{self, Look};
 use crate::store::sqlite::tools::copy::Draft;
 
 static STEPS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations/sqlite");
@@ -34,12 +34,9 @@ pub struct Upgrade {
     pub copy: PathBuf,
 }
 
-/// Brings the file to our schema. Each step is one transaction. A file of a newer schema is
-/// refused before anything is written; of one of an older schema a copy is made first.
-pub(in crate::store) fn apply(
-    connection: &mut Connection,
-    path: &Path,
-) -> Result<Option<Upgrade>, OpenError> {
+/// Brings the file to our schema. Each step is one transaction. A file of a newer schema is refused
+/// before anything is written.
+pub(in crate::store) fn apply(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let migrations = MIGRATIONS
         .as_ref()
         .map_err(|error| OpenError::Sqlite { path: path.to_owned(), problem: error.clone() })?;
@@ -51,29 +48,35 @@ fn apply_steps(
     path: &Path,
     migrations: &Migrations<'_>,
     newest: usize,
-) -> Result<Option<Upgrade>, OpenError> {
+) -> Result<(), OpenError> {
     let failed = |error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => OpenError::from_sqlite(path, &err),
         error => OpenError::Sqlite { path: path.to_owned(), problem: error.to_string() },
     };
-    let upgrade = match migrations.current_version(connection).map_err(failed)? {
-        SchemaVersion::Outside(version) => {
-            // Not even the log is folded in when this connection closes.
-            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-            return Err(newer(version.get(), newest, path));
-        }
-        SchemaVersion::Inside(version) if version.get() < newest => {
-            let from = version.get();
-            let copy = copy_before_upgrade(connection, path, from).map_err(|error| {
-                OpenError::NoCopy { path: path.to_owned(), problem: error.to_string() }
-            })?;
-            Some(Upgrade { from, to: newest, copy })
-        }
-        SchemaVersion::Inside(_) | SchemaVersion::NoneSet => None,
-    };
+    if let SchemaVersion::Outside(version) =
+        migrations.current_version(connection).map_err(failed)?
+    {
+        return Err(newer(version.get(), newest, path));
+    }
     set_up(connection).map_err(|error| OpenError::from_sqlite(path, &error))?;
-    migrations.to_latest(connection).map_err(failed)?;
-    Ok(upgrade)
+    migrations.to_latest(connection).map_err(failed)
+}
+
+/// Keeps a copy of a file that [`apply`] will upgrade, before anybody opens it for writing. Does nothing
+/// where it is new or of today.
+pub(in crate::store) fn copy_first(
+    path: &Path,
+    look: Look,
+    from: usize,
+) -> Result<Option<Upgrade>, OpenError> {
+    let to = newest();
+    if from == 0 || from >= to {
+        return Ok(None);
+    }
+    let view = opening::view(path, look).map_err(|error| OpenError::from_sqlite(path, &error))?;
+    let copy = copy_before_upgrade(&view, path, from)
+        .map_err(|error| OpenError::NoCopy { path: path.to_owned(), problem: error.to_string() })?;
+    Ok(Some(Upgrade { from, to, copy }))
 }
 
 /// A copy beside the file, whose name tells what it is of: `chat.sqlite.schema-1.20261124T171500.123Z.backup`.
@@ -180,58 +183,60 @@ mod tests {
         Migrations::new(steps.into_iter().take(count).map(M::up).collect())
     }
 
-    fn open(path: &Path, count: usize) -> (Connection, Result<Option<Upgrade>, OpenError>) {
+    /// Brings a file to the first of these steps.
+    fn open(path: &Path, count: usize) -> Result<Connection, OpenError> {
         let mut connection = Connection::open(path).unwrap();
-        let applied = apply_steps(&mut connection, path, &steps(count), count);
-        (connection, applied)
+        apply_steps(&mut connection, path, &steps(count), count)?;
+        Ok(connection)
+    }
+
+    fn copy(path: &Path, from: usize) -> Result<PathBuf, OpenError> {
+        copy_before_upgrade(&Connection::open(path).unwrap(), path, from)
     }
 
     #[test]
     fn file_is_copied_before_each_upgrade_and_the_newest_copy_is_the_way_back() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
-        assert_eq!(open(&path, 1).1.unwrap(), None, "a new file is not upgraded");
-        assert_eq!(open(&path, 1).1.unwrap(), None, "nor is one of today");
-        let (connection, _) = open(&path, 1);
+        let connection = open(&path, 1).unwrap();
         let user = "INSERT INTO users (name, display_name, password_hash, created_at)
                     VALUES ('paff', '', '', 0)";
         connection.execute(user, []).unwrap();
 
-        let upgrade = open(&path, 2).1.unwrap().unwrap();
-        assert_eq!((upgrade.from, upgrade.to), (1, 2));
-        let name = upgrade.copy.file_name().unwrap().to_str().unwrap().to_owned();
+        let from_1 = copy(&path, 1).unwrap();
+        let name = from_1.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(name.starts_with("chat.sqlite.schema-1.2") && name.ends_with("Z.backup"), "{name}");
-        let content = copy::verify(&upgrade.copy).unwrap();
+        let content = copy::verify(&from_1).unwrap();
         assert_eq!((content.schema, content.users), (1, 1), "the copy has what was in the log too");
         drop(connection);
+        drop(open(&path, 2).unwrap());
 
-        let (_, refused) = open(&path, 1);
-        let Err(OpenError::Newer { version: 2, copy: Some(copy), .. }) = refused else {
+        let refused = open(&path, 1).map(drop);
+        let Err(OpenError::Newer { version: 2, copy: Some(found), .. }) = refused else {
             panic!("{refused:?}");
         };
-        assert_eq!(copy, upgrade.copy);
-        let (from_2, to_3) = (open(&path, 3).1.unwrap().unwrap().copy, open(&path, 2).1);
-        let Err(OpenError::Newer { version: 3, copy: Some(copy), .. }) = to_3 else {
-            panic!("{to_3:?}");
+        assert_eq!(found, from_1);
+        let from_2 = copy(&path, 2).unwrap();
+        drop(open(&path, 3).unwrap());
+        let refused = open(&path, 2).map(drop);
+        let Err(OpenError::Newer { version: 3, copy: Some(found), .. }) = refused else {
+            panic!("{refused:?}");
         };
-        assert_eq!(copy, from_2);
+        assert_eq!(found, from_2);
     }
 
     #[test]
-    fn file_that_cannot_be_copied_is_not_upgraded() {
+    fn file_that_is_not_sound_is_not_copied() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
-        drop(open(&path, 1));
+        drop(open(&path, 1).unwrap());
         // A row that refers to nothing: the copy is not sound, and would be no way back.
         let connection = Connection::open(&path).unwrap();
         let astray = "PRAGMA foreign_keys = OFF;
                       INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (7, 'x', 0, 0)";
         connection.execute_batch(astray).unwrap();
-        drop(connection);
-        let (connection, refused) = open(&path, 2);
-        assert!(matches!(refused, Err(OpenError::NoCopy { .. })), "{refused:?}");
-        let version: usize = copy::schema(&connection).unwrap();
-        assert_eq!(version, 1);
+        let refused = copy(&path, 1);
+        assert!(matches!(refused, Err(OpenError::NotOurs { .. })), "{refused:?}");
         let copies = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let copies: Vec<_> =
             copies.filter(|name| name.to_str().unwrap().contains(".schema-")).collect();

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::adjustable::Adjustable;
@@ -27,13 +28,14 @@ use crate::queue::{PushError, Queue};
 use crate::store::OnFatal;
 use crate::store::cache::live_messages::Recent;
 use crate::store::error::{OpenError, StoreError};
-use crate::store::metrics::Measures;
+use crate::store::metrics::{CheckpointMode, Measures};
 use crate::store::sqlite::file::{self, DatabaseFile};
-use crate::store::sqlite::migrations::{self, Upgrade};
+use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::Apply;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::projection::memtable::Tail;
+use crate::store::sqlite::stamp;
 use batches::{Batches, Left, Role};
 use checkpoint::Checkpointer;
 use operation::{Operation, Pending, PendingUpkeep};
@@ -138,8 +140,8 @@ impl Writer {
         inbox_unread_max: Adjustable<usize>,
         measures: Arc<Measures>,
         on_fatal: OnFatal,
-    ) -> Result<(Self, Option<Upgrade>), OpenError> {
-        let (connection, upgrade) = open_connection(file)?;
+    ) -> Result<Self, OpenError> {
+        let connection = open_connection(file)?;
         let io_error = |source| OpenError::Io { path: file.path().to_owned(), source };
         let sqlite_error = |error| OpenError::from_sqlite(file.path(), &error);
         let page_bytes = connection
@@ -175,7 +177,7 @@ impl Writer {
             spawn("checkpointer", Box::new(move |shared| shared.fold(&checkpointer, &asked)))?;
         let join = spawn("writer", Box::new(move |shared| shared.run(folding)))?;
         let thread = join.thread().clone();
-        Ok((Self { shared, thread, join: Mutex::new(Some(join)) }, upgrade))
+        Ok(Self { shared, thread, join: Mutex::new(Some(join)) })
     }
 
     /// Does `write`, in the order of the calls, and calls `done` once when its outcome is durable.
@@ -349,19 +351,34 @@ impl Drop for Gathering {
     }
 }
 
-fn open_connection(file: &DatabaseFile) -> Result<(Connection, Option<Upgrade>), OpenError> {
+fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
     let path = file.path();
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
-    let io_error = |source| OpenError::Io { path: file.log_path(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
-    let upgrade = migrations::apply(&mut connection, path)?;
+    // Where the start fails, the log stays for the next one.
+    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keep_log, true).map_err(failed)?;
+    migrations::apply(&mut connection, path)?;
     connection.execute_batch(PRAGMAS).map_err(failed)?;
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
-    // A first write: it shows that writing works, and brings the log's file into being.
-    let first =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    begin_generation(&mut connection, file)?;
+    connection.set_db_config(keep_log, false).map_err(failed)?;
+    // SQLite does so too when it first syncs the log, and does not tell when that fails: without its
+    // name the log is nothing after a power cut.
+    file::sync_folder(path)?;
+    Ok(connection)
+}
+
+/// Gives the file a stamp that no copy of it has, and begins the log anew: what the log will have from
+/// here on fits this file alone. These are the first writes, too: they show that writing works, and
+/// bring the log's file into being.
+fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from_sqlite(file.path(), &error);
+    let log_failed = |source| OpenError::Io { path: file.log_path(), source };
+    let behavior = TransactionBehavior::Immediate;
+    let first = connection.transaction_with_behavior(behavior).map_err(failed)?;
     first
         .execute(
             "INSERT INTO meta (name, value) VALUES ('opened_by', ?1)
@@ -369,12 +386,22 @@ fn open_connection(file: &DatabaseFile) -> Result<(Connection, Option<Upgrade>),
             [concat!("chat-server ", env!("CARGO_PKG_VERSION"))],
         )
         .map_err(failed)?;
-    checkpoint::make_room(&file.log_path()).map_err(io_error)?;
+    stamp::renew(&first).map_err(failed)?;
     first.commit().map_err(failed)?;
-    // SQLite does so too when it first syncs the log, and does not tell when that fails: without its
-    // name the log is nothing after a power cut.
-    file::sync_folder(path)?;
-    Ok((connection, upgrade))
+    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+    match checkpoint::fold(connection, CheckpointMode::Truncate) {
+        // Somebody reads the file, or it cannot grow: the log goes on.
+        Ok(_) | Err(StoreError::Busy | StoreError::Full) => {}
+        Err(error) => {
+            let (path, problem) = (file.path().to_owned(), error.to_string());
+            return Err(OpenError::Sqlite { path, problem });
+        }
+    }
+    connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    let second = connection.transaction_with_behavior(behavior).map_err(failed)?;
+    stamp::renew(&second).map_err(failed)?;
+    checkpoint::make_room(&file.log_path()).map_err(log_failed)?;
+    second.commit().map_err(failed)
 }
 
 #[cfg(test)]

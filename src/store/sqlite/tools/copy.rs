@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +17,8 @@ use crate::store::error::OpenError;
 use crate::store::sqlite::file::{self, APPLICATION_ID, io_error};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::migrations;
+use crate::store::sqlite::opening::uri;
+use crate::store::sqlite::stamp;
 
 /// How many pages are copied between two reports of progress: 4 MiB.
 const STEP_PAGES: i32 = 1024;
@@ -116,7 +117,22 @@ impl Draft {
         target
             .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
             .map_err(failed)?;
-        let backup = Backup::new(&snapshot, &mut target).map_err(failed)?;
+        self.copy_pages(&snapshot, &mut target, on_progress)?;
+        // A WAL of the original is not one of the copy: see `store::sqlite::opening`.
+        if target.table_exists(None, "meta").map_err(failed)? {
+            stamp::renew(&target).map_err(failed)?;
+        }
+        target.close().map_err(|(_, error)| failed(error))
+    }
+
+    fn copy_pages(
+        &self,
+        source: &Connection,
+        target: &mut Connection,
+        on_progress: OnProgress<'_>,
+    ) -> Result<(), OpenError> {
+        let failed = |error: rusqlite::Error| sqlite_error(&self.path, &error);
+        let backup = Backup::new(source, target).map_err(failed)?;
         loop {
             match backup.step(STEP_PAGES).map_err(failed)? {
                 Done => return Ok(()),
@@ -191,7 +207,8 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(immutable(path), flags).map_err(failed)?;
+    let connection =
+        Connection::open_with_flags(uri(path, "immutable=1"), flags).map_err(failed)?;
     let id: u32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
     if id != APPLICATION_ID {
@@ -231,19 +248,6 @@ pub(in crate::store) fn schema(connection: &Connection) -> rusqlite::Result<usiz
         .map(|schema| schema as usize)
 }
 
-/// The name by which SQLite opens a file that nobody changes: without locks and without a log.
-fn immutable(path: &Path) -> String {
-    let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => uri.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    uri + "?immutable=1"
-}
-
 fn sqlite_error(path: &Path, error: &rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => io_error(path, io::Error::from(io::ErrorKind::StorageFull)),
@@ -257,7 +261,8 @@ mod tests {
 
     #[test]
     fn any_path_can_be_named_to_sqlite() {
-        assert_eq!(immutable(Path::new("/a b?c#d%é")), "file:/a%20b%3fc%23d%25%c3%a9?immutable=1");
+        let path = Path::new("/a b?c#d%é");
+        assert_eq!(uri(path, "immutable=1"), "file:/a%20b%3fc%23d%25%c3%a9?immutable=1");
     }
 
     #[test]

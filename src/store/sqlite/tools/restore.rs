@@ -48,6 +48,7 @@ pub fn restore(
     let place = DatabaseFile::reserve(db)?;
     let draft = Draft::begin(place.path())?;
     draft.fill(&source.connection, on_progress)?;
+    source.verify_unchanged()?;
     amend(draft.path(), sessions).map_err(|error| OpenError::from_sqlite(draft.path(), &error))?;
     draft.publish()
 }

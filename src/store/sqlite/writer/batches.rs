@@ -16,6 +16,7 @@ use crate::store::sqlite::file_guard::Identity;
 use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
+use crate::store::sqlite::stamp;
 use crate::store::sqlite::write::context::{Context, Memory};
 use crate::store::sqlite::write::pending_inserts::Unwritten;
 use crate::store::sqlite::writer::checkpoint;
@@ -106,6 +107,12 @@ pub(in crate::store) struct Batches {
     is_folding: bool,
     /// What stands in the log has to go, and somebody was reading it.
     owes_empty_log: bool,
+    /// Whether this transaction has renewed the stamp, or the next one that writes has to: somebody
+    /// else has folded the log in, so that it began anew without one.
+    is_stamped: bool,
+    owes_stamp: bool,
+    /// How many rows had been changed before this transaction.
+    changes_before: u64,
 }
 
 /// What a batch has cost so far.
@@ -150,6 +157,9 @@ impl Batches {
             checkpointer: Some(checkpointer),
             is_folding: false,
             owes_empty_log: false,
+            is_stamped: false,
+            owes_stamp: false,
+            changes_before: 0,
         }
     }
 
@@ -317,7 +327,8 @@ impl Batches {
         let begun = self.begin(Role::Gatherer);
         let written = begun.and_then(|()| Ok(write(self)?));
         let is_committing = written.is_ok();
-        let derived = self.after(written.and_then(|()| self.run_statement("COMMIT")));
+        let committed = written.and_then(|()| self.commit_transaction());
+        let derived = self.after(committed);
         // What could not be read or written before that is taken back, and can be made anew from the log.
         if let Err(StoreError::Fatal(problem)) = &derived
             && is_committing
@@ -338,7 +349,20 @@ impl Batches {
         }
         self.run_statement("BEGIN IMMEDIATE")?;
         self.identity.look();
+        self.is_stamped = false;
+        self.changes_before = self.connection.total_changes();
         Ok(())
+    }
+
+    /// Commits. The first transaction of a log that begins anew renews the stamp: see `store::sqlite::opening`.
+    /// One that has written nothing does not begin it.
+    fn commit_transaction(&mut self) -> Result<(), StoreError> {
+        let begins_log = self.unfolded() == 0 || self.owes_stamp;
+        if begins_log && self.connection.total_changes() != self.changes_before {
+            stamp::renew(&self.connection)?;
+            self.is_stamped = true;
+        }
+        self.run_statement("COMMIT")
     }
 
     /// Does all of the batch in the transaction that was begun, and commits that.
@@ -358,7 +382,7 @@ impl Batches {
         let executed = written.and_then(|()| Ok(self.keep_pace()?));
         let committing = Instant::now();
         spent.executed = committing - spent.taken;
-        let committed = executed.and_then(|()| self.run_statement("COMMIT"));
+        let committed = executed.and_then(|()| self.commit_transaction());
         let ended = Instant::now();
         spent.committed = ended - committing;
         self.last_commit = spent.committed;
@@ -383,7 +407,8 @@ impl Batches {
                 let pages = checkpoint::pages();
                 self.note_log(pages);
                 let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
-                is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
+                let is_new = is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
+                self.owes_stamp = !self.is_stamped && (is_new || self.owes_stamp);
             }
             Err(_) => {
                 self.deliveries.rolled_back();

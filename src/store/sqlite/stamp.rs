@@ -1,0 +1,195 @@
+//! The stamp: which generation of the WAL a database was last written through.
+//!
+//! A row of `meta` holds two random numbers: the generation before, and the current one. The writer
+//! renews it in the first transaction of each generation of the WAL. So the WAL names the state of
+//! the file that it goes on from, and `store::sqlite::opening` can tell whether the file is that.
+//!
+//! A copy gets a stamp of its own, so a WAL of the original never fits it.
+
+use rusqlite::Connection;
+
+/// The page of `meta`: the first table that is made in every database of ours, before and after a
+/// `VACUUM`. A page that is something else there tells nothing.
+pub(in crate::store) const META_PAGE: u32 = 2;
+/// The rows of `meta` that tell it from other tables.
+const ROW: &[u8] = b"wal_generation";
+const OPENED_BY_ROW: &[u8] = b"opened_by";
+/// What stands for the generation before the first one.
+const NONE: &[u8; DIGITS] = b"0000000000000000";
+/// A number in hexadecimal.
+const DIGITS: usize = 16;
+/// An index page that has no other page below it (the SQLite file format, section 1.6).
+const LEAF_OF_INDEX: u8 = 0x0a;
+const LEAF_HEADER_BYTES: usize = 8;
+
+/// The two generations of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Stamp {
+    previous: [u8; DIGITS],
+    current: [u8; DIGITS],
+}
+
+/// What a page of a file or of a WAL tells about the stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Found {
+    /// The page is not that of `meta`, or is damaged.
+    Nothing,
+    /// It is that of `meta`, and has no stamp: an older program wrote it.
+    Unstamped,
+    /// It has this stamp.
+    Stamped(Stamp),
+}
+
+impl Stamp {
+    /// Whether a database with the stamp `file` (or `None`) can be the one that this one, the first
+    /// in a WAL, was written to.
+    pub(in crate::store) fn follows(&self, file: Option<&Self>) -> bool {
+        match file {
+            Some(file) => [self.previous, self.current].contains(&file.current),
+            None => self.previous == *NONE,
+        }
+    }
+
+    /// Whether both are of one generation.
+    pub(in crate::store) fn is_same_generation(&self, other: &Self) -> bool {
+        self.current == other.current
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
+        let (previous, rest) = value.split_first_chunk::<DIGITS>()?;
+        let (separator, current) = rest.split_first()?;
+        let current = <[u8; DIGITS]>::try_from(current).ok()?;
+        (*separator == b' ').then_some(Self { previous: *previous, current })
+    }
+}
+
+/// Begins a generation, in the transaction that is open. Page 1 is written as well, so that the WAL
+/// has a header to compare.
+pub(in crate::store) fn renew(connection: &Connection) -> rusqlite::Result<()> {
+    let schema: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", schema)?;
+    let mut number = [0; DIGITS / 2];
+    // Never fails for so few bytes once the system is up; a number that comes again is only weaker.
+    let _ = rustix::rand::getrandom(&mut number, rustix::rand::GetRandomFlags::empty());
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('wal_generation', '0000000000000000 ' || ?1)
+             ON CONFLICT (name) DO UPDATE SET value = substr(value, 18) || ' ' || ?1",
+        )?
+        .execute([format!("{:016x}", u64::from_be_bytes(number))])?;
+    Ok(())
+}
+
+/// Reads the stamp out of the bytes of a page.
+pub(in crate::store) fn find(page: &[u8]) -> Found {
+    let Some(rows) = rows(page) else { return Found::Nothing };
+    let stamp = rows.iter().find(|(name, _)| *name == ROW);
+    match stamp.map(|(_, value)| Stamp::parse(value)) {
+        Some(Some(stamp)) => Found::Stamped(stamp),
+        Some(None) => Found::Nothing,
+        None if rows.iter().any(|(name, _)| *name == OPENED_BY_ROW) => Found::Unstamped,
+        None => Found::Nothing,
+    }
+}
+
+/// A name and a value.
+type Row<'a> = (&'a [u8], &'a [u8]);
+
+/// The rows of a page of two columns of text; `None` where it is none.
+fn rows(page: &[u8]) -> Option<Vec<Row<'_>>> {
+    if *page.first()? != LEAF_OF_INDEX {
+        return None;
+    }
+    let count = usize::from(u16::from_be_bytes([*page.get(3)?, *page.get(4)?]));
+    let pointers = page.get(LEAF_HEADER_BYTES..LEAF_HEADER_BYTES + 2 * count)?;
+    pointers
+        .chunks_exact(2)
+        .map(|at| row(page.get(usize::from(u16::from_be_bytes([at[0], at[1]]))..)?))
+        .collect()
+}
+
+/// The row of a cell (section 1.6) and the record in it (section 2.1).
+fn row(cell: &[u8]) -> Option<Row<'_>> {
+    let (payload_bytes, payload) = varint(cell)?;
+    let payload = payload.get(..payload_bytes)?;
+    let (header_bytes, types) = varint(payload)?;
+    let (name_type, types) = varint(types)?;
+    let (value_type, _) = varint(types)?;
+    let content = payload.get(header_bytes..)?;
+    let name = content.get(..text_bytes(name_type)?)?;
+    Some((name, content.get(name.len()..name.len() + text_bytes(value_type)?)?))
+}
+
+/// How long a text of this type of a record is.
+fn text_bytes(serial_type: usize) -> Option<usize> {
+    (serial_type >= 13 && serial_type % 2 == 1).then(|| (serial_type - 13) / 2)
+}
+
+/// A number of at most two bytes, as all of a page of 4 KiB are, and what comes after it.
+fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes {
+        [low, rest @ ..] if *low < 0x80 => Some((usize::from(*low), rest)),
+        [high, low, rest @ ..] if *low < 0x80 => {
+            Some((usize::from(*high & 0x7f) << 7 | usize::from(*low), rest))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::migrations;
+
+    fn page_of(connection: &Connection) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        connection.execute("VACUUM INTO ?1", [path.to_str().unwrap()]).unwrap();
+        std::fs::read(path).unwrap()[4_096..8_192].to_vec()
+    }
+
+    #[test]
+    fn stamp_is_found_on_the_page_of_meta_in_each_schema() {
+        for schema in 1..=migrations::newest() {
+            let connection = migrations::empty(schema).unwrap().unwrap();
+            let root: u32 = connection
+                .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(root, META_PAGE);
+            let opened = "INSERT INTO meta (name, value) VALUES ('opened_by', 'a test')";
+            connection.execute(opened, []).unwrap();
+            assert_eq!(find(&page_of(&connection)), Found::Unstamped);
+            let stamps: Vec<Stamp> = (0..3)
+                .map(|_| {
+                    renew(&connection).unwrap();
+                    match find(&page_of(&connection)) {
+                        Found::Stamped(stamp) => stamp,
+                        other => panic!("{other:?}"),
+                    }
+                })
+                .collect();
+            assert!(stamps[0].follows(None) && !stamps[1].follows(None));
+            for (file, first) in [(0, 0), (0, 1), (1, 2), (2, 2)] {
+                assert!(stamps[first].follows(Some(&stamps[file])), "{file} before {first}");
+            }
+            for (file, first) in [(0, 2), (1, 0), (2, 0), (2, 1)] {
+                assert!(!stamps[first].follows(Some(&stamps[file])), "{file} before {first}");
+            }
+        }
+    }
+
+    #[test]
+    fn page_of_any_bytes_tells_nothing_and_harms_nothing() {
+        let connection = migrations::empty(1).unwrap().unwrap();
+        renew(&connection).unwrap();
+        let page = page_of(&connection);
+        for at in 0..page.len() {
+            let mut damaged = page.clone();
+            damaged[at] ^= 0xff;
+            find(&damaged);
+            find(&damaged[..at]);
+        }
+    }
+}
