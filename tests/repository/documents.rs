@@ -1,4 +1,8 @@
-//! The documents: every link inside the repository leads to a file and a heading that exist.
+//! The documents: links inside the repository lead to files and headings that exist; the picture
+//! of the prompt is well-formed.
+
+#[path = "../../examples/picture/svg.rs"]
+mod svg;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,4 +110,61 @@ fn links_and_headings_are_read() {
         "# A title\n## One: `two`, three\n[a](b.md#c) and [d](#e)\n```\n[f](g)\n# not\n```\n";
     assert_eq!(links(text), ["b.md#c", "#e"]);
     assert!(has_heading(text, "one-two-three") && !has_heading(text, "not"));
+}
+
+/// Whether a picture is well-formed XML as far as ours use it: tags in pairs, quoted attributes,
+/// no stray `&`.
+fn is_well_formed(picture: &str) -> bool {
+    let mut open: Vec<&str> = Vec::new();
+    let mut pieces = picture.split('<');
+    let is_blank = pieces.next().is_some_and(|before| before.is_empty());
+    let is_text = |text: &str| {
+        let entities = ["amp;", "lt;", "gt;"];
+        text.split('&').skip(1).all(|rest| entities.iter().any(|entity| rest.starts_with(entity)))
+    };
+    let all_fit = pieces.all(|piece| {
+        let Some((tag, text)) = piece.split_once('>') else { return false };
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or_default();
+        let is_right = match (tag.starts_with('/'), tag.ends_with('/')) {
+            (true, _) => open.pop() == Some(name),
+            (false, true) => true,
+            (false, false) => {
+                open.push(name);
+                true
+            }
+        };
+        is_right && tag.matches('"').count() % 2 == 0 && is_text(text)
+    });
+    is_blank && all_fit && open.is_empty()
+}
+
+/// Whether there is anything that has the form of a token.
+fn has_token(text: &str) -> bool {
+    text.as_bytes().windows(36).any(|window| {
+        window.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+    })
+}
+
+#[test]
+fn picture_of_the_prompt_is_well_formed_and_holds_no_token() {
+    let picture = fs::read_to_string(root().join("docs/prompt.svg")).unwrap();
+    assert!(is_well_formed(&picture) && !has_token(&picture) && !picture.contains("cytus"));
+    assert!(picture.contains("<title>") && picture.contains("neko"));
+}
+
+#[test]
+fn any_screen_is_drawn_as_a_well_formed_picture() {
+    let mut terminal = vt100::Parser::new(4, 30, 0);
+    terminal.process(b"<a href=\"x\"> & \x1b[1;31mred\x1b[0m \x1b[7minverse\x1b[0m\r\n");
+    terminal.process(b"  09:59  paff  \x1b[38;5;208mhi");
+    let picture = svg::draw(terminal.screen(), |text| text.replace("paff", "neko"));
+    assert!(is_well_formed(&picture), "{picture}");
+    for drawn in ["&lt;a href=", "&amp;", "font-weight=\"bold\"", "10:54  neko", "#ff8700"] {
+        assert!(picture.contains(drawn), "{drawn}: {picture}");
+    }
+    assert!(!is_well_formed("<svg><g></svg>") && !is_well_formed("<a>&</a>"));
+    assert!(has_token("x 7a592c0e-2cb5-4de6-866b-4e216b0caf15"));
 }

@@ -95,6 +95,11 @@ impl Terminal {
         rows.join("\n").trim_end().to_owned()
     }
 
+    /// The screen with its colours.
+    pub fn colours(&self) -> &vt100::Screen {
+        self.parser.screen()
+    }
+
     /// The row of the cursor.
     pub fn cursor_row(&self) -> String {
         let (row, _) = self.parser.screen().cursor_position();
