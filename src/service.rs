@@ -41,10 +41,11 @@ use crate::store::{
 use clock::SessionClock;
 use hashers::Hashers;
 use hub::Hub;
-use sessions::{Lookup, Sessions};
+use sessions::{Lookup, Sessions, Why};
 use throttle::Throttle;
 
-/// The most sessions of one user; the oldest end first.
+/// The most sessions of one user. With one more, the one that was not used for the longest time
+/// ends; one with an open stream never does.
 pub const SESSIONS_PER_USER_MAX: usize = 64;
 
 /// How the service behaves.
@@ -163,9 +164,26 @@ impl Service {
                     Err(error) => responder.answer(failure(error)),
                 });
             }
-            (Lookup::Ended | Lookup::Unknown, _) => responder.answer(Code::NoSession),
+            (Lookup::Ended(why), _) => responder.answer(self.ended(why)),
+            (Lookup::Unknown, _) => responder.answer(Code::NoSession),
         }
         Executing { pace: Pace::Alone, session: None }
+    }
+
+    /// What the holder of a session that has ended is told.
+    fn ended(&self, why: Why) -> Refusal {
+        match why {
+            Why::Any => Code::NoSession.into(),
+            Why::Displaced => {
+                let (code, max) = (Code::NoSession, self.options.sessions_per_user);
+                let message = format!(
+                    "{}: a user may have {max}, and a new login ended this one, which was not used \
+                     for the longest time",
+                    code.message()
+                );
+                Refusal::new(code, message)
+            }
+        }
     }
 
     /// Every command that needs a session, each arm one call.

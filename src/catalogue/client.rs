@@ -25,6 +25,10 @@ texts! {
         en: "you have no session {number}",
         id: "kamu tidak punya sesi {number}",
     }
+    end_a_session {
+        en: "end a watch or a prompt of this user, or `revoke` a session where one is logged in",
+        id: "akhiri satu watch atau prompt user ini, atau `revoke` satu sesi dari tempat yang sudah login",
+    }
     list_sessions {
         en: "`sessions` shows those that you have",
         id: "`sessions` menampilkan yang kamu punya",

@@ -27,6 +27,10 @@ texts! {
         en: "too many failed logins: try again in {seconds} s",
         id: "terlalu banyak login yang gagal: coba lagi dalam {seconds} detik",
     }
+    too_many_sessions {
+        en: "the user has 64 sessions, each with an open stream",
+        id: "user itu punya 64 sesi, masing-masing dengan stream terbuka",
+    }
     unknown_recipient { en: "there is no such user", seed: "User Tidak Ditemukan" }
     empty_message { en: "the message is empty", id: "pesannya kosong" }
     too_long { en: "the text is too long", id: "teksnya terlalu panjang" }

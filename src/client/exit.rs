@@ -115,6 +115,7 @@ impl Exit {
             Code::InboxFull
             | Code::Busy
             | Code::RateLimited
+            | Code::TooManySessions
             | Code::StorageFull
             | Code::TooManyConnections
             | Code::ShuttingDown => Self::TryAgain,
@@ -176,6 +177,7 @@ mod tests {
             ("internal", 70),
             ("busy", 75),
             ("rate_limited", 75),
+            ("too_many_sessions", 75),
             ("storage_full", 75),
             ("inbox_full", 75),
             ("shutting_down", 75),

@@ -256,6 +256,9 @@ impl Failure {
             Self::NotLoggedIn | Self::Refused(Refused { code: Some(Code::NoSession), .. }) => {
                 Some(client::log_in().to_owned())
             }
+            Self::Refused(Refused { code: Some(Code::TooManySessions), .. }) => {
+                Some(client::end_a_session().to_owned())
+            }
             Self::Refused(Refused { code: Some(Code::UnknownCommand), .. }) => {
                 Some(client::server_is_older().to_owned())
             }
@@ -373,6 +376,7 @@ fn words_of(code: Code) -> &'static str {
         Code::UnknownUser => refusal::unknown_user(),
         Code::WrongPassword => refusal::wrong_password(),
         Code::RateLimited => refusal::rate_limited(),
+        Code::TooManySessions => refusal::too_many_sessions(),
         Code::UnknownRecipient => refusal::unknown_recipient(),
         Code::EmptyMessage => refusal::empty_message(),
         Code::TooLong => refusal::too_long(),

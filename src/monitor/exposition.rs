@@ -96,6 +96,11 @@ fn about_requests(page: &mut Page, sources: &Sources) {
         let held = server.requests(verb, Some(Code::RateLimited));
         page.sample(&[("verb", verb.as_str())], held);
     }
+    page.counter(
+        "chat_sessions_displaced_total",
+        "Sessions that were ended because their user logged in once more than there may be.",
+    );
+    page.sample(&[], sources.service.measures().sessions_displaced.get());
     page.counter("chat_messages_stored_total", "Messages stored: one for each recipient.");
     page.sample(&[], sources.service.measures().messages.get());
 }

@@ -62,6 +62,8 @@ codes! {
     /// `auth`, `passwd`: too many attempts failed, so the server did not check this password.
     /// `retry_after` says after how many seconds the client may try again.
     RateLimited = "rate_limited",
+    /// `auth`: the user has as many sessions as there may be, each with an open stream.
+    TooManySessions = "too_many_sessions",
     /// A recipient does not exist; `users` names every such recipient.
     UnknownRecipient = "unknown_recipient",
     /// The text of the message is empty.
@@ -102,6 +104,7 @@ impl Code {
             Self::UnknownUser => "User Tidak Ada",
             Self::WrongPassword => "Password Salah",
             Self::RateLimited => "too many failed logins",
+            Self::TooManySessions => "the user has 64 sessions, each with an open stream",
             Self::UnknownRecipient => "User Tidak Ditemukan",
             Self::EmptyMessage => "the message is empty",
             Self::TooLong => "the text is too long",

@@ -11,8 +11,11 @@ use crate::model::{Password, Token, USER_NAME_BYTES_MAX, UserId, UserName};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
 use crate::store::{
-    EndSessions, FindUser, ListActiveUsers, OpenSession, Opened, SessionFilter, StoredUser,
+    EndSessions, Endable, FindUser, ListActiveUsers, OpenSession, Opened, SessionFilter, StoredUser,
 };
+
+/// How often it is looked at which session has to end for another one.
+const OPEN_TRIES_MAX: usize = 100;
 
 /// As many names as fit into a reply, however long they are.
 const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
@@ -63,16 +66,68 @@ impl Service {
             at,
             expires_at: at.plus(self.options.session_lifetime.get()),
             sessions_max: self.options.sessions_per_user,
+            end: Vec::new(),
         };
-        let service = Arc::clone(self);
-        self.store.write(session, move |opened| match opened {
-            Ok(Opened::Yes { ended }) => {
-                service.sessions.end_all(ended);
+        self.try_to_open(session, Vec::new(), token, responder, OPEN_TRIES_MAX);
+    }
+
+    /// Opens the session, ending these to make room. Which have to end is looked at again where
+    /// another login was quicker; each time one got on.
+    fn try_to_open(
+        self: &Arc<Self>,
+        mut session: OpenSession,
+        ended: Vec<Endable>,
+        token: Token,
+        responder: Responder,
+        tries: usize,
+    ) {
+        let (service, user) = (Arc::clone(self), session.user);
+        session.end = ended.iter().map(|session| session.id).collect();
+        self.store.write(session.clone(), move |opened| match opened {
+            Ok(Opened::Yes) => {
+                service.displace_sessions(user, &ended);
                 responder.answer(Reply::Authenticated(token));
+            }
+            Ok(Opened::Full(_)) if tries == 0 => responder.answer(Code::Busy),
+            Ok(Opened::Full(held)) => {
+                let excess = held.len() + 1 - session.sessions_max;
+                match service.sessions.choose_to_end(held, excess) {
+                    Some(chosen) => {
+                        service.try_to_open(session, chosen, token, responder, tries - 1);
+                    }
+                    None => {
+                        tracing::warn!(
+                            user = user.0,
+                            sessions_max = session.sessions_max,
+                            "a login was refused: every session of the user has an open stream"
+                        );
+                        responder.answer(Code::TooManySessions);
+                    }
+                }
             }
             Ok(Opened::PasswordChanged) => responder.answer(Code::WrongPassword),
             Err(error) => responder.answer(failure(error)),
         });
+    }
+
+    /// These were ended to make room for another.
+    fn displace_sessions(&self, user: UserId, ended: &[Endable]) {
+        let now = self.clock.now();
+        for session in ended {
+            self.sessions.displace(session.token, now);
+            self.measures.sessions_displaced.add(1);
+            let (session, sessions_max) = (session.id.0, self.options.sessions_per_user);
+            tracing::warn!(
+                user = user.0,
+                session,
+                sessions_max,
+                "a session was ended: its user logged in once more than there may be sessions"
+            );
+        }
+        if !ended.is_empty() {
+            // A stream that was opened just now ends at once.
+            self.hub.publish(user);
+        }
     }
 
     /// `logout`: answered when the session's end is durable.

@@ -9,6 +9,8 @@ use crate::store::{CountTotals, Store, StoreError, Totals};
 pub struct Measures {
     /// How many messages were stored: one for each recipient.
     pub messages: Counter,
+    /// How many sessions were ended to make room for others.
+    pub sessions_displaced: Counter,
     /// How long each password waited for a hasher.
     pub hash_queue: Histogram,
     /// How long hashing each password took, or each two of a change.
@@ -19,6 +21,7 @@ impl Default for Measures {
     fn default() -> Self {
         Self {
             messages: Counter::default(),
+            sessions_displaced: Counter::default(),
             hash_queue: Histogram::of_times(),
             hash: Histogram::of_times(),
         }

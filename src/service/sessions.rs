@@ -2,7 +2,7 @@
 //! write of the store. When a session was last used is noted here and stored once a minute.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -10,13 +10,15 @@ use foldhash::fast::RandomState;
 
 use crate::adjustable::Adjustable;
 use crate::model::{SessionId, Timestamp, TokenHash, UserId};
-use crate::store::StoredSession;
+use crate::store::{Endable, StoredSession};
 
 /// From how many sessions in memory on those that are not in use are forgotten; the store still
 /// has them.
 const SESSIONS_IN_MEMORY: usize = 10_000;
 /// Not used for so long is not in use.
 const NOT_IN_USE: Duration = Duration::from_secs(3600);
+/// For so long the holder of a session that was ended to make room is told that.
+const DISPLACED_TOLD_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// A session whose holder may act.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct LiveSession {
     /// When it was last used, and what the store has of that; in milliseconds as [`Timestamp`].
     seen: AtomicI64,
     stored_seen: AtomicI64,
+    /// How many streams it has open.
+    streams: AtomicUsize,
 }
 
 impl LiveSession {
@@ -42,11 +46,41 @@ pub(super) enum Lookup {
     /// It is that of a session, which counts as used now.
     Live(Arc<LiveSession>),
     /// Its session has ended.
-    Ended,
+    Ended(Why),
     /// Its session has just been found to be over.
     Expired(SessionId),
     /// It is not in memory.
     Unknown,
+}
+
+/// Why a session has ended, as far as its holder is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It was ended by its user or an operator, or its time was over.
+    Any,
+    /// To make room: its user logged in once more than there may be sessions.
+    Displaced,
+}
+
+/// A stream of a session; while there is one, the session is not ended to make room.
+#[derive(Debug)]
+pub(super) struct OpenStream(Arc<LiveSession>);
+
+impl OpenStream {
+    pub(super) fn of(session: &Arc<LiveSession>) -> Self {
+        session.streams.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(session))
+    }
+
+    pub(super) fn session(&self) -> &LiveSession {
+        &self.0
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Nobody outside chooses what is in it: hashes of tokens that were given out.
@@ -59,6 +93,8 @@ enum Entry {
     /// session from the store just before cannot put it back.
     Ended {
         swept: bool,
+        /// When it was ended to make room, if it was: remembered for [`DISPLACED_TOLD_FOR`].
+        displaced: Option<Timestamp>,
     },
 }
 
@@ -77,7 +113,9 @@ impl Sessions {
     pub(super) fn find(&self, token: &TokenHash, now: Timestamp) -> Lookup {
         let session = match self.read().get(token) {
             Some(Entry::Live(session)) => Arc::clone(session),
-            Some(Entry::Ended { .. }) => return Lookup::Ended,
+            Some(Entry::Ended { displaced, .. }) => {
+                return Lookup::Ended(displaced.map_or(Why::Any, |_| Why::Displaced));
+            }
             None => return Lookup::Unknown,
         };
         let seen = Timestamp(session.seen.load(Ordering::Relaxed));
@@ -102,13 +140,14 @@ impl Sessions {
             expires_at: stored.expires_at,
             seen: AtomicI64::new(stored.last_seen_at.0),
             stored_seen: AtomicI64::new(stored.last_seen_at.0),
+            streams: AtomicUsize::new(0),
         };
         self.write().entry(token).or_insert_with(|| Entry::Live(Arc::new(session)));
     }
 
     /// From now on the token is no session's.
     pub(super) fn end(&self, token: TokenHash) {
-        self.write().insert(token, Entry::Ended { swept: false });
+        self.write().insert(token, Entry::Ended { swept: false, displaced: None });
     }
 
     /// [`Self::end`] for each.
@@ -116,6 +155,32 @@ impl Sessions {
         for token in tokens {
             self.end(token);
         }
+    }
+
+    /// Which `count` of a user's sessions to end, to make room for another: those that were not
+    /// used for the longest time, but none that has a stream open. `None` where there are not so
+    /// many.
+    pub(super) fn choose_to_end(&self, held: Vec<Endable>, count: usize) -> Option<Vec<Endable>> {
+        let entries = self.read();
+        let mut idle: Vec<(Timestamp, Endable)> = Vec::with_capacity(held.len());
+        for session in held {
+            let seen = match entries.get(&session.token) {
+                Some(Entry::Live(live)) if live.streams.load(Ordering::SeqCst) > 0 => continue,
+                Some(Entry::Live(live)) => live.seen.load(Ordering::Relaxed),
+                _ => session.last_seen_at.0,
+            };
+            idle.push((Timestamp(seen), session));
+        }
+        if idle.len() < count {
+            return None;
+        }
+        idle.sort_unstable_by_key(|(seen, session)| (*seen, session.id));
+        Some(idle.into_iter().take(count).map(|(_, session)| session).collect())
+    }
+
+    /// [`Self::end`], to make room: its holder is told so for [`DISPLACED_TOLD_FOR`].
+    pub(super) fn displace(&self, token: TokenHash, now: Timestamp) {
+        self.write().insert(token, Entry::Ended { swept: false, displaced: Some(now) });
     }
 
     /// The sessions that were used since this was last asked, and when; forgets what need not be
@@ -133,7 +198,10 @@ impl Sessions {
                 }
                 !crowded || seen > in_use_after
             }
-            Entry::Ended { swept } => !std::mem::replace(swept, true),
+            Entry::Ended { swept, displaced } => {
+                let is_told = displaced.is_some_and(|at| now < at.plus(DISPLACED_TOLD_FOR));
+                !std::mem::replace(swept, true) || (is_told && !crowded)
+            }
         });
         taken
     }
@@ -187,7 +255,7 @@ mod tests {
     fn unused_session_expires_and_a_clock_set_back_does_not_revive_it() {
         let (sessions, token) = sessions();
         assert!(matches!(sessions.find(&token, Timestamp(100_000)), Lookup::Expired(SessionId(1))));
-        assert!(matches!(sessions.find(&token, Timestamp(0)), Lookup::Ended));
+        assert!(matches!(sessions.find(&token, Timestamp(0)), Lookup::Ended(Why::Any)));
     }
 
     #[test]
@@ -205,6 +273,50 @@ mod tests {
         let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
         sessions.insert(token, StoredSession { disabled: true, ..stored() });
         assert!(!lives(&sessions, token, 1));
+    }
+
+    #[test]
+    fn least_recently_used_session_is_chosen_to_end_and_none_with_a_stream() {
+        let (sessions, held): (Sessions, Vec<Endable>) = {
+            let sessions = Sessions::new(IDLE.into());
+            let held = (1..=4).map(|id| {
+                let (id, token) = (SessionId(id), Token::generate().hash());
+                sessions.insert(token, StoredSession { id, ..stored() });
+                Endable { id, token, last_seen_at: Timestamp(0) }
+            });
+            let held = held.collect();
+            (sessions, held)
+        };
+        let chosen = |count| {
+            let chosen = sessions.choose_to_end(held.clone(), count)?;
+            Some(chosen.into_iter().map(|session| session.id.0).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(2), Some(vec![1, 2]), "the oldest, of those that were never used");
+        assert!(lives(&sessions, held[0].token, 10));
+        assert!(lives(&sessions, held[1].token, 20));
+        let Lookup::Live(third) = sessions.find(&held[2].token, Timestamp(5)) else { panic!() };
+        assert_eq!(chosen(3), Some(vec![4, 3, 1]));
+        let streams = [OpenStream::of(&third), OpenStream::of(&third)];
+        assert_eq!(chosen(3), Some(vec![4, 1, 2]));
+        assert_eq!(chosen(4), None, "one has a stream");
+        drop(streams);
+        assert_eq!(chosen(4), Some(vec![4, 3, 1, 2]));
+    }
+
+    #[test]
+    fn session_that_was_ended_to_make_room_is_remembered_as_such_for_a_day() {
+        let (sessions, token) = sessions();
+        let is_told = |now| matches!(sessions.find(&token, now), Lookup::Ended(Why::Displaced));
+        let begin = Timestamp(1);
+        sessions.displace(token, begin);
+        for hours in [1, 2, 23] {
+            let now = begin.plus(Duration::from_secs(hours * 3_600));
+            sessions.take_seen(now);
+            assert!(is_told(now), "after {hours} h");
+        }
+        let now = begin.plus(DISPLACED_TOLD_FOR);
+        sessions.take_seen(now);
+        assert!(matches!(sessions.find(&token, now), Lookup::Unknown));
     }
 
     #[test]

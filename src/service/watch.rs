@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::hub::Subscription;
 use super::messages::page_bounds;
-use super::sessions::{LiveSession, Lookup};
+use super::sessions::{LiveSession, Lookup, OpenStream};
 use super::{Answer, Responder, Service, failure};
 use crate::model::{Message, MessageId};
 use crate::protocol::arguments::{Watch, WatchFrom};
@@ -23,7 +23,7 @@ const STREAM_PAGE_BYTES_MAX: usize = 64 * 1024;
 /// A connection's stream, as far as the service has to do with it. It ends when it is dropped.
 pub struct Watcher {
     service: Arc<Service>,
-    session: Arc<LiveSession>,
+    stream: OpenStream,
     subscription: Subscription,
     watched: Watched,
 }
@@ -56,7 +56,7 @@ impl Service {
         let (back, ticket) = responder.way_back();
         let watcher = Watcher {
             service: Arc::clone(self),
-            session: Arc::clone(session),
+            stream: OpenStream::of(session),
             subscription: self.hub.subscribe(session.user, back, ticket),
             watched: self.store.watch(session.user),
         };
@@ -82,12 +82,15 @@ impl Watcher {
     /// [`StreamPage`] is delivered to where the stream was asked for. The session is looked at first, and
     /// counts as used.
     pub fn read(&self, after: MessageId) -> Option<StreamPage> {
-        let found = self.service.sessions.find(&self.session.token, self.service.clock.now());
-        if let Lookup::Expired(id) = found {
-            self.service.store.write(EndSessions(SessionFilter::Session(id)), drop);
-        }
-        if !matches!(found, Lookup::Live(_)) {
-            return Some(StreamPage::Over(Code::NoSession.into()));
+        let session = self.stream.session();
+        match self.service.sessions.find(&session.token, self.service.clock.now()) {
+            Lookup::Live(_) => {}
+            Lookup::Ended(why) => return Some(StreamPage::Over(self.service.ended(why))),
+            Lookup::Expired(id) => {
+                self.service.store.write(EndSessions(SessionFilter::Session(id)), drop);
+                return Some(StreamPage::Over(Code::NoSession.into()));
+            }
+            Lookup::Unknown => return Some(StreamPage::Over(Code::NoSession.into())),
         }
         self.subscription.rearm();
         let bounds = page_bounds(STREAM_PAGE_MESSAGES_MAX, STREAM_PAGE_BYTES_MAX);
@@ -96,7 +99,7 @@ impl Watcher {
         }
         let (back, ticket) = self.subscription.way_back();
         let read = ReadPage {
-            reader: self.session.user,
+            reader: session.user,
             start: PageStart::After(after),
             with: None,
             since: None,

@@ -68,6 +68,22 @@ fn end_of_a_connection_is_one_line_with_all_that_it_was() {
 }
 
 #[test]
+fn session_that_makes_room_for_a_login_is_one_line() {
+    let logging = Logging::start(&["--log", "warn"]);
+    let mut wire = logging.server.connect();
+    for _ in 0..65 {
+        wire.log_in("paff");
+    }
+    let user = logging.server.query("SELECT id FROM users WHERE name = 'paff'")[0].clone();
+    let (_, all) = logging.stop();
+    let message = "a session was ended: its user logged in once more than there may be sessions";
+    let ended = lines(&all, message);
+    assert_eq!(ended.len(), 1, "{all:?}");
+    assert_eq!((&ended[0]["level"], &ended[0]["user"].to_string()), (&json!("WARN"), &user));
+    assert_eq!((&ended[0]["session"], &ended[0]["sessions_max"]), (&json!(1), &json!(64)));
+}
+
+#[test]
 fn ordinary_ends_are_no_news_and_a_flood_of_others_is_a_few_lines() {
     let logging = Logging::start(&["--log", "info", "--workers", "1"]);
     for _ in 0..30 {

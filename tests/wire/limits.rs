@@ -454,30 +454,6 @@ fn session_that_is_not_used_ends_and_one_that_is_used_does_not() {
 }
 
 #[test]
-fn sixty_fifth_session_of_a_user_ends_the_oldest() {
-    let server = Server::start();
-    let other = server.log_in("neko");
-    let tokens: Vec<String> = thread::scope(|scope| {
-        let first = server.log_in("paff");
-        let rest: Vec<_> = (0..4)
-            .map(|_| {
-                let mut wire = server.connect();
-                scope.spawn(move || (0..16).map(|_| wire.log_in("paff")).collect::<Vec<_>>())
-            })
-            .collect();
-        let rest = rest.into_iter().flat_map(|logins| logins.join().unwrap());
-        std::iter::once(first).chain(rest).collect()
-    });
-    let mut wire = server.connect();
-    assert_eq!(tokens.len(), 65);
-    assert_eq!(wire.refused(format!("whoami {}", tokens[0])), "no_session");
-    for token in &tokens[1..] {
-        wire.done(format!("whoami {token}"));
-    }
-    wire.done(format!("whoami {other}"));
-}
-
-#[test]
 fn full_inbox_refuses_senders_until_it_is_read() {
     let mut server = Server::start_with(&["--inbox-unread-max", "3"]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));

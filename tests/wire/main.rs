@@ -15,6 +15,7 @@ mod protocol_examples;
 mod reload;
 mod restart;
 mod seed_wire;
+mod session_limit;
 mod state_machine;
 mod tls;
 mod unix_socket;

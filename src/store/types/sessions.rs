@@ -3,7 +3,8 @@
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::operation::{Party, Read, Write};
 
-/// Opens a session. Durable when the answer comes.
+/// Opens a session, and ends those in `end` to make room. Where there is still none, nothing is
+/// done. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct OpenSession {
     /// The user.
@@ -18,6 +19,8 @@ pub struct OpenSession {
     pub expires_at: Timestamp,
     /// How many sessions the user may have, this one included: at least 1.
     pub sessions_max: usize,
+    /// Sessions of the user that end with it.
+    pub end: Vec<SessionId>,
 }
 
 impl Write for OpenSession {
@@ -28,12 +31,22 @@ impl Write for OpenSession {
 #[derive(Debug, Clone)]
 pub enum Opened {
     /// It is open.
-    Yes {
-        /// The tokens of the user's sessions that were ended to make room, oldest first.
-        ended: Vec<TokenHash>,
-    },
+    Yes,
+    /// The user has too many sessions, these: there is no new one, and none was ended.
+    Full(Vec<Endable>),
     /// The password was changed, or the user disabled, in between. There is no session.
     PasswordChanged,
+}
+
+/// A session that may be ended to make room for another of its user.
+#[derive(Debug, Clone)]
+pub struct Endable {
+    /// The number.
+    pub id: SessionId,
+    /// The hash of the token.
+    pub token: TokenHash,
+    /// When it was last used, give or take a minute.
+    pub last_seen_at: Timestamp,
 }
 
 /// Ends the sessions that fit, and answers with them. Ending none is no error. Durable when the

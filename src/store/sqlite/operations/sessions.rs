@@ -7,7 +7,7 @@ use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::row::user_name;
 use crate::store::sqlite::write::context::Context;
 use crate::store::types::sessions::{
-    EndSessions, EndedSession, FindSession, HeldSession, ListActiveUsers, ListAllSessions,
+    EndSessions, Endable, EndedSession, FindSession, HeldSession, ListActiveUsers, ListAllSessions,
     ListSessions, ListedSession, Live, OpenSession, Opened, SessionFilter, SettleSessions,
     StoredSession, SweepSessions,
 };
@@ -136,23 +136,37 @@ fn open(context: &mut Context<'_>, session: &OpenSession) -> rusqlite::Result<Op
     if !unchanged {
         return Ok(Opened::PasswordChanged);
     }
-    let ended = connection
-        .prepare_cached(
-            "DELETE FROM sessions WHERE id IN (
-                 SELECT id FROM sessions WHERE user_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)
-             RETURNING token_hash",
-        )?
-        .query_map(params![session.user.0, session.sessions_max as i64 - 1], |row| {
-            Ok(TokenHash(row.get(0)?))
-        })?
-        .collect::<Result<_, _>>()?;
+    let held = endable(connection, session.user)?;
+    let stays = |held: &&Endable| !session.end.contains(&held.id);
+    if held.iter().filter(stays).count() >= session.sessions_max {
+        return Ok(Opened::Full(held));
+    }
+    for &ended in &session.end {
+        end(connection, SessionFilter::OfUser(session.user, ended))?;
+    }
     connection
         .prepare_cached(
             "INSERT INTO sessions (user_id, token_hash, created_at, last_seen_at, expires_at)
              VALUES (?1, ?2, ?3, ?3, ?4)",
         )?
         .execute(params![session.user.0, session.token.0, session.at.0, session.expires_at.0])?;
-    Ok(Opened::Yes { ended })
+    Ok(Opened::Yes)
+}
+
+/// The sessions of a user, the oldest first.
+fn endable(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<Endable>> {
+    connection
+        .prepare_cached(
+            "SELECT id, token_hash, last_seen_at FROM sessions WHERE user_id = ?1 ORDER BY id",
+        )?
+        .query_map([user.0], |row| {
+            Ok(Endable {
+                id: SessionId(row.get(0)?),
+                token: TokenHash(row.get(1)?),
+                last_seen_at: Timestamp(row.get(2)?),
+            })
+        })?
+        .collect()
 }
 
 /// Ends the sessions that fit, and tells which.
