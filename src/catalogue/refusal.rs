@@ -6,8 +6,8 @@ texts! {
     unknown_command { en: "the server does not know this command", seed: "**Protocol Tidak Benar" }
     usage { en: "the request lacks a field", seed: "--Protocol Tidak Benar" }
     line_too_long {
-        en: "the line is longer than 65536 bytes",
-        id: "barisnya lebih panjang dari 65536 byte",
+        en: "the line is longer than 262144 bytes",
+        id: "barisnya lebih panjang dari 262144 byte",
     }
     bad_line { en: "the line has a NUL or a CR inside", id: "ada NUL atau CR di dalam barisnya" }
     bad_encoding { en: "the line is not UTF-8", id: "barisnya bukan UTF-8" }

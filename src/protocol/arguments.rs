@@ -7,16 +7,31 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use smallvec::SmallVec;
+use uuid::fmt::Hyphenated;
 
 use super::refusal::{Code, Refusal};
 use crate::model::{
-    BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp, UserName,
-    deserialize_text,
+    BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp,
+    USER_NAME_BYTES_MAX, UserName, deserialize_text,
 };
 pub use crate::model::{KEY_BYTES_MAX, Key};
 
 /// The most recipients of one `post`.
 pub const RECIPIENTS_MAX: usize = 100;
+/// How many bytes of JSON one byte of a text can take: `\u0041` is an A.
+const ESCAPED_BYTES_MAX: usize = 6;
+/// The longest `post`, where all that can be escaped is: a text, as many recipients, names and a key
+/// as long as they may be. No other verb needs as much.
+pub const POST_LINE_BYTES_MAX: usize = {
+    let verb_and_token = "post ".len() + Hyphenated::LENGTH + " ".len();
+    let recipient = ESCAPED_BYTES_MAX * USER_NAME_BYTES_MAX + r#""", "#.len();
+    let fields = r#"{"to": [], "body": "", "key": ""}"#.len()
+        + ESCAPED_BYTES_MAX * ("to".len() + "body".len() + "key".len());
+    verb_and_token
+        + fields
+        + RECIPIENTS_MAX * recipient
+        + ESCAPED_BYTES_MAX * (BODY_BYTES_MAX + KEY_BYTES_MAX)
+};
 /// The most messages of one `fetch`.
 pub const FETCH_MESSAGES_MAX: usize = 1000;
 /// How many messages a `fetch` without `limit` returns.

@@ -15,7 +15,7 @@ use super::arguments::{
 use super::json;
 use super::refusal::{Code, Refusal};
 use super::verb::Verb;
-use crate::model::{Body, Password, Token, UserName};
+use crate::model::{Body, PASSWORD_BYTES_MAX, Password, Token, UserName};
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +202,10 @@ fn parse_auth(rest: &str) -> Result<Request, Refusal> {
     }
     Ok(Request::Auth {
         user: user.parse().map_err(|_| Code::UnknownUser)?,
-        password: Password::shown(password).map_err(|_| Code::TooLong)?,
+        password: Password::shown(password).map_err(|_| {
+            let message = format!("the password is longer than {PASSWORD_BYTES_MAX} bytes");
+            Refusal::new(Code::TooLong, message)
+        })?,
     })
 }
 

@@ -95,7 +95,7 @@ impl Code {
         match self {
             Self::BadRequest | Self::UnknownCommand => "**Protocol Tidak Benar",
             Self::Usage => "--Protocol Tidak Benar",
-            Self::LineTooLong => "the line is longer than 65536 bytes",
+            Self::LineTooLong => "the line is longer than 262144 bytes",
             Self::BadLine => "the line has a NUL or a CR inside",
             Self::BadEncoding => "the line is not UTF-8",
             Self::WrongProtocol => "this is a line protocol, neither TLS nor HTTP; type help",
@@ -217,6 +217,13 @@ mod tests {
         assert_eq!(after(0).0, 1);
         assert_eq!(after(12_000).0, 12);
         assert_eq!(after(12_001), (13, "too many failed logins: try again in 13 s".to_owned()));
+    }
+
+    #[test]
+    fn line_that_is_too_long_is_told_the_limit() {
+        let limit = crate::protocol::framing::LINE_BYTES_MAX.to_string();
+        assert!(Code::LineTooLong.message().contains(&limit));
+        assert!(crate::catalogue::refusal::line_too_long().contains(&limit));
     }
 
     #[test]

@@ -16,9 +16,9 @@ const CONNECTIONS_PER_THREAD: usize = 12;
 /// The longest stream of a connection that is made of bytes by chance.
 const RANDOM_BYTES_MAX: usize = 20_000;
 /// What the server may have grown by since the first round: the cache of the writer's connection
-/// (4 MiB, by its pragma), and four connections with a line of 64 KiB to read and a reply of a MiB to
+/// (4 MiB, by its pragma), and four connections with a line of 256 KiB to read and a reply of a MiB to
 /// send, each twice while a buffer grows, with as much again for the allocator.
-const GROWN_KIB_MAX: usize = 4 * 1024 + 2 * 2 * THREADS * (64 + 1024);
+const GROWN_KIB_MAX: usize = 4 * 1024 + 2 * 2 * THREADS * (256 + 1024);
 
 #[test]
 fn honest_clients_notice_nothing_of_what_others_send() {
@@ -175,7 +175,7 @@ fn line(token: &str, random: &mut Random) -> String {
         7 => format!("watch {token} {{\"from\": \"new\"}}"),
         8 => format!("unread {token}"),
         9 => format!("list {token} "),
-        10 => format!("send {token} ivy {}", "x".repeat(random.below(70_000))),
+        10 => format!("send {token} ivy {}", "x".repeat(random.below(300_000))),
         11 => format!("sessions {token} {{}}"),
         _ => "hello ".to_owned(),
     };

@@ -5,6 +5,8 @@ use chat::protocol::framing::LINE_BYTES_MAX;
 use chat::protocol::refusal::Refusal;
 use chat::protocol::reply::{Answer, REPLY_END, Reply};
 
+use serde_json::Value;
+
 use super::choices::Choices;
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
@@ -68,7 +70,7 @@ pub fn arguments_mean_the_same_however_their_json_is_written(bytes: &[u8]) {
     // The white space at the end of a line is no part of it.
     let given = fields.trim_ascii_end();
     let given = if given.is_empty() { "{}" } else { given };
-    let value: serde_json::Value = serde_json::from_str(given).expect("what is taken is JSON");
+    let value: Value = serde_json::from_str(given).expect("what is taken is JSON");
     assert!(value.is_object(), "what is taken is an object");
     let compact = value.to_string();
     assert_eq!(parse(&compact).as_ref(), Some(&action), "{compact}");
@@ -76,14 +78,40 @@ pub fn arguments_mean_the_same_however_their_json_is_written(bytes: &[u8]) {
     chat::protocol::json::encode(&value, &mut ascii);
     let ascii = String::from_utf8(ascii).expect("ASCII");
     assert_eq!(parse(&ascii).as_ref(), Some(&action), "{ascii}");
+    let longest = with_all_escaped(&value);
+    assert_eq!(parse(&longest).as_ref(), Some(&action), "{longest}");
+    let line_bytes = verb.len() + TOKEN.len() + longest.len() + 2;
+    assert!(line_bytes <= LINE_BYTES_MAX, "what is legal fits into a line");
     assert_eq!(parse(&format!("{compact} {{}}")), None, "two objects are taken");
     let object = value.as_object().expect("an object");
     if let Some((name, first)) = object.iter().next() {
-        let (name, inside) = (serde_json::Value::from(name.as_str()), &compact[1..]);
+        let (name, inside) = (Value::from(name.as_str()), &compact[1..]);
         assert_eq!(parse(&format!("{{{name}:{first},{inside}")), None, "one field is taken twice");
     }
     check_request(Request::InSession {
         token: TOKEN.parse().expect("a token"),
         action: Ok(action),
     });
+}
+
+/// JSON in which each unit of every text is an escape.
+fn with_all_escaped(value: &Value) -> String {
+    let text = |text: &str| {
+        let units = text.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+        format!("\"{}\"", units.collect::<String>())
+    };
+    match value {
+        Value::String(string) => text(string),
+        Value::Array(values) => {
+            format!("[{}]", values.iter().map(with_all_escaped).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields: Vec<String> = fields
+                .map(|(name, value)| format!("{}: {}", text(name), with_all_escaped(value)))
+                .collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::cli::Home;
 use crate::support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
 /// How much memory a process has, in KiB.
@@ -21,7 +22,7 @@ fn bad_lines_are_refused_once_each_and_the_connection_lives() {
     let server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
-    let long = "x".repeat(65_537);
+    let long = "x".repeat(262_145);
     for (line, code) in [
         (b"a\0b\n".to_vec(), "bad_line"),
         (format!("send {token} neko a\rb\n").into_bytes(), "bad_line"),
@@ -49,11 +50,59 @@ fn bad_lines_are_refused_once_each_and_the_connection_lives() {
 fn line_of_exactly_the_limit_is_taken() {
     let server = Server::start();
     let mut wire = server.connect();
-    wire.send(format!("hello{}\r\n", " ".repeat(65_536 - 5)));
+    wire.send(format!("hello{}\r\n", " ".repeat(262_144 - 5)));
     assert_eq!(wire.reply()["status"], "OK");
-    wire.send(format!("hello{}\r\n", " ".repeat(65_537 - 5)));
+    wire.send(format!("hello{}\r\n", " ".repeat(262_145 - 5)));
     assert_eq!(wire.reply()["code"], "line_too_long");
     wire.done("hello");
+}
+
+/// How JSON may write a text: each unit of its UTF-16 as an escape.
+fn escaped(text: &str) -> String {
+    text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+}
+
+#[test]
+fn text_of_the_longest_is_taken_however_its_json_is_escaped() {
+    let server = Server::start_with_users(100);
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    let texts = ["\n", "\"", "\\", "\u{1}", "a", "é", "猫", "🐱"];
+    for (count, text) in texts.iter().enumerate() {
+        let body = text.repeat(32_768 / text.len());
+        let reply = wire.done(format!(
+            r#"post {paff} {{"to": ["{}"], "body": "{}", "key": "{}"}}"#,
+            escaped("neko"),
+            escaped(&body),
+            escaped(&format!("{count:0>64}"))
+        ));
+        let fetched = wire.done(format!(r#"fetch {neko} {{"limit": 1}}"#));
+        assert_eq!(fetched["messages"][0]["id"], reply["id"]);
+        assert!(fetched["messages"][0]["body"] == body, "{text:?} is stored exactly");
+    }
+    let to: Vec<String> =
+        (0..100).map(|user| format!(r#""{}""#, escaped(&format!("user-{user}")))).collect();
+    let body = escaped(&"x".repeat(32_768));
+    let post = format!(r#"post {paff} {{"to": [{}], "body": "{body}"}}"#, to.join(", "));
+    assert_eq!(wire.done(post)["sent"].as_array().unwrap().len(), 100);
+    // The client sends such texts, too.
+    let (home, body) = (Home::of("paff", server.address()), "\n\u{1}".repeat(16_384));
+    let outcome = home.run_with_input(["send", "neko"], &body);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let fetched = wire.done(format!(r#"fetch {neko} {{"limit": 1}}"#));
+    assert!(fetched["messages"][0]["body"] == body.as_str());
+    // What is too long is told which limit it has met.
+    let long = format!("send {paff} neko {}", "x".repeat(100_000));
+    let reply = wire.ask(long);
+    assert_eq!(
+        (&reply["code"], &reply["message"]),
+        (&json!("too_long"), &json!("the message is longer than 32768 bytes"))
+    );
+    let reply = wire.ask(format!("auth paff {}", "x".repeat(129)));
+    assert_eq!(
+        (&reply["code"], &reply["message"]),
+        (&json!("too_long"), &json!("the password is longer than 128 bytes"))
+    );
 }
 
 /// Words that requests are made of, and what should not be in one.
@@ -98,7 +147,7 @@ fn any_line_gets_exactly_one_reply_however_it_arrives() {
                     0 => stream.extend_from_slice(paff.as_bytes()),
                     1 => stream.extend_from_slice(neko.as_bytes()),
                     2 => stream.push(random.next() as u8),
-                    3 => stream.resize(stream.len() + random.below(70_000), b'x'),
+                    3 => stream.resize(stream.len() + random.below(300_000), b'x'),
                     4 => stream.extend(format!("send {paff} neko ").bytes()),
                     5 => stream.extend(format!("post {paff} ").bytes()),
                     _ => stream.extend_from_slice(WORDS[random.below(WORDS.len())]),

@@ -41,7 +41,7 @@ fn lines(token: &str) -> Vec<Vec<u8>> {
         &format!("send {token} neko {text}"),
         &format!("inbox {token}"),
         &format!("unread {token}"),
-        &"x".repeat(70_000),
+        &"x".repeat(300_000),
     ]
     .iter()
     .map(|line| line.as_bytes().to_vec())

@@ -41,7 +41,7 @@ fn answers_have_the_same_bytes_as_over_the_network() {
         String::new(),
         "hello".to_owned(),
         "auth paff wrong".to_owned(),
-        "x".repeat(70_000),
+        "x".repeat(300_000),
         "GET / HTTP/1.1".to_owned(),
     ];
     let post = format!("send {token} neko {text}");

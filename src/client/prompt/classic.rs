@@ -227,8 +227,8 @@ mod tests {
 
     #[test]
     fn lines_out_of_bounds_are_refused_and_the_next_is_done() {
-        let told = offline(&[&[b'x'; 100_000][..], b"\n\xff\na\0b\nlist\r\n"].concat());
-        let expected = "Command :Error, the line is longer than 65536 bytes\n\
+        let told = offline(&[&[b'x'; 300_000][..], b"\n\xff\na\0b\nlist\r\n"].concat());
+        let expected = "Command :Error, the line is longer than 262144 bytes\n\
                         Command :Error, the line is not UTF-8\n\
                         Command :Error, the line has a NUL or a CR inside\n\
                         Command :Error, not authorized\n\
