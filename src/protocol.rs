@@ -9,6 +9,7 @@ pub mod command;
 pub mod event;
 pub mod framing;
 pub mod json;
+pub mod proxy;
 pub mod refusal;
 pub mod reply;
 pub mod verb;

@@ -13,6 +13,7 @@ use super::arguments::{
     bad_argument, bad_body, unknown_recipients,
 };
 use super::json;
+use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::verb::Verb;
 use crate::model::{Body, PASSWORD_BYTES_MAX, Password, Token, UserName};
@@ -85,6 +86,9 @@ impl Request {
         }
         if is_http(line) {
             return Err(Code::WrongProtocol.into());
+        }
+        if line.starts_with(proxy::TEXT_START) {
+            return Err(Refusal::new(Code::WrongProtocol, proxy::NOT_TAKEN));
         }
         let (verb, rest) = split_at_space(line).unwrap_or((line, ""));
         match verb {
@@ -398,6 +402,7 @@ mod tests {
         for line in ["GET / HTTP/1.1", "POST /a b HTTP/1.0", "PRI * HTTP/2.0"] {
             assert_eq!(code(line), Code::WrongProtocol, "{line:?}");
         }
+        assert_eq!(code("PROXY TCP4 192.0.2.7 192.0.2.1 56324 8889"), Code::WrongProtocol);
     }
 
     #[test]

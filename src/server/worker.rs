@@ -27,6 +27,7 @@ use super::socket::Socket;
 use crate::adjustable::Adjustable;
 use crate::log::LineRate;
 use crate::metrics::Stages;
+use crate::protocol::proxy;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
@@ -685,6 +686,12 @@ impl Peer {
 
     /// Takes what the socket gave.
     fn receive(&mut self, bytes: &[u8]) {
+        if self.received_bytes == 0 && proxy::begins_with_header(bytes) {
+            // In the clear: a proxy says this before any TLS.
+            self.encryption = None;
+            let refusal = Refusal::new(Code::WrongProtocol, proxy::NOT_TAKEN);
+            return self.connection.refuse(refusal, CloseReason::WrongProtocol);
+        }
         let (connection, received_bytes) = (&mut self.connection, &mut self.received_bytes);
         let mut take = |text: &[u8]| {
             *received_bytes += text.len() as u64;

@@ -296,7 +296,13 @@ fn arguments_that_are_json_but_no_object_are_refused() {
 fn other_protocols_get_one_clear_refusal_and_are_closed() {
     let server = Server::start();
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
-    for hello in [tls, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"POST /x HTTP/1.0\r\n\r\n"] {
+    for hello in [
+        tls,
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /x HTTP/1.0\r\n\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 8889\r\nhello\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc0\x00\x02\x01\xdc\x04\x22\xb9hello\r\n",
+    ] {
         let mut wire = server.connect();
         wire.send(hello);
         assert_eq!(wire.reply()["code"], "wrong_protocol");
