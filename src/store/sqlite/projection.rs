@@ -1,6 +1,9 @@
-//! What is derived from the message log and written behind it.
+//! What is derived from the message log and written behind it: which messages are for a user
+//! (deliveries), and which message has a key (keys).
 
-pub(in crate::store) mod compaction;
+mod compaction;
 pub(in crate::store) mod deliveries;
 pub(in crate::store) mod keys;
 pub(in crate::store) mod memtable;
+mod run_writer;
+mod runs;

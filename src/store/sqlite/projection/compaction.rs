@@ -12,8 +12,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{MessageId, UserId};
-use crate::store::sqlite::projection::deliveries::{self, RUN_MESSAGES};
 use crate::store::sqlite::projection::memtable::Delivery;
+use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
 /// How many runs become one.
 const GROUP: usize = if cfg!(test) { 3 } else { 8 };
@@ -44,7 +44,7 @@ impl Merging {
                 put_in_place(connection, group, merged)?;
                 self.group = None;
             } else {
-                deliveries::insert(connection, merged, &rows)?;
+                runs::insert(connection, merged, &rows)?;
             }
         } else if let Some(run) = run_that_does_not_count(connection, filling)? {
             delete_some(connection, run)?;

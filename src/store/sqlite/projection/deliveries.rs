@@ -16,28 +16,17 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params};
 
 use crate::model::{Message, MessageId, UserId};
 use crate::store::cache::live_messages::Recent;
-use crate::store::sqlite::bulk_insert::Insertion;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::compaction::Merging;
 use crate::store::sqlite::projection::memtable::{Delivery, Sorted, Tail};
+use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
+use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
-/// How many messages a run has: what has to be read from the log when the server starts after a
-/// crash, twice at most. Few runs are quick to look through; ten million messages make 76.
-pub(in crate::store) const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
-/// How many rows of a run are written for each message that is taken in meanwhile: a run is done
-/// well before the next one is due.
-const ROWS_PER_MESSAGE: usize = 2;
 /// How many rows are owed before any is written: a commit of a few messages mostly touches no page of a run.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 32 };
-/// How many rows are written at a time where nothing else is to be done.
-const IDLE_ROWS: usize = 2_048;
 /// From how many messages on the tail becomes a run when the file is closed: what has to be read
 /// at the next start otherwise.
 const CLOSING_MESSAGES: usize = if cfg!(test) { 32 } else { 16_384 };
-
-/// Should one of its rows be there, it says the same.
-const DELIVERIES: Insertion =
-    Insertion { into: "INSERT OR IGNORE INTO deliveries (run, user_id, message_id)", columns: 3 };
 
 /// Which way the log is gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +47,6 @@ pub(in crate::store) fn in_tail(tail: &Tail, user: UserId, after: MessageId) -> 
 /// from here on is newer than what [`in_tail`] tells from here on.
 pub(in crate::store) fn renew_snapshot(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT; BEGIN")
-}
-
-/// Up to where the runs go.
-pub(in crate::store) fn covered(connection: &Connection) -> rusqlite::Result<MessageId> {
-    connection
-        .prepare_cached("SELECT coalesce(max(upto_id), 0) FROM delivery_runs")?
-        .query_row([], |row| row.get(0).map(MessageId))
 }
 
 /// The statement of a [`Walk`].
@@ -106,7 +88,7 @@ impl<'a> Walk<'a> {
         way: Way,
         mut in_tail: Vec<MessageId>,
     ) -> rusqlite::Result<Self> {
-        let covered = covered(connection)?;
+        let covered = runs::flushed_upto(connection)?;
         let edge = match way {
             Way::After(id) => {
                 in_tail.retain(|&message| message > covered && message > id);
@@ -145,7 +127,7 @@ pub(in crate::store) fn count(
     (after, upto): (MessageId, MessageId),
     max: usize,
 ) -> rusqlite::Result<usize> {
-    let covered = covered(connection)?;
+    let covered = runs::flushed_upto(connection)?;
     let in_runs: u32 = connection
         .prepare_cached(
             "SELECT count(*) FROM (
@@ -179,12 +161,7 @@ pub(in crate::store) struct Deliveries {
     renamed: bool,
     /// Whose inbox cursors it moves back.
     rewound: Vec<UserId>,
-    written: usize,
-    /// How many rows the messages taken in so far ask for.
-    owed_rows: usize,
-    /// Up to where the runs have come with it.
-    covered: Option<MessageId>,
-    filling: Option<Filling>,
+    runs: RunWriter<DeliveryRun>,
     merging: Merging,
     /// There may be something to merge.
     is_untidy: bool,
@@ -200,14 +177,52 @@ pub(in crate::store) struct Mark {
 }
 
 /// A run that is being written.
-struct Filling {
-    run: i64,
+struct DeliveryRun {
+    number: i64,
     upto: MessageId,
     sorted: Sorted,
-    /// Rows that are next; those that a transaction has written stay until it is committed.
+    memtable: Arc<Tail>,
+    /// The next rows; rows that a transaction has written stay until it is committed.
     next: Vec<Delivery>,
     /// There are no more after those.
     exhausted: bool,
+}
+
+impl Run for DeliveryRun {
+    fn upto(&self) -> MessageId {
+        self.upto
+    }
+
+    fn write(
+        &mut self,
+        connection: &Connection,
+        rows: usize,
+        removed: &[MessageId],
+    ) -> rusqlite::Result<Step> {
+        while self.next.len() < rows && !self.exhausted {
+            match self.sorted.next() {
+                Some(delivery) => self.next.push(delivery),
+                None => self.exhausted = true,
+            }
+        }
+        self.memtable.drop_gone(&mut self.next);
+        let writing = &self.next[..rows.min(self.next.len())];
+        let is_there = |(_, id): &&Delivery| !removed.contains(id);
+        runs::insert(connection, self.number, writing.iter().filter(is_there))?;
+        let is_last = self.exhausted && self.next.len() == writing.len();
+        Ok(Step { rows: writing.len(), is_last })
+    }
+
+    fn advance(&mut self, rows: usize) {
+        self.next.drain(..rows);
+    }
+
+    fn finish(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("INSERT INTO delivery_runs (upto_id, run) VALUES (?1, ?2)")?
+            .execute([self.upto.0, self.number])
+            .map(drop)
+    }
 }
 
 impl Deliveries {
@@ -219,7 +234,7 @@ impl Deliveries {
         recent.begin(message_log::newest_given(connection)?);
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
-        let found = statement.query_map([covered(connection)?.0], |row| {
+        let found = statement.query_map([runs::flushed_upto(connection)?.0], |row| {
             Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
         })?;
         tail.extend(&found.collect::<Result<Vec<_>, _>>()?);
@@ -232,10 +247,7 @@ impl Deliveries {
             removed: Vec::new(),
             renamed: false,
             rewound: Vec::new(),
-            written: 0,
-            owed_rows: 0,
-            covered: None,
-            filling: None,
+            runs: RunWriter::new(OWED_ROWS_MIN),
             merging: Merging::default(),
             is_untidy: true,
         })
@@ -334,28 +346,29 @@ impl Deliveries {
     /// Writes some rows of a run in the transaction that is open, where one is being written or is
     /// due: as many as what the transaction has taken in asks for.
     pub(in crate::store) fn keep_pace(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.covered.is_some() {
-            // This transaction has made the runs anew: the tail is in them already.
+        if self.runs.has_flushed() {
+            // This transaction has made the runs anew: they have the memtable already.
             return Ok(());
         }
-        if self.filling.is_none() {
+        if !self.runs.is_writing() {
             let Some(sorted) = self.tail.sorted(RUN_MESSAGES) else { return Ok(()) };
             self.begin_run(connection, sorted)?;
         }
-        self.owed_rows += self.placed.len() * ROWS_PER_MESSAGE;
-        let rows = self.owed_rows - self.owed_rows % OWED_ROWS_MIN;
-        self.owed_rows -= rows;
-        if rows == 0 { Ok(()) } else { self.write(connection, rows) }
+        self.runs.keep_pace(connection, self.placed.len(), &self.removed)?;
+        self.is_untidy |= self.runs.has_flushed();
+        Ok(())
     }
 
     /// Whether a run is being written.
     pub(in crate::store) fn is_filling(&self) -> bool {
-        self.filling.is_some()
+        self.runs.is_writing()
     }
 
     /// [`Self::keep_pace`], where there is time.
     pub(in crate::store) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.write(connection, IDLE_ROWS)
+        self.runs.go_on(connection)?;
+        self.is_untidy |= self.runs.has_flushed();
+        Ok(())
     }
 
     /// Whether there may be something for [`Self::tidy`] to do.
@@ -371,7 +384,7 @@ impl Deliveries {
 
     /// The run that is being written behind the log.
     fn filling_run(&self) -> Option<i64> {
-        self.filling.as_ref().map(|filling| filling.run)
+        self.runs.run().filter(|_| self.runs.is_writing()).map(|run| run.number)
     }
 
     /// That failed: it is tried again when there is one run more.
@@ -384,7 +397,7 @@ impl Deliveries {
         &mut self,
         connection: &Connection,
     ) -> rusqlite::Result<()> {
-        if self.filling.is_none()
+        if !self.runs.is_writing()
             && self.tail.len() >= CLOSING_MESSAGES
             && let Some(sorted) = self.tail.all_sorted()
         {
@@ -395,20 +408,18 @@ impl Deliveries {
 
     /// The transaction is durable.
     pub(in crate::store) fn committed(&mut self) {
-        if let Some(filling) = &mut self.filling {
-            filling.next.drain(..std::mem::take(&mut self.written));
-        }
+        let flushed_upto = self.runs.committed();
         self.recent.extend(&self.placed, std::mem::take(&mut self.texts));
         self.recent.remove(&self.gone);
         self.gone.clear();
         if std::mem::take(&mut self.renamed) {
             self.recent.forget();
         }
-        if let Some(covered) = self.covered.take() {
-            // First: a chunk of the tail is let go of as a whole, or not.
-            self.tail.forget(covered);
-            self.placed.retain(|&(_, id)| id > covered);
-            self.filling = None;
+        if let Some(upto) = flushed_upto {
+            drop(self.runs.take());
+            // Before the memtable is extended: it forgets whole chunks.
+            self.tail.forget(upto);
+            self.placed.retain(|&(_, id)| id > upto);
         }
         if !self.placed.is_empty() {
             self.tail.extend(&self.placed);
@@ -425,8 +436,7 @@ impl Deliveries {
         self.take_back(Mark::default());
         self.renamed = false;
         self.rewound.clear();
-        self.written = 0;
-        self.covered = None;
+        self.runs.rolled_back();
     }
 
     /// Makes all runs anew, as one, out of the log. Takes some seconds for a million messages.
@@ -439,65 +449,18 @@ impl Deliveries {
              INSERT INTO delivery_runs (upto_id, run)
              SELECT id, 1 FROM messages ORDER BY id DESC LIMIT 1;",
         )?;
-        // What was begun is begun again, if it is still due.
-        self.filling = None;
         self.merging = Merging::default();
-        self.covered = Some(covered(connection)?);
+        self.runs.rebuilt(runs::flushed_upto(connection)?);
         Ok(())
     }
 
     fn begin_run(&mut self, connection: &Connection, sorted: Sorted) -> rusqlite::Result<()> {
-        let (run, upto) = (next_run(connection)?, sorted.newest());
-        self.filling = Some(Filling { run, upto, sorted, next: Vec::new(), exhausted: false });
+        let (number, upto) = (runs::next_run(connection)?, sorted.newest());
+        let memtable = Arc::clone(&self.tail);
+        let (next, exhausted) = (Vec::new(), false);
+        self.runs.begin(DeliveryRun { number, upto, sorted, memtable, next, exhausted });
         Ok(())
     }
-
-    fn write(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
-        let Some(filling) = &mut self.filling else { return Ok(()) };
-        while filling.next.len() < rows && !filling.exhausted {
-            match filling.sorted.next() {
-                Some(delivery) => filling.next.push(delivery),
-                None => filling.exhausted = true,
-            }
-        }
-        self.tail.drop_gone(&mut filling.next);
-        let writing = &filling.next[..rows.min(filling.next.len())];
-        let is_there = |(_, id): &&Delivery| !self.removed.contains(id);
-        insert(connection, filling.run, writing.iter().filter(is_there))?;
-        self.written = writing.len();
-        if filling.exhausted && filling.next.len() == self.written {
-            connection
-                .prepare_cached("INSERT INTO delivery_runs (upto_id, run) VALUES (?1, ?2)")?
-                .execute([filling.upto.0, filling.run])?;
-            self.covered = Some(filling.upto);
-            self.is_untidy = true;
-        }
-        Ok(())
-    }
-}
-
-/// Writes rows of a run.
-pub(in crate::store) fn insert<'a>(
-    connection: &Connection,
-    run: i64,
-    deliveries: impl IntoIterator<Item = &'a Delivery>,
-) -> rusqlite::Result<()> {
-    DELIVERIES.put_in(connection, deliveries, |values, (user, message)| {
-        values.bind(run)?;
-        values.bind(user.0)?;
-        values.bind(message.0)
-    })
-}
-
-/// The number of the run that is written next. None of which there are rows: those of a run that a server was
-/// killed over do not count, also where this one goes less far.
-fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached(
-            "SELECT max(coalesce((SELECT max(run) FROM delivery_runs), 0),
-                        coalesce((SELECT max(run) FROM deliveries), 0)) + 1",
-        )?
-        .query_row([], |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -844,7 +807,7 @@ mod tests {
         assert_eq!(number(&log, NEWEST), newest);
         log.check();
         // What is left are their rows, and those of the run that is being written behind the log.
-        let covered = covered(&log.connection).unwrap().0;
+        let covered = runs::flushed_upto(&log.connection).unwrap().0;
         let of_others =
             "SELECT count(*) FROM deliveries WHERE run NOT IN (SELECT run FROM delivery_runs)";
         let begun = number(&log, of_others);
@@ -880,7 +843,7 @@ mod tests {
         // As when it is closed, and killed over that.
         log.connection.execute_batch("BEGIN").unwrap();
         log.deliveries.begin_last_run(&log.connection).unwrap();
-        log.deliveries.write(&log.connection, 4 * RUN_MESSAGES).unwrap();
+        log.deliveries.runs.write(&log.connection, 4 * RUN_MESSAGES, &[]).unwrap();
         log.connection.execute_batch("COMMIT").unwrap();
         log.deliveries.committed();
         assert!(log.deliveries.is_filling(), "it is not whole");

@@ -22,6 +22,7 @@ use crate::model::{Key, MessageId, UserId};
 use crate::store::sqlite::bulk_insert::Insertion;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::memtable::Delivery;
+use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
 use key_run::{End, Entry, Order, Portion};
 
 /// From how many keys on a portion is put into the table. Of the keys under way at one moment few are older than the
@@ -30,13 +31,8 @@ const PORTION_KEYS: usize = if cfg!(test) { 16 } else { 1_024 };
 /// After how many messages one is, with however few keys: what has to be read from the log when the server starts
 /// after a crash, twice at most.
 const PORTION_MESSAGES: i64 = if cfg!(test) { 24 } else { 131_072 };
-/// How many rows are written for each message that is taken in meanwhile: a portion is done well before the next
-/// one is due.
-const ROWS_PER_MESSAGE: usize = 2;
 /// How many rows are owed before any is written: a commit of a few messages mostly touches no page of the table.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
-/// How many rows are written at a time when the file is closed.
-const CLOSING_ROWS: usize = 2_048;
 /// After how many messages what is in memory is written when the file is closed: what has to be read at the next
 /// start otherwise.
 const CLOSING_MESSAGES: i64 = if cfg!(test) { 12 } else { 16_384 };
@@ -64,20 +60,14 @@ pub(in crate::store) enum Known {
 pub(in crate::store) struct Keys {
     /// What is collected.
     newer: Portion,
-    /// What came before it: it is being put into the table, or is in it.
-    older: Portion,
-    /// How far that is; `None` where the table has all of `older`.
-    writing: Option<Writing>,
-    /// In which order the keys of `older` are put into the table: mostly that of the table itself.
-    order: Order,
+    /// The run before it: it is being written to the table, or is in it.
+    older: RunWriter<SortedKeys>,
     /// No key in the table that is not in `older` is beyond this one. `None` where the table could not tell.
     floor: Option<String>,
     /// Up to which message the table has all keys.
     covered: MessageId,
     /// The newest id that was given to a message.
     newest: MessageId,
-    /// How many rows the messages taken in so far ask for.
-    owed_rows: usize,
     hasher: RandomState,
     /// What the transaction that is open has done.
     transaction: Transaction,
@@ -90,10 +80,7 @@ struct Transaction {
     begun: End,
     /// What it has taken out of the log, of what is in memory.
     gone: Vec<MessageId>,
-    /// How many rows of the portion it has written.
-    written: usize,
     newest: Option<MessageId>,
-    covered: Option<MessageId>,
 }
 
 /// Where a transaction stands.
@@ -103,13 +90,45 @@ pub(in crate::store) struct Mark {
     gone: usize,
 }
 
-/// A portion that is being put into the table.
+/// A run of keys in the order of the table.
 #[derive(Debug)]
-struct Writing {
-    /// How many of its entries are there.
+struct SortedKeys {
+    keys: Portion,
+    order: Order,
+    /// How many of its rows are durable.
     written: usize,
-    /// Up to which message the table has all keys when that is done.
     upto: MessageId,
+}
+
+impl Run for SortedKeys {
+    fn upto(&self) -> MessageId {
+        self.upto
+    }
+
+    fn write(
+        &mut self,
+        connection: &Connection,
+        rows: usize,
+        _removed: &[MessageId],
+    ) -> rusqlite::Result<Step> {
+        let rest = self.keys.in_order(&self.order, self.written);
+        let (left, rows) = (rest.len(), rows.min(rest.len()));
+        let entries = rest.take(rows).filter(|entry| !entry.is_gone);
+        KEYS.put_in(connection, entries, |values, entry| {
+            values.bind(self.keys.key(entry))?;
+            values.bind(entry.sender.0)?;
+            values.bind(entry.message.0)
+        })?;
+        Ok(Step { rows, is_last: rows == left })
+    }
+
+    fn advance(&mut self, rows: usize) {
+        self.written += rows;
+    }
+
+    fn finish(&self, connection: &Connection) -> rusqlite::Result<()> {
+        cover(connection, self.upto)
+    }
 }
 
 impl Keys {
@@ -118,14 +137,11 @@ impl Keys {
         let (covered, newest) = (covered(connection)?, message_log::newest_given(connection)?);
         let mut keys = Self {
             newer: Portion::default(),
-            older: Portion::default(),
-            writing: None,
-            order: Order::default(),
+            older: RunWriter::new(OWED_ROWS_MIN),
             // A table that is damaged can be made anew, by who has opened the file.
             floor: highest(connection).ok(),
             covered,
             newest,
-            owed_rows: 0,
             hasher: RandomState::default(),
             transaction: Transaction::default(),
         };
@@ -228,40 +244,33 @@ impl Keys {
         placed: &[Delivery],
     ) -> rusqlite::Result<()> {
         self.transaction.newest = placed.last().map(|&(_, newest)| newest);
-        if self.writing.is_none() || self.transaction.covered.is_some() {
+        if self.older.has_flushed() {
             return Ok(());
         }
-        self.owed_rows += placed.len() * ROWS_PER_MESSAGE;
-        let rows = self.owed_rows - self.owed_rows % OWED_ROWS_MIN;
-        self.owed_rows -= rows;
-        self.write(connection, rows)
+        self.older.keep_pace(connection, placed.len(), &[])
     }
 
     /// Has all there is written by [`Self::go_on`], where that is worth it. Tells whether there is anything to be
     /// written.
     pub(in crate::store) fn begin_last_portion(&mut self) -> bool {
-        if self.writing.is_none() && self.uncovered() >= CLOSING_MESSAGES {
+        if !self.older.is_writing() && self.uncovered() >= CLOSING_MESSAGES {
             self.begin_portion();
         }
-        self.writing.is_some()
+        self.older.is_writing()
     }
 
     /// [`Self::keep_pace`], where there is time.
     pub(in crate::store) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.write(connection, CLOSING_ROWS)
+        self.older.go_on(connection)
     }
 
     /// The transaction is durable.
     pub(in crate::store) fn committed(&mut self) {
-        let Transaction { written, newest, covered, .. } = mem::take(&mut self.transaction);
+        let newest = mem::take(&mut self.transaction).newest;
         self.newest = newest.unwrap_or(self.newest);
-        self.covered = covered.unwrap_or(self.covered);
-        if let Some(writing) = &mut self.writing {
-            writing.written += written;
-        }
-        self.writing.take_if(|writing| writing.upto <= self.covered);
+        self.covered = self.older.committed().unwrap_or(self.covered);
         let is_due = self.newer.len() >= PORTION_KEYS || self.uncovered() >= PORTION_MESSAGES;
-        if is_due && self.writing.is_none() {
+        if is_due && !self.older.is_writing() {
             self.begin_portion();
         }
         self.transaction.begun = self.newer.end();
@@ -271,6 +280,7 @@ impl Keys {
     pub(in crate::store) fn rolled_back(&mut self) {
         self.take_back(Mark { newer: self.transaction.begun, gone: 0 });
         self.transaction = Transaction { begun: self.transaction.begun, ..Transaction::default() };
+        self.older.rolled_back();
     }
 
     /// Makes all of the table anew, out of the log. Takes some seconds for a million messages.
@@ -286,7 +296,7 @@ impl Keys {
         // Also where this is taken back: it is not too low for what there was.
         self.floor = Some(self.floor.take().map_or(highest.clone(), |floor| floor.max(highest)));
         // Last, where nothing fails any more: who fails takes back what is in the file.
-        self.transaction.covered = Some(newest);
+        self.older.rebuilt(newest);
         Ok(())
     }
 
@@ -297,32 +307,19 @@ impl Keys {
 
     /// What has been collected is put into the table from now on. Not in a transaction that has done anything.
     fn begin_portion(&mut self) {
-        mem::swap(&mut self.older, &mut self.newer);
+        // The room of the run before is used again.
+        let (mut keys, mut order) = match self.older.take() {
+            Some(SortedKeys { keys, order, .. }) => (keys, order),
+            None => Default::default(),
+        };
+        mem::swap(&mut keys, &mut self.newer);
         if let Some(floor) = &mut self.floor {
             key_run::raise(floor, self.newer.highest());
         }
         self.newer.clear();
-        self.older.put_in_order(&mut self.order);
-        self.writing = Some(Writing { written: 0, upto: self.newest });
+        keys.put_in_order(&mut order);
+        self.older.begin(SortedKeys { keys, order, written: 0, upto: self.newest });
         self.transaction.begun = self.newer.end();
-    }
-
-    fn write(&mut self, connection: &Connection, rows: usize) -> rusqlite::Result<()> {
-        let Some(writing) = &self.writing else { return Ok(()) };
-        let rest = self.older.in_order(&self.order, writing.written);
-        let (left, written) = (rest.len(), rows.min(rest.len()));
-        let entries = rest.take(written).filter(|entry| !entry.is_gone);
-        KEYS.put_in(connection, entries, |values, entry| {
-            values.bind(self.older.key(entry))?;
-            values.bind(entry.sender.0)?;
-            values.bind(entry.message.0)
-        })?;
-        self.transaction.written = written;
-        if written == left {
-            cover(connection, writing.upto)?;
-            self.transaction.covered = Some(writing.upto);
-        }
-        Ok(())
     }
 
     /// The messages in memory with a sender's key.
@@ -332,14 +329,17 @@ impl Keys {
         key: &'a str,
     ) -> impl Iterator<Item = MessageId> + 'a {
         let hash = self.hash(sender, key);
-        [&self.newer, &self.older]
+        let older = self.older.run().map(|run| &run.keys);
+        [Some(&self.newer), older]
             .into_iter()
+            .flatten()
             .flat_map(move |portion| portion.messages(hash, sender, key))
     }
 
     /// What is in memory of a message.
     fn entry_mut(&mut self, message: MessageId) -> Option<&mut Entry> {
-        self.newer.entry_mut(message).or_else(|| self.older.entry_mut(message))
+        let older = self.older.run_mut().map(|run| &mut run.keys);
+        self.newer.entry_mut(message).or_else(|| older.and_then(|keys| keys.entry_mut(message)))
     }
 
     fn hash(&self, sender: UserId, key: &str) -> u64 {
@@ -584,7 +584,7 @@ mod tests {
         let mut log = Log::new();
         for number in 0..100 {
             log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
-            let kept = log.keys.newer.len() + log.keys.older.len();
+            let kept = log.keys.newer.len() + log.keys.older.run().map_or(0, |run| run.keys.len());
             assert!(kept <= 3 * PORTION_KEYS, "{kept} keys");
         }
         let uncovered = 100 - covered(&log.connection).unwrap().0;
