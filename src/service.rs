@@ -28,7 +28,7 @@ pub use sessions::LiveSession;
 pub use throttle::{LoginLimits, Network};
 pub use watch::{StreamPage, Watcher};
 
-pub use crate::store::{Kept, Meanwhile};
+pub use crate::store::{Expect, Flush};
 
 use crate::adjustable::Adjustable;
 use crate::model::TokenHash;
@@ -218,15 +218,15 @@ impl Service {
         Pace::Alone
     }
 
-    /// What `ask` executes is written as one batch, mostly on this thread, when `ask` returns: see
-    /// [`Store::gather`].
-    pub fn gather(&self, ask: impl FnOnce() -> Meanwhile) -> Kept {
-        self.store.gather(ask)
+    /// The writes of the requests that `collect` executes form one batch: see
+    /// [`Store::collect_batch`].
+    pub fn collect_batch(&self, collect: impl FnOnce() -> Expect) -> Flush {
+        self.store.collect_batch(collect)
     }
 
     /// Whether anything waits to be written.
-    pub fn has_gathered(&self) -> bool {
-        self.store.has_gathered()
+    pub fn has_collected(&self) -> bool {
+        self.store.has_collected()
     }
 
     /// Ends what has expired, also while nobody served, and takes from sessions that come from the

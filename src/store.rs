@@ -22,6 +22,7 @@ use std::sync::Arc;
 pub use cache::live_messages::Watched;
 pub use error::{OpenError, StoreError};
 pub use metrics::{CheckpointMode, Measures, Rollback};
+pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;
 pub use sqlite::file::{Room, resolve};
 pub use sqlite::medium::Medium;
@@ -32,7 +33,6 @@ pub use sqlite::tools::copy::{Content, Copy, OnProgress};
 pub use sqlite::tools::export::{Export, ExportError};
 pub use sqlite::tools::offline::Reading;
 pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
-pub use sqlite::writer::{Kept, Meanwhile};
 pub use types::cursors::*;
 pub use types::figures::*;
 pub use types::messages::*;
@@ -105,18 +105,18 @@ impl Store {
         }
     }
 
-    /// What `ask` asks to have written, on this thread, is committed by this thread as one batch
-    /// when `ask` returns, and its callbacks called here, unless it is a few things and others go on asking, or
-    /// somebody else is writing just then: these are left to others, or kept for this thread, which then has to
-    /// call this again soon. Waits for the disk, and for nothing else.
-    pub fn gather(&self, ask: impl FnOnce() -> Meanwhile) -> Kept {
+    /// Runs `collect`, whose writes on this thread form one batch, and has them committed: on this
+    /// thread, or on another, by what `collect` says to expect. Their callbacks are called there.
+    /// After [`Flush::Deferred`] this thread has to come again soon. Waits for the disk, and for
+    /// nothing else.
+    pub fn collect_batch(&self, collect: impl FnOnce() -> Expect) -> Flush {
         match &self.backend {
-            Backend::Sqlite(sqlite) => sqlite.writer.gather(ask),
+            Backend::Sqlite(sqlite) => sqlite.writer.collect_batch(collect),
         }
     }
 
     /// Whether any operation waits to be written.
-    pub fn has_gathered(&self) -> bool {
+    pub fn has_collected(&self) -> bool {
         self.write_queue().0 > 0
     }
 

@@ -32,7 +32,7 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
 use crate::service::{
-    Answer, Deliver, Kept, LiveSession, Meanwhile, Responder, Service, StreamPage, Ticket, Watcher,
+    Answer, Deliver, Expect, Flush, LiveSession, Responder, Service, StreamPage, Ticket, Watcher,
 };
 
 /// The token of the waker; the connections' tokens are their places in the slab.
@@ -41,8 +41,8 @@ const WAKER: Token = Token(usize::MAX);
 /// it is another connection's turn.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 4;
-/// How long it sleeps at most where something was kept for it because somebody else was writing.
-const KEPT_WAIT: Duration = Duration::from_millis(1);
+/// How long a worker sleeps at most while its batch is deferred because another thread commits.
+const DEFERRED_WAIT: Duration = Duration::from_millis(1);
 /// How long what a peer still sends is read after the server has said its last.
 const LINGER_WAIT: Duration = Duration::from_secs(2);
 /// How many streams are told what is new before it is the turn of requests again: whoever sends does not
@@ -171,9 +171,9 @@ impl Worker {
         let mut letters = Letters::default();
         let mut ready = Vec::new();
         let service = Arc::clone(&self.service);
-        let mut kept = Kept::Nothing;
+        let mut flush = Flush::Done;
         while self.stop_by.is_none() || !self.connections.is_empty() {
-            self.wait(&mut events, kept);
+            self.wait(&mut events, flush);
             self.mailbox.collect(&mut letters);
             let now = Instant::now();
             ready.append(&mut self.unfinished);
@@ -186,7 +186,7 @@ impl Worker {
                 self.begin_stop(by, &mut ready);
             }
             // What all of them send is committed together.
-            kept = service.gather(|| {
+            flush = service.collect_batch(|| {
                 self.serve_all(&mut ready, now);
                 self.serve_returning(&mut events, &mut ready)
             });
@@ -196,12 +196,12 @@ impl Worker {
 
     /// Serves those who were answered in this round and ask again at once, as long as one comes soon after the
     /// other and there is nothing else to do.
-    fn serve_returning(&mut self, events: &mut Events, ready: &mut Vec<usize>) -> Meanwhile {
+    fn serve_returning(&mut self, events: &mut Events, ready: &mut Vec<usize>) -> Expect {
         let waits = self.returns.is_worth_waiting();
         // Whatever they ask for would go with what others have asked for: a look costs little.
-        let looks = self.returns.has_answered() && self.service.has_gathered();
+        let looks = self.returns.has_answered() && self.service.has_collected();
         if !(waits || looks) {
-            return Meanwhile::Requests;
+            return Expect::MoreRequests;
         }
         let mut now = Instant::now();
         let mut wait = Wait::begin(now);
@@ -211,7 +211,7 @@ impl Worker {
             self.note_readiness(events, ready, now);
             self.serve_all(ready, now);
             if !waits {
-                return Meanwhile::Requests;
+                return Expect::MoreRequests;
             }
             now = Instant::now();
             if self.returns.come() > come {
@@ -220,12 +220,12 @@ impl Worker {
             if self.returns.all_have_come() || wait.is_over(now) {
                 // Where most have, they wait for an answer before they ask again, and all of them do so now.
                 return match self.returns.judge() {
-                    true if self.is_alone => Meanwhile::Silence,
-                    _ => Meanwhile::Requests,
+                    true if self.is_alone => Expect::Nothing,
+                    _ => Expect::MoreRequests,
                 };
             }
             if self.has_turns() || self.mailbox.has_letters() {
-                return Meanwhile::Requests;
+                return Expect::MoreRequests;
             }
         }
     }
@@ -235,11 +235,11 @@ impl Worker {
         !self.unfinished.is_empty() || !self.streams.is_empty()
     }
 
-    fn wait(&mut self, events: &mut Events, kept: Kept) {
+    fn wait(&mut self, events: &mut Events, flush: Flush) {
         let idle = self.mailbox.may_sleep() && !self.has_turns();
         let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
-        let kept = (kept == Kept::Some).then(|| Instant::now() + KEPT_WAIT);
-        let deadline = deadline.into_iter().chain(self.stop_by).chain(kept).min();
+        let flush_again = (flush == Flush::Deferred).then(|| Instant::now() + DEFERRED_WAIT);
+        let deadline = deadline.into_iter().chain(self.stop_by).chain(flush_again).min();
         let wait = match deadline {
             _ if !idle => Some(Duration::ZERO),
             Some(at) => Some(at.saturating_duration_since(Instant::now())),

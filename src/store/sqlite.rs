@@ -6,6 +6,7 @@
 //! their threads; [`tools`] work on whole files.
 
 pub(in crate::store) mod bulk_insert;
+pub(in crate::store) mod connection;
 mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
@@ -19,15 +19,13 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Measures;
 use crate::store::operation::Party;
 use crate::store::scheduler::fair_queue::FairQueue;
+use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::projection::memtable::Tail;
-use crate::store::sqlite::writer::PRAGMAS;
 
 /// The most reads that may wait; one more is refused as busy.
 pub(in crate::store) const READ_QUEUE_JOBS_MAX: usize = 16_384;
-/// How long a read waits for somebody else's lock on the file.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 

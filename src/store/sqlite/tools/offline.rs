@@ -10,21 +10,17 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
 use crate::store::error::OpenError;
+use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::{self, io_error, with_suffix};
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::opening::{self, Look};
 use crate::store::sqlite::tools::copy::{self, Copy, Draft, OnProgress};
-use crate::store::sqlite::writer::PRAGMAS;
-
-/// How long a read waits for somebody else's lock on the file.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// A database opened for reading only. Needs neither the server nor its lock.
 pub struct Reading {

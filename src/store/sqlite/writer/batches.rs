@@ -5,13 +5,17 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
+use crate::queue::Queue;
 use crate::store::metrics::{CheckpointMode, Measures, Rollback};
+use crate::store::scheduler::group_commit::{Commit, IDLE, Left, Turn};
+use crate::store::sqlite::connection::LOCK_WAIT;
 use crate::store::sqlite::file_guard::Identity;
 use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
@@ -20,8 +24,7 @@ use crate::store::sqlite::stamp;
 use crate::store::sqlite::write::context::{Context, Memory};
 use crate::store::sqlite::write::pending_inserts::Unwritten;
 use crate::store::sqlite::writer::checkpoint;
-use crate::store::sqlite::writer::operation::{Operation, Upkeep};
-use crate::store::sqlite::writer::{LOCK_WAIT, Operations};
+use crate::store::sqlite::writer::operation::{Boxed, Operation, Upkeep};
 use crate::store::{OnFatal, StoreError};
 use crate::wake;
 
@@ -55,23 +58,6 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// A commit that takes longer is not for a thread that has connections to look after.
 const SHORT_COMMIT: Duration = Duration::from_millis(5);
 
-/// On whose thread a batch is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Role {
-    /// The writer's own, which may wait. It takes of what was gathered only what was put into the queue
-    /// before so many others: that has been left to it.
-    Thread { upto: u64 },
-    /// One that gathered and has connections to look after.
-    Gatherer,
-}
-
-/// What is left for the writer's thread to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Left {
-    Nothing,
-    More,
-}
-
 /// The only connection that writes, and what belongs to it.
 pub(in crate::store) struct Batches {
     connection: Connection,
@@ -103,6 +89,8 @@ pub(in crate::store) struct Batches {
     worked: Instant,
     /// Asks the thread `checkpointer` to fold a long log in.
     checkpointer: Option<Sender<()>>,
+    /// That thread, to be waited for at the end.
+    checkpointing: Option<JoinHandle<()>>,
     /// It has been asked to, and is not done.
     is_folding: bool,
     /// What stands in the log has to go, and somebody was reading it.
@@ -120,6 +108,125 @@ struct Spent {
     taken: Instant,
     executed: Duration,
     committed: Duration,
+}
+
+impl Commit for Batches {
+    type Operation = Boxed;
+
+    /// One batch of what is queued, if there is anything that this role may do: one transaction,
+    /// then an answer to each, in order. The writer's thread also does what has become due.
+    fn commit(&mut self, queue: &Queue<Boxed>, turn: Turn) -> Left {
+        let may_do =
+            |place: u64, operation: &dyn Operation| turn.takes(place, operation.is_collected());
+        let lock_wait = if turn == Turn::Worker { Duration::ZERO } else { LOCK_WAIT };
+        if queue.next_is(|place, operation| may_do(place, operation.as_ref())) {
+            let mut spent = Spent {
+                taken: Instant::now(),
+                executed: Duration::ZERO,
+                committed: Duration::ZERO,
+            };
+            let begun = self.begin(lock_wait);
+            if begun == Err(StoreError::Busy) && turn == Turn::Worker {
+                return Left::More;
+            }
+            let (mut operations, mut bytes) = (0, 0);
+            let mut batch = std::mem::take(&mut self.batch);
+            queue.take_while(&mut batch, |before, operation| {
+                bytes += operation.bytes();
+                operations += 1;
+                let fits = operations <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
+                may_do(before, operation.as_ref()) && (fits || operations == 1)
+            });
+            self.last_operations = batch.len();
+            let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
+            self.conclude(&mut batch, committed, &spent);
+            self.batch = batch;
+        }
+        let mut is_due = self.checkpoint_is_due();
+        if is_due && self.unfolded() >= LONG_PAGES {
+            self.is_folding = self
+                .checkpointer
+                .as_ref()
+                .is_some_and(|checkpointer| checkpointer.send(()).is_ok());
+            is_due = !self.is_folding;
+        }
+        let has_more = match turn {
+            Turn::WriterThread { .. } => {
+                if is_due {
+                    self.fold();
+                }
+                queue.next_is(|before, operation| may_do(before, operation.as_ref()))
+            }
+            Turn::Worker => is_due || !queue.is_empty(),
+        };
+        if has_more { Left::More } else { Left::Nothing }
+    }
+
+    /// A worker does not wait for a disk that is slow.
+    fn is_quick(&self) -> bool {
+        self.last_commit <= SHORT_COMMIT
+    }
+
+    /// Nothing has been asked for: after a while of that, what is derived from the log is brought
+    /// up to it and made one, a step a call, and then the log file is folded in.
+    fn rest(&mut self) -> Left {
+        let rested = self.worked.elapsed();
+        if rested >= IDLE && self.deliveries.is_filling() && self.go_on().is_ok() {
+            return Left::More;
+        }
+        if rested >= TIDY_AFTER && self.may_tidy() {
+            if self.unfolded() >= SMALL_CHECKPOINT_PAGES {
+                self.fold();
+            } else if let Err(error) =
+                self.derive(|batches| batches.deliveries.tidy(&batches.connection))
+            {
+                if error != StoreError::Busy {
+                    tracing::warn!(%error, "the runs of deliveries are not made one for now");
+                }
+                self.deliveries.put_off_tidying();
+            }
+            return Left::More;
+        }
+        if rested < IDLE {
+            return Left::Nothing;
+        }
+        if self.owes_empty_log {
+            self.empty_log();
+        } else if self.log_pages > self.folded_pages {
+            self.checkpoint(CheckpointMode::Passive);
+        }
+        Left::Nothing
+    }
+
+    /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
+    fn may_rest_for(&self) -> Duration {
+        if self.may_tidy() { TIDY_AFTER } else { IDLE }
+    }
+
+    /// Brings what is derived from the log up to it, folds in the log file and closes the file.
+    fn close(mut self) {
+        // It may be waiting for the lock that this thread has given back: it is let to its end.
+        self.checkpointer = None;
+        if let Some(checkpointing) = self.checkpointing.take() {
+            // A panic of it has ended the process.
+            let _ = checkpointing.join();
+        }
+        let begun = self.deliveries.begin_last_run(&self.connection);
+        let mut filled = begun.map_err(StoreError::from);
+        while filled.is_ok() && self.deliveries.is_filling() {
+            filled = self.go_on();
+        }
+        while filled.is_ok() && self.keys.begin_last_portion() {
+            filled = self.derive(|batches| batches.keys.go_on(&batches.connection));
+        }
+        if let Err(error) = filled {
+            tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
+        }
+        self.checkpoint(CheckpointMode::Truncate);
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+    }
 }
 
 impl Batches {
@@ -155,6 +262,7 @@ impl Batches {
             last_commit: Duration::ZERO,
             worked: Instant::now(),
             checkpointer: Some(checkpointer),
+            checkpointing: None,
             is_folding: false,
             owes_empty_log: false,
             is_stamped: false,
@@ -163,60 +271,9 @@ impl Batches {
         }
     }
 
-    /// One batch of what is queued, if there is anything that this role may do: one transaction,
-    /// then an answer to each, in order. The writer's thread also does what has become due.
-    pub(in crate::store) fn commit(&mut self, queue: &Operations, role: Role) -> Left {
-        let may_do = |before: u64, operation: &dyn Operation| match role {
-            Role::Thread { upto } => before < upto || !operation.is_gathered(),
-            // What others have asked for may take longer than a connection can be kept waiting.
-            Role::Gatherer => operation.is_gathered(),
-        };
-        if queue.next_is(|before, operation| may_do(before, operation.as_ref())) {
-            let mut spent = Spent {
-                taken: Instant::now(),
-                executed: Duration::ZERO,
-                committed: Duration::ZERO,
-            };
-            let begun = self.begin(role);
-            if begun == Err(StoreError::Busy) && role == Role::Gatherer {
-                return Left::More;
-            }
-            let (mut operations, mut bytes) = (0, 0);
-            let mut batch = std::mem::take(&mut self.batch);
-            queue.take_while(&mut batch, |before, operation| {
-                bytes += operation.bytes();
-                operations += 1;
-                let fits = operations <= BATCH_OPERATIONS_MAX && bytes <= BATCH_BYTES_MAX;
-                may_do(before, operation.as_ref()) && (fits || operations == 1)
-            });
-            self.last_operations = batch.len();
-            let committed = begun.and_then(|()| self.execute(&mut batch, &mut spent));
-            self.conclude(&mut batch, committed, &spent);
-            self.batch = batch;
-        }
-        let mut is_due = self.checkpoint_is_due();
-        if is_due && self.unfolded() >= LONG_PAGES {
-            self.is_folding = self
-                .checkpointer
-                .as_ref()
-                .is_some_and(|checkpointer| checkpointer.send(()).is_ok());
-            is_due = !self.is_folding;
-        }
-        let has_more = match role {
-            Role::Thread { .. } => {
-                if is_due {
-                    self.fold();
-                }
-                queue.next_is(|before, operation| may_do(before, operation.as_ref()))
-            }
-            Role::Gatherer => is_due || !queue.is_empty(),
-        };
-        if has_more { Left::More } else { Left::Nothing }
-    }
-
-    /// From here on nobody else folds the log in.
-    pub(in crate::store) fn dismiss_checkpointer(&mut self) {
-        self.checkpointer = None;
+    /// Waits for this thread when it closes the database.
+    pub(in crate::store) fn own_checkpointer(&mut self, thread: JoinHandle<()>) {
+        self.checkpointing = Some(thread);
     }
 
     /// Folds in what has come to the log since the rest of it was folded in, or was not.
@@ -242,47 +299,6 @@ impl Batches {
         !self.is_folding && self.unfolded() >= enough && self.log_pages >= self.retry_at
     }
 
-    /// Whether the disk is as slow as to leave it to the writer's own thread to wait for it.
-    pub(in crate::store) fn disk_is_slow(&self) -> bool {
-        self.last_commit > SHORT_COMMIT
-    }
-
-    /// Nothing has been asked for: after a while of that, what is derived from the log is brought
-    /// up to it and made one, a step a call, and then the log file is folded in.
-    pub(in crate::store) fn rest(&mut self, idle: Duration) -> Left {
-        let rested = self.worked.elapsed();
-        if rested >= idle && self.deliveries.is_filling() && self.go_on().is_ok() {
-            return Left::More;
-        }
-        if rested >= TIDY_AFTER && self.may_tidy() {
-            if self.unfolded() >= SMALL_CHECKPOINT_PAGES {
-                self.fold();
-            } else if let Err(error) =
-                self.derive(|batches| batches.deliveries.tidy(&batches.connection))
-            {
-                if error != StoreError::Busy {
-                    tracing::warn!(%error, "the runs of deliveries are not made one for now");
-                }
-                self.deliveries.put_off_tidying();
-            }
-            return Left::More;
-        }
-        if rested < idle {
-            return Left::Nothing;
-        }
-        if self.owes_empty_log {
-            self.empty_log();
-        } else if self.log_pages > self.folded_pages {
-            self.checkpoint(CheckpointMode::Passive);
-        }
-        Left::Nothing
-    }
-
-    /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
-    pub(in crate::store) fn may_rest_for(&self, idle: Duration) -> Duration {
-        if self.may_tidy() { TIDY_AFTER } else { idle }
-    }
-
     /// Whether runs may be made one. What that writes is folded in as it comes: it waits where the log is long, or
     /// somebody keeps it from being folded in; and for the thread `checkpointer`, which would not come by the lock.
     fn may_tidy(&self) -> bool {
@@ -298,25 +314,6 @@ impl Batches {
         self.log_pages - self.folded_pages
     }
 
-    /// Brings what is derived from the log up to it, folds in the log file and closes the file.
-    pub(in crate::store) fn close(mut self) {
-        let begun = self.deliveries.begin_last_run(&self.connection);
-        let mut filled = begun.map_err(StoreError::from);
-        while filled.is_ok() && self.deliveries.is_filling() {
-            filled = self.go_on();
-        }
-        while filled.is_ok() && self.keys.begin_last_portion() {
-            filled = self.derive(|batches| batches.keys.go_on(&batches.connection));
-        }
-        if let Err(error) = filled {
-            tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
-        }
-        self.checkpoint(CheckpointMode::Truncate);
-        if let Err((_, error)) = self.connection.close() {
-            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
-        }
-    }
-
     /// Writes some more of the run of deliveries.
     fn go_on(&mut self) -> Result<(), StoreError> {
         self.derive(|batches| batches.deliveries.go_on(&batches.connection))
@@ -324,7 +321,7 @@ impl Batches {
 
     /// A transaction that writes something of what is derived from the log.
     fn derive(&mut self, write: fn(&mut Self) -> rusqlite::Result<()>) -> Result<(), StoreError> {
-        let begun = self.begin(Role::Gatherer);
+        let begun = self.begin(Duration::ZERO);
         let written = begun.and_then(|()| Ok(write(self)?));
         let is_committing = written.is_ok();
         let committed = written.and_then(|()| self.commit_transaction());
@@ -338,11 +335,7 @@ impl Batches {
         derived
     }
 
-    fn begin(&mut self, role: Role) -> Result<(), StoreError> {
-        let lock_wait = match role {
-            Role::Thread { .. } => LOCK_WAIT,
-            Role::Gatherer => Duration::ZERO,
-        };
+    fn begin(&mut self, lock_wait: Duration) -> Result<(), StoreError> {
         if lock_wait != self.lock_wait {
             self.connection.busy_timeout(lock_wait)?;
             self.lock_wait = lock_wait;
@@ -615,22 +608,22 @@ mod tests {
     use crate::model::UserId;
     use crate::store::Append;
     use crate::store::metrics::CheckpointMode;
+    use crate::store::scheduler::group_commit::{Commit, Expect, IDLE};
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
-    use crate::store::sqlite::writer::{IDLE, Meanwhile};
 
     /// Whether there is something to tidy, and whether that may be done.
     fn tidying(store: &Sqlite) -> (bool, bool) {
-        let batches = store.writer.shared.lock();
+        let batches = store.writer.group.hold();
         let batches = batches.as_ref().unwrap();
-        (batches.deliveries.is_untidy(), batches.may_rest_for(IDLE) < IDLE)
+        (batches.deliveries.is_untidy(), batches.may_rest_for() < IDLE)
     }
 
     #[test]
     fn long_log_is_folded_in_beside_who_sends_where_batches_are_small_too() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
-        store.writer.gather(|| {
+        store.writer.collect_batch(|| {
             for _ in 0..600 {
                 let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
                 let body = body.parse().unwrap();
@@ -638,14 +631,14 @@ mod tests {
                     appended.unwrap();
                 });
             }
-            Meanwhile::Requests
+            Expect::MoreRequests
         });
         let folded = || store.measures.checkpoint[CheckpointMode::Passive as usize].read().count();
-        let unfolded = store.writer.shared.lock().as_ref().unwrap().unfolded();
+        let unfolded = store.writer.group.hold().as_ref().unwrap().unfolded();
         assert!((LONG_PAGES..CHECKPOINT_PAGES).contains(&unfolded), "{unfolded}");
         assert_eq!(folded(), 0);
         append_one_by_one(&store, 1);
-        let batches = store.writer.shared.lock();
+        let batches = store.writer.group.hold();
         // The thread `checkpointer` is at it, or has done most of it, and then the rest with this lock.
         assert!(batches.as_ref().unwrap().is_folding || folded() >= 2);
         drop(batches);

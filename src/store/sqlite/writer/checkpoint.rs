@@ -12,9 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::store::StoreError;
 use crate::store::metrics::{CheckpointMode, Measures};
+use crate::store::sqlite::connection::PRAGMAS;
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
-use crate::store::sqlite::writer::PRAGMAS;
 
 thread_local! {
     /// How many pages the log had after the last commit on this thread. SQLite tells it to a

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::metrics::Stages;
 use crate::store::error::StoreError;
+use crate::store::scheduler::group_commit::Collected;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::write::context::Context;
 
@@ -14,8 +15,8 @@ pub(in crate::store) trait Operation: Send {
     fn bytes(&self) -> usize;
     /// When it was asked for.
     fn submitted(&self) -> Instant;
-    /// It was asked for inside of [`crate::store::sqlite::writer::Writer::gather`], and may be done by whoever gathered.
-    fn is_gathered(&self) -> bool;
+    /// A worker has collected it, and sees to its commit.
+    fn is_collected(&self) -> bool;
     /// Does it, inside the open transaction. `false` where it failed.
     fn apply(&mut self, context: &mut Context<'_>) -> bool;
     /// Tells the outcome: of the operation where the commit went well, else of the commit. `spent`
@@ -29,6 +30,19 @@ pub(in crate::store) trait Operation: Send {
     }
     /// That was done, wholly or not, or failed.
     fn upkept(&mut self, _outcome: Result<bool, StoreError>) {}
+}
+
+/// An operation in the queue.
+pub(in crate::store) type Boxed = Box<dyn Operation>;
+
+impl Collected for Boxed {
+    fn is_collected(&self) -> bool {
+        Operation::is_collected(self.as_ref())
+    }
+
+    fn refuse(self, error: StoreError) {
+        self.finish(Err(error), Stages::default());
+    }
 }
 
 /// What is done with the whole file, outside of any transaction.
@@ -62,7 +76,7 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
         self.submitted
     }
 
-    fn is_gathered(&self) -> bool {
+    fn is_collected(&self) -> bool {
         false
     }
 
@@ -91,7 +105,7 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
 pub(in crate::store) struct Pending<W: Apply, D> {
     pub(in crate::store) bytes: usize,
     pub(in crate::store) submitted: Instant,
-    pub(in crate::store) gathered: bool,
+    pub(in crate::store) collected: bool,
     /// Where the time of its request went before.
     pub(in crate::store) before: Stages,
     pub(in crate::store) write: Option<W>,
@@ -116,8 +130,8 @@ where
         self.submitted
     }
 
-    fn is_gathered(&self) -> bool {
-        self.gathered
+    fn is_collected(&self) -> bool {
+        self.collected
     }
 
     fn apply(&mut self, context: &mut Context<'_>) -> bool {
