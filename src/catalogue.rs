@@ -55,6 +55,7 @@ pub mod client;
 pub mod client_help;
 pub mod command_line;
 pub mod configuration;
+pub mod init;
 pub mod prompt;
 pub mod refusal;
 pub mod serve;
@@ -211,6 +212,7 @@ mod tests {
             client::TEXTS,
             client_help::TEXTS,
             configuration::TEXTS,
+            init::TEXTS,
             command_line::TEXTS,
             shared::TEXTS,
             prompt::TEXTS,

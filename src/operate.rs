@@ -16,6 +16,7 @@ mod export;
 pub mod failure;
 mod healthcheck;
 mod import;
+mod init;
 mod listen;
 mod manager;
 mod message;
@@ -95,6 +96,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Export(export)) => export::run(db, export, arguments.json),
         Some(Command::Import(import)) => import::run(db, import, output()),
         Some(Command::Check(check)) => check::run(db, check, output()),
+        Some(Command::Init(init)) => init::run(resolved, init, output()),
         Some(Command::User(user)) => user::run(db, &user.command, output()),
         Some(Command::Session(session)) => session::run(db, &session.command, output()),
         Some(Command::Seed(seed)) => seed::run(db, seed, output()),

@@ -47,6 +47,10 @@ texts! {
         en: "there is no certificate to show at tls:{address}",
         id: "tidak ada sertifikat untuk ditunjukkan di tls:{address}",
     }
+    half_a_certificate {
+        en: "a certificate and its key go together, and one of them is not set",
+        id: "sertifikat dan kuncinya harus lengkap, dan salah satunya tidak diisi",
+    }
     give_certificate {
         en: "give --tls-cert FILE and --tls-key FILE; docs/tls.md tells how to make them",
         id: "beri --tls-cert FILE dan --tls-key FILE; docs/tls.md menjelaskan cara membuatnya",

@@ -7,6 +7,10 @@ texts! {
         en: "cannot write the output: {error}",
         id: "tidak bisa menulis keluaran: {error}",
     }
+    input_failed(error) {
+        en: "cannot read standard input: {error}",
+        id: "standard input tidak bisa dibaca: {error}",
+    }
     answer_failed(error) {
         en: "cannot write the answer: {error}",
         id: "tidak bisa menulis jawaban: {error}",

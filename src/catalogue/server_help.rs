@@ -13,8 +13,8 @@ pub const HELP: &Help = &[
     ),
     // For every command
     (
-        "The database file; `serve`, `user add`, `seed` and `import` create it where there is none",
-        "File database; `serve`, `user add`, `seed`, dan `import` membuatnya jika belum ada",
+        "The database file; `init`, `serve`, `user add`, `seed` and `import` create it where there is none",
+        "File database; `init`, `serve`, `user add`, `seed`, dan `import` membuatnya jika belum ada",
     ),
     (
         "The configuration file [default: /etc/chat/server.toml, if there is one]",
@@ -154,6 +154,20 @@ pub const HELP: &Help = &[
     (
         "Log requests that take so long or longer",
         "Catat di log permintaan yang memakan waktu sekian atau lebih",
+    ),
+    // init
+    (
+        "Begin: write a configuration, and make a database with a first user; asks what is not given",
+        "Mulai: tulis konfigurasi, dan buat database dengan user pertama; yang tidak diberikan ditanyakan",
+    ),
+    ("The name of the first user", "Nama user pertama"),
+    (
+        "The password of the first user is the first line of this file; else it is asked for, or is the first line of standard input",
+        "Password user pertama adalah baris pertama file ini; jika tidak diberikan, ditanyakan, atau baris pertama standard input",
+    ),
+    (
+        "Replace the configuration file that is there already",
+        "Ganti file konfigurasi yang sudah ada",
     ),
     // user
     (
@@ -315,6 +329,7 @@ texts! {
     examples {
         en: "\
 Examples:
+  chat-server init                                begin: asks, writes a configuration, adds a user
   chat-server --db chat.sqlite                    serve this machine on port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
   chat-server --listen 127.0.0.1:8889 --listen tls:0.0.0.0:8890 \\
@@ -324,12 +339,35 @@ Examples:
 ",
         id: "\
 Contoh:
+  chat-server init                                mulai: bertanya, menulis konfigurasi, menambah user
   chat-server --db chat.sqlite                    layani mesin ini di port 8889
   chat-server --db chat.sqlite --listen 127.0.0.1:0 --ready-file /run/chat.addr
   chat-server --listen 127.0.0.1:8889 --listen tls:0.0.0.0:8890 \\
       --tls-cert server.crt --tls-key server.key  mesin lain juga, dengan TLS
   chat-server --db chat.sqlite user add alice     tambah user, juga saat berjalan
   sqlite3 chat.sqlite 'select * from v1_messages' lihat isinya saat berjalan
+",
+    }
+    init_examples {
+        en: "\
+Nothing is left behind where it is refused: no file is made or changed. Nothing is overwritten: a
+configuration only with --force, a database never.
+
+Examples:
+  chat-server init                              asks, then says how to start the server and log in
+  chat-server init --config server.toml --db /srv/chat.sqlite --user alice < password
+  chat-server init --user alice --generate --listen tls:0.0.0.0:8890 \\
+      --tls-cert server.crt --tls-key server.key
+",
+        id: "\
+Jika ditolak, tidak ada yang tertinggal: tidak ada file yang dibuat atau diubah. Tidak ada yang
+ditimpa: konfigurasi hanya dengan --force, database tidak pernah.
+
+Contoh:
+  chat-server init                              bertanya, lalu menunjukkan cara menjalankan dan login
+  chat-server init --config server.toml --db /srv/chat.sqlite --user alice < password
+  chat-server init --user alice --generate --listen tls:0.0.0.0:8890 \\
+      --tls-cert server.crt --tls-key server.key
 ",
     }
     config_show_examples {

@@ -43,7 +43,7 @@ use crate::terminal::reason;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; `serve`, `user add`, `seed` and `import` create it where there is none.
+    /// The database file; `init`, `serve`, `user add`, `seed` and `import` create it where there is none.
     #[arg(
         long,
         global = true,
@@ -74,6 +74,9 @@ pub struct Arguments {
 pub enum Command {
     /// Serve the database until SIGTERM or SIGINT; this is what happens without a command.
     Serve(Box<ServeArguments>),
+    /// Begin: write a configuration, and make a database with a first user; asks what is not given.
+    #[command(after_help = server_help::init_examples())]
+    Init(Box<InitArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
     /// Take messages out of the log, also while the server runs.
@@ -108,6 +111,27 @@ pub enum Command {
     Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The name of the first user.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The password of the first user is the first line of this file; else it is asked for, or is the
+    /// first line of standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
+    pub password_file: Option<PathBuf>,
+    /// Make up a strong password, and print it, this once.
+    #[arg(long)]
+    pub generate: bool,
+    /// Replace the configuration file that is there already.
+    #[arg(long)]
+    pub force: bool,
+    /// What the configuration will set: the options of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArguments,
 }
 
 /// `config`

@@ -82,7 +82,7 @@ fn written<'a>(
     std::iter::once(("db", &resolved.arguments.db)).chain(ready_file)
 }
 
-fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {
+pub(super) fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -98,14 +98,20 @@ fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {
 /// A configuration file that sets nothing and explains everything.
 pub(super) fn example() -> String {
     let definitions = settings::definitions();
-    definitions.iter().fold(texts::example_header().to_owned(), |mut text, definition| {
-        text.push('\n');
-        for line in wrapped(&definition.help()) {
-            text.push_str(&format!("# {line}\n"));
-        }
-        text.push_str(&commented(definition));
-        text
+    definitions.iter().fold(texts::example_header().to_owned(), |text, definition| {
+        format!("{text}{}{}", comment(definition), commented(definition))
     })
+}
+
+/// A setting that is set to this, with its explanation above, as a configuration file has it.
+pub(super) fn explained(definition: &Definition, value: &Value) -> String {
+    format!("{}{} = {value}\n", comment(definition), definition.key)
+}
+
+fn comment(definition: &Definition) -> String {
+    let lines = wrapped(&definition.help());
+    let lines: String = lines.iter().map(|line| format!("# {line}\n")).collect();
+    format!("\n{lines}")
 }
 
 fn commented(definition: &Definition) -> String {

@@ -1,7 +1,8 @@
 //! What `--listen` says: what it stands for, whether it is safe, and how it is bound.
 
+use std::fmt::{self, Display};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,17 @@ impl ListenOn {
         match self {
             Self::Plain(listen) | Self::Tls(listen) => listen.inherited.is_some(),
             Self::Unix(_) => false,
+        }
+    }
+}
+
+/// As it can be given to `--listen`.
+impl Display for ListenOn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(listen) => formatter.write_str(&listen.given),
+            Self::Tls(listen) => write!(formatter, "tls:{}", listen.given),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
         }
     }
 }
@@ -100,6 +112,10 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
             Err(Failure::new(Exit::Configuration, texts::no_certificate(&listen.given))
                 .hint(texts::give_certificate()))
         }
+        _ if arguments.tls_cert.is_some() != arguments.tls_key.is_some() => {
+            Err(Failure::new(Exit::Configuration, texts::half_a_certificate())
+                .hint(texts::give_certificate()))
+        }
         (None, Some(path)) => {
             Err(Failure::new(Exit::Configuration, texts::certificate_for_nobody(path.display()))
                 .hint(texts::say_where_tls()))
@@ -116,6 +132,16 @@ pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity
     let (identity, shown) = Identity::load(certificate, key).map_err(|error| unusable(&error))?;
     tell(&shown);
     Ok(Some(Arc::new(identity)))
+}
+
+/// A host name that the certificate is good for, where there is one.
+pub(super) fn name_shown(arguments: &ServeArguments) -> Option<String> {
+    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
+        return None;
+    };
+    let (_, shown) = Identity::load(certificate, key).ok()?;
+    let is_host = |name: &String| !name.contains('*') && name.parse::<IpAddr>().is_err();
+    shown.facts.names.into_iter().find(is_host)
 }
 
 /// Logs what is shown to whoever connects, and whether it will be believed.
@@ -166,6 +192,16 @@ pub(super) fn bind_all(
         }
     };
     arguments.listen.iter().map(bind_one).collect()
+}
+
+/// Binds every address of the network, and lets it go again: whether a server could.
+pub(super) fn try_all(arguments: &ServeArguments) -> Result<(), Failure> {
+    for listen in &arguments.listen {
+        if let ListenOn::Plain(listen) | ListenOn::Tls(listen) = listen {
+            bind(listen, "--listen")?;
+        }
+    }
+    arguments.metrics.as_ref().map_or(Ok(()), |listen| bind(listen, "--metrics").map(drop))
 }
 
 /// Binds an address of the network that was given to `option`.

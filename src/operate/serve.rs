@@ -195,7 +195,7 @@ fn prepare(
     Ok(listeners)
 }
 
-fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failure> {
+pub(super) fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failure> {
     if users.is_empty() {
         return Ok(());
     }

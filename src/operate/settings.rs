@@ -107,7 +107,10 @@ pub fn empty_variable(error: &clap::Error) -> Option<String> {
 /// The configuration file that is meant, and what it sets.
 fn file(typed: &Arguments) -> Result<(Option<PathBuf>, FileSettings), Unresolved> {
     let checked = match &typed.command {
-        Some(operate::Command::Completions(_)) => return Ok((None, FileSettings::default())),
+        // `init` writes the file that is named.
+        Some(operate::Command::Completions(_) | operate::Command::Init(_)) => {
+            return Ok((None, FileSettings::default()));
+        }
         Some(operate::Command::Config(config)) => match &config.command {
             ConfigCommand::Check(check) => check.file.as_ref(),
             ConfigCommand::Example => return Ok((None, FileSettings::default())),
@@ -296,7 +299,15 @@ impl Definition {
         if self.kind == Kind::Switch {
             return Ok(());
         }
-        let command = Command::new("check").no_binary_name(true).arg(self.argument.clone());
+        // Without what it `requires`: this command has no other option, and `clap` would not have that.
+        let mut argument = Arg::new("value")
+            .long(self.argument.get_long().unwrap_or_default().to_owned())
+            .action(self.argument.get_action().clone())
+            .value_parser(self.argument.get_value_parser().clone());
+        if let Some(delimiter) = self.argument.get_value_delimiter() {
+            argument = argument.value_delimiter(delimiter);
+        }
+        let command = Command::new("check").no_binary_name(true).arg(argument);
         let given = words.iter().map(|word| format!("{}={word}", self.option()));
         match command.try_get_matches_from(given) {
             Ok(_) => Ok(()),

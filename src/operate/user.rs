@@ -6,7 +6,7 @@ mod disable;
 mod enable;
 mod list;
 mod passwd;
-mod password;
+pub(super) mod password;
 mod rename;
 mod show;
 

@@ -11,6 +11,7 @@ mod admin_socket;
 mod backup;
 mod dashboard;
 mod first_start;
+mod init;
 mod inspect;
 mod monitor;
 mod opening;

@@ -36,7 +36,10 @@ fn every_command_of_the_page_is_tested() {
 
 fn first_users(recipe: &mut Recipe) {
     recipe.begin_anew();
+    let address = recipe.server.address().to_string();
+    recipe.set("ADDRESS", &address);
     recipe.run();
+    assert_eq!(recipe.name("address"), address);
     recipe.server.start_again_at_its_address();
     let auth = format!("echo {} | chat-cli auth ada", recipe.name("password of ada"));
     recipe.done("operator", &auth);

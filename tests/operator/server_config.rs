@@ -99,13 +99,16 @@ fn option_goes_before_variable_before_file_before_default() {
 #[test]
 fn every_kind_of_value_can_be_set_in_the_file() {
     let folder = Folder::with(
-        "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\nno_seed = true\nworkers = 3\nready_file = \"r\"\n",
+        "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\nno_seed = true\nworkers = 3\nready_file = \"r\"\n\
+         tls_cert = \"c\"\ntls_key = \"k\"\n",
     );
     for (key, value) in [
         ("listen", serde_json::json!(["127.0.0.1:1", "[::1]:2"])),
         ("no_seed", true.into()),
         ("workers", 3.into()),
         ("ready_file", "r".into()),
+        ("tls_cert", "c".into()),
+        ("tls_key", "k".into()),
         ("allow_plaintext", false.into()),
     ] {
         assert_eq!(shown(folder.command(&["config", "show", "--json"]), key)["value"], value);
@@ -190,6 +193,12 @@ fn check_finds_what_else_shows_at_the_start() {
         ("ready_file = \"nowhere/ready\"\n", "ready_file: there is no folder nowhere"),
         ("db = \".\"\n", "db: . is a folder"),
         ("listen = []\n", "there is no address to listen on"),
+        (
+            "listen = \"tls:127.0.0.1:0\"\ntls_cert = \"c\"\n",
+            "a certificate and its key go together",
+        ),
+        ("listen = \"tls:127.0.0.1:0\"\ntls_key = \"k\"\n", "there is no certificate to show"),
+        ("tls_key = \"k\"\n", "a certificate and its key go together"),
     ] {
         let error = Folder::with(text).refused(&["config", "check"]);
         assert!(error.contains(told), "{told:?} is not in {error:?}");

@@ -20,10 +20,7 @@ use crate::client::settings;
 use crate::configuration::{Value, setting};
 use crate::model::UserName;
 use crate::protocol::command::Request;
-use crate::terminal::{is_prompted, text};
-
-/// The longest answer to a question.
-const ANSWER_BYTES_MAX: u64 = 1024;
+use crate::terminal::{is_prompted, question, text};
 
 /// Does one of them. `words` are the command line that `arguments` were made from.
 pub fn run(
@@ -201,34 +198,16 @@ fn user(arguments: &Arguments, is_asked: bool) -> Result<Option<UserName>, Failu
 }
 
 fn yes(question: &str, default: bool) -> Result<bool, Failure> {
-    let shown = if default { configuration::yes_or_no() } else { configuration::no_or_yes() };
-    loop {
-        match answer(question, shown)?.to_lowercase().as_str() {
-            "y" | "yes" | "ya" => return Ok(true),
-            "n" | "no" | "t" | "tidak" => return Ok(false),
-            said if said == shown.to_lowercase() => return Ok(default),
-            _ => {}
-        }
-    }
+    question::ask_yes(question, default).map_err(unreadable)?.ok_or(Failure::Interrupted)
 }
 
 /// A line from the terminal; `default` where it is empty. The end of the input is Ctrl-D.
 fn answer(question: &str, default: &str) -> Result<String, Failure> {
-    let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };
-    let mut terminal = io::stderr();
-    // Where nobody sees the question, it can still be answered.
-    let _ = write!(terminal, "{question}{shown} ").and_then(|()| terminal.flush());
-    let mut line = String::new();
-    let mut input = io::Read::take(io::stdin().lock(), ANSWER_BYTES_MAX);
-    match io::BufRead::read_line(&mut input, &mut line) {
-        Ok(0) => Err(Failure::Interrupted),
-        Ok(_) if line.trim().is_empty() => Ok(default.to_owned()),
-        Ok(_) => Ok(line.trim().to_owned()),
-        Err(error) => {
-            let message = configuration::cannot_read("stdin", error);
-            Err(Failure::trouble(Exit::LocalFile, message))
-        }
-    }
+    question::ask(question, default).map_err(unreadable)?.ok_or(Failure::Interrupted)
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::trouble(Exit::LocalFile, configuration::cannot_read("stdin", error))
 }
 
 fn note(what: &str) {

@@ -1,6 +1,8 @@
 //! The password that an operator gives a user: typed, piped, or made up.
 
-use std::io::{IsTerminal, stdin};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, stdin};
+use std::path::Path;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -17,27 +19,29 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// How many of them a password has that is made up, in groups: 120 bits.
 const GENERATED_CHARACTERS: usize = 24;
 const GROUP_CHARACTERS: usize = 6;
+/// How much of a file is looked at: the password is its first line.
+const FILE_BYTES_MAX: u64 = 1024;
 
 /// A password, and whether its owner has still to be told.
-pub(super) struct Chosen {
+pub(in crate::operate) struct Chosen {
     password: Password,
     is_generated: bool,
 }
 
 impl Chosen {
     /// For a request.
-    pub(super) fn secret(&self) -> Secret {
+    pub(in crate::operate) fn secret(&self) -> Secret {
         Secret(self.password.clone())
     }
 
     /// The password, if nobody knows it yet.
-    pub(super) fn to_be_told(&self) -> Option<&str> {
+    pub(in crate::operate) fn to_be_told(&self) -> Option<&str> {
         self.is_generated.then(|| self.password.reveal())
     }
 
     /// Says what was done with it. A password that was made up is all that standard output has: a script
     /// keeps it. With `--json` the object says both.
-    pub(super) fn tell(&self, done: &str, output: &mut Output) -> Result<(), Failure> {
+    pub(in crate::operate) fn tell(&self, done: &str, output: &mut Output) -> Result<(), Failure> {
         match self.to_be_told() {
             _ if output.is_json => Ok(()),
             Some(password) => {
@@ -51,7 +55,7 @@ impl Chosen {
 
 /// Makes a password up, or asks for one: twice on a terminal, else it is the first line of standard
 /// input, less the white space around it, which the protocol cannot say.
-pub(super) fn choose(name: &UserName, is_generated: bool) -> Result<Chosen, Failure> {
+pub(in crate::operate) fn choose(name: &UserName, is_generated: bool) -> Result<Chosen, Failure> {
     if is_generated {
         return Ok(Chosen { password: generate()?, is_generated });
     }
@@ -64,12 +68,45 @@ pub(super) fn choose(name: &UserName, is_generated: bool) -> Result<Chosen, Fail
 }
 
 fn ask(prompt: &str) -> Result<Password, Failure> {
-    let text = secret::ask(prompt).map_err(|trouble| match trouble {
+    parse(&ask_text(prompt)?)
+}
+
+fn ask_text(prompt: &str) -> Result<String, Failure> {
+    secret::ask(prompt).map_err(|trouble| match trouble {
         Trouble::Interrupted => Failure::new(Exit::Interrupted, shared::interrupted()),
         Trouble::TooLong => refused(Invalid::TooLong { max: PASSWORD_BYTES_MAX }),
         Trouble::NotUtf8 => Failure::new(Exit::Data, server::password_not_utf8()),
         Trouble::Io(error) => Failure::new(Exit::Io, client::password_unreadable(error)),
-    })?;
+    })
+}
+
+/// [`choose`], of the first line of standard input; nothing where that is empty.
+pub(in crate::operate) fn of_input() -> Result<Option<Chosen>, Failure> {
+    let text = ask_text("")?;
+    let is_generated = false;
+    match text.trim_ascii() {
+        "" => Ok(None),
+        text => Ok(Some(Chosen { password: parse(text)?, is_generated })),
+    }
+}
+
+/// [`choose`], of the first line of a file.
+pub(in crate::operate) fn of_file(path: &Path) -> Result<Chosen, Failure> {
+    let unreadable = |error: io::Error| {
+        let exit = if error.kind() == ErrorKind::NotFound { Exit::NoInput } else { Exit::Io };
+        Failure::new(exit, client::file_not_read(path.display(), error))
+    };
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    // What is longer than this is refused for it, whatever white space stands around it.
+    let mut start = BufReader::new(file).take(FILE_BYTES_MAX);
+    start.read_until(b'\n', &mut line).map_err(unreadable)?;
+    let text = String::from_utf8(line)
+        .map_err(|_| Failure::new(Exit::Data, server::password_not_utf8()))?;
+    Ok(Chosen { password: parse(&text)?, is_generated: false })
+}
+
+fn parse(text: &str) -> Result<Password, Failure> {
     text.trim_ascii().parse().map_err(refused)
 }
 
