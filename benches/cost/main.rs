@@ -23,7 +23,7 @@ use harness::place::{Place, chat_server};
 
 const MESSAGES: Messages = Messages { recipients: 1000, body_bytes: 64 };
 /// How long strace may take to attach to every thread.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The time that perf needs to start counting.
 const PERF_START: Duration = Duration::from_millis(300);
 /// A system call is listed if a send makes at least this many of it on average.
@@ -89,7 +89,7 @@ impl Bench<'_> {
             extent: Extent::Requests(requests),
             warm_up: Duration::ZERO,
         };
-        generator::run(server.address(), server.speech(MESSAGES).as_mut(), &load)
+        generator::run(server.address(), server.protocol(MESSAGES).as_mut(), &load)
     }
 
     /// Context switches and CPU time, on an undisturbed server.
@@ -228,12 +228,12 @@ impl Tracer {
         Ok(Self(command.spawn().with_context(|| format!("{command:?}"))?))
     }
 
-    /// Waits until it traces every thread of the server, for at most [`PATIENCE`].
+    /// Waits until it traces every thread of the server, for at most [`TIMEOUT`].
     fn traces(&self, server: u32) -> Result<bool> {
         let line = format!("TracerPid:\t{}", self.0.id());
         let begin = Instant::now();
         while !are_all_traced(server, &line)? {
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > TIMEOUT {
                 return Ok(false);
             }
             std::thread::sleep(Duration::from_millis(5));

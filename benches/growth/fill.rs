@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::harness::generator::{self, Extent, Load, Speech};
+use crate::harness::generator::{self, Extent, Load, Protocol};
 use crate::harness::peers::chat::{self, Server};
-use crate::harness::peers::{Choice, Messages, recipient, write_recipient};
+use crate::harness::peers::{MessageSource, Messages, recipient, write_recipient};
 
 /// The user whose unread messages are scattered among all others: a tenth of them, up to a limit.
 pub const SCATTERED: &str = "scattered";
@@ -96,9 +96,10 @@ fn fill(program: &Path, database: &Path, size: Size) -> Result<()> {
     )?;
     let mut stored = u64::try_from(stored)?;
     let token = server.log_in_sender()?;
-    let mut choice = Choice::new(Messages { recipients: size.users, body_bytes: BODY_BYTES });
-    choice.number = stored;
-    let mut speech = FillRequests { prefix: format!("send {token} "), choice, size };
+    let mut source =
+        MessageSource::new(Messages { recipients: size.users, body_bytes: BODY_BYTES });
+    source.number = stored;
+    let mut protocol = FillRequests { prefix: format!("send {token} "), source, size };
     let begin = Instant::now();
     while stored < size.messages {
         let step = STEP.min(size.messages - stored);
@@ -109,7 +110,7 @@ fn fill(program: &Path, database: &Path, size: Size) -> Result<()> {
             extent: Extent::Requests(step),
             warm_up: Duration::ZERO,
         };
-        let outcome = generator::run(server.address(), &mut speech, &load)?;
+        let outcome = generator::run(server.address(), &mut protocol, &load)?;
         stored += outcome.acknowledged;
         eprintln!(
             "{} users: {stored} of {} messages after {:.0} s, {:.0} a second",
@@ -125,14 +126,14 @@ fn fill(program: &Path, database: &Path, size: Size) -> Result<()> {
 /// The protocol for the messages: `send` to random users and, at equal distances, to those two.
 struct FillRequests {
     prefix: String,
-    choice: Choice,
+    source: MessageSource,
     size: Size,
 }
 
-impl Speech for FillRequests {
+impl Protocol for FillRequests {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.prefix.as_bytes());
-        let (number, recipient) = (self.choice.number, self.choice.recipient());
+        let (number, recipient) = (self.source.number, self.source.recipient());
         let is_turn = |count: u64, place| number % (self.size.messages / count) == place;
         if is_turn(self.size.scattered(), 0) {
             out.extend_from_slice(SCATTERED.as_bytes());
@@ -142,7 +143,7 @@ impl Speech for FillRequests {
             write_recipient(out, recipient);
         }
         out.push(b' ');
-        self.choice.write_body(out);
+        self.source.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::fill::{BODY_BYTES, HUNDRED, SCATTERED, Size};
 use crate::harness::figures::{milliseconds, quantile};
-use crate::harness::generator::{self, Extent, Load, Outcome, Speech};
+use crate::harness::generator::{self, Extent, Load, Outcome, Protocol};
 use crate::harness::peers::chat::{self, Repeats, Server};
 use crate::harness::peers::client::Client;
 use crate::harness::peers::{Messages, Verb};
@@ -152,14 +152,14 @@ impl Bench<'_> {
 
     /// The median round trip on one connection, in microseconds.
     fn round_trip(&self, server: &Server, line: &str) -> Result<f64> {
-        let mut speech = Repeats(line.to_owned());
-        Ok(quantile(&self.load(server, &mut speech, 1)?.latencies, 0.5) * 1e3)
+        let mut protocol = Repeats(line.to_owned());
+        Ok(quantile(&self.load(server, &mut protocol, 1)?.latencies, 0.5) * 1e3)
     }
 
     fn load(
         &self,
         server: &Server,
-        speech: &mut dyn Speech,
+        protocol: &mut dyn Protocol,
         connections: usize,
     ) -> Result<Outcome> {
         let load = Load {
@@ -169,12 +169,12 @@ impl Bench<'_> {
             extent: Extent::Time(self.time),
             warm_up: self.time / 4,
         };
-        generator::run(server.address(), speech, &load)
+        generator::run(server.address(), protocol, &load)
     }
 
-    fn sends(&self, server: &Server) -> Result<Box<dyn Speech>> {
+    fn sends(&self, server: &Server) -> Result<Box<dyn Protocol>> {
         let messages = Messages { recipients: self.size.users, body_bytes: BODY_BYTES };
-        Ok(chat::speech(Verb::Send, &server.log_in_sender()?, messages))
+        Ok(chat::protocol(Verb::Send, &server.log_in_sender()?, messages))
     }
 
     fn send_rate(&self, database: &Path) -> Result<f64> {
@@ -200,7 +200,7 @@ impl Bench<'_> {
                 Ok(())
             });
             let outcome =
-                self.sends(server).and_then(|mut speech| self.load(server, speech.as_mut(), 1));
+                self.sends(server).and_then(|mut protocol| self.load(server, protocol.as_mut(), 1));
             is_over.store(true, Ordering::Relaxed);
             (outcome, reading.join().expect("the reader does not panic"))
         });
@@ -211,7 +211,7 @@ impl Bench<'_> {
     /// Kills the server while 64 connections have 16 requests in flight each.
     fn kill_and_start(&self, database: &Path, run: usize) -> Result<f64> {
         let (server, _) = self.start(database)?;
-        let mut speech = self.sends(&server)?;
+        let mut protocol = self.sends(&server)?;
         let address = server.address();
         let load = Load {
             connections: 64,
@@ -222,7 +222,7 @@ impl Bench<'_> {
         };
         let after = (KILL_AFTER.min(self.time)).mul_f64(1.0 + run as f64 / 5.0);
         thread::scope(|scope| {
-            let sending = scope.spawn(move || generator::run(address, speech.as_mut(), &load));
+            let sending = scope.spawn(move || generator::run(address, protocol.as_mut(), &load));
             thread::sleep(after);
             server.kill();
             let outcome = sending.join().expect("the generator does not panic");

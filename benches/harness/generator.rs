@@ -32,9 +32,9 @@ const SLEEP_MIN: Duration = Duration::from_micros(50);
 const READ_BYTES: usize = 64 * 1024;
 
 /// The protocol of a server: its requests and their acknowledgements.
-pub trait Speech: Send {
+pub trait Protocol: Send {
     /// Prepares a new connection before the first request.
-    fn greet(&self, _stream: &mut std::net::TcpStream) -> Result<()> {
+    fn prepare_connection(&self, _stream: &mut std::net::TcpStream) -> Result<()> {
         Ok(())
     }
 
@@ -84,8 +84,8 @@ pub struct Outcome {
 }
 
 /// Runs `load` against the server at `address`.
-pub fn run(address: SocketAddr, speech: &mut dyn Speech, load: &Load) -> Result<Outcome> {
-    let mut generator = Generator::connect(address, speech, load)?;
+pub fn run(address: SocketAddr, protocol: &mut dyn Protocol, load: &Load) -> Result<Outcome> {
+    let mut generator = Generator::connect(address, protocol, load)?;
     let before = processor_time();
     generator.run()?;
     let processor = processor_time().saturating_sub(before);
@@ -106,7 +106,7 @@ fn processor_time() -> Duration {
 }
 
 struct Generator<'a> {
-    speech: &'a mut dyn Speech,
+    protocol: &'a mut dyn Protocol,
     load: &'a Load,
     poll: Poll,
     timer: OwnedFd,
@@ -135,7 +135,11 @@ struct Peer {
 }
 
 impl<'a> Generator<'a> {
-    fn connect(address: SocketAddr, speech: &'a mut dyn Speech, load: &'a Load) -> Result<Self> {
+    fn connect(
+        address: SocketAddr,
+        protocol: &'a mut dyn Protocol,
+        load: &'a Load,
+    ) -> Result<Self> {
         let poll = Poll::new()?;
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
@@ -144,7 +148,9 @@ impl<'a> Generator<'a> {
             let mut stream = std::net::TcpStream::connect(address)
                 .with_context(|| format!("connection {index} to {address}"))?;
             stream.set_nodelay(true)?;
-            speech.greet(&mut stream).with_context(|| format!("connection {index}"))?;
+            protocol
+                .prepare_connection(&mut stream)
+                .with_context(|| format!("connection {index}"))?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -164,7 +170,7 @@ impl<'a> Generator<'a> {
             Extent::Requests(_) => (begin, begin),
         };
         Ok(Self {
-            speech,
+            protocol,
             load,
             poll,
             timer,
@@ -232,7 +238,7 @@ impl<'a> Generator<'a> {
 
     fn ask(&mut self, index: usize, at: Instant) {
         let peer = &mut self.peers[index];
-        self.speech.write_request(&mut peer.output);
+        self.protocol.write_request(&mut peer.output);
         peer.asked_at.push_back(at);
         self.asked += 1;
     }
@@ -297,7 +303,7 @@ impl<'a> Generator<'a> {
         }
         let received = if whole { &self.scratch[..count] } else { &peer.received };
         let (mut place, mut answered) = (0, 0);
-        while let Some(length) = self.speech.acknowledgement(&received[place..])? {
+        while let Some(length) = self.protocol.acknowledgement(&received[place..])? {
             place += length;
             answered += 1;
             let asked_at = peer.asked_at.pop_front().context("a reply without a request")?;

@@ -134,7 +134,7 @@ fn family(pid: u32) -> Result<Vec<u32>> {
 }
 
 /// A measurement counts as undisturbed if other programs use a smaller share of the CPUs than this.
-pub const BYSTANDERS_MAX: f64 = 0.1;
+pub const OTHER_LOAD_MAX: f64 = 0.1;
 /// How long to wait for a quiet machine.
 const QUIET_WAIT: Duration = Duration::from_secs(120);
 /// How long the machine must stay quiet.
@@ -144,9 +144,9 @@ const QUIET_TIME: Duration = Duration::from_millis(300);
 pub fn wait_for_quiet() -> Result<()> {
     let begin = Instant::now();
     while begin.elapsed() < QUIET_WAIT {
-        let bystanders = Bystanders::watch(std::process::id())?;
+        let other_load = OtherLoad::watch(std::process::id())?;
         thread::sleep(QUIET_TIME);
-        if bystanders.share()? < BYSTANDERS_MAX {
+        if other_load.share()? < OTHER_LOAD_MAX {
             break;
         }
     }
@@ -154,14 +154,14 @@ pub fn wait_for_quiet() -> Result<()> {
 }
 
 /// Measures the share of the CPUs that unrelated programs use.
-pub struct Bystanders {
+pub struct OtherLoad {
     server: u32,
     begin: Instant,
     busy: Duration,
     usage: Usage,
 }
 
-impl Bystanders {
+impl OtherLoad {
     /// Starts measuring. Every process is unrelated, except `server`, its descendants and this
     /// process.
     pub fn watch(server: u32) -> Result<Self> {

@@ -28,10 +28,10 @@ pub use postfix::Postfix;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
-use super::generator::Speech;
+use super::generator::Protocol;
 
 /// How long a server may take to start or to stop.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// A body begins with the number of its message, in this many digits.
 pub const BODY_NUMBER_BYTES: usize = 16;
 
@@ -63,7 +63,7 @@ pub trait Running {
     fn process(&self) -> u32;
 
     /// The protocol for sending it messages.
-    fn speech(&self, messages: Messages) -> Box<dyn Speech>;
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol>;
 
     /// Its own command for sending one message; `None` if it has none here.
     fn one_shot(&self, _body: &str) -> Option<Command> {
@@ -113,7 +113,7 @@ impl Process {
         let begin = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = process.0.try_wait()?;
-            ensure!(ended.is_none() && begin.elapsed() < PATIENCE, "{name} does not start");
+            ensure!(ended.is_none() && begin.elapsed() < TIMEOUT, "{name} does not start");
             thread::sleep(Duration::from_millis(10));
         }
         Ok(process)
@@ -180,14 +180,14 @@ pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
 }
 
 /// Chooses the recipients and texts of messages. Every run gets the same sequence.
-pub struct Choice {
+pub struct MessageSource {
     pub messages: Messages,
     /// The number of the next message.
     pub number: u64,
     random: u64,
 }
 
-impl Choice {
+impl MessageSource {
     pub fn new(messages: Messages) -> Self {
         Self { messages, number: 0, random: 0x9e37_79b9_7f4a_7c15 }
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
-use harness::generator::{self, Extent, Load, Outcome, Speech};
+use harness::generator::{self, Extent, Load, Outcome, Protocol};
 use harness::machine;
 use harness::peers::chat::{self, Server};
 use harness::peers::{Messages, Verb, recipient};
@@ -126,14 +126,14 @@ impl Bench<'_> {
     }
 
     /// The protocol for sends from one user to all.
-    fn sends(&self, server: &Server) -> Result<Box<dyn Speech>> {
-        Ok(chat::speech(Verb::Send, &server.log_in_sender()?, MESSAGES))
+    fn sends(&self, server: &Server) -> Result<Box<dyn Protocol>> {
+        Ok(chat::protocol(Verb::Send, &server.log_in_sender()?, MESSAGES))
     }
 
     fn load(
         &self,
         server: &Server,
-        speech: &mut dyn Speech,
+        protocol: &mut dyn Protocol,
         connections: usize,
         rate: Option<f64>,
     ) -> Result<Outcome> {
@@ -144,7 +144,7 @@ impl Bench<'_> {
             extent: Extent::Time(self.time()),
             warm_up: self.time() / 6,
         };
-        generator::run(server.address(), speech, &load)
+        generator::run(server.address(), protocol, &load)
     }
 }
 

@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 64;
 /// number of inboxes.
 const READS_A_SECOND: u32 = 100;
 /// How often the watchers check whether the load is over.
-const LOOK: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The latencies of all runs, in milliseconds.
 #[derive(Default)]
@@ -99,7 +99,7 @@ fn beside_all(bench: &Bench, server: &Server, rate: f64) -> Result<Mixed> {
     thread::scope(|scope| {
         let watching = scope.spawn(|| -> Result<_> {
             while !is_over.load(Ordering::Relaxed) {
-                watchers.listen(LOOK)?;
+                watchers.listen(CHECK_INTERVAL)?;
             }
             let deliveries = watchers.heard() as f64 / begin.elapsed().as_secs_f64();
             Ok((deliveries, watchers.lateness().clone()))

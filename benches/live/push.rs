@@ -17,7 +17,7 @@ const TEXT: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 /// The number of watchers of one inbox.
 const FAN_WATCHERS: usize = 1000;
 /// How long to wait for an expected event.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Sends one message after the other, each to another watched inbox, with one watcher and with
 /// many.
@@ -89,8 +89,8 @@ impl Pushed {
         let mut line_feeds = [0, 0];
         let mut times = [None, None];
         while times.contains(&None) {
-            ensure!(begin.elapsed() < PATIENCE, "the acknowledgement or the event does not come");
-            match self.poll.poll(&mut self.events, Some(PATIENCE)) {
+            ensure!(begin.elapsed() < TIMEOUT, "the acknowledgement or the event does not come");
+            match self.poll.poll(&mut self.events, Some(TIMEOUT)) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
                 _ => {}
             }
@@ -150,7 +150,7 @@ fn fan_rate(server: &Server, messages: usize) -> Result<f64> {
                 progress = (watchers.heard(), Instant::now());
             }
             ensure!(
-                progress.1.elapsed() < PATIENCE,
+                progress.1.elapsed() < TIMEOUT,
                 "only {} of {expected} deliveries came",
                 watchers.heard()
             );

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use harness::generator::{self, Extent, Load};
-use harness::machine::{self, BYSTANDERS_MAX, Bystanders, Usage, Written};
+use harness::machine::{self, OTHER_LOAD_MAX, OtherLoad, Usage, Written};
 use harness::peers::{self, BODY_NUMBER_BYTES, Chat, Key, Messages, Peer, Verb};
 use harness::place::{self, Place};
 use report::{Report, Sample};
@@ -96,11 +96,11 @@ fn parse_server(text: &str) -> Result<(String, PathBuf), String> {
 /// stored.
 fn measure_once(peer: &dyn Peer, load: &Load, messages: Messages, folder: &Path) -> Result<Sample> {
     let server = peer.start(folder)?;
-    let mut speech = server.speech(messages);
-    let (before, bystanders) = (Usage::of(server.process())?, Bystanders::watch(server.process())?);
-    let outcome = generator::run(server.address(), speech.as_mut(), load)?;
+    let mut protocol = server.protocol(messages);
+    let (before, other_load) = (Usage::of(server.process())?, OtherLoad::watch(server.process())?);
+    let outcome = generator::run(server.address(), protocol.as_mut(), load)?;
     let usage = Usage::of(server.process())?.since(before);
-    let sample = Sample::new(&outcome, usage, bystanders.share()?);
+    let sample = Sample::new(&outcome, usage, other_load.share()?);
     server.stop(messages, outcome.acknowledged)?;
     Ok(sample)
 }
@@ -197,9 +197,9 @@ fn measure(arguments: &Arguments, peer: &dyn Peer, load: &Load, folder: &Path) -
         let place = tempfile::tempdir_in(folder)?;
         let sample =
             measure_once(peer, load, messages, place.path()).with_context(|| what.clone())?;
-        let bystanders = sample.bystanders * 100.0;
-        eprintln!("{what}: {:.0}/s; others took {bystanders:.0} %", sample.rate);
-        if !arguments.quiet || sample.bystanders < BYSTANDERS_MAX || attempt == ATTEMPTS_MAX {
+        let other_load = sample.other_load * 100.0;
+        eprintln!("{what}: {:.0}/s; others took {other_load:.0} %", sample.rate);
+        if !arguments.quiet || sample.other_load < OTHER_LOAD_MAX || attempt == ATTEMPTS_MAX {
             return Ok(sample);
         }
     }

@@ -18,7 +18,7 @@ pub struct Sample {
     /// Context switches of the server per send.
     switches: f64,
     /// The share of the CPUs that other programs used, from 0 to 1.
-    pub bystanders: f64,
+    pub other_load: f64,
 }
 
 const P99: usize = 2;
@@ -26,7 +26,7 @@ const P99_9: usize = 3;
 
 impl Sample {
     /// `usage` is the server's usage during `outcome`.
-    pub fn new(outcome: &Outcome, usage: Usage, bystanders: f64) -> Self {
+    pub fn new(outcome: &Outcome, usage: Usage, other_load: f64) -> Self {
         let sends = outcome.acknowledged as f64;
         let quantiles = [0.5, 0.9, 0.99, 0.999, 1.0];
         Self {
@@ -35,7 +35,7 @@ impl Sample {
             processor: usage.processor.as_secs_f64() * 1e6 / sends,
             generator: outcome.processor.as_secs_f64() * 1e6 / sends,
             switches: usage.switches as f64 / sends,
-            bystanders,
+            other_load,
         }
     }
 }
@@ -150,7 +150,7 @@ fn row(scenario: (usize, usize), server: &str, own: &[Sample], first: &[Sample])
         median(own.iter().map(|sample| sample.processor)),
         median(own.iter().map(|sample| sample.switches)),
         median(own.iter().map(|sample| sample.generator)),
-        median(own.iter().map(|sample| sample.bystanders)) * 100.0,
+        median(own.iter().map(|sample| sample.other_load)) * 100.0,
         median(ratios(first, own)),
     )
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::harness::generator::{self, Extent, Load, Speech};
+use crate::harness::generator::{self, Extent, Load, Protocol};
 
 /// Requests per second.
 const RATE: f64 = 1000.0;
@@ -22,7 +22,7 @@ const LATE_MIN: u64 = 140;
 /// A protocol whose requests and replies are single bytes.
 struct Bytes;
 
-impl Speech for Bytes {
+impl Protocol for Bytes {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.push(b'?');
     }

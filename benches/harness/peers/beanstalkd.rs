@@ -8,8 +8,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
-use super::{Choice, Messages, Peer, Process, Running, find_program, first_line, free_address};
-use crate::harness::generator::Speech;
+use super::{
+    MessageSource, Messages, Peer, Process, Running, find_program, first_line, free_address,
+};
+use crate::harness::generator::Protocol;
 
 /// `beanstalkd`.
 pub struct Beanstalkd {
@@ -56,8 +58,8 @@ impl Running for RunningBeanstalkd {
         self.process.id()
     }
 
-    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
-        Box::new(Puts { choice: Choice::new(messages) })
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol> {
+        Box::new(Puts { source: MessageSource::new(messages) })
     }
 
     fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
@@ -77,14 +79,14 @@ impl Running for RunningBeanstalkd {
 
 /// `put`.
 struct Puts {
-    choice: Choice,
+    source: MessageSource,
 }
 
-impl Speech for Puts {
+impl Protocol for Puts {
     fn write_request(&mut self, out: &mut Vec<u8>) {
-        let bytes = self.choice.messages.body_bytes;
+        let bytes = self.source.messages.body_bytes;
         write!(out, "put 0 0 60 {bytes}\r\n").expect("a vector accepts bytes");
-        self.choice.write_body(out);
+        self.source.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
 

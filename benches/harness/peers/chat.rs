@@ -14,10 +14,10 @@ use rustix::process::Signal;
 use uuid::Builder;
 
 use super::{
-    BODY_NUMBER_BYTES, Choice, Messages, Peer, Process, Running, first_line, recipient, run,
+    BODY_NUMBER_BYTES, MessageSource, Messages, Peer, Process, Running, first_line, recipient, run,
     write_recipient,
 };
-use crate::harness::generator::Speech;
+use crate::harness::generator::Protocol;
 use crate::harness::peers::client::Client;
 
 /// The password of all users that are created here.
@@ -193,8 +193,8 @@ impl Running for RunningChat {
             .collect()
     }
 
-    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
-        speech(self.verb, &self.token, messages)
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol> {
+        protocol(self.verb, &self.token, messages)
     }
 
     fn log_in(&self, home: &Path) -> Result<()> {
@@ -302,26 +302,26 @@ impl Server {
 }
 
 /// The protocol for sending messages with `verb` in the session of `token`.
-pub fn speech(verb: Verb, token: &str, messages: Messages) -> Box<dyn Speech> {
-    let choice = Choice::new(messages);
+pub fn protocol(verb: Verb, token: &str, messages: Messages) -> Box<dyn Protocol> {
+    let source = MessageSource::new(messages);
     match verb {
-        Verb::Send => Box::new(Sends { prefix: format!("send {token} "), choice }),
-        Verb::Post(key) => Box::new(Posts { prefix: format!("post {token} "), key, choice }),
+        Verb::Send => Box::new(Sends { prefix: format!("send {token} "), source }),
+        Verb::Post(key) => Box::new(Posts { prefix: format!("post {token} "), key, source }),
     }
 }
 
 /// `send`.
 struct Sends {
     prefix: String,
-    choice: Choice,
+    source: MessageSource,
 }
 
-impl Speech for Sends {
+impl Protocol for Sends {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.prefix.as_bytes());
-        write_recipient(out, self.choice.recipient());
+        write_recipient(out, self.source.recipient());
         out.push(b' ');
-        self.choice.write_body(out);
+        self.source.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -341,13 +341,13 @@ pub fn sent(received: &[u8]) -> Result<Option<usize>> {
 struct Posts {
     prefix: String,
     key: Key,
-    choice: Choice,
+    source: MessageSource,
 }
 
 impl Posts {
     /// The key of the next message. `Uuid::new_v4` would call the system for each one.
     fn key(&mut self) -> uuid::Uuid {
-        let random = (u128::from(self.choice.random()) << 64) | u128::from(self.choice.random());
+        let random = (u128::from(self.source.random()) << 64) | u128::from(self.source.random());
         let random = random.to_be_bytes();
         match self.key {
             Key::Random => Builder::from_random_bytes(random).into_uuid(),
@@ -360,14 +360,14 @@ impl Posts {
     }
 }
 
-impl Speech for Posts {
+impl Protocol for Posts {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.prefix.as_bytes());
         out.extend_from_slice(b"{\"to\": [\"");
-        write_recipient(out, self.choice.recipient());
+        write_recipient(out, self.source.recipient());
         write!(out, "\"], \"key\": \"{}\", \"body\": \"", self.key())
             .expect("a vector accepts bytes");
-        self.choice.write_body(out);
+        self.source.write_body(out);
         out.extend_from_slice(b"\"}\r\n");
     }
 
@@ -380,7 +380,7 @@ impl Speech for Posts {
 /// The same line again and again. Every successful reply is an acknowledgement.
 pub struct Repeats(pub String);
 
-impl Speech for Repeats {
+impl Protocol for Repeats {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.as_bytes());
         out.extend_from_slice(b"\r\n");

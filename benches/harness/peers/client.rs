@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::chat::reply_length;
 
 pub struct Client {
@@ -18,7 +18,7 @@ impl Client {
     pub fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self { stream, received: Vec::new() })
     }
 

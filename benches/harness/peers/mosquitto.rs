@@ -11,9 +11,10 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use super::{
-    Choice, Messages, Peer, Process, Running, find_program, first_line, free_address, recipient,
+    MessageSource, Messages, Peer, Process, Running, find_program, first_line, free_address,
+    recipient,
 };
-use crate::harness::generator::Speech;
+use crate::harness::generator::Protocol;
 
 /// `mosquitto`.
 pub struct Mosquitto {
@@ -74,8 +75,8 @@ impl Running for RunningMosquitto {
         Some(command)
     }
 
-    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
-        Box::new(Publishes { choice: Choice::new(messages), clients: AtomicU32::new(0) })
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol> {
+        Box::new(Publishes { source: MessageSource::new(messages), clients: AtomicU32::new(0) })
     }
 
     /// It stores nothing that could be counted.
@@ -86,13 +87,13 @@ impl Running for RunningMosquitto {
 
 /// `PUBLISH` with QoS 1, in MQTT 3.1.1.
 struct Publishes {
-    choice: Choice,
+    source: MessageSource,
     clients: AtomicU32,
 }
 
-impl Speech for Publishes {
+impl Protocol for Publishes {
     /// CONNECT with a unique client name, then CONNACK (sections 3.1 and 3.2).
-    fn greet(&self, stream: &mut TcpStream) -> Result<()> {
+    fn prepare_connection(&self, stream: &mut TcpStream) -> Result<()> {
         let client = format!("load{}", self.clients.fetch_add(1, Ordering::Relaxed));
         let mut connect = vec![0x10, u8::try_from(12 + client.len())?];
         connect.extend_from_slice(b"\x00\x04MQTT\x04\x02\x00\x00");
@@ -107,9 +108,9 @@ impl Speech for Publishes {
 
     /// Section 3.3. The packet identifier is unique among all requests in flight.
     fn write_request(&mut self, out: &mut Vec<u8>) {
-        let number = (self.choice.number % u64::from(u16::MAX)) as u16 + 1;
-        let topic = recipient(self.choice.recipient());
-        let mut remaining = 2 + topic.len() + 2 + self.choice.messages.body_bytes;
+        let number = (self.source.number % u64::from(u16::MAX)) as u16 + 1;
+        let topic = recipient(self.source.recipient());
+        let mut remaining = 2 + topic.len() + 2 + self.source.messages.body_bytes;
         out.push(0x32);
         // Section 2.2.3: seven bits per byte, the least significant first.
         while remaining > 0x7f {
@@ -120,7 +121,7 @@ impl Speech for Publishes {
         out.extend_from_slice(&(topic.len() as u16).to_be_bytes());
         out.extend_from_slice(topic.as_bytes());
         out.extend_from_slice(&number.to_be_bytes());
-        self.choice.write_body(out);
+        self.source.write_body(out);
     }
 
     /// PUBACK: section 3.4.

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, geteuid};
 
 use super::{
-    Choice, Messages, PATIENCE, Peer, Process, Running, find_program, free_address, let_in, run,
-    user_id, write_recipient,
+    MessageSource, Messages, Peer, Process, Running, TIMEOUT, find_program, free_address, let_in,
+    run, user_id, write_recipient,
 };
-use crate::harness::generator::Speech;
+use crate::harness::generator::Protocol;
 
 /// The domain of all recipients, which is reserved (RFC 2606).
 const DOMAIN: &str = "bench.invalid";
@@ -146,8 +146,8 @@ impl Running for RunningPostfix {
         self.process.id()
     }
 
-    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
-        Box::new(Mails { choice: Choice::new(messages) })
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol> {
+        Box::new(Mails { source: MessageSource::new(messages) })
     }
 
     /// A message that is in delivery while Postfix stops may be counted twice.
@@ -175,12 +175,12 @@ fn count_files(folder: &Path) -> u64 {
 
 /// A whole message without waiting for replies in between (RFC 2920 and RFC 3030).
 struct Mails {
-    choice: Choice,
+    source: MessageSource,
 }
 
-impl Speech for Mails {
-    fn greet(&self, stream: &mut TcpStream) -> Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
+impl Protocol for Mails {
+    fn prepare_connection(&self, stream: &mut TcpStream) -> Result<()> {
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let mut reader = BufReader::new(stream.try_clone()?);
         expect(&mut reader, "220")?;
         stream.write_all(b"EHLO load\r\n")?;
@@ -191,10 +191,10 @@ impl Speech for Mails {
 
     fn write_request(&mut self, out: &mut Vec<u8>) {
         write!(out, "MAIL FROM:<load@{DOMAIN}>\r\nRCPT TO:<").expect("a vector accepts bytes");
-        write_recipient(out, self.choice.recipient());
-        let bytes = self.choice.messages.body_bytes + "\r\n\r\n".len();
+        write_recipient(out, self.source.recipient());
+        let bytes = self.source.messages.body_bytes + "\r\n\r\n".len();
         write!(out, "@{DOMAIN}>\r\nBDAT {bytes} LAST\r\n\r\n").expect("a vector accepts bytes");
-        self.choice.write_body(out);
+        self.source.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
 

@@ -14,9 +14,10 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, geteuid};
 
 use super::{
-    Choice, Messages, PATIENCE, Peer, Process, Running, first_line, free_address, let_in, user_id,
+    MessageSource, Messages, Peer, Process, Running, TIMEOUT, first_line, free_address, let_in,
+    user_id,
 };
-use crate::harness::generator::Speech;
+use crate::harness::generator::Protocol;
 
 /// The table and the statement, equivalent to our `messages` and `send`.
 const TABLE: &str = "
@@ -84,7 +85,7 @@ impl Peer for Postgres {
         // It accepts connections some time before it can serve them.
         let mut stream = loop {
             match connect(address) {
-                Err(_) if begin.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(10)),
+                Err(_) if begin.elapsed() < TIMEOUT => thread::sleep(Duration::from_millis(10)),
                 connected => break connected?,
             }
         };
@@ -136,8 +137,8 @@ impl Running for RunningPostgres {
         })
     }
 
-    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
-        Box::new(Inserts { choice: Choice::new(messages) })
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol> {
+        Box::new(Inserts { source: MessageSource::new(messages) })
     }
 
     fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
@@ -154,11 +155,11 @@ impl Running for RunningPostgres {
 /// Bind, Execute and Sync for each message, in PostgreSQL's protocol version 3.0 (chapter "Message
 /// Formats" of its documentation).
 struct Inserts {
-    choice: Choice,
+    source: MessageSource,
 }
 
-impl Speech for Inserts {
-    fn greet(&self, stream: &mut TcpStream) -> Result<()> {
+impl Protocol for Inserts {
+    fn prepare_connection(&self, stream: &mut TcpStream) -> Result<()> {
         start_up(stream)?;
         let mut parse = b"send\0".to_vec();
         parse.extend_from_slice(INSERT.as_bytes());
@@ -172,13 +173,13 @@ impl Speech for Inserts {
     }
 
     fn write_request(&mut self, out: &mut Vec<u8>) {
-        let recipient = self.choice.recipient().to_string();
+        let recipient = self.source.recipient().to_string();
         // The portal and the statement; all values as text; two values; no result columns.
         let mut bind = b"\0send\0\0\0\0\x02".to_vec();
         bind.extend_from_slice(&(recipient.len() as u32).to_be_bytes());
         bind.extend_from_slice(recipient.as_bytes());
-        bind.extend_from_slice(&(self.choice.messages.body_bytes as u32).to_be_bytes());
-        self.choice.write_body(&mut bind);
+        bind.extend_from_slice(&(self.source.messages.body_bytes as u32).to_be_bytes());
+        self.source.write_body(&mut bind);
         bind.extend_from_slice(b"\0\0");
         write_message(out, b'B', &bind);
         write_message(out, b'E', b"\0\0\0\0\0");

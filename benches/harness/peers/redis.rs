@@ -8,9 +8,10 @@ use std::process::Command;
 use anyhow::{Result, bail, ensure};
 
 use super::{
-    Choice, Messages, Peer, Process, Running, find_program, first_line, free_address, recipient,
+    MessageSource, Messages, Peer, Process, Running, find_program, first_line, free_address,
+    recipient,
 };
-use crate::harness::generator::Speech;
+use crate::harness::generator::Protocol;
 
 /// `redis-server`.
 pub struct Redis {
@@ -64,8 +65,8 @@ impl Running for RunningRedis {
         Some(command)
     }
 
-    fn speech(&self, messages: Messages) -> Box<dyn Speech> {
-        Box::new(Pushes { choice: Choice::new(messages) })
+    fn protocol(&self, messages: Messages) -> Box<dyn Protocol> {
+        Box::new(Pushes { source: MessageSource::new(messages) })
     }
 
     /// Adds up the lengths of all lists.
@@ -88,17 +89,17 @@ impl Running for RunningRedis {
 
 /// `RPUSH recipient body`.
 struct Pushes {
-    choice: Choice,
+    source: MessageSource,
 }
 
-impl Speech for Pushes {
+impl Protocol for Pushes {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         let (recipient, bytes) =
-            (recipient(self.choice.recipient()), self.choice.messages.body_bytes);
+            (recipient(self.source.recipient()), self.source.messages.body_bytes);
         let length = recipient.len();
         write!(out, "*3\r\n$5\r\nRPUSH\r\n${length}\r\n{recipient}\r\n${bytes}\r\n")
             .expect("a vector accepts bytes");
-        self.choice.write_body(out);
+        self.source.write_body(out);
         out.extend_from_slice(b"\r\n");
     }
 
