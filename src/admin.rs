@@ -52,7 +52,7 @@ pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
     if line.len() <= LINE_BYTES_MAX {
         return line;
     }
-    let refusal = Refusal::new(Code::Internal, "the answer is longer than a line may be");
+    let refusal = Refusal::new(Code::Internal, "the reply is longer than a line may be");
     encode(&Outcome::Err(refusal))
 }
 
@@ -80,7 +80,7 @@ fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, Refusal> {
     }
     serde_json::from_slice::<Line<T>>(line)
         .map(|line| line.content)
-        .map_err(|_| Refusal::new(Code::BadRequest, "the line is not understood"))
+        .map_err(|_| Refusal::new(Code::BadRequest, "the line cannot be decoded"))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>
                 return Ok(Some(stream));
             }
             let uid = server.as_raw();
-            let message = format!("user {uid} listens there, to whom the database does not belong");
+            let message = format!("user {uid} listens there, but does not own the database");
             Err(io::Error::new(ErrorKind::PermissionDenied, message))
         }
         Err(error) => match error.kind() {

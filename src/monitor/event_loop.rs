@@ -157,7 +157,7 @@ impl EventLoop {
         if let Err(error) = poll(&mut files, Some(&timeout))
             && error != rustix::io::Errno::INTR
         {
-            tracing::error!(%error, "the monitor cannot wait");
+            tracing::error!(%error, "the monitor cannot poll its connections");
             std::thread::park_timeout(BACK_OFF);
         }
         let ready: Vec<bool> = files.iter().map(|file| !file.revents().is_empty()).collect();
@@ -271,7 +271,7 @@ impl EventLoop {
             }
             Err(_) => {
                 tracing::error!(path = request.path, "the monitor panicked");
-                Response::text(500, "a fault of the server")
+                Response::text(500, "internal server error")
             }
         };
         peer.answer(&response, request.head_only, request.keep_alive, now);

@@ -12,7 +12,7 @@ const LINE_BYTES_MAX: usize = 1024;
 pub enum Trouble {
     /// The user pressed Ctrl-C, or Ctrl-D on an empty line. The terminal is restored.
     Interrupted,
-    /// The line is longer than [`LINE_BYTES_MAX`].
+    /// The line is longer than 1024 bytes.
     TooLong,
     /// The line is not UTF-8.
     NotUtf8,

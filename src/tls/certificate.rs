@@ -166,7 +166,7 @@ pub fn read_key(file: File, path: &Path) -> Result<PrivateKeyDer<'static>, ReadE
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
         let encrypted = bytes.windows(20).any(|text| text == b"-BEGIN ENCRYPTED PRI");
         let reason = match error {
-            _ if encrypted => "the key is encrypted; the server has nobody to ask for its password",
+            _ if encrypted => "the key is encrypted; the server cannot ask for its password",
             pem::Error::NoItemsFound => {
                 "there is no private key in it (-----BEGIN PRIVATE KEY-----)"
             }
@@ -189,7 +189,7 @@ fn read(file: File, path: &Path) -> Result<Vec<u8>, ReadError> {
     let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        let reason = "it is too large for what it has to be";
+        let reason = "it is too large for a certificate or key";
         return Err(ReadError::Content { path: path.to_owned(), reason });
     }
     Ok(bytes)
