@@ -39,6 +39,10 @@ Silahkan menggunakan command yang tertulis:
         en: "{count} unread messages, type inbox",
         id: "{count} pesan belum dibaca, ketik inbox",
     }
+    login_not_kept {
+        en: "this login ends when you leave",
+        id: "login ini berakhir saat kamu keluar",
+    }
     not_live(error) {
         en: "error: no messages are shown as they arrive: {error}",
         id: "error: pesan tidak ditampilkan begitu datang: {error}",
@@ -77,6 +81,7 @@ Silahkan menggunakan command yang tertulis:
     help {
         en: "\
 auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
+auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
 send USER TEXT         send a message, exactly once
 inbox                  show unread messages, and mark them as read
@@ -96,6 +101,7 @@ What you paste is one text, line ends and all, until you press Enter.
 ",
         id: "\
 auth USER [PASSWORD]   login; tanpa PASSWORD, ditanyakan dan tidak ditampilkan
+auth --forget USER     login sampai kamu keluar: di mesin yang bukan milikmu
 list                   siapa yang sedang login
 send USER TEXT         kirim pesan, tepat satu kali
 inbox                  tampilkan pesan yang belum dibaca, lalu tandai sudah dibaca

@@ -12,6 +12,7 @@ pub mod keyboard;
 pub mod keys;
 pub mod line;
 pub mod live;
+pub mod login;
 pub mod painter;
 pub mod terminal;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::address::ServerAddress;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::state_folder::StateFolder;
+use super::state_folder::{SharedFile, StateFolder};
 use crate::catalogue::client;
 use crate::model::{Token, UserName};
 use crate::protocol::refusal::Code;
@@ -69,16 +69,59 @@ pub fn load_from(folder: &StateFolder, account: &Account) -> Result<Option<Sessi
     let Some(bytes) = folder.read(&name)? else { return Ok(None) };
     match parse(&bytes, account) {
         Some(session) => Ok(Some(session)),
-        None => {
-            let message = client::session_file_damaged(folder.path_of(&name).display());
-            Err(Failure::trouble(Exit::LocalFile, message).with_hint(client::log_in_again()))
-        }
+        None => Err(damaged(folder, &name)),
     }
+}
+
+fn damaged(folder: &StateFolder, name: &str) -> Failure {
+    let message = client::session_file_damaged(folder.path_of(name).display());
+    Failure::trouble(Exit::LocalFile, message).with_hint(client::log_in_again())
 }
 
 /// Stores a session of this account, in place of the one that was there.
 pub fn store(folder: &StateFolder, account: &Account, session: &Session) -> Result<(), Failure> {
     folder.write(&file_name(account), &encode(account, session))
+}
+
+/// A stored session in use. As long as this lives, another user of it can tell.
+#[derive(Debug)]
+pub struct Held {
+    /// The session.
+    pub session: Session,
+    /// The prompt opened it, and nobody was shown its token.
+    pub is_private: bool,
+    file: SharedFile,
+}
+
+impl Held {
+    /// Whether nobody else holds this session. From then on nobody can.
+    pub fn take_over(&self) -> bool {
+        self.file.take_over()
+    }
+}
+
+/// [`store`] of a session whose token is shown to nobody.
+pub fn store_private(
+    folder: &StateFolder,
+    account: &Account,
+    session: &Session,
+) -> Result<(), Failure> {
+    folder.write(&file_name(account), &encode_as(account, session, true))
+}
+
+/// The stored session of this account, for a program that uses it for a while. `None` where there
+/// is none. Refused as by [`load_from`].
+pub fn hold(folder: &StateFolder, account: &Account) -> Result<Option<Held>, Failure> {
+    let name = file_name(account);
+    let Some(file) = folder.share(&name)? else { return Ok(None) };
+    let path = folder.path_of(&name);
+    let bytes = file.read().map_err(|error| {
+        Failure::trouble(Exit::LocalFile, client::file_not_read(path.display(), error))
+    })?;
+    match parse_as(&bytes, account) {
+        Some((session, is_private)) => Ok(Some(Held { session, is_private, file })),
+        None => Err(damaged(folder, &name)),
+    }
 }
 
 /// Forgets the stored session, if it is still the one with this token: another process may have
@@ -97,14 +140,22 @@ struct Fields {
     server: String,
     user: UserName,
     token: String,
+    /// See [`Held::is_private`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    private: bool,
 }
 
 /// What the file of this session has in it.
 pub fn encode(account: &Account, session: &Session) -> Vec<u8> {
+    encode_as(account, session, false)
+}
+
+fn encode_as(account: &Account, session: &Session, private: bool) -> Vec<u8> {
     let fields = Fields {
         server: account.server.to_string(),
         user: session.user.clone(),
         token: session.token.reveal(),
+        private,
     };
     let mut bytes = Vec::new();
     crate::protocol::json::encode(&fields, &mut bytes);
@@ -115,11 +166,15 @@ pub fn encode(account: &Account, session: &Session) -> Vec<u8> {
 /// The other way round. A token is for one server alone: one that was stored for another is never
 /// shown to this.
 pub fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
+    parse_as(bytes, account).map(|(session, _)| session)
+}
+
+fn parse_as(bytes: &[u8], account: &Account) -> Option<(Session, bool)> {
     let fields: Fields = serde_json::from_slice(bytes).ok()?;
     let token = fields.token.parse().ok()?;
     let is_meant = fields.server == account.server.to_string()
         && account.user.as_ref().is_none_or(|user| *user == fields.user);
-    is_meant.then_some(Session { user: fields.user, token })
+    is_meant.then_some((Session { user: fields.user, token }, fields.private))
 }
 
 /// No host name and no user name has an `@`, so no two accounts share a file.
@@ -162,6 +217,25 @@ mod tests {
         let bytes = folder.read(&file_name(&here())).unwrap().unwrap();
         folder.write(&file_name(&other), &bytes).unwrap();
         assert!(load_from(&folder, &other).is_err(), "a token is shown to another server");
+    }
+
+    #[test]
+    fn held_session_is_whoever_holds_it_last() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        assert!(hold(&folder, &here()).unwrap().is_none());
+        let (shown, private) = (session(), session());
+        store(&folder, &here(), &shown).unwrap();
+        let held = hold(&folder, &here()).unwrap().unwrap();
+        assert_eq!((&held.session, held.is_private), (&shown, false));
+        store_private(&folder, &here(), &private).unwrap();
+        let held = hold(&folder, &here()).unwrap().unwrap();
+        assert_eq!((&held.session, held.is_private), (&private, true));
+        assert_eq!(load_from(&folder, &here()).unwrap(), Some(private));
+        let other = hold(&folder, &here()).unwrap();
+        assert!(!held.take_over());
+        drop(other);
+        assert!(held.take_over());
     }
 
     #[test]

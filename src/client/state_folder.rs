@@ -33,6 +33,27 @@ pub struct StateFolder {
     folder: OwnedFd,
 }
 
+/// An open file that others may have open, too: see [`StateFolder::share`].
+#[derive(Debug)]
+pub struct SharedFile(File);
+
+impl SharedFile {
+    /// What is in the file, up to the limit of [`StateFolder::read`].
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&self.0).take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether nobody else shares the file, which from then on nobody can.
+    pub fn take_over(&self) -> bool {
+        flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+}
+
 impl StateFolder {
     /// Where the folder is for the user of this process, whether it exists or not:
     /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification asks, a
@@ -135,6 +156,15 @@ impl StateFolder {
         locked().map_err(|error: rustix::io::Errno| {
             trouble(client::folder_not_opened(self.path.display(), error))
         })
+    }
+
+    /// Opens a file and keeps others from having it to themselves, until what this gives is
+    /// dropped; also after another file was put in its place. `None` where there is none, or where
+    /// somebody has it to themselves just now. Refused as by [`read`](Self::read).
+    pub fn share(&self, name: &str) -> Result<Option<SharedFile>, Failure> {
+        let Some(file) = self.open_file(name)? else { return Ok(None) };
+        let is_shared = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
+        Ok(is_shared.then_some(SharedFile(file)))
     }
 
     /// Removes a file; that there is none is just as well.
@@ -317,6 +347,22 @@ mod tests {
         refusal(StateFolder::create(&linked));
         refusal(StateFolder::create(&elsewhere));
         refusal(StateFolder::create(&elsewhere.join("below")));
+    }
+
+    #[test]
+    fn file_that_others_share_is_taken_over_by_the_last_of_them() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        assert!(folder.share("session").unwrap().is_none());
+        folder.write("session", b"one").unwrap();
+        let first = folder.share("session").unwrap().unwrap();
+        let second = folder.share("session").unwrap().unwrap();
+        folder.write("session", b"two").unwrap();
+        assert_eq!(second.read().unwrap(), b"one");
+        assert!(!first.take_over());
+        drop(first);
+        assert!(second.take_over());
+        assert!(folder.share("session").unwrap().unwrap().take_over());
     }
 
     #[test]

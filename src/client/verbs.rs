@@ -83,6 +83,11 @@ pub fn logout(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::Logout)
 }
 
+/// [`logout`], by `deadline` or not at all.
+pub fn logout_until(link: &mut Link, token: Token, deadline: Instant) -> Result<(), Failure> {
+    link.call_until(&in_session(token, Action::Logout), deadline).map(drop)
+}
+
 /// Reads messages. Changes nothing on the server.
 pub fn fetch(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failure> {
     let fields = link.call(&in_session(token, Action::Fetch(fetch)))?;

@@ -12,6 +12,7 @@ mod cookbook;
 mod faults;
 mod language;
 mod live;
+mod login;
 mod oneshot;
 mod outcome;
 mod output;

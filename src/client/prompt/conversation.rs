@@ -1,12 +1,14 @@
 //! Does what a person types at a terminal, as the seed's client does it. The token is never shown.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::board::{Board, Progress};
 use super::line::Line;
 use super::live::Live;
+use super::login::Login;
 use crate::catalogue::{client, prompt, shared};
 use crate::client::command::{inbox, revoke, send};
 use crate::client::exit::Exit;
@@ -16,6 +18,7 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_line;
 use crate::client::render::messages::moment;
 use crate::client::session::{self, Session};
+use crate::client::state_folder::StateFolder;
 use crate::client::{delivery, password, verbs};
 use crate::model::{CursorName, MessageId, Password, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
@@ -24,13 +27,17 @@ use crate::terminal::text;
 
 /// How many messages `history` shows.
 const HISTORY_MESSAGES: usize = 20;
+/// How long a session that nobody can use again is tried to be ended.
+const END_MAX: Duration = Duration::from_secs(2);
 
 /// A conversation with the server, on behalf of one user at a time.
 #[derive(Debug)]
 pub struct Conversation {
     link: Link,
     live: Live,
-    session: Option<Session>,
+    /// Where logins are stored; `None` where there is no such place.
+    folder: Option<StateFolder>,
+    login: Option<Login>,
 }
 
 /// The person, who is asked for more than a line says.
@@ -50,21 +57,42 @@ pub enum After {
 
 impl Conversation {
     /// A conversation of nobody yet. Nothing is connected.
-    pub fn new(link: Link, live: Live) -> Self {
-        Self { link, live, session: None }
+    pub fn new(link: Link, live: Live, folder: Option<StateFolder>) -> Self {
+        Self { link, live, folder, login: None }
     }
 
     /// Goes on with a session, and tells what is unread. The server need not be there.
-    pub fn begin(&mut self, session: Session, out: &mut dyn Write) -> Result<(), Failure> {
-        writeln!(out, "{}", client::logged_in(&session.user))?;
-        self.live.follow(&session);
-        self.session = Some(session);
+    pub fn begin(&mut self, login: Login, out: &mut dyn Write) -> Result<(), Failure> {
+        writeln!(out, "{}", client::logged_in(&login.session().user))?;
+        if !login.is_stored() {
+            writeln!(out, "{}", shared::note(prompt::login_not_kept()))?;
+        }
+        self.live.follow(login.session());
+        if let Some(before) = self.login.replace(login) {
+            self.release(&before);
+        }
         self.tell_unread(out)
+    }
+
+    /// The person leaves. Blocks for two seconds at the longest.
+    pub fn end(&mut self) {
+        self.live.stop();
+        if let Some(login) = self.login.take() {
+            self.release(&login);
+        }
+    }
+
+    /// Ends a session that nobody can use again. Where the server is not there, it ends by its age.
+    fn release(&mut self, login: &Login) {
+        if login.is_of_no_more_use(self.folder.as_ref(), self.link.account()) {
+            let deadline = Instant::now() + END_MAX;
+            let _ = verbs::logout_until(&mut self.link, login.token(), deadline);
+        }
     }
 
     /// What the next line is asked for with.
     pub fn prompt(&self) -> String {
-        let user = self.session.as_ref().map_or("", |session| session.user.as_str());
+        let user = self.login.as_ref().map_or("", |login| login.session().user.as_str());
         match self.live.board().unread() {
             0 => prompt::command(user),
             unread => prompt::command_with_unread(user, unread),
@@ -123,9 +151,9 @@ impl Conversation {
     /// Whoever pressed Enter has seen what stood above the line. Where the server does not take it
     /// now, it counts as read with a later Enter, or is told again by `inbox`.
     fn read_what_was_shown(&mut self) {
-        if let (Some(session), Some(upto)) = (&self.session, self.live.board().readable()) {
+        if let (Some(login), Some(upto)) = (&self.login, self.live.board().readable()) {
             let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
-            if verbs::ack(&mut self.link, session.token, ack).is_ok() {
+            if verbs::ack(&mut self.link, login.token(), ack).is_ok() {
                 self.live.board().read(upto);
             }
         }
@@ -135,9 +163,9 @@ impl Conversation {
     fn tell_unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         self.count_unread();
         let board = self.live.board();
-        if let Some(session) = &self.session
+        if let Some(login) = &self.login
             && board.progress() == Progress::Connected
-            && let Ok(told) = verbs::list(&mut self.link, session.token)
+            && let Ok(told) = verbs::list(&mut self.link, login.token())
         {
             know_listed(board, &told);
         }
@@ -152,9 +180,9 @@ impl Conversation {
     /// Asks how much is unread. That there is no answer is told by what is asked for next.
     fn count_unread(&mut self) {
         let board = self.live.board();
-        if let Some(session) = &self.session
+        if let Some(login) = &self.login
             && board.progress() == Progress::Connected
-            && let Ok(unread) = verbs::unread(&mut self.link, session.token)
+            && let Ok(unread) = verbs::unread(&mut self.link, login.token())
         {
             let newest = unread.senders.iter().map(|sender| sender.newest).max();
             board.set_unread(unread.unread, newest.unwrap_or(MessageId::ZERO));
@@ -170,7 +198,9 @@ impl Conversation {
     ) -> Result<After, Failure> {
         match Line::parse(line) {
             Line::Empty => {}
-            Line::Auth { user, password } => self.auth(user, password, person, out)?,
+            Line::Auth { user, password, is_forgotten } => {
+                self.auth(user, password, is_forgotten, person, out)?;
+            }
             Line::Send { to, text } => self.send(to, text, out)?,
             Line::Inbox => {
                 let token = self.token()?;
@@ -209,6 +239,7 @@ impl Conversation {
         &mut self,
         user: &str,
         password: Option<&str>,
+        is_forgotten: bool,
         person: &mut dyn Person,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
@@ -218,11 +249,27 @@ impl Conversation {
             None => person.ask_secret(client::password_prompt())?,
         };
         let token = verbs::auth(&mut self.link, &user, &password)?;
-        self.begin(Session { user, token }, out)
+        let mut login = Login::unstored(Session { user, token });
+        if !is_forgotten {
+            self.store(&mut login);
+        }
+        self.begin(login, out)
+    }
+
+    /// Stores a login for the next prompt. Why it cannot be stored is told; that there is no place
+    /// for it was told at the start.
+    fn store(&self, login: &mut Login) {
+        let account = self.link.account();
+        let is_meant = account.user.as_ref().is_none_or(|user| *user == login.session().user);
+        if let Some(folder) = self.folder.as_ref().filter(|_| is_meant)
+            && let Err(failure) = login.store(folder, account)
+        {
+            failure.report(&mut io::stderr());
+        }
     }
 
     fn logout(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
-        let session = self.session.clone().ok_or(Failure::NotLoggedIn)?;
+        let session = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().clone();
         // Else the end of the session would be told as if it came from elsewhere.
         self.live.stop();
         match verbs::logout(&mut self.link, session.token) {
@@ -332,15 +379,15 @@ impl Conversation {
     }
 
     fn token(&self) -> Result<Token, Failure> {
-        self.session.as_ref().map(|session| session.token).ok_or(Failure::NotLoggedIn)
+        self.login.as_ref().map(Login::token).ok_or(Failure::NotLoggedIn)
     }
 
     /// The session is over. If it was the stored one, that is of no more use either; a file that
     /// cannot be removed is told by the next one-shot command.
     fn forget_session(&mut self) {
         self.live.stop();
-        if let Some(session) = self.session.take() {
-            let _ = session::forget(self.link.account(), session.token);
+        if let Some(login) = self.login.take() {
+            let _ = session::forget(self.link.account(), login.token());
         }
     }
 }

@@ -8,17 +8,22 @@ pub const VERBS: &[&str] = &[
 /// Those that a user's name may follow.
 pub const TAKES_USER: &[&str] = &["auth", "history", "send"];
 
+/// With this `auth` stores nothing.
+const FORGET: &str = "--forget";
+
 /// A line, understood. Its parts are as they were typed; whether they are valid is asked later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
     /// Nothing.
     Empty,
-    /// `auth USER [PASSWORD]`
+    /// `auth [--forget] USER [PASSWORD]`
     Auth {
         /// Who.
         user: &'a str,
         /// The rest of the line; a password may have spaces in it.
         password: Option<&'a str>,
+        /// The login is not to be stored.
+        is_forgotten: bool,
     },
     /// `send TO TEXT`
     Send {
@@ -69,11 +74,17 @@ impl<'a> Line<'a> {
         let (verb, rest) = first_word(line.trim_ascii());
         match verb {
             "" => Self::Empty,
-            "auth" => match first_word(rest) {
-                ("", _) => Self::Incomplete,
-                (user, "") => Self::Auth { user, password: None },
-                (user, password) => Self::Auth { user, password: Some(password) },
-            },
+            "auth" => {
+                let (is_forgotten, rest) = match first_word(rest) {
+                    (FORGET, rest) => (true, rest),
+                    _ => (false, rest),
+                };
+                match first_word(rest) {
+                    ("", _) => Self::Incomplete,
+                    (user, "") => Self::Auth { user, password: None, is_forgotten },
+                    (user, password) => Self::Auth { user, password: Some(password), is_forgotten },
+                }
+            }
             "send" => match first_word(rest) {
                 ("", _) | (_, "") => Self::Incomplete,
                 (to, text) => Self::Send { to, text },
@@ -126,12 +137,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn auth<'a>(user: &'a str, password: Option<&'a str>, is_forgotten: bool) -> Line<'a> {
+        Line::Auth { user, password, is_forgotten }
+    }
+
     #[test]
     fn lines_are_understood_as_by_the_seeds_client() {
         for (line, meaning) in [
-            ("auth paff cytus", Line::Auth { user: "paff", password: Some("cytus") }),
-            ("auth paff", Line::Auth { user: "paff", password: None }),
-            ("auth paff two words ", Line::Auth { user: "paff", password: Some("two words") }),
+            ("auth paff cytus", auth("paff", Some("cytus"), false)),
+            ("auth paff", auth("paff", None, false)),
+            ("auth paff two words ", auth("paff", Some("two words"), false)),
+            ("auth --forget paff", auth("paff", None, true)),
+            ("auth --forget  paff cytus", auth("paff", Some("cytus"), true)),
+            ("auth paff --forget", auth("paff", Some("--forget"), false)),
+            ("auth --forget", Line::Incomplete),
             ("send neko hai neko", Line::Send { to: "neko", text: "hai neko" }),
             ("send neko  a  b ", Line::Send { to: "neko", text: "a  b" }),
             (" list", Line::List),

@@ -16,13 +16,14 @@ use super::keyboard::Keyboard;
 use super::keys::{End, Keys};
 use super::line::Line;
 use super::live::Live;
+use super::login::Login;
 use super::painter::Painter;
 use crate::catalogue::prompt;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
+use crate::client::password;
 use crate::client::state_folder::StateFolder;
-use crate::client::{password, session};
 use crate::model::Password;
 
 /// How many lines are remembered.
@@ -35,14 +36,25 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
     // keeps anybody from talking.
     let folder = told(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| told(history_file(folder)));
-    let session = folder.and_then(|folder| told(session::load_from(&folder, link.account())));
+    let login = folder.as_ref().and_then(|folder| told(Login::resume(folder, link.account())));
     let board = Arc::new(Board::default());
     let mut reader = Reader::open(history, &board)?;
     out.write_all(prompt::banner().as_bytes())?;
     let live = Live::new(link.dialer().clone(), link.timeout(), board);
-    let mut conversation = Conversation::new(link, live);
-    if let Some(session) = session.flatten() {
-        conversation.begin(session, out)?;
+    let mut conversation = Conversation::new(link, live, folder);
+    let done = talk(&mut conversation, login.flatten(), &mut reader, out);
+    conversation.end();
+    done
+}
+
+fn talk(
+    conversation: &mut Conversation,
+    login: Option<Login>,
+    reader: &mut Reader,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if let Some(login) = login {
+        conversation.begin(login, out)?;
     }
     loop {
         out.flush()?;
@@ -51,7 +63,7 @@ pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
             Input::Cleared => continue,
             Input::End => return Ok(()),
         };
-        if conversation.execute(&line, &mut reader, out)? == After::End {
+        if conversation.execute(&line, reader, out)? == After::End {
             return Ok(());
         }
     }
