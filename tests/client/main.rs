@@ -13,6 +13,7 @@ mod faults;
 mod language;
 mod live;
 mod login;
+mod narrow;
 mod oneshot;
 mod outcome;
 mod output;

@@ -100,6 +100,12 @@ impl Terminal {
         self.parser.screen()
     }
 
+    /// Whether a row was too wide, so that the terminal went on with it in the next.
+    pub fn has_broken_row(&self) -> bool {
+        let screen = self.parser.screen();
+        (0..screen.size().0).any(|row| screen.row_wrapped(row))
+    }
+
     /// The row of the cursor.
     pub fn cursor_row(&self) -> String {
         let (row, _) = self.parser.screen().cursor_position();

@@ -25,6 +25,7 @@ use rustyline::{CompletionType, Context, Helper};
 use super::board::{Board, Notice};
 use super::line;
 use crate::client::render::inbox::{Clock, Layout};
+use crate::client::render::wrap::{fitted, wrap};
 use crate::terminal;
 
 /// One row up, after the line feed of an empty print.
@@ -61,7 +62,8 @@ impl Painter {
     /// What is on the board, in lines; it counts as shown.
     pub fn notices(&self) -> String {
         let mut layout = self.layout.borrow_mut();
-        layout.set_columns(terminal::columns());
+        let columns = terminal::columns();
+        layout.set_columns(columns);
         let mut lines = String::new();
         let mut messages = Vec::new();
         for notice in self.board.take_notices() {
@@ -69,8 +71,10 @@ impl Painter {
                 Notice::Message(message) => messages.push(message),
                 Notice::Text(text) => {
                     lines.push_str(&layout.page(&std::mem::take(&mut messages)));
-                    lines.push_str(&text);
-                    lines.push('\n');
+                    for piece in wrap(&fitted(&text, columns), columns) {
+                        lines.push_str(piece);
+                        lines.push('\n');
+                    }
                 }
             }
         }

@@ -20,8 +20,13 @@ pub fn is_wanted() -> bool {
 
 /// A user's name in the colour that it always has.
 pub fn name(name: &UserName) -> impl Display {
+    of_user(name, name.as_str())
+}
+
+/// A text in the colour of a user's name.
+pub fn of_user(name: &UserName, text: &str) -> impl Display {
     let color = COLORS[fnv1a(name.as_str().as_bytes()) as usize % COLORS.len()];
-    fmt::from_fn(move |out| write!(out, "\x1b[{color}m{name}\x1b[0m"))
+    fmt::from_fn(move |out| write!(out, "\x1b[{color}m{text}\x1b[0m"))
 }
 
 /// Not the standard library's, which may change: a name is to keep its colour.

@@ -1,5 +1,6 @@
 //! An inbox laid out for reading: a line a day, then time, sender and text in columns. The text is
-//! indented on every line, so no text can pass for another message.
+//! indented on every line, so no text can pass for another message. A narrow terminal has time and
+//! sender above the text instead.
 
 use std::fmt::Write as _;
 
@@ -7,18 +8,19 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::color;
-use super::wrap::wrap;
+use super::wrap::{fitted, wrap};
 use crate::catalogue::time;
 use crate::model::{Message, Timestamp};
 use crate::terminal::{self, relative, text};
 
-/// Texts are at least this wide, however narrow the terminal is.
+/// Where a text beside its sender would be narrower than this, it stands below.
 const TEXT_COLUMNS_MIN: usize = 16;
 
 /// `10:54`
 const TIME_COLUMNS: usize = 5;
 /// What stands before the time, between time and sender, and between the sender and the text.
 const GAP_COLUMNS: usize = 2;
+const GAP: &str = "  ";
 
 /// Which clock times are shown by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -69,29 +71,86 @@ impl Layout {
         self.columns = columns;
     }
 
-    /// The next page, harmless on a terminal. Each line ends in a line feed.
+    /// The next page, harmless on a terminal. Each line ends in a line feed, and none is wider than
+    /// the terminal.
     pub fn page(&mut self, messages: &[Message]) -> String {
-        let mut out = String::new();
         let names = messages.iter().map(|message| message.from.as_str().len());
         let sender_columns = names.max().unwrap_or(0);
         let indent = 3 * GAP_COLUMNS + self.time_columns() + sender_columns;
-        let text_columns = self.columns.saturating_sub(indent).max(TEXT_COLUMNS_MIN);
+        let mut out = String::new();
         for message in messages {
-            self.time(message.at, &mut out);
-            let padding = sender_columns - message.from.as_str().len() + GAP_COLUMNS;
-            let _ = if self.is_colored {
-                write!(out, "{}{:padding$}", color::name(&message.from), "")
-            } else {
-                write!(out, "{}{:padding$}", message.from, "")
+            let moment = message.at.to_calendar().to_zoned(self.zone.clone());
+            self.day(moment.date(), &mut out);
+            let time = match self.clock {
+                Clock::Relative => relative::ago(message.at, Timestamp::now()),
+                Clock::Local | Clock::Utc => moment.strftime("%H:%M").to_string(),
             };
-            let lines = text::visible_lines(message.body.as_str());
-            let pieces = lines.iter().flat_map(|line| wrap(line, text_columns));
-            for (index, piece) in pieces.enumerate() {
-                let indent = if index == 0 || piece.is_empty() { 0 } else { indent };
-                let _ = writeln!(out, "{:indent$}{piece}", "");
+            if indent + TEXT_COLUMNS_MIN <= self.columns {
+                let name = self.sender(message, message.from.as_str());
+                let padding = sender_columns - message.from.as_str().len() + GAP_COLUMNS;
+                let columns = self.time_columns();
+                let _ = write!(out, "{GAP}{time:>columns$}{GAP}{name}{:padding$}", "");
+                self.text(message, indent, 0, &mut out);
+            } else {
+                self.narrow_head(message, &time, &mut out);
+                let indent = narrow_indent(self.columns);
+                self.text(message, indent, indent, &mut out);
             }
         }
         out
+    }
+
+    /// A line for the day, if it is another than that of the message before.
+    fn day(&mut self, day: Date, out: &mut String) {
+        if self.clock == Clock::Relative || self.day == Some(day) {
+            return;
+        }
+        self.day = Some(day);
+        let line = format!("{} {}", weekday(day), day.strftime("%Y-%m-%d"));
+        wrap(&line, self.columns).iter().for_each(|piece| {
+            let _ = writeln!(out, "{piece}");
+        });
+    }
+
+    /// Time and sender on lines of their own, for a terminal that has no room for them beside the
+    /// text.
+    fn narrow_head(&self, message: &Message, time: &str, out: &mut String) {
+        let name = message.from.as_str();
+        if time.len() + 1 + name.len() <= self.columns {
+            let _ = writeln!(out, "{time} {}", self.sender(message, name));
+            return;
+        }
+        for piece in wrap(time, self.columns) {
+            let _ = writeln!(out, "{piece}");
+        }
+        for piece in wrap(name, self.columns) {
+            let _ = writeln!(out, "{}", self.sender(message, piece));
+        }
+    }
+
+    /// The text below and beside what stands before it: each line `indent` columns from the left,
+    /// the first one `first_indent` from where `out` ends.
+    fn text(&self, message: &Message, indent: usize, first_indent: usize, out: &mut String) {
+        let columns = self.columns.saturating_sub(indent).max(1);
+        let lines = text::visible_lines(message.body.as_str());
+        let lines: Vec<_> = lines.iter().map(|line| fitted(line, columns)).collect();
+        let pieces = lines.iter().flat_map(|line| wrap(line, columns));
+        for (index, piece) in pieces.enumerate() {
+            let indent = match index {
+                0 => first_indent,
+                _ if piece.is_empty() => 0,
+                _ => indent,
+            };
+            let _ = writeln!(out, "{:indent$}{piece}", "");
+        }
+    }
+
+    /// The sender's name, or a piece of it, in its colour.
+    fn sender(&self, message: &Message, piece: &str) -> String {
+        match self.is_colored {
+            true => color::of_user(&message.from, piece).to_string(),
+            false => piece.to_owned(),
+        }
     }
 
     fn time_columns(&self) -> usize {
@@ -100,22 +159,16 @@ impl Layout {
             Clock::Relative => relative::columns_max(),
         }
     }
+}
 
-    /// The time, with what stands around it; before it, on a line of its own, the day if it is a
-    /// new one.
-    fn time(&mut self, at: Timestamp, out: &mut String) {
-        const GAP: &str = "  ";
-        if self.clock == Clock::Relative {
-            let (said, columns) = (relative::ago(at, Timestamp::now()), self.time_columns());
-            let _ = write!(out, "{GAP}{said:>columns$}{GAP}");
-            return;
-        }
-        let moment = at.to_calendar().to_zoned(self.zone.clone());
-        if self.day != Some(moment.date()) {
-            self.day = Some(moment.date());
-            let _ = writeln!(out, "{} {}", weekday(moment.date()), moment.strftime("%Y-%m-%d"));
-        }
-        let _ = write!(out, "{GAP}{}{GAP}", moment.strftime("%H:%M"));
+/// How far a text stands in below its sender. On three columns or more no text can pass for
+/// another message; on fewer there is no room to tell them apart.
+fn narrow_indent(columns: usize) -> usize {
+    match columns {
+        12.. => 4,
+        6.. => 2,
+        3.. => 1,
+        _ => 0,
     }
 }
 
@@ -188,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn narrow_terminal_has_the_text_below_its_sender() {
+        let page = layout(30).page(&[message("paff", NOON, "hai neko, apa kabar\nhari ini")]);
+        assert_eq!(page, "Mon 2026-11-23\n12:00 paff\n    hai neko, apa kabar\n    hari ini\n");
+        let page = layout(9).page(&[message("paff", NOON, "猫猫猫猫")]);
+        assert_eq!(page, "Mon\n2026-11-2\n3\n12:00\npaff\n  猫猫猫\n  猫\n");
+        let page = layout(2).page(&[message("ivy", NOON, "猫a")]);
+        assert!(page.ends_with("\n12\n:0\n0\niv\ny\n猫\na\n"), "{page}");
+        // There is no room for a wide character.
+        let page = layout(1).page(&[message("ivy", NOON, "猫a❤\u{fe0f}e\u{301}")]);
+        assert!(page.ends_with("\ni\nv\ny\n?\na\n?\ne\u{301}\n"), "{page}");
+    }
+
+    #[test]
     fn relative_times_stand_before_the_sender_and_need_no_day() {
         let mut layout = Layout::new(80, Clock::Relative);
         let page = layout.page(&[
@@ -215,16 +281,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_passes_for_another_message(
-            body in "([ -~猫\u{a0}\u{301}]|\n|\r\n|\t){1,200}",
-            columns in 1usize..100,
+        fn no_row_is_wider_than_the_terminal_and_no_text_passes_for_another_message(
+            body in "([ -~猫\u{a0}\u{301}]|❤\u{fe0f}|\n|\r\n|\t){1,200}",
+            from in "[a-z0-9_-]{1,32}",
+            columns in 1usize..=200,
+            clock in prop_oneof![Just(Clock::Utc), Just(Clock::Local), Just(Clock::Relative)],
         ) {
-            let page = layout(columns).page(&[message("paff", NOON, &body)]);
-            let widest = columns.max(3 * GAP_COLUMNS + TIME_COLUMNS + 4 + TEXT_COLUMNS_MIN);
-            for (index, line) in page.lines().enumerate().skip(1) {
-                prop_assert!(line.width() <= widest);
-                let indent = " ".repeat(3 * GAP_COLUMNS + TIME_COLUMNS + 4);
-                prop_assert!(index == 1 || line.is_empty() || line.starts_with(&indent));
+            let mut layout = Layout::new(columns, clock);
+            let page = layout.page(&[message(&from, NOON, &body)]);
+            for line in page.lines() {
+                prop_assert!(line.width() <= columns, "{line:?}");
+            }
+            // What stands before the text.
+            let texts = layout.page(&[message(&from, NOON, "x")]);
+            let head = texts.lines().count();
+            let is_beside = texts.starts_with(GAP);
+            let indent = if is_beside {
+                texts.trim_end().len() - 1
+            } else {
+                let indent = narrow_indent(columns);
+                let text = format!("\n{:indent$}x\n", "");
+                prop_assert!(texts.ends_with(&text), "{texts:?}");
+                indent
+            };
+            prop_assert!(columns < 3 || indent > 0);
+            let days = page.lines().count() - layout.page(&[message(&from, NOON, &body)]).lines().count();
+            for line in page.lines().skip(days + if is_beside { 1 } else { head - 1 }) {
+                prop_assert!(line.is_empty() || line.starts_with(&" ".repeat(indent)), "{line:?}");
             }
         }
     }

@@ -39,6 +39,8 @@ impl Messages {
     /// Writes the next messages.
     pub fn write(&mut self, messages: &[Message], out: &mut dyn Write) -> io::Result<()> {
         if let Self::LaidOut(layout) = self {
+            // It may have changed since: `watch` goes on for long.
+            layout.set_columns(terminal::columns());
             return out.write_all(layout.page(messages).as_bytes());
         }
         for message in messages {
