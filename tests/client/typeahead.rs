@@ -143,8 +143,11 @@ fn ctrl_c_clears_what_was_typed_before_it_alone() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("paff", &home);
-    terminal.keys(format!("send neko no{CTRL_C}send neko one\rauth neko\rcyt{CTRL_C}"));
-    terminal.keys(format!("send neko two\rsend neko three\r{CTRL_R}two{CTRL_C}whoami\r"));
+    // At once, while a line is read: while a command runs, Ctrl-C is a signal.
+    terminal.keys(format!(
+        "send neko no{CTRL_C}send neko one\rauth neko\rcyt{CTRL_C}\
+         send neko two\rsend neko three\r{CTRL_R}two{CTRL_C}whoami\r"
+    ));
     terminal.wait_for_end("paff (Paff Aroma)\nCommand paff:");
     assert_eq!(bodies(&server), ["one", "two", "three"]);
 }
