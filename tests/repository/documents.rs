@@ -1,5 +1,5 @@
-//! The documents: links inside the repository lead to files and headings that exist; the picture
-//! of the prompt is well-formed.
+//! The documents: their links lead to files and headings that exist, and the modules that they name
+//! exist; the picture of the prompt is well-formed.
 
 #[path = "../../examples/picture/svg.rs"]
 mod svg;
@@ -90,6 +90,58 @@ fn links_between_documents_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The documents for developers, which name modules of the sources.
+fn pages_about_the_code() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("ARCHITECTURE.md"), root().join("CONTRIBUTING.md")];
+    for folder in ["docs/decisions", "docs/experiments"] {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        pages.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    pages
+}
+
+/// Whether `path`, as in `store::sqlite::writer`, is a module of the sources or something in one.
+fn is_in_the_sources(path: &str) -> bool {
+    let mut file = root().join("src");
+    for name in path.split("::") {
+        let inside = file.join(name);
+        if !inside.is_dir() && !inside.with_extension("rs").exists() {
+            return fs::read_to_string(file.with_extension("rs"))
+                .is_ok_and(|text| text.contains(name));
+        }
+        file = inside;
+    }
+    true
+}
+
+#[test]
+fn modules_that_the_documents_name_exist() {
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for page in pages_about_the_code() {
+        let text = fs::read_to_string(&page).unwrap();
+        let prose = prose(&text);
+        let spans = prose.split('`').skip(1).step_by(2).filter(|span| span.contains("::"));
+        for span in spans {
+            let is_path = span
+                .chars()
+                .all(|character| character.is_alphanumeric() || "_:".contains(character));
+            let begin = span.split("::").next().unwrap_or_default();
+            let is_ours = root().join("src").join(begin).is_dir()
+                || root().join("src").join(begin).with_extension("rs").exists();
+            if is_path && is_ours && !begin.is_empty() {
+                count += 1;
+                if !is_in_the_sources(span) {
+                    let page = page.strip_prefix(root()).unwrap().display();
+                    missing.push(format!("{page}: {span}"));
+                }
+            }
+        }
+    }
+    assert!(count > 40, "modules are named: {count}");
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]
