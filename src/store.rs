@@ -5,7 +5,7 @@
 //! is durable. A callback must not block.
 //!
 //! [`Store`] is a small facade over an engine. SQLite is the one there is: all SQL and every file
-//! is inside [`sqlite`]. What any engine shares lies beside it: the types, the errors, the metrics,
+//! is inside `sqlite`. What any engine shares lies beside it: the types, the errors, the metrics,
 //! the scheduling and the live messages. This module knows no protocol and no socket.
 
 mod cache;

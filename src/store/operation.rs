@@ -1,7 +1,7 @@
 //! What a store can be asked for, as data.
 //!
 //! Each operation is a type of its own, with the type of its answer: `types/` has them. An engine
-//! implements each ([`super::sqlite`] by `Apply` and `Query`), so an engine that lacks one does
+//! implements each (`store::sqlite` by `Apply` and `Query`), so an engine that lacks one does
 //! not compile. Operations are data and not closures, because an engine may have to run one again
 //! after a lost connection, and because the contract suite generates them.
 

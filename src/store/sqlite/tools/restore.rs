@@ -32,7 +32,8 @@ pub enum OldSessions {
 
 /// Makes `db` of a backup, or of any database that no one need be serving. There may be nothing at
 /// `db`, and no server that is about to make it. The ids of new messages go on after a gap that no
-/// earlier restore of the same backup has used: see [`floor`]. Nothing is under the name of `db` before it is whole and on the disk.
+/// earlier restore of the same backup has used: see `floor`.
+/// Nothing is under the name of `db` before it is whole and on the disk.
 ///
 /// # Errors
 /// See [`OpenError`]; it names the backup or `db`.
