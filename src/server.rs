@@ -11,6 +11,7 @@ mod identity;
 mod listener;
 mod mailbox;
 mod measures;
+mod owner;
 mod returns;
 mod socket;
 mod stream;
@@ -34,6 +35,7 @@ pub use connection::{CONNECTION_BYTES_MAX, STRANGER_BYTES_MAX};
 pub use identity::{Identity, IdentityError, Shown};
 pub use listener::{Listener, Place, UnixSocket};
 pub use measures::{ConnectionState, Measures, Outcome};
+pub use owner::of_connection as owner_of_connection;
 
 /// How long a stop waits for answers that are under way and for their readers.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);

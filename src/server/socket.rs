@@ -10,6 +10,8 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use rustix::net::sockopt;
 
+use super::owner;
+
 /// When keepalive asks a silent peer whether it is still there, how often, and how many times
 /// before the peer counts as dead.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -45,6 +47,17 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Unix(stream) => stream.shutdown(how),
+        }
+    }
+
+    /// Which user of this machine has the other end. Only for a connection over the loopback, and only
+    /// where the kernel says so.
+    pub(super) fn owner(&self) -> Option<u32> {
+        match self {
+            Self::Tcp(stream) => {
+                owner::of_connection(stream.peer_addr().ok()?, stream.local_addr().ok()?)
+            }
+            Self::Unix(_) => None,
         }
     }
 

@@ -32,7 +32,8 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
 use crate::service::{
-    Answer, Deliver, Expect, Flush, LiveSession, Responder, Service, StreamPage, Ticket, Watcher,
+    Answer, Deliver, Expect, Flush, LiveSession, Network, Responder, Service, StreamPage, Ticket,
+    Watcher,
 };
 
 /// The token of the waker; the connections' tokens are their places in the slab.
@@ -89,6 +90,8 @@ pub(super) struct Worker {
 struct Peer {
     socket: Socket,
     origin: Origin,
+    /// As what it counts where passwords are guessed.
+    network: Network,
     /// Between the two, where what is said is encrypted.
     encryption: Option<Box<Encryption>>,
     since: Instant,
@@ -345,6 +348,7 @@ impl Worker {
             entry.insert(Peer {
                 socket,
                 origin,
+                network: origin.network(),
                 encryption,
                 since: now,
                 requests: 0,
@@ -449,7 +453,7 @@ impl Worker {
                 };
                 let generation = peer.generation;
                 let ticket = Ticket { connection: index, generation, sequence };
-                let network = peer.origin.network();
+                let network = peer.network(request.verb());
                 let responder = Responder::new(Arc::clone(&self.back), ticket, network);
                 let executing = self.service.execute(request, responder);
                 peer.note_session(executing.session.as_ref());
@@ -580,6 +584,18 @@ impl Peer {
                 None
             }
         }
+    }
+
+    /// Where a request of this verb comes from. Processes of this machine are told apart by their user,
+    /// once that counts.
+    fn network(&mut self, verb: Verb) -> Network {
+        if self.network == Network::ThisMachine
+            && matches!(verb, Verb::Auth | Verb::Passwd)
+            && let Some(user) = self.socket.owner()
+        {
+            self.network = Network::User(user);
+        }
+        self.network
     }
 
     /// Has the stream read on, where there may be more, and tells what is read at once. Whether there

@@ -37,9 +37,10 @@ pub enum Network {
     V4(Ipv4Addr),
     /// The first 64 bits of an address of IPv6, the others zero: a host has the rest to choose from.
     V6(Ipv6Addr),
-    /// This machine, by whatever address of its own: a process here can take any of them.
+    /// A process of this machine whose user is not known, by whatever address of the machine's own:
+    /// a process here can take any of them.
     ThisMachine,
-    /// A process of this user of the system, over a socket in the file system.
+    /// A process of this machine, and the user of the system whose it is.
     User(u32),
 }
 
@@ -97,6 +98,8 @@ struct Failures {
     all: VecDeque<(Instant, Login)>,
     by_login: HashMap<Login, VecDeque<Instant>>,
     by_account: HashMap<UserName, VecDeque<Instant>>,
+    /// Of those, the failures from this machine: a user may be able to become others.
+    by_account_here: HashMap<UserName, VecDeque<Instant>>,
     known: Known,
     log_lines: LineRate,
 }
@@ -173,10 +176,12 @@ impl Throttle {
             (self.limits.per_address.get(), self.limits.per_account.get());
         let by_address =
             failures.by_login.get(login).and_then(|times| over(times, per_address, now));
-        // Whoever is known here, and this machine's own, cannot be kept out by what others do from
-        // elsewhere.
-        let is_exempt = login.network.is_local() || failures.known.logins.contains(login);
-        let by_account = failures.by_account.get(&login.account).filter(|_| !is_exempt);
+        // A network that the account is known from cannot be kept out by others, and this machine not
+        // by others elsewhere.
+        let is_exempt = failures.known.logins.contains(login);
+        let by_account =
+            if login.network.is_local() { &failures.by_account_here } else { &failures.by_account };
+        let by_account = by_account.get(&login.account).filter(|_| !is_exempt);
         let by_account = by_account.and_then(|times| over(times, per_account, now));
         let reached = [(by_account, "account"), (by_address, "address")].into_iter();
         reached
@@ -219,6 +224,7 @@ impl Default for Failures {
             all: VecDeque::new(),
             by_login: HashMap::new(),
             by_account: HashMap::new(),
+            by_account_here: HashMap::new(),
             known: Known::default(),
             log_lines: LineRate::new(LOG_LINES_PER_SECOND_MAX),
         }
@@ -233,6 +239,9 @@ impl Failures {
         self.all.push_back((at, login.clone()));
         self.by_login.entry(login.clone()).or_default().push_back(at);
         self.by_account.entry(login.account.clone()).or_default().push_back(at);
+        if login.network.is_local() {
+            self.by_account_here.entry(login.account.clone()).or_default().push_back(at);
+        }
     }
 
     fn take_back(&mut self, login: &Login, at: Instant) {
@@ -261,6 +270,9 @@ impl Failures {
     fn uncount(&mut self, login: &Login, at: Instant) {
         remove(self.by_login.entry(login.clone()), at);
         remove(self.by_account.entry(login.account.clone()), at);
+        if login.network.is_local() {
+            remove(self.by_account_here.entry(login.account.clone()), at);
+        }
     }
 }
 
@@ -278,7 +290,7 @@ fn remove<K>(entry: Entry<'_, K, VecDeque<Instant>>, at: Instant) {
 
 impl Known {
     fn add(&mut self, login: &Login) {
-        if login.network.is_local() || !self.logins.insert(login.clone()) {
+        if !self.logins.insert(login.clone()) {
             return;
         }
         self.order.push_back(login.clone());
@@ -362,6 +374,28 @@ mod tests {
         assert_eq!(held_for(&throttle, &login("paff", "203.0.113.1"), now + LOGIN_WINDOW), None);
     }
 
+    fn of_user(account: &str, uid: u32) -> Login {
+        Login { account: account.parse().unwrap(), network: Network::User(uid) }
+    }
+
+    #[test]
+    fn users_of_this_machine_have_tries_of_their_own_and_twenty_together() {
+        let (throttle, now) = (throttle(), Instant::now());
+        let (at_home, new) = (of_user("neko", 1000), of_user("neko", 1005));
+        throttle.begin(at_home.clone(), now).unwrap().succeed();
+        for uid in 1001..1005 {
+            assert_eq!(held_for(&throttle, &new, now), None);
+            let user = of_user("neko", uid);
+            fail_five_times(&throttle, &user, now);
+            assert_eq!(held_for(&throttle, &user, now), Some(LOGIN_WINDOW));
+        }
+        // Whoever can become many users has no more tries than that.
+        assert_eq!(held_for(&throttle, &new, now), Some(LOGIN_WINDOW));
+        assert_eq!(held_for(&throttle, &at_home, now), None);
+        assert_eq!(held_for(&throttle, &of_user("paff", 1001), now), None);
+        assert_eq!(held_for(&throttle, &new, now + LOGIN_WINDOW), None);
+    }
+
     #[test]
     fn right_passwords_count_for_nothing_and_forgive_nothing() {
         let (throttle, now) = (throttle(), Instant::now());
@@ -427,6 +461,7 @@ mod tests {
         assert!(throttle.check(&neko, start + LOGIN_WINDOW).is_ok());
         let failures = throttle.failures();
         assert!(failures.by_login.is_empty() && failures.by_account.is_empty());
+        assert!(failures.by_account_here.is_empty());
     }
 
     #[test]
