@@ -382,6 +382,45 @@ fn export_of_a_database_with_ids_near_the_end_can_be_imported_again() {
 }
 
 #[test]
+fn import_under_a_key_that_belongs_to_another_message_is_refused_and_its_sender_notices_nothing() {
+    let post = |server: &Server, to: &[&str], body: &str, key: &str| {
+        let arguments = json!({"to": to, "body": body, "key": key});
+        server.connect().done(format!("post {} {arguments}", server.log_in("paff")))
+    };
+    let here = Server::start();
+    let first = post(&here, &["neko"], "hai", "k");
+    for (to, body) in
+        [(&["robo"][..], "hai"), (&["neko"], "other"), (&["neko", "robo"], "hai"), (&["ivy"], "x")]
+    {
+        let there = Server::start();
+        post(&there, &["paff"], "before it", "another");
+        post(&there, to, body, "k");
+        let (_folder, file, _) = folder();
+        export(&there.database(), &file, &[]);
+        let outcome = operator::run(&here.database(), &["import", file.to_str().unwrap()]);
+        assert_eq!(outcome.code, 65, "{to:?} {body}: {outcome:?}");
+        let said = "the key \"k\" of paff belongs to message 1\n";
+        assert!(outcome.stderr.contains(said), "{to:?} {body}: {outcome:?}");
+        let again = post(&here, &["neko"], "hai", "k");
+        assert_eq!((&again["id"], &again["duplicate"]), (&first["id"], &json!(true)));
+    }
+
+    // The copies of one message come with the exports of its recipients.
+    let there = Server::start();
+    post(&there, &["neko", "robo", "ivy"], "to all of you", "all");
+    let (_folder, file, database) = folder();
+    for user in ["neko", "robo", "ivy", "neko"] {
+        export(&there.database(), &file, &["--user", user]);
+        import(&database, &file);
+    }
+    let outcome = operator::run_with_input(&database, &["user", "passwd", "paff"], "cytus\n");
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let copy = Server::start_from(&database);
+    assert_eq!(copy.query("SELECT count(*) FROM messages"), ["3"]);
+    assert_eq!(post(&copy, &["neko", "robo", "ivy"], "to all of you", "all")["duplicate"], true);
+}
+
+#[test]
 fn plain_text_is_a_message_a_line_and_more_of_it_can_be_taken_in_later() {
     let server = Server::start();
     let (_folder, file, _) = folder();

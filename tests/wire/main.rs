@@ -7,6 +7,7 @@ mod support;
 mod account;
 mod delivery;
 mod hang_up;
+mod keys;
 mod lifetimes;
 mod limits;
 mod login_throttle;

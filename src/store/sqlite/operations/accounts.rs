@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::{cursors, sessions, users};
 use crate::store::sqlite::projection::deliveries;
@@ -117,6 +118,10 @@ fn change(
             if users::id_of(connection, to)?.is_some_and(|holder| holder != user) {
                 return Ok(Changed::NameTaken);
             }
+            if name != to {
+                let newest = message_log::newest_given(connection)?;
+                users::give_name_up(connection, name, user, newest)?;
+            }
             update("UPDATE users SET name = ?2 WHERE id = ?1", &to.as_str())?;
             context.memory.user_ids.remove(name);
             context.memory.user_names.remove(&user);
@@ -160,6 +165,7 @@ fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> 
     if removed == 0 {
         return Ok(Changed::InUse);
     }
+    users::forget_former_names(context.connection, user)?;
     // Who is not there any more sends nothing: the file does not look.
     context.memory.user_names.remove(&user);
     Ok(Changed::Yes { user, ended: Vec::new() })

@@ -1,12 +1,12 @@
 //! Appending messages to the message log.
 
 use rusqlite::{Connection, params};
+use smallvec::SmallVec;
 
 use crate::model::{CursorName, Message, MessageId, Timestamp, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::keys::{self, Known};
-use crate::store::sqlite::row::user_name;
 use crate::store::sqlite::write::context::Context;
 use crate::store::types::messages::{Append, Appended, Copies};
 
@@ -100,39 +100,82 @@ fn find_by_key(
     compare_with_earlier(context.connection, append, key, &messages)
 }
 
-/// [`find_by_key`], of the messages that have the key.
+/// [`find_by_key`], of the messages that have the key. What the key means was fixed when it was
+/// stored: the users, and not their names. So the names are read as they were then. A sender who
+/// uses the names of today means the same users.
 fn compare_with_earlier(
     connection: &Connection,
     append: &Append,
     key: &str,
     messages: &keys::Messages,
 ) -> rusqlite::Result<Option<Appended>> {
-    let mut same_text = true;
-    let mut at = Timestamp(0);
+    let posts = posts_of_key(connection, append, key, messages)?;
+    if posts.is_empty() {
+        return Ok(None);
+    }
+    for Earlier { at, copies, .. } in posts.iter().filter(|post| post.same_text) {
+        let Some(&(_, then)) = copies.first() else { continue };
+        let then = recipients(append, |name| users::id_then(connection, name, then))?;
+        let now = recipients(append, |name| users::id_of(connection, name))?;
+        for recipients in [then, now].iter().flatten() {
+            if let Some(copies) = copies_for(recipients, copies) {
+                return Ok(Some(Appended::Stored { copies, at: *at, duplicate: true }));
+            }
+        }
+    }
+    Ok(Some(Appended::KeyConflict))
+}
+
+/// A message that was stored with a key.
+struct Earlier {
+    at: Timestamp,
+    /// It has the text that is asked for now.
+    same_text: bool,
+    copies: Copies,
+}
+
+/// The messages that were stored with a key of the sender, each with its copies: those were taken
+/// at the same moment. There is one, unless an import of an earlier version brought another.
+fn posts_of_key(
+    connection: &Connection,
+    append: &Append,
+    key: &str,
+    messages: &keys::Messages,
+) -> rusqlite::Result<SmallVec<[Earlier; 1]>> {
     let mut select = connection.prepare_cached(
-        "SELECT m.sent_at, m.recipient_id, u.name, m.body = ?4
-           FROM messages m JOIN users u ON u.id = m.recipient_id
-          WHERE m.id = ?1 AND m.key = ?2 AND m.sender_id = ?3",
+        "SELECT sent_at, recipient_id, body = ?4 FROM messages
+          WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
     )?;
-    let mut earlier: Vec<(UserName, (UserId, MessageId))> = Vec::with_capacity(messages.len());
+    let mut posts: SmallVec<[Earlier; 1]> = SmallVec::new();
     for &id in messages {
         let mut rows = select.query(params![id.0, key, append.sender.0, append.body.as_str()])?;
         let Some(row) = rows.next()? else { continue };
-        at = Timestamp(row.get(0)?);
-        same_text &= row.get::<_, bool>(3)?;
-        earlier.push((user_name(row, 2)?, (UserId(row.get(1)?), id)));
-    }
-    if earlier.is_empty() {
-        return Ok(None);
-    }
-    let copy = |to: &UserName| earlier.iter().find(|(name, _)| name == to).map(|(_, copy)| *copy);
-    let copies: Option<Copies> = append.to.iter().map(copy).collect();
-    Ok(Some(match copies {
-        Some(copies) if same_text && copies.len() == earlier.len() => {
-            Appended::Stored { copies, at, duplicate: true }
+        let (at, copy) = (Timestamp(row.get(0)?), (UserId(row.get(1)?), id));
+        let same_text = row.get(2)?;
+        match posts.iter_mut().find(|post| post.at == at && post.same_text == same_text) {
+            Some(post) => post.copies.push(copy),
+            None => posts.push(Earlier { at, same_text, copies: [copy].into_iter().collect() }),
         }
-        _ => Appended::KeyConflict,
-    }))
+    }
+    Ok(posts)
+}
+
+/// Who the recipients are; `None` where one is nobody.
+fn recipients(
+    append: &Append,
+    find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,
+) -> rusqlite::Result<Option<Vec<UserId>>> {
+    append.to.iter().map(find).collect()
+}
+
+/// The copies of exactly these recipients, in their order; `None` where there are others.
+fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
+    let is_asked_for = |(user, _): &(UserId, MessageId)| recipients.contains(user);
+    if recipients.len() != copies.len() || !copies.iter().all(is_asked_for) {
+        return None;
+    }
+    let copy = |user| copies.iter().find(|(recipient, _)| recipient == user).copied();
+    recipients.iter().map(copy).collect()
 }
 
 /// Whether an inbox has as many unread messages as it may have, from memory where that is there. Counting

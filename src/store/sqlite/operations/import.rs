@@ -1,6 +1,6 @@
 //! Taking in records of another database.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::model::{DisplayName, MessageId, Timestamp, UserId};
 use crate::store::sqlite::message_log;
@@ -133,19 +133,15 @@ fn add_message(
         let key = message.key.clone().unwrap_or_else(|| message.key_of_content());
         (next, Some(key))
     };
-    if let Some(key) = &key
-        && let Some((id, is_same)) = find_by_key(context, message, key.as_str(), sender, recipient)?
-    {
-        return Ok(if is_same {
-            Ok(Taken::There(id))
-        } else {
-            Err(format!(
-                "the key {:?} of {} belongs to message {}",
-                key.as_str(),
-                message.from,
-                id.0
-            ))
-        });
+    if let Some(key) = &key {
+        match find_by_key(context, message, key.as_str(), sender, recipient)? {
+            OfKey::Free => {}
+            OfKey::This(id) => return Ok(Ok(Taken::There(id))),
+            OfKey::Another(id) => {
+                let (key, from) = (key.as_str(), &message.from);
+                return Ok(Err(format!("the key {key:?} of {from} belongs to message {}", id.0)));
+            }
+        }
     }
     connection
         .prepare_cached(
@@ -195,25 +191,42 @@ fn is_there(
         ])
 }
 
-/// The message of this key, and whether it has the same text.
+/// What a key of the sender stands for.
+enum OfKey {
+    /// For no message, or for the one that this is a copy of: the copy is not there yet.
+    Free,
+    /// For this very copy, under this id.
+    This(MessageId),
+    /// For another message.
+    Another(MessageId),
+}
+
+/// What the key stands for. Messages under one key are copies of one message only if they have its
+/// text and moment: any other would make the key mean two messages, and its sender's next try a
+/// conflict.
 fn find_by_key(
     context: &Context<'_>,
     message: &Message,
     key: &str,
     sender: UserId,
     recipient: UserId,
-) -> rusqlite::Result<Option<(MessageId, bool)>> {
+) -> rusqlite::Result<OfKey> {
     let mut select = context.connection.prepare_cached(
-        "SELECT body = ?5 FROM messages
-          WHERE id = ?1 AND key = ?2 AND sender_id = ?3 AND recipient_id = ?4",
+        "SELECT recipient_id = ?4, body = ?5, sent_at = ?6 FROM messages
+          WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
     )?;
+    let mut found = OfKey::Free;
     for id in context.keys.messages(context.connection, sender, key)? {
-        let wanted = params![id.0, key, sender.0, recipient.0, message.body.as_str()];
-        if let Some(is_same) = select.query_row(wanted, |row| row.get(0)).optional()? {
-            return Ok(Some((id, is_same)));
+        let wanted = params![id.0, key, sender.0, recipient.0, message.body.as_str(), message.at.0];
+        let mut rows = select.query(wanted)?;
+        let Some(row) = rows.next()? else { continue };
+        match (row.get(0)?, row.get(1)?, row.get(2)?) {
+            (true, true, _) => return Ok(OfKey::This(id)),
+            (false, true, true) => {}
+            _ => found = OfKey::Another(id),
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 fn place_cursor(

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{Timestamp, TokenHash, UserId, UserName};
+use crate::model::{MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::sessions;
 use crate::store::sqlite::row::user_name;
@@ -161,6 +161,59 @@ pub(in crate::store) fn resolve(
         context.memory.remember_user(name.clone(), id);
     }
     Ok(found)
+}
+
+/// Notes that `user` gives this name up. A key that was used with it up to and with the message
+/// `upto`, the newest there is, goes on meaning the same recipient: see [`id_then`].
+pub(in crate::store) fn give_name_up(
+    connection: &Connection,
+    name: &UserName,
+    user: UserId,
+    upto: MessageId,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES (?1, CAST(?2 AS TEXT)) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![former_name(name, upto), user.0])
+        .map(drop)
+}
+
+/// Whose name this was when the message `then` was stored; whose it is, where nobody has given it
+/// up since.
+pub(in crate::store) fn id_then(
+    connection: &Connection,
+    name: &UserName,
+    then: MessageId,
+) -> rusqlite::Result<Option<UserId>> {
+    let bounds = [former_name(name, then), former_name(name, MessageId(i64::MAX))];
+    let found = connection
+        .prepare_cached(
+            "SELECT CAST(value AS INTEGER) FROM meta
+              WHERE name BETWEEN ?1 AND ?2 ORDER BY name LIMIT 1",
+        )?
+        .query_row(bounds, |row| Ok(UserId(row.get(0)?)))
+        .optional()?;
+    found.map_or_else(|| id_of(connection, name), |user| Ok(Some(user)))
+}
+
+/// The names that this user has given up are nobody's any more.
+pub(in crate::store) fn forget_former_names(
+    connection: &Connection,
+    user: UserId,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM meta WHERE name GLOB 'former_name/*' AND value = CAST(?1 AS TEXT)",
+        )?
+        .execute([user.0])
+        .map(drop)
+}
+
+/// Where `meta` notes that a name was given up when `upto` was the newest message. The numbers have
+/// as many digits, so that they are in their order.
+fn former_name(name: &UserName, upto: MessageId) -> String {
+    format!("former_name/{name}/{:019}", upto.0)
 }
 
 /// The number of a name, also of a deleted user's.
