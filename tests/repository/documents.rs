@@ -220,3 +220,17 @@ fn any_screen_is_drawn_as_a_well_formed_picture() {
     assert!(!is_well_formed("<svg><g></svg>") && !is_well_formed("<a>&</a>"));
     assert!(has_token("x 7a592c0e-2cb5-4de6-866b-4e216b0caf15"));
 }
+
+/// Branches that change the changelog are merged by keeping both sides. So lines that one side has
+/// rewritten may come back; the old ones were longer.
+#[test]
+fn changelog_is_wrapped_and_has_no_lines_that_a_merge_brought_back() {
+    let changes = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let mut long = changes.lines().enumerate().filter(|(_, line)| line.chars().count() > 100);
+    if let Some((index, line)) = long.next() {
+        panic!(
+            "CHANGELOG.md:{}: wrap it at 100 columns, or drop it if it came back: {line}",
+            index + 1
+        );
+    }
+}
