@@ -19,9 +19,9 @@ mod types;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cache::live_messages::Watched;
+pub use cache::live_messages::LiveInbox;
 pub use error::{OpenError, StoreError};
-pub use metrics::{CheckpointMode, Measures, Rollback};
+pub use metrics::{CheckpointMode, Metrics, Rollback};
 pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;
 pub use sqlite::file::{Room, resolve};
@@ -121,8 +121,8 @@ impl Store {
     }
 
     /// Keeps the new messages of an inbox in memory until the answer is dropped: messages that are
-    /// committed from now on are found by [`Watched::newer`], for a while.
-    pub fn watch(&self, user: UserId) -> Watched {
+    /// committed from now on are found by [`LiveInbox::newer`], for a while.
+    pub fn watch(&self, user: UserId) -> LiveInbox {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.watch(user),
         }
@@ -137,9 +137,9 @@ impl Store {
     }
 
     /// What the store has counted since it was opened.
-    pub fn measures(&self) -> &Measures {
+    pub fn metrics(&self) -> &Metrics {
         match &self.backend {
-            Backend::Sqlite(sqlite) => &sqlite.measures,
+            Backend::Sqlite(sqlite) => &sqlite.metrics,
         }
     }
 

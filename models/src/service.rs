@@ -4,7 +4,7 @@
 #[path = "../../src/service/hub.rs"]
 mod hub;
 #[path = "../../src/store/cache/live_messages.rs"]
-mod recent;
+mod live_messages;
 #[path = "../../src/service/responder.rs"]
 mod responder;
 
@@ -17,7 +17,7 @@ use crate::queue::{PushError, Queue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use hub::Hub;
-use recent::Recent;
+use live_messages::LiveMessages;
 pub use responder::{Answer, Deliver, Responder, Ticket};
 
 pub mod sessions {
@@ -125,23 +125,23 @@ pub fn watcher_reads_every_committed_message() {
 pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
     const COMMITS: usize = 2;
     let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
-    let (recent, message_log) = (Arc::new(Recent::default()), Arc::new(AtomicUsize::new(0)));
+    let (live, message_log) = (Arc::new(LiveMessages::default()), Arc::new(AtomicUsize::new(0)));
     let writer = {
-        let (hub, recent, message_log) =
-            (Arc::clone(&hub), Arc::clone(&recent), Arc::clone(&message_log));
+        let (hub, live, message_log) =
+            (Arc::clone(&hub), Arc::clone(&live), Arc::clone(&message_log));
         thread::spawn(move || {
             for id in 1..=COMMITS {
                 let id = MessageId(id as i64);
-                let is_watched = recent.is_watched(READER);
+                let is_watched = live.is_watched(READER);
                 let text = is_watched.then(|| Arc::new(hai(id)));
                 message_log.fetch_add(1, Ordering::AcqRel);
-                recent.extend(&[(READER, id)], text.into_iter().collect());
+                live.extend(&[(READER, id)], text.into_iter().collect());
                 hub.publish(READER);
             }
         })
     };
     let subscription = hub.subscribe(READER, hints.clone(), TICKET);
-    let watched = Arc::clone(&recent).watch(READER);
+    let watched = Arc::clone(&live).watch(READER);
     let mut read_upto = 0;
     loop {
         subscription.rearm();

@@ -141,7 +141,7 @@ fn about_queues(page: &mut Page, sources: &Sources) {
 }
 
 fn about_writing(page: &mut Page, sources: &Sources) {
-    let store = sources.service.store().measures();
+    let store = sources.service.store().metrics();
     page.histogram("chat_write_queue_duration_seconds", "How long writes waited for the writer.");
     page.times(&[], &store.write_queue.read());
     page.histogram("chat_batch_operations", "Writes that were committed together.");
@@ -175,7 +175,7 @@ fn about_writing(page: &mut Page, sources: &Sources) {
 }
 
 fn about_reading(page: &mut Page, sources: &Sources) {
-    let (store, service) = (sources.service.store().measures(), sources.service.measures());
+    let (store, service) = (sources.service.store().metrics(), sources.service.measures());
     page.histogram("chat_read_queue_duration_seconds", "How long reads waited for a reader.");
     page.times(&[], &store.read_queue.read());
     page.histogram("chat_read_duration_seconds", "Reads of the database.");
@@ -194,7 +194,7 @@ fn about_storage(page: &mut Page, sources: &Sources, totals: Totals) {
     page.gauge("chat_newest_message_id", "The id of the newest message; ids rise by one.");
     page.sample(&[], totals.newest.0);
     page.gauge("chat_wal_uncheckpointed_pages", "Pages of the WAL that are not in the file yet.");
-    page.sample(&[], store.measures().log_pages.get());
+    page.sample(&[], store.metrics().wal_pages.get());
     // If the system does not report a size, the sample is omitted: no number is better than a wrong
     // one.
     let disk = store.files().and_then(|files| files.room().ok());

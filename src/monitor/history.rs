@@ -138,7 +138,7 @@ impl Counts {
             requests: done + refusals,
             refusals,
             sends,
-            commits: sources.service.store().measures().commit.read(),
+            commits: sources.service.store().metrics().commit.read(),
             cpu_seconds: process.map_or(0.0, |process| process.cpu_seconds),
         }
     }

@@ -32,7 +32,7 @@ impl Readiness {
     /// Returns the readiness. Without a recent commit, it starts a probe write, and `waker` wakes
     /// the monitor when that write ends.
     pub(super) fn check(&mut self, service: &Service, waker: &Waker) -> State {
-        let since = service.store().measures().since_last_commit();
+        let since = service.store().metrics().since_last_commit();
         if since.is_some_and(|since| since < RECENT_COMMIT) {
             return State::Ready;
         }

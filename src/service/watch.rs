@@ -12,7 +12,7 @@ use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Reply, Watching};
 use crate::store::{
-    EndSessions, FindStart, PageStart, ReadPage, SessionFilter, StoreError, StreamStart, Watched,
+    EndSessions, FindStart, LiveInbox, PageStart, ReadPage, SessionFilter, StoreError, StreamStart,
 };
 
 /// The most messages of one read of a stream; what is more is read next.
@@ -25,7 +25,7 @@ pub struct Watcher {
     service: Arc<Service>,
     stream: OpenStream,
     subscription: Subscription,
-    watched: Watched,
+    watched: LiveInbox,
 }
 
 /// What a read of a stream found.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::model::{Message, MessageId};
 use crate::store::types::messages::PageBounds;
-use live_messages::Watched;
+use live_messages::LiveInbox;
 
-impl Watched {
+impl LiveInbox {
     /// The messages for the inbox after `after` that fit, and whether there are more. Never blocks.
     /// `None` where memory does not have them all: a [`crate::store::ReadPage`] finds them.
     pub fn newer(

@@ -53,7 +53,7 @@ impl Rollback {
 
 /// Counted by the writer and the readers, from the opening of the store on.
 #[derive(Debug)]
-pub struct Measures {
+pub struct Metrics {
     /// How many operations each transaction had.
     pub batch: Histogram,
     /// How long each operation waited for the writer.
@@ -70,7 +70,7 @@ pub struct Measures {
     /// How often it was left incomplete, because somebody read from the log or held the file.
     pub checkpoints_incomplete: Counter,
     /// How many pages of the log are not folded in yet.
-    pub log_pages: Gauge,
+    pub wal_pages: Gauge,
     /// How long each read waited for a reader.
     pub read_queue: Histogram,
     /// How long each read took.
@@ -81,7 +81,7 @@ pub struct Measures {
     last_commit: Gauge,
 }
 
-impl Measures {
+impl Metrics {
     /// How long ago the last commit ended that went well.
     pub fn since_last_commit(&self) -> Option<Duration> {
         let after = u64::try_from(self.last_commit.get()).ok().filter(|&after| after > 0)?;
@@ -93,7 +93,7 @@ impl Measures {
     }
 }
 
-impl Default for Measures {
+impl Default for Metrics {
     fn default() -> Self {
         Self {
             batch: Histogram::of_counts(),
@@ -103,7 +103,7 @@ impl Default for Measures {
             rollbacks: Counter::family(Rollback::ALL.len()),
             checkpoint: [Histogram::of_times(), Histogram::of_times()],
             checkpoints_incomplete: Counter::default(),
-            log_pages: Gauge::default(),
+            wal_pages: Gauge::default(),
             read_queue: Histogram::of_times(),
             read: Histogram::of_times(),
             opened: Instant::now(),

@@ -32,17 +32,17 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::store::cache::live_messages::{Recent, Watched};
+use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
 use crate::store::error::{OpenError, StoreError};
-use crate::store::metrics::Measures;
+use crate::store::metrics::Metrics;
 use crate::store::{OnFatal, Options};
 use file::{DatabaseFile, Room};
 use medium::Medium;
 use migrations::Upgrade;
 use operation::{Apply, Query};
-use projection::memtable::Tail;
+use projection::memtable::Memtable;
 use readers::{READ_QUEUE_JOBS_MAX, Readers};
-use writer::{Upkeep, WRITE_QUEUE_OPERATIONS_MAX, Writer};
+use writer::{Maintenance, WRITE_QUEUE_OPERATIONS_MAX, Writer};
 
 use crate::model::UserId;
 
@@ -50,9 +50,9 @@ use crate::model::UserId;
 pub(in crate::store) struct Sqlite {
     pub(in crate::store) writer: Writer,
     readers: Readers,
-    memtable: Arc<Tail>,
-    live: Arc<Recent>,
-    pub(in crate::store) measures: Arc<Measures>,
+    memtable: Arc<Memtable>,
+    live: Arc<LiveMessages>,
+    pub(in crate::store) metrics: Arc<Metrics>,
     upgrade: Option<Upgrade>,
     /// Held for the lock on it.
     file: DatabaseFile,
@@ -63,19 +63,19 @@ impl Sqlite {
     pub(in crate::store) fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let mut file = DatabaseFile::prepare(&options.path)?;
         let upgrade = file.upgrade();
-        let measures = Arc::<Measures>::default();
-        let (memtable, live) = (Arc::<Tail>::default(), Arc::<Recent>::default());
+        let metrics = Arc::<Metrics>::default();
+        let (memtable, live) = (Arc::<Memtable>::default(), Arc::<LiveMessages>::default());
         let writer = Writer::open(
             &file,
             (Arc::clone(&memtable), Arc::clone(&live)),
             options.inbox_unread_max.clone(),
-            Arc::clone(&measures),
+            Arc::clone(&metrics),
             on_fatal,
         )?;
         let readers =
-            Readers::open(&file, options.readers, Arc::clone(&memtable), Arc::clone(&measures))?;
+            Readers::open(&file, options.readers, Arc::clone(&memtable), Arc::clone(&metrics))?;
         file.keep();
-        Ok(Self { writer, readers, memtable, live, measures, upgrade, file })
+        Ok(Self { writer, readers, memtable, live, metrics, upgrade, file })
     }
 
     /// See [`crate::store::Store::write`].
@@ -102,7 +102,7 @@ impl Sqlite {
     }
 
     /// See [`crate::store::Store::watch`].
-    pub(in crate::store) fn watch(&self, user: UserId) -> Watched {
+    pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
         Arc::clone(&self.live).watch(user)
     }
 
@@ -156,13 +156,13 @@ impl<'a> FileTools<'a> {
     /// of it. The answer says whether it did. A reader of the file can keep the WAL from being
     /// emptied; the writer then does it later, when it is idle.
     pub fn empty_wal(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        self.0.writer.keep_up(Upkeep::EmptyLog, done);
+        self.0.writer.maintain(Maintenance::EmptyWal, done);
     }
 
     /// Writes the file anew without its unused parts, then does [`Self::empty_wal`]. Only then is
     /// nothing left of deleted messages: where SQLite merged pages, the unused middle of one may
     /// still show a deleted row. Every writer waits meanwhile.
-    pub fn compact(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
-        self.0.writer.keep_up(Upkeep::Compact, done);
+    pub fn vacuum(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
+        self.0.writer.maintain(Maintenance::Vacuum, done);
     }
 }

@@ -67,7 +67,7 @@ impl Service {
                 return files.empty_wal(move |emptied| done(false, emptied));
             }
             let again = Arc::clone(&service);
-            files.compact(move |emptied| match (emptied, again.store.files()) {
+            files.vacuum(move |emptied| match (emptied, again.store.files()) {
                 // There is no room for it, or somebody else writes: the purge is done nevertheless.
                 (Err(StoreError::Full | StoreError::Busy), Some(files)) => {
                     files.empty_wal(move |emptied| done(false, emptied));

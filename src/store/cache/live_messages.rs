@@ -13,13 +13,13 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most messages that are kept; few in tests, which then see what happens beyond.
-const RECENT_MESSAGES_MAX: usize = if cfg!(test) { 24 } else { 8_192 };
+const LIVE_MESSAGES_MAX: usize = if cfg!(test) { 24 } else { 8_192 };
 /// The most text of them, in bytes.
-const RECENT_BYTES_MAX: usize = if cfg!(test) { 200 } else { 4 * 1024 * 1024 };
+const LIVE_BYTES_MAX: usize = if cfg!(test) { 200 } else { 4 * 1024 * 1024 };
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Recent {
+pub(crate) struct LiveMessages {
     /// How many inboxes are watched: where none is, a message costs a look at this.
     watched: AtomicUsize,
     state: Mutex<State>,
@@ -55,25 +55,25 @@ struct Inbox {
 }
 
 /// An inbox that is watched, until this is dropped.
-pub struct Watched {
-    recent: Arc<Recent>,
+pub struct LiveInbox {
+    live: Arc<LiveMessages>,
     user: UserId,
 }
 
-impl Recent {
+impl LiveMessages {
     /// The log goes up to `newest`; to be said before anything is committed.
     pub(crate) fn begin(&self, newest: MessageId) {
         self.lock().newest = newest;
     }
 
     /// From now on what is committed for `user` is kept.
-    pub(crate) fn watch(self: Arc<Self>, user: UserId) -> Watched {
+    pub(crate) fn watch(self: Arc<Self>, user: UserId) -> LiveInbox {
         let mut state = self.lock();
         let since = state.newest;
         state.inboxes.entry(user).or_insert(Inbox { watchers: 0, since }).watchers += 1;
         self.watched.store(state.inboxes.len(), Ordering::Relaxed);
         drop(state);
-        Watched { recent: self, user }
+        LiveInbox { live: self, user }
     }
 
     /// Whether the text of what is being written for `user` is to be told to [`Self::extend`]. Who begins to be
@@ -139,7 +139,7 @@ impl State {
     }
 
     fn stay_within_bounds(&mut self) {
-        while self.order.len() > RECENT_MESSAGES_MAX || self.bytes > RECENT_BYTES_MAX {
+        while self.order.len() > LIVE_MESSAGES_MAX || self.bytes > LIVE_BYTES_MAX {
             let Some(oldest) = self.order.pop_front() else { return };
             if self.take(oldest).is_some()
                 && let Some(inbox) = self.inboxes.get_mut(&oldest.0)
@@ -150,7 +150,7 @@ impl State {
     }
 }
 
-impl Watched {
+impl LiveInbox {
     /// What came for the inbox after `after`, from the oldest on: at most so many messages, and none
     /// more where they have more than so much text, but at least two. `None` where some of it may not
     /// be in memory.
@@ -160,7 +160,7 @@ impl Watched {
         messages: usize,
         bytes: usize,
     ) -> Option<Vec<Arc<Message>>> {
-        let state = self.recent.lock();
+        let state = self.live.lock();
         let is_whole = state.inboxes.get(&self.user).is_some_and(|inbox| after >= inbox.since);
         if !is_whole {
             return None;
@@ -180,9 +180,9 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for LiveInbox {
     fn drop(&mut self) {
-        let mut state = self.recent.lock();
+        let mut state = self.live.lock();
         let Some(inbox) = state.inboxes.get_mut(&self.user) else { return };
         inbox.watchers -= 1;
         if inbox.watchers > 0 {
@@ -198,7 +198,7 @@ impl Drop for Watched {
             !is_theirs
         });
         state.order = order;
-        self.recent.watched.store(state.inboxes.len(), Ordering::Relaxed);
+        self.live.watched.store(state.inboxes.len(), Ordering::Relaxed);
     }
 }
 
@@ -210,10 +210,10 @@ mod tests {
     const NEKO: UserId = UserId(1);
     const IVY: UserId = UserId(2);
 
-    fn recent() -> Arc<Recent> {
-        let recent = Arc::<Recent>::default();
-        recent.begin(MessageId(100));
-        recent
+    fn live() -> Arc<LiveMessages> {
+        let live = Arc::<LiveMessages>::default();
+        live.begin(MessageId(100));
+        live
     }
 
     fn message(id: i64, body: &str) -> Arc<Message> {
@@ -223,26 +223,26 @@ mod tests {
     }
 
     /// Commits a message for each of these ids.
-    fn commit(recent: &Recent, user: UserId, ids: impl IntoIterator<Item = i64>, body: &str) {
+    fn commit(live: &LiveMessages, user: UserId, ids: impl IntoIterator<Item = i64>, body: &str) {
         for id in ids {
-            let text = recent.is_watched(user).then(|| message(id, body));
-            recent.extend(&[(user, MessageId(id))], text.into_iter().collect());
+            let text = live.is_watched(user).then(|| message(id, body));
+            live.extend(&[(user, MessageId(id))], text.into_iter().collect());
         }
     }
 
-    fn after(watched: &Watched, after: i64) -> Option<Vec<i64>> {
+    fn after(watched: &LiveInbox, after: i64) -> Option<Vec<i64>> {
         let found = watched.after(MessageId(after), usize::MAX, usize::MAX)?;
         Some(found.iter().map(|message| message.id.0).collect())
     }
 
     #[test]
     fn what_came_since_the_watching_began_is_known_and_nothing_before() {
-        let recent = recent();
-        commit(&recent, NEKO, [101], "hai");
-        let watched = Arc::clone(&recent).watch(NEKO);
+        let live = live();
+        commit(&live, NEKO, [101], "hai");
+        let watched = Arc::clone(&live).watch(NEKO);
         assert_eq!((after(&watched, 100), after(&watched, 101)), (None, Some(vec![])));
-        commit(&recent, IVY, [102], "hai");
-        commit(&recent, NEKO, [103, 104], "hai");
+        commit(&live, IVY, [102], "hai");
+        commit(&live, NEKO, [103, 104], "hai");
         assert_eq!(after(&watched, 101), Some(vec![103, 104]));
         // However long ago the last one was.
         assert_eq!(after(&watched, 103), Some(vec![104]));
@@ -251,77 +251,77 @@ mod tests {
 
     #[test]
     fn text_that_was_not_told_makes_everything_before_it_unknown() {
-        let recent = recent();
-        let watched = Arc::clone(&recent).watch(NEKO);
-        commit(&recent, NEKO, [101], "hai");
+        let live = live();
+        let watched = Arc::clone(&live).watch(NEKO);
+        commit(&live, NEKO, [101], "hai");
         let committed = [102, 103, 104].map(|id| (NEKO, MessageId(id)));
-        recent.extend(&committed, vec![message(102, "hai"), message(104, "hai")]);
+        live.extend(&committed, vec![message(102, "hai"), message(104, "hai")]);
         let known = [100, 101, 102, 103].map(|id| after(&watched, id));
         assert_eq!(known, [None, None, None, Some(vec![104])]);
     }
 
     #[test]
     fn oldest_are_dropped_where_there_are_too_many_or_too_long_ones() {
-        let long = "x".repeat(RECENT_BYTES_MAX / 4);
-        for (kept, body) in [(RECENT_MESSAGES_MAX as i64, "hai"), (4, &long)] {
-            let recent = recent();
-            let (neko, ivy) = (Arc::clone(&recent).watch(NEKO), Arc::clone(&recent).watch(IVY));
-            commit(&recent, IVY, [101], body);
-            commit(&recent, NEKO, 102..=101 + kept, body);
+        let long = "x".repeat(LIVE_BYTES_MAX / 4);
+        for (kept, body) in [(LIVE_MESSAGES_MAX as i64, "hai"), (4, &long)] {
+            let live = live();
+            let (neko, ivy) = (Arc::clone(&live).watch(NEKO), Arc::clone(&live).watch(IVY));
+            commit(&live, IVY, [101], body);
+            commit(&live, NEKO, 102..=101 + kept, body);
             assert_eq!(after(&ivy, 101), Some(vec![]));
             assert_eq!(
                 (after(&ivy, 100), after(&neko, 102)),
                 (None, Some((103..102 + kept).collect()))
             );
-            commit(&recent, NEKO, [102 + kept], body);
+            commit(&live, NEKO, [102 + kept], body);
             assert_eq!((after(&neko, 101), after(&ivy, 101)), (None, Some(vec![])));
             assert_eq!(after(&neko, 102), Some((103..103 + kept).collect()));
-            let state = recent.lock();
-            assert!(state.order.len() <= RECENT_MESSAGES_MAX && state.bytes <= RECENT_BYTES_MAX);
+            let state = live.lock();
+            assert!(state.order.len() <= LIVE_MESSAGES_MAX && state.bytes <= LIVE_BYTES_MAX);
             assert_eq!(state.messages.len(), kept as usize);
         }
     }
 
     #[test]
     fn deleted_message_is_not_there_and_the_others_still_are() {
-        let recent = recent();
-        let watched = Arc::clone(&recent).watch(NEKO);
-        commit(&recent, NEKO, 101..=103, "hai");
-        recent.remove(&[(NEKO, MessageId(102)), (IVY, MessageId(101))]);
+        let live = live();
+        let watched = Arc::clone(&live).watch(NEKO);
+        commit(&live, NEKO, 101..=103, "hai");
+        live.remove(&[(NEKO, MessageId(102)), (IVY, MessageId(101))]);
         assert_eq!(after(&watched, 100), Some(vec![101, 103]));
-        assert_eq!(recent.lock().bytes, 6);
+        assert_eq!(live.lock().bytes, 6);
     }
 
     #[test]
     fn nothing_is_kept_for_who_is_not_watched_any_more() {
-        let recent = recent();
-        let (first, second) = (Arc::clone(&recent).watch(NEKO), Arc::clone(&recent).watch(NEKO));
-        let other = Arc::clone(&recent).watch(IVY);
-        commit(&recent, NEKO, [101, 102], "hai");
-        commit(&recent, IVY, [103], "hai");
+        let live = live();
+        let (first, second) = (Arc::clone(&live).watch(NEKO), Arc::clone(&live).watch(NEKO));
+        let other = Arc::clone(&live).watch(IVY);
+        commit(&live, NEKO, [101, 102], "hai");
+        commit(&live, IVY, [103], "hai");
         drop(first);
         assert_eq!(after(&second, 100), Some(vec![101, 102]));
         drop(second);
-        assert!(!recent.is_watched(NEKO) && recent.is_watched(IVY));
-        let state = recent.lock();
+        assert!(!live.is_watched(NEKO) && live.is_watched(IVY));
+        let state = live.lock();
         assert_eq!((state.messages.len(), state.order.len(), state.bytes), (1, 1, 3));
         drop(state);
         drop(other);
-        assert_eq!(recent.watched.load(Ordering::Relaxed), 0);
-        commit(&recent, NEKO, [104], "hai");
-        assert_eq!(after(&Arc::clone(&recent).watch(NEKO), 103), None);
+        assert_eq!(live.watched.load(Ordering::Relaxed), 0);
+        commit(&live, NEKO, [104], "hai");
+        assert_eq!(after(&Arc::clone(&live).watch(NEKO), 103), None);
     }
 
     #[test]
     fn forgotten_messages_are_unknown_and_what_comes_then_is_known() {
-        let recent = recent();
-        let watched = Arc::clone(&recent).watch(NEKO);
-        commit(&recent, NEKO, [101], "hai");
-        commit(&recent, IVY, [102], "hai");
-        recent.forget();
+        let live = live();
+        let watched = Arc::clone(&live).watch(NEKO);
+        commit(&live, NEKO, [101], "hai");
+        commit(&live, IVY, [102], "hai");
+        live.forget();
         assert_eq!((after(&watched, 101), after(&watched, 102)), (None, Some(vec![])));
-        commit(&recent, NEKO, [103], "hai");
+        commit(&live, NEKO, [103], "hai");
         assert_eq!(after(&watched, 102), Some(vec![103]));
-        assert_eq!(recent.lock().bytes, 3);
+        assert_eq!(live.lock().bytes, 3);
     }
 }

@@ -9,17 +9,17 @@ const ROWS: [usize; 4] = [ROWS_MAX, 8, 2, 1];
 pub(in crate::store) const ROWS_MAX: usize = 32;
 
 /// What is put in.
-pub(in crate::store) struct Insertion {
+pub(in crate::store) struct BulkInsert {
     /// The statement up to its values: `INSERT INTO deliveries (run, user_id, message_id)`.
     pub into: &'static str,
     /// How many values a row has.
     pub columns: usize,
 }
 
-impl Insertion {
+impl BulkInsert {
     /// Puts the rows in, in their order. `bind` gives the values of one. Where this fails, some may have been put
     /// in.
-    pub(in crate::store) fn put_in<T>(
+    pub(in crate::store) fn insert<T>(
         &self,
         connection: &Connection,
         rows: impl IntoIterator<Item = T>,
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn rows_are_put_in_in_their_order_however_many_there_are() {
-        const NUMBERS: Insertion =
-            Insertion { into: "INSERT INTO numbers (number, text)", columns: 2 };
+        const NUMBERS: BulkInsert =
+            BulkInsert { into: "INSERT INTO numbers (number, text)", columns: 2 };
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE numbers (number, text)").unwrap();
         for count in [0, 1, 2, 3, 7, 8, 31, 32, 33, 75] {
@@ -89,7 +89,7 @@ mod tests {
                 values.bind(number)?;
                 values.bind(number.to_string())
             };
-            NUMBERS.put_in(&connection, 0..count, bind).unwrap();
+            NUMBERS.insert(&connection, 0..count, bind).unwrap();
             let mut select =
                 connection.prepare("SELECT number, text FROM numbers ORDER BY rowid").unwrap();
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

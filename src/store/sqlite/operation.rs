@@ -5,8 +5,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::store::operation::{Read, Write};
-use crate::store::sqlite::projection::memtable::Tail;
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::projection::memtable::Memtable;
+use crate::store::sqlite::write::context::WriteContext;
 
 /// Does a [`Write`] inside the open transaction.
 pub trait Apply: Write {
@@ -14,13 +14,13 @@ pub trait Apply: Write {
     const STATEMENTS: Statements;
 
     /// Does it. An error undoes this operation alone; the rest of the batch goes on.
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Self::Answer>;
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Self::Answer>;
 }
 
 /// How many statements an operation may have to undo together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statements {
-    /// None yet: it puts its rows into [`Context::unwritten`], last of all, and does not read
+    /// None yet: it puts its rows into [`WriteContext::pending_inserts`], last of all, and does not read
     /// messages that may be among those rows.
     Later,
     /// At most one that changes anything: SQLite undoes it when it fails.
@@ -40,7 +40,7 @@ pub struct ReadContext<'a> {
     /// A read transaction; its snapshot begins with the first statement.
     pub connection: &'a Connection,
     /// The deliveries that are in no run yet.
-    pub memtable: &'a Tail,
+    pub memtable: &'a Memtable,
     /// The database file, for its size.
     pub path: &'a Path,
 }

@@ -16,13 +16,13 @@ use scheduled_thread_pool::ScheduledThreadPool;
 use crate::metrics::Stages;
 use crate::queue::PushError;
 use crate::store::error::{OpenError, StoreError};
-use crate::store::metrics::Measures;
+use crate::store::metrics::Metrics;
 use crate::store::operation::Party;
 use crate::store::scheduler::fair_queue::FairQueue;
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::operation::{Query, ReadContext};
-use crate::store::sqlite::projection::memtable::Tail;
+use crate::store::sqlite::projection::memtable::Memtable;
 
 /// The most reads that may wait; one more is refused as busy.
 pub(in crate::store) const READ_QUEUE_JOBS_MAX: usize = 16_384;
@@ -38,9 +38,9 @@ pub(in crate::store) struct Readers {
 
 /// What reads need beside a connection.
 struct Shared {
-    memtable: Arc<Tail>,
+    memtable: Arc<Memtable>,
     path: PathBuf,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
 }
 
 impl Readers {
@@ -48,8 +48,8 @@ impl Readers {
     pub(in crate::store) fn open(
         file: &DatabaseFile,
         count: usize,
-        memtable: Arc<Tail>,
-        measures: Arc<Measures>,
+        memtable: Arc<Memtable>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let path = file.path().to_owned();
         let failed = |error: r2d2::Error| OpenError::Sqlite {
@@ -67,7 +67,7 @@ impl Readers {
                 .map_err(|source| OpenError::Io { path: path.clone(), source })?;
             threads.push(thread);
         }
-        let shared = Arc::new(Shared { memtable, path, measures });
+        let shared = Arc::new(Shared { memtable, path, metrics });
         Ok(Self { queue, shared, threads: Mutex::new(threads) })
     }
 
@@ -89,8 +89,8 @@ impl Readers {
             let taken = Instant::now();
             let found = read_once(connection, &shared, read);
             let (queued, executed) = (taken - submitted, taken.elapsed());
-            shared.measures.read_queue.observe_time(queued);
-            shared.measures.read.observe_time(executed);
+            shared.metrics.read_queue.observe_time(queued);
+            shared.metrics.read.observe_time(executed);
             let stages = before.and(Stages { queued, executed, ..Stages::default() });
             stages.tell(|| done(found));
         });

@@ -17,7 +17,7 @@ use crate::store::Options;
 use crate::store::operation::Write;
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 
 /// A new store, with the users `neko` and `paff`: 1 and 2.
 pub(in crate::store) fn store(folder: &TempDir) -> Sqlite {
@@ -80,11 +80,11 @@ impl<F: Send + 'static> Write for Do<F> {
 
 impl<F> Apply for Do<F>
 where
-    F: FnOnce(&mut Context<'_>) -> rusqlite::Result<()> + Send + 'static,
+    F: FnOnce(&mut WriteContext<'_>) -> rusqlite::Result<()> + Send + 'static,
 {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<()> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<()> {
         (self.0)(context)
     }
 }

@@ -18,9 +18,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::store::OnFatal;
-use crate::store::cache::live_messages::Recent;
+use crate::store::cache::live_messages::LiveMessages;
 use crate::store::error::{OpenError, StoreError};
-use crate::store::metrics::{CheckpointMode, Measures};
+use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::scheduler::group_commit::{self, Expect, Flush, GroupCommit};
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::{self, DatabaseFile};
@@ -28,13 +28,13 @@ use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::Apply;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
-use crate::store::sqlite::projection::memtable::Tail;
+use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::stamp;
 use batches::Batches;
 use checkpoint::Checkpointer;
-use operation::{Pending, PendingUpkeep};
+use operation::{Pending, PendingMaintenance};
 
-pub(in crate::store) use operation::Upkeep;
+pub(in crate::store) use operation::Maintenance;
 
 /// The most operations that may wait for the writer; one more is refused as busy.
 pub(in crate::store) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
@@ -66,9 +66,9 @@ impl Writer {
     /// Opens the writer's connection, brings the schema up to date, and starts the threads.
     pub(in crate::store) fn open(
         file: &DatabaseFile,
-        committed_to: (Arc<Tail>, Arc<Recent>),
+        committed_to: (Arc<Memtable>, Arc<LiveMessages>),
         inbox_unread_max: Adjustable<usize>,
-        measures: Arc<Measures>,
+        metrics: Arc<Metrics>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
         let connection = open_connection(file)?;
@@ -80,7 +80,7 @@ impl Writer {
         let identity = file.identity(page_bytes.into()).map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, committed_to).map_err(sqlite_error)?;
         let keys = Keys::open(&connection).map_err(sqlite_error)?;
-        let checkpointer = Checkpointer::open(file, Arc::clone(&measures)).map_err(sqlite_error)?;
+        let checkpointer = Checkpointer::open(file, Arc::clone(&metrics)).map_err(sqlite_error)?;
         let (ask, asked) = mpsc::channel();
         let fatal = Arc::clone(&on_fatal);
         let batches = Batches::new(
@@ -88,7 +88,7 @@ impl Writer {
             identity,
             (deliveries, keys),
             inbox_unread_max,
-            measures,
+            metrics,
             ask,
             fatal,
         );
@@ -98,11 +98,11 @@ impl Writer {
             let run = move || group.guard(|| work(&group));
             thread::Builder::new().name(name.to_owned()).spawn(run).map_err(io_error)
         };
-        let checkpointing = spawn(
+        let checkpointer_thread = spawn(
             "checkpointer",
             Box::new(move |group| run_checkpointer(group, &checkpointer, &asked)),
         )?;
-        group.with_committer(|batches| batches.own_checkpointer(checkpointing));
+        group.with_committer(|batches| batches.own_checkpointer(checkpointer_thread));
         let join = spawn("writer", Box::new(GroupCommit::run))?;
         let thread = join.thread().clone();
         Ok(Self { group, thread, join: Mutex::new(Some(join)) })
@@ -130,16 +130,21 @@ impl Writer {
     }
 
     /// Tends the file, and calls `done` with whether that was done wholly.
-    pub(in crate::store) fn keep_up(
+    pub(in crate::store) fn maintain(
         &self,
-        upkeep: Upkeep,
+        maintenance: Maintenance,
         done: impl FnOnce(Result<bool, StoreError>) + Send + 'static,
     ) {
         let submitted = Instant::now();
-        self.push(Box::new(PendingUpkeep { upkeep, submitted, outcome: Ok(false), done }));
+        self.push(Box::new(PendingMaintenance {
+            maintenance,
+            submitted,
+            outcome: Ok(false),
+            done,
+        }));
     }
 
-    fn push(&self, operation: operation::Boxed) {
+    fn push(&self, operation: operation::BoxedOperation) {
         if self.group.submit(operation) {
             self.thread.unpark();
         }
@@ -176,8 +181,8 @@ fn run_checkpointer(
     asked: &Receiver<()>,
 ) {
     while asked.recv().is_ok() {
-        let ahead = checkpointer.fold();
-        group.with_committer(|batches| batches.fold_rest(ahead));
+        let ahead = checkpointer.run();
+        group.with_committer(|batches| batches.checkpoint_rest(ahead));
     }
 }
 
@@ -219,7 +224,7 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     stamp::renew(&first).map_err(failed)?;
     first.commit().map_err(failed)?;
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-    match checkpoint::fold(connection, CheckpointMode::Truncate) {
+    match checkpoint::run(connection, CheckpointMode::Truncate) {
         // Somebody reads the file, or it cannot grow: the log goes on.
         Ok(_) | Err(StoreError::Busy | StoreError::Full) => {}
         Err(error) => {
@@ -230,7 +235,7 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
     let second = connection.transaction_with_behavior(behavior).map_err(failed)?;
     stamp::renew(&second).map_err(failed)?;
-    checkpoint::make_room(&file.log_path()).map_err(log_failed)?;
+    checkpoint::reserve_wal(&file.log_path()).map_err(log_failed)?;
     second.commit().map_err(failed)
 }
 

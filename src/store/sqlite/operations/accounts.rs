@@ -7,9 +7,9 @@ use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::{cursors, sessions, users};
 use crate::store::sqlite::projection::deliveries;
-use crate::store::sqlite::projection::memtable::Tail;
+use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::row::{cursor_name, user_name};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
     Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, ListAccounts,
@@ -18,7 +18,7 @@ use crate::store::types::users::{
 impl Apply for AddUsers {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Vec<UserName>> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Vec<UserName>> {
         let mut taken = Vec::new();
         for user in &self.0 {
             if users::id_of(context.connection, &user.name)?.is_some() {
@@ -39,7 +39,7 @@ impl Apply for AddUsers {
 impl Apply for ChangeUser {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Changed> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Changed> {
         change(context, &self.name, &self.change)
     }
 }
@@ -54,8 +54,8 @@ impl Query for FindAccount {
         let Some(mut account) = found else { return Ok(None) };
         count_unread(connection, memtable, std::slice::from_mut(&mut account))?;
         deliveries::renew_snapshot(connection)?;
-        let in_tail = deliveries::in_tail(memtable, account.id, MessageId::ZERO);
-        let activity = activity(connection, account.id, &in_tail)?;
+        let in_memtable = deliveries::in_memtable(memtable, account.id, MessageId::ZERO);
+        let activity = activity(connection, account.id, &in_memtable)?;
         Ok(Some((account, activity)))
     }
 }
@@ -78,7 +78,7 @@ impl Query for ListAccounts {
 }
 
 fn change(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     name: &UserName,
     change: &Change,
 ) -> rusqlite::Result<Changed> {
@@ -123,8 +123,8 @@ fn change(
                 users::give_name_up(connection, name, user, newest)?;
             }
             update("UPDATE users SET name = ?2 WHERE id = ?1", &to.as_str())?;
-            context.memory.user_ids.remove(name);
-            context.memory.user_names.remove(&user);
+            context.cache.user_ids.remove(name);
+            context.cache.user_names.remove(&user);
             context.deliveries.rename();
             Vec::new()
         }
@@ -139,8 +139,8 @@ fn change(
             connection
                 .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
                 .execute([user.0])?;
-            context.memory.user_ids.remove(name);
-            context.memory.recount(user);
+            context.cache.user_ids.remove(name);
+            context.cache.recount(user);
             context.deliveries.rewind(user);
             end_all(connection, user)?
         }
@@ -154,7 +154,7 @@ fn end_all(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<TokenH
     Ok(ended.into_iter().map(|(_, token)| token).collect())
 }
 
-fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> {
+fn remove(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<Changed> {
     let removed = context
         .connection
         .prepare_cached(
@@ -167,29 +167,29 @@ fn remove(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<Changed> 
     }
     users::forget_former_names(context.connection, user)?;
     // Who is not there any more sends nothing: the file does not look.
-    context.memory.user_names.remove(&user);
+    context.cache.user_names.remove(&user);
     Ok(Changed::Yes { user, ended: Vec::new() })
 }
 
 /// Counts what each of these users has not read; nobody reads what is there for a deleted one.
 fn count_unread(
     connection: &Connection,
-    tail: &Tail,
+    memtable: &Memtable,
     accounts: &mut [Account],
 ) -> rusqlite::Result<()> {
     deliveries::renew_snapshot(connection)?;
-    let in_tail: Vec<_> = accounts
+    let in_memtable: Vec<_> = accounts
         .iter()
-        .map(|account| deliveries::in_tail(tail, account.id, MessageId::ZERO))
+        .map(|account| deliveries::in_memtable(memtable, account.id, MessageId::ZERO))
         .collect();
-    for (account, in_tail) in accounts.iter_mut().zip(in_tail) {
+    for (account, in_memtable) in accounts.iter_mut().zip(in_memtable) {
         if account.deleted_at.is_some() {
             continue;
         }
         let seen = cursors::position(connection, account.id, &CursorName::inbox())?;
         let bounds = (seen.unwrap_or(MessageId::ZERO), MessageId(i64::MAX));
         account.unread =
-            deliveries::count(connection, &in_tail, account.id, bounds, usize::MAX)? as u64;
+            deliveries::count(connection, &in_memtable, account.id, bounds, usize::MAX)? as u64;
     }
     Ok(())
 }
@@ -197,7 +197,7 @@ fn count_unread(
 fn activity(
     connection: &Connection,
     user: UserId,
-    in_tail: &[MessageId],
+    in_memtable: &[MessageId],
 ) -> rusqlite::Result<Activity> {
     let sent: u32 = connection
         .prepare_cached("SELECT count(*) FROM messages WHERE sender_id = ?1")?
@@ -213,7 +213,7 @@ fn activity(
         .collect::<Result<_, _>>()?;
     Ok(Activity {
         sent: sent.into(),
-        received: deliveries::count(connection, in_tail, user, all, usize::MAX)? as u64,
+        received: deliveries::count(connection, in_memtable, user, all, usize::MAX)? as u64,
         cursors,
     })
 }

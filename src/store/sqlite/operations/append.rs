@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use crate::model::{CursorName, Message, MessageId, Timestamp, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
-use crate::store::sqlite::projection::keys::{self, Known};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::projection::keys::{self, KeyLookup};
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::messages::{Append, Appended, Copies};
 
 /// An inbox takes in a part of its limit, one of so many, before its messages are counted.
@@ -16,13 +16,13 @@ const UNCOUNTED_PART: usize = 100;
 impl Apply for Append {
     const STATEMENTS: Statements = Statements::Later;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Appended> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Appended> {
         take(context, self)
     }
 }
 
 /// Takes a message into the transaction.
-fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended> {
+fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appended> {
     if let Some(key) = &append.key
         && let Some(appended) = find_by_key(context, &append, key.as_str())?
     {
@@ -63,35 +63,35 @@ fn take(context: &mut Context<'_>, append: Append) -> rusqlite::Result<Appended>
             let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
             context.deliveries.keep(Message { id: *id, at, from, to, body });
         }
-        match context.memory.unread.get_mut(recipient) {
+        match context.cache.unread.get_mut(recipient) {
             Some(unread) => *unread += 1,
             None => {
-                let uncounted = context.memory.uncounted.entry(*recipient).or_default();
+                let uncounted = context.cache.uncounted.entry(*recipient).or_default();
                 *uncounted = uncounted.saturating_add(1);
             }
         }
     }
-    context.memory.newest = Some(newest);
+    context.cache.newest = Some(newest);
     if let Some(key) = &append.key {
-        context.keys.note(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
+        context.keys.insert(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
     let Append { sender, to: _, body, key } = append;
-    context.unwritten.push(sender, at, key, body, &copies);
+    context.pending_inserts.push(sender, at, key, body, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
 /// What an earlier message of the sender with the same key says of this one; `None` where there is
 /// none.
 fn find_by_key(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     append: &Append,
     key: &str,
 ) -> rusqlite::Result<Option<Appended>> {
     match context.keys.look_up(append.sender, key) {
-        Known::New => return Ok(None),
-        Known::Unknown => {}
+        KeyLookup::New => return Ok(None),
+        KeyLookup::NotInMemory => {}
         // This transaction may have taken it in.
-        Known::Noted => context.unwritten.write(context.connection)?,
+        KeyLookup::InMemory => context.pending_inserts.write(context.connection)?,
     }
     let messages = context.keys.messages(context.connection, append.sender, key)?;
     if messages.is_empty() {
@@ -181,12 +181,12 @@ fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
 /// Whether an inbox has as many unread messages as it may have, from memory where that is there. Counting
 /// looks into every run of deliveries, so for an inbox that nobody has written to since the start it is
 /// put off: an inbox may come to so much more than the limit, once a start.
-fn is_full(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<bool> {
+fn is_full(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<bool> {
     let max = context.inbox_unread_max;
-    if let Some(&unread) = context.memory.unread.get(&user) {
+    if let Some(&unread) = context.cache.unread.get(&user) {
         return Ok(unread >= max);
     }
-    if context.memory.uncounted.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
+    if context.cache.uncounted.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
         return Ok(false);
     }
     let cursor = CursorName::inbox();
@@ -194,7 +194,7 @@ fn is_full(context: &mut Context<'_>, user: UserId) -> rusqlite::Result<bool> {
     // No further than the limit: beyond it the number makes no difference.
     let bounds = (seen, MessageId(i64::MAX));
     let unread = context.deliveries.count(context.connection, user, bounds, max)?;
-    context.memory.unread.insert(user, unread);
-    context.memory.uncounted.remove(&user);
+    context.cache.unread.insert(user, unread);
+    context.cache.uncounted.remove(&user);
     Ok(unread >= max)
 }

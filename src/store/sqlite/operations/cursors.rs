@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::model::{CursorName, MessageId, Timestamp, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::cursors::{
     Acked, Acknowledge, AddDeadLetter, CURSORS_MAX, ClearDeadLetters, MoveCursor, Moved,
 };
@@ -13,7 +13,7 @@ use crate::store::types::cursors::{
 impl Apply for Acknowledge {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Acked> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Acked> {
         acknowledge(context, self.user, &self.cursor, self.upto, self.rewind)
     }
 }
@@ -21,7 +21,7 @@ impl Apply for Acknowledge {
 impl Apply for AddDeadLetter {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Acked> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Acked> {
         let Self { user, cursor, id } = self;
         if !message_log::is_for(context.connection, user, id)? {
             return Ok(Acked::BeyondTheLog);
@@ -37,7 +37,7 @@ impl Apply for AddDeadLetter {
 impl Apply for ClearDeadLetters {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Acked> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Acked> {
         let Self { user, cursor, upto } = self;
         context
             .connection
@@ -53,7 +53,7 @@ impl Apply for ClearDeadLetters {
 impl Apply for MoveCursor {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Moved> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Moved> {
         let Self { user, cursor, seen, upto } = self;
         if position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO) != seen {
             return Ok(Moved::No);
@@ -64,7 +64,7 @@ impl Apply for MoveCursor {
 }
 
 fn acknowledge(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     user: UserId,
     cursor: &CursorName,
     upto: MessageId,
@@ -99,7 +99,7 @@ pub(in crate::store) fn position(
 }
 
 fn set(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     user: UserId,
     cursor: &CursorName,
     seen: MessageId,

@@ -6,14 +6,14 @@ use crate::model::{DisplayName, MessageId, Timestamp, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::transfer::{Import, Imported};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
 impl Apply for Import {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Imported> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Imported> {
         import(context, &self.steps, self.locked)
     }
 }
@@ -28,7 +28,11 @@ const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
 /// Done, or refused and why.
 type Outcome = Result<Taken, String>;
 
-fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::Result<Imported> {
+fn import(
+    context: &mut WriteContext<'_>,
+    steps: &[Step],
+    locked: &str,
+) -> rusqlite::Result<Imported> {
     users::mark_as_seeded(context.connection, Timestamp::now())?;
     let mut imported = Imported::default();
     for step in steps {
@@ -39,7 +43,7 @@ fn import(context: &mut Context<'_>, steps: &[Step], locked: &str) -> rusqlite::
                 Some(refused) => Err(refused),
                 None => {
                     message_log::raise_floor(context.connection, (*floor).min(KEPT_ID_MAX))?;
-                    context.memory.newest = None;
+                    context.cache.newest = None;
                     Ok(Taken::Done)
                 }
             },
@@ -104,7 +108,7 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
 /// Keeps the id where it comes after all that were given here, and not beyond [`KEPT_ID_MAX`] after
 /// a gap; else the message gets the next one, and a key to be recognised by.
 fn add_message(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     message: &Message,
     recipients: &mut Vec<UserId>,
 ) -> rusqlite::Result<Outcome> {
@@ -157,11 +161,11 @@ fn add_message(
             message.body.as_str()
         ])?;
     context.deliveries.place(recipient, id);
-    context.memory.newest = Some(id);
+    context.cache.newest = Some(id);
     if let Some(key) = &key {
-        context.keys.note(sender, key.as_str(), [id]);
+        context.keys.insert(sender, key.as_str(), [id]);
     }
-    context.memory.recount(recipient);
+    context.cache.recount(recipient);
     if !recipients.contains(&recipient) {
         recipients.push(recipient);
     }
@@ -205,7 +209,7 @@ enum OfKey {
 /// text and moment: any other would make the key mean two messages, and its sender's next try a
 /// conflict.
 fn find_by_key(
-    context: &Context<'_>,
+    context: &WriteContext<'_>,
     message: &Message,
     key: &str,
     sender: UserId,
@@ -230,7 +234,7 @@ fn find_by_key(
 }
 
 fn place_cursor(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     cursor: &Cursor,
     imported: u64,
 ) -> rusqlite::Result<Outcome> {
@@ -250,6 +254,6 @@ fn place_cursor(
         return Ok(Ok(Taken::Left));
     }
     cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
-    context.memory.recount(user);
+    context.cache.recount(user);
     Ok(Ok(Taken::Done))
 }

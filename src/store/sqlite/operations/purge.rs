@@ -9,7 +9,7 @@ use crate::model::{MessageId, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::purge::{FindToPurge, Purge, PurgeCandidates, PurgeFilter, PurgeSide};
 
 /// The most messages that one step looks at.
@@ -28,7 +28,7 @@ impl Query for FindToPurge {
 impl Apply for Purge {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<usize> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<usize> {
         delete(context, &self.ids, self.unread_too)
     }
 }
@@ -88,7 +88,7 @@ fn find(
 }
 
 fn delete(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     ids: &[MessageId],
     unread_too: bool,
 ) -> rusqlite::Result<usize> {
@@ -115,7 +115,7 @@ fn delete(
         if let Some(key) = key {
             context.keys.remove(connection, sender, &key, id)?;
         }
-        context.memory.recount(recipient);
+        context.cache.recount(recipient);
     }
     Ok(deleted)
 }

@@ -7,21 +7,21 @@ use crate::store::sqlite::message_log;
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::tools::copy;
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::transfer::Rebuild;
 
 impl Apply for Rebuild {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Option<String>> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Option<String>> {
         // A damaged index may have misled what was counted before.
-        context.memory.forget();
+        context.cache.forget();
         rebuild(context, self.part)
     }
 }
 
 /// The floor first, then the deliveries and the keys, then one index or view a part.
-fn rebuild(context: &mut Context<'_>, part: usize) -> rusqlite::Result<Option<String>> {
+fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Option<String>> {
     let connection = context.connection;
     let part = match part {
         0 => return raise_floor_to_cursors(connection).map(Some),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::row::user_name;
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::{
     EndSessions, Endable, EndedSession, FindSession, HeldSession, ListActiveUsers, ListAllSessions,
     ListSessions, ListedSession, Live, OpenSession, Opened, SessionFilter, SettleSessions,
@@ -15,7 +15,7 @@ use crate::store::types::sessions::{
 impl Apply for OpenSession {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Opened> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Opened> {
         open(context, &self)
     }
 }
@@ -23,7 +23,7 @@ impl Apply for OpenSession {
 impl Apply for EndSessions {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Vec<EndedSession>> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Vec<EndedSession>> {
         end(context.connection, self.0)
     }
 }
@@ -31,7 +31,7 @@ impl Apply for EndSessions {
 impl Apply for SettleSessions {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<()> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<()> {
         context
             .connection
             .prepare_cached(
@@ -48,7 +48,7 @@ impl Apply for SettleSessions {
 impl Apply for SweepSessions {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Vec<TokenHash>> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Vec<TokenHash>> {
         sweep(context.connection, &self.seen, self.live)
     }
 }
@@ -126,7 +126,7 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<ListedSession> {
     })
 }
 
-fn open(context: &mut Context<'_>, session: &OpenSession) -> rusqlite::Result<Opened> {
+fn open(context: &mut WriteContext<'_>, session: &OpenSession) -> rusqlite::Result<Opened> {
     let connection = context.connection;
     let unchanged = connection
         .prepare_cached(

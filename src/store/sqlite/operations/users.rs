@@ -6,7 +6,7 @@ use crate::model::{MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::sessions;
 use crate::store::sqlite::row::user_name;
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
     ChangePassword, FindUser, IsSeeded, ListPublishedPasswords, NewUser, SeedUsers, StoredUser,
@@ -26,7 +26,7 @@ impl Query for FindUser {
 impl Apply for ChangePassword {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<Option<Vec<TokenHash>>> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Option<Vec<TokenHash>>> {
         let Self { user, old_hash, new, session } = self;
         let changed = context
             .connection
@@ -46,7 +46,7 @@ impl Apply for ChangePassword {
 impl Apply for SeedUsers {
     const STATEMENTS: Statements = Statements::Several;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<bool> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<bool> {
         seed(context, &self.0)
     }
 }
@@ -92,7 +92,7 @@ fn find(
         .optional()
 }
 
-fn seed(context: &mut Context<'_>, users: &[NewUser]) -> rusqlite::Result<bool> {
+fn seed(context: &mut WriteContext<'_>, users: &[NewUser]) -> rusqlite::Result<bool> {
     if is_seeded(context.connection)? {
         return Ok(false);
     }
@@ -146,10 +146,10 @@ fn is_seeded(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// The number of whom messages may be sent to by this name, from memory where it is there.
 pub(in crate::store) fn resolve(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     name: &UserName,
 ) -> rusqlite::Result<Option<UserId>> {
-    if let Some(&id) = context.memory.user_ids.get(name) {
+    if let Some(&id) = context.cache.user_ids.get(name) {
         return Ok(Some(id));
     }
     let found = context
@@ -158,7 +158,7 @@ pub(in crate::store) fn resolve(
         .query_row([name.as_str()], |row| Ok(UserId(row.get(0)?)))
         .optional()?;
     if let Some(id) = found {
-        context.memory.remember_user(name.clone(), id);
+        context.cache.remember_user(name.clone(), id);
     }
     Ok(found)
 }
@@ -240,15 +240,15 @@ pub(in crate::store) fn name_of(
 
 /// [`name_of`], from memory where it is there.
 pub(in crate::store) fn recall_name(
-    context: &mut Context<'_>,
+    context: &mut WriteContext<'_>,
     id: UserId,
 ) -> rusqlite::Result<Option<UserName>> {
-    if let Some(name) = context.memory.user_names.get(&id) {
+    if let Some(name) = context.cache.user_names.get(&id) {
         return Ok(Some(name.clone()));
     }
     let found = name_of(context.connection, id)?;
     if let Some(name) = &found {
-        context.memory.remember_name(id, name.clone());
+        context.cache.remember_name(id, name.clone());
     }
     Ok(found)
 }

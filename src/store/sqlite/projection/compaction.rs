@@ -1,6 +1,6 @@
 //! Making one run of deliveries out of many, where there is time.
 //!
-//! A reader looks into each run that is newer than its cursor, so they must not become too many. Of [`GROUP`]
+//! A reader looks into each run that is newer than its cursor, so they must not become too many. Of [`MERGED_RUNS`]
 //! runs beside each other that are about as large one is made, and of as many of those one again. The rows of
 //! the new run are written first, some at a time; then it takes the place of the others in `delivery_runs`, in
 //! one transaction; and then theirs are deleted, some at a time.
@@ -16,37 +16,37 @@ use crate::store::sqlite::projection::memtable::Delivery;
 use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
 /// How many runs become one.
-const GROUP: usize = if cfg!(test) { 3 } else { 8 };
+const MERGED_RUNS: usize = if cfg!(test) { 3 } else { 8 };
 /// How many rows of each of them are looked at in a step, and how many are deleted in one: a step takes a few
 /// milliseconds, and a sender who comes waits for it.
-const ROWS_OF_EACH: usize = if cfg!(test) { 8 } else { 256 };
-const ROWS_DELETED: usize = ROWS_OF_EACH * GROUP;
+const STEP_ROWS_PER_RUN: usize = if cfg!(test) { 8 } else { 256 };
+const STEP_ROWS_DELETED_MAX: usize = STEP_ROWS_PER_RUN * MERGED_RUNS;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Merging {
+pub(in crate::store) struct Compaction {
     /// The runs of which one is being made, the oldest first.
     group: Option<Vec<Run>>,
 }
 
-impl Merging {
+impl Compaction {
     /// Does a little, in the transaction that is open. `false` where there is nothing to do. `filling` is the run
     /// that is being written behind the log.
     pub(in crate::store) fn step(
         &mut self,
         connection: &Connection,
-        filling: Option<i64>,
+        being_written: Option<i64>,
     ) -> rusqlite::Result<bool> {
         if let Some(group) = &self.group {
             let merged = merged_run(connection)?;
             let rows = next_rows(connection, group, merged)?;
             if rows.is_empty() {
-                put_in_place(connection, group, merged)?;
+                replace_runs(connection, group, merged)?;
                 self.group = None;
             } else {
                 runs::insert(connection, merged, &rows)?;
             }
-        } else if let Some(run) = run_that_does_not_count(connection, filling)? {
+        } else if let Some(run) = find_stale_run(connection, being_written)? {
             delete_some(connection, run)?;
         } else {
             self.group = next_group(connection)?;
@@ -91,7 +91,7 @@ fn next_group(connection: &Connection) -> rusqlite::Result<Option<Vec<Run>>> {
     for run in runs {
         let run = run?;
         // Only when there is one behind it: the newest stays.
-        if group.len() == GROUP {
+        if group.len() == MERGED_RUNS {
             return Ok(Some(group));
         }
         if group.first().is_some_and(|first| first.level != run.level) {
@@ -102,9 +102,9 @@ fn next_group(connection: &Connection) -> rusqlite::Result<Option<Vec<Run>>> {
     Ok(None)
 }
 
-/// How often runs of that many messages were made out of [`GROUP`] smaller ones.
+/// How often runs of that many messages were made out of [`MERGED_RUNS`] smaller ones.
 fn level(messages: u64) -> u32 {
-    (messages / RUN_MESSAGES as u64).checked_ilog(GROUP as u64).unwrap_or(0)
+    (messages / RUN_MESSAGES as u64).checked_ilog(MERGED_RUNS as u64).unwrap_or(0)
 }
 
 /// The rows that come next in the merged run: the lowest of those that the group has and it has not.
@@ -127,25 +127,25 @@ fn next_rows(
           ORDER BY user_id, message_id LIMIT ?4",
     )?;
     let mut rows: Vec<Delivery> = Vec::new();
-    let mut known_upto: Option<Delivery> = None;
+    let mut complete_upto: Option<Delivery> = None;
     for run in group {
-        let parameters = params![run.number, user, message, ROWS_OF_EACH as i64];
+        let parameters = params![run.number, user, message, STEP_ROWS_PER_RUN as i64];
         let begin = rows.len();
         for row in find.query_map(parameters, delivery)? {
             rows.push(row?);
         }
-        if rows.len() - begin == ROWS_OF_EACH {
+        if rows.len() - begin == STEP_ROWS_PER_RUN {
             // It may have more, and nothing is known beyond them.
-            known_upto = known_upto.into_iter().chain(rows.last().copied()).min();
+            complete_upto = complete_upto.into_iter().chain(rows.last().copied()).min();
         }
     }
     rows.sort_unstable();
-    rows.retain(|row| known_upto.is_none_or(|upto| *row <= upto));
+    rows.retain(|row| complete_upto.is_none_or(|upto| *row <= upto));
     Ok(rows)
 }
 
 /// The merged run counts from here on, and those of the group do not.
-fn put_in_place(connection: &Connection, group: &[Run], merged: i64) -> rusqlite::Result<()> {
+fn replace_runs(connection: &Connection, group: &[Run], merged: i64) -> rusqlite::Result<()> {
     let mut delete = connection.prepare_cached("DELETE FROM delivery_runs WHERE upto_id = ?1")?;
     for run in group {
         delete.execute([run.upto.0])?;
@@ -158,9 +158,9 @@ fn put_in_place(connection: &Connection, group: &[Run], merged: i64) -> rusqlite
 }
 
 /// A run that has rows and does not count, and is not being written.
-fn run_that_does_not_count(
+fn find_stale_run(
     connection: &Connection,
-    filling: Option<i64>,
+    being_written: Option<i64>,
 ) -> rusqlite::Result<Option<i64>> {
     let mut counts =
         connection.prepare_cached("SELECT 1 FROM delivery_runs WHERE run = ?1 LIMIT 1")?;
@@ -168,7 +168,7 @@ fn run_that_does_not_count(
         .prepare_cached("SELECT run FROM deliveries WHERE run > ?1 ORDER BY run LIMIT 1")?;
     let mut before = i64::MIN;
     while let Some(run) = next.query_row([before], |row| row.get(0)).optional()? {
-        if Some(run) != filling && !counts.exists([run])? {
+        if Some(run) != being_written && !counts.exists([run])? {
             return Ok(Some(run));
         }
         before = run;
@@ -182,7 +182,7 @@ fn delete_some(connection: &Connection, run: i64) -> rusqlite::Result<()> {
             "SELECT user_id, message_id FROM deliveries WHERE run = ?1
               ORDER BY user_id, message_id LIMIT 1 OFFSET ?2",
         )?
-        .query_row([run, ROWS_DELETED as i64 - 1], delivery)
+        .query_row([run, STEP_ROWS_DELETED_MAX as i64 - 1], delivery)
         .optional()?;
     // All, where there are no more.
     let (user, message) = last.unwrap_or((UserId(i64::MAX), MessageId(i64::MAX)));

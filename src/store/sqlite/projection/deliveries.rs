@@ -1,7 +1,7 @@
 //! Which messages are for whom: derived from the log, and written behind it.
 //!
 //! What the tables have is in runs, sorted by user, each of which covers what came after the one
-//! before it; what the newest run does not cover is in the [`Tail`]. So a message costs no index
+//! before it; what the newest run does not cover is in the [`Memtable`]. So a message costs no index
 //! page when it is taken in, however many users there are, and a run is written at the end of its
 //! table, a few rows with each batch of messages. `migrations/sqlite/03-deliveries` has the tables.
 //!
@@ -15,10 +15,10 @@ use std::vec;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Rows, params};
 
 use crate::model::{Message, MessageId, UserId};
-use crate::store::cache::live_messages::Recent;
+use crate::store::cache::live_messages::LiveMessages;
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::projection::compaction::Merging;
-use crate::store::sqlite::projection::memtable::{Delivery, Sorted, Tail};
+use crate::store::sqlite::projection::compaction::Compaction;
+use crate::store::sqlite::projection::memtable::{Delivery, Memtable, Sorted};
 use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
 use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
@@ -30,7 +30,7 @@ const CLOSING_MESSAGES: usize = if cfg!(test) { 32 } else { 16_384 };
 
 /// Which way the log is gone through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Way {
+pub(in crate::store) enum Direction {
     /// From the oldest after this id on.
     After(MessageId),
     /// From the newest before this id back.
@@ -39,30 +39,34 @@ pub(in crate::store) enum Way {
 
 /// The messages for one user after an id, out of the tail as it is now. Whoever reads asks for
 /// this first and begins to read the file then.
-pub(in crate::store) fn in_tail(tail: &Tail, user: UserId, after: MessageId) -> Vec<MessageId> {
-    tail.messages_for(user, after, MessageId(i64::MAX))
+pub(in crate::store) fn in_memtable(
+    memtable: &Memtable,
+    user: UserId,
+    after: MessageId,
+) -> Vec<MessageId> {
+    memtable.messages_for(user, after, MessageId(i64::MAX))
 }
 
 /// For who had to read something before it was clear whose part of the tail is wanted: what is read
-/// from here on is newer than what [`in_tail`] tells from here on.
+/// from here on is newer than what [`in_memtable`] tells from here on.
 pub(in crate::store) fn renew_snapshot(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT; BEGIN")
 }
 
-/// The statement of a [`Walk`].
-pub(in crate::store) fn prepare_walk(
+/// The statement of a [`DeliveryCursor`].
+pub(in crate::store) fn prepare_cursor(
     connection: &Connection,
-    way: Way,
+    direction: Direction,
 ) -> rusqlite::Result<CachedStatement<'_>> {
     // The order is that of the two keys: nothing is sorted, and nothing read that is not asked for.
-    connection.prepare_cached(match way {
-        Way::After(_) => {
+    connection.prepare_cached(match direction {
+        Direction::After(_) => {
             "SELECT d.message_id
                FROM delivery_runs t CROSS JOIN deliveries d
               WHERE t.upto_id > ?2 AND d.run = t.run AND d.user_id = ?1 AND d.message_id > ?2
               ORDER BY t.upto_id, d.message_id"
         }
-        Way::Before(_) => {
+        Direction::Before(_) => {
             "SELECT d.message_id
                FROM delivery_runs t CROSS JOIN deliveries d
               WHERE d.run = t.run AND d.user_id = ?1 AND d.message_id < ?2
@@ -72,62 +76,62 @@ pub(in crate::store) fn prepare_walk(
 }
 
 /// Goes through the messages for one user, by id.
-pub(in crate::store) struct Walk<'a> {
+pub(in crate::store) struct DeliveryCursor<'a> {
     in_runs: Rows<'a>,
-    in_tail: vec::IntoIter<MessageId>,
-    way: Way,
+    in_memtable: vec::IntoIter<MessageId>,
+    direction: Direction,
 }
 
-impl<'a> Walk<'a> {
-    /// `in_tail` is what [`in_tail`] had, before anything was read through this connection's
+impl<'a> DeliveryCursor<'a> {
+    /// `in_memtable` is what [`in_memtable`] had, before anything was read through this connection's
     /// transaction.
     pub(in crate::store) fn begin(
         connection: &Connection,
         statement: &'a mut CachedStatement<'_>,
         user: UserId,
-        way: Way,
-        mut in_tail: Vec<MessageId>,
+        direction: Direction,
+        mut in_memtable: Vec<MessageId>,
     ) -> rusqlite::Result<Self> {
-        let covered = runs::flushed_upto(connection)?;
-        let edge = match way {
-            Way::After(id) => {
-                in_tail.retain(|&message| message > covered && message > id);
+        let flushed_upto = runs::flushed_upto(connection)?;
+        let edge = match direction {
+            Direction::After(id) => {
+                in_memtable.retain(|&message| message > flushed_upto && message > id);
                 id
             }
-            Way::Before(id) => {
-                in_tail.retain(|&message| message > covered && message < id);
-                in_tail.reverse();
+            Direction::Before(id) => {
+                in_memtable.retain(|&message| message > flushed_upto && message < id);
+                in_memtable.reverse();
                 id
             }
         };
         let in_runs = statement.query([user.0, edge.0])?;
-        Ok(Self { in_runs, in_tail: in_tail.into_iter(), way })
+        Ok(Self { in_runs, in_memtable: in_memtable.into_iter(), direction })
     }
 
     /// The next message's id.
     pub(in crate::store) fn next(&mut self) -> rusqlite::Result<Option<MessageId>> {
-        if let Way::Before(_) = self.way
-            && let Some(id) = self.in_tail.next()
+        if let Direction::Before(_) = self.direction
+            && let Some(id) = self.in_memtable.next()
         {
             return Ok(Some(id));
         }
         match self.in_runs.next()? {
             Some(row) => row.get(0).map(|id| Some(MessageId(id))),
-            None => Ok(self.in_tail.next()),
+            None => Ok(self.in_memtable.next()),
         }
     }
 }
 
 /// How many messages there are for `user` after one id and up to and with another, no more than
-/// `max`. `in_tail` as with [`Walk::begin`].
+/// `max`. `in_memtable` as with [`DeliveryCursor::begin`].
 pub(in crate::store) fn count(
     connection: &Connection,
-    in_tail: &[MessageId],
+    in_memtable: &[MessageId],
     user: UserId,
     (after, upto): (MessageId, MessageId),
     max: usize,
 ) -> rusqlite::Result<usize> {
-    let covered = runs::flushed_upto(connection)?;
+    let flushed_upto = runs::flushed_upto(connection)?;
     let in_runs: u32 = connection
         .prepare_cached(
             "SELECT count(*) FROM (
@@ -141,15 +145,15 @@ pub(in crate::store) fn count(
             params![user.0, after.0, upto.0, i64::try_from(max).unwrap_or(i64::MAX)],
             |row| row.get(0),
         )?;
-    let is_counted = |&&id: &&MessageId| id > covered && id > after && id <= upto;
-    Ok((in_runs as usize + in_tail.iter().filter(is_counted).count()).min(max))
+    let is_counted = |&&id: &&MessageId| id > flushed_upto && id > after && id <= upto;
+    Ok((in_runs as usize + in_memtable.iter().filter(is_counted).count()).min(max))
 }
 
 /// The writer's side: what the transaction that is open will have done to the deliveries, and the
 /// run that is being written.
 pub(in crate::store) struct Deliveries {
-    tail: Arc<Tail>,
-    recent: Arc<Recent>,
+    memtable: Arc<Memtable>,
+    live: Arc<LiveMessages>,
     /// Of this transaction.
     placed: Vec<Delivery>,
     /// The texts of those who are watched.
@@ -162,14 +166,14 @@ pub(in crate::store) struct Deliveries {
     /// Whose inbox cursors it moves back.
     rewound: Vec<UserId>,
     runs: RunWriter<DeliveryRun>,
-    merging: Merging,
+    compaction: Compaction,
     /// There may be something to merge.
-    is_untidy: bool,
+    needs_compaction: bool,
 }
 
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::store) struct Mark {
+pub(in crate::store) struct Savepoint {
     placed: usize,
     texts: usize,
     gone: usize,
@@ -181,7 +185,7 @@ struct DeliveryRun {
     number: i64,
     upto: MessageId,
     sorted: Sorted,
-    memtable: Arc<Tail>,
+    memtable: Arc<Memtable>,
     /// The next rows; rows that a transaction has written stay until it is committed.
     next: Vec<Delivery>,
     /// There are no more after those.
@@ -205,7 +209,7 @@ impl Run for DeliveryRun {
                 None => self.exhausted = true,
             }
         }
-        self.memtable.drop_gone(&mut self.next);
+        self.memtable.drop_deleted(&mut self.next);
         let writing = &self.next[..rows.min(self.next.len())];
         let is_there = |(_, id): &&Delivery| !removed.contains(id);
         runs::insert(connection, self.number, writing.iter().filter(is_there))?;
@@ -229,18 +233,18 @@ impl Deliveries {
     /// Reads what the runs do not cover from the log.
     pub(in crate::store) fn open(
         connection: &Connection,
-        (tail, recent): (Arc<Tail>, Arc<Recent>),
+        (memtable, live): (Arc<Memtable>, Arc<LiveMessages>),
     ) -> rusqlite::Result<Self> {
-        recent.begin(message_log::newest_given(connection)?);
+        live.begin(message_log::newest_given(connection)?);
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([runs::flushed_upto(connection)?.0], |row| {
             Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
         })?;
-        tail.extend(&found.collect::<Result<Vec<_>, _>>()?);
+        memtable.extend(&found.collect::<Result<Vec<_>, _>>()?);
         Ok(Self {
-            tail,
-            recent,
+            memtable,
+            live,
             placed: Vec::new(),
             texts: Vec::new(),
             gone: Vec::new(),
@@ -248,8 +252,8 @@ impl Deliveries {
             renamed: false,
             rewound: Vec::new(),
             runs: RunWriter::new(OWED_ROWS_MIN),
-            merging: Merging::default(),
-            is_untidy: true,
+            compaction: Compaction::default(),
+            needs_compaction: true,
         })
     }
 
@@ -265,7 +269,7 @@ impl Deliveries {
 
     /// Whether the text of what has been placed for `user` is to be told to [`Self::keep`].
     pub(in crate::store) fn is_watched(&self, user: UserId) -> bool {
-        self.recent.is_watched(user)
+        self.live.is_watched(user)
     }
 
     /// The text of what has been placed.
@@ -299,7 +303,7 @@ impl Deliveries {
             "DELETE FROM deliveries WHERE run = ?1 AND user_id = ?2 AND message_id = ?3",
         )?;
         // A run that is being written may have it as well.
-        let being_written = [self.filling_run(), self.merging.run(connection)?];
+        let being_written = [self.run_being_written(), self.compaction.run(connection)?];
         for run in [run].into_iter().chain(being_written).flatten() {
             delete.execute([run, user.0, message.0])?;
         }
@@ -319,15 +323,15 @@ impl Deliveries {
         (after, upto): (MessageId, MessageId),
         max: usize,
     ) -> rusqlite::Result<usize> {
-        let mut recent = self.tail.messages_for(user, after, upto);
-        recent.extend(self.placed.iter().filter(|&&(to, _)| to == user).map(|&(_, id)| id));
-        recent.retain(|id| !self.removed.contains(id));
-        count(connection, &recent, user, (after, upto), max)
+        let mut live = self.memtable.messages_for(user, after, upto);
+        live.extend(self.placed.iter().filter(|&&(to, _)| to == user).map(|&(_, id)| id));
+        live.retain(|id| !self.removed.contains(id));
+        count(connection, &live, user, (after, upto), max)
     }
 
-    /// Where the transaction stands, for [`Self::take_back`].
-    pub(in crate::store) fn mark(&self) -> Mark {
-        Mark {
+    /// Where the transaction stands, for [`Self::roll_back_to`].
+    pub(in crate::store) fn savepoint(&self) -> Savepoint {
+        Savepoint {
             placed: self.placed.len(),
             texts: self.texts.len(),
             gone: self.gone.len(),
@@ -336,11 +340,11 @@ impl Deliveries {
     }
 
     /// What was done after the mark is taken back.
-    pub(in crate::store) fn take_back(&mut self, mark: Mark) {
-        self.placed.truncate(mark.placed);
-        self.texts.truncate(mark.texts);
-        self.gone.truncate(mark.gone);
-        self.removed.truncate(mark.removed);
+    pub(in crate::store) fn roll_back_to(&mut self, savepoint: Savepoint) {
+        self.placed.truncate(savepoint.placed);
+        self.texts.truncate(savepoint.texts);
+        self.gone.truncate(savepoint.gone);
+        self.removed.truncate(savepoint.removed);
     }
 
     /// Writes some rows of a run in the transaction that is open, where one is being written or is
@@ -351,45 +355,45 @@ impl Deliveries {
             return Ok(());
         }
         if !self.runs.is_writing() {
-            let Some(sorted) = self.tail.sorted(RUN_MESSAGES) else { return Ok(()) };
+            let Some(sorted) = self.memtable.sorted(RUN_MESSAGES) else { return Ok(()) };
             self.begin_run(connection, sorted)?;
         }
         self.runs.keep_pace(connection, self.placed.len(), &self.removed)?;
-        self.is_untidy |= self.runs.has_flushed();
+        self.needs_compaction |= self.runs.has_flushed();
         Ok(())
     }
 
     /// Whether a run is being written.
-    pub(in crate::store) fn is_filling(&self) -> bool {
+    pub(in crate::store) fn is_writing_run(&self) -> bool {
         self.runs.is_writing()
     }
 
     /// [`Self::keep_pace`], where there is time.
     pub(in crate::store) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.runs.go_on(connection)?;
-        self.is_untidy |= self.runs.has_flushed();
+        self.needs_compaction |= self.runs.has_flushed();
         Ok(())
     }
 
     /// Whether there may be something for [`Self::tidy`] to do.
-    pub(in crate::store) fn is_untidy(&self) -> bool {
-        self.is_untidy
+    pub(in crate::store) fn needs_compaction(&self) -> bool {
+        self.needs_compaction
     }
 
     /// Makes one run out of many, a step at a time, where there is time.
-    pub(in crate::store) fn tidy(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.is_untidy = self.merging.step(connection, self.filling_run())?;
+    pub(in crate::store) fn compact(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.needs_compaction = self.compaction.step(connection, self.run_being_written())?;
         Ok(())
     }
 
     /// The run that is being written behind the log.
-    fn filling_run(&self) -> Option<i64> {
+    fn run_being_written(&self) -> Option<i64> {
         self.runs.run().filter(|_| self.runs.is_writing()).map(|run| run.number)
     }
 
     /// That failed: it is tried again when there is one run more.
-    pub(in crate::store) fn put_off_tidying(&mut self) {
-        self.is_untidy = false;
+    pub(in crate::store) fn postpone_compaction(&mut self) {
+        self.needs_compaction = false;
     }
 
     /// Makes a run of all there is, where that is worth it; [`Self::go_on`] writes it.
@@ -398,8 +402,8 @@ impl Deliveries {
         connection: &Connection,
     ) -> rusqlite::Result<()> {
         if !self.runs.is_writing()
-            && self.tail.len() >= CLOSING_MESSAGES
-            && let Some(sorted) = self.tail.all_sorted()
+            && self.memtable.len() >= CLOSING_MESSAGES
+            && let Some(sorted) = self.memtable.merge_all()
         {
             self.begin_run(connection, sorted)?;
         }
@@ -409,31 +413,31 @@ impl Deliveries {
     /// The transaction is durable.
     pub(in crate::store) fn committed(&mut self) {
         let flushed_upto = self.runs.committed();
-        self.recent.extend(&self.placed, std::mem::take(&mut self.texts));
-        self.recent.remove(&self.gone);
+        self.live.extend(&self.placed, std::mem::take(&mut self.texts));
+        self.live.remove(&self.gone);
         self.gone.clear();
         if std::mem::take(&mut self.renamed) {
-            self.recent.forget();
+            self.live.forget();
         }
         if let Some(upto) = flushed_upto {
             drop(self.runs.take());
             // Before the memtable is extended: it forgets whole chunks.
-            self.tail.forget(upto);
+            self.memtable.forget(upto);
             self.placed.retain(|&(_, id)| id > upto);
         }
         if !self.placed.is_empty() {
-            self.tail.extend(&self.placed);
+            self.memtable.extend(&self.placed);
             self.placed.clear();
         }
-        self.tail.remove(&self.removed);
+        self.memtable.remove(&self.removed);
         self.removed.clear();
-        self.tail.rewind(&self.rewound);
+        self.memtable.rewind(&self.rewound);
         self.rewound.clear();
     }
 
     /// The transaction has been taken back.
     pub(in crate::store) fn rolled_back(&mut self) {
-        self.take_back(Mark::default());
+        self.roll_back_to(Savepoint::default());
         self.renamed = false;
         self.rewound.clear();
         self.runs.rolled_back();
@@ -449,14 +453,14 @@ impl Deliveries {
              INSERT INTO delivery_runs (upto_id, run)
              SELECT id, 1 FROM messages ORDER BY id DESC LIMIT 1;",
         )?;
-        self.merging = Merging::default();
+        self.compaction = Compaction::default();
         self.runs.rebuilt(runs::flushed_upto(connection)?);
         Ok(())
     }
 
     fn begin_run(&mut self, connection: &Connection, sorted: Sorted) -> rusqlite::Result<()> {
         let (number, upto) = (runs::next_run(connection)?, sorted.newest());
-        let memtable = Arc::clone(&self.tail);
+        let memtable = Arc::clone(&self.memtable);
         let (next, exhausted) = (Vec::new(), false);
         self.runs.begin(DeliveryRun { number, upto, sorted, memtable, next, exhausted });
         Ok(())
@@ -472,7 +476,7 @@ mod tests {
     use super::*;
     use crate::model::{Body, Timestamp, UserName};
     use crate::store::PageBounds;
-    use crate::store::cache::live_messages::Watched;
+    use crate::store::cache::live_messages::LiveInbox;
     use crate::store::sqlite::migrations;
     use crate::store::sqlite::row::user_name;
 
@@ -539,11 +543,11 @@ mod tests {
 
     struct Log {
         connection: Connection,
-        tail: Arc<Tail>,
-        recent: Arc<Recent>,
+        memtable: Arc<Memtable>,
+        live: Arc<LiveMessages>,
         deliveries: Deliveries,
         newest: i64,
-        watched: Vec<(i64, Watched)>,
+        watched: Vec<(i64, LiveInbox)>,
         /// Up to where each user has read: the inbox cursors.
         seen: HashMap<i64, i64>,
     }
@@ -556,11 +560,11 @@ mod tests {
                               VALUES (?1, ?1, '', '', 0)";
                 connection.execute(insert, [user]).unwrap();
             }
-            let (tail, recent) = (Arc::<Tail>::default(), Arc::<Recent>::default());
-            let committed_to = (Arc::clone(&tail), Arc::clone(&recent));
+            let (memtable, live) = (Arc::<Memtable>::default(), Arc::<LiveMessages>::default());
+            let committed_to = (Arc::clone(&memtable), Arc::clone(&live));
             let deliveries = Deliveries::open(&connection, committed_to).unwrap();
             let (watched, seen) = (Vec::new(), HashMap::new());
-            Self { connection, tail, recent, deliveries, newest: 0, watched, seen }
+            Self { connection, memtable, live, deliveries, newest: 0, watched, seen }
         }
 
         fn append(&mut self, users: &[i64]) {
@@ -602,8 +606,8 @@ mod tests {
 
         fn reopen(&mut self) {
             self.watched.clear();
-            (self.tail, self.recent) = Default::default();
-            let committed_to = (Arc::clone(&self.tail), Arc::clone(&self.recent));
+            (self.memtable, self.live) = Default::default();
+            let committed_to = (Arc::clone(&self.memtable), Arc::clone(&self.live));
             self.deliveries = Deliveries::open(&self.connection, committed_to).unwrap();
         }
 
@@ -638,23 +642,23 @@ mod tests {
                     self.newest = newest;
                 }
                 Step::Fail(users) => {
-                    let (newest, mark) = (self.newest, self.deliveries.mark());
+                    let (newest, savepoint) = (self.newest, self.deliveries.savepoint());
                     self.connection.execute_batch("SAVEPOINT operation").unwrap();
                     self.place(&users);
-                    let take_back = "ROLLBACK TO operation; RELEASE operation";
-                    self.connection.execute_batch(take_back).unwrap();
-                    self.deliveries.take_back(mark);
+                    let roll_back_to = "ROLLBACK TO operation; RELEASE operation";
+                    self.connection.execute_batch(roll_back_to).unwrap();
+                    self.deliveries.roll_back_to(savepoint);
                     self.newest = newest;
                     self.append(&users.iter().rev().copied().collect::<Vec<_>>());
                 }
                 Step::Idle => {
                     self.deliveries.go_on(&self.connection).unwrap();
-                    self.deliveries.tidy(&self.connection).unwrap();
+                    self.deliveries.compact(&self.connection).unwrap();
                 }
                 Step::Kill => self.reopen(),
                 Step::Close => {
                     self.deliveries.begin_last_run(&self.connection).unwrap();
-                    while self.deliveries.is_filling() {
+                    while self.deliveries.is_writing_run() {
                         self.deliveries.go_on(&self.connection).unwrap();
                         self.deliveries.committed();
                     }
@@ -677,7 +681,7 @@ mod tests {
                     self.append(&users);
                 }
                 Step::Watch(user) => {
-                    self.watched.push((user, Arc::clone(&self.recent).watch(UserId(user))));
+                    self.watched.push((user, Arc::clone(&self.live).watch(UserId(user))));
                 }
                 Step::Unwatch(user) => self.watched.retain(|&(other, _)| other != user),
                 Step::Read(..) => unreachable!("taken above"),
@@ -692,9 +696,9 @@ mod tests {
 
         /// Reads as a reader does: what it finds is what there was before the step beside it.
         fn read(&mut self, user: i64, beside: Step) {
-            let moment = self.tail.moment();
+            let moment = self.memtable.moment();
             let seen = self.seen.get(&user).copied().unwrap_or(0);
-            let found = self.walk(user, Way::After(MessageId(seen)));
+            let found = self.cursor(user, Direction::After(MessageId(seen)));
             self.take(beside);
             match found.last() {
                 // The cursor has been moved meanwhile, or is moved now.
@@ -702,16 +706,22 @@ mod tests {
                     self.seen.insert(user, last);
                 }
                 Some(_) => {}
-                None => self.tail.note_empty(UserId(user), moment),
+                None => self.memtable.note_empty(UserId(user), moment),
             }
         }
 
-        fn walk(&self, user: i64, way: Way) -> Vec<i64> {
-            let in_tail = in_tail(&self.tail, UserId(user), MessageId::ZERO);
-            let mut statement = prepare_walk(&self.connection, way).unwrap();
-            let mut walk =
-                Walk::begin(&self.connection, &mut statement, UserId(user), way, in_tail).unwrap();
-            std::iter::from_fn(|| walk.next().unwrap()).map(|id| id.0).collect()
+        fn cursor(&self, user: i64, direction: Direction) -> Vec<i64> {
+            let in_memtable = in_memtable(&self.memtable, UserId(user), MessageId::ZERO);
+            let mut statement = prepare_cursor(&self.connection, direction).unwrap();
+            let mut cursor = DeliveryCursor::begin(
+                &self.connection,
+                &mut statement,
+                UserId(user),
+                direction,
+                in_memtable,
+            )
+            .unwrap();
+            std::iter::from_fn(|| cursor.next().unwrap()).map(|id| id.0).collect()
         }
 
         /// What watchers are told from memory is what the log says.
@@ -750,13 +760,13 @@ mod tests {
                 self.check_watched(user, &log);
                 let seen = self.seen.get(&user).copied().unwrap_or(0);
                 let is_empty = log.last().is_none_or(|&newest| newest <= seen);
-                let is_known = self.tail.is_known_to_be_empty(UserId(user));
+                let is_known = self.memtable.is_known_to_be_empty(UserId(user));
                 assert!(is_empty || !is_known, "user {user} has unread messages");
                 let edge = self.newest / 3;
                 let after: Vec<i64> = log.iter().copied().filter(|&id| id > edge).collect();
-                assert_eq!(self.walk(user, Way::After(MessageId(edge))), after);
+                assert_eq!(self.cursor(user, Direction::After(MessageId(edge))), after);
                 let before: Vec<i64> = log.iter().rev().copied().filter(|&id| id < edge).collect();
-                assert_eq!(self.walk(user, Way::Before(MessageId(edge))), before);
+                assert_eq!(self.cursor(user, Direction::Before(MessageId(edge))), before);
                 let bounds = (MessageId(edge), MessageId(i64::MAX));
                 let counted =
                     self.deliveries.count(&self.connection, UserId(user), bounds, usize::MAX);
@@ -773,8 +783,8 @@ mod tests {
     }
 
     /// Lets runs be made one until nothing is left to do.
-    fn tidy(log: &mut Log) {
-        while log.deliveries.is_untidy() {
+    fn compact(log: &mut Log) {
+        while log.deliveries.needs_compaction() {
             log.take(Step::Idle);
         }
     }
@@ -794,9 +804,9 @@ mod tests {
         }
         let (runs, newest) = (number(&log, RUNS), number(&log, NEWEST));
         assert!(runs > 30, "{runs} runs");
-        while log.deliveries.is_untidy() {
+        while log.deliveries.needs_compaction() {
             log.connection.execute_batch("BEGIN").unwrap();
-            log.deliveries.tidy(&log.connection).unwrap();
+            log.deliveries.compact(&log.connection).unwrap();
             log.connection.execute_batch("COMMIT").unwrap();
             log.deliveries.committed();
         }
@@ -807,16 +817,16 @@ mod tests {
         assert_eq!(number(&log, NEWEST), newest);
         log.check();
         // What is left are their rows, and those of the run that is being written behind the log.
-        let covered = runs::flushed_upto(&log.connection).unwrap().0;
+        let flushed_upto = runs::flushed_upto(&log.connection).unwrap().0;
         let of_others =
             "SELECT count(*) FROM deliveries WHERE run NOT IN (SELECT run FROM delivery_runs)";
         let begun = number(&log, of_others);
-        assert_eq!(number(&log, "SELECT count(*) FROM deliveries") - begun, covered);
+        assert_eq!(number(&log, "SELECT count(*) FROM deliveries") - begun, flushed_upto);
         assert!(0 < begun && begun < RUN_MESSAGES as i64, "{begun} rows");
         for _ in 0..(10 * RUN_MESSAGES / 8) {
             log.take(Step::Append([5, 4, 3, 2].repeat(2)));
         }
-        tidy(&mut log);
+        compact(&mut log);
         log.check();
     }
 
@@ -831,7 +841,7 @@ mod tests {
         }
         assert!(number(&log, "SELECT min(run) FROM deliveries") < 1, "a part of one is there");
         log.take(Step::Rebuild(vec![1, 2]));
-        tidy(&mut log);
+        compact(&mut log);
         log.take(Step::Delete(10));
         log.check();
     }
@@ -846,7 +856,7 @@ mod tests {
         log.deliveries.runs.write(&log.connection, 4 * RUN_MESSAGES, &[]).unwrap();
         log.connection.execute_batch("COMMIT").unwrap();
         log.deliveries.committed();
-        assert!(log.deliveries.is_filling(), "it is not whole");
+        assert!(log.deliveries.is_writing_run(), "it is not whole");
         log.take(Step::Kill);
         for _ in 0..20 {
             log.take(Step::Append([5, 4, 3, 2].repeat(2)));
@@ -889,7 +899,7 @@ mod tests {
             if killed {
                 log.take(Step::Kill);
             }
-            tidy(&mut log);
+            compact(&mut log);
             assert!(number(&log, RUNS) < runs);
             log.check();
         }

@@ -19,18 +19,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 use smallvec::SmallVec;
 
 use crate::model::{Key, MessageId, UserId};
-use crate::store::sqlite::bulk_insert::Insertion;
+use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::memtable::Delivery;
 use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
-use key_run::{End, Entry, Order, Portion};
+use key_run::{End, Entry, KeyRun, Order};
 
 /// From how many keys on a portion is put into the table. Of the keys under way at one moment few are older than the
 /// newest so many; and of larger portions a processor has less at hand.
-const PORTION_KEYS: usize = if cfg!(test) { 16 } else { 1_024 };
+const RUN_KEYS_MIN: usize = if cfg!(test) { 16 } else { 1_024 };
 /// After how many messages one is, with however few keys: what has to be read from the log when the server starts
 /// after a crash, twice at most.
-const PORTION_MESSAGES: i64 = if cfg!(test) { 24 } else { 131_072 };
+const RUN_MESSAGES_MAX: i64 = if cfg!(test) { 24 } else { 131_072 };
 /// How many rows are owed before any is written: a commit of a few messages mostly touches no page of the table.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
 /// After how many messages what is in memory is written when the file is closed: what has to be read at the next
@@ -38,34 +38,34 @@ const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
 const CLOSING_MESSAGES: i64 = if cfg!(test) { 12 } else { 16_384 };
 
 /// Should one of them be there, it says the same: a server was killed when it had written it.
-const KEYS: Insertion =
-    Insertion { into: "INSERT OR IGNORE INTO keys (key, sender_id, message_id)", columns: 3 };
+const KEYS: BulkInsert =
+    BulkInsert { into: "INSERT OR IGNORE INTO keys (key, sender_id, message_id)", columns: 3 };
 
 /// The ids of the messages of one key: one for each recipient.
 pub(in crate::store) type Messages = SmallVec<[MessageId; 1]>;
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Known {
+pub(in crate::store) enum KeyLookup {
     /// The sender has not used it.
     New,
     /// The table tells. It is not in memory.
-    Unknown,
+    NotInMemory,
     /// A message in memory has it.
-    Noted,
+    InMemory,
 }
 
 /// The writer's side: what is in memory, with what the transaction that is open does to it.
 #[derive(Debug)]
 pub(in crate::store) struct Keys {
     /// What is collected.
-    newer: Portion,
+    newer: KeyRun,
     /// The run before it: it is being written to the table, or is in it.
     older: RunWriter<SortedKeys>,
     /// No key in the table that is not in `older` is beyond this one. `None` where the table could not tell.
     floor: Option<String>,
     /// Up to which message the table has all keys.
-    covered: MessageId,
+    flushed_upto: MessageId,
     /// The newest id that was given to a message.
     newest: MessageId,
     hasher: RandomState,
@@ -85,7 +85,7 @@ struct Transaction {
 
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Mark {
+pub(in crate::store) struct Savepoint {
     newer: End,
     gone: usize,
 }
@@ -93,7 +93,7 @@ pub(in crate::store) struct Mark {
 /// A run of keys in the order of the table.
 #[derive(Debug)]
 struct SortedKeys {
-    keys: Portion,
+    keys: KeyRun,
     order: Order,
     /// How many of its rows are durable.
     written: usize,
@@ -113,8 +113,8 @@ impl Run for SortedKeys {
     ) -> rusqlite::Result<Step> {
         let rest = self.keys.in_order(&self.order, self.written);
         let (left, rows) = (rest.len(), rows.min(rest.len()));
-        let entries = rest.take(rows).filter(|entry| !entry.is_gone);
-        KEYS.put_in(connection, entries, |values, entry| {
+        let entries = rest.take(rows).filter(|entry| !entry.is_deleted);
+        KEYS.insert(connection, entries, |values, entry| {
             values.bind(self.keys.key(entry))?;
             values.bind(entry.sender.0)?;
             values.bind(entry.message.0)
@@ -127,20 +127,21 @@ impl Run for SortedKeys {
     }
 
     fn finish(&self, connection: &Connection) -> rusqlite::Result<()> {
-        cover(connection, self.upto)
+        set_flushed_upto(connection, self.upto)
     }
 }
 
 impl Keys {
     /// Reads what the table does not have from the log.
     pub(in crate::store) fn open(connection: &Connection) -> rusqlite::Result<Self> {
-        let (covered, newest) = (covered(connection)?, message_log::newest_given(connection)?);
+        let (flushed_upto, newest) =
+            (flushed_upto(connection)?, message_log::newest_given(connection)?);
         let mut keys = Self {
-            newer: Portion::default(),
+            newer: KeyRun::default(),
             older: RunWriter::new(OWED_ROWS_MIN),
             // A table that is damaged can be made anew, by who has opened the file.
             floor: highest(connection).ok(),
-            covered,
+            flushed_upto,
             newest,
             hasher: RandomState::default(),
             transaction: Transaction::default(),
@@ -148,11 +149,11 @@ impl Keys {
         let mut statement = connection.prepare(
             "SELECT sender_id, key, id FROM messages WHERE id > ?1 AND key IS NOT NULL ORDER BY id",
         )?;
-        let mut rows = statement.query([covered.0])?;
+        let mut rows = statement.query([flushed_upto.0])?;
         while let Some(row) = rows.next()? {
             // What is none nobody can ask for again.
             if let Ok(key) = row.get::<_, String>(1)?.parse::<Key>() {
-                keys.note(UserId(row.get(0)?), key.as_str(), [MessageId(row.get(2)?)]);
+                keys.insert(UserId(row.get(0)?), key.as_str(), [MessageId(row.get(2)?)]);
             }
         }
         keys.committed();
@@ -160,13 +161,13 @@ impl Keys {
     }
 
     /// What is known of a sender's key.
-    pub(in crate::store) fn look_up(&self, sender: UserId, key: &str) -> Known {
+    pub(in crate::store) fn look_up(&self, sender: UserId, key: &str) -> KeyLookup {
         if self.in_memory(sender, key).next().is_some() {
-            Known::Noted
+            KeyLookup::InMemory
         } else if self.floor.as_deref().is_some_and(|floor| key > floor) {
-            Known::New
+            KeyLookup::New
         } else {
-            Known::Unknown
+            KeyLookup::NotInMemory
         }
     }
 
@@ -191,7 +192,7 @@ impl Keys {
     }
 
     /// Messages with this key are taken in, newer than all others.
-    pub(in crate::store) fn note(
+    pub(in crate::store) fn insert(
         &mut self,
         sender: UserId,
         key: &str,
@@ -215,25 +216,25 @@ impl Keys {
             )?
             .execute(params![key, sender.0, message.0])?;
         if let Some(entry) = self.entry_mut(message) {
-            entry.is_gone = true;
+            entry.is_deleted = true;
             self.transaction.gone.push(message);
         }
         Ok(())
     }
 
-    /// Where the transaction stands, for [`Self::take_back`].
-    pub(in crate::store) fn mark(&self) -> Mark {
-        Mark { newer: self.newer.end(), gone: self.transaction.gone.len() }
+    /// Where the transaction stands, for [`Self::roll_back_to`].
+    pub(in crate::store) fn savepoint(&self) -> Savepoint {
+        Savepoint { newer: self.newer.end(), gone: self.transaction.gone.len() }
     }
 
     /// What was done after the mark is taken back.
-    pub(in crate::store) fn take_back(&mut self, mark: Mark) {
-        for message in self.transaction.gone.split_off(mark.gone) {
+    pub(in crate::store) fn roll_back_to(&mut self, savepoint: Savepoint) {
+        for message in self.transaction.gone.split_off(savepoint.gone) {
             if let Some(entry) = self.entry_mut(message) {
-                entry.is_gone = false;
+                entry.is_deleted = false;
             }
         }
-        self.newer.truncate(mark.newer);
+        self.newer.truncate(savepoint.newer);
     }
 
     /// Writes some rows in the transaction that is open, where there are any to be written: as many as what it
@@ -252,9 +253,9 @@ impl Keys {
 
     /// Has all there is written by [`Self::go_on`], where that is worth it. Tells whether there is anything to be
     /// written.
-    pub(in crate::store) fn begin_last_portion(&mut self) -> bool {
-        if !self.older.is_writing() && self.uncovered() >= CLOSING_MESSAGES {
-            self.begin_portion();
+    pub(in crate::store) fn begin_last_run(&mut self) -> bool {
+        if !self.older.is_writing() && self.unflushed_messages() >= CLOSING_MESSAGES {
+            self.begin_run();
         }
         self.older.is_writing()
     }
@@ -268,17 +269,18 @@ impl Keys {
     pub(in crate::store) fn committed(&mut self) {
         let newest = mem::take(&mut self.transaction).newest;
         self.newest = newest.unwrap_or(self.newest);
-        self.covered = self.older.committed().unwrap_or(self.covered);
-        let is_due = self.newer.len() >= PORTION_KEYS || self.uncovered() >= PORTION_MESSAGES;
+        self.flushed_upto = self.older.committed().unwrap_or(self.flushed_upto);
+        let is_due =
+            self.newer.len() >= RUN_KEYS_MIN || self.unflushed_messages() >= RUN_MESSAGES_MAX;
         if is_due && !self.older.is_writing() {
-            self.begin_portion();
+            self.begin_run();
         }
         self.transaction.begun = self.newer.end();
     }
 
     /// The transaction has been taken back.
     pub(in crate::store) fn rolled_back(&mut self) {
-        self.take_back(Mark { newer: self.transaction.begun, gone: 0 });
+        self.roll_back_to(Savepoint { newer: self.transaction.begun, gone: 0 });
         self.transaction = Transaction { begun: self.transaction.begun, ..Transaction::default() };
         self.older.rolled_back();
     }
@@ -291,7 +293,7 @@ impl Keys {
              SELECT key, sender_id, id FROM messages WHERE key IS NOT NULL ORDER BY key, sender_id, id;",
         )?;
         let newest = message_log::newest_given(connection)?;
-        cover(connection, newest)?;
+        set_flushed_upto(connection, newest)?;
         let highest = highest(connection)?;
         // Also where this is taken back: it is not too low for what there was.
         self.floor = Some(self.floor.take().map_or(highest.clone(), |floor| floor.max(highest)));
@@ -301,12 +303,12 @@ impl Keys {
     }
 
     /// How many messages there may be whose keys the table has not got.
-    fn uncovered(&self) -> i64 {
-        self.newest.0 - self.covered.0
+    fn unflushed_messages(&self) -> i64 {
+        self.newest.0 - self.flushed_upto.0
     }
 
     /// What has been collected is put into the table from now on. Not in a transaction that has done anything.
-    fn begin_portion(&mut self) {
+    fn begin_run(&mut self) {
         // The room of the run before is used again.
         let (mut keys, mut order) = match self.older.take() {
             Some(SortedKeys { keys, order, .. }) => (keys, order),
@@ -333,7 +335,7 @@ impl Keys {
         [Some(&self.newer), older]
             .into_iter()
             .flatten()
-            .flat_map(move |portion| portion.messages(hash, sender, key))
+            .flat_map(move |run| run.messages(hash, sender, key))
     }
 
     /// What is in memory of a message.
@@ -348,7 +350,7 @@ impl Keys {
 }
 
 /// Up to which message the table has all keys.
-pub(in crate::store) fn covered(connection: &Connection) -> rusqlite::Result<MessageId> {
+pub(in crate::store) fn flushed_upto(connection: &Connection) -> rusqlite::Result<MessageId> {
     let upto = connection
         .prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'keys_upto'")?
         .query_row([], |row| row.get(0).map(MessageId))
@@ -356,7 +358,7 @@ pub(in crate::store) fn covered(connection: &Connection) -> rusqlite::Result<Mes
     Ok(upto.unwrap_or(MessageId::ZERO))
 }
 
-fn cover(connection: &Connection, upto: MessageId) -> rusqlite::Result<()> {
+fn set_flushed_upto(connection: &Connection, upto: MessageId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO meta (name, value) VALUES ('keys_upto', CAST(?1 AS TEXT))
@@ -458,7 +460,7 @@ mod tests {
                 if self.keys.messages(&self.connection, UserId(*sender), key).unwrap().is_empty() {
                     let ids: Vec<_> =
                         (0..*copies).map(|_| self.insert(*sender, Some(key))).collect();
-                    self.keys.note(UserId(*sender), key, ids);
+                    self.keys.insert(UserId(*sender), key, ids);
                 }
                 self.asked.insert((*sender, key.clone()));
             }
@@ -504,24 +506,25 @@ mod tests {
                     self.placed.clear();
                 }
                 Step::Fail(part, posts, others) => {
-                    let (newest, placed, mark) = (self.newest, self.placed.len(), self.keys.mark());
+                    let (newest, placed, savepoint) =
+                        (self.newest, self.placed.len(), self.keys.savepoint());
                     self.connection.execute_batch("SAVEPOINT operation").unwrap();
                     self.delete(part);
                     self.post(&posts);
-                    let take_back = "ROLLBACK TO operation; RELEASE operation";
-                    self.connection.execute_batch(take_back).unwrap();
-                    self.keys.take_back(mark);
+                    let roll_back_to = "ROLLBACK TO operation; RELEASE operation";
+                    self.connection.execute_batch(roll_back_to).unwrap();
+                    self.keys.roll_back_to(savepoint);
                     self.newest = newest;
                     self.placed.truncate(placed);
                     self.post(&others);
                 }
                 Step::Kill => self.keys = Keys::open(&self.connection).unwrap(),
                 Step::Close => {
-                    while self.keys.begin_last_portion() {
+                    while self.keys.begin_last_run() {
                         self.keys.go_on(&self.connection).unwrap();
                         self.keys.committed();
                     }
-                    let unread: i64 = self.newest - covered(&self.connection).unwrap().0;
+                    let unread: i64 = self.newest - flushed_upto(&self.connection).unwrap().0;
                     assert!(unread < CLOSING_MESSAGES, "{unread} messages are to be read");
                     self.keys = Keys::open(&self.connection).unwrap();
                 }
@@ -554,9 +557,9 @@ mod tests {
             let found = self.keys.messages(&self.connection, sender, key).unwrap();
             assert_eq!(found.as_slice(), log, "{key} of {sender:?}");
             match self.keys.look_up(sender, key) {
-                Known::New => assert!(log.is_empty(), "{key} of {sender:?} is not new"),
-                Known::Noted => assert!(!log.is_empty(), "{key} of {sender:?} is new"),
-                Known::Unknown => {}
+                KeyLookup::New => assert!(log.is_empty(), "{key} of {sender:?} is not new"),
+                KeyLookup::InMemory => assert!(!log.is_empty(), "{key} of {sender:?} is new"),
+                KeyLookup::NotInMemory => {}
             }
         }
 
@@ -585,22 +588,25 @@ mod tests {
         for number in 0..100 {
             log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
             let kept = log.keys.newer.len() + log.keys.older.run().map_or(0, |run| run.keys.len());
-            assert!(kept <= 3 * PORTION_KEYS, "{kept} keys");
+            assert!(kept <= 3 * RUN_KEYS_MIN, "{kept} keys");
         }
-        let uncovered = 100 - covered(&log.connection).unwrap().0;
-        assert!((0..=3 * PORTION_KEYS as i64).contains(&uncovered), "{uncovered} messages");
+        let unflushed_messages = 100 - flushed_upto(&log.connection).unwrap().0;
+        assert!(
+            (0..=3 * RUN_KEYS_MIN as i64).contains(&unflushed_messages),
+            "{unflushed_messages} messages"
+        );
         log.check();
     }
 
     #[test]
     fn key_of_a_message_is_known_where_what_took_its_place_is_taken_back() {
         let key = || vec![(1, "key".to_owned(), 1)];
-        for take_back in
+        for roll_back_to in
             [Step::Fail(100, key(), vec![(2, "other".to_owned(), 1)]), Step::Abort(100, key())]
         {
             let mut log = Log::new();
             log.take(Step::Post(key()));
-            log.take(take_back);
+            log.take(roll_back_to);
             log.check();
         }
     }
@@ -610,10 +616,10 @@ mod tests {
         let mut log = Log::new();
         log.take(Step::Post(vec![(1, "key".to_owned(), 1)]));
         for _ in 0..10 {
-            log.take(Step::Send(PORTION_MESSAGES / 2));
+            log.take(Step::Send(RUN_MESSAGES_MAX / 2));
         }
-        let uncovered = log.newest - covered(&log.connection).unwrap().0;
-        assert!(uncovered <= 2 * PORTION_MESSAGES, "{uncovered} messages");
+        let unflushed_messages = log.newest - flushed_upto(&log.connection).unwrap().0;
+        assert!(unflushed_messages <= 2 * RUN_MESSAGES_MAX, "{unflushed_messages} messages");
         log.check();
     }
 
@@ -625,14 +631,14 @@ mod tests {
         }
         log.connection.execute_batch("ALTER TABLE keys RENAME TO others").unwrap();
         log.keys = Keys::open(&log.connection).unwrap();
-        assert_eq!(log.keys.look_up(UserId(1), "key-000"), Known::Unknown);
-        assert_eq!(log.keys.look_up(UserId(1), "zzz"), Known::Unknown);
+        assert_eq!(log.keys.look_up(UserId(1), "key-000"), KeyLookup::NotInMemory);
+        assert_eq!(log.keys.look_up(UserId(1), "zzz"), KeyLookup::NotInMemory);
         assert!(log.keys.messages(&log.connection, UserId(1), "key-000").is_err());
         log.connection.execute_batch("ALTER TABLE others RENAME TO keys; BEGIN").unwrap();
         log.keys.rebuild(&log.connection).unwrap();
         log.connection.execute_batch("COMMIT").unwrap();
         log.keys.committed();
-        assert_eq!(log.keys.look_up(UserId(1), "zzz"), Known::New);
+        assert_eq!(log.keys.look_up(UserId(1), "zzz"), KeyLookup::New);
         log.check();
     }
 
@@ -663,7 +669,7 @@ mod tests {
                 }
             }
             for key in coming {
-                prop_assert_eq!(log.keys.look_up(UserId(1), &key), Known::New, "{}", key);
+                prop_assert_eq!(log.keys.look_up(UserId(1), &key), KeyLookup::New, "{}", key);
                 log.take(Step::Post(vec![(1, key, 1)]));
             }
         }

@@ -20,7 +20,7 @@ pub(in crate::store) type Delivery = (UserId, MessageId);
 
 /// See the module. Ids only rise: what is taken in is newer than all that is there.
 #[derive(Default)]
-pub struct Tail {
+pub struct Memtable {
     state: RwLock<State>,
 }
 
@@ -65,7 +65,7 @@ struct Chunk {
     deliveries: Arc<[Delivery]>,
 }
 
-impl Tail {
+impl Memtable {
     /// Takes in what has been committed, in the order of the log.
     pub(in crate::store) fn extend(&self, deliveries: &[Delivery]) {
         let mut state = self.write();
@@ -122,7 +122,7 @@ impl Tail {
     }
 
     /// All messages, sorted as a run; `None` where there is none.
-    pub(in crate::store) fn all_sorted(&self) -> Option<Sorted> {
+    pub(in crate::store) fn merge_all(&self) -> Option<Sorted> {
         let state = self.read();
         let mut chunks = state.chunks.clone();
         if !state.open.is_empty() {
@@ -138,7 +138,7 @@ impl Tail {
     }
 
     /// Leaves out what has been deleted.
-    pub(in crate::store) fn drop_gone(&self, deliveries: &mut Vec<Delivery>) {
+    pub(in crate::store) fn drop_deleted(&self, deliveries: &mut Vec<Delivery>) {
         let state = self.read();
         if !state.gone.is_empty() {
             deliveries.retain(|(_, id)| !state.gone.contains(id));
@@ -275,55 +275,55 @@ mod tests {
     }
 
     /// A message for each of these users.
-    fn tail(users: &[i64]) -> (Tail, Vec<Delivery>) {
+    fn memtable(users: &[i64]) -> (Memtable, Vec<Delivery>) {
         let deliveries: Vec<Delivery> =
             (1..).zip(users).map(|(id, &user)| (UserId(user), MessageId(id))).collect();
-        let tail = Tail::default();
-        deliveries.chunks(7).for_each(|committed| tail.extend(committed));
-        (tail, deliveries)
+        let memtable = Memtable::default();
+        deliveries.chunks(7).for_each(|committed| memtable.extend(committed));
+        (memtable, deliveries)
     }
 
     #[test]
     fn messages_are_found_by_user_and_bounds_in_the_order_of_the_log() {
         let users: Vec<i64> = (0..10_000).map(|index| index % 3).collect();
-        let (tail, _) = tail(&users);
-        let found = tail.messages_for(UserId(1), MessageId(5), MessageId(9_000));
+        let (memtable, _) = memtable(&users);
+        let found = memtable.messages_for(UserId(1), MessageId(5), MessageId(9_000));
         assert_eq!(found, ids((8..=9_000).step_by(3)));
-        assert!(tail.messages_for(UserId(7), MessageId::ZERO, MessageId(i64::MAX)).is_empty());
+        assert!(memtable.messages_for(UserId(7), MessageId::ZERO, MessageId(i64::MAX)).is_empty());
     }
 
     #[test]
     fn message_that_is_gone_is_found_no_more() {
-        let (tail, _) = tail(&[1; 5_000]);
-        tail.remove(&ids([1, 5_000]));
-        let found = tail.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
+        let (memtable, _) = memtable(&[1; 5_000]);
+        memtable.remove(&ids([1, 5_000]));
+        let found = memtable.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
         assert_eq!(found, ids(2..5_000));
-        let mut run: Vec<Delivery> = tail.all_sorted().unwrap().collect();
-        tail.drop_gone(&mut run);
+        let mut run: Vec<Delivery> = memtable.merge_all().unwrap().collect();
+        memtable.drop_deleted(&mut run);
         assert_eq!(run.len(), 4_998);
     }
 
     #[test]
     fn what_a_run_has_is_forgotten() {
-        let (tail, _) = tail(&[1; 3 * CHUNK_MESSAGES + 5]);
-        assert!(tail.sorted(4 * CHUNK_MESSAGES).is_none());
-        let run = tail.sorted(2 * CHUNK_MESSAGES).unwrap();
+        let (memtable, _) = memtable(&[1; 3 * CHUNK_MESSAGES + 5]);
+        assert!(memtable.sorted(4 * CHUNK_MESSAGES).is_none());
+        let run = memtable.sorted(2 * CHUNK_MESSAGES).unwrap();
         let upto = run.newest();
         assert_eq!((upto.0 as usize, run.count()), (2 * CHUNK_MESSAGES, 2 * CHUNK_MESSAGES));
-        tail.forget(upto);
-        assert_eq!(tail.len(), CHUNK_MESSAGES + 5);
-        let left = tail.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
+        memtable.forget(upto);
+        assert_eq!(memtable.len(), CHUNK_MESSAGES + 5);
+        let left = memtable.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
         assert_eq!(left.first(), Some(&MessageId(upto.0 + 1)));
-        let upto = tail.all_sorted().unwrap().newest();
-        tail.forget(upto);
-        assert!(tail.len() == 0 && tail.all_sorted().is_none());
+        let upto = memtable.merge_all().unwrap().newest();
+        memtable.forget(upto);
+        assert!(memtable.len() == 0 && memtable.merge_all().is_none());
     }
 
     proptest! {
         #[test]
         fn run_is_what_the_log_has_sorted(users in prop::collection::vec(0..50_i64, 0..500)) {
-            let (tail, mut deliveries) = tail(&users);
-            let run: Vec<Delivery> = tail.all_sorted().into_iter().flatten().collect();
+            let (memtable, mut deliveries) = memtable(&users);
+            let run: Vec<Delivery> = memtable.merge_all().into_iter().flatten().collect();
             deliveries.sort_unstable();
             prop_assert_eq!(run, deliveries);
         }

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use crate::model::MessageId;
-use crate::store::sqlite::bulk_insert::Insertion;
+use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::sqlite::projection::memtable::Delivery;
 
 /// How many messages a run has: what has to be read from the log when the server starts after a
@@ -12,8 +12,8 @@ use crate::store::sqlite::projection::memtable::Delivery;
 pub(super) const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
 
 /// Should one of its rows be there, it says the same.
-const DELIVERIES: Insertion =
-    Insertion { into: "INSERT OR IGNORE INTO deliveries (run, user_id, message_id)", columns: 3 };
+const DELIVERIES: BulkInsert =
+    BulkInsert { into: "INSERT OR IGNORE INTO deliveries (run, user_id, message_id)", columns: 3 };
 
 /// Up to which message the runs have all deliveries.
 pub(super) fn flushed_upto(connection: &Connection) -> rusqlite::Result<MessageId> {
@@ -28,7 +28,7 @@ pub(super) fn insert<'a>(
     run: i64,
     deliveries: impl IntoIterator<Item = &'a Delivery>,
 ) -> rusqlite::Result<()> {
-    DELIVERIES.put_in(connection, deliveries, |values, (user, message)| {
+    DELIVERIES.insert(connection, deliveries, |values, (user, message)| {
         values.bind(run)?;
         values.bind(user.0)?;
         values.bind(message.0)

@@ -9,7 +9,7 @@ use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, User
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
-use crate::store::sqlite::projection::deliveries::{self, Walk, Way};
+use crate::store::sqlite::projection::deliveries::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::row::not_a_value;
 use crate::store::types::messages::{
     CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, StreamStart, UnreadFrom,
@@ -38,16 +38,16 @@ impl Query for ReadPage {
             PageStart::After(id) => id,
             _ => MessageId::ZERO,
         };
-        let in_tail = |user| deliveries::in_tail(memtable, user, after);
-        let (incoming, outgoing) = (in_tail(reader), with.map(in_tail));
-        let mut page = Filling::new(connection, &bounds);
+        let in_memtable = |user| deliveries::in_memtable(memtable, user, after);
+        let (incoming, outgoing) = (in_memtable(reader), with.map(in_memtable));
+        let mut page = PageBuilder::new(connection, &bounds);
         page.since = since;
-        let way = match start {
-            PageStart::After(id) => Way::After(id),
-            PageStart::Before(id) => Way::Before(id),
-            PageStart::Cursor(name) => {
-                Way::After(cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO))
-            }
+        let direction = match start {
+            PageStart::After(id) => Direction::After(id),
+            PageStart::Before(id) => Direction::Before(id),
+            PageStart::Cursor(name) => Direction::After(
+                cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
+            ),
             PageStart::Dead(cursor, after) => {
                 page.fill_with_dead(reader, &cursor, after)?;
                 return Ok(Some(page.end(after)));
@@ -56,13 +56,13 @@ impl Query for ReadPage {
         match (with, outgoing) {
             (Some(with), Some(outgoing)) => {
                 let sides = [(reader, with, incoming), (with, reader, outgoing)];
-                page.fill_with_conversation(way, sides)?;
+                page.fill_with_conversation(direction, sides)?;
             }
-            _ => page.fill(reader, way, incoming)?,
+            _ => page.fill(reader, direction, incoming)?,
         }
-        let start = match way {
-            Way::After(id) => id,
-            Way::Before(id) => {
+        let start = match direction {
+            Direction::After(id) => id,
+            Direction::Before(id) => {
                 page.messages.reverse();
                 id
             }
@@ -77,9 +77,9 @@ impl Query for ReadPage {
 impl Query for CountUnread {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Vec<UnreadFrom>> {
         let ReadContext { connection, memtable, .. } = *context;
-        let in_tail = deliveries::in_tail(memtable, self.reader, MessageId::ZERO);
+        let in_memtable = deliveries::in_memtable(memtable, self.reader, MessageId::ZERO);
         let seen = cursors::position(connection, self.reader, &CursorName::inbox())?;
-        count_by_sender(connection, self.reader, seen.unwrap_or(MessageId::ZERO), in_tail)
+        count_by_sender(connection, self.reader, seen.unwrap_or(MessageId::ZERO), in_memtable)
     }
 }
 
@@ -107,15 +107,16 @@ fn count_by_sender(
     connection: &Connection,
     reader: UserId,
     seen: MessageId,
-    in_tail: Vec<MessageId>,
+    in_memtable: Vec<MessageId>,
 ) -> rusqlite::Result<Vec<UnreadFrom>> {
-    let way = Way::After(seen);
-    let mut statement = deliveries::prepare_walk(connection, way)?;
-    let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
+    let direction = Direction::After(seen);
+    let mut statement = deliveries::prepare_cursor(connection, direction)?;
+    let mut cursor =
+        DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
     let mut find = connection.prepare_cached("SELECT sender_id FROM messages WHERE id = ?1")?;
     let mut places: HashMap<UserId, usize> = HashMap::new();
     let mut counted: Vec<(UserId, usize, MessageId)> = Vec::new();
-    while let Some(id) = walk.next()? {
+    while let Some(id) = cursor.next()? {
         let sender = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
         let Some(sender) = sender else { continue };
         let place = *places.entry(sender).or_insert(counted.len());
@@ -134,7 +135,7 @@ fn count_by_sender(
 }
 
 /// A page that is being read: until it is full or the log ends.
-struct Filling<'a> {
+struct PageBuilder<'a> {
     connection: &'a Connection,
     /// Of those who wrote or got what was read so far: mostly few.
     names: HashMap<UserId, Option<UserName>>,
@@ -146,7 +147,7 @@ struct Filling<'a> {
     bounds: &'a PageBounds,
 }
 
-impl<'a> Filling<'a> {
+impl<'a> PageBuilder<'a> {
     fn new(connection: &'a Connection, bounds: &'a PageBounds) -> Self {
         let (names, messages) = (HashMap::new(), Vec::new());
         Self { connection, names, messages, size: 0, more: false, since: None, bounds }
@@ -158,12 +159,18 @@ impl<'a> Filling<'a> {
 
     /// With what is for `reader`. Nothing is read that does not go into the page, but what `since`
     /// leaves out.
-    fn fill(&mut self, reader: UserId, way: Way, in_tail: Vec<MessageId>) -> rusqlite::Result<()> {
+    fn fill(
+        &mut self,
+        reader: UserId,
+        direction: Direction,
+        in_memtable: Vec<MessageId>,
+    ) -> rusqlite::Result<()> {
         let connection = self.connection;
-        let mut statement = deliveries::prepare_walk(connection, way)?;
-        let mut walk = Walk::begin(connection, &mut statement, reader, way, in_tail)?;
+        let mut statement = deliveries::prepare_cursor(connection, direction)?;
+        let mut cursor =
+            DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
         let mut find = connection.prepare_cached(ONE)?;
-        while let Some(id) = walk.next()? {
+        while let Some(id) = cursor.next()? {
             if self.take(&mut find, id, None)?.is_break() {
                 break;
             }
@@ -175,22 +182,22 @@ impl<'a> Filling<'a> {
     /// by side, in the order of the log.
     fn fill_with_conversation(
         &mut self,
-        way: Way,
+        direction: Direction,
         [incoming, outgoing]: [(UserId, UserId, Vec<MessageId>); 2],
     ) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut statements = [
-            deliveries::prepare_walk(connection, way)?,
-            deliveries::prepare_walk(connection, way)?,
+            deliveries::prepare_cursor(connection, direction)?,
+            deliveries::prepare_cursor(connection, direction)?,
         ];
         let [first, second] = &mut statements;
         let mut find = connection.prepare_cached(ONE)?;
-        let (reader, with, in_tail) = incoming;
-        let mut ours = Walk::begin(connection, first, reader, way, in_tail)?;
-        let mut theirs = Walk::begin(connection, second, with, way, outgoing.2)?;
-        let is_first = |one: MessageId, other: MessageId| match way {
-            Way::After(_) => one < other,
-            Way::Before(_) => one > other,
+        let (reader, with, in_memtable) = incoming;
+        let mut ours = DeliveryCursor::begin(connection, first, reader, direction, in_memtable)?;
+        let mut theirs = DeliveryCursor::begin(connection, second, with, direction, outgoing.2)?;
+        let is_first = |one: MessageId, other: MessageId| match direction {
+            Direction::After(_) => one < other,
+            Direction::Before(_) => one > other,
         };
         let (mut our_next, mut their_next) = (ours.next()?, theirs.next()?);
         loop {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::model::{MessageId, Timestamp};
 use crate::store::sqlite::file;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::figures::{
     CountAll, DatabaseBytes, Ping, ReadProbe, Statistics, WriteProbe,
 };
@@ -38,7 +38,7 @@ impl Query for DatabaseBytes {
 impl Apply for Ping {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, _: &mut Context<'_>) -> rusqlite::Result<()> {
+    fn apply(self, _: &mut WriteContext<'_>) -> rusqlite::Result<()> {
         Ok(())
     }
 }
@@ -46,7 +46,7 @@ impl Apply for Ping {
 impl Apply for WriteProbe {
     const STATEMENTS: Statements = Statements::One;
 
-    fn apply(self, context: &mut Context<'_>) -> rusqlite::Result<()> {
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<()> {
         context
             .connection
             .prepare_cached(

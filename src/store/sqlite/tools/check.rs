@@ -272,13 +272,13 @@ fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlit
 /// The table of keys has what the log has as far as it goes, and nothing else; and nobody has got two messages of
 /// one key.
 fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
-    let covered = keys::covered(connection)?;
+    let flushed_upto = keys::flushed_upto(connection)?;
     let lacking: i64 = connection.query_row(
         "SELECT count(*) FROM messages m
           WHERE m.key IS NOT NULL AND m.id <= ?1
             AND NOT EXISTS (SELECT 1 FROM keys k
                              WHERE k.key = m.key AND k.sender_id = m.sender_id AND k.message_id = m.id)",
-        [covered.0],
+        [flushed_upto.0],
         |row| row.get(0),
     )?;
     let astray: i64 = connection.query_row(
@@ -311,7 +311,7 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
           GROUP BY s.key, s.sender_id, s.recipient_id HAVING count(*) > 1
           ORDER BY min(s.id) LIMIT ?2",
     )?;
-    let mut rows = statement.query([covered.0, FINDINGS_MAX as i64])?;
+    let mut rows = statement.query([flushed_upto.0, FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let (key, sender, recipient, messages): (String, String, String, i64) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);

@@ -9,7 +9,7 @@ use crate::model::{MessageId, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
-use crate::store::sqlite::write::pending_inserts::Unwritten;
+use crate::store::sqlite::write::pending_inserts::PendingInserts;
 
 /// The most user names whose numbers are remembered.
 const NAMES_MAX: usize = 100_000;
@@ -17,23 +17,23 @@ const NAMES_MAX: usize = 100_000;
 /// Nobody outside chooses what is in it: names and numbers of users that there are.
 type Map<K, V> = HashMap<K, V, RandomState>;
 
-/// See [`Memory::uncounted`].
+/// See [`WriterCache::uncounted`].
 const RECOUNT: usize = usize::MAX;
 
 /// What operations work with: the transaction they are in, and what is remembered between them.
-pub struct Context<'a> {
+pub struct WriteContext<'a> {
     pub(in crate::store) connection: &'a Connection,
-    pub(in crate::store) memory: &'a mut Memory,
+    pub(in crate::store) cache: &'a mut WriterCache,
     pub(in crate::store) deliveries: &'a mut Deliveries,
     pub(in crate::store) keys: &'a mut Keys,
-    pub(in crate::store) unwritten: &'a mut Unwritten,
+    pub(in crate::store) pending_inserts: &'a mut PendingInserts,
     pub(in crate::store) inbox_unread_max: usize,
 }
 
 /// What the writer would otherwise have to look up for every message. It is forgotten whenever
-/// something is taken back ([`Memory::forget`]), so it never tells of what did not happen.
+/// something is taken back ([`WriterCache::forget`]), so it never tells of what did not happen.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Memory {
+pub(in crate::store) struct WriterCache {
     /// The id of the newest message.
     pub(in crate::store) newest: Option<MessageId>,
     pub(in crate::store) user_ids: Map<UserName, UserId>,
@@ -46,7 +46,7 @@ pub(in crate::store) struct Memory {
     pub(in crate::store) uncounted: Map<UserId, usize>,
 }
 
-impl Memory {
+impl WriterCache {
     /// Something was taken back: nothing that may tell of it is remembered.
     pub(in crate::store) fn forget(&mut self) {
         self.recount_all();
@@ -82,14 +82,14 @@ impl Memory {
     }
 }
 
-impl Context<'_> {
+impl WriteContext<'_> {
     /// The id of the newest message, from memory where it is there.
     pub(in crate::store) fn newest(&mut self) -> rusqlite::Result<MessageId> {
-        if let Some(newest) = self.memory.newest {
+        if let Some(newest) = self.cache.newest {
             return Ok(newest);
         }
         let newest = message_log::newest_given(self.connection)?;
-        self.memory.newest = Some(newest);
+        self.cache.newest = Some(newest);
         Ok(newest)
     }
 
@@ -100,15 +100,15 @@ impl Context<'_> {
         seen: MessageId,
         upto: MessageId,
     ) -> rusqlite::Result<()> {
-        let Some(&unread) = self.memory.unread.get(&user) else { return Ok(()) };
+        let Some(&unread) = self.cache.unread.get(&user) else { return Ok(()) };
         // At the limit the count may have stopped short of the truth, and backwards there is more
         // than was counted: look again when it is needed.
         if upto < seen || unread >= self.inbox_unread_max {
-            self.memory.recount(user);
+            self.cache.recount(user);
             return Ok(());
         }
         let read = self.deliveries.count(self.connection, user, (seen, upto), unread)?;
-        self.memory.unread.insert(user, unread - read);
+        self.cache.unread.insert(user, unread - read);
         Ok(())
     }
 }

@@ -6,12 +6,12 @@
 use rusqlite::Connection;
 
 use crate::model::{Body, Key, MessageId, Timestamp, UserId};
-use crate::store::sqlite::bulk_insert::Insertion;
+use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::types::messages::Copies;
 
 /// Who sees this fail gives up the transaction: a statement that had to be taken back alone would begin by copying
 /// each page that it changes.
-const MESSAGES: Insertion = Insertion {
+const MESSAGES: BulkInsert = BulkInsert {
     into: "INSERT OR FAIL INTO messages (id, sent_at, sender_id, recipient_id, key, body)",
     columns: 6,
 };
@@ -30,12 +30,12 @@ type Row = (usize, UserId, MessageId);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Unwritten {
+pub(in crate::store) struct PendingInserts {
     messages: Vec<Text>,
     rows: Vec<Row>,
 }
 
-impl Unwritten {
+impl PendingInserts {
     /// Takes in a message with these copies.
     pub(in crate::store) fn push(
         &mut self,
@@ -53,7 +53,7 @@ impl Unwritten {
     /// Writes them, in the order in which they came. Where that fails the transaction cannot go on: some
     /// may be written.
     pub(in crate::store) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        MESSAGES.put_in(connection, &self.rows, |values, (message, recipient, id)| {
+        MESSAGES.insert(connection, &self.rows, |values, (message, recipient, id)| {
             let Text { sender, at, key, body } = &self.messages[*message];
             values.bind(id.0)?;
             values.bind(at.0)?;
@@ -90,16 +90,16 @@ mod tests {
     use crate::store::sqlite::bulk_insert::ROWS_MAX;
     use crate::store::sqlite::testing::Do;
     use crate::store::sqlite::testing::store;
-    use crate::store::sqlite::write::context::Context;
+    use crate::store::sqlite::write::context::WriteContext;
 
     /// What `ask` asks for is one batch, after one with nothing but `before` in it.
     fn in_one_batch(
         store: &Sqlite,
-        before: impl FnOnce(&mut Context<'_>) -> rusqlite::Result<()> + Send + 'static,
+        before: impl FnOnce(&mut WriteContext<'_>) -> rusqlite::Result<()> + Send + 'static,
         ask: impl FnOnce(),
     ) {
         let ((begin, begun), (asked, wait)) = (channel(), channel());
-        let hold = move |context: &mut Context<'_>| {
+        let hold = move |context: &mut WriteContext<'_>| {
             begin.send(()).unwrap();
             let _: Result<(), _> = wait.recv();
             before(context)
@@ -212,7 +212,7 @@ mod tests {
     fn what_is_refused_for_want_of_room_is_not_stored() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
-        let limit = |context: &mut Context<'_>| {
+        let limit = |context: &mut WriteContext<'_>| {
             let pages: i64 =
                 context.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
             context.connection.pragma_update(None, "max_page_count", pages + 4)
@@ -251,7 +251,7 @@ mod tests {
         let outcomes: Vec<_> = asked.iter().map(stored).collect();
         assert!(outcomes.into_iter().eq((1..=TEXTS as i64).map(|id| (id, false))));
         let room = |pages: i64| {
-            move |context: &mut Context<'_>| {
+            move |context: &mut WriteContext<'_>| {
                 let count: i64 =
                     context.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
                 context.connection.pragma_update(None, "max_page_count", count + pages)

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::queue::Queue;
-use crate::store::metrics::{CheckpointMode, Measures, Rollback};
+use crate::store::metrics::{CheckpointMode, Metrics, Rollback};
 use crate::store::scheduler::group_commit::{Commit, IDLE, Left, Turn};
 use crate::store::sqlite::connection::LOCK_WAIT;
 use crate::store::sqlite::file_guard::Identity;
@@ -21,10 +21,10 @@ use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::stamp;
-use crate::store::sqlite::write::context::{Context, Memory};
-use crate::store::sqlite::write::pending_inserts::Unwritten;
+use crate::store::sqlite::write::context::{WriteContext, WriterCache};
+use crate::store::sqlite::write::pending_inserts::PendingInserts;
 use crate::store::sqlite::writer::checkpoint;
-use crate::store::sqlite::writer::operation::{Boxed, Operation, Upkeep};
+use crate::store::sqlite::writer::operation::{BoxedOperation, Maintenance, Operation};
 use crate::store::{OnFatal, StoreError};
 use crate::wake;
 
@@ -39,12 +39,12 @@ const CHECKPOINT_PAGES: i32 = 4_096;
 /// From how many on where batches are small: as many as the log has room for from the start. One by one
 /// each commit waits for little but its fsync, and that takes much less where the file does not
 /// become longer. Folding in so few pages costs less than a millisecond.
-const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::ROOM_PAGES;
+const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::RESERVED_PAGES;
 /// From how many on it is left to the thread `checkpointer`: who sends would wait for it. So many come together
 /// where batches are small if somebody reads the file, and keeps it from being folded in for a while.
 const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
 /// How long nothing is asked for before runs of deliveries are made one.
-const TIDY_AFTER: Duration = Duration::from_millis(50);
+const COMPACTION_DELAY: Duration = Duration::from_millis(50);
 /// Up to how many operations a batch is small.
 const SMALL_BATCH_OPERATIONS: usize = 16;
 /// How many pages more it has to have where somebody has kept a part of it from being folded in:
@@ -62,22 +62,22 @@ const SHORT_COMMIT: Duration = Duration::from_millis(5);
 pub(in crate::store) struct Batches {
     connection: Connection,
     identity: Identity,
-    memory: Memory,
+    cache: WriterCache,
     deliveries: Deliveries,
     keys: Keys,
-    unwritten: Unwritten,
+    pending_inserts: PendingInserts,
     inbox_unread_max: Adjustable<usize>,
     /// What it was when the unread messages in memory were counted.
     counted_to: usize,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
     on_fatal: OnFatal,
     /// How long a transaction waits now for somebody else's lock.
     lock_wait: Duration,
     /// The batch that is being done, empty in between: its room is kept.
     batch: Vec<Box<dyn Operation>>,
     /// How many pages the log had after the last commit, and how many of them are folded in.
-    log_pages: i32,
-    folded_pages: i32,
+    wal_pages: i32,
+    checkpointed_pages: i32,
     /// How many it is to have before it is tried again, where somebody kept it from being folded in.
     retry_at: i32,
     /// When somebody who keeps it from being folded in was last told of.
@@ -90,15 +90,15 @@ pub(in crate::store) struct Batches {
     /// Asks the thread `checkpointer` to fold a long log in.
     checkpointer: Option<Sender<()>>,
     /// That thread, to be waited for at the end.
-    checkpointing: Option<JoinHandle<()>>,
+    checkpointer_thread: Option<JoinHandle<()>>,
     /// It has been asked to, and is not done.
-    is_folding: bool,
+    is_checkpointing: bool,
     /// What stands in the log has to go, and somebody was reading it.
-    owes_empty_log: bool,
+    must_empty_wal: bool,
     /// Whether this transaction has renewed the stamp, or the next one that writes has to: somebody
     /// else has folded the log in, so that it began anew without one.
     is_stamped: bool,
-    owes_stamp: bool,
+    must_stamp: bool,
     /// How many rows had been changed before this transaction.
     changes_before: u64,
 }
@@ -111,11 +111,11 @@ struct Spent {
 }
 
 impl Commit for Batches {
-    type Operation = Boxed;
+    type Operation = BoxedOperation;
 
     /// One batch of what is queued, if there is anything that this role may do: one transaction,
     /// then an answer to each, in order. The writer's thread also does what has become due.
-    fn commit(&mut self, queue: &Queue<Boxed>, turn: Turn) -> Left {
+    fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Left {
         let may_do =
             |place: u64, operation: &dyn Operation| turn.takes(place, operation.is_collected());
         let lock_wait = if turn == Turn::Worker { Duration::ZERO } else { LOCK_WAIT };
@@ -143,17 +143,17 @@ impl Commit for Batches {
             self.batch = batch;
         }
         let mut is_due = self.checkpoint_is_due();
-        if is_due && self.unfolded() >= LONG_PAGES {
-            self.is_folding = self
+        if is_due && self.pages_to_checkpoint() >= LONG_PAGES {
+            self.is_checkpointing = self
                 .checkpointer
                 .as_ref()
                 .is_some_and(|checkpointer| checkpointer.send(()).is_ok());
-            is_due = !self.is_folding;
+            is_due = !self.is_checkpointing;
         }
         let has_more = match turn {
             Turn::WriterThread { .. } => {
                 if is_due {
-                    self.fold();
+                    self.checkpoint_passively();
                 }
                 queue.next_is(|before, operation| may_do(before, operation.as_ref()))
             }
@@ -171,28 +171,28 @@ impl Commit for Batches {
     /// up to it and made one, a step a call, and then the log file is folded in.
     fn rest(&mut self) -> Left {
         let rested = self.worked.elapsed();
-        if rested >= IDLE && self.deliveries.is_filling() && self.go_on().is_ok() {
+        if rested >= IDLE && self.deliveries.is_writing_run() && self.go_on().is_ok() {
             return Left::More;
         }
-        if rested >= TIDY_AFTER && self.may_tidy() {
-            if self.unfolded() >= SMALL_CHECKPOINT_PAGES {
-                self.fold();
+        if rested >= COMPACTION_DELAY && self.may_compact() {
+            if self.pages_to_checkpoint() >= SMALL_CHECKPOINT_PAGES {
+                self.checkpoint_passively();
             } else if let Err(error) =
-                self.derive(|batches| batches.deliveries.tidy(&batches.connection))
+                self.derive(|batches| batches.deliveries.compact(&batches.connection))
             {
                 if error != StoreError::Busy {
                     tracing::warn!(%error, "the runs of deliveries are not made one for now");
                 }
-                self.deliveries.put_off_tidying();
+                self.deliveries.postpone_compaction();
             }
             return Left::More;
         }
         if rested < IDLE {
             return Left::Nothing;
         }
-        if self.owes_empty_log {
-            self.empty_log();
-        } else if self.log_pages > self.folded_pages {
+        if self.must_empty_wal {
+            self.empty_wal();
+        } else if self.wal_pages > self.checkpointed_pages {
             self.checkpoint(CheckpointMode::Passive);
         }
         Left::Nothing
@@ -200,23 +200,23 @@ impl Commit for Batches {
 
     /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
     fn may_rest_for(&self) -> Duration {
-        if self.may_tidy() { TIDY_AFTER } else { IDLE }
+        if self.may_compact() { COMPACTION_DELAY } else { IDLE }
     }
 
     /// Brings what is derived from the log up to it, folds in the log file and closes the file.
     fn close(mut self) {
         // It may be waiting for the lock that this thread has given back: it is let to its end.
         self.checkpointer = None;
-        if let Some(checkpointing) = self.checkpointing.take() {
+        if let Some(checkpointer_thread) = self.checkpointer_thread.take() {
             // A panic of it has ended the process.
-            let _ = checkpointing.join();
+            let _ = checkpointer_thread.join();
         }
         let begun = self.deliveries.begin_last_run(&self.connection);
         let mut filled = begun.map_err(StoreError::from);
-        while filled.is_ok() && self.deliveries.is_filling() {
+        while filled.is_ok() && self.deliveries.is_writing_run() {
             filled = self.go_on();
         }
-        while filled.is_ok() && self.keys.begin_last_portion() {
+        while filled.is_ok() && self.keys.begin_last_run() {
             filled = self.derive(|batches| batches.keys.go_on(&batches.connection));
         }
         if let Err(error) = filled {
@@ -235,7 +235,7 @@ impl Batches {
         identity: Identity,
         (deliveries, keys): (Deliveries, Keys),
         inbox_unread_max: Adjustable<usize>,
-        measures: Arc<Measures>,
+        metrics: Arc<Metrics>,
         checkpointer: Sender<()>,
         on_fatal: OnFatal,
     ) -> Self {
@@ -244,50 +244,50 @@ impl Batches {
         Self {
             connection,
             identity,
-            memory: Memory::default(),
+            cache: WriterCache::default(),
             deliveries,
             keys,
-            unwritten: Unwritten::default(),
+            pending_inserts: PendingInserts::default(),
             counted_to: inbox_unread_max.get(),
             inbox_unread_max,
-            measures,
+            metrics,
             on_fatal,
             lock_wait: LOCK_WAIT,
             batch: Vec::new(),
-            log_pages: 0,
-            folded_pages: 0,
+            wal_pages: 0,
+            checkpointed_pages: 0,
             retry_at: 0,
             warned: None,
             last_operations: 0,
             last_commit: Duration::ZERO,
             worked: Instant::now(),
             checkpointer: Some(checkpointer),
-            checkpointing: None,
-            is_folding: false,
-            owes_empty_log: false,
+            checkpointer_thread: None,
+            is_checkpointing: false,
+            must_empty_wal: false,
             is_stamped: false,
-            owes_stamp: false,
+            must_stamp: false,
             changes_before: 0,
         }
     }
 
     /// Waits for this thread when it closes the database.
     pub(in crate::store) fn own_checkpointer(&mut self, thread: JoinHandle<()>) {
-        self.checkpointing = Some(thread);
+        self.checkpointer_thread = Some(thread);
     }
 
     /// Folds in what has come to the log since the rest of it was folded in, or was not.
-    pub(in crate::store) fn fold_rest(&mut self, ahead: Result<(), StoreError>) {
-        self.is_folding = false;
-        self.is_folded(ahead.map(|()| true));
-        self.fold();
-        if self.owes_empty_log {
-            self.empty_log();
+    pub(in crate::store) fn checkpoint_rest(&mut self, ahead: Result<(), StoreError>) {
+        self.is_checkpointing = false;
+        self.is_complete(ahead.map(|()| true));
+        self.checkpoint_passively();
+        if self.must_empty_wal {
+            self.empty_wal();
         }
     }
 
     /// Folds the log in, and tells of whoever keeps it from that.
-    fn fold(&mut self) {
+    fn checkpoint_passively(&mut self) {
         if !self.checkpoint(CheckpointMode::Passive) {
             self.warn_of_reader();
         }
@@ -296,22 +296,26 @@ impl Batches {
     fn checkpoint_is_due(&self) -> bool {
         let is_small = self.last_operations <= SMALL_BATCH_OPERATIONS;
         let enough = if is_small { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
-        !self.is_folding && self.unfolded() >= enough && self.log_pages >= self.retry_at
+        !self.is_checkpointing
+            && self.pages_to_checkpoint() >= enough
+            && self.wal_pages >= self.retry_at
     }
 
     /// Whether runs may be made one. What that writes is folded in as it comes: it waits where the log is long, or
     /// somebody keeps it from being folded in; and for the thread `checkpointer`, which would not come by the lock.
-    fn may_tidy(&self) -> bool {
-        let is_short = match self.unfolded() {
+    fn may_compact(&self) -> bool {
+        let is_short = match self.pages_to_checkpoint() {
             ..SMALL_CHECKPOINT_PAGES => true,
-            unfolded => unfolded < LONG_PAGES && self.log_pages >= self.retry_at,
+            pages_to_checkpoint => {
+                pages_to_checkpoint < LONG_PAGES && self.wal_pages >= self.retry_at
+            }
         };
-        self.deliveries.is_untidy() && !self.is_folding && is_short
+        self.deliveries.needs_compaction() && !self.is_checkpointing && is_short
     }
 
     /// How many pages of the log are not folded in.
-    fn unfolded(&self) -> i32 {
-        self.log_pages - self.folded_pages
+    fn pages_to_checkpoint(&self) -> i32 {
+        self.wal_pages - self.checkpointed_pages
     }
 
     /// Writes some more of the run of deliveries.
@@ -350,7 +354,7 @@ impl Batches {
     /// Commits. The first transaction of a log that begins anew renews the stamp: see `store::sqlite::opening`.
     /// One that has written nothing does not begin it.
     fn commit_transaction(&mut self) -> Result<(), StoreError> {
-        let begins_log = self.unfolded() == 0 || self.owes_stamp;
+        let begins_log = self.pages_to_checkpoint() == 0 || self.must_stamp;
         if begins_log && self.connection.total_changes() != self.changes_before {
             stamp::renew(&self.connection)?;
             self.is_stamped = true;
@@ -367,11 +371,11 @@ impl Batches {
         let inbox_unread_max = self.inbox_unread_max.get();
         if inbox_unread_max != self.counted_to {
             // Who counts stops at the limit: what was counted to another one may be too little.
-            self.memory.recount_all();
+            self.cache.recount_all();
             self.counted_to = inbox_unread_max;
         }
         let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
-        let written = applied.and_then(|()| Ok(self.unwritten.write(&self.connection)?));
+        let written = applied.and_then(|()| Ok(self.pending_inserts.write(&self.connection)?));
         let executed = written.and_then(|()| Ok(self.keep_pace()?));
         let committing = Instant::now();
         spent.executed = committing - spent.taken;
@@ -380,7 +384,7 @@ impl Batches {
         spent.committed = ended - committing;
         self.last_commit = spent.committed;
         if committed.is_ok() {
-            self.measures.note_commit(ended);
+            self.metrics.note_commit(ended);
         }
         self.after(committed)
     }
@@ -398,15 +402,15 @@ impl Batches {
                 self.deliveries.committed();
                 self.keys.committed();
                 let pages = checkpoint::pages();
-                self.note_log(pages);
+                self.note_wal_pages(pages);
                 let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
                 let is_new = is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
-                self.owes_stamp = !self.is_stamped && (is_new || self.owes_stamp);
+                self.must_stamp = !self.is_stamped && (is_new || self.must_stamp);
             }
             Err(_) => {
                 self.deliveries.rolled_back();
                 self.keys.rolled_back();
-                self.unwritten.forget();
+                self.pending_inserts.forget();
                 if !self.connection.is_autocommit() {
                     let _ = self.run_statement("ROLLBACK");
                 }
@@ -416,13 +420,13 @@ impl Batches {
     }
 
     /// Takes note of how many pages the log has after a commit that has written to it.
-    fn note_log(&mut self, pages: Option<i32>) {
+    fn note_wal_pages(&mut self, pages: Option<i32>) {
         let Some(pages) = pages else { return };
-        if pages <= self.log_pages {
+        if pages <= self.wal_pages {
             // It was begun anew.
-            (self.folded_pages, self.retry_at) = (0, 0);
+            (self.checkpointed_pages, self.retry_at) = (0, 0);
         }
-        self.log_pages = pages;
+        self.wal_pages = pages;
     }
 
     /// Answers all of a batch, and leaves it empty.
@@ -434,20 +438,20 @@ impl Batches {
     ) {
         self.count(batch.len(), &committed, spent);
         if committed.is_err() {
-            self.memory.forget();
+            self.cache.forget();
         }
         if let Err(StoreError::Fatal(problem)) = &committed {
             self.fail(problem);
         }
         for operation in batch.iter_mut().filter(|_| committed.is_ok()) {
-            if let Some(upkeep) = operation.upkeep() {
-                operation.upkept(self.keep_up(upkeep));
+            if let Some(maintenance) = operation.maintenance() {
+                operation.set_outcome(self.maintain(maintenance));
             }
         }
         wake::together(|| {
             for operation in batch.drain(..) {
                 let queued = spent.taken.saturating_duration_since(operation.submitted());
-                self.measures.write_queue.observe_time(queued);
+                self.metrics.write_queue.observe_time(queued);
                 let &Spent { executed, committed: in_commit, .. } = spent;
                 let stages = Stages { queued, executed, committed: in_commit, ..Stages::default() };
                 operation.finish(committed.clone(), stages);
@@ -457,17 +461,17 @@ impl Batches {
     }
 
     fn count(&self, operations: usize, committed: &Result<(), StoreError>, spent: &Spent) {
-        let measures = &self.measures;
-        measures.batch.observe(operations as u64);
-        measures.execute.observe_time(spent.executed);
-        measures.log_pages.set(i64::from(self.log_pages - self.folded_pages));
+        let metrics = &self.metrics;
+        metrics.batch.observe(operations as u64);
+        metrics.execute.observe_time(spent.executed);
+        metrics.wal_pages.set(i64::from(self.wal_pages - self.checkpointed_pages));
         let reason = match committed {
-            Ok(()) => return measures.commit.observe_time(spent.committed),
+            Ok(()) => return metrics.commit.observe_time(spent.committed),
             Err(StoreError::Busy) => Rollback::Busy,
             Err(StoreError::Full) => Rollback::Full,
             Err(_) => Rollback::Failed,
         };
-        measures.rollbacks[reason as usize].increment();
+        metrics.rollbacks[reason as usize].increment();
     }
 
     /// An operation that fails is taken back alone; an error says that the whole transaction
@@ -475,24 +479,24 @@ impl Batches {
     fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
         let several = operation.statements() == Statements::Several;
         if operation.statements() != Statements::Later {
-            self.unwritten.write(&self.connection)?;
+            self.pending_inserts.write(&self.connection)?;
         }
         if several {
             self.run_statement("SAVEPOINT operation")?;
         }
-        let marks = (self.deliveries.mark(), self.keys.mark());
-        let mut context = Context {
+        let savepoints = (self.deliveries.savepoint(), self.keys.savepoint());
+        let mut context = WriteContext {
             connection: &self.connection,
-            memory: &mut self.memory,
+            cache: &mut self.cache,
             deliveries: &mut self.deliveries,
             keys: &mut self.keys,
-            unwritten: &mut self.unwritten,
+            pending_inserts: &mut self.pending_inserts,
             inbox_unread_max: self.counted_to,
         };
         let applied = operation.apply(&mut context);
         if !applied {
-            self.deliveries.take_back(marks.0);
-            self.keys.take_back(marks.1);
+            self.deliveries.roll_back_to(savepoints.0);
+            self.keys.roll_back_to(savepoints.1);
             match operation.error() {
                 Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
                 Some(error) => return Err(error.clone()),
@@ -503,8 +507,8 @@ impl Batches {
             }
             // What is not remembered any more is looked up in the file. Not before it is certain that the
             // transaction is still open: what is written then would be committed at once.
-            self.unwritten.write(&self.connection)?;
-            self.memory.forget();
+            self.pending_inserts.write(&self.connection)?;
+            self.cache.forget();
         }
         match (several, applied) {
             (false, _) => Ok(()),
@@ -521,13 +525,13 @@ impl Batches {
         Ok(())
     }
 
-    fn keep_up(&mut self, upkeep: Upkeep) -> Result<bool, StoreError> {
-        if upkeep == Upkeep::Compact {
+    fn maintain(&mut self, maintenance: Maintenance) -> Result<bool, StoreError> {
+        if maintenance == Maintenance::Vacuum {
             // In a file, not in memory: it is as large as the database.
             let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
             let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
             // It has committed, too: taken now, else the next batch would take it for what it wrote.
-            self.note_log(checkpoint::pages());
+            self.note_wal_pages(checkpoint::pages());
             if let Err(error) = compacted.map_err(StoreError::from) {
                 if let StoreError::Fatal(problem) = &error {
                     self.fail(problem);
@@ -535,13 +539,13 @@ impl Batches {
                 return Err(error);
             }
         }
-        self.empty_log();
-        Ok(!self.owes_empty_log)
+        self.empty_wal();
+        Ok(!self.must_empty_wal)
     }
 
     /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
-    fn empty_log(&mut self) {
-        self.owes_empty_log = !self.checkpoint(CheckpointMode::Truncate);
+    fn empty_wal(&mut self) {
+        self.must_empty_wal = !self.checkpoint(CheckpointMode::Truncate);
     }
 
     /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
@@ -551,40 +555,40 @@ impl Batches {
         // long as it likes: they are folded in later, and nobody waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);
         self.lock_wait = Duration::ZERO;
-        let complete = self.is_folded(checkpoint::fold(&self.connection, mode));
+        let complete = self.is_complete(checkpoint::run(&self.connection, mode));
         if mode == CheckpointMode::Truncate {
             self.identity.forget_length();
         }
         if complete {
             // The next commit begins the log anew, unless somebody reads the end of this one.
-            self.folded_pages = self.log_pages;
+            self.checkpointed_pages = self.wal_pages;
             self.retry_at = 0;
         } else {
-            self.retry_at = self.log_pages + RETRY_PAGES;
-            self.measures.checkpoints_incomplete.increment();
+            self.retry_at = self.wal_pages + RETRY_PAGES;
+            self.metrics.checkpoints_incomplete.increment();
         }
-        self.measures.checkpoint[mode as usize].observe_time(begun.elapsed());
-        self.measures.log_pages.set(i64::from(self.log_pages - self.folded_pages));
+        self.metrics.checkpoint[mode as usize].observe_time(begun.elapsed());
+        self.metrics.wal_pages.set(i64::from(self.wal_pages - self.checkpointed_pages));
         complete
     }
 
     /// Whether all of the log is folded in.
-    fn is_folded(&self, outcome: Result<bool, StoreError>) -> bool {
+    fn is_complete(&self, outcome: Result<bool, StoreError>) -> bool {
         outcome.unwrap_or_else(|error| {
             if let StoreError::Fatal(problem) = &error {
                 self.fail(problem);
             }
-            tracing::warn!(%error, "the log was not folded in; it will be tried again");
+            tracing::warn!(%error, "the log was not checkpointed; it will be tried again");
             false
         })
     }
 
     fn warn_of_reader(&mut self) {
         let is_due = self.warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL);
-        if is_due && self.log_pages >= WARNING_PAGES {
+        if is_due && self.wal_pages >= WARNING_PAGES {
             self.warned = Some(Instant::now());
             tracing::warn!(
-                pages = self.log_pages,
+                pages = self.wal_pages,
                 "the log grows: somebody has been reading the database file for long"
             );
         }
@@ -613,10 +617,10 @@ mod tests {
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
 
     /// Whether there is something to tidy, and whether that may be done.
-    fn tidying(store: &Sqlite) -> (bool, bool) {
+    fn compaction(store: &Sqlite) -> (bool, bool) {
         let batches = store.writer.group.hold();
         let batches = batches.as_ref().unwrap();
-        (batches.deliveries.is_untidy(), batches.may_rest_for() < IDLE)
+        (batches.deliveries.needs_compaction(), batches.may_rest_for() < IDLE)
     }
 
     #[test]
@@ -633,14 +637,18 @@ mod tests {
             }
             Expect::MoreRequests
         });
-        let folded = || store.measures.checkpoint[CheckpointMode::Passive as usize].read().count();
-        let unfolded = store.writer.group.hold().as_ref().unwrap().unfolded();
-        assert!((LONG_PAGES..CHECKPOINT_PAGES).contains(&unfolded), "{unfolded}");
-        assert_eq!(folded(), 0);
+        let checkpointed =
+            || store.metrics.checkpoint[CheckpointMode::Passive as usize].read().count();
+        let pages_to_checkpoint = store.writer.group.hold().as_ref().unwrap().pages_to_checkpoint();
+        assert!(
+            (LONG_PAGES..CHECKPOINT_PAGES).contains(&pages_to_checkpoint),
+            "{pages_to_checkpoint}"
+        );
+        assert_eq!(checkpointed(), 0);
         append_one_by_one(&store, 1);
         let batches = store.writer.group.hold();
         // The thread `checkpointer` is at it, or has done most of it, and then the rest with this lock.
-        assert!(batches.as_ref().unwrap().is_folding || folded() >= 2);
+        assert!(batches.as_ref().unwrap().is_checkpointing || checkpointed() >= 2);
         drop(batches);
         store.close();
     }
@@ -653,7 +661,7 @@ mod tests {
         let reading = reader.transaction().unwrap();
         let _: i64 = reading.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
         append_one_by_one(&store, 512);
-        assert_eq!(tidying(&store), (true, false));
+        assert_eq!(compaction(&store), (true, false));
         drop(reading);
         store.close();
     }
@@ -668,9 +676,9 @@ mod tests {
         drop(store);
         damage_root_page(&path, "deliveries");
         let store = open(&folder);
-        wait_until("an end of tidying", || !tidying(&store).0);
+        wait_until("an end of compaction", || !compaction(&store).0);
         append_one_by_one(&store, 1);
-        assert_eq!(tidying(&store), (false, false));
+        assert_eq!(compaction(&store), (false, false));
         store.close();
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::StoreError;
-use crate::store::metrics::{CheckpointMode, Measures};
+use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::sqlite::connection::PRAGMAS;
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
@@ -22,23 +22,23 @@ thread_local! {
     static PAGES: Cell<Option<i32>> = const { Cell::new(None) };
 }
 
-/// How many pages [`make_room`] makes room for.
-pub(in crate::store) const ROOM_PAGES: i32 = 254;
+/// How many pages [`reserve_wal`] makes room for.
+pub(in crate::store) const RESERVED_PAGES: i32 = 254;
 /// All of our pages have 4 KiB.
-const ROOM_BYTES: u64 =
-    LOG_HEADER_BYTES as u64 + ROOM_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
+const RESERVED_BYTES: u64 =
+    LOG_HEADER_BYTES as u64 + RESERVED_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
 
-/// Makes the log's file as long as [`ROOM_PAGES`] pages, with zeros behind its end: a commit that makes
+/// Makes the log's file as long as [`RESERVED_PAGES`] pages, with zeros behind its end: a commit that makes
 /// it longer waits for the file system to write down the new length and where the new blocks are.
 /// `SQLite` reads a log up to the first frame that lacks the salt of its header (the file format, section
 /// 4.4), so zeros end it, as what is left of older logs does.
 ///
 /// Only inside of a transaction that may write: nobody else makes the file longer then. Where there
 /// is no room it stays as it is; it still grows by what is written to it, as long as it can.
-pub(in crate::store) fn make_room(log: &Path) -> io::Result<()> {
+pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(log)?;
     let end = file.metadata()?.len();
-    let zeros = vec![0; usize::try_from(ROOM_BYTES.saturating_sub(end)).unwrap_or(0)];
+    let zeros = vec![0; usize::try_from(RESERVED_BYTES.saturating_sub(end)).unwrap_or(0)];
     match file.write_all_at(&zeros, end) {
         Err(error) if is_no_room(&error) => file.set_len(end),
         written => written,
@@ -69,13 +69,13 @@ pub(in crate::store) struct Checkpointer {
     connection: Connection,
     /// The same file.
     database: Option<Arc<File>>,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
 }
 
 impl Checkpointer {
     pub(in crate::store) fn open(
         file: &DatabaseFile,
-        measures: Arc<Measures>,
+        metrics: Arc<Metrics>,
     ) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file.path(), flags)?;
@@ -83,27 +83,27 @@ impl Checkpointer {
         connection.execute_batch(PRAGMAS)?;
         // Before its first read it does not know that there is a log.
         connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
-        Ok(Self { connection, database: file.database(), measures })
+        Ok(Self { connection, database: file.database(), metrics })
     }
 
     /// Folds in what the log has now, as far as nobody reads it, and has the disk take that, which `SQLite`
     /// leaves to whoever folds in the rest. The log does not begin anew where more has come to it meanwhile.
-    pub(in crate::store) fn fold(&self) -> Result<(), StoreError> {
+    pub(in crate::store) fn run(&self) -> Result<(), StoreError> {
         let begun = Instant::now();
-        fold(&self.connection, CheckpointMode::Passive)?;
+        run(&self.connection, CheckpointMode::Passive)?;
         if let Some(database) = &self.database {
             let failed =
                 |error| StoreError::Fatal(format!("the file could not be synced: {error}"));
             database.sync_data().map_err(failed)?;
         }
-        self.measures.checkpoint[CheckpointMode::Passive as usize].observe_time(begun.elapsed());
+        self.metrics.checkpoint[CheckpointMode::Passive as usize].observe_time(begun.elapsed());
         Ok(())
     }
 }
 
 /// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` is for when nobody is
 /// waiting, and leaves an empty log. Tells whether all of the log is folded in.
-pub(in crate::store) fn fold(
+pub(in crate::store) fn run(
     connection: &Connection,
     mode: CheckpointMode,
 ) -> Result<bool, StoreError> {
@@ -112,8 +112,8 @@ pub(in crate::store) fn fold(
         CheckpointMode::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
     let complete = connection.query_row(pragma, [], |row| {
-        let (busy, pages, folded): (i32, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(busy == 0 && pages == folded)
+        let (busy, pages, checkpointed): (i32, i32, i32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(busy == 0 && pages == checkpointed)
     })?;
     Ok(complete)
 }

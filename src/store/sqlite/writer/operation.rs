@@ -6,7 +6,7 @@ use crate::metrics::Stages;
 use crate::store::error::StoreError;
 use crate::store::scheduler::group_commit::Collected;
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::write::context::Context;
+use crate::store::sqlite::write::context::WriteContext;
 
 /// See the module.
 pub(in crate::store) trait Operation: Send {
@@ -18,24 +18,24 @@ pub(in crate::store) trait Operation: Send {
     /// A worker has collected it, and sees to its commit.
     fn is_collected(&self) -> bool;
     /// Does it, inside the open transaction. `false` where it failed.
-    fn apply(&mut self, context: &mut Context<'_>) -> bool;
+    fn apply(&mut self, context: &mut WriteContext<'_>) -> bool;
     /// Tells the outcome: of the operation where the commit went well, else of the commit. `spent`
     /// is where the time of this operation went in here.
     fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages);
     /// What to say of an operation whose transaction cannot go on.
     fn error(&self) -> Option<&StoreError>;
     /// What is to be done with the file after the commit, before the operation is finished.
-    fn upkeep(&self) -> Option<Upkeep> {
+    fn maintenance(&self) -> Option<Maintenance> {
         None
     }
     /// That was done, wholly or not, or failed.
-    fn upkept(&mut self, _outcome: Result<bool, StoreError>) {}
+    fn set_outcome(&mut self, _outcome: Result<bool, StoreError>) {}
 }
 
 /// An operation in the queue.
-pub(in crate::store) type Boxed = Box<dyn Operation>;
+pub(in crate::store) type BoxedOperation = Box<dyn Operation>;
 
-impl Collected for Boxed {
+impl Collected for BoxedOperation {
     fn is_collected(&self) -> bool {
         Operation::is_collected(self.as_ref())
     }
@@ -47,23 +47,23 @@ impl Collected for Boxed {
 
 /// What is done with the whole file, outside of any transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Upkeep {
+pub(in crate::store) enum Maintenance {
     /// Fold in the log and cut it to nothing; not whole where somebody reads it.
-    EmptyLog,
+    EmptyWal,
     /// Write the file anew, without what is unused, and then empty the log. Takes as long as the
     /// file is large, and holds up everybody who writes.
-    Compact,
+    Vacuum,
 }
 
 /// Changes nothing but the file's form.
-pub(in crate::store) struct PendingUpkeep<D> {
-    pub(in crate::store) upkeep: Upkeep,
+pub(in crate::store) struct PendingMaintenance<D> {
+    pub(in crate::store) maintenance: Maintenance,
     pub(in crate::store) submitted: Instant,
     pub(in crate::store) outcome: Result<bool, StoreError>,
     pub(in crate::store) done: D,
 }
 
-impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> {
+impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingMaintenance<D> {
     fn statements(&self) -> Statements {
         Statements::One
     }
@@ -80,7 +80,7 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
         false
     }
 
-    fn apply(&mut self, _: &mut Context<'_>) -> bool {
+    fn apply(&mut self, _: &mut WriteContext<'_>) -> bool {
         true
     }
 
@@ -92,11 +92,11 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingUpkeep<D> 
         None
     }
 
-    fn upkeep(&self) -> Option<Upkeep> {
-        Some(self.upkeep)
+    fn maintenance(&self) -> Option<Maintenance> {
+        Some(self.maintenance)
     }
 
-    fn upkept(&mut self, outcome: Result<bool, StoreError>) {
+    fn set_outcome(&mut self, outcome: Result<bool, StoreError>) {
         self.outcome = outcome;
     }
 }
@@ -134,7 +134,7 @@ where
         self.collected
     }
 
-    fn apply(&mut self, context: &mut Context<'_>) -> bool {
+    fn apply(&mut self, context: &mut WriteContext<'_>) -> bool {
         let Some(write) = self.write.take() else { return false };
         let outcome = write.apply(context).map_err(StoreError::from);
         let applied = outcome.is_ok();

@@ -9,7 +9,7 @@ use crate::model::{MessageId, UserId};
 
 /// See the module. Ids only rise.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Portion {
+pub(in crate::store) struct KeyRun {
     /// In the order of the log.
     entries: Vec<Entry>,
     /// The keys, one behind the other.
@@ -29,7 +29,7 @@ pub(in crate::store) struct Entry {
     start: u32,
     length: u8,
     /// The message is no more.
-    pub(in crate::store) is_gone: bool,
+    pub(in crate::store) is_deleted: bool,
     /// The entry before it that has the same hash.
     previous: Option<u32>,
     hash: u64,
@@ -42,7 +42,7 @@ pub(in crate::store) struct End {
     text: usize,
 }
 
-impl Portion {
+impl KeyRun {
     /// Takes in messages with this key, newer than all others. The hash is that of sender and key.
     pub(in crate::store) fn push(
         &mut self,
@@ -57,8 +57,8 @@ impl Portion {
         for message in messages {
             let place = self.entries.len() as u32;
             let previous = self.newest.insert(hash, place);
-            let is_gone = false;
-            self.entries.push(Entry { sender, message, start, length, is_gone, previous, hash });
+            let is_deleted = false;
+            self.entries.push(Entry { sender, message, start, length, is_deleted, previous, hash });
         }
     }
 
@@ -87,7 +87,9 @@ impl Portion {
         let entry = |place: u32| &self.entries[place as usize];
         let newest = self.newest.get(&hash).map(|&place| entry(place));
         iter::successors(newest, move |newer| newer.previous.map(entry))
-            .filter(move |entry| !entry.is_gone && entry.sender == sender && self.key(entry) == key)
+            .filter(move |entry| {
+                !entry.is_deleted && entry.sender == sender && self.key(entry) == key
+            })
             .map(|entry| entry.message)
     }
 
@@ -185,13 +187,13 @@ mod tests {
         fn portion_is_put_into_the_order_of_its_keys(
             keys in prop::collection::btree_set("(018f-|z)?[!-~]{1,10}", 1..60),
         ) {
-            let mut portion = Portion::default();
+            let mut run = KeyRun::default();
             for (hash, key) in (0..).zip(keys.iter().rev()) {
-                portion.push(hash, UserId(1), key, [MessageId(hash as i64)]);
+                run.push(hash, UserId(1), key, [MessageId(hash as i64)]);
             }
             let mut order = Order::default();
-            portion.put_in_order(&mut order);
-            let ordered = portion.in_order(&order, 0).map(|entry| portion.key(entry));
+            run.put_in_order(&mut order);
+            let ordered = run.in_order(&order, 0).map(|entry| run.key(entry));
             prop_assert!(ordered.eq(keys.iter().map(String::as_str)));
         }
     }
