@@ -5,7 +5,6 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -14,6 +13,7 @@ use crate::support::Server;
 use crate::support::cli;
 use crate::support::cli::Home;
 use crate::support::pty::{CTRL_L, CTRL_U, TAB, Terminal};
+use crate::support::skip::is_here;
 
 /// How soon the names of users are to be there. What it takes is told, and decides nothing: that a
 /// machine has much to do is no fault.
@@ -32,8 +32,7 @@ impl Shell {
     /// Starts the shell in the environment of `home`, in a folder with the file `letter.txt` and the
     /// folder `archive`. `None`, said aloud, where there is no such shell.
     fn start(name: &'static str, home: &Home) -> Option<Self> {
-        if !is_installed(name) {
-            println!("SKIPPED: {name} is not installed");
+        if !is_here(name) {
             return None;
         }
         let folder = TempDir::new().expect("a temporary folder");
@@ -131,11 +130,6 @@ impl Shell {
 fn with_spaces(screen: &str, typed: &str) -> String {
     let spaces = typed.len() - typed.trim_end().len();
     format!("{screen}{}", " ".repeat(spaces))
-}
-
-fn is_installed(program: &str) -> bool {
-    let version = Command::new(program).arg("--version").output();
-    version.is_ok_and(|output| output.status.success())
 }
 
 /// The search path of this process, with our programs first.

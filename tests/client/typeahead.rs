@@ -8,7 +8,7 @@ use crate::support::cli::Home;
 use crate::support::pty::{
     CTRL_C, CTRL_D, CTRL_R, CTRL_Z, LEFT, PASTE_BEGIN, PASTE_END, Terminal, UP,
 };
-use crate::support::recipe::is_here;
+use crate::support::skip::is_here;
 
 /// The prompt, with somebody logged in.
 fn prompt_of(user: &str, home: &Home) -> Terminal {

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::support::exposition::Scrape;
 use crate::support::hostile::{Kind, attack};
 use crate::support::http;
+use crate::support::skip::skip;
 use crate::support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
 const HONEST: usize = 50;
@@ -481,8 +482,7 @@ fn connections_of_one_address_are_limited_and_another_address_is_not_held_up() {
             command
         };
         if !own_network("true").output().is_ok_and(|output| output.status.success()) {
-            println!("skipped: no network of its own (unshare, ip, root); see server::admission");
-            return;
+            return skip("a network of its own", "run as root; install iproute2 and util-linux");
         }
         let name =
             "overload::connections_of_one_address_are_limited_and_another_address_is_not_held_up";

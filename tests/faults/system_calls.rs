@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::skip::skip;
 use crate::support::strace;
 use crate::support::strace::{Trace, Tracer, fail_at, kill_at, traced};
 use crate::support::{Server, Wire, scaled, server_command};
@@ -544,8 +545,7 @@ fn few_sends_that_come_together_are_committed_by_the_writers_thread() {
 #[test]
 fn few_sends_of_who_has_just_been_answered_are_committed_by_its_worker() {
     if thread::available_parallelism().is_ok_and(|count| count.get() == 1) {
-        println!("skipped: with one processor nobody is waited for");
-        return;
+        return skip("two processors", "use another machine");
     }
     // Of several workers none knows whether anybody asks another.
     let server = Server::start_with(&["--workers", "1"]);

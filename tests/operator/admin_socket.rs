@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support;
+use crate::support::skip::{is_here, skip};
 use crate::support::{PATIENCE, Server, Wire};
 use crate::support::{cli, operator};
 
@@ -160,11 +161,11 @@ const NOBODY: u32 = 65534;
 
 /// Whether a test can start programs as another user; says so where it cannot.
 fn can_be_somebody_else() -> bool {
-    let can = rustix::process::geteuid().is_root() && Command::new("setpriv").output().is_ok();
-    if !can {
-        println!("skipped: becoming somebody else takes root and setpriv");
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        skip("root", "run as root");
     }
-    can
+    is_root && is_here("setpriv")
 }
 
 /// A command that runs a program as nobody.

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::support::skip::is_here;
 use crate::support::{Ending, Server};
 
 const VIEWS: [(&str, &str); 6] = [
@@ -62,8 +63,7 @@ fn views_show_names_and_iso_times_and_no_secrets() {
 
 #[test]
 fn sqlite3_shell_reads_every_view_while_the_server_writes() {
-    if Command::new("sqlite3").arg("--version").output().is_err() {
-        println!("skipped: there is no sqlite3 shell on this machine");
+    if !is_here("sqlite3") {
         return;
     }
     let server = Server::start();
@@ -111,8 +111,7 @@ fn shell_examples(page: &str) -> Vec<String> {
 
 #[test]
 fn examples_of_the_database_page_work_and_a_backup_is_whole_while_the_server_writes() {
-    if Command::new("sqlite3").arg("--version").output().is_err() {
-        println!("skipped: there is no sqlite3 shell on this machine");
+    if !is_here("sqlite3") {
         return;
     }
     let server = Server::start();

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::cli::{Outcome, outcome};
 use crate::support::disk::Disk;
+use crate::support::skip::skip;
 use crate::support::{Server, Wire, operator, server_command};
 
 /// Somebody who owns nothing.
@@ -329,7 +330,7 @@ fn what_only_reads_works_on_read_only_media() {
 #[test]
 fn what_only_reads_works_for_who_is_not_the_owner() {
     if !geteuid().is_root() {
-        return println!("skipped: only root can become another user");
+        return skip("root", "run as root");
     }
     let as_nobody = |database: &Path, arguments: &[&str]| {
         let mut command = operator::command(database, arguments);
@@ -338,7 +339,7 @@ fn what_only_reads_works_for_who_is_not_the_owner() {
     };
     let mut version = operator::command(Path::new("x"), &["--version"]);
     if version.uid(NOBODY).current_dir("/").output().is_err() {
-        return println!("skipped: nobody may not start the server");
+        return skip("programs that nobody may start", "build where every user may look");
     }
     for (server, suffixes) in left_behind() {
         let folder = TempDir::new().unwrap();

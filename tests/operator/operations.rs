@@ -11,6 +11,7 @@ use chat::operate::failure::Exit;
 use tempfile::TempDir;
 
 use crate::support::recipe::{OPERATOR, Recipe, assert_all_are_tested};
+use crate::support::skip::{is_here, skip};
 use crate::support::{Server, Wire};
 
 const PAGE: &str = include_str!("../../docs/operations.md");
@@ -178,7 +179,7 @@ fn retention(recipe: &mut Recipe) {
 fn what_root_restores_or_upgrades_belongs_to_whom_the_folder_belongs_to() {
     const NOBODY: u32 = 65_534;
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root makes files for others");
+        skip("root", "run as root");
         return;
     }
     let folder = TempDir::new().expect("a temporary folder");
@@ -295,6 +296,9 @@ struct SmallDisk {
 impl SmallDisk {
     /// `None`, and says so, where the system does not let anybody have such a file system.
     fn start() -> Option<Self> {
+        if !is_here("unshare") {
+            return None;
+        }
         let folder = TempDir::new().expect("a temporary folder");
         // Something else fills most of it.
         let script =
@@ -307,7 +311,7 @@ impl SmallDisk {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .ok()?;
+            .expect("unshare starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output"))
             .read_line(&mut line)
@@ -315,7 +319,8 @@ impl SmallDisk {
         let Some(address) = line.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok())
         else {
             let said = child.wait_with_output().expect("it has ended").stderr;
-            println!("skipped: no file system of one's own: {}", String::from_utf8_lossy(&said));
+            let said = String::from_utf8_lossy(&said);
+            skip(&format!("a file system of its own: {}", said.trim()), "run as root");
             return None;
         };
         Some(Self { child, wire: Wire::connect(address), folder })

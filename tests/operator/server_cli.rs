@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support;
+use crate::support::skip::skip;
 use crate::support::{PATIENCE, Server, server_command};
 
 /// Runs a command that is to end by itself; one that serves instead is killed, and the test fails.
@@ -244,8 +245,7 @@ fn what_may_not_be_read_or_written_is_an_io_error() {
         if rustix::process::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY).current_dir("/");
             if Command::new(command.get_program()).arg("--version").uid(NOBODY).output().is_err() {
-                println!("skipped: root may do anything, and nobody may not start the server");
-                return;
+                return skip("programs that nobody may start", "build where every user may look");
             }
         }
         assert_refused(&mut command, 74, &[path.to_str().unwrap()]);
@@ -610,7 +610,7 @@ fn name_that_stands_for_an_address_others_can_reach_is_seen() {
             command
         };
         if !own_names("true").output().is_ok_and(|output| output.status.success()) {
-            return println!("skipped: no names of its own (unshare, mount, root)");
+            return skip("a file system of its own", "run as root; install util-linux");
         }
         let name = "server_cli::name_that_stands_for_an_address_others_can_reach_is_seen";
         let mut inside = own_names("exec \"$0\" \"$@\"");

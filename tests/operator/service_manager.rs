@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::service;
+use crate::support::skip::is_here;
 use crate::support::{PATIENCE, Wire, server_command};
 
 /// What the manager is told by the server.
@@ -206,8 +207,7 @@ fn what_is_no_socket_is_refused() {
 
 /// The units with the server that was built here, if there is a systemd to judge them.
 fn units() -> Option<TempDir> {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        println!("skipped: there is no systemd-analyze (Debian's package systemd)");
+    if !is_here("systemd-analyze") {
         return None;
     }
     let folder = TempDir::new().unwrap();

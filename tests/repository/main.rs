@@ -9,3 +9,4 @@ mod architecture;
 mod documents;
 mod manual;
 mod packaging;
+mod skips;

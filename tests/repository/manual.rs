@@ -15,6 +15,8 @@ use std::process::Command;
 use pages::Page;
 use tempfile::TempDir;
 
+use crate::support::skip::is_here;
+
 fn all() -> Vec<Page> {
     pages::all("2026-11-24").expect("the manual is written")
 }
@@ -178,11 +180,12 @@ fn formatters_find_nothing_to_complain_of() {
         ("mandoc", &["-T", "lint", "-W", "warning"][..]),
         ("groff", &["-man", "-ww", "-Tutf8", "-z"]),
     ] {
+        if !is_here(program) {
+            continue;
+        }
         for path in &paths {
-            let Ok(output) = Command::new(program).args(arguments).arg(path).output() else {
-                println!("SKIPPED: {program} is not installed");
-                break;
-            };
+            let output = Command::new(program).args(arguments).arg(path).output();
+            let output = output.expect("it starts");
             let said = [output.stdout, output.stderr].concat();
             assert_eq!(String::from_utf8_lossy(&said), "", "{program} {}", path.display());
         }

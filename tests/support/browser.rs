@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::skip::is_here;
+
 /// What became of a page.
 pub struct Visit {
     /// The document when the time was over.
@@ -19,12 +21,9 @@ pub struct Visit {
 }
 
 /// Whether there is a browser; says so where there is none.
+#[track_caller]
 pub fn is_there() -> bool {
-    let there = Command::new("chromium").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !there {
-        println!("skipped: there is no Chromium (Debian: chromium)");
-    }
-    there
+    is_here("chromium")
 }
 
 /// Opens `url` and lets `seconds` go by in the page, which does not take so long: the page's clock

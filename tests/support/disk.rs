@@ -10,6 +10,8 @@ use std::sync::Mutex;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
+use super::skip::{is_here, skip};
+
 /// A file system in a file, or in memory. It is taken away when this is dropped.
 pub struct Disk {
     folder: TempDir,
@@ -19,52 +21,48 @@ impl Disk {
     /// An ext4 of this size on a loop device, which can be cut off from what it has not written yet.
     /// `None`, and says why, where the machine does not allow it.
     pub fn with_switch(bytes: u64) -> Option<Self> {
-        let disk = Self::ext4(bytes).map_err(skip).ok()?;
-        let python = Command::new("python3").arg("--version").output();
-        if !python.is_ok_and(|python| python.status.success()) {
-            skip("there is no python3, which asks the kernel to cut the power");
-            return None;
-        }
-        Some(disk)
+        let disk = told(Self::ext4(bytes))?;
+        // It asks the kernel to cut the power.
+        is_here("python3").then_some(disk)
     }
 
     /// Any file system of this size: an ext4 on a loop device, or a tmpfs. `None`, and says why,
     /// where the machine does not allow it.
     pub fn of_size(bytes: u64) -> Option<Self> {
-        Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)).map_err(skip).ok()
+        told(Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)))
     }
 
     /// A tmpfs. `None`, and says why, where the machine does not allow it.
     pub fn in_memory(bytes: u64) -> Option<Self> {
-        Self::tmpfs(bytes).map_err(skip).ok()
+        told(Self::tmpfs(bytes))
     }
 
-    fn ext4(bytes: u64) -> Result<Self, &'static str> {
+    fn ext4(bytes: u64) -> Result<Self, Missing> {
         let disk = Self::folder()?;
         File::create(disk.image()).unwrap().write_all_at(&[0], bytes - 1).unwrap();
         let made = Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(disk.image()).output();
         if !made.is_ok_and(|made| made.status.success()) {
-            return Err("there is no mkfs.ext4");
+            return Err(("mkfs.ext4", "install e2fsprogs"));
         }
         if !disk.mount().is_ok_and(|status| status) {
-            return Err("no loop device can be mounted here");
+            return Err(("loop devices that can be mounted", "use another machine"));
         }
         Ok(disk)
     }
 
-    fn tmpfs(bytes: u64) -> Result<Self, &'static str> {
+    fn tmpfs(bytes: u64) -> Result<Self, Missing> {
         let disk = Self::folder()?;
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(disk.path());
         if !command.output().is_ok_and(|mounted| mounted.status.success()) {
-            return Err("no file system can be mounted here");
+            return Err(("file systems that can be mounted", "use another machine"));
         }
         Ok(disk)
     }
 
-    fn folder() -> Result<Self, &'static str> {
+    fn folder() -> Result<Self, Missing> {
         if !geteuid().is_root() {
-            return Err("to mount a file system needs root");
+            return Err(("root, to mount a file system", "run as root"));
         }
         let disk = Self { folder: TempDir::new().unwrap() };
         fs::create_dir(disk.path()).unwrap();
@@ -151,8 +149,13 @@ impl Drop for Disk {
     }
 }
 
-fn skip(why: &str) {
-    println!("skipped: {why}");
+/// What is needed, and how to get it.
+type Missing = (&'static str, &'static str);
+
+/// Says that the test is skipped, where something is missing.
+#[track_caller]
+fn told(disk: Result<Disk, Missing>) -> Option<Disk> {
+    disk.map_err(|(needs, remedy)| skip(needs, remedy)).ok()
 }
 
 /// `EXT4_IOC_SHUTDOWN` without flushing the journal: from then on the file system writes nothing,

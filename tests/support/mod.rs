@@ -18,6 +18,7 @@ pub mod pty;
 pub mod recipe;
 pub mod relay;
 pub mod service;
+pub mod skip;
 pub mod strace;
 pub mod tls;
 

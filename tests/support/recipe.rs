@@ -33,7 +33,7 @@ macro_rules! recipes {
             $(#[test]
             fn $name() {
                 let programs: &[&str] = &[$($program),*];
-                if programs.iter().all(|program| crate::support::recipe::is_here(program)) {
+                if programs.iter().all(|program| crate::support::skip::is_here(program)) {
                     let blocks = crate::support::page::blocks(super::PAGE);
                     let mut recipe = crate::support::recipe::Recipe::new(stringify!($name), &blocks);
                     super::$name(&mut recipe);
@@ -328,14 +328,4 @@ impl Drop for Running {
             let _ = self.child.wait();
         }
     }
-}
-
-/// Whether a program is on this machine; says so where it is not, and the test is skipped.
-pub fn is_here(program: &str) -> bool {
-    let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
-    let is_here = found.is_ok_and(|output| output.status.success());
-    if !is_here {
-        println!("skipped: there is no {program} on this machine");
-    }
-    is_here
 }

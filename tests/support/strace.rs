@@ -10,17 +10,23 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::skip::{is_here, skip};
+
 /// What is written down of a server's doings: everything that changes a file, takes a lock, or tells
 /// somebody something.
 const TRACED: &str = "trace=accept4,fcntl,fdatasync,fsync,ftruncate,pwrite64,rename,renameat2,\
     sendto,unlink,write,writev";
 
 /// Whether processes can be traced here; says why where they cannot.
+#[track_caller]
 pub fn available() -> bool {
+    if !is_here("strace") {
+        return false;
+    }
     let tried = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
     let available = tried.is_ok_and(|output| output.status.success());
     if !available {
-        println!("skipped: there is no strace, or it may trace nobody here");
+        skip("a system that lets strace trace", "run as root");
     }
     available
 }
@@ -76,17 +82,17 @@ impl Tracer {
         command.args(more);
         command.args(["-f", "-y", "-e", TRACED, "-e", injection, "-o"]).arg(trace(&folder));
         command.args(["-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::piped());
-        let Ok(mut child) = command.spawn() else {
-            println!("skipped: there is no strace");
+        if !is_here("strace") {
             return None;
-        };
+        }
+        let mut child = command.spawn().expect("strace starts");
         let mut said = BufReader::new(child.stderr.take().expect("its standard error"));
         let mut line = String::new();
         said.read_line(&mut line).expect("a line of strace");
         if !line.contains(" attached") {
             said.read_to_string(&mut line).expect("all of it");
             let _ = child.wait();
-            println!("skipped: {line}");
+            skip(&format!("a system that lets strace trace: {}", line.trim()), "run as root");
             return None;
         }
         Some(Self { child, _said: said, folder })

@@ -14,6 +14,7 @@ use crate::support::cli::Home;
 use crate::support::exposition::Scrape;
 use crate::support::http::get;
 use crate::support::service::Service;
+use crate::support::skip::skip;
 use crate::support::{PATIENCE, Server, Wire};
 
 const METRICS: &[&str] = &["--metrics", "127.0.0.1:0"];
@@ -137,8 +138,7 @@ fn user_of_this_machine_is_one_by_whatever_address_or_socket() {
     }
     assert_held(&connect_from("127.9.9.9", server.address()).ask("auth paff cytus"));
     if !kernel_tells_owners(&server) {
-        println!("SKIPPED: the kernel does not tell whose sockets are (tcp_diag)");
-        return;
+        return skip("a kernel that tells whose sockets are", "modprobe tcp_diag");
     }
     let stream = UnixStream::connect(&path).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -148,8 +148,7 @@ fn user_of_this_machine_is_one_by_whatever_address_or_socket() {
 #[test]
 fn user_of_this_machine_who_fails_holds_up_no_other_user_of_it() {
     if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: what another user of the machine may do needs root");
-        return;
+        return skip("root, for another user of the machine", "run as root");
     }
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("chat.sock");
@@ -166,7 +165,7 @@ fn user_of_this_machine_who_fails_holds_up_no_other_user_of_it() {
     if kernel_tells_owners(&server) {
         places.push(server.address().to_string());
     } else {
-        println!("SKIPPED: over TCP: the kernel does not tell whose sockets are (tcp_diag)");
+        skip("a kernel that tells whose sockets are", "modprobe tcp_diag");
     }
     for place in places {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chat-cli"));
@@ -174,10 +173,8 @@ fn user_of_this_machine_who_fails_holds_up_no_other_user_of_it() {
         command.args(["--server", &place, "auth", "paff", "cytus"]);
         let output = match command.output() {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                println!(
-                    "SKIPPED: another user of the machine cannot run the client where it was built"
-                );
-                return;
+                let remedy = "build where every user may look";
+                return skip("programs that nobody may start", remedy);
             }
             output => output.unwrap(),
         };

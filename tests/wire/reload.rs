@@ -6,6 +6,7 @@ use rustix::process::Signal;
 
 use crate::support::Wire;
 use crate::support::service::Service;
+use crate::support::skip::is_here;
 
 #[test]
 fn limits_times_and_log_level_change_while_a_stream_lives_on() {
@@ -103,6 +104,9 @@ fn sessions_that_are_idle_for_the_new_time_end() {
 /// What is listened on, and what was allowed, is decided at the start alone.
 #[test]
 fn listener_that_others_could_reach_is_not_added_by_a_reload() {
+    if !is_here("ss") {
+        return;
+    }
     let mut server = Service::start_with("log = \"info\"\nlisten = [\"127.0.0.1:0\"]\n", &[]);
     let listens = |server: &Service| {
         let mine = format!("127.0.0.1:{}", server.address().port());

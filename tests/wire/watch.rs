@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::skip::skip;
 use crate::support::strace::Tracer;
 use crate::support::{Ending, Random, Server, Wire, read_some, scaled};
 use crate::support::{exposition, http, operator};
@@ -236,8 +237,8 @@ fn as_many_watchers_as_connections_are_told_what_is_theirs() {
     let watchers = scaled(500, 10_000);
     let connections_max = (watchers + 10).to_string();
     if !may_open_descriptors(watchers as u64 + 200) {
-        println!("skipped: the system does not allow {watchers} connections in one process");
-        return;
+        let needs = format!("{} file descriptors in one process", watchers + 200);
+        return skip(&needs, "raise the limit: ulimit -Hn");
     }
     let server = Server::start_with(&["--connections-max", &connections_max]);
     let users = ["paff", "neko", "robo", "ivy", "vanessa"];

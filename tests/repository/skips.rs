@@ -1,0 +1,73 @@
+//! A test that cannot run here is seen to be skipped, with what to install; CI skips none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::skip::{PACKAGES, is_here};
+
+/// The test below is skipped only where this is set.
+const PROBE: &str = "CHAT_TEST_PROBE";
+
+#[test]
+fn a_program_that_is_missing() {
+    if std::env::var_os(PROBE).is_some() {
+        assert!(!is_here("jq"));
+    }
+}
+
+/// Runs the test above as `cargo test` does, which shows nothing of a test that passes.
+fn probe(variables: &[(&str, &str)]) -> (Output, String) {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "skips::a_program_that_is_missing", "--test-threads", "2"]);
+    // No program is found without a path.
+    command.env_clear().env("PATH", "").env(PROBE, "1").envs(variables.iter().copied());
+    let output = command.output().expect("it starts again");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, said)
+}
+
+#[test]
+fn skipped_test_is_seen_with_what_to_install_and_fails_where_none_may_be_skipped() {
+    let line = "skipped skips::a_program_that_is_missing: needs jq (install jq)";
+    let (output, said) = probe(&[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(said.trim_end(), line);
+    let (output, _) = probe(&[("CHAT_TEST_ALL", "1")]);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(line), "{output:?}");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn ci_installs_every_program_that_a_test_may_miss_and_lets_none_be_skipped() {
+    let script = fs::read_to_string(root().join(".ci/run")).expect("the script");
+    for (program, package) in PACKAGES {
+        let line = format!("need {program} {package}");
+        assert!(script.lines().any(|known| known == line), "{line}");
+    }
+    assert!(script.contains("export CHAT_TEST_ALL=1"));
+}
+
+#[test]
+fn tests_say_that_they_are_skipped_in_one_place() {
+    let own = ["tests/support/skip.rs", "tests/repository/skips.rs"].map(|file| root().join(file));
+    let mut folders = vec![root().join("tests")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path: PathBuf = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !own.contains(&path) {
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                let lines = text.lines().filter(|line| line.to_lowercase().contains("\"skipped"));
+                found.extend(lines.map(|line| format!("{}: {line}", path.display())));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
