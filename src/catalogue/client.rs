@@ -181,6 +181,10 @@ texts! {
         en: "cannot write {path}: {error}",
         id: "{path} tidak bisa ditulis: {error}",
     }
+    file_not_locked(path, error) {
+        en: "cannot lock {path}: {error}",
+        id: "{path} tidak bisa dikunci: {error}",
+    }
     file_not_removed(path, error) {
         en: "cannot remove {path}: {error}",
         id: "{path} tidak bisa dihapus: {error}",
@@ -309,6 +313,22 @@ texts! {
     command_not_run(program, error) {
         en: "cannot run {program}: {error}",
         id: "{program} tidak bisa dijalankan: {error}",
+    }
+    watched_already(cursor, process) {
+        en: "another `watch --exec` deals with the messages of cursor {cursor}: process {process}",
+        id: "`watch --exec` lain sedang menangani pesan kursor {cursor}: proses {process}",
+    }
+    command_left(cursor, message, process) {
+        en: "a `watch --exec` of cursor {cursor} was killed, and its command for message {message} still runs: process {process}",
+        id: "`watch --exec` untuk kursor {cursor} dimatikan, tetapi perintahnya untuk pesan {message} masih berjalan: proses {process}",
+    }
+    command_left_something(cursor) {
+        en: "something that a `watch --exec` of cursor {cursor} has started still runs",
+        id: "sesuatu yang dijalankan `watch --exec` untuk kursor {cursor} masih berjalan",
+    }
+    end_the_other_watch {
+        en: "wait for it, or end it; a cursor of another name (--as) has messages of its own",
+        id: "tunggu sampai selesai, atau hentikan; kursor dengan nama lain (--as) punya pesannya sendiri",
     }
     command_failed(program, id, status, number, max) {
         en: "{program} failed for message {id} ({status}), try {number} of {max}",

@@ -167,6 +167,22 @@ impl StateFolder {
         Ok(is_shared.then_some(SharedFile(file)))
     }
 
+    /// Opens a file for reading and writing, and makes it (0600) where there is none. Refused as by
+    /// [`read`](Self::read), but for its size.
+    pub fn open_or_create(&self, name: &str) -> Result<File, Failure> {
+        let path = self.path_of(name);
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match openat(&self.folder, name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => check_ours(File::from(file), &path),
+            Err(rustix::io::Errno::LOOP) => Err(not_plain(&path)),
+            Err(error) => {
+                let error = io::Error::from(error);
+                Err(trouble(client::file_not_opened(path.display(), error)))
+            }
+        }
+    }
+
     /// Removes a file; that there is none is just as well.
     pub fn remove(&self, name: &str) -> Result<(), Failure> {
         match unlinkat(&self.folder, name, AtFlags::empty()) {
@@ -191,12 +207,7 @@ impl StateFolder {
                 return Err(trouble(client::file_not_opened(path.display(), error)));
             }
         };
-        let metadata = file.metadata().map_err(|error| unreadable(&path, &error))?;
-        if !metadata.is_file() {
-            return Err(not_plain(&path));
-        }
-        check_private(&file, &path, "600")?;
-        Ok(Some(file))
+        check_ours(file, &path).map(Some)
     }
 
     fn write_draft(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -220,6 +231,16 @@ pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
     };
     let folder = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
     folder.map(|folder| folder.join("chat"))
+}
+
+/// A plain file that is the user's own and closed to others, or a refusal.
+fn check_ours(file: File, path: &Path) -> Result<File, Failure> {
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_file() {
+        return Err(not_plain(path));
+    }
+    check_private(&file, path, "600")?;
+    Ok(file)
 }
 
 fn check_private(

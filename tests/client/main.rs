@@ -18,6 +18,7 @@ mod oneshot;
 mod outcome;
 mod output;
 mod prompt;
+mod signals;
 mod stream;
 mod tls;
 mod typeahead;

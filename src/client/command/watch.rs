@@ -3,8 +3,10 @@
 //! The cursor of `--as` moves behind what was done, never before it: messages are written and
 //! flushed, and then acknowledged; or the command has ended, and then its message is.
 
+mod child;
 mod dead;
 mod exec;
+mod lock;
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -25,6 +27,7 @@ use crate::model::{CursorName, Message, MessageId, Timestamp, Token};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Watch, WatchFrom};
 use crate::terminal::{self, text};
 use exec::{Done, Exec};
+use lock::Lock;
 
 /// How often is looked whether anybody still reads the output.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -48,6 +51,14 @@ pub fn run(
         let messages = Messages::of(view, arguments.raw);
         return dead::run(cursor, arguments.clear, messages, token, link, out);
     }
+    let lock = match &arguments.cursor {
+        Some(cursor) if !arguments.exec.is_empty() => {
+            // Before the cursor is looked at: its holder may be moving it.
+            let user = verbs::whoami(link, token)?.user;
+            Some(Lock::take(link.address(), &user, cursor)?)
+        }
+        _ => None,
+    };
     let from = begin(arguments.since, token, link)?;
     let begin = Watch { cursor: arguments.cursor.clone(), from };
     let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
@@ -55,7 +66,7 @@ pub fn run(
     let mut watcher = Watcher {
         stream,
         cursor: arguments.cursor.as_ref(),
-        exec: Exec::new(&arguments.exec, arguments.max_tries),
+        exec: Exec::new(&arguments.exec, arguments.max_tries, lock)?,
         messages: Messages::of(view, arguments.raw),
         tells_events: arguments.events,
         view,
@@ -194,6 +205,9 @@ impl Watcher<'_> {
         // At most one message is dealt with again, if this ends here. A server that is away comes
         // back, and until then there is nothing else to do.
         while !self.stream.settle(Instant::now() + TIMEOUT_DEFAULT)? && !self.is_over() {}
+        if let Some(exec) = &self.exec {
+            exec.recorded();
+        }
         Ok(())
     }
 

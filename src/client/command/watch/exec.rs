@@ -3,10 +3,11 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use super::child::Guard;
+use super::lock::Lock;
 use crate::catalogue::{client, shared};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -25,6 +26,9 @@ pub struct Exec {
     program: OsString,
     arguments: Vec<OsString>,
     tries_max: usize,
+    guard: Guard,
+    /// That of the cursor, where there is one.
+    lock: Option<Lock>,
 }
 
 /// What became of a message.
@@ -37,50 +41,75 @@ pub enum Done {
 }
 
 impl Exec {
-    /// A command line; `None` for one without a word.
-    pub fn new(words: &[OsString], tries_max: usize) -> Option<Self> {
-        let (program, arguments) = words.split_first()?;
-        Some(Self { program: program.clone(), arguments: arguments.to_vec(), tries_max })
+    /// The command `words`; `None` for one without a word. From now on a signal that ends this
+    /// process waits for the command, which holds `lock` too.
+    ///
+    /// # Errors
+    /// The system has no room for that.
+    pub fn new(
+        words: &[OsString],
+        tries_max: usize,
+        lock: Option<Lock>,
+    ) -> Result<Option<Self>, Failure> {
+        let Some((program, arguments)) = words.split_first() else { return Ok(None) };
+        let guard = Guard::start().map_err(|error| not_run(program, error))?;
+        let (program, arguments) = (program.clone(), arguments.to_vec());
+        Ok(Some(Self { program, arguments, tries_max, guard, lock }))
     }
 
     /// Runs the command until it ends with 0, or has failed too often; what failed is told on
-    /// standard error. Blocks for as long as that takes.
+    /// standard error. Blocks for as long as that takes. What came of it has to be recorded and then
+    /// [`recorded`](Self::recorded) called. Where a signal ends this process, the command has ended
+    /// too, and not with 0.
     ///
     /// # Errors
     /// The command cannot be run at all, which is no message's fault.
     pub fn run(&self, message: &Message) -> Result<Done, Failure> {
+        self.guard.begin();
         let mut pause = PAUSE_FIRST;
         for number in 1..=self.tries_max {
-            let status = self.try_once(message).map_err(|error| {
-                let message = client::command_not_run(self.program.display(), error);
-                Failure::trouble(Exit::Configuration, message)
-            })?;
+            let status = self.try_once(message).map_err(|error| not_run(&self.program, error))?;
+            let Some(status) = status else { self.guard.leave() };
             if status.success() {
                 return Ok(Done::Succeeded);
+            }
+            if self.guard.is_ending() {
+                self.guard.leave();
             }
             let program = text::visible(&self.program.to_string_lossy());
             let (id, max) = (message.id.0, self.tries_max);
             let failed = client::command_failed(program, id, status, number, max);
             let _ = writeln!(io::stderr(), "{}", shared::note(failed));
             if number < self.tries_max {
-                thread::sleep(pause);
+                if self.guard.pause(pause) {
+                    self.guard.leave();
+                }
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         }
         Ok(Done::GivenUp)
     }
 
-    fn try_once(&self, message: &Message) -> io::Result<ExitStatus> {
-        let mut child = Command::new(&self.program)
+    /// What came of the message is recorded. Ends this process if a signal has come meanwhile.
+    pub fn recorded(&self) {
+        self.guard.rest();
+    }
+
+    fn try_once(&self, message: &Message) -> io::Result<Option<ExitStatus>> {
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.arguments)
             .env("CHAT_ID", message.id.0.to_string())
-            .env("CHAT_FROM", message.from.as_str())
-            .stdin(Stdio::piped())
-            .spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A command need not read what it is given.
-            let _ = writeln!(stdin, "{}", object::message(message));
-        }
-        child.wait()
+            .env("CHAT_FROM", message.from.as_str());
+        let input = format!("{}\n", object::message(message));
+        self.guard.run(&mut command, &input, |process| {
+            if let Some(lock) = &self.lock {
+                lock.note_command(process, message.id);
+            }
+        })
     }
+}
+
+fn not_run(program: &OsString, error: io::Error) -> Failure {
+    Failure::trouble(Exit::Configuration, client::command_not_run(program.display(), error))
 }

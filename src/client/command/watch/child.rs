@@ -1,0 +1,244 @@
+//! The process of `watch --exec`, and the signals that would end this one: the process is told of
+//! them and waited for, what it achieved is recorded, and only then does this one end.
+//!
+//! A thread `signals` takes the signals. While nothing is dealt with, it ends this process at once.
+//! While something is, it passes the signal on, and the main thread ends this process.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, test_kill_process_group, waitid,
+};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+/// How long a process that was told to end may take; then it is killed.
+const END_MAX: Duration = Duration::from_secs(10);
+
+/// How long the acknowledgement of what it achieved may take after that.
+const RECORD_MAX: Duration = Duration::from_secs(2);
+
+/// How often the rest of a process group is looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The signals that end this process. One that was ignored when it started stays ignored: `nohup`,
+/// and the shell for what it runs in the background, mean that.
+const ENDING: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
+
+/// Stands between the signals and the process that deals with a message.
+#[derive(Debug)]
+pub struct Guard {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A message is being dealt with, or what came of it is being recorded.
+    is_busy: bool,
+    /// The process that runs, which leads the group of this number.
+    running: Option<Pid>,
+    /// The signal that ends this process, and when it came.
+    ending: Option<(i32, Instant)>,
+    /// The group that was told of it.
+    told: Option<Pid>,
+    /// The main thread ends this process.
+    is_leaving: bool,
+}
+
+impl Guard {
+    /// Takes the signals from now on.
+    ///
+    /// # Errors
+    /// When the system lacks a descriptor or a thread for that.
+    pub fn start() -> io::Result<Self> {
+        let ignored = ignored_signals();
+        let is_taken = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
+        let stopping = [SIGTSTP, SIGCONT];
+        let mut signals = Signals::new(ENDING.iter().chain(&stopping).filter(|it| is_taken(it)))?;
+        let shared = Arc::new(Shared::default());
+        let taker = Arc::clone(&shared);
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in signals.forever() {
+                taker.take(signal);
+            }
+        })?;
+        Ok(Self { shared })
+    }
+
+    /// From now on a signal waits until [`rest`](Self::rest).
+    pub fn begin(&self) {
+        self.shared.lock().is_busy = true;
+    }
+
+    /// What was achieved is recorded. Ends this process if a signal has come meanwhile.
+    pub fn rest(&self) {
+        let mut state = self.shared.lock();
+        state.is_busy = false;
+        if state.ending.is_some() {
+            drop(state);
+            self.leave();
+        }
+    }
+
+    /// Runs a command in a process group of its own, with `input` on its standard input, and tells
+    /// `started` its number. Gives `None` when a signal has come before it was started; a signal that
+    /// comes later reaches it. Blocks until it has ended.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn run(
+        &self,
+        command: &mut Command,
+        input: &str,
+        started: impl FnOnce(u32),
+    ) -> io::Result<Option<ExitStatus>> {
+        let mut child = {
+            // A signal that comes now waits for the lock, and finds the process.
+            let mut state = self.shared.lock();
+            if state.ending.is_some() {
+                return Ok(None);
+            }
+            let child = command.process_group(0).stdin(Stdio::piped()).spawn()?;
+            state.running = Some(Pid::from_child(&child));
+            child
+        };
+        started(child.id());
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command need not read what it is given.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        // Its number stays its own until it is reaped under the lock: no signal can reach another.
+        let pid = WaitId::Pid(Pid::from_child(&child));
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while waitid(pid.clone(), ended).err() == Some(Errno::INTR) {}
+        let mut state = self.shared.lock();
+        let status = child.wait();
+        state.running = None;
+        self.shared.changed.notify_all();
+        status.map(Some)
+    }
+
+    /// Waits; gives whether a signal has ended that.
+    pub fn pause(&self, pause: Duration) -> bool {
+        let state = self.shared.lock();
+        let waits = |state: &mut State| state.ending.is_none();
+        let waited = self.shared.changed.wait_timeout_while(state, pause, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ending.is_some()
+    }
+
+    /// Whether a signal has come.
+    pub fn is_ending(&self) -> bool {
+        self.shared.lock().ending.is_some()
+    }
+
+    /// Ends this process by the signal that has come, once the group of the process has ended or was
+    /// killed.
+    pub fn leave(&self) -> ! {
+        let (ending, told) = {
+            let mut state = self.shared.lock();
+            state.is_leaving = true;
+            (state.ending, state.told)
+        };
+        let (signal, since) = ending.unwrap_or((SIGTERM, Instant::now()));
+        if let Some(group) = told {
+            while test_kill_process_group(group).is_ok() {
+                if since.elapsed() >= END_MAX || self.shared.lock().told.is_none() {
+                    let _ = kill_process_group(group, Signal::KILL);
+                    break;
+                }
+                thread::sleep(LOOK_INTERVAL);
+            }
+        }
+        end_by(signal)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(self: &Arc<Self>, signal: i32) {
+        let mut state = self.lock();
+        match signal {
+            SIGTSTP => {
+                tell(state.running, Signal::TSTP);
+                drop(state);
+                let _ = emulate_default_handler(SIGTSTP);
+            }
+            SIGCONT => tell(state.running, Signal::CONT),
+            _ if !state.is_busy => end_by(signal),
+            _ if state.ending.is_some() => {
+                // The second one does not wait for anything.
+                tell(state.running.or(state.told.take()), Signal::KILL);
+                if state.running.is_none() && !state.is_leaving {
+                    end_by(signal);
+                }
+            }
+            _ => {
+                state.ending = Some((signal, Instant::now()));
+                state.told = state.running;
+                if let Some(signal) = Signal::from_named_raw(signal) {
+                    tell(state.running, signal);
+                    // One that is stopped has to go on to be able to end.
+                    tell(state.running, Signal::CONT);
+                }
+                self.changed.notify_all();
+                drop(state);
+                let shared = Arc::clone(self);
+                // Without a thread there is no limit, which is the lesser harm.
+                let limit = thread::Builder::new().name("limit".to_owned());
+                let _ = limit.spawn(move || shared.limit(signal));
+            }
+        }
+    }
+
+    /// Sees that this process ends in time, whatever the main thread waits for.
+    fn limit(&self, signal: i32) {
+        let state = self.lock();
+        let runs = |state: &mut State| state.running.is_some();
+        let waited = self.changed.wait_timeout_while(state, END_MAX, runs);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        tell(state.running, Signal::KILL);
+        let waited = self.changed.wait_timeout_while(state, RECORD_MAX, runs);
+        drop(waited);
+        thread::sleep(RECORD_MAX);
+        if !self.lock().is_leaving {
+            end_by(signal);
+        }
+    }
+}
+
+/// Sends a signal to a whole group. That it has just ended is as well.
+fn tell(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+/// Ends this process by a signal, as if it had not been taken.
+fn end_by(signal: i32) -> ! {
+    let _ = emulate_default_handler(signal);
+    std::process::exit(128 + signal)
+}
+
+/// The signals that this process ignores, a bit each; none where the system does not say.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
