@@ -113,9 +113,10 @@ fn dispatch(
         return Err(Failure::trouble(Exit::LocalFile, texts::output_not_open())
             .with_hint(texts::open_output()));
     }
+    let is_bell_on = settings.is_bell_on();
     let mut link = Link::new(settings.dialer(), settings.timeout()).acting_as(settings.user);
     let Some(command) = arguments.command.take() else {
-        return prompt::run(&arguments.prompt, link, out).map(|()| Exit::Done);
+        return prompt::run(&arguments.prompt, is_bell_on, link, out).map(|()| Exit::Done);
     };
     let link = &mut link;
     match command {

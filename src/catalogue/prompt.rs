@@ -21,6 +21,26 @@ Silahkan menggunakan command yang tertulis:
 5. logout -> untuk melogout user
 ",
     }
+    welcome {
+        en: "\
+Welcome to Chat CLI
+auth USER         log in
+list              see who is logged in
+send USER TEXT    send a message
+inbox             see your messages
+logout            log out
+`help` lists all commands, Tab completes what you type, Ctrl-D leaves.
+",
+        id: "\
+Selamat datang di Chat CLI
+auth USER         login
+list              lihat siapa yang sedang login
+send USER TEXT    kirim pesan
+inbox             lihat pesanmu
+logout            logout
+`help` menampilkan semua command, Tab melengkapi ketikan, Ctrl-D keluar.
+",
+    }
     command(user) { en: "Command {user}:", id: "Command {user}:" }
     command_with_unread(user, unread) {
         en: "Command {user} ({unread}):",
@@ -34,6 +54,29 @@ Silahkan menggunakan command yang tertulis:
         en: "*Sorry, there is no such command: type help",
         seed: "*Maaf, command tidak benar",
     }
+    unknown_but(verb) {
+        en: "*Sorry, there is no such command: did you mean `{verb}`?",
+        id: "*Maaf, command itu tidak ada: maksudnya `{verb}`?",
+    }
+    surplus {
+        en: "-Sorry, there are too many words in this command: type help",
+        id: "-Maaf, terlalu banyak kata di command ini: ketik help",
+    }
+    name_question { en: "User: ", id: "Nama user: " }
+    text_goes_to(names) {
+        en: "what you type goes to {names} now; `to` alone ends that",
+        id: "sekarang yang kamu ketik dikirim ke {names}; `to` saja mengakhirinya",
+    }
+    text_goes_to_nobody {
+        en: "what you type goes to nobody any more",
+        id: "yang kamu ketik tidak dikirim ke siapa pun lagi",
+    }
+    nobody_to_reply_to {
+        en: "there is no message to reply to",
+        id: "belum ada pesan yang bisa dibalas",
+    }
+    bell_is_on { en: "the bell is on", id: "bel menyala" }
+    bell_is_off { en: "the bell is off", id: "bel mati" }
     one_unread { en: "1 unread message, type inbox", id: "1 pesan belum dibaca, ketik inbox" }
     unread(count) {
         en: "{count} unread messages, type inbox",
@@ -83,14 +126,17 @@ Silahkan menggunakan command yang tertulis:
 auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
 auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
-send USER TEXT         send a message, exactly once
+send USER TEXT         send a message, exactly once; several: USER,USER
+to USER                what you type without a verb goes to USER; `to` ends that
+reply TEXT             answer whoever wrote last
 inbox                  show unread messages, and mark them as read
-history [USER]         show the last messages that came in, or those with USER both ways
+history [USER]         the last messages that came in, or with USER both ways
 unread                 how many unread messages there are, and from whom
 whoami                 who you are
 passwd                 change the password; your other sessions end
 sessions               your sessions
 revoke ID | others     end one of your sessions, or all the others
+bell on | off          ring when a message arrives
 logout                 end the session
 help                   this list
 quit, exit, Ctrl-D     leave; you stay logged in until `logout`
@@ -103,14 +149,17 @@ What you paste is one text, line ends and all, until you press Enter.
 auth USER [PASSWORD]   login; tanpa PASSWORD, ditanyakan dan tidak ditampilkan
 auth --forget USER     login sampai kamu keluar: di mesin yang bukan milikmu
 list                   siapa yang sedang login
-send USER TEXT         kirim pesan, tepat satu kali
-inbox                  tampilkan pesan yang belum dibaca, lalu tandai sudah dibaca
-history [USER]         pesan terakhir yang masuk, atau percakapan dengan USER dua arah
+send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
+to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
+reply TEXT             balas siapa yang terakhir menulis
+inbox                  tampilkan yang belum dibaca, lalu tandai sudah dibaca
+history [USER]         pesan terakhir yang masuk, atau dengan USER dua arah
 unread                 berapa pesan yang belum dibaca, dan dari siapa
 whoami                 siapa kamu
 passwd                 ganti password; sesimu yang lain diakhiri
 sessions               sesi-sesimu
 revoke ID | others     akhiri salah satu sesimu, atau semua yang lain
+bell on | off          berbunyi kalau ada pesan masuk
 logout                 akhiri sesi
 help                   daftar ini
 quit, exit, Ctrl-D     keluar; kamu tetap login sampai `logout`
@@ -120,5 +169,21 @@ prompt menyebut jumlahnya. Tab melengkapi, Ctrl-C mengosongkan baris, Ctrl-R
 mencari baris yang pernah diketik. Yang ditempel adalah satu teks, beserta
 ganti barisnya, sampai kamu menekan Enter.
 ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{Language, speaking};
+
+    #[test]
+    fn first_words_and_help_fit_80_columns() {
+        for language in [Language::English, Language::Indonesian] {
+            let texts = speaking(language, || [welcome(), help()]);
+            for row in texts.iter().flat_map(|text| text.lines()) {
+                assert!(row.len() <= 80, "{row}");
+            }
+        }
     }
 }

@@ -26,7 +26,7 @@ use super::failure::{Failure, Refused};
 
 /// A user that a person named, to be written to or asked about. What cannot be a name is nobody's,
 /// in the server's words.
-fn parse_user(text: &str) -> Result<UserName, Failure> {
+pub(super) fn parse_user(text: &str) -> Result<UserName, Failure> {
     text.parse().map_err(|_| unknown([text.to_owned()]))
 }
 

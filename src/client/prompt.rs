@@ -27,7 +27,12 @@ use crate::terminal::is_prompted;
 
 /// Runs the prompt that fits: for a person where both standard input and standard output are a
 /// terminal, the seed's session otherwise.
-pub fn run(arguments: &PromptArguments, link: Link, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(
+    arguments: &PromptArguments,
+    is_bell_on: bool,
+    link: Link,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     if arguments.classic || !is_prompted() {
         let input = stdin().lock();
         let keeps_going = stdin().is_terminal();
@@ -42,5 +47,5 @@ pub fn run(arguments: &PromptArguments, link: Link, out: &mut dyn Write) -> Resu
         return Err(Failure::trouble(Exit::Usage, prompt::trace_is_classic())
             .with_hint(prompt::trace_classic()));
     }
-    terminal::run(link, out)
+    terminal::run(link, is_bell_on, out)
 }

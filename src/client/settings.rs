@@ -41,6 +41,17 @@ pub struct Settings {
     pub time: Option<Clock>,
     /// The language of what is said to people.
     pub lang: Option<Language>,
+    /// Whether messages ring at the prompt.
+    pub bell: Option<Bell>,
+}
+
+/// Whether messages ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bell {
+    /// They do.
+    On,
+    /// They do not.
+    Off,
 }
 
 /// What a file can set.
@@ -55,7 +66,7 @@ struct Key {
 }
 
 /// One more is one more row, a field of [`Settings`] and a line in `Settings::under`.
-const KEYS: [Key; 6] = [
+const KEYS: [Key; 7] = [
     Key {
         name: "server",
         put: |settings, text| {
@@ -110,6 +121,15 @@ const KEYS: [Key; 6] = [
         default: None,
         variable: Some(LANGUAGE_VARIABLE),
     },
+    Key {
+        name: "bell",
+        put: |settings, text| {
+            settings.bell = Some(one_of(text)?);
+            Ok(())
+        },
+        default: Some("off"),
+        variable: None,
+    },
 ];
 
 /// A file in which every key is known and every value is accepted.
@@ -144,6 +164,7 @@ impl Settings {
             timeout: arguments.timeout.or(self.timeout),
             time: arguments.time.or(self.time),
             lang: arguments.lang.or(lang),
+            bell: self.bell,
         }
     }
 
@@ -156,6 +177,11 @@ impl Settings {
     /// How long the server is waited for, whoever said so.
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT_DEFAULT)
+    }
+
+    /// Whether messages ring at the prompt.
+    pub fn is_bell_on(&self) -> bool {
+        self.bell == Some(Bell::On)
     }
 
     fn put(&mut self, entry: &Entry) -> Result<(), String> {
@@ -182,10 +208,10 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
     let path = file.as_ref().map(|file| file.document.path.clone()).unwrap_or_default();
     let of = |key: &Key| {
         let option = command.get_arguments().find(|it| it.get_long() == Some(key.name));
-        let id = option.map_or(key.name, |option| option.get_id().as_str());
-        let given = matches.value_source(id);
+        let id = option.map(|option| option.get_id().as_str());
+        let given = id.and_then(|id| matches.value_source(id));
         let word = || {
-            let word = matches.get_raw(id)?.next()?;
+            let word = matches.get_raw(id?)?.next()?;
             Some(Value::Text(word.to_string_lossy().into_owned()))
         };
         // The language's variable is read by whoever speaks before the words are understood.
@@ -394,15 +420,20 @@ mod tests {
 
     #[test]
     fn every_key_is_an_option_of_every_command_and_its_default_is_accepted() {
+        // The prompt has a verb for these instead.
+        const VERBS: &[&str] = &["bell"];
         let command = Arguments::command();
         for key in KEYS {
+            if let Some(default) = key.default {
+                (key.put)(&mut Settings::default(), default).unwrap();
+            }
+            if VERBS.contains(&key.name) {
+                continue;
+            }
             let option =
                 command.get_arguments().find(|argument| argument.get_long() == Some(key.name));
             let option = option.unwrap_or_else(|| panic!("there is no --{}", key.name));
             assert!(option.is_global_set(), "{}", key.name);
-            if let Some(default) = key.default {
-                (key.put)(&mut Settings::default(), default).unwrap();
-            }
         }
     }
 

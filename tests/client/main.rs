@@ -20,6 +20,7 @@ mod output;
 mod prompt;
 mod signals;
 mod stream;
+mod talk;
 mod tls;
 mod typeahead;
 mod watch;

@@ -44,7 +44,12 @@ fn words_are_the_seeds_and_the_token_is_nowhere() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt(&home);
-    assert!(terminal.screen().starts_with("Welcome to Chat CLI\nSilahkan menggunakan command"));
+    let screen = terminal.screen();
+    assert!(screen.starts_with("Welcome to Chat CLI\nauth USER "), "{screen}");
+    for way in ["`help`", "Tab", "Ctrl-D"] {
+        assert!(screen.contains(way), "{screen}");
+    }
+    assert!(!terminal.has_broken_row(), "{screen}");
     assert_eq!(answer(&mut terminal, "Command :", "list"), "Error, not authorized");
     assert_eq!(answer(&mut terminal, "Command :", "auth neko cytus2"), "Error, Password Salah");
     assert_eq!(answer(&mut terminal, "Command :", "auth sagan cytus"), "Error, User Tidak Ada");
@@ -146,7 +151,7 @@ fn history_remembers_lines_and_never_a_login() {
     terminal.wait_for_end("\nmessage sent to neko\nCommand paff:");
     // What is not understood can be mended, and is gone with the prompt.
     let told = answer(&mut terminal, "Command paff:", "lgoin paff wrong-secret");
-    assert_eq!(told, "*Maaf, command tidak benar");
+    assert_eq!(told, "*Sorry, there is no such command: did you mean `auth`?");
     terminal.keys(UP);
     terminal.wait_for_end("Command paff:lgoin paff wrong-secret");
     terminal.keys(CTRL_U);

@@ -170,7 +170,11 @@ fn summary(sent: usize, known: usize, to: &str) -> String {
     }
 }
 
-fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
+/// The users that a person named, with commas between.
+///
+/// # Errors
+/// One of them can be nobody's name; it is named.
+pub fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
     let names: Vec<&str> = text.split(',').collect();
     if names.len() == 1 {
         return Ok(vec![parse_user(text)?]);
@@ -183,8 +187,8 @@ fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
     names.into_iter().map(parse_user).collect()
 }
 
-/// Of several recipients it has to be told which are meant.
-fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
+/// Names those that a refusal is about, where there were several recipients.
+pub fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
     if let Failure::Refused(Refused { message, users, .. }) = &mut failure
         && recipients > 1
         && !users.is_empty()

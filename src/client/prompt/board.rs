@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -48,6 +49,7 @@ pub struct Board {
     progressed: Condvar,
     /// Has the prompt painted, if it is being typed at.
     wake: Mutex<Option<Box<dyn FnMut() + Send>>>,
+    is_bell_on: AtomicBool,
 }
 
 #[derive(Default)]
@@ -61,6 +63,10 @@ struct State {
     counted_upto: Option<MessageId>,
     /// The newest message that was shown, and how many were, since the last that count as read.
     shown: Option<(MessageId, usize)>,
+    /// The newest message that was shown, here or by `inbox`, and who sent it.
+    last: Option<(MessageId, UserName)>,
+    /// Who had sent it when the answer being typed was begun.
+    replying: Option<UserName>,
     users: BTreeSet<UserName>,
 }
 
@@ -149,6 +155,7 @@ impl Board {
             if let Notice::Message(message) = notice {
                 let count = state.shown.map_or(0, |(_, count)| count);
                 state.shown = Some((message.id, count + 1));
+                state.last = Some((message.id, message.from.clone()));
             }
         }
         notices
@@ -166,10 +173,42 @@ impl Board {
     pub fn read(&self, upto: MessageId) {
         let mut state = self.lock();
         state.shown = state.shown.filter(|(newest, _)| *newest > upto);
-        state.notices.retain(|notice| match notice {
-            Notice::Message(message) => message.id > upto,
-            Notice::Text(_) => true,
+        let State { notices, last, .. } = &mut *state;
+        notices.retain(|notice| match notice {
+            Notice::Message(message) if message.id <= upto => {
+                *last = Some((message.id, message.from.clone()));
+                false
+            }
+            _ => true,
         });
+    }
+
+    /// This is being typed. An answer is for the sender of the message that was the last one when
+    /// its verb was typed, whoever writes meanwhile.
+    pub fn note_draft(&self, line: &str) {
+        let mut state = self.lock();
+        if !line.trim_start().starts_with("reply ") {
+            state.replying = None;
+        } else if state.replying.is_none() {
+            state.replying = state.last.as_ref().map(|(_, from)| from.clone());
+        }
+    }
+
+    /// Whom an answer is for; `None` where no message was shown yet.
+    pub fn reply_to(&self) -> Option<UserName> {
+        let mut state = self.lock();
+        let last = |state: &State| state.last.as_ref().map(|(_, from)| from.clone());
+        state.replying.take().or_else(|| last(&state))
+    }
+
+    /// Whether messages ring from now on.
+    pub fn set_bell(&self, is_on: bool) {
+        self.is_bell_on.store(is_on, Ordering::Relaxed);
+    }
+
+    /// Whether messages ring.
+    pub fn is_bell_on(&self) -> bool {
+        self.is_bell_on.load(Ordering::Relaxed)
     }
 
     /// The server counts so many unread messages, up to this id.
@@ -294,6 +333,34 @@ mod tests {
         board.post(watch, message(6));
         board.read(MessageId(5));
         assert_eq!(board.take_notices(), [message(6)]);
+    }
+
+    #[test]
+    fn answer_is_for_whoever_was_last_when_its_verb_was_typed() {
+        let from = |id: i64, from: &str| match message(id) {
+            Notice::Message(message) => {
+                Notice::Message(Message { from: from.parse().unwrap(), ..message })
+            }
+            notice => notice,
+        };
+        let replies_to = |board: &Board| board.reply_to().map(|user| user.to_string());
+        let board = Board::default();
+        let watch = board.begin_watch();
+        assert_eq!(replies_to(&board), None);
+        board.post(watch, from(4, "paff"));
+        assert_eq!(replies_to(&board), None, "it was not shown yet");
+        board.take_notices();
+        board.note_draft("reply ha");
+        board.post(watch, from(5, "ivy"));
+        board.take_notices();
+        board.note_draft("reply hai");
+        assert_eq!(replies_to(&board).as_deref(), Some("paff"));
+        board.note_draft("");
+        assert_eq!(replies_to(&board).as_deref(), Some("ivy"));
+        // Shown by `inbox`.
+        board.post(watch, from(6, "robo"));
+        board.read(MessageId(6));
+        assert_eq!(replies_to(&board).as_deref(), Some("robo"));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::board::{Board, Progress};
-use super::line::Line;
+use super::line::{self, Line};
 use super::live::Live;
 use super::login::Login;
-use crate::catalogue::{client, prompt, shared};
-use crate::client::command::{inbox, revoke, send};
+use crate::catalogue::{client, configuration, prompt, shared};
+use crate::client::command::{inbox, parse_user, revoke, send};
 use crate::client::exit::Exit;
-use crate::client::failure::Failure;
+use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
 use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_line;
@@ -38,10 +38,15 @@ pub struct Conversation {
     /// Where logins are stored; `None` where there is no such place.
     folder: Option<StateFolder>,
     login: Option<Login>,
+    /// Whom plain text is for.
+    to: Vec<UserName>,
 }
 
 /// The person, who is asked for more than a line says.
 pub trait Person {
+    /// A line. Ctrl-C is [`Failure::Interrupted`].
+    fn ask(&mut self, question: &str) -> Result<String, Failure>;
+
     /// A password, typed where nobody sees it. Ctrl-C is [`Failure::Interrupted`].
     fn ask_secret(&mut self, question: &str) -> Result<Password, Failure>;
 }
@@ -58,7 +63,7 @@ pub enum After {
 impl Conversation {
     /// A conversation of nobody yet. Nothing is connected.
     pub fn new(link: Link, live: Live, folder: Option<StateFolder>) -> Self {
-        Self { link, live, folder, login: None }
+        Self { link, live, folder, login: None, to: Vec::new() }
     }
 
     /// Goes on with a session, and tells what is unread. The server need not be there.
@@ -67,6 +72,7 @@ impl Conversation {
         if !login.is_stored() {
             writeln!(out, "{}", shared::note(prompt::login_not_kept()))?;
         }
+        self.to.clear();
         self.live.follow(login.session());
         if let Some(before) = self.login.replace(login) {
             self.release(&before);
@@ -93,6 +99,10 @@ impl Conversation {
     /// What the next line is asked for with.
     pub fn prompt(&self) -> String {
         let user = self.login.as_ref().map_or("", |login| login.session().user.as_str());
+        let user = match self.to.as_slice() {
+            [] => user.to_owned(),
+            to => format!("{user} > {}", delivery::names(to, ",")),
+        };
         match self.live.board().unread() {
             0 => prompt::command(user),
             unread => prompt::command_with_unread(user, unread),
@@ -135,7 +145,12 @@ impl Conversation {
     fn tell(&mut self, failure: &Failure, out: &mut dyn Write) -> Result<(), Failure> {
         match failure {
             Failure::Output(_) => {}
-            Failure::Refused(refused) => writeln!(out, "{}", refused.line())?,
+            Failure::Refused(refused) => {
+                writeln!(out, "{}", refused.line())?;
+                if let Some(user) = self.user_meant(refused) {
+                    writeln!(out, "{}", shared::hint(configuration::did_you_mean(user)))?;
+                }
+            }
             Failure::NotLoggedIn => writeln!(out, "{}", shared::refused(failure))?,
             _ => {
                 out.flush()?;
@@ -146,6 +161,17 @@ impl Conversation {
             self.forget_session();
         }
         Ok(())
+    }
+
+    /// A known user whose name is like one that there is not.
+    fn user_meant(&self, refused: &Refused) -> Option<UserName> {
+        if !matches!(refused.code, Some(Code::UnknownUser | Code::UnknownRecipient)) {
+            return None;
+        }
+        let known = self.live.board().users("");
+        let known = known.iter().map(|user| (user.as_str(), user));
+        let unknown = refused.users.first()?.to_lowercase();
+        line::nearest(&unknown, known).filter(|user| user.as_str() != refused.users[0]).cloned()
     }
 
     /// Whoever pressed Enter has seen what stood above the line. Where the server does not take it
@@ -201,7 +227,10 @@ impl Conversation {
             Line::Auth { user, password, is_forgotten } => {
                 self.auth(user, password, is_forgotten, person, out)?;
             }
-            Line::Send { to, text } => self.send(to, text, out)?,
+            Line::Send { to, text } => self.send(&send::parse_recipients(to)?, text, out)?,
+            Line::To { to } => self.set_to(to, out)?,
+            Line::Reply { text } => self.reply(text, out)?,
+            Line::Bell { is_on } => self.bell(is_on, out)?,
             Line::Inbox => {
                 let token = self.token()?;
                 let shown = inbox::show_laid_out(&mut self.link, token, Clock::Local, out);
@@ -230,7 +259,15 @@ impl Conversation {
             Line::Help => out.write_all(prompt::help().as_bytes())?,
             Line::Quit => return Ok(After::End),
             Line::Incomplete => writeln!(out, "{}", prompt::incomplete())?,
-            Line::Unknown => writeln!(out, "{}", prompt::unknown())?,
+            Line::Surplus => writeln!(out, "{}", prompt::surplus())?,
+            Line::Unknown if !self.to.is_empty() && !Line::looks_secret(line) => {
+                let to = self.to.clone();
+                self.send(&to, line.trim_ascii(), out)?;
+            }
+            Line::Unknown => match Line::suggestion(line) {
+                Some(verb) => writeln!(out, "{}", prompt::unknown_but(verb))?,
+                None => writeln!(out, "{}", prompt::unknown())?,
+            },
         }
         Ok(After::GoOn)
     }
@@ -243,13 +280,23 @@ impl Conversation {
         person: &mut dyn Person,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let user: UserName = user.parse().map_err(|_| Code::UnknownUser)?;
+        let asked = match user {
+            "" => person.ask(prompt::name_question())?,
+            _ => String::new(),
+        };
+        let user = if user.is_empty() { asked.trim_ascii() } else { user };
+        if user.is_empty() {
+            return Err(Failure::Interrupted);
+        }
+        let unknown = |failure| naming(failure, user);
+        let name: Result<UserName, _> = user.parse();
+        let name = name.map_err(|_| unknown(Code::UnknownUser.into()))?;
         let password = match password {
             Some(text) => password::check(text)?,
             None => person.ask_secret(client::password_prompt())?,
         };
-        let token = verbs::auth(&mut self.link, &user, &password)?;
-        let mut login = Login::unstored(Session { user, token });
+        let token = verbs::auth(&mut self.link, &name, &password).map_err(unknown)?;
+        let mut login = Login::unstored(Session { user: name, token });
         if !is_forgotten {
             self.store(&mut login);
         }
@@ -287,36 +334,81 @@ impl Conversation {
         }
     }
 
-    fn send(&mut self, to: &str, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    fn send(&mut self, to: &[UserName], text: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let to: UserName = to.parse().map_err(|_| Code::UnknownRecipient)?;
         let body = send::body(text.into())?;
-        let (recipients, key) = (std::slice::from_ref(&to), delivery::new_key()?);
-        delivery::deliver(&mut self.link, token, recipients, &body, &key)?;
-        self.live.board().know(&to);
-        writeln!(out, "{}", client::message_sent(to))?;
+        let key = delivery::new_key()?;
+        let posted = delivery::deliver(&mut self.link, token, to, &body, &key);
+        posted.map_err(|failure| send::naming_users(failure, to.len()))?;
+        to.iter().for_each(|user| self.live.board().know(user));
+        writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
         Ok(())
+    }
+
+    fn set_to(&mut self, to: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        self.token()?;
+        if to.is_empty() {
+            self.to.clear();
+            writeln!(out, "{}", prompt::text_goes_to_nobody())?;
+        } else {
+            self.to = send::parse_recipients(to)?;
+            writeln!(out, "{}", prompt::text_goes_to(delivery::names(&self.to, ", ")))?;
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let last = match self.live.board().reply_to() {
+            Some(user) => Some(user),
+            None => self.last_that_was_read(token)?,
+        };
+        match last {
+            Some(user) => self.send(&[user], text, out),
+            None => Ok(writeln!(out, "{}", prompt::nobody_to_reply_to())?),
+        }
+    }
+
+    /// Who sent the newest message that counts as read.
+    fn last_that_was_read(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
+        let upto = self.read_upto(token)?;
+        let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
+        let fetch = Fetch { from, with: None, since: None, limit: 1 };
+        let page = verbs::fetch(&mut self.link, token, fetch)?;
+        Ok(page.messages.into_iter().next().map(|message| message.from))
+    }
+
+    fn bell(&mut self, is_on: Option<bool>, out: &mut dyn Write) -> Result<(), Failure> {
+        let board = self.live.board();
+        if let Some(is_on) = is_on {
+            board.set_bell(is_on);
+        }
+        let told = if board.is_bell_on() { prompt::bell_is_on() } else { prompt::bell_is_off() };
+        Ok(writeln!(out, "{told}")?)
     }
 
     /// What arrived while `inbox` was under way may have been shown by it.
     fn forget_what_inbox_has_shown(&mut self, token: Token) -> Result<(), Failure> {
+        let upto = self.read_upto(token)?;
+        self.live.board().read(upto);
+        Ok(())
+    }
+
+    /// Everything up to this id counts as read.
+    fn read_upto(&mut self, token: Token) -> Result<MessageId, Failure> {
         // Moves nothing, and tells where the cursor is.
         let upto = MessageId::ZERO;
         let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
-        let acked = verbs::ack(&mut self.link, token, ack)?;
-        self.live.board().read(acked.upto);
-        Ok(())
+        Ok(verbs::ack(&mut self.link, token, ack)?.upto)
     }
 
     fn history(&mut self, user: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let with: Option<UserName> = match user {
-            Some(user) => Some(user.parse().map_err(|_| Code::UnknownRecipient)?),
-            None => None,
-        };
+        let with = user.map(parse_user).transpose()?;
         let from = FetchFrom::Before(MessageId(i64::MAX));
         let fetch = Fetch { from, with, since: None, limit: HISTORY_MESSAGES };
-        let page = verbs::fetch(&mut self.link, token, fetch)?;
+        let page = verbs::fetch(&mut self.link, token, fetch);
+        let page = page.map_err(|failure| naming(failure, user.unwrap_or_default()))?;
         if page.messages.is_empty() {
             writeln!(out, "{}", client::no_messages())?;
         }
@@ -387,9 +479,20 @@ impl Conversation {
     fn forget_session(&mut self) {
         self.live.stop();
         if let Some(login) = self.login.take() {
+            self.to.clear();
             let _ = session::forget(self.link.account(), login.token());
         }
     }
+}
+
+/// Says whom a refusal is about, where it does not.
+fn naming(mut failure: Failure, user: &str) -> Failure {
+    if let Failure::Refused(Refused { users, .. }) = &mut failure
+        && users.is_empty()
+    {
+        users.push(user.to_owned());
+    }
+    failure
 }
 
 /// Those whom `list` names are users.

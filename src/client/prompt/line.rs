@@ -2,11 +2,26 @@
 
 /// The verbs that a person can type.
 pub const VERBS: &[&str] = &[
-    "auth", "exit", "help", "history", "inbox", "list", "logout", "passwd", "quit", "revoke",
-    "send", "sessions", "unread", "whoami",
+    "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd", "quit",
+    "reply", "revoke", "send", "sessions", "to", "unread", "whoami",
 ];
+/// Words of other programs, with the verb that does the same here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("bye", "quit"),
+    ("login", "auth"),
+    ("msg", "send"),
+    ("read", "inbox"),
+    ("say", "send"),
+    ("tell", "send"),
+    ("who", "list"),
+];
+/// Words that a password may follow.
+const SECRET_VERBS: &[&str] = &["auth", "login", "passwd"];
 /// Those that a user's name may follow.
-pub const TAKES_USER: &[&str] = &["auth", "history", "send"];
+pub const TAKES_USER: &[&str] = &["auth", "history", "send", "to"];
+
+/// How similar a word has to be to a name that is suggested instead; 1 is the same.
+const SIMILARITY_MIN: f64 = 0.8;
 
 /// With this `auth` stores nothing.
 const FORGET: &str = "--forget";
@@ -18,19 +33,34 @@ pub enum Line<'a> {
     Empty,
     /// `auth [--forget] USER [PASSWORD]`
     Auth {
-        /// Who.
+        /// Who; empty where that is to be asked.
         user: &'a str,
         /// The rest of the line; a password may have spaces in it.
         password: Option<&'a str>,
         /// The login is not to be stored.
         is_forgotten: bool,
     },
-    /// `send TO TEXT`
+    /// `send TO[,TO…] TEXT`
     Send {
-        /// Whom it is for.
+        /// Whom it is for, with commas between.
         to: &'a str,
         /// The rest of the line, without the white space around it.
         text: &'a str,
+    },
+    /// `to USER[,USER…]`, `to`
+    To {
+        /// Whom plain text is for from now on; nobody where it is empty.
+        to: &'a str,
+    },
+    /// `reply TEXT`
+    Reply {
+        /// The answer.
+        text: &'a str,
+    },
+    /// `bell`, `bell on`, `bell off`
+    Bell {
+        /// Whether messages ring from now on; `None` asks.
+        is_on: Option<bool>,
     },
     /// `inbox`
     Inbox,
@@ -60,51 +90,66 @@ pub enum Line<'a> {
     Help,
     /// `quit`, `exit`
     Quit,
-    /// The verb lacks an argument.
+    /// The verb lacks an argument, or has one that it does not take.
     Incomplete,
+    /// There are more words than the verb takes.
+    Surplus,
     /// There is no such verb.
     Unknown,
 }
 
 impl<'a> Line<'a> {
     /// Understands a line. White space around it, and more than one space before an argument, do
-    /// not matter; those inside a text do. What follows a verb that takes nothing is not looked
-    /// at, as in the seed's client.
+    /// not matter; those inside a text do.
     pub fn parse(line: &'a str) -> Self {
         let (verb, rest) = first_word(line.trim_ascii());
-        match verb {
-            "" => Self::Empty,
-            "auth" => {
-                let (is_forgotten, rest) = match first_word(rest) {
-                    (FORGET, rest) => (true, rest),
-                    _ => (false, rest),
-                };
-                match first_word(rest) {
-                    ("", _) => Self::Incomplete,
-                    (user, "") => Self::Auth { user, password: None, is_forgotten },
-                    (user, password) => Self::Auth { user, password: Some(password), is_forgotten },
-                }
-            }
-            "send" => match first_word(rest) {
-                ("", _) | (_, "") => Self::Incomplete,
-                (to, text) => Self::Send { to, text },
-            },
-            "inbox" => Self::Inbox,
-            "list" => Self::List,
-            "logout" => Self::Logout,
-            "history" => match first_word(rest) {
-                ("", _) => Self::History { user: None },
-                (user, _) => Self::History { user: Some(user) },
-            },
-            "unread" => Self::Unread,
-            "whoami" => Self::Whoami,
-            "sessions" => Self::Sessions,
-            "revoke" => Self::Revoke { which: first_word(rest).0 },
-            "passwd" => Self::Passwd,
-            "help" => Self::Help,
-            "quit" | "exit" => Self::Quit,
+        match (verb, first_word(rest)) {
+            ("", _) => Self::Empty,
+            ("auth", (FORGET, rest)) => Self::auth(first_word(rest), true),
+            ("auth", words) => Self::auth(words, false),
+            ("send", ("", _) | (_, "")) | ("reply", ("", _)) => Self::Incomplete,
+            ("send", (to, text)) => Self::Send { to, text },
+            ("reply", _) => Self::Reply { text: rest },
+            ("to", (to, "")) => Self::To { to },
+            ("bell", ("", _)) => Self::Bell { is_on: None },
+            ("bell", ("on", "")) => Self::Bell { is_on: Some(true) },
+            ("bell", ("off", "")) => Self::Bell { is_on: Some(false) },
+            ("bell", (_, "")) => Self::Incomplete,
+            ("history", ("", _)) => Self::History { user: None },
+            ("history", (user, "")) => Self::History { user: Some(user) },
+            ("revoke", (which, "")) => Self::Revoke { which },
+            ("inbox", ("", _)) => Self::Inbox,
+            ("list", ("", _)) => Self::List,
+            ("logout", ("", _)) => Self::Logout,
+            ("unread", ("", _)) => Self::Unread,
+            ("whoami", ("", _)) => Self::Whoami,
+            ("sessions", ("", _)) => Self::Sessions,
+            ("passwd", ("", _)) => Self::Passwd,
+            ("help", ("", _)) => Self::Help,
+            ("quit" | "exit", ("", _)) => Self::Quit,
+            _ if VERBS.contains(&verb) => Self::Surplus,
             _ => Self::Unknown,
         }
+    }
+
+    fn auth((user, password): (&'a str, &'a str), is_forgotten: bool) -> Self {
+        let password = (!password.is_empty()).then_some(password);
+        Self::Auth { user, password, is_forgotten }
+    }
+
+    /// The verb that the unknown first word of a line was probably meant to be.
+    pub fn suggestion(line: &str) -> Option<&'static str> {
+        let word = first_word(line.trim_ascii()).0.to_lowercase();
+        let names = VERBS.iter().map(|&verb| (verb, verb)).chain(SYNONYMS.iter().copied());
+        nearest(&word, names)
+    }
+
+    /// Whether a line that is no command looks like one with a password in it: it is not to be
+    /// taken for a text.
+    pub fn looks_secret(line: &str) -> bool {
+        let word = first_word(line.trim_ascii()).0.to_lowercase();
+        let is_near = |verb: &str| strsim::damerau_levenshtein(&word, verb) <= 1;
+        SECRET_VERBS.iter().any(|verb| is_near(verb))
     }
 
     /// Whether the line may hold a password, so that it is not to be kept. What was pasted may be
@@ -119,11 +164,20 @@ impl<'a> Line<'a> {
     /// text may have several lines: what follows the first of anything else is not looked at.
     pub fn is_understood(line: &str) -> bool {
         match Line::parse(line) {
-            Line::Unknown => false,
-            Line::Send { .. } => true,
+            Line::Unknown | Line::Surplus => false,
+            Line::Send { .. } | Line::Reply { .. } => true,
             _ => !line.trim_ascii().contains(['\n', '\r']),
         }
     }
+}
+
+/// What stands beside the name that is most similar to `word`, if one is similar enough.
+pub fn nearest<T>(word: &str, names: impl IntoIterator<Item = (impl AsRef<str>, T)>) -> Option<T> {
+    let similar = names.into_iter().filter_map(|(name, meant)| {
+        let similarity = strsim::jaro_winkler(word, name.as_ref());
+        (similarity >= SIMILARITY_MIN).then_some((similarity, meant))
+    });
+    similar.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, meant)| meant)
 }
 
 /// The first word, and what follows it.
@@ -142,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_understood_as_by_the_seeds_client() {
+    fn lines_are_understood() {
         for (line, meaning) in [
             ("auth paff cytus", auth("paff", Some("cytus"), false)),
             ("auth paff", auth("paff", None, false)),
@@ -150,16 +204,30 @@ mod tests {
             ("auth --forget paff", auth("paff", None, true)),
             ("auth --forget  paff cytus", auth("paff", Some("cytus"), true)),
             ("auth paff --forget", auth("paff", Some("--forget"), false)),
-            ("auth --forget", Line::Incomplete),
+            ("auth --forget", auth("", None, true)),
+            ("auth", auth("", None, false)),
+            ("send neko,paff hai", Line::Send { to: "neko,paff", text: "hai" }),
+            ("to neko", Line::To { to: "neko" }),
+            ("to", Line::To { to: "" }),
+            ("to be honest", Line::Surplus),
+            ("reply hai  juga", Line::Reply { text: "hai  juga" }),
+            ("reply", Line::Incomplete),
+            ("bell", Line::Bell { is_on: None }),
+            ("bell on", Line::Bell { is_on: Some(true) }),
+            ("bell off", Line::Bell { is_on: Some(false) }),
+            ("bell loud", Line::Incomplete),
+            ("bell on on", Line::Surplus),
             ("send neko hai neko", Line::Send { to: "neko", text: "hai neko" }),
             ("send neko  a  b ", Line::Send { to: "neko", text: "a  b" }),
             (" list", Line::List),
             ("list\r", Line::List),
-            ("inbox now", Line::Inbox),
+            ("inbox now", Line::Surplus),
+            ("history neko paff", Line::Surplus),
+            ("revoke 1 2", Line::Surplus),
+            ("passwd cytus", Line::Surplus),
             ("logout", Line::Logout),
             ("", Line::Empty),
             ("  ", Line::Empty),
-            ("auth", Line::Incomplete),
             ("send", Line::Incomplete),
             ("send neko", Line::Incomplete),
             ("send neko  ", Line::Incomplete),
@@ -204,12 +272,45 @@ mod tests {
             "auth\tpaff cytus",
             "list\nlogin paff cytus",
             "list all\nlogin paff cytus",
+            "list cytus",
         ] {
             assert!(!Line::is_understood(line), "{line:?}");
         }
         for line in ["list", " list \n", "", "send neko", "send neko one\n  two\n", "history neko"]
         {
             assert!(Line::is_understood(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn verb_that_was_meant_is_suggested() {
+        for (line, verb) in [
+            ("sned neko hai", Some("send")),
+            ("SEND neko hai", Some("send")),
+            ("auht paff cytus", Some("auth")),
+            ("login paff", Some("auth")),
+            ("lgoin paff", Some("auth")),
+            ("hlep", Some("help")),
+            ("histroy", Some("history")),
+            ("tell neko hai", Some("send")),
+            ("dance", None),
+            ("cytus", None),
+            ("猫", None),
+        ] {
+            assert_eq!(Line::suggestion(line), verb, "{line:?}");
+        }
+        let users = ["neko", "paff"].map(|name| (name, name));
+        assert_eq!(nearest("paf", users), Some("paff"));
+        assert_eq!(nearest("ivy", users), None);
+    }
+
+    #[test]
+    fn login_in_other_letters_is_no_text() {
+        for line in ["auht paff cytus", "AUTH paff cytus", "login paff", "aut paff", "paswd x"] {
+            assert!(Line::looks_secret(line), "{line:?}");
+        }
+        for line in ["hai neko", "author", "the path", "logging", ""] {
+            assert!(!Line::looks_secret(line), "{line:?}");
         }
     }
 

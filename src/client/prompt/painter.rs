@@ -31,6 +31,9 @@ use crate::terminal;
 /// One row up, after the line feed of an empty print.
 const UP: &str = "\x1b[A";
 
+/// Rings.
+const BELL: &str = "\x07";
+
 /// What rustyline asks how to paint, and what could be meant.
 #[derive(Debug)]
 pub struct Painter {
@@ -66,9 +69,13 @@ impl Painter {
         layout.set_columns(columns);
         let mut lines = String::new();
         let mut messages = Vec::new();
+        let mut is_message = false;
         for notice in self.board.take_notices() {
             match notice {
-                Notice::Message(message) => messages.push(message),
+                Notice::Message(message) => {
+                    is_message = true;
+                    messages.push(message);
+                }
                 Notice::Text(text) => {
                     lines.push_str(&layout.page(&std::mem::take(&mut messages)));
                     for piece in wrap(&fitted(&text, columns), columns) {
@@ -79,6 +86,9 @@ impl Painter {
             }
         }
         lines.push_str(&layout.page(&messages));
+        if is_message && self.board.is_bell_on() {
+            lines.insert_str(0, BELL);
+        }
         lines
     }
 }
@@ -107,6 +117,7 @@ impl Highlighter for Painter {
     }
 
     fn highlight<'l>(&self, line: &'l str, _position: usize) -> Cow<'l, str> {
+        self.board.note_draft(line);
         // A control character in a draft (they can be pasted) is counted as no column, and is
         // shown as none. An escape is typed on purpose, with Ctrl-V.
         let acts =
@@ -144,6 +155,8 @@ impl Completer for Painter {
         let word = &typed[begin..];
         let before: Vec<&str> = typed[..begin].split_ascii_whitespace().collect();
         let words: Vec<String> = match before.as_slice() {
+            // It is the answer to a question.
+            _ if self.is_held.get() => Vec::new(),
             [] => line::VERBS
                 .iter()
                 .filter(|verb| verb.starts_with(word))

@@ -30,16 +30,17 @@ use crate::model::Password;
 const HISTORY_LINES_MAX: usize = 1000;
 
 /// Talks with a person until they leave. Begins with the session that `chat-cli auth` stored for
-/// this server, if there is one.
-pub fn run(link: Link, out: &mut dyn Write) -> Result<(), Failure> {
+/// this server, if there is one. The terminal rings for messages where `is_bell_on`.
+pub fn run(link: Link, is_bell_on: bool, out: &mut dyn Write) -> Result<(), Failure> {
     // Neither what keeps lines from being remembered nor a stored session that cannot be used
     // keeps anybody from talking.
     let folder = told(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| told(history_file(folder)));
     let login = folder.as_ref().and_then(|folder| told(Login::resume(folder, link.account())));
     let board = Arc::new(Board::default());
+    board.set_bell(is_bell_on);
     let mut reader = Reader::open(history, &board)?;
-    out.write_all(prompt::banner().as_bytes())?;
+    out.write_all(prompt::welcome().as_bytes())?;
     let live = Live::new(link.dialer().clone(), link.timeout(), board);
     let mut conversation = Conversation::new(link, live, folder);
     let done = talk(&mut conversation, login.flatten(), &mut reader, out);
@@ -186,11 +187,9 @@ impl Reader {
     }
 }
 
-impl Person for Reader {
-    fn ask_secret(&mut self, question: &str) -> Result<Password, Failure> {
-        let Some(painted) = &self.painted else { return password::ask_between_lines(question) };
-        let keys = painted.keys.clone();
-        keys.begin_secret();
+impl Reader {
+    /// The answer to a question, above which nothing appears meanwhile.
+    fn answer(&mut self, question: &str) -> Result<Input, Failure> {
         if let Some(painter) = self.editor.helper() {
             painter.hold(true);
         }
@@ -198,6 +197,23 @@ impl Person for Reader {
         if let Some(painter) = self.editor.helper() {
             painter.hold(false);
         }
+        input
+    }
+}
+
+impl Person for Reader {
+    fn ask(&mut self, question: &str) -> Result<String, Failure> {
+        match self.answer(question)? {
+            Input::Line(line) => Ok(line),
+            Input::Cleared | Input::End => Err(Failure::Interrupted),
+        }
+    }
+
+    fn ask_secret(&mut self, question: &str) -> Result<Password, Failure> {
+        let Some(painted) = &self.painted else { return password::ask_between_lines(question) };
+        let keys = painted.keys.clone();
+        keys.begin_secret();
+        let input = self.answer(question);
         let secret = keys.take_secret();
         match input? {
             Input::Line(_) => password::check(&secret),
