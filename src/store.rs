@@ -9,6 +9,8 @@
 //! the scheduling and the live messages. This module knows no protocol and no socket.
 
 mod cache;
+#[cfg(test)]
+mod contract;
 mod error;
 mod metrics;
 pub mod operation;

@@ -9,10 +9,10 @@ use super::super::seed;
 use super::{Asker, failure, unknown_user};
 use crate::admin::answer::{Answer, Code, Cursor, Refusal, Session, State, User, UserDetails};
 use crate::admin::request::{NewUser, SEED_USERS_MAX, Secret};
-use crate::model::{Password, UserName};
+use crate::model::{MessageId, Password, UserName};
 use crate::store::{
-    self, Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, ListAccounts,
-    ListSessions, ListedSession,
+    self, Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, FindMessageOf,
+    ListAccounts, ListSessions, ListedSession, MessageSearch,
 };
 use crate::transfer::PasswordHash;
 
@@ -128,7 +128,26 @@ impl Service {
     }
 
     pub(super) fn remove_user(self: &Arc<Self>, name: UserName, asker: Asker) {
-        self.change_user(name, Change::Remove, "user removed", asker);
+        self.remove_user_after(name, MessageId::ZERO, asker);
+    }
+
+    /// Looks for messages of the user, one step at a time, by a reader: no sender waits for that.
+    /// Then the user is removed.
+    fn remove_user_after(self: &Arc<Self>, name: UserName, after: MessageId, asker: Asker) {
+        let service = Arc::clone(self);
+        let find = FindMessageOf { name: name.clone(), after };
+        self.store.read(find, move |found| match found {
+            Ok(Some(MessageSearch::Found)) => asker.tell(Err(has_messages(&name))),
+            Ok(Some(MessageSearch::NoneUpTo(after))) => {
+                service.remove_user_after(name, after, asker);
+            }
+            Ok(Some(MessageSearch::None(looked_upto))) => {
+                let change = Change::Remove { looked_upto };
+                service.change_user(name, change, "user removed", asker);
+            }
+            Ok(None) => asker.tell(Err(unknown_user(&name))),
+            Err(error) => asker.tell(Err(failure(error))),
+        });
     }
 
     /// Changes a user; the sessions that end with it end at once for whoever is connected, and so
@@ -161,10 +180,7 @@ impl Service {
                 let message = format!("the user {name} is deleted");
                 asker.tell(Err(Refusal::new(Code::UserDeleted, message)));
             }
-            Ok(Changed::InUse) => {
-                let message = format!("there are still messages of {name}");
-                asker.tell(Err(Refusal::new(Code::Busy, message)));
-            }
+            Ok(Changed::InUse) => asker.tell(Err(has_messages(&name))),
             Ok(Changed::NameTaken) => asker.tell(Err(name_taken(to.as_slice()))),
             Err(error) => asker.tell(Err(failure(error))),
         });
@@ -188,6 +204,10 @@ impl Service {
             }
         });
     }
+}
+
+fn has_messages(name: &UserName) -> Refusal {
+    Refusal::new(Code::Busy, format!("there are still messages of {name}"))
 }
 
 fn unsafe_password() -> Refusal {

@@ -130,8 +130,13 @@ pub enum Change {
     Rename(UserName),
     /// Deletes all but the name and the messages. Ends all sessions and removes all cursors.
     Delete,
-    /// Frees the name of a deleted user of whom no message is left.
-    Remove,
+    /// Frees the name of a deleted user of whom no message is left. A reader has looked through
+    /// the message log up to `looked_upto` before ([`FindMessageOf`]), so the writer looks at the
+    /// few messages after that only.
+    Remove {
+        /// How far the reader has looked without finding a message of the user.
+        looked_upto: MessageId,
+    },
 }
 
 /// What came of [`ChangeUser`].
@@ -152,6 +157,30 @@ pub enum Changed {
     NameTaken,
     /// There are messages of the user, or the user is not deleted: not removed.
     InUse,
+}
+
+/// Looks for a message from or to a user after an id, one bounded step far. `None` where there is
+/// no user of this name.
+pub struct FindMessageOf {
+    /// The user, deleted or not.
+    pub name: UserName,
+    /// Where the last step ended.
+    pub after: MessageId,
+}
+
+impl Read for FindMessageOf {
+    type Answer = Option<MessageSearch>;
+}
+
+/// What a step of [`FindMessageOf`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageSearch {
+    /// There is a message of the user.
+    Found,
+    /// There is none up to this id, and there are messages after it.
+    NoneUpTo(MessageId),
+    /// There is none; this is the newest message.
+    None(MessageId),
 }
 
 /// An account and what the user did with it; `None` where there is no user of this name.

@@ -12,7 +12,8 @@ use crate::store::sqlite::row::{cursor_name, user_name};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
-    Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, ListAccounts,
+    Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, FindMessageOf,
+    ListAccounts, MessageSearch,
 };
 
 impl Apply for AddUsers {
@@ -41,6 +42,31 @@ impl Apply for ChangeUser {
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Changed> {
         change(context, &self.name, &self.change)
+    }
+}
+
+/// The most messages that one step of [`FindMessageOf`] looks at.
+const SEARCH_MESSAGES_MAX: u32 = if cfg!(test) { 4 } else { 10_000 };
+
+impl Query for FindMessageOf {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<MessageSearch>> {
+        let Some(user) = users::id_of(context.connection, &self.name)? else { return Ok(None) };
+        let (upto, looked, found): (Option<i64>, u32, Option<bool>) = context
+            .connection
+            .prepare_cached(
+                "SELECT max(id), count(*), max(?1 IN (sender_id, recipient_id)) FROM (
+                     SELECT id, sender_id, recipient_id FROM messages
+                      WHERE id > ?2 ORDER BY id LIMIT ?3)",
+            )?
+            .query_row(params![user.0, self.after.0, SEARCH_MESSAGES_MAX], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        let upto = upto.map_or(self.after, MessageId);
+        Ok(Some(match found {
+            Some(true) => MessageSearch::Found,
+            _ if looked == SEARCH_MESSAGES_MAX => MessageSearch::NoneUpTo(upto),
+            _ => MessageSearch::None(upto),
+        }))
     }
 }
 
@@ -89,7 +115,9 @@ fn change(
         .optional()?;
     let user = match (found, change) {
         (None, _) => return Ok(Changed::Unknown),
-        (Some((user, true)), Change::Remove) => return remove(context, user),
+        (Some((user, true)), Change::Remove { looked_upto }) => {
+            return remove(context, user, *looked_upto);
+        }
         (Some((_, true)), _) => return Ok(Changed::Deleted),
         (Some((user, false)), _) => user,
     };
@@ -144,7 +172,7 @@ fn change(
             context.deliveries.rewind(user);
             end_all(connection, user)?
         }
-        Change::Remove => return Ok(Changed::InUse),
+        Change::Remove { .. } => return Ok(Changed::InUse),
     };
     Ok(Changed::Yes { user, ended })
 }
@@ -154,14 +182,19 @@ fn end_all(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<TokenH
     Ok(ended.into_iter().map(|(_, token)| token).collect())
 }
 
-fn remove(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<Changed> {
+fn remove(
+    context: &mut WriteContext<'_>,
+    user: UserId,
+    looked_upto: MessageId,
+) -> rusqlite::Result<Changed> {
     let removed = context
         .connection
         .prepare_cached(
             "DELETE FROM users WHERE id = ?1 AND NOT EXISTS (
-                 SELECT 1 FROM messages WHERE recipient_id = ?1 OR sender_id = ?1)",
+                 SELECT 1 FROM messages
+                  WHERE id > ?2 AND (recipient_id = ?1 OR sender_id = ?1))",
         )?
-        .execute([user.0])?;
+        .execute([user.0, looked_upto.0])?;
     if removed == 0 {
         return Ok(Changed::InUse);
     }

@@ -1,0 +1,394 @@
+//! The contract suite: what every engine promises, tested by the same tests.
+//!
+//! The tests know [`Store`] and its operations only. An engine is a function that opens a store at a
+//! place; [`suite`] makes the tests of one engine. A second engine adds one line at the end.
+
+mod model;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use smallvec::SmallVec;
+use tempfile::TempDir;
+
+use crate::adjustable::Adjustable;
+use crate::model::{CursorName, Message, MessageId, UserId, UserName};
+use crate::store::operation::{Read, Write};
+use crate::store::sqlite::operation::{Apply, Query};
+use crate::store::{
+    Acked, Acknowledge, AddDeadLetter, AddUsers, Append, Appended, Change, ChangeUser, Changed,
+    Expect, FindAccount, FindMessageOf, FindUser, MessageSearch, NewUser, Options, PageBounds,
+    PageStart, Ping, Purge, ReadPage, Store, StoreError,
+};
+
+/// The users of each store: their numbers are 1, 2 and 3.
+const USERS: [&str; 3] = ["neko", "paff", "robo"];
+const NEKO: UserId = UserId(1);
+const PAFF: UserId = UserId(2);
+/// The most unread messages of one inbox here.
+const INBOX_UNREAD_MAX: usize = 10_000;
+
+/// Opens the store at a place, or a new one.
+type Open = fn(&Path) -> Store;
+
+/// A store at a place of its own.
+struct Engine {
+    open: Open,
+    folder: TempDir,
+    /// `None` only while it is opened again.
+    store: Option<Store>,
+}
+
+impl Engine {
+    fn new(open: Open) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Some(open(folder.path()));
+        let engine = Self { open, folder, store };
+        let user = |name: &str| NewUser {
+            name: name.parse().unwrap(),
+            display_name: name.to_owned(),
+            password_hash: String::new(),
+            password_is_published: false,
+        };
+        assert_eq!(engine.write(AddUsers(USERS.map(user).into())).unwrap(), []);
+        engine
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    /// Does a write and waits for its answer.
+    fn write<W: Write + Apply>(&self, write: W) -> Result<W::Answer, StoreError> {
+        let (done, answer) = channel();
+        self.store().write(write, move |answer| done.send(answer).unwrap());
+        answer.recv().unwrap()
+    }
+
+    /// Does a read and waits for its answer.
+    fn read<R: Read + Query>(&self, read: R) -> R::Answer {
+        let (done, answer) = channel();
+        self.store().read(read, move |answer| done.send(answer).unwrap());
+        answer.recv().unwrap().unwrap()
+    }
+
+    fn append(&self, message: Append) -> Appended {
+        self.write(message).unwrap()
+    }
+
+    /// What is for a user, of a whole snapshot.
+    fn inbox(&self, user: UserId) -> Vec<Message> {
+        self.read(page(user, PageStart::After(MessageId::ZERO))).unwrap().messages
+    }
+
+    /// Closes the store and opens it again.
+    fn reopen(&mut self) {
+        self.store().close();
+        // Let go of first: it holds the lock on its place.
+        self.store = None;
+        self.store = Some((self.open)(self.folder.path()));
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.store().close();
+    }
+}
+
+fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append {
+    Append {
+        sender,
+        to: to.iter().map(|name| name.parse().unwrap()).collect(),
+        body: body.parse().unwrap(),
+        key: key.map(|key| key.parse().unwrap()),
+    }
+}
+
+fn page(reader: UserId, start: PageStart) -> ReadPage {
+    let bounds = PageBounds { messages: usize::MAX, size: usize::MAX, measure: |_| 1 };
+    ReadPage { reader, start, with: None, since: None, bounds }
+}
+
+fn ids(appended: &Appended) -> SmallVec<[i64; 2]> {
+    match appended {
+        Appended::Stored { copies, .. } => copies.iter().map(|&(_, id)| id.0).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn callback_comes_once_after_the_message_can_be_read(open: Open) {
+    let engine = Arc::new(Engine::new(open));
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (done, answers) = channel();
+    for number in 0..100 {
+        let (calls, done, engine) = (Arc::clone(&calls), done.clone(), Arc::clone(&engine));
+        let append = message(PAFF, &["neko"], &format!("text {number}"), None);
+        engine.clone().store().write(append, move |appended| {
+            calls.lock().unwrap().push(number);
+            let id = ids(&appended.unwrap())[0];
+            let from = page(NEKO, PageStart::After(MessageId(id - 1)));
+            engine.store().read(from, move |found| {
+                let found = found.unwrap().unwrap();
+                done.send(found.messages.first().map(|message| message.id.0) == Some(id)).unwrap();
+            });
+        });
+    }
+    drop(done);
+    assert!(answers.iter().take(100).all(|is_there| is_there));
+    assert!(
+        calls.lock().unwrap().iter().copied().eq(0..100),
+        "each once, in the order of the calls"
+    );
+}
+
+fn ids_rise_in_the_order_of_commits_and_never_come_back(open: Open) {
+    let mut engine = Engine::new(open);
+    let mut given = BTreeSet::new();
+    let mut newest = 0;
+    for round in 0..4 {
+        for number in 0..5 {
+            let text = format!("{round} {number}");
+            for id in ids(&engine.append(message(PAFF, &["neko", "robo"], &text, None))) {
+                assert!(id > newest && given.insert(id), "{id} after {newest}");
+                newest = id;
+            }
+        }
+        // The newest messages go, and the store is opened again.
+        let newest = (newest - 3..=newest).map(MessageId).collect();
+        assert_eq!(engine.write(Purge { ids: newest, unread_too: true }), Ok(4));
+        if round % 2 == 1 {
+            engine.reopen();
+        }
+    }
+}
+
+fn operation_that_is_refused_takes_nothing_from_its_batch(open: Open) {
+    let engine = Engine::new(open);
+    let (done, answers) = channel();
+    let told = |place: usize| {
+        let done = done.clone();
+        move |appended| done.send((place, appended)).unwrap()
+    };
+    let (dead, dead_answer) = channel();
+    engine.store().collect_batch(|| {
+        let store = engine.store();
+        store.write(message(PAFF, &["neko"], "first", Some("key")), told(0));
+        store.write(message(PAFF, &["nobody", "neko"], "lost", None), told(1));
+        store.write(message(PAFF, &["neko"], "other", Some("key")), told(2));
+        store.write(message(UserId(77), &["neko"], "from nobody", None), told(3));
+        let (user, cursor) = (NEKO, CursorName::inbox());
+        let letter = AddDeadLetter { user, cursor, id: MessageId(999) };
+        store.write(letter, move |acked| dead.send(acked).unwrap());
+        store.write(message(PAFF, &["neko"], "last", None), told(4));
+        Expect::MoreRequests
+    });
+    let mut answers: Vec<_> = answers.iter().take(5).collect();
+    answers.sort_by_key(|&(place, _)| place);
+    let [first, unknown, conflict, nobody, last] =
+        <[_; 5]>::try_from(answers).unwrap().map(|(_, answer)| answer);
+    assert_eq!((ids(&first.unwrap())[0], ids(&last.unwrap())[0]), (1, 2));
+    let names: Vec<UserName> = vec!["nobody".parse().unwrap()];
+    assert_eq!(unknown.unwrap(), Appended::UnknownRecipients(names));
+    assert_eq!(conflict.unwrap(), Appended::KeyConflict);
+    assert!(matches!(nobody, Err(StoreError::Statement(_))));
+    assert_eq!(dead_answer.recv().unwrap(), Ok(Acked::BeyondTheLog));
+    let texts: Vec<_> = engine.inbox(NEKO).into_iter().map(|message| message.body).collect();
+    assert!(texts.iter().map(|body| body.as_str()).eq(["first", "last"]));
+}
+
+fn page_is_one_snapshot(open: Open) {
+    let engine = Engine::new(open);
+    thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            for number in 0..200 {
+                engine.append(message(PAFF, &["neko", "robo"], &format!("{number}"), None));
+            }
+        });
+        while !writing.is_finished() {
+            // Both inboxes grow by one message in each commit, and no page has a gap.
+            let (neko, robo) = (engine.inbox(NEKO), engine.inbox(UserId(3)));
+            for inbox in [&neko, &robo] {
+                let texts = inbox.iter().map(|message| message.body.as_str().to_owned());
+                assert!(texts.eq((0..inbox.len()).map(|number| number.to_string())));
+            }
+            assert!(robo.len() >= neko.len(), "read later");
+        }
+    });
+    assert_eq!(engine.inbox(NEKO).len(), 200);
+}
+
+fn key_is_the_same_message_for_ever(open: Open) {
+    let mut engine = Engine::new(open);
+    let send = |engine: &Engine, to: &str, body: &str| {
+        engine.append(message(PAFF, &[to], body, Some("build-417")))
+    };
+    let first = ids(&send(&engine, "neko", "done"))[0];
+    // Many keys later, as an engine may keep the newest in memory only.
+    for number in 0..500 {
+        let key = format!("key-{number:04}");
+        engine.append(message(PAFF, &["robo"], "other", Some(&key)));
+    }
+    for reopened in [false, true] {
+        if reopened {
+            engine.reopen();
+        }
+        match send(&engine, "neko", "done") {
+            Appended::Stored { copies, duplicate: true, .. } => {
+                assert_eq!(copies[..], [(NEKO, MessageId(first))]);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(send(&engine, "neko", "other text"), Appended::KeyConflict);
+        assert_eq!(send(&engine, "robo", "done"), Appended::KeyConflict);
+    }
+    // The key of another sender is another key.
+    let append = message(NEKO, &["neko"], "mine", Some("build-417"));
+    assert!(matches!(engine.append(append), Appended::Stored { duplicate: false, .. }));
+}
+
+fn surplus_is_busy_at_once_and_nothing_of_it_is_done(open: Open) {
+    let engine = Engine::new(open);
+    let (_, room) = engine.store().write_queue();
+    let (done, answers) = channel();
+    let caller = thread::current().id();
+    engine.store().collect_batch(|| {
+        for number in 0..room + 10 {
+            let done = done.clone();
+            let told = move |answer: Result<(), StoreError>| {
+                done.send((number, answer, thread::current().id())).unwrap();
+            };
+            engine.store().write(Ping, told);
+        }
+        Expect::MoreRequests
+    });
+    let refused = |answers: &Receiver<(usize, Result<(), StoreError>, thread::ThreadId)>| {
+        let mut refused = 0;
+        for (number, answer, thread) in answers.iter().take(room + 10) {
+            match answer {
+                Ok(()) => assert!(number < room),
+                Err(StoreError::Busy) => {
+                    assert_eq!(thread, caller);
+                    refused += 1;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        refused
+    };
+    assert_eq!(refused(&answers), 10);
+}
+
+fn closed_store_answers_what_it_took_and_refuses_the_rest(open: Open) {
+    let mut engine = Engine::new(open);
+    let (done, answers) = channel();
+    for number in 0..50 {
+        let done = done.clone();
+        let append = message(PAFF, &["neko"], &format!("{number}"), None);
+        engine.store().write(append, move |appended| done.send(appended.is_ok()).unwrap());
+    }
+    engine.store().close();
+    assert_eq!(answers.try_iter().filter(|&stored| stored).count(), 50);
+    assert_eq!(engine.write(Ping), Err(StoreError::Closed));
+    let (done, answer) = channel();
+    let find = FindUser::Numbered(NEKO);
+    engine.store().read(find, move |found| done.send(found.map(drop)).unwrap());
+    assert_eq!(answer.recv().unwrap(), Err(StoreError::Closed));
+    engine.reopen();
+    assert_eq!(engine.inbox(NEKO).len(), 50);
+}
+
+fn full_inbox_refuses_until_it_is_read(open: Open) {
+    let engine = Engine::new(open);
+    let (done, answers) = channel();
+    for number in 0..INBOX_UNREAD_MAX {
+        let done = done.clone();
+        let append = message(PAFF, &["neko"], &format!("{number}"), None);
+        engine.store().write(append, move |appended| done.send(appended.unwrap()).unwrap());
+    }
+    let newest = answers.iter().take(INBOX_UNREAD_MAX).map(|stored| ids(&stored)[0]).max().unwrap();
+    let one_more = || engine.append(message(PAFF, &["neko"], "more", None));
+    assert_eq!(one_more(), Appended::InboxFull(vec!["neko".parse().unwrap()]));
+    let (cursor, upto) = (CursorName::inbox(), MessageId(newest));
+    let read = Acknowledge { user: NEKO, cursor, upto, rewind: false };
+    assert_eq!(engine.write(read), Ok(Acked::At(upto)));
+    assert!(matches!(one_more(), Appended::Stored { .. }));
+}
+
+fn user_is_removed_once_no_message_is_left(open: Open) {
+    let engine = Engine::new(open);
+    let change = |change: Change| {
+        engine.write(ChangeUser { name: "robo".parse().unwrap(), change }).unwrap()
+    };
+    // More messages than one step looks at, of which only the last is of robo.
+    let mut sent: Vec<i64> = (0..20)
+        .map(|number| ids(&engine.append(message(PAFF, &["neko"], &format!("{number}"), None)))[0])
+        .collect();
+    let of_robo = ids(&engine.append(message(UserId(3), &["neko"], "bye", None)))[0];
+    sent.push(of_robo);
+    assert!(matches!(change(Change::Delete), Changed::Yes { .. }));
+    let look = || {
+        let mut after = MessageId::ZERO;
+        loop {
+            let find = FindMessageOf { name: "robo".parse().unwrap(), after };
+            match engine.read(find).unwrap() {
+                MessageSearch::NoneUpTo(upto) => after = upto,
+                end => return end,
+            }
+        }
+    };
+    assert_eq!(look(), MessageSearch::Found);
+    let looked_upto = MessageId(of_robo - 1);
+    assert!(matches!(change(Change::Remove { looked_upto }), Changed::InUse));
+    engine.write(Purge { ids: vec![MessageId(of_robo)], unread_too: true }).unwrap();
+    assert_eq!(look(), MessageSearch::None(MessageId(sent[19])));
+    let looked_upto = MessageId(sent[19]);
+    assert!(matches!(change(Change::Remove { looked_upto }), Changed::Yes { .. }));
+    assert!(engine.read(FindAccount("robo".parse().unwrap())).is_none());
+}
+
+/// The tests of one engine.
+macro_rules! suite {
+    ($engine:ident, $open:expr, [$($test:ident)*]) => {
+        mod $engine {
+            use super::*;
+
+            $(#[test]
+            fn $test() {
+                super::$test($open);
+            })*
+
+            proptest::proptest! {
+                #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+                #[test]
+                fn agrees_with_the_model(steps in model::steps()) {
+                    model::check($open, &steps);
+                }
+            }
+        }
+    };
+}
+
+suite!(sqlite, open_sqlite, [
+    callback_comes_once_after_the_message_can_be_read
+    ids_rise_in_the_order_of_commits_and_never_come_back
+    operation_that_is_refused_takes_nothing_from_its_batch
+    page_is_one_snapshot
+    key_is_the_same_message_for_ever
+    surplus_is_busy_at_once_and_nothing_of_it_is_done
+    closed_store_answers_what_it_took_and_refuses_the_rest
+    full_inbox_refuses_until_it_is_read
+    user_is_removed_once_no_message_is_left
+]);
+
+fn open_sqlite(folder: &Path) -> Store {
+    let options = Options {
+        path: folder.join("chat.sqlite"),
+        readers: 2,
+        inbox_unread_max: Adjustable::from(INBOX_UNREAD_MAX),
+    };
+    Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap()
+}

@@ -1,0 +1,249 @@
+//! Random histories, held against a model that is a list of messages and a map of cursors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::{
+    CURSORS_MAX, ClearDeadLetters, CountUnread, FindStart, MoveCursor, Moved, StreamStart,
+};
+
+/// One thing that happens to a store. Users are 0, 1 and 2; places are parts of a hundred of the
+/// message log.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// A message from a user to these users, with a key or without.
+    Append { from: usize, to: Vec<usize>, text: u8, key: Option<u8> },
+    /// A user acknowledges up to a place, perhaps backwards, at one of two cursors.
+    Acknowledge { user: usize, cursor: bool, place: u8, rewind: bool },
+    /// A user moves the cursor `inbox` from a place where it may stand.
+    Move { user: usize, is_right: bool, place: u8 },
+    /// A user gives a message up, or forgets such messages.
+    Dead { user: usize, place: u8, clear: bool },
+    /// Read messages around a place are deleted.
+    Purge { place: u8 },
+    /// A user gets another name.
+    Rename { user: usize },
+    /// The store is closed and opened again.
+    Reopen,
+}
+
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let user = 0..USERS.len();
+    let to = prop::collection::btree_set(0..USERS.len(), 1..3)
+        .prop_map(|to| to.into_iter().collect::<Vec<_>>());
+    let step = prop_oneof![
+        8 => (user.clone(), to, 0..4_u8, prop::option::of(0..3_u8))
+            .prop_map(|(from, to, text, key)| Step::Append { from, to, text, key }),
+        3 => (user.clone(), any::<bool>(), 0..110_u8, any::<bool>())
+            .prop_map(|(user, cursor, place, rewind)| {
+                Step::Acknowledge { user, cursor, place, rewind }
+            }),
+        2 => (user.clone(), any::<bool>(), 0..100_u8)
+            .prop_map(|(user, is_right, place)| Step::Move { user, is_right, place }),
+        2 => (user.clone(), 0..100_u8, any::<bool>())
+            .prop_map(|(user, place, clear)| Step::Dead { user, place, clear }),
+        1 => (0..100_u8).prop_map(|place| Step::Purge { place }),
+        1 => user.prop_map(|user| Step::Rename { user }),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// A stored copy of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Copy {
+    id: i64,
+    from: usize,
+    to: usize,
+    text: String,
+    key: Option<String>,
+}
+
+#[derive(Default)]
+struct Model {
+    messages: Vec<Copy>,
+    newest: i64,
+    names: Vec<String>,
+    cursors: BTreeMap<(usize, String), i64>,
+    dead: BTreeSet<(usize, i64)>,
+    renames: usize,
+}
+
+pub(super) fn check(open: Open, steps: &[Step]) {
+    let mut engine = Engine::new(open);
+    let names = USERS.map(str::to_owned).into();
+    let mut model = Model { names, ..Model::default() };
+    for step in steps {
+        model.take(&mut engine, step);
+        model.compare(&engine);
+    }
+    engine.reopen();
+    model.compare(&engine);
+}
+
+fn number(user: usize) -> UserId {
+    UserId(user as i64 + 1)
+}
+
+impl Model {
+    fn place(&self, part: u8) -> MessageId {
+        MessageId(self.newest * i64::from(part) / 100)
+    }
+
+    fn cursor(&self, user: usize, name: &str) -> Option<i64> {
+        self.cursors.get(&(user, name.to_owned())).copied()
+    }
+
+    fn take(&mut self, engine: &mut Engine, step: &Step) {
+        match step {
+            Step::Append { from, to, text, key } => self.append(engine, *from, to, *text, *key),
+            &Step::Acknowledge { user, cursor, place, rewind } => {
+                let name = if cursor { "inbox" } else { "worker" };
+                let upto = self.place(place);
+                let ack =
+                    Acknowledge { user: number(user), cursor: name.parse().unwrap(), upto, rewind };
+                let found = self.cursor(user, name);
+                let expected = match found {
+                    _ if upto.0 > self.newest => Acked::BeyondTheLog,
+                    Some(at) if upto.0 < at && !rewind => Acked::At(MessageId(at)),
+                    _ => {
+                        self.cursors.insert((user, name.to_owned()), upto.0);
+                        Acked::At(upto)
+                    }
+                };
+                assert_eq!(engine.write(ack), Ok(expected));
+            }
+            &Step::Move { user, is_right, place } => {
+                let (at, upto) = (self.cursor(user, "inbox").unwrap_or(0), self.place(place));
+                let seen = MessageId(if is_right { at } else { at + 1 });
+                let cursor = CursorName::inbox();
+                let moved = engine.write(MoveCursor { user: number(user), cursor, seen, upto });
+                if is_right {
+                    self.cursors.insert((user, "inbox".to_owned()), upto.0);
+                }
+                assert_eq!(moved, Ok(if is_right { Moved::Yes } else { Moved::No }));
+            }
+            &Step::Dead { user, place, clear } => self.give_up(engine, user, place, clear),
+            &Step::Purge { place } => {
+                let around = self.place(place).0;
+                let ids: Vec<_> = (around..around + 5).map(MessageId).collect();
+                let before = self.messages.len();
+                let is_gone =
+                    |copy: &Copy| (around..around + 5).contains(&copy.id) && !self.is_unread(copy);
+                let gone: BTreeSet<i64> =
+                    self.messages.iter().filter(|copy| is_gone(copy)).map(|copy| copy.id).collect();
+                self.messages.retain(|copy| !gone.contains(&copy.id));
+                let deleted = engine.write(Purge { ids, unread_too: false });
+                assert_eq!(deleted, Ok(before - self.messages.len()));
+            }
+            &Step::Rename { user } => {
+                self.renames += 1;
+                let to = format!("{}-{}", USERS[user], self.renames);
+                let change = Change::Rename(to.parse().unwrap());
+                let name = self.names[user].parse().unwrap();
+                let changed = engine.write(ChangeUser { name, change }).unwrap();
+                assert!(matches!(changed, Changed::Yes { .. }));
+                self.names[user] = to;
+            }
+            Step::Reopen => engine.reopen(),
+        }
+    }
+
+    fn append(&mut self, engine: &Engine, from: usize, to: &[usize], text: u8, key: Option<u8>) {
+        let (text, key) = (format!("text {text}"), key.map(|key| format!("key-{key}")));
+        let names: Vec<&str> = to.iter().map(|&user| self.names[user].as_str()).collect();
+        let appended = engine.append(message(number(from), &names, &text, key.as_deref()));
+        let has_key = |copy: &&Copy| key.is_some() && copy.key == key && copy.from == from;
+        let earlier: Vec<Copy> = self.messages.iter().filter(has_key).cloned().collect();
+        if !earlier.is_empty() {
+            let same = earlier.iter().all(|copy| copy.text == text)
+                && earlier.iter().map(|copy| copy.to).collect::<BTreeSet<_>>()
+                    == to.iter().copied().collect();
+            match appended {
+                Appended::Stored { duplicate: true, copies, .. } if same => {
+                    let ids: BTreeSet<i64> = copies.iter().map(|&(_, id)| id.0).collect();
+                    assert_eq!(ids, earlier.iter().map(|copy| copy.id).collect());
+                }
+                Appended::KeyConflict if !same => {}
+                other => panic!("{other:?}, earlier {earlier:?}"),
+            }
+            return;
+        }
+        let ids = ids(&appended);
+        assert!(matches!(appended, Appended::Stored { duplicate: false, .. }));
+        assert_eq!(ids.len(), to.len());
+        for (&to, id) in to.iter().zip(ids) {
+            assert!(id > self.newest);
+            self.newest = id;
+            self.messages.push(Copy { id, from, to, text: text.clone(), key: key.clone() });
+        }
+    }
+
+    fn give_up(&mut self, engine: &Engine, user: usize, place: u8, clear: bool) {
+        let (id, cursor) = (self.place(place), CursorName::inbox());
+        let at = self.cursor(user, "inbox");
+        if clear {
+            let upto = id;
+            let cleared = engine.write(ClearDeadLetters { user: number(user), cursor, upto });
+            self.dead.retain(|&(of, dead)| of != user || dead > id.0);
+            assert_eq!(cleared, Ok(Acked::At(MessageId(at.unwrap_or(0)))));
+            return;
+        }
+        let is_for = self.messages.iter().any(|copy| copy.id == id.0 && copy.to == user);
+        let expected = if is_for {
+            let moved = at.unwrap_or(0).max(id.0);
+            self.cursors.insert((user, "inbox".to_owned()), moved);
+            self.dead.insert((user, id.0));
+            Acked::At(MessageId(moved))
+        } else {
+            Acked::BeyondTheLog
+        };
+        assert_eq!(engine.write(AddDeadLetter { user: number(user), cursor, id }), Ok(expected));
+    }
+
+    /// Some cursor of the recipient stands before it, or it is a dead letter.
+    fn is_unread(&self, copy: &Copy) -> bool {
+        let inbox = self.cursor(copy.to, "inbox").unwrap_or(0);
+        let worker = self.cursor(copy.to, "worker").unwrap_or(i64::MAX);
+        copy.id > inbox.min(worker) || self.dead.contains(&(copy.to, copy.id))
+    }
+
+    fn compare(&self, engine: &Engine) {
+        for user in 0..USERS.len() {
+            let found = engine.inbox(number(user));
+            let of_user = self.messages.iter().filter(|copy| copy.to == user);
+            let expected: Vec<_> =
+                of_user.clone().map(|copy| (copy.id, copy.text.clone(), copy.from)).collect();
+            let name = |name: &UserName| {
+                self.names.iter().position(|other| other == name.as_str()).unwrap()
+            };
+            let found: Vec<_> = found
+                .iter()
+                .map(|message| {
+                    assert_eq!(name(&message.to), user);
+                    (message.id.0, message.body.as_str().to_owned(), name(&message.from))
+                })
+                .collect();
+            assert_eq!(found, expected, "the inbox of user {user}");
+            let at = self.cursor(user, "inbox").unwrap_or(0);
+            let start = PageStart::Cursor(CursorName::inbox());
+            let unread = engine.read(page(number(user), start)).unwrap();
+            let expected: Vec<i64> =
+                of_user.filter(|copy| copy.id > at).map(|copy| copy.id).collect();
+            assert_eq!(unread.start.0, at);
+            assert!(unread.messages.iter().map(|message| message.id.0).eq(expected.clone()));
+            if engine.store().inbox_is_known_to_be_empty(number(user)) {
+                assert!(expected.is_empty());
+            }
+            let counted = engine.read(CountUnread { reader: number(user) });
+            let counted: usize = counted.iter().map(|sender| sender.count).sum();
+            assert_eq!(counted, expected.len());
+            let (reader, start) = (number(user), StreamStart::Newest);
+            let found = engine.read(FindStart { reader, cursor: None, start }).unwrap();
+            assert_eq!(found.1.0, self.newest);
+        }
+        const { assert!(CURSORS_MAX > 2) };
+    }
+}
