@@ -127,6 +127,9 @@ fn hint(error: &OpenError) -> Option<String> {
         OpenError::Exists { .. } => server::nothing_overwritten(),
         OpenError::InUse { .. } => server::stop_other_server(),
         OpenError::NoCopy { .. } => server::make_room_beside(),
+        OpenError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            server::nothing_done_make_room()
+        }
         OpenError::Io { .. } | OpenError::Sqlite { .. } => server::must_write_folder(),
         OpenError::Stopped { .. } => return None,
     };

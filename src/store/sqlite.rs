@@ -25,6 +25,7 @@ pub(in crate::store) mod stamp;
 pub(in crate::store) mod testing;
 pub(in crate::store) mod tools;
 pub(in crate::store) mod wal;
+pub(in crate::store) mod wal_index;
 pub(in crate::store) mod write;
 pub(in crate::store) mod writer;
 

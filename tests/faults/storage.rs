@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::disk::Disk;
+use crate::support::operator;
 use crate::support::skip::is_here;
 use crate::support::{PATIENCE, Random, Server, Wire, scaled, server_command};
 
@@ -73,6 +74,53 @@ fn full_disk_refuses_sends_and_nothing_else_and_room_is_used_without_a_restart()
     assert_eq!(code, "storage_full");
     assert_eq!(read_all(&mut wire, &neko).len(), stored + 1 + taken);
     drop(wire);
+    assert_eq!(server.stop().code(), Some(0));
+}
+
+/// SQLite maps the index of the log, and a page of it without room on the disk ends the process with
+/// SIGBUS.
+#[test]
+fn nearly_full_disk_of_small_blocks_ends_nobody_by_a_signal() {
+    let Some(disk) = Disk::with_small_blocks(24 << 20) else { return };
+    let database = disk.database();
+    let mut server = Server::start_command(server_command(&database), TempDir::new().unwrap());
+    let paff = server.log_in("paff");
+    server.connect().done(format!("send {paff} neko before"));
+    server.kill();
+    let index = database.with_extension("sqlite-shm");
+    let mut refused = 0;
+    for free_kib in (0..320).step_by(scaled(16, 3)) {
+        for arguments in [
+            &["user", "list"][..],
+            &["message", "purge", "--before-id", "1"],
+            &["check", "--rebuild"],
+            &["check"],
+            &["export"],
+        ] {
+            // As after a copy of the file and its log alone.
+            let _ = fs::remove_file(&index);
+            let ballast = disk.fill();
+            let length = fs::metadata(&ballast).unwrap().len();
+            let file = fs::OpenOptions::new().write(true).open(&ballast).unwrap();
+            file.set_len(length.saturating_sub(free_kib as u64 * 1024)).unwrap();
+            let told = operator::run(&database, arguments);
+            fs::remove_file(ballast).unwrap();
+            match told.code {
+                0 => {}
+                74 => {
+                    refused += 1;
+                    let words = ["No space left on device", "the disk is full"];
+                    assert!(words.iter().any(|words| told.stderr.contains(words)), "{told:?}");
+                    assert!(told.stderr.contains("hint: "), "{told:?}");
+                }
+                code => panic!("{free_kib} KiB, {arguments:?}: {code}, {told:?}"),
+            }
+        }
+    }
+    assert!(refused > 0, "there was too little room for some");
+    let mut server = Server::start_command(server_command(&database), TempDir::new().unwrap());
+    let neko = server.log_in("neko");
+    assert_eq!(read_all(&mut server.connect(), &neko)[0]["body"], "before");
     assert_eq!(server.stop().code(), Some(0));
 }
 

@@ -32,15 +32,26 @@ impl Disk {
         told(Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)))
     }
 
+    /// An ext4 of this size with blocks of 1 KiB, as `mkfs` chooses them for a small one: a page of
+    /// memory has several. `None`, and says why, where the machine does not allow it.
+    pub fn with_small_blocks(bytes: u64) -> Option<Self> {
+        told(Self::ext4_with(bytes, &["-b", "1024"]))
+    }
+
     /// A tmpfs. `None`, and says why, where the machine does not allow it.
     pub fn in_memory(bytes: u64) -> Option<Self> {
         told(Self::tmpfs(bytes))
     }
 
     fn ext4(bytes: u64) -> Result<Self, Missing> {
+        Self::ext4_with(bytes, &[])
+    }
+
+    fn ext4_with(bytes: u64, options: &[&str]) -> Result<Self, Missing> {
         let disk = Self::folder()?;
         File::create(disk.image()).unwrap().write_all_at(&[0], bytes - 1).unwrap();
-        let made = Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(disk.image()).output();
+        let mut command = Command::new("mkfs.ext4");
+        let made = command.args(["-q", "-m", "0"]).args(options).arg(disk.image()).output();
         if !made.is_ok_and(|made| made.status.success()) {
             return Err(("mkfs.ext4", "install e2fsprogs"));
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::ErrorCode;
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::catalogue::storage;
@@ -42,6 +43,7 @@ impl OpenError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::NotOurs { path, problem: storage::is_damaged(error) }
             }
+            Some(ErrorCode::DiskFull) => Self::Io { path, source: Errno::NOSPC.into() },
             _ => Self::Sqlite { path, problem: error.to_string() },
         }
     }

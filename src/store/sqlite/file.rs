@@ -14,9 +14,13 @@ use crate::store::error::OpenError;
 use crate::store::sqlite::file_guard::Identity;
 use crate::store::sqlite::migrations::{self, Upgrade};
 use crate::store::sqlite::opening;
+use crate::store::sqlite::wal_index::WalIndex;
 
 /// Stands in the header of every file of ours: `CHAT` in ASCII.
 pub(in crate::store) const APPLICATION_ID: u32 = 0x4348_4154;
+
+/// All pages of ours have 4 KiB.
+pub(in crate::store) const PAGE_BYTES: u64 = 4_096;
 
 /// A database file that is ours to open: its lock is held for as long as this lives.
 pub(in crate::store) struct DatabaseFile {
@@ -28,13 +32,15 @@ pub(in crate::store) struct DatabaseFile {
     /// open, because closing it would end SQLite's locks of this process.
     database: Option<Arc<File>>,
     upgrade: Option<Upgrade>,
+    /// Made before SQLite opens it; `None` where there is no database yet.
+    index: Option<Arc<WalIndex>>,
     made: Made,
 }
 
 impl DatabaseFile {
-    /// Finds the file, refuses it where it is not ours, damaged or in use, locks it against a second
-    /// server, and creates it (empty, for its owner only) where there is none. One of an older schema is
-    /// copied first. What is made here for a file that is refused is removed again.
+    /// Finds the file, refuses it where it is not ours, damaged or in use, locks it against a
+    /// second server, and creates it (empty, for its owner only) where there is none. One of an
+    /// older schema is copied first. What is made here for a file that is refused is removed again.
     pub(in crate::store) fn prepare(given: &Path) -> Result<Self, OpenError> {
         let path = resolve(given)?;
         let mut made = Made::default();
@@ -59,7 +65,12 @@ impl DatabaseFile {
             None => create(&path, &mut made)?,
         };
         sync_folder(&path)?;
-        Ok(Self { path, _lock: lock, database: Some(Arc::new(database)), upgrade, made })
+        let (index, is_new) = open_index(&path, upgrade.is_some())?;
+        if is_new {
+            made.0.push(with_suffix(&path, "-shm"));
+        }
+        let (database, index) = (Some(Arc::new(database)), Some(Arc::new(index)));
+        Ok(Self { path, _lock: lock, database, upgrade, index, made })
     }
 
     /// The file is open: what was made for it stays.
@@ -79,7 +90,7 @@ impl DatabaseFile {
         let lock = lock(&path, &mut made)?;
         // Whoever had the lock may have made one.
         check_free(&path)?;
-        Ok(Self { path, _lock: lock, database: None, upgrade: None, made })
+        Ok(Self { path, _lock: lock, database: None, upgrade: None, index: None, made })
     }
 
     pub(in crate::store) fn path(&self) -> &Path {
@@ -113,8 +124,21 @@ impl DatabaseFile {
     /// Which files SQLite has open now. `page_bytes` is the size of a page.
     pub(in crate::store) fn identity(&self, page_bytes: u64) -> io::Result<Identity> {
         let names = ["", "-wal", "-shm"].map(|suffix| with_suffix(&self.path, suffix));
-        Identity::open(names, page_bytes)
+        let index = self.index.clone().ok_or(ErrorKind::NotFound)?;
+        Identity::open(names, index, page_bytes)
     }
+}
+
+/// Makes room for the index of the log that is there, and where the file is upgraded, for what that
+/// writes: each page several times at most.
+fn open_index(path: &Path, is_upgraded: bool) -> Result<(WalIndex, bool), OpenError> {
+    let log = fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
+    let written = match fs::metadata(path) {
+        Ok(file) if is_upgraded => 4 * file.len(),
+        _ => 0,
+    };
+    let failed = |error| io_error(&with_suffix(path, "-shm"), error);
+    WalIndex::prepare(path, (log + written) / PAGE_BYTES).map_err(failed)
 }
 
 /// How much room a database takes, in bytes.
@@ -172,8 +196,8 @@ pub(in crate::store) fn check_free(given: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// What was made for a file that is not open yet. Removed when this is dropped, so that a refusal leaves
-/// the folder as it was.
+/// What was made for a file that is not open yet. Removed when this is dropped, so that a refusal
+/// leaves the folder as it was.
 #[derive(Default)]
 struct Made(Vec<PathBuf>);
 
@@ -245,6 +269,11 @@ fn lock(path: &Path, made: &mut Made) -> Result<File, OpenError> {
 /// Creates the file. Where somebody else has done so meanwhile, that one was not looked at.
 fn create(path: &Path, made: &mut Made) -> Result<File, OpenError> {
     let database = made.open(path).map_err(|error| io_error(path, error))?;
+    if let Some(new) = made.0.pop_if(|made| made == path) {
+        // What SQLite makes for it goes with it, and goes first: a log alone would be an orphan.
+        let beside = ["-wal", "-shm", "-journal"].map(|suffix| with_suffix(path, suffix));
+        made.0.extend(beside.into_iter().chain([new]));
+    }
     lock_database(&database, path)?;
     match database.metadata() {
         Ok(file) if file.len() == 0 => Ok(database),

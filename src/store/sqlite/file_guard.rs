@@ -4,22 +4,21 @@
 //! changed has its next change noted to the nanosecond (`fs/inode.c`, multigrain timestamps), and the
 //! next fsync writes that down as well: it takes 1.5 times as long.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 use rustix::io::Errno;
 
+use crate::store::sqlite::wal_index::{FRAMES_AHEAD, WalIndex, capacity};
+
 /// What stands in the log before its pages, and before each of them (the `SQLite` file format, section 4.1).
 pub(in crate::store) const LOG_HEADER_BYTES: usize = 32;
 pub(in crate::store) const LOG_FRAME_HEADER_BYTES: u64 = 24;
-/// How much of the index of the log is made at the start: enough for 32,734 pages, 32 KiB for 4,096 of them
-/// (the format of the WAL-index); see `store::writer` for how many there may be.
-const INDEX_BYTES_RESERVED: u64 = 256 * 1024;
-
 /// Which files were opened, and how far the log was written. An open file that was renamed or removed
 /// takes writes as if nothing had happened, and whoever opens the name finds none of them; a log that
 /// was cut is written on behind the gap, and whoever reads it ends there.
@@ -34,22 +33,52 @@ pub(in crate::store) struct Identity {
     header: [u8; LOG_HEADER_BYTES],
     /// How long it was before this commit.
     found: u64,
-    /// Open for as long as SQLite has it open, because closing it would end SQLite's locks of this process.
-    _index: File,
+    index: Arc<WalIndex>,
+    /// How many pages of the log the index has room for.
+    index_pages: u64,
 }
 
 impl Identity {
     /// Of the database, its log and the index of that, as SQLite has them open now.
-    pub(in crate::store) fn open(names: [PathBuf; 3], page_bytes: u64) -> io::Result<Self> {
-        let [database, log, index] = names.map(|name| FileId::of(&name).map(|file| (name, file)));
-        let files = [database?, log?, index?];
+    pub(in crate::store) fn open(
+        names: [PathBuf; 3],
+        index: Arc<WalIndex>,
+        page_bytes: u64,
+    ) -> io::Result<Self> {
+        let [database, log, shm] = names.map(|name| FileId::of(&name).map(|file| (name, file)));
+        let files = [database?, log?, shm?];
         let log = File::open(&files[1].0)?;
-        let index = OpenOptions::new().write(true).open(&files[2].0)?;
-        // Where there is no room for it there is none for the log either.
-        let _ = index.metadata().and_then(|there| reserve_index(&index, there.len()));
+        index.reserve(0)?;
+        index.hand_over();
         let frame_bytes = LOG_FRAME_HEADER_BYTES + page_bytes;
         let header = [0; LOG_HEADER_BYTES];
-        Ok(Self { files, log, frame_bytes, written: 0, header, found: 0, _index: index })
+        Ok(Self {
+            files,
+            log,
+            frame_bytes,
+            written: 0,
+            header,
+            found: 0,
+            index,
+            index_pages: capacity(0),
+        })
+    }
+
+    /// Has the index of the log room for what a batch writes, and so many pages more, behind the pages
+    /// that the log has. SQLite makes it longer when a commit is in the log already: without room for it
+    /// then, the process would end, and nobody could say whether that was done. Only inside of a
+    /// transaction that may write.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub(in crate::store) fn reserve_index(&mut self, pages: u64, more: u64) -> io::Result<()> {
+        if pages + FRAMES_AHEAD + more <= self.index_pages {
+            return Ok(());
+        }
+        let wanted = pages + 2 * FRAMES_AHEAD + more;
+        self.index.reserve(wanted)?;
+        self.index_pages = capacity(wanted);
+        Ok(())
     }
 
     /// Looks at the log before something is committed, when nobody else can write.
@@ -128,12 +157,4 @@ fn length(file: &File) -> io::Result<u64> {
 /// Some kernels and sandboxes do not have `statx`.
 fn is_no_call(error: Errno) -> bool {
     matches!(error, Errno::NOSYS | Errno::PERM)
-}
-
-/// Makes the index as long as a log needs that nobody keeps from being folded in. SQLite lets it grow when a
-/// commit is in the log already: without room for it then, nobody could say whether that was done.
-fn reserve_index(index: &File, length: u64) -> io::Result<()> {
-    let missing = INDEX_BYTES_RESERVED.saturating_sub(length);
-    // Not a hole: what is written to one by memory finds no room too late.
-    index.write_all_at(&vec![0; missing as usize], length)
 }

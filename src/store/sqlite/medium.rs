@@ -14,7 +14,8 @@ pub enum Medium {
 }
 
 impl Medium {
-    /// That of the file system that a path is on. `None` for all others, and where it cannot be told.
+    /// That of the file system that a path is on. `None` for all others, and where it cannot be
+    /// told.
     pub fn of(path: &Path) -> Option<Self> {
         // The type of the number depends on the machine; all of them have 32 bits.
         Self::of_magic(statfs(path).ok()?.f_type as u32)

@@ -7,26 +7,26 @@
 //! database that is put in the place of one whose server was killed would get the pages of that
 //! server's WAL: it would be damaged, or the messages after the copy would be back.
 //!
-//! A WAL goes on from one state of the file: the one that the checkpoint before it has left. After a
-//! crash, each page of the file is as in that state, or as a frame of the WAL has it, because a
+//! A WAL goes on from one state of the file: the one that the checkpoint before it has left. After
+//! a crash, each page of the file is as in that state, or as a frame of the WAL has it, because a
 //! checkpoint copies frames and writes nothing else. Two pages tell whether that can be so:
 //!
-//! - **The stamp** on the page of `meta` (`store::sqlite::stamp`). The first one in the WAL names the
-//!   generation before it. So the stamp of the file is that generation, or one of the WAL's own. A
-//!   server that starts renews the stamp in the file itself, and a copy that we make gets one of its
-//!   own. Each copy of ours, and each copy of a file that was closed, is told by it.
+//! - **The stamp** on the page of `meta` (`store::sqlite::stamp`). The first one in the WAL names
+//!   the generation before it. So the stamp of the file is that generation, or one of the WAL's
+//!   own. A server that starts renews the stamp in the file itself, and a copy that we make gets
+//!   one of its own. Each copy of ours, and each copy of a file that was closed, is told by it.
 //! - **The header** on page 1. SQLite counts the changes there. The first page 1 in the WAL has the
 //!   number of the file or the next one, for a connection that keeps the page in memory counts from
 //!   what it has read. A header with another number must be that of a frame. This tells copies that
 //!   the `sqlite3` shell makes while the server runs, and files of older programs without a stamp.
 //!
-//! A WAL without either page tells nothing, and is taken: a shell may have begun it. So is one whose
-//! page of `meta` cannot be read in the file, for a power cut in a checkpoint may tear it. Frames
-//! behind the last commit do not count, nor do those of an older generation or zeros: SQLite does not
-//! read them either. A copy of the file and its own WAL, made while nobody writes, passes.
+//! A WAL without either page tells nothing, and is taken: a shell may have begun it. So is one
+//! whose page of `meta` cannot be read in the file, for a power cut in a checkpoint may tear it.
+//! Frames behind the last commit do not count, nor do those of an older generation or zeros: SQLite
+//! does not read them either. A copy of the file and its own WAL, made while nobody writes, passes.
 //!
-//! One case is beyond this: a copy of the file alone that was made beside a running server, put back
-//! beside the WAL of the same generation. It is what the file was then, byte for byte.
+//! One case is beyond this: a copy of the file alone that was made beside a running server, put
+//! back beside the WAL of the same generation. It is what the file was then, byte for byte.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -51,12 +51,16 @@ use crate::store::sqlite::wal::{self, Evidence};
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 pub(in crate::store) const HEADER_BYTES: usize = 100;
 const PAGE_SIZE_AT: usize = 16;
+const READ_VERSION_AT: usize = 19;
 const CHANGES_AT: usize = 24;
 const USER_VERSION_AT: usize = 60;
 const APPLICATION_ID_AT: usize = 68;
+/// The version of a file that is read by way of a WAL.
+const WAL: u8 = 2;
 
-/// How often a file is looked at while another process writes to it. A look takes much less time than
-/// a generation of the WAL. After the last one the file is taken: its server has looked at it as well.
+/// How often a file is looked at while another process writes to it. A look takes much less time
+/// than a generation of the WAL. After the last one the file is taken: its server has looked at it
+/// as well.
 const LOOKS_MAX: usize = 20;
 
 /// The header of a database file.
@@ -94,6 +98,8 @@ pub(in crate::store) struct Look {
     pub(in crate::store) is_database: bool,
     /// The WAL beside it has pages that SQLite would take.
     pub(in crate::store) has_frames: bool,
+    /// SQLite reads it by way of a WAL and its index.
+    pub(in crate::store) uses_wal: bool,
 }
 
 /// Looks at what is there, and refuses what is not ours, of a newer schema, or beside a WAL that is
@@ -106,7 +112,7 @@ pub(in crate::store) fn look(path: &Path) -> Result<Look, OpenError> {
             None => std::thread::yield_now(),
         }
     }
-    Ok(Look { is_database: true, has_frames: true })
+    Ok(Look { is_database: true, has_frames: true, uses_wal: true })
 }
 
 /// `None` where the files were written to meanwhile, so that what was read may not fit together.
@@ -120,7 +126,11 @@ fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
     }
     let found = stamp::find(page);
     let log = wal::read(&log_path, header.as_ref(), found).map_err(log_error)?;
-    let look = Look { is_database: header.is_some(), has_frames: log.is_some() };
+    let look = Look {
+        is_database: header.is_some(),
+        has_frames: log.is_some(),
+        uses_wal: log.is_some() || header.is_some_and(|header| header.0[READ_VERSION_AT] == WAL),
+    };
     let Some(evidence) = log else { return Ok(Some(look)) };
     let refusal = match header {
         None => Some(OpenError::Orphan { path: path.to_owned(), log: log_path.clone() }),
@@ -199,8 +209,8 @@ fn check(header: &Header, path: &Path) -> Result<(), OpenError> {
     migrations::check_version(header.word(USER_VERSION_AT) as usize, path)
 }
 
-/// Opens a database to be read as it lies there, without a lock and without a change: no WAL-index is
-/// made, and the WAL stays. Only for a file that nobody writes to meanwhile.
+/// Opens a database to be read as it lies there, without a lock and without a change: no WAL-index
+/// is made, and the WAL stays. Only for a file that nobody writes to meanwhile.
 pub(in crate::store) fn view(path: &Path, look: Look) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX

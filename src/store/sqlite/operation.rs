@@ -27,6 +27,8 @@ pub enum Statements {
     One,
     /// Several: they are put between savepoints.
     Several,
+    /// Several that may write as much as the whole file has.
+    Whole,
 }
 
 /// Does a [`Read`] in one read transaction.

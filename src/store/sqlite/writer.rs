@@ -34,6 +34,7 @@ use batches::Batches;
 use checkpoint::Checkpointer;
 use operation::{Pending, PendingMaintenance};
 
+pub(in crate::store) use checkpoint::is_no_room;
 pub(in crate::store) use operation::Maintenance;
 
 /// The most operations that may wait for the writer; one more is refused as busy.

@@ -11,7 +11,7 @@ use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::transfer::Rebuild;
 
 impl Apply for Rebuild {
-    const STATEMENTS: Statements = Statements::Several;
+    const STATEMENTS: Statements = Statements::Whole;
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Option<String>> {
         // A damaged index may have misled what was counted before.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
 use rusqlite::backup::{Backup, Progress};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::catalogue::storage;
 use crate::model::MessageId;
@@ -103,7 +103,7 @@ impl Draft {
         source: &Connection,
         on_progress: OnProgress<'_>,
     ) -> Result<(), OpenError> {
-        let failed = |error: rusqlite::Error| sqlite_error(&self.path, &error);
+        let failed = |error: rusqlite::Error| OpenError::from_sqlite(&self.path, &error);
         // One snapshot for all steps: without it every commit of another process would have the
         // copy begin again from the first page.
         let snapshot = source.unchecked_transaction().map_err(failed)?;
@@ -131,7 +131,7 @@ impl Draft {
         target: &mut Connection,
         on_progress: OnProgress<'_>,
     ) -> Result<(), OpenError> {
-        let failed = |error: rusqlite::Error| sqlite_error(&self.path, &error);
+        let failed = |error: rusqlite::Error| OpenError::from_sqlite(&self.path, &error);
         let backup = Backup::new(source, target).map_err(failed)?;
         loop {
             match backup.step(STEP_PAGES).map_err(failed)? {
@@ -246,13 +246,6 @@ pub(in crate::store) fn schema(connection: &Connection) -> rusqlite::Result<usiz
     connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
         .map(|schema| schema as usize)
-}
-
-fn sqlite_error(path: &Path, error: &rusqlite::Error) -> OpenError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => io_error(path, io::Error::from(io::ErrorKind::StorageFull)),
-        _ => OpenError::from_sqlite(path, error),
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ use crate::store::sqlite::file::{self, io_error, with_suffix};
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::opening::{self, Look};
 use crate::store::sqlite::tools::copy::{self, Copy, Draft, OnProgress};
+use crate::store::sqlite::wal_index::WalIndex;
+use crate::store::sqlite::writer::is_no_room;
 
 /// A database opened for reading only. Needs neither the server nor its lock.
 pub struct Reading {
@@ -29,6 +31,8 @@ pub struct Reading {
     schema: usize,
     /// What the files were like, where they are read without a lock.
     unlocked: Option<[State; 2]>,
+    /// Open for as long as the connection.
+    _index: Option<WalIndex>,
 }
 
 /// A file's number, length and time of change, in nanoseconds.
@@ -51,7 +55,13 @@ impl Reading {
         if !is_served {
             opening::verify(&path, look, opening::Depth::Schema)?;
         }
-        let is_locked = is_served || is_writable(&path);
+        // SQLite's own index would be made without room for it on the disk.
+        let (is_writable, uses_wal) = (is_writable(&path), look.uses_wal);
+        let index = match !is_served && is_writable && uses_wal {
+            true => prepare_index(&path)?,
+            false => None,
+        };
+        let is_locked = is_served || index.is_some() || (is_writable && !uses_wal);
         let failed = |error: rusqlite::Error| OpenError::from_sqlite(&path, &error);
         let connection =
             if is_locked { open_locked(&path, look) } else { opening::view(&path, look) };
@@ -63,7 +73,9 @@ impl Reading {
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
         let schema = copy::schema(&connection).map_err(failed)?;
         migrations::check_version(schema, &path)?;
-        Ok(Self { connection, path, schema, unlocked: (!is_locked).then_some(states) })
+        index.iter().for_each(WalIndex::hand_over);
+        let unlocked = (!is_locked).then_some(states);
+        Ok(Self { connection, path, schema, unlocked, _index: index })
     }
 
     /// That what was read is one state of the database.
@@ -141,6 +153,17 @@ fn open_locked(path: &Path, look: Look) -> rusqlite::Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE
     };
     Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+/// Makes room for the index of the log. `None` where there is no room: then the file is read
+/// without.
+fn prepare_index(path: &Path) -> Result<Option<WalIndex>, OpenError> {
+    let log = fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
+    match WalIndex::prepare(path, log / file::PAGE_BYTES) {
+        Ok((index, _)) => Ok(Some(index)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied || is_no_room(&error) => Ok(None),
+        Err(error) => Err(io_error(&with_suffix(path, "-shm"), error)),
+    }
 }
 
 /// Whether a server or a command has the file. It locks it, as nobody else does.

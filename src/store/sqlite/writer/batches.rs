@@ -345,10 +345,23 @@ impl Batches {
             self.lock_wait = lock_wait;
         }
         self.run_statement("BEGIN IMMEDIATE")?;
+        let wal_pages = self.wal_pages.unsigned_abs().into();
+        if self.identity.reserve_index(wal_pages, 0).is_err() {
+            let _ = self.run_statement("ROLLBACK");
+            return Err(StoreError::Full);
+        }
         self.identity.look();
         self.is_stamped = false;
         self.changes_before = self.connection.total_changes();
         Ok(())
+    }
+
+    /// Has the index of the log room for what writes each page of the file anew.
+    fn reserve_index_for_file(&mut self) -> Result<(), StoreError> {
+        let pages: u32 =
+            self.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let wal_pages = self.wal_pages.unsigned_abs().into();
+        self.identity.reserve_index(wal_pages, 2 * u64::from(pages)).map_err(|_| StoreError::Full)
     }
 
     /// Commits. The first transaction of a log that begins anew renews the stamp: see `store::sqlite::opening`.
@@ -477,7 +490,10 @@ impl Batches {
     /// An operation that fails is taken back alone; an error says that the whole transaction
     /// cannot go on.
     fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
-        let several = operation.statements() == Statements::Several;
+        let several = matches!(operation.statements(), Statements::Several | Statements::Whole);
+        if operation.statements() == Statements::Whole {
+            self.reserve_index_for_file()?;
+        }
         if operation.statements() != Statements::Later {
             self.pending_inserts.write(&self.connection)?;
         }
@@ -527,6 +543,7 @@ impl Batches {
 
     fn maintain(&mut self, maintenance: Maintenance) -> Result<bool, StoreError> {
         if maintenance == Maintenance::Vacuum {
+            self.reserve_index_for_file()?;
             // In a file, not in memory: it is as large as the database.
             let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
             let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");

@@ -45,7 +45,8 @@ pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     }
 }
 
-fn is_no_room(error: &io::Error) -> bool {
+/// Whether a write failed because there is no room for it.
+pub(in crate::store) fn is_no_room(error: &io::Error) -> bool {
     let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     kinds.contains(&error.kind())
 }
