@@ -15,7 +15,7 @@ use clap::ValueEnum;
 /// Declares the texts of an area: a function each, and the list `TEXTS` of all of them.
 ///
 /// `id:` is the Indonesian; `seed:` stands instead of it where the seed has words of its own: they
-/// are Indonesian, and are kept where nobody chose a language.
+/// are Indonesian, and the seed's session keeps them.
 macro_rules! texts {
     ($($name:ident $(($($value:ident),+))? { $($language:ident: $words:literal),+ $(,)? })*) => {
         $(texts!(@function $name [$($($value),+)?] [$($language: $words),+]);)*
@@ -71,9 +71,9 @@ pub mod trust;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[repr(u8)]
 pub enum Language {
-    /// Nobody chose: English, but the seed's own words where it has some.
+    /// That of the seed's session: English, but the seed's own words where it has some.
     #[value(skip)]
-    Unsaid,
+    Seed,
     /// English.
     #[value(name = "en")]
     English,
@@ -89,21 +89,21 @@ pub const LANGUAGE_VARIABLE: &str = "CHAT_LANG";
 const LANGUAGE_OPTION: &str = "--lang";
 
 /// What the process speaks.
-static LANGUAGE: AtomicU8 = AtomicU8::new(Language::Unsaid as u8);
+static LANGUAGE: AtomicU8 = AtomicU8::new(Language::English as u8);
 
 #[cfg(test)]
 pub(crate) use tests::speaking;
 
-/// What the process speaks; [`Language::Unsaid`] before it was set. Costs a load from memory.
+/// What the process speaks; [`Language::English`] before it was set. Costs a load from memory.
 pub fn language() -> Language {
     #[cfg(test)]
     if let Some(language) = tests::SPOKEN.get() {
         return language;
     }
     match LANGUAGE.load(Ordering::Relaxed) {
-        number if number == Language::English as u8 => Language::English,
+        number if number == Language::Seed as u8 => Language::Seed,
         number if number == Language::Indonesian as u8 => Language::Indonesian,
-        _ => Language::Unsaid,
+        _ => Language::English,
     }
 }
 
@@ -129,7 +129,7 @@ impl Language {
     pub fn of_environment() -> Self {
         let value = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let names = [LANGUAGE_VARIABLE, "LC_ALL", "LC_MESSAGES", "LANG"];
-        names.iter().find_map(value).map_or(Self::Unsaid, |locale| Self::of_locale(&locale))
+        names.iter().find_map(value).map_or(Self::English, |locale| Self::of_locale(&locale))
     }
 
     /// What `--lang` among these words asks for. The words need not make sense otherwise: it is
@@ -155,7 +155,6 @@ impl Language {
     fn of_locale(locale: &str) -> Self {
         match locale.split(['_', '-', '.', '@']).next() {
             Some("id") => Self::Indonesian,
-            Some("C" | "POSIX") => Self::Unsaid,
             _ => Self::English,
         }
     }
@@ -261,9 +260,9 @@ mod tests {
             ("de_DE@euro", Language::English),
             ("ido", Language::English),
             ("ID", Language::English),
-            ("C", Language::Unsaid),
-            ("C.UTF-8", Language::Unsaid),
-            ("POSIX", Language::Unsaid),
+            ("C", Language::English),
+            ("C.UTF-8", Language::English),
+            ("POSIX", Language::English),
         ] {
             assert_eq!(Language::of_locale(locale), language, "{locale:?}");
         }
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_chose_is_english_with_the_seeds_words() {
+    fn seeds_session_is_english_with_the_seeds_words() {
         texts! {
             plain { en: "yes", id: "ya" }
             of_the_seed(name) { en: "no {name}", seed: "tidak ada {name}" }
@@ -295,7 +294,7 @@ mod tests {
         let said = |language| speaking(language, || (plain(), of_the_seed("neko")));
         assert_eq!(said(Language::English), ("yes", "no neko".to_owned()));
         assert_eq!(said(Language::Indonesian), ("ya", "tidak ada neko".to_owned()));
-        assert_eq!(said(Language::Unsaid), ("yes", "tidak ada neko".to_owned()));
+        assert_eq!(said(Language::Seed), ("yes", "tidak ada neko".to_owned()));
         assert_eq!(TEXTS.len(), 2);
     }
 }

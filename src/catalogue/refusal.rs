@@ -67,6 +67,11 @@ texts! {
         id: "server gagal, hasilnya belum pasti",
     }
 
+    unknown_code(code, message) {
+        en: "refused as {code}: {message}",
+        id: "ditolak sebagai {code}: {message}",
+    }
+
     // What this client refuses itself, in the same voice
     text_not_utf8 { en: "the text is not UTF-8", id: "teksnya bukan UTF-8" }
     message_too_long(max) {

@@ -322,8 +322,10 @@ impl Write for Before<'_> {
 /// What a server says, as it is, that has no room even for a handshake.
 fn passing_refusal(said: &[u8]) -> Option<Refused> {
     match Answer::decode(said.strip_suffix(REPLY_END)?) {
-        Ok(Answer::Refused { code, message, users, retry_after }) => {
-            Some(Refused { code, message, users, retry_after }).filter(Refused::is_passing)
+        Ok(Answer::Refused { code, unknown_code, message, users, retry_after }) => {
+            let refused =
+                Refused { code, unknown_code, message, users, retry_after, is_ours: false };
+            Some(refused).filter(Refused::is_passing)
         }
         _ => None,
     }

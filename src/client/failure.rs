@@ -53,16 +53,20 @@ pub enum Failure {
 
 /// A reply that says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words(*.code, .message, *.retry_after))]
+#[error("{}", self.words())]
 pub struct Refused {
     /// The stable word; `None` for one that this client does not know.
     pub code: Option<Code>,
+    /// The word that this client does not know.
+    pub unknown_code: Option<String>,
     /// The server's text for people. It is shown through [`text::visible`] only.
     pub message: String,
     /// The names that it is about; empty where it is about none.
     pub users: Vec<String>,
     /// In how many seconds the same may be tried again, where the server says so.
     pub retry_after: Option<u32>,
+    /// This client refuses it, with a text of its own in the language that is spoken.
+    pub is_ours: bool,
 }
 
 /// Why an exchange with the server brought no answer.
@@ -243,9 +247,10 @@ impl Failure {
     }
 
     /// A stable word for programs: that of the protocol where the server refused.
-    fn word(&self) -> &'static str {
+    fn word(&self) -> &str {
         match self {
             Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
+            Self::Refused(Refused { unknown_code: Some(word), .. }) => word,
             Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.word(),
             _ => self.exit().word(),
         }
@@ -281,7 +286,7 @@ impl Failure {
 #[derive(Serialize)]
 struct Fields<'a> {
     error: &'a str,
-    code: &'static str,
+    code: &'a str,
     exit: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
@@ -302,7 +307,45 @@ impl From<Code> for Failure {
 impl Refused {
     /// A refusal with a text of its own, about nobody.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code: Some(code), message: message.into(), users: Vec::new(), retry_after: None }
+        Self {
+            code: Some(code),
+            unknown_code: None,
+            message: message.into(),
+            users: Vec::new(),
+            retry_after: None,
+            is_ours: false,
+        }
+    }
+
+    /// A refusal of this client, which never reaches the server: `message` is in the language that is
+    /// spoken.
+    pub fn ours(code: Code, message: impl Into<String>) -> Self {
+        Self { is_ours: true, ..Self::new(code, message) }
+    }
+
+    /// The refusal in the language that is spoken, by its code. A server has one language, so its own
+    /// text stands in parentheses, where it says more. The seed's session has the server's text to
+    /// the letter.
+    fn words(&self) -> Cow<'_, str> {
+        let message = self.message.as_str();
+        let is_seed = language() == Language::Seed;
+        let Some(code) = self.known_code() else {
+            return match &self.unknown_code {
+                Some(word) if !is_seed => refusal::unknown_code(word, message).into(),
+                _ => message.into(),
+            };
+        };
+        if let (Code::RateLimited, Some(seconds)) = (code, self.retry_after) {
+            return refusal::rate_limited_for(seconds).into();
+        }
+        let said = words_of(code);
+        match message.strip_prefix(code.message()) {
+            Some("") => said.into(),
+            Some(details) => format!("{said}{details}").into(),
+            None if self.is_ours || is_seed => message.into(),
+            None if message.is_empty() || is_text_of_a_code(message) => said.into(),
+            None => format!("{said} ({message})").into(),
+        }
     }
 
     /// What was refused, as a person is told, and harmless on a terminal.
@@ -344,22 +387,9 @@ fn code_of(code: Option<Code>, message: &str) -> Option<Code> {
     code.or_else(|| Code::ALL.iter().copied().find(|code| code.message() == message))
 }
 
-/// A refusal in the language that is spoken. What the server says beyond the text of the code it
-/// says in the one language it has; it is told too.
-fn words(code: Option<Code>, message: &str, retry_after: Option<u32>) -> Cow<'_, str> {
-    let Some(code) = code_of(code, message) else { return message.into() };
-    if let (Code::RateLimited, Some(seconds)) = (code, retry_after) {
-        return refusal::rate_limited_for(seconds).into();
-    }
-    let said = words_of(code);
-    match message.strip_prefix(code.message()) {
-        Some("") => said.into(),
-        Some(details) => format!("{said}{details}").into(),
-        None if language() == Language::Indonesian && message != said => {
-            format!("{said} ({message})").into()
-        }
-        None => message.into(),
-    }
+/// Whether it is the text of some refusal, which says no more than the words for the code.
+fn is_text_of_a_code(message: &str) -> bool {
+    Code::ALL.iter().any(|code| code.message() == message || words_of(*code) == message)
 }
 
 fn words_of(code: Code) -> &'static str {
@@ -414,12 +444,12 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_told_in_the_seeds_words() {
+    fn refusal_is_told_in_the_seeds_words_in_the_seeds_session_alone() {
         let failure = Failure::from(Code::WrongPassword);
-        assert_eq!(
-            (report(&failure).as_str(), failure.exit() as u8),
-            ("Error, Password Salah\n", 77)
-        );
+        let told = |language| speaking(language, || report(&failure));
+        assert_eq!(told(Language::Seed), "Error, Password Salah\n");
+        assert_eq!(told(Language::English), "Error, the password is wrong\n");
+        assert_eq!((report(&failure), failure.exit() as u8), (told(Language::English), 77));
     }
 
     #[test]
@@ -430,7 +460,8 @@ mod tests {
             ("Informasi tidak ditemukan", Exit::Protocol),
         ] {
             let (message, users) = (message.to_owned(), Vec::new());
-            let refused = Refused { code: None, message, users, retry_after: None };
+            let known = Refused::new(Code::Busy, message);
+            let refused = Refused { code: None, users, ..known };
             assert_eq!(Failure::from(refused).exit(), exit, "{exit:?}");
         }
     }
@@ -441,15 +472,33 @@ mod tests {
         let wrong = Refused::from(Code::WrongPassword);
         assert_eq!(told(Language::English, &wrong), "Error, the password is wrong");
         assert_eq!(told(Language::Indonesian, &wrong), "Error, Password Salah");
-        assert_eq!(told(Language::Unsaid, &wrong), "Error, Password Salah");
+        assert_eq!(told(Language::Seed, &wrong), "Error, Password Salah");
         let named = Refused::new(Code::UnknownRecipient, "User Tidak Ditemukan: conner");
         assert_eq!(told(Language::English, &named), "Error, there is no such user: conner");
         let detailed = Refused::new(Code::BadArgument, "to: it is empty");
-        assert_eq!(told(Language::English, &detailed), "Error, to: it is empty");
+        let line = "Error, the JSON argument is not understood (to: it is empty)";
+        assert_eq!(told(Language::English, &detailed), line);
+        assert_eq!(told(Language::Seed, &detailed), "Error, to: it is empty");
         let line = "Error, argumen JSON-nya tidak dipahami (to: it is empty)";
         assert_eq!(told(Language::Indonesian, &detailed), line);
-        let newer = Refused { code: None, ..Refused::new(Code::Busy, "no more today") };
-        assert_eq!(told(Language::Indonesian, &newer), "Error, no more today");
+        // By its code, whatever the server's text is.
+        let other = Refused::new(Code::NoSession, "User Tidak Ada");
+        assert_eq!(told(Language::English, &other), "Error, there is no such session");
+        let ours = Refused::ours(Code::TooLong, "the message is longer than 32768 bytes");
+        assert_eq!(told(Language::English, &ours), "Error, the message is longer than 32768 bytes");
+        let of_the_seed = Refused { code: None, ..Refused::new(Code::Busy, "no more today") };
+        assert_eq!(told(Language::Indonesian, &of_the_seed), "Error, no more today");
+        let newer = Refused { unknown_code: Some("tired".to_owned()), ..of_the_seed };
+        assert_eq!(told(Language::English, &newer), "Error, refused as tired: no more today");
+        assert_eq!(
+            told(Language::Indonesian, &newer),
+            "Error, ditolak sebagai tired: no more today"
+        );
+        assert_eq!(told(Language::Seed, &newer), "Error, no more today");
+        let mut out = Vec::new();
+        Failure::from(newer).report_json(&mut out);
+        let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&object["code"], &object["exit"]), (&"tired".into(), &76.into()));
     }
 
     #[test]
@@ -458,7 +507,7 @@ mod tests {
         let held = Refused { retry_after: Some(42), ..Refused::new(Code::RateLimited, message) };
         let told = |language| speaking(language, || held.line());
         assert_eq!(told(Language::English), format!("Error, {message}"));
-        assert_eq!(told(Language::Unsaid), format!("Error, {message}"));
+        assert_eq!(told(Language::Seed), format!("Error, {message}"));
         let line = "Error, terlalu banyak login yang gagal: coba lagi dalam 42 detik";
         assert_eq!(told(Language::Indonesian), line);
         let mut out = Vec::new();
@@ -472,9 +521,10 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_words_and_where_nobody_chose_a_language_those_of_the_wire() {
+    fn every_code_has_words_and_in_the_seeds_session_those_of_the_wire() {
         for &code in Code::ALL {
-            assert_eq!(Refused::from(code).to_string(), code.message());
+            let seeds = speaking(Language::Seed, || Refused::from(code).to_string());
+            assert_eq!(seeds, code.message());
             let english = speaking(Language::English, || words_of(code));
             assert!(english.is_ascii() && !english.contains("Tidak"), "{code}: {english}");
             let indonesian = speaking(Language::Indonesian, || words_of(code));

@@ -80,11 +80,12 @@ impl Link {
         };
         match answer? {
             Answer::Done(fields) => Ok(fields),
-            Answer::Refused { code, message, users, retry_after } => {
+            Answer::Refused { code, unknown_code, message, users, retry_after } => {
                 if code.is_some_and(|code| code.closes()) {
                     self.connection = None;
                 }
-                Err(Refused { code, message, users, retry_after }.into())
+                Err(Refused { code, unknown_code, message, users, retry_after, is_ours: false }
+                    .into())
             }
         }
     }

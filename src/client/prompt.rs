@@ -38,7 +38,7 @@ pub fn run(
         let keeps_going = stdin().is_terminal();
         // Its words are the seed's, whoever listens.
         let spoken = catalogue::language();
-        catalogue::set_language(Language::Unsaid);
+        catalogue::set_language(Language::Seed);
         let done = classic::Session::new(link, arguments.trace, keeps_going).run(input, out);
         catalogue::set_language(spoken);
         return done;

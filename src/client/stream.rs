@@ -273,8 +273,9 @@ impl Stream {
             None => Ok(Received::Nothing),
             Some(Answer::Done(fields)) if fields.get("event").is_some() => self.take_event(fields),
             Some(Answer::Done(fields)) => self.take_reply(fields),
-            Some(Answer::Refused { code, message, users, retry_after }) => {
-                Err(Refused { code, message, users, retry_after }.into())
+            Some(Answer::Refused { code, unknown_code, message, users, retry_after }) => {
+                Err(Refused { code, unknown_code, message, users, retry_after, is_ours: false }
+                    .into())
             }
         }
     }

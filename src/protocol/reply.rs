@@ -387,6 +387,8 @@ pub enum Answer {
     Refused {
         /// The stable word. `None` if this client does not know it, or the server sent none.
         code: Option<Code>,
+        /// The word of the code, if this client does not know it.
+        unknown_code: Option<String>,
         /// The text for people.
         message: String,
         /// The names that the refusal is about.
@@ -420,13 +422,15 @@ impl Answer {
                 // The seed's own server sends no code; its refusals are understood too.
                 let message = value.get("message").and_then(Value::as_str);
                 let message = message.ok_or(DecodeError::Field("message"))?.to_owned();
-                let code = value.get("code").and_then(Value::as_str).and_then(Code::from_word);
+                let word = value.get("code").and_then(Value::as_str);
+                let code = word.and_then(Code::from_word);
+                let unknown_code = word.filter(|_| code.is_none()).map(str::to_owned);
                 let users = value.get("users").cloned().map(serde_json::from_value);
                 let users = users.transpose()?.unwrap_or_default();
                 // An invalid number of seconds is treated as absent.
                 let retry_after = value.get("retry_after").and_then(Value::as_u64);
                 let retry_after = retry_after.and_then(|seconds| seconds.try_into().ok());
-                Ok(Self::Refused { code, message, users, retry_after })
+                Ok(Self::Refused { code, unknown_code, message, users, retry_after })
             }
             _ => Err(DecodeError::Status),
         }
@@ -535,7 +539,13 @@ mod tests {
         let message = "User Tidak Ditemukan".to_owned();
         assert_eq!(
             answer,
-            Answer::Refused { code, message, users: vec!["conner".to_owned()], retry_after: None }
+            Answer::Refused {
+                code,
+                unknown_code: None,
+                message,
+                users: vec!["conner".to_owned()],
+                retry_after: None
+            }
         );
     }
 
@@ -543,11 +553,14 @@ mod tests {
     fn refusal_without_code_is_decoded() {
         let answer =
             Answer::decode(br#"{"status": "ERROR", "message": "Password Salah"}"#).unwrap();
-        let message = "Password Salah".to_owned();
-        assert_eq!(
-            answer,
-            Answer::Refused { code: None, message, users: Vec::new(), retry_after: None }
-        );
+        let (message, users) = ("Password Salah".to_owned(), Vec::new());
+        let (code, unknown_code, retry_after) = (None, None, None);
+        assert_eq!(answer, Answer::Refused { code, unknown_code, message, users, retry_after });
+        let newer = br#"{"status": "ERROR", "code": "of_a_later_version", "message": "no"}"#;
+        let answer = Answer::decode(newer).unwrap();
+        let (message, users) = ("no".to_owned(), Vec::new());
+        let unknown_code = Some("of_a_later_version".to_owned());
+        assert_eq!(answer, Answer::Refused { code, unknown_code, message, users, retry_after });
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn send_reaches_several_users_or_none() {
     for unknown in ["conner", "Not-A-Name", ""] {
         let refused = paff.run(["send", &format!("neko,{unknown}"), "none gets it"]);
         assert_eq!(refused.code, 67);
-        assert_eq!(refused.stderr, format!("Error, User Tidak Ditemukan: {unknown}\n"));
+        assert_eq!(refused.stderr, format!("Error, there is no such user: {unknown}\n"));
     }
     assert_eq!(server.query("select count(*) from messages"), ["4"]);
 }
@@ -264,7 +264,7 @@ fn password_is_changed_and_other_sessions_end() {
     let server = Server::start();
     let (home, other) = (Home::of("paff", server.address()), Home::of("paff", server.address()));
     let wrong = home.run_with_input(["passwd"], "nonsense\nnew secret\n");
-    assert_eq!((wrong.code, wrong.stderr.as_str()), (77, "Error, Password Salah\n"));
+    assert_eq!((wrong.code, wrong.stderr.as_str()), (77, "Error, the password is wrong\n"));
     let done = home.run_with_input(["passwd"], "cytus\nnew secret\n");
     assert_eq!((done.code, done.stdout.as_str()), (0, "password changed, 1 session ended\n"));
     assert_eq!(other.run(["whoami"]).code, 77);

@@ -84,7 +84,9 @@ fn what_is_no_reply_is_a_protocol_error() {
 fn texts_of_the_server_reach_standard_error_harmless() {
     let reply = r#"{"status": "ERROR", "code": "internal", "message": "\u001b]0;x\u0007\u202e\n"}"#;
     let outcome = run(&Fake::saying(reply), &["list"]);
-    assert_eq!(outcome.stderr, "Error, \\x1b]0;x\\x07\\u{202e}\\n\n");
+    let text = "\\x1b]0;x\\x07\\u{202e}\\n";
+    let told = format!("Error, the server failed, the outcome is not known ({text})\n");
+    assert_eq!(outcome.stderr, told);
 }
 
 #[test]

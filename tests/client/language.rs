@@ -4,9 +4,11 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use chat::protocol::refusal::Code;
 use serde_json::Value;
 
 use crate::support::cli::{Home, Outcome, outcome, outcome_with_input, without_tokens};
+use crate::support::fake::{Fake, Step};
 use crate::support::pty::Terminal;
 use crate::support::{Server, Wire};
 use crate::support::{cli, operator};
@@ -21,14 +23,14 @@ fn run_in(home: &Home, variables: &[(&str, &str)], arguments: &[&str]) -> Outcom
 #[test]
 fn language_is_that_of_the_option_then_the_variable_then_the_locale() {
     let home = Home::new("127.0.0.1:9".parse().unwrap());
-    let (seed, english, indonesian) = ("not authorized", "not authorized", "belum login");
+    let (english, indonesian) = ("not authorized", "belum login");
     for (variables, option, told) in [
-        (&[][..], &[][..], seed),
-        (&[("LANG", "C.UTF-8")], &[], seed),
+        (&[][..], &[][..], english),
+        (&[("LANG", "C.UTF-8")], &[], english),
         (&[("LANG", "en_US.UTF-8")], &[], english),
         (&[("LANG", "id_ID.UTF-8")], &[], indonesian),
         (&[("LANG", "en_US.UTF-8"), ("LC_MESSAGES", "id_ID.UTF-8")], &[], indonesian),
-        (&[("LC_MESSAGES", "id_ID.UTF-8"), ("LC_ALL", "C")], &[], seed),
+        (&[("LC_MESSAGES", "id_ID.UTF-8"), ("LC_ALL", "C")], &[], english),
         (&[("LANG", "id_ID.UTF-8"), ("CHAT_LANG", "en")], &[], english),
         (&[("LANG", "en_US.UTF-8"), ("CHAT_LANG", "id")], &[], indonesian),
         (&[("LANG", "id_ID.UTF-8"), ("CHAT_LANG", "")], &[], indonesian),
@@ -87,6 +89,41 @@ fn results_and_failures_are_told_in_the_language() {
             assert_eq!(told, expected, "{arguments:?}");
         }
     }
+}
+
+/// By its code, and by the text of a server that has no codes.
+#[test]
+fn english_user_sees_no_word_of_the_seed_outside_its_session() {
+    let token = ("CHAT_TOKEN", "7a592c0e-2cb5-4de6-866b-4e216b0caf15");
+    for code in Code::ALL {
+        let (word, text) = (code.as_str(), code.message());
+        for reply in [
+            format!(r#"{{"status": "ERROR", "code": "{word}", "message": "{text}"}}"#),
+            format!(r#"{{"status": "ERROR", "message": "{text}"}}"#),
+        ] {
+            let fake = Fake::start(vec![vec![Step::Reply(reply.leak())]]);
+            let home = Home::new(fake.address());
+            for locale in ["", "C.UTF-8", "en_US.UTF-8"] {
+                let said = run_in(&home, &[("LANG", locale), token], &["list"]).stderr;
+                let of_the_seed = ["Tidak", "Salah", "Maaf", "berhasil"];
+                let found = of_the_seed.iter().any(|word| said.contains(word));
+                assert!(said.starts_with("Error, ") && !found, "{word} in {locale:?}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn code_that_the_client_does_not_know_is_shown_with_the_servers_text() {
+    let fake =
+        Fake::saying(r#"{"status": "ERROR", "code": "tired", "message": "come back later"}"#);
+    let home = Home::new(fake.address());
+    let token = ("CHAT_TOKEN", "7a592c0e-2cb5-4de6-866b-4e216b0caf15");
+    let outcome = run_in(&home, &[token], &["list"]);
+    assert_eq!(outcome.stderr, "Error, refused as tired: come back later\n");
+    let outcome = run_in(&home, &[token], &["--json", "list"]);
+    let object: Value = serde_json::from_str(&outcome.stderr).unwrap();
+    assert_eq!((&object["code"], &object["exit"]), (&"tired".into(), &76.into()));
 }
 
 #[test]

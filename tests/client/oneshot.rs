@@ -45,7 +45,7 @@ fn session_is_shared_by_commands_and_ends_with_logout() {
     assert_eq!(home.run(["list"]).stdout, "\"List user: paff\"\n");
 
     let file = home.session_file();
-    assert_eq!(home.run(["logout"]).stdout, "\"Logout berhasil\"\n");
+    assert_eq!(home.run(["logout"]).stdout, "logged out\n");
     assert!(!file.exists());
     for command in [&["list"][..], &["inbox"], &["logout"], &["send", "neko", "hai"]] {
         let outcome = home.run(command);
@@ -56,22 +56,22 @@ fn session_is_shared_by_commands_and_ends_with_logout() {
 }
 
 #[test]
-fn refusals_end_with_their_exit_code_and_the_seeds_words() {
+fn refusals_end_with_their_exit_code_in_english() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let long = "x".repeat(32 * 1024 + 1);
     for (command, code, told) in [
-        (&["auth", "neko", "cytus2"][..], 77, "Error, Password Salah\n"),
-        (&["auth", "sagan", "cytus"], 67, "Error, User Tidak Ada\n"),
-        (&["auth", "No!", "cytus"], 67, "Error, User Tidak Ada\n"),
+        (&["auth", "neko", "cytus2"][..], 77, "Error, the password is wrong\n"),
+        (&["auth", "sagan", "cytus"], 67, "Error, there is no such user\n"),
+        (&["auth", "No!", "cytus"], 67, "Error, there is no such user\n"),
         (
             &["auth", "paff", "cytus\r\nlist x"],
             65,
             "error: the password is refused: it has a character that is not allowed\n",
         ),
         (&["auth", "paff", &long[..129]], 65, "Error, the text is too long\n"),
-        (&["send", "conner", "hai"], 67, "Error, User Tidak Ditemukan\n"),
-        (&["send", "' OR 1=1--", "hai"], 67, "Error, User Tidak Ditemukan\n"),
+        (&["send", "conner", "hai"], 67, "Error, there is no such user\n"),
+        (&["send", "' OR 1=1--", "hai"], 67, "Error, there is no such user\n"),
         (&["send", "neko", ""], 65, "Error, the message is empty\n"),
         (&["send", "neko", &long], 65, "Error, the message is longer than 32768 bytes\n"),
     ] {
@@ -254,7 +254,7 @@ fn token_in_the_environment_goes_before_the_stored_one_and_needs_no_home() {
         command.env("CHAT_TOKEN", bogus);
         let outcome = outcome(command);
         assert_eq!(outcome.code, 77, "{bogus:?}");
-        assert!(outcome.stderr.starts_with("Error, Session Tidak Ditemukan\n"), "{outcome:?}");
+        assert!(outcome.stderr.starts_with("Error, there is no such session\n"), "{outcome:?}");
     }
 }
 
@@ -334,7 +334,7 @@ fn logout_forgets_a_session_that_the_server_has_forgotten() {
     server.connect().done(format!("logout {}", home.token()));
     let list = home.run(["list"]);
     assert_eq!(list.code, 77);
-    assert!(list.stderr.starts_with("Error, Session Tidak Ditemukan\nhint: "), "{list:?}");
+    assert!(list.stderr.starts_with("Error, there is no such session\nhint: "), "{list:?}");
     assert!(file.exists());
     assert_eq!(home.run(["logout"]).code, 77);
     assert!(!file.exists());

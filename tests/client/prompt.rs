@@ -51,16 +51,22 @@ fn words_are_the_seeds_and_the_token_is_nowhere() {
     }
     assert!(!terminal.has_broken_row(), "{screen}");
     assert_eq!(answer(&mut terminal, "Command :", "list"), "Error, not authorized");
-    assert_eq!(answer(&mut terminal, "Command :", "auth neko cytus2"), "Error, Password Salah");
-    assert_eq!(answer(&mut terminal, "Command :", "auth sagan cytus"), "Error, User Tidak Ada");
+    assert_eq!(
+        answer(&mut terminal, "Command :", "auth neko cytus2"),
+        "Error, the password is wrong"
+    );
+    assert_eq!(
+        answer(&mut terminal, "Command :", "auth sagan cytus"),
+        "Error, there is no such user"
+    );
     terminal.line("auth paff cytus");
     terminal.wait_for_end("username paff logged in\nCommand paff:");
     for (line, told) in [
         ("send neko hai neko", "message sent to neko"),
-        ("send conner hai", "Error, User Tidak Ditemukan"),
+        ("send conner hai", "Error, there is no such user"),
         ("list", "\"List user: paff\""),
-        ("dance", "*Maaf, command tidak benar"),
-        ("send neko", "-Maaf, command tidak benar"),
+        ("dance", "*Sorry, there is no such command: type help"),
+        ("send neko", "-Sorry, something is missing in this command: type help"),
         ("inbox", "no new messages"),
         ("", ""),
     ] {
@@ -68,7 +74,7 @@ fn words_are_the_seeds_and_the_token_is_nowhere() {
     }
     assert!(answer(&mut terminal, "Command paff:", "help").contains("send USER TEXT"));
     terminal.line("logout");
-    terminal.wait_for_end("\"Logout berhasil\"\nCommand :");
+    terminal.wait_for_end("logged out\nCommand :");
     terminal.line("quit");
     assert!(terminal.wait().success());
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -134,7 +140,7 @@ fn history_remembers_lines_and_never_a_login() {
     let home = Home::new(server.address());
     let mut terminal = prompt(&home);
     terminal.line("auth paff wrong-secret");
-    terminal.wait_for_end("Error, Password Salah\nCommand :");
+    terminal.wait_for_end("Error, the password is wrong\nCommand :");
     terminal.line("  auth paff cytus");
     terminal.wait_for_end("Command paff:");
     answer(&mut terminal, "Command paff:", "send neko hai neko");
@@ -241,7 +247,7 @@ fn stored_session_is_taken_over_and_forgotten_when_it_ends() {
     terminal.wait_for_end("username paff logged in\nCommand paff:");
     assert_eq!(answer(&mut terminal, "Command paff:", "list"), "\"List user: paff\"");
     terminal.line("logout");
-    terminal.wait_for_end("\"Logout berhasil\"\nCommand :");
+    terminal.wait_for_end("logged out\nCommand :");
     assert!(!file.exists());
 
     let home = Home::of("paff", server.address());

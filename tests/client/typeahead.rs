@@ -80,12 +80,12 @@ fn password_that_is_typed_ahead_is_taken_and_not_shown() {
     let home = Home::new(server.address());
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.wait_for_end("Command :");
-    terminal.keys("auth paff\rwrong\rauth paff\rcytux\x7fs\rsend neko hi\r");
+    terminal.keys("auth paff\rmistaken\rauth paff\rcytux\x7fs\rsend neko hi\r");
     terminal.wait_for_end("message sent to neko\nCommand paff:");
     terminal.keys("passwd\rcytus\rsecret\rsecret\rwhoami\r");
     terminal.wait_for("password changed");
     terminal.wait_for_end("paff (Paff Aroma)\nCommand paff:");
-    for secret in ["cyt", "wrong", "secret"] {
+    for secret in ["cyt", "mistaken", "secret"] {
         assert!(!terminal.transcript().contains(secret), "{}", terminal.transcript());
     }
     // Nor is it among what can be had back by a key.

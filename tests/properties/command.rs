@@ -46,7 +46,10 @@ fn check_refusal(refusal: Refusal) {
     let end = out.windows(REPLY_END.len()).position(|bytes| bytes == REPLY_END);
     assert_eq!(end, Some(out.len() - REPLY_END.len()), "a refusal is one frame");
     let answer = Answer::decode(&out).expect("a refusal is understood");
-    assert_eq!(answer, Answer::Refused { code: Some(code), message, users, retry_after });
+    assert_eq!(
+        answer,
+        Answer::Refused { code: Some(code), unknown_code: None, message, users, retry_after }
+    );
 }
 
 /// The arguments of the newer verbs: where they are understood, any other way of writing the same

@@ -136,7 +136,8 @@ fn check_refusal(choices: &mut Choices<'_>) {
     let retry_after = choices.flag().then(|| choices.below(1_000) as u32);
     let refusal = Refusal { retry_after, ..Refusal::new(code, message.clone()) };
     let refusal = refusal.about(users.clone());
-    let expected = Answer::Refused { code: Some(code), message, users, retry_after };
+    let expected =
+        Answer::Refused { code: Some(code), unknown_code: None, message, users, retry_after };
     let mut out = Vec::new();
     refusal.encode_end(&mut out);
     assert_eq!(read(out), expected);

@@ -209,7 +209,7 @@ fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
 pub fn body(text: OsString) -> Result<Body, Failure> {
     let text = text
         .into_string()
-        .map_err(|_| Refused::new(Code::BadEncoding, refusal::text_not_utf8()))?;
+        .map_err(|_| Refused::ours(Code::BadEncoding, refusal::text_not_utf8()))?;
     Body::try_from(text.into_boxed_str()).map_err(|invalid| match invalid {
         Invalid::Empty => Code::EmptyMessage.into(),
         _ => too_long().into(),
@@ -250,7 +250,7 @@ fn unreadable(error: io::Error) -> Failure {
 }
 
 fn too_long() -> Refused {
-    Refused::new(Code::TooLong, refusal::message_too_long(BODY_BYTES_MAX))
+    Refused::ours(Code::TooLong, refusal::message_too_long(BODY_BYTES_MAX))
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ fn code(error: LineError) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::{Language, speaking};
     use crate::client::dial::Dialer;
     use std::time::Duration;
 
@@ -173,8 +174,11 @@ mod tests {
         let link =
             Link::new(Dialer::new("192.0.2.1:9".parse().unwrap(), None), Duration::from_millis(1));
         let mut out = Vec::new();
-        Session::new(link, false, false).run(input, &mut out).unwrap();
-        String::from_utf8(out).unwrap().strip_prefix(prompt::banner()).unwrap().to_owned()
+        let session = Session::new(link, false, false);
+        speaking(Language::Seed, || {
+            session.run(input, &mut out).unwrap();
+            String::from_utf8(out).unwrap().strip_prefix(prompt::banner()).unwrap().to_owned()
+        })
     }
 
     #[test]
