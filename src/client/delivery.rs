@@ -127,9 +127,17 @@ fn is_for_good(code: Code) -> bool {
     )
 }
 
-/// What is refused so now may have been done a moment before.
+/// What is refused so now may have been done a moment before. After `wrong_protocol` a server reads
+/// nothing more, so it has not read this.
 fn depends_on_state(code: Code) -> bool {
-    matches!(code, Code::NoSession | Code::UnknownRecipient | Code::InboxFull | Code::StorageFull)
+    matches!(
+        code,
+        Code::NoSession
+            | Code::UnknownRecipient
+            | Code::InboxFull
+            | Code::StorageFull
+            | Code::WrongProtocol
+    )
 }
 
 /// What the tries so far have come to.
