@@ -40,6 +40,7 @@ struct Counts {
 /// What happened between two samples, and the gauges at the second.
 struct Interval {
     at: u64,
+    messages: u64,
     messages_per_second: f64,
     requests_per_second: f64,
     refusals_per_second: f64,
@@ -60,6 +61,7 @@ struct Interval {
 #[derive(Serialize)]
 pub(super) struct Told {
     at: Vec<u64>,
+    messages: Vec<u64>,
     messages_per_second: Vec<f64>,
     requests_per_second: Vec<f64>,
     refusals_per_second: Vec<f64>,
@@ -104,6 +106,7 @@ impl History {
         }
         Told {
             at: list(self, |it| it.at),
+            messages: list(self, |it| it.messages),
             messages_per_second: list(self, |it| it.messages_per_second),
             requests_per_second: list(self, |it| it.requests_per_second),
             refusals_per_second: list(self, |it| it.refusals_per_second),
@@ -122,11 +125,17 @@ impl History {
     }
 }
 
+/// How long the requests took that store messages, since the start.
+pub(super) fn send_times(sources: &Sources) -> Distribution {
+    let mut sends = Distribution::of_no_times();
+    SENDING.iter().for_each(|&verb| sends.add(&sources.server.request_times(verb)));
+    sends
+}
+
 impl Counts {
     fn look(sources: &Sources, process: Option<&Process>) -> Self {
         let server = &sources.server;
-        let mut sends = Distribution::of_no_times();
-        SENDING.iter().for_each(|&verb| sends.add(&server.request_times(verb)));
+        let sends = send_times(sources);
         let done = Verb::ALL.iter().map(|&verb| server.requests(verb, None)).sum::<u64>();
         let refusals = Verb::ALL
             .iter()
@@ -164,6 +173,7 @@ impl Interval {
         let room = sources.service.store().files().and_then(|files| files.room().ok());
         Self {
             at: milliseconds_since_1970(SystemTime::now()),
+            messages: now.messages.saturating_sub(before.messages),
             messages_per_second: rate(before.messages, now.messages),
             requests_per_second: rate(before.requests, now.requests),
             refusals_per_second: rate(before.refusals, now.refusals),

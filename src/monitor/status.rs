@@ -7,9 +7,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Sources;
-use super::history::{History, INTERVAL, Told, milliseconds_since_1970};
+use super::history::{History, INTERVAL, Told, milliseconds_since_1970, send_times};
 use super::http::Response;
 use super::process::{Process, open_files};
+use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
@@ -68,6 +69,8 @@ struct Status {
     connections_refused: u64,
     connections_closed: Vec<Named<u64>>,
     messages_stored: u64,
+    send_p99_seconds: Option<f64>,
+    commit_p99_seconds: Option<f64>,
     logins_failed: u64,
     slow_requests: u64,
     requests: Vec<Requests>,
@@ -131,6 +134,7 @@ impl Status {
         let states = ConnectionState::ALL.iter();
         let reasons = CloseReason::ALL.iter();
         let queue = |name, (length, capacity)| Queue { name, length, capacity };
+        let p99 = |times: &Distribution| times.quantile(0.99).map(|nanoseconds| nanoseconds / 1e9);
         let failed = [Code::UnknownUser, Code::WrongPassword];
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -151,6 +155,8 @@ impl Status {
                 .map(|&reason| Named { name: reason.as_str(), count: server.closed(reason) })
                 .collect(),
             messages_stored: service.measures().messages.get(),
+            send_p99_seconds: p99(&send_times(sources)),
+            commit_p99_seconds: p99(&store.metrics().commit.read()),
             logins_failed: failed.map(|code| server.requests(Verb::Auth, Some(code))).iter().sum(),
             slow_requests: server.slow_requests(),
             requests: Verb::ALL.iter().map(|&verb| Requests::of(sources, verb)).collect(),

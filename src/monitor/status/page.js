@@ -22,22 +22,29 @@ function shape(name, attributes = {}, text = "") {
 // How values are written: a number and its unit.
 const digits = (value, most) => value.toLocaleString("en", { maximumFractionDigits: most });
 const scaled = (value) => (Math.abs(value) < 9.95 ? digits(value, 1) : digits(value, 0));
-const plain = (value) => [scaled(value), ""];
-const rate = (value) => [scaled(value), "/s"];
+const plain = (value) => [digits(value, 0), "", 1];
+const rate = (value) => [scaled(value), "/s", 1];
 function time(seconds) {
-  if (seconds < 0.9995e-3) return [digits(seconds * 1e6, 0), "µs"];
-  if (seconds < 0.9995) return [scaled(seconds * 1e3), "ms"];
-  return [digits(seconds, 1), "s"];
+  if (seconds < 0.9995e-3) return [digits(seconds * 1e6, 0), "µs", 1e-6];
+  if (seconds < 0.9995) return [scaled(seconds * 1e3), "ms", 1e-3];
+  return [digits(seconds, 1), "s", 1];
 }
 function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) { value /= 1024; unit += 1; }
-  return [unit && value < 99.5 ? digits(value, 1) : digits(value, 0), units[unit]];
+  let unit = 0, size = 1;
+  while (value / size >= 1000 && unit < units.length - 1) { size *= 1024; unit += 1; }
+  const number = value / size;
+  return [unit && number < 99.5 ? digits(number, 1) : digits(number, 0), units[unit], size];
 }
-const cpu = (value) => [digits(value * 100, 0), "%"];
+const cpu = (value) => [scaled(value * 100), "%", 0.01];
+const joined = (format, number, unit) => `${number}${format === rate || format === cpu ? "" : " "}${unit}`.trim();
 const write = (format, value) =>
-  value === null || value === undefined ? "–" : format(value).join(format === rate || format === cpu ? "" : " ").trim();
+  value === null || value === undefined ? "–" : joined(format, ...format(value));
+// A tick of an axis that ends at `end`: in the unit of the end, and exact, so that two differ.
+function tick(format, value, end) {
+  const [, unit, size] = format(end);
+  return joined(format, digits(value / size, 4), unit);
+}
 function since(seconds) {
   const units = [[86400, "d"], [3600, "h"], [60, "min"]];
   for (const [size, unit] of units) if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
@@ -47,19 +54,32 @@ const count = (value) => digits(value, 0);
 const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 const known = (values) => values.filter((value) => value !== null);
 const last = (values) => (values.length ? values[values.length - 1] : null);
+// The place of the newest value there is; -1 where there is none.
+const newest = (values) => values.findLastIndex((value) => value !== null);
+const latest = (values) => (newest(values) < 0 ? null : values[newest(values)]);
+const ago = (values, seconds) => `${since((values.length - 1 - newest(values)) * seconds)} ago`;
 const worded = (name) => name.replaceAll("_", " ");
 
 // The tiles.
 const FIGURES = [
-  ["Messages", rate, (s) => last(s.history.messages_per_second), (s) => `${count(s.messages_stored)} since the start`],
-  ["Send time, p99", time, (s) => last(s.history.send_p99_seconds), (s) => halves(s.history.send_p50_seconds)],
-  ["Commit, p99", time, (s) => last(s.history.commit_p99_seconds), (s) => `${write(rate, last(s.history.commits_per_second))} commits`],
+  ["Messages in 5 min", plain, (s) => total(s.history.messages), (s) => `${count(s.messages_stored)} since the start`],
+  ["Send time, p99", time, (s) => latest(s.history.send_p99_seconds) ?? s.send_p99_seconds,
+    (s) => when(s, "send", s.send_p99_seconds)],
+  ["Commit, p99", time, (s) => latest(s.history.commit_p99_seconds) ?? s.commit_p99_seconds,
+    (s) => when(s, "commit", s.commit_p99_seconds)],
   ["Connections", plain, (s) => sum(s.connections), (s) => `${plural(s.watchers, "watcher")}`],
   ["Users", plain, (s) => s.users, (s) => plural(s.sessions, "session")],
   ["Disk left", bytes, (s) => s.storage.available_bytes, (s) => `database ${write(bytes, s.storage.database_bytes)}`],
 ];
 const sum = (list) => list.reduce((total, { count }) => total + count, 0);
-const halves = (values) => (last(values) === null ? "nothing is being sent" : `p50 ${write(time, last(values))}`);
+const total = (values) => values.reduce((sum, value) => sum + value, 0);
+// To when the last value belongs: now, some time ago, or the whole time since the start.
+function when(status, figure, overall) {
+  const values = status.history[`${figure}_p50_seconds`];
+  if (newest(values) < 0) return overall === null ? `no ${figure} yet` : "since the start";
+  const half = `p50 ${write(time, latest(values))}`;
+  return last(values) === null ? `${half}, ${ago(values, status.interval_seconds)}` : half;
+}
 
 function makeFigure([title, format, value, more]) {
   const number = element("span"), unit = element("small"), below = element("p", { className: "more" });
@@ -89,12 +109,15 @@ const PLOTS = [
 
 /** The next round number above: the end of an axis. */
 function ceiling(value, format) {
-  if (!(value > 0)) return format === time ? 1e-3 : format === cpu ? 0.1 : format === bytes ? 1048576 : 1;
-  const base = format === bytes ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 1;
+  if (!(value > 0)) return { time: 1e-3, cpu: 0.1, bytes: 1048576, plain: 2 }[format.name] ?? 1;
+  const base = format(value)[2];
   const power = 10 ** Math.floor(Math.log10(value / base));
   const step = [1, 2, 4, 5, 10].find((step) => step * power * base >= value * 0.999);
-  const end = step * power * base;
-  return format === plain ? Math.max(end, 2) : end;
+  const round = step * power;
+  // A thousand KiB are written as 0.98 MiB.
+  const end = (format === bytes && round >= 1000 ? 1024 : round) * base;
+  // Half of a count has to be one.
+  return format === plain ? Math.max(2, end + (end % 2)) : end;
 }
 
 function makePlot([title, format, lines, aside]) {
@@ -107,6 +130,8 @@ function makePlot([title, format, lines, aside]) {
   });
   const beside = aside && element("b");
   if (aside) key.append(element("span", {}, `${aside[0]} `, beside));
+  const age = element("span");
+  key.append(age);
   const drawing = shape("svg", { role: "img", tabindex: "0" });
   find("plots").append(element("figure", { className: "card plot" },
     element("figcaption", {}, element("h2", { textContent: title }), key), drawing));
@@ -125,7 +150,7 @@ function makePlot([title, format, lines, aside]) {
     for (const part of [0, 0.5, 1]) {
       const at = Math.round(y(end * part)) + 0.5;
       drawing.append(shape("line", { class: "rule", x1: left, x2: right, y1: at, y2: at }));
-      drawing.append(shape("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, part ? write(format, end * part) : "0"));
+      drawing.append(shape("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, part ? tick(format, end * part, end) : "0"));
     }
     const minutes = (spaces * status.interval_seconds) / 60;
     for (const [text, at, anchor] of [[`${digits(minutes, 0)} min ago`, left, "start"], ["now", right, "end"]]) {
@@ -150,6 +175,13 @@ function makePlot([title, format, lines, aside]) {
     });
     const length = series[0].length;
     const place = picked === null ? length - 1 : Math.max(0, length - 1 - picked);
+    // Without a look back the newest value stands there, and how old it is.
+    const shown = series.map((list) => (picked === null ? latest(list) : list[place] ?? null));
+    if (length && series.every((list) => newest(list) < 0)) {
+      drawing.append(shape("text", { x: (left + right) / 2, y: (top + bottom) / 2 - 6, "text-anchor": "middle" }, "none in the last five minutes"));
+    }
+    const old = picked === null && newest(series[0]) >= 0 && newest(series[0]) < length - 1;
+    age.textContent = old ? ago(series[0], status.interval_seconds) : "";
     if (picked !== null && length) {
       drawing.append(shape("line", { class: "mark", x1: x(place), x2: x(place), y1: top, y2: bottom }));
       series.forEach((list, index) => {
@@ -157,18 +189,18 @@ function makePlot([title, format, lines, aside]) {
           drawing.append(shape("circle", { class: `point ${index ? "second" : "first"}`, cx: x(place), cy: y(list[place]), r: 3.5 }));
         }
       });
-      const ago = since((length - 1 - place) * status.interval_seconds);
+      const back = since((length - 1 - place) * status.interval_seconds);
       const anchor = place > length / 2 ? "end" : "start";
-      drawing.append(shape("text", { x: x(place) + (anchor === "end" ? -6 : 6), y: top + 8, "text-anchor": anchor }, `${ago} ago`));
+      drawing.append(shape("text", { x: x(place) + (anchor === "end" ? -6 : 6), y: top + 8, "text-anchor": anchor }, `${back} ago`));
     }
-    values.forEach((value, index) => { value.textContent = write(format, series[index][place] ?? null); });
+    values.forEach((value, index) => { value.textContent = write(format, shown[index]); });
     if (aside) beside.textContent = write(aside[2], status.history[aside[1]][place] ?? null);
     const told = lines.map(([name], index) => {
       const most = known(series[index]);
-      return `${name} ${write(format, series[index][place] ?? null)}, at most ${write(format, most.length ? Math.max(...most) : null)}`;
+      return `${name} ${write(format, shown[index])}, at most ${write(format, most.length ? Math.max(...most) : null)}`;
     });
-    const when = picked === null ? "now" : `${since(picked * status.interval_seconds)} ago`;
-    drawing.setAttribute("aria-label", `${title}, ${when}: ${told.join("; ")} in the last five minutes. Arrow keys look back.`);
+    const moment = picked === null ? age.textContent || "now" : `${since(picked * status.interval_seconds)} ago`;
+    drawing.setAttribute("aria-label", `${title}, ${moment}: ${told.join("; ")} in the last five minutes. Arrow keys look back.`);
   }
 
   const pick = (ago) => { picked = ago; draw(); };
@@ -236,7 +268,7 @@ let seen = null;
 function tell(state, text) {
   document.body.dataset.state = state;
   if (find("state-text").textContent !== text) find("state-text").textContent = text;
-  document.title = state === "gone" ? "(gone) Chat server" : "Chat server";
+  document.title = state === "gone" ? "(unreachable) Chat server" : "Chat server";
 }
 
 async function ask() {
@@ -251,8 +283,8 @@ async function ask() {
     for (const view of views) view(status);
     tell(status.stopping ? "stopping" : "serving", status.stopping ? "stopping" : "serving");
   } catch {
-    const ago = seen === null ? "never seen by this page" : `last seen ${since((Date.now() - seen) / 1000)} ago`;
-    tell("gone", `the server is gone, ${ago}`);
+    const last = seen === null ? "not yet reached by this page" : `last reached ${since((Date.now() - seen) / 1000)} ago`;
+    tell("gone", `cannot reach the server, ${last}`);
   }
   setTimeout(ask, Math.max(250, POLL - (Date.now() - begun)));
 }
