@@ -61,6 +61,16 @@ impl Word for usize {
     }
 }
 
+impl Word for bool {
+    fn to_word(self) -> u64 {
+        self.into()
+    }
+
+    fn of_word(word: u64) -> Self {
+        word != 0
+    }
+}
+
 /// In nanoseconds, for up to 584 years.
 impl Word for Duration {
     fn to_word(self) -> u64 {

@@ -129,6 +129,7 @@ fn dispatch(
         Command::Watch(arguments) => command::watch::run(&arguments, timeout, view, link, out),
         Command::Ask(arguments) => command::ask::run(arguments, timeout, view, link, out),
         Command::List => command::list::run(view, link, out),
+        Command::Users => command::users::run(view, link, out),
         Command::Whoami => command::whoami::run(view, link, out),
         Command::Passwd => command::passwd::run(view, link, out),
         Command::Sessions => command::sessions::run(view, link, out),

@@ -61,6 +61,8 @@ pub struct Options {
     pub hashers: usize,
     /// How many failed logins there may be.
     pub login_limits: LoginLimits,
+    /// `users` is refused.
+    pub users_hidden: Adjustable<bool>,
     /// Users of the seed may be added later: nobody but this machine can log in, or it was said
     /// that others may.
     pub published_passwords_allowed: bool,
@@ -205,6 +207,7 @@ impl Service {
             }
             Ok(Action::Inbox) => self.inbox(session, responder),
             Ok(Action::List) => self.list(session, responder),
+            Ok(Action::Users(users)) => self.list_recipients(session, users, responder),
             Ok(Action::Logout) => self.log_out(session, responder),
             Ok(Action::Fetch(fetch)) => self.fetch(session, fetch, responder),
             Ok(Action::Ack(ack)) => self.ack(session, ack, responder),

@@ -69,6 +69,7 @@ pub const HELP: &Help = &[
         "Kirim pesan, tunggu jawabannya, lalu cetak",
     ),
     ("Show who is logged in", "Tampilkan siapa yang sedang login"),
+    ("Show everybody who can be written to", "Tampilkan semua yang bisa dikirimi pesan"),
     ("Show who you are", "Tampilkan siapa kamu"),
     (
         "Change your password, and end your other sessions",

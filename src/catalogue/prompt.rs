@@ -126,6 +126,7 @@ logout            logout
 auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
 auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
+users                  everybody who can be written to
 send USER TEXT         send a message, exactly once; several: USER,USER
 to USER                what you type without a verb goes to USER; `to` ends that
 reply TEXT             answer whoever wrote last
@@ -149,6 +150,7 @@ What you paste is one text, line ends and all, until you press Enter.
 auth USER [PASSWORD]   login; tanpa PASSWORD, ditanyakan dan tidak ditampilkan
 auth --forget USER     login sampai kamu keluar: di mesin yang bukan milikmu
 list                   siapa yang sedang login
+users                  semua yang bisa dikirimi pesan
 send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
 to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
 reply TEXT             balas siapa yang terakhir menulis

@@ -32,6 +32,10 @@ texts! {
         id: "user itu punya 64 sesi, masing-masing dengan stream terbuka",
     }
     unknown_recipient { en: "there is no such user", seed: "User Tidak Ditemukan" }
+    users_hidden {
+        en: "this server does not list its users",
+        id: "server ini tidak menampilkan daftar penggunanya",
+    }
     empty_message { en: "the message is empty", id: "pesannya kosong" }
     too_long { en: "the text is too long", id: "teksnya terlalu panjang" }
     key_conflict {

@@ -131,6 +131,10 @@ pub const HELP: &Help = &[
         "Jumlah pesan belum dibaca paling banyak di satu inbox; lebih dari itu pengirim ditolak",
     ),
     (
+        "Refuse `users`: nobody is told who there is. Who is logged in can still be seen",
+        "Tolak `users`: tidak ada yang diberi tahu siapa saja yang ada. Siapa yang sedang login tetap terlihat",
+    ),
+    (
         "After how long without anything else a watching connection is sent a sign of life",
         "Setelah berapa lama tanpa apa-apa koneksi yang memantau dikirimi tanda hidup",
     ),

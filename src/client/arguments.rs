@@ -108,6 +108,8 @@ pub enum Command {
     Ask(AskArguments),
     /// Show who is logged in
     List,
+    /// Show everybody who can be written to
+    Users,
     /// Show who you are
     Whoami,
     /// Change your password, and end your other sessions

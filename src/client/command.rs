@@ -16,6 +16,7 @@ pub mod send;
 pub mod sessions;
 pub mod trust;
 pub mod unread;
+pub mod users;
 pub mod watch;
 pub mod whoami;
 

@@ -120,6 +120,7 @@ impl Exit {
             | Code::TooManyConnections
             | Code::ShuttingDown => Self::TryAgain,
             Code::Internal => Self::Internal,
+            Code::UsersHidden => Self::Nothing,
             // This client says nothing of the kind: the server speaks something else.
             Code::BadRequest
             | Code::UnknownCommand
@@ -169,6 +170,7 @@ mod tests {
     #[test]
     fn refusals_end_as_documented() {
         for (word, exit) in [
+            ("users_hidden", 1),
             ("empty_message", 65),
             ("too_long", 65),
             ("bad_encoding", 65),

@@ -208,7 +208,9 @@ impl Failure {
     /// told by the exit code alone, as is Ctrl-C.
     pub fn report(&self, out: &mut dyn Write) {
         let told = match self {
-            Self::Refused(refused) => writeln!(out, "{}", refused.line()),
+            Self::Refused(refused) => {
+                writeln!(out, "{}", shared::refused(text::visible(&refused.naming_users())))
+            }
             Self::Output(error) if is_closed(error) => return,
             Self::Interrupted | Self::Unheard => return,
             Self::NotLoggedIn => writeln!(out, "{}", shared::refused(self)),
@@ -233,7 +235,11 @@ impl Failure {
             Self::Trouble { key: Some(key), .. } => Some(key.as_str()),
             _ => None,
         };
-        let (error, hint) = (self.to_string(), self.hint());
+        let error = match self {
+            Self::Refused(refused) => refused.naming_users(),
+            _ => self.to_string(),
+        };
+        let hint = self.hint();
         let fields = Fields {
             error: &error,
             code: self.word(),
@@ -353,6 +359,13 @@ impl Refused {
         shared::refused(text::visible(&self.to_string()))
     }
 
+    /// What was refused, with the users that it is about.
+    fn naming_users(&self) -> String {
+        let (told, users) = (self.to_string(), self.users.join(", "));
+        let names = format!(": {users}");
+        if users.is_empty() || told.ends_with(&names) { told } else { told + &names }
+    }
+
     /// Nothing was done, and the same may be done a moment later.
     pub fn is_passing(&self) -> bool {
         let passing = [Code::Busy, Code::ShuttingDown, Code::TooManyConnections];
@@ -408,6 +421,7 @@ fn words_of(code: Code) -> &'static str {
         Code::RateLimited => refusal::rate_limited(),
         Code::TooManySessions => refusal::too_many_sessions(),
         Code::UnknownRecipient => refusal::unknown_recipient(),
+        Code::UsersHidden => refusal::users_hidden(),
         Code::EmptyMessage => refusal::empty_message(),
         Code::TooLong => refusal::too_long(),
         Code::KeyConflict => refusal::key_conflict(),

@@ -139,6 +139,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Passwd(_) => false,
             Action::Post(post) => post.key.is_some(),
             Action::List
+            | Action::Users(_)
             | Action::Logout
             | Action::Fetch(_)
             | Action::Ack(_)

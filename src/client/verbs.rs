@@ -11,12 +11,12 @@ use super::failure::{Failure, NoAnswer};
 use super::link::Link;
 use crate::catalogue::client;
 use crate::model::{Body, Password, Token, UserName};
-use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke};
+use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke, USERS_MAX, Users};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
-    Acked, Ended, Identity, Page, Posted, Sessions, Unread, decode_fields, decode_messages,
-    decode_token,
+    Acked, Ended, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList, decode_fields,
+    decode_messages, decode_token,
 };
 
 /// Logs in and gives the new session's token. A password that the protocol cannot say is refused
@@ -76,6 +76,30 @@ pub fn list(link: &mut Link, token: Token) -> Result<Value, Failure> {
 pub fn listed(told: &Value) -> Option<impl Iterator<Item = &str>> {
     let names = told.as_str()?.strip_prefix("List user: ")?;
     Some(names.split(',').filter(|name| !name.is_empty()))
+}
+
+/// Those who can be written to whose names come after this one, in the order of their names: a page.
+pub fn users(link: &mut Link, token: Token, after: Option<UserName>) -> Result<UserList, Failure> {
+    let users = Users { after, limit: USERS_MAX };
+    let fields = link.call(&in_session(token, Action::Users(users)))?;
+    read(link, fields)
+}
+
+/// Hands everybody who can be written to over, page by page, in the order of their names.
+pub fn all_users(
+    link: &mut Link,
+    token: Token,
+    mut page: impl FnMut(Vec<UserInfo>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let UserList { users, more } = self::users(link, token, after)?;
+        after = users.last().map(|last| last.user.clone());
+        page(users)?;
+        if !more || after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Ends the session. Gives the seed's text.

@@ -230,6 +230,9 @@ pub struct ServeArguments {
     /// The most unread messages of one inbox; senders are refused beyond.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub inbox_unread_max: u32,
+    /// Refuse `users`: nobody is told who there is. Who is logged in can still be seen.
+    #[arg(long, env = "CHAT_SERVER_HIDE_USERS", value_parser = BoolishValueParser::new())]
+    pub hide_users: bool,
     /// After how long without anything else a watching connection is sent a sign of life.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
     pub heartbeat: Duration,

@@ -103,6 +103,7 @@ impl Door {
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
             // Nobody logs in here.
+            users_hidden: false.into(),
             login_limits: LoginLimits { per_address: 0.into(), per_account: 0.into() },
             published_passwords_allowed: true,
         };

@@ -15,7 +15,7 @@ use crate::server::Identity;
 use crate::service::LoginLimits;
 
 /// The settings that are taken over; every other one waits for a restart.
-pub const AT_RUN_TIME: [&str; 12] = [
+pub const AT_RUN_TIME: [&str; 13] = [
     "log",
     "session_idle",
     "session_lifetime",
@@ -24,6 +24,7 @@ pub const AT_RUN_TIME: [&str; 12] = [
     "login_failures_per_address_max",
     "login_failures_per_user_max",
     "inbox_unread_max",
+    "hide_users",
     "heartbeat",
     "slow_request",
     "tls_cert",
@@ -52,6 +53,7 @@ pub(super) struct Limits {
     pub(super) connections_per_address_max: Adjustable<usize>,
     pub(super) login_failures: LoginLimits,
     pub(super) inbox_unread_max: Adjustable<usize>,
+    pub(super) users_hidden: Adjustable<bool>,
     pub(super) heartbeat: Adjustable<Duration>,
     pub(super) slow_request: Adjustable<Duration>,
 }
@@ -135,6 +137,7 @@ impl Limits {
                 per_account: (arguments.login_failures_per_user_max as usize).into(),
             },
             inbox_unread_max: (arguments.inbox_unread_max as usize).into(),
+            users_hidden: arguments.hide_users.into(),
             heartbeat: arguments.heartbeat.into(),
             slow_request: arguments.slow_request.into(),
         }
@@ -149,6 +152,7 @@ impl Limits {
         self.login_failures.per_address.set(new.login_failures.per_address.get());
         self.login_failures.per_account.set(new.login_failures.per_account.get());
         self.inbox_unread_max.set(new.inbox_unread_max.get());
+        self.users_hidden.set(new.users_hidden.get());
         self.heartbeat.set(new.heartbeat.get());
         self.slow_request.set(new.slow_request.get());
     }

@@ -211,6 +211,7 @@ fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Opti
         sessions_per_user: SESSIONS_PER_USER_MAX,
         hashers: 2,
         login_limits: limits.login_failures.clone(),
+        users_hidden: limits.users_hidden.clone(),
         published_passwords_allowed: listen::exposed(arguments).is_none()
             || arguments.allow_default_passwords,
     }

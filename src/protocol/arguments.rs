@@ -36,6 +36,8 @@ pub const POST_LINE_BYTES_MAX: usize = {
 pub const FETCH_MESSAGES_MAX: usize = 1000;
 /// How many messages a `fetch` without `limit` returns.
 pub const FETCH_MESSAGES_DEFAULT: usize = 100;
+/// The most users of one `users`, and how many there are without `limit`.
+pub const USERS_MAX: usize = 1000;
 
 /// One message to one or more recipients. Its text is stored exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,6 +75,32 @@ pub enum FetchFrom {
     Cursor(CursorName),
     /// The oldest dead letters of this cursor, after this id.
     Dead(CursorName, MessageId),
+}
+
+/// Selects the users to list, in the order of their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Users {
+    /// Only names after this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<UserName>,
+    /// The most users to return: 1 to [`USERS_MAX`].
+    #[serde(default = "users_max")]
+    pub limit: usize,
+}
+
+impl Users {
+    /// Refuses what is out of bounds.
+    pub(super) fn check(self) -> Result<Self, Refusal> {
+        if !(1..=USERS_MAX).contains(&self.limit) {
+            return Err(bad_argument(format!("limit: give 1 to {USERS_MAX}")));
+        }
+        Ok(self)
+    }
+}
+
+fn users_max() -> usize {
+    USERS_MAX
 }
 
 /// Moves a cursor.

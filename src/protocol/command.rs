@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Watch,
-    bad_argument, bad_body, unknown_recipients,
+    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Users,
+    Watch, bad_argument, bad_body, unknown_recipients,
 };
 use super::json;
 use super::proxy;
@@ -56,6 +56,8 @@ pub enum Action {
     Inbox,
     /// `list TOKEN`
     List,
+    /// `users TOKEN {json}`
+    Users(Users),
     /// `logout TOKEN`
     Logout,
     /// `post TOKEN {json}`
@@ -101,6 +103,7 @@ impl Request {
             "help" => parse_open(rest, Self::Help),
             "post" => parse_json(rest, |post: PostFields| post.check().map(Action::Post)),
             "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
+            "users" => parse_json(rest, |users: Users| users.check().map(Action::Users)),
             "ack" => parse_json(rest, |ack| Ok(Action::Ack(ack))),
             "unread" => parse_json(rest, |Nothing {}| Ok(Action::Unread)),
             "watch" => parse_json(rest, |watch| Ok(Action::Watch(watch))),
@@ -157,6 +160,7 @@ impl Action {
             Self::Send { .. } => Verb::Send,
             Self::Inbox => Verb::Inbox,
             Self::List => Verb::List,
+            Self::Users(_) => Verb::Users,
             Self::Logout => Verb::Logout,
             Self::Post(_) => Verb::Post,
             Self::Fetch(_) => Verb::Fetch,
@@ -180,6 +184,7 @@ impl Action {
             // line limit.
             Self::Post(post) => serde_json::to_string(post).unwrap_or_default(),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
+            Self::Users(users) => json::to_string(users),
             Self::Ack(ack) => json::to_string(ack),
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
@@ -309,7 +314,7 @@ mod tests {
     use super::*;
     use crate::model::{BODY_BYTES_MAX, CursorName, MessageId, SessionId, Timestamp};
     use crate::protocol::arguments::{
-        DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, WatchFrom,
+        DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX, WatchFrom,
     };
     use crate::protocol::framing::LineDecoder;
     use proptest::prelude::*;
@@ -467,6 +472,9 @@ mod tests {
             r#"post {"to": ["neko"]}"#,
             r#"fetch {"limit": 0}"#,
             r#"fetch {"limit": 1001}"#,
+            r#"users {"limit": 0}"#,
+            r#"users {"limit": 1001}"#,
+            r#"users {"after": "No"}"#,
             r#"fetch {"after": 1, "before": 2}"#,
             r#"fetch {"since": "yesterday"}"#,
             r#"fetch {"cursor": "A"}"#,
@@ -541,6 +549,8 @@ mod tests {
                     Action::Fetch(Fetch { from, with, since, limit })
                 }
             ),
+            (prop::option::of(name()), 1..=USERS_MAX)
+                .prop_map(|(after, limit)| Action::Users(Users { after, limit })),
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
                 Action::Ack(Ack { cursor, upto, rewind, dead })
             }),
@@ -593,8 +603,8 @@ mod tests {
         #[test]
         fn parsing_any_arguments_never_panics(
             verb in prop::sample::select(vec![
-                "auth", "send", "list", "post", "fetch", "ack", "unread", "watch", "whoami",
-                "sessions", "revoke", "passwd",
+                "auth", "send", "list", "users", "post", "fetch", "ack", "unread", "watch",
+                "whoami", "sessions", "revoke", "passwd",
             ]),
             rest in r#"[ {}":,a-z0-9\\-]{0,60}"#,
         ) {

@@ -66,6 +66,8 @@ codes! {
     TooManySessions = "too_many_sessions",
     /// A recipient does not exist; `users` names every such recipient.
     UnknownRecipient = "unknown_recipient",
+    /// The operator of the server has it list no users.
+    UsersHidden = "users_hidden",
     /// The text of the message is empty.
     EmptyMessage = "empty_message",
     /// A text is longer than its limit.
@@ -106,6 +108,7 @@ impl Code {
             Self::RateLimited => "too many failed logins",
             Self::TooManySessions => "the user has 64 sessions, each with an open stream",
             Self::UnknownRecipient => "User Tidak Ditemukan",
+            Self::UsersHidden => "this server does not list its users",
             Self::EmptyMessage => "the message is empty",
             Self::TooLong => "the text is too long",
             Self::KeyConflict => "the key was used before for another message",

@@ -41,6 +41,8 @@ pub enum Reply {
     Inbox(Inbox),
     /// To `list`.
     Active(Active),
+    /// To `users`.
+    Users(UserList),
     /// To `logout`.
     LoggedOut,
     /// To `hello`.
@@ -83,6 +85,24 @@ pub struct Active {
     pub users: Vec<UserName>,
     /// Some users did not fit into this reply.
     pub more: bool,
+}
+
+/// Everybody who can be written to, in the order of the names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserList {
+    /// Some users.
+    pub users: Vec<UserInfo>,
+    /// There are more users, after the last of these.
+    pub more: bool,
+}
+
+/// One user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserInfo {
+    /// The name.
+    pub user: UserName,
+    /// The name that people use for the user.
+    pub display_name: String,
 }
 
 /// The server's identity and limits.
@@ -284,6 +304,7 @@ impl Reply {
                 &Done::new(TextFields { messages: "Logout berhasil".into(), more: false }),
                 out,
             ),
+            Self::Users(fields) => json::encode(&Done::new(fields), out),
             Self::Hello(fields) => json::encode(&Done::new(fields), out),
             Self::Help(fields) => json::encode(&Done::new(fields), out),
             Self::Posted(posted) => posted.encode(out),

@@ -30,6 +30,8 @@ verbs! {
     Inbox = "inbox",
     /// Lists the logged-in users.
     List = "list",
+    /// Lists everybody who can be written to.
+    Users = "users",
     /// Ends the session.
     Logout = "logout",
     /// Sends any text to several recipients, at most once per key.

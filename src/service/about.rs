@@ -12,6 +12,7 @@ const VERBS: &[(&str, &str)] = &[
     ("send", "send TOKEN TO TEXT -> stores the message for TO"),
     ("inbox", "inbox TOKEN -> what is unread, by sender; it then counts as read"),
     ("list", "list TOKEN -> who is logged in"),
+    ("users", r#"users TOKEN {"after": "neko"} -> everybody who can be written to"#),
     ("logout", "logout TOKEN -> ends the session"),
     (
         "post",

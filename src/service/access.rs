@@ -7,11 +7,15 @@ use super::hashers::Unverified;
 use super::sessions::LiveSession;
 use super::throttle::{Held, Login, Reached};
 use super::{Responder, Service, failure};
-use crate::model::{Password, Token, USER_NAME_BYTES_MAX, UserId, UserName};
+use crate::model::{
+    DISPLAY_NAME_BYTES_MAX, Password, Token, USER_NAME_BYTES_MAX, UserId, UserName,
+};
+use crate::protocol::arguments::{USERS_MAX, Users};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply};
+use crate::protocol::reply::{Active, PAGE_BYTES_MAX, Reply, UserInfo, UserList};
 use crate::store::{
-    EndSessions, Endable, FindUser, ListActiveUsers, OpenSession, Opened, SessionFilter, StoredUser,
+    EndSessions, Endable, FindUser, ListActiveUsers, ListUsers, OpenSession, Opened, SessionFilter,
+    StoredUser,
 };
 
 /// How often it is looked at which session has to end for another one.
@@ -19,6 +23,12 @@ const OPEN_TRIES_MAX: usize = 100;
 
 /// As many names as fit into a reply, however long they are.
 const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
+
+/// The longest user in a reply to `users`: each byte of the display name may be escaped.
+const USER_BYTES_MAX: usize = r#"{"user": "", "display_name": ""}, "#.len()
+    + USER_NAME_BYTES_MAX
+    + 6 * DISPLAY_NAME_BYTES_MAX;
+const _: () = assert!(USERS_MAX * USER_BYTES_MAX <= PAGE_BYTES_MAX);
 
 impl Service {
     /// `auth`: the user is looked up, the password compared (for an unknown user with nobody's, so
@@ -151,6 +161,29 @@ impl Service {
         self.store.read(list, move |found| match found {
             Ok((users, more)) => responder.answer(Reply::Active(Active { users, more })),
             Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `users`: everybody who can be written to, logged in or not.
+    pub(super) fn list_recipients(
+        &self,
+        session: &LiveSession,
+        users: Users,
+        responder: Responder,
+    ) {
+        if self.options.users_hidden.get() {
+            return responder.answer(Code::UsersHidden);
+        }
+        let Users { after, limit } = users;
+        self.store.read(ListUsers { reader: session.user, after, max: limit }, move |found| {
+            match found {
+                Ok((users, more)) => {
+                    let info = |(user, display_name)| UserInfo { user, display_name };
+                    let users = users.into_iter().map(info).collect();
+                    responder.answer(Reply::Users(UserList { users, more }));
+                }
+                Err(error) => responder.answer(failure(error)),
+            }
         });
     }
 }

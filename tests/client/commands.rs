@@ -43,23 +43,25 @@ fn send_reaches_several_users_or_none() {
     let server = Server::start();
     let (paff, _neko) = homes(&server);
     assert_eq!(paff.run(["send", "neko,robo", "hai"]).stdout, "message sent to neko, robo\n");
+    assert_eq!(paff.run(["send", "ivy,ivy", "once"]).stdout, "message sent to ivy\n");
+    assert_eq!(server.query("select count(*) from v1_inbox where recipient = 'ivy'"), ["1"]);
     let sent = paff.run(["send", "--json", "--id", "k-1", "neko,robo,neko", "two"]);
     let sent = objects(&sent.stdout);
     assert_eq!(sent.len(), 2);
     assert_eq!(
         (&sent[0]["to"], &sent[0]["id"], &sent[0]["key"]),
-        (&"neko".into(), &3.into(), &"k-1".into())
+        (&"neko".into(), &4.into(), &"k-1".into())
     );
     assert_eq!((&sent[1]["to"], &sent[1]["duplicate"]), (&"robo".into(), &false.into()));
     assert!(sent[0]["at"].as_str().unwrap().ends_with('Z'));
     let again = objects(&paff.run(["send", "--json", "--id", "k-1", "neko,robo", "two"]).stdout);
-    assert_eq!((&again[0]["id"], &again[0]["duplicate"]), (&3.into(), &true.into()));
+    assert_eq!((&again[0]["id"], &again[0]["duplicate"]), (&4.into(), &true.into()));
     for unknown in ["conner", "Not-A-Name", ""] {
         let refused = paff.run(["send", &format!("neko,{unknown}"), "none gets it"]);
         assert_eq!(refused.code, 67);
         assert_eq!(refused.stderr, format!("Error, there is no such user: {unknown}\n"));
     }
-    assert_eq!(server.query("select count(*) from messages"), ["4"]);
+    assert_eq!(server.query("select count(*) from messages"), ["5"]);
 }
 
 #[test]

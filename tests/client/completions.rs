@@ -183,7 +183,7 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.completes("chat-server --log-format js", "chat-server --log-format json ");
     shell.lists("chat-cli se", &["send", "sessions"]);
 
-    // Who is logged in, and who has written.
+    // Everybody who can be written to.
     let took = shell.completes("chat-cli send ne", "chat-cli send neko ");
     println!("{name}: a user's name is there after {took:?}, promised within {PROMISED:?}");
     shell.completes("chat-cli send ro", "chat-cli send robo ");
@@ -192,11 +192,12 @@ fn what_is_typed_is_completed(name: &'static str) {
         .completes("chat-cli --time utc inbox --from ro", "chat-cli --time utc inbox --from robo ");
     let line = format!("chat-cli --server {} ask ne", server.address());
     shell.completes(&line, &format!("{line}ko "));
-    shell.lists("chat-cli send ", &["neko", "paff", "robo"]);
+    shell.completes("chat-cli send vanes", "chat-cli send vanessa ");
+    shell.lists("chat-cli send ", &["ivy", "neko", "paff", "robo", "vanessa"]);
     let line = format!("chat-server --db {} user show van", server.database().display());
     shell.completes(&line, &format!("{line}essa "));
     shell.completes("chat-cli revoke ", "chat-cli revoke 1 ");
-    shell.offers_nothing("chat-cli send vanes");
+    shell.offers_nothing("chat-cli send nobod");
     shell.offers_nothing("chat-cli send neko who");
 }
 

@@ -23,4 +23,5 @@ mod stream;
 mod talk;
 mod tls;
 mod typeahead;
+mod users;
 mod watch;

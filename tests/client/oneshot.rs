@@ -70,8 +70,8 @@ fn refusals_end_with_their_exit_code_in_english() {
             "error: the password is refused: it has a character that is not allowed\n",
         ),
         (&["auth", "paff", &long[..129]], 65, "Error, the text is too long\n"),
-        (&["send", "conner", "hai"], 67, "Error, there is no such user\n"),
-        (&["send", "' OR 1=1--", "hai"], 67, "Error, there is no such user\n"),
+        (&["send", "conner", "hai"], 67, "Error, there is no such user: conner\n"),
+        (&["send", "' OR 1=1--", "hai"], 67, "Error, there is no such user: ' OR 1=1--\n"),
         (&["send", "neko", ""], 65, "Error, the message is empty\n"),
         (&["send", "neko", &long], 65, "Error, the message is longer than 32768 bytes\n"),
     ] {

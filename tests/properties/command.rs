@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::choices::Choices;
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
-const VERBS: [&str; 9] =
-    ["post", "fetch", "ack", "unread", "watch", "whoami", "sessions", "revoke", "passwd"];
+const VERBS: [&str; 10] =
+    ["users", "post", "fetch", "ack", "unread", "watch", "whoami", "sessions", "revoke", "passwd"];
 
 /// A line is a request, which says the same when it is written again, or it is refused, which is one
 /// frame that the client reads as it was meant.

@@ -20,4 +20,5 @@ mod session_limit;
 mod state_machine;
 mod tls;
 mod unix_socket;
+mod users;
 mod watch;

@@ -68,8 +68,16 @@ fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
     };
 }
 
-/// Those who are logged in, and those who have written.
+/// Everybody who can be written to; where the server does not say, those who are logged in, and those
+/// who have written.
 fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
+    let told = verbs::all_users(link, token, |users| {
+        users.iter().map(|info| info.user.to_string()).for_each(found);
+        Ok(())
+    });
+    if told.is_ok() {
+        return told;
+    }
     let told = verbs::list(link, token)?;
     verbs::listed(&told).into_iter().flatten().map(str::to_owned).for_each(found);
     let from = FetchFrom::Before(MessageId(i64::MAX));

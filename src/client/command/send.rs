@@ -184,7 +184,15 @@ pub fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
     if !wrong.is_empty() {
         return Err(naming_users(unknown(wrong), names.len()));
     }
-    names.into_iter().map(parse_user).collect()
+    let mut to = Vec::with_capacity(names.len());
+    for name in names {
+        let name = parse_user(name)?;
+        // Named twice, a user gets one message.
+        if !to.contains(&name) {
+            to.push(name);
+        }
+    }
+    Ok(to)
 }
 
 /// Names those that a refusal is about, where there were several recipients.

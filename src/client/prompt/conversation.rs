@@ -10,7 +10,7 @@ use super::line::{self, Line};
 use super::live::Live;
 use super::login::Login;
 use crate::catalogue::{client, configuration, prompt, shared};
-use crate::client::command::{inbox, parse_user, revoke, send};
+use crate::client::command::{inbox, parse_user, revoke, send, users};
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
@@ -185,15 +185,18 @@ impl Conversation {
         }
     }
 
-    /// Asks how much is unread and who there is, and tells what is unread if it is something.
+    /// Asks how much is unread and who can be written to, and tells what is unread if it is something.
     fn tell_unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         self.count_unread();
         let board = self.live.board();
         if let Some(login) = &self.login
             && board.progress() == Progress::Connected
-            && let Ok(told) = verbs::list(&mut self.link, login.token())
         {
-            know_listed(board, &told);
+            if let Ok(told) = verbs::users(&mut self.link, login.token(), None) {
+                told.users.iter().for_each(|info| board.know(&info.user));
+            } else if let Ok(told) = verbs::list(&mut self.link, login.token()) {
+                know_listed(board, &told);
+            }
         }
         match board.unread() {
             0 => {}
@@ -244,6 +247,7 @@ impl Conversation {
                 know_listed(self.live.board(), &told);
                 writeln!(out, "{}", json_line(&told))?;
             }
+            Line::Users => self.users(out)?,
             Line::Logout => self.logout(out)?,
             Line::History { user } => self.history(user, out)?,
             Line::Unread => self.unread(out)?,
@@ -440,6 +444,16 @@ impl Conversation {
             writeln!(out, "{:>6} {current:<1}  {opened}  {used}", session.id.0)?;
         }
         Ok(())
+    }
+
+    fn users(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let board = self.live.board();
+        verbs::all_users(&mut self.link, token, |users| {
+            users.iter().for_each(|info| board.know(&info.user));
+            users::columns(&users).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+            Ok(())
+        })
     }
 
     fn revoke(&mut self, which: &str, out: &mut dyn Write) -> Result<(), Failure> {

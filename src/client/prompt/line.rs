@@ -3,7 +3,7 @@
 /// The verbs that a person can type.
 pub const VERBS: &[&str] = &[
     "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd", "quit",
-    "reply", "revoke", "send", "sessions", "to", "unread", "whoami",
+    "reply", "revoke", "send", "sessions", "to", "unread", "users", "whoami",
 ];
 /// Words of other programs, with the verb that does the same here.
 const SYNONYMS: &[(&str, &str)] = &[
@@ -66,6 +66,8 @@ pub enum Line<'a> {
     Inbox,
     /// `list`
     List,
+    /// `users`
+    Users,
     /// `logout`
     Logout,
     /// `history [USER]`
@@ -120,6 +122,7 @@ impl<'a> Line<'a> {
             ("revoke", (which, "")) => Self::Revoke { which },
             ("inbox", ("", _)) => Self::Inbox,
             ("list", ("", _)) => Self::List,
+            ("users", ("", _)) => Self::Users,
             ("logout", ("", _)) => Self::Logout,
             ("unread", ("", _)) => Self::Unread,
             ("whoami", ("", _)) => Self::Whoami,

@@ -70,6 +70,26 @@ impl Read for FindUser {
     }
 }
 
+/// The users who can be written to, in the order of their names: at most `max`, and whether there
+/// are more.
+pub struct ListUsers {
+    /// The user who asks.
+    pub reader: UserId,
+    /// Only names after this one.
+    pub after: Option<UserName>,
+    /// The most users.
+    pub max: usize,
+}
+
+impl Read for ListUsers {
+    /// The name and the name for people of each.
+    type Answer = (Vec<(UserName, String)>, bool);
+
+    fn party(&self) -> Party {
+        Some(self.reader)
+    }
+}
+
 /// A user as the database has it.
 #[derive(Debug, Clone)]
 pub struct StoredUser {

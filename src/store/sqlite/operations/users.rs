@@ -9,7 +9,8 @@ use crate::store::sqlite::row::user_name;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
-    ChangePassword, FindUser, IsSeeded, ListPublishedPasswords, NewUser, SeedUsers, StoredUser,
+    ChangePassword, FindUser, IsSeeded, ListPublishedPasswords, ListUsers, NewUser, SeedUsers,
+    StoredUser,
 };
 
 impl Query for FindUser {
@@ -67,6 +68,25 @@ impl Query for ListPublishedPasswords {
             )?
             .query_map([], |row| user_name(row, 0))?
             .collect()
+    }
+}
+
+impl Query for ListUsers {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<(Vec<(UserName, String)>, bool)> {
+        let Self { after, max, .. } = self;
+        // No name is before the empty one.
+        let after = after.as_ref().map_or("", UserName::as_str);
+        let mut users: Vec<_> = context
+            .connection
+            .prepare_cached(
+                "SELECT name, display_name FROM users
+                  WHERE name > ?1 AND deleted_at IS NULL ORDER BY name LIMIT ?2",
+            )?
+            .query_map(params![after, max as i64 + 1], |row| Ok((user_name(row, 0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let more = users.len() > max;
+        users.truncate(max);
+        Ok((users, more))
     }
 }
 
