@@ -12,6 +12,7 @@ mod listener;
 mod mailbox;
 mod measures;
 mod owner;
+mod proxies;
 mod returns;
 mod socket;
 mod stream;
@@ -36,6 +37,7 @@ pub use identity::{Identity, IdentityError, Shown};
 pub use listener::{Listener, Place, UnixSocket};
 pub use measures::{ConnectionState, Measures, Outcome};
 pub use owner::of_connection as owner_of_connection;
+pub use proxies::{Proxies, Subnet};
 
 /// How long a stop waits for answers that are under way and for their readers.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);
@@ -50,6 +52,8 @@ pub struct Options {
     pub connections_max: Adjustable<usize>,
     /// The most connections at a time from one address that is not this machine's own.
     pub connections_per_address_max: Adjustable<usize>,
+    /// Whose connections begin with a header that says who has connected.
+    pub proxies: Proxies,
     /// After how long without anything else a stream is sent a sign of life.
     pub heartbeat: Adjustable<Duration>,
     /// From how long on a request is slow: it is counted as such, and logged.
@@ -85,7 +89,13 @@ impl Server {
             options.connections_per_address_max.clone(),
         );
         let mailboxes = workers.iter().map(|(mailbox, _)| Arc::clone(mailbox)).collect();
-        let acceptor = Acceptor::start(listeners, admission, mailboxes, Arc::clone(&measures))?;
+        let acceptor = Acceptor::start(
+            listeners,
+            admission,
+            options.proxies.clone(),
+            mailboxes,
+            Arc::clone(&measures),
+        )?;
         Ok(Self { places, measures, acceptor, workers })
     }
 

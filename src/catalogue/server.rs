@@ -451,6 +451,10 @@ texts! {
         en: "give ADDR:PORT, as in 127.0.0.1:8889",
         id: "beri ADDR:PORT, seperti 127.0.0.1:8889",
     }
+    no_subnet(given) {
+        en: "{given} is no address, with or without a number of bits: 10.0.0.5, 10.0.0.0/8",
+        id: "{given} bukan alamat, dengan atau tanpa jumlah bit: 10.0.0.5, 10.0.0.0/8",
+    }
     no_port(given) {
         en: "{given} is not a port: give 0 to 65535",
         id: "{given} bukan port: beri 0 sampai 65535",

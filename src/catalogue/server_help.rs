@@ -119,6 +119,10 @@ pub const HELP: &Help = &[
         "Jumlah koneksi paling banyak dari satu alamat; dari mesin ini sendiri tidak dibatasi",
     ),
     (
+        "A proxy whose connections begin with a PROXY header, which says who has connected; can be given several times",
+        "Proxy yang koneksinya diawali header PROXY, yang memberi tahu siapa yang menyambung; boleh ditulis beberapa kali",
+    ),
+    (
         "The most failed logins of one user from one address in a minute; further ones are refused",
         "Jumlah login gagal paling banyak satu pengguna dari satu alamat dalam satu menit; selebihnya ditolak",
     ),

@@ -30,6 +30,7 @@ use super::failure::Exit;
 use super::listen::{ListenOn, UnixMode, parse_listen_on, parse_unix_mode};
 use crate::catalogue::{Language, server, server_help};
 use crate::completion::CompletionsArguments;
+use crate::server::Subnet;
 use crate::terminal::reason;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -220,6 +221,10 @@ pub struct ServeArguments {
     /// The most connections at a time from one address; this machine's own are not limited.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address_max: u32,
+    /// A proxy whose connections begin with a PROXY header, which says who has connected; can be given
+    /// several times.
+    #[arg(long, value_name = "ADDRESS[/BITS]", env = "CHAT_SERVER_PROXY_PROTOCOL", value_delimiter = ',', value_parser = parse_subnet)]
+    pub proxy_protocol: Vec<Subnet>,
     /// The most failed logins of one user from one address in a minute; further ones are refused.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_LOGIN_FAILURES_PER_ADDRESS_MAX", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub login_failures_per_address_max: u32,
@@ -323,6 +328,10 @@ fn parse_log(given: &str) -> Result<EnvFilter, String> {
         }
     }
     EnvFilter::try_new(given).map_err(|error| format!("{error}: {levels}"))
+}
+
+fn parse_subnet(given: &str) -> Result<Subnet, String> {
+    given.parse().map_err(|()| server::no_subnet(format_args!("{given:?}")))
 }
 
 pub(super) fn parse_listen(given: &str) -> Result<Listen, String> {

@@ -78,9 +78,11 @@ pub fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
     }
 }
 
-/// The first address that other machines can reach.
+/// The first address that other machines can reach. By a proxy they reach any.
 pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
+    let has_proxy = !arguments.proxy_protocol.is_empty();
     arguments.listen.iter().find_map(|listen| match listen {
+        ListenOn::Plain(listen) | ListenOn::Tls(listen) if has_proxy => listen.addresses.first(),
         ListenOn::Plain(listen) | ListenOn::Tls(listen) => far(listen),
         ListenOn::Unix(_) => None,
     })

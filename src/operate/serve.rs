@@ -24,7 +24,7 @@ use crate::catalogue::serve as texts;
 use crate::log::{Format, Log};
 use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
-use crate::server::{self, Administration, Identity, Listener, Place, Server, Stopping};
+use crate::server::{self, Administration, Identity, Listener, Place, Proxies, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{FileTools, Medium, Ping, Store};
 use crate::terminal;
@@ -224,6 +224,7 @@ fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Option
         workers: arguments.workers.map_or(half, usize::from),
         connections_max: limits.connections_max.clone(),
         connections_per_address_max: limits.connections_per_address_max.clone(),
+        proxies: Proxies::new(&arguments.proxy_protocol),
         heartbeat: limits.heartbeat.clone(),
         slow_request: limits.slow_request.clone(),
     }

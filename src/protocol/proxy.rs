@@ -19,6 +19,10 @@ const BINARY_BYTES_MAX: usize = 2048;
 /// What comes before the addresses in version 2: the signature, command, family, and a length.
 const BINARY_START_BYTES: usize = SIGNATURE.len() + 4;
 
+/// The families of version 2 that have addresses: TCP over IPv4, and over IPv6.
+const TCP4: u8 = 0x11;
+const TCP6: u8 = 0x21;
+
 /// The text of a refusal where a header comes from an address that may not send one.
 pub const NOT_TAKEN: &str = "no PROXY header is taken from this address";
 
@@ -104,35 +108,36 @@ fn read_binary(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
         return Ok(None);
     };
     let length = BINARY_START_BYTES + usize::from(u16::from_be_bytes([high, low]));
-    if length > BINARY_BYTES_MAX {
+    let needed = match (command, family) {
+        // The proxy connects for itself, to see whether the server is there; or there is no address
+        // that could be told, as of a socket in the file system.
+        (0x20, _) | (0x21, 0x00 | 0x31) => 0,
+        (0x21, TCP4) => 12,
+        (0x21, TCP6) => 36,
+        _ => return Err(Malformed),
+    };
+    if length > BINARY_BYTES_MAX || length < BINARY_START_BYTES + needed {
         return Err(Malformed);
     }
     let Some(told) = bytes.get(BINARY_START_BYTES..length) else {
         return Ok(None);
     };
-    let client = match (command, family) {
-        // The proxy connects for itself, to see whether the server is there.
-        (0x20, _) => None,
-        // Unspecified, and a socket in the file system: no address that could be told.
-        (0x21, 0x00 | 0x31) => None,
-        (0x21, 0x11) => Some(binary_address::<4>(told, 12)?),
-        (0x21, 0x21) => Some(binary_address::<16>(told, 36)?),
-        _ => return Err(Malformed),
+    let client = match (needed, family) {
+        (0, _) => None,
+        (_, TCP4) => binary_address::<4>(told),
+        _ => binary_address::<16>(told),
     };
     Ok(Some(Header { length, client }))
 }
 
 /// The source among two addresses of `SIZE` bytes, two ports, and what may follow them.
-fn binary_address<const SIZE: usize>(told: &[u8], length: usize) -> Result<SocketAddr, Malformed>
+fn binary_address<const SIZE: usize>(told: &[u8]) -> Option<SocketAddr>
 where
     IpAddr: From<[u8; SIZE]>,
 {
-    if told.len() < length {
-        return Err(Malformed);
-    }
-    let (source, rest) = told.split_first_chunk::<SIZE>().ok_or(Malformed)?;
-    let port = rest[SIZE..].first_chunk::<2>().ok_or(Malformed)?;
-    Ok(SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes(*port)))
+    let (source, rest) = told.split_first_chunk::<SIZE>()?;
+    let port = rest.get(SIZE..)?.first_chunk::<2>()?;
+    Some(SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes(*port)))
 }
 
 #[cfg(test)]

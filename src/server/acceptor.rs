@@ -14,6 +14,7 @@ use super::encryption::Encryption;
 use super::listener::{Listener, Origin};
 use super::mailbox::{Arrival, Mailbox};
 use super::measures::Measures;
+use super::proxies::Proxies;
 use super::socket::Socket;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
@@ -33,6 +34,7 @@ impl Acceptor {
     pub(super) fn start(
         listeners: Vec<Listener>,
         admission: Admission,
+        proxies: Proxies,
         mailboxes: Vec<Arc<Mailbox>>,
         measures: Arc<Measures>,
     ) -> io::Result<Self> {
@@ -48,6 +50,7 @@ impl Acceptor {
             poll,
             listeners,
             admission,
+            proxies,
             mailboxes,
             next: 0,
             measures,
@@ -74,6 +77,7 @@ struct Accepting {
     poll: Poll,
     listeners: Vec<Listener>,
     admission: Admission,
+    proxies: Proxies,
     mailboxes: Vec<Arc<Mailbox>>,
     /// Whose turn it is.
     next: usize,
@@ -121,7 +125,10 @@ impl Accepting {
     }
 
     fn take_in(&mut self, socket: Socket, origin: Origin, listener: &Listener) {
-        let Some(permit) = self.admission.admit(origin.far()) else {
+        let preamble = self.proxies.preamble(origin.address());
+        // Whom a proxy speaks for is not known yet.
+        let from = origin.far().filter(|_| !preamble.is_expected());
+        let Some(permit) = self.admission.admit(from) else {
             self.measures.refused.increment();
             return turn_away(socket);
         };
@@ -136,7 +143,7 @@ impl Accepting {
             },
         };
         self.next = (self.next + 1) % self.mailboxes.len();
-        self.mailboxes[self.next].connect(Arrival { socket, origin, encryption, permit });
+        self.mailboxes[self.next].connect(Arrival { socket, origin, preamble, encryption, permit });
     }
 
     fn complain(&mut self, error: &io::Error) {

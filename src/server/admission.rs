@@ -24,6 +24,7 @@ struct Counts {
 /// A connection's place in the count, given back when it is dropped.
 pub(super) struct Permit {
     counts: Arc<Mutex<Counts>>,
+    per_address_max: Adjustable<usize>,
     /// `None` where the address is not limited.
     address: Option<IpAddr>,
 }
@@ -40,15 +41,39 @@ impl Admission {
         if counts.all >= self.max.get() {
             return None;
         }
-        if let Some(address) = address {
-            let count = counts.by_address.entry(address).or_default();
-            if *count >= self.per_address_max.get() {
-                return None;
-            }
-            *count += 1;
+        if let Some(address) = address
+            && !counts.add(address, self.per_address_max.get())
+        {
+            return None;
         }
         counts.all += 1;
-        Some(Permit { counts: Arc::clone(&self.counts), address })
+        let per_address_max = self.per_address_max.clone();
+        Some(Permit { counts: Arc::clone(&self.counts), per_address_max, address })
+    }
+}
+
+impl Permit {
+    /// Counts the connection, which came without an address, for this one; `false` where that has as
+    /// many as it may have.
+    pub(super) fn count_for(&mut self, address: IpAddr) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_admitted = counts.add(address, self.per_address_max.get());
+        if is_admitted {
+            self.address = Some(address);
+        }
+        is_admitted
+    }
+}
+
+impl Counts {
+    fn add(&mut self, address: IpAddr, max: usize) -> bool {
+        let count = self.by_address.entry(address).or_default();
+        let is_admitted = *count < max;
+        *count += usize::from(is_admitted);
+        if *count == 0 {
+            self.by_address.remove(&address);
+        }
+        is_admitted
     }
 }
 
@@ -83,6 +108,20 @@ mod tests {
         drop(first);
         assert!(admission.admit(Some(far)).is_some());
         drop(_second);
+        assert!(admission.counts.lock().unwrap().by_address.is_empty());
+    }
+
+    #[test]
+    fn connection_by_a_proxy_counts_for_its_client() {
+        let admission = Admission::new(4.into(), 1.into());
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let mut permits: Vec<_> = (0..3).map(|_| admission.admit(None).unwrap()).collect();
+        assert!(permits[0].count_for(client));
+        assert!(!permits[1].count_for(client));
+        assert!(admission.admit(Some(client)).is_none());
+        permits.remove(0);
+        assert!(permits[0].count_for(client));
+        drop(permits);
         assert!(admission.counts.lock().unwrap().by_address.is_empty());
     }
 

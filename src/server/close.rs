@@ -17,6 +17,8 @@ pub enum CloseReason {
     WriteStalled,
     /// Too much that was sent is unread.
     SlowConsumer,
+    /// Too many others have come by a proxy from the same address.
+    TooManyConnections,
     /// It speaks another protocol.
     WrongProtocol,
     /// It does not speak TLS, where nothing else is spoken.
@@ -40,6 +42,7 @@ impl CloseReason {
         Self::PartialLine,
         Self::WriteStalled,
         Self::SlowConsumer,
+        Self::TooManyConnections,
         Self::WrongProtocol,
         Self::NotTls,
         Self::TlsFailed,
@@ -57,6 +60,7 @@ impl CloseReason {
             Self::PartialLine => "partial_line",
             Self::WriteStalled => "write_stalled",
             Self::SlowConsumer => "slow_consumer",
+            Self::TooManyConnections => "too_many_connections",
             Self::WrongProtocol => "wrong_protocol",
             Self::NotTls => "not_tls",
             Self::TlsFailed => "tls_failed",
@@ -73,7 +77,14 @@ impl CloseReason {
 
     /// The server ends it, and has said why, or has said all that it had to.
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::WrongProtocol | Self::NotTls | Self::TlsFailed | Self::Stopping)
+        matches!(
+            self,
+            Self::TooManyConnections
+                | Self::WrongProtocol
+                | Self::NotTls
+                | Self::TlsFailed
+                | Self::Stopping
+        )
     }
 }
 

@@ -92,6 +92,14 @@ pub(super) enum Origin {
 }
 
 impl Origin {
+    /// The address, where there is one.
+    pub(super) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Network(address) => Some(address.ip()),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// The address, where it is not this machine's own.
     pub(super) fn far(self) -> Option<IpAddr> {
         match self {

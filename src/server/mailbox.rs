@@ -8,6 +8,7 @@ use mio::Waker;
 use super::admission::Permit;
 use super::encryption::Encryption;
 use super::listener::Origin;
+use super::proxies::Preamble;
 use super::socket::Socket;
 use crate::metrics::Stages;
 use crate::service::{Answer, Deliver, LiveSession, Ticket};
@@ -33,6 +34,8 @@ pub(super) struct Letters {
 pub(super) struct Arrival {
     pub(super) socket: Socket,
     pub(super) origin: Origin,
+    /// Whether a proxy's header comes first.
+    pub(super) preamble: Preamble,
     /// Where what is said is encrypted. Boxed: most are not.
     pub(super) encryption: Option<Box<Encryption>>,
     pub(super) permit: Permit,

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::encryption::{Broken, Encryption};
 use super::listener::Origin;
 use super::mailbox::{Arrival, Letters, Mailbox};
 use super::measures::{ConnectionState, Outcome, WorkerMeasures};
+use super::proxies::{Beginning, Preamble};
 use super::returns::{Mark, Returns, Wait};
 use super::socket::Socket;
 use crate::adjustable::Adjustable;
 use crate::log::LineRate;
 use crate::metrics::Stages;
-use crate::protocol::proxy;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
@@ -92,6 +92,8 @@ struct Peer {
     origin: Origin,
     /// As what it counts where passwords are guessed.
     network: Network,
+    /// What comes before all else.
+    preamble: Preamble,
     /// Between the two, where what is said is encrypted.
     encryption: Option<Box<Encryption>>,
     since: Instant,
@@ -122,7 +124,7 @@ struct Peer {
     lingering: Option<(CloseReason, Instant)>,
     /// It was sending, or waiting for an answer, when the end began.
     was_sending: bool,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Worker {
@@ -329,7 +331,9 @@ impl Worker {
     }
 
     fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
-        for Arrival { mut socket, origin, encryption, permit } in letters.connections.drain(..) {
+        for Arrival { mut socket, origin, preamble, encryption, permit } in
+            letters.connections.drain(..)
+        {
             if self.stop_by.is_some() {
                 continue;
             }
@@ -349,6 +353,7 @@ impl Worker {
                 socket,
                 origin,
                 network: origin.network(),
+                preamble,
                 encryption,
                 since: now,
                 requests: 0,
@@ -367,7 +372,7 @@ impl Worker {
                 mark: Mark::default(),
                 lingering: None,
                 was_sending: false,
-                _permit: permit,
+                permit,
             });
         }
     }
@@ -702,12 +707,36 @@ impl Peer {
 
     /// Takes what the socket gave.
     fn receive(&mut self, bytes: &[u8]) {
-        if self.received_bytes == 0 && proxy::begins_with_header(bytes) {
-            // In the clear: a proxy says this before any TLS.
-            self.encryption = None;
-            let refusal = Refusal::new(Code::WrongProtocol, proxy::NOT_TAKEN);
-            return self.connection.refuse(refusal, CloseReason::WrongProtocol);
+        if self.preamble.is_over() {
+            return self.receive_from_client(bytes);
         }
+        match self.preamble.look(bytes) {
+            Beginning::Client => self.receive_from_client(bytes),
+            Beginning::Incomplete => {}
+            Beginning::Header(client, rest) => {
+                client.into_iter().for_each(|client| self.speak_for(client));
+                self.receive_from_client(&rest);
+            }
+            Beginning::Refused(refusal) => self.refuse(refusal, CloseReason::WrongProtocol),
+        }
+    }
+
+    /// From now on the connection is that of a proxy's client.
+    fn speak_for(&mut self, client: SocketAddr) {
+        self.origin = Origin::Network(client);
+        self.network = self.origin.network();
+        if !self.permit.count_for(client.ip()) {
+            self.refuse(Code::TooManyConnections.into(), CloseReason::TooManyConnections);
+        }
+    }
+
+    /// Says, in the clear, why nothing can be done here: nothing was said before, so no TLS either.
+    fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
+        self.encryption = None;
+        self.connection.refuse(refusal, reason);
+    }
+
+    fn receive_from_client(&mut self, bytes: &[u8]) {
         let (connection, received_bytes) = (&mut self.connection, &mut self.received_bytes);
         let mut take = |text: &[u8]| {
             *received_bytes += text.len() as u64;
@@ -716,15 +745,14 @@ impl Peer {
         let Some(encryption) = &mut self.encryption else { return take(bytes) };
         match encryption.receive(bytes, take) {
             Ok(false) => {}
-            Ok(true) => connection.end_input(),
+            Ok(true) => self.connection.end_input(),
             Err(Broken::NotTls) => {
                 // In the clear, so that whoever speaks it understands.
-                self.encryption = None;
-                connection.refuse(Refusal::new(Code::WrongProtocol, TLS_ONLY), CloseReason::NotTls);
+                self.refuse(Refusal::new(Code::WrongProtocol, TLS_ONLY), CloseReason::NotTls);
             }
             Err(Broken::Tls(error)) => {
                 tracing::debug!(%error, address = %self.origin, "no TLS with this peer");
-                connection.close(CloseReason::TlsFailed);
+                self.connection.close(CloseReason::TlsFailed);
             }
         }
     }

@@ -13,6 +13,7 @@ mod limits;
 mod login_throttle;
 mod login_timing;
 mod protocol_examples;
+mod proxy;
 mod reload;
 mod restart;
 mod seed_wire;
