@@ -160,7 +160,7 @@ fn ticks(document: &str) -> Vec<(String, Vec<String>)> {
     let figures = document.split("<figure").skip(1);
     figures
         .map(|figure| {
-            let title = between(figure, "<h2>", "</h2>").expect("a title");
+            let title = between(figure, "<h2>", "<").expect("a title");
             let labels = figure.split(r#"text-anchor="end">"#).skip(1);
             let labels = labels.filter_map(|rest| rest.split('<').next().map(str::to_owned));
             (title, labels.filter(|label| label != "now").collect())

@@ -130,11 +130,10 @@ function makePlot([title, format, lines, aside]) {
   });
   const beside = aside && element("b");
   if (aside) key.append(element("span", {}, `${aside[0]} `, beside));
-  const age = element("span");
-  key.append(age);
+  const age = element("span", { className: "age" });
   const drawing = shape("svg", { role: "img", tabindex: "0" });
   find("plots").append(element("figure", { className: "card plot" },
-    element("figcaption", {}, element("h2", { textContent: title }), key), drawing));
+    element("figcaption", {}, element("h2", {}, title, age), key), drawing));
   let status = null, picked = null;
 
   function draw() {
