@@ -3,6 +3,7 @@
 // What stands above the arguments of a command would be its help.
 #![allow(missing_docs)]
 
+use std::env;
 use std::ffi::OsString;
 use std::mem;
 use std::path::PathBuf;
@@ -349,11 +350,11 @@ impl Arguments {
     /// of what a one-shot `send` computes: so the words are first held against those alone that one of
     /// them names, and nothing is taken apart. What is no command of these is told by the whole.
     pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
-        let whole = Self::command();
+        let whole = Self::definition();
         let is_named = |command: &&clap::Command| words.iter().any(|it| it == command.get_name());
         let named: Vec<_> = whole.get_subcommands().filter(is_named).cloned().collect();
         if named.is_empty() {
-            return Self::try_parse_from(words);
+            return Self::read_whole(words);
         }
         let options = whole.get_arguments().cloned();
         let mut narrow =
@@ -363,7 +364,23 @@ impl Arguments {
             .and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
         // The process is short, and its memory goes with it.
         mem::forget((whole, narrow));
-        said.or_else(|_| Self::try_parse_from(words))
+        said.or_else(|_| Self::read_whole(words))
+    }
+
+    /// The command line, less the variables of the environment that are empty: they count as not set.
+    pub fn definition() -> clap::Command {
+        Self::command().mut_args(|argument| {
+            let value = argument.get_env().and_then(env::var_os);
+            match value.is_some_and(|value| value.is_empty()) {
+                true => argument.env(None::<&str>),
+                false => argument,
+            }
+        })
+    }
+
+    fn read_whole(words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = Self::definition().try_get_matches_from(words)?;
+        Self::from_arg_matches_mut(&mut matches)
     }
 
     /// Refuses what goes together in words but not in meaning.

@@ -202,7 +202,7 @@ impl Settings {
 pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>, Failure> {
     let file = File::read()?;
     let chosen = chosen(file.as_ref(), arguments)?;
-    let command = Arguments::command();
+    let command = Arguments::definition();
     // They were understood before.
     let matches = command.clone().try_get_matches_from(words).unwrap_or_default();
     let path = file.as_ref().map(|file| file.document.path.clone()).unwrap_or_default();

@@ -275,3 +275,44 @@ fn init_guides_a_person_to_being_logged_in() {
     command.env_remove("CHAT_SERVER").env("XDG_CONFIG_HOME", home.path().join("xdg"));
     assert!(outcome(command).stdout.contains("\"vanessa\""));
 }
+
+/// One rule for every variable: an empty one counts as not set.
+#[test]
+fn variable_that_is_empty_counts_as_not_set() {
+    let server = Server::start();
+    let home = Home::of("paff", server.address());
+    let address = server.address().to_string();
+    configure(&home, &format!("server = \"{address}\"\n"));
+    for variable in [
+        "CHAT_SERVER",
+        "CHAT_TLS_CA",
+        "CHAT_USER",
+        "CHAT_PROFILE",
+        "CHAT_LANG",
+        "CHAT_TOKEN",
+        "NO_COLOR",
+        "XDG_CONFIG_HOME",
+        "LANG",
+        "LC_ALL",
+        "LC_MESSAGES",
+        "TZ",
+    ] {
+        let run = |words: &[&str]| {
+            let mut command = home.cli(words);
+            command.env(variable, "");
+            outcome(command)
+        };
+        let told = run(&["whoami"]);
+        assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{variable}");
+        assert_eq!(run(&["config", "show"]).code, 0, "{variable}");
+        assert_eq!(run(&["--help"]).code, 0, "{variable}");
+    }
+    // In its place stands what is said elsewhere.
+    let mut command = home.cli(["--json", "config", "show"]);
+    command.env("CHAT_SERVER", "");
+    let shown = outcome(command).stdout;
+    let line = shown.lines().find(|line| line.contains("\"key\": \"server\"")).unwrap();
+    assert!(line.contains(&address) && line.contains("\"source\": \"file\""), "{line}");
+    // What is typed is meant.
+    assert_eq!(home.run(["--server", "", "whoami"]).code, 2);
+}

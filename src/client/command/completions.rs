@@ -1,6 +1,7 @@
 //! `chat-cli completions`: prints the script of a shell, and answers it. Whoever has pressed Tab is
 //! told what is known quickly, and nothing else: no error, no waiting.
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{CommandFactory, Parser, ValueHint};
@@ -46,7 +47,8 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     };
     // The words before the cursor say which server, as they would for the command itself.
     let words = ["chat-cli"].iter().chain(cursor.global_options());
-    let Ok(arguments) = Arguments::try_parse_from(words) else { return Vec::new() };
+    let words: Vec<OsString> = words.map(OsString::from).collect();
+    let Ok(arguments) = Arguments::read(&words) else { return Vec::new() };
     let Ok(settings) = Settings::of(&arguments) else { return Vec::new() };
     completion::in_time(move |found| ask(settings, wanted, found))
 }
