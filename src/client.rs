@@ -30,6 +30,7 @@ pub mod verbs;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
+use std::time::Instant;
 
 use clap::CommandFactory;
 
@@ -119,7 +120,7 @@ fn dispatch(
         return prompt::run(&arguments.prompt, is_bell_on, link, out).map(|()| Exit::Done);
     };
     let link = &mut link;
-    match command {
+    let done = match command {
         Command::Auth(arguments) => command::auth::run(&arguments, view, link, out),
         Command::Send(arguments) => command::send::run(arguments, view, link, out),
         Command::Inbox(arguments) => command::inbox::run(arguments, view, link, out),
@@ -142,7 +143,17 @@ fn dispatch(
             command::config::run(&config.command, &arguments, words, view, link, out)
         }
         Command::Completions(arguments) => command::completions::run(&arguments, out),
+    };
+    match done {
+        Err(Failure::NotLoggedIn) => Err(why_not_logged_in(link)),
+        done => done,
     }
+}
+
+/// Where nobody listens, logging in is not the next thing to do.
+fn why_not_logged_in(link: &Link) -> Failure {
+    let deadline = Instant::now() + link.timeout();
+    link.dialer().dial(deadline).err().unwrap_or(Failure::NotLoggedIn)
 }
 
 /// Prints what is wrong with the command line; or the help or version, which are results.

@@ -11,6 +11,8 @@ use crate::catalogue::client;
 
 /// The longest host name there is (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
+/// The longest name that the system gives an interface.
+const ZONE_BYTES_MAX: usize = 15;
 /// The longest path of a socket that is taken.
 const PATH_BYTES_MAX: usize = 1024;
 
@@ -33,7 +35,8 @@ pub enum ServerAddress {
 /// A host name or address, and a port that is not 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// In lower case; an IPv6 address without its brackets, in its one short form.
+    /// In lower case; an IPv6 address without its brackets, in its one short form, and with its zone
+    /// (`fe80::1%eth0`) where it has one.
     name: String,
     port: u16,
 }
@@ -88,6 +91,11 @@ impl Host {
         &self.name
     }
 
+    /// The name or address without a zone, which means something on this machine alone.
+    pub fn name_without_zone(&self) -> &str {
+        self.name.split('%').next().unwrap_or_default()
+    }
+
     /// The addresses of the host, at least one. Asks the system's resolver, which may block for as
     /// long as that takes; an address in figures is not asked for.
     pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
@@ -103,12 +111,12 @@ impl Host {
         let (name, port) = match text.strip_prefix('[') {
             Some(bracketed) => {
                 let (name, rest) = bracketed.split_once(']').ok_or(InvalidAddress::Host)?;
-                let name: Ipv6Addr = name.parse().map_err(|_| InvalidAddress::Host)?;
+                let name = checked_ipv6(name)?;
                 let port = match rest.strip_prefix(':') {
                     None if !rest.is_empty() => return Err(InvalidAddress::NoPort),
                     port => port,
                 };
-                (name.to_string(), port)
+                (name, port)
             }
             None if text.parse::<Ipv6Addr>().is_ok() => return Err(InvalidAddress::Brackets),
             None => match text.rsplit_once(':') {
@@ -130,7 +138,7 @@ impl Host {
     }
 
     fn file_stem(&self) -> String {
-        let name = self.name.replace(':', "%3a");
+        let name = self.name.replace('%', "%25").replace(':', "%3a");
         format!("{name}_{}", self.port)
     }
 }
@@ -181,6 +189,20 @@ impl fmt::Display for Host {
     }
 }
 
+/// An IPv6 address, with the interface that it is reached by where it needs one (`%eth0`, `%2`). The
+/// system's resolver finds the interface; it asks nobody else for an address in figures.
+fn checked_ipv6(text: &str) -> Result<String, InvalidAddress> {
+    let (address, zone) = match text.split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (text, None),
+    };
+    let address: Ipv6Addr = address.parse().map_err(|_| InvalidAddress::Host)?;
+    let Some(zone) = zone else { return Ok(address.to_string()) };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let is_zone = (1..=ZONE_BYTES_MAX).contains(&zone.len()) && zone.bytes().all(allowed);
+    if is_zone { Ok(format!("{address}%{zone}")) } else { Err(InvalidAddress::Host) }
+}
+
 fn checked_name(host: &str) -> Result<String, InvalidAddress> {
     if host.contains(':') {
         return Err(InvalidAddress::Brackets);
@@ -209,6 +231,8 @@ mod tests {
             ("Chat.Example.ORG:65535", "chat.example.org:65535"),
             ("[::1]:8889", "[::1]:8889"),
             ("[0:0:0:0:0:0:0:1]:8889", "[::1]:8889"),
+            ("[FE80:0::1%eth0]:8889", "[fe80::1%eth0]:8889"),
+            ("chats://[fe80::1%2]", "chats://[fe80::1%2]:8890"),
             ("chat://localhost", "localhost:8889"),
             ("chat://localhost:1/", "localhost:1"),
             ("chats://Chat.Example.org", "chats://chat.example.org:8890"),
@@ -238,6 +262,10 @@ mod tests {
             ("../x:8889", InvalidAddress::Host),
             ("[fe80:8889", InvalidAddress::Host),
             ("[localhost]:8889", InvalidAddress::Host),
+            ("[fe80::1%]:8889", InvalidAddress::Host),
+            ("[fe80::1%a/b]:8889", InvalidAddress::Host),
+            ("[fe80::1%0123456789abcdef]:8889", InvalidAddress::Host),
+            ("[fe80%eth0]:8889", InvalidAddress::Host),
             ("::1", InvalidAddress::Brackets),
             ("fe80::1:8889", InvalidAddress::Brackets),
             ("a:b:8889", InvalidAddress::Brackets),
@@ -264,8 +292,32 @@ mod tests {
     }
 
     #[test]
+    fn zone_of_an_address_is_the_interface_of_that_name_or_number() {
+        let index = std::fs::read_to_string("/sys/class/net/lo/ifindex").unwrap();
+        let index: u32 = index.trim().parse().unwrap();
+        for text in ["[fe80::1%lo]:8889".to_owned(), format!("[fe80::1%{index}]:8889")] {
+            let host = Host::parse(&text, None).unwrap();
+            let found = host.resolve().unwrap();
+            assert!(found.iter().all(|address| match address {
+                SocketAddr::V6(address) => address.scope_id() == index && address.port() == 8889,
+                SocketAddr::V4(_) => false,
+            }));
+        }
+        let nowhere = Host::parse("[fe80::1%nothere]:1", None).unwrap();
+        assert!(nowhere.resolve().is_err());
+    }
+
+    #[test]
     fn servers_that_differ_have_different_files() {
-        let texts = ["a:8890", "chats://a", "unix:/a_8890", "unix:/a", "chats://a:8889"];
+        let texts = [
+            "[fe80::1%a]:1",
+            "[fe80::1]:1",
+            "a:8890",
+            "chats://a",
+            "unix:/a_8890",
+            "unix:/a",
+            "chats://a:8889",
+        ];
         let mut stems: Vec<String> =
             texts.iter().map(|text| parse(text).unwrap().file_stem()).collect();
         stems.sort();
@@ -277,7 +329,7 @@ mod tests {
         #[test]
         fn any_address_reads_back_and_names_a_plain_file(
             scheme in "|chat://|chats://",
-            host in "[A-Za-z0-9._-]{1,40}|\\[[0-9a-f]{1,4}::[0-9a-f]{1,4}\\]",
+            host in "[A-Za-z0-9._-]{1,40}|\\[[0-9a-f]{1,4}::[0-9a-f]{1,4}(%[a-z0-9._-]{1,15})?\\]",
             port in 1..=u16::MAX,
         ) {
             let address = parse(&format!("{scheme}{host}:{port}")).unwrap();

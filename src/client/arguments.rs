@@ -37,7 +37,7 @@ pub const ASK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 /// Talk to other users of a chat server, from the shell or at a prompt.
 #[derive(Debug, Parser)]
 #[command(name = "chat-cli", version, max_term_width = 100, after_long_help = examples())]
-#[command(infer_subcommands = false, disable_help_subcommand = true)]
+#[command(infer_subcommands = false)]
 pub struct Arguments {
     /// Without a command: the prompt, or the seed's session if standard input is no terminal.
     #[command(subcommand)]

@@ -138,7 +138,7 @@ impl Judge {
 
 /// The name that a certificate has to be for.
 pub fn server_name(host: &Host) -> Result<ServerName<'static>, Untrusted> {
-    ServerName::try_from(host.name().to_owned()).map_err(|_| Untrusted {
+    ServerName::try_from(host.name_without_zone().to_owned()).map_err(|_| Untrusted {
         reason: texts::no_certificate_for(host.name()),
         hint: texts::give_host_name().to_owned(),
     })

@@ -335,10 +335,15 @@ fn parse_subnet(given: &str) -> Result<Subnet, String> {
 }
 
 pub(super) fn parse_listen(given: &str) -> Result<Listen, String> {
-    let (_, port) = given.rsplit_once(':').ok_or(server::give_address())?;
-    port.parse::<u16>().map_err(|_| server::no_port(format_args!("{port:?}")))?;
-    let addresses: Vec<SocketAddr> =
-        given.to_socket_addrs().map_err(|error| error.to_string())?.collect();
+    let (host, port) = given.rsplit_once(':').ok_or(server::give_address())?;
+    let port = port.parse::<u16>().map_err(|_| server::no_port(format_args!("{port:?}")))?;
+    // The standard library knows a zone by its number only; the resolver knows its name, too.
+    let zoned = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let found = match zoned.filter(|host| host.contains('%')) {
+        Some(host) => (host, port).to_socket_addrs(),
+        None => given.to_socket_addrs(),
+    };
+    let addresses: Vec<SocketAddr> = found.map_err(|error| error.to_string())?.collect();
     Ok(Listen { given: given.to_owned(), addresses, inherited: None })
 }
 

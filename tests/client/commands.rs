@@ -293,7 +293,8 @@ fn results_and_errors_are_objects_with_json() {
         (&["--json"], 2, "usage"),
         (&["--json", "send"], 2, "usage"),
         (&["--json", "--server", "127.0.0.1:1", "auth", "paff", "x"], 69, "unreachable"),
-        (&["--json", "watch", "--server", "127.0.0.1:1"], 77, "not_logged_in"),
+        (&["--json", "watch", "--server", "127.0.0.1:1"], 69, "unreachable"),
+        (&["--json", "watch", "--user", "ivy"], 77, "not_logged_in"),
     ] {
         let outcome = home.run(words);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (exit, ""), "{words:?}");

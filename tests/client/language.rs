@@ -22,7 +22,8 @@ fn run_in(home: &Home, variables: &[(&str, &str)], arguments: &[&str]) -> Outcom
 
 #[test]
 fn language_is_that_of_the_option_then_the_variable_then_the_locale() {
-    let home = Home::new("127.0.0.1:9".parse().unwrap());
+    let server = Server::start();
+    let home = Home::new(server.address());
     let (english, indonesian) = ("not authorized", "belum login");
     for (variables, option, told) in [
         (&[][..], &[][..], english),

@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use crate::support;
 use crate::support::cli;
 use crate::support::cli::{Home, outcome, outcome_with_input, start, told, without_tokens};
+use crate::support::skip::{is_here, skip};
 use crate::support::{Server, Wire};
 
 const NOT_AUTHORIZED: &str = "Error, not authorized\nhint: log in with `chat-cli auth USER`\n";
@@ -506,6 +507,97 @@ fn ipv6_and_names_are_reached() {
     let name = format!("localhost:{}", server.address().port());
     assert_eq!(home.run(["--server", &name, "auth", "paff", "cytus"]).code, 0);
     assert_eq!(home.run(["--server", &name, "list"]).code, 0);
+}
+
+/// An address that is good on one interface only, which is named or numbered.
+#[test]
+fn ipv6_address_with_a_zone_is_listened_on_and_reached() {
+    if !is_here("unshare") || !is_here("ip") {
+        return;
+    }
+    let home = Home::new("127.0.0.1:9".parse().unwrap());
+    let isolated = |script: &str| {
+        let mut command = home.sh("exec unshare -rn sh -c \"$0\"");
+        command.arg(script).env("SERVER", env!("CARGO_BIN_EXE_chat-server"));
+        command
+    };
+    let network = "ip link set lo up && ip addr add fe80::1/64 dev lo nodad";
+    if !isolated(network).output().unwrap().status.success() {
+        return skip("a network of its own", "run it as root, or allow user namespaces");
+    }
+    let script = format!(
+        "{network} && cd && set -e
+        \"$SERVER\" --listen '[fe80::1%lo]:8889' --allow-plaintext --allow-default-passwords \
+            --ready-file ready --log warn &
+        until test -s ready; do :; done
+        \"$CLI\" --server '[fe80::1%lo]:8889' auth paff cytus >/dev/null
+        \"$CLI\" --server '[fe80::1%lo]:8889' send paff hai
+        \"$CLI\" --server '[fe80::1%1]:8889' auth paff cytus >/dev/null
+        \"$CLI\" --server '[fe80::1%1]:8889' inbox --raw
+        kill $! && wait"
+    );
+    let outcome = outcome(isolated(&script));
+    let told = "chat-server listening on [fe80::1%1]:8889\nmessage sent to paff\nhai\n";
+    assert_eq!(outcome.stdout, told, "{outcome:?}");
+}
+
+/// Where nobody listens, logging in is not the next thing to do.
+#[test]
+fn server_that_is_not_there_is_told_before_that_nobody_is_logged_in() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = Home::new(address);
+    for words in [
+        &["list"][..],
+        &["send", "neko", "hai"],
+        &["inbox"],
+        &["watch"],
+        &["ask", "neko", "hai"],
+        &["logout"],
+        &["passwd"],
+    ] {
+        let outcome = home.run(words);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (69, ""), "{words:?}: {outcome:?}");
+        let told = format!("error: cannot reach {address}: ");
+        assert!(outcome.stderr.starts_with(&told), "{words:?}: {outcome:?}");
+    }
+    // One that is there has nobody to know.
+    let server = Server::start();
+    let outcome = home.run(["--server", &server.address().to_string(), "list"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (77, NOT_AUTHORIZED));
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let home = Home::new("127.0.0.1:9".parse().unwrap());
+    for (words, same) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "send"], &["send", "--help"]),
+        (&["help", "config", "init"], &["config", "init", "--help"]),
+    ] {
+        let (told, same) = (home.run(words), home.run(same));
+        assert_eq!((told.code, told.stderr.as_str()), (0, ""), "{words:?}");
+        assert_eq!(told.stdout, same.stdout, "{words:?}");
+        let mut command = home.cli(words);
+        command.env("CHAT_LANG", "id");
+        let told = outcome(command).stdout;
+        assert!(told.contains("Pemakaian: chat-cli"), "{words:?}: {told}");
+    }
+    assert_eq!(home.run(["help", "sned"]).code, 2);
+}
+
+#[test]
+fn lines_that_were_known_already_are_counted() {
+    let server = Server::start();
+    let home = Home::of("paff", server.address());
+    let send = |input: &str| {
+        let outcome = home.run_with_input(["send", "neko", "--lines", "--id", "b"], input);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        outcome.stdout
+    };
+    assert_eq!(send("one\n"), "1 message sent to neko\n");
+    assert_eq!(send("one\n"), "1 message sent to neko, 1 of them known already\n");
+    assert_eq!(send("one\ntwo\n\nthree\n"), "3 messages sent to neko, 1 of them known already\n");
+    assert_eq!(server.query("select count(*) from messages"), ["3"]);
 }
 
 #[test]
