@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, ValueEnum};
 
 use super::address::ServerAddress;
 use super::arguments::{Arguments, SERVER_DEFAULT, TIMEOUT_DEFAULT, parse_timeout, parse_user};
@@ -405,7 +405,7 @@ fn one_of<T: ValueEnum>(text: &str) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     fn arguments(words: &[&str]) -> Arguments {
         Arguments::try_parse_from(["chat-cli"].iter().chain(words)).unwrap()

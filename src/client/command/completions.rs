@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{CommandFactory, Parser, ValueHint};
+use clap::{CommandFactory, ValueHint};
 
 use crate::catalogue::{client_help, command_line};
 use crate::client::arguments::Arguments;
