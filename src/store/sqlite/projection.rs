@@ -3,6 +3,7 @@
 
 mod compaction;
 pub(in crate::store) mod deliveries;
+pub(in crate::store) mod delivery_cursor;
 pub(in crate::store) mod keys;
 pub(in crate::store) mod memtable;
 mod run_writer;

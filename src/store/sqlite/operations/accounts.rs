@@ -6,7 +6,7 @@ use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::{cursors, sessions, users};
-use crate::store::sqlite::projection::deliveries;
+use crate::store::sqlite::projection::delivery_cursor;
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::row::{cursor_name, user_name};
 use crate::store::sqlite::write::context::WriteContext;
@@ -79,8 +79,8 @@ impl Query for FindAccount {
             .optional()?;
         let Some(mut account) = found else { return Ok(None) };
         count_unread(connection, memtable, std::slice::from_mut(&mut account))?;
-        deliveries::renew_snapshot(connection)?;
-        let in_memtable = deliveries::in_memtable(memtable, account.id, MessageId::ZERO);
+        delivery_cursor::renew_snapshot(connection)?;
+        let in_memtable = delivery_cursor::in_memtable(memtable, account.id, MessageId::ZERO);
         let activity = activity(connection, account.id, &in_memtable)?;
         Ok(Some((account, activity)))
     }
@@ -210,10 +210,10 @@ fn count_unread(
     memtable: &Memtable,
     accounts: &mut [Account],
 ) -> rusqlite::Result<()> {
-    deliveries::renew_snapshot(connection)?;
+    delivery_cursor::renew_snapshot(connection)?;
     let in_memtable: Vec<_> = accounts
         .iter()
-        .map(|account| deliveries::in_memtable(memtable, account.id, MessageId::ZERO))
+        .map(|account| delivery_cursor::in_memtable(memtable, account.id, MessageId::ZERO))
         .collect();
     for (account, in_memtable) in accounts.iter_mut().zip(in_memtable) {
         if account.deleted_at.is_some() {
@@ -222,7 +222,8 @@ fn count_unread(
         let seen = cursors::position(connection, account.id, &CursorName::inbox())?;
         let bounds = (seen.unwrap_or(MessageId::ZERO), MessageId(i64::MAX));
         account.unread =
-            deliveries::count(connection, &in_memtable, account.id, bounds, usize::MAX)? as u64;
+            delivery_cursor::count(connection, &in_memtable, account.id, bounds, usize::MAX)?
+                as u64;
     }
     Ok(())
 }
@@ -246,7 +247,7 @@ fn activity(
         .collect::<Result<_, _>>()?;
     Ok(Activity {
         sent: sent.into(),
-        received: deliveries::count(connection, in_memtable, user, all, usize::MAX)? as u64,
+        received: delivery_cursor::count(connection, in_memtable, user, all, usize::MAX)? as u64,
         cursors,
     })
 }

@@ -9,7 +9,7 @@ use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, User
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
-use crate::store::sqlite::projection::deliveries::{self, DeliveryCursor, Direction};
+use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::row::not_a_value;
 use crate::store::types::messages::{
     CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, StreamStart, UnreadFrom,
@@ -23,7 +23,7 @@ impl Query for ReadPage {
             None => None,
             Some(name) => match users::id_of(connection, &name)? {
                 Some(id) => {
-                    deliveries::renew_snapshot(connection)?;
+                    delivery_cursor::renew_snapshot(connection)?;
                     Some(id)
                 }
                 None => return Ok(None),
@@ -38,7 +38,7 @@ impl Query for ReadPage {
             PageStart::After(id) => id,
             _ => MessageId::ZERO,
         };
-        let in_memtable = |user| deliveries::in_memtable(memtable, user, after);
+        let in_memtable = |user| delivery_cursor::in_memtable(memtable, user, after);
         let (incoming, outgoing) = (in_memtable(reader), with.map(in_memtable));
         let mut page = PageBuilder::new(connection, &bounds);
         page.since = since;
@@ -77,7 +77,7 @@ impl Query for ReadPage {
 impl Query for CountUnread {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Vec<UnreadFrom>> {
         let ReadContext { connection, memtable, .. } = *context;
-        let in_memtable = deliveries::in_memtable(memtable, self.reader, MessageId::ZERO);
+        let in_memtable = delivery_cursor::in_memtable(memtable, self.reader, MessageId::ZERO);
         let seen = cursors::position(connection, self.reader, &CursorName::inbox())?;
         count_by_sender(connection, self.reader, seen.unwrap_or(MessageId::ZERO), in_memtable)
     }
@@ -110,7 +110,7 @@ fn count_by_sender(
     in_memtable: Vec<MessageId>,
 ) -> rusqlite::Result<Vec<UnreadFrom>> {
     let direction = Direction::After(seen);
-    let mut statement = deliveries::prepare_cursor(connection, direction)?;
+    let mut statement = delivery_cursor::prepare(connection, direction)?;
     let mut cursor =
         DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
     let mut find = connection.prepare_cached("SELECT sender_id FROM messages WHERE id = ?1")?;
@@ -166,7 +166,7 @@ impl<'a> PageBuilder<'a> {
         in_memtable: Vec<MessageId>,
     ) -> rusqlite::Result<()> {
         let connection = self.connection;
-        let mut statement = deliveries::prepare_cursor(connection, direction)?;
+        let mut statement = delivery_cursor::prepare(connection, direction)?;
         let mut cursor =
             DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memtable)?;
         let mut find = connection.prepare_cached(ONE)?;
@@ -187,8 +187,8 @@ impl<'a> PageBuilder<'a> {
     ) -> rusqlite::Result<()> {
         let connection = self.connection;
         let mut statements = [
-            deliveries::prepare_cursor(connection, direction)?,
-            deliveries::prepare_cursor(connection, direction)?,
+            delivery_cursor::prepare(connection, direction)?,
+            delivery_cursor::prepare(connection, direction)?,
         ];
         let [first, second] = &mut statements;
         let mut find = connection.prepare_cached(ONE)?;
