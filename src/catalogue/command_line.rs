@@ -10,10 +10,8 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
-use super::{Language, language, shared_help};
-
-/// What stands in a program's help: English, and the same in Indonesian.
-pub type Help = [(&'static str, &'static str)];
+use super::shared_help::{self, Help};
+use super::{Language, language};
 
 /// The same error in the language of the process: to `clap`, a help that was asked for is one too.
 /// `command` is the program's command line as `clap` derived it, which these words are not of.

@@ -1,7 +1,7 @@
 //! The `--help` of `chat-server`. Its options say it in English where they are
 //! (`operate::arguments`); here is the same in Indonesian, and the longer texts in both.
 
-use super::command_line::Help;
+use super::shared_help::Help;
 
 /// What `chat-server --help` says of commands and options. An English text stands here as `clap`
 /// has it: a single paragraph without the full stop at its end.

@@ -1,7 +1,8 @@
 //! The help that both programs have: what `clap` itself says, and the commands and options that are
 //! the same.
 
-use super::command_line::Help;
+/// The texts of a program's help: the English, and the same in Indonesian.
+pub type Help = [(&'static str, &'static str)];
 
 /// As [`client_help::HELP`](super::client_help::HELP), for both programs.
 pub const HELP: &Help = &[

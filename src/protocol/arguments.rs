@@ -9,6 +9,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 use uuid::fmt::Hyphenated;
 
+use super::framing::LINE_BYTES_MAX;
 use super::refusal::{Code, Refusal};
 use crate::model::{
     BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp,
@@ -32,6 +33,8 @@ pub const POST_LINE_BYTES_MAX: usize = {
         + RECIPIENTS_MAX * recipient
         + ESCAPED_BYTES_MAX * (BODY_BYTES_MAX + KEY_BYTES_MAX)
 };
+
+const _: () = assert!(POST_LINE_BYTES_MAX <= LINE_BYTES_MAX);
 /// The most messages of one `fetch`.
 pub const FETCH_MESSAGES_MAX: usize = 1000;
 /// How many messages a `fetch` without `limit` returns.

@@ -4,13 +4,9 @@
 
 use memchr::{memchr, memchr2};
 
-use super::arguments::POST_LINE_BYTES_MAX;
-
 /// The longest request line in bytes, without the LF or CR LF that ends it. Every legal request
 /// fits, however its JSON is escaped; what is left over is for white space between its parts.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
-
-const _: () = assert!(POST_LINE_BYTES_MAX <= LINE_BYTES_MAX);
 
 /// Ends every reply and event. The JSON before it contains no line endings, because they are
 /// escaped.

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::close::CloseReason;
 use super::measures::ConnectionState;
 use super::stream::Stream;
-use super::worker::READ_BYTES;
 use crate::model::MessageId;
 use crate::protocol::command::Request;
 use crate::protocol::framing::{LINE_BYTES_MAX, LineDecoder, LineError};
@@ -17,6 +16,8 @@ use crate::protocol::reply::{REPLY_BYTES_MAX, Reply};
 use crate::protocol::verb::Verb;
 use crate::service::{Executing, LiveSession, Pace, StreamPage};
 
+/// How many bytes a worker reads from a connection at a time.
+pub(super) const READ_BYTES: usize = 64 * 1024;
 /// The most requests of one connection that wait for their answers; with so many, it is not read.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
 /// The most bytes of request lines of one connection that wait for their answers when another is

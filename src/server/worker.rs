@@ -17,7 +17,7 @@ use slab::Slab;
 use super::Options;
 use super::admission::Permit;
 use super::close::CloseReason;
-use super::connection::{Connection, Taken, UnderWay};
+use super::connection::{Connection, READ_BYTES, Taken, UnderWay};
 use super::encryption::{Broken, Encryption};
 use super::listener::Origin;
 use super::mailbox::{Arrival, Letters, Mailbox};
@@ -38,9 +38,8 @@ use crate::service::{
 
 /// The token of the waker; the connections' tokens are their places in the slab.
 const WAKER: Token = Token(usize::MAX);
-/// How much is read at a time, and how often (or how often a congested connection goes on) before
+/// How often one connection is read in a row, or how often a congested connection goes on, before
 /// it is another connection's turn.
-pub(super) const READ_BYTES: usize = 64 * 1024;
 const TURNS_MAX: usize = 4;
 /// How long a worker sleeps at most while its batch is deferred because another thread commits.
 const DEFERRED_WAIT: Duration = Duration::from_millis(1);

@@ -18,7 +18,7 @@ use crate::queue::Queue;
 
 /// The most passwords that may wait; one more is refused as busy. At two at a time it is a wait of
 /// about five seconds.
-pub(super) const HASH_QUEUE_JOBS_MAX: usize = 256;
+const HASH_QUEUE_JOBS_MAX: usize = 256;
 
 /// argon2id as OWASP's password storage cheat sheet has it: memory in KiB, passes, lanes.
 const MEMORY_KIB: u32 = 19_456;
@@ -188,9 +188,9 @@ impl Hashers {
         }
     }
 
-    /// How many passwords wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.queue.len()
+    /// How many passwords wait, and how many may.
+    pub(super) fn queue(&self) -> (usize, usize) {
+        (self.queue.len(), HASH_QUEUE_JOBS_MAX)
     }
 
     /// Does what is waiting and takes nothing more.

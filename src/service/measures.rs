@@ -1,6 +1,6 @@
 //! What the service counts of itself.
 
-use super::{Service, hashers};
+use super::Service;
 use crate::metrics::{Counter, Histogram};
 use crate::store::{CountTotals, Store, StoreError, Totals};
 
@@ -46,7 +46,7 @@ impl Service {
 
     /// How many passwords wait for a hasher, and how many may.
     pub fn hash_queue(&self) -> (usize, usize) {
-        (self.hashers.waiting(), hashers::HASH_QUEUE_JOBS_MAX)
+        self.hashers.queue()
     }
 
     /// Counts users and live sessions, as [`CountTotals`].
