@@ -1,12 +1,12 @@
-//! The store: what is kept, durably, and found again.
+//! The store: keeps users, sessions, messages and cursors durably.
 //!
-//! A caller asks with data ([`operation`]) and gets a typed answer by a callback, which is called
-//! once, on a thread of the store. The answer to a write comes after its commit, so what it says
-//! is durable. A callback must not block.
+//! A caller submits an operation as data ([`operation`]). The store answers by calling a callback
+//! once, on a thread of the store. The answer to a write comes after its commit, so a write is
+//! durable when its answer comes. A callback must not block.
 //!
-//! [`Store`] is a small facade over an engine. SQLite is the one there is: all SQL and every file
-//! is inside `sqlite`. What any engine shares lies beside it: the types, the errors, the metrics,
-//! the scheduling and the live messages. This module knows no protocol and no socket.
+//! [`Store`] is a small facade over an engine. SQLite is the only engine today: all SQL and all
+//! file handling is inside `sqlite`. The modules beside it serve any engine: types, errors,
+//! metrics, scheduling and live messages. The store knows no protocol and no socket.
 
 mod cache;
 #[cfg(test)]
@@ -52,40 +52,41 @@ use sqlite::operation::{Apply, Query};
 /// How to open a store.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The database file; it is created where there is none, in a folder that exists.
+    /// The database file. It is created if it is missing; its folder must exist.
     pub path: PathBuf,
-    /// How many threads (and connections of the pool) read.
+    /// The number of reader threads. Each has a connection of its own.
     pub readers: usize,
-    /// The most unread messages of one inbox.
+    /// The maximum number of unread messages in one inbox.
     pub inbox_unread_max: Adjustable<usize>,
 }
 
-/// Called once when the store can no longer vouch for what it says: a commit or an fsync failed
-/// in a way that leaves the outcome unknown, or the file is not the one that was opened. It must
-/// end the process; it must not return to let more be acknowledged.
+/// Called once when the store can no longer guarantee its answers. Then a commit or an fsync has
+/// failed with an unknown outcome, or the open file is no longer the one at its path. The callback
+/// must end the process. It must not return: a later answer could be wrong.
 pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
 
-/// An open store. Dropping it is not closing it: see [`Store::close`].
+/// An open store. Dropping it does not close the database; [`Store::close`] does.
 pub struct Store {
     backend: Backend,
 }
 
-/// The engines there are, known at compile time: a call costs one predictable branch.
+/// The engines, known at compile time. Dispatch costs one predictable branch.
 enum Backend {
     Sqlite(Sqlite),
 }
 
 impl Store {
-    /// Opens the database, creating and migrating it as needed, and starts the threads.
+    /// Opens the database and starts the threads. Creates the file if it is missing, and migrates
+    /// an older schema.
     ///
     /// # Errors
-    /// See [`OpenError`]. A file that is refused is left as it was.
+    /// See [`OpenError`]. A refused file stays as it was.
     pub fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         Ok(Self { backend: Backend::Sqlite(Sqlite::open(options, on_fatal)?) })
     }
 
-    /// Does a write and calls `done` once, after the commit. Writes are done in the order of the
-    /// calls. Never blocks: where too much is waiting, `done` is called at once, on this thread.
+    /// Executes a write and calls `done` once, after the commit. Writes are executed in the order
+    /// of the calls. Never blocks: if the queue is full, `done` is called at once, on this thread.
     pub fn write<W: Write + Apply>(
         &self,
         write: W,
@@ -96,7 +97,7 @@ impl Store {
         }
     }
 
-    /// Does a read on one snapshot and calls `done` once. Never blocks, as [`Self::write`].
+    /// Executes a read on one snapshot and calls `done` once. Never blocks, like [`Self::write`].
     pub fn read<R: Read + Query>(
         &self,
         read: R,
@@ -107,52 +108,53 @@ impl Store {
         }
     }
 
-    /// Runs `collect`, whose writes on this thread form one batch, and has them committed: on this
-    /// thread, or on another, by what `collect` says to expect. Their callbacks are called there.
-    /// After [`Flush::Deferred`] this thread has to come again soon. Waits for the disk, and for
-    /// nothing else.
+    /// Runs `collect` and commits the writes that it submits on this thread as one batch. The value
+    /// that `collect` returns decides which thread commits; the callbacks run on that thread. After
+    /// [`Flush::Deferred`] this thread must call again soon. Waits for the disk, and for nothing
+    /// else.
     pub fn collect_batch(&self, collect: impl FnOnce() -> Expect) -> Flush {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.writer.collect_batch(collect),
         }
     }
 
-    /// Whether any operation waits to be written.
+    /// Whether any operation waits for the writer.
     pub fn has_collected(&self) -> bool {
         self.write_queue().0 > 0
     }
 
-    /// Keeps the new messages of an inbox in memory until the answer is dropped: messages that are
-    /// committed from now on are found by [`LiveInbox::newer`], for a while.
+    /// Keeps new messages for this inbox in memory until the returned value is dropped.
+    /// [`LiveInbox::newer`] finds the messages that are committed from now on, until memory is
+    /// needed for newer ones.
     pub fn watch(&self, user: UserId) -> LiveInbox {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.watch(user),
         }
     }
 
-    /// Whether it is known, without a read, that nothing is unread after the reader's cursor
-    /// `inbox`. Never blocks. `false` where it is not known: [`ReadPage`] tells.
+    /// Whether the store knows, without a read, that no message after the reader's cursor `inbox`
+    /// exists. `false` means that it does not know; then [`ReadPage`] tells. Never blocks.
     pub fn inbox_is_known_to_be_empty(&self, reader: UserId) -> bool {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.inbox_is_known_to_be_empty(reader),
         }
     }
 
-    /// What the store has counted since it was opened.
+    /// The store's metrics, counted since it was opened.
     pub fn metrics(&self) -> &Metrics {
         match &self.backend {
             Backend::Sqlite(sqlite) => &sqlite.metrics,
         }
     }
 
-    /// How many operations wait to be written, and how many may.
+    /// How many operations wait for the writer, and how many may wait.
     pub fn write_queue(&self) -> (usize, usize) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write_queue(),
         }
     }
 
-    /// How many reads wait, and how many may.
+    /// How many reads wait for a reader thread, and how many may wait.
     pub fn read_queue(&self) -> (usize, usize) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.read_queue(),
@@ -166,22 +168,22 @@ impl Store {
         }
     }
 
-    /// Where the database is: the absolute path of its file, without symbolic links.
+    /// The absolute path of the database file, without symbolic links.
     pub fn location(&self) -> &Path {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.path(),
         }
     }
 
-    /// The files, where the engine has any of its own.
+    /// The engine's file tools, if the engine keeps files of its own.
     pub fn files(&self) -> Option<FileTools<'_>> {
         match &self.backend {
             Backend::Sqlite(sqlite) => Some(FileTools(sqlite)),
         }
     }
 
-    /// Does and answers what is waiting, takes nothing more, and closes the database. Blocks until
-    /// that is done.
+    /// Finishes the waiting operations, accepts no more, and closes the database. Blocks until
+    /// then.
     pub fn close(&self) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.close(),

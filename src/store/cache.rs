@@ -1,4 +1,4 @@
-//! What an engine keeps in memory for its readers, whatever stores it.
+//! What any engine keeps in memory for its readers.
 
 pub(in crate::store) mod live_messages;
 
@@ -9,14 +9,16 @@ use crate::store::types::messages::PageBounds;
 use live_messages::LiveInbox;
 
 impl LiveInbox {
-    /// The messages for the inbox after `after` that fit, and whether there are more. Never blocks.
-    /// `None` where memory does not have them all: a [`crate::store::ReadPage`] finds them.
+    /// The messages of this inbox after `after` that fit into `bounds`, and whether there are more.
+    /// `None` if memory lacks some of them; then [`crate::store::ReadPage`] finds them. Never
+    /// blocks.
     pub fn newer(
         &self,
         after: MessageId,
         bounds: &PageBounds,
     ) -> Option<(Vec<Arc<Message>>, bool)> {
-        // One more than fits tells whether there are more. No text is longer than its measure.
+        // One message beyond the bounds shows that there are more. A text is never longer than its
+        // measure, so `bounds.size` bytes of text suffice.
         let mut found = self.after(after, bounds.messages.saturating_add(1), bounds.size)?;
         let mut size = 0;
         let is_over = |(index, message): (usize, &Arc<Message>)| {

@@ -1,133 +1,134 @@
-//! What can go wrong with the store, in the words of those who can do something about it.
+//! The errors of the store, by what a caller can do about them.
 
 use std::path::PathBuf;
 
 use crate::catalogue::storage;
 
-/// Why something was not done, or is not known to be done.
+/// Why an operation was not executed, or may not have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing was done: too much is waiting, or somebody else holds the file. Later it will go.
+    /// Nothing was done: the queue is full, or another process holds the file's lock. A later try
+    /// can succeed.
     #[error("the store is busy")]
     Busy,
-    /// Nothing was done: there is no room on the disk.
+    /// Nothing was done: the disk is full.
     #[error("the disk is full")]
     Full,
     /// Nothing was done: the store is closing.
     #[error("the store is closing")]
     Closed,
-    /// Nothing was done: a statement failed. A bug.
+    /// Nothing was done: a statement failed. This is a bug.
     #[error("a statement failed: {0}")]
     Statement(String),
-    /// The store can no longer vouch for what it says.
+    /// The store can no longer guarantee its answers.
     #[error("{0}")]
     Fatal(String),
 }
 
-/// Why a database was not opened, copied or made. The file is as it was.
+/// Why a database was not opened, copied or created. The file is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The name is none of a file: empty, `:memory:`, or a `file:` URI.
+    /// The path cannot name a file: it is empty, `:memory:`, or a `file:` URI.
     #[error("{}", storage::not_a_file_name(format_args!("{:?}", .0)))]
     NotAFileName(PathBuf),
-    /// It is not there, and neither is the folder to create it in; or it is a folder.
+    /// The path names a folder or a device, or the file and its folder do not exist.
     #[error("{path} {problem}", path = .path.display())]
     NoInput {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// It is a file, and not one of ours.
+    /// The file is not a database of this program, or it is damaged.
     #[error("{path} {problem}", path = .path.display())]
     NotOurs {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
     },
-    /// It is ours, and the WAL beside it goes on from another state than the file has.
+    /// The WAL beside the database continues another state of the file than the file has.
     #[error("{}", storage::foreign_log(.log.display(), .path.display()))]
     ForeignLog {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
         /// The WAL.
         log: PathBuf,
     },
-    /// It is missing or empty, and a WAL of a database lies there.
+    /// The database is missing or empty, but a WAL of a database lies beside its path.
     #[error("{}", storage::orphan_log(.log.display(), .path.display()))]
     Orphan {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
         /// The WAL.
         log: PathBuf,
     },
-    /// Somebody has written to it while it was read without a lock.
+    /// Another process wrote to the database while it was read without a lock.
     #[error("{}", storage::changed(.path.display()))]
     Changed {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
     },
-    /// It is ours, and of a newer program.
+    /// The database has the schema of a newer program.
     #[error("{}", storage::is_newer(.path.display(), .version))]
     Newer {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
-        /// The schema it has.
+        /// The schema of the file.
         version: usize,
         /// The newest copy that an upgrade made of it and that this program can open.
         copy: Option<PathBuf>,
     },
-    /// It is ours, and of an older program; what only reads does not upgrade it.
+    /// The database has an older schema, and an operation that only reads does not upgrade it.
     #[error("{}", storage::is_older(.path.display(), .version))]
     Older {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
-        /// The schema it has.
+        /// The schema of the file.
         version: usize,
     },
-    /// There is something already where something new was to be made.
+    /// The path of a new file is taken.
     #[error("{}", storage::exists(.path.display()))]
     Exists {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
-    /// Whoever asked for it wants it no more.
+    /// The caller stopped the copy.
     #[error("{}", storage::broken_off(.path.display()))]
     Stopped {
-        /// What was to be made.
+        /// The path of the copy.
         path: PathBuf,
     },
-    /// It would have to be upgraded, and the copy that is to be kept of it could not be made.
+    /// The database needs an upgrade, but the copy before the upgrade failed.
     #[error("{}", storage::not_upgraded(.path.display(), .problem))]
     NoCopy {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
         /// Why there is no copy.
         problem: String,
     },
-    /// Another process serves it.
+    /// Another process uses the database.
     #[error("{}", storage::in_use(.path.display(), .holder))]
     InUse {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
-        /// Who has it.
+        /// That process, as far as it is known.
         holder: String,
     },
-    /// The system does not let us read or write it.
+    /// The system refused to read or write the file.
     #[error("{}", storage::cannot_be_opened(.path.display(), .source))]
     Io {
-        /// What was asked for, or what lies beside it.
+        /// The given path, or the path of a file beside it.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// SQLite does not let us read or write it.
+    /// SQLite refused to read or write the file.
     #[error("{}", storage::cannot_be_opened(.path.display(), .problem))]
     Sqlite {
-        /// What was asked for.
+        /// The given path.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         problem: String,
     },
 }

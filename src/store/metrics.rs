@@ -1,23 +1,24 @@
-//! What the store counts of itself.
+//! The metrics of the store.
 
 use std::time::{Duration, Instant};
 
 use crate::metrics::{Counter, Gauge, Histogram};
 
-/// How the log is folded into the file.
+/// How a checkpoint copies the WAL into the database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointMode {
-    /// As much as goes without waiting, between two batches and when there is nothing to do.
+    /// Copies as many pages as it can without waiting for readers. Runs between batches and when
+    /// the writer is idle.
     Passive,
-    /// All of it, and the log is cut to nothing: what was deleted for good must not stay there.
+    /// Copies all pages and cuts the WAL to zero bytes, because deleted text must not stay in it.
     Truncate,
 }
 
 impl CheckpointMode {
-    /// Both.
+    /// Both modes.
     pub const ALL: &[Self] = &[Self::Passive, Self::Truncate];
 
-    /// The word for it.
+    /// The word in the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Passive => "passive",
@@ -26,10 +27,10 @@ impl CheckpointMode {
     }
 }
 
-/// Why a transaction was taken back as a whole.
+/// Why a whole transaction was rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollback {
-    /// Somebody else held the file for too long.
+    /// Another process held the file's lock for too long.
     Busy,
     /// The disk is full.
     Full,
@@ -38,10 +39,10 @@ pub enum Rollback {
 }
 
 impl Rollback {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: &[Self] = &[Self::Busy, Self::Full, Self::Failed];
 
-    /// The word for it.
+    /// The word in the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",
@@ -51,38 +52,37 @@ impl Rollback {
     }
 }
 
-/// Counted by the writer and the readers, from the opening of the store on.
+/// Metrics of the writer and the readers since the store was opened.
 #[derive(Debug)]
 pub struct Metrics {
-    /// How many operations each transaction had.
+    /// Operations of each transaction.
     pub batch: Histogram,
     /// How long each operation waited for the writer.
     pub write_queue: Histogram,
-    /// How long the statements of each transaction took, without its commit.
+    /// How long the statements of each transaction took, without the commit.
     pub execute: Histogram,
-    /// How long each commit took that went well: the pages are written to the log, and the disk
-    /// has said that it has them.
+    /// How long each successful commit took: writing the pages to the WAL and syncing it.
     pub commit: Histogram,
-    /// How often a transaction was taken back as a whole, by [`Rollback`].
+    /// Transactions that were rolled back as a whole, by [`Rollback`].
     pub rollbacks: Box<[Counter]>,
-    /// How long folding the log in took, by [`CheckpointMode`].
+    /// How long each checkpoint took, by [`CheckpointMode`].
     pub checkpoint: [Histogram; CheckpointMode::ALL.len()],
-    /// How often it was left incomplete, because somebody read from the log or held the file.
+    /// Checkpoints that left pages in the WAL, because a reader or another process needed them.
     pub checkpoints_incomplete: Counter,
-    /// How many pages of the log are not folded in yet.
+    /// Pages of the WAL that are not checkpointed yet.
     pub wal_pages: Gauge,
-    /// How long each read waited for a reader.
+    /// How long each read waited for a reader thread.
     pub read_queue: Histogram,
     /// How long each read took.
     pub read: Histogram,
     opened: Instant,
-    /// When the last commit ended that went well, in nanoseconds after the opening; 0 where there
-    /// was none.
+    /// When the last successful commit ended, in nanoseconds since the store was opened. 0 means
+    /// that there was none.
     last_commit: Gauge,
 }
 
 impl Metrics {
-    /// How long ago the last commit ended that went well.
+    /// How long ago the last successful commit ended. `None` if there was none.
     pub fn since_last_commit(&self) -> Option<Duration> {
         let after = u64::try_from(self.last_commit.get()).ok().filter(|&after| after > 0)?;
         Some(self.opened.elapsed().saturating_sub(Duration::from_nanos(after)))

@@ -1,33 +1,34 @@
-//! What a store can be asked for, as data.
+//! The operations of a store, as data.
 //!
-//! Each operation is a type of its own, with the type of its answer: `types/` has them. An engine
-//! implements each (`store::sqlite` by `Apply` and `Query`), so an engine that lacks one does
-//! not compile. Operations are data and not closures, because an engine may have to run one again
-//! after a lost connection, and because the contract suite generates them.
+//! Each operation is a type with an answer type; `types/` has them. An engine implements each
+//! operation (`store::sqlite` with `Apply` and `Query`), so an engine that lacks one does not
+//! compile. Operations are data and not closures for two reasons. An engine may have to repeat one
+//! after a lost connection, and the contract suite generates them.
 
 use crate::model::UserId;
 
-/// Changes what is stored.
+/// An operation that changes the database.
 pub trait Write: Send + 'static {
-    /// What came of it.
+    /// The result.
     type Answer: Send + 'static;
 
-    /// How many bytes of message text it stores. Bounds the size of a batch.
+    /// The bytes of message text that it stores. The text limits the size of a batch.
     fn text_bytes(&self) -> usize {
         0
     }
 }
 
-/// Reads one snapshot of what is stored.
+/// An operation that reads one snapshot of the database.
 pub trait Read: Send + 'static {
-    /// What it found.
+    /// The result.
     type Answer: Send + 'static;
 
-    /// Whose turn it takes: users take turns at the readers.
+    /// The party whose turn it takes: users take turns at the reader threads.
     fn party(&self) -> Party {
         None
     }
 }
 
-/// For whom something is read; `None` is for everybody without a session, operators included.
+/// The user for whom a read is executed. `None` stands for everybody without a session, operators
+/// included.
 pub type Party = Option<UserId>;

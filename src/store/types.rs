@@ -1,4 +1,4 @@
-//! The operations of a store, and their answers. Nothing here knows an engine.
+//! The operations of a store and their answers. Nothing here knows an engine.
 
 pub(in crate::store) mod cursors;
 pub(in crate::store) mod figures;

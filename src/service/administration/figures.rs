@@ -51,7 +51,7 @@ fn stats(counted: &Statistics) -> Stats {
         messages_last_day: counted.messages_last_day,
         unread: counted.unread,
         file_bytes: counted.file_bytes,
-        log_bytes: counted.log_bytes,
+        log_bytes: counted.wal_bytes,
         free_bytes: counted.free_bytes,
         schema: counted.schema,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,22 +1,23 @@
-//! Cursors: how far each reader has read. Reading moves a cursor; it takes nothing out of the
+//! Cursors: how far each reader has read. Reading moves a cursor; it removes nothing from the
 //! message log.
 
 use crate::model::{CursorName, MessageId, UserId};
 use crate::store::operation::Write;
 
-/// The most cursors of one user beside `inbox`, for which there is always room.
+/// The maximum number of cursors of one user. The cursor `inbox` does not count: there is always
+/// room for it.
 pub const CURSORS_MAX: usize = 1_000;
 
-/// Moves a cursor up to `upto`; backwards only with `rewind`. Durable when the answer comes.
+/// Moves a cursor to `upto`; backwards only with `rewind`. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct Acknowledge {
     /// The reader.
     pub user: UserId,
     /// The reader's cursor.
     pub cursor: CursorName,
-    /// The newest message that was read.
+    /// The newest message that the reader has read.
     pub upto: MessageId,
-    /// May move the cursor backwards.
+    /// Whether the cursor may move backwards.
     pub rewind: bool,
 }
 
@@ -24,9 +25,9 @@ impl Write for Acknowledge {
     type Answer = Acked;
 }
 
-/// Notes that the reader could not deal with a message at this cursor, and moves the cursor up to
-/// it. A message that is not the reader's is refused like a message that does not exist. Durable
-/// when the answer comes.
+/// Records that the reader could not process a message at this cursor, and moves the cursor to the
+/// message. A message for another user is refused like a message that does not exist. Durable when
+/// the answer comes.
 #[derive(Debug, Clone)]
 pub struct AddDeadLetter {
     /// The reader.
@@ -41,7 +42,7 @@ impl Write for AddDeadLetter {
     type Answer = Acked;
 }
 
-/// Forgets the dead letters at this cursor up to and with this id. The cursor stays where it is.
+/// Removes the dead letters at this cursor up to and including this id. The cursor does not move.
 /// Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct ClearDeadLetters {
@@ -49,7 +50,7 @@ pub struct ClearDeadLetters {
     pub user: UserId,
     /// The reader's cursor.
     pub cursor: CursorName,
-    /// The newest dead letter to forget.
+    /// The newest dead letter to remove.
     pub upto: MessageId,
 }
 
@@ -57,28 +58,28 @@ impl Write for ClearDeadLetters {
     type Answer = Acked;
 }
 
-/// What came of acknowledging.
+/// The result of moving a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acked {
-    /// The cursor stands here now.
+    /// The cursor is at this message now.
     At(MessageId),
-    /// There is no message with that id yet; the cursor was not moved.
+    /// No message has that id yet. The cursor did not move.
     BeyondTheLog,
-    /// The user has [`CURSORS_MAX`] cursors beside `inbox` already; none was made.
+    /// The user already has [`CURSORS_MAX`] cursors beside `inbox`. No cursor was created.
     TooMany,
 }
 
-/// Moves a cursor from `seen` to `upto` if it still stands at `seen`: the messages in between are
-/// then the caller's alone. Durable when the answer comes.
+/// Moves a cursor from `seen` to `upto`, if it is still at `seen`. On success, no other reader of
+/// this cursor has taken the messages in between. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct MoveCursor {
     /// The reader.
     pub user: UserId,
     /// The reader's cursor.
     pub cursor: CursorName,
-    /// Where the reader found it.
+    /// Where the reader found the cursor.
     pub seen: MessageId,
-    /// Where it goes.
+    /// Where the cursor goes.
     pub upto: MessageId,
 }
 
@@ -86,11 +87,11 @@ impl Write for MoveCursor {
     type Answer = Moved;
 }
 
-/// What came of [`MoveCursor`].
+/// The result of [`MoveCursor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// The cursor was moved.
+    /// The cursor moved.
     Yes,
-    /// Another reader had moved it; it was left alone.
+    /// Another reader had moved the cursor. It stays there.
     No,
 }

@@ -1,32 +1,32 @@
-//! How much is stored, and whether the store can still be written and read.
+//! Figures about the database, and probes that show whether it can be written and read.
 
 use crate::model::{MessageId, Timestamp};
 use crate::store::operation::{Read, Write};
 use crate::store::types::sessions::Live;
 
-/// Counts users and sessions. Reads all of both: not for every request.
+/// Counts users and sessions. Reads all rows of both, so it is too slow for every request.
 pub struct CountTotals(pub Live);
 
 impl Read for CountTotals {
     type Answer = Totals;
 }
 
-/// What [`CountTotals`] found.
+/// The answer of [`CountTotals`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
     /// Users who may log in.
     pub users: i64,
     /// Sessions that have not expired.
     pub sessions: i64,
-    /// The newest message; [`MessageId::ZERO`] where there is none.
+    /// The newest message; [`MessageId::ZERO`] if there is none.
     pub newest: MessageId,
 }
 
-/// Counts everything, as of one snapshot. Takes long where there is much.
+/// Counts everything in one snapshot. Takes long if there is much to count.
 pub struct CountAll {
-    /// What the clock on the wall says, for messages.
+    /// The wall clock, for messages of the last hour and day.
     pub wall: Timestamp,
-    /// Which sessions have expired.
+    /// Which sessions have not expired.
     pub live: Live,
 }
 
@@ -34,45 +34,45 @@ impl Read for CountAll {
     type Answer = Statistics;
 }
 
-/// What [`CountAll`] found.
+/// The answer of [`CountAll`].
 #[derive(Debug, Clone)]
 pub struct Statistics {
     /// Users who may log in.
     pub users_active: u64,
-    /// Users who may not, for now.
+    /// Users who are disabled and not deleted.
     pub users_disabled: u64,
-    /// Users of whom the name and the messages are left.
+    /// Deleted users, whose name and messages remain.
     pub users_deleted: u64,
     /// Sessions that have not expired.
     pub sessions: u64,
     /// Messages, one for each recipient.
     pub messages: u64,
-    /// The newest of them.
+    /// The newest message.
     pub newest: MessageId,
     /// Messages of the last hour.
     pub messages_last_hour: u64,
     /// Messages of the last 24 hours.
     pub messages_last_day: u64,
-    /// Messages that their recipients have not read, of users who are not deleted.
+    /// Unread messages of all users who are not deleted.
     pub unread: u64,
-    /// The size of the file.
+    /// The size of the database file, in bytes.
     pub file_bytes: u64,
-    /// The size of the WAL.
-    pub log_bytes: u64,
-    /// How much of the file is free for new rows.
+    /// The size of the WAL file, in bytes.
+    pub wal_bytes: u64,
+    /// The part of the database file that is free for new rows, in bytes.
     pub free_bytes: u64,
-    /// The version of the schema.
+    /// The schema's version.
     pub schema: u32,
 }
 
-/// How many bytes the database takes, with what is still in its WAL.
+/// The size of the database in bytes, including pages that are still in the WAL.
 pub struct DatabaseBytes;
 
 impl Read for DatabaseBytes {
     type Answer = u64;
 }
 
-/// Does nothing: the answer says that the writer still takes operations.
+/// Does nothing. The answer shows that the writer still executes operations.
 #[derive(Debug, Clone, Copy)]
 pub struct Ping;
 
@@ -80,7 +80,7 @@ impl Write for Ping {
     type Answer = ();
 }
 
-/// Writes a moment, to find out whether writing works. Durable when the answer comes.
+/// Stores a timestamp, to find out whether writing works. Durable when the answer comes.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteProbe(pub Timestamp);
 
@@ -88,7 +88,7 @@ impl Write for WriteProbe {
     type Answer = ();
 }
 
-/// Whether that moment, or a later one, can be read.
+/// Whether this timestamp of [`WriteProbe`], or a later one, can be read.
 pub struct ReadProbe(pub Timestamp);
 
 impl Read for ReadProbe {

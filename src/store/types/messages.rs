@@ -6,17 +6,17 @@ use crate::model::{Body, CursorName, Key, Message, MessageId, Timestamp, UserId,
 use crate::store::operation::{Party, Read, Write};
 
 /// Appends a message to the message log, one copy for each recipient. When the answer comes, the
-/// copies are durable and in the recipients' inboxes. The message log has messages in the order
-/// of the calls.
+/// copies are durable and in the recipients' inboxes. Messages are in the log in the order of the
+/// calls.
 #[derive(Debug, Clone)]
 pub struct Append {
     /// The sender.
     pub sender: UserId,
-    /// The recipients: at least one, none twice.
+    /// The recipients: at least one, and each once.
     pub to: SmallVec<[UserName; 1]>,
     /// The text.
     pub body: Body,
-    /// The sender's key: the same message with the same key is stored once.
+    /// The sender's idempotency key: a message that is sent again with its key is stored once.
     pub key: Option<Key>,
 }
 
@@ -28,22 +28,22 @@ impl Write for Append {
     }
 }
 
-/// The copies of a message: each recipient, and the id.
+/// The copies of a message: each recipient and the copy's id.
 pub type Copies = SmallVec<[(UserId, MessageId); 1]>;
 
-/// What came of [`Append`].
+/// The result of [`Append`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// It is in the message log.
+    /// The message is in the message log.
     Stored {
-        /// Each recipient and the id of the copy, in the order of [`Append::to`].
+        /// Each recipient and the copy's id, in the order of [`Append::to`].
         copies: Copies,
-        /// When the store took it.
+        /// When the store accepted the message.
         at: Timestamp,
-        /// An earlier message with the same key is this message; nothing was stored now.
+        /// The same message was stored earlier with the same key. Nothing was stored now.
         duplicate: bool,
     },
-    /// Nothing was stored: there are no users of these names.
+    /// Nothing was stored: no users have these names.
     UnknownRecipients(Vec<UserName>),
     /// Nothing was stored: these inboxes have too many unread messages.
     InboxFull(Vec<UserName>),
@@ -51,17 +51,16 @@ pub enum Appended {
     KeyConflict,
 }
 
-/// Reads a page of the message log as `reader` may see it: messages for the reader, or with
-/// `with` the conversation with that user in both directions. `None` where there is no user of
-/// that name. Moves no cursor.
+/// Reads a page of messages for `reader`. With `with`, it reads the conversation with that user in
+/// both directions. The answer is `None` if no user has that name. Moves no cursor.
 pub struct ReadPage {
-    /// The user who reads.
+    /// The reader.
     pub reader: UserId,
-    /// Where the page begins.
+    /// Where the page begins, and its direction.
     pub start: PageStart,
-    /// Only the conversation with this user.
+    /// The other user of the conversation.
     pub with: Option<UserName>,
-    /// Leaves out messages from before this moment.
+    /// Leaves out messages from before this time.
     pub since: Option<Timestamp>,
     /// Where the page ends.
     pub bounds: PageBounds,
@@ -78,10 +77,10 @@ impl Read for ReadPage {
 /// A page of the message log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Where the page began, in the direction of reading: for [`PageStart::Cursor`] the place of
-    /// the cursor in the same snapshot.
+    /// Where the page began, in the direction of reading. For [`PageStart::Cursor`] it is the
+    /// cursor's place in the same snapshot.
     pub start: MessageId,
-    /// In the order of the message log.
+    /// The messages, in the order of the log, or newest first for [`PageStart::Before`].
     pub messages: Vec<Message>,
     /// There are more messages in the direction of reading.
     pub more: bool,
@@ -100,20 +99,20 @@ pub enum PageStart {
     Dead(CursorName, MessageId),
 }
 
-/// What ends a page.
+/// The bounds of a page. The page ends at whichever it reaches first.
 pub struct PageBounds {
-    /// So many messages.
+    /// The maximum number of messages.
     pub messages: usize,
-    /// So much of what `measure` says; the first message always fits.
+    /// The maximum sum of all messages' measures. The first message always fits.
     pub size: usize,
-    /// What a message counts for.
+    /// The measure of a message. It is never less than the bytes of the message's text.
     pub measure: fn(&Message) -> usize,
 }
 
-/// Counts what is unread after the cursor `inbox`, by sender, in the order of each sender's first
+/// Counts the messages after the cursor `inbox` by sender, in the order of each sender's first
 /// unread message.
 pub struct CountUnread {
-    /// The user who reads.
+    /// The reader.
     pub reader: UserId,
 }
 
@@ -125,25 +124,25 @@ impl Read for CountUnread {
     }
 }
 
-/// How much is unread from one sender.
+/// The unread messages from one sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadFrom {
     /// The sender.
     pub from: UserName,
-    /// How many messages.
+    /// How many messages there are.
     pub count: usize,
     /// The newest of them.
     pub newest: MessageId,
 }
 
-/// Finds where a stream begins: at the cursor, if there is one; else where `start` says. The
-/// answer has the reader's name as well; `None` where that user no longer exists.
+/// Finds where a stream begins: at `cursor`, if it exists, or else at `start`. The answer also has
+/// the reader's name; it is `None` if the user no longer exists.
 pub struct FindStart {
-    /// The user who watches.
+    /// The reader.
     pub reader: UserId,
-    /// The cursor that the stream goes on from.
+    /// The cursor from which the stream continues.
     pub cursor: Option<CursorName>,
-    /// Where a stream without that cursor begins.
+    /// Where the stream begins if it has no cursor.
     pub start: StreamStart,
 }
 
@@ -155,7 +154,7 @@ impl Read for FindStart {
     }
 }
 
-/// Where a stream begins that has no cursor.
+/// Where a stream without a cursor begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamStart {
     /// After this id.

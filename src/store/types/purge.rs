@@ -1,23 +1,23 @@
-//! Deleting messages for good, in small steps: a reader finds what fits, and the writer deletes it
-//! between sends, so that no sender waits for long.
+//! Deleting messages for good, in small steps. A reader thread finds the messages, and the writer
+//! deletes them between other operations, so no sender waits for long.
 
 use crate::model::{MessageId, Timestamp, UserName};
 use crate::store::operation::{Read, Write};
 
-/// Selects the messages to delete: those that fit all of it.
+/// Selects the messages to delete. A message must match every field.
 #[derive(Debug, Clone, Default)]
 pub struct PurgeFilter {
-    /// Taken before this moment.
+    /// Stored before this time.
     pub before: Option<Timestamp>,
     /// With a lower id than this.
     pub before_id: Option<MessageId>,
-    /// Of this user.
+    /// Sent or received by this user.
     pub user: Option<(UserName, PurgeSide)>,
-    /// Unread messages as well.
+    /// Whether unread messages match, too.
     pub unread_too: bool,
 }
 
-/// Which of a user's messages.
+/// The direction of a user's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PurgeSide {
     /// Messages from the user.
@@ -28,15 +28,15 @@ pub enum PurgeSide {
     Both,
 }
 
-/// Looks for messages that fit after an id, one bounded step far. `None` where there is no such
-/// user.
+/// Looks for matching messages after an id, in one bounded step. The answer is `None` if the
+/// filter's user does not exist.
 ///
-/// A message is unread while any cursor of its recipient stands before it (`inbox` does where it
-/// was never moved), and while it is a dead letter.
+/// A message is unread while a cursor of its recipient is before it, or while it is a dead letter.
+/// The cursor `inbox` is at 0 until it is moved.
 pub struct FindToPurge {
     /// What to look for.
     pub filter: PurgeFilter,
-    /// Where the last step ended.
+    /// The end of the previous step.
     pub after: MessageId,
 }
 
@@ -44,27 +44,27 @@ impl Read for FindToPurge {
     type Answer = Option<PurgeCandidates>;
 }
 
-/// What a step of [`FindToPurge`] found.
+/// The answer of [`FindToPurge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeCandidates {
-    /// The messages.
+    /// The matching messages.
     pub ids: Vec<MessageId>,
-    /// How many more would fit but are unread.
+    /// How many more messages would match if they were read.
     pub unread: usize,
-    /// Where the step ended.
+    /// The end of this step, for [`FindToPurge::after`].
     pub upto: MessageId,
-    /// There are more messages after that.
+    /// Whether there are messages after `upto`.
     pub more: bool,
 }
 
-/// Deletes these messages and answers with how many; without `unread_too`, messages that have
-/// become unread since stay. When the answer comes, no request finds them any more. Their bytes
-/// may still stand in the WAL and in unused parts of the file.
+/// Deletes these messages; the answer is how many it deleted. Without `unread_too`, it skips
+/// messages that have become unread since. When the answer comes, no request finds the messages any
+/// more. Their bytes may remain in the WAL and in unused parts of the file.
 #[derive(Debug, Clone)]
 pub struct Purge {
     /// The messages.
     pub ids: Vec<MessageId>,
-    /// Unread messages as well.
+    /// Whether to delete unread messages, too.
     pub unread_too: bool,
 }
 

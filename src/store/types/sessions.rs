@@ -1,25 +1,25 @@
-//! Sessions: a client that has shown a password holds a token. The store has the token's hash.
+//! Sessions. A client gets a token when it logs in; the store has the token's hash only.
 
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::operation::{Party, Read, Write};
 
-/// Opens a session, and ends those in `end` to make room. Where there is still none, nothing is
-/// done. Durable when the answer comes.
+/// Opens a session, and ends the sessions in `end` to make room. If there is still no room, it does
+/// nothing. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct OpenSession {
     /// The user.
     pub user: UserId,
-    /// The hash that the password was compared with; it has to be the user's still.
+    /// The hash that the password was compared with. It must still be the user's hash.
     pub password_hash: String,
     /// The hash of the new token.
     pub token: TokenHash,
-    /// When.
+    /// The time of the login.
     pub at: Timestamp,
-    /// When the session ends, used or not.
+    /// When the session expires, used or not.
     pub expires_at: Timestamp,
-    /// How many sessions the user may have, this one included: at least 1.
+    /// The maximum number of the user's sessions, including the new one. At least 1.
     pub sessions_max: usize,
-    /// Sessions of the user that end with it.
+    /// The user's sessions to end.
     pub end: Vec<SessionId>,
 }
 
@@ -27,30 +27,31 @@ impl Write for OpenSession {
     type Answer = Opened;
 }
 
-/// What came of [`OpenSession`].
+/// The result of [`OpenSession`].
 #[derive(Debug, Clone)]
 pub enum Opened {
-    /// It is open.
+    /// The session is open.
     Yes,
-    /// The user has too many sessions, these: there is no new one, and none was ended.
+    /// The user has too many sessions; here they are. None was opened and none was ended.
     Full(Vec<Endable>),
-    /// The password was changed, or the user disabled, in between. There is no session.
+    /// The password was changed, or the user was disabled, since the comparison. No session was
+    /// opened.
     PasswordChanged,
 }
 
-/// A session that may be ended to make room for another of its user.
+/// A session that may be ended to make room for another session of the same user.
 #[derive(Debug, Clone)]
 pub struct Endable {
-    /// The number.
+    /// The session's number.
     pub id: SessionId,
     /// The hash of the token.
     pub token: TokenHash,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, to the minute.
     pub last_seen_at: Timestamp,
 }
 
-/// Ends the sessions that fit, and answers with them. Ending none is no error. Durable when the
-/// answer comes.
+/// Ends the sessions that match. The answer has those that ended, which may be none. Durable when
+/// the answer comes.
 #[derive(Debug, Clone, Copy)]
 pub struct EndSessions(pub SessionFilter);
 
@@ -61,22 +62,22 @@ impl Write for EndSessions {
 /// Selects sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionFilter {
-    /// This one, whatever user it belongs to.
+    /// This session, whoever its user is.
     Session(SessionId),
-    /// This one, if it is this user's.
+    /// This session, if it belongs to this user.
     OfUser(UserId, SessionId),
-    /// All of this user but one.
+    /// All sessions of this user except this one.
     Others(UserId, SessionId),
-    /// All of this user.
+    /// All sessions of this user.
     User(UserId),
-    /// All.
+    /// All sessions.
     All,
 }
 
-/// A session that was ended: its user and the hash of its token.
+/// An ended session: its user and the hash of its token.
 pub type EndedSession = (UserId, TokenHash);
 
-/// The sessions of a user, the oldest first.
+/// Lists the sessions of a user, oldest first.
 pub struct ListSessions {
     /// The user.
     pub user: UserId,
@@ -93,26 +94,26 @@ impl Read for ListSessions {
 /// A session as its user sees it.
 #[derive(Debug, Clone)]
 pub struct ListedSession {
-    /// The number.
+    /// The session's number.
     pub id: SessionId,
     /// When it was opened.
     pub created_at: Timestamp,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, to the minute.
     pub last_seen_at: Timestamp,
-    /// When it ends, used or not.
+    /// When it expires, used or not.
     pub expires_at: Timestamp,
 }
 
-/// The sessions of one user or of all users that have not expired, after a number, the oldest
-/// first: at most `max`, and whether there are more.
+/// Lists the unexpired sessions of one user or of all users, oldest first. The answer has at most
+/// `max` sessions, and whether there are more.
 pub struct ListAllSessions {
-    /// Only the sessions of this user.
+    /// Only sessions of this user.
     pub user: Option<UserId>,
-    /// Where the list goes on.
+    /// The list continues after this session.
     pub after: SessionId,
-    /// Which sessions have expired.
+    /// Which sessions have not expired.
     pub live: Live,
-    /// The most sessions.
+    /// The maximum number of sessions.
     pub max: usize,
 }
 
@@ -132,42 +133,42 @@ pub struct HeldSession {
 /// Which sessions have not expired.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
-    /// A session that ends at this moment or before has expired.
+    /// A session that expires at this time or before has expired.
     pub now: Timestamp,
-    /// So has a session that was last used at this moment or before.
+    /// A session that was last used at this time or before has expired, too.
     pub seen_after: Timestamp,
 }
 
-/// Looks up a session by its token.
+/// Looks up a session by the hash of its token.
 pub struct FindSession(pub TokenHash);
 
 impl Read for FindSession {
     type Answer = Option<StoredSession>;
 }
 
-/// A session as the database has it.
+/// A session with what authentication needs.
 #[derive(Debug, Clone)]
 pub struct StoredSession {
-    /// The number.
+    /// The session's number.
     pub id: SessionId,
     /// The user.
     pub user: UserId,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, to the minute.
     pub last_seen_at: Timestamp,
-    /// When it ends, used or not.
+    /// When it expires, used or not.
     pub expires_at: Timestamp,
-    /// The user may not act.
+    /// Whether the user is disabled.
     pub disabled: bool,
 }
 
-/// The users with a session that has not expired, each once, in the order in which they logged in:
-/// at most `max`, and whether there are more.
+/// Lists the users who have an unexpired session, each once, in the order of their first such
+/// login. The answer has at most `max` users, and whether there are more.
 pub struct ListActiveUsers {
     /// The user who asks.
     pub reader: UserId,
-    /// Which sessions have expired.
+    /// Which sessions have not expired.
     pub live: Live,
-    /// The most users.
+    /// The maximum number of users.
     pub max: usize,
 }
 
@@ -179,9 +180,9 @@ impl Read for ListActiveUsers {
     }
 }
 
-/// Ends the sessions that have expired, at the start of a server. A session that was used in the
-/// future counts as used now. One that was opened in the future also keeps what was left of its
-/// lifetime when it was last used, and no more. Durable when the answer comes.
+/// Ends expired sessions when a server starts, and corrects times after the clock was set back. A
+/// session that was last used in the future counts as used now. A session that was opened in the
+/// future keeps the lifetime that it had left when it was last used. Durable when the answer comes.
 #[derive(Debug, Clone, Copy)]
 pub struct SettleSessions(pub Live);
 
@@ -189,13 +190,13 @@ impl Write for SettleSessions {
     type Answer = ();
 }
 
-/// Notes when sessions were last used, and ends those that have expired. The answer has the tokens
-/// of the ended sessions.
+/// Records when sessions were last used, and ends those that have expired. The answer has the
+/// tokens of the ended sessions.
 #[derive(Debug, Clone)]
 pub struct SweepSessions {
-    /// When each was last used.
+    /// When each session was last used.
     pub seen: Vec<(SessionId, Timestamp)>,
-    /// Which sessions have expired.
+    /// Which sessions have not expired.
     pub live: Live,
 }
 

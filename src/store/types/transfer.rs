@@ -1,17 +1,17 @@
-//! Taking in records of another database, and making derived data anew.
+//! Importing the records of another database, and rebuilding derived data.
 
 use crate::model::UserId;
 use crate::store::operation::Write;
 use crate::transfer::{Step, Taken};
 
-/// Does the steps in their order, up to the first that has to be refused, in one transaction.
-/// A step may be repeated: what is there already is recognised by its id and content, or by its
-/// key. An inbox may become fuller than senders could make it. Durable when the answer comes.
+/// Executes the steps in order, in one transaction, up to the first step that it must refuse. A
+/// step may be repeated: existing data is recognised by id and content, or by key. An inbox may
+/// exceed its limit. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct Import {
     /// The steps.
     pub steps: Vec<Step>,
-    /// The password hash of users that come without one: no password fits it.
+    /// The password hash for users that come without one. No password matches it.
     pub locked: &'static str,
 }
 
@@ -27,23 +27,23 @@ impl Write for Import {
     }
 }
 
-/// What came of [`Import`].
+/// The result of [`Import`].
 #[derive(Debug, Clone, Default)]
 pub struct Imported {
-    /// What came of each step, up to the first that was refused.
+    /// The result of each step, up to the first refused one.
     pub taken: Vec<Taken>,
-    /// Why the next step was refused; steps after it were not looked at.
+    /// Why the next step was refused. The steps after it were not executed.
     pub refused: Option<String>,
-    /// The users with a new message.
+    /// The users who have a new message.
     pub recipients: Vec<UserId>,
 }
 
-/// Makes one part of the derived data anew, counted from 0, and answers with its name; `None`
-/// where there are no more parts. Every writer waits meanwhile: an index takes some seconds for a
-/// million messages. Durable when the answer comes.
+/// Rebuilds one part of the derived data. The answer is the part's name, or `None` if there are no
+/// more parts. Other writes wait: an index takes some seconds for a million messages. Durable when
+/// the answer comes.
 #[derive(Debug, Clone, Copy)]
 pub struct Rebuild {
-    /// The number of the part.
+    /// The number of the part, from 0.
     pub part: usize,
 }
 

@@ -1,25 +1,24 @@
-//! Users: who may log in and be written to, and how an operator sees and changes them.
+//! Users: who may log in and receive messages, and how an operator sees and changes them.
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::operation::{Party, Read, Write};
 use crate::transfer::PasswordHash;
 
-/// A user to be created.
+/// A user to create.
 #[derive(Debug, Clone)]
 pub struct NewUser {
     /// The login name.
     pub name: UserName,
     /// The name for people.
     pub display_name: String,
-    /// argon2id in the PHC string format.
+    /// The password's hash: argon2id in the PHC string format.
     pub password_hash: String,
-    /// The password is one that everybody can know.
+    /// Whether the password is published in the source.
     pub password_is_published: bool,
 }
 
-/// Creates all of these users, unless one of the names is taken; the answer has the taken names.
-/// A database that was never seeded will not be seeded from then on. Durable when the answer
-/// comes.
+/// Creates all of these users, unless one of the names is taken. The answer has the taken names. A
+/// database that was never seeded will not be seeded afterwards. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct AddUsers(pub Vec<NewUser>);
 
@@ -28,7 +27,7 @@ impl Write for AddUsers {
 }
 
 /// Creates these users in a database that was never seeded, and marks it as seeded, in one
-/// transaction. The answer says whether it did. Durable when the answer comes.
+/// transaction. The answer says whether it did so. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct SeedUsers(pub Vec<NewUser>);
 
@@ -43,15 +42,16 @@ impl Read for IsSeeded {
     type Answer = bool;
 }
 
-/// The users with a password that everybody who has read the source knows, in the order of their
-/// numbers. Disabled users are left out.
+/// Lists the users whose password is published in the source, in the order of their numbers.
+/// Disabled users are left out.
 pub struct ListPublishedPasswords;
 
 impl Read for ListPublishedPasswords {
     type Answer = Vec<UserName>;
 }
 
-/// Looks up a user. A name of a deleted user finds nobody; a number finds a deleted user, too.
+/// Looks up a user. The name of a deleted user finds nobody; the number of a deleted user finds
+/// that user.
 pub enum FindUser {
     /// By name, for a login.
     Named(UserName),
@@ -90,24 +90,24 @@ impl Read for ListUsers {
     }
 }
 
-/// A user as the database has it.
+/// A user with what authentication needs.
 #[derive(Debug, Clone)]
 pub struct StoredUser {
-    /// The number.
+    /// The user's number.
     pub id: UserId,
     /// The login name.
     pub name: UserName,
     /// The name for people.
     pub display_name: String,
-    /// argon2id in the PHC string format. Not to be shown.
+    /// The password's hash: argon2id in the PHC string format. Keep it secret.
     pub password_hash: String,
-    /// May not log in.
+    /// Whether the user is disabled.
     pub disabled: bool,
 }
 
-/// Gives a user another password, if the hash of the old one is still `old_hash`, and ends the
-/// user's sessions but `session`. The answer has the tokens of the ended sessions, or `None` where
-/// the password was changed by another request. Durable when the answer comes.
+/// Changes a user's password, if the hash is still `old_hash`, and ends the user's other sessions.
+/// The answer has the tokens of the ended sessions, or `None` if another request changed the
+/// password first. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct ChangePassword {
     /// The user.
@@ -116,7 +116,7 @@ pub struct ChangePassword {
     pub old_hash: String,
     /// The new password.
     pub new: PasswordHash,
-    /// The session that goes on.
+    /// The session that continues.
     pub session: SessionId,
 }
 
@@ -127,7 +127,7 @@ impl Write for ChangePassword {
 /// Changes a user for an operator. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct ChangeUser {
-    /// The user.
+    /// The user's name.
     pub name: UserName,
     /// The change.
     pub change: Change,
@@ -137,18 +137,18 @@ impl Write for ChangeUser {
     type Answer = Changed;
 }
 
-/// How an operator changes a user.
+/// A change that an operator makes.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Sets another password. Ends all sessions.
+    /// Changes the password. Ends all sessions.
     Password(PasswordHash),
-    /// Forbids to log in until enabled. Ends all sessions.
+    /// Disables the user: no login until [`Self::Enable`]. Ends all sessions.
     Disable,
-    /// Allows to log in again.
+    /// Enables the user again.
     Enable,
-    /// Gives another name.
+    /// Changes the name.
     Rename(UserName),
-    /// Deletes all but the name and the messages. Ends all sessions and removes all cursors.
+    /// Deletes everything but the name and the messages. Ends all sessions and removes all cursors.
     Delete,
     /// Frees the name of a deleted user of whom no message is left. A reader has looked through
     /// the message log up to `looked_upto` before ([`FindMessageOf`]), so the writer looks at the
@@ -159,23 +159,23 @@ pub enum Change {
     },
 }
 
-/// What came of [`ChangeUser`].
+/// The result of [`ChangeUser`].
 #[derive(Debug, Clone)]
 pub enum Changed {
-    /// The change was made, or was so already.
+    /// The change was made, now or earlier.
     Yes {
         /// The user.
         user: UserId,
-        /// The tokens of the sessions that ended with it.
+        /// The tokens of the ended sessions.
         ended: Vec<TokenHash>,
     },
-    /// There is no user of this name.
+    /// No user has this name.
     Unknown,
-    /// The user is deleted, and is not changed any more.
+    /// The user is deleted and can no longer be changed.
     Deleted,
-    /// The new name belongs to another user.
+    /// Another user has the new name.
     NameTaken,
-    /// There are messages of the user, or the user is not deleted: not removed.
+    /// Not removed: messages of the user are left, or the user is not deleted.
     InUse,
 }
 
@@ -210,11 +210,12 @@ impl Read for FindAccount {
     type Answer = Option<(Account, Activity)>;
 }
 
-/// The accounts after a name, in the order of names: at most `max`, and whether there are more.
+/// Lists the accounts after a name, in the order of names. The answer has at most `max` accounts,
+/// and whether there are more.
 pub struct ListAccounts {
-    /// Where the list goes on.
+    /// The list continues after this name.
     pub after: Option<UserName>,
-    /// The most accounts.
+    /// The maximum number of accounts.
     pub max: usize,
 }
 
@@ -225,21 +226,21 @@ impl Read for ListAccounts {
 /// A user as an operator sees it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The number.
+    /// The user's number.
     pub id: UserId,
     /// The login name.
     pub name: UserName,
     /// The name for people.
     pub display_name: String,
-    /// Everybody can know the password.
+    /// Whether the password is published in the source.
     pub password_is_published: bool,
-    /// When the user was made.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// Since when the user may not log in.
+    /// When the user was disabled.
     pub disabled_at: Option<Timestamp>,
-    /// Since when only the name and the messages are left.
+    /// When the user was deleted. Only the name and the messages remain.
     pub deleted_at: Option<Timestamp>,
-    /// When a session was last used, give or take a minute.
+    /// When a session was last used, to the minute.
     pub last_seen_at: Option<Timestamp>,
     /// How many messages are after the cursor `inbox`.
     pub unread: u64,
@@ -248,10 +249,10 @@ pub struct Account {
 /// What a user did with an account.
 #[derive(Debug, Clone)]
 pub struct Activity {
-    /// How many messages the user has sent; one for each recipient.
+    /// How many copies of messages the user has sent: one for each recipient.
     pub sent: u64,
     /// How many messages were sent to the user.
     pub received: u64,
-    /// Each cursor, its place, and when it was last moved.
+    /// Each cursor, its place, and when it last moved.
     pub cursors: Vec<(CursorName, MessageId, Timestamp)>,
 }

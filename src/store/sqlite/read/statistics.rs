@@ -23,7 +23,7 @@ impl Query for CountAll {
         // A file that is not there has no bytes, and a size is no reason to fail.
         let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
         found.file_bytes = size(context.path);
-        found.log_bytes = size(&file::with_suffix(context.path, "-wal"));
+        found.wal_bytes = size(&file::with_suffix(context.path, "-wal"));
         Ok(found)
     }
 }
@@ -100,7 +100,7 @@ fn count(connection: &Connection, wall: Timestamp, live: Live) -> rusqlite::Resu
               WHERE d.message_id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL",
         )?,
         file_bytes: 0,
-        log_bytes: 0,
+        wal_bytes: 0,
         free_bytes: page_bytes * number("SELECT freelist_count FROM pragma_freelist_count")?,
         schema: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
     })
