@@ -1,9 +1,8 @@
-//! The newest messages for those who watch, in memory: what has just been committed is told to them
-//! without a look into the file.
+//! The newest messages of watched inboxes, in memory, so that a watch reads them without the file.
 //!
-//! Nothing is kept for who is not watched. Of each watched inbox it is known from which message on all
-//! that came is here; where an earlier one is asked for nothing is said, and the file tells. So whatever is
-//! in doubt is forgotten, and everything may be.
+//! An inbox that nobody watches is not cached. For each watched inbox, the cache knows an id after
+//! which it has every message. It answers only from that id on; the database has the rest. So the
+//! cache may evict any message at any time.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
@@ -12,27 +11,27 @@ use crate::model::{Message, MessageId, UserId};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most messages that are kept; few in tests, which then see what happens beyond.
+/// The maximum number of messages in memory. It is small in tests, so that tests reach it.
 const LIVE_MESSAGES_MAX: usize = if cfg!(test) { 24 } else { 8_192 };
-/// The most text of them, in bytes.
+/// The maximum text of these messages, in bytes.
 const LIVE_BYTES_MAX: usize = if cfg!(test) { 200 } else { 4 * 1024 * 1024 };
 
-/// See the module.
+/// The cache. See the module.
 #[derive(Default)]
 pub(crate) struct LiveMessages {
-    /// How many inboxes are watched: where none is, a message costs a look at this.
-    watched: AtomicUsize,
+    /// How many inboxes are watched. If there is none, a message costs one load of this counter.
+    watched_inboxes: AtomicUsize,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The newest message that has been committed.
+    /// The newest committed message.
     newest: MessageId,
     inboxes: HashMap<UserId, Inbox>,
     messages: BTreeMap<(UserId, MessageId), Arc<Message>>,
-    /// Their keys, the oldest first; of some that are no more, too.
-    order: VecDeque<(UserId, MessageId)>,
-    /// How much text they have.
+    /// The keys of `messages`, oldest first, and keys of messages that were removed.
+    eviction_order: VecDeque<(UserId, MessageId)>,
+    /// The text of `messages`, in bytes.
     bytes: usize,
 }
 
@@ -42,7 +41,7 @@ impl Default for State {
             newest: MessageId::ZERO,
             inboxes: HashMap::new(),
             messages: BTreeMap::new(),
-            order: VecDeque::new(),
+            eviction_order: VecDeque::new(),
             bytes: 0,
         }
     }
@@ -50,40 +49,40 @@ impl Default for State {
 
 struct Inbox {
     watchers: usize,
-    /// All that came for it after this message is here.
-    since: MessageId,
+    /// The cache has every message of this inbox after this id.
+    complete_after: MessageId,
 }
 
-/// An inbox that is watched, until this is dropped.
+/// A watched inbox. Dropping it ends the watch.
 pub struct LiveInbox {
     live: Arc<LiveMessages>,
     user: UserId,
 }
 
 impl LiveMessages {
-    /// The log goes up to `newest`; to be said before anything is committed.
-    pub(crate) fn begin(&self, newest: MessageId) {
+    /// Sets the newest message in the log. Call this once, before the first commit.
+    pub(crate) fn set_newest(&self, newest: MessageId) {
         self.lock().newest = newest;
     }
 
-    /// From now on what is committed for `user` is kept.
+    /// Caches the messages that are committed for `user` from now on.
     pub(crate) fn watch(self: Arc<Self>, user: UserId) -> LiveInbox {
         let mut state = self.lock();
-        let since = state.newest;
-        state.inboxes.entry(user).or_insert(Inbox { watchers: 0, since }).watchers += 1;
-        self.watched.store(state.inboxes.len(), Ordering::Relaxed);
+        let complete_after = state.newest;
+        state.inboxes.entry(user).or_insert(Inbox { watchers: 0, complete_after }).watchers += 1;
+        self.watched_inboxes.store(state.inboxes.len(), Ordering::Relaxed);
         drop(state);
         LiveInbox { live: self, user }
     }
 
-    /// Whether the text of what is being written for `user` is to be told to [`Self::extend`]. Who begins to be
-    /// watched just then does without.
+    /// Whether [`Self::extend`] should get the text of a new message for `user`. A watch that
+    /// starts during this batch reads it from the database.
     pub(crate) fn is_watched(&self, user: UserId) -> bool {
-        self.watched.load(Ordering::Relaxed) > 0 && self.lock().inboxes.contains_key(&user)
+        self.watched_inboxes.load(Ordering::Relaxed) > 0 && self.lock().inboxes.contains_key(&user)
     }
 
-    /// Takes in what has been committed, in the order of the log: all of it, and the texts that are
-    /// known. Before anybody is told of it.
+    /// Adds the committed messages, in the order of the log: the ids of all, and the texts of those
+    /// that were watched. Call this before anybody is notified of the commit.
     pub(crate) fn extend(&self, committed: &[(UserId, MessageId)], texts: Vec<Arc<Message>>) {
         let Some(&(_, newest)) = committed.last() else { return };
         let mut state = self.lock();
@@ -96,27 +95,27 @@ impl LiveMessages {
             let text = texts.next_if(|message| message.id == id);
             let Some(inbox) = state.inboxes.get_mut(&user) else { continue };
             match text {
-                Some(message) => state.keep(user, message),
-                None => inbox.since = id,
+                Some(message) => state.insert(user, message),
+                None => inbox.complete_after = id,
             }
         }
-        state.stay_within_bounds();
+        state.evict();
     }
 
-    /// These messages have been deleted.
+    /// Removes deleted messages.
     pub(crate) fn remove(&self, deleted: &[(UserId, MessageId)]) {
         if !deleted.is_empty() {
             let mut state = self.lock();
-            deleted.iter().for_each(|key| drop(state.take(*key)));
+            deleted.iter().for_each(|key| drop(state.remove(*key)));
         }
     }
 
-    /// What the messages say is no longer so.
-    pub(crate) fn forget(&self) {
+    /// Removes all messages, because something in them has changed.
+    pub(crate) fn clear(&self) {
         let mut state = self.lock();
-        let since = state.newest;
-        state.inboxes.values_mut().for_each(|inbox| inbox.since = since);
-        (state.messages, state.order, state.bytes) = Default::default();
+        let complete_after = state.newest;
+        state.inboxes.values_mut().for_each(|inbox| inbox.complete_after = complete_after);
+        (state.messages, state.eviction_order, state.bytes) = Default::default();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,35 +124,35 @@ impl LiveMessages {
 }
 
 impl State {
-    fn keep(&mut self, user: UserId, message: Arc<Message>) {
+    fn insert(&mut self, user: UserId, message: Arc<Message>) {
         let key = (user, message.id);
         self.bytes += message.body.as_str().len();
-        self.order.push_back(key);
+        self.eviction_order.push_back(key);
         self.messages.insert(key, message);
     }
 
-    fn take(&mut self, key: (UserId, MessageId)) -> Option<Arc<Message>> {
+    fn remove(&mut self, key: (UserId, MessageId)) -> Option<Arc<Message>> {
         let message = self.messages.remove(&key)?;
         self.bytes -= message.body.as_str().len();
         Some(message)
     }
 
-    fn stay_within_bounds(&mut self) {
-        while self.order.len() > LIVE_MESSAGES_MAX || self.bytes > LIVE_BYTES_MAX {
-            let Some(oldest) = self.order.pop_front() else { return };
-            if self.take(oldest).is_some()
+    fn evict(&mut self) {
+        while self.eviction_order.len() > LIVE_MESSAGES_MAX || self.bytes > LIVE_BYTES_MAX {
+            let Some(oldest) = self.eviction_order.pop_front() else { return };
+            if self.remove(oldest).is_some()
                 && let Some(inbox) = self.inboxes.get_mut(&oldest.0)
             {
-                inbox.since = inbox.since.max(oldest.1);
+                inbox.complete_after = inbox.complete_after.max(oldest.1);
             }
         }
     }
 }
 
 impl LiveInbox {
-    /// What came for the inbox after `after`, from the oldest on: at most so many messages, and none
-    /// more where they have more than so much text, but at least two. `None` where some of it may not
-    /// be in memory.
+    /// The messages of this inbox after `after`, oldest first. At most `messages` of them; fewer
+    /// once their text exceeds `bytes`, but never fewer than two. `None` if the cache may lack some
+    /// of them.
     pub(crate) fn after(
         &self,
         after: MessageId,
@@ -161,7 +160,8 @@ impl LiveInbox {
         bytes: usize,
     ) -> Option<Vec<Arc<Message>>> {
         let state = self.live.lock();
-        let is_whole = state.inboxes.get(&self.user).is_some_and(|inbox| after >= inbox.since);
+        let is_whole =
+            state.inboxes.get(&self.user).is_some_and(|inbox| after >= inbox.complete_after);
         if !is_whole {
             return None;
         }
@@ -189,16 +189,16 @@ impl Drop for LiveInbox {
             return;
         }
         state.inboxes.remove(&self.user);
-        let mut order = std::mem::take(&mut state.order);
-        order.retain(|&key| {
+        let mut eviction_order = std::mem::take(&mut state.eviction_order);
+        eviction_order.retain(|&key| {
             let is_theirs = key.0 == self.user;
             if is_theirs {
-                state.take(key);
+                state.remove(key);
             }
             !is_theirs
         });
-        state.order = order;
-        self.live.watched.store(state.inboxes.len(), Ordering::Relaxed);
+        state.eviction_order = eviction_order;
+        self.live.watched_inboxes.store(state.inboxes.len(), Ordering::Relaxed);
     }
 }
 

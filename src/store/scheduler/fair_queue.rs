@@ -1,4 +1,4 @@
-//! A bounded queue in which everybody has turns: who asks for much waits for it alone.
+//! A bounded queue in which parties take turns: a party with many requests delays only itself.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -7,8 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::queue::PushError;
 
-/// At most `capacity` items, for any number of threads at both ends. Of one party first in, first
-/// out; among parties one item each, by turns.
+/// Holds at most `capacity` items. Any number of threads may push and pop. The items of one party
+/// leave in the order of their arrival. Parties take turns, one item each.
 pub(in crate::store) struct FairQueue<P, T> {
     state: Mutex<State<P, T>>,
     changed: Condvar,
@@ -16,18 +16,18 @@ pub(in crate::store) struct FairQueue<P, T> {
 }
 
 struct State<P, T> {
-    /// What is waiting for each party that has anything waiting.
+    /// The waiting items of each party. A party without items has no entry.
     waiting: HashMap<P, VecDeque<T>>,
-    /// Whose turn it is, each once.
+    /// The parties with waiting items, each once, in the order of their turns.
     order: VecDeque<P>,
     len: usize,
     closed: bool,
-    /// Threads that wait for an item: nobody is woken where nobody sleeps.
+    /// The number of threads that wait in [`FairQueue::pop`]. If there is none, nobody is woken.
     sleepers: usize,
 }
 
 impl<P: Clone + Eq + Hash, T> FairQueue<P, T> {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub(in crate::store) fn new(capacity: usize) -> Self {
         let state = State {
             waiting: HashMap::new(),
@@ -39,8 +39,8 @@ impl<P: Clone + Eq + Hash, T> FairQueue<P, T> {
         Self { state: Mutex::new(state), changed: Condvar::new(), capacity }
     }
 
-    /// Puts an item in, or gives it back. Never blocks for longer than it takes another thread to
-    /// put one in or take one out.
+    /// Adds an item, or returns it if the queue is full or closed. Never blocks, except for the
+    /// moment in which another thread pushes or pops.
     pub(in crate::store) fn push(&self, party: P, item: T) -> Result<(), (T, PushError)> {
         let mut state = self.lock();
         if state.closed {
@@ -66,7 +66,7 @@ impl<P: Clone + Eq + Hash, T> FairQueue<P, T> {
         Ok(())
     }
 
-    /// Waits for the next item; `None` once the queue is closed and empty.
+    /// Waits for the next item. `None` once the queue is closed and empty.
     pub(in crate::store) fn pop(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
@@ -82,19 +82,19 @@ impl<P: Clone + Eq + Hash, T> FairQueue<P, T> {
         }
     }
 
-    /// How many items wait.
+    /// The number of waiting items.
     pub(in crate::store) fn len(&self) -> usize {
         self.lock().len
     }
 
-    /// Takes nothing in any more. What is in it can still be taken out.
+    /// Closes the queue: it accepts no more items, and the waiting ones can still be popped.
     pub(in crate::store) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// The state is whole between any two statements that could panic, so a poisoned lock is as
-    /// good as any.
+    /// No statement leaves the state half changed when it panics, so a poisoned lock is safe to
+    /// use.
     fn lock(&self) -> MutexGuard<'_, State<P, T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,7 +123,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn parties_take_turns_and_each_ones_items_are_in_order() {
+    fn parties_take_turns_and_items_of_each_are_in_order() {
         let turns = FairQueue::new(100);
         let (one, two) = (Some(UserId(1)), Some(UserId(2)));
         for item in 0..4 {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_capacity_wait_and_none_is_taken_once_it_is_closed() {
+    fn full_or_closed_queue_refuses_an_item() {
         let turns = FairQueue::new(2);
         assert_eq!((turns.push(None, 1), turns.push(Some(UserId(1)), 2)), (Ok(()), Ok(())));
         assert_eq!(turns.push(None, 3), Err((3, PushError::Full)));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_woken_by_an_item_and_by_the_end() {
+    fn waiting_thread_is_woken_by_an_item_and_by_closing() {
         let turns = Arc::new(FairQueue::<Option<UserId>, i32>::new(10));
         let taker = thread::spawn({
             let turns = Arc::clone(&turns);

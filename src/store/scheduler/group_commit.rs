@@ -1,24 +1,26 @@
-//! Group commit: which thread commits what waits to be written, and when.
+//! Group commit: which thread commits the waiting operations, and when.
 //!
-//! Operations wait in one queue. The thread that holds the lock on the committer takes all that is
-//! there as one batch: one transaction, one fsync; then it answers. Two kinds of threads do that.
+//! Operations wait in one queue. The thread that holds the committer's lock takes all of them as
+//! one batch. It commits them with one transaction and one fsync, and then answers. Two kinds of
+//! threads commit.
 //!
-//! The **writer thread** may wait for whatever it has to: other processes' locks, long operations.
+//! The **writer thread** may wait for anything: locks of other processes, long operations.
 //!
-//! A **worker** has connections to look after. It collects the operations of all its connections
-//! ([`GroupCommit::collect_batch`]) and then says what it expects:
+//! A **worker** serves connections. It collects the operations of all its connections
+//! ([`GroupCommit::collect_batch`]), and then says what it expects:
 //!
-//! - [`Expect::Nothing`]: all its recent clients wait for their answers. The worker commits the
-//!   batch itself: waking another thread would cost more than it saves.
-//! - [`Expect::MoreRequests`], and one operation or more than [`HANDED_OVER`]: the same. A single
-//!   operation has nothing to share a commit with; of many the hand-over saves little.
-//! - [`Expect::MoreRequests`], and a few operations: the writer thread commits them, and the
-//!   worker collects more while the disk works.
+//! - [`Expect::Nothing`]: all its recent clients wait for answers. The worker commits the batch
+//!   itself, because waking another thread would cost more than it saves.
+//! - [`Expect::MoreRequests`], with one operation or with more than [`HANDED_OVER`]: the worker
+//!   commits, too. A single operation shares its commit with nothing, and with many operations the
+//!   hand-over saves little.
+//! - [`Expect::MoreRequests`], with a few operations: the writer thread commits them. The worker
+//!   collects more while the disk works.
 //!
-//! A worker never waits for anything but the disk. Where another thread is committing, it leaves
-//! its operations to the writer thread; where nothing more is expected it keeps them instead
-//! ([`Flush::Deferred`]) and comes back soon, so that they share one commit with what comes until
-//! then. `docs/decisions/` has the measurements; they were made on two processors.
+//! A worker waits for the disk and for nothing else. If another thread is committing, the worker
+//! leaves its operations to the writer thread. If it expects no more requests, it keeps them
+//! ([`Flush::Deferred`]) and comes back soon. So they share one commit with the operations that
+//! arrive until then. `docs/decisions/` has the measurements; they were made on two processors.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
@@ -32,117 +34,118 @@ use crate::queue::{PushError, Queue};
 use crate::store::OnFatal;
 use crate::store::error::StoreError;
 
-/// How many operations a worker hands over to the writer thread where it expects more requests.
+/// How many operations a worker hands over to the writer thread if it expects more requests.
 const HANDED_OVER: RangeInclusive<usize> = 2..=31;
-/// How long the writer thread waits for work before it tidies up.
-pub(in crate::store) const IDLE: Duration = Duration::from_secs(10);
+/// How long the writer thread waits for work before it starts idle work.
+pub(in crate::store) const IDLE_DELAY: Duration = Duration::from_secs(10);
 
-/// Whether a worker is likely to collect more operations while its batch is being committed.
+/// Whether a worker is likely to collect more operations during the commit of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// Clients go on sending requests.
+    /// Clients keep sending requests.
     MoreRequests,
     /// All recent clients wait for their answers.
     Nothing,
 }
 
-/// What became of the operations that a worker has collected.
+/// What happened to the operations that a worker collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flush {
-    /// They are committed, or another thread commits them.
+    /// They are committed, or another thread will commit them.
     Done,
-    /// Another thread is committing. They wait for this worker, which has to come again soon.
+    /// Another thread is committing. The operations wait for this worker, which must come again
+    /// soon.
     Deferred,
 }
 
-/// Which operations of the queue a thread may commit now.
+/// The operations that a thread may commit now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Turn {
-    /// The writer thread: all that no worker has collected, and of collected operations those that
-    /// came before this place in the queue.
+    /// The writer thread: operations that no worker collected, and collected operations before a
+    /// place in the queue.
     WriterThread {
-        /// The place: how many operations were put in before it.
-        left_upto: u64,
+        /// The place: how many operations were pushed before it.
+        handed_over_upto: u64,
     },
-    /// A worker: collected operations.
+    /// A worker: collected operations only.
     Worker,
 }
 
 impl Turn {
-    /// Whether an operation at a place of the queue may be committed in this turn.
+    /// Whether a thread may commit the operation at this place of the queue.
     pub(in crate::store) fn takes(self, place: u64, is_collected: bool) -> bool {
         match self {
-            Self::WriterThread { left_upto } => place < left_upto || !is_collected,
-            // Other operations may take longer than a connection can be kept waiting.
+            Self::WriterThread { handed_over_upto } => place < handed_over_upto || !is_collected,
+            // Other operations may take longer than a worker may keep its connections waiting.
             Self::Worker => is_collected,
         }
     }
 }
 
-/// What is left for the writer thread to do.
+/// Whether work remains for the writer thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Left {
-    /// Nothing.
+pub(in crate::store) enum Remaining {
+    /// No work.
     Nothing,
-    /// Something.
-    More,
+    /// Some work.
+    Work,
 }
 
 /// Commits operations, one batch at a time.
 pub(in crate::store) trait Commit: Send {
-    /// What waits in the queue.
+    /// An operation in the queue.
     type Operation: Collected + Send;
 
-    /// Commits one batch of what `turn` may take, if there is any, and answers each operation.
-    fn commit(&mut self, queue: &Queue<Self::Operation>, turn: Turn) -> Left;
+    /// Commits one batch of the operations that `turn` allows, if there are any, and answers each.
+    fn commit(&mut self, queue: &Queue<Self::Operation>, turn: Turn) -> Remaining;
 
-    /// Whether a commit is likely to be over soon: else a worker leaves it to the writer thread.
+    /// Whether a commit is likely to be quick. If not, a worker leaves it to the writer thread.
     fn is_quick(&self) -> bool;
 
-    /// Does what is due where nothing waits, a step a call.
-    fn rest(&mut self) -> Left;
+    /// Does one step of idle work, if any is due. Called when no operation waits.
+    fn idle_step(&mut self) -> Remaining;
 
-    /// How long nothing is due.
-    fn may_rest_for(&self) -> Duration;
+    /// How long the writer thread may sleep before idle work is due.
+    fn idle_delay(&self) -> Duration;
 
-    /// Closes the database.
+    /// Finishes idle work that would delay the next start, and closes the database.
     fn close(self);
 }
 
 /// An operation that a worker may have collected.
 pub(in crate::store) trait Collected {
-    /// Whether one did.
+    /// Whether a worker collected it.
     fn is_collected(&self) -> bool;
-    /// Answers an operation that was not taken into the queue.
+    /// Answers an operation that the queue did not accept.
     fn refuse(self, error: StoreError);
 }
 
 thread_local! {
-    /// This thread is inside of [`GroupCommit::collect_batch`]: it looks after what it submits.
-    static COLLECTS: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is inside [`GroupCommit::collect_batch`] and will flush what it submits.
+    static IS_COLLECTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread collects operations, and will see to their commit.
+/// Whether this thread collects operations and will flush them.
 pub(in crate::store) fn is_collecting() -> bool {
-    COLLECTS.get()
+    IS_COLLECTING.get()
 }
 
-/// See the module.
+/// The queue and its committer. See the module.
 pub(in crate::store) struct GroupCommit<C: Commit> {
     queue: Queue<C::Operation>,
-    /// `None` once it is closed. Only its holder takes operations out of the queue, so they are
-    /// done in the order in which they were submitted.
+    /// `None` once it is closed. Only the lock's holder takes operations out of the queue, so they
+    /// are executed in the order of their submission.
     committer: Mutex<Option<C>>,
-    /// The writer thread commits collected operations before this place in the queue.
-    left_upto: AtomicU64,
+    /// The writer thread also commits collected operations before this place in the queue.
+    handed_over_upto: AtomicU64,
     on_fatal: OnFatal,
 }
 
-/// What became of a worker's try to commit.
-enum Tried {
-    /// Nothing is left.
+/// The result of a worker's attempt to commit.
+enum Attempt {
+    /// No operation is left.
     All,
-    /// Something is left for the writer thread.
+    /// Operations are left for the writer thread.
     Part,
     /// Another thread is committing.
     Busy,
@@ -153,13 +156,13 @@ impl<C: Commit> GroupCommit<C> {
         Self {
             queue: Queue::new(capacity),
             committer: Mutex::new(Some(committer)),
-            left_upto: AtomicU64::new(0),
+            handed_over_upto: AtomicU64::new(0),
             on_fatal,
         }
     }
 
-    /// Takes an operation in, or answers it at once where too much waits or the database is
-    /// closed. Never blocks. Tells whether the writer thread has to be woken for it.
+    /// Queues an operation, or answers it at once if the queue is full or closed. Never blocks.
+    /// Returns whether the writer thread must be woken.
     pub(in crate::store) fn submit(&self, operation: C::Operation) -> bool {
         let is_collected = operation.is_collected();
         match self.queue.push(operation) {
@@ -174,15 +177,14 @@ impl<C: Commit> GroupCommit<C> {
         }
     }
 
-    /// Runs `collect`, whose operations on this thread form one batch, and sees to their commit by
-    /// the policy of the module. `wake` wakes the writer thread. Waits for the disk, and for
-    /// nothing else.
+    /// Runs `collect`, whose operations on this thread form one batch, and flushes them as the
+    /// module describes. `wake` wakes the writer thread. Waits for the disk, and for nothing else.
     pub(in crate::store) fn collect_batch(
         &self,
         collect: impl FnOnce() -> Expect,
         wake: impl FnOnce(),
     ) -> Flush {
-        let collecting = Collecting(COLLECTS.replace(true));
+        let collecting = Collecting(IS_COLLECTING.replace(true));
         let expect = collect();
         drop(collecting);
         let waiting = self.queue.len();
@@ -191,39 +193,40 @@ impl<C: Commit> GroupCommit<C> {
         }
         if expect == Expect::Nothing || !HANDED_OVER.contains(&waiting) {
             match self.guard(|| self.try_commit()) {
-                Tried::All => return Flush::Done,
-                Tried::Busy if expect == Expect::Nothing => return Flush::Deferred,
-                Tried::Busy | Tried::Part => {}
+                Attempt::All => return Flush::Done,
+                Attempt::Busy if expect == Expect::Nothing => return Flush::Deferred,
+                Attempt::Busy | Attempt::Part => {}
             }
         }
-        self.left_upto.fetch_max(self.queue.put_in(), Ordering::SeqCst);
+        self.handed_over_upto.fetch_max(self.queue.put_in(), Ordering::SeqCst);
         wake();
         Flush::Done
     }
 
-    /// How many operations wait.
+    /// The number of waiting operations.
     pub(in crate::store) fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// Takes nothing more; [`Self::run`] does what is waiting, and ends.
+    /// Accepts no more operations. [`Self::run`] then commits the waiting ones and ends.
     pub(in crate::store) fn close(&self) {
         self.queue.close();
     }
 
-    /// The writer thread: commits and tidies up until the queue is closed, then closes the
-    /// database.
+    /// The loop of the writer thread: commits and does idle work until the queue is closed. Then it
+    /// closes the database.
     pub(in crate::store) fn run(&self) {
         loop {
-            // Before the commit: an operation that was put in before is committed below.
+            // This is read before the commit, so operations that were pushed before are committed
+            // below.
             let closed = self.queue.is_closed();
             let mut holder = self.lock();
             let Some(committer) = holder.as_mut() else { return };
             loop {
-                let left_upto =
-                    if closed { u64::MAX } else { self.left_upto.load(Ordering::SeqCst) };
-                let turn = Turn::WriterThread { left_upto };
-                if committer.commit(&self.queue, turn) == Left::Nothing {
+                let handed_over_upto =
+                    if closed { u64::MAX } else { self.handed_over_upto.load(Ordering::SeqCst) };
+                let turn = Turn::WriterThread { handed_over_upto };
+                if committer.commit(&self.queue, turn) == Remaining::Nothing {
                     break;
                 }
             }
@@ -235,75 +238,79 @@ impl<C: Commit> GroupCommit<C> {
                 }
                 return;
             }
-            let left = committer.rest();
-            let rest = committer.may_rest_for();
+            let left = committer.idle_step();
+            let rest = committer.idle_delay();
             drop(holder);
-            if left == Left::Nothing {
+            if left == Remaining::Nothing {
                 thread::park_timeout(rest);
             }
         }
     }
 
-    /// Runs `work` with the committer; not where the database is closed.
+    /// Runs `work` with the committer, unless the database is closed.
     pub(in crate::store) fn with_committer(&self, work: impl FnOnce(&mut C)) {
         if let Some(committer) = self.lock().as_mut() {
             work(committer);
         }
     }
 
-    /// Runs `work`. A panic in it leaves nothing that may be acknowledged: it ends the process.
+    /// Runs `work`. If it panics, nothing more may be acknowledged, so the process ends.
     pub(in crate::store) fn guard<T>(&self, work: impl FnOnce() -> T) -> T {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             (self.on_fatal)(StoreError::Fatal("the writer panicked".to_owned()));
-            // Should the callback return against its word: nothing more may be written.
+            // If the callback returns despite its contract, nothing more may be written.
             std::process::abort()
         })
     }
 
-    /// One batch on a worker's thread, if no other thread is committing.
-    fn try_commit(&self) -> Tried {
-        // The holder of the lock looks at the queue again when it has given the lock back, so
-        // operations that are left to it now do not stay.
+    /// Commits one batch on a worker's thread, unless another thread is committing.
+    fn try_commit(&self) -> Attempt {
+        // The lock's holder looks at the queue again after it releases the lock. So operations that
+        // are left to it now are not forgotten.
         let mut holder = match self.committer.try_lock() {
             Ok(holder) => holder,
-            Err(TryLockError::WouldBlock) => return Tried::Busy,
+            Err(TryLockError::WouldBlock) => return Attempt::Busy,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
         let quick = holder.as_mut().filter(|committer| committer.is_quick());
-        let Some(committer) = quick else { return Tried::Part };
+        let Some(committer) = quick else { return Attempt::Part };
         let left = committer.commit(&self.queue, Turn::Worker);
         drop(holder);
-        if left == Left::Nothing && self.queue.is_empty() { Tried::All } else { Tried::Part }
+        if left == Remaining::Nothing && self.queue.is_empty() {
+            Attempt::All
+        } else {
+            Attempt::Part
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<C>> {
-        // A panic of its holder has ended the process.
+        // A panic of the lock's holder has ended the process.
         self.committer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts back what was there, also when the collecting closure panics.
+/// Restores the previous value, even if `collect` panics.
 struct Collecting(bool);
 
 impl Drop for Collecting {
     fn drop(&mut self) {
-        COLLECTS.set(self.0);
+        IS_COLLECTING.set(self.0);
     }
 }
 
 #[cfg(test)]
 impl<C: Commit> GroupCommit<C> {
-    /// Keeps every other thread from committing until the answer is dropped.
+    /// Keeps every other thread from committing until the guard is dropped.
     pub(in crate::store) fn hold(&self) -> MutexGuard<'_, Option<C>> {
         self.lock()
     }
 
-    /// What the writer thread would do now. Tells what is left, and how many operations wait.
-    pub(in crate::store) fn commit_as_writer_thread(&self) -> (Left, usize) {
-        let left_upto = self.left_upto.load(Ordering::SeqCst);
+    /// Commits like the writer thread. Returns what remains, and how many operations wait.
+    pub(in crate::store) fn commit_as_writer_thread(&self) -> (Remaining, usize) {
+        let handed_over_upto = self.handed_over_upto.load(Ordering::SeqCst);
         let mut holder = self.lock();
         let committer = holder.as_mut().expect("an open committer");
-        let left = committer.commit(&self.queue, Turn::WriterThread { left_upto });
+        let left = committer.commit(&self.queue, Turn::WriterThread { handed_over_upto });
         (left, self.queue.len())
     }
 }

@@ -1,24 +1,24 @@
-//! Rows put into a table many with one statement, so that not each pays for beginning one.
+//! Inserting many rows with few statements, because starting a statement costs more than a row.
 
 use arrayvec::ArrayVec;
 use rusqlite::{CachedStatement, Connection, ToSql};
 
-/// How many rows a statement puts in, the most that there are first.
+/// The numbers of rows for which there are statements, largest first.
 const ROWS: [usize; 4] = [ROWS_MAX, 8, 2, 1];
-/// The most that one does.
+/// The maximum number of rows of one statement.
 pub(in crate::store) const ROWS_MAX: usize = 32;
 
-/// What is put in.
+/// An insertion into one table.
 pub(in crate::store) struct BulkInsert {
-    /// The statement up to its values: `INSERT INTO deliveries (run, user_id, message_id)`.
+    /// The statement without its values: `INSERT INTO deliveries (run, user_id, message_id)`.
     pub into: &'static str,
-    /// How many values a row has.
+    /// The number of values in a row.
     pub columns: usize,
 }
 
 impl BulkInsert {
-    /// Puts the rows in, in their order. `bind` gives the values of one. Where this fails, some may have been put
-    /// in.
+    /// Inserts the rows in order. `bind` binds the values of one row. After an error, some of the
+    /// rows may have been inserted.
     pub(in crate::store) fn insert<T>(
         &self,
         connection: &Connection,
@@ -53,7 +53,7 @@ impl BulkInsert {
         connection: &'a Connection,
         rows: usize,
     ) -> rusqlite::Result<CachedStatement<'a>> {
-        // Before each value and each row stands a comma, and the first one's is left out.
+        // Every value and every row has a comma before it, except the first ones.
         let row = format!(", ({})", &", ?".repeat(self.columns)[2..]);
         connection.prepare_cached(&format!("{} VALUES{}", self.into, &row.repeat(rows)[1..]))
     }
@@ -66,7 +66,7 @@ pub(in crate::store) struct Values<'s, 'c> {
 }
 
 impl Values<'_, '_> {
-    /// Gives the next one.
+    /// Binds the next value.
     pub(in crate::store) fn bind(&mut self, value: impl ToSql) -> rusqlite::Result<()> {
         self.bound += 1;
         self.statement.raw_bind_parameter(self.bound, value)
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_put_in_in_their_order_however_many_there_are() {
+    fn rows_of_any_number_are_inserted_in_order() {
         const NUMBERS: BulkInsert =
             BulkInsert { into: "INSERT INTO numbers (number, text)", columns: 2 };
         let connection = Connection::open_in_memory().unwrap();

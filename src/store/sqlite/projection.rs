@@ -1,5 +1,5 @@
-//! What is derived from the message log and written behind it: which messages are for a user
-//! (deliveries), and which message has a key (keys).
+//! Tables derived from the message log and written behind it. Deliveries tell which messages are
+//! for a user; keys tell which message has an idempotency key.
 
 mod compaction;
 pub(in crate::store) mod deliveries;

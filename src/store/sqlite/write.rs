@@ -1,4 +1,4 @@
-//! What operations work with inside of a transaction.
+//! What operations use inside a transaction.
 
 pub(in crate::store) mod context;
 pub(in crate::store) mod pending_inserts;

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::model::UserId;
     use crate::store::Append;
-    use crate::store::scheduler::group_commit::{Commit, Left};
+    use crate::store::scheduler::group_commit::{Commit, Remaining};
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, store, wait_until};
 
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn few_operations_are_committed_by_their_worker_where_no_more_are_expected() {
+    fn worker_commits_a_few_operations_if_it_expects_no_more() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (tell, told) = channel();
@@ -317,12 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn deferred_batch_and_later_operations_wait_for_their_worker() {
+    fn deferred_batch_waits_for_its_worker() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (tell, told) = defer_three(&store);
         append(&store, 3, &tell);
-        assert_eq!(store.writer.group.commit_as_writer_thread(), (Left::Nothing, 4));
+        assert_eq!(store.writer.group.commit_as_writer_thread(), (Remaining::Nothing, 4));
         assert!(told.try_recv().is_err());
         commit(&store);
         let own = thread::current().id();
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn deferred_batch_is_committed_by_the_writer_thread_once_it_is_left_to_it() {
+    fn writer_thread_commits_a_deferred_batch_that_was_handed_over() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (_tell, told) = defer_three(&store);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn deferred_batch_is_committed_before_the_file_is_closed() {
+    fn closing_commits_a_deferred_batch() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let (_tell, told) = defer_three(&store);

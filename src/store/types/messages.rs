@@ -80,7 +80,7 @@ pub struct Page {
     /// Where the page began, in the direction of reading. For [`PageStart::Cursor`] it is the
     /// cursor's place in the same snapshot.
     pub start: MessageId,
-    /// The messages, in the order of the log, or newest first for [`PageStart::Before`].
+    /// The messages, in the order of the log.
     pub messages: Vec<Message>,
     /// There are more messages in the direction of reading.
     pub more: bool,

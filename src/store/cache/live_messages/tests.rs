@@ -8,7 +8,7 @@ const IVY: UserId = UserId(2);
 
 fn live() -> Arc<LiveMessages> {
     let live = Arc::<LiveMessages>::default();
-    live.begin(MessageId(100));
+    live.set_newest(MessageId(100));
     live
 }
 
@@ -32,7 +32,7 @@ fn after(watched: &LiveInbox, after: i64) -> Option<Vec<i64>> {
 }
 
 #[test]
-fn what_came_since_the_watching_began_is_known_and_nothing_before() {
+fn watch_finds_messages_since_it_began_and_knows_of_none_before() {
     let live = live();
     commit(&live, NEKO, [101], "hai");
     let watched = Arc::clone(&live).watch(NEKO);
@@ -40,13 +40,13 @@ fn what_came_since_the_watching_began_is_known_and_nothing_before() {
     commit(&live, IVY, [102], "hai");
     commit(&live, NEKO, [103, 104], "hai");
     assert_eq!(after(&watched, 101), Some(vec![103, 104]));
-    // However long ago the last one was.
+    // This holds however long ago the last message was.
     assert_eq!(after(&watched, 103), Some(vec![104]));
     assert_eq!(after(&watched, i64::MAX), Some(vec![]));
 }
 
 #[test]
-fn text_that_was_not_told_makes_everything_before_it_unknown() {
+fn missing_text_makes_everything_before_it_unknown() {
     let live = live();
     let watched = Arc::clone(&live).watch(NEKO);
     commit(&live, NEKO, [101], "hai");
@@ -57,7 +57,7 @@ fn text_that_was_not_told_makes_everything_before_it_unknown() {
 }
 
 #[test]
-fn oldest_are_dropped_where_there_are_too_many_or_too_long_ones() {
+fn oldest_messages_are_evicted_beyond_the_limits() {
     let long = "x".repeat(LIVE_BYTES_MAX / 4);
     for (kept, body) in [(LIVE_MESSAGES_MAX as i64, "hai"), (4, &long)] {
         let live = live();
@@ -73,13 +73,13 @@ fn oldest_are_dropped_where_there_are_too_many_or_too_long_ones() {
         assert_eq!((after(&neko, 101), after(&ivy, 101)), (None, Some(vec![])));
         assert_eq!(after(&neko, 102), Some((103..103 + kept).collect()));
         let state = live.lock();
-        assert!(state.order.len() <= LIVE_MESSAGES_MAX && state.bytes <= LIVE_BYTES_MAX);
+        assert!(state.eviction_order.len() <= LIVE_MESSAGES_MAX && state.bytes <= LIVE_BYTES_MAX);
         assert_eq!(state.messages.len(), kept as usize);
     }
 }
 
 #[test]
-fn deleted_message_is_not_there_and_the_others_still_are() {
+fn deleted_message_is_not_found_and_others_are() {
     let live = live();
     let watched = Arc::clone(&live).watch(NEKO);
     commit(&live, NEKO, 101..=103, "hai");
@@ -89,7 +89,7 @@ fn deleted_message_is_not_there_and_the_others_still_are() {
 }
 
 #[test]
-fn nothing_is_kept_for_who_is_not_watched_any_more() {
+fn messages_are_removed_when_the_last_watch_ends() {
     let live = live();
     let (first, second) = (Arc::clone(&live).watch(NEKO), Arc::clone(&live).watch(NEKO));
     let other = Arc::clone(&live).watch(IVY);
@@ -100,21 +100,21 @@ fn nothing_is_kept_for_who_is_not_watched_any_more() {
     drop(second);
     assert!(!live.is_watched(NEKO) && live.is_watched(IVY));
     let state = live.lock();
-    assert_eq!((state.messages.len(), state.order.len(), state.bytes), (1, 1, 3));
+    assert_eq!((state.messages.len(), state.eviction_order.len(), state.bytes), (1, 1, 3));
     drop(state);
     drop(other);
-    assert_eq!(live.watched.load(Ordering::Relaxed), 0);
+    assert_eq!(live.watched_inboxes.load(Ordering::Relaxed), 0);
     commit(&live, NEKO, [104], "hai");
     assert_eq!(after(&Arc::clone(&live).watch(NEKO), 103), None);
 }
 
 #[test]
-fn forgotten_messages_are_unknown_and_what_comes_then_is_known() {
+fn cleared_cache_knows_later_messages_only() {
     let live = live();
     let watched = Arc::clone(&live).watch(NEKO);
     commit(&live, NEKO, [101], "hai");
     commit(&live, IVY, [102], "hai");
-    live.forget();
+    live.clear();
     assert_eq!((after(&watched, 101), after(&watched, 102)), (None, Some(vec![])));
     commit(&live, NEKO, [103], "hai");
     assert_eq!(after(&watched, 102), Some(vec![103]));

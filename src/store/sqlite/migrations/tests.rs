@@ -7,7 +7,7 @@ use super::*;
 use crate::store::sqlite::tools::copy;
 
 #[test]
-fn steps_are_valid_and_can_be_applied_to_an_empty_file() {
+fn migrations_are_valid() {
     MIGRATIONS.as_ref().unwrap().validate().unwrap();
 }
 
@@ -29,7 +29,7 @@ fn copy(path: &Path, from: usize) -> Result<PathBuf, OpenError> {
 }
 
 #[test]
-fn file_is_copied_before_each_upgrade_and_the_newest_copy_is_the_way_back() {
+fn newer_schema_is_refused_and_names_the_newest_copy() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
     let connection = open(&path, 1).unwrap();
@@ -60,7 +60,7 @@ fn file_is_copied_before_each_upgrade_and_the_newest_copy_is_the_way_back() {
 }
 
 #[test]
-fn file_that_is_not_sound_is_not_copied() {
+fn damaged_file_is_not_copied() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
     drop(open(&path, 1).unwrap());
@@ -78,7 +78,7 @@ fn file_that_is_not_sound_is_not_copied() {
 }
 
 #[test]
-fn messages_name_users_without_a_look_into_the_file_for_everybody_who_has_it_open() {
+fn migration_drops_references_of_messages_to_users_only() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
     let mut connection = Connection::open(&path).unwrap();

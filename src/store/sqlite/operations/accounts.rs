@@ -168,7 +168,7 @@ fn change(
                 .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
                 .execute([user.0])?;
             context.cache.user_ids.remove(name);
-            context.cache.recount(user);
+            context.cache.must_count(user);
             context.deliveries.rewind(user);
             end_all(connection, user)?
         }

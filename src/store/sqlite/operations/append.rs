@@ -58,15 +58,15 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     for ((recipient, id), to) in copies.iter_mut().zip(&append.to) {
         newest = MessageId(newest.0 + 1);
         *id = newest;
-        context.deliveries.place(*recipient, *id);
+        context.deliveries.append_delivery(*recipient, *id);
         if context.deliveries.is_watched(*recipient) {
             let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
-            context.deliveries.keep(Message { id: *id, at, from, to, body });
+            context.deliveries.keep_text(Message { id: *id, at, from, to, body });
         }
-        match context.cache.unread.get_mut(recipient) {
+        match context.cache.unread_counts.get_mut(recipient) {
             Some(unread) => *unread += 1,
             None => {
-                let uncounted = context.cache.uncounted.entry(*recipient).or_default();
+                let uncounted = context.cache.uncounted_messages.entry(*recipient).or_default();
                 *uncounted = uncounted.saturating_add(1);
             }
         }
@@ -183,10 +183,10 @@ fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
 /// put off: an inbox may come to so much more than the limit, once a start.
 fn is_full(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<bool> {
     let max = context.inbox_unread_max;
-    if let Some(&unread) = context.cache.unread.get(&user) {
+    if let Some(&unread) = context.cache.unread_counts.get(&user) {
         return Ok(unread >= max);
     }
-    if context.cache.uncounted.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
+    if context.cache.uncounted_messages.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
         return Ok(false);
     }
     let cursor = CursorName::inbox();
@@ -194,7 +194,7 @@ fn is_full(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<boo
     // No further than the limit: beyond it the number makes no difference.
     let bounds = (seen, MessageId(i64::MAX));
     let unread = context.deliveries.count(context.connection, user, bounds, max)?;
-    context.cache.unread.insert(user, unread);
-    context.cache.uncounted.remove(&user);
+    context.cache.unread_counts.insert(user, unread);
+    context.cache.uncounted_messages.remove(&user);
     Ok(unread >= max)
 }

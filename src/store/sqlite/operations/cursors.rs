@@ -106,7 +106,7 @@ fn set(
     upto: MessageId,
 ) -> rusqlite::Result<()> {
     if *cursor == CursorName::inbox() {
-        context.forget_unread(user, seen, upto)?;
+        context.note_inbox_moved(user, seen, upto)?;
         if upto < seen {
             context.deliveries.rewind(user);
         }

@@ -160,12 +160,12 @@ fn add_message(
             key.as_ref().map(|key| key.as_str()),
             message.body.as_str()
         ])?;
-    context.deliveries.place(recipient, id);
+    context.deliveries.append_delivery(recipient, id);
     context.cache.newest = Some(id);
     if let Some(key) = &key {
         context.keys.insert(sender, key.as_str(), [id]);
     }
-    context.cache.recount(recipient);
+    context.cache.must_count(recipient);
     if !recipients.contains(&recipient) {
         recipients.push(recipient);
     }
@@ -254,6 +254,6 @@ fn place_cursor(
         return Ok(Ok(Taken::Left));
     }
     cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
-    context.cache.recount(user);
+    context.cache.must_count(user);
     Ok(Ok(Taken::Done))
 }

@@ -111,11 +111,11 @@ fn delete(
             continue;
         }
         deleted += delete.execute([id.0])?;
-        context.deliveries.remove(connection, recipient, id)?;
+        context.deliveries.delete(connection, recipient, id)?;
         if let Some(key) = key {
-            context.keys.remove(connection, sender, &key, id)?;
+            context.keys.delete(connection, sender, &key, id)?;
         }
-        context.cache.recount(recipient);
+        context.cache.must_count(recipient);
     }
     Ok(deleted)
 }

@@ -15,7 +15,7 @@ impl Apply for Rebuild {
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Option<String>> {
         // A damaged index may have misled what was counted before.
-        context.cache.forget();
+        context.cache.clear();
         rebuild(context, self.part)
     }
 }

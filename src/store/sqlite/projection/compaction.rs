@@ -1,13 +1,15 @@
-//! Making one run of deliveries out of many, where there is time.
+//! Compaction: merging many runs of deliveries into one while the writer is idle.
 //!
-//! A reader looks into each run that is newer than its cursor, so they must not become too many. Of [`MERGED_RUNS`]
-//! runs beside each other that are about as large one is made, and of as many of those one again. The rows of
-//! the new run are written first, some at a time; then it takes the place of the others in `delivery_runs`, in
-//! one transaction; and then theirs are deleted, some at a time.
+//! A reader looks into each run that is newer than its cursor, so there must not be too many runs.
+//! [`MERGED_RUNS`] adjacent runs of about the same size are merged into one, and the merged runs
+//! are merged again. First, the rows of the new run are written, a step at a time. Then one
+//! transaction replaces the old runs in `delivery_runs`. Finally, the rows of the old runs are
+//! deleted, a step at a time.
 //!
-//! Numbers of runs are not used again while there are rows of them: those of new runs rise, and the newest run stays
-//! as it is; those of merged runs fall. Which runs become one is known in memory only: rows that a server that was
-//! killed has left behind are deleted, like all rows of runs that do not count, and it is begun again.
+//! The number of a run is not used again while rows of it exist. The numbers of new runs rise, and
+//! the newest run is never merged. The numbers of merged runs fall. The runs that are being merged
+//! are known in memory only. After a crash, rows of an unfinished run are deleted like all rows of
+//! runs that are not in `delivery_runs`, and the merge begins anew.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,23 +17,23 @@ use crate::model::{MessageId, UserId};
 use crate::store::sqlite::projection::memtable::Delivery;
 use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
-/// How many runs become one.
+/// The number of runs that are merged into one.
 const MERGED_RUNS: usize = if cfg!(test) { 3 } else { 8 };
-/// How many rows of each of them are looked at in a step, and how many are deleted in one: a step takes a few
-/// milliseconds, and a sender who comes waits for it.
+/// The rows that a step reads of each run, and the rows that a step deletes. A step takes a few
+/// milliseconds, and a sender who arrives during a step waits for its end.
 const STEP_ROWS_PER_RUN: usize = if cfg!(test) { 8 } else { 256 };
 const STEP_ROWS_DELETED_MAX: usize = STEP_ROWS_PER_RUN * MERGED_RUNS;
 
-/// See the module.
+/// The state of the current merge.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Compaction {
-    /// The runs of which one is being made, the oldest first.
+    /// The runs that are being merged, oldest first. `None` if there is no merge.
     group: Option<Vec<Run>>,
 }
 
 impl Compaction {
-    /// Does a little, in the transaction that is open. `false` where there is nothing to do. `filling` is the run
-    /// that is being written behind the log.
+    /// Executes one step in the open transaction. `being_written` is the run that is being written
+    /// behind the message log. Returns `false` if there was nothing to do.
     pub(in crate::store) fn step(
         &mut self,
         connection: &Connection,
@@ -55,20 +57,21 @@ impl Compaction {
         Ok(true)
     }
 
-    /// The run that is being written, where one is: whatever is taken out of others is taken out of it.
+    /// The run that is being written by a merge, if there is one. A row that is deleted from an old
+    /// run must be deleted from it, too.
     pub(in crate::store) fn run(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
         self.group.is_some().then(|| merged_run(connection)).transpose()
     }
 }
 
-/// The number of the run that is written next out of others, or being written.
+/// The number of the merged run: the current one, or the next one.
 fn merged_run(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT coalesce(min(run), 1) - 1 FROM delivery_runs")?
         .query_row([], |row| row.get(0))
 }
 
-/// A run, and up to where it goes.
+/// A run, and the newest message that it covers.
 #[derive(Debug)]
 struct Run {
     number: i64,
@@ -76,7 +79,7 @@ struct Run {
     level: u32,
 }
 
-/// The oldest runs that are to become one.
+/// The oldest adjacent runs that should be merged.
 fn next_group(connection: &Connection) -> rusqlite::Result<Option<Vec<Run>>> {
     let mut statement =
         connection.prepare_cached("SELECT run, upto_id FROM delivery_runs ORDER BY upto_id")?;
@@ -90,7 +93,7 @@ fn next_group(connection: &Connection) -> rusqlite::Result<Option<Vec<Run>>> {
     let mut group: Vec<Run> = Vec::new();
     for run in runs {
         let run = run?;
-        // Only when there is one behind it: the newest stays.
+        // The newest run is never merged, so there must be a run after the group.
         if group.len() == MERGED_RUNS {
             return Ok(Some(group));
         }
@@ -102,12 +105,12 @@ fn next_group(connection: &Connection) -> rusqlite::Result<Option<Vec<Run>>> {
     Ok(None)
 }
 
-/// How often runs of that many messages were made out of [`MERGED_RUNS`] smaller ones.
+/// How often a run of this size has been merged: each merge makes it [`MERGED_RUNS`] times larger.
 fn level(messages: u64) -> u32 {
     (messages / RUN_MESSAGES as u64).checked_ilog(MERGED_RUNS as u64).unwrap_or(0)
 }
 
-/// The rows that come next in the merged run: the lowest of those that the group has and it has not.
+/// The next rows of the merged run: the lowest rows of the group that it lacks.
 fn next_rows(
     connection: &Connection,
     group: &[Run],
@@ -135,7 +138,7 @@ fn next_rows(
             rows.push(row?);
         }
         if rows.len() - begin == STEP_ROWS_PER_RUN {
-            // It may have more, and nothing is known beyond them.
+            // This run may have more rows, which are unknown. So the step ends here.
             complete_upto = complete_upto.into_iter().chain(rows.last().copied()).min();
         }
     }
@@ -144,7 +147,7 @@ fn next_rows(
     Ok(rows)
 }
 
-/// The merged run counts from here on, and those of the group do not.
+/// Replaces the old runs by the merged one: from this commit on, readers use it.
 fn replace_runs(connection: &Connection, group: &[Run], merged: i64) -> rusqlite::Result<()> {
     let mut delete = connection.prepare_cached("DELETE FROM delivery_runs WHERE upto_id = ?1")?;
     for run in group {
@@ -157,7 +160,7 @@ fn replace_runs(connection: &Connection, group: &[Run], merged: i64) -> rusqlite
         .map(drop)
 }
 
-/// A run that has rows and does not count, and is not being written.
+/// A run that has rows, but is neither in `delivery_runs` nor being written.
 fn find_stale_run(
     connection: &Connection,
     being_written: Option<i64>,
@@ -184,7 +187,7 @@ fn delete_some(connection: &Connection, run: i64) -> rusqlite::Result<()> {
         )?
         .query_row([run, STEP_ROWS_DELETED_MAX as i64 - 1], delivery)
         .optional()?;
-    // All, where there are no more.
+    // Fewer rows than a step are left: delete all of them.
     let (user, message) = last.unwrap_or((UserId(i64::MAX), MessageId(i64::MAX)));
     connection
         .prepare_cached(
@@ -204,7 +207,7 @@ mod tests {
     use crate::store::sqlite::testing::{append_one_by_one, store, wait_until};
 
     #[test]
-    fn runs_become_one_while_nobody_asks_for_anything() {
+    fn idle_writer_merges_runs() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let messages = 8 * RUN_MESSAGES;

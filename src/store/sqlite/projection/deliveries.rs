@@ -1,13 +1,14 @@
-//! Which messages are for whom: derived from the log, and written behind it.
+//! Deliveries: which messages are for which user. They are derived from the message log and written
+//! behind it.
 //!
-//! What the tables have is in runs, sorted by user, each of which covers what came after the one
-//! before it; what the newest run does not cover is in the [`Memtable`]. So a message costs no index
-//! page when it is taken in, however many users there are, and a run is written at the end of its
-//! table, a few rows with each batch of messages. `migrations/sqlite/03-deliveries` has the tables.
+//! The tables hold runs. A run is sorted by user, and covers the messages after the run before it.
+//! The [`Memtable`] holds the messages that no run covers yet. So storing a message touches no
+//! index page, however many users there are. A run is written at the end of its table, a few rows
+//! with each batch of messages. `migrations/sqlite/03-deliveries` has the tables.
 //!
-//! Reading looks at the tail first and into the file then: what becomes part of a run in between is
-//! found there. What the two have between them is everything up to the newer of what the tail had
-//! and what the runs have, so nothing is skipped that is read later.
+//! A reader must look at the memtable first, and begin its snapshot of the file afterwards.
+//! Messages that become part of a run in between are then found in the file. Together, the two have
+//! every message up to the newer end of both, so a reader skips nothing.
 
 use std::sync::Arc;
 
@@ -18,56 +19,58 @@ use crate::store::cache::live_messages::LiveMessages;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::compaction::Compaction;
 use crate::store::sqlite::projection::delivery_cursor;
-use crate::store::sqlite::projection::memtable::{Delivery, Memtable, Sorted};
+use crate::store::sqlite::projection::memtable::{Delivery, Memtable, MergedChunks};
 use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
 use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
-/// How many rows are owed before any is written: a commit of a few messages mostly touches no page of a run.
+/// Rows are written only once this many are due. So most commits of a few messages touch no page of
+/// a run.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 32 };
-/// From how many messages on the tail becomes a run when the file is closed: what has to be read
-/// at the next start otherwise.
-const CLOSING_MESSAGES: usize = if cfg!(test) { 32 } else { 16_384 };
+/// On closing, the memtable becomes a run if it has at least this many messages. Fewer messages are
+/// read from the log at the next start.
+const CLOSING_RUN_MESSAGES_MIN: usize = if cfg!(test) { 32 } else { 16_384 };
 
-/// The writer's side: what the transaction that is open will have done to the deliveries, and the
-/// run that is being written.
+/// The deliveries as the writer sees them: the effects of the open transaction, the memtable and
+/// the run that is being written.
 pub(in crate::store) struct Deliveries {
     memtable: Arc<Memtable>,
     live: Arc<LiveMessages>,
-    /// Of this transaction.
-    placed: Vec<Delivery>,
-    /// The texts of those who are watched.
-    texts: Vec<Arc<Message>>,
-    /// What it takes out of the log; and, of that, what no run covers.
-    gone: Vec<Delivery>,
-    removed: Vec<MessageId>,
-    /// It changes names.
+    /// The messages that the open transaction has appended.
+    appended: Vec<Delivery>,
+    /// The texts of those messages whose inboxes are watched.
+    watched_texts: Vec<Arc<Message>>,
+    /// The messages that the open transaction has deleted. `deleted_unflushed` has those of them
+    /// that no run covers.
+    deleted: Vec<Delivery>,
+    deleted_unflushed: Vec<MessageId>,
+    /// Whether the open transaction changes a user's name.
     renamed: bool,
-    /// Whose inbox cursors it moves back.
-    rewound: Vec<UserId>,
+    /// The users whose inbox cursors the open transaction moves backwards.
+    rewound_users: Vec<UserId>,
     runs: RunWriter<DeliveryRun>,
     compaction: Compaction,
-    /// There may be something to merge.
+    /// Whether there may be runs to merge.
     needs_compaction: bool,
 }
 
-/// Where a transaction stands.
+/// A point in the open transaction to which it can be rolled back.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::store) struct Savepoint {
-    placed: usize,
-    texts: usize,
-    gone: usize,
-    removed: usize,
+    appended: usize,
+    watched_texts: usize,
+    deleted: usize,
+    deleted_unflushed: usize,
 }
 
 /// A run that is being written.
 struct DeliveryRun {
     number: i64,
     upto: MessageId,
-    sorted: Sorted,
+    sorted: MergedChunks,
     memtable: Arc<Memtable>,
-    /// The next rows; rows that a transaction has written stay until it is committed.
+    /// The next rows. Rows that the open transaction has written stay until its commit.
     next: Vec<Delivery>,
-    /// There are no more after those.
+    /// There are no rows after `next`.
     exhausted: bool,
 }
 
@@ -80,7 +83,7 @@ impl Run for DeliveryRun {
         &mut self,
         connection: &Connection,
         rows: usize,
-        removed: &[MessageId],
+        deleted_unflushed: &[MessageId],
     ) -> rusqlite::Result<Step> {
         while self.next.len() < rows && !self.exhausted {
             match self.sorted.next() {
@@ -90,7 +93,7 @@ impl Run for DeliveryRun {
         }
         self.memtable.drop_deleted(&mut self.next);
         let writing = &self.next[..rows.min(self.next.len())];
-        let is_there = |(_, id): &&Delivery| !removed.contains(id);
+        let is_there = |(_, id): &&Delivery| !deleted_unflushed.contains(id);
         runs::insert(connection, self.number, writing.iter().filter(is_there))?;
         let is_last = self.exhausted && self.next.len() == writing.len();
         Ok(Step { rows: writing.len(), is_last })
@@ -109,12 +112,12 @@ impl Run for DeliveryRun {
 }
 
 impl Deliveries {
-    /// Reads what the runs do not cover from the log.
+    /// Fills the memtable with the messages of the log that no run covers.
     pub(in crate::store) fn open(
         connection: &Connection,
         (memtable, live): (Arc<Memtable>, Arc<LiveMessages>),
     ) -> rusqlite::Result<Self> {
-        live.begin(message_log::newest_given(connection)?);
+        live.set_newest(message_log::newest_given(connection)?);
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([runs::flushed_upto(connection)?.0], |row| {
@@ -124,51 +127,51 @@ impl Deliveries {
         Ok(Self {
             memtable,
             live,
-            placed: Vec::new(),
-            texts: Vec::new(),
-            gone: Vec::new(),
-            removed: Vec::new(),
+            appended: Vec::new(),
+            watched_texts: Vec::new(),
+            deleted: Vec::new(),
+            deleted_unflushed: Vec::new(),
             renamed: false,
-            rewound: Vec::new(),
+            rewound_users: Vec::new(),
             runs: RunWriter::new(OWED_ROWS_MIN),
             compaction: Compaction::default(),
             needs_compaction: true,
         })
     }
 
-    /// A message has been put into the log, newer than all others.
-    pub(in crate::store) fn place(&mut self, user: UserId, message: MessageId) {
-        self.placed.push((user, message));
+    /// Adds a message that was appended to the log. Ids must rise.
+    pub(in crate::store) fn append_delivery(&mut self, user: UserId, message: MessageId) {
+        self.appended.push((user, message));
     }
 
-    /// What the transaction that is open has put into the log so far.
-    pub(in crate::store) fn placed(&self) -> &[Delivery] {
-        &self.placed
+    /// The messages that the open transaction has appended so far.
+    pub(in crate::store) fn appended(&self) -> &[Delivery] {
+        &self.appended
     }
 
-    /// Whether the text of what has been placed for `user` is to be told to [`Self::keep`].
+    /// Whether [`Self::keep_text`] should get the text of a message for this user.
     pub(in crate::store) fn is_watched(&self, user: UserId) -> bool {
         self.live.is_watched(user)
     }
 
-    /// The text of what has been placed.
-    pub(in crate::store) fn keep(&mut self, message: Message) {
-        self.texts.push(Arc::new(message));
+    /// Keeps the text of an appended message for those who watch its recipient's inbox.
+    pub(in crate::store) fn keep_text(&mut self, message: Message) {
+        self.watched_texts.push(Arc::new(message));
     }
 
-    /// A user has been given another name.
+    /// Notes that a user's name has changed, so that cached texts with the old name are dropped.
     pub(in crate::store) fn rename(&mut self) {
         self.renamed = true;
     }
 
-    /// A message has been taken out of the log.
-    pub(in crate::store) fn remove(
+    /// Deletes a message that was deleted from the log.
+    pub(in crate::store) fn delete(
         &mut self,
         connection: &Connection,
         user: UserId,
         message: MessageId,
     ) -> rusqlite::Result<()> {
-        self.gone.push((user, message));
+        self.deleted.push((user, message));
         let run: Option<i64> = connection
             .prepare_cached(
                 "SELECT run FROM delivery_runs WHERE upto_id >= ?1 ORDER BY upto_id LIMIT 1",
@@ -176,12 +179,12 @@ impl Deliveries {
             .query_row([message.0], |row| row.get(0))
             .optional()?;
         if run.is_none() {
-            self.removed.push(message);
+            self.deleted_unflushed.push(message);
         }
         let mut delete = connection.prepare_cached(
             "DELETE FROM deliveries WHERE run = ?1 AND user_id = ?2 AND message_id = ?3",
         )?;
-        // A run that is being written may have it as well.
+        // A run that is being written may have the row, too.
         let being_written = [self.run_being_written(), self.compaction.run(connection)?];
         for run in [run].into_iter().chain(being_written).flatten() {
             delete.execute([run, user.0, message.0])?;
@@ -189,12 +192,12 @@ impl Deliveries {
         Ok(())
     }
 
-    /// A user's inbox cursor is moved back.
+    /// Notes that a user's inbox cursor moves backwards.
     pub(in crate::store) fn rewind(&mut self, user: UserId) {
-        self.rewound.push(user);
+        self.rewound_users.push(user);
     }
 
-    /// [`count`], of all that is in the file and in the transaction that is open.
+    /// Counts like [`delivery_cursor::count`], including the effects of the open transaction.
     pub(in crate::store) fn count(
         &self,
         connection: &Connection,
@@ -203,41 +206,41 @@ impl Deliveries {
         max: usize,
     ) -> rusqlite::Result<usize> {
         let mut live = self.memtable.messages_for(user, after, upto);
-        live.extend(self.placed.iter().filter(|&&(to, _)| to == user).map(|&(_, id)| id));
-        live.retain(|id| !self.removed.contains(id));
+        live.extend(self.appended.iter().filter(|&&(to, _)| to == user).map(|&(_, id)| id));
+        live.retain(|id| !self.deleted_unflushed.contains(id));
         delivery_cursor::count(connection, &live, user, (after, upto), max)
     }
 
-    /// Where the transaction stands, for [`Self::roll_back_to`].
+    /// The current point in the open transaction, for [`Self::roll_back_to`].
     pub(in crate::store) fn savepoint(&self) -> Savepoint {
         Savepoint {
-            placed: self.placed.len(),
-            texts: self.texts.len(),
-            gone: self.gone.len(),
-            removed: self.removed.len(),
+            appended: self.appended.len(),
+            watched_texts: self.watched_texts.len(),
+            deleted: self.deleted.len(),
+            deleted_unflushed: self.deleted_unflushed.len(),
         }
     }
 
-    /// What was done after the mark is taken back.
+    /// Undoes what happened after the savepoint.
     pub(in crate::store) fn roll_back_to(&mut self, savepoint: Savepoint) {
-        self.placed.truncate(savepoint.placed);
-        self.texts.truncate(savepoint.texts);
-        self.gone.truncate(savepoint.gone);
-        self.removed.truncate(savepoint.removed);
+        self.appended.truncate(savepoint.appended);
+        self.watched_texts.truncate(savepoint.watched_texts);
+        self.deleted.truncate(savepoint.deleted);
+        self.deleted_unflushed.truncate(savepoint.deleted_unflushed);
     }
 
-    /// Writes some rows of a run in the transaction that is open, where one is being written or is
-    /// due: as many as what the transaction has taken in asks for.
+    /// Writes some rows of a run in the open transaction, in proportion to the messages that it has
+    /// appended. Begins a run if one is due.
     pub(in crate::store) fn keep_pace(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if self.runs.has_flushed() {
-            // This transaction has made the runs anew: they have the memtable already.
+            // This transaction has rebuilt all runs, and they cover the memtable.
             return Ok(());
         }
         if !self.runs.is_writing() {
-            let Some(sorted) = self.memtable.sorted(RUN_MESSAGES) else { return Ok(()) };
+            let Some(sorted) = self.memtable.merge_oldest(RUN_MESSAGES) else { return Ok(()) };
             self.begin_run(connection, sorted)?;
         }
-        self.runs.keep_pace(connection, self.placed.len(), &self.removed)?;
+        self.runs.keep_pace(connection, self.appended.len(), &self.deleted_unflushed)?;
         self.needs_compaction |= self.runs.has_flushed();
         Ok(())
     }
@@ -247,41 +250,45 @@ impl Deliveries {
         self.runs.is_writing()
     }
 
-    /// [`Self::keep_pace`], where there is time.
-    pub(in crate::store) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.runs.go_on(connection)?;
+    /// Writes some rows of the run while the writer is idle.
+    pub(in crate::store) fn write_while_idle(
+        &mut self,
+        connection: &Connection,
+    ) -> rusqlite::Result<()> {
+        self.runs.write_while_idle(connection)?;
         self.needs_compaction |= self.runs.has_flushed();
         Ok(())
     }
 
-    /// Whether there may be something for [`Self::tidy`] to do.
+    /// Whether there may be runs for [`Self::compact`] to merge.
     pub(in crate::store) fn needs_compaction(&self) -> bool {
         self.needs_compaction
     }
 
-    /// Makes one run out of many, a step at a time, where there is time.
+    /// Executes one step of compaction.
     pub(in crate::store) fn compact(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.needs_compaction = self.compaction.step(connection, self.run_being_written())?;
         Ok(())
     }
 
-    /// The run that is being written behind the log.
+    /// The number of the run that is being written behind the message log.
     fn run_being_written(&self) -> Option<i64> {
         self.runs.run().filter(|_| self.runs.is_writing()).map(|run| run.number)
     }
 
-    /// That failed: it is tried again when there is one run more.
+    /// Stops compaction after an error, until there is another run.
     pub(in crate::store) fn postpone_compaction(&mut self) {
         self.needs_compaction = false;
     }
 
-    /// Makes a run of all there is, where that is worth it; [`Self::go_on`] writes it.
+    /// Makes the whole memtable a run, if it is large enough. [`Self::write_while_idle`] then
+    /// writes it.
     pub(in crate::store) fn begin_last_run(
         &mut self,
         connection: &Connection,
     ) -> rusqlite::Result<()> {
         if !self.runs.is_writing()
-            && self.memtable.len() >= CLOSING_MESSAGES
+            && self.memtable.len() >= CLOSING_RUN_MESSAGES_MIN
             && let Some(sorted) = self.memtable.merge_all()
         {
             self.begin_run(connection, sorted)?;
@@ -289,40 +296,41 @@ impl Deliveries {
         Ok(())
     }
 
-    /// The transaction is durable.
+    /// Applies the effects of the open transaction, because it is durable now.
     pub(in crate::store) fn committed(&mut self) {
         let flushed_upto = self.runs.committed();
-        self.live.extend(&self.placed, std::mem::take(&mut self.texts));
-        self.live.remove(&self.gone);
-        self.gone.clear();
+        self.live.extend(&self.appended, std::mem::take(&mut self.watched_texts));
+        self.live.remove(&self.deleted);
+        self.deleted.clear();
         if std::mem::take(&mut self.renamed) {
-            self.live.forget();
+            self.live.clear();
         }
         if let Some(upto) = flushed_upto {
             drop(self.runs.take());
-            // Before the memtable is extended: it forgets whole chunks.
-            self.memtable.forget(upto);
-            self.placed.retain(|&(_, id)| id > upto);
+            // This must precede the extension of the memtable, because it discards whole chunks.
+            self.memtable.discard(upto);
+            self.appended.retain(|&(_, id)| id > upto);
         }
-        if !self.placed.is_empty() {
-            self.memtable.extend(&self.placed);
-            self.placed.clear();
+        if !self.appended.is_empty() {
+            self.memtable.extend(&self.appended);
+            self.appended.clear();
         }
-        self.memtable.remove(&self.removed);
-        self.removed.clear();
-        self.memtable.rewind(&self.rewound);
-        self.rewound.clear();
+        self.memtable.delete(&self.deleted_unflushed);
+        self.deleted_unflushed.clear();
+        self.memtable.rewind(&self.rewound_users);
+        self.rewound_users.clear();
     }
 
-    /// The transaction has been taken back.
+    /// Discards the effects of the open transaction, because it was rolled back.
     pub(in crate::store) fn rolled_back(&mut self) {
         self.roll_back_to(Savepoint::default());
         self.renamed = false;
-        self.rewound.clear();
+        self.rewound_users.clear();
         self.runs.rolled_back();
     }
 
-    /// Makes all runs anew, as one, out of the log. Takes some seconds for a million messages.
+    /// Rebuilds all deliveries from the message log, as one run. Takes some seconds for a million
+    /// messages.
     pub(in crate::store) fn rebuild(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch(
             "DELETE FROM delivery_runs;
@@ -337,7 +345,7 @@ impl Deliveries {
         Ok(())
     }
 
-    fn begin_run(&mut self, connection: &Connection, sorted: Sorted) -> rusqlite::Result<()> {
+    fn begin_run(&mut self, connection: &Connection, sorted: MergedChunks) -> rusqlite::Result<()> {
         let (number, upto) = (runs::next_run(connection)?, sorted.newest());
         let memtable = Arc::clone(&self.memtable);
         let (next, exhausted) = (Vec::new(), false);

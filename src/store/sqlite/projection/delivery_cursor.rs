@@ -8,17 +8,17 @@ use crate::model::{MessageId, UserId};
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::projection::runs;
 
-/// Which way the log is gone through.
+/// The direction in which a cursor reads the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Direction {
-    /// From the oldest after this id on.
+    /// From the oldest message after this id.
     After(MessageId),
-    /// From the newest before this id back.
+    /// Backwards, from the newest message before this id.
     Before(MessageId),
 }
 
-/// The messages for one user after an id, out of the tail as it is now. Whoever reads asks for
-/// this first and begins to read the file then.
+/// The messages for one user after an id, as the memtable has them now. A reader must call this
+/// before its snapshot of the file begins: see `projection::deliveries`.
 pub(in crate::store) fn in_memtable(
     memtable: &Memtable,
     user: UserId,
@@ -27,18 +27,18 @@ pub(in crate::store) fn in_memtable(
     memtable.messages_for(user, after, MessageId(i64::MAX))
 }
 
-/// For who had to read something before it was clear whose part of the tail is wanted: what is read
-/// from here on is newer than what [`in_memtable`] tells from here on.
+/// Begins a new snapshot. A reader needs this if it had to read the file before it knew whose part
+/// of the memtable to ask for. Call it first, and [`in_memtable`] before the next statement.
 pub(in crate::store) fn renew_snapshot(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT; BEGIN")
 }
 
-/// The statement of a [`DeliveryCursor`].
+/// Prepares the statement of a [`DeliveryCursor`].
 pub(in crate::store) fn prepare(
     connection: &Connection,
     direction: Direction,
 ) -> rusqlite::Result<CachedStatement<'_>> {
-    // The order is that of the two keys: nothing is sorted, and nothing read that is not asked for.
+    // The order is that of both primary keys. So SQLite sorts nothing, and reads no row in advance.
     connection.prepare_cached(match direction {
         Direction::After(_) => {
             "SELECT d.message_id
@@ -55,7 +55,7 @@ pub(in crate::store) fn prepare(
     })
 }
 
-/// Goes through the messages for one user, by id.
+/// Iterates over the messages for one user, by id.
 pub(in crate::store) struct DeliveryCursor<'a> {
     in_runs: Rows<'a>,
     in_memtable: vec::IntoIter<MessageId>,
@@ -63,8 +63,8 @@ pub(in crate::store) struct DeliveryCursor<'a> {
 }
 
 impl<'a> DeliveryCursor<'a> {
-    /// `in_memtable` is what [`in_memtable`] had, before anything was read through this connection's
-    /// transaction.
+    /// `in_memtable` is the result of [`in_memtable`]. It must be older than the snapshot of this
+    /// connection's transaction.
     pub(in crate::store) fn begin(
         connection: &Connection,
         statement: &'a mut CachedStatement<'_>,
@@ -88,7 +88,7 @@ impl<'a> DeliveryCursor<'a> {
         Ok(Self { in_runs, in_memtable: in_memtable.into_iter(), direction })
     }
 
-    /// The next message's id.
+    /// The id of the next message.
     pub(in crate::store) fn next(&mut self) -> rusqlite::Result<Option<MessageId>> {
         if let Direction::Before(_) = self.direction
             && let Some(id) = self.in_memtable.next()
@@ -102,8 +102,8 @@ impl<'a> DeliveryCursor<'a> {
     }
 }
 
-/// How many messages there are for `user` after one id and up to and with another, no more than
-/// `max`. `in_memtable` as with [`DeliveryCursor::begin`].
+/// Counts the messages for `user` after one id and up to another one, but stops at `max`.
+/// `in_memtable` is as for [`DeliveryCursor::begin`].
 pub(in crate::store) fn count(
     connection: &Connection,
     in_memtable: &[MessageId],

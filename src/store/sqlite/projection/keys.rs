@@ -1,13 +1,14 @@
-//! Which message a sender's key belongs to: derived from the log, and written behind it.
+//! Idempotency keys: which message has a sender's key. They are derived from the message log and
+//! written behind it.
 //!
-//! The keys of the newest messages are in memory, and the table has those of the others. What is in memory is a
-//! portion that is being collected, and one before it that is sorted and put into the table beside the messages that
-//! are taken in meanwhile, some rows with each batch. So a key costs no page of its own when its message is taken in;
-//! and as keys that rise with time, as UUID version 7 does, come only somewhat out of order, most of a portion is put
-//! at the end of the table. `migrations/sqlite/05-keys` has it.
+//! The keys of the newest messages are in memory; the table has the keys of all others. Memory
+//! holds two runs: one collects new keys, and one before it is sorted and written to the table,
+//! some rows with each batch. So a key costs no page of its own when its message is stored. Keys
+//! that rise with time, like UUID version 7, arrive almost in order. So most of their runs are
+//! written at the end of the table. `migrations/sqlite/05-keys` has it.
 //!
-//! Most keys of that kind are beyond all that the table has. So of a key that is not in memory it mostly is known
-//! without a look into the file that it is new.
+//! Time-ordered keys usually sort above every stored key, so a key above `floor` is new without a
+//! lookup.
 
 mod key_run;
 
@@ -23,74 +24,77 @@ use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::memtable::Delivery;
 use crate::store::sqlite::projection::run_writer::{Run, RunWriter, Step};
-use key_run::{End, Entry, KeyRun, Order};
+use key_run::{Entry, KeyRun, Order, RunEnd};
 
-/// From how many keys on a portion is put into the table. Of the keys under way at one moment few are older than the
-/// newest so many; and of larger portions a processor has less at hand.
+/// A run is written once it has this many keys. Few of the keys that arrive together are older than
+/// that, and a larger run would fit less well into the processor's cache.
 const RUN_KEYS_MIN: usize = if cfg!(test) { 16 } else { 1_024 };
-/// After how many messages one is, with however few keys: what has to be read from the log when the server starts
-/// after a crash, twice at most.
+/// A run is written after this many messages, however few keys it has. After a crash, the next
+/// start reads at most twice as many messages from the log.
 const RUN_MESSAGES_MAX: i64 = if cfg!(test) { 24 } else { 131_072 };
-/// How many rows are owed before any is written: a commit of a few messages mostly touches no page of the table.
+/// Rows are written only once this many are due. So most commits of a few messages touch no page of
+/// the table.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
-/// After how many messages what is in memory is written when the file is closed: what has to be read at the next
-/// start otherwise.
-const CLOSING_MESSAGES: i64 = if cfg!(test) { 12 } else { 16_384 };
+/// On closing, keys are written if this many messages are not covered by the table. Fewer messages
+/// are read from the log at the next start.
+const CLOSING_RUN_MESSAGES_MIN: i64 = if cfg!(test) { 12 } else { 16_384 };
 
-/// Should one of them be there, it says the same: a server was killed when it had written it.
+/// An existing row is the same row: a server was killed after it had written it.
 const KEYS: BulkInsert =
     BulkInsert { into: "INSERT OR IGNORE INTO keys (key, sender_id, message_id)", columns: 3 };
 
-/// The ids of the messages of one key: one for each recipient.
+/// The ids of the messages with one key: one for each recipient.
 pub(in crate::store) type Messages = SmallVec<[MessageId; 1]>;
 
-/// What is known of a key.
+/// What memory knows about a sender's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum KeyLookup {
     /// The sender has not used it.
     New,
-    /// The table tells. It is not in memory.
+    /// It is not in memory, but the table may have it.
     NotInMemory,
     /// A message in memory has it.
     InMemory,
 }
 
-/// The writer's side: what is in memory, with what the transaction that is open does to it.
+/// The keys as the writer sees them: the runs in memory, including the effects of the open
+/// transaction.
 #[derive(Debug)]
 pub(in crate::store) struct Keys {
-    /// What is collected.
-    newer: KeyRun,
-    /// The run before it: it is being written to the table, or is in it.
-    older: RunWriter<SortedKeys>,
-    /// No key in the table that is not in `older` is beyond this one. `None` where the table could not tell.
+    /// The run that collects new keys.
+    collecting: KeyRun,
+    /// The run before it. It is being written to the table, or is written already.
+    flushing: RunWriter<SortedKeys>,
+    /// An upper bound of the keys in the table that are not in `flushing`. `None` if the table
+    /// could not be read.
     floor: Option<String>,
-    /// Up to which message the table has all keys.
+    /// The table has the keys of all messages up to this one.
     flushed_upto: MessageId,
-    /// The newest id that was given to a message.
+    /// The newest id in the log.
     newest: MessageId,
     hasher: RandomState,
-    /// What the transaction that is open has done.
+    /// The effects of the open transaction.
     transaction: Transaction,
 }
 
-/// What a transaction has done: what counts once it is committed, and what it takes to take it back.
+/// The effects of a transaction, for its commit or its rollback.
 #[derive(Debug, Default)]
 struct Transaction {
-    /// Where `newer` ended before it.
-    begun: End,
-    /// What it has taken out of the log, of what is in memory.
-    gone: Vec<MessageId>,
+    /// The end of `collecting` before the transaction.
+    begun: RunEnd,
+    /// The messages in memory that the transaction has deleted.
+    deleted: Vec<MessageId>,
     newest: Option<MessageId>,
 }
 
-/// Where a transaction stands.
+/// A point in the open transaction to which it can be rolled back.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct Savepoint {
-    newer: End,
-    gone: usize,
+    collecting: RunEnd,
+    deleted: usize,
 }
 
-/// A run of keys in the order of the table.
+/// A run of keys, sorted like the table.
 #[derive(Debug)]
 struct SortedKeys {
     keys: KeyRun,
@@ -109,7 +113,7 @@ impl Run for SortedKeys {
         &mut self,
         connection: &Connection,
         rows: usize,
-        _removed: &[MessageId],
+        _deleted: &[MessageId],
     ) -> rusqlite::Result<Step> {
         let rest = self.keys.in_order(&self.order, self.written);
         let (left, rows) = (rest.len(), rows.min(rest.len()));
@@ -132,14 +136,14 @@ impl Run for SortedKeys {
 }
 
 impl Keys {
-    /// Reads what the table does not have from the log.
+    /// Reads the keys that the table lacks from the log.
     pub(in crate::store) fn open(connection: &Connection) -> rusqlite::Result<Self> {
         let (flushed_upto, newest) =
             (flushed_upto(connection)?, message_log::newest_given(connection)?);
         let mut keys = Self {
-            newer: KeyRun::default(),
-            older: RunWriter::new(OWED_ROWS_MIN),
-            // A table that is damaged can be made anew, by who has opened the file.
+            collecting: KeyRun::default(),
+            flushing: RunWriter::new(OWED_ROWS_MIN),
+            // A damaged table does not stop the start: an operator can rebuild it afterwards.
             floor: highest(connection).ok(),
             flushed_upto,
             newest,
@@ -151,7 +155,7 @@ impl Keys {
         )?;
         let mut rows = statement.query([flushed_upto.0])?;
         while let Some(row) = rows.next()? {
-            // What is none nobody can ask for again.
+            // No request can have an invalid key, so nobody needs to find it.
             if let Ok(key) = row.get::<_, String>(1)?.parse::<Key>() {
                 keys.insert(UserId(row.get(0)?), key.as_str(), [MessageId(row.get(2)?)]);
             }
@@ -160,7 +164,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// What is known of a sender's key.
+    /// What memory knows about a sender's key.
     pub(in crate::store) fn look_up(&self, sender: UserId, key: &str) -> KeyLookup {
         if self.in_memory(sender, key).next().is_some() {
             KeyLookup::InMemory
@@ -185,13 +189,13 @@ impl Keys {
         while let Some(row) = rows.next()? {
             found.push(MessageId(row.get(0)?));
         }
-        // The table may have some of those in memory, too.
+        // The table may already have some of the keys in memory.
         found.sort_unstable();
         found.dedup();
         Ok(found)
     }
 
-    /// Messages with this key are taken in, newer than all others.
+    /// Adds new messages with this key. Ids must rise.
     pub(in crate::store) fn insert(
         &mut self,
         sender: UserId,
@@ -199,11 +203,11 @@ impl Keys {
         messages: impl IntoIterator<Item = MessageId>,
     ) {
         let hash = self.hash(sender, key);
-        self.newer.push(hash, sender, key, messages);
+        self.collecting.push(hash, sender, key, messages);
     }
 
-    /// A message with this key has been taken out of the log.
-    pub(in crate::store) fn remove(
+    /// Deletes the key of a message that was deleted from the log.
+    pub(in crate::store) fn delete(
         &mut self,
         connection: &Connection,
         sender: UserId,
@@ -217,75 +221,78 @@ impl Keys {
             .execute(params![key, sender.0, message.0])?;
         if let Some(entry) = self.entry_mut(message) {
             entry.is_deleted = true;
-            self.transaction.gone.push(message);
+            self.transaction.deleted.push(message);
         }
         Ok(())
     }
 
-    /// Where the transaction stands, for [`Self::roll_back_to`].
+    /// The current point in the open transaction, for [`Self::roll_back_to`].
     pub(in crate::store) fn savepoint(&self) -> Savepoint {
-        Savepoint { newer: self.newer.end(), gone: self.transaction.gone.len() }
+        Savepoint { collecting: self.collecting.end(), deleted: self.transaction.deleted.len() }
     }
 
-    /// What was done after the mark is taken back.
+    /// Undoes what happened after the savepoint.
     pub(in crate::store) fn roll_back_to(&mut self, savepoint: Savepoint) {
-        for message in self.transaction.gone.split_off(savepoint.gone) {
+        for message in self.transaction.deleted.split_off(savepoint.deleted) {
             if let Some(entry) = self.entry_mut(message) {
                 entry.is_deleted = false;
             }
         }
-        self.newer.truncate(savepoint.newer);
+        self.collecting.truncate(savepoint.collecting);
     }
 
-    /// Writes some rows in the transaction that is open, where there are any to be written: as many as what it
-    /// has taken in, these messages, asks for.
+    /// Writes some rows in the open transaction, in proportion to the messages that it has
+    /// appended. `appended` has these messages.
     pub(in crate::store) fn keep_pace(
         &mut self,
         connection: &Connection,
-        placed: &[Delivery],
+        appended: &[Delivery],
     ) -> rusqlite::Result<()> {
-        self.transaction.newest = placed.last().map(|&(_, newest)| newest);
-        if self.older.has_flushed() {
+        self.transaction.newest = appended.last().map(|&(_, newest)| newest);
+        if self.flushing.has_flushed() {
             return Ok(());
         }
-        self.older.keep_pace(connection, placed.len(), &[])
+        self.flushing.keep_pace(connection, appended.len(), &[])
     }
 
-    /// Has all there is written by [`Self::go_on`], where that is worth it. Tells whether there is anything to be
-    /// written.
+    /// Begins to write the collected keys, if enough messages depend on it. Returns whether a run
+    /// is being written; [`Self::write_while_idle`] writes it.
     pub(in crate::store) fn begin_last_run(&mut self) -> bool {
-        if !self.older.is_writing() && self.unflushed_messages() >= CLOSING_MESSAGES {
+        if !self.flushing.is_writing() && self.unflushed_messages() >= CLOSING_RUN_MESSAGES_MIN {
             self.begin_run();
         }
-        self.older.is_writing()
+        self.flushing.is_writing()
     }
 
-    /// [`Self::keep_pace`], where there is time.
-    pub(in crate::store) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.older.go_on(connection)
+    /// Writes some rows of the run while the writer is idle.
+    pub(in crate::store) fn write_while_idle(
+        &mut self,
+        connection: &Connection,
+    ) -> rusqlite::Result<()> {
+        self.flushing.write_while_idle(connection)
     }
 
-    /// The transaction is durable.
+    /// Applies the effects of the open transaction, because it is durable now.
     pub(in crate::store) fn committed(&mut self) {
         let newest = mem::take(&mut self.transaction).newest;
         self.newest = newest.unwrap_or(self.newest);
-        self.flushed_upto = self.older.committed().unwrap_or(self.flushed_upto);
+        self.flushed_upto = self.flushing.committed().unwrap_or(self.flushed_upto);
         let is_due =
-            self.newer.len() >= RUN_KEYS_MIN || self.unflushed_messages() >= RUN_MESSAGES_MAX;
-        if is_due && !self.older.is_writing() {
+            self.collecting.len() >= RUN_KEYS_MIN || self.unflushed_messages() >= RUN_MESSAGES_MAX;
+        if is_due && !self.flushing.is_writing() {
             self.begin_run();
         }
-        self.transaction.begun = self.newer.end();
+        self.transaction.begun = self.collecting.end();
     }
 
-    /// The transaction has been taken back.
+    /// Discards the effects of the open transaction, because it was rolled back.
     pub(in crate::store) fn rolled_back(&mut self) {
-        self.roll_back_to(Savepoint { newer: self.transaction.begun, gone: 0 });
+        self.roll_back_to(Savepoint { collecting: self.transaction.begun, deleted: 0 });
         self.transaction = Transaction { begun: self.transaction.begun, ..Transaction::default() };
-        self.older.rolled_back();
+        self.flushing.rolled_back();
     }
 
-    /// Makes all of the table anew, out of the log. Takes some seconds for a million messages.
+    /// Rebuilds the whole table from the message log. Takes some seconds for a million messages.
     pub(in crate::store) fn rebuild(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch(
             "DELETE FROM keys;
@@ -295,53 +302,56 @@ impl Keys {
         let newest = message_log::newest_given(connection)?;
         set_flushed_upto(connection, newest)?;
         let highest = highest(connection)?;
-        // Also where this is taken back: it is not too low for what there was.
+        // This also holds after a rollback, because the bound is never too low for the old table.
         self.floor = Some(self.floor.take().map_or(highest.clone(), |floor| floor.max(highest)));
-        // Last, where nothing fails any more: who fails takes back what is in the file.
-        self.older.rebuilt(newest);
+        // Last, because nothing may fail after it: a rollback of the operation does not undo it.
+        self.flushing.rebuilt(newest);
         Ok(())
     }
 
-    /// How many messages there may be whose keys the table has not got.
+    /// How many messages the table may lack keys of.
     fn unflushed_messages(&self) -> i64 {
         self.newest.0 - self.flushed_upto.0
     }
 
-    /// What has been collected is put into the table from now on. Not in a transaction that has done anything.
+    /// Begins to write the collected keys to the table. Call this outside any transaction that has
+    /// changed something.
     fn begin_run(&mut self) {
-        // The room of the run before is used again.
-        let (mut keys, mut order) = match self.older.take() {
+        // The memory of the previous run is used again.
+        let (mut keys, mut order) = match self.flushing.take() {
             Some(SortedKeys { keys, order, .. }) => (keys, order),
             None => Default::default(),
         };
-        mem::swap(&mut keys, &mut self.newer);
+        mem::swap(&mut keys, &mut self.collecting);
         if let Some(floor) = &mut self.floor {
-            key_run::raise(floor, self.newer.highest());
+            key_run::raise_to(floor, self.collecting.highest());
         }
-        self.newer.clear();
-        keys.put_in_order(&mut order);
-        self.older.begin(SortedKeys { keys, order, written: 0, upto: self.newest });
-        self.transaction.begun = self.newer.end();
+        self.collecting.clear();
+        keys.sort_into(&mut order);
+        self.flushing.begin(SortedKeys { keys, order, written: 0, upto: self.newest });
+        self.transaction.begun = self.collecting.end();
     }
 
-    /// The messages in memory with a sender's key.
+    /// The messages in memory that have a sender's key.
     fn in_memory<'a>(
         &'a self,
         sender: UserId,
         key: &'a str,
     ) -> impl Iterator<Item = MessageId> + 'a {
         let hash = self.hash(sender, key);
-        let older = self.older.run().map(|run| &run.keys);
-        [Some(&self.newer), older]
+        let flushing = self.flushing.run().map(|run| &run.keys);
+        [Some(&self.collecting), flushing]
             .into_iter()
             .flatten()
             .flat_map(move |run| run.messages(hash, sender, key))
     }
 
-    /// What is in memory of a message.
+    /// The entry of a message, if it is in memory.
     fn entry_mut(&mut self, message: MessageId) -> Option<&mut Entry> {
-        let older = self.older.run_mut().map(|run| &mut run.keys);
-        self.newer.entry_mut(message).or_else(|| older.and_then(|keys| keys.entry_mut(message)))
+        let flushing = self.flushing.run_mut().map(|run| &mut run.keys);
+        self.collecting
+            .entry_mut(message)
+            .or_else(|| flushing.and_then(|keys| keys.entry_mut(message)))
     }
 
     fn hash(&self, sender: UserId, key: &str) -> u64 {
@@ -349,7 +359,7 @@ impl Keys {
     }
 }
 
-/// Up to which message the table has all keys.
+/// The table has the keys of all messages up to this one.
 pub(in crate::store) fn flushed_upto(connection: &Connection) -> rusqlite::Result<MessageId> {
     let upto = connection
         .prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'keys_upto'")?
@@ -368,7 +378,7 @@ fn set_flushed_upto(connection: &Connection, upto: MessageId) -> rusqlite::Resul
         .map(drop)
 }
 
-/// The highest key in the table; nothing where it has none.
+/// The highest key in the table; empty if it has none.
 fn highest(connection: &Connection) -> rusqlite::Result<String> {
     let highest: Option<String> =
         connection.query_row("SELECT max(key) FROM keys", [], |row| row.get(0))?;

@@ -1,10 +1,11 @@
-//! The end of the log by recipient: what the newest run of deliveries does not cover, in memory.
+//! The memtable of deliveries: the messages that no run covers yet, by recipient, in memory.
 //!
-//! Every message that is acknowledged is in here, or in a run. It is sorted a chunk at a time, so
-//! that taking a message in costs next to nothing, and finding those of a user a few steps a chunk.
+//! Every acknowledged message is in the memtable or in a run. The memtable sorts messages a chunk
+//! at a time. So adding a message costs next to nothing, and finding a user's messages costs one
+//! binary search for each chunk.
 //!
-//! It also remembers which inboxes were found to be empty: as long as nothing has come for one since
-//! then, asking for it again needs no look into the file.
+//! It also remembers which inboxes were found empty. While no message has arrived for such an
+//! inbox, reading it again needs no look into the file.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -12,30 +13,31 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::model::{MessageId, UserId};
 
-/// How many messages are sorted together; few in tests, which then see every kind of moment.
+/// The number of messages that are sorted together. It is small in tests, so that they have several
+/// chunks.
 const CHUNK_MESSAGES: usize = if cfg!(test) { 16 } else { 4_096 };
 
-/// Whom a message is for. Its order is that of a run.
+/// The recipient of a message, and its id. Deliveries sort like the rows of a run.
 pub(in crate::store) type Delivery = (UserId, MessageId);
 
-/// See the module. Ids only rise: what is taken in is newer than all that is there.
+/// The memtable. Ids only rise: an added message is newer than all others.
 #[derive(Default)]
 pub struct Memtable {
     state: RwLock<State>,
 }
 
 struct State {
-    /// Sorted; each newer than the one before it.
+    /// The full chunks, oldest first.
     chunks: Vec<Chunk>,
-    /// Less than a chunk, in the order of the log.
-    open: Vec<Delivery>,
-    /// Messages that are no more.
-    gone: HashSet<MessageId>,
-    /// The newest message that is in a run and no more in here; zero since the start.
-    forgotten: MessageId,
-    /// Who has read all that there was, up to which message.
-    emptied: HashMap<UserId, MessageId>,
-    /// How often cursors were moved back.
+    /// The newest messages, less than a chunk, in the order of the log.
+    open_chunk: Vec<Delivery>,
+    /// The messages here that were deleted.
+    deleted: HashSet<MessageId>,
+    /// The newest message that was discarded because a run covers it. Zero before the first run.
+    discarded_upto: MessageId,
+    /// For each user whose inbox was found empty: the newest message at that moment.
+    empty_upto: HashMap<UserId, MessageId>,
+    /// How often inbox cursors were moved backwards.
     rewinds: u64,
 }
 
@@ -43,18 +45,18 @@ impl Default for State {
     fn default() -> Self {
         Self {
             chunks: Vec::new(),
-            open: Vec::new(),
-            gone: HashSet::new(),
-            forgotten: MessageId::ZERO,
-            emptied: HashMap::new(),
+            open_chunk: Vec::new(),
+            deleted: HashSet::new(),
+            discarded_upto: MessageId::ZERO,
+            empty_upto: HashMap::new(),
             rewinds: 0,
         }
     }
 }
 
-/// How far the log was before something was read from it.
+/// The state of the log before a reader's snapshot, for [`Memtable::note_empty`].
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Moment {
+pub(in crate::store) struct ReadPoint {
     newest: MessageId,
     rewinds: u64,
 }
@@ -66,30 +68,32 @@ struct Chunk {
 }
 
 impl Memtable {
-    /// Takes in what has been committed, in the order of the log.
+    /// Adds committed messages, in the order of the log.
     pub(in crate::store) fn extend(&self, deliveries: &[Delivery]) {
         let mut state = self.write();
         for &delivery in deliveries {
-            if state.open.is_empty() {
-                // All that a chunk takes, at once: room that grows step by step is copied with each.
-                state.open.reserve_exact(CHUNK_MESSAGES);
+            if state.open_chunk.is_empty() {
+                // The whole chunk is allocated at once, because growing step by step would copy it
+                // each time.
+                state.open_chunk.reserve_exact(CHUNK_MESSAGES);
             }
-            state.open.push(delivery);
-            if state.open.len() == CHUNK_MESSAGES {
-                let chunk = Chunk::sort(std::mem::take(&mut state.open));
+            state.open_chunk.push(delivery);
+            if state.open_chunk.len() == CHUNK_MESSAGES {
+                let chunk = Chunk::sort(std::mem::take(&mut state.open_chunk));
                 state.chunks.push(chunk);
             }
         }
     }
 
-    /// Takes note that messages have been deleted.
-    pub(in crate::store) fn remove(&self, messages: &[MessageId]) {
+    /// Notes that messages were deleted.
+    pub(in crate::store) fn delete(&self, messages: &[MessageId]) {
         if !messages.is_empty() {
-            self.write().gone.extend(messages);
+            self.write().deleted.extend(messages);
         }
     }
 
-    /// The messages for a user after one id and up to and with another, in the order of the log.
+    /// The messages for a user after one id and up to and including another, in the order of the
+    /// log.
     pub(in crate::store) fn messages_for(
         &self,
         user: UserId,
@@ -103,88 +107,90 @@ impl Memtable {
             let of_user = chunk.after((user, after)).iter().take_while(|&&(to, _)| to == user);
             found.extend(of_user.map(|&(_, id)| id));
         }
-        let start = state.open.partition_point(|&(_, id)| id <= after);
-        let of_user = state.open[start..].iter().filter(|&&(to, _)| to == user);
+        let start = state.open_chunk.partition_point(|&(_, id)| id <= after);
+        let of_user = state.open_chunk[start..].iter().filter(|&&(to, _)| to == user);
         found.extend(of_user.map(|&(_, id)| id));
-        found.retain(|id| *id <= upto && !state.gone.contains(id));
+        found.retain(|id| *id <= upto && !state.deleted.contains(id));
         found
     }
 
-    /// The oldest so many messages, sorted as a run; `None` where there are not so many. They stay
-    /// until [`Self::forget`].
-    pub(in crate::store) fn sorted(&self, messages: usize) -> Option<Sorted> {
+    /// The oldest `messages` messages, sorted like a run. `None` if there are fewer. They stay in
+    /// the memtable until [`Self::discard`].
+    pub(in crate::store) fn merge_oldest(&self, messages: usize) -> Option<MergedChunks> {
         let state = self.read();
         let chunks = messages / CHUNK_MESSAGES;
         if chunks == 0 || state.chunks.len() < chunks {
             return None;
         }
-        Some(Sorted::merge(state.chunks[..chunks].to_vec()))
+        Some(MergedChunks::merge(state.chunks[..chunks].to_vec()))
     }
 
-    /// All messages, sorted as a run; `None` where there is none.
-    pub(in crate::store) fn merge_all(&self) -> Option<Sorted> {
+    /// All messages, sorted like a run. `None` if there are none.
+    pub(in crate::store) fn merge_all(&self) -> Option<MergedChunks> {
         let state = self.read();
         let mut chunks = state.chunks.clone();
-        if !state.open.is_empty() {
-            chunks.push(Chunk::sort(state.open.clone()));
+        if !state.open_chunk.is_empty() {
+            chunks.push(Chunk::sort(state.open_chunk.clone()));
         }
-        (!chunks.is_empty()).then(|| Sorted::merge(chunks))
+        (!chunks.is_empty()).then(|| MergedChunks::merge(chunks))
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     pub(in crate::store) fn len(&self) -> usize {
         let state = self.read();
-        state.chunks.len() * CHUNK_MESSAGES + state.open.len()
+        state.chunks.len() * CHUNK_MESSAGES + state.open_chunk.len()
     }
 
-    /// Leaves out what has been deleted.
+    /// Removes deleted messages from `deliveries`.
     pub(in crate::store) fn drop_deleted(&self, deliveries: &mut Vec<Delivery>) {
         let state = self.read();
-        if !state.gone.is_empty() {
-            deliveries.retain(|(_, id)| !state.gone.contains(id));
+        if !state.deleted.is_empty() {
+            deliveries.retain(|(_, id)| !state.deleted.contains(id));
         }
     }
 
-    /// Lets go of what a run has now: all that [`Sorted`] went through, up to `upto`.
-    pub(in crate::store) fn forget(&self, upto: MessageId) {
+    /// Discards the messages that a run covers now. `upto` is the newest message of a
+    /// [`MergedChunks`].
+    pub(in crate::store) fn discard(&self, upto: MessageId) {
         let mut state = self.write();
         state.chunks.retain(|chunk| chunk.newest > upto);
-        state.open.retain(|&(_, id)| id > upto);
-        state.gone.retain(|&id| id > upto);
-        state.forgotten = state.forgotten.max(upto);
+        state.open_chunk.retain(|&(_, id)| id > upto);
+        state.deleted.retain(|&id| id > upto);
+        state.discarded_upto = state.discarded_upto.max(upto);
     }
 
-    /// For [`Self::note_empty`]: to be asked for before anything is read.
-    pub(in crate::store) fn moment(&self) -> Moment {
+    /// The current state of the log. A reader must call this before its snapshot begins.
+    pub(in crate::store) fn read_point(&self) -> ReadPoint {
         let state = self.read();
-        Moment { newest: state.newest(), rewinds: state.rewinds }
+        ReadPoint { newest: state.newest(), rewinds: state.rewinds }
     }
 
-    /// The user's inbox was read after that moment, and nothing was found in it.
-    pub(in crate::store) fn note_empty(&self, user: UserId, moment: Moment) {
+    /// Notes that a snapshot after `read_point` found no message in the user's inbox.
+    pub(in crate::store) fn note_empty(&self, user: UserId, read_point: ReadPoint) {
         let mut state = self.write();
-        if state.rewinds == moment.rewinds {
-            state.emptied.insert(user, moment.newest);
+        if state.rewinds == read_point.rewinds {
+            state.empty_upto.insert(user, read_point.newest);
         }
     }
 
-    /// The inbox cursors of these users have been moved back, and that is committed.
+    /// Notes that the inbox cursors of these users were moved backwards, and that this is
+    /// committed.
     pub(in crate::store) fn rewind(&self, users: &[UserId]) {
         if !users.is_empty() {
             let mut state = self.write();
             state.rewinds += 1;
             users.iter().for_each(|user| {
-                state.emptied.remove(user);
+                state.empty_upto.remove(user);
             });
         }
     }
 
-    /// Whether it is known that a user's inbox is empty. Where it is not, it may be all the same.
+    /// Whether the user's inbox is known to be empty. If it is not known, it may still be empty.
     pub(in crate::store) fn is_known_to_be_empty(&self, user: UserId) -> bool {
         let state = self.read();
-        let Some(&upto) = state.emptied.get(&user) else { return false };
-        // What came since then has to be in here, all of it.
-        upto >= state.forgotten && !state.has_after(user, upto)
+        let Some(&upto) = state.empty_upto.get(&user) else { return false };
+        // The memtable must have every message that has arrived since.
+        upto >= state.discarded_upto && !state.has_after(user, upto)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -199,14 +205,14 @@ impl Memtable {
 impl State {
     fn newest(&self) -> MessageId {
         let in_chunks = self.chunks.last().map(|chunk| chunk.newest);
-        let newest = self.open.last().map(|&(_, id)| id).or(in_chunks);
-        newest.unwrap_or(self.forgotten)
+        let newest = self.open_chunk.last().map(|&(_, id)| id).or(in_chunks);
+        newest.unwrap_or(self.discarded_upto)
     }
 
     fn has_after(&self, user: UserId, after: MessageId) -> bool {
-        let start = self.open.partition_point(|&(_, id)| id <= after);
+        let start = self.open_chunk.partition_point(|&(_, id)| id <= after);
         let newer = self.chunks.iter().rev().take_while(|chunk| chunk.newest > after);
-        self.open[start..].iter().any(|&(to, _)| to == user)
+        self.open_chunk[start..].iter().any(|&(to, _)| to == user)
             || newer
                 .map(|chunk| chunk.after((user, after)))
                 .any(|rest| rest.first().is_some_and(|&(to, _)| to == user))
@@ -214,12 +220,12 @@ impl State {
 }
 
 impl Chunk {
-    /// What is sorted behind a delivery.
+    /// The deliveries that sort after this one.
     fn after(&self, delivery: Delivery) -> &[Delivery] {
         &self.deliveries[self.deliveries.partition_point(|&other| other <= delivery)..]
     }
 
-    /// Of what is there, in the order of the log.
+    /// Sorts deliveries that are in the order of the log.
     fn sort(mut deliveries: Vec<Delivery>) -> Self {
         let newest = deliveries.last().map_or(MessageId::ZERO, |&(_, id)| id);
         deliveries.sort_unstable();
@@ -227,14 +233,14 @@ impl Chunk {
     }
 }
 
-/// Some chunks, merged a step at a time: sorting all at once would hold up whoever waits.
-pub(in crate::store) struct Sorted {
+/// Merges chunks a delivery at a time. Sorting all of them at once would delay the waiting senders.
+pub(in crate::store) struct MergedChunks {
     chunks: Vec<Chunk>,
-    /// The next of each chunk that has one, and where in its chunk that is.
+    /// The next delivery of each chunk, with the number of the chunk and the place in it.
     next: BinaryHeap<Reverse<(Delivery, usize, usize)>>,
 }
 
-impl Sorted {
+impl MergedChunks {
     fn merge(chunks: Vec<Chunk>) -> Self {
         let first = |(index, chunk): (usize, &Chunk)| {
             chunk.deliveries.first().map(|&delivery| Reverse((delivery, index, 0)))
@@ -243,13 +249,13 @@ impl Sorted {
         Self { chunks, next }
     }
 
-    /// The newest message in it.
+    /// The newest message in the chunks.
     pub(in crate::store) fn newest(&self) -> MessageId {
         self.chunks.iter().map(|chunk| chunk.newest).max().unwrap_or(MessageId::ZERO)
     }
 }
 
-impl Iterator for Sorted {
+impl Iterator for MergedChunks {
     type Item = Delivery;
 
     fn next(&mut self) -> Option<Delivery> {

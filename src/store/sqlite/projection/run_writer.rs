@@ -1,47 +1,47 @@
 //! Writing derived rows behind the message log, in sorted runs.
 //!
-//! Deliveries and keys are both derived from the message log. New rows wait in memory; when enough
-//! of them wait, they become a run. The run is written a few rows with each batch of messages, in
-//! the batch's transaction, so no sender waits for a whole run. A run counts once its last row is
-//! committed; a server that is killed before begins the run anew from the message log.
+//! Deliveries and keys are both derived from the message log. New rows wait in memory. Once there
+//! are enough, they become a run. Each batch of messages writes a few rows of the run in its own
+//! transaction, so no sender waits for a whole run. A run counts once its last row is committed. If
+//! the server is killed before, the run begins anew from the message log.
 
 use rusqlite::Connection;
 
 use crate::model::MessageId;
 
-/// How many rows are written for each message of a batch: a run is done well before the next one
-/// is due.
+/// The rows that are written for each message of a batch. At this pace, a run is finished well
+/// before the next one is due.
 const ROWS_PER_MESSAGE: usize = 2;
-/// How many rows are written at a time where the writer is idle.
+/// The rows that are written at a time while the writer is idle.
 const IDLE_ROWS: usize = 2_048;
 
-/// Rows in the order of their table.
+/// A sorted run of rows that are being written to a table.
 pub(super) trait Run {
     /// The newest message in it.
     fn upto(&self) -> MessageId;
 
-    /// Writes at most `rows` rows after those that are durable. Rows of `removed` messages are
-    /// left out.
+    /// Writes at most `rows` rows after the durable ones. Leaves out the rows of `deleted`
+    /// messages.
     fn write(
         &mut self,
         connection: &Connection,
         rows: usize,
-        removed: &[MessageId],
+        deleted: &[MessageId],
     ) -> rusqlite::Result<Step>;
 
-    /// So many more rows are durable.
+    /// Notes that this many more rows are durable.
     fn advance(&mut self, rows: usize);
 
-    /// Makes the run count: all its rows are written.
+    /// Makes the run count, after its last row was written.
     fn finish(&self, connection: &Connection) -> rusqlite::Result<()>;
 }
 
-/// What a call of [`Run::write`] did.
+/// The progress of one call of [`Run::write`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
-    /// How many rows it went on by.
+    /// How many rows are done, including deleted ones.
     pub(super) rows: usize,
-    /// There are no more rows.
+    /// Whether there are no more rows.
     pub(super) is_last: bool,
 }
 
@@ -51,13 +51,13 @@ pub(super) struct RunWriter<R> {
     /// The run that is being written, or the last one.
     run: Option<R>,
     is_written: bool,
-    /// How many rows the messages so far ask for.
+    /// How many rows are due for the messages so far.
     owed_rows: usize,
-    /// How many rows are owed before any is written: a commit of a few messages mostly touches no
-    /// page of the run.
+    /// Rows are written only once this many are due. So most commits of a few messages touch no
+    /// page of the table.
     owed_rows_min: usize,
-    /// What the open transaction has done: how many rows it wrote, and up to which message the
-    /// table is whole with it.
+    /// The effects of the open transaction: the rows that it wrote, and the message up to which the
+    /// table is then complete.
     rows: usize,
     flushed_upto: Option<MessageId>,
 }
@@ -79,12 +79,12 @@ impl<R: Run> RunWriter<R> {
         self.run.as_ref()
     }
 
-    /// [`Self::run`], to change it.
+    /// [`Self::run`], for changes.
     pub(super) fn run_mut(&mut self) -> Option<&mut R> {
         self.run.as_mut()
     }
 
-    /// Lets go of the run, written or not.
+    /// Removes the run, finished or not.
     pub(super) fn take(&mut self) -> Option<R> {
         self.is_written = true;
         self.run.take()
@@ -95,39 +95,39 @@ impl<R: Run> RunWriter<R> {
         !self.is_written
     }
 
-    /// Whether the open transaction has flushed all there was: the rows of its own messages may be
-    /// in the table already.
+    /// Whether the open transaction finishes a run. After a rebuild, the table may already have the
+    /// rows of the transaction's own messages.
     pub(super) fn has_flushed(&self) -> bool {
         self.flushed_upto.is_some()
     }
 
-    /// Writes as many rows in the open transaction as its messages ask for.
+    /// Writes rows in the open transaction, in proportion to its messages.
     pub(super) fn keep_pace(
         &mut self,
         connection: &Connection,
         messages: usize,
-        removed: &[MessageId],
+        deleted: &[MessageId],
     ) -> rusqlite::Result<()> {
         self.owed_rows += messages * ROWS_PER_MESSAGE;
         let rows = self.owed_rows - self.owed_rows % self.owed_rows_min;
         self.owed_rows -= rows;
-        if rows == 0 { Ok(()) } else { self.write(connection, rows, removed) }
+        if rows == 0 { Ok(()) } else { self.write(connection, rows, deleted) }
     }
 
-    /// Writes rows in a transaction of its own, where the writer is idle.
-    pub(super) fn go_on(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Writes rows in a transaction of its own, while the writer is idle.
+    pub(super) fn write_while_idle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.write(connection, IDLE_ROWS, &[])
     }
 
-    /// Writes at most so many rows in the open transaction.
+    /// Writes at most `rows` rows in the open transaction.
     pub(super) fn write(
         &mut self,
         connection: &Connection,
         rows: usize,
-        removed: &[MessageId],
+        deleted: &[MessageId],
     ) -> rusqlite::Result<()> {
         let Some(run) = self.run.as_mut().filter(|_| !self.is_written) else { return Ok(()) };
-        let step = run.write(connection, rows, removed)?;
+        let step = run.write(connection, rows, deleted)?;
         self.rows = step.rows;
         if step.is_last {
             run.finish(connection)?;
@@ -136,12 +136,13 @@ impl<R: Run> RunWriter<R> {
         Ok(())
     }
 
-    /// The open transaction has made the whole table anew, up to this message.
+    /// Notes that the open transaction has rebuilt the whole table, up to this message.
     pub(super) fn rebuilt(&mut self, upto: MessageId) {
         self.flushed_upto = Some(upto);
     }
 
-    /// The transaction is durable. Tells up to which message the table is whole, if that changed.
+    /// Applies the effects of the open transaction, because it is durable now. Returns the message
+    /// up to which the table is complete, if that has changed.
     pub(super) fn committed(&mut self) -> Option<MessageId> {
         let rows = std::mem::take(&mut self.rows);
         let flushed_upto = self.flushed_upto.take();
@@ -152,7 +153,7 @@ impl<R: Run> RunWriter<R> {
         flushed_upto
     }
 
-    /// The transaction was undone.
+    /// Discards the effects of the open transaction, because it was rolled back.
     pub(super) fn rolled_back(&mut self) {
         self.rows = 0;
         self.flushed_upto = None;

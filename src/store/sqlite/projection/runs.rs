@@ -1,5 +1,5 @@
-//! The tables of deliveries: rows in runs, each sorted by user, each covering the messages after the
-//! run before it. `migrations/sqlite/03-deliveries` has the tables.
+//! The tables of deliveries. They hold runs: each is sorted by user, and covers the messages after
+//! the run before it. `migrations/sqlite/03-deliveries` has the tables.
 
 use rusqlite::Connection;
 
@@ -7,15 +7,15 @@ use crate::model::MessageId;
 use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::sqlite::projection::memtable::Delivery;
 
-/// How many messages a run has: what has to be read from the log when the server starts after a
-/// crash, twice at most. Few runs are quick to look through; ten million messages make 76.
+/// The number of messages in a new run. After a crash, the next start reads at most twice as many
+/// from the log. Ten million messages make 76 runs, which is few enough for a reader.
 pub(super) const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
 
-/// Should one of its rows be there, it says the same.
+/// An existing row is the same row.
 const DELIVERIES: BulkInsert =
     BulkInsert { into: "INSERT OR IGNORE INTO deliveries (run, user_id, message_id)", columns: 3 };
 
-/// Up to which message the runs have all deliveries.
+/// The runs have the deliveries of all messages up to this one.
 pub(super) fn flushed_upto(connection: &Connection) -> rusqlite::Result<MessageId> {
     connection
         .prepare_cached("SELECT coalesce(max(upto_id), 0) FROM delivery_runs")?
@@ -35,8 +35,8 @@ pub(super) fn insert<'a>(
     })
 }
 
-/// The number of the run that is written next. None of which there are rows: those of a run that a server was
-/// killed over do not count, also where this one goes less far.
+/// The number of the next run. No rows with that number may exist: a killed server may have left
+/// rows of a run that it did not finish, and this run may end earlier.
 pub(super) fn next_run(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(

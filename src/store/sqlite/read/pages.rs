@@ -33,7 +33,7 @@ impl Query for ReadPage {
         let reads_inbox = with.is_none()
             && since.is_none()
             && matches!(&start, PageStart::Cursor(name) if *name == CursorName::inbox());
-        let moment = reads_inbox.then(|| memtable.moment());
+        let read_point = reads_inbox.then(|| memtable.read_point());
         let after = match start {
             PageStart::After(id) => id,
             _ => MessageId::ZERO,
@@ -67,8 +67,8 @@ impl Query for ReadPage {
                 id
             }
         };
-        if let Some(moment) = moment.filter(|_| page.messages.is_empty()) {
-            memtable.note_empty(reader, moment);
+        if let Some(read_point) = read_point.filter(|_| page.messages.is_empty()) {
+            memtable.note_empty(reader, read_point);
         }
         Ok(Some(page.end(start)))
     }

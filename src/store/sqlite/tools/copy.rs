@@ -253,13 +253,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_path_can_be_named_to_sqlite() {
+    fn path_of_any_bytes_becomes_a_uri() {
         let path = Path::new("/a b?c#d%é");
         assert_eq!(uri(path, "immutable=1"), "file:/a%20b%3fc%23d%25%c3%a9?immutable=1");
     }
 
     #[test]
-    fn what_is_left_of_a_draft_that_was_published_is_not_emptied() {
+    fn leftover_link_to_a_published_copy_is_not_emptied() {
         let folder = tempfile::tempdir().unwrap();
         let (kept, destination) = (folder.path().join("kept"), folder.path().join("copy"));
         fs::write(&kept, "a finished copy").unwrap();

@@ -102,7 +102,7 @@ mod tests {
     const DAY: i64 = 24 * 3_600 * 1_000;
 
     #[test]
-    fn thousands_of_restores_one_upon_another_stay_below_what_json_can_hold() {
+    fn ids_of_thousands_of_chained_restores_fit_json() {
         let mut newest = MessageId(1);
         for restore in 0..3_000 {
             let now = Timestamp(EPOCH.0 + CENTURY / 3_000 * restore);
@@ -113,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn later_restore_begins_beyond_the_earlier_one(
+        fn later_restore_has_a_higher_floor(
             newest in 0..1_000_000_i64,
             at in 0..CENTURY,
             later in 13 * DAY..CENTURY,
@@ -125,7 +125,7 @@ mod tests {
         }
 
         #[test]
-        fn floor_is_beyond_the_newest_by_the_least_gap_whatever_the_clock_says(
+        fn floor_keeps_the_minimum_gap_at_any_clock(
             newest in 1..1_i64 << 52,
             now in prop_oneof![Just(0), Just(i64::MIN / 2), 0..2 * CENTURY],
             random in 0..RANDOM_IDS,

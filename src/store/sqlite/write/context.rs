@@ -1,4 +1,4 @@
-//! What the writer remembers from one transaction to the next.
+//! The context of a write operation, and the cache that lasts from one transaction to the next.
 
 use std::collections::HashMap;
 
@@ -11,16 +11,17 @@ use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::write::pending_inserts::PendingInserts;
 
-/// The most user names whose numbers are remembered.
+/// The maximum number of cached users, by name and by id.
 const NAMES_MAX: usize = 100_000;
 
-/// Nobody outside chooses what is in it: names and numbers of users that there are.
+/// A fast hash is safe here: only names and ids of existing users are keys, so no client chooses
+/// them freely.
 type Map<K, V> = HashMap<K, V, RandomState>;
 
-/// See [`WriterCache::uncounted`].
-const RECOUNT: usize = usize::MAX;
+/// See [`WriterCache::uncounted_messages`].
+const MUST_COUNT: usize = usize::MAX;
 
-/// What operations work with: the transaction they are in, and what is remembered between them.
+/// What an operation works with: its transaction, and the writer's state.
 pub struct WriteContext<'a> {
     pub(in crate::store) connection: &'a Connection,
     pub(in crate::store) cache: &'a mut WriterCache,
@@ -30,50 +31,54 @@ pub struct WriteContext<'a> {
     pub(in crate::store) inbox_unread_max: usize,
 }
 
-/// What the writer would otherwise have to look up for every message. It is forgotten whenever
-/// something is taken back ([`WriterCache::forget`]), so it never tells of what did not happen.
+/// Facts that the writer would otherwise look up for every message. They include effects of the
+/// open transaction, so [`WriterCache::clear`] must follow every rollback.
 #[derive(Debug, Default)]
 pub(in crate::store) struct WriterCache {
-    /// The id of the newest message.
+    /// The newest id in the log.
     pub(in crate::store) newest: Option<MessageId>,
     pub(in crate::store) user_ids: Map<UserName, UserId>,
-    /// The names of those who write to somebody who is watched.
+    /// The names of senders.
     pub(in crate::store) user_names: Map<UserId, UserName>,
-    /// How many unread messages each inbox has, where they were counted.
-    pub(in crate::store) unread: Map<UserId, usize>,
-    /// How many messages have come since the start for each inbox whose messages were not counted:
-    /// [`RECOUNT`] where they are to be, before another one is taken in.
-    pub(in crate::store) uncounted: Map<UserId, usize>,
+    /// The number of unread messages of each inbox that was counted.
+    pub(in crate::store) unread_counts: Map<UserId, usize>,
+    /// For each inbox that was not counted: the messages that have arrived since the start.
+    /// [`MUST_COUNT`] means that the inbox must be counted before its next message.
+    pub(in crate::store) uncounted_messages: Map<UserId, usize>,
 }
 
 impl WriterCache {
-    /// Something was taken back: nothing that may tell of it is remembered.
-    pub(in crate::store) fn forget(&mut self) {
-        self.recount_all();
-        *self = Self { uncounted: std::mem::take(&mut self.uncounted), ..Self::default() };
+    /// Forgets everything, because something was rolled back.
+    pub(in crate::store) fn clear(&mut self) {
+        self.must_count_all();
+        *self = Self {
+            uncounted_messages: std::mem::take(&mut self.uncounted_messages),
+            ..Self::default()
+        };
     }
 
-    /// What is remembered of an inbox is no longer so.
-    pub(in crate::store) fn recount(&mut self, user: UserId) {
-        self.unread.remove(&user);
-        self.uncounted.insert(user, RECOUNT);
+    /// Forgets the count of an inbox, because it is no longer right.
+    pub(in crate::store) fn must_count(&mut self, user: UserId) {
+        self.unread_counts.remove(&user);
+        self.uncounted_messages.insert(user, MUST_COUNT);
     }
 
-    /// [`Self::recount`], of every inbox that was counted.
-    pub(in crate::store) fn recount_all(&mut self) {
-        self.uncounted.extend(self.unread.drain().map(|(user, _)| (user, RECOUNT)));
+    /// Does [`Self::must_count`] for every inbox that was counted.
+    pub(in crate::store) fn must_count_all(&mut self) {
+        self.uncounted_messages
+            .extend(self.unread_counts.drain().map(|(user, _)| (user, MUST_COUNT)));
     }
 
-    /// Remembers a name's number; forgets all where there are too many.
+    /// Caches the id of a name. Forgets all names first if there are too many.
     pub(in crate::store) fn remember_user(&mut self, name: UserName, id: UserId) {
         if self.user_ids.len() >= NAMES_MAX {
             self.user_ids.clear();
-            self.recount_all();
+            self.must_count_all();
         }
         self.user_ids.insert(name, id);
     }
 
-    /// Remembers a number's name; forgets all where there are too many.
+    /// Caches the name of an id. Forgets all ids first if there are too many.
     pub(in crate::store) fn remember_name(&mut self, id: UserId, name: UserName) {
         if self.user_names.len() >= NAMES_MAX {
             self.user_names.clear();
@@ -83,7 +88,7 @@ impl WriterCache {
 }
 
 impl WriteContext<'_> {
-    /// The id of the newest message, from memory where it is there.
+    /// The newest id in the log, cached if possible.
     pub(in crate::store) fn newest(&mut self) -> rusqlite::Result<MessageId> {
         if let Some(newest) = self.cache.newest {
             return Ok(newest);
@@ -93,22 +98,22 @@ impl WriteContext<'_> {
         Ok(newest)
     }
 
-    /// Takes note that the inbox cursor of `user` moves from `seen` to `upto`.
-    pub(in crate::store) fn forget_unread(
+    /// Updates the unread count: the inbox cursor of `user` moves from `seen` to `upto`.
+    pub(in crate::store) fn note_inbox_moved(
         &mut self,
         user: UserId,
         seen: MessageId,
         upto: MessageId,
     ) -> rusqlite::Result<()> {
-        let Some(&unread) = self.cache.unread.get(&user) else { return Ok(()) };
-        // At the limit the count may have stopped short of the truth, and backwards there is more
-        // than was counted: look again when it is needed.
+        let Some(&unread) = self.cache.unread_counts.get(&user) else { return Ok(()) };
+        // At the limit, counting may have stopped early. Backwards, there are more messages than
+        // were counted. In both cases, the inbox is counted again when the count is needed.
         if upto < seen || unread >= self.inbox_unread_max {
-            self.cache.recount(user);
+            self.cache.must_count(user);
             return Ok(());
         }
         let read = self.deliveries.count(self.connection, user, (seen, upto), unread)?;
-        self.cache.unread.insert(user, unread - read);
+        self.cache.unread_counts.insert(user, unread - read);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! Messages that the open transaction has taken in and that are not in the file yet.
+//! Messages that the open transaction has accepted and not inserted yet.
 //!
-//! They are put into it many with one statement, so that not each row pays for beginning one. Whatever
-//! else is done in the transaction has them written first.
+//! They are inserted together, because starting a statement costs more than a row. Before any other
+//! kind of operation in the same transaction, they must be inserted.
 
 use rusqlite::Connection;
 
@@ -9,14 +9,14 @@ use crate::model::{Body, Key, MessageId, Timestamp, UserId};
 use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::types::messages::Copies;
 
-/// Who sees this fail gives up the transaction: a statement that had to be taken back alone would begin by copying
-/// each page that it changes.
+/// `OR FAIL` keeps the rows before a failed one, so a failure must roll back the whole transaction.
+/// A statement that can be undone alone would first copy each page that it changes.
 const MESSAGES: BulkInsert = BulkInsert {
     into: "INSERT OR FAIL INTO messages (id, sent_at, sender_id, recipient_id, key, body)",
     columns: 6,
 };
 
-/// What all copies of a message have.
+/// What all copies of a message have in common.
 #[derive(Debug)]
 struct Text {
     sender: UserId,
@@ -25,10 +25,10 @@ struct Text {
     body: Body,
 }
 
-/// A copy of a message: which it is of, for whom, and its id.
+/// A copy of a message: the place of its message, the recipient, and the id.
 type Row = (usize, UserId, MessageId);
 
-/// See the module.
+/// The messages, and their copies in the order of the log.
 #[derive(Debug, Default)]
 pub(in crate::store) struct PendingInserts {
     messages: Vec<Text>,
@@ -36,7 +36,7 @@ pub(in crate::store) struct PendingInserts {
 }
 
 impl PendingInserts {
-    /// Takes in a message with these copies.
+    /// Adds a message with these copies.
     pub(in crate::store) fn push(
         &mut self,
         sender: UserId,
@@ -50,8 +50,8 @@ impl PendingInserts {
         self.messages.push(Text { sender, at, key, body });
     }
 
-    /// Writes them, in the order in which they came. Where that fails the transaction cannot go on: some
-    /// may be written.
+    /// Inserts all rows in the order of their addition. After an error, the transaction must be
+    /// rolled back: some rows may have been inserted.
     pub(in crate::store) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         MESSAGES.insert(connection, &self.rows, |values, (message, recipient, id)| {
             let Text { sender, at, key, body } = &self.messages[*message];
@@ -62,12 +62,12 @@ impl PendingInserts {
             values.bind(key.as_ref().map(Key::as_str))?;
             values.bind(body.as_str())
         })?;
-        self.forget();
+        self.clear();
         Ok(())
     }
 
-    /// The transaction has been taken back.
-    pub(in crate::store) fn forget(&mut self) {
+    /// Removes everything, because the transaction was rolled back.
+    pub(in crate::store) fn clear(&mut self) {
         self.messages.clear();
         self.rows.clear();
     }

@@ -14,7 +14,7 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::queue::Queue;
 use crate::store::metrics::{CheckpointMode, Metrics, Rollback};
-use crate::store::scheduler::group_commit::{Commit, IDLE, Left, Turn};
+use crate::store::scheduler::group_commit::{Commit, IDLE_DELAY, Remaining, Turn};
 use crate::store::sqlite::connection::LOCK_WAIT;
 use crate::store::sqlite::file_guard::Identity;
 use crate::store::sqlite::operation::Statements;
@@ -115,7 +115,7 @@ impl Commit for Batches {
 
     /// One batch of what is queued, if there is anything that this role may do: one transaction,
     /// then an answer to each, in order. The writer's thread also does what has become due.
-    fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Left {
+    fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Remaining {
         let may_do =
             |place: u64, operation: &dyn Operation| turn.takes(place, operation.is_collected());
         let lock_wait = if turn == Turn::Worker { Duration::ZERO } else { LOCK_WAIT };
@@ -127,7 +127,7 @@ impl Commit for Batches {
             };
             let begun = self.begin(lock_wait);
             if begun == Err(StoreError::Busy) && turn == Turn::Worker {
-                return Left::More;
+                return Remaining::Work;
             }
             let (mut operations, mut bytes) = (0, 0);
             let mut batch = std::mem::take(&mut self.batch);
@@ -159,7 +159,7 @@ impl Commit for Batches {
             }
             Turn::Worker => is_due || !queue.is_empty(),
         };
-        if has_more { Left::More } else { Left::Nothing }
+        if has_more { Remaining::Work } else { Remaining::Nothing }
     }
 
     /// A worker does not wait for a disk that is slow.
@@ -169,10 +169,13 @@ impl Commit for Batches {
 
     /// Nothing has been asked for: after a while of that, what is derived from the log is brought
     /// up to it and made one, a step a call, and then the log file is folded in.
-    fn rest(&mut self) -> Left {
+    fn idle_step(&mut self) -> Remaining {
         let rested = self.worked.elapsed();
-        if rested >= IDLE && self.deliveries.is_writing_run() && self.go_on().is_ok() {
-            return Left::More;
+        if rested >= IDLE_DELAY
+            && self.deliveries.is_writing_run()
+            && self.write_while_idle().is_ok()
+        {
+            return Remaining::Work;
         }
         if rested >= COMPACTION_DELAY && self.may_compact() {
             if self.pages_to_checkpoint() >= SMALL_CHECKPOINT_PAGES {
@@ -185,22 +188,22 @@ impl Commit for Batches {
                 }
                 self.deliveries.postpone_compaction();
             }
-            return Left::More;
+            return Remaining::Work;
         }
-        if rested < IDLE {
-            return Left::Nothing;
+        if rested < IDLE_DELAY {
+            return Remaining::Nothing;
         }
         if self.must_empty_wal {
             self.empty_wal();
         } else if self.wal_pages > self.checkpointed_pages {
             self.checkpoint(CheckpointMode::Passive);
         }
-        Left::Nothing
+        Remaining::Nothing
     }
 
-    /// How long there is nothing to do for [`Self::rest`], where nothing is asked for.
-    fn may_rest_for(&self) -> Duration {
-        if self.may_compact() { COMPACTION_DELAY } else { IDLE }
+    /// How long there is nothing to do for [`Self::idle_step`], where nothing is asked for.
+    fn idle_delay(&self) -> Duration {
+        if self.may_compact() { COMPACTION_DELAY } else { IDLE_DELAY }
     }
 
     /// Brings what is derived from the log up to it, folds in the log file and closes the file.
@@ -214,10 +217,10 @@ impl Commit for Batches {
         let begun = self.deliveries.begin_last_run(&self.connection);
         let mut filled = begun.map_err(StoreError::from);
         while filled.is_ok() && self.deliveries.is_writing_run() {
-            filled = self.go_on();
+            filled = self.write_while_idle();
         }
         while filled.is_ok() && self.keys.begin_last_run() {
-            filled = self.derive(|batches| batches.keys.go_on(&batches.connection));
+            filled = self.derive(|batches| batches.keys.write_while_idle(&batches.connection));
         }
         if let Err(error) = filled {
             tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
@@ -319,8 +322,8 @@ impl Batches {
     }
 
     /// Writes some more of the run of deliveries.
-    fn go_on(&mut self) -> Result<(), StoreError> {
-        self.derive(|batches| batches.deliveries.go_on(&batches.connection))
+    fn write_while_idle(&mut self) -> Result<(), StoreError> {
+        self.derive(|batches| batches.deliveries.write_while_idle(&batches.connection))
     }
 
     /// A transaction that writes something of what is derived from the log.
@@ -384,7 +387,7 @@ impl Batches {
         let inbox_unread_max = self.inbox_unread_max.get();
         if inbox_unread_max != self.counted_to {
             // Who counts stops at the limit: what was counted to another one may be too little.
-            self.cache.recount_all();
+            self.cache.must_count_all();
             self.counted_to = inbox_unread_max;
         }
         let applied = batch.iter_mut().try_for_each(|operation| self.apply(operation.as_mut()));
@@ -405,7 +408,7 @@ impl Batches {
     /// Writes of what is derived from the log what is owed for what the transaction has taken in.
     fn keep_pace(&mut self) -> rusqlite::Result<()> {
         self.deliveries.keep_pace(&self.connection)?;
-        self.keys.keep_pace(&self.connection, self.deliveries.placed())
+        self.keys.keep_pace(&self.connection, self.deliveries.appended())
     }
 
     /// Takes note of how a transaction ended.
@@ -423,7 +426,7 @@ impl Batches {
             Err(_) => {
                 self.deliveries.rolled_back();
                 self.keys.rolled_back();
-                self.pending_inserts.forget();
+                self.pending_inserts.clear();
                 if !self.connection.is_autocommit() {
                     let _ = self.run_statement("ROLLBACK");
                 }
@@ -451,7 +454,7 @@ impl Batches {
     ) {
         self.count(batch.len(), &committed, spent);
         if committed.is_err() {
-            self.cache.forget();
+            self.cache.clear();
         }
         if let Err(StoreError::Fatal(problem)) = &committed {
             self.fail(problem);
@@ -524,7 +527,7 @@ impl Batches {
             // What is not remembered any more is looked up in the file. Not before it is certain that the
             // transaction is still open: what is written then would be committed at once.
             self.pending_inserts.write(&self.connection)?;
-            self.cache.forget();
+            self.cache.clear();
         }
         match (several, applied) {
             (false, _) => Ok(()),
@@ -629,7 +632,7 @@ mod tests {
     use crate::model::UserId;
     use crate::store::Append;
     use crate::store::metrics::CheckpointMode;
-    use crate::store::scheduler::group_commit::{Commit, Expect, IDLE};
+    use crate::store::scheduler::group_commit::{Commit, Expect, IDLE_DELAY};
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
 
@@ -637,11 +640,11 @@ mod tests {
     fn compaction(store: &Sqlite) -> (bool, bool) {
         let batches = store.writer.group.hold();
         let batches = batches.as_ref().unwrap();
-        (batches.deliveries.needs_compaction(), batches.may_rest_for() < IDLE)
+        (batches.deliveries.needs_compaction(), batches.idle_delay() < IDLE_DELAY)
     }
 
     #[test]
-    fn long_log_is_folded_in_beside_who_sends_where_batches_are_small_too() {
+    fn long_wal_is_checkpointed_by_the_checkpointer_thread() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         store.writer.collect_batch(|| {
@@ -671,7 +674,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_left_as_they_are_while_somebody_keeps_the_log_from_being_folded_in() {
+    fn reader_that_blocks_checkpoints_stops_compaction() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         let mut reader = Connection::open(store.path()).unwrap();
@@ -684,7 +687,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_to_what_can_be_made_anew_does_not_end_a_server_that_tidies() {
+    fn damaged_derived_table_stops_compaction_and_not_the_server() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         append_one_by_one(&store, 512);

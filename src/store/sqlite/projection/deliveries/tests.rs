@@ -1,4 +1,4 @@
-//! Unit tests of `deliveries`.
+//! Random histories of a log: reading by deliveries finds what the log has.
 
 use std::collections::HashMap;
 
@@ -15,35 +15,35 @@ use crate::store::sqlite::row::user_name;
 
 const USERS: i64 = 5;
 
-/// What happens to the log, in one transaction or beside them.
+/// A step of a history, in one transaction or between transactions.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Messages for these users are taken in.
+    /// Appends messages for these users.
     Append(Vec<i64>),
-    /// A message is deleted: the oldest after so many parts of a hundred of the log.
+    /// Deletes the oldest message after this percentage of the log.
     Delete(i64),
-    /// What the transaction did is taken back.
+    /// Appends messages in a transaction that is rolled back.
     Abort(Vec<i64>),
-    /// An operation with messages for these users fails in a transaction that goes on, and takes in
-    /// messages for them the other way round.
+    /// Appends messages in an operation that fails alone. Then the same transaction appends
+    /// messages for the same users in the opposite order.
     Fail(Vec<i64>),
-    /// There is time to write.
+    /// Writes while the writer is idle.
     Idle,
-    /// The server is killed, and started again.
+    /// Kills the server and starts it again.
     Kill,
-    /// The file is closed and opened again.
+    /// Closes the file and opens it again.
     Close,
-    /// All runs are made anew, and messages for these users taken in with it.
+    /// Rebuilds all runs, and appends messages in the same transaction.
     Rebuild(Vec<i64>),
-    /// A user reads what is unread, and while that goes on, something else happens.
+    /// A user reads the unread messages, while another step happens.
     Read(i64, Box<Step>),
-    /// A user's cursor is moved back, to so many parts of a hundred of where it was.
+    /// Moves a user's cursor back to this percentage of its place.
     Rewind(i64, i64),
-    /// Messages for these users are taken in whose texts nobody tells.
+    /// Appends messages for these users without their texts.
     Import(Vec<i64>),
-    /// A user is given another name between two messages for these users.
+    /// Changes a user's name between two messages for these users.
     Rename(i64, Vec<i64>),
-    /// A user is watched once more, or by nobody any more.
+    /// Starts a watch of this user's inbox, or ends all of them.
     Watch(i64),
     Unwatch(i64),
 }
@@ -81,7 +81,7 @@ struct Log {
     deliveries: Deliveries,
     newest: i64,
     watched: Vec<(i64, LiveInbox)>,
-    /// Up to where each user has read: the inbox cursors.
+    /// The place of each user's inbox cursor.
     seen: HashMap<i64, i64>,
 }
 
@@ -101,15 +101,15 @@ impl Log {
     }
 
     fn append(&mut self, users: &[i64]) {
-        self.place(users);
+        self.append_all(users);
         self.deliveries.keep_pace(&self.connection).unwrap();
     }
 
-    fn place(&mut self, users: &[i64]) {
+    fn append_all(&mut self, users: &[i64]) {
         for &user in users {
             self.insert(user);
             if self.deliveries.is_watched(UserId(user)) {
-                self.deliveries.keep(self.message(self.newest));
+                self.deliveries.keep_text(self.message(self.newest));
             }
         }
     }
@@ -120,10 +120,10 @@ impl Log {
                       VALUES (?1, 0, 1, ?2, ?3)";
         let body = "hai".repeat(1 + self.newest as usize % 7);
         self.connection.execute(insert, params![self.newest, user, body]).unwrap();
-        self.deliveries.place(UserId(user), MessageId(self.newest));
+        self.deliveries.append_delivery(UserId(user), MessageId(self.newest));
     }
 
-    /// As the log has it.
+    /// The message as the log has it.
     fn message(&self, id: i64) -> Message {
         let select = "SELECT s.name, r.name, body FROM messages m JOIN users s ON s.id = sender_id
                         JOIN users r ON r.id = recipient_id WHERE m.id = ?1";
@@ -161,7 +161,7 @@ impl Log {
                     .unwrap();
                 if let Some((user, id)) = found {
                     self.connection.execute("DELETE FROM messages WHERE id = ?1", [id.0]).unwrap();
-                    self.deliveries.remove(&self.connection, user, id).unwrap();
+                    self.deliveries.delete(&self.connection, user, id).unwrap();
                 }
             }
             Step::Abort(users) => {
@@ -174,7 +174,7 @@ impl Log {
             Step::Fail(users) => {
                 let (newest, savepoint) = (self.newest, self.deliveries.savepoint());
                 self.connection.execute_batch("SAVEPOINT operation").unwrap();
-                self.place(&users);
+                self.append_all(&users);
                 let roll_back_to = "ROLLBACK TO operation; RELEASE operation";
                 self.connection.execute_batch(roll_back_to).unwrap();
                 self.deliveries.roll_back_to(savepoint);
@@ -182,14 +182,14 @@ impl Log {
                 self.append(&users.iter().rev().copied().collect::<Vec<_>>());
             }
             Step::Idle => {
-                self.deliveries.go_on(&self.connection).unwrap();
+                self.deliveries.write_while_idle(&self.connection).unwrap();
                 self.deliveries.compact(&self.connection).unwrap();
             }
             Step::Kill => self.reopen(),
             Step::Close => {
                 self.deliveries.begin_last_run(&self.connection).unwrap();
                 while self.deliveries.is_writing_run() {
-                    self.deliveries.go_on(&self.connection).unwrap();
+                    self.deliveries.write_while_idle(&self.connection).unwrap();
                     self.deliveries.committed();
                 }
                 self.reopen();
@@ -224,9 +224,9 @@ impl Log {
         self.deliveries.committed();
     }
 
-    /// Reads as a reader does: what it finds is what there was before the step beside it.
+    /// Reads like a reader: it finds the state before the step that happens meanwhile.
     fn read(&mut self, user: i64, beside: Step) {
-        let moment = self.memtable.moment();
+        let read_point = self.memtable.read_point();
         let seen = self.seen.get(&user).copied().unwrap_or(0);
         let found = self.cursor(user, Direction::After(MessageId(seen)));
         self.take(beside);
@@ -236,7 +236,7 @@ impl Log {
                 self.seen.insert(user, last);
             }
             Some(_) => {}
-            None => self.memtable.note_empty(UserId(user), moment),
+            None => self.memtable.note_empty(UserId(user), read_point),
         }
     }
 
@@ -254,7 +254,7 @@ impl Log {
         std::iter::from_fn(|| cursor.next().unwrap()).map(|id| id.0).collect()
     }
 
-    /// What watchers are told from memory is what the log says.
+    /// Watches find in memory what the log has.
     fn check_watched(&self, user: i64, log: &[i64]) {
         let measure = |message: &Message| message.body.as_str().len() + 1;
         let bounds = PageBounds { messages: 5, size: 40, measure };
@@ -280,7 +280,7 @@ impl Log {
         }
     }
 
-    /// Every way to read is as if there were nothing but the log.
+    /// Every kind of read finds what the log has.
     fn check(&self) {
         for user in 1..=USERS {
             let select = "SELECT id FROM messages WHERE recipient_id = ?1 ORDER BY id";
@@ -311,7 +311,7 @@ impl Log {
     }
 }
 
-/// Lets runs be made one until nothing is left to do.
+/// Compacts until nothing is left to do.
 fn compact(log: &mut Log) {
     while log.deliveries.needs_compaction() {
         log.take(Step::Idle);
@@ -325,7 +325,7 @@ fn number(log: &Log, select: &str) -> i64 {
 const RUNS: &str = "SELECT count(*) FROM delivery_runs";
 
 #[test]
-fn many_runs_become_few_and_say_what_they_said() {
+fn compacted_runs_are_few_and_have_the_same_deliveries() {
     const NEWEST: &str = "SELECT max(run) FROM delivery_runs";
     let mut log = Log::new();
     for append in 0..(36 * RUN_MESSAGES / 8 + 2) {
@@ -339,13 +339,13 @@ fn many_runs_become_few_and_say_what_they_said() {
         log.connection.execute_batch("COMMIT").unwrap();
         log.deliveries.committed();
     }
-    // As many as a number of that size has figures, each of them less than three; and the newest, so that
-    // no number is used again.
+    // There is one level for each digit of the number of runs, and each level has less than three
+    // runs. The newest run stays, so that its number is not used again.
     let few = number(&log, RUNS);
     assert!(few <= 2 * 4 + 1, "{few} runs");
     assert_eq!(number(&log, NEWEST), newest);
     log.check();
-    // What is left are their rows, and those of the run that is being written behind the log.
+    // The rows of these runs are left, and those of the run that is being written behind the log.
     let flushed_upto = runs::flushed_upto(&log.connection).unwrap().0;
     let of_others =
         "SELECT count(*) FROM deliveries WHERE run NOT IN (SELECT run FROM delivery_runs)";
@@ -360,7 +360,7 @@ fn many_runs_become_few_and_say_what_they_said() {
 }
 
 #[test]
-fn runs_that_are_made_anew_are_not_those_that_were_being_made_one() {
+fn rebuild_during_a_merge_discards_the_merge() {
     let mut log = Log::new();
     for _ in 0..(5 * RUN_MESSAGES / 16) {
         log.take(Step::Append([1, 2, 3, 4].repeat(4)));
@@ -376,10 +376,10 @@ fn runs_that_are_made_anew_are_not_those_that_were_being_made_one() {
 }
 
 #[test]
-fn what_was_written_of_a_run_that_went_further_is_told_once() {
+fn rows_of_an_unfinished_longer_run_are_not_read_twice() {
     let mut log = Log::new();
     log.take(Step::Append([1, 2, 3, 4, 5].repeat(RUN_MESSAGES)));
-    // As when it is closed, and killed over that.
+    // As if the server were killed while it closes the file.
     log.connection.execute_batch("BEGIN").unwrap();
     log.deliveries.begin_last_run(&log.connection).unwrap();
     log.deliveries.runs.write(&log.connection, 4 * RUN_MESSAGES, &[]).unwrap();
@@ -394,7 +394,7 @@ fn what_was_written_of_a_run_that_went_further_is_told_once() {
 }
 
 #[test]
-fn what_is_deleted_while_a_run_is_written_is_not_in_it() {
+fn message_deleted_while_a_run_is_written_is_not_in_the_run() {
     let mut log = Log::new();
     for _ in 0..(RUN_MESSAGES / 8 + 2) {
         log.take(Step::Append([1, 2, 3, 4].repeat(2)));
@@ -410,14 +410,15 @@ fn what_is_deleted_while_a_run_is_written_is_not_in_it() {
 }
 
 #[test]
-fn what_is_deleted_while_runs_are_made_one_is_in_none_of_them() {
+fn message_deleted_during_a_merge_is_in_no_run() {
     for killed in [false, true] {
         let mut log = Log::new();
         for _ in 0..(5 * RUN_MESSAGES / 16) {
             log.take(Step::Append([1, 2, 3, 4].repeat(4)));
         }
         let runs = number(&log, RUNS);
-        // Deletions in between, from before what has been written of the new run and from behind it.
+        // These deletions hit messages that the new run already has, and messages that it still
+        // lacks.
         for part in (0..100).step_by(7) {
             log.take(Step::Idle);
             log.take(Step::Delete(part));
@@ -437,7 +438,7 @@ fn what_is_deleted_while_runs_are_made_one_is_in_none_of_them() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn reading_is_as_if_there_were_nothing_but_the_log(
+    fn reads_find_what_the_log_has(
         steps in prop::collection::vec(step(), 1..80)
     ) {
         let mut log = Log::new();

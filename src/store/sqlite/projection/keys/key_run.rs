@@ -1,4 +1,4 @@
-//! Keys of messages that follow each other in the log, in memory.
+//! A run of keys in memory: the keys of consecutive messages of the log.
 
 use std::collections::HashMap;
 use std::iter;
@@ -7,43 +7,44 @@ use foldhash::fast::RandomState;
 
 use crate::model::{MessageId, UserId};
 
-/// See the module. Ids only rise.
+/// A run of keys. Ids only rise.
 #[derive(Debug, Default)]
 pub(in crate::store) struct KeyRun {
-    /// In the order of the log.
+    /// The entries, in the order of the log.
     entries: Vec<Entry>,
-    /// The keys, one behind the other.
+    /// The keys, one after another.
     text: String,
-    /// The newest entry of each hash of a sender and a key.
+    /// The newest entry for each hash of a sender and a key.
     newest: HashMap<u64, u32, RandomState>,
-    /// None of its keys is beyond this one.
+    /// An upper bound of the keys.
     highest: String,
 }
 
-/// The key of a message.
+/// The key of one message.
 #[derive(Debug)]
 pub(in crate::store) struct Entry {
     pub(in crate::store) sender: UserId,
     pub(in crate::store) message: MessageId,
-    /// Where in the text the key is.
+    /// Where the key begins in `text`.
     start: u32,
     length: u8,
-    /// The message is no more.
+    /// Whether the message was deleted.
     pub(in crate::store) is_deleted: bool,
-    /// The entry before it that has the same hash.
+    /// The previous entry with the same hash.
     previous: Option<u32>,
     hash: u64,
 }
 
-/// Where a portion ends.
+/// The end of a run at some moment, for [`KeyRun::truncate`].
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::store) struct End {
+pub(in crate::store) struct RunEnd {
     entries: usize,
     text: usize,
 }
 
 impl KeyRun {
-    /// Takes in messages with this key, newer than all others. The hash is that of sender and key.
+    /// Adds messages with this key, newer than all others. `hash` is the hash of the sender and the
+    /// key.
     pub(in crate::store) fn push(
         &mut self,
         hash: u64,
@@ -53,7 +54,7 @@ impl KeyRun {
     ) {
         let (start, length) = (self.text.len() as u32, key.len() as u8);
         self.text.push_str(key);
-        raise(&mut self.highest, key);
+        raise_to(&mut self.highest, key);
         for message in messages {
             let place = self.entries.len() as u32;
             let previous = self.newest.insert(hash, place);
@@ -62,22 +63,22 @@ impl KeyRun {
         }
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     pub(in crate::store) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// None of its keys is beyond this one.
+    /// An upper bound of the keys.
     pub(in crate::store) fn highest(&self) -> &str {
         &self.highest
     }
 
-    /// The key of an entry of this portion.
+    /// The key of an entry of this run.
     pub(in crate::store) fn key(&self, entry: &Entry) -> &str {
         &self.text[entry.start as usize..][..usize::from(entry.length)]
     }
 
-    /// The messages with a sender's key, the newest first.
+    /// The messages with a sender's key, newest first.
     pub(in crate::store) fn messages<'a>(
         &'a self,
         hash: u64,
@@ -86,26 +87,26 @@ impl KeyRun {
     ) -> impl Iterator<Item = MessageId> + 'a {
         let entry = |place: u32| &self.entries[place as usize];
         let newest = self.newest.get(&hash).map(|&place| entry(place));
-        iter::successors(newest, move |newer| newer.previous.map(entry))
+        iter::successors(newest, move |collecting| collecting.previous.map(entry))
             .filter(move |entry| {
                 !entry.is_deleted && entry.sender == sender && self.key(entry) == key
             })
             .map(|entry| entry.message)
     }
 
-    /// What is known of a message.
+    /// The entry of a message.
     pub(in crate::store) fn entry_mut(&mut self, message: MessageId) -> Option<&mut Entry> {
         let place = self.entries.binary_search_by_key(&message, |entry| entry.message).ok()?;
         self.entries.get_mut(place)
     }
 
-    /// Where it ends.
-    pub(in crate::store) fn end(&self) -> End {
-        End { entries: self.entries.len(), text: self.text.len() }
+    /// The current end of the run.
+    pub(in crate::store) fn end(&self) -> RunEnd {
+        RunEnd { entries: self.entries.len(), text: self.text.len() }
     }
 
-    /// What comes after that is forgotten.
-    pub(in crate::store) fn truncate(&mut self, end: End) {
+    /// Removes everything after `end`.
+    pub(in crate::store) fn truncate(&mut self, end: RunEnd) {
         for entry in self.entries.drain(end.entries..).rev() {
             match entry.previous {
                 Some(previous) => self.newest.insert(entry.hash, previous),
@@ -115,7 +116,7 @@ impl KeyRun {
         self.text.truncate(end.text);
     }
 
-    /// Keeps the room that it has.
+    /// Removes everything and keeps the memory.
     pub(in crate::store) fn clear(&mut self) {
         self.entries.clear();
         self.text.clear();
@@ -123,9 +124,9 @@ impl KeyRun {
         self.highest.clear();
     }
 
-    /// Puts what is in the portion into the order of the keys, those of keys that have much in common as they came: it
-    /// makes no difference but of time.
-    pub(in crate::store) fn put_in_order(&self, order: &mut Order) {
+    /// Sorts the entries by key. Keys that agree in twelve bytes after the prefix of all keys stay in
+    /// the order of arrival. That only costs time when they are inserted.
+    pub(in crate::store) fn sort_into(&self, order: &mut Order) {
         order.0.clear();
         let Some(first) = self.entries.first() else { return };
         let common = self.entries.iter().fold(self.key(first), |common, entry| {
@@ -133,13 +134,14 @@ impl KeyRun {
             if key.starts_with(common) { common } else { &common[..common_length(common, key)] }
         });
         let keyed = (0..).zip(&self.entries);
-        let keyed = keyed
-            .map(|(place, entry)| number(&self.key(entry)[common.len()..]) << PLACE_BITS | place);
+        let keyed = keyed.map(|(place, entry)| {
+            sort_prefix(&self.key(entry)[common.len()..]) << PLACE_BITS | place
+        });
         order.0.extend(keyed);
         order.0.sort_unstable();
     }
 
-    /// The entries in an order of [`Self::put_in_order`], after so many of them.
+    /// The entries in the order of [`Self::sort_into`], without the first `after`.
     pub(in crate::store) fn in_order<'a>(
         &'a self,
         order: &'a Order,
@@ -149,27 +151,28 @@ impl KeyRun {
     }
 }
 
-/// The places of the entries of a portion: the last [`PLACE_BITS`] of each, and before them what they are sorted by.
+/// The places of a run's entries, sorted. The lowest [`PLACE_BITS`] of each number are the place;
+/// the bits above are the beginning of the key.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Order(Vec<u128>);
 
 const PLACE_BITS: u32 = u32::BITS;
 
-/// How many bytes two keys begin with that are the same.
+/// The number of bytes that two keys have in common at their beginning.
 fn common_length(key: &str, other: &str) -> usize {
     key.bytes().zip(other.bytes()).take_while(|(byte, other)| byte == other).count()
 }
 
-/// The first twelve bytes, as a number that comes in the same order.
-fn number(text: &str) -> u128 {
+/// The first twelve bytes as a number that sorts in the same order.
+fn sort_prefix(text: &str) -> u128 {
     let mut first = [0; 16];
     let length = text.len().min(12);
     first[4..][..length].copy_from_slice(&text.as_bytes()[..length]);
     u128::from_be_bytes(first)
 }
 
-/// Raises what is to be the highest key to this one, if that is beyond it.
-pub(in crate::store) fn raise(highest: &mut String, key: &str) {
+/// Raises `highest` to this key, if the key is higher.
+pub(in crate::store) fn raise_to(highest: &mut String, key: &str) {
     if key > highest.as_str() {
         highest.clear();
         highest.push_str(key);
@@ -184,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn portion_is_put_into_the_order_of_its_keys(
+        fn run_is_sorted_by_key(
             keys in prop::collection::btree_set("(018f-|z)?[!-~]{1,10}", 1..60),
         ) {
             let mut run = KeyRun::default();
@@ -192,7 +195,7 @@ mod tests {
                 run.push(hash, UserId(1), key, [MessageId(hash as i64)]);
             }
             let mut order = Order::default();
-            run.put_in_order(&mut order);
+            run.sort_into(&mut order);
             let ordered = run.in_order(&order, 0).map(|entry| run.key(entry));
             prop_assert!(ordered.eq(keys.iter().map(String::as_str)));
         }

@@ -1,4 +1,4 @@
-//! Unit tests of `keys`.
+//! Random histories of a log: a lookup of a key finds what the log has.
 
 use std::collections::BTreeSet;
 
@@ -9,27 +9,29 @@ use crate::store::sqlite::migrations;
 
 const SENDERS: i64 = 2;
 
-/// A message that is asked for: its sender, key and how many recipients it has.
+/// A request: the sender, the key, and the number of recipients.
 type Post = (i64, String, i64);
 
-/// What happens to the log, in one transaction or beside them.
+/// A step of a history, in one transaction or between transactions.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Messages with keys are asked for; what is there already is not taken in again.
+    /// Requests with keys. A request whose key exists stores nothing.
     Post(Vec<Post>),
-    /// So many messages without a key are taken in.
+    /// Appends this many messages without a key.
     Send(i64),
-    /// A message is deleted: the oldest after so many parts of a hundred of the log.
+    /// Deletes the oldest message after this percentage of the log.
     Delete(i64),
-    /// What the transaction did is taken back: a message deleted as above, and others taken in.
+    /// Deletes a message and executes requests, in a transaction that is rolled back.
     Abort(i64, Vec<Post>),
-    /// An operation does that in a transaction that goes on, and fails; then others are taken in.
+    /// Does the same in an operation that fails alone. Then the same transaction executes other
+    /// requests.
     Fail(i64, Vec<Post>, Vec<Post>),
-    /// The server is killed, and started again.
+    /// Kills the server and starts it again.
     Kill,
-    /// The file is closed and opened again.
+    /// Closes the file and opens it again.
     Close,
-    /// The table has lost some of its rows when the server starts, and is made anew; messages are taken in with that.
+    /// The table loses rows while no server runs. Then it is rebuilt, and the same transaction
+    /// executes requests.
     Rebuild(Vec<Post>),
 }
 
@@ -52,7 +54,7 @@ struct Log {
     connection: Connection,
     keys: Keys,
     newest: i64,
-    placed: Vec<Delivery>,
+    appended: Vec<Delivery>,
     asked: BTreeSet<(i64, String)>,
 }
 
@@ -60,7 +62,7 @@ impl Log {
     fn new() -> Self {
         let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
         let keys = Keys::open(&connection).unwrap();
-        Self { connection, keys, newest: 0, placed: Vec::new(), asked: BTreeSet::new() }
+        Self { connection, keys, newest: 0, appended: Vec::new(), asked: BTreeSet::new() }
     }
 
     fn insert(&mut self, sender: i64, key: Option<&str>) -> MessageId {
@@ -73,7 +75,7 @@ impl Log {
             )
             .unwrap();
         let id = MessageId(self.newest);
-        self.placed.push((UserId(self.newest), id));
+        self.appended.push((UserId(self.newest), id));
         id
     }
 
@@ -101,12 +103,12 @@ impl Log {
             .unwrap();
         if let Some((id, sender, Some(key))) = found {
             let key: String = key;
-            self.keys.remove(&self.connection, sender, &key, id).unwrap();
+            self.keys.delete(&self.connection, sender, &key, id).unwrap();
         }
     }
 
     fn keep_pace(&mut self) {
-        self.keys.keep_pace(&self.connection, &self.placed).unwrap();
+        self.keys.keep_pace(&self.connection, &self.appended).unwrap();
     }
 
     fn take(&mut self, step: Step) {
@@ -125,11 +127,11 @@ impl Log {
                 self.connection.execute_batch("ROLLBACK; BEGIN").unwrap();
                 self.keys.rolled_back();
                 self.newest = newest;
-                self.placed.clear();
+                self.appended.clear();
             }
             Step::Fail(part, posts, others) => {
-                let (newest, placed, savepoint) =
-                    (self.newest, self.placed.len(), self.keys.savepoint());
+                let (newest, appended, savepoint) =
+                    (self.newest, self.appended.len(), self.keys.savepoint());
                 self.connection.execute_batch("SAVEPOINT operation").unwrap();
                 self.delete(part);
                 self.post(&posts);
@@ -137,17 +139,17 @@ impl Log {
                 self.connection.execute_batch(roll_back_to).unwrap();
                 self.keys.roll_back_to(savepoint);
                 self.newest = newest;
-                self.placed.truncate(placed);
+                self.appended.truncate(appended);
                 self.post(&others);
             }
             Step::Kill => self.keys = Keys::open(&self.connection).unwrap(),
             Step::Close => {
                 while self.keys.begin_last_run() {
-                    self.keys.go_on(&self.connection).unwrap();
+                    self.keys.write_while_idle(&self.connection).unwrap();
                     self.keys.committed();
                 }
                 let unread: i64 = self.newest - flushed_upto(&self.connection).unwrap().0;
-                assert!(unread < CLOSING_MESSAGES, "{unread} messages are to be read");
+                assert!(unread < CLOSING_RUN_MESSAGES_MIN, "{unread} messages are to be read");
                 self.keys = Keys::open(&self.connection).unwrap();
             }
             Step::Rebuild(posts) => {
@@ -160,10 +162,10 @@ impl Log {
         self.keep_pace();
         self.connection.execute_batch("COMMIT").unwrap();
         self.keys.committed();
-        self.placed.clear();
+        self.appended.clear();
     }
 
-    /// What is known of a key is what the log says.
+    /// A lookup of a key finds what the log has.
     fn check_key(&self, sender: i64, key: &str) {
         let mut select = self
             .connection
@@ -181,7 +183,8 @@ impl Log {
         }
     }
 
-    /// Every key is known as if there were nothing but the log, and the table has as much of it as it says.
+    /// Lookups of all keys find what the log has, and the table is complete up to the message that
+    /// it names.
     fn check(&self) {
         for (sender, key) in &self.asked {
             self.check_key(*sender, key);
@@ -200,11 +203,12 @@ impl Log {
 }
 
 #[test]
-fn keys_come_to_be_in_the_table_and_are_not_kept_in_memory() {
+fn keys_move_from_memory_to_the_table() {
     let mut log = Log::new();
     for number in 0..100 {
         log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
-        let kept = log.keys.newer.len() + log.keys.older.run().map_or(0, |run| run.keys.len());
+        let kept =
+            log.keys.collecting.len() + log.keys.flushing.run().map_or(0, |run| run.keys.len());
         assert!(kept <= 3 * RUN_KEYS_MIN, "{kept} keys");
     }
     let unflushed_messages = 100 - flushed_upto(&log.connection).unwrap().0;
@@ -216,7 +220,7 @@ fn keys_come_to_be_in_the_table_and_are_not_kept_in_memory() {
 }
 
 #[test]
-fn key_of_a_message_is_known_where_what_took_its_place_is_taken_back() {
+fn key_is_found_after_a_rollback_of_its_deletion() {
     let key = || vec![(1, "key".to_owned(), 1)];
     for roll_back_to in
         [Step::Fail(100, key(), vec![(2, "other".to_owned(), 1)]), Step::Abort(100, key())]
@@ -229,7 +233,7 @@ fn key_of_a_message_is_known_where_what_took_its_place_is_taken_back() {
 }
 
 #[test]
-fn messages_without_keys_are_not_read_again_and_again() {
+fn messages_without_keys_move_the_end_of_the_table() {
     let mut log = Log::new();
     log.take(Step::Post(vec![(1, "key".to_owned(), 1)]));
     for _ in 0..10 {
@@ -241,7 +245,7 @@ fn messages_without_keys_are_not_read_again_and_again() {
 }
 
 #[test]
-fn table_that_cannot_be_read_says_of_no_key_that_it_is_new() {
+fn key_is_never_new_while_the_table_cannot_be_read() {
     let mut log = Log::new();
     for number in 0..60 {
         log.take(Step::Post(vec![(1, format!("key-{number:03}"), 1)]));
@@ -262,7 +266,7 @@ fn table_that_cannot_be_read_says_of_no_key_that_it_is_new() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn keys_are_known_as_if_there_were_nothing_but_the_log(
+    fn lookups_find_what_the_log_has(
         steps in prop::collection::vec(step(), 1..60)
     ) {
         let mut log = Log::new();
@@ -273,14 +277,14 @@ proptest! {
     }
 
     #[test]
-    fn keys_that_rise_are_new_though_they_come_out_of_order(
+    fn rising_keys_are_new_even_slightly_out_of_order(
         rising in prop::collection::btree_set("[a-z]{4}", 1..60),
         swaps in prop::collection::vec(0..60_usize, 60),
     ) {
         let mut log = Log::new();
         let mut coming: Vec<String> = rising.into_iter().collect();
         for at in swaps {
-            // Neighbours change places, and no others.
+            // Only neighbours change places.
             if at % 2 == 0 && at + 1 < coming.len() {
                 coming.swap(at, at + 1);
             }

@@ -1,4 +1,4 @@
-//! Unit tests of `memtable`.
+//! Unit tests of the memtable.
 
 use super::*;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ fn ids(numbers: impl IntoIterator<Item = i64>) -> Vec<MessageId> {
     numbers.into_iter().map(MessageId).collect()
 }
 
-/// A message for each of these users.
+/// A memtable with a message for each of these users.
 fn memtable(users: &[i64]) -> (Memtable, Vec<Delivery>) {
     let deliveries: Vec<Delivery> =
         (1..).zip(users).map(|(id, &user)| (UserId(user), MessageId(id))).collect();
@@ -17,7 +17,7 @@ fn memtable(users: &[i64]) -> (Memtable, Vec<Delivery>) {
 }
 
 #[test]
-fn messages_are_found_by_user_and_bounds_in_the_order_of_the_log() {
+fn messages_of_a_user_within_bounds_are_found_in_log_order() {
     let users: Vec<i64> = (0..10_000).map(|index| index % 3).collect();
     let (memtable, _) = memtable(&users);
     let found = memtable.messages_for(UserId(1), MessageId(5), MessageId(9_000));
@@ -26,9 +26,9 @@ fn messages_are_found_by_user_and_bounds_in_the_order_of_the_log() {
 }
 
 #[test]
-fn message_that_is_gone_is_found_no_more() {
+fn deleted_message_is_not_found() {
     let (memtable, _) = memtable(&[1; 5_000]);
-    memtable.remove(&ids([1, 5_000]));
+    memtable.delete(&ids([1, 5_000]));
     let found = memtable.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
     assert_eq!(found, ids(2..5_000));
     let mut run: Vec<Delivery> = memtable.merge_all().unwrap().collect();
@@ -37,24 +37,24 @@ fn message_that_is_gone_is_found_no_more() {
 }
 
 #[test]
-fn what_a_run_has_is_forgotten() {
+fn messages_of_a_finished_run_are_discarded() {
     let (memtable, _) = memtable(&[1; 3 * CHUNK_MESSAGES + 5]);
-    assert!(memtable.sorted(4 * CHUNK_MESSAGES).is_none());
-    let run = memtable.sorted(2 * CHUNK_MESSAGES).unwrap();
+    assert!(memtable.merge_oldest(4 * CHUNK_MESSAGES).is_none());
+    let run = memtable.merge_oldest(2 * CHUNK_MESSAGES).unwrap();
     let upto = run.newest();
     assert_eq!((upto.0 as usize, run.count()), (2 * CHUNK_MESSAGES, 2 * CHUNK_MESSAGES));
-    memtable.forget(upto);
+    memtable.discard(upto);
     assert_eq!(memtable.len(), CHUNK_MESSAGES + 5);
     let left = memtable.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
     assert_eq!(left.first(), Some(&MessageId(upto.0 + 1)));
     let upto = memtable.merge_all().unwrap().newest();
-    memtable.forget(upto);
+    memtable.discard(upto);
     assert!(memtable.len() == 0 && memtable.merge_all().is_none());
 }
 
 proptest! {
     #[test]
-    fn run_is_what_the_log_has_sorted(users in prop::collection::vec(0..50_i64, 0..500)) {
+    fn merged_chunks_are_the_sorted_log(users in prop::collection::vec(0..50_i64, 0..500)) {
         let (memtable, mut deliveries) = memtable(&users);
         let run: Vec<Delivery> = memtable.merge_all().into_iter().flatten().collect();
         deliveries.sort_unstable();

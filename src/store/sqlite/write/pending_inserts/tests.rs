@@ -1,4 +1,4 @@
-//! Unit tests of `pending_inserts`.
+//! Batches of messages with and without keys: each answer is right, whatever the batch contains.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -17,7 +17,7 @@ use crate::store::sqlite::testing::Do;
 use crate::store::sqlite::testing::store;
 use crate::store::sqlite::write::context::WriteContext;
 
-/// What `ask` asks for is one batch, after one with nothing but `before` in it.
+/// Submits the operations of `ask` as one batch, after a batch that executes only `before`.
 fn in_one_batch(
     store: &Sqlite,
     before: impl FnOnce(&mut WriteContext<'_>) -> rusqlite::Result<()> + Send + 'static,
@@ -52,7 +52,7 @@ fn append(
     outcome
 }
 
-/// The id, and whether it was there already.
+/// The id, and whether the message existed already.
 fn stored(outcome: &Receiver<Result<Appended, StoreError>>) -> (i64, bool) {
     match outcome.recv().unwrap() {
         Ok(Appended::Stored { copies, duplicate, .. }) => (copies[0].1.0, duplicate),
@@ -68,7 +68,7 @@ fn texts(store: &Sqlite) -> Vec<(i64, String)> {
 }
 
 #[test]
-fn whatever_is_done_in_a_batch_finds_what_was_taken_in_before_it() {
+fn operation_finds_messages_appended_earlier_in_its_batch() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let (acks, acked) = channel();
@@ -85,7 +85,7 @@ fn whatever_is_done_in_a_batch_finds_what_was_taken_in_before_it() {
             ] {
                 asked.push(append(&store, 2, key, text));
             }
-            // Only what is for the user can be a dead letter: the file is asked.
+            // Only a message for the user can be a dead letter, so this operation reads the table.
             let done = move |acked| acks.send(acked).unwrap();
             store.write(
                 AddDeadLetter { user: UserId(1), cursor: CursorName::inbox(), id: MessageId(2) },
@@ -105,7 +105,7 @@ fn whatever_is_done_in_a_batch_finds_what_was_taken_in_before_it() {
 }
 
 #[test]
-fn key_is_found_again_in_a_batch_with_more_keys_than_are_remembered() {
+fn key_is_found_in_a_batch_with_many_keys() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let mut asked = Vec::new();
@@ -125,7 +125,7 @@ fn key_is_found_again_in_a_batch_with_more_keys_than_are_remembered() {
 }
 
 #[test]
-fn what_is_refused_for_want_of_room_is_not_stored() {
+fn batch_without_room_stores_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let limit = |context: &mut WriteContext<'_>| {
@@ -136,11 +136,11 @@ fn what_is_refused_for_want_of_room_is_not_stored() {
     let large = "x".repeat(30_000);
     let mut asked = Vec::new();
     in_one_batch(&store, limit, || {
-        // A statement's worth of rows for which there is room, and one for which there is none.
+        // There is room for the first statement's rows, but not for the second's.
         asked.push(append(&store, 2, Some("one"), "first"));
         asked.extend((1..ROWS_MAX).map(|_| append(&store, 2, None, "small")));
         asked.push(append(&store, 2, None, &large));
-        // For this one they are written, in the middle of the batch.
+        // This request inserts the pending rows in the middle of the batch.
         asked.push(append(&store, 2, Some("one"), "first"));
     });
     for outcome in asked {
@@ -151,8 +151,8 @@ fn what_is_refused_for_want_of_room_is_not_stored() {
 }
 
 #[test]
-fn batch_of_more_pages_than_are_kept_in_memory_is_stored_whole_or_not_at_all() {
-    // Four MiB are kept, and each text takes three pages of its own.
+fn batch_larger_than_the_page_cache_is_stored_whole_or_not_at_all() {
+    // SQLite caches four MiB, and each text takes three pages of its own.
     const TEXTS: usize = 400;
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
@@ -187,11 +187,11 @@ fn batch_of_more_pages_than_are_kept_in_memory_is_stored_whole_or_not_at_all() {
 }
 
 #[test]
-fn operation_that_fails_takes_nothing_from_those_beside_it() {
+fn failed_operation_leaves_its_batch_intact() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
     let mut asked = Vec::new();
-    // The second is from nobody.
+    // The second sender does not exist.
     in_one_batch(
         &store,
         |_| Ok(()),
