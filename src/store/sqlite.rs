@@ -1,9 +1,10 @@
-//! SQLite: one file, one writer at a time, a few readers. Everything that knows SQL or files.
+//! The SQLite engine: one file, one writer at a time, a few readers. It contains all SQL and all
+//! file handling.
 //!
-//! From the bottom to the top: [`file`] and [`file_guard`] know the files; [`message_log`] knows
-//! the ids; [`projection`] has what is derived from the message log; [`write`] has what operations
-//! work with; [`operations`] and [`read`] do what is asked; [`writer`] and [`readers`] run them on
-//! their threads; [`tools`] work on whole files.
+//! From bottom to top: [`file`] and [`file_guard`] handle the files, and [`message_log`] assigns
+//! ids. [`projection`] has the tables derived from the message log, and [`write`] has what write
+//! operations use. [`operations`] and [`read`] implement the operations. [`writer`] and [`readers`]
+//! run them on their threads. [`tools`] work on whole files.
 
 pub(in crate::store) mod bulk_insert;
 pub(in crate::store) mod connection;
@@ -55,12 +56,13 @@ pub(in crate::store) struct Sqlite {
     live: Arc<LiveMessages>,
     pub(in crate::store) metrics: Arc<Metrics>,
     upgrade: Option<Upgrade>,
-    /// Held for the lock on it.
+    /// Held for its lock.
     file: DatabaseFile,
 }
 
 impl Sqlite {
-    /// Opens the file, creating and migrating it as needed, and starts the threads.
+    /// Opens the file and starts the threads. Creates the file if it is missing, and migrates an
+    /// older schema.
     pub(in crate::store) fn open(options: &Options, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let mut file = DatabaseFile::prepare(&options.path)?;
         let upgrade = file.upgrade();
@@ -97,7 +99,7 @@ impl Sqlite {
         self.readers.submit(read, done);
     }
 
-    /// The file, as an absolute path without symbolic links.
+    /// The absolute path of the file, without symbolic links.
     pub(in crate::store) fn path(&self) -> &Path {
         self.file.path()
     }
@@ -112,57 +114,57 @@ impl Sqlite {
         self.memtable.is_known_to_be_empty(reader)
     }
 
-    /// How many operations wait for the writer, and how many may.
+    /// How many operations wait for the writer, and how many may wait.
     pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
         (self.writer.waiting(), WRITE_QUEUE_OPERATIONS_MAX)
     }
 
-    /// How many reads wait for a reader, and how many may.
+    /// How many reads wait for a reader thread, and how many may wait.
     pub(in crate::store) fn read_queue(&self) -> (usize, usize) {
         (self.readers.waiting(), READ_QUEUE_JOBS_MAX)
     }
 
-    /// Does what is waiting, takes nothing more, and closes the file with its WAL checkpointed.
-    /// Blocks until that is done.
+    /// Finishes the waiting operations, accepts no more, checkpoints the WAL and closes the file.
+    /// Blocks until then.
     pub(in crate::store) fn close(&self) {
         self.readers.close();
         self.writer.close();
     }
 }
 
-/// What an engine with files of its own offers to operators.
+/// The tools for operators of an engine that keeps files of its own.
 #[derive(Clone, Copy)]
 pub struct FileTools<'a>(pub(in crate::store) &'a Sqlite);
 
 impl<'a> FileTools<'a> {
-    /// What opening did to a file of an older schema.
+    /// The upgrade that opening made, if the file had an older schema.
     pub fn upgrade(self) -> Option<&'a Upgrade> {
         self.0.upgrade.as_ref()
     }
 
-    /// Where the files lie, if that limits what is durable.
+    /// The file system of the database, if it limits durability.
     pub fn medium(self) -> Option<Medium> {
         Medium::of(self.0.path())
     }
 
-    /// How much room the files take.
+    /// The disk space of the files.
     ///
     /// # Errors
-    /// What the system says where it does not tell.
+    /// The system's error, if it does not tell.
     pub fn room(self) -> io::Result<Room> {
         self.0.file.room()
     }
 
-    /// Checkpoints the whole WAL and empties it: nothing that was deleted before can be read out
-    /// of it. The answer says whether it did. A reader of the file can keep the WAL from being
-    /// emptied; the writer then does it later, when it is idle.
+    /// Checkpoints the whole WAL and cuts it to zero bytes. Afterwards, nobody can read deleted
+    /// text in it. The answer says whether this worked. If a reader of the file blocks it, the
+    /// writer tries again when it is idle.
     pub fn empty_wal(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
         self.0.writer.maintain(Maintenance::EmptyWal, done);
     }
 
-    /// Writes the file anew without its unused parts, then does [`Self::empty_wal`]. Only then is
-    /// nothing left of deleted messages: where SQLite merged pages, the unused middle of one may
-    /// still show a deleted row. Every writer waits meanwhile.
+    /// Rewrites the file without its unused parts, and then does [`Self::empty_wal`]. Only this
+    /// removes every trace of deleted messages: after SQLite has merged two pages, the unused part
+    /// of a page may still contain a deleted row. All writes wait meanwhile.
     pub fn vacuum(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
         self.0.writer.maintain(Maintenance::Vacuum, done);
     }

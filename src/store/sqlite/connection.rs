@@ -1,12 +1,12 @@
-//! How every connection to the file is set up.
+//! The settings of every connection to the file.
 
 use std::time::Duration;
 
-/// How long a statement waits for another process's lock on the file (a person at the `sqlite3`
-/// shell) before it fails as busy.
+/// How long a statement waits for another process's lock, such as that of a `sqlite3` shell. Then
+/// it fails with [`StoreError::Busy`](crate::store::StoreError::Busy).
 pub(in crate::store) const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// The settings of writers and readers alike, made before any other statement.
+/// The settings of the writer and the readers. They must precede every other statement.
 pub(in crate::store) const PRAGMAS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;

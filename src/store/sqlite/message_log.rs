@@ -1,11 +1,11 @@
-//! The message log: which ids it has, and which come next.
+//! The message log: its ids, and the next id.
 
 use rusqlite::Connection;
 
 use crate::model::{MessageId, UserId};
 
-/// The newest id that was given to a message: the log's newest, or the floor where messages after
-/// it are gone.
+/// The newest id that a message has ever had: the newest in the log, or the floor if newer messages
+/// were deleted.
 pub(in crate::store) fn newest_given(connection: &Connection) -> rusqlite::Result<MessageId> {
     connection
         .prepare_cached(
@@ -16,7 +16,7 @@ pub(in crate::store) fn newest_given(connection: &Connection) -> rusqlite::Resul
         .query_row([], |row| Ok(MessageId(row.get(0)?)))
 }
 
-/// From here on no message is given an id up to and with `floor`, whatever is in the log.
+/// Reserves all ids up to and including `floor`: no new message gets one of them.
 pub(in crate::store) fn raise_floor(
     connection: &Connection,
     floor: MessageId,
@@ -31,7 +31,7 @@ pub(in crate::store) fn raise_floor(
         .map(drop)
 }
 
-/// Whether there is a message of this id for `user`.
+/// Whether a message with this id exists for `user`.
 pub(in crate::store) fn is_for(
     connection: &Connection,
     user: UserId,
@@ -42,7 +42,7 @@ pub(in crate::store) fn is_for(
         .exists([id.0, user.0])
 }
 
-/// The messages whose sender or recipient there is not. No message is to be there without them, and the
-/// file's schema does not see to it: who writes one has found both.
+/// The messages whose sender or recipient does not exist. There must be none. The schema does not
+/// check that, because each operation that inserts a message looks both users up.
 pub(in crate::store) const WITHOUT_USERS: &str = "SELECT id FROM messages
       WHERE sender_id NOT IN (SELECT id FROM users) OR recipient_id NOT IN (SELECT id FROM users)";

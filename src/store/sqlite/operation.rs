@@ -1,4 +1,4 @@
-//! How SQLite does each operation of [`crate::store::operation`].
+//! How SQLite executes the operations of [`crate::store::operation`].
 
 use std::path::Path;
 
@@ -8,40 +8,41 @@ use crate::store::operation::{Read, Write};
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::write::context::WriteContext;
 
-/// Does a [`Write`] inside the open transaction.
+/// Executes a [`Write`] inside the open transaction.
 pub trait Apply: Write {
-    /// What it takes to undo it alone.
+    /// What undoing this operation alone takes.
     const STATEMENTS: Statements;
 
-    /// Does it. An error undoes this operation alone; the rest of the batch goes on.
+    /// Executes the operation. An error undoes this operation alone; the other operations of the
+    /// batch are not affected.
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Self::Answer>;
 }
 
-/// How many statements an operation may have to undo together.
+/// How many statements must be undone together if the operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statements {
-    /// None yet: it puts its rows into [`WriteContext::pending_inserts`], last of all, and does not read
-    /// messages that may be among those rows.
+    /// None yet. The operation adds its rows to [`WriteContext::pending_inserts`] as its last step.
+    /// It must not read messages that may be among those rows.
     Later,
-    /// At most one that changes anything: SQLite undoes it when it fails.
+    /// At most one statement changes something. SQLite undoes it when it fails.
     One,
-    /// Several: they are put between savepoints.
+    /// Several statements. They run between savepoints.
     Several,
     /// Several that may write as much as the whole file has.
     Whole,
 }
 
-/// Does a [`Read`] in one read transaction.
+/// Executes a [`Read`] in one read transaction.
 pub trait Query: Read {
-    /// Does it.
+    /// Executes the operation.
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Self::Answer>;
 }
 
-/// What reads work with.
+/// What a read uses.
 pub struct ReadContext<'a> {
-    /// A read transaction; its snapshot begins with the first statement.
+    /// A read transaction. Its snapshot begins with the first statement.
     pub connection: &'a Connection,
-    /// The deliveries that are in no run yet.
+    /// The deliveries that no run covers yet.
     pub memtable: &'a Memtable,
     /// The database file, for its size.
     pub path: &'a Path,

@@ -1,4 +1,4 @@
-//! What changes the database: how each [`crate::store::operation::Write`] is done.
+//! The write operations: how each [`crate::store::operation::Write`] changes the database.
 
 pub(in crate::store) mod accounts;
 pub(in crate::store) mod append;

@@ -1,4 +1,4 @@
-//! What reads the database: how larger reads are done.
+//! The larger read operations.
 
 pub(in crate::store) mod pages;
 pub(in crate::store) mod statistics;

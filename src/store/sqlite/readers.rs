@@ -1,6 +1,6 @@
-//! The readers: a few threads over a pool of connections that cannot write. What a query finds is
-//! copied out and the query ended before anyone is told, so no read lasts longer than it takes. Users
-//! take turns: whoever asks for much at once, or for what takes long, waits for it alone.
+//! The readers: a few threads with connections that cannot write. A read copies its result and ends
+//! its transaction before it answers, so no snapshot lasts longer than its query. Users take turns:
+//! a user with many or slow reads delays only themselves.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -24,19 +24,19 @@ use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::projection::memtable::Memtable;
 
-/// The most reads that may wait; one more is refused as busy.
+/// The maximum number of waiting reads. Further reads are refused as busy.
 pub(in crate::store) const READ_QUEUE_JOBS_MAX: usize = 16_384;
 
 type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 
-/// The way to the readers.
+/// The reader threads and their queue.
 pub(in crate::store) struct Readers {
     queue: Arc<FairQueue<Party, Job>>,
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What reads need beside a connection.
+/// What a read needs besides a connection.
 struct Shared {
     memtable: Arc<Memtable>,
     path: PathBuf,
@@ -71,9 +71,9 @@ impl Readers {
         Ok(Self { queue, shared, threads: Mutex::new(threads) })
     }
 
-    /// Does `read` in one read transaction when it is the turn of its party, and calls `done` once
-    /// with what it found. Never blocks: where too much is waiting, it calls `done` at once, on
-    /// this thread.
+    /// Executes `read` in one read transaction when its party has its turn, and calls `done` once
+    /// with the result. Never blocks: if the queue is full, `done` is called at once, on this
+    /// thread.
     pub(in crate::store) fn submit<R: Query>(
         &self,
         read: R,
@@ -107,7 +107,7 @@ impl Readers {
         self.queue.len()
     }
 
-    /// Does what is waiting and takes nothing more.
+    /// Finishes the waiting reads and accepts no more. Blocks until then.
     pub(in crate::store) fn close(&self) {
         self.queue.close();
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -144,7 +144,7 @@ fn open_pool(
         .idle_timeout(None)
         .max_lifetime(None)
         .test_on_check_out(false)
-        // One thread: connections are opened one after another.
+        // One thread is enough, because connections are opened one after another.
         .thread_pool(Arc::new(
             ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("pool").build(),
         ))
@@ -153,13 +153,14 @@ fn open_pool(
 
 fn run(queue: &FairQueue<Party, Job>, pool: &Pool<SqliteConnectionManager>) {
     while let Some(job) = queue.pop() {
-        // As many threads as connections: this never waits but for the first opening.
+        // There are as many connections as threads, so this waits only while a connection is
+        // opened.
         let connection = pool.get();
         let connection = match &connection {
             Ok(connection) => Ok(&**connection),
             Err(error) => Err(StoreError::Statement(error.to_string())),
         };
-        // A job that panics has dropped its callback, which says so to whoever asked.
+        // A panic drops the job's callback, and dropping it answers the request.
         if catch_unwind(AssertUnwindSafe(|| job(connection))).is_err() {
             tracing::error!("a read panicked");
         }

@@ -1,4 +1,4 @@
-//! Values out of rows.
+//! Values of rows.
 
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -17,7 +17,7 @@ pub(in crate::store) fn cursor_name(row: &Row<'_>, index: usize) -> rusqlite::Re
     text.parse().map_err(|error| not_a_value(index, error))
 }
 
-/// The database has a value that the server would never have stored.
+/// The error for a value that the server would never have stored.
 pub(in crate::store) fn not_a_value(column: usize, error: Invalid) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }

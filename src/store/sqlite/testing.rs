@@ -1,4 +1,4 @@
-//! What tests of the store have in common.
+//! Shared parts of the store's tests.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -19,7 +19,7 @@ use crate::store::sqlite::Sqlite;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::write::context::WriteContext;
 
-/// A new store, with the users `neko` and `paff`: 1 and 2.
+/// A new store with the users `neko` (id 1) and `paff` (id 2).
 pub(in crate::store) fn store(folder: &TempDir) -> Sqlite {
     let store = open(folder);
     let user = |name: &str| NewUser {
@@ -35,7 +35,7 @@ pub(in crate::store) fn store(folder: &TempDir) -> Sqlite {
     store
 }
 
-/// The store that is in a folder. Whatever would end a server fails the test.
+/// Opens the store in a folder. A fatal error fails the test.
 pub(in crate::store) fn open(folder: &TempDir) -> Sqlite {
     let options = Options {
         path: folder.path().join("chat.sqlite"),
@@ -45,8 +45,8 @@ pub(in crate::store) fn open(folder: &TempDir) -> Sqlite {
     Sqlite::open(&options, Arc::new(|error| panic!("{error}"))).unwrap()
 }
 
-/// So many messages to both by turns, each in a batch of its own: of a batch no more than one run of deliveries is
-/// begun.
+/// Appends messages to both users in turns, each in a batch of its own. One batch begins at most
+/// one run of deliveries, so this makes many runs.
 pub(in crate::store) fn append_one_by_one(store: &Sqlite, messages: usize) {
     let (done, outcome) = channel();
     for number in 0..messages {
@@ -62,7 +62,7 @@ pub(in crate::store) fn append_one_by_one(store: &Sqlite, messages: usize) {
     }
 }
 
-/// Waits for what another thread does, half a minute at most.
+/// Waits up to 30 seconds for another thread to reach a state.
 pub(in crate::store) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
@@ -71,7 +71,7 @@ pub(in crate::store) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Does something to the database that no operation does.
+/// Executes a closure as a write operation.
 pub(in crate::store) struct Do<F>(pub(in crate::store) F);
 
 impl<F: Send + 'static> Write for Do<F> {

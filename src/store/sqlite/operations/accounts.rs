@@ -1,4 +1,4 @@
-//! Users as an operator sees and changes them.
+//! Accounts, as an operator sees and changes them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -157,7 +157,7 @@ fn change(
             Vec::new()
         }
         Change::Delete => {
-            // No password fits what is no hash. It is not kept for who will never need it.
+            // No password matches an empty hash, and a deleted user needs none.
             update(
                 "UPDATE users SET deleted_at = ?2, disabled_at = coalesce(disabled_at, ?2),
                         password_hash = '', password_is_published = 0
@@ -199,12 +199,14 @@ fn remove(
         return Ok(Changed::InUse);
     }
     users::forget_former_names(context.connection, user)?;
-    // Who is not there any more sends nothing: the file does not look.
+    // A removed user can send nothing. The schema does not check that, so the cache must not have
+    // the name.
     context.cache.user_names.remove(&user);
     Ok(Changed::Yes { user, ended: Vec::new() })
 }
 
-/// Counts what each of these users has not read; nobody reads what is there for a deleted one.
+/// Counts the unread messages of each account. A deleted user's inbox counts as empty, because
+/// nobody reads it.
 fn count_unread(
     connection: &Connection,
     memtable: &Memtable,

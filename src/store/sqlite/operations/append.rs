@@ -10,8 +10,9 @@ use crate::store::sqlite::projection::keys::{self, KeyLookup};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::messages::{Append, Appended, Copies};
 
-/// An inbox takes in a part of its limit, one of so many, before its messages are counted.
-const UNCOUNTED_PART: usize = 100;
+/// An inbox whose messages were never counted may receive one part in this many of its limit. Then
+/// it is counted.
+const UNCOUNTED_DIVISOR: usize = 100;
 
 impl Apply for Append {
     const STATEMENTS: Statements = Statements::Later;
@@ -21,7 +22,7 @@ impl Apply for Append {
     }
 }
 
-/// Takes a message into the transaction.
+/// Adds a message to the open transaction.
 fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appended> {
     if let Some(key) = &append.key
         && let Some(appended) = find_by_key(context, &append, key.as_str())?
@@ -48,13 +49,13 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     if !full.is_empty() {
         return Ok(Appended::InboxFull(full));
     }
-    // Who is no user any more sends nothing: the file's schema does not see to it.
+    // A removed user can send nothing. The schema does not check that.
     let Some(from) = users::recall_name(context, append.sender)? else {
         return Err(rusqlite::Error::QueryReturnedNoRows);
     };
     let at = Timestamp::now();
     let mut newest = context.newest()?;
-    // From here on nothing fails.
+    // Nothing fails from here on.
     for ((recipient, id), to) in copies.iter_mut().zip(&append.to) {
         newest = MessageId(newest.0 + 1);
         *id = newest;
@@ -80,8 +81,8 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
-/// What an earlier message of the sender with the same key says of this one; `None` where there is
-/// none.
+/// Looks for an earlier message of the sender with the same key, and compares it with this one.
+/// `None` if there is no such message.
 fn find_by_key(
     context: &mut WriteContext<'_>,
     append: &Append,
@@ -90,7 +91,7 @@ fn find_by_key(
     match context.keys.look_up(append.sender, key) {
         KeyLookup::New => return Ok(None),
         KeyLookup::NotInMemory => {}
-        // This transaction may have taken it in.
+        // The open transaction may have appended that message, so it must be in the table first.
         KeyLookup::InMemory => context.pending_inserts.write(context.connection)?,
     }
     let messages = context.keys.messages(context.connection, append.sender, key)?;
@@ -100,9 +101,9 @@ fn find_by_key(
     compare_with_earlier(context.connection, append, key, &messages)
 }
 
-/// [`find_by_key`], of the messages that have the key. What the key means was fixed when it was
-/// stored: the users, and not their names. So the names are read as they were then. A sender who
-/// uses the names of today means the same users.
+/// Compares a message with the earlier messages that have its key. A key means what it meant when
+/// it was stored: the recipients are users, not names. So the names are resolved as of that time.
+/// If the sender uses the current names, they mean the same users.
 fn compare_with_earlier(
     connection: &Connection,
     append: &Append,
@@ -126,16 +127,16 @@ fn compare_with_earlier(
     Ok(Some(Appended::KeyConflict))
 }
 
-/// A message that was stored with a key.
+/// An earlier message with the key.
 struct Earlier {
     at: Timestamp,
-    /// It has the text that is asked for now.
+    /// Whether its text is the new message's text.
     same_text: bool,
     copies: Copies,
 }
 
-/// The messages that were stored with a key of the sender, each with its copies: those were taken
-/// at the same moment. There is one, unless an import of an earlier version brought another.
+/// The earlier messages with a sender's key, each with its copies, which have the same time. There
+/// is one, unless an import into an earlier version added another.
 fn posts_of_key(
     connection: &Connection,
     append: &Append,
@@ -160,7 +161,7 @@ fn posts_of_key(
     Ok(posts)
 }
 
-/// Who the recipients are; `None` where one is nobody.
+/// The recipients. `None` if a name belongs to nobody.
 fn recipients(
     append: &Append,
     find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,
@@ -168,7 +169,7 @@ fn recipients(
     append.to.iter().map(find).collect()
 }
 
-/// The copies of exactly these recipients, in their order; `None` where there are others.
+/// The copies, in the order of the recipients. `None` if the copies have other recipients.
 fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
     let is_asked_for = |(user, _): &(UserId, MessageId)| recipients.contains(user);
     if recipients.len() != copies.len() || !copies.iter().all(is_asked_for) {
@@ -178,20 +179,20 @@ fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
     recipients.iter().map(copy).collect()
 }
 
-/// Whether an inbox has as many unread messages as it may have, from memory where that is there. Counting
-/// looks into every run of deliveries, so for an inbox that nobody has written to since the start it is
-/// put off: an inbox may come to so much more than the limit, once a start.
+/// Whether an inbox has reached its limit of unread messages. Counting reads every run of
+/// deliveries, so it is postponed for an inbox that has received few messages since the start. Such
+/// an inbox may exceed its limit by that many messages, once after each start.
 fn is_full(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<bool> {
     let max = context.inbox_unread_max;
     if let Some(&unread) = context.cache.unread_counts.get(&user) {
         return Ok(unread >= max);
     }
-    if context.cache.uncounted_messages.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_PART {
+    if context.cache.uncounted_messages.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_DIVISOR {
         return Ok(false);
     }
     let cursor = CursorName::inbox();
     let seen = cursors::position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO);
-    // No further than the limit: beyond it the number makes no difference.
+    // Counting stops at the limit, because a higher count makes no difference.
     let bounds = (seen, MessageId(i64::MAX));
     let unread = context.deliveries.count(context.connection, user, bounds, max)?;
     context.cache.unread_counts.insert(user, unread);

@@ -86,7 +86,7 @@ fn acknowledge(
     Ok(Acked::At(upto))
 }
 
-/// Where a cursor stands, if there is one.
+/// The place of a cursor, if it exists.
 pub(in crate::store) fn position(
     connection: &Connection,
     user: UserId,
@@ -111,11 +111,11 @@ fn set(
             context.deliveries.rewind(user);
         }
     }
-    place(context.connection, user, cursor, upto, Timestamp::now())
+    upsert(context.connection, user, cursor, upto, Timestamp::now())
 }
 
-/// Has a cursor stand somewhere since a moment, whether there is one already or not.
-pub(in crate::store) fn place(
+/// Creates a cursor or moves it, with the time of its last move.
+pub(in crate::store) fn upsert(
     connection: &Connection,
     user: UserId,
     cursor: &CursorName,
@@ -132,7 +132,7 @@ pub(in crate::store) fn place(
         .map(drop)
 }
 
-/// Notes a dead letter at a cursor that is there; tells whether it was not noted already.
+/// Records a dead letter at an existing cursor. Returns whether it is new.
 pub(in crate::store) fn insert_dead_letter(
     connection: &Connection,
     user: UserId,
@@ -148,7 +148,7 @@ pub(in crate::store) fn insert_dead_letter(
         .map(|changed| changed > 0)
 }
 
-/// How many cursors a user has beside `inbox`.
+/// The number of a user's cursors beside `inbox`.
 fn count(connection: &Connection, user: UserId) -> rusqlite::Result<usize> {
     connection
         .prepare_cached("SELECT count(*) FROM cursors WHERE user_id = ?1 AND name <> 'inbox'")?

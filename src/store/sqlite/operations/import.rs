@@ -1,4 +1,4 @@
-//! Taking in records of another database.
+//! Importing records of another database.
 
 use rusqlite::{Connection, params};
 
@@ -18,14 +18,15 @@ impl Apply for Import {
     }
 }
 
-/// The highest id that an export can name: every program that reads JSON can hold it.
+/// The highest id that an export can contain. Every JSON reader represents it exactly.
 const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
 
-/// A message keeps an id up to here, and beyond it only the very next one. So an import leaves room
-/// for as many messages again below [`MESSAGE_ID_MAX`], and the database can import its own export.
+/// Up to this id, an imported message keeps its id; above it, only if its id is the next one. So an
+/// import leaves room for as many messages below [`MESSAGE_ID_MAX`], and the database can import
+/// its own export.
 const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
 
-/// Done, or refused and why.
+/// What was done, or why it was refused.
 type Outcome = Result<Taken, String>;
 
 fn import(
@@ -53,7 +54,7 @@ fn import(
                     imported.refused = Some(format!("there is no user {user}"));
                     break;
                 };
-                // Without the cursor there is nothing it could be a dead letter of.
+                // Without the cursor, there can be no dead letter at it.
                 let added = cursors::position(context.connection, user, cursor)?.is_some()
                     && message_log::is_for(context.connection, user, *id)?
                     && cursors::insert_dead_letter(context.connection, user, cursor, *id)?;
@@ -71,7 +72,7 @@ fn import(
     Ok(imported)
 }
 
-/// Why an id is not taken in, if it is not.
+/// Why an import refuses this id. `None` if it does not.
 pub fn refused_id(id: MessageId) -> Option<String> {
     let is_too_high = id > MESSAGE_ID_MAX;
     is_too_high.then(|| format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0))
@@ -98,15 +99,16 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
             password.map_or(locked, |password| password.hash.as_str()),
             password.is_some_and(|password| password.is_published),
             user.created_at.0,
-            // Who is deleted cannot log in either.
+            // A deleted user cannot log in either.
             moment(user.disabled_at.or(user.deleted_at)),
             moment(user.deleted_at),
         ])?;
     Ok(Ok(Taken::Done))
 }
 
-/// Keeps the id where it comes after all that were given here, and not beyond [`KEPT_ID_MAX`] after
-/// a gap; else the message gets the next one, and a key to be recognised by.
+/// Imports a message. It keeps its id if the id is higher than all ids here, and not beyond
+/// [`KEPT_ID_MAX`] after a gap. Otherwise it gets the next id, and a key by which a second import
+/// recognises it.
 fn add_message(
     context: &mut WriteContext<'_>,
     message: &Message,
@@ -116,7 +118,7 @@ fn add_message(
         return Ok(Err(refused));
     }
     let connection = context.connection;
-    // What has no id yet is sent now, and that is for users who are not deleted.
+    // A message without an id is sent now, so its users must not be deleted.
     let mut id_of = |name| match message.id {
         MessageId::ZERO => users::resolve(context, name),
         _ => users::id_of(connection, name),
@@ -139,9 +141,9 @@ fn add_message(
     };
     if let Some(key) = &key {
         match find_by_key(context, message, key.as_str(), sender, recipient)? {
-            OfKey::Free => {}
-            OfKey::This(id) => return Ok(Ok(Taken::There(id))),
-            OfKey::Another(id) => {
+            KeyMeaning::Free => {}
+            KeyMeaning::This(id) => return Ok(Ok(Taken::There(id))),
+            KeyMeaning::Another(id) => {
                 let (key, from) = (key.as_str(), &message.from);
                 return Ok(Err(format!("the key {key:?} of {from} belongs to message {}", id.0)));
             }
@@ -172,7 +174,7 @@ fn add_message(
     Ok(Ok(Taken::Stored(id)))
 }
 
-/// Whether this very message is there, under its id.
+/// Whether this very message exists, with its id.
 fn is_there(
     connection: &Connection,
     message: &Message,
@@ -195,39 +197,39 @@ fn is_there(
         ])
 }
 
-/// What a key of the sender stands for.
-enum OfKey {
-    /// For no message, or for the one that this is a copy of: the copy is not there yet.
+/// The meaning of a sender's key.
+enum KeyMeaning {
+    /// No message has the key, or the message of which this is a missing copy.
     Free,
-    /// For this very copy, under this id.
+    /// This very copy has the key, and this id.
     This(MessageId),
-    /// For another message.
+    /// Another message has the key.
     Another(MessageId),
 }
 
-/// What the key stands for. Messages under one key are copies of one message only if they have its
-/// text and moment: any other would make the key mean two messages, and its sender's next try a
-/// conflict.
+/// Looks up the meaning of the key. Messages with one key are copies of one message only if they
+/// have its text and time. Any other message would give the key two meanings, and the sender's next
+/// try would be a conflict.
 fn find_by_key(
     context: &WriteContext<'_>,
     message: &Message,
     key: &str,
     sender: UserId,
     recipient: UserId,
-) -> rusqlite::Result<OfKey> {
+) -> rusqlite::Result<KeyMeaning> {
     let mut select = context.connection.prepare_cached(
         "SELECT recipient_id = ?4, body = ?5, sent_at = ?6 FROM messages
           WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
     )?;
-    let mut found = OfKey::Free;
+    let mut found = KeyMeaning::Free;
     for id in context.keys.messages(context.connection, sender, key)? {
         let wanted = params![id.0, key, sender.0, recipient.0, message.body.as_str(), message.at.0];
         let mut rows = select.query(wanted)?;
         let Some(row) = rows.next()? else { continue };
         match (row.get(0)?, row.get(1)?, row.get(2)?) {
-            (true, true, _) => return Ok(OfKey::This(id)),
+            (true, true, _) => return Ok(KeyMeaning::This(id)),
             (false, true, true) => {}
-            _ => found = OfKey::Another(id),
+            _ => found = KeyMeaning::Another(id),
         }
     }
     Ok(found)
@@ -253,7 +255,7 @@ fn place_cursor(
     if there as u64 != imported {
         return Ok(Ok(Taken::Left));
     }
-    cursors::place(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
+    cursors::upsert(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
     context.cache.must_count(user);
     Ok(Ok(Taken::Done))
 }

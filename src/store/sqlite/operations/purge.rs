@@ -12,11 +12,11 @@ use crate::store::sqlite::operations::users;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::purge::{FindToPurge, Purge, PurgeCandidates, PurgeFilter, PurgeSide};
 
-/// The most messages that one step looks at.
+/// The maximum number of messages that one step looks at.
 const SCAN_MESSAGES_MAX: usize = 10_000;
-/// The most messages that one step deletes: what a sender may have to wait for.
+/// The maximum number of messages that one step deletes, because senders wait for it.
 const PURGE_MESSAGES_MAX: usize = 128;
-/// The most text that one step deletes, in bytes; one message is always done.
+/// The maximum text that one step deletes, in bytes. A step deletes at least one message.
 const PURGE_BYTES_MAX: u64 = 512 * 1024;
 
 impl Query for FindToPurge {
@@ -54,9 +54,9 @@ fn find(
             })
     };
     let mut found = PurgeCandidates { ids: Vec::new(), unread: 0, upto: after, more: false };
-    let mut waiting = Waiting::default();
+    let mut read_marks = ReadMarks::default();
     let mut bytes = 0;
-    // The body's length is known without reading it.
+    // SQLite knows the length of a text without reading the text.
     let mut statement = connection.prepare_cached(
         "SELECT id, sent_at, sender_id, recipient_id, octet_length(body)
            FROM messages WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
@@ -68,7 +68,7 @@ fn find(
         let id = MessageId(row.get(0)?);
         let recipient: i64 = row.get(3)?;
         if fits(row.get(1)?, row.get(2)?, recipient) {
-            if !purge.unread_too && waiting.is_waiting(connection, UserId(recipient), id)? {
+            if !purge.unread_too && read_marks.is_unread(connection, UserId(recipient), id)? {
                 found.unread += 1;
             } else {
                 bytes += row.get::<_, i64>(4)?.unsigned_abs();
@@ -97,9 +97,9 @@ fn delete(
     let connection = context.connection;
     let mut find = connection
         .prepare_cached("SELECT recipient_id, sender_id, key FROM messages WHERE id = ?1")?;
-    // The dead letters that refer to it go with it.
+    // Dead letters are deleted with their message.
     let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
-    let mut waiting = Waiting::default();
+    let mut read_marks = ReadMarks::default();
     let mut deleted = 0;
     for &id in ids {
         let found = find
@@ -107,7 +107,7 @@ fn delete(
             .optional()?;
         let Some((recipient, sender, key)) = found else { continue };
         let key: Option<String> = key;
-        if !unread_too && waiting.is_waiting(connection, recipient, id)? {
+        if !unread_too && read_marks.is_unread(connection, recipient, id)? {
             continue;
         }
         deleted += delete.execute([id.0])?;
@@ -120,15 +120,15 @@ fn delete(
     Ok(deleted)
 }
 
-/// Up to where each recipient has read everything, as far as it was looked up.
+/// The end of each recipient's read messages, cached for one step.
 #[derive(Default)]
-struct Waiting {
+struct ReadMarks {
     read_upto: HashMap<UserId, MessageId>,
 }
 
-impl Waiting {
-    /// Whether somebody has still to read or to deal with this message.
-    fn is_waiting(
+impl ReadMarks {
+    /// Whether the message is unread, or a dead letter.
+    fn is_unread(
         &mut self,
         connection: &Connection,
         recipient: UserId,
@@ -136,7 +136,7 @@ impl Waiting {
     ) -> rusqlite::Result<bool> {
         let read_upto = match self.read_upto.entry(recipient) {
             Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => *entry.insert(read_by_all(connection, recipient)?),
+            Entry::Vacant(entry) => *entry.insert(lowest_cursor(connection, recipient)?),
         };
         if id > read_upto {
             return Ok(true);
@@ -147,9 +147,9 @@ impl Waiting {
     }
 }
 
-/// Up to where all cursors of a user have come; `inbox` counts also where it was never moved.
-/// A deleted user has none, and nobody will ever read what is there.
-fn read_by_all(connection: &Connection, user: UserId) -> rusqlite::Result<MessageId> {
+/// The lowest place of a user's cursors. The cursor `inbox` is at 0 if it was never moved. A
+/// deleted user has read everything, because nobody reads that inbox.
+fn lowest_cursor(connection: &Connection, user: UserId) -> rusqlite::Result<MessageId> {
     connection
         .prepare_cached(
             "SELECT CASE

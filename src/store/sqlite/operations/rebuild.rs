@@ -1,4 +1,4 @@
-//! Making derived data anew: deliveries, keys, indexes, views, and the floor of the ids.
+//! Rebuilding derived data: deliveries, keys, indexes, views, and the lowest free id.
 
 use rusqlite::Connection;
 
@@ -14,13 +14,14 @@ impl Apply for Rebuild {
     const STATEMENTS: Statements = Statements::Whole;
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Option<String>> {
-        // A damaged index may have misled what was counted before.
+        // Cached counts may come from a damaged index.
         context.cache.clear();
         rebuild(context, self.part)
     }
 }
 
-/// The floor first, then the deliveries and the keys, then one index or view a part.
+/// Part 0 is the floor of the ids, part 1 the deliveries, part 2 the keys. Each later part is one
+/// index or one view.
 fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Option<String>> {
     let connection = context.connection;
     let part = match part {
@@ -53,8 +54,8 @@ fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Opti
     Ok(Some(format!("{kind} {name}")))
 }
 
-/// A cursor that stands beyond the newest id would have what comes next count as read: ids go on
-/// after it.
+/// Raises the floor of the ids to the highest cursor. Otherwise new messages below that cursor
+/// would count as read.
 fn raise_floor_to_cursors(connection: &Connection) -> rusqlite::Result<String> {
     let newest = message_log::newest_given(connection)?;
     let cursors: i64 =

@@ -153,7 +153,7 @@ fn open(context: &mut WriteContext<'_>, session: &OpenSession) -> rusqlite::Resu
     Ok(Opened::Yes)
 }
 
-/// The sessions of a user, the oldest first.
+/// The sessions of a user, oldest first.
 fn endable(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<Endable>> {
     connection
         .prepare_cached(
@@ -169,7 +169,7 @@ fn endable(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<Endabl
         .collect()
 }
 
-/// Ends the sessions that fit, and tells which.
+/// Ends the matching sessions, and returns them.
 pub(in crate::store) fn end(
     connection: &Connection,
     filter: SessionFilter,
@@ -178,7 +178,7 @@ pub(in crate::store) fn end(
         SessionFilter::Session(id) => ("?1 = 0 AND id = ?2", UserId(0), id),
         SessionFilter::OfUser(user, id) => ("user_id = ?1 AND id = ?2", user, id),
         SessionFilter::Others(user, id) => ("user_id = ?1 AND id <> ?2", user, id),
-        // Numbers of users and sessions begin with 1.
+        // The ids of users and sessions begin with 1.
         SessionFilter::User(user) => ("user_id = ?1 AND id <> ?2", user, SessionId(0)),
         SessionFilter::All => ("?1 = 0 AND id <> ?2", UserId(0), SessionId(0)),
     };

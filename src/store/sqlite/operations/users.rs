@@ -145,7 +145,7 @@ pub(in crate::store) fn insert(
     Ok(())
 }
 
-/// From now on the file is no new one, that is given users by itself.
+/// Marks the database as seeded. No server creates the first users in it any more.
 pub(in crate::store) fn mark_as_seeded(
     connection: &Connection,
     now: Timestamp,
@@ -164,7 +164,7 @@ fn is_seeded(connection: &Connection) -> rusqlite::Result<bool> {
     })
 }
 
-/// The number of whom messages may be sent to by this name, from memory where it is there.
+/// The id of the user who receives messages under this name, cached if possible.
 pub(in crate::store) fn resolve(
     context: &mut WriteContext<'_>,
     name: &UserName,
@@ -183,8 +183,8 @@ pub(in crate::store) fn resolve(
     Ok(found)
 }
 
-/// Notes that `user` gives this name up. A key that was used with it up to and with the message
-/// `upto`, the newest there is, goes on meaning the same recipient: see [`id_then`].
+/// Records that `user` gives this name up, and that `upto` is the newest message now. Keys that
+/// were used with the name up to then keep their recipient: see [`id_then`].
 pub(in crate::store) fn give_name_up(
     connection: &Connection,
     name: &UserName,
@@ -199,8 +199,7 @@ pub(in crate::store) fn give_name_up(
         .map(drop)
 }
 
-/// Whose name this was when the message `then` was stored; whose it is, where nobody has given it
-/// up since.
+/// The id of the user who had this name when the message `then` was stored.
 pub(in crate::store) fn id_then(
     connection: &Connection,
     name: &UserName,
@@ -217,7 +216,7 @@ pub(in crate::store) fn id_then(
     found.map_or_else(|| id_of(connection, name), |user| Ok(Some(user)))
 }
 
-/// The names that this user has given up are nobody's any more.
+/// Forgets the former names of this user.
 pub(in crate::store) fn forget_former_names(
     connection: &Connection,
     user: UserId,
@@ -230,13 +229,13 @@ pub(in crate::store) fn forget_former_names(
         .map(drop)
 }
 
-/// Where `meta` notes that a name was given up when `upto` was the newest message. The numbers have
-/// as many digits, so that they are in their order.
+/// The name of the row of `meta` which records that a name was given up at `upto`. All numbers have
+/// the same length, so the rows sort by number.
 fn former_name(name: &UserName, upto: MessageId) -> String {
     format!("former_name/{name}/{:019}", upto.0)
 }
 
-/// The number of a name, also of a deleted user's.
+/// The id of a name, even of a deleted user.
 pub(in crate::store) fn id_of(
     connection: &Connection,
     name: &UserName,
@@ -247,7 +246,7 @@ pub(in crate::store) fn id_of(
         .optional()
 }
 
-/// The name of a number.
+/// The name of an id.
 pub(in crate::store) fn name_of(
     connection: &Connection,
     id: UserId,
@@ -258,7 +257,7 @@ pub(in crate::store) fn name_of(
         .optional()
 }
 
-/// [`name_of`], from memory where it is there.
+/// [`name_of`], cached if possible.
 pub(in crate::store) fn recall_name(
     context: &mut WriteContext<'_>,
     id: UserId,

@@ -29,7 +29,7 @@ impl Query for ReadPage {
                 None => return Ok(None),
             },
         };
-        // Before anything is read: an inbox that is found empty was empty from this moment on.
+        // This must precede every read: an inbox that is found empty was empty at this point.
         let reads_inbox = with.is_none()
             && since.is_none()
             && matches!(&start, PageStart::Cursor(name) if *name == CursorName::inbox());
@@ -102,7 +102,7 @@ impl Query for FindStart {
     }
 }
 
-/// What is for `reader` after `seen`.
+/// Counts the messages for `reader` after `seen`, by sender.
 fn count_by_sender(
     connection: &Connection,
     reader: UserId,
@@ -134,15 +134,15 @@ fn count_by_sender(
     Ok(found)
 }
 
-/// A page that is being read: until it is full or the log ends.
+/// A page under construction. It ends when it is full or when the log ends.
 struct PageBuilder<'a> {
     connection: &'a Connection,
-    /// Of those who wrote or got what was read so far: mostly few.
+    /// The names of senders and recipients so far. Most pages have few.
     names: HashMap<UserId, Option<UserName>>,
     messages: Vec<Message>,
     size: usize,
     more: bool,
-    /// What was taken before is left out.
+    /// Messages from before this time are left out.
     since: Option<Timestamp>,
     bounds: &'a PageBounds,
 }
@@ -157,7 +157,7 @@ impl<'a> PageBuilder<'a> {
         Page { start, messages: self.messages, more: self.more }
     }
 
-    /// With what is for `reader`. Nothing is read that does not go into the page, but what `since`
+    /// Adds messages for `reader`. It reads only messages of the page, and those that `since`
     /// leaves out.
     fn fill(
         &mut self,
@@ -178,8 +178,8 @@ impl<'a> PageBuilder<'a> {
         Ok(())
     }
 
-    /// With what each of two users has from the other: the messages for both are gone through side
-    /// by side, in the order of the log.
+    /// Adds the messages that two users sent to each other. It merges the messages for both users,
+    /// in the order of the log.
     fn fill_with_conversation(
         &mut self,
         direction: Direction,
@@ -223,7 +223,7 @@ impl<'a> PageBuilder<'a> {
         }
     }
 
-    /// With the reader's dead letters at a cursor, after an id.
+    /// Adds the reader's dead letters at a cursor, after an id.
     fn fill_with_dead(
         &mut self,
         reader: UserId,
@@ -245,8 +245,8 @@ impl<'a> PageBuilder<'a> {
         Ok(())
     }
 
-    /// Takes the message of this id, if it is there, fits, and is `sender`'s where that is asked
-    /// for; breaks off where there is no room for it.
+    /// Adds the message with this id, if it exists and `since` allows it. With `sender`, only a
+    /// message of that sender. Breaks when the page is full.
     fn take(
         &mut self,
         find: &mut CachedStatement<'_>,
@@ -267,7 +267,7 @@ impl<'a> PageBuilder<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The message of a row of [`ONE`]; none where it is not known who wrote or got it.
+    /// The message of a row of [`ONE`]. `None` if its sender or recipient does not exist.
     fn message(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Message>> {
         let mut name = |column| {
             let user = UserId(row.get(column)?);

@@ -1,4 +1,4 @@
-//! How much is in the file, and whether it can be written and read.
+//! Figures about the database, and probes of writing and reading.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ const DAY_MILLISECONDS: i64 = 24 * HOUR_MILLISECONDS;
 impl Query for CountAll {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Statistics> {
         let mut found = count(context.connection, self.wall, self.live)?;
-        // A file that is not there has no bytes, and a size is no reason to fail.
+        // A missing file has no bytes. An error in a size must not fail the whole answer.
         let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
         found.file_bytes = size(context.path);
         found.wal_bytes = size(&file::with_suffix(context.path, "-wal"));
@@ -106,8 +106,8 @@ fn count(connection: &Connection, wall: Timestamp, live: Live) -> rusqlite::Resu
     })
 }
 
-/// The messages of the last hour and the last day: from the newest back to the first that is
-/// older, since times follow the order of the log (but where the clock was set).
+/// Counts the messages of the last hour and of the last day. It reads back from the newest message
+/// to the first older one. Times follow the order of the log, unless the clock was set.
 fn count_recent(connection: &Connection, now: Timestamp) -> rusqlite::Result<(u64, u64)> {
     let mut statement = connection.prepare("SELECT sent_at FROM messages ORDER BY id DESC")?;
     let mut rows = statement.query([])?;

@@ -1,4 +1,4 @@
-//! How many users and sessions there are.
+//! The numbers of users and sessions.
 
 use rusqlite::{Connection, params};
 
