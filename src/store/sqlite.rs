@@ -8,19 +8,23 @@
 
 pub(in crate::store) mod bulk_insert;
 pub(in crate::store) mod connection;
+pub(in crate::store) mod copy;
 mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
+pub(in crate::store) mod header;
 pub(in crate::store) mod medium;
 pub(in crate::store) mod message_log;
 pub(in crate::store) mod migrations;
 pub(in crate::store) mod opening;
 pub(in crate::store) mod operation;
 pub(in crate::store) mod operations;
+pub(in crate::store) mod path;
 pub(in crate::store) mod projection;
 pub(in crate::store) mod read;
 pub(in crate::store) mod readers;
 pub(in crate::store) mod row;
+pub(in crate::store) mod schema;
 pub(in crate::store) mod stamp;
 #[cfg(test)]
 pub(in crate::store) mod testing;

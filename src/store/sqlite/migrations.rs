@@ -6,22 +6,17 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
-use include_dir::{Dir, include_dir};
 use rusqlite::Connection;
 use rusqlite_migration::{Migrations, SchemaVersion};
 
 use crate::model::Timestamp;
 use crate::store::error::OpenError;
-use crate::store::sqlite::file::{self, APPLICATION_ID};
+use crate::store::sqlite::copy::Draft;
+use crate::store::sqlite::header::APPLICATION_ID;
 use crate::store::sqlite::opening::{self, Look};
-use crate::store::sqlite::tools::copy::Draft;
-
-static STEPS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations/sqlite");
-
-static MIGRATIONS: LazyLock<Result<Migrations<'static>, String>> =
-    LazyLock::new(|| Migrations::from_directory(&STEPS).map_err(|error| error.to_string()));
+use crate::store::sqlite::path::with_suffix;
+use crate::store::sqlite::schema::{MIGRATIONS, newer, newest};
 
 /// A file that was brought to our schema, and the copy of what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +84,7 @@ fn copy_before_upgrade(
 ) -> Result<PathBuf, OpenError> {
     remove_drafts(path);
     let now = Timestamp::now().to_calendar().strftime("%Y%m%dT%H%M%S%.3fZ");
-    let draft = Draft::begin(&file::with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
+    let draft = Draft::begin(&with_suffix(path, &format!(".schema-{from}.{now}.backup")))?;
     draft.fill(connection, &mut |_, _| ControlFlow::Continue(()))?;
     Ok(draft.publish()?.path)
 }
@@ -107,44 +102,6 @@ fn remove_drafts(path: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// A database in memory that has this schema and nothing in it; `None` where there is no such schema.
-pub(in crate::store) fn empty(version: usize) -> rusqlite::Result<Option<Connection>> {
-    let mut connection = Connection::open_in_memory()?;
-    let made = MIGRATIONS
-        .as_ref()
-        .is_ok_and(|migrations| migrations.to_version(&mut connection, version).is_ok());
-    Ok(made.then_some(connection))
-}
-
-/// Today's schema.
-pub(in crate::store) fn newest() -> usize {
-    STEPS.dirs().count()
-}
-
-/// Refuses a file of a newer schema.
-pub(in crate::store) fn check_version(version: usize, path: &Path) -> Result<(), OpenError> {
-    let newest = newest();
-    if version <= newest { Ok(()) } else { Err(newer(version, newest, path)) }
-}
-
-fn newer(version: usize, newest: usize, path: &Path) -> OpenError {
-    OpenError::Newer { path: path.to_owned(), version, copy: copy_to_go_back_to(path, newest) }
-}
-
-/// The newest of the copies beside a file that were made before an upgrade, of those that a program
-/// can open that knows schemas up to `newest`.
-fn copy_to_go_back_to(path: &Path, newest: usize) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?;
-    let copies = fs::read_dir(path.parent()?).ok()?.filter_map(|entry| {
-        let copy = entry.ok()?.path();
-        let rest = copy.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix(".schema-")?;
-        let (schema, rest) = rest.split_once('.')?;
-        let (schema, made) = (schema.parse::<usize>().ok()?, rest.strip_suffix(".backup")?);
-        (schema <= newest).then(|| (schema, made.to_owned(), copy.clone()))
-    });
-    copies.max().map(|(_, _, copy)| copy)
 }
 
 /// Our number goes into the header before anything else, so that a file that has anything in it

@@ -30,7 +30,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -38,58 +37,21 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::catalogue::storage;
 use crate::store::error::OpenError;
-use crate::store::sqlite::file::{APPLICATION_ID, io_error, with_suffix};
-use crate::store::sqlite::migrations;
+use crate::store::sqlite::header::{
+    APPLICATION_ID, APPLICATION_ID_AT, HEADER_BYTES, Header, READ_VERSION_AT, SQLITE_MAGIC,
+    USER_VERSION_AT, WAL,
+};
+use crate::store::sqlite::path::{io_error, uri, with_suffix};
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
+use crate::store::sqlite::schema;
 use crate::store::sqlite::stamp::{self, META_PAGE};
-use crate::store::sqlite::tools::copy;
 use crate::store::sqlite::wal::{self, Evidence};
-
-/// The bytes that every SQLite 3 file begins with, and where in the header the rest of what we read
-/// stands (the SQLite file format, section 1.3).
-const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
-pub(in crate::store) const HEADER_BYTES: usize = 100;
-const PAGE_SIZE_AT: usize = 16;
-const READ_VERSION_AT: usize = 19;
-const CHANGES_AT: usize = 24;
-const USER_VERSION_AT: usize = 60;
-const APPLICATION_ID_AT: usize = 68;
-/// The version of a file that is read by way of a WAL.
-const WAL: u8 = 2;
 
 /// How often a file is looked at while another process writes to it. A look takes much less time
 /// than a generation of the WAL. After the last one the file is taken: its server has looked at it
 /// as well.
 const LOOKS_MAX: usize = 20;
-
-/// The header of a database file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) struct Header([u8; HEADER_BYTES]);
-
-impl Header {
-    /// The header at the beginning of page 1.
-    pub(in crate::store) fn of(page: &[u8]) -> Option<Self> {
-        page.first_chunk().copied().map(Self)
-    }
-
-    fn word(&self, at: usize) -> u32 {
-        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
-    }
-
-    /// How many changes SQLite has counted.
-    fn changes(&self) -> u32 {
-        self.word(CHANGES_AT)
-    }
-
-    /// 1 stands for 65,536, which does not fit.
-    fn page_bytes(&self) -> usize {
-        match u16::from_be_bytes([self.0[PAGE_SIZE_AT], self.0[PAGE_SIZE_AT + 1]]) {
-            1 => 65_536,
-            bytes => usize::from(bytes),
-        }
-    }
-}
 
 /// What lies at a path, as far as bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +168,7 @@ fn check(header: &Header, path: &Path) -> Result<(), OpenError> {
         let problem = storage::is_of_another_program().to_owned();
         return Err(OpenError::NotOurs { path: path.to_owned(), problem });
     }
-    migrations::check_version(header.word(USER_VERSION_AT) as usize, path)
+    schema::check_version(header.word(USER_VERSION_AT) as usize, path)
 }
 
 /// Opens a database to be read as it lies there, without a lock and without a change: no WAL-index
@@ -245,28 +207,15 @@ pub(in crate::store) fn verify(path: &Path, look: Look, depth: Depth) -> Result<
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
     let view = view(path, look).map_err(failed)?;
     view.pragma_update(None, "cell_size_check", true).map_err(failed)?;
-    let schema = copy::schema(&view).map_err(failed)?;
-    migrations::check_version(schema, path)?;
+    let version = schema::version(&view).map_err(failed)?;
+    schema::check_version(version, path)?;
     view.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
-    if depth == Depth::Start && schema == migrations::newest() {
+    if depth == Depth::Start && version == schema::newest() {
         view.query_row("SELECT count(*) FROM users", [], |_| Ok(())).map_err(failed)?;
         Keys::open(&view).map_err(failed)?;
         Deliveries::open(&view, Default::default()).map_err(failed)?;
     }
-    Ok(schema)
-}
-
-/// The name by which SQLite opens a file with a parameter.
-pub(in crate::store) fn uri(path: &Path, parameter: &str) -> String {
-    let mut uri = String::from("file:");
-    for &byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => uri.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    format!("{uri}?{parameter}")
+    Ok(version)
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::migrations;
+    use crate::store::sqlite::schema;
 
     fn page_of(connection: &Connection) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn stamp_is_found_on_the_page_of_meta_in_each_schema() {
-        for schema in 1..=migrations::newest() {
-            let connection = migrations::empty(schema).unwrap().unwrap();
+        for schema in 1..=schema::newest() {
+            let connection = schema::empty(schema).unwrap().unwrap();
             let root: u32 = connection
                 .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", [], |row| {
                     row.get(0)
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn page_of_any_bytes_tells_nothing_and_harms_nothing() {
-        let connection = migrations::empty(1).unwrap().unwrap();
+        let connection = schema::empty(1).unwrap().unwrap();
         renew(&connection).unwrap();
         let page = page_of(&connection);
         for at in 0..page.len() {

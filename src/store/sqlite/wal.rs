@@ -6,7 +6,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
-use crate::store::sqlite::opening::{HEADER_BYTES, Header};
+use crate::store::sqlite::header::{HEADER_BYTES, Header};
 use crate::store::sqlite::stamp::{self, META_PAGE};
 
 /// The first word of the header; its lowest bit tells the order of the bytes of the checksums.

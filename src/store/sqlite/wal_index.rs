@@ -17,7 +17,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
-use crate::store::sqlite::file::with_suffix;
+use crate::store::sqlite::path::with_suffix;
 
 /// A part of the index has 32 KiB, and is for so many frames (the format of the WAL-index, section
 /// 2).

@@ -23,9 +23,10 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::scheduler::group_commit::{self, Expect, Flush, GroupCommit};
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
-use crate::store::sqlite::file::{self, DatabaseFile};
+use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::Apply;
+use crate::store::sqlite::path;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::projection::memtable::Memtable;
@@ -203,7 +204,7 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
     connection.set_db_config(keep_log, false).map_err(failed)?;
     // SQLite does so too when it first syncs the log, and does not tell when that fails: without its
     // name the log is nothing after a power cut.
-    file::sync_folder(path)?;
+    path::sync_folder(path)?;
     Ok(connection)
 }
 

@@ -4,7 +4,7 @@ use rusqlite_migration::M;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::sqlite::tools::copy;
+use crate::store::sqlite::copy;
 
 #[test]
 fn migrations_are_valid() {

@@ -10,7 +10,8 @@ use rusqlite::backup::Backup;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::sqlite::tools::copy::Draft;
+use crate::store::sqlite::copy::Draft;
+use crate::store::sqlite::migrations;
 
 const PAGE: usize = 4_096;
 const FRAME: usize = 24 + PAGE;

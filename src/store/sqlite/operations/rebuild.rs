@@ -4,9 +4,8 @@ use rusqlite::Connection;
 
 use crate::model::MessageId;
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::tools::copy;
+use crate::store::sqlite::schema;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::transfer::Rebuild;
 
@@ -36,8 +35,8 @@ fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Opti
         }
         part => part - 3,
     };
-    let schema = copy::schema(connection)?;
-    let Some(model) = migrations::empty(schema)? else { return Ok(None) };
+    let version = schema::version(connection)?;
+    let Some(model) = schema::empty(version)? else { return Ok(None) };
     let found = model.query_row(
         "SELECT type, name, sql FROM sqlite_schema
           WHERE type IN ('index', 'view') AND sql IS NOT NULL

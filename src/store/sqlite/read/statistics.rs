@@ -6,8 +6,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::model::{MessageId, Timestamp};
-use crate::store::sqlite::file;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::path;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::figures::{
     CountAll, DatabaseBytes, Ping, ReadProbe, Statistics, WriteProbe,
@@ -23,7 +23,7 @@ impl Query for CountAll {
         // A missing file has no bytes. An error in a size must not fail the whole answer.
         let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
         found.file_bytes = size(context.path);
-        found.wal_bytes = size(&file::with_suffix(context.path, "-wal"));
+        found.wal_bytes = size(&path::with_suffix(context.path, "-wal"));
         Ok(found)
     }
 }

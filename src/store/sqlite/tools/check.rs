@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{BODY_BYTES_MAX, UserName};
+use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::migrations;
 use crate::store::sqlite::projection::keys;
-use crate::store::sqlite::tools::copy::{self, Content};
+use crate::store::sqlite::schema;
 use crate::store::sqlite::tools::offline::Reading;
 
 /// The most findings that are told.
@@ -126,8 +126,8 @@ fn check_schema(
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect()
     };
-    let schema: usize = copy::schema(connection)?;
-    let Some(model) = migrations::empty(schema)? else { return Ok(()) };
+    let version: usize = schema::version(connection)?;
+    let Some(model) = schema::empty(version)? else { return Ok(()) };
     let (there, expected) = (objects(connection)?, objects(&model)?);
     for object in expected.iter().filter(|object| !there.contains(object)) {
         findings.add(format!("the {} {} is missing or was changed", object.0, object.1));
@@ -151,7 +151,7 @@ fn check_ids(connection: &Connection, _: Depth, findings: &mut Findings) -> rusq
     if let Some(floor) = floor.filter(|floor| !floor.parse::<i64>().is_ok_and(|floor| floor >= 0)) {
         findings.add(format!("the floor of the ids is {floor:?}, which is no id"));
     }
-    if copy::schema(connection)? >= 5_usize {
+    if schema::version(connection)? >= 5_usize {
         let newest = message_log::newest_given(connection)?;
         let told: Option<String> = connection
             .query_row("SELECT value FROM meta WHERE name = 'keys_upto'", [], |row| row.get(0))
@@ -220,11 +220,11 @@ fn check_views(
         }
     }
     if depth == Depth::Full {
-        let schema: usize = copy::schema(connection)?;
-        if schema >= 3 {
+        let version: usize = schema::version(connection)?;
+        if version >= 3 {
             check_deliveries(connection, findings)?;
         }
-        if schema >= 5 {
+        if version >= 5 {
             check_keys(connection, findings)?;
         }
         check_unread(connection, findings)?;
@@ -325,7 +325,7 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
 /// What each inbox says is unread (by the index) against the log itself (without it).
 fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
     // Nobody reads the inbox of a deleted user: it is empty, and the log still has the messages.
-    let is_read = match copy::schema(connection)? {
+    let is_read = match schema::version(connection)? {
         ..2 => "true",
         _ => "u.deleted_at IS NULL",
     };

@@ -17,10 +17,11 @@ use rustix::fs::{Access, access};
 
 use crate::store::error::OpenError;
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
-use crate::store::sqlite::file::{self, io_error, with_suffix};
-use crate::store::sqlite::migrations;
+use crate::store::sqlite::copy::{Copy, Draft, OnProgress};
+use crate::store::sqlite::header;
 use crate::store::sqlite::opening::{self, Look};
-use crate::store::sqlite::tools::copy::{self, Copy, Draft, OnProgress};
+use crate::store::sqlite::path::{self, io_error, with_suffix};
+use crate::store::sqlite::schema;
 use crate::store::sqlite::wal_index::WalIndex;
 use crate::store::sqlite::writer::is_no_room;
 
@@ -44,7 +45,7 @@ impl Reading {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(given: &Path) -> Result<Self, OpenError> {
-        let path = file::resolve(given)?;
+        let path = path::resolve(given)?;
         let states = states(&path)?;
         let look = opening::look(&path)?;
         if !look.is_database {
@@ -71,8 +72,8 @@ impl Reading {
         // Who copies or checks a file has time for it.
         connection.pragma_update(None, "cell_size_check", true).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
-        let schema = copy::schema(&connection).map_err(failed)?;
-        migrations::check_version(schema, &path)?;
+        let schema = schema::version(&connection).map_err(failed)?;
+        schema::check_version(schema, &path)?;
         index.iter().for_each(WalIndex::hand_over);
         let unlocked = (!is_locked).then_some(states);
         Ok(Self { connection, path, schema, unlocked, _index: index })
@@ -97,7 +98,7 @@ impl Reading {
     /// See [`OpenError`].
     pub fn open_current(given: &Path) -> Result<Self, OpenError> {
         let reading = Self::open(given)?;
-        if reading.schema < migrations::newest() {
+        if reading.schema < schema::newest() {
             let (path, version) = (reading.path.clone(), reading.schema);
             return Err(OpenError::Older { path, version });
         }
@@ -121,9 +122,9 @@ impl Reading {
     /// # Errors
     /// See [`OpenError`]; it names the copy or the database.
     pub fn copy(&self, destination: &Path, on_progress: OnProgress<'_>) -> Result<Copy, OpenError> {
-        let path = file::resolve(destination)?;
+        let path = path::resolve(destination)?;
         let of_its_own = ["-wal", "-shm", "-journal", ".lock", ".admin"];
-        if of_its_own.iter().any(|suffix| file::with_suffix(&self.path, suffix) == path) {
+        if of_its_own.iter().any(|suffix| path::with_suffix(&self.path, suffix) == path) {
             let problem = "is where the server of this database keeps something of its own";
             return Err(OpenError::NoInput { path, problem });
         }
@@ -159,7 +160,7 @@ fn open_locked(path: &Path, look: Look) -> rusqlite::Result<Connection> {
 /// without.
 fn prepare_index(path: &Path) -> Result<Option<WalIndex>, OpenError> {
     let log = fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
-    match WalIndex::prepare(path, log / file::PAGE_BYTES) {
+    match WalIndex::prepare(path, log / header::PAGE_BYTES) {
         Ok((index, _)) => Ok(Some(index)),
         Err(error) if error.kind() == ErrorKind::PermissionDenied || is_no_room(&error) => Ok(None),
         Err(error) => Err(io_error(&with_suffix(path, "-shm"), error)),

@@ -6,9 +6,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::model::{MessageId, Timestamp};
 use crate::store::error::OpenError;
-use crate::store::sqlite::file::{self, DatabaseFile};
+use crate::store::sqlite::copy::{Copy, Draft, OnProgress};
+use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::tools::copy::{Copy, Draft, OnProgress};
+use crate::store::sqlite::path;
 use crate::store::sqlite::tools::offline::Reading;
 
 /// At least so many ids are left out after a backup's newest: more than its server can have given
@@ -44,7 +45,7 @@ pub fn restore(
     on_progress: OnProgress<'_>,
 ) -> Result<Copy, OpenError> {
     // Before a lock file is put beside it, for nothing.
-    file::check_free(db)?;
+    path::check_free(db)?;
     let source = Reading::open(backup)?;
     let place = DatabaseFile::reserve(db)?;
     let draft = Draft::begin(place.path())?;

@@ -9,9 +9,9 @@ use super::*;
 use crate::model::{Body, Timestamp, UserName};
 use crate::store::PageBounds;
 use crate::store::cache::live_messages::LiveInbox;
-use crate::store::sqlite::migrations;
 use crate::store::sqlite::projection::delivery_cursor::{DeliveryCursor, Direction, in_memtable};
 use crate::store::sqlite::row::user_name;
+use crate::store::sqlite::schema;
 
 const USERS: i64 = 5;
 
@@ -87,7 +87,7 @@ struct Log {
 
 impl Log {
     fn new() -> Self {
-        let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+        let connection = schema::empty(schema::newest()).unwrap().unwrap();
         for user in 1..=USERS {
             let insert = "INSERT INTO users (id, name, display_name, password_hash, created_at)
                           VALUES (?1, ?1, '', '', 0)";

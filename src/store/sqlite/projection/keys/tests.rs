@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::sqlite::migrations;
+use crate::store::sqlite::schema;
 
 const SENDERS: i64 = 2;
 
@@ -60,7 +60,7 @@ struct Log {
 
 impl Log {
     fn new() -> Self {
-        let connection = migrations::empty(migrations::newest()).unwrap().unwrap();
+        let connection = schema::empty(schema::newest()).unwrap().unwrap();
         let keys = Keys::open(&connection).unwrap();
         Self { connection, keys, newest: 0, appended: Vec::new(), asked: BTreeSet::new() }
     }

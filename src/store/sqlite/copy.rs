@@ -14,10 +14,10 @@ use rusqlite::{Connection, OpenFlags};
 use crate::catalogue::storage;
 use crate::model::MessageId;
 use crate::store::error::OpenError;
-use crate::store::sqlite::file::{self, APPLICATION_ID, io_error};
+use crate::store::sqlite::header::APPLICATION_ID;
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::migrations;
-use crate::store::sqlite::opening::uri;
+use crate::store::sqlite::path::{self, io_error, uri};
+use crate::store::sqlite::schema;
 use crate::store::sqlite::stamp;
 
 /// How many pages are copied between two reports of progress: 4 MiB.
@@ -62,14 +62,14 @@ pub(in crate::store) struct Draft {
 impl Draft {
     /// Makes the file, or takes over the one that a process left behind which was killed.
     pub(in crate::store) fn begin(destination: &Path) -> Result<Self, OpenError> {
-        let destination = file::resolve(destination)?;
+        let destination = path::resolve(destination)?;
         if fs::symlink_metadata(&destination).is_ok() {
             return Err(OpenError::Exists { path: destination });
         }
-        let path = file::with_suffix(&destination, ".partial");
+        let path = path::with_suffix(&destination, ".partial");
         let failed = |error| io_error(&path, error);
         let lock = loop {
-            let lock = file::open_or_create(&path).map_err(failed)?;
+            let lock = path::open_or_create(&path).map_err(failed)?;
             lock.try_lock().map_err(|_| OpenError::InUse {
                 path: path.clone(),
                 holder: storage::another_process().to_owned(),
@@ -187,7 +187,7 @@ impl Draft {
     /// What SQLite may put beside the draft.
     fn remove_logs(&self) {
         for suffix in ["-wal", "-shm"] {
-            let _ = fs::remove_file(file::with_suffix(&self.path, suffix));
+            let _ = fs::remove_file(path::with_suffix(&self.path, suffix));
         }
     }
 }
@@ -226,7 +226,7 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
         }
     }
     let content = content(&connection).map_err(failed)?;
-    migrations::check_version(content.schema, path)?;
+    schema::check_version(content.schema, path)?;
     Ok(content)
 }
 
@@ -234,18 +234,11 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
 pub(in crate::store) fn content(connection: &Connection) -> rusqlite::Result<Content> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(Content {
-        schema: schema(connection)?,
+        schema: schema::version(connection)?,
         users: count("SELECT count(*) FROM users")?.unsigned_abs(),
         messages: count("SELECT count(*) FROM messages")?.unsigned_abs(),
         newest: message_log::newest_given(connection)?,
     })
-}
-
-/// The schema that a file has.
-pub(in crate::store) fn schema(connection: &Connection) -> rusqlite::Result<usize> {
-    connection
-        .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
-        .map(|schema| schema as usize)
 }
 
 #[cfg(test)]
