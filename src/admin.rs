@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::json;
-use answer::{Code, Outcome, Refusal};
+use answer::{AdminResult, Code, Refusal};
 use request::Request;
 
 /// The version of requests and outcomes. It rises when a released version changes either.
@@ -41,24 +41,24 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
 /// password.
 ///
 /// # Errors
-/// The refusal to send as the outcome.
+/// The refusal to send as the result.
 pub fn decode_request(line: &[u8]) -> Result<Request, Refusal> {
     decode(line)
 }
 
-/// Encodes an outcome as a line with its LF. An outcome that is too long becomes a refusal.
-pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
-    let line = encode(outcome);
+/// Encodes a result as a line with its LF. A result that is too long becomes a refusal.
+pub fn encode_result(result: &AdminResult) -> Vec<u8> {
+    let line = encode(result);
     if line.len() <= LINE_BYTES_MAX {
         return line;
     }
     let refusal = Refusal::new(Code::Internal, "the reply is longer than a line may be");
-    encode(&Outcome::Err(refusal))
+    encode(&AdminResult::Err(refusal))
 }
 
 /// Decodes a line from the server. A line that cannot be decoded becomes a refusal.
-pub fn decode_outcome(line: &[u8]) -> Outcome {
-    decode::<Outcome>(line)?
+pub fn decode_result(line: &[u8]) -> AdminResult {
+    decode::<AdminResult>(line)?
 }
 
 fn encode(content: &impl Serialize) -> Vec<u8> {
@@ -86,16 +86,16 @@ fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::answer::Answer;
+    use crate::admin::answer::AdminReply;
 
     #[test]
     fn encoded_requests_and_outcomes_decode_to_the_same() {
         let line = encode_request(&Request::UserList { after: Some("paff".parse().unwrap()) });
         assert!(line.ends_with(b"\n"));
         assert!(matches!(decode_request(&line), Ok(Request::UserList { after: Some(_) })));
-        let done = decode_outcome(&encode_outcome(&Ok(Answer::Done)));
-        assert!(matches!(done, Ok(Answer::Done)), "{done:?}");
-        let refused = decode_outcome(&encode_outcome(&Err(Refusal::new(Code::Busy, "busy"))));
+        let done = decode_result(&encode_result(&Ok(AdminReply::Done)));
+        assert!(matches!(done, Ok(AdminReply::Done)), "{done:?}");
+        let refused = decode_result(&encode_result(&Err(Refusal::new(Code::Busy, "busy"))));
         assert_eq!(refused.unwrap_err().code, Code::Busy);
     }
 

@@ -32,7 +32,7 @@ pub struct Sources {
     /// The service, which also gives access to the store.
     pub service: Arc<Service>,
     /// The server's metrics.
-    pub server: Arc<server::Measures>,
+    pub server: Arc<server::Metrics>,
     /// The server log, whose queue is reported.
     pub log: Log,
 }

@@ -10,10 +10,10 @@ mod encryption;
 mod identity;
 mod listener;
 mod mailbox;
-mod measures;
+mod metrics;
 mod owner;
 mod proxies;
-mod returns;
+mod return_predictor;
 mod socket;
 mod stream;
 mod worker;
@@ -35,7 +35,7 @@ pub use close::CloseReason;
 pub use connection::{CONNECTION_BYTES_MAX, STRANGER_BYTES_MAX};
 pub use identity::{Identity, IdentityError, Shown};
 pub use listener::{Listener, Place, UnixSocket};
-pub use measures::{ConnectionState, Measures, Outcome};
+pub use metrics::{ConnectionState, Metrics, RequestResult};
 pub use owner::of_connection as owner_of_connection;
 pub use proxies::{Proxies, Subnet};
 
@@ -63,7 +63,7 @@ pub struct Options {
 /// A running server. Dropping it does not stop it: see [`Server::stop`].
 pub struct Server {
     places: Vec<Place>,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
     acceptor: Acceptor,
     workers: Vec<(Arc<Mailbox>, JoinHandle<()>)>,
 }
@@ -79,9 +79,9 @@ impl Server {
         options: &Options,
     ) -> io::Result<Self> {
         let places = listeners.iter().map(Listener::place).collect::<Result<_, _>>()?;
-        let measures = Arc::new(Measures::new(options.workers));
+        let metrics = Arc::new(Metrics::new(options.workers));
         let mut workers = Vec::with_capacity(options.workers);
-        for (index, counted) in measures.workers.iter().enumerate() {
+        for (index, counted) in metrics.workers.iter().enumerate() {
             workers.push(Worker::start(index, Arc::clone(service), options, Arc::clone(counted))?);
         }
         let admission = Admission::new(
@@ -94,9 +94,9 @@ impl Server {
             admission,
             options.proxies.clone(),
             mailboxes,
-            Arc::clone(&measures),
+            Arc::clone(&metrics),
         )?;
-        Ok(Self { places, measures, acceptor, workers })
+        Ok(Self { places, metrics, acceptor, workers })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -105,8 +105,8 @@ impl Server {
     }
 
     /// What is counted since the start; it can be read after the stop, too.
-    pub fn measures(&self) -> Arc<Measures> {
-        Arc::clone(&self.measures)
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Accepts no connection and executes no request any more, lets what has been executed be

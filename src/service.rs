@@ -9,8 +9,8 @@ mod administration;
 mod clock;
 mod hashers;
 mod hub;
-mod measures;
 mod messages;
+mod metrics;
 mod responder;
 mod seed;
 mod sessions;
@@ -20,9 +20,9 @@ mod watch;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-pub use administration::Asker;
-pub use measures::Measures;
-pub use responder::{Answer, Deliver, Responder, Ticket};
+pub use administration::AdminResponder;
+pub use metrics::Metrics;
+pub use responder::{Deliver, Outcome, Responder, Ticket};
 pub use seed::{SeedError, seed, users_with_published_password};
 pub use sessions::LiveSession;
 pub use throttle::{LoginLimits, Network};
@@ -41,7 +41,7 @@ use crate::store::{
 use clock::SessionClock;
 use hashers::Hashers;
 use hub::Hub;
-use sessions::{Lookup, Sessions, Why};
+use sessions::{EndReason, Lookup, Sessions};
 use throttle::Throttle;
 
 /// The most sessions of one user. With one more, the one that was not used for the longest time
@@ -88,9 +88,9 @@ pub struct Executing {
 
 /// Where a session has been looked for so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sought {
-    InMemory,
-    InTheStore,
+enum Searched {
+    Memory,
+    Store,
 }
 
 /// See the module.
@@ -101,7 +101,7 @@ pub struct Service {
     throttle: Arc<Throttle>,
     hashers: Hashers,
     hub: Arc<Hub>,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
     options: Options,
 }
 
@@ -111,12 +111,12 @@ impl Service {
     /// # Errors
     /// When the system gives no thread.
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
-        let measures = Arc::<Measures>::default();
+        let metrics = Arc::<Metrics>::default();
         let throttle = Arc::new(Throttle::new(options.login_limits.clone()));
-        let hashers = Hashers::start(options.hashers, &throttle, &measures)?;
+        let hashers = Hashers::start(options.hashers, &throttle, &metrics)?;
         let sessions = Sessions::new(options.session_idle.clone());
         let (clock, hub) = (SessionClock::start(), Arc::default());
-        Ok(Arc::new(Self { store, sessions, clock, throttle, hashers, hub, measures, options }))
+        Ok(Arc::new(Self { store, sessions, clock, throttle, hashers, hub, metrics, options }))
     }
 
     /// Has `request` done, and its answer given to `responder`: at once, or later from another
@@ -127,7 +127,7 @@ impl Service {
             Request::Hello => responder.answer(about::hello()),
             Request::Help => responder.answer(about::help()),
             Request::InSession { token, action } => {
-                return self.enter(token.hash(), action, responder, Sought::InMemory);
+                return self.enter(token.hash(), action, responder, Searched::Memory);
             }
         }
         Executing { pace: Pace::Alone, session: None }
@@ -140,12 +140,12 @@ impl Service {
         token: TokenHash,
         action: Result<Action, Refusal>,
         responder: Responder,
-        sought: Sought,
+        searched: Searched,
     ) -> Executing {
-        match (self.sessions.find(&token, self.clock.now()), sought) {
-            (Lookup::Live(session), sought) => {
-                if sought == Sought::InTheStore {
-                    responder.introduce(&session);
+        match (self.sessions.find(&token, self.clock.now()), searched) {
+            (Lookup::Live(session), searched) => {
+                if searched == Searched::Store {
+                    responder.attach_session(&session);
                 }
                 let pace = self.act(&session, action, responder);
                 return Executing { pace, session: Some(session) };
@@ -155,12 +155,12 @@ impl Service {
                 self.store.write(EndSessions(SessionFilter::Session(id)), drop);
                 responder.answer(Code::NoSession);
             }
-            (Lookup::Unknown, Sought::InMemory) => {
+            (Lookup::Unknown, Searched::Memory) => {
                 let service = Arc::clone(self);
                 self.store.read(FindSession(token), move |found| match found {
                     Ok(Some(stored)) => {
                         service.sessions.insert(token, stored);
-                        service.enter(token, action, responder, Sought::InTheStore);
+                        service.enter(token, action, responder, Searched::Store);
                     }
                     Ok(None) => responder.answer(Code::NoSession),
                     Err(error) => responder.answer(failure(error)),
@@ -173,10 +173,10 @@ impl Service {
     }
 
     /// What the holder of a session that has ended is told.
-    fn ended(&self, why: Why) -> Refusal {
+    fn ended(&self, why: EndReason) -> Refusal {
         match why {
-            Why::Any => Code::NoSession.into(),
-            Why::Displaced => {
+            EndReason::Any => Code::NoSession.into(),
+            EndReason::Displaced => {
                 let (code, max) = (Code::NoSession, self.options.sessions_per_user);
                 let message = format!(
                     "{}: a user may have {max}, and a new login ended this one, which was not used \

@@ -6,9 +6,9 @@ mod mailbox;
 use loom::thread;
 
 use crate::protocol::reply::Reply;
-use crate::service::{Answer, Deliver, LiveSession, TICKET, Ticket};
+use crate::service::{Outcome, Deliver, LiveSession, TICKET, Ticket};
 use crate::sync::{Arc, Condvar, Mutex};
-use mailbox::{Letters, Mailbox};
+use mailbox::{Inbound, Mailbox};
 
 pub mod admission {
     pub struct Permit;
@@ -72,27 +72,27 @@ pub fn worker_receives_everything_and_is_woken_once_per_sleep() {
     let answering = {
         let mailbox = Arc::clone(&mailbox);
         thread::spawn(move || {
-            mailbox.introduce(TICKET, Arc::new(LiveSession));
-            mailbox.deliver(TICKET, Answer::Reply(Reply::Sent));
+            mailbox.attach_session(TICKET, Arc::new(LiveSession));
+            mailbox.deliver(TICKET, Outcome::Reply(Reply::Sent));
         })
     };
     let hinting = {
         let mailbox = Arc::clone(&mailbox);
         thread::spawn(move || mailbox.hint(Ticket { connection: 1, ..TICKET }))
     };
-    let mut letters = Letters::default();
-    let (mut introduced, mut answered, mut hinted, mut turns) = (0, 0, 0, 0);
+    let mut inbound = Inbound::default();
+    let (mut attached, mut answered, mut hinted, mut turns) = (0, 0, 0, 0);
     while answered == 0 || hinted == 0 {
         turns += 1;
         waker.poll(mailbox.may_sleep());
-        mailbox.collect(&mut letters);
-        introduced += letters.introductions.drain(..).count();
-        answered += letters.answers.drain(..).count();
-        hinted += letters.hints.drain(..).count();
-        assert!(introduced >= answered, "an answer arrives before its session");
+        mailbox.collect(&mut inbound);
+        attached += inbound.attached_sessions.drain(..).count();
+        answered += inbound.answers.drain(..).count();
+        hinted += inbound.hints.drain(..).count();
+        assert!(attached >= answered, "an answer arrives before its session");
     }
     answering.join().unwrap();
     hinting.join().unwrap();
-    assert_eq!((introduced, answered, hinted), (1, 1, 1));
+    assert_eq!((attached, answered, hinted), (1, 1, 1));
     assert!(waker.0.woken.lock().unwrap().count <= turns, "woken twice for one sleep");
 }

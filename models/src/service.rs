@@ -18,7 +18,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use hub::Hub;
 use live_messages::LiveMessages;
-pub use responder::{Answer, Deliver, Responder, Ticket};
+pub use responder::{Outcome, Deliver, Responder, Ticket};
 
 pub mod sessions {
     #[derive(Debug)]
@@ -75,9 +75,9 @@ impl Hints {
 }
 
 impl Deliver for Hints {
-    fn deliver(&self, _: Ticket, _: Answer) {}
+    fn deliver(&self, _: Ticket, _: Outcome) {}
 
-    fn introduce(&self, _: Ticket, _: Arc<LiveSession>) {}
+    fn attach_session(&self, _: Ticket, _: Arc<LiveSession>) {}
 
     fn hint(&self, _: Ticket) {
         let mut given = self.given.lock().unwrap();
@@ -191,12 +191,12 @@ pub fn dropped_subscription_gets_no_hints() {
 struct Answers(Mutex<Vec<Reply>>);
 
 impl Deliver for Answers {
-    fn deliver(&self, _: Ticket, answer: Answer) {
-        let Answer::Reply(reply) = answer else { panic!("nobody streams here") };
+    fn deliver(&self, _: Ticket, answer: Outcome) {
+        let Outcome::Reply(reply) = answer else { panic!("nobody streams here") };
         self.0.lock().unwrap().push(reply);
     }
 
-    fn introduce(&self, _: Ticket, _: Arc<LiveSession>) {}
+    fn attach_session(&self, _: Ticket, _: Arc<LiveSession>) {}
 
     fn hint(&self, _: Ticket) {}
 }

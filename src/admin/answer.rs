@@ -1,17 +1,17 @@
-//! The outcomes of administration requests.
+//! The results of administration requests.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, UserName};
 use crate::transfer::Taken;
 
-/// The outcome of one request.
-pub type Outcome = Result<Answer, Refusal>;
+/// The result of one request.
+pub type AdminResult = Result<AdminReply, Refusal>;
 
-/// The result of a request that was carried out.
+/// The reply to a request that was carried out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Answer {
+pub enum AdminReply {
     /// There are no details.
     Done,
     /// The request was carried out, and it ended sessions.

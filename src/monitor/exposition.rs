@@ -100,9 +100,9 @@ fn about_requests(page: &mut Page, sources: &Sources) {
         "chat_sessions_displaced_total",
         "Sessions that were ended because their user logged in once more than there may be.",
     );
-    page.sample(&[], sources.service.measures().sessions_displaced.get());
+    page.sample(&[], sources.service.metrics().sessions_displaced.get());
     page.counter("chat_messages_stored_total", "Messages stored: one for each recipient.");
-    page.sample(&[], sources.service.measures().messages.get());
+    page.sample(&[], sources.service.metrics().messages.get());
 }
 
 fn about_users(page: &mut Page, sources: &Sources, totals: Totals) {
@@ -175,7 +175,7 @@ fn about_writing(page: &mut Page, sources: &Sources) {
 }
 
 fn about_reading(page: &mut Page, sources: &Sources) {
-    let (store, service) = (sources.service.store().metrics(), sources.service.measures());
+    let (store, service) = (sources.service.store().metrics(), sources.service.metrics());
     page.histogram("chat_read_queue_duration_seconds", "How long reads waited for a reader.");
     page.times(&[], &store.read_queue.read());
     page.histogram("chat_read_duration_seconds", "Reads of the database.");

@@ -143,7 +143,7 @@ impl Counts {
             .sum();
         Self {
             at: Instant::now(),
-            messages: sources.service.measures().messages.get(),
+            messages: sources.service.metrics().messages.get(),
             requests: done + refusals,
             refusals,
             sends,

@@ -154,7 +154,7 @@ impl Status {
             connections_closed: reasons
                 .map(|&reason| Named { name: reason.as_str(), count: server.closed(reason) })
                 .collect(),
-            messages_stored: service.measures().messages.get(),
+            messages_stored: service.metrics().messages.get(),
             send_p99_seconds: p99(&send_times(sources)),
             commit_p99_seconds: p99(&store.metrics().commit.read()),
             logins_failed: failed.map(|code| server.requests(Verb::Auth, Some(code))).iter().sum(),

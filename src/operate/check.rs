@@ -10,7 +10,7 @@ use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::{count, open, user};
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::store::{Checked, Depth, FINDINGS_MAX, Reading};
@@ -76,8 +76,8 @@ fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
     let mut door = Door::open(db, Missing::Refuse)?;
     for part in 0.. {
         match door.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
-            Answer::Rebuilt { what: Some(part) } => parts.push(part),
-            Answer::Rebuilt { what: None } => break,
+            AdminReply::Rebuilt { what: Some(part) } => parts.push(part),
+            AdminReply::Rebuilt { what: None } => break,
             answer => return Err(user::unexpected(&answer)),
         }
     }

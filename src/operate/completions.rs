@@ -10,7 +10,7 @@ use super::arguments::Arguments;
 use super::door;
 use super::failure::{Exit, Failure};
 use super::settings::Resolved;
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::catalogue::{command_line, server_help};
@@ -40,7 +40,7 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     completion::in_time(move |found| {
         let mut after = None;
         // That there is no server, or none that answers, is nobody's business here.
-        while let Ok(Some(Answer::Users { users, more })) =
+        while let Ok(Some(AdminReply::Users { users, more })) =
             door::ask_server(&resolved.arguments.db, &Request::UserList { after }, LIVE_WAIT)
         {
             users.iter().map(|user| user.name.to_string()).for_each(found);

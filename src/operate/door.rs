@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use super::failure::{Exit, Failure};
 use super::open;
-use crate::admin::answer::{Answer, Code, Outcome, Refusal};
+use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
-use crate::admin::{LINE_BYTES_MAX, decode_outcome, encode_request, socket};
+use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request, socket};
 use crate::catalogue::{self, Language, server, storage};
-use crate::service::{self, Asker, LoginLimits, SESSIONS_PER_USER_MAX, Service};
+use crate::service::{self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{self, OpenError};
 
 /// How long an answer may take, where the command does not say otherwise.
@@ -47,7 +47,7 @@ enum Way {
 }
 
 /// Asks one thing of the database at `db`, which has to be there.
-pub(super) fn ask(db: &Path, request: &Request) -> Result<Answer, Failure> {
+pub(super) fn ask(db: &Path, request: &Request) -> Result<AdminReply, Failure> {
     Door::open(db, Missing::Refuse)?.ask(request)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn ask_server(
     db: &Path,
     request: &Request,
     timeout: Duration,
-) -> Result<Option<Answer>, Failure> {
+) -> Result<Option<AdminReply>, Failure> {
     let deadline = Instant::now() + timeout;
     let path = store::resolve(db).map_err(|error| open::refused(&error))?;
     match connect(&path, timeout)? {
@@ -118,7 +118,7 @@ impl Door {
     }
 
     /// Has a request done. What it tells is durable.
-    pub(super) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+    pub(super) fn ask(&mut self, request: &Request) -> Result<AdminReply, Failure> {
         self.ask_within(request, ANSWER_WAIT)
     }
 
@@ -127,13 +127,13 @@ impl Door {
         &mut self,
         request: &Request,
         timeout: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<AdminReply, Failure> {
         let outcome = match &mut self.way {
             Way::Server(connection) => ask_over(connection, request, timeout)?,
             Way::File(service) => {
                 let (sender, receiver) = mpsc::channel();
-                let asker = Asker::new(move |outcome| drop(sender.send(outcome)));
-                service.administer(request.clone(), asker);
+                let responder = AdminResponder::new(move |result| drop(sender.send(result)));
+                service.administer(request.clone(), responder);
                 receiver.recv_timeout(timeout).map_err(|error| match error {
                     RecvTimeoutError::Timeout => not_in_time(),
                     RecvTimeoutError::Disconnected => {
@@ -177,7 +177,7 @@ fn ask_over(
     connection: &mut BufReader<UnixStream>,
     request: &Request,
     timeout: Duration,
-) -> Result<Outcome, Failure> {
+) -> Result<AdminResult, Failure> {
     let deadline = Instant::now() + timeout;
     let lost = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => not_in_time(),
@@ -205,7 +205,7 @@ fn ask_over(
             Err(error) => return Err(lost(error)),
         }
     }
-    Ok(decode_outcome(&line))
+    Ok(decode_result(&line))
 }
 
 fn not_in_time() -> Failure {

@@ -16,7 +16,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::progress::Progress;
 use super::user;
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
 use crate::model::{Body, Key, MessageId, Timestamp, UserName};
@@ -217,7 +217,7 @@ impl Import {
         self.bytes = 0;
         let (numbers, steps): (Vec<usize>, Vec<Step>) = self.steps.drain(..).unzip();
         let answer = self.door.ask(&Request::Import { steps: steps.clone() })?;
-        let Answer::Imported { taken, refused } = answer else {
+        let AdminReply::Imported { taken, refused } = answer else {
             return Err(user::unexpected(&answer));
         };
         for (step, taken) in steps.iter().zip(&taken) {

@@ -22,7 +22,7 @@ use super::settings::{Resolved, Unresolved};
 use super::stop::Stop;
 use super::user::password::{self, Chosen};
 use super::user::unexpected;
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::request::{NewUser, Request};
 use crate::catalogue::{configuration, init as texts, server, shared};
 use crate::model::{DisplayName, UserName};
@@ -126,10 +126,10 @@ fn add(
         return Ok(());
     };
     match door.ask(&Request::UserShow { name: name.clone() })? {
-        Answer::UserDetails(details) if details.user.password_is_published => {
+        AdminReply::UserDetails(details) if details.user.password_is_published => {
             serve::check_passwords(address, std::slice::from_ref(name))
         }
-        Answer::UserDetails(_) => Ok(()),
+        AdminReply::UserDetails(_) => Ok(()),
         answer => Err(unexpected(&answer)),
     }
 }

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::progress::Progress;
 use super::user;
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
 use crate::catalogue::server;
@@ -122,7 +122,7 @@ pub(super) fn step_through(
     loop {
         let purge = purge.clone();
         match door.ask(&Request::MessagePurge { purge, after, dry_run })? {
-            Answer::Purged { messages, unread, upto, more } => {
+            AdminReply::Purged { messages, unread, upto, more } => {
                 purged.messages += messages;
                 purged.unread += unread;
                 after = upto;
@@ -149,7 +149,7 @@ pub(super) fn purge_remains(
             thread::sleep(EMPTY_LOG_PAUSE);
         }
         match door.ask_within(&Request::PurgeRemains { compact }, COMPACT_WAIT)? {
-            Answer::RemainsPurged { log_emptied, compacted, bytes } => {
+            AdminReply::RemainsPurged { log_emptied, compacted, bytes } => {
                 purged.log_emptied = log_emptied;
                 purged.compacted |= compacted;
                 purged.bytes = bytes;

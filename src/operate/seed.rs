@@ -12,7 +12,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::user::unexpected;
 use crate::admin::LINE_BYTES_MAX;
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::request::{NewUser, Request, SEED_USERS_MAX};
 use crate::catalogue::{client, server};
 use crate::model::UserName;
@@ -25,7 +25,7 @@ pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> R
     let users = arguments.file.as_deref().map(read).transpose()?;
     let mut door = Door::open(db, Missing::Create)?;
     let users = match door.ask(&Request::Seed { users })? {
-        Answer::Created { users } => users,
+        AdminReply::Created { users } => users,
         answer => return Err(unexpected(&answer)),
     };
     if output.is_json {

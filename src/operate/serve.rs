@@ -232,7 +232,7 @@ fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Option
 
 /// Opens the admin socket. A server without one serves all the same.
 fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
-    Administration::start(database, service, server.measures())
+    Administration::start(database, service, server.metrics())
         .inspect_err(|error| {
             let path = socket::path(database);
             let path = path.display();
@@ -250,7 +250,7 @@ fn monitor(
     log: &Log,
 ) -> io::Result<Monitor> {
     let hosts = Hosts { names: arguments.metrics_host.clone() };
-    let (service, server) = (Arc::clone(service), server.measures());
+    let (service, server) = (Arc::clone(service), server.metrics());
     Monitor::start(listener, hosts, Sources { service, server, log: log.clone() })
 }
 

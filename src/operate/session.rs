@@ -9,7 +9,7 @@ use super::door::{self, Door, Missing};
 use super::failure::Failure;
 use super::output::Output;
 use super::user::{ended, name, unexpected};
-use crate::admin::answer::{Answer, Session};
+use crate::admin::answer::{AdminReply, Session};
 use crate::admin::request::{Request, Sessions};
 use crate::catalogue::{client, server};
 
@@ -30,7 +30,7 @@ fn list(db: &Path, arguments: &SessionListArguments, mut output: Output) -> Resu
     loop {
         let (sessions, more) =
             match door.ask(&Request::SessionList { user: user.clone(), after })? {
-                Answer::Sessions { sessions, more } => (sessions, more),
+                AdminReply::Sessions { sessions, more } => (sessions, more),
                 answer => return Err(unexpected(&answer)),
             };
         after = sessions.last().map(|session| session.id);
@@ -84,7 +84,7 @@ fn revoke(
         (None, None) => Sessions::All,
     };
     let count = match door::ask(db, &Request::SessionRevoke { sessions })? {
-        Answer::Ended { sessions } => sessions,
+        AdminReply::Ended { sessions } => sessions,
         answer => return Err(unexpected(&answer)),
     };
     if output.is_json {

@@ -6,14 +6,14 @@ use super::door;
 use super::failure::Failure;
 use super::output::Output;
 use super::user::unexpected;
-use crate::admin::answer::{Answer, Stats};
+use crate::admin::answer::{AdminReply, Stats};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 
 /// Prints how much there is; what the server knows of itself only where one runs.
 pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
     let stats = match door::ask(db, &Request::Stats)? {
-        Answer::Stats(stats) => stats,
+        AdminReply::Stats(stats) => stats,
         answer => return Err(unexpected(&answer)),
     };
     if output.is_json {

@@ -16,7 +16,7 @@ use super::arguments::UserCommand;
 use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use crate::admin::answer::Answer;
+use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
 use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName, USER_NAME_BYTES_MAX, UserName};
@@ -61,7 +61,7 @@ fn change(db: &Path, request: &Request) -> Result<usize, Failure> {
 /// [`change`], over a door that is open.
 fn change_over(door: &mut Door, request: &Request) -> Result<usize, Failure> {
     match door.ask(request)? {
-        Answer::Ended { sessions } => Ok(sessions),
+        AdminReply::Ended { sessions } => Ok(sessions),
         answer => Err(unexpected(&answer)),
     }
 }
@@ -75,6 +75,6 @@ pub(super) fn ended(sessions: usize) -> String {
 }
 
 /// The answer is none to this request.
-pub(super) fn unexpected(answer: &Answer) -> Failure {
+pub(super) fn unexpected(answer: &AdminReply) -> Failure {
     Failure::new(Exit::Internal, server::unexpected_answer(format_args!("{answer:?}")))
 }

@@ -13,7 +13,7 @@ use super::admission::Admission;
 use super::encryption::Encryption;
 use super::listener::{Listener, Origin};
 use super::mailbox::{Arrival, Mailbox};
-use super::measures::Measures;
+use super::metrics::Metrics;
 use super::proxies::Proxies;
 use super::socket::Socket;
 use crate::protocol::refusal::Code;
@@ -36,7 +36,7 @@ impl Acceptor {
         admission: Admission,
         proxies: Proxies,
         mailboxes: Vec<Arc<Mailbox>>,
-        measures: Arc<Measures>,
+        metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (index, listener) in listeners.iter().enumerate() {
@@ -46,19 +46,19 @@ impl Acceptor {
         }
         let waker = Waker::new(poll.registry(), Token(listeners.len()))?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let accepting = Accepting {
+        let accept_loop = AcceptLoop {
             poll,
             listeners,
             admission,
             proxies,
             mailboxes,
             next: 0,
-            measures,
+            metrics,
             stopping: Arc::clone(&stopping),
             complained: None,
         };
         let thread =
-            thread::Builder::new().name("acceptor".to_owned()).spawn(move || accepting.run())?;
+            thread::Builder::new().name("acceptor".to_owned()).spawn(move || accept_loop.run())?;
         Ok(Self { stopping, waker, thread })
     }
 
@@ -73,7 +73,7 @@ impl Acceptor {
     }
 }
 
-struct Accepting {
+struct AcceptLoop {
     poll: Poll,
     listeners: Vec<Listener>,
     admission: Admission,
@@ -81,12 +81,12 @@ struct Accepting {
     mailboxes: Vec<Arc<Mailbox>>,
     /// Whose turn it is.
     next: usize,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
     stopping: Arc<AtomicBool>,
     complained: Option<Instant>,
 }
 
-impl Accepting {
+impl AcceptLoop {
     fn run(mut self) {
         let mut events = Events::with_capacity(16);
         let mut wait = None;
@@ -129,7 +129,7 @@ impl Accepting {
         // Whom a proxy speaks for is not known yet.
         let from = origin.far().filter(|_| !preamble.is_expected());
         let Some(permit) = self.admission.admit(from) else {
-            self.measures.refused.increment();
+            self.metrics.refused.increment();
             return turn_away(socket);
         };
         let encryption = match listener.identity() {

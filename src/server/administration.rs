@@ -13,11 +13,11 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustix::net::sockopt::socket_peercred;
 
-use super::measures::{ConnectionState, Measures};
-use crate::admin::answer::{self, Answer, Code, Refusal};
-use crate::admin::{LINE_BYTES_MAX, decode_request, encode_outcome, socket};
+use super::metrics::{ConnectionState, Metrics};
+use crate::admin::answer::{self, AdminReply, Code, Refusal};
+use crate::admin::{LINE_BYTES_MAX, decode_request, encode_result, socket};
 use crate::model::Timestamp;
-use crate::service::{Asker, Service};
+use crate::service::{AdminResponder, Service};
 
 /// The most connections at a time. For one more, the one that has asked for nothing longest goes.
 const PEERS_MAX: usize = 32;
@@ -37,12 +37,12 @@ const PEER: Token = Token(2);
 
 /// Answers operators' commands until it is stopped.
 pub struct Administration {
-    letters: Arc<Letters>,
+    inbound: Arc<Inbound>,
     thread: JoinHandle<()>,
 }
 
 /// What is left for the thread by others.
-struct Letters {
+struct Inbound {
     waker: Waker,
     content: Mutex<Content>,
 }
@@ -63,36 +63,36 @@ impl Administration {
     pub fn start(
         database: &Path,
         service: &Arc<Service>,
-        measures: Arc<Measures>,
+        metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let listener = socket::bind(database)?;
         let poll = Poll::new()?;
         register(&poll, listener.as_raw_fd(), LISTENER)?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let letters = Arc::new(Letters { waker, content: Mutex::default() });
-        let serving = Serving {
+        let inbound = Arc::new(Inbound { waker, content: Mutex::default() });
+        let admin_loop = AdminLoop {
             poll,
             database: database.to_owned(),
             listener: Some(listener),
-            known: Arc::new(Known {
+            info: Arc::new(ServerInfo {
                 service: Arc::clone(service),
-                measures,
+                metrics,
                 started_at: Timestamp::now(),
                 since: Instant::now(),
             }),
-            letters: Arc::clone(&letters),
+            inbound: Arc::clone(&inbound),
             peers: Vec::new(),
             next: 0,
         };
         let thread =
-            thread::Builder::new().name("admin".to_owned()).spawn(move || serving.run())?;
-        Ok(Self { letters, thread })
+            thread::Builder::new().name("admin".to_owned()).spawn(move || admin_loop.run())?;
+        Ok(Self { inbound, thread })
     }
 
     /// Removes the socket, and lets what is under way be answered until `deadline`. Returns at
     /// once: see [`Stopping::wait`].
     pub fn stop(self, deadline: Instant) -> Stopping {
-        self.letters.leave(|content| content.stop_by = Some(deadline));
+        self.inbound.push(|content| content.stop_by = Some(deadline));
         Stopping(self.thread)
     }
 }
@@ -108,9 +108,9 @@ impl Stopping {
     }
 }
 
-impl Letters {
-    fn leave(&self, letter: impl FnOnce(&mut Content)) {
-        letter(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner));
+impl Inbound {
+    fn push(&self, add: impl FnOnce(&mut Content)) {
+        add(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner));
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "the thread of the admin socket could not be woken");
         }
@@ -122,19 +122,19 @@ impl Letters {
 }
 
 /// The thread's side.
-struct Serving {
+struct AdminLoop {
     poll: Poll,
     database: PathBuf,
     /// `None` once it is stopping.
     listener: Option<UnixListener>,
-    known: Arc<Known>,
-    letters: Arc<Letters>,
+    info: Arc<ServerInfo>,
+    inbound: Arc<Inbound>,
     peers: Vec<Peer>,
     /// The number of the next peer.
     next: u64,
 }
 
-impl Serving {
+impl AdminLoop {
     fn run(mut self) {
         let mut events = Events::with_capacity(PEERS_MAX + 2);
         let mut stop: Option<Stop> = None;
@@ -146,7 +146,7 @@ impl Serving {
                 tracing::error!(%error, "waiting for operators failed");
                 thread::park_timeout(BACK_OFF);
             }
-            let content = self.letters.collect();
+            let content = self.inbound.collect();
             if let Some(by) = content.stop_by {
                 stop = Some(Stop { since: Instant::now(), by });
                 self.close_listener();
@@ -254,25 +254,25 @@ impl Serving {
         let turn = peer.read();
         if let Some(line) = peer.take_line() {
             peer.is_waiting = true;
-            let (letters, number) = (Arc::clone(&self.letters), peer.number);
-            let known = Arc::clone(&self.known);
-            let asker = Asker::new(move |mut outcome| {
-                if let Ok(Answer::Stats(stats)) = &mut outcome {
-                    stats.server = Some(known.describe());
+            let (inbound, number) = (Arc::clone(&self.inbound), peer.number);
+            let info = Arc::clone(&self.info);
+            let responder = AdminResponder::new(move |mut result| {
+                if let Ok(AdminReply::Stats(stats)) = &mut result {
+                    stats.server = Some(info.describe());
                 }
-                let line = encode_outcome(&outcome);
-                letters.leave(|content| content.answers.push((number, line)));
+                let line = encode_result(&result);
+                inbound.push(|content| content.answers.push((number, line)));
             });
             match decode_request(&line) {
-                Ok(request) => self.known.service.administer(request, asker),
-                Err(refusal) => asker.tell(Err(refusal)),
+                Ok(request) => self.info.service.administer(request, responder),
+                Err(refusal) => responder.answer(Err(refusal)),
             }
             return Turn::Waits;
         }
         if peer.input.len() >= LINE_BYTES_MAX {
             let refusal =
                 Refusal::new(Code::LineTooLong, "the request is longer than a line may be");
-            peer.answer(encode_outcome(&Err(refusal)));
+            peer.answer(encode_result(&Err(refusal)));
             peer.is_closing = true;
             return Turn::More;
         }
@@ -281,17 +281,17 @@ impl Serving {
 }
 
 /// What there is to know of the running server.
-struct Known {
+struct ServerInfo {
     service: Arc<Service>,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
     started_at: Timestamp,
     since: Instant,
 }
 
-impl Known {
+impl ServerInfo {
     fn describe(&self) -> answer::Server {
         let connections: i64 =
-            ConnectionState::ALL.iter().map(|&state| self.measures.connections(state)).sum();
+            ConnectionState::ALL.iter().map(|&state| self.metrics.connections(state)).sum();
         answer::Server {
             pid: std::process::id(),
             started_at: self.started_at,

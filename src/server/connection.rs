@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::close::CloseReason;
-use super::measures::ConnectionState;
+use super::metrics::ConnectionState;
 use super::stream::Stream;
 use crate::model::MessageId;
 use crate::protocol::command::Request;
@@ -81,13 +81,13 @@ pub struct Connection {
 }
 
 enum Slot {
-    Waiting(UnderWay),
+    Waiting(PendingRequest),
     /// Before its turn. Boxed because that is rare, and slots are small then.
     Answered(Box<Reply>),
 }
 
 /// A line that has been taken.
-pub enum Taken {
+pub enum TakenLine {
     /// It is a request, to be executed under this sequence number.
     Request(u32, Request),
     /// It is none, and is answered so.
@@ -95,7 +95,7 @@ pub enum Taken {
 }
 
 /// A request that was given out.
-pub struct UnderWay {
+pub struct PendingRequest {
     /// When.
     pub since: Instant,
     /// What it asks for.
@@ -161,7 +161,7 @@ impl Connection {
 
     /// The next request to execute, or a line that is none; `None` when there is nothing yet, or
     /// when it has to wait for the answers to earlier ones.
-    pub fn next_request(&mut self, now: Instant) -> Option<Taken> {
+    pub fn next_request(&mut self, now: Instant) -> Option<TakenLine> {
         if !self.can_take_request() {
             return None;
         }
@@ -180,13 +180,13 @@ impl Connection {
                 let sequence = self.first_sequence.wrapping_add(self.slots.len() as u32);
                 let verb = request.verb();
                 self.pipelined_bytes += bytes;
-                let under_way = UnderWay { since: now, verb, session: None, bytes };
+                let pending = PendingRequest { since: now, verb, session: None, bytes };
                 if self.slots.is_empty() {
                     // Mostly it is the only one.
                     self.slots.reserve_exact(1);
                 }
-                self.slots.push_back(Slot::Waiting(under_way));
-                Some(Taken::Request(sequence, request))
+                self.slots.push_back(Slot::Waiting(pending));
+                Some(TakenLine::Request(sequence, request))
             }
             Ok(request) => {
                 self.held = Some(Box::new(request));
@@ -196,7 +196,7 @@ impl Connection {
                 let code = refusal.code;
                 self.slots.push_back(Slot::Answered(Box::new(refusal.into())));
                 self.collect_answers();
-                Some(Taken::Refused(code))
+                Some(TakenLine::Refused(code))
             }
         }
     }
@@ -214,21 +214,21 @@ impl Connection {
     /// Says how the request that was given out last is being executed.
     pub fn executing(&mut self, executing: Executing) {
         self.alone |= executing.pace == Pace::Alone;
-        if let Some(Slot::Waiting(under_way)) = self.slots.back_mut() {
-            under_way.session = executing.session;
+        if let Some(Slot::Waiting(pending)) = self.slots.back_mut() {
+            pending.session = executing.session;
         }
     }
 
     /// Says whose the request of this sequence number is.
-    pub fn introduce(&mut self, sequence: u32, session: Arc<LiveSession>) {
+    pub fn attach_session(&mut self, sequence: u32, session: Arc<LiveSession>) {
         let place = sequence.wrapping_sub(self.first_sequence) as usize;
-        if let Some(Slot::Waiting(under_way)) = self.slots.get_mut(place) {
-            under_way.session = Some(session);
+        if let Some(Slot::Waiting(pending)) = self.slots.get_mut(place) {
+            pending.session = Some(session);
         }
     }
 
     /// Takes the answer to the request of this sequence number, and tells which that was.
-    pub fn answer(&mut self, sequence: u32, reply: Reply) -> Option<UnderWay> {
+    pub fn answer(&mut self, sequence: u32, reply: Reply) -> Option<PendingRequest> {
         if reply.is_ok() {
             self.first_request_by = None;
         }
@@ -236,15 +236,15 @@ impl Connection {
         let Some(Slot::Waiting(_)) = self.slots.get(place) else { return None };
         let answered = if place == 0 {
             let first = self.slots.pop_front()?;
-            self.take_turn(&reply);
+            self.encode_next(&reply);
             first
         } else {
             std::mem::replace(self.slots.get_mut(place)?, Slot::Answered(Box::new(reply)))
         };
         self.collect_answers();
-        let Slot::Waiting(under_way) = answered else { return None };
-        self.pipelined_bytes -= under_way.bytes;
-        Some(under_way)
+        let Slot::Waiting(pending) = answered else { return None };
+        self.pipelined_bytes -= pending.bytes;
+        Some(pending)
     }
 
     /// What the connection is doing.
@@ -292,19 +292,19 @@ impl Connection {
 
     /// Takes what was read for the stream of this sequence number; `false` where there is no
     /// stream any more.
-    pub fn tell(&mut self, sequence: u32, page: StreamPage, now: Instant) -> bool {
+    pub fn push_events(&mut self, sequence: u32, page: StreamPage, now: Instant) -> bool {
         if self.stream_of(sequence).is_none() {
             return self.stream.is_some();
         }
-        self.tell_at_once(page, now)
+        self.push_events_now(page, now)
     }
 
-    /// [`Self::tell`], where it was read for the stream that there is.
-    pub fn tell_at_once(&mut self, page: StreamPage, now: Instant) -> bool {
+    /// [`Self::push_events`], where it was read for the stream that there is.
+    pub fn push_events_now(&mut self, page: StreamPage, now: Instant) -> bool {
         let Some(stream) = self.stream.as_deref_mut() else { return false };
         match page {
             StreamPage::Messages { messages, more } => {
-                stream.tell(&messages, more, now, &mut self.output);
+                stream.push_events(&messages, more, now, &mut self.output);
             }
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
@@ -435,7 +435,7 @@ impl Connection {
     }
 
     /// Encodes the answer to the request that was the first of those under way.
-    fn take_turn(&mut self, reply: &Reply) {
+    fn encode_next(&mut self, reply: &Reply) {
         self.first_sequence = self.first_sequence.wrapping_add(1);
         if self.unsent().len() > OUTBOX_BYTES_MAX {
             return self.close(CloseReason::SlowConsumer);
@@ -454,7 +454,7 @@ impl Connection {
     fn collect_answers(&mut self) {
         while let Some(Slot::Answered(_)) = self.slots.front() {
             let Some(Slot::Answered(reply)) = self.slots.pop_front() else { break };
-            self.take_turn(&reply);
+            self.encode_next(&reply);
         }
         if self.slots.is_empty() {
             self.alone = false;
@@ -487,7 +487,7 @@ mod tests {
     fn execute(connection: &mut Connection, now: Instant) -> Vec<u32> {
         let mut executed = Vec::new();
         while let Some(taken) = connection.next_request(now) {
-            let Taken::Request(sequence, request) = taken else { continue };
+            let TakenLine::Request(sequence, request) = taken else { continue };
             let pace = if request.may_overlap() { Pace::Overlapping } else { Pace::Alone };
             connection.executing(Executing { pace, session: None });
             executed.push(sequence);

@@ -1,4 +1,4 @@
-//! How other threads reach a worker: they leave it something, and wake it if it sleeps.
+//! How other threads reach a worker: they push it something, and wake it if it sleeps.
 
 use std::io;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use super::listener::Origin;
 use super::proxies::Preamble;
 use super::socket::Socket;
 use crate::metrics::Stages;
-use crate::service::{Answer, Deliver, LiveSession, Ticket};
+use crate::service::{Deliver, LiveSession, Outcome, Ticket};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::wake;
@@ -19,10 +19,10 @@ use crate::wake;
 /// What is left for a worker. It is bounded by what the workers' connections may have under way,
 /// and by the number of connections.
 #[derive(Default)]
-pub(super) struct Letters {
-    pub(super) answers: Vec<(Ticket, Answer, Stages)>,
+pub(super) struct Inbound {
+    pub(super) answers: Vec<(Ticket, Outcome, Stages)>,
     /// Whose requests are under way, where that has just been found out.
-    pub(super) introductions: Vec<(Ticket, Arc<LiveSession>)>,
+    pub(super) attached_sessions: Vec<(Ticket, Arc<LiveSession>)>,
     /// Streams that may have more to read: each at most once until it reads.
     pub(super) hints: Vec<Ticket>,
     pub(super) connections: Vec<Arrival>,
@@ -41,11 +41,11 @@ pub(super) struct Arrival {
     pub(super) permit: Permit,
 }
 
-impl Letters {
+impl Inbound {
     fn is_empty(&self) -> bool {
-        let Self { answers, introductions, hints, connections, stop_by } = self;
+        let Self { answers, attached_sessions, hints, connections, stop_by } = self;
         answers.is_empty()
-            && introductions.is_empty()
+            && attached_sessions.is_empty()
             && hints.is_empty()
             && connections.is_empty()
             && stop_by.is_none()
@@ -53,7 +53,7 @@ impl Letters {
 }
 
 pub(super) struct Mailbox {
-    letters: Mutex<Letters>,
+    inbound: Mutex<Inbound>,
     /// The worker waits, or is about to, and has to be woken: said once a sleep.
     asleep: AtomicBool,
     waker: Arc<Waker>,
@@ -61,40 +61,40 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     pub(super) fn new(waker: Waker) -> Self {
-        Self { letters: Mutex::default(), asleep: AtomicBool::new(false), waker: Arc::new(waker) }
+        Self { inbound: Mutex::default(), asleep: AtomicBool::new(false), waker: Arc::new(waker) }
     }
 
     /// Gives the worker a connection.
     pub(super) fn connect(&self, arrival: Arrival) {
-        self.leave(|letters| letters.connections.push(arrival));
+        self.push(|inbound| inbound.connections.push(arrival));
     }
 
     /// Tells the worker to stop.
     pub(super) fn stop(&self, by: Instant) {
-        self.leave(|letters| letters.stop_by = Some(by));
+        self.push(|inbound| inbound.stop_by = Some(by));
     }
 
-    /// For the worker: what has been left, into the empty `letters`.
-    pub(super) fn collect(&self, letters: &mut Letters) {
+    /// For the worker: what has been left, into the empty `inbound`.
+    pub(super) fn collect(&self, inbound: &mut Inbound) {
         // Swaps and no stores (on x86-64 the same instruction): one order of them all, which a
         // model can check.
         self.asleep.swap(false, Ordering::SeqCst);
-        std::mem::swap(&mut *self.lock(), letters);
+        std::mem::swap(&mut *self.lock(), inbound);
     }
 
     /// For the worker, before it sleeps: whether it may. From here on it is woken for what is left.
     pub(super) fn may_sleep(&self) -> bool {
         self.asleep.swap(true, Ordering::SeqCst);
-        !self.has_letters()
+        !self.has_inbound()
     }
 
     /// For the worker: whether anything has been left.
-    pub(super) fn has_letters(&self) -> bool {
+    pub(super) fn has_inbound(&self) -> bool {
         !self.lock().is_empty()
     }
 
-    fn leave(&self, letter: impl FnOnce(&mut Letters)) {
-        letter(&mut self.lock());
+    fn push(&self, add: impl FnOnce(&mut Inbound)) {
+        add(&mut self.lock());
         if self.asleep.swap(false, Ordering::SeqCst) {
             let waker = Arc::clone(&self.waker);
             wake::soon(move || {
@@ -105,24 +105,24 @@ impl Mailbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inbound> {
+        self.inbound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Deliver for Mailbox {
-    fn deliver(&self, ticket: Ticket, answer: Answer) {
+    fn deliver(&self, ticket: Ticket, answer: Outcome) {
         let stages = Stages::current();
-        self.leave(|letters| letters.answers.push((ticket, answer, stages)));
+        self.push(|inbound| inbound.answers.push((ticket, answer, stages)));
     }
 
-    fn introduce(&self, ticket: Ticket, session: Arc<LiveSession>) {
+    fn attach_session(&self, ticket: Ticket, session: Arc<LiveSession>) {
         // Nobody is woken for this: the answer follows.
-        self.lock().introductions.push((ticket, session));
+        self.lock().attached_sessions.push((ticket, session));
     }
 
     fn hint(&self, ticket: Ticket) {
-        self.leave(|letters| letters.hints.push(ticket));
+        self.push(|inbound| inbound.hints.push(ticket));
     }
 }
 

@@ -58,7 +58,7 @@ impl Stream {
     }
 
     /// Appends what was read to `out`: some messages, and whether there are more right behind them.
-    pub(super) fn tell(
+    pub(super) fn push_events(
         &mut self,
         messages: &[Arc<Message>],
         more: bool,
@@ -136,7 +136,7 @@ mod tests {
 
     fn told(stream: &mut Stream, (messages, more): Page, now: Instant) -> Vec<String> {
         let mut out = Vec::new();
-        stream.tell(&messages, more, now, &mut out);
+        stream.push_events(&messages, more, now, &mut out);
         let text = String::from_utf8(out).unwrap();
         text.split_terminator("\r\n\r\n")
             .map(|frame| {

@@ -17,13 +17,13 @@ use slab::Slab;
 use super::Options;
 use super::admission::Permit;
 use super::close::CloseReason;
-use super::connection::{Connection, READ_BYTES, Taken, UnderWay};
+use super::connection::{Connection, PendingRequest, READ_BYTES, TakenLine};
 use super::encryption::{Broken, Encryption};
 use super::listener::Origin;
-use super::mailbox::{Arrival, Letters, Mailbox};
-use super::measures::{ConnectionState, Outcome, WorkerMeasures};
+use super::mailbox::{Arrival, Inbound, Mailbox};
+use super::metrics::{ConnectionState, RequestResult, WorkerMetrics};
 use super::proxies::{Beginning, Preamble};
-use super::returns::{Mark, Returns, Wait};
+use super::return_predictor::{Mark, ReturnPredictor, Wait};
 use super::socket::Socket;
 use crate::adjustable::Adjustable;
 use crate::log::LineRate;
@@ -32,7 +32,7 @@ use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
 use crate::service::{
-    Answer, Deliver, Expect, Flush, LiveSession, Network, Responder, Service, StreamPage, Ticket,
+    Deliver, Expect, Flush, LiveSession, Network, Outcome, Responder, Service, StreamPage, Ticket,
     Watcher,
 };
 
@@ -61,11 +61,11 @@ pub(super) struct Worker {
     poll: Poll,
     mailbox: Arc<Mailbox>,
     /// The same, as the service sees it.
-    back: Arc<dyn Deliver>,
+    deliver: Arc<dyn Deliver>,
     service: Arc<Service>,
     heartbeat: Adjustable<Duration>,
     slow_request: Adjustable<Duration>,
-    measures: Arc<WorkerMeasures>,
+    metrics: Arc<WorkerMetrics>,
     /// Ordinary ends must not use up what there is for the others.
     ordinary_ends_logged: LineRate,
     other_ends_logged: LineRate,
@@ -80,7 +80,7 @@ pub(super) struct Worker {
     /// Those that watch, where there may be something new.
     streams: VecDeque<usize>,
     stop_by: Option<Instant>,
-    returns: Returns,
+    return_predictor: ReturnPredictor,
     /// All connections are its own: when those whom it has answered lately have asked again, nobody else asks.
     is_alone: bool,
 }
@@ -132,7 +132,7 @@ impl Worker {
         index: usize,
         service: Arc<Service>,
         options: &Options,
-        measures: Arc<WorkerMeasures>,
+        metrics: Arc<WorkerMetrics>,
     ) -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
         // A worker that waits takes a processor: where there is one, those who were answered may be waiting for it,
         // and where there are several workers, others have to be served.
@@ -147,11 +147,11 @@ impl Worker {
         let worker = Self {
             poll,
             mailbox: Arc::clone(&mailbox),
-            back: Arc::clone(&mailbox) as Arc<dyn Deliver>,
+            deliver: Arc::clone(&mailbox) as Arc<dyn Deliver>,
             service,
             heartbeat: options.heartbeat.clone(),
             slow_request: options.slow_request.clone(),
-            measures,
+            metrics,
             ordinary_ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
             other_ends_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
             slow_logged: LineRate::new(LOG_LINES_PER_SECOND_MAX),
@@ -162,7 +162,7 @@ impl Worker {
             unfinished: Vec::new(),
             streams: VecDeque::new(),
             stop_by: None,
-            returns: Returns::new(awaited_max),
+            return_predictor: ReturnPredictor::new(awaited_max),
             is_alone: options.workers == 1,
         };
         let thread =
@@ -172,21 +172,21 @@ impl Worker {
 
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut letters = Letters::default();
+        let mut inbound = Inbound::default();
         let mut ready = Vec::new();
         let service = Arc::clone(&self.service);
         let mut flush = Flush::Done;
         while self.stop_by.is_none() || !self.connections.is_empty() {
             self.wait(&mut events, flush);
-            self.mailbox.collect(&mut letters);
+            self.mailbox.collect(&mut inbound);
             let now = Instant::now();
             ready.append(&mut self.unfinished);
-            self.returns.begin_round();
+            self.return_predictor.begin_round();
             self.note_readiness(&events, &mut ready, now);
-            self.take_answers(&mut letters, now, &mut ready);
-            self.take_connections(&mut letters, now, &mut ready);
+            self.take_answers(&mut inbound, now, &mut ready);
+            self.take_connections(&mut inbound, now, &mut ready);
             self.take_deadlines(now, &mut ready);
-            if let Some(by) = letters.stop_by.take() {
+            if let Some(by) = inbound.stop_by.take() {
                 self.begin_stop(by, &mut ready);
             }
             // What all of them send is committed together.
@@ -201,16 +201,16 @@ impl Worker {
     /// Serves those who were answered in this round and ask again at once, as long as one comes soon after the
     /// other and there is nothing else to do.
     fn serve_returning(&mut self, events: &mut Events, ready: &mut Vec<usize>) -> Expect {
-        let waits = self.returns.is_worth_waiting();
+        let waits = self.return_predictor.is_worth_waiting();
         // Whatever they ask for would go with what others have asked for: a look costs little.
-        let looks = self.returns.has_answered() && self.service.has_collected();
+        let looks = self.return_predictor.has_answered() && self.service.has_collected();
         if !(waits || looks) {
             return Expect::MoreRequests;
         }
         let mut now = Instant::now();
         let mut wait = Wait::begin(now);
         loop {
-            let come = self.returns.come();
+            let come = self.return_predictor.come();
             self.poll(events, Some(Duration::ZERO));
             self.note_readiness(events, ready, now);
             self.serve_all(ready, now);
@@ -218,17 +218,17 @@ impl Worker {
                 return Expect::MoreRequests;
             }
             now = Instant::now();
-            if self.returns.come() > come {
+            if self.return_predictor.come() > come {
                 wait.go_on(now);
             }
-            if self.returns.all_have_come() || wait.is_over(now) {
+            if self.return_predictor.all_have_come() || wait.is_over(now) {
                 // Where most have, they wait for an answer before they ask again, and all of them do so now.
-                return match self.returns.judge() {
+                return match self.return_predictor.judge() {
                     true if self.is_alone => Expect::Nothing,
                     _ => Expect::MoreRequests,
                 };
             }
-            if self.has_turns() || self.mailbox.has_letters() {
+            if self.has_turns() || self.mailbox.has_inbound() {
                 return Expect::MoreRequests;
             }
         }
@@ -273,32 +273,32 @@ impl Worker {
             peer.readable |= event.is_readable() || peer.read_closed;
             peer.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
             if peer.readable {
-                self.returns.note_asking(&mut peer.mark);
+                self.return_predictor.note_asking(&mut peer.mark);
             }
             ready.push(event.token().0);
         }
     }
 
-    fn take_answers(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
-        for (ticket, session) in letters.introductions.drain(..) {
+    fn take_answers(&mut self, inbound: &mut Inbound, now: Instant, ready: &mut Vec<usize>) {
+        for (ticket, session) in inbound.attached_sessions.drain(..) {
             let Some(peer) = holder(&mut self.connections, ticket) else { continue };
             peer.note_session(Some(&session));
-            peer.connection.introduce(ticket.sequence, session);
+            peer.connection.attach_session(ticket.sequence, session);
         }
-        for (ticket, answer, stages) in letters.answers.drain(..) {
+        for (ticket, answer, stages) in inbound.answers.drain(..) {
             let heartbeat = self.heartbeat.get();
             let Some(peer) = holder(&mut self.connections, ticket) else { continue };
-            if let Some((under_way, outcome)) =
+            if let Some((pending, result)) =
                 peer.take_answer(ticket.sequence, answer, heartbeat, now)
             {
-                self.returns.note_answer(&mut peer.mark);
-                self.note_answer(under_way, outcome, stages, now);
+                self.return_predictor.note_answer(&mut peer.mark);
+                self.note_answer(pending, result, stages, now);
             }
             if ready.last() != Some(&ticket.connection) {
                 ready.push(ticket.connection);
             }
         }
-        for ticket in letters.hints.drain(..) {
+        for ticket in inbound.hints.drain(..) {
             let Some(peer) = holder(&mut self.connections, ticket) else { continue };
             peer.connection.hint(ticket.sequence);
             if !std::mem::replace(&mut peer.is_hinted, true) {
@@ -307,17 +307,23 @@ impl Worker {
         }
     }
 
-    fn note_answer(&mut self, request: UnderWay, outcome: Outcome, stages: Stages, now: Instant) {
+    fn note_answer(
+        &mut self,
+        request: PendingRequest,
+        result: RequestResult,
+        stages: Stages,
+        now: Instant,
+    ) {
         let time = now.saturating_duration_since(request.since);
-        self.measures.count_request(request.verb, outcome, Some(time));
+        self.metrics.count_request(request.verb, result, Some(time));
         if time < self.slow_request.get() {
             return;
         }
-        self.measures.slow_requests.increment();
+        self.metrics.slow_requests.increment();
         let Some(left_out) = self.slow_logged.admit(now) else { return };
         tracing::info!(
             verb = request.verb.as_str(),
-            result = outcome.map_or("ok", |code| code.as_str()),
+            result = result.map_or("ok", |code| code.as_str()),
             user = request.session.as_ref().map(|session| session.user().0),
             seconds = seconds(time),
             queued = seconds(stages.queued),
@@ -329,7 +335,7 @@ impl Worker {
         );
     }
 
-    fn take_connections(&mut self, letters: &mut Letters, now: Instant, ready: &mut Vec<usize>) {
+    fn take_connections(&mut self, letters: &mut Inbound, now: Instant, ready: &mut Vec<usize>) {
         for Arrival { mut socket, origin, preamble, encryption, permit } in
             letters.connections.drain(..)
         {
@@ -346,8 +352,8 @@ impl Worker {
                 continue;
             }
             ready.push(entry.key());
-            self.measures.opened.increment();
-            self.measures.connections[ConnectionState::New as usize].add(1);
+            self.metrics.opened.increment();
+            self.metrics.connections[ConnectionState::New as usize].add(1);
             entry.insert(Peer {
                 socket,
                 origin,
@@ -449,23 +455,23 @@ impl Worker {
             while let Some(taken) = peer.connection.next_request(now) {
                 peer.requests += 1;
                 let (sequence, request) = match taken {
-                    Taken::Request(sequence, request) => (sequence, request),
-                    Taken::Refused(code) => {
-                        self.measures.count_request(Verb::Invalid, Some(code), None);
+                    TakenLine::Request(sequence, request) => (sequence, request),
+                    TakenLine::Refused(code) => {
+                        self.metrics.count_request(Verb::Invalid, Some(code), None);
                         continue;
                     }
                 };
                 let generation = peer.generation;
                 let ticket = Ticket { connection: index, generation, sequence };
                 let network = peer.network(request.verb());
-                let responder = Responder::new(Arc::clone(&self.back), ticket, network);
+                let responder = Responder::new(Arc::clone(&self.deliver), ticket, network);
                 let executing = self.service.execute(request, responder);
                 peer.note_session(executing.session.as_ref());
                 peer.connection.executing(executing);
             }
             let more = peer.read_stream(now);
             let was_congested = peer.connection.is_congested();
-            peer.write(now, &self.measures);
+            peer.write(now, &self.metrics);
             // What was held back because too much was unsent goes on now: nothing else calls.
             let relieved = was_congested && !peer.connection.is_congested();
             let readable = peer.readable && peer.connection.wants_input();
@@ -477,11 +483,11 @@ impl Worker {
                 break;
             }
             if !relieved && readable {
-                peer.read(&mut self.scratch, &self.measures);
+                peer.read(&mut self.scratch, &self.metrics);
             }
             turns += 1;
         }
-        peer.note_state(peer.connection.state(), &self.measures);
+        peer.note_state(peer.connection.state(), &self.metrics);
         match peer.close_reason(now) {
             Some(reason) if reason.is_ours() => self.begin_linger(index, reason, now),
             Some(reason) => self.remove(index, reason, now),
@@ -498,7 +504,7 @@ impl Worker {
         let _ = peer.socket.shutdown(Shutdown::Write);
         let until = self.stop_by.unwrap_or(now + LINGER_WAIT).min(now + LINGER_WAIT);
         peer.lingering = Some((reason, until));
-        peer.note_state(ConnectionState::Closing, &self.measures);
+        peer.note_state(ConnectionState::Closing, &self.metrics);
         // Readiness may have been told already.
         peer.readable = true;
         self.linger(index, now);
@@ -544,8 +550,8 @@ impl Worker {
         let Some(mut peer) = self.connections.try_remove(index) else { return };
         peer.say_last();
         let _ = self.poll.registry().deregister(&mut peer.socket);
-        self.measures.connections[peer.state as usize].add(-1);
-        self.measures.closed[reason as usize].increment();
+        self.metrics.connections[peer.state as usize].add(-1);
+        self.metrics.closed[reason as usize].increment();
         let logged = if reason.is_ordinary() {
             &mut self.ordinary_ends_logged
         } else {
@@ -562,27 +568,27 @@ impl Peer {
     fn take_answer(
         &mut self,
         sequence: u32,
-        answer: Answer,
+        answer: Outcome,
         heartbeat: Duration,
         now: Instant,
-    ) -> Option<(UnderWay, Outcome)> {
+    ) -> Option<(PendingRequest, RequestResult)> {
         match answer {
-            Answer::Reply(reply) => {
-                let outcome = match &reply {
+            Outcome::Reply(reply) => {
+                let result = match &reply {
                     Reply::Refused(Refusal { code, .. }) => Some(*code),
                     _ => None,
                 };
-                Some((self.connection.answer(sequence, reply)?, outcome))
+                Some((self.connection.answer(sequence, reply)?, result))
             }
-            Answer::Stream(watching, watcher) => {
+            Outcome::Stream(watching, watcher) => {
                 let after = watching.after;
-                let under_way = self.connection.answer(sequence, Reply::Watching(watching));
+                let pending = self.connection.answer(sequence, Reply::Watching(watching));
                 self.connection.begin_stream(sequence, after, heartbeat, now);
                 self.watcher = Some(watcher);
-                Some((under_way?, None))
+                Some((pending?, None))
             }
-            Answer::Page(page) => {
-                if !self.connection.tell(sequence, page, now) {
+            Outcome::Page(page) => {
+                if !self.connection.push_events(sequence, page, now) {
                     self.watcher = None;
                 }
                 None
@@ -610,7 +616,7 @@ impl Peer {
         };
         let Some(page) = watcher.read(after) else { return false };
         let more = matches!(page, StreamPage::Messages { more: true, .. });
-        if !self.connection.tell_at_once(page, now) {
+        if !self.connection.push_events_now(page, now) {
             self.watcher = None;
         }
         more
@@ -623,10 +629,10 @@ impl Peer {
         }
     }
 
-    fn note_state(&mut self, state: ConnectionState, measures: &WorkerMeasures) {
+    fn note_state(&mut self, state: ConnectionState, metrics: &WorkerMetrics) {
         if state != self.state {
-            measures.connections[self.state as usize].add(-1);
-            measures.connections[state as usize].add(1);
+            metrics.connections[self.state as usize].add(-1);
+            metrics.connections[state as usize].add(1);
             self.state = state;
         }
     }
@@ -652,7 +658,7 @@ impl Peer {
     }
 
     /// Sends what there is to send, as far as the socket takes it.
-    fn write(&mut self, now: Instant, measures: &WorkerMeasures) {
+    fn write(&mut self, now: Instant, metrics: &WorkerMetrics) {
         while self.writable && self.has_output() {
             let unsent = self.connection.unsent();
             let written = match &mut self.encryption {
@@ -664,7 +670,7 @@ impl Peer {
             };
             match written {
                 Ok(count) => {
-                    measures.sent_bytes.add(count as u64);
+                    metrics.sent_bytes.add(count as u64);
                     self.sent_bytes += count as u64;
                     self.connection.sent(count, now);
                 }
@@ -687,13 +693,13 @@ impl Peer {
     }
 
     /// Reads once.
-    fn read(&mut self, scratch: &mut [u8], measures: &WorkerMeasures) {
+    fn read(&mut self, scratch: &mut [u8], metrics: &WorkerMetrics) {
         match self.socket.read(scratch) {
             Ok(0) => self.connection.end_input(),
             Ok(count) => {
                 let before = self.received_bytes;
                 self.receive(&scratch[..count]);
-                measures.received_bytes.add(self.received_bytes - before);
+                metrics.received_bytes.add(self.received_bytes - before);
                 // Less than was asked for: the socket is empty, and what comes next will be told
                 // (epoll(7), question 9).
                 self.readable = count == scratch.len() || self.read_closed;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::hashers::Unverified;
 use super::sessions::LiveSession;
-use super::throttle::{Held, Login, Reached};
+use super::throttle::{LimitReached, Login, Throttled};
 use super::{Responder, Service, failure};
 use crate::model::{
     DISPLAY_NAME_BYTES_MAX, Password, Token, USER_NAME_BYTES_MAX, UserId, UserName,
@@ -41,8 +41,8 @@ impl Service {
     ) {
         let login = Login { account: name.clone(), network: responder.network() };
         // Before anything is read: what is refused in any case shall cost next to nothing.
-        if let Err(held) = self.throttle.check(&login, Instant::now()) {
-            return responder.answer(refused(held));
+        if let Err(throttled) = self.throttle.check(&login, Instant::now()) {
+            return responder.answer(refused(throttled));
         }
         let service = Arc::clone(self);
         self.store.read(FindUser::Named(name), move |found| {
@@ -99,9 +99,9 @@ impl Service {
                 responder.answer(Reply::Authenticated(token));
             }
             Ok(Opened::Full(_)) if tries == 0 => responder.answer(Code::Busy),
-            Ok(Opened::Full(held)) => {
-                let excess = held.len() + 1 - session.sessions_max;
-                match service.sessions.choose_to_end(held, excess) {
+            Ok(Opened::Full(open)) => {
+                let excess = open.len() + 1 - session.sessions_max;
+                match service.sessions.choose_to_end(open, excess) {
                     Some(chosen) => {
                         service.try_to_open(session, chosen, token, responder, tries - 1);
                     }
@@ -125,7 +125,7 @@ impl Service {
         let now = self.clock.now();
         for session in ended {
             self.sessions.displace(session.token, now);
-            self.measures.sessions_displaced.add(1);
+            self.metrics.sessions_displaced.add(1);
             let (session, sessions_max) = (session.id.0, self.options.sessions_per_user);
             tracing::warn!(
                 user = user.0,
@@ -193,7 +193,7 @@ impl Responder {
     pub(super) fn refuse_password(self, unverified: Unverified, wrong: Code, user: Option<UserId>) {
         match unverified {
             Unverified::TooMany => self.answer(Code::Busy),
-            Unverified::Held(held) => self.answer(refused(held)),
+            Unverified::Throttled(throttled) => self.answer(refused(throttled)),
             Unverified::Wrong(reached) => {
                 if let Some(reached) = reached {
                     log_reached(&self, reached, user);
@@ -206,18 +206,18 @@ impl Responder {
 
 /// A try more than there may be. It is refused whether the password is right or not, which nobody has
 /// looked at.
-fn refused(held: Held) -> Refusal {
-    Refusal::to_try_again(Code::RateLimited, held.for_time)
+fn refused(throttled: Throttled) -> Refusal {
+    Refusal::to_try_again(Code::RateLimited, throttled.retry_after)
 }
 
 /// Names the user by number, and only where there is one: who mistakes the fields types a password
 /// for a name.
-fn log_reached(responder: &Responder, reached: Reached, user: Option<UserId>) {
+fn log_reached(responder: &Responder, reached: LimitReached, user: Option<UserId>) {
     tracing::warn!(
         user = user.map(|user| user.0),
         address = %responder.network(),
         limit = reached.limit,
-        seconds = reached.held.for_time.as_secs_f64().ceil(),
+        seconds = reached.throttled.retry_after.as_secs_f64().ceil(),
         left_out = (reached.left_out > 0).then_some(reached.left_out),
         "too many failed logins"
     );

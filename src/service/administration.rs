@@ -10,64 +10,64 @@ mod users;
 use std::sync::Arc;
 
 use super::Service;
-use crate::admin::answer::{Code, Outcome, Refusal};
+use crate::admin::answer::{AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::model::UserName;
 use crate::store::StoreError;
 
 impl Service {
-    /// Has `request` done and tells `asker` what came of it: at once, or later from another
+    /// Has `request` done and tells `responder` what came of it: at once, or later from another
     /// thread. What it tells is durable, and whoever is connected is treated accordingly from then
     /// on.
-    pub fn administer(self: &Arc<Self>, request: Request, asker: Asker) {
+    pub fn administer(self: &Arc<Self>, request: Request, responder: AdminResponder) {
         match request {
-            Request::UserAdd { user } => self.add_user(user, asker),
-            Request::Seed { users } => self.seed_users(users, asker),
-            Request::UserList { after } => self.list_users(after, asker),
-            Request::UserShow { name } => self.show_user(name, asker),
-            Request::UserPasswd { name, password } => self.set_password(name, password, asker),
-            Request::UserDisable { name } => self.disable_user(name, asker),
-            Request::UserEnable { name } => self.enable_user(name, asker),
-            Request::UserRename { name, to } => self.rename_user(name, to, asker),
-            Request::UserDelete { name } => self.delete_user(name, asker),
-            Request::UserRemove { name } => self.remove_user(name, asker),
-            Request::SessionList { user, after } => self.list_all_sessions(user, after, asker),
-            Request::SessionRevoke { sessions } => self.revoke_held_sessions(sessions, asker),
+            Request::UserAdd { user } => self.add_user(user, responder),
+            Request::Seed { users } => self.seed_users(users, responder),
+            Request::UserList { after } => self.list_users(after, responder),
+            Request::UserShow { name } => self.show_user(name, responder),
+            Request::UserPasswd { name, password } => self.set_password(name, password, responder),
+            Request::UserDisable { name } => self.disable_user(name, responder),
+            Request::UserEnable { name } => self.enable_user(name, responder),
+            Request::UserRename { name, to } => self.rename_user(name, to, responder),
+            Request::UserDelete { name } => self.delete_user(name, responder),
+            Request::UserRemove { name } => self.remove_user(name, responder),
+            Request::SessionList { user, after } => self.list_all_sessions(user, after, responder),
+            Request::SessionRevoke { sessions } => self.revoke_listed_sessions(sessions, responder),
             Request::MessagePurge { purge, after, dry_run } => {
-                self.purge_messages(purge, after, dry_run, asker);
+                self.purge_messages(purge, after, dry_run, responder);
             }
-            Request::Import { steps } => self.import(steps, asker),
-            Request::Rebuild { part } => self.rebuild(part, asker),
-            Request::PurgeRemains { compact } => self.purge_remains(compact, asker),
-            Request::Stats => self.count_all(asker),
-            Request::Probe => self.probe(asker),
+            Request::Import { steps } => self.import(steps, responder),
+            Request::Rebuild { part } => self.rebuild(part, responder),
+            Request::PurgeRemains { compact } => self.purge_remains(compact, responder),
+            Request::Stats => self.count_all(responder),
+            Request::Probe => self.probe(responder),
         }
     }
 }
 
 /// Whoever asked. Is told once, from any thread; dropped without (a panic has unwound through its
 /// owner), it tells by itself that the outcome is not known.
-pub struct Asker(Option<Box<dyn FnOnce(Outcome) + Send>>);
+pub struct AdminResponder(Option<Box<dyn FnOnce(AdminResult) + Send>>);
 
-impl Asker {
-    /// Calls `tell` with the outcome. It must not block.
-    pub fn new(tell: impl FnOnce(Outcome) + Send + 'static) -> Self {
-        Self(Some(Box::new(tell)))
+impl AdminResponder {
+    /// Calls `answer` with the outcome. It must not block.
+    pub fn new(answer: impl FnOnce(AdminResult) + Send + 'static) -> Self {
+        Self(Some(Box::new(answer)))
     }
 
     /// Tells the outcome.
-    pub fn tell(mut self, outcome: Outcome) {
-        if let Some(tell) = self.0.take() {
-            tell(outcome);
+    pub fn answer(mut self, outcome: AdminResult) {
+        if let Some(answer) = self.0.take() {
+            answer(outcome);
         }
     }
 }
 
-impl Drop for Asker {
+impl Drop for AdminResponder {
     fn drop(&mut self) {
-        if let Some(tell) = self.0.take() {
+        if let Some(answer) = self.0.take() {
             let message = "a fault of the program; whether it was done is not known";
-            tell(Err(Refusal::new(Code::Internal, message)));
+            answer(Err(Refusal::new(Code::Internal, message)));
         }
     }
 }

@@ -10,8 +10,8 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::password_hash::try_generate_salt;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-use super::measures::Measures;
-use super::throttle::{Attempt, Held, Login, Reached, Throttle};
+use super::metrics::Metrics;
+use super::throttle::{Attempt, LimitReached, Login, Throttle, Throttled};
 use crate::metrics::Stages;
 use crate::model::Password;
 use crate::queue::Queue;
@@ -43,7 +43,7 @@ type Job = Box<dyn FnOnce(Result<(), TooMany>) + Send>;
 pub(super) struct Hashers {
     queue: Arc<Queue<Job>>,
     throttle: Arc<Throttle>,
-    measures: Arc<Measures>,
+    metrics: Arc<Metrics>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -56,16 +56,16 @@ pub(super) struct TooMany;
 pub(super) enum Unverified {
     TooMany,
     /// Too many others were wrong before it.
-    Held(Held),
+    Throttled(Throttled),
     /// It was compared, and is wrong; with the limit that this has reached.
-    Wrong(Option<Reached>),
+    Wrong(Option<LimitReached>),
 }
 
 impl Hashers {
     pub(super) fn start(
         count: usize,
         throttle: &Arc<Throttle>,
-        measures: &Arc<Measures>,
+        metrics: &Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::<Job>::new(HASH_QUEUE_JOBS_MAX));
         let mut threads = Vec::with_capacity(count);
@@ -81,8 +81,8 @@ impl Hashers {
             };
             threads.push(thread::Builder::new().name(format!("hasher-{index}")).spawn(run)?);
         }
-        let (throttle, measures) = (Arc::clone(throttle), Arc::clone(measures));
-        Ok(Self { queue, throttle, measures, threads: Mutex::new(threads) })
+        let (throttle, metrics) = (Arc::clone(throttle), Arc::clone(metrics));
+        Ok(Self { queue, throttle, metrics, threads: Mutex::new(threads) })
     }
 
     /// Compares a password with a stored hash (with nobody's, where there is none) and tells
@@ -157,29 +157,29 @@ impl Hashers {
     /// Has `begin` say whether `work` is to be done when its turn comes.
     fn submit<P, T: 'static>(
         &self,
-        begin: impl FnOnce() -> Result<P, Held> + Send + 'static,
+        begin: impl FnOnce() -> Result<P, Throttled> + Send + 'static,
         work: impl FnOnce(P) -> T + Send + 'static,
         done: impl FnOnce(Result<T, Unverified>) + Send + 'static,
     ) {
         let (submitted, before) = (Instant::now(), Stages::current());
-        let measures = Arc::clone(&self.measures);
+        let metrics = Arc::clone(&self.metrics);
         let job: Job = Box::new(move |room| {
             if let Err(TooMany) = room {
                 return before.tell(|| done(Err(Unverified::TooMany)));
             }
             let taken = Instant::now();
             let queued = taken - submitted;
-            measures.hash_queue.observe_time(queued);
+            metrics.hash_queue.observe_time(queued);
             let permit = match begin() {
                 Ok(permit) => permit,
-                Err(held) => {
+                Err(throttled) => {
                     let stages = before.and(Stages { queued, ..Stages::default() });
-                    return stages.tell(|| done(Err(Unverified::Held(held))));
+                    return stages.tell(|| done(Err(Unverified::Throttled(throttled))));
                 }
             };
             let worked = work(permit);
             let hashed = taken.elapsed();
-            measures.hash.observe_time(hashed);
+            metrics.hash.observe_time(hashed);
             let stages = before.and(Stages { queued, hashed, ..Stages::default() });
             stages.tell(|| done(Ok(worked)));
         });

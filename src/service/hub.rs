@@ -11,23 +11,23 @@ use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
 pub(super) struct Hub {
-    watchers: Mutex<HashMap<UserId, Vec<Arc<Place>>>>,
+    watchers: Mutex<HashMap<UserId, Vec<Arc<Registration>>>>,
     /// How many there are: where nobody watches, publishing costs a look at this.
     count: AtomicUsize,
 }
 
-struct Place {
-    back: Arc<dyn Deliver>,
+struct Registration {
+    deliver: Arc<dyn Deliver>,
     ticket: Ticket,
     /// A hint is on its way already.
     hinted: AtomicBool,
 }
 
-/// A place among the watchers of a user, given back when it is dropped.
+/// A registration among the watchers of a user, given back when it is dropped.
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     user: UserId,
-    place: Arc<Place>,
+    registration: Arc<Registration>,
 }
 
 impl Hub {
@@ -35,13 +35,14 @@ impl Hub {
     pub(super) fn subscribe(
         self: &Arc<Self>,
         user: UserId,
-        back: Arc<dyn Deliver>,
+        deliver: Arc<dyn Deliver>,
         ticket: Ticket,
     ) -> Subscription {
-        let place = Arc::new(Place { back, ticket, hinted: AtomicBool::new(false) });
-        self.lock().entry(user).or_default().push(Arc::clone(&place));
+        let registration =
+            Arc::new(Registration { deliver, ticket, hinted: AtomicBool::new(false) });
+        self.lock().entry(user).or_default().push(Arc::clone(&registration));
         self.count.fetch_add(1, Ordering::SeqCst);
-        Subscription { hub: Arc::clone(self), user, place }
+        Subscription { hub: Arc::clone(self), user, registration }
     }
 
     /// How many watch.
@@ -57,28 +58,28 @@ impl Hub {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        for place in self.lock().get(&user).into_iter().flatten() {
-            if !place.hinted.swap(true, Ordering::SeqCst) {
-                place.back.hint(place.ticket);
+        for registration in self.lock().get(&user).into_iter().flatten() {
+            if !registration.hinted.swap(true, Ordering::SeqCst) {
+                registration.deliver.hint(registration.ticket);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Place>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Registration>>>> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscription {
     /// Where hints, and what is read upon them, go.
-    pub(super) fn way_back(&self) -> (Arc<dyn Deliver>, Ticket) {
-        (Arc::clone(&self.place.back), self.place.ticket)
+    pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
+        (Arc::clone(&self.registration.deliver), self.registration.ticket)
     }
 
     /// From here on a new hint is given. To be called before reading: what is committed after the
     /// reading began is hinted at again.
     pub(super) fn rearm(&self) {
-        self.place.hinted.swap(false, Ordering::SeqCst);
+        self.registration.hinted.swap(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
     }
 }
@@ -86,9 +87,9 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut watchers = self.hub.lock();
-        if let Some(places) = watchers.get_mut(&self.user) {
-            places.retain(|place| !Arc::ptr_eq(place, &self.place));
-            if places.is_empty() {
+        if let Some(registrations) = watchers.get_mut(&self.user) {
+            registrations.retain(|registration| !Arc::ptr_eq(registration, &self.registration));
+            if registrations.is_empty() {
                 watchers.remove(&self.user);
             }
         }
@@ -99,15 +100,15 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::Answer;
+    use crate::service::Outcome;
 
     #[derive(Default)]
     struct Hints(AtomicUsize);
 
     impl Deliver for Hints {
-        fn deliver(&self, _: Ticket, _: Answer) {}
+        fn deliver(&self, _: Ticket, _: Outcome) {}
 
-        fn introduce(&self, _: Ticket, _: Arc<crate::service::LiveSession>) {}
+        fn attach_session(&self, _: Ticket, _: Arc<crate::service::LiveSession>) {}
 
         fn hint(&self, _: Ticket) {
             self.0.fetch_add(1, Ordering::SeqCst);

@@ -40,7 +40,7 @@ impl Service {
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
                 responder.answer(Reply::Sent);
-                service.measures.messages.add(copies.len() as u64);
+                service.metrics.messages.add(copies.len() as u64);
                 copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
             }
             refused => responder.answer(refuse_append(refused)),
@@ -59,7 +59,7 @@ impl Service {
                 let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
                 if !duplicate {
-                    service.measures.messages.add(copies.len() as u64);
+                    service.metrics.messages.add(copies.len() as u64);
                     copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
                 }
             }

@@ -20,7 +20,7 @@ pub struct Ticket {
 }
 
 /// What comes back for a request.
-pub enum Answer {
+pub enum Outcome {
     /// Its reply.
     Reply(Reply),
     /// Its reply, after which the connection is a stream.
@@ -32,10 +32,10 @@ pub enum Answer {
 /// Takes answers back to where the connections are. Must not block.
 pub trait Deliver: Send + Sync {
     /// Takes one answer.
-    fn deliver(&self, ticket: Ticket, answer: Answer);
+    fn deliver(&self, ticket: Ticket, answer: Outcome);
 
     /// Tells whose request this is, where that was not known when it was asked; before its answer.
-    fn introduce(&self, ticket: Ticket, session: Arc<LiveSession>);
+    fn attach_session(&self, ticket: Ticket, session: Arc<LiveSession>);
 
     /// Tells the stream that this request began that there may be more to read.
     fn hint(&self, ticket: Ticket);
@@ -44,7 +44,7 @@ pub trait Deliver: Send + Sync {
 /// Answers one request, once, from any thread. Dropped without an answer (a panic has unwound
 /// through its owner) it answers for itself that the outcome is not known.
 pub struct Responder {
-    back: Arc<dyn Deliver>,
+    deliver: Arc<dyn Deliver>,
     ticket: Ticket,
     /// Where the request comes from.
     network: Network,
@@ -53,8 +53,8 @@ pub struct Responder {
 
 impl Responder {
     /// For the request of `ticket`, which comes from `network`.
-    pub fn new(back: Arc<dyn Deliver>, ticket: Ticket, network: Network) -> Self {
-        Self { back, ticket, network, answered: false }
+    pub fn new(deliver: Arc<dyn Deliver>, ticket: Ticket, network: Network) -> Self {
+        Self { deliver, ticket, network, answered: false }
     }
 
     /// Where the request comes from.
@@ -63,35 +63,35 @@ impl Responder {
     }
 
     /// Tells whose request it is that is to be answered.
-    pub(super) fn introduce(&self, session: &Arc<LiveSession>) {
-        self.back.introduce(self.ticket, Arc::clone(session));
+    pub(super) fn attach_session(&self, session: &Arc<LiveSession>) {
+        self.deliver.attach_session(self.ticket, Arc::clone(session));
     }
 
     /// Gives the answer. Never blocks.
     pub fn answer(self, reply: impl Into<Reply>) {
-        self.give(Answer::Reply(reply.into()));
+        self.give(Outcome::Reply(reply.into()));
     }
 
     /// Gives the answer to `watch`. Never blocks.
     pub(super) fn answer_stream(self, watching: Watching, watcher: Watcher) {
-        self.give(Answer::Stream(watching, watcher));
+        self.give(Outcome::Stream(watching, watcher));
     }
 
     /// Where the answer goes.
-    pub(super) fn way_back(&self) -> (Arc<dyn Deliver>, Ticket) {
-        (Arc::clone(&self.back), self.ticket)
+    pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
+        (Arc::clone(&self.deliver), self.ticket)
     }
 
-    fn give(mut self, answer: Answer) {
+    fn give(mut self, answer: Outcome) {
         self.answered = true;
-        self.back.deliver(self.ticket, answer);
+        self.deliver.deliver(self.ticket, answer);
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
         if !self.answered {
-            self.back.deliver(self.ticket, Answer::Reply(Code::Internal.into()));
+            self.deliver.deliver(self.ticket, Outcome::Reply(Code::Internal.into()));
         }
     }
 }

@@ -46,16 +46,16 @@ pub(super) enum Lookup {
     /// It is that of a session, which counts as used now.
     Live(Arc<LiveSession>),
     /// Its session has ended.
-    Ended(Why),
+    Ended(EndReason),
     /// Its session has just been found to be over.
     Expired(SessionId),
     /// It is not in memory.
     Unknown,
 }
 
-/// Why a session has ended, as far as its holder is told.
+/// EndReason a session has ended, as far as its holder is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum EndReason {
     /// It was ended by its user or an operator, or its time was over.
     Any,
     /// To make room: its user logged in once more than there may be sessions.
@@ -114,7 +114,7 @@ impl Sessions {
         let session = match self.read().get(token) {
             Some(Entry::Live(session)) => Arc::clone(session),
             Some(Entry::Ended { displaced, .. }) => {
-                return Lookup::Ended(displaced.map_or(Why::Any, |_| Why::Displaced));
+                return Lookup::Ended(displaced.map_or(EndReason::Any, |_| EndReason::Displaced));
             }
             None => return Lookup::Unknown,
         };
@@ -255,7 +255,7 @@ mod tests {
     fn unused_session_expires_and_a_clock_set_back_does_not_revive_it() {
         let (sessions, token) = sessions();
         assert!(matches!(sessions.find(&token, Timestamp(100_000)), Lookup::Expired(SessionId(1))));
-        assert!(matches!(sessions.find(&token, Timestamp(0)), Lookup::Ended(Why::Any)));
+        assert!(matches!(sessions.find(&token, Timestamp(0)), Lookup::Ended(EndReason::Any)));
     }
 
     #[test]
@@ -306,7 +306,8 @@ mod tests {
     #[test]
     fn session_that_was_ended_to_make_room_is_remembered_as_such_for_a_day() {
         let (sessions, token) = sessions();
-        let is_told = |now| matches!(sessions.find(&token, now), Lookup::Ended(Why::Displaced));
+        let is_told =
+            |now| matches!(sessions.find(&token, now), Lookup::Ended(EndReason::Displaced));
         let begin = Timestamp(1);
         sessions.displace(token, begin);
         for hours in [1, 2, 23] {

@@ -26,7 +26,7 @@ const LOGIN_FAILURES_MAX: usize = 16_384;
 /// The most pairs of an account and a network it was logged in from that are remembered; the oldest
 /// is forgotten for one more.
 const KNOWN_NETWORKS_MAX: usize = 4_096;
-/// How many times a second at most the log says that somebody is held back.
+/// How many times a second at most the log says that somebody is throttled back.
 const LOG_LINES_PER_SECOND_MAX: u32 = 5;
 
 /// Where a request comes from, as far as failures are told apart by it: whoever can choose among many
@@ -53,17 +53,17 @@ pub(super) struct Login {
 
 /// Nothing was compared, because there were too many failures before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Throttled {
     /// After so long another try may be made.
-    pub(super) for_time: Duration,
+    pub(super) retry_after: Duration,
 }
 
-/// A limit that a failure has reached: whoever tries again is held back.
+/// A limit that a failure has reached: whoever tries again is throttled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reached {
+pub(super) struct LimitReached {
     /// Which.
     pub(super) limit: &'static str,
-    pub(super) held: Held,
+    pub(super) throttled: Throttled,
     /// How many lines about others were left out of the log before this one.
     pub(super) left_out: u64,
 }
@@ -100,13 +100,13 @@ struct Failures {
     by_account: HashMap<UserName, VecDeque<Instant>>,
     /// Of those, the failures from this machine: a user may be able to become others.
     by_account_here: HashMap<UserName, VecDeque<Instant>>,
-    known: Known,
+    known: KnownLogins,
     log_lines: LineRate,
 }
 
 /// From where which account was logged in to, in the order in which that was found.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownLogins {
     order: VecDeque<Login>,
     logins: HashSet<Login>,
 }
@@ -146,19 +146,23 @@ impl Throttle {
     }
 
     /// Whether a password may be compared now; counts nothing.
-    pub(super) fn check(&self, login: &Login, now: Instant) -> Result<(), Held> {
+    pub(super) fn check(&self, login: &Login, now: Instant) -> Result<(), Throttled> {
         let mut failures = self.failures();
         failures.forget_old(now);
-        self.held(&failures, login, now).map_or(Ok(()), |(held, _)| Err(held))
+        self.throttled(&failures, login, now).map_or(Ok(()), |(throttled, _)| Err(throttled))
     }
 
     /// [`Self::check`], and counts a failure that is taken back when it was none: of several that
     /// are compared at a time no more are let through than of one after another.
-    pub(super) fn begin(self: &Arc<Self>, login: Login, now: Instant) -> Result<Attempt, Held> {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        login: Login,
+        now: Instant,
+    ) -> Result<Attempt, Throttled> {
         let mut failures = self.failures();
         failures.forget_old(now);
-        match self.held(&failures, &login, now) {
-            Some((held, _)) => Err(held),
+        match self.throttled(&failures, &login, now) {
+            Some((throttled, _)) => Err(throttled),
             None => {
                 failures.add(&login, now);
                 Ok(Attempt { throttle: Arc::clone(self), login, at: now })
@@ -166,12 +170,12 @@ impl Throttle {
         }
     }
 
-    fn held(
+    fn throttled(
         &self,
         failures: &Failures,
         login: &Login,
         now: Instant,
-    ) -> Option<(Held, &'static str)> {
+    ) -> Option<(Throttled, &'static str)> {
         let (per_address, per_account) =
             (self.limits.per_address.get(), self.limits.per_account.get());
         let by_address =
@@ -185,8 +189,8 @@ impl Throttle {
         let by_account = by_account.and_then(|times| over(times, per_account, now));
         let reached = [(by_account, "account"), (by_address, "address")].into_iter();
         reached
-            .filter_map(|(held, limit)| Some((held?, limit)))
-            .max_by_key(|(held, _)| held.for_time)
+            .filter_map(|(throttled, limit)| Some((throttled?, limit)))
+            .max_by_key(|(throttled, _)| throttled.retry_after)
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {
@@ -195,10 +199,10 @@ impl Throttle {
 }
 
 /// How long there are too many for another.
-fn over(times: &VecDeque<Instant>, limit: usize, now: Instant) -> Option<Held> {
+fn over(times: &VecDeque<Instant>, limit: usize, now: Instant) -> Option<Throttled> {
     let decisive = times.len().checked_sub(limit)?;
     let until = *times.get(decisive)? + LOGIN_WINDOW;
-    Some(Held { for_time: until.saturating_duration_since(now) })
+    Some(Throttled { retry_after: until.saturating_duration_since(now) })
 }
 
 impl Attempt {
@@ -210,11 +214,11 @@ impl Attempt {
     }
 
     /// The password was wrong. Tells the limit that this has reached, where it is to be logged.
-    pub(super) fn fail(self, now: Instant) -> Option<Reached> {
+    pub(super) fn fail(self, now: Instant) -> Option<LimitReached> {
         let mut failures = self.throttle.failures();
-        let (held, limit) = self.throttle.held(&failures, &self.login, now)?;
+        let (throttled, limit) = self.throttle.throttled(&failures, &self.login, now)?;
         let left_out = failures.log_lines.admit(now)?;
-        Some(Reached { limit, held, left_out })
+        Some(LimitReached { limit, throttled, left_out })
     }
 }
 
@@ -225,7 +229,7 @@ impl Default for Failures {
             by_login: HashMap::new(),
             by_account: HashMap::new(),
             by_account_here: HashMap::new(),
-            known: Known::default(),
+            known: KnownLogins::default(),
             log_lines: LineRate::new(LOG_LINES_PER_SECOND_MAX),
         }
     }
@@ -288,7 +292,7 @@ fn remove<K>(entry: Entry<'_, K, VecDeque<Instant>>, at: Instant) {
     }
 }
 
-impl Known {
+impl KnownLogins {
     fn add(&mut self, login: &Login) {
         if !self.logins.insert(login.clone()) {
             return;
@@ -332,7 +336,7 @@ mod tests {
     }
 
     fn held_for(throttle: &Throttle, login: &Login, now: Instant) -> Option<Duration> {
-        throttle.check(login, now).err().map(|held| held.for_time)
+        throttle.check(login, now).err().map(|throttled| throttled.retry_after)
     }
 
     #[test]
@@ -466,7 +470,7 @@ mod tests {
 
     #[test]
     fn known_networks_are_bounded() {
-        let mut known = Known::default();
+        let mut known = KnownLogins::default();
         for index in 0..=KNOWN_NETWORKS_MAX as u32 {
             let network = Network::V4(Ipv4Addr::from_bits(0xc633_6400 + index));
             known.add(&Login { account: "paff".parse().unwrap(), network });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::hub::Subscription;
 use super::messages::page_bounds;
 use super::sessions::{LiveSession, Lookup, OpenStream};
-use super::{Answer, Responder, Service, failure};
+use super::{Outcome, Responder, Service, failure};
 use crate::model::{Message, MessageId};
 use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::{Code, Refusal};
@@ -53,11 +53,11 @@ impl Service {
         watch: Watch,
         responder: Responder,
     ) {
-        let (back, ticket) = responder.way_back();
+        let (deliver, ticket) = responder.reply_address();
         let watcher = Watcher {
             service: Arc::clone(self),
             stream: OpenStream::of(session),
-            subscription: self.hub.subscribe(session.user, back, ticket),
+            subscription: self.hub.subscribe(session.user, deliver, ticket),
             watched: self.store.watch(session.user),
         };
         let start = match watch.from {
@@ -97,7 +97,7 @@ impl Watcher {
         if let Some((messages, more)) = self.watched.newer(after, &bounds) {
             return Some(StreamPage::Messages { messages, more });
         }
-        let (back, ticket) = self.subscription.way_back();
+        let (deliver, ticket) = self.subscription.reply_address();
         let read = ReadPage {
             reader: session.user,
             start: PageStart::After(after),
@@ -118,7 +118,7 @@ impl Watcher {
                     _ => StreamPage::Over(Code::Internal.into()),
                 },
             };
-            back.deliver(ticket, Answer::Page(page));
+            deliver.deliver(ticket, Outcome::Page(page));
         });
         None
     }

@@ -8,7 +8,7 @@ use chat::protocol::command::Request;
 use chat::protocol::refusal::Code;
 use chat::protocol::reply::{Ended, Reply};
 use chat::server::CloseReason;
-use chat::server::connection::{Connection, PIPELINED_REQUESTS_MAX, Taken};
+use chat::server::connection::{Connection, PIPELINED_REQUESTS_MAX, TakenLine};
 use chat::service::{Executing, Pace};
 
 use super::choices::Choices;
@@ -79,10 +79,10 @@ impl Peer {
         let before = self.expected.len();
         while let Some(taken) = self.connection.next_request(now) {
             match taken {
-                Taken::Refused(code) => {
+                TakenLine::Refused(code) => {
                     self.expected.push_back(refused(code));
                 }
-                Taken::Request(sequence, request) => {
+                TakenLine::Request(sequence, request) => {
                     let overlaps =
                         matches!(&request, Request::InSession { .. }) && request.may_overlap();
                     let all_overlap = self.under_way.values().all(|overlaps| *overlaps);

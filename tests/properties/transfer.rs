@@ -1,6 +1,6 @@
 //! The lines of an export, and those of the admin socket.
 
-use chat::admin::{decode_outcome, decode_request, encode_outcome, encode_request};
+use chat::admin::{decode_request, decode_result, encode_request, encode_result};
 use chat::transfer::{Cursor, Header, Message, PasswordHash, Record, User};
 
 use super::choices::Choices;
@@ -22,9 +22,9 @@ pub fn lines_read_back_as_they_were_written(bytes: &[u8]) {
         let again = decode_request(&encoded).expect("what was asked can be asked");
         assert_eq!(encode_request(&again), encoded);
     }
-    let outcome = encode_outcome(&decode_outcome(line));
+    let outcome = encode_result(&decode_result(line));
     assert_eq!(outcome.iter().position(|&byte| byte == b'\n'), Some(outcome.len() - 1));
-    assert_eq!(encode_outcome(&decode_outcome(&outcome)), outcome);
+    assert_eq!(encode_result(&decode_result(&outcome)), outcome);
 }
 
 fn check_record(record: &Record) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{change_over, ended, name, unexpected};
-use crate::admin::answer::{Answer, State};
+use crate::admin::answer::{AdminReply, State};
 use crate::admin::purge::{Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
 use crate::catalogue::server;
@@ -54,7 +54,7 @@ pub(super) fn run(
 
 fn is_deleted(door: &mut Door, name: &UserName) -> Result<bool, Failure> {
     match door.ask(&Request::UserShow { name: name.clone() })? {
-        Answer::UserDetails(details) => Ok(details.user.state == State::Deleted),
+        AdminReply::UserDetails(details) => Ok(details.user.state == State::Deleted),
         answer => Err(unexpected(&answer)),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::unexpected;
-use crate::admin::answer::{Answer, State, User};
+use crate::admin::answer::{AdminReply, State, User};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::door::{Door, Missing};
@@ -52,7 +52,7 @@ pub(super) fn fetch(door: &mut Door) -> Result<Vec<User>, Failure> {
     loop {
         let after = all.last().map(|user| user.name.clone());
         match door.ask(&Request::UserList { after })? {
-            Answer::Users { users, more } => {
+            AdminReply::Users { users, more } => {
                 let is_last = !more || users.is_empty();
                 all.extend(users);
                 if is_last {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{list, name, unexpected};
-use crate::admin::answer::{Answer, UserDetails};
+use crate::admin::answer::{AdminReply, UserDetails};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserName;
@@ -14,7 +14,7 @@ use crate::operate::output::Output;
 /// Prints all that is known of a user.
 pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
     let details = match door::ask(db, &Request::UserShow { name: name(&user.name)? })? {
-        Answer::UserDetails(details) => details,
+        AdminReply::UserDetails(details) => details,
         answer => return Err(unexpected(&answer)),
     };
     if output.is_json {

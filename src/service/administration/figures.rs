@@ -3,31 +3,31 @@
 use std::sync::Arc;
 
 use super::super::Service;
-use super::{Asker, failure};
-use crate::admin::answer::{Answer, Code, Refusal, Stats};
+use super::{AdminResponder, failure};
+use crate::admin::answer::{AdminReply, Code, Refusal, Stats};
 use crate::model::Timestamp;
 use crate::store::{CountAll, ReadProbe, Statistics, WriteProbe};
 
 impl Service {
-    pub(super) fn count_all(&self, asker: Asker) {
+    pub(super) fn count_all(&self, responder: AdminResponder) {
         let count = CountAll { wall: Timestamp::now(), live: self.live() };
         self.store.read(count, move |counted| {
-            asker.tell(match counted {
-                Ok(counted) => Ok(Answer::Stats(Box::new(stats(&counted)))),
+            responder.answer(match counted {
+                Ok(counted) => Ok(AdminReply::Stats(Box::new(stats(&counted)))),
                 Err(error) => Err(failure(error)),
             });
         });
     }
 
     /// What was written has to be there for a reader.
-    pub(super) fn probe(self: &Arc<Self>, asker: Asker) {
+    pub(super) fn probe(self: &Arc<Self>, responder: AdminResponder) {
         let service = Arc::clone(self);
         let moment = Timestamp::now();
         self.store.write(WriteProbe(moment), move |written| match written {
-            Err(error) => asker.tell(Err(failure(error))),
+            Err(error) => responder.answer(Err(failure(error))),
             Ok(()) => service.store.read(ReadProbe(moment), move |read| {
-                asker.tell(match read {
-                    Ok(true) => Ok(Answer::Done),
+                responder.answer(match read {
+                    Ok(true) => Ok(AdminReply::Done),
                     Ok(false) => {
                         Err(Refusal::new(Code::Internal, "what was written cannot be read"))
                     }

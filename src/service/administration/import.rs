@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Asker, Service, failure};
-use crate::admin::answer::{Answer, Code, Refusal};
+use super::{AdminResponder, Service, failure};
+use crate::admin::answer::{AdminReply, Code, Refusal};
 use crate::service::hashers::NOBODY;
 use crate::store::{Import, Imported, Rebuild};
 use crate::transfer::Step;
@@ -13,10 +13,10 @@ const STEPS_MAX: usize = 256;
 
 impl Service {
     /// Some steps of an import. Whoever watches is told of what has come.
-    pub(super) fn import(self: &Arc<Self>, steps: Vec<Step>, asker: Asker) {
+    pub(super) fn import(self: &Arc<Self>, steps: Vec<Step>, responder: AdminResponder) {
         if steps.len() > STEPS_MAX {
             let message = format!("at most {STEPS_MAX} steps at a time");
-            return asker.tell(Err(Refusal::new(Code::BadRequest, message)));
+            return responder.answer(Err(Refusal::new(Code::BadRequest, message)));
         }
         let is_published = |step: &Step| match step {
             Step::User(user) => user.password.as_ref().is_some_and(|hash| hash.is_published),
@@ -25,23 +25,23 @@ impl Service {
         if !self.options.published_passwords_allowed && steps.iter().any(is_published) {
             let message = "the server can be reached from other machines, and everybody knows the \
                            password of a user who is to be imported";
-            return asker.tell(Err(Refusal::new(Code::Unsafe, message)));
+            return responder.answer(Err(Refusal::new(Code::Unsafe, message)));
         }
         let hub = Arc::clone(&self.hub);
         self.store.write(Import { steps, locked: NOBODY }, move |imported| match imported {
             Ok(Imported { taken, refused, recipients }) => {
-                asker.tell(Ok(Answer::Imported { taken, refused }));
+                responder.answer(Ok(AdminReply::Imported { taken, refused }));
                 recipients.into_iter().for_each(|recipient| hub.publish(recipient));
             }
-            Err(error) => asker.tell(Err(failure(error))),
+            Err(error) => responder.answer(Err(failure(error))),
         });
     }
 
     /// A part of what can be made anew; tells whether there are more parts.
-    pub(super) fn rebuild(self: &Arc<Self>, part: usize, asker: Asker) {
+    pub(super) fn rebuild(self: &Arc<Self>, part: usize, responder: AdminResponder) {
         self.store.write(Rebuild { part }, move |rebuilt| {
-            let answer = |what| Answer::Rebuilt { what };
-            asker.tell(rebuilt.map(answer).map_err(failure));
+            let answer = |what| AdminReply::Rebuilt { what };
+            responder.answer(rebuilt.map(answer).map_err(failure));
         });
     }
 }

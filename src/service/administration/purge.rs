@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Asker, Service, failure};
-use crate::admin::answer::{Answer, Code, Refusal};
+use super::{AdminResponder, Service, failure};
+use crate::admin::answer::{AdminReply, Code, Refusal};
 use crate::admin::purge::{Compact, Purge, PurgePart};
 use crate::model::MessageId;
 use crate::store::{
@@ -20,7 +20,7 @@ impl Service {
         purge: Purge,
         after: MessageId,
         dry_run: bool,
-        asker: Asker,
+        responder: AdminResponder,
     ) {
         let (service, unread_too) = (Arc::clone(self), purge.unread_too);
         let user = purge.user.as_ref().map(|user| user.name.clone());
@@ -31,27 +31,27 @@ impl Service {
                 Ok(None) => {
                     let name = user.map(|name| name.to_string()).unwrap_or_default();
                     let message = format!("there is no user {name}");
-                    return asker.tell(Err(Refusal::new(Code::UnknownUser, message)));
+                    return responder.answer(Err(Refusal::new(Code::UnknownUser, message)));
                 }
-                Err(error) => return asker.tell(Err(failure(error))),
+                Err(error) => return responder.answer(Err(failure(error))),
             };
-            let purged = move |messages| Answer::Purged { messages, unread, upto, more };
+            let purged = move |messages| AdminReply::Purged { messages, unread, upto, more };
             if dry_run || ids.is_empty() {
-                return asker.tell(Ok(purged(ids.len())));
+                return responder.answer(Ok(purged(ids.len())));
             }
             service.store.write(store::Purge { ids, unread_too }, move |deleted| {
-                asker.tell(deleted.map(purged).map_err(failure));
+                responder.answer(deleted.map(purged).map_err(failure));
             });
         });
     }
 
     /// Compacts a file that is short, or where it is asked to; else only empties the log.
-    pub(super) fn purge_remains(self: &Arc<Self>, compact: Compact, asker: Asker) {
+    pub(super) fn purge_remains(self: &Arc<Self>, compact: Compact, responder: AdminResponder) {
         let service = Arc::clone(self);
         self.store.read(DatabaseBytes, move |bytes| {
             let bytes = match bytes {
                 Ok(bytes) => bytes,
-                Err(error) => return asker.tell(Err(failure(error))),
+                Err(error) => return responder.answer(Err(failure(error))),
             };
             let compacted = match compact {
                 Compact::Yes => true,
@@ -59,8 +59,9 @@ impl Service {
                 Compact::No => false,
             };
             let done = move |compacted, emptied: Result<bool, StoreError>| {
-                let remains = |log_emptied| Answer::RemainsPurged { log_emptied, compacted, bytes };
-                asker.tell(emptied.map(remains).map_err(failure));
+                let remains =
+                    |log_emptied| AdminReply::RemainsPurged { log_emptied, compacted, bytes };
+                responder.answer(emptied.map(remains).map_err(failure));
             };
             let Some(files) = service.store.files() else { return done(false, Ok(true)) };
             if !compacted {

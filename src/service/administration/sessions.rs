@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::super::Service;
 use super::users::session;
-use super::{Asker, failure, unknown_user};
-use crate::admin::answer::{Answer, Code, Refusal};
+use super::{AdminResponder, failure, unknown_user};
+use crate::admin::answer::{AdminReply, Code, Refusal};
 use crate::admin::request::Sessions;
 use crate::model::{SessionId, UserId, UserName};
 use crate::store::{EndSessions, FindUser, ListAllSessions, SessionFilter};
@@ -18,66 +18,76 @@ impl Service {
         self: &Arc<Self>,
         user: Option<UserName>,
         after: Option<SessionId>,
-        asker: Asker,
+        responder: AdminResponder,
     ) {
         let after = after.unwrap_or(SessionId(0));
         match user {
-            None => self.list_sessions_after(after, None, asker),
-            Some(name) => self.find_user(name, asker, move |service, user, asker| {
-                service.list_sessions_after(after, Some(user), asker);
+            None => self.list_sessions_after(after, None, responder),
+            Some(name) => self.find_user(name, responder, move |service, user, responder| {
+                service.list_sessions_after(after, Some(user), responder);
             }),
         }
     }
 
-    fn list_sessions_after(&self, after: SessionId, user: Option<UserId>, asker: Asker) {
+    fn list_sessions_after(
+        &self,
+        after: SessionId,
+        user: Option<UserId>,
+        responder: AdminResponder,
+    ) {
         let list = ListAllSessions { user, after, live: self.live(), max: SESSIONS_PER_ANSWER_MAX };
         self.store.read(list, move |found| {
-            asker.tell(found.map_err(failure).map(|(sessions, more)| {
-                let sessions = sessions.into_iter().map(|held| session(held.user, held.session));
-                Answer::Sessions { sessions: sessions.collect(), more }
+            responder.answer(found.map_err(failure).map(|(sessions, more)| {
+                let sessions =
+                    sessions.into_iter().map(|listed| session(listed.user, listed.session));
+                AdminReply::Sessions { sessions: sessions.collect(), more }
             }));
         });
     }
 
-    pub(super) fn revoke_held_sessions(self: &Arc<Self>, sessions: Sessions, asker: Asker) {
+    pub(super) fn revoke_listed_sessions(
+        self: &Arc<Self>,
+        sessions: Sessions,
+        responder: AdminResponder,
+    ) {
         match sessions {
-            Sessions::Only(id) => self.revoke_held(SessionFilter::Session(id), asker),
-            Sessions::All => self.revoke_held(SessionFilter::All, asker),
-            Sessions::Of(name) => self.find_user(name, asker, |service, user, asker| {
-                service.revoke_held(SessionFilter::User(user), asker);
+            Sessions::Only(id) => self.revoke_all_in(SessionFilter::Session(id), responder),
+            Sessions::All => self.revoke_all_in(SessionFilter::All, responder),
+            Sessions::Of(name) => self.find_user(name, responder, |service, user, responder| {
+                service.revoke_all_in(SessionFilter::User(user), responder);
             }),
         }
     }
 
     /// Whoever is connected with one of them is told so with the next request; streams end.
-    fn revoke_held(self: &Arc<Self>, which: SessionFilter, asker: Asker) {
+    fn revoke_all_in(self: &Arc<Self>, which: SessionFilter, responder: AdminResponder) {
         let service = Arc::clone(self);
         self.store.write(EndSessions(which), move |revoked| match (revoked, which) {
             (Ok(revoked), SessionFilter::Session(id)) if revoked.is_empty() => {
                 let message = format!("there is no session {}", id.0);
-                asker.tell(Err(Refusal::new(Code::UnknownSession, message)));
+                responder.answer(Err(Refusal::new(Code::UnknownSession, message)));
             }
             (Ok(revoked), _) => {
                 tracing::info!(sessions = revoked.len(), ?which, "sessions revoked");
                 service.sessions.end_all(revoked.iter().map(|&(_, token)| token));
                 revoked.iter().for_each(|&(user, _)| service.hub.publish(user));
-                asker.tell(Ok(Answer::Ended { sessions: revoked.len() }));
+                responder.answer(Ok(AdminReply::Ended { sessions: revoked.len() }));
             }
-            (Err(error), _) => asker.tell(Err(failure(error))),
+            (Err(error), _) => responder.answer(Err(failure(error))),
         });
     }
 
     fn find_user(
         self: &Arc<Self>,
         name: UserName,
-        asker: Asker,
-        then: impl FnOnce(&Arc<Self>, UserId, Asker) + Send + 'static,
+        responder: AdminResponder,
+        then: impl FnOnce(&Arc<Self>, UserId, AdminResponder) + Send + 'static,
     ) {
         let service = Arc::clone(self);
         self.store.read(FindUser::Named(name.clone()), move |found| match found {
-            Ok(Some(user)) => then(&service, user.id, asker),
-            Ok(None) => asker.tell(Err(unknown_user(&name))),
-            Err(error) => asker.tell(Err(failure(error))),
+            Ok(Some(user)) => then(&service, user.id, responder),
+            Ok(None) => responder.answer(Err(unknown_user(&name))),
+            Err(error) => responder.answer(Err(failure(error))),
         });
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::super::Service;
 use super::super::hashers::TooMany;
 use super::super::seed;
-use super::{Asker, failure, unknown_user};
-use crate::admin::answer::{Answer, Code, Cursor, Refusal, Session, State, User, UserDetails};
+use super::{AdminResponder, failure, unknown_user};
+use crate::admin::answer::{AdminReply, Code, Cursor, Refusal, Session, State, User, UserDetails};
 use crate::admin::request::{NewUser, SEED_USERS_MAX, Secret};
 use crate::model::{MessageId, Password, UserName};
 use crate::store::{
@@ -20,36 +20,40 @@ use crate::transfer::PasswordHash;
 const USERS_PER_ANSWER_MAX: usize = 200;
 
 impl Service {
-    pub(super) fn add_user(self: &Arc<Self>, user: NewUser, asker: Asker) {
-        self.create_users(vec![user], asker);
+    pub(super) fn add_user(self: &Arc<Self>, user: NewUser, responder: AdminResponder) {
+        self.create_users(vec![user], responder);
     }
 
     /// Those of the seed, where none are given.
-    pub(super) fn seed_users(self: &Arc<Self>, users: Option<Vec<NewUser>>, asker: Asker) {
+    pub(super) fn seed_users(
+        self: &Arc<Self>,
+        users: Option<Vec<NewUser>>,
+        responder: AdminResponder,
+    ) {
         if users.as_ref().is_some_and(|users| users.len() > SEED_USERS_MAX) {
             let message = format!("at most {SEED_USERS_MAX} users are created at once");
-            return asker.tell(Err(Refusal::new(Code::BadRequest, message)));
+            return responder.answer(Err(Refusal::new(Code::BadRequest, message)));
         }
         if let Some(twice) = users.as_deref().and_then(given_twice) {
             let message = format!("the user {twice} is given twice");
-            return asker.tell(Err(Refusal::new(Code::NameTaken, message)));
+            return responder.answer(Err(Refusal::new(Code::NameTaken, message)));
         }
         match users.map_or_else(seed::users, Ok) {
-            Ok(users) => self.create_users(users, asker),
-            Err(error) => asker.tell(Err(Refusal::new(Code::Internal, error.to_string()))),
+            Ok(users) => self.create_users(users, responder),
+            Err(error) => responder.answer(Err(Refusal::new(Code::Internal, error.to_string()))),
         }
     }
 
     /// All or none. Whoever has a password that everybody knows is let in only where that was allowed.
-    fn create_users(self: &Arc<Self>, users: Vec<NewUser>, asker: Asker) {
+    fn create_users(self: &Arc<Self>, users: Vec<NewUser>, responder: AdminResponder) {
         let published = |user: &NewUser| seed::is_published(&user.password.0);
         let are_published: Vec<bool> = users.iter().map(published).collect();
         if are_published.contains(&true) && !self.options.published_passwords_allowed {
-            return asker.tell(Err(unsafe_password()));
+            return responder.answer(Err(unsafe_password()));
         }
         let service = Arc::clone(self);
         let passwords = users.iter().map(|user| user.password.0.clone()).collect();
-        self.hash_passwords(passwords, asker, move |hashes, asker| {
+        self.hash_passwords(passwords, responder, move |hashes, responder| {
             let names: Vec<UserName> = users.iter().map(|user| user.name.clone()).collect();
             let new = users.into_iter().zip(hashes).zip(are_published);
             let new = new.map(|((user, password_hash), password_is_published)| store::NewUser {
@@ -61,35 +65,35 @@ impl Service {
             service.store.write(AddUsers(new.collect()), move |taken| match taken {
                 Ok(taken) if taken.is_empty() => {
                     names.iter().for_each(|name| tracing::info!(%name, "user added"));
-                    asker.tell(Ok(Answer::Created { users: names }));
+                    responder.answer(Ok(AdminReply::Created { users: names }));
                 }
-                Ok(taken) => asker.tell(Err(name_taken(&taken))),
-                Err(error) => asker.tell(Err(failure(error))),
+                Ok(taken) => responder.answer(Err(name_taken(&taken))),
+                Err(error) => responder.answer(Err(failure(error))),
             });
         });
     }
 
-    pub(super) fn list_users(&self, after: Option<UserName>, asker: Asker) {
+    pub(super) fn list_users(&self, after: Option<UserName>, responder: AdminResponder) {
         self.store.read(ListAccounts { after, max: USERS_PER_ANSWER_MAX }, move |found| {
-            asker.tell(found.map_err(failure).map(|(accounts, more)| Answer::Users {
+            responder.answer(found.map_err(failure).map(|(accounts, more)| AdminReply::Users {
                 users: accounts.into_iter().map(user).collect(),
                 more,
             }));
         });
     }
 
-    pub(super) fn show_user(self: &Arc<Self>, name: UserName, asker: Asker) {
+    pub(super) fn show_user(self: &Arc<Self>, name: UserName, responder: AdminResponder) {
         let service = Arc::clone(self);
         self.store.read(FindAccount(name.clone()), move |found| match found {
             Ok(Some((account, activity))) => {
                 service.store.read(ListSessions { user: account.id }, move |sessions| {
-                    asker.tell(sessions.map_err(failure).map(|sessions| {
-                        Answer::UserDetails(Box::new(details(account, activity, sessions)))
+                    responder.answer(sessions.map_err(failure).map(|sessions| {
+                        AdminReply::UserDetails(Box::new(details(account, activity, sessions)))
                     }));
                 });
             }
-            Ok(None) => asker.tell(Err(unknown_user(&name))),
-            Err(error) => asker.tell(Err(failure(error))),
+            Ok(None) => responder.answer(Err(unknown_user(&name))),
+            Err(error) => responder.answer(Err(failure(error))),
         });
     }
 
@@ -97,56 +101,66 @@ impl Service {
         self: &Arc<Self>,
         name: UserName,
         Secret(password): Secret,
-        asker: Asker,
+        responder: AdminResponder,
     ) {
         let is_published = seed::is_published(&password);
         if is_published && !self.options.published_passwords_allowed {
-            return asker.tell(Err(unsafe_password()));
+            return responder.answer(Err(unsafe_password()));
         }
         let service = Arc::clone(self);
-        self.hash_passwords(vec![password], asker, move |mut hashes, asker| {
+        self.hash_passwords(vec![password], responder, move |mut hashes, responder| {
             let Some(hash) = hashes.pop() else { return };
             let change = Change::Password(PasswordHash { hash, is_published });
-            service.change_user(name, change, "password changed", asker);
+            service.change_user(name, change, "password changed", responder);
         });
     }
 
-    pub(super) fn disable_user(self: &Arc<Self>, name: UserName, asker: Asker) {
-        self.change_user(name, Change::Disable, "user disabled", asker);
+    pub(super) fn disable_user(self: &Arc<Self>, name: UserName, responder: AdminResponder) {
+        self.change_user(name, Change::Disable, "user disabled", responder);
     }
 
-    pub(super) fn enable_user(self: &Arc<Self>, name: UserName, asker: Asker) {
-        self.change_user(name, Change::Enable, "user enabled", asker);
+    pub(super) fn enable_user(self: &Arc<Self>, name: UserName, responder: AdminResponder) {
+        self.change_user(name, Change::Enable, "user enabled", responder);
     }
 
-    pub(super) fn rename_user(self: &Arc<Self>, name: UserName, to: UserName, asker: Asker) {
-        self.change_user(name, Change::Rename(to), "user renamed", asker);
+    pub(super) fn rename_user(
+        self: &Arc<Self>,
+        name: UserName,
+        to: UserName,
+        responder: AdminResponder,
+    ) {
+        self.change_user(name, Change::Rename(to), "user renamed", responder);
     }
 
-    pub(super) fn delete_user(self: &Arc<Self>, name: UserName, asker: Asker) {
-        self.change_user(name, Change::Delete, "user deleted", asker);
+    pub(super) fn delete_user(self: &Arc<Self>, name: UserName, responder: AdminResponder) {
+        self.change_user(name, Change::Delete, "user deleted", responder);
     }
 
-    pub(super) fn remove_user(self: &Arc<Self>, name: UserName, asker: Asker) {
-        self.remove_user_after(name, MessageId::ZERO, asker);
+    pub(super) fn remove_user(self: &Arc<Self>, name: UserName, responder: AdminResponder) {
+        self.remove_user_after(name, MessageId::ZERO, responder);
     }
 
     /// Looks for messages of the user, one step at a time, by a reader: no sender waits for that.
     /// Then the user is removed.
-    fn remove_user_after(self: &Arc<Self>, name: UserName, after: MessageId, asker: Asker) {
+    fn remove_user_after(
+        self: &Arc<Self>,
+        name: UserName,
+        after: MessageId,
+        responder: AdminResponder,
+    ) {
         let service = Arc::clone(self);
         let find = FindMessageOf { name: name.clone(), after };
         self.store.read(find, move |found| match found {
-            Ok(Some(MessageSearch::Found)) => asker.tell(Err(has_messages(&name))),
+            Ok(Some(MessageSearch::Found)) => responder.answer(Err(has_messages(&name))),
             Ok(Some(MessageSearch::NoneUpTo(after))) => {
-                service.remove_user_after(name, after, asker);
+                service.remove_user_after(name, after, responder);
             }
             Ok(Some(MessageSearch::None(looked_upto))) => {
                 let change = Change::Remove { looked_upto };
-                service.change_user(name, change, "user removed", asker);
+                service.change_user(name, change, "user removed", responder);
             }
-            Ok(None) => asker.tell(Err(unknown_user(&name))),
-            Err(error) => asker.tell(Err(failure(error))),
+            Ok(None) => responder.answer(Err(unknown_user(&name))),
+            Err(error) => responder.answer(Err(failure(error))),
         });
     }
 
@@ -157,7 +171,7 @@ impl Service {
         name: UserName,
         change: Change,
         event: &'static str,
-        asker: Asker,
+        responder: AdminResponder,
     ) {
         let service = Arc::clone(self);
         let to = match &change {
@@ -173,16 +187,16 @@ impl Service {
                 let sessions = ended.len();
                 service.sessions.end_all(ended);
                 service.hub.publish(user);
-                asker.tell(Ok(Answer::Ended { sessions }));
+                responder.answer(Ok(AdminReply::Ended { sessions }));
             }
-            Ok(Changed::Unknown) => asker.tell(Err(unknown_user(&name))),
+            Ok(Changed::Unknown) => responder.answer(Err(unknown_user(&name))),
             Ok(Changed::Deleted) => {
                 let message = format!("the user {name} is deleted");
-                asker.tell(Err(Refusal::new(Code::UserDeleted, message)));
+                responder.answer(Err(Refusal::new(Code::UserDeleted, message)));
             }
-            Ok(Changed::InUse) => asker.tell(Err(has_messages(&name))),
-            Ok(Changed::NameTaken) => asker.tell(Err(name_taken(to.as_slice()))),
-            Err(error) => asker.tell(Err(failure(error))),
+            Ok(Changed::InUse) => responder.answer(Err(has_messages(&name))),
+            Ok(Changed::NameTaken) => responder.answer(Err(name_taken(to.as_slice()))),
+            Err(error) => responder.answer(Err(failure(error))),
         });
     }
 
@@ -190,17 +204,18 @@ impl Service {
     fn hash_passwords(
         &self,
         passwords: Vec<Password>,
-        asker: Asker,
-        then: impl FnOnce(Vec<String>, Asker) + Send + 'static,
+        responder: AdminResponder,
+        then: impl FnOnce(Vec<String>, AdminResponder) + Send + 'static,
     ) {
         self.hashers.hash_all(passwords, move |hashed| match hashed {
-            Ok(Some(hashes)) => then(hashes, asker),
+            Ok(Some(hashes)) => then(hashes, responder),
             Ok(None) => {
                 let message = "the system gives no random bytes";
-                asker.tell(Err(Refusal::new(Code::Internal, message)));
+                responder.answer(Err(Refusal::new(Code::Internal, message)));
             }
             Err(TooMany) => {
-                asker.tell(Err(Refusal::new(Code::Busy, "too many passwords are being hashed")));
+                responder
+                    .answer(Err(Refusal::new(Code::Busy, "too many passwords are being hashed")));
             }
         });
     }

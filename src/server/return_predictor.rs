@@ -18,7 +18,7 @@ const VAIN_MAX: u32 = 6;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Returns {
+pub(super) struct ReturnPredictor {
     /// For no more than so many it is waited.
     awaited_max: usize,
     round: u32,
@@ -58,7 +58,7 @@ impl Wait {
     }
 }
 
-impl Returns {
+impl ReturnPredictor {
     pub(super) fn new(awaited_max: usize) -> Self {
         Self { awaited_max, round: 0, answered: 0, come: 0, vain: 0, passed_over: 0 }
     }
@@ -126,53 +126,53 @@ mod tests {
     use super::*;
 
     /// A round in which so many are answered, of whom so many come back. Tells whether they were waited for.
-    fn round(returns: &mut Returns, answered: usize, come: usize) -> bool {
+    fn round(return_predictor: &mut ReturnPredictor, answered: usize, come: usize) -> bool {
         let mut marks: Vec<Mark> = (0..answered).map(|_| Mark::default()).collect();
-        returns.begin_round();
-        marks.iter_mut().for_each(|mark| returns.note_answer(mark));
-        marks[..come].iter_mut().for_each(|mark| returns.note_asking(mark));
-        let waits = returns.is_worth_waiting();
+        return_predictor.begin_round();
+        marks.iter_mut().for_each(|mark| return_predictor.note_answer(mark));
+        marks[..come].iter_mut().for_each(|mark| return_predictor.note_asking(mark));
+        let waits = return_predictor.is_worth_waiting();
         if waits {
-            assert_eq!(returns.judge(), come * 2 > answered);
+            assert_eq!(return_predictor.judge(), come * 2 > answered);
         }
         waits
     }
 
     #[test]
     fn connection_comes_back_once_a_round_and_only_where_it_was_answered_in_that() {
-        let mut returns = Returns::new(2);
+        let mut return_predictor = ReturnPredictor::new(2);
         let (mut twice, mut silent, mut other) =
             (Mark::default(), Mark::default(), Mark::default());
-        returns.begin_round();
-        returns.note_answer(&mut twice);
-        returns.note_answer(&mut silent);
-        returns.note_answer(&mut twice);
-        returns.note_asking(&mut other);
-        returns.note_asking(&mut twice);
-        returns.note_asking(&mut twice);
-        assert_eq!((returns.answered, returns.come), (2, 1));
-        assert!(!returns.all_have_come());
-        returns.begin_round();
-        returns.note_asking(&mut silent);
-        assert_eq!((returns.answered, returns.come), (0, 0));
-        assert!(!returns.is_worth_waiting());
+        return_predictor.begin_round();
+        return_predictor.note_answer(&mut twice);
+        return_predictor.note_answer(&mut silent);
+        return_predictor.note_answer(&mut twice);
+        return_predictor.note_asking(&mut other);
+        return_predictor.note_asking(&mut twice);
+        return_predictor.note_asking(&mut twice);
+        assert_eq!((return_predictor.answered, return_predictor.come), (2, 1));
+        assert!(!return_predictor.all_have_come());
+        return_predictor.begin_round();
+        return_predictor.note_asking(&mut silent);
+        assert_eq!((return_predictor.answered, return_predictor.come), (0, 0));
+        assert!(!return_predictor.is_worth_waiting());
     }
 
     #[test]
     fn nobody_is_waited_for_a_while_where_it_was_in_vain_and_ever_longer() {
-        let mut returns = Returns::new(8);
+        let mut return_predictor = ReturnPredictor::new(8);
         for passed_over in [2, 4, 8, 16, 32, 64, 64] {
-            assert!(round(&mut returns, 8, 4), "before {passed_over}");
+            assert!(round(&mut return_predictor, 8, 4), "before {passed_over}");
             for _ in 0..passed_over {
-                assert!(!round(&mut returns, 8, 8), "{passed_over}");
+                assert!(!round(&mut return_predictor, 8, 8), "{passed_over}");
             }
         }
-        assert!(round(&mut returns, 8, 5));
-        assert!(round(&mut returns, 1, 1));
-        assert!(round(&mut returns, 1, 0));
-        assert!(!round(&mut returns, 1, 1) && !round(&mut returns, 1, 1));
-        assert!(round(&mut returns, 1, 1));
-        assert!(!round(&mut returns, 9, 9));
+        assert!(round(&mut return_predictor, 8, 5));
+        assert!(round(&mut return_predictor, 1, 1));
+        assert!(round(&mut return_predictor, 1, 0));
+        assert!(!round(&mut return_predictor, 1, 1) && !round(&mut return_predictor, 1, 1));
+        assert!(round(&mut return_predictor, 1, 1));
+        assert!(!round(&mut return_predictor, 9, 9));
     }
 
     #[test]

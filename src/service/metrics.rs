@@ -6,7 +6,7 @@ use crate::store::{CountTotals, Store, StoreError, Totals};
 
 /// Counted from the start of the service on.
 #[derive(Debug)]
-pub struct Measures {
+pub struct Metrics {
     /// How many messages were stored: one for each recipient.
     pub messages: Counter,
     /// How many sessions were ended to make room for others.
@@ -17,7 +17,7 @@ pub struct Measures {
     pub hash: Histogram,
 }
 
-impl Default for Measures {
+impl Default for Metrics {
     fn default() -> Self {
         Self {
             messages: Counter::default(),
@@ -30,8 +30,8 @@ impl Default for Measures {
 
 impl Service {
     /// What is counted since the service was started.
-    pub fn measures(&self) -> &Measures {
-        &self.measures
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The store beneath, to measure it.

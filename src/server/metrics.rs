@@ -38,39 +38,39 @@ impl ConnectionState {
 }
 
 /// How a request was answered: done, or refused with a code.
-pub type Outcome = Option<Code>;
+pub type RequestResult = Option<Code>;
 
 /// Counted by the acceptor and the workers, from the start of the server on.
 #[derive(Debug)]
-pub struct Measures {
-    pub(super) workers: Box<[Arc<WorkerMeasures>]>,
+pub struct Metrics {
+    pub(super) workers: Box<[Arc<WorkerMetrics>]>,
     /// Connections that were turned away, because there were too many.
     pub refused: Counter,
 }
 
 /// Counted by one worker.
 #[derive(Debug)]
-pub(super) struct WorkerMeasures {
+pub(super) struct WorkerMetrics {
     pub(super) connections: [Gauge; ConnectionState::ALL.len()],
     pub(super) opened: Counter,
     pub(super) closed: Box<[Counter]>,
     pub(super) received_bytes: Counter,
     pub(super) sent_bytes: Counter,
     pub(super) slow_requests: Counter,
-    /// By verb and outcome.
+    /// By verb and result.
     requests: Box<[Counter]>,
     /// By verb.
     request_times: Box<[Histogram]>,
 }
 
-/// How many outcomes there are of a request.
-const OUTCOMES: usize = Code::ALL.len() + 1;
+/// How many results there are of a request.
+const RESULTS: usize = Code::ALL.len() + 1;
 
-fn outcome_index(outcome: Outcome) -> usize {
-    outcome.map_or(0, |code| code as usize + 1)
+fn result_index(result: RequestResult) -> usize {
+    result.map_or(0, |code| code as usize + 1)
 }
 
-impl Default for WorkerMeasures {
+impl Default for WorkerMetrics {
     fn default() -> Self {
         Self {
             connections: array::from_fn(|_| Gauge::default()),
@@ -79,28 +79,28 @@ impl Default for WorkerMeasures {
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             slow_requests: Counter::default(),
-            requests: Counter::family(Verb::ALL.len() * OUTCOMES),
+            requests: Counter::family(Verb::ALL.len() * RESULTS),
             request_times: Verb::ALL.iter().map(|_| Histogram::of_times()).collect(),
         }
     }
 }
 
-impl WorkerMeasures {
+impl WorkerMetrics {
     /// Counts a request that was answered. The time is not known of what is no request.
     pub(super) fn count_request(
         &self,
         verb: Verb,
-        outcome: Outcome,
+        result: RequestResult,
         time: Option<std::time::Duration>,
     ) {
-        self.requests[verb as usize * OUTCOMES + outcome_index(outcome)].increment();
+        self.requests[verb as usize * RESULTS + result_index(result)].increment();
         if let Some(time) = time {
             self.request_times[verb as usize].observe_time(time);
         }
     }
 }
 
-impl Measures {
+impl Metrics {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             workers: (0..workers).map(|_| Arc::default()).collect(),
@@ -139,8 +139,8 @@ impl Measures {
     }
 
     /// How many requests of this verb were answered so.
-    pub fn requests(&self, verb: Verb, outcome: Outcome) -> u64 {
-        self.sum(|worker| &worker.requests[verb as usize * OUTCOMES + outcome_index(outcome)])
+    pub fn requests(&self, verb: Verb, result: RequestResult) -> u64 {
+        self.sum(|worker| &worker.requests[verb as usize * RESULTS + result_index(result)])
     }
 
     /// How long the requests of this verb took, from when each might begin until its answer was
@@ -151,7 +151,7 @@ impl Measures {
         all
     }
 
-    fn sum(&self, counter: impl Fn(&WorkerMeasures) -> &Counter) -> u64 {
+    fn sum(&self, counter: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
         self.workers.iter().map(|worker| counter(worker).get()).sum()
     }
 }
@@ -162,23 +162,23 @@ mod tests {
 
     #[test]
     fn every_verb_and_outcome_has_a_count_of_its_own_over_all_workers() {
-        let measures = Measures::new(2);
-        let outcomes: Vec<Outcome> =
+        let metrics = Metrics::new(2);
+        let results: Vec<RequestResult> =
             std::iter::once(None).chain(Code::ALL.iter().copied().map(Some)).collect();
         let mut expected = 0;
         for &verb in Verb::ALL {
-            for &outcome in &outcomes {
+            for &result in &results {
                 expected += 1;
                 for index in 0..expected {
-                    measures.workers[index % 2].count_request(verb, outcome, None);
+                    metrics.workers[index % 2].count_request(verb, result, None);
                 }
             }
         }
         let mut expected = 0;
         for &verb in Verb::ALL {
-            for &outcome in &outcomes {
+            for &result in &results {
                 expected += 1;
-                assert_eq!(measures.requests(verb, outcome), expected, "{verb:?} {outcome:?}");
+                assert_eq!(metrics.requests(verb, result), expected, "{verb:?} {result:?}");
             }
         }
     }
