@@ -1,6 +1,6 @@
-//! The service: decides what is done for a request, and hands the work to where it may block: the
-//! store's writer and readers, and the password hashers. It never blocks itself and touches no
-//! socket; every request's answer goes through its [`Responder`].
+//! The service carries out requests. It passes work that may block to the store's writer, the
+//! store's readers and the password hashers. It never blocks and uses no socket. Each request is
+//! answered through its [`Responder`].
 
 mod about;
 mod access;
@@ -44,56 +44,59 @@ use hub::Hub;
 use sessions::{EndReason, Lookup, Sessions};
 use throttle::Throttle;
 
-/// The most sessions of one user. With one more, the one that was not used for the longest time
-/// ends; one with an open stream never does.
+/// The default maximum number of sessions of one user. A further login ends the least recently used
+/// session that has no open stream.
 pub const SESSIONS_PER_USER_MAX: usize = 64;
 
-/// How the service behaves.
+/// Settings of the service.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A session that was not used for so long has ended.
+    /// A session ends after it was unused for this long.
     pub session_idle: Adjustable<Duration>,
-    /// A session ends so long after its login, whatever its holder does: as it was at the login.
+    /// A session ends this long after its login, even if it is in use. A change applies to later
+    /// logins.
     pub session_lifetime: Adjustable<Duration>,
-    /// The most sessions of one user.
+    /// The maximum number of sessions of one user.
     pub sessions_per_user: usize,
-    /// How many passwords are hashed at a time; each takes 19 MiB while it lasts.
+    /// The number of passwords hashed at a time. Hashing one takes 19 MiB of memory.
     pub hashers: usize,
-    /// How many failed logins there may be.
+    /// The limits on failed logins.
     pub login_limits: LoginLimits,
-    /// `users` is refused.
+    /// The verb `users` is refused.
     pub users_hidden: Adjustable<bool>,
-    /// Users of the seed may be added later: nobody but this machine can log in, or it was said
-    /// that others may.
+    /// Whether users may have a password that is published in the source. It is true if only this
+    /// machine can connect, or if the operator has allowed it.
     pub published_passwords_allowed: bool,
 }
 
-/// When the next request of the same connection may be executed.
+/// When the connection may execute its next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// At once, if it may overlap too: this one has its place in the log's order.
+    /// At once, if that request may overlap too. This request's position in the message log is
+    /// fixed.
     Overlapping,
-    /// When this one has been answered.
+    /// After this request has been answered.
     Alone,
 }
 
-/// How a request is being executed.
+/// The state of a request that was passed to the service.
 #[derive(Debug)]
 pub struct Executing {
-    /// When the next one may be.
+    /// When the connection may execute its next request.
     pub pace: Pace,
-    /// Whose request it is; not known yet where the session has to be read from the store.
+    /// The request's session. `None` if the store has to look it up first, or if the request needs
+    /// no session.
     pub session: Option<Arc<LiveSession>>,
 }
 
-/// Where a session has been looked for so far.
+/// Where the service has looked for a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Searched {
     Memory,
     Store,
 }
 
-/// See the module.
+/// Carries out requests: see the module.
 pub struct Service {
     store: Store,
     sessions: Sessions,
@@ -106,10 +109,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service on an open store; starts the hashers' threads.
+    /// Creates the service on an open store and starts the hasher threads.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// A thread cannot be started.
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
         let metrics = Arc::<Metrics>::default();
         let throttle = Arc::new(Throttle::new(options.login_limits.clone()));
@@ -119,7 +122,7 @@ impl Service {
         Ok(Arc::new(Self { store, sessions, clock, throttle, hashers, hub, metrics, options }))
     }
 
-    /// Has `request` done, and its answer given to `responder`: at once, or later from another
+    /// Executes `request`. `responder` gets the answer before this returns, or later from another
     /// thread.
     pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> Executing {
         match request {
@@ -133,8 +136,8 @@ impl Service {
         Executing { pace: Pace::Alone, session: None }
     }
 
-    /// Finds the session first: in memory, where all that were used lately are, else in the
-    /// store, once.
+    /// Finds the session and executes the action. A session that is not in memory is looked up once
+    /// in the store.
     fn enter(
         self: &Arc<Self>,
         token: TokenHash,
@@ -151,7 +154,8 @@ impl Service {
                 return Executing { pace, session: Some(session) };
             }
             (Lookup::Expired(id), _) => {
-                // Out of the store as well: a clock that is set back does not revive it.
+                // The session is ended in the store too, so that a clock set back does not revive
+                // it.
                 self.store.write(EndSessions(SessionFilter::Session(id)), drop);
                 responder.answer(Code::NoSession);
             }
@@ -172,7 +176,7 @@ impl Service {
         Executing { pace: Pace::Alone, session: None }
     }
 
-    /// What the holder of a session that has ended is told.
+    /// The refusal for a request in an ended session.
     fn ended(&self, why: EndReason) -> Refusal {
         match why {
             EndReason::Any => Code::NoSession.into(),
@@ -188,7 +192,7 @@ impl Service {
         }
     }
 
-    /// Every command that needs a session, each arm one call.
+    /// Executes a command that needs a session.
     fn act(
         self: &Arc<Self>,
         session: &Arc<LiveSession>,
@@ -221,23 +225,23 @@ impl Service {
         Pace::Alone
     }
 
-    /// The writes of the requests that `collect` executes form one batch: see
+    /// Collects the writes of the requests that `collect` executes into one batch: see
     /// [`Store::collect_batch`].
     pub fn collect_batch(&self, collect: impl FnOnce() -> Expect) -> Flush {
         self.store.collect_batch(collect)
     }
 
-    /// Whether anything waits to be written.
+    /// Whether collected writes are waiting for a flush.
     pub fn has_collected(&self) -> bool {
         self.store.has_collected()
     }
 
-    /// Ends what has expired, also while nobody served, and takes from sessions that come from the
-    /// future what the clock must not give them: see [`SettleSessions`]. To be called once,
-    /// before anything is asked for. Blocks until it is durable.
+    /// Ends the sessions that have expired, including those that expired while the server was
+    /// stopped. It also corrects sessions with times in the future: see [`SettleSessions`]. Call
+    /// this once, before the first request. Blocks until the changes are durable.
     ///
     /// # Errors
-    /// It could not be written.
+    /// The store could not write the changes.
     pub fn settle(&self) -> Result<(), StoreError> {
         let (sender, receiver) = mpsc::channel();
         self.store.write(SettleSessions(self.live()), move |settled| {
@@ -246,8 +250,8 @@ impl Service {
         receiver.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Ends what has expired and stores when sessions were last used. To be called once a minute;
-    /// does not wait for it to be done.
+    /// Ends expired sessions and stores when each session was last used. Call this once a minute.
+    /// Returns before the store has done it.
     pub fn sweep(self: &Arc<Self>) {
         let live = self.live();
         let sweep = SweepSessions { seen: self.sessions.take_seen(live.now), live };
@@ -258,22 +262,22 @@ impl Service {
         });
     }
 
-    /// Does and answers what has been asked for, notes when sessions were last used, and closes
-    /// the store. Blocks until that is done.
+    /// Completes the requests in progress, stores when sessions were last used, and closes the
+    /// store. Blocks until then.
     pub fn close(self: &Arc<Self>) {
         self.hashers.close();
         self.sweep();
         self.store.close();
     }
 
-    /// Which sessions live now.
+    /// The condition for a session to be live now.
     fn live(&self) -> Live {
         let now = self.clock.now();
         Live { now, seen_after: now.minus(self.options.session_idle.get()) }
     }
 }
 
-/// What is said of a request that the store could not do.
+/// The reply to a request that failed in the store.
 fn failure(error: StoreError) -> Reply {
     match error {
         StoreError::Busy => Code::Busy.into(),

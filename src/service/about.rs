@@ -1,4 +1,4 @@
-//! What the server says of itself.
+//! The replies to `hello` and `help`.
 
 use crate::model::BODY_BYTES_MAX;
 use crate::protocol::PROTOCOL_VERSION;
@@ -6,7 +6,7 @@ use crate::protocol::arguments::{FETCH_MESSAGES_MAX, KEY_BYTES_MAX, RECIPIENTS_M
 use crate::protocol::framing::LINE_BYTES_MAX;
 use crate::protocol::reply::{Hello, Help, Limits, Reply};
 
-/// A verb a line, as one would type it.
+/// Each verb with its help line.
 const VERBS: &[(&str, &str)] = &[
     ("auth", "auth USER PASSWORD -> a token for the other commands"),
     ("send", "send TOKEN TO TEXT -> stores the message for TO"),

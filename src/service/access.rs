@@ -1,4 +1,4 @@
-//! Logging in and out, and who is.
+//! Login, logout, and the list of logged-in users.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,10 +18,10 @@ use crate::store::{
     StoredUser,
 };
 
-/// How often it is looked at which session has to end for another one.
+/// How often a login chooses sessions to end, when other logins of the same user interfere.
 const OPEN_TRIES_MAX: usize = 100;
 
-/// As many names as fit into a reply, however long they are.
+/// The number of names of maximum length that fit into a reply.
 const ACTIVE_USERS_MAX: usize = PAGE_BYTES_MAX / (USER_NAME_BYTES_MAX + 1);
 
 /// The longest user in a reply to `users`: each byte of the display name may be escaped.
@@ -31,8 +31,9 @@ const USER_BYTES_MAX: usize = r#"{"user": "", "display_name": ""}, "#.len()
 const _: () = assert!(USERS_MAX * USER_BYTES_MAX <= PAGE_BYTES_MAX);
 
 impl Service {
-    /// `auth`: the user is looked up, the password compared (for an unknown user with nobody's, so
-    /// that it takes as long), and a session opened. To a disabled user every password is wrong.
+    /// `auth`: finds the user, verifies the password, and opens a session. For an unknown user it
+    /// verifies against `NOBODY`, so that the reply takes as long. For a disabled user every
+    /// password is wrong.
     pub(super) fn authenticate(
         self: &Arc<Self>,
         name: UserName,
@@ -40,7 +41,7 @@ impl Service {
         responder: Responder,
     ) {
         let login = Login { account: name.clone(), network: responder.network() };
-        // Before anything is read: what is refused in any case shall cost next to nothing.
+        // A throttled login is refused before it reads anything, so it costs next to nothing.
         if let Err(throttled) = self.throttle.check(&login, Instant::now()) {
             return responder.answer(refused(throttled));
         }
@@ -60,7 +61,7 @@ impl Service {
                     let wrong = user.map_or(Code::UnknownUser, |_| Code::WrongPassword);
                     responder.refuse_password(unverified, wrong, user);
                 }
-                // Nobody's password fits nothing.
+                // No password matches `NOBODY`.
                 (None, Ok(())) => responder.answer(Code::UnknownUser),
             });
         });
@@ -81,8 +82,8 @@ impl Service {
         self.try_to_open(session, Vec::new(), token, responder, OPEN_TRIES_MAX);
     }
 
-    /// Opens the session, ending these to make room. Which have to end is looked at again where
-    /// another login was quicker; each time one got on.
+    /// Opens the session, and ends the sessions `ended` to make room. If another login took the
+    /// room first, it chooses the sessions again. Each retry means that another login succeeded.
     fn try_to_open(
         self: &Arc<Self>,
         mut session: OpenSession,
@@ -120,7 +121,7 @@ impl Service {
         });
     }
 
-    /// These were ended to make room for another.
+    /// Ends the sessions `ended` in memory, logs them, and wakes their streams.
     fn displace_sessions(&self, user: UserId, ended: &[Endable]) {
         let now = self.clock.now();
         for session in ended {
@@ -135,12 +136,12 @@ impl Service {
             );
         }
         if !ended.is_empty() {
-            // A stream that was opened just now ends at once.
+            // A stream that was opened in the meantime ends at once.
             self.hub.publish(user);
         }
     }
 
-    /// `logout`: answered when the session's end is durable.
+    /// `logout`: answers when the session's end is durable.
     pub(super) fn log_out(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
         let (service, token, user) = (Arc::clone(self), session.token, session.user);
         let end = EndSessions(SessionFilter::OfUser(user, session.id));
@@ -154,7 +155,7 @@ impl Service {
         });
     }
 
-    /// `list`: who has a session.
+    /// `list`: lists the users that have a session.
     pub(super) fn list(&self, session: &LiveSession, responder: Responder) {
         let list =
             ListActiveUsers { reader: session.user, live: self.live(), max: ACTIVE_USERS_MAX };
@@ -189,7 +190,8 @@ impl Service {
 }
 
 impl Responder {
-    /// Says that a password was not found to be right; `wrong` where it was compared.
+    /// Refuses a password that was not verified. `wrong` is the code for a password that does not
+    /// match.
     pub(super) fn refuse_password(self, unverified: Unverified, wrong: Code, user: Option<UserId>) {
         match unverified {
             Unverified::TooMany => self.answer(Code::Busy),
@@ -204,14 +206,13 @@ impl Responder {
     }
 }
 
-/// A try more than there may be. It is refused whether the password is right or not, which nobody has
-/// looked at.
+/// The refusal of a throttled login. It says nothing about the password, which was not compared.
 fn refused(throttled: Throttled) -> Refusal {
     Refusal::to_try_again(Code::RateLimited, throttled.retry_after)
 }
 
-/// Names the user by number, and only where there is one: who mistakes the fields types a password
-/// for a name.
+/// Logs that a login limit was reached. It names an existing user by number and never logs the name
+/// that the client sent: a user who confuses the fields types a password there.
 fn log_reached(responder: &Responder, reached: LimitReached, user: Option<UserId>) {
     tracing::warn!(
         user = user.map(|user| user.0),

@@ -1,4 +1,4 @@
-//! What users see and change of their own account.
+//! The commands with which users see and change their own account.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store::{ChangePassword, EndSessions, FindUser, ListSessions, SessionF
 use crate::transfer::PasswordHash;
 
 impl Service {
-    /// `whoami`.
+    /// `whoami`: the session, its user and the display name.
     pub(super) fn identify(&self, session: &Arc<LiveSession>, responder: Responder) {
         let session = Arc::clone(session);
         self.store.read(FindUser::Numbered(session.user), move |found| match found {
@@ -26,7 +26,7 @@ impl Service {
         });
     }
 
-    /// `sessions`.
+    /// `sessions`: lists the user's sessions.
     pub(super) fn list_sessions(&self, session: &LiveSession, responder: Responder) {
         let current = session.id;
         self.store.read(ListSessions { user: session.user }, move |found| match found {
@@ -44,7 +44,7 @@ impl Service {
         });
     }
 
-    /// `revoke`: answered when the sessions' end is durable.
+    /// `revoke`: answers when the sessions' end is durable.
     pub(super) fn revoke(
         self: &Arc<Self>,
         session: &LiveSession,
@@ -67,9 +67,9 @@ impl Service {
         });
     }
 
-    /// `passwd`: compares the old password, hashes the new one, and ends the other sessions with
-    /// the change. Answered when that is durable. An old password that is wrong counts as a failed
-    /// login: else whoever has found a session could find out its password.
+    /// `passwd`: verifies the old password, hashes the new one, and ends the user's other sessions.
+    /// Answers when the change is durable. A wrong old password counts as a failed login. Otherwise
+    /// the thief of a session could guess its password without limit.
     pub(super) fn change_password(
         self: &Arc<Self>,
         session: &Arc<LiveSession>,

@@ -1,5 +1,5 @@
-//! What operators ask for: done in one place, whether the request came over the admin socket or
-//! from a command that has opened the file itself.
+//! Carries out admin requests, from the admin socket or from a command that has opened the database
+//! file itself.
 
 mod figures;
 mod import;
@@ -16,9 +16,8 @@ use crate::model::UserName;
 use crate::store::StoreError;
 
 impl Service {
-    /// Has `request` done and tells `responder` what came of it: at once, or later from another
-    /// thread. What it tells is durable, and whoever is connected is treated accordingly from then
-    /// on.
+    /// Executes `request`. `responder` gets the result before this returns, or later from another
+    /// thread. The result is durable then, and already applies to connected clients.
     pub fn administer(self: &Arc<Self>, request: Request, responder: AdminResponder) {
         match request {
             Request::UserAdd { user } => self.add_user(user, responder),
@@ -45,17 +44,17 @@ impl Service {
     }
 }
 
-/// Whoever asked. Is told once, from any thread; dropped without (a panic has unwound through its
-/// owner), it tells by itself that the outcome is not known.
+/// Answers one admin request, once, from any thread. If a panic drops it without an answer, it
+/// answers that the outcome is unknown.
 pub struct AdminResponder(Option<Box<dyn FnOnce(AdminResult) + Send>>);
 
 impl AdminResponder {
-    /// Calls `answer` with the outcome. It must not block.
+    /// Creates a responder that passes the result to `answer`, which must not block.
     pub fn new(answer: impl FnOnce(AdminResult) + Send + 'static) -> Self {
         Self(Some(Box::new(answer)))
     }
 
-    /// Tells the outcome.
+    /// Gives the result.
     pub fn answer(mut self, outcome: AdminResult) {
         if let Some(answer) = self.0.take() {
             answer(outcome);
@@ -76,7 +75,7 @@ fn unknown_user(name: &UserName) -> Refusal {
     Refusal::new(Code::UnknownUser, format!("there is no user {name}"))
 }
 
-/// What is said of a request that the store could not do.
+/// The refusal of a request that failed in the store.
 fn failure(error: StoreError) -> Refusal {
     let code = match error {
         StoreError::Busy => Code::Busy,

@@ -1,4 +1,4 @@
-//! The clock by which sessions live.
+//! The clock that decides when sessions expire.
 
 use std::time::Duration;
 
@@ -6,9 +6,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::Timestamp;
 
-/// Says what the clock on the wall said when the service was started, and what has gone by since
-/// then as the machine counts it, sleep included. So setting the clock on the wall neither ends a
-/// session too early nor makes one last longer.
+/// The system time at the start of the service plus the time since then. That time counts suspended
+/// time too. So changing the system clock neither ends a session early nor extends it.
 #[derive(Debug)]
 pub(super) struct SessionClock {
     started_at: Timestamp,
@@ -20,13 +19,13 @@ impl SessionClock {
         Self { started_at: Timestamp::now(), since: since_boot() }
     }
 
-    /// Never less than what it has said before.
+    /// The time now. It never goes backwards.
     pub(super) fn now(&self) -> Timestamp {
         self.started_at.plus(since_boot().saturating_sub(self.since))
     }
 }
 
 fn since_boot() -> Duration {
-    // It is neither negative nor as long as a duration may be.
+    // The time since boot is never negative and fits into a `Duration`.
     clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Password hashing, in a small pool of its own: it takes tens of milliseconds and 19 MiB a
-//! password, by design, and must not stall messages or add up.
+//! Hashes passwords on a small pool of threads. Hashing one takes tens of milliseconds and 19 MiB
+//! by design. The pool keeps it from delaying messages and limits the memory.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,26 +16,25 @@ use crate::metrics::Stages;
 use crate::model::Password;
 use crate::queue::Queue;
 
-/// The most passwords that may wait; one more is refused as busy. At two at a time it is a wait of
-/// about five seconds.
+/// The maximum number of passwords in the queue. A further one is refused as busy. Two hashers need
+/// about five seconds for a full queue.
 const HASH_QUEUE_JOBS_MAX: usize = 256;
 
-/// argon2id as OWASP's password storage cheat sheet has it: memory in KiB, passes, lanes.
+/// The argon2id parameters of OWASP's password storage cheat sheet: memory in KiB, passes, lanes.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// What a hash is long, in bytes.
+/// The length of a hash in bytes.
 const HASH_BYTES: usize = 32;
-/// For how many blocks (of 1 KiB) memory is asked for: more than 32 MiB. glibc takes memory of that
-/// size from the system each time and gives it back at once, while it keeps what it has once given
-/// back of any smaller size, for a next time: 19 MiB of an idle server, for good. What is asked for
-/// and not used never becomes resident.
+/// The number of 1 KiB blocks to reserve for a hash: more than 32 MiB. glibc maps memory of that
+/// size for each use and returns it at once. It would keep smaller memory for reuse, which costs an
+/// idle server 19 MiB for good. Reserved blocks that are not used never become resident.
 const BLOCKS_RESERVED: usize = 33 * 1024;
-/// How much more of each a stored hash may take.
+/// The maximum factor by which the parameters of a stored hash may exceed the default ones.
 const COST_FACTOR_MAX: u32 = 8;
 
-/// What a password is compared with where there is no such user, and the hash of those who have no
-/// password yet: nothing hashes to it, and finding that out takes as long as with a user's own.
+/// The hash of users without a password, and the one to verify against for unknown users. No
+/// password matches it, and verifying takes as long as for a real hash.
 pub(super) const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCB1c2VyISE$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 type Job = Box<dyn FnOnce(Result<(), TooMany>) + Send>;
@@ -47,17 +46,17 @@ pub(super) struct Hashers {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// There is no room for another password to wait.
+/// The queue of passwords is full.
 #[derive(Debug)]
 pub(super) struct TooMany;
 
-/// Why a password was not compared.
+/// Why a password was not verified.
 #[derive(Debug)]
 pub(super) enum Unverified {
     TooMany,
-    /// Too many others were wrong before it.
+    /// There were too many failed logins before. The password was not compared.
     Throttled(Throttled),
-    /// It was compared, and is wrong; with the limit that this has reached.
+    /// The password is wrong. If this failure reached a limit that should be logged, it is given.
     Wrong(Option<LimitReached>),
 }
 
@@ -73,7 +72,7 @@ impl Hashers {
             let queue = Arc::clone(&queue);
             let run = move || {
                 while let Some(job) = queue.pop() {
-                    // A job that panics has dropped its responder, which says so.
+                    // A job that panics drops its responder, which answers then.
                     if catch_unwind(AssertUnwindSafe(|| job(Ok(())))).is_err() {
                         tracing::error!("hashing a password panicked");
                     }
@@ -85,10 +84,9 @@ impl Hashers {
         Ok(Self { queue, throttle, metrics, threads: Mutex::new(threads) })
     }
 
-    /// Compares a password with a stored hash (with nobody's, where there is none) and tells
-    /// `done`, on a hasher's thread; where too many wait, at once and on this one. Whether too many
-    /// others were wrong is asked when its turn comes, so that of those that wait together no more
-    /// are compared than may be.
+    /// Compares a password with a stored hash, or with `NOBODY` if there is none. Calls `done` on a
+    /// hasher thread, or at once on this thread if the queue is full. The login limits are checked
+    /// when the job starts. So queued guesses cannot pass a limit together.
     pub(super) fn verify(
         &self,
         login: Login,
@@ -103,8 +101,8 @@ impl Hashers {
         self.submit_attempt(login, compare, done);
     }
 
-    /// Hashes `new` if `old` fits `old_hash`, and tells `done` as [`Self::verify`] does; nothing
-    /// where the system gives no random bytes.
+    /// Hashes `new` if `old` matches `old_hash`. Calls `done` as [`Self::verify`] does, with `None`
+    /// if the system has no random bytes.
     pub(super) fn replace(
         &self,
         login: Login,
@@ -117,8 +115,8 @@ impl Hashers {
         self.submit_attempt(login, replace, done);
     }
 
-    /// Hashes new passwords, one after another, and tells `done`, on a hasher's thread or, where too
-    /// many wait, at once; `None` where the system gives no random bytes.
+    /// Hashes new passwords one after another. Calls `done` on a hasher thread, or at once if the
+    /// queue is full. The result is `None` if the system has no random bytes.
     pub(super) fn hash_all(
         &self,
         passwords: Vec<Password>,
@@ -135,7 +133,7 @@ impl Hashers {
         );
     }
 
-    /// Does `work`, which gives nothing where a password is wrong.
+    /// Queues `work` as a login attempt. `work` returns `None` if the password is wrong.
     fn submit_attempt<T: 'static>(
         &self,
         login: Login,
@@ -154,7 +152,7 @@ impl Hashers {
         self.submit(begin, compare, |compared| done(compared.and_then(|compared| compared)));
     }
 
-    /// Has `begin` say whether `work` is to be done when its turn comes.
+    /// Queues a job. When it starts, `begin` decides whether `work` is done.
     fn submit<P, T: 'static>(
         &self,
         begin: impl FnOnce() -> Result<P, Throttled> + Send + 'static,
@@ -188,12 +186,12 @@ impl Hashers {
         }
     }
 
-    /// How many passwords wait, and how many may.
-    pub(super) fn queue(&self) -> (usize, usize) {
+    /// The number of queued passwords, and its maximum.
+    pub(super) fn queue_length(&self) -> (usize, usize) {
         (self.queue.len(), HASH_QUEUE_JOBS_MAX)
     }
 
-    /// Does what is waiting and takes nothing more.
+    /// Accepts no more jobs and finishes the queued ones. Blocks until the threads have ended.
     pub(super) fn close(&self) {
         self.queue.close();
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
@@ -202,8 +200,8 @@ impl Hashers {
     }
 }
 
-/// Hashes a new password with a salt of its own; takes tens of milliseconds. `None` where the
-/// system gives no random bytes.
+/// Hashes a new password with a new salt. Takes tens of milliseconds. `None` if the system has no
+/// random bytes.
 pub(super) fn hash(password: &Password) -> Option<String> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()?;
     let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
@@ -226,8 +224,8 @@ fn verify(password: &Password, hash: &str) -> bool {
         tracing::error!("a stored password hash cannot be read; nobody can log in with it");
         return false;
     };
-    // The parameters are those of the hash, which may have come with an import: one that takes
-    // gigabytes or minutes would let anybody who knows the name stop the server.
+    // The hash sets the parameters, and it may come from an import. A hash that takes gigabytes or
+    // minutes would let anyone who knows the user name stop the server.
     let params = stored.argon2.params();
     if params.m_cost() > COST_FACTOR_MAX * MEMORY_KIB
         || params.t_cost() > COST_FACTOR_MAX * PASSES
@@ -241,11 +239,11 @@ fn verify(password: &Password, hash: &str) -> bool {
     let mut digest = [0; Output::MAX_LENGTH];
     let digest = &mut digest[..stored.output.len()];
     let computed = compute(&stored.argon2, password, &stored.salt, digest);
-    // Outputs are compared in constant time.
+    // This comparison takes constant time.
     computed.is_some() && Output::new(digest).is_ok_and(|output| output == stored.output)
 }
 
-/// What a stored hash says.
+/// A decoded stored hash.
 struct Stored {
     argon2: Argon2<'static>,
     salt: Salt,
@@ -262,7 +260,7 @@ impl Stored {
     }
 }
 
-/// Hashes a password into `digest`; nothing where there is no memory for it.
+/// Hashes a password into `digest`. `None` if there is not enough memory.
 fn compute(argon2: &Argon2<'_>, password: &Password, salt: &[u8], digest: &mut [u8]) -> Option<()> {
     let blocks = argon2.params().block_count();
     let mut memory: Vec<Block> = Vec::new();
@@ -290,7 +288,7 @@ mod tests {
     #[test]
     fn stored_hash_that_would_take_gigabytes_or_minutes_fits_nothing_and_is_not_computed() {
         let password: Password = "cytus".parse().unwrap();
-        // Were the second computed, this would take hours.
+        // Computing the second one would take hours.
         let own = hash(&password).unwrap();
         for costly in ["m=4194304,t=2,p=1", "m=19456,t=1000000,p=1", "m=19456,t=2,p=64"] {
             assert!(!verify(&password, &own.replace("m=19456,t=2,p=1", costly)), "{costly}");

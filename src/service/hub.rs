@@ -1,6 +1,6 @@
-//! Who is watching. A wake-up is only a hint that there may be something new: the watcher reads
-//! from the store after what it has seen, so the log is the queue, and a hint can be dropped into
-//! another, come late, or come for nothing without harm.
+//! The list of watchers. A hint tells a watcher that there may be new messages. The watcher then
+//! reads the store after its last message. So the message log is the queue: hints may merge, come
+//! late, or come without need.
 
 use std::collections::HashMap;
 
@@ -12,18 +12,18 @@ use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(super) struct Hub {
     watchers: Mutex<HashMap<UserId, Vec<Arc<Registration>>>>,
-    /// How many there are: where nobody watches, publishing costs a look at this.
+    /// The number of watchers. Without watchers, publishing costs one read of this.
     count: AtomicUsize,
 }
 
 struct Registration {
     deliver: Arc<dyn Deliver>,
     ticket: Ticket,
-    /// A hint is on its way already.
+    /// A hint was sent and the watcher has not read since.
     hinted: AtomicBool,
 }
 
-/// A registration among the watchers of a user, given back when it is dropped.
+/// A watcher's registration. Dropping it ends the registration.
 pub(super) struct Subscription {
     hub: Arc<Hub>,
     user: UserId,
@@ -31,7 +31,7 @@ pub(super) struct Subscription {
 }
 
 impl Hub {
-    /// From when this returns on, whatever is committed for `user` leads to a hint.
+    /// Registers a watcher. After this returns, every commit for `user` leads to a hint.
     pub(super) fn subscribe(
         self: &Arc<Self>,
         user: UserId,
@@ -45,15 +45,15 @@ impl Hub {
         Subscription { hub: Arc::clone(self), user, registration }
     }
 
-    /// How many watch.
+    /// The number of watchers.
     pub(super) fn watchers(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Hints to all who watch `user`. To be called after the commit.
+    /// Sends a hint to all watchers of `user`. Call it after the commit.
     pub(super) fn publish(&self, user: UserId) {
-        // With the one in `rearm`: either the watcher's read sees the commit, or this sees the
-        // watcher. The order of what is done here says nothing of what is read from the store.
+        // This fence pairs with the one in `rearm`: the watcher's read sees the commit, or this
+        // sees the watcher. The atomics here alone do not order the reads of the store.
         fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
@@ -71,13 +71,13 @@ impl Hub {
 }
 
 impl Subscription {
-    /// Where hints, and what is read upon them, go.
+    /// The address for hints and for the pages read after them.
     pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
         (Arc::clone(&self.registration.deliver), self.registration.ticket)
     }
 
-    /// From here on a new hint is given. To be called before reading: what is committed after the
-    /// reading began is hinted at again.
+    /// Enables the next hint. Call it before a read, so that a commit after the read leads to a new
+    /// hint.
     pub(super) fn rearm(&self) {
         self.registration.hinted.swap(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);

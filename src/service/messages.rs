@@ -1,4 +1,4 @@
-//! Sending and reading messages.
+//! The commands that send and read messages.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::store::{
     MoveCursor, Moved, PageBounds, PageStart, ReadPage, StoreError,
 };
 
-/// How often `inbox` begins again when somebody else has read the same messages first. Each time
-/// that somebody got on.
+/// How often `inbox` retries when another reader took the same messages first. Each retry means
+/// that another reader succeeded.
 const INBOX_TRIES_MAX: usize = 100;
 
-/// What stands around a message's text and names in a reply, in bytes; generously.
+/// The maximum size in a reply of everything but a message's text and names, in bytes.
 const MESSAGE_FRAME_BYTES: usize = 160;
 
 impl Service {
-    /// `send`: answered when the message is durable.
+    /// `send`: answers when the message is durable.
     pub(super) fn send(
         self: &Arc<Self>,
         session: &LiveSession,
@@ -47,7 +47,7 @@ impl Service {
         });
     }
 
-    /// `post`: answered when every copy is durable.
+    /// `post`: answers when every copy is durable.
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
         let Post { to, body, key } = post;
         let append = Append { sender: session.user, to: to.clone(), body, key };
@@ -67,9 +67,9 @@ impl Service {
         });
     }
 
-    /// `inbox`: reads what is after the cursor, and moves the cursor behind it if nobody else did
-    /// in between; so each message is told to exactly one of any number of readers. The reading
-    /// holds up no sender, and what is told is told only once the cursor's move is durable.
+    /// `inbox`: reads the messages after the cursor, then moves the cursor unless another reader
+    /// has moved it. So of several readers exactly one gets each message. The read delays no
+    /// sender. The messages go out once the cursor's move is durable.
     pub(super) fn inbox(self: &Arc<Self>, session: &Arc<LiveSession>, responder: Responder) {
         if self.store.inbox_is_known_to_be_empty(session.user) {
             return responder.answer(Reply::Inbox(Inbox::default()));
@@ -161,7 +161,7 @@ impl Service {
         });
     }
 
-    /// `ack`: answered when the cursor's place is durable.
+    /// `ack`: answers when the cursor's position is durable.
     pub(super) fn ack(&self, session: &LiveSession, ack: Ack, responder: Responder) {
         let Ack { cursor, upto, rewind, dead } = ack;
         let done = {
@@ -191,7 +191,7 @@ impl Service {
     }
 }
 
-/// What is said of a message that was not stored.
+/// The reply for a message that was not stored.
 fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
     let names = |users: Vec<UserName>| users.into_iter().map(|user| user.to_string());
     match appended {
@@ -205,18 +205,18 @@ fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
     }
 }
 
-/// A page of at most so many messages and so many bytes as encoded.
+/// The bounds of a page: messages, and encoded bytes.
 pub(super) fn page_bounds(messages: usize, bytes: usize) -> PageBounds {
     PageBounds { messages, size: bytes, measure: encoded_bytes }
 }
 
-/// How many bytes a message takes in a reply, at most.
+/// The maximum number of bytes that a message takes in a reply.
 fn encoded_bytes(message: &Message) -> usize {
     let names = message.from.as_str().len() + message.to.as_str().len();
     MESSAGE_FRAME_BYTES + names + json::text_bytes(message.body.as_str())
 }
 
-/// Groups by sender, the senders in the order of each one's first message.
+/// Groups messages by sender. Senders are in the order of their first messages.
 fn by_sender(messages: Vec<Message>) -> Vec<(UserName, Vec<Body>)> {
     let mut senders: Vec<(UserName, Vec<Body>)> = Vec::new();
     let mut places: HashMap<UserName, usize> = HashMap::new();

@@ -1,19 +1,19 @@
-//! What the service counts of itself.
+//! The metrics of the service.
 
 use super::Service;
 use crate::metrics::{Counter, Histogram};
 use crate::store::{CountTotals, Store, StoreError, Totals};
 
-/// Counted from the start of the service on.
+/// Metrics since the start of the service.
 #[derive(Debug)]
 pub struct Metrics {
-    /// How many messages were stored: one for each recipient.
+    /// The number of stored messages, counted per recipient.
     pub messages: Counter,
-    /// How many sessions were ended to make room for others.
+    /// The number of sessions that were ended to make room for others.
     pub sessions_displaced: Counter,
-    /// How long each password waited for a hasher.
+    /// The times that jobs waited for a hasher.
     pub hash_queue: Histogram,
-    /// How long hashing each password took, or each two of a change.
+    /// The times that hashing jobs took. A password change hashes twice in one job.
     pub hash: Histogram,
 }
 
@@ -29,27 +29,27 @@ impl Default for Metrics {
 }
 
 impl Service {
-    /// What is counted since the service was started.
+    /// The metrics since the start of the service.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The store beneath, to measure it.
+    /// The store, for its metrics.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// How many streams there are.
+    /// The number of open streams.
     pub fn watchers(&self) -> usize {
         self.hub.watchers()
     }
 
-    /// How many passwords wait for a hasher, and how many may.
+    /// The number of queued passwords, and its maximum.
     pub fn hash_queue(&self) -> (usize, usize) {
-        self.hashers.queue()
+        self.hashers.queue_length()
     }
 
-    /// Counts users and live sessions, as [`CountTotals`].
+    /// Counts users and live sessions: see [`CountTotals`].
     pub fn count_totals(&self, done: impl FnOnce(Result<Totals, StoreError>) + Send + 'static) {
         self.store.read(CountTotals(self.live()), done);
     }

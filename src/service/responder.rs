@@ -1,4 +1,4 @@
-//! The way back to whoever asked.
+//! Returns outcomes to the connections.
 
 use std::sync::Arc;
 
@@ -8,41 +8,42 @@ use super::watch::{StreamPage, Watcher};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
 
-/// Which request of which connection an answer is for. The service only hands it back.
+/// Identifies a request of a connection. The service only passes it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// The connection.
+    /// The index of the connection.
     pub connection: usize,
-    /// Tells the connection from an earlier one in the same place.
+    /// Distinguishes the connection from an earlier one with the same index.
     pub generation: u32,
-    /// The request's number on its connection.
+    /// The request's sequence number on its connection.
     pub sequence: u32,
 }
 
-/// What comes back for a request.
+/// The outcome of a request.
 pub enum Outcome {
-    /// Its reply.
+    /// The reply.
     Reply(Reply),
-    /// Its reply, after which the connection is a stream.
+    /// The reply of `watch`. The connection is a stream from now on.
     Stream(Watching, Watcher),
-    /// What the stream that it began has read.
+    /// A page for the stream that this request started.
     Page(StreamPage),
 }
 
-/// Takes answers back to where the connections are. Must not block.
+/// Delivers outcomes to connections. Its methods must not block.
 pub trait Deliver: Send + Sync {
-    /// Takes one answer.
+    /// Delivers one outcome.
     fn deliver(&self, ticket: Ticket, answer: Outcome);
 
-    /// Tells whose request this is, where that was not known when it was asked; before its answer.
+    /// Attaches the session to a request, if it was unknown at the start of the request. Comes
+    /// before the outcome.
     fn attach_session(&self, ticket: Ticket, session: Arc<LiveSession>);
 
-    /// Tells the stream that this request began that there may be more to read.
+    /// Tells the stream that this request started to read again, as there may be new messages.
     fn hint(&self, ticket: Ticket);
 }
 
-/// Answers one request, once, from any thread. Dropped without an answer (a panic has unwound
-/// through its owner) it answers for itself that the outcome is not known.
+/// Answers one request, once, from any thread. If a panic drops it without an answer, it answers
+/// that the outcome is unknown.
 pub struct Responder {
     deliver: Arc<dyn Deliver>,
     ticket: Ticket,
@@ -52,7 +53,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// For the request of `ticket`, which comes from `network`.
+    /// Creates the responder of the request `ticket`, which comes from `network`.
     pub fn new(deliver: Arc<dyn Deliver>, ticket: Ticket, network: Network) -> Self {
         Self { deliver, ticket, network, answered: false }
     }
@@ -62,22 +63,22 @@ impl Responder {
         self.network
     }
 
-    /// Tells whose request it is that is to be answered.
+    /// Attaches the session to the request.
     pub(super) fn attach_session(&self, session: &Arc<LiveSession>) {
         self.deliver.attach_session(self.ticket, Arc::clone(session));
     }
 
-    /// Gives the answer. Never blocks.
+    /// Gives the reply. Never blocks.
     pub fn answer(self, reply: impl Into<Reply>) {
         self.give(Outcome::Reply(reply.into()));
     }
 
-    /// Gives the answer to `watch`. Never blocks.
+    /// Gives the reply of `watch`. Never blocks.
     pub(super) fn answer_stream(self, watching: Watching, watcher: Watcher) {
         self.give(Outcome::Stream(watching, watcher));
     }
 
-    /// Where the answer goes.
+    /// The address that the outcome goes to.
     pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
         (Arc::clone(&self.deliver), self.ticket)
     }

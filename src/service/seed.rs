@@ -1,4 +1,4 @@
-//! The users of a new database: those of `seed/users.json`, which is part of the binary.
+//! The first users of a new database: those of `seed/users.json`, which is part of the binary.
 
 use std::sync::mpsc;
 use std::thread;
@@ -10,19 +10,21 @@ use crate::store::{self, IsSeeded, ListPublishedPasswords, SeedUsers, Store, Sto
 
 const SEED: &str = include_str!("../../seed/users.json");
 
-/// Why a new database was not given its users.
+/// Why the first users were not created.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// The store did not take them.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// They could not be read or their passwords hashed: a fault of the build or the system.
+    /// The users could not be read, or their passwords not hashed: a fault of the build or the
+    /// system.
     #[error("the first users cannot be made: {0}")]
     Users(String),
 }
 
-/// Gives a database that has never been seeded its first users (none, without `wanted`; the
-/// choice is remembered). Blocks until they are durable. Tells whether it was a new one.
+/// Creates the first users in a database that was never seeded. Without `wanted` it creates none,
+/// and records that choice. Blocks until the users are durable. Returns whether the database was
+/// new.
 ///
 /// # Errors
 /// See [`SeedError`].
@@ -34,8 +36,8 @@ pub fn seed(store: &Store, wanted: bool) -> Result<bool, SeedError> {
     Ok(wait(|done| store.write(SeedUsers(users), done))?)
 }
 
-/// Who can be logged in as by everybody who has read the source, once [`seed`] has been done.
-/// Blocks; changes nothing.
+/// The users whose passwords are published in the source, as they are after [`seed`]. Blocks.
+/// Changes nothing.
 ///
 /// # Errors
 /// See [`SeedError`].
@@ -54,14 +56,14 @@ pub(super) fn users() -> Result<Vec<NewUser>, SeedError> {
     serde_json::from_str(SEED).map_err(|error| SeedError::Users(error.to_string()))
 }
 
-/// Whether everybody who has read the source knows this password, whoever has it.
+/// Whether this password is published in the source.
 pub(super) fn is_published(password: &Password) -> bool {
     let users = users().unwrap_or_default();
     users.iter().any(|user| user.password.0.reveal() == password.reveal())
 }
 
 fn hashed_users() -> Result<Vec<store::NewUser>, SeedError> {
-    // Hashing is slow on purpose: all at once.
+    // Hashing is slow by design, so all passwords are hashed in parallel.
     let hashing: Vec<_> =
         users()?.into_iter().map(|user| thread::spawn(move || hashed(&user))).collect();
     let hashed = hashing.into_iter().map(|user| user.join().ok().flatten());
@@ -78,12 +80,12 @@ fn hashed(user: &NewUser) -> Option<store::NewUser> {
     })
 }
 
-/// Waits for what the store answers.
+/// Waits for the store's answer.
 fn wait<T: Send + 'static>(
-    ask: impl FnOnce(Box<dyn FnOnce(Result<T, StoreError>) + Send>),
+    operation: impl FnOnce(Box<dyn FnOnce(Result<T, StoreError>) + Send>),
 ) -> Result<T, StoreError> {
     let (sender, receiver) = mpsc::channel();
-    ask(Box::new(move |answer| drop(sender.send(answer))));
+    operation(Box::new(move |answer| drop(sender.send(answer))));
     receiver.recv().unwrap_or(Err(StoreError::Closed))
 }
 

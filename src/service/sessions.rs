@@ -1,5 +1,5 @@
-//! The sessions in use, in memory: a request's token is looked up here and costs no read and no
-//! write of the store. When a session was last used is noted here and stored once a minute.
+//! The sessions in use, in memory. Looking up a request's token needs no access to the store. The
+//! last use of a session is recorded here and stored once a minute.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -12,57 +12,57 @@ use crate::adjustable::Adjustable;
 use crate::model::{SessionId, Timestamp, TokenHash, UserId};
 use crate::store::{Endable, StoredSession};
 
-/// From how many sessions in memory on those that are not in use are forgotten; the store still
-/// has them.
+/// Above this many sessions in memory, unused ones are removed from memory. The store still has
+/// them.
 const SESSIONS_IN_MEMORY: usize = 10_000;
-/// Not used for so long is not in use.
+/// A session that was not used for this long counts as unused.
 const NOT_IN_USE: Duration = Duration::from_secs(3600);
-/// For so long the holder of a session that was ended to make room is told that.
+/// How long the client of a displaced session is told the reason.
 const DISPLACED_TOLD_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// A session whose holder may act.
+/// A session that has not ended.
 #[derive(Debug)]
 pub struct LiveSession {
     pub(super) id: SessionId,
     pub(super) token: TokenHash,
     pub(super) user: UserId,
     expires_at: Timestamp,
-    /// When it was last used, and what the store has of that; in milliseconds as [`Timestamp`].
+    /// The last use, and the last use known to the store, in milliseconds as [`Timestamp`].
     seen: AtomicI64,
     stored_seen: AtomicI64,
-    /// How many streams it has open.
+    /// The number of its open streams.
     streams: AtomicUsize,
 }
 
 impl LiveSession {
-    /// Whose it is.
+    /// The user of the session.
     pub fn user(&self) -> UserId {
         self.user
     }
 }
 
-/// What is known of a token.
+/// The result of looking up a token.
 pub(super) enum Lookup {
-    /// It is that of a session, which counts as used now.
+    /// The session is live. The lookup counts as a use.
     Live(Arc<LiveSession>),
-    /// Its session has ended.
+    /// The session has ended.
     Ended(EndReason),
-    /// Its session has just been found to be over.
+    /// The session has expired. This lookup found it first.
     Expired(SessionId),
-    /// It is not in memory.
+    /// The token is not in memory.
     Unknown,
 }
 
-/// EndReason a session has ended, as far as its holder is told.
+/// Why a session has ended, as far as its client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndReason {
-    /// It was ended by its user or an operator, or its time was over.
+    /// Its user or an operator ended it, or it expired.
     Any,
-    /// To make room: its user logged in once more than there may be sessions.
+    /// A login of the same user displaced it, because the user had the maximum number of sessions.
     Displaced,
 }
 
-/// A stream of a session; while there is one, the session is not ended to make room.
+/// An open stream of a session. A session with an open stream is never displaced.
 #[derive(Debug)]
 pub(super) struct OpenStream(Arc<LiveSession>);
 
@@ -83,17 +83,18 @@ impl Drop for OpenStream {
     }
 }
 
-/// Nobody outside chooses what is in it: hashes of tokens that were given out.
+/// A fast hash function is safe: clients cannot choose the keys, which are hashes of generated
+/// tokens.
 type Entries = HashMap<TokenHash, Entry, RandomState>;
 
 #[derive(Debug)]
 enum Entry {
     Live(Arc<LiveSession>),
-    /// Ended a moment ago. It stays until the next sweep but one, so that a request that read the
-    /// session from the store just before cannot put it back.
+    /// The session ended a moment ago. The entry stays until the next sweep but one, so that a
+    /// request that has just read the session from the store cannot insert it again.
     Ended {
         swept: bool,
-        /// When it was ended to make room, if it was: remembered for [`DISPLACED_TOLD_FOR`].
+        /// When the session was displaced. The entry stays for [`DISPLACED_TOLD_FOR`] then.
         displaced: Option<Timestamp>,
     },
 }
@@ -109,7 +110,7 @@ impl Sessions {
         Self { entries: RwLock::default(), idle }
     }
 
-    /// Looks a token up and notes that its session is used.
+    /// Looks up a token and records the use of its session.
     pub(super) fn find(&self, token: &TokenHash, now: Timestamp) -> Lookup {
         let session = match self.read().get(token) {
             Some(Entry::Live(session)) => Arc::clone(session),
@@ -127,8 +128,8 @@ impl Sessions {
         Lookup::Live(session)
     }
 
-    /// Takes a session in as it was read from the store, unless it has ended since. That of a
-    /// disabled user is as good as ended.
+    /// Inserts a session that was read from the store, unless it has ended since. The session of a
+    /// disabled user counts as ended.
     pub(super) fn insert(&self, token: TokenHash, stored: StoredSession) {
         if stored.disabled {
             return;
@@ -145,21 +146,20 @@ impl Sessions {
         self.write().entry(token).or_insert_with(|| Entry::Live(Arc::new(session)));
     }
 
-    /// From now on the token is no session's.
+    /// Ends the session of a token.
     pub(super) fn end(&self, token: TokenHash) {
         self.write().insert(token, Entry::Ended { swept: false, displaced: None });
     }
 
-    /// [`Self::end`] for each.
+    /// Ends the sessions of several tokens.
     pub(super) fn end_all(&self, tokens: impl IntoIterator<Item = TokenHash>) {
         for token in tokens {
             self.end(token);
         }
     }
 
-    /// Which `count` of a user's sessions to end, to make room for another: those that were not
-    /// used for the longest time, but none that has a stream open. `None` where there are not so
-    /// many.
+    /// Chooses `count` of a user's sessions to displace: the least recently used ones without an
+    /// open stream. `None` if there are not enough of them.
     pub(super) fn choose_to_end(&self, held: Vec<Endable>, count: usize) -> Option<Vec<Endable>> {
         let entries = self.read();
         let mut idle: Vec<(Timestamp, Endable)> = Vec::with_capacity(held.len());
@@ -178,13 +178,13 @@ impl Sessions {
         Some(idle.into_iter().take(count).map(|(_, session)| session).collect())
     }
 
-    /// [`Self::end`], to make room: its holder is told so for [`DISPLACED_TOLD_FOR`].
+    /// Ends a session to make room. Its client is told the reason for [`DISPLACED_TOLD_FOR`].
     pub(super) fn displace(&self, token: TokenHash, now: Timestamp) {
         self.write().insert(token, Entry::Ended { swept: false, displaced: Some(now) });
     }
 
-    /// The sessions that were used since this was last asked, and when; forgets what need not be
-    /// remembered.
+    /// The sessions used since the last call, with the time of their last use. Also removes entries
+    /// that are no longer needed.
     pub(super) fn take_seen(&self, now: Timestamp) -> Vec<(SessionId, Timestamp)> {
         let mut entries = self.write();
         let crowded = entries.len() > SESSIONS_IN_MEMORY;
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn ended_session_is_not_put_back_by_who_read_it_before() {
+    fn ended_session_is_not_inserted_again_by_an_earlier_read() {
         let (sessions, token) = sessions();
         sessions.end(token);
         sessions.insert(token, stored());
@@ -269,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn session_of_a_disabled_user_is_none() {
+    fn session_of_a_disabled_user_is_not_live() {
         let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
         sessions.insert(token, StoredSession { disabled: true, ..stored() });
         assert!(!lives(&sessions, token, 1));
     }
 
     #[test]
-    fn least_recently_used_session_is_chosen_to_end_and_none_with_a_stream() {
+    fn least_recently_used_sessions_without_a_stream_are_displaced() {
         let (sessions, held): (Sessions, Vec<Endable>) = {
             let sessions = Sessions::new(IDLE.into());
             let held = (1..=4).map(|id| {
@@ -291,20 +291,20 @@ mod tests {
             let chosen = sessions.choose_to_end(held.clone(), count)?;
             Some(chosen.into_iter().map(|session| session.id.0).collect::<Vec<_>>())
         };
-        assert_eq!(chosen(2), Some(vec![1, 2]), "the oldest, of those that were never used");
+        assert_eq!(chosen(2), Some(vec![1, 2]), "unused sessions go by age");
         assert!(lives(&sessions, held[0].token, 10));
         assert!(lives(&sessions, held[1].token, 20));
         let Lookup::Live(third) = sessions.find(&held[2].token, Timestamp(5)) else { panic!() };
         assert_eq!(chosen(3), Some(vec![4, 3, 1]));
         let streams = [OpenStream::of(&third), OpenStream::of(&third)];
         assert_eq!(chosen(3), Some(vec![4, 1, 2]));
-        assert_eq!(chosen(4), None, "one has a stream");
+        assert_eq!(chosen(4), None, "one session has a stream");
         drop(streams);
         assert_eq!(chosen(4), Some(vec![4, 3, 1, 2]));
     }
 
     #[test]
-    fn session_that_was_ended_to_make_room_is_remembered_as_such_for_a_day() {
+    fn displaced_session_is_reported_as_such_for_a_day() {
         let (sessions, token) = sessions();
         let is_told =
             |now| matches!(sessions.find(&token, now), Lookup::Ended(EndReason::Displaced));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn last_use_is_told_once() {
+    fn last_use_is_returned_once() {
         let (sessions, token) = sessions();
         assert!(sessions.take_seen(Timestamp(1)).is_empty());
         assert!(lives(&sessions, token, 5));

@@ -1,12 +1,12 @@
-//! How often a password may be guessed: failures are counted by account, and by account and network.
-//! It is told what time it is, which only goes forward, and knows neither sockets nor passwords.
+//! Limits how often clients can guess passwords. It counts failures per account, and per account
+//! and network. The caller passes the time, which must be monotonic. This module knows neither
+//! sockets nor passwords.
 //!
-//! Only what a hasher has found wrong is counted, for users that are none as for those that are. So
-//! nothing is counted that did not cost a hash, and whoever makes up names or addresses to have
-//! failures forgotten has to pay for each with one: longer than it takes until they are forgotten
-//! anyway.
+//! It counts only failures found by a hasher, for unknown users as for existing ones. So every
+//! counted failure has cost a hash. An attacker who invents names or addresses to push failures out
+//! of memory needs longer than the failures count anyway.
 
-// The addresses of `std::net` without its sockets.
+// `core::net` has the address types without the sockets.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,71 +20,72 @@ use crate::model::UserName;
 
 /// How long a failure counts.
 const LOGIN_WINDOW: Duration = Duration::from_secs(60);
-/// The most failures that are remembered; the oldest is forgotten for one more. Two hashers would
-/// have to take less than 8 ms a password for so many to be found in [`LOGIN_WINDOW`].
+/// The maximum number of failures in memory; one more removes the oldest. To find so many within
+/// [`LOGIN_WINDOW`], two hashers would have to take less than 8 ms per password.
 const LOGIN_FAILURES_MAX: usize = 16_384;
-/// The most pairs of an account and a network it was logged in from that are remembered; the oldest
-/// is forgotten for one more.
+/// The maximum number of successful pairs of account and network in memory. One more removes the
+/// oldest.
 const KNOWN_NETWORKS_MAX: usize = 4_096;
-/// How many times a second at most the log says that somebody is throttled back.
+/// The maximum number of server log lines a second about reached limits.
 const LOG_LINES_PER_SECOND_MAX: u32 = 5;
 
-/// Where a request comes from, as far as failures are told apart by it: whoever can choose among many
-/// addresses is to have one.
+/// The origin of a request, as the unit that login failures are counted by. A client that can
+/// choose among many addresses counts as one network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Network {
-    /// An address of IPv4.
+    /// An IPv4 address.
     V4(Ipv4Addr),
-    /// The first 64 bits of an address of IPv6, the others zero: a host has the rest to choose from.
+    /// The first 64 bits of an IPv6 address; the others are zero. A host can choose its last 64
+    /// bits.
     V6(Ipv6Addr),
-    /// A process of this machine whose user is not known, by whatever address of the machine's own:
-    /// a process here can take any of them.
+    /// A process of this machine whose user is unknown. All loopback addresses count as one,
+    /// because a process can use any of them.
     ThisMachine,
-    /// A process of this machine, and the user of the system whose it is.
+    /// A process of this machine, with its system user id.
     User(u32),
 }
 
-/// Who is logged in to, and from where.
+/// An account and the network of a login.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Login {
     pub(super) account: UserName,
     pub(super) network: Network,
 }
 
-/// Nothing was compared, because there were too many failures before.
+/// The login was refused without comparing the password, because of too many failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Throttled {
-    /// After so long another try may be made.
+    /// The client can try again after this time.
     pub(super) retry_after: Duration,
 }
 
-/// A limit that a failure has reached: whoever tries again is throttled back.
+/// A failure reached a limit, so the next login is throttled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LimitReached {
     /// Which.
     pub(super) limit: &'static str,
     pub(super) throttled: Throttled,
-    /// How many lines about others were left out of the log before this one.
+    /// The number of server log lines omitted before this one.
     pub(super) left_out: u64,
 }
 
-/// How many failures there may be in a minute.
+/// The maximum number of failures in a minute.
 #[derive(Debug, Clone)]
 pub struct LoginLimits {
-    /// Of one account from one network.
+    /// For one account from one network.
     pub per_address: Adjustable<usize>,
-    /// Of one account from everywhere.
+    /// For one account from all networks.
     pub per_account: Adjustable<usize>,
 }
 
-/// See the module.
+/// Counts failures: see the module.
 #[derive(Debug)]
 pub(super) struct Throttle {
     limits: LoginLimits,
     failures: Mutex<Failures>,
 }
 
-/// A password that is being compared. Unless it turns out to be right, it is a failure.
+/// A login attempt whose password is being compared. It counts as a failure until it succeeds.
 #[derive(Debug)]
 pub(super) struct Attempt {
     throttle: Arc<Throttle>,
@@ -92,19 +93,19 @@ pub(super) struct Attempt {
     at: Instant,
 }
 
-/// The failures of the last [`LOGIN_WINDOW`], the oldest first, and the same by whom they concern.
+/// The failures of the last [`LOGIN_WINDOW`], oldest first, with indexes by login and by account.
 #[derive(Debug)]
 struct Failures {
     all: VecDeque<(Instant, Login)>,
     by_login: HashMap<Login, VecDeque<Instant>>,
     by_account: HashMap<UserName, VecDeque<Instant>>,
-    /// Of those, the failures from this machine: a user may be able to become others.
+    /// The failures of each account from this machine. One user of it may be able to act as others.
     by_account_here: HashMap<UserName, VecDeque<Instant>>,
     known: KnownLogins,
     log_lines: LineRate,
 }
 
-/// From where which account was logged in to, in the order in which that was found.
+/// The networks from which each account was logged in to, oldest first.
 #[derive(Debug, Default)]
 struct KnownLogins {
     order: VecDeque<Login>,
@@ -112,7 +113,7 @@ struct KnownLogins {
 }
 
 impl Network {
-    /// That of an address.
+    /// The network of an address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             address if address.is_loopback() => Self::ThisMachine,
@@ -123,7 +124,7 @@ impl Network {
         }
     }
 
-    /// Nobody can be kept out of this machine by what others do from elsewhere.
+    /// Whether it is this machine. Failures from elsewhere never lock out its processes.
     fn is_local(self) -> bool {
         matches!(self, Self::ThisMachine | Self::User(_))
     }
@@ -145,15 +146,15 @@ impl Throttle {
         Self { limits, failures: Mutex::default() }
     }
 
-    /// Whether a password may be compared now; counts nothing.
+    /// Checks whether a password may be compared now. Counts nothing.
     pub(super) fn check(&self, login: &Login, now: Instant) -> Result<(), Throttled> {
         let mut failures = self.failures();
         failures.forget_old(now);
         self.throttled(&failures, login, now).map_or(Ok(()), |(throttled, _)| Err(throttled))
     }
 
-    /// [`Self::check`], and counts a failure that is taken back when it was none: of several that
-    /// are compared at a time no more are let through than of one after another.
+    /// Checks the limits and counts a failure, which [`Attempt::succeed`] takes back. So parallel
+    /// attempts cannot pass a limit together.
     pub(super) fn begin(
         self: &Arc<Self>,
         login: Login,
@@ -180,8 +181,8 @@ impl Throttle {
             (self.limits.per_address.get(), self.limits.per_account.get());
         let by_address =
             failures.by_login.get(login).and_then(|times| over(times, per_address, now));
-        // A network that the account is known from cannot be kept out by others, and this machine not
-        // by others elsewhere.
+        // Failures elsewhere do not lock out a network that the account was logged in to from. They
+        // do not lock out this machine either.
         let is_exempt = failures.known.logins.contains(login);
         let by_account =
             if login.network.is_local() { &failures.by_account_here } else { &failures.by_account };
@@ -198,7 +199,7 @@ impl Throttle {
     }
 }
 
-/// How long there are too many for another.
+/// How long `times` has `limit` failures or more.
 fn over(times: &VecDeque<Instant>, limit: usize, now: Instant) -> Option<Throttled> {
     let decisive = times.len().checked_sub(limit)?;
     let until = *times.get(decisive)? + LOGIN_WINDOW;
@@ -206,14 +207,14 @@ fn over(times: &VecDeque<Instant>, limit: usize, now: Instant) -> Option<Throttl
 }
 
 impl Attempt {
-    /// The password was right.
+    /// The password was correct.
     pub(super) fn succeed(self) {
         let mut failures = self.throttle.failures();
         failures.take_back(&self.login, self.at);
         failures.known.add(&self.login);
     }
 
-    /// The password was wrong. Tells the limit that this has reached, where it is to be logged.
+    /// The password was wrong. Returns the limit that this reached, if it should be logged.
     pub(super) fn fail(self, now: Instant) -> Option<LimitReached> {
         let mut failures = self.throttle.failures();
         let (throttled, limit) = self.throttle.throttled(&failures, &self.login, now)?;
@@ -249,7 +250,7 @@ impl Failures {
     }
 
     fn take_back(&mut self, login: &Login, at: Instant) {
-        // Near the end: it was added as long ago as hashing a password takes.
+        // It is near the end: it was added when the hash began.
         let place = self.all.iter().rposition(|(time, failed)| *time == at && failed == login);
         if let Some(place) = place {
             self.all.remove(place);
@@ -280,7 +281,7 @@ impl Failures {
     }
 }
 
-/// Removes a time, and the entry with the last one.
+/// Removes a time, and the entry if it was the last one.
 fn remove<K>(entry: Entry<'_, K, VecDeque<Instant>>, at: Instant) {
     let Entry::Occupied(mut entry) = entry else { return };
     let times = entry.get_mut();
@@ -325,7 +326,7 @@ mod tests {
     }
 
     fn fail(throttle: &Arc<Throttle>, login: &Login, now: Instant) -> Option<&'static str> {
-        let attempt = throttle.begin(login.clone(), now).expect("it may be tried");
+        let attempt = throttle.begin(login.clone(), now).expect("the attempt is allowed");
         attempt.fail(now).map(|reached| reached.limit)
     }
 
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn five_failures_of_an_account_from_an_address_hold_it_back_until_the_first_is_a_minute_old() {
+    fn five_failures_from_an_address_throttle_the_account_there_for_a_minute_after_the_first() {
         let (throttle, start) = (throttle(), Instant::now());
         let paff = login("paff", "192.0.2.1");
         let reached: Vec<_> =
@@ -350,7 +351,8 @@ mod tests {
         assert!(throttle.begin(paff.clone(), start + seconds(59)).is_err());
         assert_eq!(held_for(&throttle, &login("neko", "192.0.2.1"), start + seconds(41)), None);
         assert_eq!(held_for(&throttle, &login("paff", "192.0.2.2"), start + seconds(41)), None);
-        // What was refused does not count: it goes on as soon as the first is forgotten.
+        // Refused attempts do not count: the next is allowed as soon as the first failure is a
+        // minute old.
         let now = start + seconds(60);
         assert_eq!(held_for(&throttle, &paff, now), None);
         assert_eq!(fail(&throttle, &paff, now), Some("address"));
@@ -358,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_failures_of_an_account_from_anywhere_hold_it_back_everywhere_but_where_it_is_known() {
+    fn twenty_failures_throttle_the_account_everywhere_but_on_known_networks() {
         let (throttle, now) = (throttle(), Instant::now());
         let home = login("paff", "198.51.100.7");
         throttle.begin(home.clone(), now).unwrap().succeed();
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn users_of_this_machine_have_tries_of_their_own_and_twenty_together() {
+    fn users_of_this_machine_have_five_attempts_each_and_twenty_together() {
         let (throttle, now) = (throttle(), Instant::now());
         let (at_home, new) = (of_user("neko", 1000), of_user("neko", 1005));
         throttle.begin(at_home.clone(), now).unwrap().succeed();
@@ -393,7 +395,7 @@ mod tests {
             fail_five_times(&throttle, &user, now);
             assert_eq!(held_for(&throttle, &user, now), Some(LOGIN_WINDOW));
         }
-        // Whoever can become many users has no more tries than that.
+        // A process that can become many users has no more attempts than that.
         assert_eq!(held_for(&throttle, &new, now), Some(LOGIN_WINDOW));
         assert_eq!(held_for(&throttle, &at_home, now), None);
         assert_eq!(held_for(&throttle, &of_user("paff", 1001), now), None);
@@ -401,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn right_passwords_count_for_nothing_and_forgive_nothing() {
+    fn successful_logins_neither_count_nor_reset_the_failures() {
         let (throttle, now) = (throttle(), Instant::now());
         let paff = login("paff", "192.0.2.1");
         for _ in 0..4 {
@@ -415,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_are_being_compared_count_as_failures_until_they_are_found_right() {
+    fn attempts_in_progress_count_as_failures_until_they_succeed() {
         let (throttle, now) = (throttle(), Instant::now());
         let paff = login("paff", "192.0.2.1");
         let mut under_way: Vec<_> =
@@ -426,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_what_one_attacker_can_choose_from() {
+    fn addresses_that_one_attacker_can_choose_from_are_one_network() {
         let same = [
             ("192.0.2.1", "::ffff:192.0.2.1"),
             ("2001:db8:1:2::3", "2001:db8:1:2:ffff:ffff:ffff:ffff"),
@@ -444,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_made_up_names_push_out_the_oldest_failures_only() {
+    fn memory_is_bounded_and_invented_names_remove_only_the_oldest_failures() {
         let (throttle, start) = (throttle(), Instant::now());
         let (paff, neko) = (login("paff", "192.0.2.1"), login("neko", "192.0.2.1"));
         fail_five_times(&throttle, &paff, start);

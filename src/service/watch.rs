@@ -1,5 +1,5 @@
-//! Streams: a connection that has asked to `watch` reads the log after what it has seen, whenever
-//! it is hinted that there is more.
+//! Streams. A connection that sent `watch` reads the message log after its last message, whenever a
+//! hint says that there may be more.
 
 use std::sync::Arc;
 
@@ -15,12 +15,13 @@ use crate::store::{
     EndSessions, FindStart, LiveInbox, PageStart, ReadPage, SessionFilter, StoreError, StreamStart,
 };
 
-/// The most messages of one read of a stream; what is more is read next.
+/// The maximum number of messages of one read of a stream.
 const STREAM_PAGE_MESSAGES_MAX: usize = 256;
-/// The most bytes of one read of a stream, as encoded; one message is always read.
+/// The maximum number of encoded bytes of one read of a stream. A read returns at least one
+/// message.
 const STREAM_PAGE_BYTES_MAX: usize = 64 * 1024;
 
-/// A connection's stream, as far as the service has to do with it. It ends when it is dropped.
+/// The service's part of a connection's stream. Dropping it ends the stream.
 pub struct Watcher {
     service: Arc<Service>,
     stream: OpenStream,
@@ -28,25 +29,25 @@ pub struct Watcher {
     watched: LiveInbox,
 }
 
-/// What a read of a stream found.
+/// The result of a read of a stream.
 #[derive(Debug)]
 pub enum StreamPage {
-    /// What comes next in the log.
+    /// The next messages of the message log.
     Messages {
-        /// In its order; of many watchers of one inbox each is told the same.
+        /// The messages, in log order. Several watchers of one inbox share them.
         messages: Vec<Arc<Message>>,
-        /// There are more right behind them.
+        /// There are more messages after them.
         more: bool,
     },
-    /// The store is too busy to read: try again a little later.
+    /// The store is busy: read again a little later.
     Later,
-    /// The stream is over, and why.
+    /// The stream has ended, for this reason.
     Over(Refusal),
 }
 
 impl Service {
-    /// `watch`: takes its place among the watchers first and looks where to begin then, so that
-    /// nothing falls between the two.
+    /// `watch`: registers the watcher first and finds the start position afterwards. So no message
+    /// is missed in between.
     pub(super) fn watch(
         self: &Arc<Self>,
         session: &Arc<LiveSession>,
@@ -78,9 +79,9 @@ impl Service {
 }
 
 impl Watcher {
-    /// Reads what comes after `after`, and tells it at once where it is in memory; else `None`, and a
-    /// [`StreamPage`] is delivered to where the stream was asked for. The session is looked at first, and
-    /// counts as used.
+    /// Reads the messages after `after`. Returns the page if it is in memory. Otherwise returns
+    /// `None`, and the store's reader delivers a [`StreamPage`] to the connection. It checks the
+    /// session first, and the read counts as a use of it.
     pub fn read(&self, after: MessageId) -> Option<StreamPage> {
         let session = self.stream.session();
         match self.service.sessions.find(&session.token, self.service.clock.now()) {

@@ -1,4 +1,4 @@
-//! How much there is of everything, and whether the store can still do its work.
+//! Statistics, and a probe of whether the store can still write and read.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Service {
         });
     }
 
-    /// What was written has to be there for a reader.
+    /// Writes a value and checks that a reader sees it.
     pub(super) fn probe(self: &Arc<Self>, responder: AdminResponder) {
         let service = Arc::clone(self);
         let moment = Timestamp::now();
@@ -38,7 +38,7 @@ impl Service {
     }
 }
 
-/// Who serves clients adds what it knows of itself.
+/// Converts the store's statistics. The server adds its own part.
 fn stats(counted: &Statistics) -> Stats {
     Stats {
         users_active: counted.users_active,

@@ -1,4 +1,4 @@
-//! Taking in what another database has told, and making anew what can be told from the log.
+//! Imports records of another database, and rebuilds data that derives from the message log.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::service::hashers::NOBODY;
 use crate::store::{Import, Imported, Rebuild};
 use crate::transfer::Step;
 
-/// The most steps of one request: what a sender may have to wait for.
+/// The maximum number of steps of one request. It bounds how long a sender may wait for them.
 const STEPS_MAX: usize = 256;
 
 impl Service {
-    /// Some steps of an import. Whoever watches is told of what has come.
+    /// Executes some steps of an import, and sends hints to the watchers of the imported messages.
     pub(super) fn import(self: &Arc<Self>, steps: Vec<Step>, responder: AdminResponder) {
         if steps.len() > STEPS_MAX {
             let message = format!("at most {STEPS_MAX} steps at a time");
@@ -37,7 +37,8 @@ impl Service {
         });
     }
 
-    /// A part of what can be made anew; tells whether there are more parts.
+    /// Rebuilds one part of the derived data. The reply names the part, or says that there is no
+    /// such part.
     pub(super) fn rebuild(self: &Arc<Self>, part: usize, responder: AdminResponder) {
         self.store.write(Rebuild { part }, move |rebuilt| {
             let answer = |what| AdminReply::Rebuilt { what };

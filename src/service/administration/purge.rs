@@ -1,4 +1,4 @@
-//! Purging messages for an operator, a step at a time.
+//! Purges messages, one step per request.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::store::{
     self, DatabaseBytes, FindToPurge, PurgeCandidates, PurgeFilter, PurgeSide, StoreError,
 };
 
-/// Up to which length a file is compacted without being asked: it is a matter of a moment.
+/// Up to this file size, a purge compacts the file without a request to: it takes a moment.
 const COMPACT_UNASKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 impl Service {
-    /// One step; whoever asks goes on from where it ended.
+    /// Executes one step of a purge. The next request continues after the reply's `upto`.
     pub(super) fn purge_messages(
         self: &Arc<Self>,
         purge: Purge,
@@ -45,7 +45,7 @@ impl Service {
         });
     }
 
-    /// Compacts a file that is short, or where it is asked to; else only empties the log.
+    /// Compacts the file if it is small or if the request says so. Otherwise only empties the WAL.
     pub(super) fn purge_remains(self: &Arc<Self>, compact: Compact, responder: AdminResponder) {
         let service = Arc::clone(self);
         self.store.read(DatabaseBytes, move |bytes| {
@@ -69,7 +69,8 @@ impl Service {
             }
             let again = Arc::clone(&service);
             files.vacuum(move |emptied| match (emptied, again.store.files()) {
-                // There is no room for it, or somebody else writes: the purge is done nevertheless.
+                // There is no space, or another process is writing. The purge itself is done
+                // nevertheless.
                 (Err(StoreError::Full | StoreError::Busy), Some(files)) => {
                     files.empty_wal(move |emptied| done(false, emptied));
                 }

@@ -1,4 +1,4 @@
-//! Everybody's sessions.
+//! Lists and ends the sessions of all users.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::admin::request::Sessions;
 use crate::model::{SessionId, UserId, UserName};
 use crate::store::{EndSessions, FindUser, ListAllSessions, SessionFilter};
 
-/// How many sessions one answer tells of.
+/// The maximum number of sessions in one reply.
 const SESSIONS_PER_ANSWER_MAX: usize = 1_000;
 
 impl Service {
@@ -59,7 +59,7 @@ impl Service {
         }
     }
 
-    /// Whoever is connected with one of them is told so with the next request; streams end.
+    /// Ends sessions. A client with one of them is told at its next request, and its streams end.
     fn revoke_all_in(self: &Arc<Self>, which: SessionFilter, responder: AdminResponder) {
         let service = Arc::clone(self);
         self.store.write(EndSessions(which), move |revoked| match (revoked, which) {

@@ -1,4 +1,4 @@
-//! Adding users, and changing those there are.
+//! Creates, lists and changes users.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::store::{
 };
 use crate::transfer::PasswordHash;
 
-/// How many users one answer tells of.
+/// The maximum number of users in one reply.
 const USERS_PER_ANSWER_MAX: usize = 200;
 
 impl Service {
@@ -24,7 +24,7 @@ impl Service {
         self.create_users(vec![user], responder);
     }
 
-    /// Those of the seed, where none are given.
+    /// Creates the given users, or the users of the seed.
     pub(super) fn seed_users(
         self: &Arc<Self>,
         users: Option<Vec<NewUser>>,
@@ -44,7 +44,7 @@ impl Service {
         }
     }
 
-    /// All or none. Whoever has a password that everybody knows is let in only where that was allowed.
+    /// Creates all users or none. A published password is refused unless the options allow it.
     fn create_users(self: &Arc<Self>, users: Vec<NewUser>, responder: AdminResponder) {
         let published = |user: &NewUser| seed::is_published(&user.password.0);
         let are_published: Vec<bool> = users.iter().map(published).collect();
@@ -164,8 +164,8 @@ impl Service {
         });
     }
 
-    /// Changes a user; the sessions that end with it end at once for whoever is connected, and so
-    /// do their streams.
+    /// Changes a user. The sessions that this ends, and their streams, end at once for connected
+    /// clients.
     fn change_user(
         self: &Arc<Self>,
         name: UserName,
@@ -200,7 +200,7 @@ impl Service {
         });
     }
 
-    /// Hashes passwords on a hasher's thread and goes on with the hashes.
+    /// Hashes passwords on a hasher thread and passes the hashes to `then`.
     fn hash_passwords(
         &self,
         passwords: Vec<Password>,
