@@ -64,11 +64,11 @@ logout            logout
     }
     name_question { en: "User: ", id: "Nama user: " }
     text_goes_to(names) {
-        en: "what you type goes to {names} now; `to` alone ends that",
+        en: "text without a verb goes to {names} now; `to` alone ends that",
         id: "sekarang yang kamu ketik dikirim ke {names}; `to` saja mengakhirinya",
     }
     text_goes_to_nobody {
-        en: "what you type goes to nobody any more",
+        en: "text without a verb goes to nobody now",
         id: "yang kamu ketik tidak dikirim ke siapa pun lagi",
     }
     nobody_to_reply_to {
@@ -128,8 +128,8 @@ auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
 users                  everybody who can be written to
 send USER TEXT         send a message, exactly once; several: USER,USER
-to USER                what you type without a verb goes to USER; `to` ends that
-reply TEXT             answer whoever wrote last
+to USER                send text without a verb to USER; `to` alone ends that
+reply TEXT             answer the last sender
 inbox                  show unread messages, and mark them as read
 history [USER]         the last messages that came in, or with USER both ways
 unread                 how many unread messages there are, and from whom

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn held_session_is_whoever_holds_it_last() {
+    fn session_is_taken_over_by_its_last_holder() {
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::create(&home.path().join("chat")).unwrap();
         assert!(hold(&folder, &here()).unwrap().is_none());

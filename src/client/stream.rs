@@ -69,6 +69,13 @@ pub enum Told {
     },
     /// The next message.
     Message(Message),
+    /// The user has sent a message, on whatever connection.
+    Sent {
+        /// The message.
+        id: MessageId,
+        /// Its recipient.
+        to: UserName,
+    },
     /// Everything that was there when the stream began, or went on, has been told.
     CaughtUp {
         /// Everything up to and with this id.
@@ -288,6 +295,7 @@ impl Stream {
                 self.go_on_after(message.id);
                 Ok(Received::Told(Told::Message(message)))
             }
+            Ok(Event::Sent { id, to }) => Ok(Received::Told(Told::Sent { id, to })),
             Ok(Event::CaughtUp { upto }) => Ok(Received::Told(Told::CaughtUp { upto })),
             // An event that this client does not know is one that it need not know.
             Ok(Event::Message(_) | Event::Heartbeat) | Err(_) => Ok(Received::Answer),
@@ -324,7 +332,8 @@ impl Stream {
 
     fn go_on_after(&mut self, id: MessageId) {
         self.last = Some(id);
-        self.begin = Watch { cursor: None, from: WatchFrom::After(id) };
+        let sent = self.begin.sent;
+        self.begin = Watch { cursor: None, from: WatchFrom::After(id), sent };
     }
 
     /// The connection is of no use any more; gives what its user is told, or the failure itself
@@ -432,6 +441,9 @@ fn jittered(pause: Duration) -> Duration {
 fn text_bytes(told: &Told) -> usize {
     match told {
         Told::Message(message) => message.body.as_str().len(),
-        Told::Ready { .. } | Told::Disconnected { .. } | Told::CaughtUp { .. } => 0,
+        Told::Ready { .. }
+        | Told::Disconnected { .. }
+        | Told::Sent { .. }
+        | Told::CaughtUp { .. } => 0,
     }
 }

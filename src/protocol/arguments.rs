@@ -143,6 +143,9 @@ pub struct Watch {
     /// Begin here if no cursor was named or the named one does not exist.
     #[serde(default)]
     pub from: WatchFrom,
+    /// Tell of the messages that the reader sends, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sent: bool,
 }
 
 /// Where a stream begins.

@@ -554,8 +554,8 @@ mod tests {
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
                 Action::Ack(Ack { cursor, upto, rewind, dead })
             }),
-            (prop::option::of(cursor()), watch_from)
-                .prop_map(|(cursor, from)| Action::Watch(Watch { cursor, from })),
+            (prop::option::of(cursor()), watch_from, any::<bool>())
+                .prop_map(|(cursor, from, sent)| Action::Watch(Watch { cursor, from, sent })),
             account_action(),
         ]
     }

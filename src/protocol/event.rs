@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::framing::REPLY_END;
 use super::json;
-use crate::model::{Message, MessageId};
+use crate::model::{Message, MessageId, UserName};
 
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,14 @@ pub enum Event {
     CaughtUp {
         /// Every message up to and including this id was sent.
         upto: MessageId,
+    },
+    /// The user of the stream has sent a message, on whatever connection. Only as it happens: what
+    /// was sent while the stream was away is not told.
+    Sent {
+        /// The message.
+        id: MessageId,
+        /// Its recipient.
+        to: UserName,
     },
     /// The server and the connection are alive.
     Heartbeat,
@@ -72,6 +80,10 @@ mod tests {
             (
                 Event::CaughtUp { upto: MessageId(7) },
                 "{\"status\": \"OK\", \"event\": \"caught_up\", \"upto\": 7}",
+            ),
+            (
+                Event::Sent { id: MessageId(8), to: "ivy".parse().unwrap() },
+                "{\"status\": \"OK\", \"event\": \"sent\", \"id\": 8, \"to\": \"ivy\"}",
             ),
             (Event::Heartbeat, "{\"status\": \"OK\", \"event\": \"heartbeat\"}"),
         ] {

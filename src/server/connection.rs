@@ -301,11 +301,14 @@ impl Connection {
 
     /// [`Self::push_events`], where it was read for the stream that there is.
     pub fn push_events_now(&mut self, page: StreamPage, now: Instant) -> bool {
+        let is_behind = self.output.len() - self.sent > OUTBOX_BYTES_BUSY;
         let Some(stream) = self.stream.as_deref_mut() else { return false };
         match page {
             StreamPage::Messages { messages, more } => {
                 stream.push_events(&messages, more, now, &mut self.output);
             }
+            StreamPage::Sent { .. } if is_behind => {}
+            StreamPage::Sent { id, to } => Stream::tell_sent(id, to, &mut self.output),
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Message, MessageId};
+use crate::model::{Message, MessageId, UserName};
 use crate::protocol::event::{self, Event};
 
 /// How long to wait before reading again where the store was too busy.
@@ -81,6 +81,11 @@ impl Stream {
         if out.len() > begin {
             self.heartbeat_at = now + self.heartbeat;
         }
+    }
+
+    /// Appends a message that the user has sent to `out`.
+    pub(super) fn tell_sent(id: MessageId, to: UserName, out: &mut Vec<u8>) {
+        Event::Sent { id, to }.encode(out);
     }
 
     /// Nothing could be read; it is tried again a little later.

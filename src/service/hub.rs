@@ -14,6 +14,8 @@ pub(super) struct Hub {
     watchers: Mutex<HashMap<UserId, Vec<Arc<Registration>>>>,
     /// The number of watchers. Without watchers, publishing costs one read of this.
     count: AtomicUsize,
+    /// How many of them are told what their user sends: where none is, a send costs a look at this.
+    told_of_sent: AtomicUsize,
 }
 
 struct Registration {
@@ -21,6 +23,8 @@ struct Registration {
     ticket: Ticket,
     /// A hint was sent and the watcher has not read since.
     hinted: AtomicBool,
+    /// It is told what its user sends.
+    is_told_of_sent: AtomicBool,
 }
 
 /// A watcher's registration. Dropping it ends the registration.
@@ -38,8 +42,12 @@ impl Hub {
         deliver: Arc<dyn Deliver>,
         ticket: Ticket,
     ) -> Subscription {
-        let registration =
-            Arc::new(Registration { deliver, ticket, hinted: AtomicBool::new(false) });
+        let registration = Arc::new(Registration {
+            deliver,
+            ticket,
+            hinted: AtomicBool::new(false),
+            is_told_of_sent: AtomicBool::new(false),
+        });
         self.lock().entry(user).or_default().push(Arc::clone(&registration));
         self.count.fetch_add(1, Ordering::SeqCst);
         Subscription { hub: Arc::clone(self), user, registration }
@@ -65,6 +73,20 @@ impl Hub {
         }
     }
 
+    /// Whether any stream asks for what its user sends.
+    pub(super) fn tells_of_sent(&self) -> bool {
+        self.told_of_sent.load(Ordering::SeqCst) > 0
+    }
+
+    /// Calls `tell` for each stream that asks for what `sender` sends. It must not block.
+    pub(super) fn tell_of_sent(&self, sender: UserId, mut tell: impl FnMut(&dyn Deliver, Ticket)) {
+        for registration in self.lock().get(&sender).into_iter().flatten() {
+            if registration.is_told_of_sent.load(Ordering::SeqCst) {
+                tell(registration.deliver.as_ref(), registration.ticket);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Registration>>>> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,6 +96,13 @@ impl Subscription {
     /// The address for hints and for the pages read after them.
     pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
         (Arc::clone(&self.registration.deliver), self.registration.ticket)
+    }
+
+    /// From now on the stream gets what its user sends.
+    pub(super) fn be_told_of_sent(&self) {
+        if !self.registration.is_told_of_sent.swap(true, Ordering::SeqCst) {
+            self.hub.told_of_sent.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Enables the next hint. Call it before a read, so that a commit after the read leads to a new
@@ -94,6 +123,9 @@ impl Drop for Subscription {
             }
         }
         self.hub.count.fetch_sub(1, Ordering::SeqCst);
+        if self.registration.is_told_of_sent.load(Ordering::SeqCst) {
+            self.hub.told_of_sent.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -127,7 +159,17 @@ mod tests {
         first.rearm();
         hub.publish(UserId(1));
         assert_eq!(hints.0.load(Ordering::SeqCst), 3);
+        let told = |user| {
+            let mut told = 0;
+            hub.tell_of_sent(UserId(user), |_, _| told += 1);
+            (hub.tells_of_sent(), told)
+        };
+        assert_eq!(told(1), (false, 0));
+        second.be_told_of_sent();
+        second.be_told_of_sent();
+        assert_eq!((told(1), told(2)), ((true, 1), (true, 0)));
         drop((first, second));
+        assert_eq!(told(1), (false, 0));
         hub.publish(UserId(1));
         assert_eq!(hints.0.load(Ordering::SeqCst), 3);
         assert_eq!(hub.lock().len(), 1);

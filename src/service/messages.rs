@@ -6,8 +6,9 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::sessions::LiveSession;
-use super::{Responder, Service, failure};
-use crate::model::{Body, CursorName, Message, MessageId, UserName};
+use super::watch::StreamPage;
+use super::{Outcome, Responder, Service, failure};
+use crate::model::{Body, CursorName, Message, MessageId, UserId, UserName};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
@@ -35,32 +36,57 @@ impl Service {
         body: Body,
         responder: Responder,
     ) {
-        let append = Append { sender: session.user, to: smallvec![to], body, key: None };
+        let (sender, name) = (session.user, to.clone());
+        let append = Append { sender, to: smallvec![to], body, key: None };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
                 responder.answer(Reply::Sent);
                 service.metrics.messages.add(copies.len() as u64);
                 copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
+                service.tell_of_sent(sender, std::iter::once(name).zip(&copies));
             }
             refused => responder.answer(refuse_append(refused)),
         });
     }
 
+    /// Tells the sender's own streams of a message, if they asked for that. A message to oneself is
+    /// pushed as an incoming one.
+    fn tell_of_sent<'a>(
+        &self,
+        sender: UserId,
+        copies: impl Iterator<Item = (UserName, &'a (UserId, MessageId))>,
+    ) {
+        if !self.hub.tells_of_sent() {
+            return;
+        }
+        for (to, &(recipient, id)) in copies {
+            if recipient != sender {
+                self.hub.tell_of_sent(sender, |deliver, ticket| {
+                    let page = StreamPage::Sent { id, to: to.clone() };
+                    deliver.deliver(ticket, Outcome::Page(page));
+                });
+            }
+        }
+    }
+
     /// `post`: answers when every copy is durable.
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
         let Post { to, body, key } = post;
-        let append = Append { sender: session.user, to: to.clone(), body, key };
+        let sender = session.user;
+        let append = Append { sender, to: to.clone(), body, key };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
                 let ids = copies.iter().map(|&(_, id)| id);
+                let told = (!duplicate && service.hub.tells_of_sent()).then(|| to.clone());
                 let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
                 if !duplicate {
                     service.metrics.messages.add(copies.len() as u64);
                     copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
+                    service.tell_of_sent(sender, told.into_iter().flatten().zip(&copies));
                 }
             }
             refused => responder.answer(refuse_append(refused)),

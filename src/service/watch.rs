@@ -7,7 +7,7 @@ use super::hub::Subscription;
 use super::messages::page_bounds;
 use super::sessions::{LiveSession, Lookup, OpenStream};
 use super::{Outcome, Responder, Service, failure};
-use crate::model::{Message, MessageId};
+use crate::model::{Message, MessageId, UserName};
 use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Reply, Watching};
@@ -39,6 +39,13 @@ pub enum StreamPage {
         /// There are more messages after them.
         more: bool,
     },
+    /// The user has sent this. Dropped where the peer is behind.
+    Sent {
+        /// The message.
+        id: MessageId,
+        /// Its recipient.
+        to: UserName,
+    },
     /// The store is busy: read again a little later.
     Later,
     /// The stream has ended, for this reason.
@@ -61,6 +68,9 @@ impl Service {
             subscription: self.hub.subscribe(session.user, deliver, ticket),
             watched: self.store.watch(session.user),
         };
+        if watch.sent {
+            watcher.subscription.be_told_of_sent();
+        }
         let start = match watch.from {
             WatchFrom::Unread => StreamStart::Inbox,
             WatchFrom::New => StreamStart::Newest,

@@ -576,3 +576,27 @@ fn draft_longer_than_the_screen_goes_on_as_it_was() {
     assert_eq!(server.query("select body from messages where id = 2"), [sent]);
     assert!(terminal.transcript().contains("hai neko"));
 }
+
+#[test]
+fn message_that_is_sent_elsewhere_appears_and_one_that_is_sent_here_does_not() {
+    let server = Server::start();
+    let home = Home::new(server.address());
+    let mut terminal = prompt_of("neko", &home, 80);
+    terminal.line("send paff from here");
+    terminal.wait_for_end("message sent to paff\nCommand neko:");
+    // By the same session as the prompt's, and by another.
+    assert_eq!(home.run(["send", "ivy,paff", "from there"]).code, 0);
+    terminal.wait_until("two copies", |terminal| {
+        let screen = live(terminal);
+        let told = "  hh:mm  > ivy  from there\n  hh:mm  > paff  from there\nCommand neko:";
+        screen.ends_with(told)
+    });
+    let mut neko = Sender::new("neko", &server);
+    neko.wire.done(format!("send {} neko to myself", neko.token));
+    neko.wire.done(format!("send {} robo seeds", neko.token));
+    terminal.wait_for("> robo  seeds\nCommand neko:");
+    let screen = live(&terminal);
+    assert_eq!(screen.matches("from here").count(), 1, "{screen}");
+    assert_eq!(screen.matches("to myself").count(), 1, "{screen}");
+    assert!(screen.contains("  hh:mm  neko  to myself\n"), "{screen}");
+}

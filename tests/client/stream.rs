@@ -26,7 +26,7 @@ fn dialer(address: SocketAddr) -> Dialer {
 }
 
 fn all() -> Watch {
-    Watch { cursor: None, from: WatchFrom::All }
+    Watch { cursor: None, from: WatchFrom::All, sent: false }
 }
 
 fn next(stream: &mut Stream) -> Told {
@@ -136,7 +136,8 @@ fn silent_connection_is_given_up_and_the_stream_goes_on() {
     ]);
     let patience = Patience { answer: PATIENCE, silence: Duration::from_millis(50) };
     let address = dialer(fake.address());
-    let begin = Watch { cursor: Some("worker".parse().unwrap()), from: WatchFrom::All };
+    let begin =
+        Watch { cursor: Some("worker".parse().unwrap()), from: WatchFrom::All, sent: false };
     let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, patience);
     assert!(matches!(next(&mut stream), Told::Ready { .. }));
     let begun = Instant::now();

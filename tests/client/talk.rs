@@ -89,7 +89,7 @@ fn verbs_and_users_that_were_meant_are_suggested() {
 }
 
 fn terminal_tells(ask: &mut impl FnMut(&str, &str), line: &str, user: &str, home: &Home) {
-    // What the server says of somebody who is not there, in whatever words.
+    // The refusal of an unknown user, in the words of the command.
     let refusal = match line.starts_with("auth") {
         true => home.run_with_input(["auth", "nobody"], "x\n"),
         false => home.run(["send", "nobody", "hai"]),
@@ -123,19 +123,21 @@ fn plain_text_goes_to_whom_was_said() {
     let home = Home::new(server.address());
     let mut terminal = prompt_of("paff", &home);
     let (paff, neko) = ("Command paff:", "Command paff > neko:");
-    ask(&mut terminal, paff, "hai", "*Maaf, command tidak benar", paff);
+    ask(&mut terminal, paff, "hai", "*Sorry, there is no such command: type help", paff);
     terminal.keys(format!("send neko one\rto ne{TAB}"));
     terminal.wait_for_end("Command paff:to neko");
     terminal.keys("\r");
-    terminal.wait_for_end(&format!("what you type goes to neko now; `to` alone ends that\n{neko}"));
+    terminal.wait_for_end(&format!(
+        "text without a verb goes to neko now; `to` alone ends that\n{neko}"
+    ));
     ask(&mut terminal, neko, "apa  kabar, neko?", "message sent to neko", neko);
     ask(&mut terminal, neko, "whoami", "paff (Paff Aroma)", neko);
     ask(&mut terminal, neko, "send ivy two", "message sent to ivy", neko);
     // A login in other letters is none of anybody's business.
     let told = "*Sorry, there is no such command: did you mean `auth`?";
     ask(&mut terminal, neko, "auht paff cytus", told, neko);
-    ask(&mut terminal, neko, "to", "what you type goes to nobody any more", paff);
-    ask(&mut terminal, paff, "hai", "*Maaf, command tidak benar", paff);
+    ask(&mut terminal, neko, "to", "text without a verb goes to nobody now", paff);
+    ask(&mut terminal, paff, "hai", "*Sorry, there is no such command: type help", paff);
     terminal.line("to neko,ivy");
     terminal.wait_for_end("Command paff > neko,ivy:");
     let both = "Command paff > neko,ivy:";
@@ -149,7 +151,7 @@ fn plain_text_goes_to_whom_was_said() {
 }
 
 #[test]
-fn reply_goes_to_whoever_wrote_last_when_it_was_begun() {
+fn reply_goes_to_the_last_sender_of_when_it_was_begun() {
     let server = Server::start();
     let home = Home::new(server.address());
     let others = ["neko", "ivy", "robo"].map(|user| Home::of(user, server.address()));

@@ -1,5 +1,5 @@
-//! What is typed is kept: lines that reach the prompt before it reads them, by a paste, a script or
-//! a quick hand. The prompt does them one after the other, as if each had waited for the one before.
+//! The prompt keeps lines that arrive before it reads them, from a paste, a script or a quick hand.
+//! It does them one after the other, as if each had waited for the one before.
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -208,7 +208,8 @@ fn signal_in_the_middle_of_a_line_leaves_the_terminal_as_before() {
     assert!(terminal.is_as_before());
 }
 
-/// No shell is there to have it go on, so the kernel does not stop it; what is typed goes on alike.
+/// There is no shell that could resume the prompt, so the kernel does not stop it. The draft goes on
+/// all the same.
 #[test]
 fn ctrl_z_keeps_the_draft_and_the_cursor_in_it() {
     let server = Server::start();

@@ -88,9 +88,10 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
         }
         12 => check_refusal(&mut choices),
         _ => {
-            let event = match choices.below(3) {
+            let event = match choices.below(4) {
                 0 => Event::Message(choices.message()),
                 1 => Event::CaughtUp { upto: choices.id() },
+                2 => Event::Sent { id: choices.id(), to: choices.message().to },
                 _ => Event::Heartbeat,
             };
             let mut out = Vec::new();

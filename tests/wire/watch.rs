@@ -582,3 +582,37 @@ fn new_name_is_told_with_the_first_message_after_the_renaming() {
         assert_eq!(names(&mut late), ("puff".to_owned(), "nekko".to_owned()));
     }
 }
+
+#[test]
+fn stream_that_asks_for_it_is_told_what_its_user_sends() {
+    let server = Server::start();
+    let (neko, other) = (server.log_in("neko"), server.log_in("neko"));
+    let paff = server.log_in("paff");
+    let (mut told, _) = watch(&server, &neko, &json!({"from": "new", "sent": true}));
+    let (mut plain, _) = watch(&server, &neko, &json!({"from": "new"}));
+    let (mut another, _) = watch(&server, &paff, &json!({"from": "new", "sent": true}));
+    for stream in [&mut told, &mut plain, &mut another] {
+        assert_eq!(event(stream)["event"], "caught_up");
+    }
+    let mut sender = server.connect();
+    sender.done(format!("send {other} paff hai"));
+    let post = json!({"to": ["ivy", "neko", "robo"], "body": "all", "key": "k"});
+    sender.done(format!("post {neko} {post}"));
+    // It is not sent a second time.
+    sender.done(format!("post {neko} {post}"));
+    sender.done(format!("send {paff} neko last"));
+    let sent = |id: i64, to: &str| json!({"status": "OK", "event": "sent", "id": id, "to": to});
+    let mut events: Vec<Value> = (0..5).map(|_| event(&mut told)).collect();
+    // What comes in is read from the log, and may be told before or after.
+    let came = |event: &Value| event["event"] == "message";
+    let messages: Vec<i64> =
+        events.iter().filter(|it| came(it)).map(|it| it["id"].as_i64().unwrap()).collect();
+    events.retain(|event| !came(event));
+    assert_eq!(
+        (messages, events),
+        (vec![3, 5], vec![sent(1, "paff"), sent(2, "ivy"), sent(4, "robo")])
+    );
+    assert_eq!([message(&mut plain).0, message(&mut plain).0], [3, 5]);
+    assert_eq!(message(&mut another), (1, "hai".to_owned()));
+    assert_eq!(event(&mut another), sent(5, "neko"));
+}

@@ -53,7 +53,7 @@ fn print_answer(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let begin = Watch { cursor: None, from: WatchFrom::After(asked) };
+    let begin = Watch { cursor: None, from: WatchFrom::After(asked), sent: false };
     let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let mut stream = Stream::new(link.dialer().clone(), token, begin, patience);
     let Some(answer) = wait(&mut stream, user, deadline)? else { return Ok(Exit::Nothing) };

@@ -60,7 +60,7 @@ pub fn run(
         _ => None,
     };
     let from = begin(arguments.since, token, link)?;
-    let begin = Watch { cursor: arguments.cursor.clone(), from };
+    let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false };
     let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let stream = Stream::new(link.dialer().clone(), token, begin, patience);
     let mut watcher = Watcher {
@@ -137,7 +137,7 @@ impl Watcher<'_> {
                 None if self.exec.is_none() && terminal::is_output_closed() => {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
-                None => {}
+                None | Some(Told::Sent { .. }) => {}
                 Some(Told::Message(message)) => {
                     self.deal_with(&message)?;
                     self.missing = self.missing.map(|missing| missing - 1);

@@ -12,6 +12,8 @@ use crate::model::{Message, MessageId, UserName};
 /// How many messages wait to be shown, while a command is under way or the terminal takes
 /// nothing. More are counted as unread and left to `inbox`.
 const WAITING_MESSAGES_MAX: usize = 1000;
+/// How many messages that were sent here are remembered; one to a hundred users is a hundred.
+const SENT_MESSAGES_MAX: usize = 400;
 /// How many names are remembered for completion.
 const USERS_MAX: usize = 1000;
 
@@ -20,6 +22,8 @@ const USERS_MAX: usize = 1000;
 pub enum Notice {
     /// A message arrived.
     Message(Message),
+    /// The user sent this elsewhere.
+    Sent(Message),
     /// Something else happened. Harmless on a terminal, without a line end.
     Text(String),
 }
@@ -67,6 +71,8 @@ struct State {
     last: Option<(MessageId, UserName)>,
     /// Who had sent it when the answer being typed was begun.
     replying: Option<UserName>,
+    /// The newest messages that were sent here.
+    sent: VecDeque<MessageId>,
     users: BTreeSet<UserName>,
 }
 
@@ -100,6 +106,11 @@ impl Board {
         let is_first = {
             let mut state = self.lock();
             if state.watch != watch.0 {
+                return;
+            }
+            if let Notice::Sent(message) = &notice
+                && (state.sent.contains(&message.id) || state.notices.len() >= WAITING_MESSAGES_MAX)
+            {
                 return;
             }
             if let Notice::Message(message) = &notice {
@@ -183,8 +194,8 @@ impl Board {
         });
     }
 
-    /// This is being typed. An answer is for the sender of the message that was the last one when
-    /// its verb was typed, whoever writes meanwhile.
+    /// This is being typed. An answer goes to the last sender of the moment when its verb was typed:
+    /// a message that arrives later does not change that.
     pub fn note_draft(&self, line: &str) {
         let mut state = self.lock();
         if !line.trim_start().starts_with("reply ") {
@@ -194,11 +205,28 @@ impl Board {
         }
     }
 
-    /// Whom an answer is for; `None` where no message was shown yet.
+    /// The recipient of an answer; `None` where no message was shown yet.
     pub fn reply_to(&self) -> Option<UserName> {
         let mut state = self.lock();
         let last = |state: &State| state.last.as_ref().map(|(_, from)| from.clone());
         state.replying.take().or_else(|| last(&state))
+    }
+
+    /// These were sent here: they need not be shown, whether they are told of already or later.
+    pub fn sent_here(&self, ids: impl IntoIterator<Item = MessageId>) {
+        let mut state = self.lock();
+        let State { sent, notices, .. } = &mut *state;
+        sent.extend(ids);
+        sent.drain(..sent.len().saturating_sub(SENT_MESSAGES_MAX));
+        notices.retain(|notice| match notice {
+            Notice::Sent(message) => !sent.contains(&message.id),
+            _ => true,
+        });
+    }
+
+    /// Whether it is known that this was sent here.
+    pub fn is_sent_here(&self, id: MessageId) -> bool {
+        self.lock().sent.contains(&id)
     }
 
     /// Whether messages ring from now on.
@@ -336,7 +364,23 @@ mod tests {
     }
 
     #[test]
-    fn answer_is_for_whoever_was_last_when_its_verb_was_typed() {
+    fn message_that_was_sent_here_is_not_shown_whenever_it_is_told_of() {
+        let sent = |id| match message(id) {
+            Notice::Message(message) => Notice::Sent(message),
+            notice => notice,
+        };
+        let board = Board::default();
+        let watch = board.begin_watch();
+        board.post(watch, sent(5));
+        board.post(watch, sent(6));
+        board.sent_here([MessageId(5), MessageId(7)]);
+        board.post(watch, sent(7));
+        assert_eq!(board.take_notices(), [sent(6)]);
+        assert_eq!((board.readable(), board.reply_to()), (None, None));
+    }
+
+    #[test]
+    fn answer_goes_to_the_last_sender_of_when_its_verb_was_typed() {
         let from = |id: i64, from: &str| match message(id) {
             Notice::Message(message) => {
                 Notice::Message(Message { from: from.parse().unwrap(), ..message })

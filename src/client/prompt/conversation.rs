@@ -38,7 +38,7 @@ pub struct Conversation {
     /// Where logins are stored; `None` where there is no such place.
     folder: Option<StateFolder>,
     login: Option<Login>,
-    /// Whom plain text is for.
+    /// The recipients of plain text.
     to: Vec<UserName>,
 }
 
@@ -343,7 +343,8 @@ impl Conversation {
         let body = send::body(text.into())?;
         let key = delivery::new_key()?;
         let posted = delivery::deliver(&mut self.link, token, to, &body, &key);
-        posted.map_err(|failure| send::naming_users(failure, to.len()))?;
+        let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
+        self.live.board().sent_here(posted.sent.iter().map(|copy| copy.id));
         to.iter().for_each(|user| self.live.board().know(user));
         writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
         Ok(())
@@ -499,7 +500,7 @@ impl Conversation {
     }
 }
 
-/// Says whom a refusal is about, where it does not.
+/// Adds the name that a refusal is about, where it has none.
 fn naming(mut failure: Failure, user: &str) -> Failure {
     if let Failure::Refused(Refused { users, .. }) = &mut failure
         && users.is_empty()

@@ -1,6 +1,6 @@
 //! The terminal's keyboard while the prompt has it: from the first line to the last, not only while
-//! one is edited. So what is typed meanwhile waits for the next line as it was typed, whole and
-//! without an echo, and what is pasted is known to be pasted.
+//! one is edited. So bytes that are typed meanwhile wait for the next line, unchanged and without
+//! an echo, and pasted text is marked as pasted.
 
 use std::io::{self, Write};
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,7 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::terminal::quiet::{Quiet, SignalKeys, restore};
 
-/// The terminal marks what is pasted from here on; and no more.
+/// The terminal begins to mark pasted text; and stops.
 const PASTES_MARKED: &[u8] = b"\x1b[?2004h";
 const PASTES_UNMARKED: &[u8] = b"\x1b[?2004l";
 

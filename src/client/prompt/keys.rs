@@ -62,7 +62,7 @@ impl Keys {
         EventHandler::Conditional(Box::new(self.clone()))
     }
 
-    /// From now on what is typed is a secret.
+    /// From now on the keys type a secret.
     pub fn begin_secret(&self) {
         self.typed().secret = Some(String::new());
     }

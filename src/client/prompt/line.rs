@@ -174,7 +174,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What stands beside the name that is most similar to `word`, if one is similar enough.
+/// The meaning of the name that is most similar to `word`, if one is similar enough.
 pub fn nearest<T>(word: &str, names: impl IntoIterator<Item = (impl AsRef<str>, T)>) -> Option<T> {
     let similar = names.into_iter().filter_map(|(name, meant)| {
         let similarity = strsim::jaro_winkler(word, name.as_ref());

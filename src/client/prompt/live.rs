@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Notice, Progress, Watch};
 use crate::catalogue::prompt;
 use crate::client::dial::Dialer;
-use crate::client::failure::Failure;
+use crate::client::failure::{Failure, Refused};
+use crate::client::link::Link;
 use crate::client::session::Session;
 use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
-use crate::protocol::arguments;
+use crate::client::verbs;
+use crate::model::{Message, MessageId, UserName};
+use crate::protocol::arguments::{self, Fetch, FetchFrom};
+use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
 /// How long a login waits for its watch before the prompt comes without it.
@@ -46,11 +50,16 @@ impl Live {
         let watch = self.board.begin_watch();
         self.board.know(&session.user);
         let patience = Patience { answer: self.timeout, silence: SILENCE_MAX };
-        let begin = arguments::Watch { cursor: None, from: arguments::WatchFrom::New };
-        let stream = Stream::new(self.dialer.clone(), session.token, begin, patience);
+        let begin = |sent| {
+            let begin = arguments::Watch { cursor: None, from: arguments::WatchFrom::New, sent };
+            Stream::new(self.dialer.clone(), session.token, begin, patience)
+        };
+        let streams = [begin(true), begin(false)];
+        let link = Link::new(self.dialer.clone(), self.timeout);
+        let sent = Sent { link, session: session.clone() };
         let board = Arc::clone(&self.board);
         let thread = thread::Builder::new().name("live".to_owned());
-        match thread.spawn(move || post_all(stream, watch, &board)) {
+        match thread.spawn(move || post_all(streams, sent, watch, &board)) {
             Ok(_) => {
                 self.board.wait_for_progress(Instant::now() + BEGIN_MAX);
             }
@@ -67,9 +76,28 @@ impl Live {
     }
 }
 
-/// Posts what the stream tells, until the session ends or another watch begins. That the server is
-/// away is posted once, and once that it is back.
-fn post_all(mut stream: Stream, watch: Watch, board: &Board) {
+/// Looks up messages that the user has sent.
+struct Sent {
+    link: Link,
+    session: Session,
+}
+
+impl Sent {
+    /// The message, if the server gives it.
+    fn look_up(&mut self, id: MessageId, to: UserName) -> Option<Message> {
+        let from = FetchFrom::After(MessageId(id.0 - 1));
+        let fetch = Fetch { from, with: Some(to), since: None, limit: 1 };
+        let page = verbs::fetch(&mut self.link, self.session.token, fetch).ok()?;
+        let message = page.messages.into_iter().next();
+        message.filter(|message| message.id == id && message.from == self.session.user)
+    }
+}
+
+/// Posts what the first of the streams tells, until the session ends or another watch begins. That
+/// the server is away is posted once, and once that it is back. An older server refuses the first
+/// stream, which asks for messages that are sent elsewhere; the second does without.
+fn post_all([stream, plain]: [Stream; 2], mut sent: Sent, watch: Watch, board: &Board) {
+    let (mut stream, mut plain) = (stream, Some(plain));
     let mut was_there = false;
     while board.is_current(watch) {
         match stream.next(Some(Instant::now() + LOOK_INTERVAL)) {
@@ -94,7 +122,21 @@ fn post_all(mut stream: Stream, watch: Watch, board: &Board) {
                 }
                 board.set_progress(watch, Progress::Away);
             }
+            Ok(Some(Told::Sent { id, to })) => {
+                if !board.is_sent_here(id)
+                    && let Some(message) = sent.look_up(id, to)
+                {
+                    board.post(watch, Notice::Sent(message));
+                }
+            }
             Ok(Some(Told::CaughtUp { .. }) | None) => {}
+            Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. }))
+                if plain.is_some() =>
+            {
+                if let Some(plain) = plain.take() {
+                    stream = plain;
+                }
+            }
             Err(failure) => {
                 let ended = failure.ends_session();
                 board.set_progress(watch, if ended { Progress::Ended } else { Progress::Away });

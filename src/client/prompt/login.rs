@@ -1,7 +1,7 @@
-//! Who is logged in at the prompt, and what becomes of the session afterwards. A login is stored as
-//! `chat-cli auth` does it, for the next prompt and for one-shot commands. A session that nobody
-//! could use again is ended: one that was not stored, or whose place in the file another one took,
-//! unless another prompt uses it still.
+//! The session of the prompt, and its end. A login is stored as `chat-cli auth` stores it, for the
+//! next prompt and for one-shot commands. The prompt ends a session that nobody could use again: one
+//! that was not stored, or that another login replaced in the file. It stays while another prompt
+//! uses it.
 
 use crate::client::failure::Failure;
 use crate::client::session::{self, Account, Held, Session};

@@ -71,13 +71,16 @@ impl Painter {
         let mut messages = Vec::new();
         let mut is_message = false;
         for notice in self.board.take_notices() {
+            if !matches!(notice, Notice::Message(_)) {
+                lines.push_str(&layout.page(&std::mem::take(&mut messages)));
+            }
             match notice {
                 Notice::Message(message) => {
                     is_message = true;
                     messages.push(message);
                 }
+                Notice::Sent(message) => lines.push_str(&layout.sent_page(&[message])),
                 Notice::Text(text) => {
-                    lines.push_str(&layout.page(&std::mem::take(&mut messages)));
                     for piece in wrap(&fitted(&text, columns), columns) {
                         lines.push_str(piece);
                         lines.push('\n');

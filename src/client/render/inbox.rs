@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::color;
 use super::wrap::{fitted, wrap};
 use crate::catalogue::time;
-use crate::model::{Message, Timestamp};
+use crate::model::{Message, Timestamp, UserName};
 use crate::terminal::{self, relative, text};
 
 /// Where a text beside its sender would be narrower than this, it stands below.
@@ -74,11 +74,21 @@ impl Layout {
     /// The next page, harmless on a terminal. Each line ends in a line feed, and none is wider than
     /// the terminal.
     pub fn page(&mut self, messages: &[Message]) -> String {
-        let names = messages.iter().map(|message| message.from.as_str().len());
-        let sender_columns = names.max().unwrap_or(0);
-        let indent = 3 * GAP_COLUMNS + self.time_columns() + sender_columns;
+        self.lay_out(messages, Side::Sender)
+    }
+
+    /// [`page`](Self::page) of messages that the reader has sent: `> neko` is in place of the sender.
+    pub fn sent_page(&mut self, messages: &[Message]) -> String {
+        self.lay_out(messages, Side::Recipient)
+    }
+
+    fn lay_out(&mut self, messages: &[Message], side: Side) -> String {
+        let names = messages.iter().map(|message| side.label(message).len());
+        let name_columns = names.max().unwrap_or(0);
+        let indent = 3 * GAP_COLUMNS + self.time_columns() + name_columns;
         let mut out = String::new();
         for message in messages {
+            let (label, user) = (side.label(message), side.user(message));
             let moment = message.at.to_calendar().to_zoned(self.zone.clone());
             self.day(moment.date(), &mut out);
             let time = match self.clock {
@@ -86,13 +96,13 @@ impl Layout {
                 Clock::Local | Clock::Utc => moment.strftime("%H:%M").to_string(),
             };
             if indent + TEXT_COLUMNS_MIN <= self.columns {
-                let name = self.sender(message, message.from.as_str());
-                let padding = sender_columns - message.from.as_str().len() + GAP_COLUMNS;
+                let name = self.colored(user, &label);
+                let padding = name_columns - label.len() + GAP_COLUMNS;
                 let columns = self.time_columns();
                 let _ = write!(out, "{GAP}{time:>columns$}{GAP}{name}{:padding$}", "");
                 self.text(message, indent, 0, &mut out);
             } else {
-                self.narrow_head(message, &time, &mut out);
+                self.narrow_head(user, &label, &time, &mut out);
                 let indent = narrow_indent(self.columns);
                 self.text(message, indent, indent, &mut out);
             }
@@ -114,17 +124,16 @@ impl Layout {
 
     /// Time and sender on lines of their own, for a terminal that has no room for them beside the
     /// text.
-    fn narrow_head(&self, message: &Message, time: &str, out: &mut String) {
-        let name = message.from.as_str();
-        if time.len() + 1 + name.len() <= self.columns {
-            let _ = writeln!(out, "{time} {}", self.sender(message, name));
+    fn narrow_head(&self, user: &UserName, label: &str, time: &str, out: &mut String) {
+        if time.len() + 1 + label.len() <= self.columns {
+            let _ = writeln!(out, "{time} {}", self.colored(user, label));
             return;
         }
         for piece in wrap(time, self.columns) {
             let _ = writeln!(out, "{piece}");
         }
-        for piece in wrap(name, self.columns) {
-            let _ = writeln!(out, "{}", self.sender(message, piece));
+        for piece in wrap(label, self.columns) {
+            let _ = writeln!(out, "{}", self.colored(user, piece));
         }
     }
 
@@ -145,10 +154,10 @@ impl Layout {
         }
     }
 
-    /// The sender's name, or a piece of it, in its colour.
-    fn sender(&self, message: &Message, piece: &str) -> String {
+    /// A text in the colour of a user's name.
+    fn colored(&self, user: &UserName, piece: &str) -> String {
         match self.is_colored {
-            true => color::of_user(&message.from, piece).to_string(),
+            true => color::of_user(user, piece).to_string(),
             false => piece.to_owned(),
         }
     }
@@ -157,6 +166,30 @@ impl Layout {
         match self.clock {
             Clock::Local | Clock::Utc => TIME_COLUMNS,
             Clock::Relative => relative::columns_max(),
+        }
+    }
+}
+
+/// Which user a message is shown with.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Sender,
+    Recipient,
+}
+
+impl Side {
+    fn user(self, message: &Message) -> &UserName {
+        match self {
+            Self::Sender => &message.from,
+            Self::Recipient => &message.to,
+        }
+    }
+
+    /// No user's name begins with `>`, so no message that came in passes for one that was sent.
+    fn label(self, message: &Message) -> String {
+        match self {
+            Self::Sender => message.from.to_string(),
+            Self::Recipient => format!("> {}", message.to),
         }
     }
 }
@@ -238,6 +271,14 @@ mod tests {
              \x20 12:00  paff  hai neko, apa\n\
              \x20              kabar hari ini\n"
         );
+    }
+
+    #[test]
+    fn messages_that_the_reader_has_sent_are_told_by_their_recipient() {
+        let page = layout(80).sent_page(&[message("paff", NOON, "hai\nneko")]);
+        assert!(page.ends_with("\n  12:00  > neko  hai\n                 neko\n"), "{page}");
+        let page = layout(9).sent_page(&[message("paff", NOON, "hai")]);
+        assert!(page.ends_with("\n12:00\n> neko\n  hai\n"), "{page}");
     }
 
     #[test]
