@@ -12,6 +12,7 @@ pub(in crate::store) mod copy;
 mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
+pub(in crate::store) mod file_room;
 pub(in crate::store) mod header;
 pub(in crate::store) mod medium;
 pub(in crate::store) mod message_log;

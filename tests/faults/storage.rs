@@ -77,6 +77,67 @@ fn full_disk_refuses_sends_and_nothing_else_and_room_is_used_without_a_restart()
     assert_eq!(server.stop().code(), Some(0));
 }
 
+/// An operator purges, and it goes on: with the server, after a kill, and without a server.
+#[test]
+fn disk_that_is_full_of_messages_is_freed_by_a_purge() {
+    for bytes in [LARGE, 3_000] {
+        let Some(disk) = Disk::of_size(10 << 20) else { return };
+        let database = disk.database();
+        let start = || Server::start_command(server_command(&database), TempDir::new().unwrap());
+        let mut server = start();
+        let (mut paff, mut newest) = (server.log_in("paff"), 0);
+        // Another program takes what is left beside the messages.
+        let fill = |server: &Server, token: &str| {
+            let taken = send_until_full(&mut server.connect(), token, bytes);
+            disk.fill();
+            taken + send_until_full(&mut server.connect(), token, bytes)
+        };
+        newest += fill(&server, &paff);
+        assert!(newest > 100, "{newest}");
+        let purge = |before: usize| {
+            let before = before.to_string();
+            let purge = ["message", "purge", "--unread-too", "--before-id", &before];
+            let told = operator::run(&database, &purge);
+            assert_eq!(told.code, 0, "{bytes}: {told:?}");
+        };
+        for round in 0..4 {
+            match round {
+                1 => {
+                    server.kill();
+                    server = start();
+                    paff = server.log_in("paff");
+                }
+                // Straight in the file.
+                2 => server.kill(),
+                _ => {}
+            }
+            purge(newest - 50);
+            if round == 2 {
+                server = start();
+                paff = server.log_in("paff");
+            }
+            let taken = send_until_full(&mut server.connect(), &paff, bytes);
+            assert!(taken > 100, "{bytes}, round {round}: {taken} of {newest}");
+            newest += taken;
+        }
+        assert_eq!(server.stop().code(), Some(0));
+        operator::done(&database, &["check"]);
+    }
+}
+
+/// Sends messages of so many bytes until the disk is full; gives how many were stored.
+fn send_until_full(wire: &mut Wire, token: &str, bytes: usize) -> usize {
+    let body = "x".repeat(bytes);
+    for number in 0..100_000 {
+        let reply = wire.ask(format!("send {token} neko {body}"));
+        if reply["status"] != "OK" {
+            assert_eq!(reply["code"], "storage_full", "{reply}");
+            return number;
+        }
+    }
+    panic!("nothing is refused");
+}
+
 /// SQLite maps the index of the log, and a page of it without room on the disk ends the process with
 /// SIGBUS.
 #[test]

@@ -39,9 +39,32 @@ impl Service {
             if dry_run || ids.is_empty() {
                 return responder.answer(Ok(purged(ids.len())));
             }
-            service.store.write(store::Purge { ids, unread_too }, move |deleted| {
+            service.purge_parts(vec![ids], unread_too, 0, move |deleted| {
                 responder.answer(deleted.map(purged).map_err(failure));
             });
+        });
+    }
+
+    /// Deletes these messages, one part after another, and calls `done` with how many they were and
+    /// `deleted` more. On a full disk a transaction has only the room that the WAL has: a part for
+    /// which that is too little is halved.
+    fn purge_parts(
+        self: &Arc<Self>,
+        mut parts: Vec<Vec<MessageId>>,
+        unread_too: bool,
+        deleted: usize,
+        done: impl FnOnce(Result<usize, StoreError>) + Send + 'static,
+    ) {
+        let Some(ids) = parts.pop() else { return done(Ok(deleted)) };
+        let (service, purge) = (Arc::clone(self), store::Purge { ids: ids.clone(), unread_too });
+        let done: Box<dyn FnOnce(Result<usize, StoreError>) + Send> = Box::new(done);
+        self.store.write(purge, move |outcome| match outcome {
+            Ok(more) => service.purge_parts(parts, unread_too, deleted + more, done),
+            Err(StoreError::Full) if ids.len() > 1 => {
+                parts.extend(ids.chunks(ids.len().div_ceil(2)).map(<[_]>::to_vec));
+                service.purge_parts(parts, unread_too, deleted, done);
+            }
+            Err(error) => done(Err(error)),
         });
     }
 

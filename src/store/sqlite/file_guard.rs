@@ -64,6 +64,11 @@ impl Identity {
         })
     }
 
+    /// Where the log lies.
+    pub(in crate::store) fn log_path(&self) -> &Path {
+        &self.files[1].0
+    }
+
     /// Has the index of the log room for what a batch writes, and so many pages more, behind the pages
     /// that the log has. SQLite makes it longer when a commit is in the log already: without room for it
     /// then, the process would end, and nobody could say whether that was done. Only inside of a

@@ -24,6 +24,7 @@ use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::scheduler::group_commit::{self, Expect, Flush, GroupCommit};
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::DatabaseFile;
+use crate::store::sqlite::file_room::FileRoom;
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::Apply;
 use crate::store::sqlite::path;
@@ -87,7 +88,7 @@ impl Writer {
         let fatal = Arc::clone(&on_fatal);
         let batches = Batches::new(
             connection,
-            identity,
+            (identity, FileRoom::new(file.database())),
             (deliveries, keys),
             inbox_unread_max,
             metrics,
@@ -226,7 +227,8 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     stamp::renew(&first).map_err(failed)?;
     first.commit().map_err(failed)?;
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-    match checkpoint::run(connection, CheckpointMode::Truncate) {
+    // The log keeps its length: on a full disk there may be no room for another one.
+    match checkpoint::run(connection, CheckpointMode::Passive) {
         // Somebody reads the file, or it cannot grow: the log goes on.
         Ok(_) | Err(StoreError::Busy | StoreError::Full) => {}
         Err(error) => {

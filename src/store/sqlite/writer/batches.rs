@@ -17,6 +17,7 @@ use crate::store::metrics::{CheckpointMode, Metrics, Rollback};
 use crate::store::scheduler::group_commit::{Commit, IDLE_DELAY, Remaining, Turn};
 use crate::store::sqlite::connection::LOCK_WAIT;
 use crate::store::sqlite::file_guard::Identity;
+use crate::store::sqlite::file_room::FileRoom;
 use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
@@ -40,6 +41,9 @@ const CHECKPOINT_PAGES: i32 = 4_096;
 /// each commit waits for little but its fsync, and that takes much less where the file does not
 /// become longer. Folding in so few pages costs less than a millisecond.
 const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::RESERVED_PAGES;
+/// From how many on where the disk is nearly full: what is left of the room that the log has from the start is
+/// for one more transaction.
+const SCARCE_CHECKPOINT_PAGES: i32 = checkpoint::RESERVED_PAGES / 4;
 /// From how many on it is left to the thread `checkpointer`: who sends would wait for it. So many come together
 /// where batches are small if somebody reads the file, and keeps it from being folded in for a while.
 const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
@@ -62,6 +66,7 @@ const SHORT_COMMIT: Duration = Duration::from_millis(5);
 pub(in crate::store) struct Batches {
     connection: Connection,
     identity: Identity,
+    room: FileRoom,
     cache: WriterCache,
     deliveries: Deliveries,
     keys: Keys,
@@ -99,6 +104,15 @@ pub(in crate::store) struct Batches {
     /// else has folded the log in, so that it began anew without one.
     is_stamped: bool,
     must_stamp: bool,
+    /// The log was cut to nothing, and has no room of its own any more.
+    must_reserve_wal: bool,
+    /// The disk is full: the log is to be checkpointed at once, so that its room can be used again.
+    must_checkpoint: bool,
+    /// The disk is nearly full: the log may have no more room than it has, and is checkpointed early.
+    is_scarce: bool,
+    /// This transaction has done more than store messages, and may have made the database longer by any
+    /// number of pages.
+    may_grow_much: bool,
     /// How many rows had been changed before this transaction.
     changes_before: u64,
 }
@@ -225,9 +239,12 @@ impl Commit for Batches {
         if let Err(error) = filled {
             tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
         }
-        self.checkpoint(CheckpointMode::Truncate);
+        let is_complete = self.checkpoint(CheckpointMode::Truncate);
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+        if is_complete {
+            self.room.give_back();
         }
     }
 }
@@ -235,7 +252,7 @@ impl Commit for Batches {
 impl Batches {
     pub(in crate::store) fn new(
         connection: Connection,
-        identity: Identity,
+        (identity, room): (Identity, FileRoom),
         (deliveries, keys): (Deliveries, Keys),
         inbox_unread_max: Adjustable<usize>,
         metrics: Arc<Metrics>,
@@ -244,9 +261,11 @@ impl Batches {
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(64);
         checkpoint::count_pages(&connection);
+        let is_scarce = room.is_scarce();
         Self {
             connection,
             identity,
+            room,
             cache: WriterCache::default(),
             deliveries,
             keys,
@@ -270,6 +289,10 @@ impl Batches {
             must_empty_wal: false,
             is_stamped: false,
             must_stamp: false,
+            must_reserve_wal: false,
+            must_checkpoint: false,
+            is_scarce,
+            may_grow_much: false,
             changes_before: 0,
         }
     }
@@ -298,10 +321,14 @@ impl Batches {
 
     fn checkpoint_is_due(&self) -> bool {
         let is_small = self.last_operations <= SMALL_BATCH_OPERATIONS;
-        let enough = if is_small { SMALL_CHECKPOINT_PAGES } else { CHECKPOINT_PAGES };
-        !self.is_checkpointing
-            && self.pages_to_checkpoint() >= enough
-            && self.wal_pages >= self.retry_at
+        let enough = match (self.is_scarce, is_small) {
+            (true, _) => SCARCE_CHECKPOINT_PAGES,
+            (false, true) => SMALL_CHECKPOINT_PAGES,
+            (false, false) => CHECKPOINT_PAGES,
+        };
+        let is_long = self.pages_to_checkpoint() >= enough && self.wal_pages >= self.retry_at;
+        let is_owed = self.must_checkpoint && self.pages_to_checkpoint() > 0;
+        !self.is_checkpointing && (is_long || is_owed)
     }
 
     /// Whether runs may be made one. What that writes is folded in as it comes: it waits where the log is long, or
@@ -330,6 +357,7 @@ impl Batches {
     fn derive(&mut self, write: fn(&mut Self) -> rusqlite::Result<()>) -> Result<(), StoreError> {
         let begun = self.begin(Duration::ZERO);
         let written = begun.and_then(|()| Ok(write(self)?));
+        self.may_grow_much = true;
         let is_committing = written.is_ok();
         let committed = written.and_then(|()| self.commit_transaction());
         let derived = self.after(committed);
@@ -354,17 +382,20 @@ impl Batches {
             return Err(StoreError::Full);
         }
         self.identity.look();
-        self.is_stamped = false;
+        if std::mem::take(&mut self.must_reserve_wal) {
+            // It grows by what is written to it where there is no room now.
+            let _ = checkpoint::reserve_wal(self.identity.log_path());
+        }
+        (self.is_stamped, self.may_grow_much) = (false, false);
         self.changes_before = self.connection.total_changes();
         Ok(())
     }
 
     /// Has the index of the log room for what writes each page of the file anew.
     fn reserve_index_for_file(&mut self) -> Result<(), StoreError> {
-        let pages: u32 =
-            self.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let pages = self.page_count()?;
         let wal_pages = self.wal_pages.unsigned_abs().into();
-        self.identity.reserve_index(wal_pages, 2 * u64::from(pages)).map_err(|_| StoreError::Full)
+        self.identity.reserve_index(wal_pages, 2 * pages).map_err(|_| StoreError::Full)
     }
 
     /// Commits. The first transaction of a log that begins anew renews the stamp: see `store::sqlite::opening`.
@@ -375,7 +406,22 @@ impl Batches {
             stamp::renew(&self.connection)?;
             self.is_stamped = true;
         }
+        if self.may_grow_much || self.room.is_short() {
+            self.reserve_room()?;
+        }
         self.run_statement("COMMIT")
+    }
+
+    /// Takes the room on the disk that the file needs for what this transaction has.
+    fn reserve_room(&mut self) -> Result<(), StoreError> {
+        let pages = self.page_count()?;
+        self.room.reserve(pages).map_err(|_| StoreError::Full)
+    }
+
+    fn page_count(&self) -> Result<u64, StoreError> {
+        let pages: u32 =
+            self.connection.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
+        Ok(pages.into())
     }
 
     /// Does all of the batch in the transaction that was begun, and commits that.
@@ -422,8 +468,15 @@ impl Batches {
                 let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
                 let is_new = is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
                 self.must_stamp = !self.is_stamped && (is_new || self.must_stamp);
+                if self.must_stamp {
+                    // Another process has checkpointed it, and may have made the file shorter.
+                    self.room.forget();
+                }
             }
-            Err(_) => {
+            Err(error) => {
+                if *error == StoreError::Full {
+                    (self.must_checkpoint, self.is_scarce) = (true, true);
+                }
                 self.deliveries.rolled_back();
                 self.keys.rolled_back();
                 self.pending_inserts.clear();
@@ -441,6 +494,9 @@ impl Batches {
         if pages <= self.wal_pages {
             // It was begun anew.
             (self.checkpointed_pages, self.retry_at) = (0, 0);
+            self.room.note_written(pages.unsigned_abs().into());
+        } else {
+            self.room.note_written((pages - self.wal_pages).unsigned_abs().into());
         }
         self.wal_pages = pages;
     }
@@ -494,6 +550,7 @@ impl Batches {
     /// cannot go on.
     fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
         let several = matches!(operation.statements(), Statements::Several | Statements::Whole);
+        self.may_grow_much |= several;
         if operation.statements() == Statements::Whole {
             self.reserve_index_for_file()?;
         }
@@ -552,6 +609,7 @@ impl Batches {
             let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
             // It has committed, too: taken now, else the next batch would take it for what it wrote.
             self.note_wal_pages(checkpoint::pages());
+            self.room.forget();
             if let Err(error) = compacted.map_err(StoreError::from) {
                 if let StoreError::Fatal(problem) = &error {
                     self.fail(problem);
@@ -566,11 +624,13 @@ impl Batches {
     /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
     fn empty_wal(&mut self) {
         self.must_empty_wal = !self.checkpoint(CheckpointMode::Truncate);
+        self.must_reserve_wal = true;
     }
 
     /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
     fn checkpoint(&mut self, mode: CheckpointMode) -> bool {
         let begun = Instant::now();
+        (self.must_checkpoint, self.is_scarce) = (false, self.room.is_scarce());
         // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
         // long as it likes: they are folded in later, and nobody waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);

@@ -28,21 +28,29 @@ pub(in crate::store) const RESERVED_PAGES: i32 = 254;
 const RESERVED_BYTES: u64 =
     LOG_HEADER_BYTES as u64 + RESERVED_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
 
+/// In pieces of this size.
+const RESERVED_PIECE_BYTES: u64 = 128 * 1024;
+
 /// Makes the log's file as long as [`RESERVED_PAGES`] pages, with zeros behind its end: a commit that makes
 /// it longer waits for the file system to write down the new length and where the new blocks are.
 /// `SQLite` reads a log up to the first frame that lacks the salt of its header (the file format, section
 /// 4.4), so zeros end it, as what is left of older logs does.
 ///
 /// Only inside of a transaction that may write: nobody else makes the file longer then. Where there
-/// is no room it stays as it is; it still grows by what is written to it, as long as it can.
+/// is too little room it gets as much as there is; it still grows by what is written to it, as long as
+/// it can.
 pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(log)?;
-    let end = file.metadata()?.len();
-    let zeros = vec![0; usize::try_from(RESERVED_BYTES.saturating_sub(end)).unwrap_or(0)];
-    match file.write_all_at(&zeros, end) {
-        Err(error) if is_no_room(&error) => file.set_len(end),
-        written => written,
+    let mut end = file.metadata()?.len();
+    while end < RESERVED_BYTES {
+        let piece = RESERVED_PIECE_BYTES.min(RESERVED_BYTES - end);
+        match file.write_all_at(&vec![0; piece as usize], end) {
+            Err(error) if is_no_room(&error) => return file.set_len(end),
+            written => written?,
+        }
+        end += piece;
     }
+    Ok(())
 }
 
 /// Whether a write failed because there is no room for it.
