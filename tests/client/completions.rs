@@ -266,3 +266,25 @@ fn what_fails_is_not_shown_in_zsh() {
 fn what_fails_is_not_shown_in_fish() {
     what_fails_is_not_shown("fish");
 }
+
+/// A new user has none of the folders.
+#[test]
+fn page_on_installation_puts_completions_where_shells_look_for_them() {
+    let page = include_str!("../../docs/install.md");
+    let (_, block) = page.split_once("\n```sh\nmkdir -p ").expect("the block");
+    let (block, _) = block.split_once("\n```\n").expect("its end");
+    let home = tempfile::TempDir::new().expect("a home");
+    let mut command = std::process::Command::new("sh");
+    command.env_clear().env("HOME", home.path()).env("PATH", path());
+    command.args(["-e", "-c", &format!("mkdir -p {block}")]);
+    let outcome = cli::outcome(command);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
+    for file in [
+        ".local/share/bash-completion/completions/chat-cli",
+        ".zsh/completions/_chat-cli",
+        ".config/fish/completions/chat-cli.fish",
+    ] {
+        let script = std::fs::read_to_string(home.path().join(file)).expect(file);
+        assert!(script.contains("chat-cli"), "{file}");
+    }
+}
