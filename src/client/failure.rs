@@ -209,7 +209,7 @@ impl Failure {
     pub fn report(&self, out: &mut dyn Write) {
         let told = match self {
             Self::Refused(refused) => {
-                writeln!(out, "{}", shared::refused(text::visible(&refused.naming_users())))
+                writeln!(out, "{}", refused.line_naming_users())
             }
             Self::Output(error) if is_closed(error) => return,
             Self::Interrupted | Self::Unheard => return,
@@ -357,6 +357,11 @@ impl Refused {
     /// What was refused, as a person is told, and harmless on a terminal.
     pub fn line(&self) -> String {
         shared::refused(text::visible(&self.to_string()))
+    }
+
+    /// [`Self::line`], with the users that it is about.
+    pub fn line_naming_users(&self) -> String {
+        shared::refused(text::visible(&self.naming_users()))
     }
 
     /// What was refused, with the users that it is about.

@@ -403,7 +403,7 @@ fn prompt_speaks_english() {
             ("auth paff cytus", "username paff logged in\nCommand paff:"),
             ("dance", "*Sorry, there is no such command: type help\nCommand paff:"),
             ("send neko", "-Sorry, something is missing in this command: type help\nCommand paff:"),
-            ("send conner hai", "Error, there is no such user\nCommand paff:"),
+            ("send conner hai", "Error, there is no such user: conner\nCommand paff:"),
             ("logout", "logged out\nCommand :"),
         ],
     );

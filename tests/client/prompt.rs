@@ -63,7 +63,7 @@ fn words_are_the_seeds_and_the_token_is_nowhere() {
     terminal.wait_for_end("username paff logged in\nCommand paff:");
     for (line, told) in [
         ("send neko hai neko", "message sent to neko"),
-        ("send conner hai", "Error, there is no such user"),
+        ("send conner hai", "Error, there is no such user: conner"),
         ("list", "\"List user: paff\""),
         ("dance", "*Sorry, there is no such command: type help"),
         ("send neko", "-Sorry, something is missing in this command: type help"),

@@ -92,7 +92,7 @@ fn terminal_tells(ask: &mut impl FnMut(&str, &str), line: &str, user: &str, home
     // The refusal of an unknown user, in the words of the command.
     let refusal = match line.starts_with("auth") {
         true => home.run_with_input(["auth", "nobody"], "x\n"),
-        false => home.run(["send", "nobody", "hai"]),
+        false => home.run(["send", line.split(' ').nth(1).expect("a user"), "hai"]),
     };
     let refusal = refusal.stderr.lines().next().expect("a refusal").to_owned();
     ask(line, &format!("{refusal}\nhint: did you mean {user}?"));

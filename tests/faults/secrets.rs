@@ -221,7 +221,7 @@ fn no_byte_of_a_password_that_is_typed_at_the_prompt_is_kept() {
     terminal.line("auth paff");
     terminal.wait_for_end("Password:");
     terminal.line(&secret());
-    terminal.wait_for_end("Error, Password Salah\nCommand :");
+    terminal.wait_for_end("Error, the password is wrong\nCommand :");
     // As arguments, in other words and letters, and with no word at all.
     for (before, after) in [
         ("auth paff ", ""),

@@ -96,7 +96,11 @@ fn every_expression_of_the_dashboard_names_metrics_that_there_are() {
     assert_eq!(assert_known(query.as_str().expect("a query")).len(), 1);
     // What no panel shows is not worth counting, but for these.
     let unseen = ["chat_build_info", "chat_queue_capacity", "chat_newest_message_id"];
-    let other = ["chat_slow_requests_total", "chat_connections_opened_total"];
+    let other = [
+        "chat_slow_requests_total",
+        "chat_connections_opened_total",
+        "chat_sessions_displaced_total",
+    ];
     let more = ["chat_log_lines_dropped_total", "chat_password_queue_duration_seconds"];
     let expected: Vec<&str> = [&unseen[..], &other[..], &more[..]].concat();
     for name in series().keys() {

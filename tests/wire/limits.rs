@@ -589,7 +589,12 @@ fn full_inbox_takes_no_more_than_a_hundredth_after_a_start_and_nothing_for_what_
 #[test]
 fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
     const LOGINS: usize = 400;
-    let server = Server::start_with(&["--login-failures-per-address-max", "1000"]);
+    let server = Server::start_with(&[
+        "--login-failures-per-address-max",
+        "1000",
+        "--login-failures-per-user-max",
+        "1000",
+    ]);
     let token = server.log_in("paff");
     let mut wires: Vec<Wire> = (0..LOGINS).map(|_| server.connect()).collect();
     wires.iter_mut().for_each(|wire| wire.send("auth neko wrong\r\n"));

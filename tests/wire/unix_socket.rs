@@ -108,7 +108,7 @@ fn what_is_no_socket_is_left_alone() {
     fs::write(&path, "mine").unwrap();
     let outcome = refused(&path);
     assert_eq!(outcome.code, 69, "{outcome:?}");
-    assert!(outcome.stderr.contains("is there and is no socket"), "{outcome:?}");
+    assert!(outcome.stderr.contains("it exists and is not a socket"), "{outcome:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     let outcome = refused(&folder.path().join("nowhere/chat.sock"));
     assert_eq!(outcome.code, 69, "{outcome:?}");

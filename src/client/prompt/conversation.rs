@@ -146,7 +146,12 @@ impl Conversation {
         match failure {
             Failure::Output(_) => {}
             Failure::Refused(refused) => {
-                writeln!(out, "{}", refused.line())?;
+                // The name of a login stands in the line above: it is not repeated.
+                let line = match refused.code {
+                    Some(Code::UnknownUser | Code::WrongPassword) => refused.line(),
+                    _ => refused.line_naming_users(),
+                };
+                writeln!(out, "{line}")?;
                 if let Some(user) = self.user_meant(refused) {
                     writeln!(out, "{}", shared::hint(configuration::did_you_mean(user)))?;
                 }
