@@ -6,7 +6,7 @@ mod mailbox;
 use loom::thread;
 
 use crate::protocol::reply::Reply;
-use crate::service::{Outcome, Deliver, LiveSession, TICKET, Ticket};
+use crate::service::{Deliver, LiveSession, Outcome, TICKET, Ticket};
 use crate::sync::{Arc, Condvar, Mutex};
 use mailbox::{Inbound, Mailbox};
 
@@ -20,6 +20,10 @@ pub mod encryption {
 
 pub mod listener {
     pub struct Origin;
+}
+
+pub mod proxies {
+    pub struct Preamble;
 }
 
 pub mod socket {

@@ -18,7 +18,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use hub::Hub;
 use live_messages::LiveMessages;
-pub use responder::{Outcome, Deliver, Responder, Ticket};
+pub use responder::{Deliver, Outcome, Responder, Ticket};
 
 pub mod sessions {
     #[derive(Debug)]

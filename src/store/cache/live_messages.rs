@@ -203,4 +203,6 @@ impl Drop for LiveInbox {
 }
 
 #[cfg(test)]
+// The models include this file by its path: so the path of the tests has to be said.
+#[path = "live_messages/tests.rs"]
 mod tests;
