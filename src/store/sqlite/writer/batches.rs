@@ -717,6 +717,8 @@ mod tests {
             }
             Expect::MoreRequests
         });
+        // A slow commit before leaves the batch to the writer thread.
+        wait_until("the batch to be taken", || store.writer.waiting() == 0);
         let checkpointed =
             || store.metrics.checkpoint[CheckpointMode::Passive as usize].read().count();
         let pages_to_checkpoint = store.writer.group.hold().as_ref().unwrap().pages_to_checkpoint();
