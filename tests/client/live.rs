@@ -438,7 +438,7 @@ fn every_verb_is_in_help_and_does_what_it_says() {
     ask(&mut terminal, "whoami", "neko (Neko UwU)");
     ask(&mut terminal, "unread", "no new messages");
     ask(&mut terminal, "history", "no messages");
-    ask(&mut terminal, "history Nobody!", "Error, there is no such user");
+    ask(&mut terminal, "history Nobody!", "Error, there is no such user: Nobody!");
     paff.send("hai neko");
     terminal.wait_for("  paff  hai neko\n");
     ask(&mut terminal, "send paff hai juga", "message sent to paff");
