@@ -42,11 +42,11 @@ pub(in crate::store) use operation::Maintenance;
 /// The most operations that may wait for the writer; one more is refused as busy.
 pub(in crate::store) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
 
-/// The writer's own settings. The log file is cut to this size once it has been folded in; what is
-/// deleted is overwritten with zeros; and a page whose cells do not fit into it is refused when it is first
-/// looked at, so that damage does not spread. Readers spread nothing, and would spend a quarter of their time
-/// on that: they find it when they come upon the cell. Few pages are kept in memory: most that are written are not
-/// looked at again, and new ones in the place of those are in the processor's cache.
+/// The writer's own settings. The WAL is cut to this size after a checkpoint. Deleted bytes are
+/// overwritten with zeros. A page whose cells do not fit is refused at the first look, so that
+/// damage does not spread. Readers spread nothing, and the check would take a quarter of their
+/// time. The page cache is small: most written pages are not used again, and new pages replace them
+/// in the processor's cache.
 const WRITER_PRAGMAS: &str = "
     PRAGMA cell_size_check = ON;
     PRAGMA journal_size_limit = 67108864;
@@ -195,7 +195,7 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
-    // Where the start fails, the log stays for the next one.
+    // If the start fails, the WAL stays for the next one.
     let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keep_log, true).map_err(failed)?;
     migrations::apply(&mut connection, path)?;
@@ -203,15 +203,15 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
     begin_generation(&mut connection, file)?;
     connection.set_db_config(keep_log, false).map_err(failed)?;
-    // SQLite does so too when it first syncs the log, and does not tell when that fails: without its
-    // name the log is nothing after a power cut.
+    // SQLite syncs the folder too when it first syncs the WAL, but does not report a failure.
+    // Without its name the WAL is lost in a power cut.
     path::sync_folder(path)?;
     Ok(connection)
 }
 
-/// Gives the file a stamp that no copy of it has, and begins the log anew: what the log will have from
-/// here on fits this file alone. These are the first writes, too: they show that writing works, and
-/// bring the log's file into being.
+/// Gives the file a stamp that no copy has, and begins a WAL generation: from here on the WAL fits
+/// this file alone. These are also the first writes: they show that writing works, and create the
+/// WAL.
 fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(file.path(), &error);
     let log_failed = |source| OpenError::Io { path: file.log_path(), source };
@@ -227,9 +227,9 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     stamp::renew(&first).map_err(failed)?;
     first.commit().map_err(failed)?;
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-    // The log keeps its length: on a full disk there may be no room for another one.
+    // The WAL keeps its length: a full disk may have no room for another one.
     match checkpoint::run(connection, CheckpointMode::Passive) {
-        // Somebody reads the file, or it cannot grow: the log goes on.
+        // A reader blocks the checkpoint, or the file cannot grow: the WAL goes on.
         Ok(_) | Err(StoreError::Busy | StoreError::Full) => {}
         Err(error) => {
             let (path, problem) = (file.path().to_owned(), error.to_string());

@@ -1,7 +1,7 @@
-//! Batches: what is queued is done in one transaction, and answered when that is durable.
+//! Batches: the queued operations are done in one transaction, and answered when it is durable.
 //!
-//! An operation that fails fails alone, a commit that fails fails the whole batch, and where the
-//! outcome of a commit cannot be known nothing is answered any more: the process ends.
+//! An operation that fails fails alone. A commit that fails fails the whole batch. Where the
+//! outcome of a commit is unknown, nothing more is answered: the process ends.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -29,40 +29,42 @@ use crate::store::sqlite::writer::operation::{BoxedOperation, Maintenance, Opera
 use crate::store::{OnFatal, StoreError};
 use crate::wake;
 
-/// The most operations of one transaction: bounds how long an answer waits for its neighbours.
+/// The most operations of one transaction. Bounds how long an answer waits for its neighbours.
 const BATCH_OPERATIONS_MAX: usize = 4_096;
 /// The most text of one transaction, in bytes; one operation is always done.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// From how many pages of log on it is folded in, while others write: 16 MiB, which leaves room for
-/// a batch under the log's size limit. The disk is busy with that for some ten milliseconds, and commits wait longer
-/// meanwhile: more pages make it longer, fewer make it come more often.
+/// Above this many WAL pages the WAL is checkpointed while other threads commit: 16 MiB, which
+/// leaves room for a batch below the size limit of the WAL. The disk is busy for some ten
+/// milliseconds meanwhile, and commits wait longer. More pages make that longer; fewer make it more
+/// frequent.
 const CHECKPOINT_PAGES: i32 = 4_096;
-/// From how many on where batches are small: as many as the log has room for from the start. One by one
-/// each commit waits for little but its fsync, and that takes much less where the file does not
-/// become longer. Folding in so few pages costs less than a millisecond.
+/// The same where batches are small: as many pages as the WAL has room for from the start. A lone
+/// commit waits for little but its fsync, which takes much less where the file does not become
+/// longer. A checkpoint of so few pages takes less than a millisecond.
 const SMALL_CHECKPOINT_PAGES: i32 = checkpoint::RESERVED_PAGES;
-/// From how many on where the disk is nearly full: what is left of the room that the log has from the start is
-/// for one more transaction.
+/// The same where the disk is nearly full. The rest of the room that the WAL has from the start is
+/// left for one more transaction.
 const SCARCE_CHECKPOINT_PAGES: i32 = checkpoint::RESERVED_PAGES / 4;
-/// From how many on it is left to the thread `checkpointer`: who sends would wait for it. So many come together
-/// where batches are small if somebody reads the file, and keeps it from being folded in for a while.
+/// Above this many WAL pages the checkpointer thread takes over; checkpointing inline would delay
+/// senders. Small batches reach it where a reader of the file blocks checkpoints for a while.
 const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
-/// How long nothing is asked for before runs of deliveries are made one.
+/// How long the writer is idle before it compacts runs of deliveries.
 const COMPACTION_DELAY: Duration = Duration::from_millis(50);
-/// Up to how many operations a batch is small.
+/// A batch of at most this many operations is small.
 const SMALL_BATCH_OPERATIONS: usize = 16;
-/// How many pages more it has to have where somebody has kept a part of it from being folded in:
-/// trying costs the more the longer the log is.
+/// How many more pages the WAL must have before the next try, where a reader blocked a checkpoint.
+/// A try costs more the longer the WAL is.
 const RETRY_PAGES: i32 = CHECKPOINT_PAGES / 4 * 3;
-/// From how many pages on that is told of: those who read for a moment are nothing to tell.
+/// Above this many WAL pages a reader that blocks checkpoints is logged. Short reads are not worth
+/// a line.
 const WARNING_PAGES: i32 = 4 * CHECKPOINT_PAGES;
-/// And how often.
+/// How often such a line may be logged.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A commit that takes longer is not for a thread that has connections to look after.
+/// After a commit that took longer than this, a worker leaves the next one to the writer thread.
 const SHORT_COMMIT: Duration = Duration::from_millis(5);
 
-/// The only connection that writes, and what belongs to it.
+/// The only connection that writes, with its state.
 pub(in crate::store) struct Batches {
     connection: Connection,
     identity: Identity,
@@ -72,48 +74,48 @@ pub(in crate::store) struct Batches {
     keys: Keys,
     pending_inserts: PendingInserts,
     inbox_unread_max: Adjustable<usize>,
-    /// What it was when the unread messages in memory were counted.
+    /// The value of `inbox_unread_max` when the cached unread messages were counted.
     counted_to: usize,
     metrics: Arc<Metrics>,
     on_fatal: OnFatal,
-    /// How long a transaction waits now for somebody else's lock.
+    /// How long a transaction waits for a foreign lock now.
     lock_wait: Duration,
-    /// The batch that is being done, empty in between: its room is kept.
+    /// The current batch. It is empty between batches and keeps its allocation.
     batch: Vec<Box<dyn Operation>>,
-    /// How many pages the log had after the last commit, and how many of them are folded in.
+    /// How many pages the WAL had after the last commit, and how many of them are checkpointed.
     wal_pages: i32,
     checkpointed_pages: i32,
-    /// How many it is to have before it is tried again, where somebody kept it from being folded in.
+    /// How many pages the WAL must have before the next try, where a reader blocked a checkpoint.
     retry_at: i32,
-    /// When somebody who keeps it from being folded in was last told of.
+    /// When a reader that blocks checkpoints was last logged.
     warned: Option<Instant>,
     /// How many operations the last batch had, and how long its commit took.
     last_operations: usize,
     last_commit: Duration,
     /// When the last batch ended.
     worked: Instant,
-    /// Asks the thread `checkpointer` to fold a long log in.
+    /// Asks the checkpointer thread to checkpoint a long WAL.
     checkpointer: Option<Sender<()>>,
-    /// That thread, to be waited for at the end.
+    /// The checkpointer thread, to be joined at the end.
     checkpointer_thread: Option<JoinHandle<()>>,
-    /// It has been asked to, and is not done.
+    /// The checkpointer thread was asked and is not done.
     is_checkpointing: bool,
-    /// What stands in the log has to go, and somebody was reading it.
+    /// The WAL has to be emptied; a reader blocked that.
     must_empty_wal: bool,
-    /// Whether this transaction has renewed the stamp, or the next one that writes has to: somebody
-    /// else has folded the log in, so that it began anew without one.
+    /// Whether this transaction has renewed the stamp, and whether the next one that writes must:
+    /// another process has checkpointed the WAL, so a generation began without a stamp.
     is_stamped: bool,
     must_stamp: bool,
-    /// The log was cut to nothing, and has no room of its own any more.
+    /// The WAL was truncated to nothing, and has no reserved room.
     must_reserve_wal: bool,
-    /// The disk is full: the log is to be checkpointed at once, so that its room can be used again.
+    /// The disk is full: the WAL is checkpointed at once, so that its room can be used again.
     must_checkpoint: bool,
-    /// The disk is nearly full: the log may have no more room than it has, and is checkpointed early.
+    /// The disk is nearly full: the WAL may not grow, and is checkpointed early.
     is_scarce: bool,
-    /// This transaction has done more than store messages, and may have made the database longer by any
+    /// This transaction did more than append messages: it may have made the database longer by any
     /// number of pages.
     may_grow_much: bool,
-    /// How many rows had been changed before this transaction.
+    /// How many rows the connection had changed before this transaction.
     changes_before: u64,
 }
 
@@ -127,8 +129,8 @@ struct Spent {
 impl Commit for Batches {
     type Operation = BoxedOperation;
 
-    /// One batch of what is queued, if there is anything that this role may do: one transaction,
-    /// then an answer to each, in order. The writer's thread also does what has become due.
+    /// Commits one batch of the operations that this turn may take, and answers each in order. The
+    /// writer thread also does a checkpoint that is due.
     fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Remaining {
         let may_do =
             |place: u64, operation: &dyn Operation| turn.takes(place, operation.is_collected());
@@ -181,8 +183,8 @@ impl Commit for Batches {
         self.last_commit <= SHORT_COMMIT
     }
 
-    /// Nothing has been asked for: after a while of that, what is derived from the log is brought
-    /// up to it and made one, a step a call, and then the log file is folded in.
+    /// After a while without operations, one step a call: writes derived rows, then compacts runs,
+    /// then checkpoints the WAL.
     fn idle_step(&mut self) -> Remaining {
         let rested = self.worked.elapsed();
         if rested >= IDLE_DELAY
@@ -198,7 +200,7 @@ impl Commit for Batches {
                 self.derive(|batches| batches.deliveries.compact(&batches.connection))
             {
                 if error != StoreError::Busy {
-                    tracing::warn!(%error, "the runs of deliveries are not made one for now");
+                    tracing::warn!(%error, "the runs of deliveries are not compacted for now");
                 }
                 self.deliveries.postpone_compaction();
             }
@@ -215,14 +217,14 @@ impl Commit for Batches {
         Remaining::Nothing
     }
 
-    /// How long there is nothing to do for [`Self::idle_step`], where nothing is asked for.
+    /// How long [`Self::idle_step`] has nothing to do.
     fn idle_delay(&self) -> Duration {
         if self.may_compact() { COMPACTION_DELAY } else { IDLE_DELAY }
     }
 
-    /// Brings what is derived from the log up to it, folds in the log file and closes the file.
+    /// Writes the derived rows, checkpoints the WAL and closes the file.
     fn close(mut self) {
-        // It may be waiting for the lock that this thread has given back: it is let to its end.
+        // The thread may be waiting for the lock, which this thread has released.
         self.checkpointer = None;
         if let Some(checkpointer_thread) = self.checkpointer_thread.take() {
             // A panic of it has ended the process.
@@ -237,7 +239,7 @@ impl Commit for Batches {
             filled = self.derive(|batches| batches.keys.write_while_idle(&batches.connection));
         }
         if let Err(error) = filled {
-            tracing::warn!(%error, "deliveries or keys were not written; the next start reads the log");
+            tracing::warn!(%error, "deliveries or keys were not written; the next start reads the message log");
         }
         let is_complete = self.checkpoint(CheckpointMode::Truncate);
         if let Err((_, error)) = self.connection.close() {
@@ -297,12 +299,12 @@ impl Batches {
         }
     }
 
-    /// Waits for this thread when it closes the database.
+    /// Has [`Commit::close`] join this thread.
     pub(in crate::store) fn own_checkpointer(&mut self, thread: JoinHandle<()>) {
         self.checkpointer_thread = Some(thread);
     }
 
-    /// Folds in what has come to the log since the rest of it was folded in, or was not.
+    /// Checkpoints the pages that were written while the checkpointer thread worked.
     pub(in crate::store) fn checkpoint_rest(&mut self, ahead: Result<(), StoreError>) {
         self.is_checkpointing = false;
         self.is_complete(ahead.map(|()| true));
@@ -312,7 +314,7 @@ impl Batches {
         }
     }
 
-    /// Folds the log in, and tells of whoever keeps it from that.
+    /// Checkpoints the WAL, and logs a reader that blocks it.
     fn checkpoint_passively(&mut self) {
         if !self.checkpoint(CheckpointMode::Passive) {
             self.warn_of_reader();
@@ -331,8 +333,9 @@ impl Batches {
         !self.is_checkpointing && (is_long || is_owed)
     }
 
-    /// Whether runs may be made one. What that writes is folded in as it comes: it waits where the log is long, or
-    /// somebody keeps it from being folded in; and for the thread `checkpointer`, which would not come by the lock.
+    /// Whether runs may be compacted. A compaction writes to the WAL, so it waits while the WAL is
+    /// long or a reader blocks checkpoints. It also waits for the checkpointer thread, which could
+    /// not get the lock.
     fn may_compact(&self) -> bool {
         let is_short = match self.pages_to_checkpoint() {
             ..SMALL_CHECKPOINT_PAGES => true,
@@ -343,17 +346,17 @@ impl Batches {
         self.deliveries.needs_compaction() && !self.is_checkpointing && is_short
     }
 
-    /// How many pages of the log are not folded in.
+    /// How many pages of the WAL are not checkpointed.
     fn pages_to_checkpoint(&self) -> i32 {
         self.wal_pages - self.checkpointed_pages
     }
 
-    /// Writes some more of the run of deliveries.
+    /// Writes more rows of the current run of deliveries.
     fn write_while_idle(&mut self) -> Result<(), StoreError> {
         self.derive(|batches| batches.deliveries.write_while_idle(&batches.connection))
     }
 
-    /// A transaction that writes something of what is derived from the log.
+    /// A transaction that writes derived rows only.
     fn derive(&mut self, write: fn(&mut Self) -> rusqlite::Result<()>) -> Result<(), StoreError> {
         let begun = self.begin(Duration::ZERO);
         let written = begun.and_then(|()| Ok(write(self)?));
@@ -361,7 +364,7 @@ impl Batches {
         let is_committing = written.is_ok();
         let committed = written.and_then(|()| self.commit_transaction());
         let derived = self.after(committed);
-        // What could not be read or written before that is taken back, and can be made anew from the log.
+        // An error before the commit is rolled back; the rows can be derived again.
         if let Err(StoreError::Fatal(problem)) = &derived
             && is_committing
         {
@@ -383,7 +386,7 @@ impl Batches {
         }
         self.identity.look();
         if std::mem::take(&mut self.must_reserve_wal) {
-            // It grows by what is written to it where there is no room now.
+            // Without room now, the WAL grows by what is written to it.
             let _ = checkpoint::reserve_wal(self.identity.log_path());
         }
         (self.is_stamped, self.may_grow_much) = (false, false);
@@ -391,15 +394,15 @@ impl Batches {
         Ok(())
     }
 
-    /// Has the index of the log room for what writes each page of the file anew.
+    /// Reserves room in the WAL index for a transaction that writes each page of the file.
     fn reserve_index_for_file(&mut self) -> Result<(), StoreError> {
         let pages = self.page_count()?;
         let wal_pages = self.wal_pages.unsigned_abs().into();
         self.identity.reserve_index(wal_pages, 2 * pages).map_err(|_| StoreError::Full)
     }
 
-    /// Commits. The first transaction of a log that begins anew renews the stamp: see `store::sqlite::opening`.
-    /// One that has written nothing does not begin it.
+    /// Commits. The first transaction of each WAL generation renews the stamp
+    /// (`store::sqlite::opening`). A transaction that wrote nothing begins no generation.
     fn commit_transaction(&mut self) -> Result<(), StoreError> {
         let begins_log = self.pages_to_checkpoint() == 0 || self.must_stamp;
         if begins_log && self.connection.total_changes() != self.changes_before {
@@ -412,7 +415,7 @@ impl Batches {
         self.run_statement("COMMIT")
     }
 
-    /// Takes the room on the disk that the file needs for what this transaction has.
+    /// Reserves the room on the disk that the file needs after this transaction.
     fn reserve_room(&mut self) -> Result<(), StoreError> {
         let pages = self.page_count()?;
         self.room.reserve(pages).map_err(|_| StoreError::Full)
@@ -424,7 +427,7 @@ impl Batches {
         Ok(pages.into())
     }
 
-    /// Does all of the batch in the transaction that was begun, and commits that.
+    /// Applies the whole batch in the open transaction and commits it.
     fn execute(
         &mut self,
         batch: &mut [Box<dyn Operation>],
@@ -432,7 +435,7 @@ impl Batches {
     ) -> Result<(), StoreError> {
         let inbox_unread_max = self.inbox_unread_max.get();
         if inbox_unread_max != self.counted_to {
-            // Who counts stops at the limit: what was counted to another one may be too little.
+            // A count stops at the limit, so a count up to a lower limit may be too low.
             self.cache.must_count_all();
             self.counted_to = inbox_unread_max;
         }
@@ -451,13 +454,13 @@ impl Batches {
         self.after(committed)
     }
 
-    /// Writes of what is derived from the log what is owed for what the transaction has taken in.
+    /// Writes as many derived rows as the messages of this transaction ask for.
     fn keep_pace(&mut self) -> rusqlite::Result<()> {
         self.deliveries.keep_pace(&self.connection)?;
         self.keys.keep_pace(&self.connection, self.deliveries.appended())
     }
 
-    /// Takes note of how a transaction ended.
+    /// Updates the state after a transaction that was committed or rolled back.
     fn after(&mut self, committed: Result<(), StoreError>) -> Result<(), StoreError> {
         match &committed {
             Ok(()) => {
@@ -469,7 +472,7 @@ impl Batches {
                 let is_new = is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
                 self.must_stamp = !self.is_stamped && (is_new || self.must_stamp);
                 if self.must_stamp {
-                    // Another process has checkpointed it, and may have made the file shorter.
+                    // Another process has checkpointed the WAL and may have shortened the file.
                     self.room.forget();
                 }
             }
@@ -488,11 +491,11 @@ impl Batches {
         committed
     }
 
-    /// Takes note of how many pages the log has after a commit that has written to it.
+    /// Notes how many pages the WAL has after a commit that wrote to it.
     fn note_wal_pages(&mut self, pages: Option<i32>) {
         let Some(pages) = pages else { return };
         if pages <= self.wal_pages {
-            // It was begun anew.
+            // A new generation began.
             (self.checkpointed_pages, self.retry_at) = (0, 0);
             self.room.note_written(pages.unsigned_abs().into());
         } else {
@@ -501,7 +504,7 @@ impl Batches {
         self.wal_pages = pages;
     }
 
-    /// Answers all of a batch, and leaves it empty.
+    /// Answers each operation of a batch, and empties it.
     fn conclude(
         &mut self,
         batch: &mut Vec<Box<dyn Operation>>,
@@ -546,8 +549,8 @@ impl Batches {
         metrics.rollbacks[reason as usize].increment();
     }
 
-    /// An operation that fails is taken back alone; an error says that the whole transaction
-    /// cannot go on.
+    /// Rolls back an operation that fails, alone. An error means that the whole transaction cannot
+    /// go on.
     fn apply(&mut self, operation: &mut dyn Operation) -> Result<(), StoreError> {
         let several = matches!(operation.statements(), Statements::Several | Statements::Whole);
         self.may_grow_much |= several;
@@ -581,8 +584,9 @@ impl Batches {
             if self.connection.is_autocommit() {
                 return Err(StoreError::Statement("the transaction was taken back".to_owned()));
             }
-            // What is not remembered any more is looked up in the file. Not before it is certain that the
-            // transaction is still open: what is written then would be committed at once.
+            // The forgotten values are read from the file, so pending rows must be in it. This must
+            // come after the check above: without a transaction the rows would be committed at
+            // once.
             self.pending_inserts.write(&self.connection)?;
             self.cache.clear();
         }
@@ -604,10 +608,11 @@ impl Batches {
     fn maintain(&mut self, maintenance: Maintenance) -> Result<bool, StoreError> {
         if maintenance == Maintenance::Vacuum {
             self.reserve_index_for_file()?;
-            // In a file, not in memory: it is as large as the database.
+            // The temporary copy is a file: it is as large as the database.
             let compacted = self.connection.execute_batch("PRAGMA temp_store = FILE; VACUUM");
             let _ = self.connection.execute_batch("PRAGMA temp_store = MEMORY");
-            // It has committed, too: taken now, else the next batch would take it for what it wrote.
+            // `VACUUM` commits. Its page count is taken here, or the next batch would take it for
+            // its own.
             self.note_wal_pages(checkpoint::pages());
             self.room.forget();
             if let Err(error) = compacted.map_err(StoreError::from) {
@@ -621,18 +626,18 @@ impl Batches {
         Ok(!self.must_empty_wal)
     }
 
-    /// Folds in the whole log and cuts it to nothing, now or as soon as nobody reads it.
+    /// Checkpoints the whole WAL and truncates it, now or once no reader blocks that.
     fn empty_wal(&mut self) {
         self.must_empty_wal = !self.checkpoint(CheckpointMode::Truncate);
         self.must_reserve_wal = true;
     }
 
-    /// Folds the log into the file, and counts that. Tells whether all of it is folded in.
+    /// Checkpoints the WAL and counts that. Returns whether all pages are checkpointed.
     fn checkpoint(&mut self, mode: CheckpointMode) -> bool {
         let begun = Instant::now();
         (self.must_checkpoint, self.is_scarce) = (false, self.room.is_scarce());
-        // A reader of the file (a person at the `sqlite3` shell) may keep pages of the log for as
-        // long as it likes: they are folded in later, and nobody waits for that.
+        // A reader of the file (a person at the `sqlite3` shell) may block pages of the WAL for any
+        // time. They are checkpointed later; no thread waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);
         self.lock_wait = Duration::ZERO;
         let complete = self.is_complete(checkpoint::run(&self.connection, mode));
@@ -640,7 +645,7 @@ impl Batches {
             self.identity.forget_length();
         }
         if complete {
-            // The next commit begins the log anew, unless somebody reads the end of this one.
+            // The next commit begins a new generation, unless a reader uses the end of this one.
             self.checkpointed_pages = self.wal_pages;
             self.retry_at = 0;
         } else {
@@ -652,13 +657,14 @@ impl Batches {
         complete
     }
 
-    /// Whether all of the log is folded in.
+    /// Whether all pages were checkpointed. A failure is logged; an unknown outcome ends the
+    /// process.
     fn is_complete(&self, outcome: Result<bool, StoreError>) -> bool {
         outcome.unwrap_or_else(|error| {
             if let StoreError::Fatal(problem) = &error {
                 self.fail(problem);
             }
-            tracing::warn!(%error, "the log was not checkpointed; it will be tried again");
+            tracing::warn!(%error, "the WAL was not checkpointed; it will be tried again");
             false
         })
     }
@@ -669,14 +675,14 @@ impl Batches {
             self.warned = Some(Instant::now());
             tracing::warn!(
                 pages = self.wal_pages,
-                "the log grows: somebody has been reading the database file for long"
+                "the WAL grows: another process has been reading the database file for a long time"
             );
         }
     }
 
     fn fail(&self, problem: &str) {
         (self.on_fatal)(StoreError::Fatal(problem.to_owned()));
-        // Should the callback return against its word: nothing more may be written.
+        // The callback must not return. If it does, nothing more may be written.
         std::process::abort();
     }
 }
@@ -696,7 +702,7 @@ mod tests {
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
 
-    /// Whether there is something to tidy, and whether that may be done.
+    /// Whether runs need compaction, and whether it may happen now.
     fn compaction(store: &Sqlite) -> (bool, bool) {
         let batches = store.writer.group.hold();
         let batches = batches.as_ref().unwrap();
@@ -717,7 +723,7 @@ mod tests {
             }
             Expect::MoreRequests
         });
-        // A slow commit before leaves the batch to the writer thread.
+        // After a slow commit the batch is left to the writer thread.
         wait_until("the batch to be taken", || store.writer.waiting() == 0);
         let checkpointed =
             || store.metrics.checkpoint[CheckpointMode::Passive as usize].read().count();
@@ -729,7 +735,7 @@ mod tests {
         assert_eq!(checkpointed(), 0);
         append_one_by_one(&store, 1);
         let batches = store.writer.group.hold();
-        // The thread `checkpointer` is at it, or has done most of it, and then the rest with this lock.
+        // The checkpointer thread works, or has finished most of it, and the rest with this lock.
         assert!(batches.as_ref().unwrap().is_checkpointing || checkpointed() >= 2);
         drop(batches);
         store.close();
@@ -773,7 +779,7 @@ mod tests {
             .unwrap();
         drop(connection);
         let mut bytes = std::fs::read(path).unwrap();
-        // A kind of page that there is not.
+        // An invalid page type.
         bytes[(page as usize - 1) * 4_096] = 0xff;
         std::fs::write(path, bytes).unwrap();
     }

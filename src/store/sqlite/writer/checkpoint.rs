@@ -1,4 +1,4 @@
-//! Folding the write-ahead log back into the file.
+//! Checkpoints: copying the pages of the WAL into the database file.
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
@@ -17,28 +17,27 @@ use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
 
 thread_local! {
-    /// How many pages the log had after the last commit on this thread. SQLite tells it to a
-    /// plain function only, while the commit lasts.
+    /// How many pages the WAL had after the last commit on this thread. SQLite tells it to a plain
+    /// function, during the commit.
     static PAGES: Cell<Option<i32>> = const { Cell::new(None) };
 }
 
 /// How many pages [`reserve_wal`] makes room for.
 pub(in crate::store) const RESERVED_PAGES: i32 = 254;
-/// All of our pages have 4 KiB.
+/// All pages have 4 KiB.
 const RESERVED_BYTES: u64 =
     LOG_HEADER_BYTES as u64 + RESERVED_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
 
-/// In pieces of this size.
+/// The room is written in pieces of this size.
 const RESERVED_PIECE_BYTES: u64 = 128 * 1024;
 
-/// Makes the log's file as long as [`RESERVED_PAGES`] pages, with zeros behind its end: a commit that makes
-/// it longer waits for the file system to write down the new length and where the new blocks are.
-/// `SQLite` reads a log up to the first frame that lacks the salt of its header (the file format, section
-/// 4.4), so zeros end it, as what is left of older logs does.
+/// Makes the WAL as long as [`RESERVED_PAGES`] pages, with zeros after its end. A commit that makes
+/// the file longer waits until the file system has written the new length and the new blocks.
+/// SQLite reads a WAL up to the first frame without the salt of its header (the file format,
+/// section 4.4). So zeros end it, as frames of older generations do.
 ///
-/// Only inside of a transaction that may write: nobody else makes the file longer then. Where there
-/// is too little room it gets as much as there is; it still grows by what is written to it, as long as
-/// it can.
+/// Call it inside a transaction that may write: no other process makes the file longer then. On a
+/// full disk the WAL gets the room there is, and grows by what is written to it.
 pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(log)?;
     let mut end = file.metadata()?.len();
@@ -53,13 +52,13 @@ pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a write failed because there is no room for it.
+/// Whether a write failed for want of room.
 pub(in crate::store) fn is_no_room(error: &io::Error) -> bool {
     let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     kinds.contains(&error.kind())
 }
 
-/// Has [`pages`] know of this connection's commits.
+/// Makes [`pages`] count the commits of this connection.
 pub(in crate::store) fn count_pages(connection: &Connection) {
     connection.wal_hook(Some(|_, pages| {
         PAGES.set(Some(pages));
@@ -67,16 +66,15 @@ pub(in crate::store) fn count_pages(connection: &Connection) {
     }));
 }
 
-/// How many pages the log had after the commit that this thread has just done; `None` where it
-/// wrote nothing.
+/// How many pages the WAL had after the last commit of this thread; `None` where it wrote nothing.
 pub(in crate::store) fn pages() -> Option<i32> {
     PAGES.take()
 }
 
-/// A connection that folds in what another writes, while that one writes.
+/// A connection that checkpoints what another one writes, at the same time.
 pub(in crate::store) struct Checkpointer {
     connection: Connection,
-    /// The same file.
+    /// The same file, to be synced.
     database: Option<Arc<File>>,
     metrics: Arc<Metrics>,
 }
@@ -90,13 +88,14 @@ impl Checkpointer {
         let connection = Connection::open_with_flags(file.path(), flags)?;
         connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch(PRAGMAS)?;
-        // Before its first read it does not know that there is a log.
+        // SQLite finds the WAL at the first read.
         connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
         Ok(Self { connection, database: file.database(), metrics })
     }
 
-    /// Folds in what the log has now, as far as nobody reads it, and has the disk take that, which `SQLite`
-    /// leaves to whoever folds in the rest. The log does not begin anew where more has come to it meanwhile.
+    /// Checkpoints the current pages of the WAL, as far as no reader blocks them, and syncs the
+    /// file. SQLite leaves that sync to the checkpoint of the last page. No generation begins while
+    /// pages are left.
     pub(in crate::store) fn run(&self) -> Result<(), StoreError> {
         let begun = Instant::now();
         run(&self.connection, CheckpointMode::Passive)?;
@@ -110,8 +109,8 @@ impl Checkpointer {
     }
 }
 
-/// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` is for when nobody is
-/// waiting, and leaves an empty log. Tells whether all of the log is folded in.
+/// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` leaves an empty WAL. Returns
+/// whether all pages were checkpointed.
 pub(in crate::store) fn run(
     connection: &Connection,
     mode: CheckpointMode,

@@ -1,4 +1,4 @@
-//! What waits for the writer: something to be done in a transaction, and who is told of it.
+//! Operations in the queue of the writer, with their callbacks.
 
 use std::time::Instant;
 
@@ -8,27 +8,27 @@ use crate::store::scheduler::group_commit::Collected;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::write::context::WriteContext;
 
-/// See the module.
+/// An operation of any kind.
 pub(in crate::store) trait Operation: Send {
     fn statements(&self) -> Statements;
     /// How much text it stores.
     fn bytes(&self) -> usize;
-    /// When it was asked for.
+    /// When it was submitted.
     fn submitted(&self) -> Instant;
     /// A worker has collected it, and sees to its commit.
     fn is_collected(&self) -> bool;
-    /// Does it, inside the open transaction. `false` where it failed.
+    /// Applies it in the open transaction. `false` where it failed.
     fn apply(&mut self, context: &mut WriteContext<'_>) -> bool;
-    /// Tells the outcome: of the operation where the commit went well, else of the commit. `spent`
-    /// is where the time of this operation went in here.
+    /// Calls the callback: with the outcome of the operation if the commit succeeded, else with
+    /// that of the commit. `spent` is the time in the store.
     fn finish(self: Box<Self>, commit: Result<(), StoreError>, spent: Stages);
-    /// What to say of an operation whose transaction cannot go on.
+    /// The error of an operation that failed.
     fn error(&self) -> Option<&StoreError>;
-    /// What is to be done with the file after the commit, before the operation is finished.
+    /// Maintenance of the file after the commit, before the callback.
     fn maintenance(&self) -> Option<Maintenance> {
         None
     }
-    /// That was done, wholly or not, or failed.
+    /// Notes the outcome of the maintenance: complete, incomplete or failed.
     fn set_outcome(&mut self, _outcome: Result<bool, StoreError>) {}
 }
 
@@ -45,17 +45,17 @@ impl Collected for BoxedOperation {
     }
 }
 
-/// What is done with the whole file, outside of any transaction.
+/// Maintenance of the whole file, outside of any transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Maintenance {
-    /// Fold in the log and cut it to nothing; not whole where somebody reads it.
+    /// Checkpoint the WAL and truncate it; incomplete where a reader blocks that.
     EmptyWal,
-    /// Write the file anew, without what is unused, and then empty the log. Takes as long as the
-    /// file is large, and holds up everybody who writes.
+    /// Rewrite the file without unused pages, then empty the WAL. Takes longer the larger the file
+    /// is, and every writer waits.
     Vacuum,
 }
 
-/// Changes nothing but the file's form.
+/// Maintenance that waits in the queue.
 pub(in crate::store) struct PendingMaintenance<D> {
     pub(in crate::store) maintenance: Maintenance,
     pub(in crate::store) submitted: Instant,
@@ -101,12 +101,12 @@ impl<D: FnOnce(Result<bool, StoreError>) + Send> Operation for PendingMaintenanc
     }
 }
 
-/// An operation that waits, and the callback for its outcome.
+/// An operation that waits, with its callback.
 pub(in crate::store) struct Pending<W: Apply, D> {
     pub(in crate::store) bytes: usize,
     pub(in crate::store) submitted: Instant,
     pub(in crate::store) collected: bool,
-    /// Where the time of its request went before.
+    /// Where the time of its request went before the store.
     pub(in crate::store) before: Stages,
     pub(in crate::store) write: Option<W>,
     pub(in crate::store) outcome: Option<Result<W::Answer, StoreError>>,
