@@ -14,8 +14,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ClientConfig, ClientConnection};
 
 use super::address::Host;
-use super::failure::Refused;
-use super::trust::{Untrusted, server_name};
+use super::failure::{Refused, Untrusted};
+use super::trust::server_name;
 use crate::catalogue::client;
 use crate::protocol::reply::{Answer, DecodeError, REPLY_BYTES_MAX, REPLY_END};
 use crate::tls::{self, ALERT_BYTE, HANDSHAKE_BYTE};

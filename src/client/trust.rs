@@ -20,7 +20,7 @@ use rustls::{
 
 use super::address::Host;
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{Failure, Untrusted};
 use super::known_servers;
 use super::state_folder::StateFolder;
 use crate::catalogue::trust as texts;
@@ -37,16 +37,6 @@ pub enum Judge {
     Authorities(Arc<WebPkiServerVerifier>),
     /// Whoever asked, afterwards.
     Nobody,
-}
-
-/// Why a certificate is not trusted, for a person.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Untrusted {
-    /// What is wrong with it.
-    pub reason: String,
-    /// What to do about it.
-    pub hint: String,
 }
 
 impl Judge {

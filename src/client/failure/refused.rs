@@ -1,0 +1,258 @@
+//! A refusal of the server, and its text in the language of the person.
+
+use std::borrow::Cow;
+
+use crate::catalogue::{Language, language, refusal, shared};
+use crate::client::exit::Exit;
+use crate::protocol::refusal::Code;
+use crate::terminal::text;
+
+/// A reply that says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.words())]
+pub struct Refused {
+    /// The stable word; `None` for one that this client does not know.
+    pub code: Option<Code>,
+    /// The word that this client does not know.
+    pub unknown_code: Option<String>,
+    /// The server's text for people. It is shown through [`text::visible`] only.
+    pub message: String,
+    /// The names that it is about; empty where it is about none.
+    pub users: Vec<String>,
+    /// In how many seconds the same may be tried again, where the server says so.
+    pub retry_after: Option<u32>,
+    /// This client refuses it, with a text of its own in the language that is spoken.
+    pub is_ours: bool,
+}
+
+impl Refused {
+    /// A refusal with a text of its own, about nobody.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code: Some(code),
+            unknown_code: None,
+            message: message.into(),
+            users: Vec::new(),
+            retry_after: None,
+            is_ours: false,
+        }
+    }
+
+    /// A refusal of this client, which never reaches the server: `message` is in the language that is
+    /// spoken.
+    pub fn ours(code: Code, message: impl Into<String>) -> Self {
+        Self { is_ours: true, ..Self::new(code, message) }
+    }
+
+    /// The refusal in the language that is spoken, by its code. A server has one language, so its own
+    /// text stands in parentheses, where it says more. The seed's session has the server's text to
+    /// the letter.
+    fn words(&self) -> Cow<'_, str> {
+        let message = self.message.as_str();
+        let is_seed = language() == Language::Seed;
+        let Some(code) = self.known_code() else {
+            return match &self.unknown_code {
+                Some(word) if !is_seed => refusal::unknown_code(word, message).into(),
+                _ => message.into(),
+            };
+        };
+        if let (Code::RateLimited, Some(seconds)) = (code, self.retry_after) {
+            return refusal::rate_limited_for(seconds).into();
+        }
+        let said = words_of(code);
+        match message.strip_prefix(code.message()) {
+            Some("") => said.into(),
+            Some(details) => format!("{said}{details}").into(),
+            None if self.is_ours || is_seed => message.into(),
+            None if message.is_empty() || is_text_of_a_code(message) => said.into(),
+            None => format!("{said} ({message})").into(),
+        }
+    }
+
+    /// What was refused, as a person is told, and harmless on a terminal.
+    pub fn line(&self) -> String {
+        shared::refused(text::visible(&self.to_string()))
+    }
+
+    /// [`Self::line`], with the users that it is about.
+    pub fn line_naming_users(&self) -> String {
+        shared::refused(text::visible(&self.naming_users()))
+    }
+
+    /// What was refused, with the users that it is about.
+    pub(super) fn naming_users(&self) -> String {
+        let (told, users) = (self.to_string(), self.users.join(", "));
+        let names = format!(": {users}");
+        if users.is_empty() || told.ends_with(&names) { told } else { told + &names }
+    }
+
+    /// Nothing was done, and the same may be done a moment later.
+    pub fn is_passing(&self) -> bool {
+        let passing = [Code::Busy, Code::ShuttingDown, Code::TooManyConnections];
+        self.code.is_some_and(|code| passing.contains(&code))
+    }
+
+    /// The stable word, also where the seed's own server says only a text.
+    pub fn known_code(&self) -> Option<Code> {
+        code_of(self.code, &self.message)
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.known_code().map_or(Exit::Protocol, Exit::of)
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Self::new(code, code.message())
+    }
+}
+
+/// The seed's own server has texts and no codes.
+fn code_of(code: Option<Code>, message: &str) -> Option<Code> {
+    code.or_else(|| Code::ALL.iter().copied().find(|code| code.message() == message))
+}
+
+/// Whether it is the text of some refusal, which says no more than the words for the code.
+fn is_text_of_a_code(message: &str) -> bool {
+    Code::ALL.iter().any(|code| code.message() == message || words_of(*code) == message)
+}
+
+fn words_of(code: Code) -> &'static str {
+    match code {
+        Code::BadRequest => refusal::bad_request(),
+        Code::UnknownCommand => refusal::unknown_command(),
+        Code::Usage => refusal::usage(),
+        Code::LineTooLong => refusal::line_too_long(),
+        Code::BadLine => refusal::bad_line(),
+        Code::BadEncoding => refusal::bad_encoding(),
+        Code::WrongProtocol => refusal::wrong_protocol(),
+        Code::BadArgument => refusal::bad_argument(),
+        Code::NoSession => refusal::no_session(),
+        Code::UnknownUser => refusal::unknown_user(),
+        Code::WrongPassword => refusal::wrong_password(),
+        Code::RateLimited => refusal::rate_limited(),
+        Code::TooManySessions => refusal::too_many_sessions(),
+        Code::UnknownRecipient => refusal::unknown_recipient(),
+        Code::UsersHidden => refusal::users_hidden(),
+        Code::EmptyMessage => refusal::empty_message(),
+        Code::TooLong => refusal::too_long(),
+        Code::KeyConflict => refusal::key_conflict(),
+        Code::InboxFull => refusal::inbox_full(),
+        Code::UnknownMessage => refusal::unknown_message(),
+        Code::Busy => refusal::busy(),
+        Code::StorageFull => refusal::storage_full(),
+        Code::TooManyConnections => refusal::too_many_connections(),
+        Code::ShuttingDown => refusal::shutting_down(),
+        Code::Internal => refusal::internal(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::speaking;
+    use crate::client::failure::Failure;
+
+    fn report(failure: &Failure) -> String {
+        let mut out = Vec::new();
+        failure.report(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn refusal_is_told_in_the_seeds_words_in_the_seeds_session_alone() {
+        let failure = Failure::from(Code::WrongPassword);
+        let told = |language| speaking(language, || report(&failure));
+        assert_eq!(told(Language::Seed), "Error, Password Salah\n");
+        assert_eq!(told(Language::English), "Error, the password is wrong\n");
+        assert_eq!((report(&failure), failure.exit() as u8), (told(Language::English), 77));
+    }
+
+    #[test]
+    fn refusal_of_a_server_without_codes_ends_the_same_way() {
+        for (message, exit) in [
+            ("Password Salah", Exit::NotLoggedIn),
+            ("User Tidak Ditemukan", Exit::NoUser),
+            ("Informasi tidak ditemukan", Exit::Protocol),
+        ] {
+            let (message, users) = (message.to_owned(), Vec::new());
+            let known = Refused::new(Code::Busy, message);
+            let refused = Refused { code: None, users, ..known };
+            assert_eq!(Failure::from(refused).exit(), exit, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn refusal_is_told_in_the_language_that_is_spoken() {
+        let told = |language, refused: &Refused| speaking(language, || refused.line());
+        let wrong = Refused::from(Code::WrongPassword);
+        assert_eq!(told(Language::English, &wrong), "Error, the password is wrong");
+        assert_eq!(told(Language::Indonesian, &wrong), "Error, Password Salah");
+        assert_eq!(told(Language::Seed, &wrong), "Error, Password Salah");
+        let named = Refused::new(Code::UnknownRecipient, "User Tidak Ditemukan: conner");
+        assert_eq!(told(Language::English, &named), "Error, there is no such user: conner");
+        let detailed = Refused::new(Code::BadArgument, "to: it is empty");
+        let line = "Error, the JSON argument is not understood (to: it is empty)";
+        assert_eq!(told(Language::English, &detailed), line);
+        assert_eq!(told(Language::Seed, &detailed), "Error, to: it is empty");
+        let line = "Error, argumen JSON-nya tidak dipahami (to: it is empty)";
+        assert_eq!(told(Language::Indonesian, &detailed), line);
+        // By its code, whatever the server's text is.
+        let other = Refused::new(Code::NoSession, "User Tidak Ada");
+        assert_eq!(told(Language::English, &other), "Error, there is no such session");
+        let ours = Refused::ours(Code::TooLong, "the message is longer than 32768 bytes");
+        assert_eq!(told(Language::English, &ours), "Error, the message is longer than 32768 bytes");
+        let of_the_seed = Refused { code: None, ..Refused::new(Code::Busy, "no more today") };
+        assert_eq!(told(Language::Indonesian, &of_the_seed), "Error, no more today");
+        let newer = Refused { unknown_code: Some("tired".to_owned()), ..of_the_seed };
+        assert_eq!(told(Language::English, &newer), "Error, refused as tired: no more today");
+        assert_eq!(
+            told(Language::Indonesian, &newer),
+            "Error, ditolak sebagai tired: no more today"
+        );
+        assert_eq!(told(Language::Seed, &newer), "Error, no more today");
+        let mut out = Vec::new();
+        Failure::from(newer).report_json(&mut out);
+        let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&object["code"], &object["exit"]), (&"tired".into(), &76.into()));
+    }
+
+    #[test]
+    fn refusal_that_ends_by_itself_says_when() {
+        let message = "too many failed logins: try again in 42 s";
+        let held = Refused { retry_after: Some(42), ..Refused::new(Code::RateLimited, message) };
+        let told = |language| speaking(language, || held.line());
+        assert_eq!(told(Language::English), format!("Error, {message}"));
+        assert_eq!(told(Language::Seed), format!("Error, {message}"));
+        let line = "Error, terlalu banyak login yang gagal: coba lagi dalam 42 detik";
+        assert_eq!(told(Language::Indonesian), line);
+        let mut out = Vec::new();
+        let failure = Failure::from(held);
+        failure.report_json(&mut out);
+        let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&object["code"], &object["exit"]), (&"rate_limited".into(), &75.into()));
+        assert_eq!(object["retry_after"], 42);
+        // It takes longer than a command goes on trying by itself.
+        assert!(!matches!(&failure, Failure::Refused(held) if held.is_passing()));
+    }
+
+    #[test]
+    fn every_code_has_words_and_in_the_seeds_session_those_of_the_wire() {
+        for &code in Code::ALL {
+            let seeds = speaking(Language::Seed, || Refused::from(code).to_string());
+            assert_eq!(seeds, code.message());
+            let english = speaking(Language::English, || words_of(code));
+            assert!(english.is_ascii() && !english.contains("Tidak"), "{code}: {english}");
+            let indonesian = speaking(Language::Indonesian, || words_of(code));
+            assert_ne!(english, indonesian, "{code}");
+        }
+    }
+
+    #[test]
+    fn text_of_the_server_cannot_reach_the_terminal_raw() {
+        let message = "\x1b]52;c;AAAA\x07\u{202e}no\nerror: x".to_owned();
+        let told = report(&Refused { code: None, ..Refused::new(Code::Busy, message) }.into());
+        assert_eq!(told, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
+    }
+}
