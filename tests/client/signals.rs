@@ -247,6 +247,7 @@ fn command_whose_watch_was_killed_keeps_the_next_one_away_until_it_ends() {
     let mut watch = Watch::start(&home, "w", "echo $$; exec sleep 90");
     send(&server, "job");
     let process = watch.line();
+    wait_until("the watch notes its command", || lock_names(&home, &process));
     watch.signal(Signal::KILL);
     watch.child.wait().unwrap();
     assert!(is_running(&process));
@@ -261,6 +262,15 @@ fn command_whose_watch_was_killed_keeps_the_next_one_away_until_it_ends() {
     kill_process(Pid::from_raw(process.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
     wait_until("it ends", || !is_running(&process));
     assert_eq!(rest(&home, "w").stdout, "again 1\n");
+}
+
+/// Whether a cursor's lock file names this process.
+fn lock_names(home: &Home, process: &str) -> bool {
+    fs::read_dir(home.state()).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_some_and(|extension| extension == "lock")
+            && fs::read_to_string(&path).unwrap().contains(process)
+    })
 }
 
 #[test]
