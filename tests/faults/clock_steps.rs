@@ -71,7 +71,7 @@ fn bodies(messages: &Value) -> Vec<usize> {
 }
 
 #[test]
-fn messages_stay_in_order_and_are_told_once_whatever_the_clock_says() {
+fn messages_stay_in_order_and_arrive_once_whatever_the_clock_says() {
     let Some(clock) = Clock::new() else { return };
     let server = start(&clock, &[]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -118,7 +118,7 @@ fn messages_stay_in_order_and_are_told_once_whatever_the_clock_says() {
 
 /// Swept at every step, so that what ends would be ended for good.
 #[test]
-fn sessions_outlive_a_clock_that_is_set_while_the_server_runs() {
+fn sessions_survive_a_clock_that_is_set_while_the_server_runs() {
     let Some(clock) = Clock::new() else { return };
     let server = start(&clock, &["--session-idle", "10s"]);
     let mut wire = server.connect();
@@ -144,7 +144,7 @@ fn sessions_outlive_a_clock_that_is_set_while_the_server_runs() {
 }
 
 #[test]
-fn session_ends_when_its_time_is_over_also_where_the_clock_is_set_back_and_for_good() {
+fn session_expires_for_good_even_if_the_clock_is_set_back() {
     let Some(clock) = Clock::new() else { return };
     clock.set(DECADE);
     let server = start(&clock, &["--session-lifetime", "500ms"]);
@@ -164,7 +164,7 @@ fn session_ends_when_its_time_is_over_also_where_the_clock_is_set_back_and_for_g
 
 /// Nobody uses it in between, and nothing is swept: the server is killed.
 #[test]
-fn session_that_was_over_for_a_server_is_over_for_the_next_one_whose_clock_is_set_back() {
+fn expired_session_stays_expired_after_a_restart_with_an_earlier_clock() {
     let Some(clock) = Clock::new() else { return };
     let server = start(&clock, &[]);
     let token = server.log_in("paff");
@@ -175,7 +175,7 @@ fn session_that_was_over_for_a_server_is_over_for_the_next_one_whose_clock_is_se
 }
 
 #[test]
-fn session_from_the_future_keeps_what_was_left_of_it_and_no_more() {
+fn session_from_the_future_keeps_only_its_remaining_time() {
     let Some(clock) = Clock::new() else { return };
     clock.set(DECADE);
     let server = start(&clock, &[]);
@@ -208,7 +208,7 @@ fn session_from_the_future_keeps_what_was_left_of_it_and_no_more() {
 }
 
 #[test]
-fn waits_and_limits_of_time_go_by_another_clock() {
+fn waits_and_time_limits_ignore_the_wall_clock() {
     /// Half a line may be so old (`server::connection`).
     const HALF_A_LINE: Duration = Duration::from_secs(10);
     let Some(clock) = Clock::new() else { return };
@@ -239,7 +239,7 @@ fn waits_and_limits_of_time_go_by_another_clock() {
 }
 
 #[test]
-fn purge_by_age_takes_what_is_said_to_be_old_and_was_read_and_nothing_else() {
+fn purge_by_age_removes_only_read_messages_with_an_old_timestamp() {
     let Some(clock) = Clock::new() else { return };
     let server = start(&clock, &[]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));

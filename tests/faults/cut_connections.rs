@@ -65,7 +65,7 @@ fn each_offset(attempt: impl Fn(usize, &Relay) -> bool + Sync, server: &Server) 
 }
 
 #[test]
-fn cut_after_any_byte_either_way_loses_nothing_and_tells_nothing_that_is_not_so() {
+fn cut_after_any_byte_in_either_direction_loses_nothing_and_reports_nothing_false() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     for to_the_server in [true, false] {
@@ -113,7 +113,7 @@ fn cut_after_any_byte_either_way_loses_nothing_and_tells_nothing_that_is_not_so(
 }
 
 #[test]
-fn session_that_goes_byte_by_byte_either_way_is_as_any_other() {
+fn session_byte_by_byte_in_either_direction_works_like_any_other() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let relay = Relay::to(server.address());
@@ -138,7 +138,7 @@ fn session_that_goes_byte_by_byte_either_way_is_as_any_other() {
 
 /// `chat-cli` itself, which tries again with its key.
 #[test]
-fn command_that_sends_over_connections_that_are_cut_sends_once_or_says_that_it_is_not_known() {
+fn send_over_cut_connections_stores_once_or_reports_an_unknown_outcome() {
     const SENT: &str = "message sent to neko\n";
     let server = Server::start();
     let token = server.log_in("paff");

@@ -25,7 +25,7 @@ const MESSAGES_OF_RUN: usize = 170;
 const RUNS_MERGED: i64 = 8;
 
 #[test]
-fn runs_of_deliveries_are_merged_under_kills_purge_and_rebuild_and_say_what_the_log_says() {
+fn deliveries_match_the_message_log_after_merges_under_kills_purge_and_rebuild() {
     let mut random = Random::new();
     let mut session = Session::begin();
     let rounds = scaled(2, 24);

@@ -116,7 +116,7 @@ fn mib(bytes: usize) -> f64 {
 }
 
 #[test]
-fn honest_clients_are_served_beside_hostile_connections_and_all_is_as_before_when_they_are_gone() {
+fn honest_clients_are_served_beside_hostile_connections_whose_resources_are_released() {
     let hostile = scaled(100, 1_000);
     let lasting = Duration::from_secs(scaled(3, 40) as u64);
     let server = Server::start_with_users_and(HONEST, &["--metrics", "127.0.0.1:0"]);
@@ -220,7 +220,7 @@ fn honest_clients_are_served_beside_hostile_connections_and_all_is_as_before_whe
 /// What costs the client a line and the server the most. Each is asked for on 50 connections, as fast as
 /// the answers are read, beside ten who send and read.
 #[test]
-fn dearest_requests_of_others_leave_the_honest_answered() {
+fn most_expensive_requests_of_others_leave_honest_clients_served() {
     const ASKING: usize = 50;
     const SENDING: usize = 10;
     let (unread, users) = (scaled(1_000, 100_000), scaled(500, 20_000));
@@ -370,7 +370,7 @@ fn full_writer_queue_refuses_as_busy_and_stores_what_it_acknowledged() {
 }
 
 #[test]
-fn descriptors_that_run_out_stop_no_connection_there_is_and_those_that_wait_are_taken_later() {
+fn running_out_of_descriptors_keeps_open_connections_and_delays_new_ones() {
     const WAITING: usize = 60;
     let server = Server::start();
     let token = server.log_in("paff");
@@ -420,7 +420,7 @@ fn acceptor(pid: i32) -> (u64, u64) {
 
 /// `prlimit --nofile=64` from somebody else, while there are more than that.
 #[test]
-fn limit_of_64_descriptors_is_lived_with_until_it_is_raised() {
+fn limit_of_64_descriptors_delays_new_connections_until_it_is_raised() {
     const HOW_LONG: Duration = Duration::from_secs(2);
     let server = Server::start();
     // On connections that stay: one that has gone has left its descriptor to be had.
@@ -470,7 +470,7 @@ fn limit_of_64_descriptors_is_lived_with_until_it_is_raised() {
 /// The addresses of this machine's loopback are not limited: the test begins itself again in a network of
 /// its own, where there are others.
 #[test]
-fn connections_of_one_address_are_limited_and_another_address_is_not_held_up() {
+fn connections_of_one_address_are_limited_and_others_are_not_delayed() {
     const INSIDE: &str = "CHAT_TEST_IN_OWN_NETWORK";
     const LIMIT: usize = 4;
     if std::env::var_os(INSIDE).is_none() {
@@ -484,8 +484,7 @@ fn connections_of_one_address_are_limited_and_another_address_is_not_held_up() {
         if !own_network("true").output().is_ok_and(|output| output.status.success()) {
             return skip("a network of its own", "run as root; install iproute2 and util-linux");
         }
-        let name =
-            "overload::connections_of_one_address_are_limited_and_another_address_is_not_held_up";
+        let name = "overload::connections_of_one_address_are_limited_and_others_are_not_delayed";
         let mut inside = own_network("exec \"$0\" \"$@\"");
         inside.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
         let output = inside.env(INSIDE, "1").output().unwrap();

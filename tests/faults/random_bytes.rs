@@ -21,7 +21,7 @@ const RANDOM_BYTES_MAX: usize = 20_000;
 const GROWN_KIB_MAX: usize = 4 * 1024 + 2 * 2 * THREADS * (256 + 1024);
 
 #[test]
-fn honest_clients_notice_nothing_of_what_others_send() {
+fn random_bytes_from_others_do_not_affect_honest_clients() {
     let mut random = Random::new();
     let mut server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));

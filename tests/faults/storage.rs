@@ -48,7 +48,7 @@ fn read_all(wire: &mut Wire, token: &str) -> Vec<Value> {
 }
 
 #[test]
-fn full_disk_refuses_sends_and_nothing_else_and_room_is_used_without_a_restart() {
+fn full_disk_refuses_only_sends_and_freed_room_is_used_without_a_restart() {
     let Some(disk) = Disk::of_size(12 << 20) else { return };
     // Its folder is for the server's address only; the database lies on the disk.
     let mut server =
@@ -141,7 +141,7 @@ fn send_until_full(wire: &mut Wire, token: &str, bytes: usize) -> usize {
 /// SQLite maps the index of the log, and a page of it without room on the disk ends the process with
 /// SIGBUS.
 #[test]
-fn nearly_full_disk_of_small_blocks_ends_nobody_by_a_signal() {
+fn nearly_full_disk_of_small_blocks_kills_no_process_by_a_signal() {
     let Some(disk) = Disk::with_small_blocks(24 << 20) else { return };
     let database = disk.database();
     let mut server = Server::start_command(server_command(&database), TempDir::new().unwrap());
@@ -186,7 +186,7 @@ fn nearly_full_disk_of_small_blocks_ends_nobody_by_a_signal() {
 }
 
 #[test]
-fn file_that_may_not_grow_is_as_a_full_disk_and_the_limit_can_be_raised() {
+fn file_size_limit_acts_like_a_full_disk_and_can_be_raised() {
     let mut server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -220,7 +220,7 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 /// A person at the `sqlite3` shell who has forgotten to end what was begun, for so long that the log
 /// outgrows its limit: it has to, because its pages are being read.
 #[test]
-fn log_that_somebody_reads_outgrows_its_limit_and_is_cut_once_it_is_read_no_more() {
+fn wal_outgrows_its_limit_during_a_long_read_and_is_truncated_afterwards() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -267,7 +267,7 @@ fn send_many(wire: &mut Wire, token: &str, count: usize) {
 
 /// What the log says of it is for an operator who wonders where the room has gone.
 #[test]
-fn log_that_cannot_be_cut_is_told_of() {
+fn wal_that_cannot_be_truncated_is_reported() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     let said = folder.path().join("log");
@@ -296,7 +296,7 @@ fn log_that_cannot_be_cut_is_told_of() {
 }
 
 #[test]
-fn lock_that_the_shell_holds_for_ten_seconds_is_waited_for_or_told() {
+fn lock_held_by_the_shell_for_ten_seconds_delays_senders_or_is_reported() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -362,7 +362,7 @@ fn filled(messages: usize, end: impl FnOnce(&mut Server)) -> (Server, String, Ve
 }
 
 #[test]
-fn log_that_was_cut_short_or_damaged_gives_a_prefix_of_what_was_sent() {
+fn truncated_or_damaged_wal_gives_a_prefix_of_the_messages_sent() {
     let (server, neko, stored) = filled(60, Server::kill);
     let database = fs::read(server.database()).unwrap();
     let log = fs::read(server.folder().join("chat.sqlite-wal")).unwrap();
@@ -403,7 +403,7 @@ fn log_that_was_cut_short_or_damaged_gives_a_prefix_of_what_was_sent() {
 /// that has flipped is only this: the server neither crashes nor hangs. It refuses, or stops, or
 /// tells what the disk has; docs/reliability.md says so.
 #[test]
-fn bit_that_flipped_in_any_page_crashes_nothing() {
+fn flipped_bit_in_any_page_crashes_nothing() {
     const PAGE: usize = 4_096;
     let (server, neko, stored) = filled(300, |server| {
         assert_eq!(server.stop().code(), Some(0));

@@ -147,7 +147,7 @@ fn sweep(every: usize, attempt: impl Fn(usize) -> bool + Sync) -> usize {
 }
 
 #[test]
-fn nothing_is_lost_or_doubled_whichever_step_a_server_is_killed_before() {
+fn server_killed_before_any_system_call_loses_and_doubles_nothing() {
     if !strace::available() {
         return;
     }
@@ -200,7 +200,7 @@ fn nothing_is_lost_or_doubled_whichever_step_a_server_is_killed_before() {
 }
 
 #[test]
-fn upgrade_that_is_killed_before_any_of_its_steps_is_done_by_the_next_start() {
+fn upgrade_killed_before_any_step_is_completed_by_the_next_start() {
     if !strace::available() {
         return;
     }
@@ -265,7 +265,7 @@ fn start_and_stop(database: &Path, injection: &str) -> (bool, ExitStatus, Trace)
 
 /// Also of the last one, in the checkpoint of a stop.
 #[test]
-fn sync_that_fails_ends_a_server_with_code_74_and_nothing_is_acknowledged_after_it() {
+fn failed_sync_ends_the_server_with_code_74_and_nothing_is_acknowledged_after_it() {
     if !strace::available() {
         return;
     }
@@ -304,7 +304,7 @@ fn sync_that_fails_ends_a_server_with_code_74_and_nothing_is_acknowledged_after_
 }
 
 #[test]
-fn sync_that_fails_at_the_start_refuses_it_and_the_next_start_goes_well() {
+fn failed_sync_at_the_start_refuses_it_and_the_next_start_succeeds() {
     if !strace::available() {
         return;
     }
@@ -327,7 +327,7 @@ fn sync_that_fails_at_the_start_refuses_it_and_the_next_start_goes_well() {
 }
 
 #[test]
-fn write_that_finds_no_room_is_refused_alone_and_the_server_goes_on() {
+fn write_without_room_fails_alone_and_the_server_goes_on() {
     if !strace::available() {
         return;
     }
@@ -359,7 +359,7 @@ fn write_that_finds_no_room_is_refused_alone_and_the_server_goes_on() {
 /// A commit that is in the log, and whose index could not grow, would be neither done nor not done: so the
 /// index is made as long as it will be, at the start.
 #[test]
-fn index_of_the_log_needs_no_room_once_the_server_serves() {
+fn wal_index_needs_no_room_once_the_server_serves() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let path = |suffix: &str| server.folder().join(format!("chat.sqlite{suffix}"));
@@ -388,7 +388,7 @@ fn index_of_the_log_needs_no_room_once_the_server_serves() {
 }
 
 #[test]
-fn write_that_fails_otherwise_ends_a_server_or_is_of_no_consequence() {
+fn write_with_another_error_ends_the_server_or_has_no_effect() {
     if !strace::available() {
         return;
     }
@@ -409,7 +409,7 @@ fn write_that_fails_otherwise_ends_a_server_or_is_of_no_consequence() {
 }
 
 #[test]
-fn slow_disk_makes_senders_wait_and_nobody_else() {
+fn slow_disk_delays_only_senders() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut sender = server.connect();
@@ -453,7 +453,7 @@ fn many_sends(token: &str) -> String {
 
 /// A long log is folded in while others write.
 #[test]
-fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
+fn sender_does_not_wait_while_a_long_wal_is_checkpointed() {
     const DELAY: Duration = Duration::from_secs(4);
     let server = Server::start();
     let mut sender = server.connect();
@@ -479,7 +479,7 @@ fn who_sends_does_not_wait_while_a_long_log_is_folded_in() {
 
 /// The steps of a thread and a connection of their own: what they do is not done by any other session here.
 #[test]
-fn server_that_ends_while_a_long_log_is_folded_in_has_all_that_was_acknowledged() {
+fn server_that_ends_while_a_long_wal_is_checkpointed_keeps_all_acknowledged_messages() {
     // The first sync is that of what is folded in while others write; then comes the rest.
     let syncs = SYNCS.join(",");
     let killed =
@@ -520,7 +520,7 @@ fn check_folding(injection: &str) {
 
 /// While the disk is waited for, their worker looks after its connections, of which others may ask for something.
 #[test]
-fn few_sends_that_come_together_are_committed_by_the_writers_thread() {
+fn few_simultaneous_sends_are_committed_by_the_writer_thread() {
     const SENDS: usize = 8;
     const TIMES: usize = 10;
     let server = Server::start();
@@ -543,7 +543,7 @@ fn few_sends_that_come_together_are_committed_by_the_writers_thread() {
 /// Where nobody else asks for anything, nothing is gained by handing them over. Whoever asks again has to be quick, and
 /// a busy machine may not let it: so it tries until it was.
 #[test]
-fn few_sends_of_who_has_just_been_answered_are_committed_by_its_worker() {
+fn few_sends_from_just_answered_clients_are_committed_by_their_worker() {
     if thread::available_parallelism().is_ok_and(|count| count.get() == 1) {
         return skip("two processors", "use another machine");
     }

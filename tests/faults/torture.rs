@@ -64,7 +64,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills_at_random_moments() {
 
 /// A stop is the gentle end: what was executed is answered as well, so nothing is left to be sent again.
 #[test]
-fn stop_under_load_answers_what_it_has_stored_and_ends_well_within_ten_seconds() {
+fn stop_under_load_answers_every_stored_message_and_ends_within_ten_seconds() {
     let mut random = Random::new();
     let folder = tempfile::TempDir::new().unwrap();
     let mut session = Session::begin(folder.path().join("chat.sqlite"), &[]);

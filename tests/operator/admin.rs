@@ -47,7 +47,7 @@ fn user_that_is_added_while_the_server_runs_logs_in_and_is_written_to_at_once() 
 }
 
 #[test]
-fn new_database_that_begins_with_a_user_has_no_other() {
+fn database_created_by_adding_a_user_has_no_other_user() {
     let (_folder, database) = database();
     operator::add_user(&database, "alice", "open sesame");
     assert_eq!(names(&database), ["alice"]);
@@ -90,7 +90,7 @@ fn names_and_passwords_that_break_the_rules_are_refused() {
 }
 
 #[test]
-fn password_is_made_up_and_told_once() {
+fn password_is_generated_and_shown_once() {
     let server = Server::start();
     let password = operator::done(&server.database(), &["user", "add", "alice", "--generate"]);
     server.connect().done(format!("auth alice {}", password.trim_end()));
@@ -99,7 +99,7 @@ fn password_is_made_up_and_told_once() {
 }
 
 #[test]
-fn what_is_not_there_is_not_created_by_a_look_at_it() {
+fn reading_a_missing_database_does_not_create_it() {
     let (_folder, database) = database();
     let outcome = operator::run(&database, &["user", "list"]);
     assert_eq!(outcome.code, 66, "{outcome:?}");
@@ -111,7 +111,7 @@ fn what_is_not_there_is_not_created_by_a_look_at_it() {
 }
 
 #[test]
-fn users_are_listed_with_what_an_operator_wants_to_know() {
+fn user_list_has_what_an_operator_needs() {
     let server = Server::start();
     let mut paff = server.connect();
     let token = paff.log_in("paff");
@@ -135,7 +135,7 @@ fn users_are_listed_with_what_an_operator_wants_to_know() {
 }
 
 #[test]
-fn more_users_than_an_answer_holds_are_all_listed() {
+fn users_beyond_one_page_are_all_listed() {
     let server = Server::start_with_users(450);
     let names = names(&server.database());
     assert_eq!(names.len(), 455);
@@ -143,7 +143,7 @@ fn more_users_than_an_answer_holds_are_all_listed() {
 }
 
 #[test]
-fn socket_is_its_owners_alone_and_gone_after_a_stop() {
+fn socket_is_private_to_its_owner_and_removed_at_the_stop() {
     let mut server = Server::start();
     let socket = socket(&server.database());
     let found = fs::metadata(&socket).expect("a socket");
@@ -154,7 +154,7 @@ fn socket_is_its_owners_alone_and_gone_after_a_stop() {
 }
 
 #[test]
-fn socket_of_a_killed_server_is_in_nobodys_way() {
+fn stale_socket_of_a_killed_server_disturbs_nobody() {
     let mut server = Server::start();
     server.kill();
     assert!(socket(&server.database()).exists());
@@ -201,7 +201,7 @@ fn new_password_ends_sessions_and_streams_at_once() {
 }
 
 #[test]
-fn disabled_user_is_out_at_once_and_finds_the_messages_when_enabled_again() {
+fn disabled_user_is_logged_out_at_once_and_finds_messages_when_enabled_again() {
     let server = Server::start();
     let (mut neko, mut paff) = (server.connect(), server.connect());
     let (token, sender) = (neko.log_in("neko"), paff.log_in("paff"));
@@ -258,7 +258,7 @@ fn renamed_user_stays_logged_in_and_is_written_to_by_the_new_name() {
 }
 
 #[test]
-fn deleted_user_is_out_and_the_name_and_the_messages_stay() {
+fn deleted_user_is_logged_out_and_name_and_messages_stay() {
     let server = Server::start();
     let database = server.database();
     let (mut neko, mut paff) = (server.connect(), server.connect());
@@ -301,7 +301,7 @@ fn deleted_user_is_out_and_the_name_and_the_messages_stay() {
 }
 
 #[test]
-fn nothing_is_left_of_a_purged_user_with_a_server_and_without() {
+fn purged_user_leaves_nothing_with_or_without_a_server() {
     for is_served in [true, false] {
         let mut server = Server::start();
         let database = server.database();
@@ -352,7 +352,7 @@ fn nothing_is_left_of_a_purged_user_with_a_server_and_without() {
 }
 
 #[test]
-fn what_is_changed_without_a_server_holds_for_the_next_one() {
+fn changes_without_a_server_hold_for_the_next_one() {
     let mut server = Server::start();
     let database = server.database();
     let token = server.log_in("neko");
@@ -373,7 +373,7 @@ fn what_is_changed_without_a_server_holds_for_the_next_one() {
 }
 
 #[test]
-fn who_is_not_there_is_not_changed() {
+fn unknown_user_cannot_be_changed() {
     let server = Server::start();
     for arguments in [
         &["user", "show", "nobody"][..],
@@ -395,7 +395,7 @@ fn who_is_not_there_is_not_changed() {
 }
 
 #[test]
-fn commands_at_once_all_do_their_work_with_a_server_and_without() {
+fn simultaneous_commands_all_succeed_with_or_without_a_server() {
     let (_folder, database) = database();
     let add = |prefix: &str, count: usize| {
         std::thread::scope(|scope| {
@@ -420,7 +420,7 @@ fn commands_at_once_all_do_their_work_with_a_server_and_without() {
 }
 
 #[test]
-fn commands_and_a_server_that_starts_and_stops_are_never_in_each_others_way() {
+fn commands_succeed_while_a_server_starts_and_stops() {
     let mut server = Server::start();
     let database = server.database();
     let is_going = AtomicBool::new(true);
@@ -458,7 +458,7 @@ fn commands_and_a_server_that_starts_and_stops_are_never_in_each_others_way() {
 }
 
 #[test]
-fn display_name_of_somebody_does_nothing_to_the_terminal() {
+fn display_name_cannot_control_the_terminal() {
     let mut server = Server::start();
     server.stop();
     let store = rusqlite::Connection::open(server.database()).expect("opens");
@@ -507,7 +507,7 @@ fn password_is_typed_twice_and_never_shown() {
 }
 
 #[test]
-fn person_is_asked_before_a_user_is_deleted() {
+fn deleting_a_user_asks_for_confirmation() {
     let server = Server::start();
     let start =
         || Terminal::start(operator::command(&server.database(), &["user", "delete", "neko"]));

@@ -52,7 +52,7 @@ fn sessions_are_listed_and_ended_one_by_one_by_user_or_all() {
 }
 
 #[test]
-fn what_to_revoke_has_to_be_said_once() {
+fn revoke_requires_exactly_one_selection() {
     let server = Server::start();
     for arguments in [
         &["session", "revoke"][..],
@@ -66,7 +66,7 @@ fn what_to_revoke_has_to_be_said_once() {
 }
 
 #[test]
-fn sessions_end_without_a_server_too_and_only_those_that_were_named() {
+fn only_named_sessions_end_without_a_server_too() {
     let mut server = Server::start_with(&["--session-idle", "3650d"]);
     let (neko, paff) = (server.log_in("neko"), server.log_in("paff"));
     server.stop();
@@ -84,7 +84,7 @@ fn sessions_end_without_a_server_too_and_only_those_that_were_named() {
 }
 
 #[test]
-fn seed_is_put_in_as_a_new_database_gets_it() {
+fn seed_command_adds_the_users_of_a_new_database() {
     let (_folder, database) = database();
     let users = &operator::objects(&database, &["seed"])[0]["users"];
     assert_eq!(users, &serde_json::json!(["paff", "neko", "robo", "ivy", "vanessa"]));
@@ -143,7 +143,7 @@ fn users_of_a_file_are_added_all_or_none() {
 }
 
 #[test]
-fn server_that_others_can_reach_takes_no_user_whose_password_everybody_knows() {
+fn reachable_server_accepts_no_user_with_a_published_password() {
     let reachable = ["--listen", "0.0.0.0:0", "--allow-plaintext", "--no-seed"];
     let server = Server::start_with(&reachable);
     let outcome = operator::run(&server.database(), &["seed"]);
@@ -207,7 +207,7 @@ fn figures_are_those_of_the_file_and_of_the_running_server() {
 }
 
 #[test]
-fn figures_of_an_empty_database_are_nothing() {
+fn figures_of_an_empty_database_are_zero() {
     let (_folder, database) = database();
     operator::add_user(&database, "alice", "secret");
     let found = &operator::objects(&database, &["stats"])[0];
@@ -216,7 +216,7 @@ fn figures_of_an_empty_database_are_nothing() {
 }
 
 #[test]
-fn output_that_nobody_reads_ends_quietly() {
+fn closed_output_ends_quietly() {
     let server = Server::start_with_users(300);
     let mut command = std::process::Command::new("sh");
     command.args(["-c", r#""$0" --db "$1" user list | head -1; exec 2>&1"#]);

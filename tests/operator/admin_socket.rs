@@ -100,7 +100,7 @@ fn junk_is_refused_and_the_connection_goes_on() {
 }
 
 #[test]
-fn requests_are_answered_in_order_however_they_are_cut() {
+fn requests_are_answered_in_order_however_they_are_split() {
     let server = Server::start();
     let mut admin = Admin::connect(&server);
     for byte in format!("{LIST}\n").bytes() {
@@ -135,7 +135,7 @@ fn line_without_an_end_is_refused_and_half_a_line_is_not_executed() {
 }
 
 #[test]
-fn hundred_silent_peers_and_some_that_do_not_read_keep_nobody_out() {
+fn silent_peers_and_peers_that_do_not_read_keep_nobody_out() {
     let mut server = Server::start();
     let silent: Vec<Admin> = (0..100).map(|_| Admin::connect(&server)).collect();
     let deaf: Vec<Admin> = (0..20)
@@ -226,7 +226,7 @@ fn other_users_of_the_machine_are_kept_out() {
 }
 
 #[test]
-fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+fn files_created_by_root_belong_to_the_owner_of_the_folder() {
     if !can_be_somebody_else() {
         return;
     }
@@ -250,7 +250,7 @@ fn what_root_makes_belongs_to_the_owner_of_the_folder() {
 }
 
 #[test]
-fn socket_that_somebody_else_has_put_there_is_told_no_password() {
+fn socket_of_another_user_receives_no_password() {
     if !can_be_somebody_else() {
         return;
     }
@@ -281,7 +281,7 @@ fn umask_of_the_server_does_not_open_the_socket() {
 }
 
 #[test]
-fn path_that_is_longer_than_an_address_works() {
+fn path_longer_than_a_socket_address_works() {
     let folder = TempDir::new().expect("a temporary folder");
     let deep = folder.path().join("x".repeat(100)).join("y".repeat(100));
     fs::create_dir_all(&deep).expect("folders");
@@ -317,7 +317,7 @@ fn file_in_the_place_of_the_socket_is_left_alone_and_clients_are_served() {
 }
 
 #[test]
-fn server_that_is_stopped_in_its_tracks_is_not_waited_for() {
+fn suspended_server_is_not_waited_for() {
     let server = Server::start();
     server.freeze();
     let outcome = operator::run(&server.database(), &["healthcheck", "--timeout", "300ms"]);
@@ -328,7 +328,7 @@ fn server_that_is_stopped_in_its_tracks_is_not_waited_for() {
 }
 
 #[test]
-fn request_that_is_under_way_is_answered_when_the_server_stops() {
+fn pending_request_is_answered_when_the_server_stops() {
     let mut server = Server::start();
     // Somebody at a shell holds the file: the request has to wait.
     let holder = rusqlite::Connection::open(server.database()).expect("opens");
@@ -349,7 +349,7 @@ fn request_that_is_under_way_is_answered_when_the_server_stops() {
 }
 
 #[test]
-fn health_is_told_by_the_exit_code() {
+fn health_sets_the_exit_code() {
     let mut server = Server::start();
     let check =
         |timeout: &str| operator::run(&server.database(), &["healthcheck", "--timeout", timeout]);

@@ -106,7 +106,7 @@ fn backup_while_senders_send_has_every_message_up_to_its_newest() {
 }
 
 #[test]
-fn backup_and_check_of_a_database_that_nobody_serves_put_nothing_beside_it() {
+fn backup_and_check_of_an_unserved_database_leave_no_files_beside_it() {
     let (folder, database, _) = database();
     let before = fs::read(&database).unwrap();
     let elsewhere = TempDir::new().unwrap();
@@ -118,7 +118,7 @@ fn backup_and_check_of_a_database_that_nobody_serves_put_nothing_beside_it() {
 }
 
 #[test]
-fn backup_of_a_killed_servers_database_has_what_is_in_its_log_and_leaves_it_there() {
+fn backup_after_a_kill_includes_the_wal_and_leaves_it_there() {
     let mut server = Server::start();
     let paff = server.log_in("paff");
     server.connect().done(format!("send {paff} neko acknowledged"));
@@ -137,7 +137,7 @@ fn backup_of_a_killed_servers_database_has_what_is_in_its_log_and_leaves_it_ther
 }
 
 #[test]
-fn what_is_there_is_never_overwritten_and_what_is_not_there_is_no_input() {
+fn existing_file_is_never_overwritten_and_missing_one_is_no_input() {
     let (folder, database, _) = database();
     let taken = folder.path().join("taken");
     fs::write(&taken, "precious").unwrap();
@@ -169,7 +169,7 @@ fn what_is_there_is_never_overwritten_and_what_is_not_there_is_no_input() {
 }
 
 #[test]
-fn damaged_database_is_not_passed_on_as_a_backup() {
+fn damaged_database_is_not_backed_up() {
     let (folder, database, _) = database();
     fill(&database, 100);
     let mut bytes = fs::read(&database).unwrap();
@@ -208,7 +208,7 @@ fn kill_at(mut command: Command, path: &Path) {
 }
 
 #[test]
-fn killed_in_the_middle_there_is_no_part_of_a_backup_or_a_database_and_it_works_the_next_time() {
+fn kill_during_backup_or_restore_leaves_no_part_and_the_next_attempt_works() {
     let (folder, database, _) = database();
     fill(&database, 20_000);
     let backup = folder.path().join("backup");
@@ -273,7 +273,7 @@ fn schedule_keeps_the_newest_survives_a_failure_and_removes_nothing_else() {
 }
 
 #[test]
-fn restored_database_is_as_of_then_but_for_its_sessions_and_ids_go_on_far_behind() {
+fn restored_database_is_as_of_then_without_sessions_and_ids_continue_far_higher() {
     let (folder, database, neko) = database();
     let backup = folder.path().join("backup");
     operator::done(&database, &["backup", text(&backup)]);
@@ -325,7 +325,7 @@ fn ids_after_restore(backup: &Path, clock: Option<&Clock>) -> Vec<i64> {
 }
 
 #[test]
-fn ids_never_come_back_however_often_one_backup_is_restored_and_lost_again() {
+fn ids_never_come_back_however_often_a_backup_is_restored_and_lost() {
     let (folder, database, _) = database();
     let backup = folder.path().join("backup");
     operator::done(&database, &["backup", text(&backup)]);
@@ -344,7 +344,7 @@ fn ids_never_come_back_however_often_one_backup_is_restored_and_lost_again() {
 }
 
 #[test]
-fn sessions_can_be_kept_where_a_database_only_moves() {
+fn sessions_can_be_kept_when_a_database_only_moves() {
     let (folder, database, neko) = database();
     let backup = folder.path().join("backup");
     operator::done(&database, &["backup", text(&backup)]);
@@ -354,7 +354,7 @@ fn sessions_can_be_kept_where_a_database_only_moves() {
 }
 
 #[test]
-fn nothing_is_restored_beside_a_log_or_under_a_server() {
+fn restore_refuses_a_leftover_wal_and_a_running_server() {
     let (folder, database, _) = database();
     let backup = folder.path().join("backup");
     operator::done(&database, &["backup", text(&backup)]);
@@ -374,7 +374,7 @@ fn nothing_is_restored_beside_a_log_or_under_a_server() {
 }
 
 #[test]
-fn check_finds_what_is_wrong_a_line_each_and_changes_nothing() {
+fn check_reports_each_fault_on_a_line_and_changes_nothing() {
     let (_folder, database, _) = database();
     fill(&database, 10);
     let sound = operator::objects(&database, &["check"]);
@@ -418,7 +418,7 @@ fn check_finds_what_is_wrong_a_line_each_and_changes_nothing() {
 }
 
 #[test]
-fn check_finds_a_key_that_is_there_twice_wherever_the_table_of_keys_ends() {
+fn check_finds_a_duplicate_key_wherever_the_table_of_keys_ends() {
     let twice = "neko has 2 messages with the key \"k\" of paff, and one is to be";
     let too_far = "the table of keys goes up to 1000, and the newest id is 13";
     for (upto, recipient, findings) in [

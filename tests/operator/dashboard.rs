@@ -78,7 +78,7 @@ fn assert_known(expression: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_expression_of_the_dashboard_names_metrics_that_there_are() {
+fn dashboard_expressions_name_existing_metrics() {
     let dashboard: Value = serde_json::from_str(DASHBOARD).expect("the dashboard is JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
     let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
@@ -115,7 +115,7 @@ fn every_expression_of_the_dashboard_names_metrics_that_there_are() {
 }
 
 #[test]
-fn every_alert_names_metrics_that_there_are() {
+fn alerts_name_existing_metrics() {
     let expressions: Vec<&str> =
         ALERTS.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
     assert_eq!(expressions.len(), ALERTS.matches("- alert: ").count());
@@ -124,7 +124,7 @@ fn every_alert_names_metrics_that_there_are() {
 }
 
 #[test]
-fn what_is_asked_of_which_metric_is_found() {
+fn metrics_in_an_expression_are_found() {
     let expression = r#"rate(chat_a_total{instance=~"$instance", verb!="x"}[5m]) / chat_b"#;
     let labels = vec!["instance".to_owned(), "verb".to_owned()];
     let expected = vec![("chat_a_total".to_owned(), labels), ("chat_b".to_owned(), Vec::new())];
@@ -132,7 +132,7 @@ fn what_is_asked_of_which_metric_is_found() {
 }
 
 #[test]
-fn prometheus_own_checker_takes_the_alerts() {
+fn promtool_accepts_the_alerts() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/prometheus/alerts.yml");
     if !is_here("promtool") {
         return;

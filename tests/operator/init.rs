@@ -121,7 +121,7 @@ fn options_make_a_configuration_that_the_server_starts_with() {
 }
 
 #[test]
-fn answers_at_a_terminal_make_one_and_a_wrong_answer_is_asked_again() {
+fn answers_at_a_terminal_make_a_configuration_and_wrong_ones_are_asked_again() {
     let place = Place::new();
     fs::write(place.path("taken.toml"), "").expect("a file");
     let mut terminal = place.init_on_a_terminal(&[]);
@@ -177,7 +177,7 @@ fn answers_at_a_terminal_make_one_and_a_wrong_answer_is_asked_again() {
 }
 
 #[test]
-fn certificate_that_is_answered_makes_a_server_with_tls() {
+fn certificate_given_at_the_terminal_makes_a_server_with_tls() {
     let (place, authority) = (Place::new(), Authority::new());
     let files = authority.server();
     let mut terminal = place.init_on_a_terminal(&["--user", "ada"]);
@@ -202,7 +202,7 @@ fn certificate_that_is_answered_makes_a_server_with_tls() {
 }
 
 #[test]
-fn without_a_terminal_what_is_missing_is_a_usage_error_that_names_the_option() {
+fn without_a_terminal_a_missing_answer_is_a_usage_error_that_names_the_option() {
     for (arguments, input, option) in [
         (&[][..], "geheim\n", "--user"),
         (&["--user", "ada"], "", "--password-file"),
@@ -265,7 +265,7 @@ fn refusal_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn person_who_leaves_leaves_nothing_behind() {
+fn aborted_init_leaves_nothing_behind() {
     for leave in [0, 1, 2, 3, 4] {
         let place = Place::new();
         let mut terminal = place.init_on_a_terminal(&[]);
@@ -315,7 +315,7 @@ fn force_replaces_the_configuration_as_a_whole_and_nothing_else() {
 }
 
 #[test]
-fn password_comes_from_a_file_or_is_made_up_and_an_object_says_it() {
+fn password_comes_from_a_file_or_is_generated_and_reported_as_json() {
     let place = Place::new();
     fs::write(place.path("password"), "from a file\nnot this\n").expect("a file");
     let options = ["--user", "ada", "--listen", "127.0.0.1:0", "--config", "a.toml", "--json"];
@@ -337,7 +337,7 @@ fn password_comes_from_a_file_or_is_made_up_and_an_object_says_it() {
 }
 
 #[test]
-fn configuration_is_asked_for_and_written_in_indonesian_too() {
+fn questions_and_configuration_can_be_in_indonesian() {
     let place = Place::new();
     let options = ["--lang", "id", "--user", "ada", "--generate", "--listen", "127.0.0.1:0"];
     let made = place.init(&options, "");

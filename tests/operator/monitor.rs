@@ -55,7 +55,7 @@ fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
 }
 
 #[test]
-fn metrics_are_those_of_the_document_and_no_others() {
+fn metrics_are_exactly_the_documented_ones() {
     let server = Server::start_with(METRICS);
     server.connect().refused("nonsense");
     server.log_in("paff");
@@ -70,7 +70,7 @@ fn metrics_are_those_of_the_document_and_no_others() {
 }
 
 #[test]
-fn what_was_done_is_counted() {
+fn work_is_counted() {
     let server = Server::start_with(METRICS);
     let mut paff = server.connect();
     let token = paff.log_in("paff");
@@ -159,7 +159,7 @@ fn connections_are_counted_by_what_they_do_and_how_they_ended() {
 }
 
 #[test]
-fn connections_that_are_turned_away_are_counted() {
+fn refused_connections_are_counted() {
     let server = Server::start_with(&["--metrics", "127.0.0.1:0", "--connections-max", "1"]);
     let mut one = server.connect();
     one.done("hello");
@@ -168,7 +168,7 @@ fn connections_that_are_turned_away_are_counted() {
 }
 
 #[test]
-fn nothing_that_is_told_names_a_user_or_says_a_text() {
+fn monitor_reveals_no_user_name_and_no_text() {
     let server = Server::start_with(METRICS);
     let mut wire = server.connect();
     let token = wire.log_in("paff");
@@ -182,7 +182,7 @@ fn nothing_that_is_told_names_a_user_or_says_a_text() {
 }
 
 #[test]
-fn health_and_readiness_are_told() {
+fn health_and_readiness_are_reported() {
     let server = Server::start_with(METRICS);
     let healthy = get(server.monitor(), "/healthz");
     assert_eq!((healthy.status, healthy.body.as_str()), (200, "ok\n"));
@@ -293,7 +293,7 @@ fn connection_serves_request_after_request_also_when_they_come_together() {
 }
 
 #[test]
-fn name_that_was_given_is_answered_to() {
+fn configured_host_name_is_accepted() {
     let server = Server::start_with(&[
         "--metrics",
         "127.0.0.1:0",
@@ -309,7 +309,7 @@ fn name_that_was_given_is_answered_to() {
 }
 
 #[test]
-fn peers_that_say_nothing_or_read_nothing_harm_nobody_and_do_not_delay_the_stop() {
+fn peers_that_send_or_read_nothing_harm_nobody_and_do_not_delay_the_stop() {
     let mut server = Server::start_with(METRICS);
     let monitor = server.monitor();
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {monitor}\r\n\r\n");
@@ -367,7 +367,7 @@ fn address_of_the_monitor_is_told_and_goes_where_it_may_only() {
 }
 
 #[test]
-fn prometheus_own_checker_finds_nothing_to_complain_of() {
+fn promtool_accepts_the_metrics() {
     if !is_here("promtool") {
         return;
     }

@@ -90,7 +90,7 @@ fn killed_after_copy(way: Way, count: usize) -> (Server, Vec<u8>) {
 }
 
 #[test]
-fn older_copy_beside_the_log_of_a_killed_server_is_refused_and_both_are_kept() {
+fn older_copy_beside_the_wal_of_a_killed_server_is_refused_and_both_are_kept() {
     for way in [Way::Backup, Way::Cp, Way::Shell] {
         for count in [1, 60] {
             let (mut server, copy) = killed_after_copy(way, count);
@@ -135,7 +135,7 @@ fn older_copy_beside_the_log_of_a_killed_server_is_refused_and_both_are_kept() {
 }
 
 #[test]
-fn database_and_its_log_that_are_copied_together_are_served() {
+fn database_copied_with_its_wal_is_served() {
     let (mut server, paff) = server_with_a_message();
     send(&mut server.connect(), &paff, later(60));
     server.kill();
@@ -149,7 +149,7 @@ fn database_and_its_log_that_are_copied_together_are_served() {
 }
 
 #[test]
-fn log_without_its_database_is_not_thrown_away() {
+fn wal_without_its_database_is_not_discarded() {
     let (mut server, _) = server_with_a_message();
     server.kill();
     let database = server.database();
@@ -312,7 +312,7 @@ fn left_behind() -> [(Server, Vec<&'static str>); 3] {
 }
 
 #[test]
-fn what_only_reads_works_on_read_only_media() {
+fn commands_that_only_read_work_on_read_only_media() {
     for (server, suffixes) in left_behind() {
         let Some(disk) = Disk::of_size(16 << 20) else { return };
         for suffix in &suffixes {
@@ -328,7 +328,7 @@ fn what_only_reads_works_on_read_only_media() {
 }
 
 #[test]
-fn what_only_reads_works_for_who_is_not_the_owner() {
+fn commands_that_only_read_work_for_a_user_who_is_not_the_owner() {
     if !geteuid().is_root() {
         return skip("root", "run as root");
     }
@@ -365,7 +365,7 @@ fn what_only_reads_works_for_who_is_not_the_owner() {
 }
 
 #[test]
-fn database_in_memory_is_warned_of() {
+fn database_in_memory_gives_a_warning() {
     let Some(disk) = Disk::in_memory(16 << 20) else { return };
     let folder = TempDir::new().unwrap();
     let said = folder.path().join("log");

@@ -176,7 +176,7 @@ fn retention(recipe: &mut Recipe) {
 }
 
 #[test]
-fn what_root_restores_or_upgrades_belongs_to_whom_the_folder_belongs_to() {
+fn files_restored_or_upgraded_by_root_belong_to_the_owner_of_the_folder() {
     const NOBODY: u32 = 65_534;
     if !rustix::process::geteuid().is_root() {
         skip("root", "run as root");
@@ -350,7 +350,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn full_disk_refuses_what_is_to_be_stored_and_nothing_else_until_there_is_room() {
+fn full_disk_refuses_only_writes_until_there_is_room() {
     let Some(mut disk) = SmallDisk::start() else { return };
     let paff = disk.wire.log_in("paff");
     let body = "x".repeat(30_000);

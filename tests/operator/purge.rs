@@ -46,7 +46,7 @@ fn bodies(page: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn purged_messages_are_gone_from_the_file_and_its_log_to_the_last_byte() {
+fn purged_messages_are_gone_from_the_file_and_its_wal_to_the_last_byte() {
     for stopped in [false, true] {
         let mut server = Server::start();
         let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -100,7 +100,7 @@ fn purging_users_one_after_another_leaves_no_byte_of_any_of_them() {
 }
 
 #[test]
-fn unread_messages_stay_until_every_place_of_their_reader_has_passed_them() {
+fn unread_messages_stay_until_every_cursor_of_their_reader_has_passed_them() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -142,7 +142,7 @@ fn messages_to_a_deleted_user_are_no_fault_of_the_database_and_wait_for_nobody()
 }
 
 #[test]
-fn purge_by_age_and_by_user_takes_what_fits_all_of_it() {
+fn purge_by_age_and_user_removes_messages_that_match_both() {
     let server = Server::start();
     let tokens = ["paff", "neko", "robo"].map(|user| server.log_in(user));
     let mut wire = server.connect();
@@ -217,7 +217,7 @@ fn ids_of_purged_messages_are_never_given_again_and_readers_go_on() {
 }
 
 #[test]
-fn batch_that_writes_nothing_after_the_file_was_compacted_is_not_taken_for_a_cut_log() {
+fn batch_without_writes_after_a_compaction_is_not_mistaken_for_a_truncated_wal() {
     let server = Server::start();
     let paff = server.log_in("paff");
     let mut wire = server.connect();
@@ -236,7 +236,7 @@ fn batch_that_writes_nothing_after_the_file_was_compacted_is_not_taken_for_a_cut
 
 /// What comes while somebody else is writing is kept by its worker, which nobody wakes when that is over.
 #[test]
-fn who_sends_again_at_once_is_answered_also_when_the_file_has_been_compacted_meanwhile() {
+fn immediate_retry_is_answered_even_if_the_file_was_compacted_in_between() {
     let server = Server::start_with(&["--workers", "1"]);
     let line = format!("send {} neko hai", server.log_in("paff"));
     let is_over = AtomicBool::new(false);
@@ -270,7 +270,7 @@ fn key_of_a_purged_message_can_be_used_again() {
 }
 
 #[test]
-fn log_that_somebody_reads_is_emptied_later_and_that_is_told() {
+fn wal_in_use_by_a_reader_is_emptied_later_and_that_is_reported() {
     let mut server = Server::start();
     let paff = server.log_in("paff");
     let mark = vec!["a-mark-that-is-to-go".to_owned()];

@@ -34,7 +34,7 @@ fn assert_said(prepare: impl Fn() -> Server, arguments: &[&str], english: &str, 
 }
 
 #[test]
-fn commands_that_change_something_say_what_also_where_nobody_watches() {
+fn commands_that_change_something_report_it_without_a_terminal_too() {
     let logged_in = || {
         let server = Server::start();
         server.log_in("neko");
@@ -71,7 +71,7 @@ fn commands_that_change_something_say_what_also_where_nobody_watches() {
 }
 
 #[test]
-fn command_that_makes_a_database_names_it() {
+fn command_that_creates_a_database_names_it() {
     let team = r#"[{"name": "ada", "display_name": "Ada", "password": "secret"}]"#;
     let header = r#"{"type":"header","format":"chat-export","version":1,"newest":0}"#;
     for (arguments, input) in [
@@ -105,7 +105,7 @@ fn command_that_makes_a_database_names_it() {
 }
 
 #[test]
-fn password_that_was_made_up_is_all_that_standard_output_has() {
+fn generated_password_is_all_of_standard_output() {
     let (_folder, path) = database();
     let line = format!("new database {}\n", path.display());
     let outcome = operator::run(&path, &["user", "add", "ada", "--generate"]);
@@ -122,7 +122,7 @@ fn password_that_was_made_up_is_all_that_standard_output_has() {
 }
 
 #[test]
-fn one_is_not_told_as_many() {
+fn count_of_one_is_singular() {
     let server = Server::start();
     let mut wire = server.connect();
     let token = wire.log_in("paff");
@@ -153,7 +153,7 @@ fn one_is_not_told_as_many() {
 }
 
 #[test]
-fn check_that_makes_parts_anew_names_them() {
+fn check_that_rebuilds_parts_names_them() {
     let server = Server::start();
     let said = operator::done(&server.database(), &["check", "--rebuild"]);
     let first = said.lines().next().expect("a line");
@@ -165,7 +165,7 @@ fn check_that_makes_parts_anew_names_them() {
 }
 
 #[test]
-fn export_says_on_a_terminal_how_much_it_was_and_leaves_standard_output_alone() {
+fn export_reports_its_size_on_a_terminal_and_leaves_standard_output_alone() {
     let server = Server::start();
     let file = server.folder().join("export");
     let mut command = std::process::Command::new("sh");

@@ -111,7 +111,7 @@ fn arguments_that_make_no_sense_are_usage_errors() {
 }
 
 #[test]
-fn files_that_are_not_ours_are_refused_and_left_as_they_are() {
+fn foreign_files_are_refused_and_left_unchanged() {
     let folder = TempDir::new().unwrap();
     let text = folder.path().join("notes.txt");
     fs::write(&text, "only text, and quite a lot of it\n".repeat(10)).unwrap();
@@ -144,7 +144,7 @@ fn database_of_ours(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn newer_schema_and_damaged_header_are_refused_and_left_as_they_are() {
+fn newer_schema_and_damaged_header_are_refused_and_left_unchanged() {
     let folder = TempDir::new().unwrap();
     let path = database_of_ours(folder.path());
     let good = fs::read(&path).unwrap();
@@ -173,7 +173,7 @@ fn newer_schema_and_damaged_header_are_refused_and_left_as_they_are() {
 }
 
 #[test]
-fn newer_schema_that_is_in_the_log_only_is_refused_and_left_as_it_is() {
+fn newer_schema_only_in_the_wal_is_refused_and_left_unchanged() {
     let folder = TempDir::new().unwrap();
     let path = database_of_ours(folder.path());
     let newer = rusqlite::Connection::open(&path).unwrap();
@@ -220,7 +220,7 @@ fn pipes_and_sockets_are_no_input_and_are_not_waited_for() {
 const NOBODY: u32 = 65_534;
 
 #[test]
-fn what_may_not_be_read_or_written_is_an_io_error() {
+fn file_without_permission_is_an_io_error() {
     let folder = TempDir::new().unwrap();
     let own = |name: &str, folder_mode: u32, file_mode: Option<u32>| {
         let inner = folder.path().join(name);
@@ -255,7 +255,7 @@ fn what_may_not_be_read_or_written_is_an_io_error() {
 }
 
 #[test]
-fn file_system_that_is_read_only_is_an_io_error() {
+fn read_only_file_system_is_an_io_error() {
     // A file system that is read-only for everybody, root included.
     let path = Path::new("/proc/chat.sqlite");
     assert_refused(&mut server_command(path), 74, &["/proc/chat.sqlite"]);
@@ -291,7 +291,7 @@ fn start_on(path: &Path) -> Started {
 }
 
 #[test]
-fn empty_file_is_made_a_database_and_a_new_one_is_for_its_owner_only() {
+fn empty_file_becomes_a_database_and_a_new_one_is_private_to_its_owner() {
     let folder = TempDir::new().unwrap();
     let (empty, new) = (folder.path().join("empty"), folder.path().join("new"));
     fs::write(&empty, "").unwrap();
@@ -360,7 +360,7 @@ fn symbolic_link_is_followed_once() {
 }
 
 #[test]
-fn one_of_several_servers_that_start_at_once_serves_and_the_others_are_refused() {
+fn one_of_several_servers_starting_at_once_serves_and_the_others_are_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
     for _ in 0..5 {
@@ -396,7 +396,7 @@ fn one_of_several_servers_that_start_at_once_serves_and_the_others_are_refused()
 }
 
 #[test]
-fn server_that_was_killed_while_it_made_its_database_starts_again() {
+fn server_killed_while_creating_its_database_starts_again() {
     let mut random = support::Random::new();
     for _ in 0..support::scaled(10, 100) {
         let folder = TempDir::new().unwrap();
@@ -420,7 +420,7 @@ fn server_that_was_killed_while_it_made_its_database_starts_again() {
 }
 
 #[test]
-fn address_in_use_is_told_and_the_database_is_left_closed() {
+fn address_in_use_is_reported_and_the_database_stays_closed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -466,7 +466,7 @@ fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
 }
 
 #[test]
-fn ready_file_that_cannot_be_written_is_told() {
+fn unwritable_ready_file_is_reported() {
     let folder = TempDir::new().unwrap();
     let ready = folder.path().join("missing/ready");
     let mut command = server_command(&folder.path().join("chat.sqlite"));
@@ -490,7 +490,7 @@ fn database_may_have_any_name_and_a_relative_one() {
 }
 
 #[test]
-fn options_come_from_the_environment_too_and_flags_are_stronger() {
+fn options_come_from_the_environment_too_and_flags_override_it() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("from-environment.sqlite");
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
@@ -535,7 +535,7 @@ fn flags_in_the_environment_are_yes_or_no_and_nothing_else() {
 }
 
 #[test]
-fn listening_beyond_this_machine_has_to_be_allowed_in_so_many_words() {
+fn listening_beyond_this_machine_requires_explicit_permission() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
     let command = |options: &[&str]| {
@@ -561,7 +561,7 @@ fn listening_beyond_this_machine_has_to_be_allowed_in_so_many_words() {
 }
 
 #[test]
-fn every_way_to_say_that_other_machines_may_connect_is_seen() {
+fn every_form_of_an_address_that_others_can_reach_is_recognised() {
     let folder = TempDir::new().unwrap();
     let seeded = folder.path().join("seeded.sqlite");
     drop(start_on(&seeded));
@@ -593,7 +593,7 @@ fn every_way_to_say_that_other_machines_may_connect_is_seen() {
 
 /// The test begins itself again where it can say what names stand for.
 #[test]
-fn name_that_stands_for_an_address_others_can_reach_is_seen() {
+fn name_of_an_address_that_others_can_reach_is_recognised() {
     const INSIDE: &str = "CHAT_TEST_WITH_OWN_NAMES";
     let folder = TempDir::new().unwrap();
     if std::env::var_os(INSIDE).is_none() {
@@ -612,7 +612,7 @@ fn name_that_stands_for_an_address_others_can_reach_is_seen() {
         if !own_names("true").output().is_ok_and(|output| output.status.success()) {
             return skip("a file system of its own", "run as root; install util-linux");
         }
-        let name = "server_cli::name_that_stands_for_an_address_others_can_reach_is_seen";
+        let name = "server_cli::name_of_an_address_that_others_can_reach_is_recognised";
         let mut inside = own_names("exec \"$0\" \"$@\"");
         inside.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
         let output = inside.env(INSIDE, "1").output().unwrap();
@@ -635,7 +635,7 @@ fn name_that_stands_for_an_address_others_can_reach_is_seen() {
 
 /// Whoever had another one in between is no safer for it.
 #[test]
-fn password_that_was_set_back_to_the_published_one_is_known_to_be() {
+fn password_set_back_to_the_published_one_is_recognised() {
     type Change = fn(&Path, SocketAddr);
     fn passwd(address: SocketAddr, from: &str, to: &str) {
         let mut wire = support::Wire::connect(address);
@@ -698,7 +698,7 @@ fn password_that_was_set_back_to_the_published_one_is_known_to_be() {
 }
 
 #[test]
-fn more_connections_than_the_system_has_descriptors_for_are_refused() {
+fn connection_limit_above_the_descriptor_limit_is_refused() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     // More than the kernel gives to anybody.
@@ -707,7 +707,7 @@ fn more_connections_than_the_system_has_descriptors_for_are_refused() {
 }
 
 #[test]
-fn sigterm_answers_what_is_under_way() {
+fn sigterm_answers_pending_requests() {
     let mut server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
@@ -749,7 +749,7 @@ fn peer_that_never_reads_delays_a_stop_by_no_more_than_ten_seconds() {
 }
 
 #[test]
-fn second_signal_ends_at_once_though_something_is_under_way() {
+fn second_signal_ends_at_once_despite_pending_requests() {
     let mut server = Server::start();
     let token = server.log_in("paff");
     let shell = rusqlite::Connection::open(server.database()).unwrap();
@@ -791,7 +791,7 @@ fn sighup_and_sigpipe_do_no_harm_and_closed_output_neither() {
 }
 
 #[test]
-fn log_that_nobody_reads_holds_up_nobody() {
+fn unread_server_log_delays_nobody() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     // Held open and never read: what a pipe takes is soon full.
@@ -806,7 +806,7 @@ fn log_that_nobody_reads_holds_up_nobody() {
 }
 
 #[test]
-fn log_whose_full_pipe_is_closed_in_the_middle_of_requests_holds_up_nobody() {
+fn server_log_whose_full_pipe_is_closed_during_requests_delays_nobody() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     let mut server = start(command.args(["--log", "trace"]).stderr(Stdio::piped()));
@@ -832,7 +832,7 @@ fn log_whose_full_pipe_is_closed_in_the_middle_of_requests_holds_up_nobody() {
 }
 
 #[test]
-fn log_is_json_where_it_is_asked_for() {
+fn server_log_is_json_if_requested() {
     let folder = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.arg("--db").arg(folder.path().join("chat.sqlite"));
@@ -955,7 +955,7 @@ fn cut(path: &Path, length: u64) {
 
 /// A shell may fold the log in, empty it, and write anew: that is no fault.
 #[test]
-fn log_that_a_shell_has_folded_in_and_emptied_is_no_fault() {
+fn wal_checkpointed_and_truncated_by_a_shell_is_no_fault() {
     let mut server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
@@ -989,7 +989,7 @@ fn log_that_a_shell_has_folded_in_and_emptied_is_no_fault() {
 }
 
 #[test]
-fn stop_takes_nothing_from_readers_that_are_slow() {
+fn stop_loses_nothing_for_slow_readers() {
     let mut server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
@@ -1019,7 +1019,7 @@ fn stop_takes_nothing_from_readers_that_are_slow() {
 }
 
 #[test]
-fn reader_of_the_file_holds_up_no_sender() {
+fn reader_of_the_file_delays_no_sender() {
     let server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
@@ -1052,7 +1052,7 @@ fn reader_of_the_file_holds_up_no_sender() {
 }
 
 #[test]
-fn lock_of_somebody_else_makes_senders_busy_and_goes_by() {
+fn foreign_lock_makes_senders_busy_until_it_is_released() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();

@@ -62,7 +62,7 @@ fn shown(command: Command, key: &str) -> Value {
 }
 
 #[test]
-fn option_goes_before_variable_before_file_before_default() {
+fn option_overrides_variable_overrides_file_overrides_default() {
     let folder = Folder::with("# a comment\nheartbeat = \"20s\"\n");
     let show = ["config", "show", "--json"];
     let setting = shown(Folder::with("").command(&show), "heartbeat");
@@ -119,7 +119,7 @@ fn every_kind_of_value_can_be_set_in_the_file() {
 }
 
 #[test]
-fn what_is_shown_is_a_configuration_file_that_sets_just_that() {
+fn shown_configuration_is_a_file_that_sets_exactly_that() {
     let folder = Folder::with("listen = [\"127.0.0.1:0\", \"[::1]:0\"]\nconnections_max = 99\n");
     let values = |outcome: Outcome| -> Vec<String> {
         assert_eq!(outcome.code, 0, "{outcome:?}");
@@ -132,7 +132,7 @@ fn what_is_shown_is_a_configuration_file_that_sets_just_that() {
 }
 
 #[test]
-fn everything_that_is_wrong_with_a_file_is_told_with_its_line() {
+fn every_error_in_a_file_is_reported_with_its_line() {
     for (text, told) in [
         (
             "\nlisen = \"127.0.0.1:1\"\n",
@@ -177,7 +177,7 @@ fn everything_that_is_wrong_with_a_file_is_told_with_its_line() {
 }
 
 #[test]
-fn file_that_was_named_and_is_not_there_is_an_error() {
+fn missing_file_that_was_named_is_an_error() {
     let folder = Folder::with("");
     let error = folder.refused(&["--config", "other.toml", "serve"]);
     assert!(error.starts_with("error: other.toml: there is no such"), "{error}");
@@ -186,7 +186,7 @@ fn file_that_was_named_and_is_not_there_is_an_error() {
 }
 
 #[test]
-fn check_finds_what_else_shows_at_the_start() {
+fn check_finds_errors_that_would_otherwise_show_at_the_start() {
     for (text, told) in [
         ("listen = \"0.0.0.0:0\"\n", "0.0.0.0:0 can be reached from other machines"),
         ("db = \"nowhere/chat.sqlite\"\n", "db: there is no folder nowhere"),
@@ -219,7 +219,7 @@ fn server_that_would_listen_nowhere_does_not_start() {
 }
 
 #[test]
-fn variable_that_is_empty_is_refused_by_its_name() {
+fn empty_variable_is_refused_by_name() {
     let folder = Folder::with("");
     for (variable, words) in [
         ("CHAT_SERVER_DB", &["stats"][..]),

@@ -42,7 +42,7 @@ fn lines<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
 }
 
 #[test]
-fn end_of_a_connection_is_one_line_with_all_that_it_was() {
+fn end_of_a_connection_is_one_line_with_all_its_facts() {
     let logging = Logging::start(&["--log", "debug"]);
     let mut wire = logging.server.connect();
     let address = wire.stream().local_addr().unwrap().to_string();
@@ -68,7 +68,7 @@ fn end_of_a_connection_is_one_line_with_all_that_it_was() {
 }
 
 #[test]
-fn session_that_makes_room_for_a_login_is_one_line() {
+fn session_ended_for_a_new_login_is_one_line() {
     let logging = Logging::start(&["--log", "warn"]);
     let mut wire = logging.server.connect();
     for _ in 0..65 {
@@ -84,7 +84,7 @@ fn session_that_makes_room_for_a_login_is_one_line() {
 }
 
 #[test]
-fn ordinary_ends_are_no_news_and_a_flood_of_others_is_a_few_lines() {
+fn ordinary_ends_are_not_news_and_a_flood_of_others_is_a_few_lines() {
     let logging = Logging::start(&["--log", "info", "--workers", "1"]);
     for _ in 0..30 {
         logging.server.connect().done("hello");
@@ -101,7 +101,7 @@ fn ordinary_ends_are_no_news_and_a_flood_of_others_is_a_few_lines() {
 }
 
 #[test]
-fn slow_request_is_told_with_where_its_time_went() {
+fn slow_request_is_logged_with_the_time_of_each_stage() {
     let logging = Logging::start(&["--log", "info", "--slow-request", "1ms", "--workers", "1"]);
     let mut wire = logging.server.connect();
     let token = wire.log_in("paff");
@@ -142,7 +142,7 @@ fn slow_request_is_told_with_where_its_time_went() {
 }
 
 #[test]
-fn no_password_token_or_text_is_in_the_log_whatever_is_asked_and_however_much_is_logged() {
+fn no_password_token_or_text_is_in_the_server_log_at_any_level() {
     let logging = Logging::start(&["--log", "trace", "--slow-request", "1ms"]);
     let mut wire = logging.server.connect();
     let token = wire.log_in("paff");

@@ -61,7 +61,7 @@ fn activated(database: &Path, socket: &TcpListener, options: &[&str]) -> Command
 }
 
 #[test]
-fn manager_is_told_of_readiness_reload_life_and_stop() {
+fn manager_is_notified_of_readiness_reload_life_and_stop() {
     let folder = TempDir::new().unwrap();
     let told = Told::bind(&folder.path().join("notify"));
     let mut command = server_command(&folder.path().join("chat.sqlite"));
@@ -114,7 +114,7 @@ fn signs_of_life_wait_for_the_writer() {
 }
 
 #[test]
-fn signs_of_life_that_are_for_another_process_are_not_given() {
+fn signs_of_life_meant_for_another_process_are_not_sent() {
     let folder = TempDir::new().unwrap();
     let told = Told::bind(&folder.path().join("notify"));
     let mut command = server_command(&folder.path().join("chat.sqlite"));
@@ -131,7 +131,7 @@ fn signs_of_life_that_are_for_another_process_are_not_given() {
 }
 
 #[test]
-fn manager_that_is_away_does_not_keep_the_server_from_serving() {
+fn missing_manager_does_not_keep_the_server_from_serving() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     command.env("NOTIFY_SOCKET", folder.path().join("nobody")).env("WATCHDOG_USEC", "1000");
@@ -171,7 +171,7 @@ fn connections_wait_for_a_server_that_is_started_on_demand_or_again() {
 }
 
 #[test]
-fn sockets_that_are_passed_on_have_to_be_as_safe_as_others() {
+fn passed_sockets_must_be_as_safe_as_others() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -195,7 +195,7 @@ fn sockets_that_are_passed_on_have_to_be_as_safe_as_others() {
 }
 
 #[test]
-fn what_is_no_socket_is_refused() {
+fn descriptor_that_is_no_socket_is_refused() {
     let folder = TempDir::new().unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = activated(&folder.path().join("chat.sqlite"), &socket, &[]);
@@ -221,7 +221,7 @@ fn units() -> Option<TempDir> {
 }
 
 #[test]
-fn units_are_understood_by_systemd() {
+fn systemd_accepts_the_units() {
     let Some(folder) = units() else { return };
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "chat-server.service", "chat-server.socket"]);

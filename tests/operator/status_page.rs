@@ -46,7 +46,7 @@ fn url(address: SocketAddr) -> String {
 }
 
 #[test]
-fn figures_are_those_of_the_server_and_of_the_document() {
+fn figures_match_the_server_and_the_document() {
     let server = busy_server();
     let status = figures(&server);
     assert_eq!(status["messages_stored"], 40);
@@ -96,7 +96,7 @@ fn page_is_one_document_whose_policy_allows_nothing_from_elsewhere() {
 }
 
 #[test]
-fn page_shows_the_figures_asks_for_nothing_else_and_complains_of_nothing() {
+fn page_shows_the_figures_without_outside_requests_or_errors() {
     if !browser::is_there() {
         return;
     }
@@ -173,7 +173,7 @@ fn between(text: &str, begin: &str, end: &str) -> Option<String> {
 }
 
 #[test]
-fn page_of_an_idle_server_shows_what_was_last_and_axes_whose_ticks_differ() {
+fn page_of_an_idle_server_shows_the_last_values_and_axes_with_distinct_ticks() {
     if !browser::is_there() {
         return;
     }
@@ -263,7 +263,7 @@ fn page_says_when_the_server_is_gone_and_since_when() {
 }
 
 #[test]
-fn browser_of_these_tests_sees_complaints_and_requests_to_elsewhere() {
+fn browser_of_these_tests_sees_errors_and_outside_requests() {
     if !browser::is_there() {
         return;
     }

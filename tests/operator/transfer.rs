@@ -140,7 +140,7 @@ fn export_import_export_is_the_same_to_the_byte() {
 }
 
 #[test]
-fn users_log_in_with_their_passwords_where_the_secrets_came_along() {
+fn users_log_in_with_their_passwords_if_the_secrets_were_exported() {
     let server = Server::start();
     let (_folder, file, database) = folder();
     export(&server.database(), &file, &["--with-secrets"]);
@@ -149,7 +149,7 @@ fn users_log_in_with_their_passwords_where_the_secrets_came_along() {
 }
 
 #[test]
-fn import_that_is_run_again_or_was_killed_stores_everything_once() {
+fn repeated_or_killed_import_stores_everything_once() {
     let server = odd_server(&mut Random::new(), 400);
     let (_folder, file, database) = folder();
     let all = export(&server.database(), &file, &["--with-secrets"]);
@@ -183,7 +183,7 @@ fn import_that_is_run_again_or_was_killed_stores_everything_once() {
 }
 
 #[test]
-fn import_beside_other_messages_keeps_them_and_what_is_unread_and_gives_new_ids() {
+fn import_beside_other_messages_keeps_them_and_the_unread_ones_and_gives_new_ids() {
     let mut random = Random::new();
     let source = odd_server(&mut random, 60);
     let (_folder, file, _) = folder();
@@ -224,7 +224,7 @@ fn import_beside_other_messages_keeps_them_and_what_is_unread_and_gives_new_ids(
 }
 
 #[test]
-fn export_of_one_user_has_nothing_that_is_none_of_the_users_business() {
+fn export_of_one_user_has_only_what_the_user_may_see() {
     let server = Server::start();
     let [paff, neko, robo] = ["paff", "neko", "robo"].map(|user| server.log_in(user));
     let mut wire = server.connect();
@@ -258,7 +258,7 @@ fn export_of_one_user_has_nothing_that_is_none_of_the_users_business() {
 }
 
 #[test]
-fn line_that_is_wrong_is_named_and_what_stands_before_it_is_there() {
+fn wrong_line_is_named_and_the_lines_before_it_are_stored() {
     let (folder, file, database) = folder();
     let header = r#"{"type":"header","format":"chat-export","version":1,"newest":9}"#;
     let user = |name: &str| {
@@ -421,7 +421,7 @@ fn import_under_a_key_that_belongs_to_another_message_is_refused_and_its_sender_
 }
 
 #[test]
-fn plain_text_is_a_message_a_line_and_more_of_it_can_be_taken_in_later() {
+fn plain_text_is_one_message_a_line_and_can_be_continued_later() {
     let server = Server::start();
     let (_folder, file, _) = folder();
     let arguments = ["import", "--text", "--from", "paff", "--to", "neko", file.to_str().unwrap()];
@@ -487,7 +487,7 @@ fn export_while_senders_send_is_a_prefix_and_comes_from_standard_input_too() {
 }
 
 #[test]
-fn rebuild_makes_deliveries_keys_indexes_and_views_anew_and_keeps_ids_apart() {
+fn rebuild_recreates_deliveries_keys_indexes_and_views_and_keeps_ids_apart() {
     for stopped in [true, false] {
         let mut server = Server::start();
         let paff = server.log_in("paff");

@@ -136,7 +136,7 @@ fn is_upgraded_with_everything_in_it(schema: usize) {
 }
 
 #[test]
-fn copy_is_kept_of_what_was_upgraded_and_is_told_and_an_older_program_can_go_back_to_it() {
+fn copy_from_before_an_upgrade_is_kept_and_reported_and_the_older_program_can_use_it() {
     let (folder, database) = thawed(1);
     let listed = operator::run(&database, &["user", "list"]);
     assert_eq!(listed.code, 0, "{listed:?}");

@@ -13,7 +13,7 @@ use crate::support::{Random, scaled};
 const INPUT_BYTES_MAX: usize = 1024;
 
 #[test]
-fn properties_hold_for_the_seeds_and_what_comes_of_them() {
+fn properties_hold_for_the_seeds_and_their_mutations() {
     let mut random = Random::new();
     for (name, property) in properties::ALL {
         let seeds = seeds(name);

@@ -190,7 +190,7 @@ fn every_module_of_the_library_has_its_place_in_the_layering() {
 }
 
 #[test]
-fn what_is_one_modules_business_is_named_nowhere_else() {
+fn names_that_belong_to_one_module_appear_nowhere_else() {
     for source in sources() {
         for (words, homes) in AT_HOME {
             if homes.contains(&source.module.as_str()) {
@@ -279,7 +279,7 @@ const OTHER_SENTENCES: &[&str] = &[
 ];
 
 #[test]
-fn what_is_said_to_people_stands_in_the_catalogue() {
+fn texts_for_people_are_in_the_catalogue() {
     let mut found = Vec::new();
     for source in sources() {
         if !SPEAK_BY_CATALOGUE.contains(&source.module.as_str()) {
@@ -365,7 +365,7 @@ fn tests_that_the_documents_name_exist() {
 }
 
 #[test]
-fn sentences_are_told_from_other_literals() {
+fn sentences_are_distinguished_from_other_literals() {
     let source = r#"
         // "a comment with words"
         let quote = ('"', '\'', b'"', "plain", "two words");

@@ -111,7 +111,7 @@ fn check_command(program: &str, name: &str, words: &[String], pages: &[Page]) ->
 }
 
 #[test]
-fn whatever_help_says_stands_in_the_page_of_the_command() {
+fn page_of_a_command_contains_all_of_its_help() {
     let pages = all();
     let client = check_command(env!("CARGO_BIN_EXE_chat-cli"), "chat-cli", &[], &pages);
     let server = check_command(env!("CARGO_BIN_EXE_chat-server"), "chat-server", &[], &pages);
@@ -158,7 +158,7 @@ fn words_of(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_document_that_says_something_in_a_new_way_is_not_lost_but_an_error() {
+fn unknown_markdown_is_an_error() {
     for unknown in
         ["> a quotation", "![a picture](x.png)", "#### deep", "a `mark that stays", "a [bracket"]
     {
@@ -168,7 +168,7 @@ fn a_document_that_says_something_in_a_new_way_is_not_lost_but_an_error() {
 }
 
 #[test]
-fn formatters_find_nothing_to_complain_of() {
+fn formatters_report_no_errors() {
     let folder = TempDir::new().expect("a temporary folder");
     let mut paths = Vec::new();
     for page in all() {

@@ -81,7 +81,7 @@ fn password_that_was_accepted_logs_in_and_a_refused_one_changes_nothing() {
 }
 
 #[test]
-fn password_with_white_space_around_it_that_is_stored_can_still_be_replaced() {
+fn password_with_surrounding_white_space_can_still_be_replaced() {
     let mut server = Server::start();
     let token = server.log_in("paff");
     server.stop();
@@ -98,7 +98,7 @@ fn password_with_white_space_around_it_that_is_stored_can_still_be_replaced() {
 }
 
 #[test]
-fn password_is_changed_by_who_knows_the_old_one_and_ends_the_other_sessions() {
+fn password_change_requires_the_old_one_and_ends_the_other_sessions() {
     let mut server = Server::start();
     let mut wire = server.connect();
     let (token, other) = (wire.log_in("paff"), wire.log_in("paff"));

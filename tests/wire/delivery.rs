@@ -68,7 +68,7 @@ fn key_means_the_same_message_after_a_restart_and_no_other() {
 }
 
 #[test]
-fn post_to_several_is_all_or_nothing_and_names_who_is_unknown() {
+fn post_to_several_is_all_or_nothing_and_names_unknown_recipients() {
     let server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
@@ -225,7 +225,7 @@ fn every_key_is_stored_once_though_connections_are_cut_and_the_server_is_killed(
 }
 
 #[test]
-fn each_message_is_told_to_exactly_one_of_many_readers_of_an_inbox() {
+fn each_message_reaches_exactly_one_of_many_readers_of_an_inbox() {
     const SENDERS: usize = 4;
     const EACH: usize = 300;
     let server = Server::start();
@@ -279,7 +279,7 @@ fn each_message_is_told_to_exactly_one_of_many_readers_of_an_inbox() {
 }
 
 #[test]
-fn reader_that_is_cut_off_in_its_reply_finds_the_messages_in_its_history() {
+fn reader_cut_off_during_its_reply_finds_the_messages_in_its_history() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -301,7 +301,7 @@ fn reader_that_is_cut_off_in_its_reply_finds_the_messages_in_its_history() {
 }
 
 #[test]
-fn everybody_is_told_what_is_for_them_and_nothing_else() {
+fn every_user_receives_all_their_messages_and_no_others() {
     const USERS: usize = 50;
     let server = Server::start_with_users(USERS);
     let user = |index: usize| format!("user-{}", index % USERS);

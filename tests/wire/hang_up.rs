@@ -101,7 +101,7 @@ fn commands_that_watch_for_one_message_give_their_places_back() {
 }
 
 #[test]
-fn readers_that_have_said_all_read_on_over_every_kind_of_connection() {
+fn half_closed_readers_read_on_over_every_kind_of_connection() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("chat.sock");
     let (authority, listen) = (Authority::new(), format!("unix:{}", path.display()));

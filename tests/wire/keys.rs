@@ -66,7 +66,7 @@ fn retry_after_its_recipient_was_renamed_is_the_same_message_by_both_names() {
 }
 
 #[test]
-fn retry_after_two_recipients_have_swapped_their_names_is_told_each_ones_own_copy() {
+fn retry_after_two_recipients_swapped_names_returns_each_ones_own_copy() {
     let server = Server::start();
     let token = server.log_in("paff");
     let mut wire = server.connect();
@@ -93,7 +93,7 @@ fn former_names_are_gone_with_their_user() {
 }
 
 #[test]
-fn each_of_two_messages_that_an_import_once_brought_under_one_key_is_known_again() {
+fn both_messages_that_an_import_stored_under_one_key_are_recognised() {
     let mut server = Server::start();
     let token = server.log_in("paff");
     let line = post(&token, &["neko"], "hai", "k");

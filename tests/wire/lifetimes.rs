@@ -16,7 +16,7 @@ fn change(server: &Server, sql: &str) {
 }
 
 #[test]
-fn session_ends_ninety_days_after_its_login_and_thirty_after_its_last_use_unless_told_otherwise() {
+fn session_ends_90_days_after_login_or_30_after_last_use_by_default() {
     let mut server = Server::start();
     let now = || server.query("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)").remove(0);
     let before: i64 = now().parse().unwrap();
@@ -58,7 +58,7 @@ fn session_ends_ninety_days_after_its_login_and_thirty_after_its_last_use_unless
 }
 
 #[test]
-fn stream_ends_when_the_time_of_its_session_is_over() {
+fn stream_ends_when_its_session_expires() {
     let server = Server::start_with(&["--session-lifetime", "500ms", "--heartbeat", "20ms"]);
     let token = server.log_in("neko");
     let mut stream = server.connect();

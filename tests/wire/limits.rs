@@ -47,7 +47,7 @@ fn bad_lines_are_refused_once_each_and_the_connection_lives() {
 }
 
 #[test]
-fn line_of_exactly_the_limit_is_taken() {
+fn line_of_exactly_the_limit_is_accepted() {
     let server = Server::start();
     let mut wire = server.connect();
     wire.send(format!("hello{}\r\n", " ".repeat(262_144 - 5)));
@@ -63,7 +63,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[test]
-fn text_of_the_longest_is_taken_however_its_json_is_escaped() {
+fn longest_text_is_accepted_however_its_json_is_escaped() {
     let server = Server::start_with_users(100);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -311,7 +311,7 @@ fn other_protocols_get_one_clear_refusal_and_are_closed() {
 }
 
 #[test]
-fn reset_in_the_middle_of_a_reply_disturbs_nobody() {
+fn reset_during_a_reply_disturbs_no_other_client() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut other = server.connect();
@@ -388,7 +388,7 @@ fn there_is_always_room_for_the_cursor_inbox_beside_a_thousand_others() {
 }
 
 #[test]
-fn since_takes_any_time_up_to_the_year_9999_and_says_what_a_time_is() {
+fn since_accepts_any_time_up_to_the_year_9999_and_explains_a_wrong_one() {
     let server = Server::start();
     let (token, sender) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -429,7 +429,7 @@ fn token_that_is_not_exactly_one_is_no_session() {
 }
 
 #[test]
-fn session_ends_after_its_lifetime_in_the_middle_of_a_connection_and_for_good() {
+fn session_expires_for_good_in_the_middle_of_a_connection() {
     let mut server = Server::start_with(&["--session-lifetime", "300ms"]);
     let mut wire = server.connect();
     let token = wire.log_in("paff");
@@ -445,7 +445,7 @@ fn session_ends_after_its_lifetime_in_the_middle_of_a_connection_and_for_good() 
 }
 
 #[test]
-fn user_that_is_disabled_can_neither_log_in_nor_go_on() {
+fn disabled_user_can_neither_log_in_nor_go_on() {
     let mut server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     server.stop();
@@ -497,7 +497,7 @@ fn logout_beside_sends_of_the_same_session_happens_between_two_of_them() {
 }
 
 #[test]
-fn session_that_is_not_used_ends_and_one_that_is_used_does_not() {
+fn unused_session_ends_and_used_one_does_not() {
     let server = Server::start_with(&["--session-idle", "5s"]);
     let (used, unused) = (server.log_in("paff"), server.log_in("paff"));
     let mut wire = server.connect();
@@ -539,7 +539,7 @@ fn full_inbox_refuses_senders_until_it_is_read() {
 /// What a peer that has vanished without a word looks like to the server is a connection that is silent. The
 /// system asks it by itself: for that its socket has a timer of the kind 2 (`man 5 proc`, `/proc/net/tcp`).
 #[test]
-fn peer_that_is_silent_is_asked_by_the_system_whether_it_is_still_there() {
+fn silent_peer_is_probed_by_the_system() {
     let server = Server::start();
     let mut wire = server.connect();
     wire.done("hello");
@@ -563,7 +563,7 @@ fn peer_that_is_silent_is_asked_by_the_system_whether_it_is_still_there() {
 /// To count all that is unread for whoever is written to first after a start would hold up everybody, so an
 /// inbox may come to a hundredth more than the limit, once a start.
 #[test]
-fn full_inbox_takes_no_more_than_a_hundredth_after_a_start_and_nothing_for_what_is_acknowledged() {
+fn full_inbox_accepts_at_most_one_percent_more_after_a_start() {
     let mut server = Server::start_with(&["--inbox-unread-max", "1000"]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let taken = |server: &Server| {
@@ -587,7 +587,7 @@ fn full_inbox_takes_no_more_than_a_hundredth_after_a_start_and_nothing_for_what_
 }
 
 #[test]
-fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
+fn logins_delay_no_messages_and_too_many_at_once_are_refused() {
     const LOGINS: usize = 400;
     let server = Server::start_with(&[
         "--login-failures-per-address-max",
@@ -627,7 +627,7 @@ fn logins_hold_up_no_messages_and_too_many_at_once_are_told_so() {
 }
 
 #[test]
-fn memory_that_passwords_took_is_given_back() {
+fn memory_for_password_hashing_is_returned() {
     /// What one hash takes while it lasts.
     const HASH_BYTES: u64 = 19_456 * 1024;
     let resident = |server: &Server| {
@@ -648,7 +648,7 @@ fn memory_that_passwords_took_is_given_back() {
 }
 
 #[test]
-fn connection_over_the_limit_is_told_so_and_a_place_given_back_is_taken() {
+fn connection_over_the_limit_is_refused_and_a_freed_place_is_used() {
     let server = Server::start_with(&["--connections-max", "3"]);
     let mut wires: Vec<Wire> = (0..3).map(|_| server.connect()).collect();
     wires.iter_mut().for_each(|wire| drop(wire.done("hello")));
@@ -733,7 +733,7 @@ fn peer_that_floods_and_never_reads_takes_bounded_memory() {
 /// The waits are named limits, tested with a given time in `server::connection`; here that they
 /// are kept by a real server, all at once.
 #[test]
-fn connections_that_make_others_wait_are_closed_and_served_ones_are_not() {
+fn stalling_connections_are_closed_and_served_ones_are_not() {
     let server = Server::start();
     let token = server.log_in("paff");
     let closed_after = |mut wire: Wire| {

@@ -54,7 +54,7 @@ fn connect_from(address: &str, server: SocketAddr) -> Wire {
 }
 
 #[test]
-fn sixth_try_is_refused_without_a_hash_whatever_the_password_and_whoever_the_user() {
+fn sixth_attempt_is_refused_without_a_hash_for_any_user_and_password() {
     let server = Server::start_with(METRICS);
     let mut wire = server.connect();
     let session = wire.log_in("paff");
@@ -77,7 +77,7 @@ fn sixth_try_is_refused_without_a_hash_whatever_the_password_and_whoever_the_use
 }
 
 #[test]
-fn user_that_is_disabled_is_counted_like_any_other() {
+fn attempts_for_a_disabled_user_are_counted() {
     let server = Server::start();
     let mut operator = std::process::Command::new(env!("CARGO_BIN_EXE_chat-server"));
     operator.env_clear().env("CHAT_SERVER_CONFIG", "/dev/null").arg("--db").arg(server.database());
@@ -90,7 +90,7 @@ fn user_that_is_disabled_is_counted_like_any_other() {
 }
 
 #[test]
-fn old_password_that_is_wrong_is_a_failed_login_of_the_same_account() {
+fn wrong_old_password_counts_as_a_failed_login_of_that_account() {
     let server = Server::start_with(METRICS);
     let mut wire = server.connect();
     let session = wire.log_in("paff");
@@ -111,7 +111,7 @@ fn old_password_that_is_wrong_is_a_failed_login_of_the_same_account() {
 }
 
 #[test]
-fn of_many_tries_at_once_no_more_are_compared_than_of_one_after_another() {
+fn concurrent_attempts_compare_no_more_passwords_than_sequential_ones() {
     let server = Server::start_with(METRICS);
     let before = hashes(&server);
     let mut wires: Vec<Wire> = (0..60).map(|_| server.connect()).collect();
@@ -128,7 +128,7 @@ fn of_many_tries_at_once_no_more_are_compared_than_of_one_after_another() {
 }
 
 #[test]
-fn user_of_this_machine_is_one_by_whatever_address_or_socket() {
+fn local_user_is_the_same_at_every_address_and_socket() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("chat.sock");
     let server = Server::start_with(&["--listen", &format!("unix:{}", path.display())]);
@@ -146,7 +146,7 @@ fn user_of_this_machine_is_one_by_whatever_address_or_socket() {
 }
 
 #[test]
-fn user_of_this_machine_who_fails_holds_up_no_other_user_of_it() {
+fn failing_local_user_delays_no_other_local_user() {
     if !rustix::process::geteuid().is_root() {
         return skip("root, for another user of the machine", "run as root");
     }
@@ -190,7 +190,7 @@ fn kernel_tells_owners(server: &Server) -> bool {
 }
 
 #[test]
-fn limit_that_is_raised_while_the_server_runs_lets_go_and_the_log_has_told_who_was_held() {
+fn raised_limit_releases_users_and_the_server_log_names_throttled_ones() {
     let service = Service::start("login_failures_per_address_max = 2\n");
     let mut wire = Wire::connect(service.address());
     let paff = "1";

@@ -24,7 +24,7 @@ const KINDS: [(&str, &str, &str); 3] = [
 ];
 
 #[test]
-fn refusals_of_a_login_are_not_told_apart_by_their_time() {
+fn refused_logins_take_indistinguishable_times() {
     let count = scaled(20, 10_000);
     let options = [
         ["--login-failures-per-address-max", NO_LIMIT],
@@ -78,7 +78,7 @@ fn refusals_of_a_login_are_not_told_apart_by_their_time() {
 }
 
 #[test]
-fn difference_of_a_hundredth_is_found_among_ten_thousand_samples() {
+fn difference_of_one_percent_is_detected_in_ten_thousand_samples() {
     let mut random = Random::new();
     let mut noisy = |mean: f64| {
         let mut sample = || mean * (0.9 + 0.2 * (random.below(1_000_000) as f64 / 1e6));

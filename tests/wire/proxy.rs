@@ -64,7 +64,7 @@ fn clients_of_a_proxy_are_served_behind_a_header_of_either_version() {
 }
 
 #[test]
-fn what_is_no_header_is_refused_and_closed_and_nothing_is_done() {
+fn missing_or_malformed_header_is_refused_and_nothing_is_executed() {
     let server = start(&[]);
     for bytes in [
         &b"hello\r\n"[..],
@@ -87,7 +87,7 @@ fn what_is_no_header_is_refused_and_closed_and_nothing_is_done() {
 }
 
 #[test]
-fn header_that_does_not_come_whole_is_not_waited_for() {
+fn incomplete_header_times_out() {
     let server = start(&[]);
     let mut wire = server.connect();
     wire.send("PROXY TCP4 203.0.113.9 192.0");
@@ -141,7 +141,7 @@ fn failed_logins_are_counted_for_each_client() {
 }
 
 #[test]
-fn log_names_the_client_of_a_proxy_that_the_configuration_names() {
+fn server_log_names_the_client_behind_a_configured_proxy() {
     let service =
         Service::start("proxy_protocol = [\"127.0.0.1\"]\nallow_default_passwords = true\n");
     let mut wire = connect(service.address(), "203.0.113.9");

@@ -60,7 +60,7 @@ fn limits_times_and_log_level_change_while_a_stream_lives_on() {
 }
 
 #[test]
-fn configuration_that_is_wrong_changes_nothing_and_can_be_mended() {
+fn wrong_configuration_changes_nothing_and_can_be_corrected() {
     let server = Service::start("inbox_unread_max = 1\n");
     let mut wire = Wire::connect(server.address());
     let paff = wire.log_in("paff");
@@ -89,7 +89,7 @@ fn configuration_that_is_wrong_changes_nothing_and_can_be_mended() {
 }
 
 #[test]
-fn sessions_that_are_idle_for_the_new_time_end() {
+fn sessions_idle_for_the_new_limit_end() {
     let server = Service::start("session_idle = \"30d\"\n");
     let mut wire = Wire::connect(server.address());
     let (paff, neko) = (wire.log_in("paff"), wire.log_in("neko"));

@@ -209,7 +209,7 @@ fn ten_requests_in_one_packet_get_ten_replies_in_order() {
 }
 
 #[test]
-fn utf8_split_across_packets_is_put_together_and_what_is_none_is_refused() {
+fn utf8_split_across_packets_is_reassembled_and_invalid_utf8_is_refused() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -229,7 +229,7 @@ fn utf8_split_across_packets_is_put_together_and_what_is_none_is_refused() {
 }
 
 #[test]
-fn messages_of_a_reader_that_is_gone_before_the_reply_stay_in_the_log() {
+fn messages_stay_in_the_message_log_if_the_reader_leaves_before_the_reply() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     server.connect().done(format!("send {paff} neko hai"));
@@ -282,7 +282,7 @@ fn list_while_others_log_in_and_out_always_answers() {
 }
 
 #[test]
-fn nothing_comes_that_was_not_asked_for() {
+fn server_sends_nothing_unrequested() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut reader = server.connect();

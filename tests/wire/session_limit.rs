@@ -42,7 +42,7 @@ fn assert_displaced(reply: &Value) {
 }
 
 #[test]
-fn sixty_fifth_session_ends_the_least_recently_used_one_which_is_told_why() {
+fn sixty_fifth_session_ends_the_least_recently_used_one_and_names_the_reason() {
     let server = Server::start_with(&["--metrics", "127.0.0.1:0"]);
     let other = server.log_in("neko");
     let mut wire = server.connect();
@@ -72,7 +72,7 @@ fn sixty_fifth_session_ends_the_least_recently_used_one_which_is_told_why() {
 }
 
 #[test]
-fn login_is_refused_while_each_of_64_sessions_has_a_stream_and_taken_when_one_has_ended() {
+fn login_is_refused_while_all_64_sessions_have_streams_and_accepted_when_one_ends() {
     let server = Server::start();
     let tokens = log_in(&server, SESSIONS, 4);
     let mut streams: Vec<Wire> = tokens.iter().map(|token| watch(&server, token)).collect();

@@ -139,7 +139,7 @@ fn handshake_and_request_byte_by_byte_are_understood() {
 }
 
 #[test]
-fn what_was_asked_before_a_half_close_is_answered_and_the_end_is_said() {
+fn requests_before_a_half_close_are_answered_and_close_notify_follows() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     for says_so in [true, false] {
@@ -159,7 +159,7 @@ fn what_was_asked_before_a_half_close_is_answered_and_the_end_is_said() {
 }
 
 #[test]
-fn whoever_speaks_no_tls_is_told_so_in_the_clear_and_closed() {
+fn plaintext_client_is_refused_in_plaintext_and_closed() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     for said in ["auth paff cytus\r\n", "GET / HTTP/1.1\r\n\r\n", "\0", "\u{80}\n"] {
@@ -174,7 +174,7 @@ fn whoever_speaks_no_tls_is_told_so_in_the_clear_and_closed() {
 }
 
 #[test]
-fn tls_at_the_plain_port_is_refused_once_in_the_clear_and_closed() {
+fn tls_at_the_plain_port_is_refused_once_in_plaintext_and_closed() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     let mut wire = connect(authority.client(rustls::ALL_VERSIONS), server.plain);
@@ -254,7 +254,7 @@ fn client_hello(authority: &Authority) -> Vec<u8> {
 }
 
 #[test]
-fn handshake_that_is_not_done_in_ten_seconds_is_closed() {
+fn handshake_unfinished_after_ten_seconds_is_closed() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     let hello = client_hello(&authority);
@@ -318,7 +318,7 @@ fn wait_until_shown(
 }
 
 #[test]
-fn certificate_is_replaced_at_sighup_without_a_loss_and_a_broken_one_is_not_taken() {
+fn sighup_replaces_the_certificate_without_loss_and_rejects_a_broken_one() {
     let authority = Authority::new();
     let files = authority.server();
     let (second, third) = (
@@ -374,7 +374,7 @@ fn assert_refused(files: &Files, code: i32, problem: &str) {
 }
 
 #[test]
-fn certificates_and_keys_that_cannot_be_used_are_told_before_anything_is_opened() {
+fn unusable_certificates_and_keys_are_reported_before_anything_is_opened() {
     let authority = Authority::new();
     let (files, other) = (authority.server(), authority.issue("other", &["a"], Kind::Good));
     let missing = files.certificate.with_file_name("missing");
@@ -397,7 +397,7 @@ fn key_of(files: &Files, mode: u32, content: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_would_be_unsafe_or_without_meaning_is_refused() {
+fn unsafe_or_meaningless_options_are_refused() {
     let authority = Authority::new();
     let files = authority.server();
     let (certificate, key) = (as_str(&files.certificate), as_str(&files.key));

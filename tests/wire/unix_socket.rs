@@ -56,7 +56,7 @@ fn answers_have_the_same_bytes_as_over_the_network() {
 }
 
 #[test]
-fn what_was_asked_before_a_half_close_is_answered() {
+fn requests_before_a_half_close_are_answered() {
     let (_server, folder) = start(&[]);
     let mut stream = UnixStream::connect(folder.path().join("chat.sock")).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -102,7 +102,7 @@ fn socket_of_a_dead_server_is_replaced_and_that_of_a_live_one_is_not() {
 }
 
 #[test]
-fn what_is_no_socket_is_left_alone() {
+fn file_that_is_no_socket_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sock");
     fs::write(&path, "mine").unwrap();
@@ -116,7 +116,7 @@ fn what_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn mode_that_is_none_is_a_usage_error() {
+fn invalid_mode_is_a_usage_error() {
     for mode in ["", "8", "1777", "rw"] {
         let folder = TempDir::new().unwrap();
         let mut command = server_command(&folder.path().join("chat.sqlite"));

@@ -21,7 +21,7 @@ fn operator(server: &Server, words: &[&str]) {
 }
 
 #[test]
-fn everybody_who_is_listed_can_be_written_to_and_nobody_else() {
+fn listed_users_are_exactly_those_who_can_be_written_to() {
     let server = Server::start();
     let mut wire = server.connect();
     let paff = wire.log_in("paff");
@@ -70,7 +70,7 @@ fn thousands_of_users_are_listed_page_by_page_each_once() {
 }
 
 #[test]
-fn operator_who_hides_the_users_has_them_told_to_nobody_until_the_next_reload() {
+fn hidden_users_are_listed_to_nobody_until_the_next_reload() {
     let service = Service::start("hide_users = true\n");
     let mut wire = Wire::connect(service.address());
     let paff = wire.log_in("paff");

@@ -61,7 +61,7 @@ fn backlog_comes_first_then_caught_up_then_each_message_as_it_commits() {
 }
 
 #[test]
-fn stream_begins_where_it_is_asked_to() {
+fn stream_begins_at_the_requested_place() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut wire = server.connect();
@@ -123,7 +123,7 @@ fn heartbeat_comes_while_nothing_else_does_and_logging_out_ends_the_stream() {
 }
 
 #[test]
-fn backlog_of_large_messages_is_told_without_waiting_for_a_heartbeat() {
+fn backlog_of_large_messages_is_sent_without_waiting_for_a_heartbeat() {
     let server = Server::start_with(&["--heartbeat", "1h"]);
     let neko = server.log_in("neko");
     let mut wire = server.connect();
@@ -140,7 +140,7 @@ fn backlog_of_large_messages_is_told_without_waiting_for_a_heartbeat() {
 }
 
 #[test]
-fn stream_goes_on_after_its_reader_has_said_all() {
+fn stream_goes_on_after_its_reader_half_closes() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let (mut stream, _) = watch(&server, &neko, &json!({"from": "new"}));
@@ -151,7 +151,7 @@ fn stream_goes_on_after_its_reader_has_said_all() {
 }
 
 #[test]
-fn nothing_is_missed_or_told_twice_between_backlog_and_live() {
+fn nothing_is_missed_or_repeated_between_backlog_and_live() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     const MESSAGES: i64 = 2_000;
@@ -183,7 +183,7 @@ fn nothing_is_missed_or_told_twice_between_backlog_and_live() {
 }
 
 #[test]
-fn many_watchers_of_one_inbox_are_each_told_everything() {
+fn every_watcher_of_one_inbox_receives_everything() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut streams: Vec<Wire> =
@@ -202,7 +202,7 @@ fn many_watchers_of_one_inbox_are_each_told_everything() {
 
 /// Each reads what is new when it is its turn, so everybody gets more at a time where there is more.
 #[test]
-fn who_sends_does_not_wait_for_all_who_watch() {
+fn sender_does_not_wait_for_watchers() {
     const WATCHERS: usize = 600;
     /// Several times as many as are under way at once.
     const REQUESTS: usize = 512;
@@ -233,7 +233,7 @@ fn who_sends_does_not_wait_for_all_who_watch() {
 }
 
 #[test]
-fn as_many_watchers_as_connections_are_told_what_is_theirs() {
+fn watchers_on_every_connection_receive_their_own_messages() {
     let watchers = scaled(500, 10_000);
     let connections_max = (watchers + 10).to_string();
     if !may_open_descriptors(watchers as u64 + 200) {
@@ -265,7 +265,7 @@ fn may_open_descriptors(needed: u64) -> bool {
 }
 
 #[test]
-fn watcher_that_does_not_read_holds_up_nobody_and_loses_nothing() {
+fn watcher_that_does_not_read_delays_nobody_and_loses_nothing() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let (mut lazy, _) = watch(&server, &neko, &json!({"from": "all"}));
@@ -370,7 +370,7 @@ fn message_id(frame: &[u8]) -> Option<i64> {
 }
 
 #[test]
-fn streams_of_different_users_are_told_their_own_only() {
+fn streams_of_different_users_get_only_their_own_messages() {
     let server = Server::start();
     let users = ["paff", "neko", "robo", "ivy", "vanessa"];
     let tokens: Vec<String> = users.iter().map(|user| server.log_in(user)).collect();
@@ -402,7 +402,7 @@ fn streams_of_different_users_are_told_their_own_only() {
 }
 
 #[test]
-fn message_to_a_watcher_who_has_caught_up_costs_no_read_of_the_file() {
+fn message_to_a_caught_up_watcher_reads_nothing_from_the_file() {
     let server = Server::start_with(&["--metrics", "127.0.0.1:0", "--heartbeat", "1h"]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut streams: Vec<Wire> =
@@ -429,7 +429,7 @@ fn message_to_a_watcher_who_has_caught_up_costs_no_read_of_the_file() {
 }
 
 #[test]
-fn watcher_who_falls_behind_what_is_in_memory_is_told_everything_from_the_log() {
+fn watcher_behind_the_messages_in_memory_reads_the_rest_from_the_message_log() {
     let server = Server::start_with(&["--heartbeat", "1h"]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let (mut lazy, _) = watch(&server, &neko, &json!({"from": "new"}));
@@ -458,8 +458,7 @@ fn watcher_who_falls_behind_what_is_in_memory_is_told_everything_from_the_log() 
 }
 
 #[test]
-fn messages_are_told_once_and_in_order_while_users_are_renamed_messages_purged_and_watchers_come_and_go()
- {
+fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged() {
     const SENDERS: usize = 4;
     let each = scaled(400, 4_000);
     let server = Server::start_with(&["--heartbeat", "1h"]);
@@ -558,7 +557,7 @@ fn id_of_next(stream: &mut Wire, goes_on: &AtomicBool) -> Option<i64> {
 }
 
 #[test]
-fn new_name_is_told_with_the_first_message_after_the_renaming() {
+fn new_name_arrives_with_the_first_message_after_the_rename() {
     let server = Server::start_with(&["--heartbeat", "1h"]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let (mut stream, _) = watch(&server, &neko, &json!({"from": "new"}));
@@ -584,7 +583,7 @@ fn new_name_is_told_with_the_first_message_after_the_renaming() {
 }
 
 #[test]
-fn stream_that_asks_for_it_is_told_what_its_user_sends() {
+fn stream_includes_sent_messages_if_requested() {
     let server = Server::start();
     let (neko, other) = (server.log_in("neko"), server.log_in("neko"));
     let paff = server.log_in("paff");
