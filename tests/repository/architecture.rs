@@ -364,6 +364,39 @@ fn tests_that_the_documents_name_exist() {
     }
 }
 
+/// `module::name` of each test of a program in `tests/`.
+fn tests_of(program: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        for rest in text.split("#[test]").skip(1) {
+            let name = rest.split_once("fn ").map_or("", |(_, begin)| begin);
+            let name = name.split('(').next().unwrap_or_default();
+            found.push(format!("{module}::{name}"));
+        }
+    }
+    found
+}
+
+/// `cargo test` succeeds if its filter matches no test.
+#[test]
+fn commands_of_the_reliability_page_run_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let mut count = 0;
+    for (program, filter) in page.split('`').filter_map(|code| code.split_once(' ')) {
+        if ["client", "wire", "operator", "faults", "repository"].contains(&program) {
+            count += 1;
+            let is_there = tests_of(program).iter().any(|name| name.contains(filter));
+            assert!(is_there, "{program} has no test {filter}");
+        }
+    }
+    assert!(count > 25, "the commands are read: {count}");
+}
+
 #[test]
 fn sentences_are_distinguished_from_other_literals() {
     let source = r#"
