@@ -22,7 +22,6 @@ mod manager;
 mod message;
 mod open;
 mod output;
-mod progress;
 mod reload;
 mod restore;
 mod seed;

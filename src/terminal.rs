@@ -1,6 +1,7 @@
 //! The user's terminal: whether there is one, its width, safe display of foreign text, questions,
 //! and prompts for secrets.
 
+pub mod progress;
 pub mod question;
 pub mod quiet;
 pub mod reason;

@@ -218,6 +218,7 @@ texts! {
 
     // Sending
     message_sent(to) { en: "message sent to {to}", id: "pesan terkirim ke {to}" }
+    sending { en: "sending", id: "mengirim" }
     one_message_sent(to) { en: "1 message sent to {to}", id: "1 pesan terkirim ke {to}" }
     messages_sent(count, to) { en: "{count} messages sent to {to}", id: "{count} pesan terkirim ke {to}" }
     known_already(told, count) {

@@ -374,6 +374,8 @@ texts! {
     }
 
     // export and import
+    checking { en: "checking", id: "memeriksa" }
+    rebuilding { en: "rebuilding", id: "membangun ulang" }
     exporting { en: "exporting messages", id: "mengekspor pesan" }
     importing { en: "importing messages", id: "mengimpor pesan" }
     no_user(name) { en: "there is no user {name}", id: "tidak ada user {name}" }

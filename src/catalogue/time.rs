@@ -6,6 +6,7 @@ texts! {
     hours_ago(count) { en: "{count} h ago", id: "{count} jam lalu" }
     yesterday { en: "yesterday", id: "kemarin" }
     days_ago(count) { en: "{count} days ago", id: "{count} hari lalu" }
+    left(duration) { en: "{duration} left", id: "sisa {duration}" }
     monday { en: "Mon", id: "Sen" }
     tuesday { en: "Tue", id: "Sel" }
     wednesday { en: "Wed", id: "Rab" }

@@ -11,11 +11,11 @@ use super::count;
 use super::failure::{Exit, Failure};
 use super::open;
 use super::output::Output;
-use super::progress::Progress;
 use super::stop::Stop;
 use crate::catalogue::{server, shared};
 use crate::model::Timestamp;
 use crate::store::{self, Copy, OpenError, Reading};
+use crate::terminal::progress::{Measure, Progress};
 
 /// The name of a backup in a folder ends so, after the database's name and the time.
 const SUFFIX: &str = ".sqlite";
@@ -74,9 +74,10 @@ impl Schedule<'_> {
             None => self.arguments.to.clone(),
         };
         let source = Reading::open(self.db).map_err(|error| open::refused(&error))?;
-        let mut progress = Progress::new(server::backing_up());
+        let progress = Progress::start(server::backing_up(), Measure::Bytes);
         let copied = source.copy(&to, &mut |done, of| {
-            progress.at(done, Some(of));
+            progress.of(of);
+            progress.at(done);
             self.stop.flow()
         });
         let copy = match copied {

@@ -14,6 +14,7 @@ use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::store::{Checked, Depth, FINDINGS_MAX, Reading};
+use crate::terminal::progress::{Measure, Progress};
 
 /// How long making an index may take.
 const REBUILD_WAIT: Duration = Duration::from_secs(3600);
@@ -27,7 +28,9 @@ pub(super) fn run(
     let rebuilt = arguments.rebuild.then(|| rebuild(db)).transpose()?;
     let reading = Reading::open(db).map_err(|error| open::refused(&error))?;
     let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
+    let progress = Progress::start(server::checking(), Measure::Time);
     let Checked { content, findings } = reading.check(depth);
+    drop(progress);
     reading.verify_unchanged().map_err(|error| open::refused(&error))?;
     let path = reading.path().to_owned();
     if output.is_json {
@@ -74,6 +77,7 @@ pub(super) fn run(
 fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
     let mut parts = Vec::new();
     let mut door = Door::open(db, Missing::Refuse)?;
+    let _progress = Progress::start(server::rebuilding(), Measure::Time);
     for part in 0.. {
         match door.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
             AdminReply::Rebuilt { what: Some(part) } => parts.push(part),

@@ -1,18 +1,21 @@
 //! `export`: everything in the database as lines of JSON.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 
 use super::arguments::ExportArguments;
 use super::count;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::progress::Progress;
 use super::{open, user};
 use crate::catalogue::server;
 use crate::model::MessageId;
 use crate::store::{Export, ExportError, Reading};
+use crate::terminal::progress::{Measure, Progress};
 use crate::transfer::Record;
+
+/// How many messages are exported between two estimates of the whole.
+const ESTIMATE_MESSAGES: u64 = 1_024;
 
 /// Writes the lines to standard output.
 pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Result<(), Failure> {
@@ -23,19 +26,29 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Resu
     };
     let reading = Reading::open_current(db).map_err(|error| open::refused(&error))?;
     let mut output = BufWriter::new(io::stdout().lock());
-    let mut progress = Progress::new(server::exporting());
-    let (mut messages, mut users) = (0_u64, 0_u64);
+    let is_alone = !io::stdout().is_terminal();
+    let progress = Progress::start_if(is_alone, server::exporting(), Measure::Bytes);
+    let (mut messages, mut users, mut bytes) = (0_u64, 0_u64, 0_u64);
+    let (mut newest, mut line) = (export.from_id, Vec::new());
     let written = reading.export(&export, |record| {
+        line.clear();
+        serde_json::to_writer(&mut line, &record).map_err(io::Error::from)?;
+        line.push(b'\n');
+        bytes += line.len() as u64;
+        progress.at(bytes);
         match record {
-            Record::Message(_) => {
+            Record::Message(message) => {
                 messages += 1;
-                progress.at(messages, None);
+                if messages.is_multiple_of(ESTIMATE_MESSAGES) {
+                    let part = part(export.from_id, message.id, newest);
+                    progress.of((bytes as f64 / part) as u64);
+                }
             }
             Record::User(_) => users += 1,
-            Record::Header(_) | Record::Cursor(_) => {}
+            Record::Header(header) => newest = header.newest,
+            Record::Cursor(_) => {}
         }
-        serde_json::to_writer(&mut output, &record).map_err(io::Error::from)?;
-        output.write_all(b"\n")
+        output.write_all(&line)
     });
     drop(progress);
     match written {
@@ -56,4 +69,10 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Resu
             Err(Failure::new(Exit::Data, problem).hint(server::export_not_whole()))
         }
     }
+}
+
+/// Which part of the ids is exported, after the message `id`. Ids rise by one, but for gaps.
+fn part(from: MessageId, id: MessageId, newest: MessageId) -> f64 {
+    let upto = |id: MessageId| id.0.saturating_sub(from.0).max(0) as f64 + 1.0;
+    (upto(id) / upto(newest)).min(1.0)
 }

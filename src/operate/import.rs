@@ -4,7 +4,7 @@ mod lines;
 mod places;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -14,13 +14,13 @@ use super::count;
 use super::door::{Door, Missing};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::progress::Progress;
 use super::user;
 use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
 use crate::model::{Body, Key, MessageId, Timestamp, UserName};
 use crate::store;
+use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
 use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
@@ -57,18 +57,20 @@ pub(super) fn run(
     arguments: &ImportArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    let mut lines = Lines::new(&arguments.file, open(&arguments.file)?);
+    let is_typed = is_stdin(&arguments.file) && io::stdin().is_terminal();
+    let progress = Progress::start_if(!is_typed, server::importing(), Measure::Bytes);
+    let mut lines = Lines::new(&arguments.file, open(&arguments.file, &progress)?);
     // What cannot be imported brings no new database into being.
     let import = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => {
             let (from, to) = (user::name(from)?, user::name(to)?);
-            let mut import = Import::through(Door::open(db, Missing::Refuse)?);
+            let mut import = Import::through(Door::open(db, Missing::Refuse)?, progress);
             import.take_text(lines, &from, &to)?;
             import
         }
         _ => {
             let newest = header(&mut lines)?;
-            let mut import = Import::through(Door::open(db, Missing::Create)?);
+            let mut import = Import::through(Door::open(db, Missing::Create)?, progress);
             import.take_records(lines, newest)?;
             import
         }
@@ -86,12 +88,21 @@ pub(super) fn run(
     output.finish()
 }
 
-fn open(file: &Path) -> Result<Box<dyn BufRead>, Failure> {
-    if file == Path::new("-") {
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// Opens a file, whose size is the whole of the progress.
+fn open(file: &Path, progress: &Progress) -> Result<Box<dyn BufRead>, Failure> {
+    if is_stdin(file) {
+        progress.of_file(io::stdin());
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
     match File::open(file) {
-        Ok(opened) => Ok(Box::new(BufReader::new(opened))),
+        Ok(opened) => {
+            progress.of_file(&opened);
+            Ok(Box::new(BufReader::new(opened)))
+        }
         Err(error) => {
             let exit = match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Exit::NoInput,
@@ -132,14 +143,14 @@ struct Import {
 }
 
 impl Import {
-    fn through(door: Door) -> Self {
+    fn through(door: Door, progress: Progress) -> Self {
         Self {
             door,
             steps: Vec::new(),
             bytes: 0,
             summary: Summary::default(),
             places: Places::default(),
-            progress: Progress::new(server::importing()),
+            progress,
         }
     }
 
@@ -223,7 +234,7 @@ impl Import {
         for (step, taken) in steps.iter().zip(&taken) {
             self.note(step, *taken);
         }
-        self.progress.at(self.summary.messages as u64, None);
+        self.progress.at(lines.bytes_read());
         match (refused, numbers.get(taken.len())) {
             (Some(refused), Some(&number)) => Err(lines.wrong_at(number, refused)),
             _ => Ok(()),

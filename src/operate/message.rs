@@ -11,13 +11,13 @@ use super::count;
 use super::door::{Door, Missing};
 use super::failure::Failure;
 use super::output::Output;
-use super::progress::Progress;
 use super::user;
 use crate::admin::answer::AdminReply;
 use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::model::{MessageId, Timestamp};
+use crate::terminal::progress::{Measure, Progress};
 
 /// How often it is tried to empty the log, should somebody be reading it, and the pause between.
 const EMPTY_LOG_TRIES: u32 = 20;
@@ -61,8 +61,8 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
         unread_too: arguments.unread_too,
     };
     let mut door = Door::open(db, Missing::Refuse)?;
-    let mut progress = Progress::new(server::purging());
-    let mut on_progress = |messages: usize| progress.at(messages as u64, None);
+    let progress = Progress::start(server::purging(), Measure::Count);
+    let mut on_progress = |messages: usize| progress.at(messages as u64);
     let purged = if arguments.dry_run {
         step_through(&mut door, &purge, true, &mut on_progress)?
     } else {

@@ -8,10 +8,10 @@ use super::count;
 use super::failure::Failure;
 use super::open;
 use super::output::Output;
-use super::progress::Progress;
 use super::stop::Stop;
 use crate::catalogue::server;
 use crate::store::{self, Copy, OldSessions};
+use crate::terminal::progress::{Measure, Progress};
 
 /// Puts a backup in the place of `db`, where there must be nothing.
 pub(super) fn run(
@@ -21,9 +21,10 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let sessions = if arguments.keep_sessions { OldSessions::Keep } else { OldSessions::End };
-    let mut progress = Progress::new(server::restoring());
+    let progress = Progress::start(server::restoring(), Measure::Bytes);
     let copy = store::restore(&arguments.backup, db, sessions, &mut |done, of| {
-        progress.at(done, Some(of));
+        progress.of(of);
+        progress.at(done);
         stop.flow()
     })
     .map_err(|error| open::refused(&error))?;

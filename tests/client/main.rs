@@ -17,6 +17,7 @@ mod narrow;
 mod oneshot;
 mod outcome;
 mod output;
+mod progress;
 mod prompt;
 mod signals;
 mod stream;

@@ -1,8 +1,9 @@
 //! What `export` writes and `import` takes in: everything, exactly, and as often as one likes.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support;
 use crate::support::operator;
+use crate::support::pty::Terminal;
 use crate::support::{Random, Server, scaled};
 
 /// A server with odd messages among its users, cursors and dead letters.
@@ -553,4 +555,28 @@ fn example_of_the_storage_page_is_an_export() {
     assert_eq!((&told["messages"], &told["cursors"]), (&json!(2), &json!(2)), "{told}");
     let exported = export(&database, &folder.path().join("out"), &[]);
     assert_eq!(String::from_utf8(exported).unwrap(), example);
+}
+
+#[test]
+fn import_shows_its_progress_at_a_terminal_until_the_end() {
+    let server = Server::start();
+    let (folder, file, database) = folder();
+    let lines = export(&server.database(), &file, &[]);
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    for name in [&pipe, &file] {
+        let mut command = operator::command(&database, &["import", name.to_str().unwrap()]);
+        command.env("TERM", "xterm");
+        let mut terminal = Terminal::start(command);
+        if *name == pipe {
+            let mut input = File::options().write(true).open(&pipe).expect("a reader");
+            input.write_all(&lines).expect("read");
+            // A pipe has no size, so there is no part and no time left.
+            terminal.wait_for("importing messages … 0 B  0 B/s");
+        }
+        assert!(terminal.wait().success());
+        let screen = terminal.screen();
+        assert!(screen.contains("users imported") && !screen.contains('…'), "{screen}");
+    }
 }

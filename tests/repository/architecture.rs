@@ -89,7 +89,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
 ];
 
 /// What is one module's business: words, and where they may stand.
-const AT_HOME: [(&[&str], &[&str]); 7] = [
+const AT_HOME: [(&[&str], &[&str]); 8] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
@@ -97,6 +97,7 @@ const AT_HOME: [(&[&str], &[&str]); 7] = [
     (&["rustls"], &["tls", "server", "client"]),
     (&["x509_cert"], &["tls"]),
     (&["toml::de", "toml::Spanned"], &["configuration"]),
+    (&["indicatif"], &["terminal"]),
 ];
 
 /// A source file: the module of the library that it belongs to, and its lines of code, numbered,

@@ -17,6 +17,7 @@ use crate::model::{BODY_BYTES_MAX, Body, Invalid, Token, UserName};
 use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
+use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
 
 /// What stands for standard input.
@@ -50,17 +51,33 @@ pub fn run(
     if !text.is_empty() {
         return sender.send_one(&body(text.join(OsStr::new(" ")))?, &key);
     }
-    let input: Box<dyn Read> = match &arguments.file {
-        Some(path) if !is_stdin => Box::new(File::open(path).map_err(|error| {
+    let file = match &arguments.file {
+        Some(path) if !is_stdin => Some(File::open(path).map_err(|error| {
             Failure::trouble(Exit::LocalFile, client::file_not_read(path.display(), error))
         })?),
-        _ => Box::new(io::stdin().lock()),
+        _ => None,
     };
-    if arguments.lines {
-        sender.send_lines(BufReader::new(input), &key)
-    } else {
-        sender.send_one(&body(read_text(input)?)?, &key)
+    let progress = arguments.lines.then(|| progress(file.as_ref(), view.is_json));
+    let input: Box<dyn Read> = match file {
+        Some(file) => Box::new(file),
+        None => Box::new(io::stdin().lock()),
+    };
+    match progress {
+        Some(progress) => sender.send_lines(BufReader::new(input), &key, progress),
+        None => sender.send_one(&body(read_text(input)?)?, &key),
     }
+}
+
+/// The progress of `--lines` from a file or standard input.
+fn progress(file: Option<&File>, is_json: bool) -> Progress {
+    let is_typed = file.is_none() && io::stdin().is_terminal();
+    let is_printed = is_json && io::stdout().is_terminal();
+    let progress = Progress::start_if(!is_typed && !is_printed, client::sending(), Measure::Bytes);
+    match file {
+        Some(file) => progress.of_file(file),
+        None => progress.of_file(io::stdin()),
+    }
+    progress
 }
 
 /// Sends to the same users again and again.
@@ -115,15 +132,21 @@ impl Sender<'_> {
 
     /// Sends each line as it comes. Line 7 goes under the key `KEY-7`, so that the same input with
     /// the same key goes on where it stopped.
-    fn send_lines(&mut self, mut input: impl BufRead, key: &Key) -> Result<Exit, Failure> {
+    fn send_lines(
+        &mut self,
+        mut input: impl BufRead,
+        key: &Key,
+        progress: Progress,
+    ) -> Result<Exit, Failure> {
         if key.as_str().len() > KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX {
             let max = KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX;
             return Err(Failure::trouble(Exit::Usage, client::id_too_long_for_lines(max)));
         }
         let (mut sent, mut known) = (0_usize, 0_usize);
-        let mut number = 0;
+        let (mut number, mut bytes) = (0, 0);
         while let Some(line) = read_line(&mut input)? {
             number += 1;
+            bytes += line.len() as u64 + 1;
             if line.is_empty() {
                 continue;
             }
@@ -131,7 +154,9 @@ impl Sender<'_> {
                 self.send_line(line, number, key).map_err(|why| at_line(why, number, key))?;
             sent += 1;
             known += usize::from(posted.duplicate);
+            progress.at(bytes);
         }
+        drop(progress);
         if !self.view.is_json {
             let told = self.tell(&summary(sent, known, &delivery::names(&self.to, ", ")));
             told.map_err(|error| match is_closed(&error) {

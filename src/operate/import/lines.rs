@@ -14,11 +14,12 @@ pub(super) struct Lines {
     input: Box<dyn BufRead>,
     number: usize,
     bytes: usize,
+    bytes_read: u64,
 }
 
 impl Lines {
     pub(super) fn new(file: &Path, input: Box<dyn BufRead>) -> Self {
-        Self { file: file.to_owned(), input, number: 0, bytes: 0 }
+        Self { file: file.to_owned(), input, number: 0, bytes: 0, bytes_read: 0 }
     }
 
     /// The next line without its line feed; also the last one, should it have none.
@@ -34,6 +35,7 @@ impl Lines {
         }
         self.number += 1;
         self.bytes = line.len();
+        self.bytes_read += line.len() as u64;
         if line.last() == Some(&b'\n') {
             line.pop();
         } else if line.len() > LINE_BYTES_MAX {
@@ -50,6 +52,11 @@ impl Lines {
     /// The length of the line that was read last.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The length of all lines that were read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.bytes_read
     }
 
     /// What is wrong with the line that was read last.

@@ -17,7 +17,7 @@ use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
 use crate::operate::message::{self, Purged};
 use crate::operate::output::Output;
-use crate::operate::progress::Progress;
+use crate::terminal::progress::{Measure, Progress};
 
 /// Leaves of a user the name and the messages; or nothing.
 pub(super) fn run(
@@ -63,8 +63,8 @@ fn is_deleted(door: &mut Door, name: &UserName) -> Result<bool, Failure> {
 fn purge(door: &mut Door, name: &UserName) -> Result<Purged, Failure> {
     let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
     let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };
-    let mut progress = Progress::new(server::purging());
-    let mut on_progress = |messages: usize| progress.at(messages as u64, None);
+    let progress = Progress::start(server::purging(), Measure::Count);
+    let mut on_progress = |messages: usize| progress.at(messages as u64);
     let mut purged = message::step_through(door, &purge, false, &mut on_progress)?;
     change_over(door, &Request::UserRemove { name: name.clone() })?;
     message::purge_remains(door, false, &mut purged)?;

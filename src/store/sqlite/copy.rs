@@ -47,7 +47,7 @@ pub struct Content {
     pub newest: MessageId,
 }
 
-/// Told how many pages have been copied, and of how many; breaks it off where it says so.
+/// Gets the number of bytes that have been copied, and of all bytes. `Break` stops the copy.
 pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
 /// A copy on its way: a file beside the place it is for, that only its owner may read. It is removed
@@ -132,14 +132,17 @@ impl Draft {
         on_progress: OnProgress<'_>,
     ) -> Result<(), OpenError> {
         let failed = |error: rusqlite::Error| OpenError::from_sqlite(&self.path, &error);
+        let page_bytes: u32 =
+            source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
         let backup = Backup::new(source, target).map_err(failed)?;
         loop {
             match backup.step(STEP_PAGES).map_err(failed)? {
                 Done => return Ok(()),
                 More => {
                     let Progress { remaining, pagecount } = backup.progress();
-                    let count = |pages: i32| u64::try_from(pages).unwrap_or(0);
-                    if on_progress(count(pagecount - remaining), count(pagecount)).is_break() {
+                    let bytes =
+                        |pages: i32| u64::try_from(pages).unwrap_or(0) * u64::from(page_bytes);
+                    if on_progress(bytes(pagecount - remaining), bytes(pagecount)).is_break() {
                         return Err(OpenError::Stopped { path: self.destination.clone() });
                     }
                 }
