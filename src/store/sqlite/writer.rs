@@ -1,11 +1,14 @@
 //! The writer: changes the database, one batch at a time.
 //!
-//! [`GroupCommit`] decides which thread commits what waits; [`batches`] does a batch; [`checkpoint`]
-//! brings the WAL into the file. Here they are opened and given their threads.
+//! [`GroupCommit`] decides which thread commits the waiting operations. [`batches`] commits a batch of
+//! them in a [`transaction`]. [`checkpoint`] copies the WAL into the file when [`checkpoint_policy`]
+//! says so. This module opens them and starts their threads.
 
 mod batches;
 mod checkpoint;
+mod checkpoint_policy;
 mod operation;
+mod transaction;
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +38,7 @@ use crate::store::sqlite::stamp;
 use batches::Batches;
 use checkpoint::Checkpointer;
 use operation::{Pending, PendingMaintenance};
+use transaction::WriteConnection;
 
 pub(in crate::store) use checkpoint::is_no_room;
 pub(in crate::store) use operation::Maintenance;
@@ -85,16 +89,14 @@ impl Writer {
         let keys = Keys::open(&connection).map_err(sqlite_error)?;
         let checkpointer = Checkpointer::open(file, Arc::clone(&metrics)).map_err(sqlite_error)?;
         let (ask, asked) = mpsc::channel();
-        let fatal = Arc::clone(&on_fatal);
-        let batches = Batches::new(
+        let connection = WriteConnection::new(
             connection,
             (identity, FileRoom::new(file.database())),
             (deliveries, keys),
-            inbox_unread_max,
-            metrics,
-            ask,
-            fatal,
+            inbox_unread_max.get(),
         );
+        let fatal = Arc::clone(&on_fatal);
+        let batches = Batches::new(connection, inbox_unread_max, metrics, ask, fatal);
         let group = Arc::new(GroupCommit::new(WRITE_QUEUE_OPERATIONS_MAX, batches, on_fatal));
         let spawn = |name: &str, work: Work| {
             let group = Arc::clone(&group);
