@@ -122,59 +122,83 @@ fn change(
         (Some((user, false)), _) => user,
     };
     let now = Timestamp::now().0;
-    let update = |sql, value: &dyn rusqlite::ToSql| {
-        connection.prepare_cached(sql)?.execute(params![user.0, value]).map(drop)
-    };
     let ended = match change {
         Change::Password(new) => {
-            update("UPDATE users SET password_hash = ?2 WHERE id = ?1", &new.hash)?;
-            update("UPDATE users SET password_is_published = ?2 WHERE id = ?1", &new.is_published)?;
+            let update = "UPDATE users SET password_hash = ?2, password_is_published = ?3
+                           WHERE id = ?1";
+            connection.prepare_cached(update)?.execute(params![
+                user.0,
+                new.hash,
+                new.is_published
+            ])?;
             end_all(connection, user)?
         }
         Change::Disable => {
-            update(
-                "UPDATE users SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL",
-                &now,
-            )?;
+            let update = "UPDATE users SET disabled_at = ?2 WHERE id = ?1 AND disabled_at IS NULL";
+            connection.prepare_cached(update)?.execute([user.0, now])?;
             end_all(connection, user)?
         }
         Change::Enable => {
-            update("UPDATE users SET disabled_at = ?2 WHERE id = ?1", &None::<i64>)?;
+            let update = "UPDATE users SET disabled_at = NULL WHERE id = ?1";
+            connection.prepare_cached(update)?.execute([user.0])?;
             Vec::new()
         }
-        Change::Rename(to) => {
-            if users::id_of(connection, to)?.is_some_and(|holder| holder != user) {
-                return Ok(Changed::NameTaken);
-            }
-            if name != to {
-                let newest = message_log::newest_given(connection)?;
-                users::give_name_up(connection, name, user, newest)?;
-            }
-            update("UPDATE users SET name = ?2 WHERE id = ?1", &to.as_str())?;
-            context.cache.user_ids.remove(name);
-            context.cache.user_names.remove(&user);
-            context.deliveries.rename();
-            Vec::new()
-        }
+        Change::Rename(to) => return rename(context, user, (name, to)),
         Change::Delete => {
-            // No password matches an empty hash, and a deleted user needs none.
-            update(
-                "UPDATE users SET deleted_at = ?2, disabled_at = coalesce(disabled_at, ?2),
-                        password_hash = '', password_is_published = 0
-                  WHERE id = ?1",
-                &now,
-            )?;
-            connection
-                .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
-                .execute([user.0])?;
-            context.cache.user_ids.remove(name);
-            context.cache.must_count(user);
-            context.deliveries.rewind(user);
+            delete(context, user, name, now)?;
             end_all(connection, user)?
         }
         Change::Remove { .. } => return Ok(Changed::InUse),
     };
     Ok(Changed::Yes { user, ended })
+}
+
+fn rename(
+    context: &mut WriteContext<'_>,
+    user: UserId,
+    (name, to): (&UserName, &UserName),
+) -> rusqlite::Result<Changed> {
+    let connection = context.connection;
+    if users::id_of(connection, to)?.is_some_and(|holder| holder != user) {
+        return Ok(Changed::NameTaken);
+    }
+    if name != to {
+        let newest = message_log::newest_given(connection)?;
+        users::give_name_up(connection, name, user, newest)?;
+    }
+    connection
+        .prepare_cached("UPDATE users SET name = ?2 WHERE id = ?1")?
+        .execute(params![user.0, to.as_str()])?;
+    context.cache.user_ids.remove(name);
+    context.cache.user_names.remove(&user);
+    context.deliveries.rename();
+    Ok(Changed::Yes { user, ended: Vec::new() })
+}
+
+/// Disables the account for ever and empties its inbox. Its messages keep its name.
+fn delete(
+    context: &mut WriteContext<'_>,
+    user: UserId,
+    name: &UserName,
+    now: i64,
+) -> rusqlite::Result<()> {
+    // No password matches an empty hash, and a deleted user needs none.
+    context
+        .connection
+        .prepare_cached(
+            "UPDATE users SET deleted_at = ?2, disabled_at = coalesce(disabled_at, ?2),
+                    password_hash = '', password_is_published = 0
+              WHERE id = ?1",
+        )?
+        .execute([user.0, now])?;
+    context
+        .connection
+        .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
+        .execute([user.0])?;
+    context.cache.user_ids.remove(name);
+    context.cache.must_count(user);
+    context.deliveries.rewind(user);
+    Ok(())
 }
 
 fn end_all(connection: &Connection, user: UserId) -> rusqlite::Result<Vec<TokenHash>> {
