@@ -1,5 +1,5 @@
-//! Loom models of the code that threads share: the queue, a worker's mailbox, the hub, the newest
-//! messages in memory, the responder, and the shutdown. The files are the server's own, included by
+//! Loom models of the code that threads share: the queue, group commit, a worker's mailbox, the hub,
+//! the newest messages in memory, the responder, and the shutdown. The files are the server's own, included by
 //! path. Only `crate::sync` differs: there it is the standard library's, here loom's. So a model
 //! runs every possible interleaving of its threads, and a lost wake-up shows as a deadlock.
 //!
@@ -17,6 +17,7 @@ extern crate self as mio;
 pub mod queue_models;
 pub mod server;
 pub mod service;
+pub mod store;
 pub mod sync;
 
 #[path = "../../src/queue.rs"]

@@ -2,7 +2,7 @@
 
 // Loom's `Arc` cannot hold a trait object. The models do not depend on when the last `Arc` is
 // freed.
-pub use std::sync::{Arc, LockResult, PoisonError};
+pub use std::sync::{Arc, LockResult, PoisonError, TryLockError};
 
 pub use loom::sync::{Mutex, MutexGuard, atomic};
 

@@ -1,6 +1,6 @@
 //! Runs every model in every interleaving of its threads.
 
-use chat_models::{model, queue_models, server, service};
+use chat_models::{model, queue_models, server, service, store};
 
 #[test]
 fn queue_returns_every_item_once_and_in_order() {
@@ -45,4 +45,19 @@ fn request_is_answered_exactly_once_during_a_shutdown() {
 #[test]
 fn worker_receives_everything_and_is_woken_once_per_sleep() {
     model(server::worker_receives_everything_and_is_woken_once_per_sleep);
+}
+
+#[test]
+fn group_commit_answers_operations_of_workers_and_other_threads_once_after_their_commit() {
+    model(store::operations_of_workers_and_other_threads_are_answered_once_after_their_commit);
+}
+
+#[test]
+fn group_commit_leaves_no_operation_behind_a_slow_commit() {
+    model(store::no_operation_is_left_behind_a_slow_commit);
+}
+
+#[test]
+fn closing_group_commit_answers_each_operation_once() {
+    model(store::closing_answers_each_operation_once);
 }

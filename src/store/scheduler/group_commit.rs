@@ -25,14 +25,13 @@
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
 use std::time::Duration;
 
 use crate::queue::{PushError, Queue};
 use crate::store::OnFatal;
 use crate::store::error::StoreError;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// How many operations a worker hands over to the writer thread if it expects more requests.
 const HANDED_OVER: RangeInclusive<usize> = 2..=31;
@@ -214,8 +213,9 @@ impl<C: Commit> GroupCommit<C> {
     }
 
     /// The loop of the writer thread: commits and does idle work until the queue is closed. Then it
-    /// closes the database.
-    pub(in crate::store) fn run(&self) {
+    /// closes the database. `sleep` waits until the thread is woken, but no longer than so long. A
+    /// wake-up before it ends the next sleep at once.
+    pub(in crate::store) fn run(&self, sleep: impl Fn(Duration)) {
         loop {
             // This is read before the commit, so operations that were pushed before are committed
             // below.
@@ -242,7 +242,7 @@ impl<C: Commit> GroupCommit<C> {
             let rest = committer.idle_delay();
             drop(holder);
             if left == Remaining::Nothing {
-                thread::park_timeout(rest);
+                sleep(rest);
             }
         }
     }

@@ -108,7 +108,7 @@ impl Writer {
             Box::new(move |group| run_checkpointer(group, &checkpointer, &asked)),
         )?;
         group.with_committer(|batches| batches.own_checkpointer(checkpointer_thread));
-        let join = spawn("writer", Box::new(GroupCommit::run))?;
+        let join = spawn("writer", Box::new(|group| group.run(thread::park_timeout)))?;
         let thread = join.thread().clone();
         Ok(Self { group, thread, join: Mutex::new(Some(join)) })
     }
