@@ -62,6 +62,10 @@ logout            logout
         en: "-Sorry, there are too many words in this command: type help",
         id: "-Maaf, terlalu banyak kata di command ini: ketik help",
     }
+    passwd_with_words {
+        en: "-Sorry, type `passwd` alone: it asks for the passwords and does not show them",
+        id: "-Maaf, ketik `passwd` saja: passwordnya ditanyakan dan tidak ditampilkan",
+    }
     name_question { en: "User: ", id: "Nama user: " }
     text_goes_to(names) {
         en: "text without a verb goes to {names} now; `to` alone ends that",

@@ -387,6 +387,7 @@ fn prompt_speaks_indonesian() {
             ("send neko hai", "pesan terkirim ke neko\nCommand paff:"),
             ("inbox", "tidak ada pesan baru\nCommand paff:"),
             ("dance", "*Maaf, command tidak benar\nCommand paff:"),
+            ("passwd a b", "passwordnya ditanyakan dan tidak ditampilkan\nCommand paff:"),
             ("help", "sampai kamu menekan Enter.\nCommand paff:"),
             ("logout", "\"Logout berhasil\"\nCommand :"),
         ],

@@ -70,6 +70,36 @@ fn words_too_many_are_refused_and_nothing_is_done() {
 }
 
 #[test]
+fn passwd_with_words_is_refused_and_says_that_it_asks() {
+    let server = Server::start();
+    let home = Home::new(server.address());
+    let mut terminal = prompt_of("paff", &home);
+    let paff = "Command paff:";
+    let told = "-Sorry, type `passwd` alone: it asks for the passwords and does not show them";
+    for line in ["passwd cytus secret", "passwd cytus"] {
+        ask(&mut terminal, paff, line, told, paff);
+        // Nor is it a message where plain text goes to a user.
+        ask(
+            &mut terminal,
+            paff,
+            "to neko",
+            "text without a verb goes to neko now; `to` alone ends that",
+            "Command paff > neko:",
+        );
+        ask(&mut terminal, "Command paff > neko:", line, told, "Command paff > neko:");
+        ask(
+            &mut terminal,
+            "Command paff > neko:",
+            "to",
+            "text without a verb goes to nobody now",
+            paff,
+        );
+    }
+    assert_eq!(sent(&server), [""; 0]);
+    server.connect().done("auth paff cytus");
+}
+
+#[test]
 fn verbs_and_users_that_were_meant_are_suggested() {
     let server = Server::start();
     let home = Home::new(server.address());

@@ -269,6 +269,7 @@ impl Conversation {
             Line::Quit => return Ok(After::End),
             Line::Incomplete => writeln!(out, "{}", prompt::incomplete())?,
             Line::Surplus => writeln!(out, "{}", prompt::surplus())?,
+            Line::PasswdWithWords => writeln!(out, "{}", prompt::passwd_with_words())?,
             Line::Unknown if !self.to.is_empty() && !Line::looks_secret(line) => {
                 let to = self.to.clone();
                 self.send(&to, line.trim_ascii(), out)?;

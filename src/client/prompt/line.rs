@@ -96,6 +96,8 @@ pub enum Line<'a> {
     Incomplete,
     /// There are more words than the verb takes.
     Surplus,
+    /// `passwd` with words after it, which are probably passwords.
+    PasswdWithWords,
     /// There is no such verb.
     Unknown,
 }
@@ -130,6 +132,7 @@ impl<'a> Line<'a> {
             ("passwd", ("", _)) => Self::Passwd,
             ("help", ("", _)) => Self::Help,
             ("quit" | "exit", ("", _)) => Self::Quit,
+            ("passwd", _) => Self::PasswdWithWords,
             _ if VERBS.contains(&verb) => Self::Surplus,
             _ => Self::Unknown,
         }
@@ -167,7 +170,7 @@ impl<'a> Line<'a> {
     /// text may have several lines: what follows the first of anything else is not looked at.
     pub fn is_understood(line: &str) -> bool {
         match Line::parse(line) {
-            Line::Unknown | Line::Surplus => false,
+            Line::Unknown | Line::Surplus | Line::PasswdWithWords => false,
             Line::Send { .. } | Line::Reply { .. } => true,
             _ => !line.trim_ascii().contains(['\n', '\r']),
         }
@@ -227,7 +230,8 @@ mod tests {
             ("inbox now", Line::Surplus),
             ("history neko paff", Line::Surplus),
             ("revoke 1 2", Line::Surplus),
-            ("passwd cytus", Line::Surplus),
+            ("passwd cytus", Line::PasswdWithWords),
+            ("passwd cytus secret", Line::PasswdWithWords),
             ("logout", Line::Logout),
             ("", Line::Empty),
             ("  ", Line::Empty),
@@ -276,6 +280,7 @@ mod tests {
             "list\nlogin paff cytus",
             "list all\nlogin paff cytus",
             "list cytus",
+            "passwd cytus secret",
         ] {
             assert!(!Line::is_understood(line), "{line:?}");
         }
