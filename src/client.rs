@@ -55,7 +55,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             let help = catalogue::client_help::HELP;
             let error = command_line::in_language(error, Arguments::command(), help, &words);
-            return tell(&error, words.iter().any(|word| word == "--json"));
+            return print_message(&error, words.iter().any(|word| word == "--json"));
         }
     };
     // What looked like the option may have been the text of a message.
@@ -63,7 +63,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let is_json = arguments.json;
     // Not line by line: an inbox has many.
     let mut out = BufWriter::new(io::stdout().lock());
-    let done = settle(&arguments).and_then(|settings| {
+    let done = read_settings(&arguments).and_then(|settings| {
         // That of a profile, where nobody chose at the command line or in the environment.
         settings.lang.into_iter().for_each(catalogue::set_language);
         dispatch(arguments, settings, &words, &mut out)
@@ -89,7 +89,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// What counts, from all layers. What does without a server and a session does without the file:
 /// a mistake in it does not keep anybody from mending it.
-fn settle(arguments: &Arguments) -> Result<Settings, Failure> {
+fn read_settings(arguments: &Arguments) -> Result<Settings, Failure> {
     match &arguments.command {
         Some(Command::Completions(_)) => Ok(Settings::default()),
         Some(Command::Config(config)) if !matches!(config.command, ConfigCommand::Show) => {
@@ -111,8 +111,9 @@ fn dispatch(
     // So does the seed's session, and whatever else does without a command.
     if arguments.command.as_ref().is_none_or(Command::shows_messages) && !terminal::is_output_open()
     {
-        return Err(Failure::trouble(Exit::LocalFile, texts::output_not_open())
-            .with_hint(texts::open_output()));
+        return Err(
+            Failure::new(Exit::LocalFile, texts::output_not_open()).with_hint(texts::open_output())
+        );
     }
     let is_bell_on = settings.is_bell_on();
     let mut link = Link::new(settings.dialer(), settings.timeout()).acting_as(settings.user);
@@ -157,10 +158,10 @@ fn why_not_logged_in(link: &Link) -> Failure {
 }
 
 /// Prints what is wrong with the command line; or the help or version, which are results.
-fn tell(error: &clap::Error, is_json: bool) -> Exit {
+fn print_message(error: &clap::Error, is_json: bool) -> Exit {
     if error.use_stderr() && is_json {
         let message = command_line::one_line(error);
-        Failure::trouble(Exit::Usage, message).report_json(&mut io::stderr());
+        Failure::new(Exit::Usage, message).report_json(&mut io::stderr());
         return Exit::Usage;
     }
     match (error.use_stderr(), error.print()) {

@@ -282,7 +282,7 @@ impl Socket {
     /// Writes all that is encrypted.
     fn write_tls(&mut self, tls: &mut ClientConnection, deadline: Instant) -> io::Result<()> {
         while tls.wants_write() {
-            tls.write_tls(&mut Before { socket: self, deadline })?;
+            tls.write_tls(&mut DeadlineWriter { socket: self, deadline })?;
         }
         Ok(())
     }
@@ -304,12 +304,12 @@ impl AsFd for Socket {
 }
 
 /// A socket that is written to until a deadline.
-struct Before<'a> {
+struct DeadlineWriter<'a> {
     socket: &'a mut Socket,
     deadline: Instant,
 }
 
-impl Write for Before<'_> {
+impl Write for DeadlineWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.write(bytes, self.deadline)
     }

@@ -18,10 +18,10 @@ use crate::protocol::reply::Posted;
 use crate::terminal::reason::of_invalid;
 
 /// One try gets at least this long, however little time is left of the whole.
-const TRY_MIN: Duration = Duration::from_secs(1);
+const ATTEMPT_MIN: Duration = Duration::from_secs(1);
 
 /// With less time left than this, another try would only blur what the last one said.
-const TRY_WORTH: Duration = Duration::from_millis(50);
+const ATTEMPT_WORTH: Duration = Duration::from_millis(50);
 
 /// How long to wait before the second try; each further one waits twice as long, up to the limit.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
@@ -32,14 +32,14 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub fn new_key() -> Result<Key, Failure> {
     let text = Uuid::now_v7().hyphenated().to_string();
     text.parse()
-        .map_err(|invalid| Failure::trouble(Exit::Internal, client::no_key(of_invalid(invalid))))
+        .map_err(|invalid| Failure::new(Exit::Internal, client::no_key(of_invalid(invalid))))
 }
 
 /// How often an answer that fits no `post` is met with another try. A fresh connection shows
 /// whether only the old one was out of step; a third would end like the second.
 const UNFITTING_MAX: usize = 2;
 
-/// Sends one message, once; to several users all or none. Tries again, with the same key, when the
+/// Sends one message, once; to several users all or none. Attempts again, with the same key, when the
 /// connection breaks, the answer does not come or fits another request, or the server has no time.
 /// Blocks for the link's timeout at the longest. A server that was never reached is a failure at
 /// once.
@@ -57,16 +57,16 @@ pub fn deliver(
 ) -> Result<Posted, Failure> {
     let deadline = Instant::now() + link.timeout();
     let mut pause = PAUSE_FIRST;
-    let mut tries = Tries::default();
+    let mut attempts = Attempts::default();
     loop {
         let post = Post { to: to.into(), body: body.clone(), key: Some(key.clone()) };
-        let failure = match try_once(link, token, post, end_of_try(deadline)) {
+        let failure = match try_once(link, token, post, attempt_deadline(deadline)) {
             Ok(posted) => return Ok(posted),
             Err(failure) => failure,
         };
-        let goes_on = tries.go_on_after(&failure, to);
-        if !goes_on || Instant::now() + pause + TRY_WORTH >= deadline {
-            return Err(tries.give_up(failure, link, to, key));
+        let retries = attempts.should_retry(&failure, to);
+        if !retries || Instant::now() + pause + ATTEMPT_WORTH >= deadline {
+            return Err(attempts.give_up(failure, link, to, key));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSE_MAX);
@@ -86,7 +86,7 @@ fn try_once(
         Ok(posted) if !is_about(posted, &to) => {
             Err(link.not_understood(client::reply_about_others()))
         }
-        Err(Failure::Refused(refused)) if !fits(refused, &to) => {
+        Err(Failure::Refused(refused)) if !fits_post(refused, &to) => {
             // What comes next on this connection would be the answer to something else, too.
             link.hang_up();
             answer
@@ -103,7 +103,7 @@ fn is_about(posted: &Posted, to: &[UserName]) -> bool {
 
 /// Whether a server says this to a `post` to these users. Behind a proxy that says something first,
 /// the first answer belongs to that, and the message may have been stored after it.
-fn fits(refused: &Refused, to: &[UserName]) -> bool {
+fn fits_post(refused: &Refused, to: &[UserName]) -> bool {
     let is_of_post = refused.known_code().is_some_and(|code| {
         is_passing_or_internal(code) || is_for_good(code) || depends_on_state(code)
     });
@@ -142,7 +142,7 @@ fn depends_on_state(code: Code) -> bool {
 
 /// What the tries so far have come to.
 #[derive(Default)]
-struct Tries {
+struct Attempts {
     /// A server was there.
     reached: bool,
     /// One of them may have been done.
@@ -151,9 +151,9 @@ struct Tries {
     unfitting: usize,
 }
 
-impl Tries {
+impl Attempts {
     /// Takes note of a try that brought no success; gives whether another may end otherwise.
-    fn go_on_after(&mut self, failure: &Failure, to: &[UserName]) -> bool {
+    fn should_retry(&mut self, failure: &Failure, to: &[UserName]) -> bool {
         let was_reached = self.reached;
         match failure {
             // A server that was there is being started again; one that keeps silent may be slow.
@@ -165,14 +165,14 @@ impl Tries {
                 self.reached |= no_answer.may_be_done();
                 match no_answer {
                     NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. } => true,
-                    NoAnswer::NotUnderstood { .. } => self.go_on_after_unfitting(),
+                    NoAnswer::NotUnderstood { .. } => self.should_retry_unfitting(),
                     NoAnswer::Unreachable { .. } | NoAnswer::Unsecured { .. } => false,
                 }
             }
-            Failure::Refused(refused) if !fits(refused, to) => {
+            Failure::Refused(refused) if !fits_post(refused, to) => {
                 self.reached = true;
                 self.may_be_done = true;
-                self.go_on_after_unfitting()
+                self.should_retry_unfitting()
             }
             Failure::Refused(refused) => {
                 self.reached = true;
@@ -185,7 +185,7 @@ impl Tries {
         }
     }
 
-    fn go_on_after_unfitting(&mut self) -> bool {
+    fn should_retry_unfitting(&mut self) -> bool {
         self.unfitting += 1;
         self.unfitting < UNFITTING_MAX
     }
@@ -194,7 +194,7 @@ impl Tries {
     fn give_up(&self, last: Failure, link: &Link, to: &[UserName], key: &Key) -> Failure {
         let is_for_good = match &last {
             Failure::Refused(refused) => {
-                fits(refused, to) && refused.known_code().is_some_and(is_for_good)
+                fits_post(refused, to) && refused.known_code().is_some_and(is_for_good)
             }
             _ => false,
         };
@@ -215,9 +215,7 @@ impl Tries {
             _ => client::outcome_unknown(link.address(), seconds(link.timeout())),
         };
         let (id, to) = (key.as_str(), names(to, ","));
-        Failure::trouble(exit, message)
-            .with_key(key.clone())
-            .with_hint(client::send_under_id(id, to))
+        Failure::new(exit, message).with_key(key.clone()).with_hint(client::send_under_id(id, to))
     }
 }
 
@@ -227,8 +225,8 @@ pub fn names(users: &[UserName], between: &str) -> String {
 }
 
 /// Half of what is left: a connection that has gone dead leaves time for another.
-fn end_of_try(deadline: Instant) -> Instant {
+fn attempt_deadline(deadline: Instant) -> Instant {
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
-    (now + (left / 2).max(TRY_MIN)).min(deadline)
+    (now + (left / 2).max(ATTEMPT_MIN)).min(deadline)
 }

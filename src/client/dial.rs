@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use super::address::{Host, ServerAddress};
 use super::connection::{Connection, HandshakeError};
 use super::failure::{Failure, NoAnswer, Unsecured};
-use super::trust::Judge;
+use super::trust::TrustPolicy;
 
 /// Makes connections to a server. Copies of it share what has been found out.
 #[derive(Debug, Clone)]
@@ -63,8 +63,8 @@ impl Dialer {
         if let Some(config) = self.inner.config.get() {
             return Ok(Arc::clone(config));
         }
-        let judge = Judge::of(host, self.inner.authorities.as_deref())?;
-        let config = judge.into_config(host)?;
+        let policy = TrustPolicy::for_host(host, self.inner.authorities.as_deref())?;
+        let config = policy.into_config(host)?;
         Ok(Arc::clone(self.inner.config.get_or_init(|| config)))
     }
 }

@@ -37,7 +37,7 @@ pub enum Failure {
     Output(#[from] io::Error),
     /// Anything else, with what the person can do about it.
     #[error("{message}")]
-    Trouble {
+    Other {
         /// How the command ends.
         exit: Exit,
         /// What failed.
@@ -49,7 +49,7 @@ pub enum Failure {
     },
     /// It was done, and the reader of the output has gone: nobody is left to be told.
     #[error("{}", shared::exit_output_closed())]
-    Unheard,
+    ReaderGone,
     /// The person thought better of it (Ctrl-C).
     #[error("{}", shared::interrupted())]
     Interrupted,
@@ -57,22 +57,22 @@ pub enum Failure {
 
 impl Failure {
     /// Trouble on this side of the connection.
-    pub fn trouble(exit: Exit, message: impl Into<String>) -> Self {
-        Self::Trouble { exit, message: message.into(), hint: None, key: None }
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self::Other { exit, message: message.into(), hint: None, key: None }
     }
 
-    /// Adds what to do about it. Only [`Trouble`](Self::Trouble) has room for that.
+    /// Adds what to do about it. Only [`Other`](Self::Other) has room for that.
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
-        if let Self::Trouble { hint, .. } = &mut self {
+        if let Self::Other { hint, .. } = &mut self {
             *hint = Some(advice.into());
         }
         self
     }
 
-    /// Adds the key under which the same may be sent again. Only [`Trouble`](Self::Trouble) has
+    /// Adds the key under which the same may be sent again. Only [`Other`](Self::Other) has
     /// room for that.
     pub fn with_key(mut self, given: Key) -> Self {
-        if let Self::Trouble { key, .. } = &mut self {
+        if let Self::Other { key, .. } = &mut self {
             *key = Some(given);
         }
         self
@@ -86,10 +86,10 @@ impl Failure {
             Self::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }) => Exit::TryAgain,
             Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.exit(),
             Self::NoAnswer(NoAnswer::NotUnderstood { .. }) => Exit::Protocol,
-            Self::Unheard => Exit::Done,
+            Self::ReaderGone => Exit::Done,
             Self::Output(error) if is_closed(error) => Exit::OutputClosed,
             Self::Output(_) => Exit::LocalFile,
-            Self::Trouble { exit, .. } => *exit,
+            Self::Other { exit, .. } => *exit,
             Self::NotLoggedIn => Exit::NotLoggedIn,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -109,7 +109,7 @@ impl Failure {
                 writeln!(out, "{}", refused.line_naming_users())
             }
             Self::Output(error) if is_closed(error) => return,
-            Self::Interrupted | Self::Unheard => return,
+            Self::Interrupted | Self::ReaderGone => return,
             Self::NotLoggedIn => writeln!(out, "{}", shared::refused(self)),
             _ => writeln!(out, "{}", shared::failed(text::visible(&self.to_string()))),
         };
@@ -121,7 +121,8 @@ impl Failure {
 
     /// [`report`](Self::report) for programs: one JSON object on a line.
     pub fn report_json(&self, out: &mut dyn Write) {
-        if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted | Self::Unheard) {
+        if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted | Self::ReaderGone)
+        {
             return;
         }
         let (users, retry_after) = match self {
@@ -129,7 +130,7 @@ impl Failure {
             _ => (&[][..], None),
         };
         let key = match self {
-            Self::Trouble { key: Some(key), .. } => Some(key.as_str()),
+            Self::Other { key: Some(key), .. } => Some(key.as_str()),
             _ => None,
         };
         let error = match self {
@@ -179,7 +180,7 @@ impl Failure {
             Self::Refused(Refused { code: Some(Code::WrongProtocol), .. }) => {
                 Some(trust::give_chats().to_owned())
             }
-            Self::Trouble { hint, .. } => hint.clone(),
+            Self::Other { hint, .. } => hint.clone(),
             _ => None,
         }
     }
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn trouble_comes_with_what_to_do() {
-        let failure = Failure::trouble(Exit::LocalFile, "cannot read it").with_hint("chmod 600 it");
+        let failure = Failure::new(Exit::LocalFile, "cannot read it").with_hint("chmod 600 it");
         assert_eq!(report(&failure), "error: cannot read it\nhint: chmod 600 it\n");
     }
 

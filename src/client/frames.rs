@@ -18,7 +18,7 @@ pub struct FrameDecoder {
 /// A frame is longer than any that the protocol has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", client::reply_endless())]
-pub struct Endless;
+pub struct FrameTooLong;
 
 impl FrameDecoder {
     /// Where the next bytes of the stream go: to be appended to.
@@ -32,7 +32,7 @@ impl FrameDecoder {
     }
 
     /// The next whole frame without its ending; `None` when more bytes are needed first.
-    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Endless> {
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameTooLong> {
         match self.find_end() {
             Some(end) => {
                 let start = self.start;
@@ -40,7 +40,7 @@ impl FrameDecoder {
                 self.scanned = self.start;
                 Ok(Some(&self.buffer[start..end]))
             }
-            None if self.buffer.len() - self.start > REPLY_BYTES_MAX => Err(Endless),
+            None if self.buffer.len() - self.start > REPLY_BYTES_MAX => Err(FrameTooLong),
             None => Ok(None),
         }
     }
@@ -94,6 +94,6 @@ mod tests {
         decoder.buffer().resize(REPLY_BYTES_MAX, b'x');
         assert_eq!(decoder.next_frame(), Ok(None));
         decoder.buffer().extend_from_slice(b"xx");
-        assert_eq!(decoder.next_frame(), Err(Endless));
+        assert_eq!(decoder.next_frame(), Err(FrameTooLong));
     }
 }

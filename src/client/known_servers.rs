@@ -27,7 +27,7 @@ pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
     let Some(bytes) = folder.read(NAME)? else { return Ok(Vec::new()) };
     parse(&String::from_utf8_lossy(&bytes)).map_err(|number| {
         let message = trust::line_not_understood(folder.path_of(NAME).display(), number);
-        Failure::trouble(Exit::LocalFile, message).with_hint(trust::mend_line())
+        Failure::new(Exit::LocalFile, message).with_hint(trust::mend_line())
     })
 }
 
@@ -81,7 +81,7 @@ fn store(folder: &StateFolder, servers: &[KnownServer]) -> Result<(), Failure> {
     let text = encode(servers);
     if text.len() as u64 > FILE_BYTES_MAX {
         let message = trust::file_full(folder.path_of(NAME).display());
-        return Err(Failure::trouble(Exit::LocalFile, message).with_hint(trust::forget_servers()));
+        return Err(Failure::new(Exit::LocalFile, message).with_hint(trust::forget_servers()));
     }
     folder.write(NAME, text.as_bytes())
 }

@@ -6,7 +6,7 @@ use crate::catalogue::client;
 use crate::model::{Invalid, Password};
 use crate::protocol::refusal::Code;
 use crate::terminal::reason::of_invalid;
-use crate::terminal::secret::{self, Trouble};
+use crate::terminal::secret::{self, SecretError};
 
 /// A password, from whoever is at the other end of standard input: see [`secret::ask`]. Ctrl-C is
 /// [`Failure::Interrupted`].
@@ -19,23 +19,24 @@ pub fn ask_between_lines(prompt: &str) -> Result<Password, Failure> {
     check(&secret::ask_between_lines(prompt).map_err(failure)?)
 }
 
-fn failure(trouble: Trouble) -> Failure {
+fn failure(trouble: SecretError) -> Failure {
     match trouble {
-        Trouble::Interrupted => Failure::Interrupted,
-        Trouble::TooLong => Code::TooLong.into(),
-        Trouble::NotUtf8 => Code::BadEncoding.into(),
-        Trouble::Io(error) => Failure::trouble(Exit::LocalFile, client::password_unreadable(error)),
+        SecretError::Interrupted => Failure::Interrupted,
+        SecretError::TooLong => Code::TooLong.into(),
+        SecretError::NotUtf8 => Code::BadEncoding.into(),
+        SecretError::Io(error) => Failure::new(Exit::LocalFile, client::password_unreadable(error)),
     }
 }
 
 /// A password that somebody gave, less the white space around it, which the protocol cannot say.
 pub fn check(text: &str) -> Result<Password, Failure> {
     text.trim_ascii().parse().map_err(|invalid| match invalid {
-        Invalid::Empty => Failure::trouble(Exit::Usage, client::password_empty())
-            .with_hint(client::give_password()),
+        Invalid::Empty => {
+            Failure::new(Exit::Usage, client::password_empty()).with_hint(client::give_password())
+        }
         Invalid::TooLong { .. } => Code::TooLong.into(),
         Invalid::Character | Invalid::WhiteSpace => {
-            Failure::trouble(Exit::TextRefused, client::password_refused(of_invalid(invalid)))
+            Failure::new(Exit::TextRefused, client::password_refused(of_invalid(invalid)))
         }
     })
 }

@@ -2,10 +2,9 @@
 //!
 //! Reading lines, understanding them ([`mod@line`]) and doing them are apart: [`classic`] is the
 //! seed's session to the letter, for scripts; [`terminal`] edits lines for a person and has
-//! [`conversation`] do them. What arrives meanwhile goes from [`live`] by the [`board`] to the
+//! [`conversation`] do them. What arrives meanwhile goes from [`live`] by the [`notice_board`] to the
 //! [`painter`].
 
-pub mod board;
 pub mod classic;
 pub mod conversation;
 pub mod keyboard;
@@ -13,6 +12,7 @@ pub mod keys;
 pub mod line;
 pub mod live;
 pub mod login;
+pub mod notice_board;
 pub mod painter;
 pub mod terminal;
 
@@ -44,7 +44,7 @@ pub fn run(
         return done;
     }
     if arguments.trace {
-        return Err(Failure::trouble(Exit::Usage, prompt::trace_is_classic())
+        return Err(Failure::new(Exit::Usage, prompt::trace_is_classic())
             .with_hint(prompt::trace_classic()));
     }
     terminal::run(link, is_bell_on, out)

@@ -75,7 +75,7 @@ pub fn load_from(folder: &StateFolder, account: &Account) -> Result<Option<Sessi
 
 fn damaged(folder: &StateFolder, name: &str) -> Failure {
     let message = client::session_file_damaged(folder.path_of(name).display());
-    Failure::trouble(Exit::LocalFile, message).with_hint(client::log_in_again())
+    Failure::new(Exit::LocalFile, message).with_hint(client::log_in_again())
 }
 
 /// Stores a session of this account, in place of the one that was there.
@@ -85,7 +85,7 @@ pub fn store(folder: &StateFolder, account: &Account, session: &Session) -> Resu
 
 /// A stored session in use. As long as this lives, another user of it can tell.
 #[derive(Debug)]
-pub struct Held {
+pub struct SessionInUse {
     /// The session.
     pub session: Session,
     /// The prompt opened it, and nobody was shown its token.
@@ -93,7 +93,7 @@ pub struct Held {
     file: SharedFile,
 }
 
-impl Held {
+impl SessionInUse {
     /// Whether nobody else holds this session. From then on nobody can.
     pub fn take_over(&self) -> bool {
         self.file.take_over()
@@ -111,15 +111,15 @@ pub fn store_private(
 
 /// The stored session of this account, for a program that uses it for a while. `None` where there
 /// is none. Refused as by [`load_from`].
-pub fn hold(folder: &StateFolder, account: &Account) -> Result<Option<Held>, Failure> {
+pub fn begin_use(folder: &StateFolder, account: &Account) -> Result<Option<SessionInUse>, Failure> {
     let name = file_name(account);
     let Some(file) = folder.share(&name)? else { return Ok(None) };
     let path = folder.path_of(&name);
     let bytes = file.read().map_err(|error| {
-        Failure::trouble(Exit::LocalFile, client::file_not_read(path.display(), error))
+        Failure::new(Exit::LocalFile, client::file_not_read(path.display(), error))
     })?;
     match parse_as(&bytes, account) {
-        Some((session, is_private)) => Ok(Some(Held { session, is_private, file })),
+        Some((session, is_private)) => Ok(Some(SessionInUse { session, is_private, file })),
         None => Err(damaged(folder, &name)),
     }
 }
@@ -140,7 +140,7 @@ struct Fields {
     server: String,
     user: UserName,
     token: String,
-    /// See [`Held::is_private`].
+    /// See [`SessionInUse::is_private`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     private: bool,
 }
@@ -223,16 +223,16 @@ mod tests {
     fn session_is_taken_over_by_its_last_holder() {
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::create(&home.path().join("chat")).unwrap();
-        assert!(hold(&folder, &here()).unwrap().is_none());
+        assert!(begin_use(&folder, &here()).unwrap().is_none());
         let (shown, private) = (session(), session());
         store(&folder, &here(), &shown).unwrap();
-        let held = hold(&folder, &here()).unwrap().unwrap();
+        let held = begin_use(&folder, &here()).unwrap().unwrap();
         assert_eq!((&held.session, held.is_private), (&shown, false));
         store_private(&folder, &here(), &private).unwrap();
-        let held = hold(&folder, &here()).unwrap().unwrap();
+        let held = begin_use(&folder, &here()).unwrap().unwrap();
         assert_eq!((&held.session, held.is_private), (&private, true));
         assert_eq!(load_from(&folder, &here()).unwrap(), Some(private));
-        let other = hold(&folder, &here()).unwrap();
+        let other = begin_use(&folder, &here()).unwrap();
         assert!(!held.take_over());
         drop(other);
         assert!(held.take_over());

@@ -65,7 +65,7 @@ struct Key {
     variable: Option<&'static str>,
 }
 
-/// One more is one more row, a field of [`Settings`] and a line in `Settings::under`.
+/// One more is one more row, a field of [`Settings`] and a line in `Settings::overridden_by`.
 const KEYS: [Key; 7] = [
     Key {
         name: "server",
@@ -145,17 +145,17 @@ impl Settings {
     pub fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let mut settings = Self::default();
         for (_, entry) in chosen(File::read()?.as_ref(), arguments)? {
-            settings.put(entry).map_err(|why| Failure::trouble(Exit::Configuration, why))?;
+            settings.put(entry).map_err(|why| Failure::new(Exit::Configuration, why))?;
         }
-        Ok(settings.under(arguments))
+        Ok(settings.overridden_by(arguments))
     }
 
     /// What counts where the configuration file does not.
     pub fn of_command_line(arguments: &Arguments) -> Self {
-        Self::default().under(arguments)
+        Self::default().overridden_by(arguments)
     }
 
-    fn under(self, arguments: &Arguments) -> Self {
+    fn overridden_by(self, arguments: &Arguments) -> Self {
         let lang = self.lang.filter(|_| !is_set(LANGUAGE_VARIABLE));
         Self {
             server: arguments.server.clone().or(self.server),
@@ -243,7 +243,7 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
 /// When neither is known.
 pub fn path() -> Result<PathBuf, Failure> {
     let folder = state_folder::xdg("XDG_CONFIG_HOME", ".config").ok_or_else(|| {
-        Failure::trouble(Exit::Configuration, configuration::no_place_for_configuration())
+        Failure::new(Exit::Configuration, configuration::no_place_for_configuration())
             .with_hint(configuration::set_home_for_configuration())
     })?;
     Ok(folder.join("config.toml"))
@@ -307,9 +307,9 @@ impl File {
     }
 
     fn read_from(path: &Path) -> Result<Option<Self>, Failure> {
-        let Some(document) = Document::read(path).map_err(told)? else { return Ok(None) };
+        let Some(document) = Document::read(path).map_err(failure)? else { return Ok(None) };
         let file = Self { document };
-        file.check().map_err(told)?;
+        file.check().map_err(failure)?;
         Ok(Some(file))
     }
 
@@ -375,11 +375,11 @@ impl File {
 }
 
 fn unknown_profile(what: String) -> Failure {
-    Failure::trouble(Exit::Configuration, what)
+    Failure::new(Exit::Configuration, what)
 }
 
-fn told(problem: Problem) -> Failure {
-    let failure = Failure::trouble(Exit::Configuration, problem.to_string());
+fn failure(problem: Problem) -> Failure {
+    let failure = Failure::new(Exit::Configuration, problem.to_string());
     match problem.hint {
         Some(hint) => failure.with_hint(hint),
         None => failure,

@@ -60,7 +60,7 @@ impl StateFolder {
     /// relative `XDG_STATE_HOME` counts as none.
     pub fn locate() -> Result<PathBuf, Failure> {
         xdg("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
-            Failure::trouble(Exit::Configuration, client::no_place_for_session())
+            Failure::new(Exit::Configuration, client::no_place_for_session())
                 .with_hint(client::set_home())
         })
     }
@@ -72,11 +72,11 @@ impl StateFolder {
         if let Err(error) = made
             && error.kind() != io::ErrorKind::AlreadyExists
         {
-            return Err(trouble(client::folder_not_made(path.display(), error)));
+            return Err(local_file(client::folder_not_made(path.display(), error)));
         }
         match Self::open(path)? {
             Some(folder) => Ok(folder),
-            None => Err(trouble(client::folder_not_opened(
+            None => Err(local_file(client::folder_not_opened(
                 path.display(),
                 io::Error::from(io::ErrorKind::NotFound),
             ))),
@@ -91,12 +91,13 @@ impl StateFolder {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
                 let message = client::not_a_folder(path.display());
-                return Err(Failure::trouble(Exit::LocalFile, message)
-                    .with_hint(client::move_folder_away()));
+                return Err(
+                    Failure::new(Exit::LocalFile, message).with_hint(client::move_folder_away())
+                );
             }
             Err(error) => {
                 let error = io::Error::from(error);
-                return Err(trouble(client::folder_not_opened(path.display(), error)));
+                return Err(local_file(client::folder_not_opened(path.display(), error)));
             }
         };
         check_private(&folder, path, "700")?;
@@ -139,7 +140,7 @@ impl StateFolder {
         written.map_err(|error| {
             // It may never have been made; there is no more to do about it than this.
             let _ = unlinkat(&self.folder, &draft, AtFlags::empty());
-            trouble(client::file_not_written(self.path_of(name).display(), error))
+            local_file(client::file_not_written(self.path_of(name).display(), error))
         })
     }
 
@@ -154,7 +155,7 @@ impl StateFolder {
             Ok(folder)
         };
         locked().map_err(|error: rustix::io::Errno| {
-            trouble(client::folder_not_opened(self.path.display(), error))
+            local_file(client::folder_not_opened(self.path.display(), error))
         })
     }
 
@@ -178,7 +179,7 @@ impl StateFolder {
             Err(rustix::io::Errno::LOOP) => Err(not_plain(&path)),
             Err(error) => {
                 let error = io::Error::from(error);
-                Err(trouble(client::file_not_opened(path.display(), error)))
+                Err(local_file(client::file_not_opened(path.display(), error)))
             }
         }
     }
@@ -189,7 +190,7 @@ impl StateFolder {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => {
                 let error = io::Error::from(error);
-                Err(trouble(client::file_not_removed(self.path_of(name).display(), error)))
+                Err(local_file(client::file_not_removed(self.path_of(name).display(), error)))
             }
         }
     }
@@ -204,7 +205,7 @@ impl StateFolder {
             Err(rustix::io::Errno::LOOP) => return Err(not_plain(&path)),
             Err(error) => {
                 let error = io::Error::from(error);
-                return Err(trouble(client::file_not_opened(path.display(), error)));
+                return Err(local_file(client::file_not_opened(path.display(), error)));
             }
         };
         check_ours(file, &path).map(Some)
@@ -251,25 +252,27 @@ fn check_private(
     let stat = fstat(file).map_err(|error| unreadable(path, &error.into()))?;
     let shown = path.display();
     if stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(trouble(client::belongs_to_another(shown)).with_hint(client::use_own_folder()));
+        return Err(
+            local_file(client::belongs_to_another(shown)).with_hint(client::use_own_folder())
+        );
     }
     if stat.st_mode & OTHERS != 0 {
         let advice = client::change_mode(mode, &shown);
-        return Err(trouble(client::open_to_others(shown)).with_hint(advice));
+        return Err(local_file(client::open_to_others(shown)).with_hint(advice));
     }
     Ok(())
 }
 
 fn not_plain(path: &Path) -> Failure {
-    trouble(client::not_our_file(path.display())).with_hint(client::move_file_away())
+    local_file(client::not_our_file(path.display())).with_hint(client::move_file_away())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    trouble(client::file_not_read(path.display(), error))
+    local_file(client::file_not_read(path.display(), error))
 }
 
-fn trouble(message: String) -> Failure {
-    Failure::trouble(Exit::LocalFile, message)
+fn local_file(message: String) -> Failure {
+    Failure::new(Exit::LocalFile, message)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError, decode, reason};
 use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, Refused};
-use super::frames::{Endless, FrameDecoder};
+use super::frames::{FrameDecoder, FrameTooLong};
 use crate::catalogue::client;
 use crate::model::{Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
@@ -42,7 +42,7 @@ const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// For a connection, and for the answer to a request.
     pub answer: Duration,
     /// For anything at all on a connection that watches: [`SILENCE_MAX`], or less in a test.
@@ -51,7 +51,7 @@ pub struct Patience {
 
 /// What a stream tells.
 #[derive(Debug)]
-pub enum Told {
+pub enum StreamEvent {
     /// The server is there and the stream has begun, or gone on.
     Ready {
         /// Whose messages.
@@ -88,19 +88,19 @@ pub enum Told {
 pub struct Stream {
     dialer: Dialer,
     token: Token,
-    patience: Patience,
+    timeouts: Timeouts,
     /// Where to begin, or to go on.
     begin: Watch,
     /// The last message that arrived.
     last: Option<MessageId>,
-    connection: Option<Live>,
+    connection: Option<WatchConnection>,
     /// When the next connection may be made, and how long to wait after that.
     retry_at: Option<Instant>,
     pause: Duration,
     /// The user of the stream knows that the server is there.
-    is_told_ready: bool,
+    has_reported_ready: bool,
     /// What arrived while acknowledgements were waited for.
-    waiting: VecDeque<Told>,
+    waiting: VecDeque<StreamEvent>,
     waiting_bytes: usize,
     /// Acknowledgements without an answer, the oldest first. All of them have been sent on
     /// `connection`, if there is one.
@@ -109,11 +109,11 @@ pub struct Stream {
 
 /// A connection that may be watching.
 #[derive(Debug)]
-struct Live {
+struct WatchConnection {
     connection: Connection,
     frames: FrameDecoder,
     /// When anything last arrived.
-    heard: Instant,
+    last_heard: Instant,
     watch: WatchState,
 }
 
@@ -132,13 +132,13 @@ enum WatchState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
     /// Something to tell: has the server watch.
-    Told,
+    Event,
     /// The answer to an acknowledgement. What else comes is told too.
     Answer,
 }
 
 enum Received {
-    Told(Told),
+    Event(StreamEvent),
     /// Something that is not told.
     Answer,
     /// The deadline.
@@ -147,17 +147,17 @@ enum Received {
 
 impl Stream {
     /// Will watch for the holder of `token`, beginning where `begin` says.
-    pub fn new(dialer: Dialer, token: Token, begin: Watch, patience: Patience) -> Self {
+    pub fn new(dialer: Dialer, token: Token, begin: Watch, timeouts: Timeouts) -> Self {
         Self {
             dialer,
             token,
-            patience,
+            timeouts,
             begin,
             last: None,
             connection: None,
             retry_at: None,
             pause: PAUSE_FIRST,
-            is_told_ready: false,
+            has_reported_ready: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             acks: VecDeque::new(),
@@ -169,19 +169,19 @@ impl Stream {
     ///
     /// # Errors
     /// What will not pass: the session has ended, or what is at the other end is no such server.
-    /// The stream is over then. A server that is away is no error, but [`Told::Disconnected`].
-    pub fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Told>, Failure> {
+    /// The stream is over then. A server that is away is no error, but [`StreamEvent::Disconnected`].
+    pub fn next(&mut self, deadline: Option<Instant>) -> Result<Option<StreamEvent>, Failure> {
         if let Some(told) = self.waiting.pop_front() {
             self.waiting_bytes -= text_bytes(&told);
             return Ok(Some(told));
         }
-        self.turn(deadline, Goal::Told)
+        self.turn(deadline, Goal::Event)
     }
 
     /// Whether something has arrived that [`next`](Self::next) will look at without waiting. It may
     /// turn out to be nothing to tell.
     pub fn has_more(&mut self) -> bool {
-        let has_frame = |live: &mut Live| live.frames.has_frame();
+        let has_frame = |live: &mut WatchConnection| live.frames.has_frame();
         !self.waiting.is_empty() || self.connection.as_mut().is_some_and(has_frame)
     }
 
@@ -191,7 +191,7 @@ impl Stream {
         if let Some(live) = &mut self.connection {
             let line = in_session(self.token, Action::Ack(ack.clone()));
             // A connection that takes nothing is found out by reading from it.
-            let _ = live.ask(&line, &self.patience);
+            let _ = live.ask(&line, &self.timeouts);
         }
         self.acks.push_back(ack);
     }
@@ -202,7 +202,7 @@ impl Stream {
     ///
     /// # Errors
     /// As [`next`](Self::next); also that an acknowledgement was refused.
-    pub fn settle(&mut self, deadline: Instant) -> Result<bool, Failure> {
+    pub fn wait_for_acks(&mut self, deadline: Instant) -> Result<bool, Failure> {
         while !self.acks.is_empty() {
             if self.waiting_bytes > WAITING_BYTES_MAX {
                 // Whoever deals with messages more slowly than they come lets them wait in the
@@ -223,14 +223,18 @@ impl Stream {
 
     /// One step on: connects, or takes the next frame, until there is something to tell. Gives
     /// `None` at the deadline.
-    fn turn(&mut self, deadline: Option<Instant>, goal: Goal) -> Result<Option<Told>, Failure> {
+    fn turn(
+        &mut self,
+        deadline: Option<Instant>,
+        goal: Goal,
+    ) -> Result<Option<StreamEvent>, Failure> {
         loop {
             if self.connection.is_none() && !self.wait_to_connect(deadline) {
                 return Ok(None);
             }
             let outcome = self.connect(goal).and_then(|()| self.receive(deadline));
             match outcome {
-                Ok(Received::Told(told)) => return Ok(Some(told)),
+                Ok(Received::Event(told)) => return Ok(Some(told)),
                 Ok(Received::Nothing) => return Ok(None),
                 Ok(Received::Answer) if goal == Goal::Answer => return Ok(None),
                 Ok(Received::Answer) => {}
@@ -252,20 +256,20 @@ impl Stream {
         let mut live = match self.connection.take() {
             Some(live) => live,
             None => {
-                let mut live = Live::open(&self.dialer, &self.patience)?;
+                let mut live = WatchConnection::open(&self.dialer, &self.timeouts)?;
                 for ack in &self.acks {
                     let line = in_session(self.token, Action::Ack(ack.clone()));
-                    live.ask(&line, &self.patience).map_err(|error| {
-                        no_answer(self.dialer.address(), self.patience.answer, error)
+                    live.ask(&line, &self.timeouts).map_err(|error| {
+                        no_answer(self.dialer.address(), self.timeouts.answer, error)
                     })?;
                 }
                 live
             }
         };
-        if goal == Goal::Told && live.watch == WatchState::Off {
+        if goal == Goal::Event && live.watch == WatchState::Off {
             let line = in_session(self.token, Action::Watch(self.begin.clone()));
-            live.ask(&line, &self.patience)
-                .map_err(|error| no_answer(self.dialer.address(), self.patience.answer, error))?;
+            live.ask(&line, &self.timeouts)
+                .map_err(|error| no_answer(self.dialer.address(), self.timeouts.answer, error))?;
             live.watch = WatchState::Asked { behind: self.acks.len() };
         }
         self.connection = Some(live);
@@ -274,8 +278,8 @@ impl Stream {
 
     fn receive(&mut self, deadline: Option<Instant>) -> Result<Received, Failure> {
         let Some(live) = &mut self.connection else { return Ok(Received::Nothing) };
-        let answer = live.receive(&self.patience, deadline);
-        let within = live.limit(&self.patience);
+        let answer = live.receive(&self.timeouts, deadline);
+        let within = live.limit(&self.timeouts);
         match answer.map_err(|error| no_answer(self.dialer.address(), within, error))? {
             None => Ok(Received::Nothing),
             Some(Answer::Done(fields)) if fields.get("event").is_some() => self.take_event(fields),
@@ -292,11 +296,11 @@ impl Stream {
         match decode_fields::<Event>(fields) {
             // Never twice, whatever the server thinks.
             Ok(Event::Message(message)) if self.last.is_none_or(|last| message.id > last) => {
-                self.go_on_after(message.id);
-                Ok(Received::Told(Told::Message(message)))
+                self.resume_after(message.id);
+                Ok(Received::Event(StreamEvent::Message(message)))
             }
-            Ok(Event::Sent { id, to }) => Ok(Received::Told(Told::Sent { id, to })),
-            Ok(Event::CaughtUp { upto }) => Ok(Received::Told(Told::CaughtUp { upto })),
+            Ok(Event::Sent { id, to }) => Ok(Received::Event(StreamEvent::Sent { id, to })),
+            Ok(Event::CaughtUp { upto }) => Ok(Received::Event(StreamEvent::CaughtUp { upto })),
             // An event that this client does not know is one that it need not know.
             Ok(Event::Message(_) | Event::Heartbeat) | Err(_) => Ok(Received::Answer),
         }
@@ -311,12 +315,12 @@ impl Stream {
                 let Watching { watching: user, after } =
                     watching.map_err(|error| self.not_understood(reason(&error)))?;
                 if self.last.is_none() {
-                    self.go_on_after(after);
+                    self.resume_after(after);
                 }
-                if std::mem::replace(&mut self.is_told_ready, true) {
+                if std::mem::replace(&mut self.has_reported_ready, true) {
                     return Ok(Received::Answer);
                 }
-                Ok(Received::Told(Told::Ready { user, after }))
+                Ok(Received::Event(StreamEvent::Ready { user, after }))
             }
             watch => {
                 if let WatchState::Asked { behind } = watch {
@@ -330,7 +334,7 @@ impl Stream {
         }
     }
 
-    fn go_on_after(&mut self, id: MessageId) {
+    fn resume_after(&mut self, id: MessageId) {
         self.last = Some(id);
         let sent = self.begin.sent;
         self.begin = Watch { cursor: None, from: WatchFrom::After(id), sent };
@@ -338,16 +342,16 @@ impl Stream {
 
     /// The connection is of no use any more; gives what its user is told, or the failure itself
     /// where another connection would end the same way.
-    fn disconnected(&mut self, failure: Failure) -> Result<Told, Failure> {
+    fn disconnected(&mut self, failure: Failure) -> Result<StreamEvent, Failure> {
         self.connection = None;
-        self.is_told_ready = false;
+        self.has_reported_ready = false;
         if !is_passing(&failure) {
             return Err(failure);
         }
         let pause = jittered(self.pause);
         self.retry_at = Some(Instant::now() + pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
-        Ok(Told::Disconnected { failure, pause })
+        Ok(StreamEvent::Disconnected { failure, pause })
     }
 
     fn not_understood(&self, error: impl std::fmt::Display) -> Failure {
@@ -356,40 +360,40 @@ impl Stream {
     }
 }
 
-impl Live {
-    fn open(dialer: &Dialer, patience: &Patience) -> Result<Self, Failure> {
-        let connection = dialer.dial(Instant::now() + patience.answer)?;
+impl WatchConnection {
+    fn open(dialer: &Dialer, timeouts: &Timeouts) -> Result<Self, Failure> {
+        let connection = dialer.dial(Instant::now() + timeouts.answer)?;
         let frames = FrameDecoder::default();
-        Ok(Self { connection, frames, heard: Instant::now(), watch: WatchState::Off })
+        Ok(Self { connection, frames, last_heard: Instant::now(), watch: WatchState::Off })
     }
 
-    fn ask(&mut self, line: &str, patience: &Patience) -> Result<(), ExchangeError> {
+    fn ask(&mut self, line: &str, timeouts: &Timeouts) -> Result<(), ExchangeError> {
         if self.watch != WatchState::On {
             // Nothing was to come before it was asked for.
-            self.heard = Instant::now();
+            self.last_heard = Instant::now();
         }
-        self.connection.write(line.as_bytes(), Instant::now() + patience.answer)
+        self.connection.write(line.as_bytes(), Instant::now() + timeouts.answer)
     }
 
     /// The next frame; `None` when there is none at the deadline.
     fn receive(
         &mut self,
-        patience: &Patience,
+        timeouts: &Timeouts,
         deadline: Option<Instant>,
     ) -> Result<Option<Answer>, ExchangeError> {
         loop {
             let frame = self.frames.next_frame();
-            let frame =
-                frame.map_err(|Endless| ExchangeError::NotUnderstood(Endless.to_string()))?;
+            let frame = frame
+                .map_err(|FrameTooLong| ExchangeError::NotUnderstood(FrameTooLong.to_string()))?;
             if let Some(frame) = frame {
                 return decode(frame).map(Some);
             }
-            let silent_at = self.heard + self.limit(patience);
+            let silent_at = self.last_heard + self.limit(timeouts);
             let until = deadline.map_or(silent_at, |deadline| deadline.min(silent_at));
             // Whoever was away for long first looks at what came meanwhile.
             let until = until.max(Instant::now() + LOOK_MIN);
             match self.connection.read(self.frames.buffer(), until) {
-                Ok(()) => self.heard = Instant::now(),
+                Ok(()) => self.last_heard = Instant::now(),
                 Err(ExchangeError::TimedOut) if Instant::now() < silent_at => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -397,10 +401,10 @@ impl Live {
     }
 
     /// How long nothing may arrive.
-    fn limit(&self, patience: &Patience) -> Duration {
+    fn limit(&self, timeouts: &Timeouts) -> Duration {
         match self.watch {
-            WatchState::On => patience.silence,
-            WatchState::Off | WatchState::Asked { .. } => patience.answer,
+            WatchState::On => timeouts.silence,
+            WatchState::Off | WatchState::Asked { .. } => timeouts.answer,
         }
     }
 }
@@ -438,12 +442,12 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * random / 0xffff
 }
 
-fn text_bytes(told: &Told) -> usize {
+fn text_bytes(told: &StreamEvent) -> usize {
     match told {
-        Told::Message(message) => message.body.as_str().len(),
-        Told::Ready { .. }
-        | Told::Disconnected { .. }
-        | Told::Sent { .. }
-        | Told::CaughtUp { .. } => 0,
+        StreamEvent::Message(message) => message.body.as_str().len(),
+        StreamEvent::Ready { .. }
+        | StreamEvent::Disconnected { .. }
+        | StreamEvent::Sent { .. }
+        | StreamEvent::CaughtUp { .. } => 0,
     }
 }

@@ -3,7 +3,7 @@
 //! has to be signed, for this name and this day, by an authority of the system, or of the file that
 //! was given.
 //!
-//! There is no way to trust anybody without looking. [`Judge::Nobody`] lets a handshake end, so that
+//! There is no way to trust anybody without looking. [`TrustPolicy::InspectOnly`] lets a handshake end, so that
 //! a person can be shown the certificate; nothing is said over such a connection.
 
 use std::path::Path;
@@ -30,64 +30,63 @@ use crate::tls::provider;
 
 /// Who decides about a certificate.
 #[derive(Debug)]
-pub enum Judge {
+pub enum TrustPolicy {
     /// It has to be this one.
     Pin(Fingerprint),
     /// An authority has to have signed it.
     Authorities(Arc<WebPkiServerVerifier>),
     /// Whoever asked, afterwards.
-    Nobody,
+    InspectOnly,
 }
 
-impl Judge {
+impl TrustPolicy {
     /// Who decides about the server at `host`: its pin, where it has one; else the authorities of the
     /// file `authorities`, else the system's.
-    pub fn of(host: &Host, authorities: Option<&Path>) -> Result<Self, Failure> {
+    pub fn for_host(host: &Host, authorities: Option<&Path>) -> Result<Self, Failure> {
         if let Some(pin) = pin_of(host)? {
             return Ok(Self::Pin(pin));
         }
         match authorities {
-            Some(path) => Self::of_file(path),
-            None => Self::of_system(host),
+            Some(path) => Self::from_file(path),
+            None => Self::from_system(host),
         }
     }
 
     /// The authorities that the system trusts.
-    pub fn of_system(host: &Host) -> Result<Self, Failure> {
+    pub fn from_system(host: &Host) -> Result<Self, Failure> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
             let message = texts::no_authorities();
-            return Err(Failure::trouble(Exit::Configuration, message)
+            return Err(Failure::new(Exit::Configuration, message)
                 .with_hint(texts::install_authorities(host)));
         }
-        Self::of_roots(roots)
+        Self::from_roots(roots)
     }
 
     /// The authorities of a file.
-    pub fn of_file(path: &Path) -> Result<Self, Failure> {
+    pub fn from_file(path: &Path) -> Result<Self, Failure> {
         let problem = |error: &dyn std::fmt::Display| {
-            Failure::trouble(Exit::Configuration, error.to_string())
-                .with_hint(texts::give_authority())
+            Failure::new(Exit::Configuration, error.to_string()).with_hint(texts::give_authority())
         };
         let mut roots = RootCertStore::empty();
         for found in certificate::read_certificates(path).map_err(|error| problem(&error))? {
             roots.add(found).map_err(|error| problem(&format!("{}: {error}", path.display())))?;
         }
-        Self::of_roots(roots)
+        Self::from_roots(roots)
     }
 
-    fn of_roots(roots: RootCertStore) -> Result<Self, Failure> {
+    fn from_roots(roots: RootCertStore) -> Result<Self, Failure> {
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .map(Self::Authorities)
-            .map_err(|error| Failure::trouble(Exit::Internal, error.to_string()))
+            .map_err(|error| Failure::new(Exit::Internal, error.to_string()))
     }
 
     /// Decides about the certificate that is shown by `host`, and those that lead from it to an
     /// authority.
-    pub fn judge(
+    pub fn check(
         &self,
         shown: &CertificateDer<'_>,
         between: &[CertificateDer<'_>],
@@ -95,7 +94,7 @@ impl Judge {
         now: UnixTime,
     ) -> Result<(), Untrusted> {
         match self {
-            Self::Nobody => Ok(()),
+            Self::InspectOnly => Ok(()),
             Self::Pin(pin) if *pin == Fingerprint::of(shown) => Ok(()),
             Self::Pin(pin) => Err(changed(*pin, Fingerprint::of(shown), host)),
             Self::Authorities(authorities) => {
@@ -112,10 +111,10 @@ impl Judge {
     pub fn into_config(self, host: &Host) -> Result<Arc<ClientConfig>, Failure> {
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
-        let verifier = Verifier { judge: self, host: host.clone(), algorithms };
+        let verifier = Verifier { policy: self, host: host.clone(), algorithms };
         let versions = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::trouble(Exit::Internal, error.to_string()))?;
+            .map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
         let mut config = versions
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
@@ -180,10 +179,10 @@ fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Un
     Untrusted { reason, hint }
 }
 
-/// How `rustls` asks a [`Judge`]. That the server has the certificate's key is asked of everyone.
+/// How `rustls` asks a [`TrustPolicy`]. That the server has the certificate's key is asked of everyone.
 #[derive(Debug)]
 struct Verifier {
-    judge: Judge,
+    policy: TrustPolicy,
     host: Host,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -197,7 +196,7 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.judge.judge(shown, between, &self.host, now) {
+        match self.policy.check(shown, between, &self.host, now) {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(untrusted) => Err(CertificateError::Other(OtherError(Arc::new(untrusted))).into()),
         }

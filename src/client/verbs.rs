@@ -45,7 +45,7 @@ pub fn send(link: &mut Link, token: Token, to: UserName, body: Body) -> Result<(
     });
     answer.map_err(|failure| match failure {
         Failure::NoAnswer(NoAnswer::NotUnderstood { address, reason }) => {
-            Failure::trouble(Exit::TryAgain, client::outcome_unknown_after(address, reason))
+            Failure::new(Exit::TryAgain, client::outcome_unknown_after(address, reason))
         }
         failure => failure,
     })

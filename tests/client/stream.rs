@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use chat::client::dial::Dialer;
-use chat::client::stream::{Patience, Stream, Told};
+use chat::client::stream::{Stream, StreamEvent, Timeouts};
 use chat::model::{CursorName, MessageId};
 use chat::protocol::arguments::{Ack, DeadLetter, Watch, WatchFrom};
 
@@ -17,8 +17,8 @@ const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 const WATCHING: &str = r#"{"status": "OK", "watching": "neko", "after": 0}"#;
 
 fn stream(address: SocketAddr, token: &str, begin: Watch) -> Stream {
-    let patience = Patience { answer: PATIENCE, silence: PATIENCE };
-    Stream::new(dialer(address), token.parse().unwrap(), begin, patience)
+    let timeouts = Timeouts { answer: PATIENCE, silence: PATIENCE };
+    Stream::new(dialer(address), token.parse().unwrap(), begin, timeouts)
 }
 
 fn dialer(address: SocketAddr) -> Dialer {
@@ -29,7 +29,7 @@ fn all() -> Watch {
     Watch { cursor: None, from: WatchFrom::All, sent: false }
 }
 
-fn next(stream: &mut Stream) -> Told {
+fn next(stream: &mut Stream) -> StreamEvent {
     stream.next(Some(Instant::now() + PATIENCE)).unwrap().expect("something to be told")
 }
 
@@ -37,7 +37,7 @@ fn next(stream: &mut Stream) -> Told {
 fn ids(stream: &mut Stream, count: usize) -> Vec<i64> {
     let mut ids = Vec::new();
     while ids.len() < count {
-        if let Told::Message(message) = next(stream) {
+        if let StreamEvent::Message(message) = next(stream) {
             ids.push(message.id.0);
         }
     }
@@ -59,8 +59,8 @@ fn stream_goes_on_after_cuts_and_restarts_without_gap_or_repeat() {
     let relay = Relay::to(server.address());
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut stream = stream(relay.address(), &neko, Watch::default());
-    assert!(matches!(next(&mut stream), Told::Ready { after: MessageId(0), .. }));
-    assert!(matches!(next(&mut stream), Told::CaughtUp { upto: MessageId(0) }));
+    assert!(matches!(next(&mut stream), StreamEvent::Ready { after: MessageId(0), .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::CaughtUp { upto: MessageId(0) }));
     for round in 0..4 {
         let first = round * 3 + 1;
         let mut wire = server.connect();
@@ -70,7 +70,7 @@ fn stream_goes_on_after_cuts_and_restarts_without_gap_or_repeat() {
             relay.cut();
         } else {
             server.kill();
-            assert!(matches!(next(&mut stream), Told::Disconnected { .. }));
+            assert!(matches!(next(&mut stream), StreamEvent::Disconnected { .. }));
             server.start_again();
             relay.point_at(server.address());
         }
@@ -94,17 +94,17 @@ fn acknowledgements_go_between_the_events_and_outlive_their_connection() {
     assert_eq!(ids(&mut stream, 2), [1, 2]);
     stream.ack(ack(1, None));
     stream.ack(ack(2, Some(DeadLetter::Add)));
-    assert!(stream.settle(soon()).unwrap());
+    assert!(stream.wait_for_acks(soon()).unwrap());
     assert_eq!(server.query("select upto_id from v1_cursors where cursor = 'worker'"), ["2"]);
 
     relay.cut();
     stream.ack(ack(3, None));
-    assert!(stream.settle(soon()).unwrap());
+    assert!(stream.wait_for_acks(soon()).unwrap());
     assert_eq!(server.query("select upto_id from v1_cursors where cursor = 'worker'"), ["3"]);
     assert_eq!(ids(&mut stream, 3), [3, 4, 5]);
 
     stream.ack(ack(99, None));
-    assert!(stream.settle(soon()).is_err(), "there is no such message");
+    assert!(stream.wait_for_acks(soon()).is_err(), "there is no such message");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn who_is_slow_lets_messages_wait_in_the_log() {
     for id in 1..=COUNT {
         assert_eq!(ids(&mut stream, 1), [id]);
         stream.ack(ack(id, None));
-        assert!(stream.settle(soon()).unwrap());
+        assert!(stream.wait_for_acks(soon()).unwrap());
     }
     assert!(relay.count() > 1, "all of it was held in memory");
     assert_eq!(server.query("select upto_id from v1_cursors where cursor = 'worker'"), ["300"]);
@@ -134,16 +134,16 @@ fn silent_connection_is_given_up_and_the_stream_goes_on() {
         vec![Step::Reply(WATCHING), Step::Silence],
         vec![Step::Reply(WATCHING), Step::Silence],
     ]);
-    let patience = Patience { answer: PATIENCE, silence: Duration::from_millis(50) };
+    let timeouts = Timeouts { answer: PATIENCE, silence: Duration::from_millis(50) };
     let address = dialer(fake.address());
     let begin =
         Watch { cursor: Some("worker".parse().unwrap()), from: WatchFrom::All, sent: false };
-    let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, patience);
-    assert!(matches!(next(&mut stream), Told::Ready { .. }));
+    let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, timeouts);
+    assert!(matches!(next(&mut stream), StreamEvent::Ready { .. }));
     let begun = Instant::now();
-    assert!(matches!(next(&mut stream), Told::Disconnected { .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::Disconnected { .. }));
     assert!(begun.elapsed() >= Duration::from_millis(45));
-    assert!(matches!(next(&mut stream), Told::Ready { .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::Ready { .. }));
     let requests = fake.requests();
     assert_eq!(
         requests[0],
@@ -157,8 +157,8 @@ fn deadline_ends_the_waiting_and_not_the_stream() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut stream = stream(server.address(), &neko, Watch::default());
-    assert!(matches!(next(&mut stream), Told::Ready { .. }));
-    assert!(matches!(next(&mut stream), Told::CaughtUp { .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::Ready { .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::CaughtUp { .. }));
     assert!(stream.next(Some(Instant::now())).unwrap().is_none());
     assert!(stream.next(Some(Instant::now() + Duration::from_millis(20))).unwrap().is_none());
     server.connect().done(format!("send {paff} neko hai"));
@@ -170,8 +170,8 @@ fn end_of_the_session_is_the_end_of_the_stream() {
     let server = Server::start();
     let neko = server.log_in("neko");
     let mut stream = stream(server.address(), &neko, Watch::default());
-    assert!(matches!(next(&mut stream), Told::Ready { .. }));
-    assert!(matches!(next(&mut stream), Told::CaughtUp { .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::Ready { .. }));
+    assert!(matches!(next(&mut stream), StreamEvent::CaughtUp { .. }));
     server.connect().done(format!("logout {neko}"));
     assert!(stream.next(Some(soon())).unwrap_err().ends_session());
     // What is not this server is not called again and again.

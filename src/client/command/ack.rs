@@ -21,7 +21,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let upto = match arguments.id.map(MessageId::try_from) {
         Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return Err(Failure::trouble(Exit::Usage, client::id_negative())),
+        Some(Err(_)) => return Err(Failure::new(Exit::Usage, client::id_negative())),
         None => None,
     };
     let (token, _) = session::current(link.account())?;

@@ -11,7 +11,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::{Failure, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
-use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
+use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::{delivery, session, verbs};
 use crate::model::{CursorName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Watch, WatchFrom};
@@ -54,8 +54,8 @@ fn print_answer(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let begin = Watch { cursor: None, from: WatchFrom::After(asked), sent: false };
-    let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
-    let mut stream = Stream::new(link.dialer().clone(), token, begin, patience);
+    let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
+    let mut stream = Stream::new(link.dialer().clone(), token, begin, timeouts);
     let Some(answer) = wait(&mut stream, user, deadline)? else { return Ok(Exit::Nothing) };
     if view.is_json {
         writeln!(out, "{}", object::message(&answer))?;
@@ -79,7 +79,7 @@ fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
         Failure::NoAnswer(_) => (Exit::TryAgain, client::question_sent(&failure)),
         _ => (failure.exit(), client::question_sent(&failure)),
     };
-    Failure::trouble(exit, message)
+    Failure::new(exit, message)
         .with_key(key.clone())
         .with_hint(client::ask_under_id(key.as_str(), user))
 }
@@ -90,7 +90,7 @@ fn wait(
     deadline: Instant,
 ) -> Result<Option<Message>, Failure> {
     while let Some(told) = stream.next(Some(deadline))? {
-        if let Told::Message(message) = told
+        if let StreamEvent::Message(message) = told
             && message.from == *user
         {
             return Ok(Some(message));

@@ -24,7 +24,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let user = whom(arguments, link)?;
+    let user = login_user(arguments, link)?;
     // First, so that nobody logs in to a session that cannot be kept.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
     let password = match &arguments.password {
@@ -60,17 +60,17 @@ pub fn run(
 
 /// Whom to log in as. Where the session of one user is meant, somebody else's is not put in its
 /// place.
-fn whom(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
+fn login_user(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
     let named = arguments.user.as_ref().map(|name| name.parse::<UserName>());
     let named = named.transpose().map_err(|_| Code::UnknownUser)?;
     match (named, &link.account().user) {
         (Some(named), Some(set)) if named != *set => {
-            Err(Failure::trouble(Exit::Usage, configuration::user_is_set(set, &named))
+            Err(Failure::new(Exit::Usage, configuration::user_is_set(set, &named))
                 .with_hint(configuration::log_in_as_other(set, &named)))
         }
         (Some(user), _) => Ok(user),
         (None, Some(user)) => Ok(user.clone()),
-        (None, None) => Err(Failure::trouble(Exit::Usage, configuration::nobody_named())
+        (None, None) => Err(Failure::new(Exit::Usage, configuration::nobody_named())
             .with_hint(configuration::name_somebody())),
     }
 }

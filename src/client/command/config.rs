@@ -103,13 +103,13 @@ fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String
         && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     {
         let message = configuration::no_profile_name(format_args!("{name:?}"));
-        return Err(Failure::trouble(Exit::Usage, message));
+        return Err(Failure::new(Exit::Usage, message));
     }
     if force {
         return Ok(None);
     }
     let Some(profiles) = settings::profiles(path)? else { return Ok(None) };
-    let there = |message: String| Failure::trouble(Exit::LocalFile, message);
+    let there = |message: String| Failure::new(Exit::LocalFile, message);
     match profile {
         None => Err(there(configuration::configuration_is_there(shown))
             .with_hint(configuration::edit_configuration())),
@@ -207,7 +207,7 @@ fn answer(question: &str, default: &str) -> Result<String, Failure> {
 }
 
 fn unreadable(error: io::Error) -> Failure {
-    Failure::trouble(Exit::LocalFile, configuration::cannot_read("stdin", error))
+    Failure::new(Exit::LocalFile, configuration::cannot_read("stdin", error))
 }
 
 fn note(what: &str) {
@@ -218,7 +218,7 @@ fn note(what: &str) {
 /// homes are kept elsewhere.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let trouble = |error: io::Error| {
-        Failure::trouble(Exit::LocalFile, configuration::cannot_write(path.display(), error))
+        Failure::new(Exit::LocalFile, configuration::cannot_write(path.display(), error))
     };
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if let Some(folder) = path.parent() {

@@ -40,14 +40,14 @@ pub fn run(
         all: arguments.all,
         peek: arguments.peek,
     };
-    let reading = Reading::new(selection);
+    let reader = InboxReader::new(selection);
     if view.is_json || arguments.raw {
-        show(reading, Messages::of(view, arguments.raw), link, token, out)?;
+        show(reader, Messages::of(view, arguments.raw), link, token, out)?;
     } else if terminal::is_shown() {
-        let is_empty = show(reading, Messages::of(view, false), link, token, out)?;
-        tell_if(is_empty, out)?;
+        let is_empty = show(reader, Messages::of(view, false), link, token, out)?;
+        report_if_empty(is_empty, out)?;
     } else {
-        show_as_json_map(reading, link, token, out)?;
+        show_as_json_map(reader, link, token, out)?;
     }
     Ok(Exit::Done)
 }
@@ -60,11 +60,11 @@ pub fn show_laid_out(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let messages = Messages::LaidOut(Layout::for_terminal(clock));
-    let is_empty = show(Reading::new(Selection::default()), messages, link, token, out)?;
-    tell_if(is_empty, out)
+    let is_empty = show(InboxReader::new(Selection::default()), messages, link, token, out)?;
+    report_if_empty(is_empty, out)
 }
 
-fn tell_if(is_empty: bool, out: &mut dyn Write) -> Result<(), Failure> {
+fn report_if_empty(is_empty: bool, out: &mut dyn Write) -> Result<(), Failure> {
     if is_empty {
         writeln!(out, "{}", client::no_new_messages())?;
     }
@@ -73,23 +73,23 @@ fn tell_if(is_empty: bool, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// Shows messages page by page; gives whether there was none.
 fn show(
-    mut reading: Reading,
+    mut reader: InboxReader,
     mut messages: Messages,
     link: &mut Link,
     token: Token,
     out: &mut dyn Write,
 ) -> Result<bool, Failure> {
     let mut is_empty = true;
-    while let Some(page) = reading.next_page(link, token)? {
+    while let Some(page) = reader.next_page(link, token)? {
         is_empty &= page.is_empty();
         messages.write(&page, out)?;
-        reading.written(link, token, out)?;
+        reader.acknowledge_written(link, token, out)?;
     }
     Ok(is_empty)
 }
 
 fn show_as_json_map(
-    mut reading: Reading,
+    mut reader: InboxReader,
     link: &mut Link,
     token: Token,
     out: &mut dyn Write,
@@ -97,7 +97,7 @@ fn show_as_json_map(
     let mut map = JsonMap::default();
     let mut begun = false;
     loop {
-        let page = reading.next_page(link, token)?;
+        let page = reader.next_page(link, token)?;
         if let Some(page) = &page {
             map.extend(page);
         }
@@ -106,7 +106,7 @@ fn show_as_json_map(
         if complete && (map.bytes() > 0 || !begun) {
             begun = true;
             writeln!(out, "{}", std::mem::take(&mut map).into_line())?;
-            reading.written(link, token, out)?;
+            reader.acknowledge_written(link, token, out)?;
         }
         if page.is_none() {
             return Ok(());
@@ -124,7 +124,7 @@ struct Selection {
 }
 
 /// Goes through what is to be shown, page by page.
-struct Reading {
+struct InboxReader {
     selection: Selection,
     /// How many messages may still be shown.
     missing: usize,
@@ -139,7 +139,7 @@ struct Reading {
     at_end: bool,
 }
 
-impl Reading {
+impl InboxReader {
     fn new(selection: Selection) -> Self {
         Self {
             missing: selection.count.unwrap_or(usize::MAX),
@@ -200,7 +200,7 @@ impl Reading {
     }
 
     /// All pages so far have been written to `out`: see that they arrive, then count them as read.
-    fn written(
+    fn acknowledge_written(
         &mut self,
         link: &mut Link,
         token: Token,

@@ -18,14 +18,14 @@ pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Fai
     let old = password::ask(client::old_password_prompt())?;
     let new = password::ask(client::new_password_prompt())?;
     if stdin().is_terminal() && password::ask(client::new_password_again_prompt())? != new {
-        return Err(Failure::trouble(Exit::Usage, client::passwords_differ())
+        return Err(Failure::new(Exit::Usage, client::passwords_differ())
             .with_hint(client::nothing_changed()));
     }
     let ended = verbs::passwd(link, token, Passwd { old, new })?;
     if view.is_json {
         writeln!(out, "{}", object::line(&ended))?;
     } else {
-        writeln!(out, "{}", client::password_changed(revoke::told(ended.ended)))?;
+        writeln!(out, "{}", client::password_changed(revoke::summary(ended.ended)))?;
     }
     Ok(Exit::Done)
 }

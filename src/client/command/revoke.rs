@@ -30,7 +30,7 @@ pub fn run(
     if view.is_json {
         writeln!(out, "{}", object::line(&ended))?;
     } else if done.is_ok() {
-        writeln!(out, "{}", told(ended.ended))?;
+        writeln!(out, "{}", summary(ended.ended))?;
     }
     done.map(|()| Exit::Done)
 }
@@ -39,7 +39,7 @@ pub fn run(
 pub fn check(revoke: Revoke, ended: usize) -> Result<(), Failure> {
     match revoke {
         Revoke::Session(SessionId(id)) if ended == 0 => {
-            let failure = Failure::trouble(Exit::Nothing, client::no_session_of_yours(id));
+            let failure = Failure::new(Exit::Nothing, client::no_session_of_yours(id));
             Err(failure.with_hint(client::list_sessions()))
         }
         _ => Ok(()),
@@ -47,7 +47,7 @@ pub fn check(revoke: Revoke, ended: usize) -> Result<(), Failure> {
 }
 
 /// How many sessions were ended, for a person.
-pub fn told(ended: usize) -> String {
+pub fn summary(ended: usize) -> String {
     match ended {
         1 => client::one_session_ended().to_owned(),
         count => client::sessions_ended(count),

@@ -39,7 +39,7 @@ pub fn run(
     };
     let is_stdin = text.is_empty() && arguments.file.as_deref().is_none_or(|path| path == STDIN);
     if is_stdin && arguments.text.is_empty() && io::stdin().is_terminal() {
-        return Err(Failure::trouble(Exit::Usage, client::no_text()).with_hint(client::give_text()));
+        return Err(Failure::new(Exit::Usage, client::no_text()).with_hint(client::give_text()));
     }
     let (token, _) = session::current(link.account())?;
     let to = parse_recipients(&arguments.to)?;
@@ -53,7 +53,7 @@ pub fn run(
     }
     let file = match &arguments.file {
         Some(path) if !is_stdin => Some(File::open(path).map_err(|error| {
-            Failure::trouble(Exit::LocalFile, client::file_not_read(path.display(), error))
+            Failure::new(Exit::LocalFile, client::file_not_read(path.display(), error))
         })?),
         _ => None,
     };
@@ -99,10 +99,10 @@ impl Sender<'_> {
         };
         told.map(|()| Exit::Done).map_err(|error| {
             if is_closed(&error) {
-                return Failure::Unheard;
+                return Failure::ReaderGone;
             }
             let to = delivery::names(&self.to, ",");
-            Failure::trouble(Exit::TryAgain, client::sent_and_not_told(error))
+            Failure::new(Exit::TryAgain, client::sent_and_not_told(error))
                 .with_key(key.clone())
                 .with_hint(client::send_under_id_to_be_told(key.as_str(), to))
         })
@@ -140,7 +140,7 @@ impl Sender<'_> {
     ) -> Result<Exit, Failure> {
         if key.as_str().len() > KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX {
             let max = KEY_BYTES_MAX - LINE_NUMBER_BYTES_MAX;
-            return Err(Failure::trouble(Exit::Usage, client::id_too_long_for_lines(max)));
+            return Err(Failure::new(Exit::Usage, client::id_too_long_for_lines(max)));
         }
         let (mut sent, mut known) = (0_usize, 0_usize);
         let (mut number, mut bytes) = (0, 0);
@@ -160,8 +160,8 @@ impl Sender<'_> {
         if !self.view.is_json {
             let told = self.tell(&summary(sent, known, &delivery::names(&self.to, ", ")));
             told.map_err(|error| match is_closed(&error) {
-                true => Failure::Unheard,
-                false => Failure::trouble(Exit::TryAgain, client::lines_sent_and_not_told(error))
+                true => Failure::ReaderGone,
+                false => Failure::new(Exit::TryAgain, client::lines_sent_and_not_told(error))
                     .with_key(key.clone())
                     .with_hint(client::send_lines_to_be_told(key.as_str())),
             })?;
@@ -172,12 +172,11 @@ impl Sender<'_> {
     fn send_line(&mut self, line: Vec<u8>, number: usize, key: &Key) -> Result<Posted, Failure> {
         let line_key = format!("{}-{number}", key.as_str())
             .parse()
-            .map_err(|invalid| Failure::trouble(Exit::Usage, of_invalid(invalid)))?;
+            .map_err(|invalid| Failure::new(Exit::Usage, of_invalid(invalid)))?;
         let posted = self.post(&body(OsString::from_vec(line))?, &line_key)?;
         if self.view.is_json {
-            self.tell_json(&posted, &line_key, Some(number)).map_err(|error| {
-                Failure::trouble(Exit::TryAgain, client::sent_and_not_told(error))
-            })?;
+            self.tell_json(&posted, &line_key, Some(number))
+                .map_err(|error| Failure::new(Exit::TryAgain, client::sent_and_not_told(error)))?;
         }
         Ok(posted)
     }
@@ -233,7 +232,7 @@ pub fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
 
 /// Says which line failed, and how to go on.
 fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
-    Failure::trouble(failure.exit(), client::at_line(number, &failure))
+    Failure::new(failure.exit(), client::at_line(number, &failure))
         .with_key(key.clone())
         .with_hint(client::go_on_from_line(key.as_str()))
 }
@@ -279,7 +278,7 @@ fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 fn unreadable(error: io::Error) -> Failure {
-    Failure::trouble(Exit::LocalFile, client::text_unreadable(error))
+    Failure::new(Exit::LocalFile, client::text_unreadable(error))
 }
 
 fn too_long() -> Refused {

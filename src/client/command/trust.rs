@@ -18,7 +18,7 @@ use crate::client::known_servers::{self, KnownServer};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::state_folder::StateFolder;
-use crate::client::trust::Judge;
+use crate::client::trust::TrustPolicy;
 use crate::model::Timestamp;
 use crate::terminal::text;
 use crate::tls::certificate::{Facts, Fingerprint};
@@ -38,8 +38,9 @@ pub fn run(
     let host = match (&arguments.host, link.address()) {
         (Some(host), _) | (None, ServerAddress::Tls(host)) => host,
         _ => {
-            return Err(Failure::trouble(Exit::Usage, texts::which_server())
-                .with_hint(texts::give_server()));
+            return Err(
+                Failure::new(Exit::Usage, texts::which_server()).with_hint(texts::give_server())
+            );
         }
     };
     if arguments.remove {
@@ -60,8 +61,9 @@ pub fn run(
     let is_right = match arguments.fingerprint {
         Some(expected) if expected != fingerprint => {
             let message = texts::another_certificate(host, fingerprint);
-            return Err(Failure::trouble(Exit::Configuration, message)
-                .with_hint(texts::ask_which_is_right()));
+            return Err(
+                Failure::new(Exit::Configuration, message).with_hint(texts::ask_which_is_right())
+            );
         }
         Some(_) => true,
         None if known == Some(fingerprint) => return Ok(Exit::Done),
@@ -82,7 +84,7 @@ pub fn run(
 /// What a server shows: its own certificate, and those that lead to an authority.
 fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let address = ServerAddress::Tls(host.clone());
-    let config = Judge::Nobody.into_config(host)?;
+    let config = TrustPolicy::InspectOnly.into_config(host)?;
     let connection = Connection::open(host, deadline)
         .map_err(|source| NoAnswer::Unreachable { address: address.clone(), source })?;
     let connection =
@@ -90,7 +92,7 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
     let shown = connection.certificates().to_vec();
     if shown.is_empty() {
         let message = texts::shows_none(host);
-        return Err(Failure::trouble(Exit::Protocol, message));
+        return Err(Failure::new(Exit::Protocol, message));
     }
     Ok(shown)
 }
@@ -109,7 +111,7 @@ fn ask(is_pinned: bool) -> Result<bool, Failure> {
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
-        .map_err(|error| Failure::trouble(Exit::LocalFile, texts::answer_not_read(error)))?;
+        .map_err(|error| Failure::new(Exit::LocalFile, texts::answer_not_read(error)))?;
     Ok(["yes", texts::yes()].contains(&answer.trim()))
 }
 
@@ -148,15 +150,15 @@ impl Report {
         let (own, between) = (&shown[0], &shown[1..]);
         let facts = Facts::of(own).ok_or_else(|| {
             let message = texts::shows_no_certificate(host);
-            Failure::trouble(Exit::Protocol, message)
+            Failure::new(Exit::Protocol, message)
         })?;
-        let judge = match authorities {
-            Some(path) => Judge::of_file(path),
-            None => Judge::of_system(host),
+        let policy = match authorities {
+            Some(path) => TrustPolicy::from_file(path),
+            None => TrustPolicy::from_system(host),
         };
-        let problem = match judge {
-            Ok(judge) => judge
-                .judge(own, between, host, UnixTime::now())
+        let problem = match policy {
+            Ok(policy) => policy
+                .check(own, between, host, UnixTime::now())
                 .err()
                 .map(|untrusted| untrusted.reason),
             Err(failure) if authorities.is_some() => return Err(failure),

@@ -21,12 +21,12 @@ use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::messages::Messages;
 use crate::client::render::{View, object};
-use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
+use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::{session, verbs};
 use crate::model::{CursorName, Message, MessageId, Timestamp, Token};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Watch, WatchFrom};
 use crate::terminal::{self, text};
-use exec::{Done, Exec};
+use exec::{Exec, ExecOutcome};
 use lock::Lock;
 
 /// How often is looked whether anybody still reads the output.
@@ -61,8 +61,8 @@ pub fn run(
     };
     let from = begin(arguments.since, token, link)?;
     let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false };
-    let patience = Patience { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
-    let stream = Stream::new(link.dialer().clone(), token, begin, patience);
+    let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
+    let stream = Stream::new(link.dialer().clone(), token, begin, timeouts);
     let mut watcher = Watcher {
         stream,
         cursor: arguments.cursor.as_ref(),
@@ -78,10 +78,10 @@ pub fn run(
         out,
     };
     match watcher.run(arguments.exit_at_end) {
-        Ok(exit) => watcher.settle().map(|()| exit),
+        Ok(exit) => watcher.wait_for_acks().map(|()| exit),
         Err(failure) => {
             // What was shown before is to stay read; that it may come again is no news after this.
-            let _ = watcher.stream.settle(Instant::now() + LAST_SETTLE_MAX);
+            let _ = watcher.stream.wait_for_acks(Instant::now() + LAST_SETTLE_MAX);
             Err(failure)
         }
     }
@@ -137,27 +137,27 @@ impl Watcher<'_> {
                 None if self.exec.is_none() && terminal::is_output_closed() => {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
-                None | Some(Told::Sent { .. }) => {}
-                Some(Told::Message(message)) => {
+                None | Some(StreamEvent::Sent { .. }) => {}
+                Some(StreamEvent::Message(message)) => {
                     self.deal_with(&message)?;
                     self.missing = self.missing.map(|missing| missing - 1);
                     if self.missing == Some(0) {
                         break;
                     }
                 }
-                Some(Told::CaughtUp { upto }) => {
+                Some(StreamEvent::CaughtUp { upto }) => {
                     let words = client::caught_up(upto.0);
                     self.tell("caught_up", json!({"upto": upto}), &words)?;
                     if exit_at_end {
                         break;
                     }
                 }
-                Some(Told::Ready { user, after }) => {
+                Some(StreamEvent::Ready { user, after }) => {
                     self.ready(after);
                     let words = client::watching(&user, after.0);
                     self.tell("ready", json!({"user": user, "after": after}), &words)?;
                 }
-                Some(Told::Disconnected { failure, pause }) => {
+                Some(StreamEvent::Disconnected { failure, pause }) => {
                     self.disconnected(failure, pause)?;
                 }
             }
@@ -196,15 +196,15 @@ impl Watcher<'_> {
             return Ok(());
         };
         match exec.run(message)? {
-            Done::Succeeded => self.acknowledge(message.id, None),
-            Done::GivenUp => {
+            ExecOutcome::Succeeded => self.acknowledge(message.id, None),
+            ExecOutcome::GivenUp => {
                 self.has_given_up = true;
                 self.acknowledge(message.id, Some(DeadLetter::Add));
             }
         }
         // At most one message is dealt with again, if this ends here. A server that is away comes
         // back, and until then there is nothing else to do.
-        while !self.stream.settle(Instant::now() + TIMEOUT_DEFAULT)? && !self.is_over() {}
+        while !self.stream.wait_for_acks(Instant::now() + TIMEOUT_DEFAULT)? && !self.is_over() {}
         if let Some(exec) = &self.exec {
             exec.recorded();
         }
@@ -240,11 +240,11 @@ impl Watcher<'_> {
     }
 
     /// Waits until the cursor stands where it should.
-    fn settle(&mut self) -> Result<(), Failure> {
-        if self.stream.settle(Instant::now() + TIMEOUT_DEFAULT)? {
+    fn wait_for_acks(&mut self) -> Result<(), Failure> {
+        if self.stream.wait_for_acks(Instant::now() + TIMEOUT_DEFAULT)? {
             return Ok(());
         }
-        Err(Failure::trouble(Exit::TryAgain, client::cursor_not_confirmed())
+        Err(Failure::new(Exit::TryAgain, client::cursor_not_confirmed())
             .with_hint(client::last_may_come_again()))
     }
 

@@ -49,7 +49,7 @@ impl Session {
                 Err(Failure::NotLoggedIn) => {
                     writeln!(out, "{}", shared::refused(Failure::NotLoggedIn))?;
                 }
-                Err(failure @ (Failure::NoAnswer(_) | Failure::Trouble { .. }))
+                Err(failure @ (Failure::NoAnswer(_) | Failure::Other { .. }))
                     if self.keeps_going =>
                 {
                     failure.report(&mut io::stderr());
@@ -138,7 +138,7 @@ impl<R: BufRead> Lines<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     let message = prompt::input_unreadable(error);
-                    return Err(Failure::trouble(crate::client::exit::Exit::LocalFile, message));
+                    return Err(Failure::new(crate::client::exit::Exit::LocalFile, message));
                 }
             };
             let count = bytes.len();

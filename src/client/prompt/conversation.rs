@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::board::{Board, Progress};
 use super::line::{self, Line};
-use super::live::Live;
+use super::live::LiveWatch;
 use super::login::Login;
+use super::notice_board::{NoticeBoard, Progress};
 use crate::catalogue::{client, configuration, prompt, shared};
 use crate::client::command::{inbox, parse_user, revoke, send, users};
 use crate::client::exit::Exit;
@@ -34,7 +34,7 @@ const END_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Conversation {
     link: Link,
-    live: Live,
+    live: LiveWatch,
     /// Where logins are stored; `None` where there is no such place.
     folder: Option<StateFolder>,
     login: Option<Login>,
@@ -53,16 +53,16 @@ pub trait Person {
 
 /// What comes after a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
+pub enum Flow {
     /// The next.
-    GoOn,
+    Continue,
     /// Nothing: it said so.
-    End,
+    Quit,
 }
 
 impl Conversation {
     /// A conversation of nobody yet. Nothing is connected.
-    pub fn new(link: Link, live: Live, folder: Option<StateFolder>) -> Self {
+    pub fn new(link: Link, live: LiveWatch, folder: Option<StateFolder>) -> Self {
         Self { link, live, folder, login: None, to: Vec::new() }
     }
 
@@ -77,7 +77,7 @@ impl Conversation {
         if let Some(before) = self.login.replace(login) {
             self.release(&before);
         }
-        self.tell_unread(out)
+        self.show_unread(out)
     }
 
     /// The person leaves. Blocks for two seconds at the longest.
@@ -115,25 +115,25 @@ impl Conversation {
         line: &str,
         person: &mut dyn Person,
         out: &mut dyn Write,
-    ) -> Result<After, Failure> {
+    ) -> Result<Flow, Failure> {
         if self.live.board().progress() == Progress::Ended {
             // They have been told.
             self.forget_session();
         }
-        self.read_what_was_shown();
+        self.acknowledge_shown();
         let after = match self.try_execute(line, person, out) {
             Ok(after) => after,
             Err(failure) => {
-                self.tell(&failure, out)?;
+                self.report(&failure, out)?;
                 match failure {
                     Failure::Output(_) => return Err(failure),
-                    _ => After::GoOn,
+                    _ => Flow::Continue,
                 }
             }
         };
-        if after == After::GoOn {
-            if self.live.board().lacks_unread() {
-                self.tell_unread(out)?;
+        if after == Flow::Continue {
+            if self.live.board().needs_unread_count() {
+                self.show_unread(out)?;
             } else if self.live.board().unread() > 0 {
                 // Somebody else may have read them.
                 self.count_unread();
@@ -142,7 +142,7 @@ impl Conversation {
         Ok(after)
     }
 
-    fn tell(&mut self, failure: &Failure, out: &mut dyn Write) -> Result<(), Failure> {
+    fn report(&mut self, failure: &Failure, out: &mut dyn Write) -> Result<(), Failure> {
         match failure {
             Failure::Output(_) => {}
             Failure::Refused(refused) => {
@@ -152,7 +152,7 @@ impl Conversation {
                     _ => refused.line_naming_users(),
                 };
                 writeln!(out, "{line}")?;
-                if let Some(user) = self.user_meant(refused) {
+                if let Some(user) = self.similar_user(refused) {
                     writeln!(out, "{}", shared::hint(configuration::did_you_mean(user)))?;
                 }
             }
@@ -169,7 +169,7 @@ impl Conversation {
     }
 
     /// A known user whose name is like one that there is not.
-    fn user_meant(&self, refused: &Refused) -> Option<UserName> {
+    fn similar_user(&self, refused: &Refused) -> Option<UserName> {
         if !matches!(refused.code, Some(Code::UnknownUser | Code::UnknownRecipient)) {
             return None;
         }
@@ -181,26 +181,26 @@ impl Conversation {
 
     /// Whoever pressed Enter has seen what stood above the line. Where the server does not take it
     /// now, it counts as read with a later Enter, or is told again by `inbox`.
-    fn read_what_was_shown(&mut self) {
+    fn acknowledge_shown(&mut self) {
         if let (Some(login), Some(upto)) = (&self.login, self.live.board().readable()) {
             let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
             if verbs::ack(&mut self.link, login.token(), ack).is_ok() {
-                self.live.board().read(upto);
+                self.live.board().mark_read(upto);
             }
         }
     }
 
     /// Asks how much is unread and who can be written to, and tells what is unread if it is something.
-    fn tell_unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+    fn show_unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         self.count_unread();
         let board = self.live.board();
         if let Some(login) = &self.login
             && board.progress() == Progress::Connected
         {
             if let Ok(told) = verbs::users(&mut self.link, login.token(), None) {
-                told.users.iter().for_each(|info| board.know(&info.user));
+                told.users.iter().for_each(|info| board.add_user(&info.user));
             } else if let Ok(told) = verbs::list(&mut self.link, login.token()) {
-                know_listed(board, &told);
+                add_listed_users(board, &told);
             }
         }
         match board.unread() {
@@ -220,7 +220,7 @@ impl Conversation {
         {
             let newest = unread.senders.iter().map(|sender| sender.newest).max();
             board.set_unread(unread.unread, newest.unwrap_or(MessageId::ZERO));
-            unread.senders.iter().for_each(|sender| board.know(&sender.from));
+            unread.senders.iter().for_each(|sender| board.add_user(&sender.from));
         }
     }
 
@@ -229,7 +229,7 @@ impl Conversation {
         line: &str,
         person: &mut dyn Person,
         out: &mut dyn Write,
-    ) -> Result<After, Failure> {
+    ) -> Result<Flow, Failure> {
         match Line::parse(line) {
             Line::Empty => {}
             Line::Auth { user, password, is_forgotten } => {
@@ -242,14 +242,14 @@ impl Conversation {
             Line::Inbox => {
                 let token = self.token()?;
                 let shown = inbox::show_laid_out(&mut self.link, token, Clock::Local, out);
-                self.live.board().forget_unread();
+                self.live.board().clear_unread_count();
                 shown?;
-                self.forget_what_inbox_has_shown(token)?;
+                self.drop_read_notices(token)?;
             }
             Line::List => {
                 let token = self.token()?;
                 let told = verbs::list(&mut self.link, token)?;
-                know_listed(self.live.board(), &told);
+                add_listed_users(self.live.board(), &told);
                 writeln!(out, "{}", json_line(&told))?;
             }
             Line::Users => self.users(out)?,
@@ -266,7 +266,7 @@ impl Conversation {
             Line::Revoke { which } => self.revoke(which, out)?,
             Line::Passwd => self.passwd(person, out)?,
             Line::Help => out.write_all(prompt::help().as_bytes())?,
-            Line::Quit => return Ok(After::End),
+            Line::Quit => return Ok(Flow::Quit),
             Line::Incomplete => writeln!(out, "{}", prompt::incomplete())?,
             Line::Surplus => writeln!(out, "{}", prompt::surplus())?,
             Line::PasswdWithWords => writeln!(out, "{}", prompt::passwd_with_words())?,
@@ -279,7 +279,7 @@ impl Conversation {
                 None => writeln!(out, "{}", prompt::unknown())?,
             },
         }
-        Ok(After::GoOn)
+        Ok(Flow::Continue)
     }
 
     fn auth(
@@ -298,7 +298,7 @@ impl Conversation {
         if user.is_empty() {
             return Err(Failure::Interrupted);
         }
-        let unknown = |failure| naming(failure, user);
+        let unknown = |failure| with_user(failure, user);
         let name: Result<UserName, _> = user.parse();
         let name = name.map_err(|_| unknown(Code::UnknownUser.into()))?;
         let password = match password {
@@ -350,8 +350,8 @@ impl Conversation {
         let key = delivery::new_key()?;
         let posted = delivery::deliver(&mut self.link, token, to, &body, &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
-        self.live.board().sent_here(posted.sent.iter().map(|copy| copy.id));
-        to.iter().for_each(|user| self.live.board().know(user));
+        self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
+        to.iter().for_each(|user| self.live.board().add_user(user));
         writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
         Ok(())
     }
@@ -372,7 +372,7 @@ impl Conversation {
         let token = self.token()?;
         let last = match self.live.board().reply_to() {
             Some(user) => Some(user),
-            None => self.last_that_was_read(token)?,
+            None => self.newest_read_sender(token)?,
         };
         match last {
             Some(user) => self.send(&[user], text, out),
@@ -381,7 +381,7 @@ impl Conversation {
     }
 
     /// Who sent the newest message that counts as read.
-    fn last_that_was_read(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
+    fn newest_read_sender(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
         let upto = self.read_upto(token)?;
         let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
         let fetch = Fetch { from, with: None, since: None, limit: 1 };
@@ -399,9 +399,9 @@ impl Conversation {
     }
 
     /// What arrived while `inbox` was under way may have been shown by it.
-    fn forget_what_inbox_has_shown(&mut self, token: Token) -> Result<(), Failure> {
+    fn drop_read_notices(&mut self, token: Token) -> Result<(), Failure> {
         let upto = self.read_upto(token)?;
-        self.live.board().read(upto);
+        self.live.board().mark_read(upto);
         Ok(())
     }
 
@@ -419,7 +419,7 @@ impl Conversation {
         let from = FetchFrom::Before(MessageId(i64::MAX));
         let fetch = Fetch { from, with, since: None, limit: HISTORY_MESSAGES };
         let page = verbs::fetch(&mut self.link, token, fetch);
-        let page = page.map_err(|failure| naming(failure, user.unwrap_or_default()))?;
+        let page = page.map_err(|failure| with_user(failure, user.unwrap_or_default()))?;
         if page.messages.is_empty() {
             writeln!(out, "{}", client::no_messages())?;
         }
@@ -457,7 +457,7 @@ impl Conversation {
         let token = self.token()?;
         let board = self.live.board();
         verbs::all_users(&mut self.link, token, |users| {
-            users.iter().for_each(|info| board.know(&info.user));
+            users.iter().for_each(|info| board.add_user(&info.user));
             users::columns(&users).iter().try_for_each(|line| writeln!(out, "{line}"))?;
             Ok(())
         })
@@ -475,7 +475,7 @@ impl Conversation {
         };
         let ended = verbs::revoke(&mut self.link, token, sessions)?.ended;
         revoke::check(sessions, ended)?;
-        writeln!(out, "{}", revoke::told(ended))?;
+        writeln!(out, "{}", revoke::summary(ended))?;
         Ok(())
     }
 
@@ -484,10 +484,10 @@ impl Conversation {
         let old = person.ask_secret(client::old_password_prompt())?;
         let new = person.ask_secret(client::new_password_prompt())?;
         if person.ask_secret(client::new_password_again_prompt())? != new {
-            return Err(Failure::trouble(Exit::Usage, client::passwords_differ_at_prompt()));
+            return Err(Failure::new(Exit::Usage, client::passwords_differ_at_prompt()));
         }
         let ended = verbs::passwd(&mut self.link, token, Passwd { old, new })?.ended;
-        writeln!(out, "{}", client::password_changed(revoke::told(ended)))?;
+        writeln!(out, "{}", client::password_changed(revoke::summary(ended)))?;
         Ok(())
     }
 
@@ -507,7 +507,7 @@ impl Conversation {
 }
 
 /// Adds the name that a refusal is about, where it has none.
-fn naming(mut failure: Failure, user: &str) -> Failure {
+fn with_user(mut failure: Failure, user: &str) -> Failure {
     if let Failure::Refused(Refused { users, .. }) = &mut failure
         && users.is_empty()
     {
@@ -517,7 +517,7 @@ fn naming(mut failure: Failure, user: &str) -> Failure {
 }
 
 /// Those whom `list` names are users.
-fn know_listed(board: &Board, told: &Value) {
+fn add_listed_users(board: &NoticeBoard, told: &Value) {
     let names = verbs::listed(told).into_iter().flatten();
-    names.filter_map(|name| name.parse().ok()).for_each(|user| board.know(&user));
+    names.filter_map(|name| name.parse().ok()).for_each(|user| board.add_user(&user));
 }

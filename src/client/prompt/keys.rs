@@ -16,7 +16,7 @@ const SECRET_BYTES_MAX: usize = 1024;
 
 /// How the reading of a line ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum End {
+pub enum LineEnd {
     /// With Enter.
     #[default]
     Enter,
@@ -40,7 +40,7 @@ pub struct Keys {
 
 #[derive(Debug, Default)]
 struct Typed {
-    end: End,
+    end: LineEnd,
     /// A secret is being asked for.
     secret: Option<String>,
 }
@@ -73,7 +73,7 @@ impl Keys {
     }
 
     /// How the last line ended.
-    pub fn take_end(&self) -> End {
+    pub fn take_end(&self) -> LineEnd {
         std::mem::take(&mut self.typed().end)
     }
 
@@ -89,12 +89,12 @@ impl Keys {
             // A key that the terminal does not have is set to this.
             NULL => Some(Cmd::Noop),
             _ if self.interrupt.contains(&key) => {
-                typed.end = End::Interrupted;
+                typed.end = LineEnd::Interrupted;
                 Some(Cmd::AcceptLine)
             }
             _ if typed.secret.is_some() => Some(self.press_in_secret(key, &mut typed)),
             _ if key == self.suspend => {
-                typed.end = End::Suspended { cursor };
+                typed.end = LineEnd::Suspended { cursor };
                 Some(Cmd::AcceptLine)
             }
             _ => None,
@@ -108,7 +108,7 @@ impl Keys {
                 return Cmd::AcceptLine;
             }
             _ if key == self.end_of_file && secret.is_empty() => {
-                typed.end = End::Interrupted;
+                typed.end = LineEnd::Interrupted;
                 return Cmd::AcceptLine;
             }
             KeyEvent(KeyCode::Char('U'), Modifiers::CTRL) => secret.clear(),
@@ -154,13 +154,13 @@ mod tests {
     fn keys_that_end_a_line_are_told_apart_and_others_edit() {
         let keys = keys();
         for (key, does, end) in [
-            ('\r', None, End::Enter),
-            ('\x04', None, End::Enter),
-            ('a', None, End::Enter),
-            ('\0', Some(Cmd::Noop), End::Enter),
-            ('\x03', Some(Cmd::AcceptLine), End::Interrupted),
-            ('\x1c', Some(Cmd::AcceptLine), End::Interrupted),
-            ('\x1a', Some(Cmd::AcceptLine), End::Suspended { cursor: 7 }),
+            ('\r', None, LineEnd::Enter),
+            ('\x04', None, LineEnd::Enter),
+            ('a', None, LineEnd::Enter),
+            ('\0', Some(Cmd::Noop), LineEnd::Enter),
+            ('\x03', Some(Cmd::AcceptLine), LineEnd::Interrupted),
+            ('\x1c', Some(Cmd::AcceptLine), LineEnd::Interrupted),
+            ('\x1a', Some(Cmd::AcceptLine), LineEnd::Suspended { cursor: 7 }),
         ] {
             assert_eq!((keys.press(key.into(), 7), keys.take_end()), (does, end), "{key:?}");
         }
@@ -171,11 +171,11 @@ mod tests {
         let keys = keys();
         let accept = Some(Cmd::AcceptLine);
         for (typed, secret, end) in [
-            ("cytus\r", "cytus", End::Enter),
-            ("wrong\x15cytux\x7fs\n", "cytus", End::Enter),
-            ("猫\x7fé\x1a\t\x12\x04\r", "é", End::Enter),
-            ("cyt\x03", "cyt", End::Interrupted),
-            ("\x04", "", End::Interrupted),
+            ("cytus\r", "cytus", LineEnd::Enter),
+            ("wrong\x15cytux\x7fs\n", "cytus", LineEnd::Enter),
+            ("猫\x7fé\x1a\t\x12\x04\r", "é", LineEnd::Enter),
+            ("cyt\x03", "cyt", LineEnd::Interrupted),
+            ("\x04", "", LineEnd::Interrupted),
         ] {
             keys.begin_secret();
             let done: Vec<_> = typed.chars().map(|key| keys.press(key.into(), 0)).collect();

@@ -1,17 +1,17 @@
 //! Watches for the user who is logged in at the prompt, on a thread of its own, and posts what
-//! comes to the [`Board`].
+//! comes to the [`NoticeBoard`].
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::board::{Board, Notice, Progress, Watch};
+use super::notice_board::{Notice, NoticeBoard, Progress, WatchId};
 use crate::catalogue::prompt;
 use crate::client::dial::Dialer;
 use crate::client::failure::{Failure, Refused};
 use crate::client::link::Link;
 use crate::client::session::Session;
-use crate::client::stream::{Patience, SILENCE_MAX, Stream, Told};
+use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::verbs;
 use crate::model::{Message, MessageId, UserName};
 use crate::protocol::arguments::{self, Fetch, FetchFrom};
@@ -25,21 +25,21 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The watch of one user at a time.
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveWatch {
     dialer: Dialer,
     /// How long an answer is waited for.
     timeout: Duration,
-    board: Arc<Board>,
+    board: Arc<NoticeBoard>,
 }
 
-impl Live {
+impl LiveWatch {
     /// Will watch at this server. Nothing is connected yet.
-    pub fn new(dialer: Dialer, timeout: Duration, board: Arc<Board>) -> Self {
+    pub fn new(dialer: Dialer, timeout: Duration, board: Arc<NoticeBoard>) -> Self {
         Self { dialer, timeout, board }
     }
 
     /// What is posted to.
-    pub fn board(&self) -> &Board {
+    pub fn board(&self) -> &NoticeBoard {
         &self.board
     }
 
@@ -48,15 +48,15 @@ impl Live {
     /// longest.
     pub fn follow(&self, session: &Session) {
         let watch = self.board.begin_watch();
-        self.board.know(&session.user);
-        let patience = Patience { answer: self.timeout, silence: SILENCE_MAX };
+        self.board.add_user(&session.user);
+        let timeouts = Timeouts { answer: self.timeout, silence: SILENCE_MAX };
         let begin = |sent| {
             let begin = arguments::Watch { cursor: None, from: arguments::WatchFrom::New, sent };
-            Stream::new(self.dialer.clone(), session.token, begin, patience)
+            Stream::new(self.dialer.clone(), session.token, begin, timeouts)
         };
         let streams = [begin(true), begin(false)];
         let link = Link::new(self.dialer.clone(), self.timeout);
-        let sent = Sent { link, session: session.clone() };
+        let sent = SentMessages { link, session: session.clone() };
         let board = Arc::clone(&self.board);
         let thread = thread::Builder::new().name("live".to_owned());
         match thread.spawn(move || post_all(streams, sent, watch, &board)) {
@@ -77,12 +77,12 @@ impl Live {
 }
 
 /// Looks up messages that the user has sent.
-struct Sent {
+struct SentMessages {
     link: Link,
     session: Session,
 }
 
-impl Sent {
+impl SentMessages {
     /// The message, if the server gives it.
     fn look_up(&mut self, id: MessageId, to: UserName) -> Option<Message> {
         let from = FetchFrom::After(MessageId(id.0 - 1));
@@ -96,13 +96,18 @@ impl Sent {
 /// Posts what the first of the streams tells, until the session ends or another watch begins. That
 /// the server is away is posted once, and once that it is back. An older server refuses the first
 /// stream, which asks for messages that are sent elsewhere; the second does without.
-fn post_all([stream, plain]: [Stream; 2], mut sent: Sent, watch: Watch, board: &Board) {
+fn post_all(
+    [stream, plain]: [Stream; 2],
+    mut sent: SentMessages,
+    watch: WatchId,
+    board: &NoticeBoard,
+) {
     let (mut stream, mut plain) = (stream, Some(plain));
     let mut was_there = false;
     while board.is_current(watch) {
         match stream.next(Some(Instant::now() + LOOK_INTERVAL)) {
-            Ok(Some(Told::Message(message))) => board.post(watch, Notice::Message(message)),
-            Ok(Some(Told::Ready { .. })) => {
+            Ok(Some(StreamEvent::Message(message))) => board.post(watch, Notice::Message(message)),
+            Ok(Some(StreamEvent::Ready { .. })) => {
                 if board.progress() == Progress::Away {
                     let said =
                         if was_there { prompt::connected_again() } else { prompt::connected() };
@@ -111,7 +116,7 @@ fn post_all([stream, plain]: [Stream; 2], mut sent: Sent, watch: Watch, board: &
                 was_there = true;
                 board.set_progress(watch, Progress::Connected);
             }
-            Ok(Some(Told::Disconnected { .. })) => {
+            Ok(Some(StreamEvent::Disconnected { .. })) => {
                 if board.progress() != Progress::Away {
                     let said = if was_there {
                         prompt::connection_lost()
@@ -122,14 +127,14 @@ fn post_all([stream, plain]: [Stream; 2], mut sent: Sent, watch: Watch, board: &
                 }
                 board.set_progress(watch, Progress::Away);
             }
-            Ok(Some(Told::Sent { id, to })) => {
-                if !board.is_sent_here(id)
+            Ok(Some(StreamEvent::Sent { id, to })) => {
+                if !board.was_sent_here(id)
                     && let Some(message) = sent.look_up(id, to)
                 {
                     board.post(watch, Notice::Sent(message));
                 }
             }
-            Ok(Some(Told::CaughtUp { .. }) | None) => {}
+            Ok(Some(StreamEvent::CaughtUp { .. }) | None) => {}
             Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. }))
                 if plain.is_some() =>
             {

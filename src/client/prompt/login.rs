@@ -4,7 +4,7 @@
 //! uses it.
 
 use crate::client::failure::Failure;
-use crate::client::session::{self, Account, Held, Session};
+use crate::client::session::{self, Account, Session, SessionInUse};
 use crate::client::state_folder::StateFolder;
 use crate::model::Token;
 
@@ -13,7 +13,7 @@ use crate::model::Token;
 pub struct Login {
     session: Session,
     /// The file that it was stored in; `None` for one that is of this prompt alone.
-    held: Option<Held>,
+    held: Option<SessionInUse>,
 }
 
 impl Login {
@@ -22,7 +22,7 @@ impl Login {
     /// # Errors
     /// It cannot be used.
     pub fn resume(folder: &StateFolder, account: &Account) -> Result<Option<Self>, Failure> {
-        let held = session::hold(folder, account)?;
+        let held = session::begin_use(folder, account)?;
         Ok(held.map(|held| Self { session: held.session.clone(), held: Some(held) }))
     }
 
@@ -38,7 +38,8 @@ impl Login {
     pub fn store(&mut self, folder: &StateFolder, account: &Account) -> Result<(), Failure> {
         session::store_private(folder, account, &self.session)?;
         // Another process may have stored its own since: then this one has no file any more.
-        self.held = session::hold(folder, account)?.filter(|held| held.session == self.session);
+        self.held =
+            session::begin_use(folder, account)?.filter(|held| held.session == self.session);
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Paints the line being typed, and above it what is on the [`Board`]; completes words.
+//! Paints the line being typed, and above it what is on the [`NoticeBoard`]; completes words.
 //!
 //! rustyline clears the rows of the line before it paints it anew, and from the column and row that
 //! it then knows by counting it places the cursor. So whatever is written in whole lines right
@@ -22,8 +22,8 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Context, Helper};
 
-use super::board::{Board, Notice};
 use super::line;
+use super::notice_board::{Notice, NoticeBoard};
 use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::wrap::{fitted, wrap};
 use crate::terminal;
@@ -37,7 +37,7 @@ const BELL: &str = "\x07";
 /// What rustyline asks how to paint, and what could be meant.
 #[derive(Debug)]
 pub struct Painter {
-    board: Arc<Board>,
+    board: Arc<NoticeBoard>,
     layout: RefCell<Layout>,
     /// The painting that was announced.
     announced: Cell<Option<CmdKind>>,
@@ -47,7 +47,7 @@ pub struct Painter {
 
 impl Painter {
     /// For what is on this board.
-    pub fn new(board: Arc<Board>) -> Self {
+    pub fn new(board: Arc<NoticeBoard>) -> Self {
         let layout = Layout::for_terminal(Clock::Local).since_today();
         Self {
             board,
@@ -203,9 +203,9 @@ mod tests {
 
     #[test]
     fn verbs_and_users_are_completed_where_they_can_stand() {
-        let board = Arc::new(Board::default());
+        let board = Arc::new(NoticeBoard::default());
         for user in ["neko", "nana", "paff"] {
-            board.know(&user.parse().unwrap());
+            board.add_user(&user.parse().unwrap());
         }
         let painter = Painter::new(board);
         let history = rustyline::history::MemHistory::new();
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn pasted_control_characters_are_not_painted() {
-        let painter = Painter::new(Arc::new(Board::default()));
+        let painter = Painter::new(Arc::new(NoticeBoard::default()));
         assert_eq!(painter.highlight("a\x07\u{9b}31m\tb\nc", 0), "a31m\tb\nc");
     }
 }

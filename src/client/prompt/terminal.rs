@@ -10,13 +10,13 @@ use rustyline::error::ReadlineError;
 use rustyline::history::{FileHistory, History, MemHistory};
 use rustyline::{ColorMode, CompletionType, Config, Editor, Event, ExternalPrinter};
 
-use super::board::Board;
-use super::conversation::{After, Conversation, Person};
+use super::conversation::{Conversation, Flow, Person};
 use super::keyboard::Keyboard;
-use super::keys::{End, Keys};
+use super::keys::{Keys, LineEnd};
 use super::line::Line;
-use super::live::Live;
+use super::live::LiveWatch;
 use super::login::Login;
+use super::notice_board::NoticeBoard;
 use super::painter::Painter;
 use crate::catalogue::prompt;
 use crate::client::exit::Exit;
@@ -34,14 +34,14 @@ const HISTORY_LINES_MAX: usize = 1000;
 pub fn run(link: Link, is_bell_on: bool, out: &mut dyn Write) -> Result<(), Failure> {
     // Neither what keeps lines from being remembered nor a stored session that cannot be used
     // keeps anybody from talking.
-    let folder = told(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
-    let history = folder.as_ref().and_then(|folder| told(history_file(folder)));
-    let login = folder.as_ref().and_then(|folder| told(Login::resume(folder, link.account())));
-    let board = Arc::new(Board::default());
+    let folder = reported(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
+    let history = folder.as_ref().and_then(|folder| reported(history_file(folder)));
+    let login = folder.as_ref().and_then(|folder| reported(Login::resume(folder, link.account())));
+    let board = Arc::new(NoticeBoard::default());
     board.set_bell(is_bell_on);
-    let mut reader = Reader::open(history, &board)?;
+    let mut reader = LineReader::open(history, &board)?;
     out.write_all(prompt::welcome().as_bytes())?;
-    let live = Live::new(link.dialer().clone(), link.timeout(), board);
+    let live = LiveWatch::new(link.dialer().clone(), link.timeout(), board);
     let mut conversation = Conversation::new(link, live, folder);
     let done = talk(&mut conversation, login.flatten(), &mut reader, out);
     conversation.end();
@@ -51,7 +51,7 @@ pub fn run(link: Link, is_bell_on: bool, out: &mut dyn Write) -> Result<(), Fail
 fn talk(
     conversation: &mut Conversation,
     login: Option<Login>,
-    reader: &mut Reader,
+    reader: &mut LineReader,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     if let Some(login) = login {
@@ -64,7 +64,7 @@ fn talk(
             Input::Cleared => continue,
             Input::End => return Ok(()),
         };
-        if conversation.execute(&line, reader, out)? == After::End {
+        if conversation.execute(&line, reader, out)? == Flow::Quit {
             return Ok(());
         }
     }
@@ -81,28 +81,28 @@ enum Input {
 
 /// Reads lines with editing and history. All that is typed comes through one buffer, rustyline's:
 /// it reads ahead, and whatever else read the terminal would miss that.
-struct Reader {
+struct LineReader {
     editor: Editor<Painter, MemHistory>,
     /// `None` on a terminal that cannot move its cursor: the terminal edits the lines there.
-    painted: Option<Painted>,
+    painted: Option<PaintedLine>,
     /// What is remembered for later; `None` when there is no place for it.
-    stored: Option<Stored>,
+    stored: Option<HistoryStore>,
 }
 
 /// What is ours while the line is painted by [`Painter`].
-struct Painted {
+struct PaintedLine {
     keyboard: Keyboard,
     keys: Keys,
 }
 
 /// The lines in the history file.
-struct Stored {
+struct HistoryStore {
     lines: FileHistory,
     path: PathBuf,
 }
 
-impl Reader {
-    fn open(history: Option<PathBuf>, board: &Arc<Board>) -> Result<Self, Failure> {
+impl LineReader {
+    fn open(history: Option<PathBuf>, board: &Arc<NoticeBoard>) -> Result<Self, Failure> {
         let config = Config::builder().max_history_size(HISTORY_LINES_MAX);
         // The painter's work counts as colouring, which `NO_COLOR` would switch off; it has none.
         let config = config.map_err(|error| unusable(&error))?.color_mode(ColorMode::Forced);
@@ -114,7 +114,7 @@ impl Reader {
             .completion_show_all_if_ambiguous(true)
             .completion_prompt_limit(usize::MAX)
             .build();
-        let stored = history.map(|path| Stored::load(path, &config));
+        let stored = history.map(|path| HistoryStore::load(path, &config));
         let mut lines = MemHistory::with_config(&config);
         for line in stored.iter().flat_map(|stored| stored.lines.iter()) {
             let _ = lines.add(line);
@@ -130,7 +130,7 @@ impl Reader {
             if let Some(settings) = keyboard.before() {
                 let keys = Keys::of(settings);
                 editor.bind_sequence(Event::Any, keys.handler());
-                painted = Some(Painted { keyboard, keys });
+                painted = Some(PaintedLine { keyboard, keys });
             }
         }
         Ok(Self { editor, painted, stored })
@@ -156,13 +156,14 @@ impl Reader {
         let mut draft = (String::new(), String::new());
         loop {
             let line = self.editor.readline_with_initial(prompt, (&draft.0, &draft.1));
-            let end = self.painted.as_ref().map_or(End::Enter, |painted| painted.keys.take_end());
+            let end =
+                self.painted.as_ref().map_or(LineEnd::Enter, |painted| painted.keys.take_end());
             match (line, end) {
-                (Ok(line), End::Enter) => return Ok(Input::Line(line)),
-                (Ok(_), End::Interrupted) | (Err(ReadlineError::Interrupted), _) => {
+                (Ok(line), LineEnd::Enter) => return Ok(Input::Line(line)),
+                (Ok(_), LineEnd::Interrupted) | (Err(ReadlineError::Interrupted), _) => {
                     return Ok(Input::Cleared);
                 }
-                (Ok(mut line), End::Suspended { cursor }) => {
+                (Ok(mut line), LineEnd::Suspended { cursor }) => {
                     if let Some(painted) = &mut self.painted {
                         painted.keyboard.stop().map_err(|error| unusable(&error.into()))?;
                     }
@@ -187,7 +188,7 @@ impl Reader {
     }
 }
 
-impl Reader {
+impl LineReader {
     /// The answer to a question, above which nothing appears meanwhile.
     fn answer(&mut self, question: &str) -> Result<Input, Failure> {
         if let Some(painter) = self.editor.helper() {
@@ -201,7 +202,7 @@ impl Reader {
     }
 }
 
-impl Person for Reader {
+impl Person for LineReader {
     fn ask(&mut self, question: &str) -> Result<String, Failure> {
         match self.answer(question)? {
             Input::Line(line) => Ok(line),
@@ -222,7 +223,7 @@ impl Person for Reader {
     }
 }
 
-impl Stored {
+impl HistoryStore {
     fn load(path: PathBuf, config: &Config) -> Self {
         let mut lines = FileHistory::with_config(config);
         // None yet; or it is damaged, and begins anew.
@@ -249,10 +250,10 @@ fn history_file(folder: &StateFolder) -> Result<PathBuf, Failure> {
 }
 
 /// Gives what there is; why there is nothing is told the person.
-fn told<T>(result: Result<T, Failure>) -> Option<T> {
+fn reported<T>(result: Result<T, Failure>) -> Option<T> {
     result.inspect_err(|failure| failure.report(&mut io::stderr())).ok()
 }
 
 fn unusable(error: &ReadlineError) -> Failure {
-    Failure::trouble(Exit::LocalFile, prompt::terminal_unusable(error))
+    Failure::new(Exit::LocalFile, prompt::terminal_unusable(error))
 }

@@ -12,7 +12,7 @@ use crate::model::{Invalid, PASSWORD_BYTES_MAX, Password, UserName};
 use crate::operate::failure::{Exit, Failure};
 use crate::operate::output::Output;
 use crate::terminal::reason::of_invalid;
-use crate::terminal::secret::{self, Trouble};
+use crate::terminal::secret::{self, SecretError};
 
 /// 32 characters that are told apart when read aloud or copied by hand: each stands for 5 bits.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -73,10 +73,10 @@ fn ask(prompt: &str) -> Result<Password, Failure> {
 
 fn ask_text(prompt: &str) -> Result<String, Failure> {
     secret::ask(prompt).map_err(|trouble| match trouble {
-        Trouble::Interrupted => Failure::new(Exit::Interrupted, shared::interrupted()),
-        Trouble::TooLong => refused(Invalid::TooLong { max: PASSWORD_BYTES_MAX }),
-        Trouble::NotUtf8 => Failure::new(Exit::Data, server::password_not_utf8()),
-        Trouble::Io(error) => Failure::new(Exit::Io, client::password_unreadable(error)),
+        SecretError::Interrupted => Failure::new(Exit::Interrupted, shared::interrupted()),
+        SecretError::TooLong => refused(Invalid::TooLong { max: PASSWORD_BYTES_MAX }),
+        SecretError::NotUtf8 => Failure::new(Exit::Data, server::password_not_utf8()),
+        SecretError::Io(error) => Failure::new(Exit::Io, client::password_unreadable(error)),
     })
 }
 

@@ -33,7 +33,7 @@ pub struct Exec {
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
+pub enum ExecOutcome {
     /// The command ended with 0.
     Succeeded,
     /// It failed every time.
@@ -64,14 +64,14 @@ impl Exec {
     ///
     /// # Errors
     /// The command cannot be run at all, which is no message's fault.
-    pub fn run(&self, message: &Message) -> Result<Done, Failure> {
+    pub fn run(&self, message: &Message) -> Result<ExecOutcome, Failure> {
         self.guard.begin();
         let mut pause = PAUSE_FIRST;
         for number in 1..=self.tries_max {
             let status = self.try_once(message).map_err(|error| not_run(&self.program, error))?;
             let Some(status) = status else { self.guard.leave() };
             if status.success() {
-                return Ok(Done::Succeeded);
+                return Ok(ExecOutcome::Succeeded);
             }
             if self.guard.is_ending() {
                 self.guard.leave();
@@ -87,7 +87,7 @@ impl Exec {
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         }
-        Ok(Done::GivenUp)
+        Ok(ExecOutcome::GivenUp)
     }
 
     /// What came of the message is recorded. Ends this process if a signal has come meanwhile.
@@ -111,5 +111,5 @@ impl Exec {
 }
 
 fn not_run(program: &OsString, error: io::Error) -> Failure {
-    Failure::trouble(Exit::Configuration, client::command_not_run(program.display(), error))
+    Failure::new(Exit::Configuration, client::command_not_run(program.display(), error))
 }

@@ -55,13 +55,13 @@ impl Lock {
             Err(Errno::WOULDBLOCK) => return Err(lock.holder().refusal(cursor)),
             Err(error) => {
                 let message = client::file_not_locked(folder.path_of(&name).display(), error);
-                return Err(Failure::trouble(Exit::LocalFile, message));
+                return Err(Failure::new(Exit::LocalFile, message));
             }
         }
         // The commands are to inherit it.
         fcntl_setfd(&lock.file, FdFlags::empty()).map_err(|error| {
             let message = client::file_not_locked(folder.path_of(&name).display(), error);
-            Failure::trouble(Exit::LocalFile, message)
+            Failure::new(Exit::LocalFile, message)
         })?;
         lock.note(Holder { watch: std::process::id(), command: None });
         Ok(lock)
@@ -99,7 +99,7 @@ impl Holder {
             }
             _ => client::command_left_something(cursor),
         };
-        Failure::trouble(Exit::TryAgain, message).with_hint(client::end_the_other_watch())
+        Failure::new(Exit::TryAgain, message).with_hint(client::end_the_other_watch())
     }
 }
 

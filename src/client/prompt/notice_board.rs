@@ -30,7 +30,7 @@ pub enum Notice {
 
 /// A watch that posts here. What an earlier one posts is not taken any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watch(u64);
+pub struct WatchId(u64);
 
 /// How a watch is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Progress {
 
 /// The board. Nothing here blocks, but for [`wait_for_progress`](Self::wait_for_progress).
 #[derive(Default)]
-pub struct Board {
+pub struct NoticeBoard {
     state: Mutex<State>,
     progressed: Condvar,
     /// Has the prompt painted, if it is being typed at.
@@ -76,7 +76,7 @@ struct State {
     users: BTreeSet<UserName>,
 }
 
-impl Board {
+impl NoticeBoard {
     /// From now on `wake` is called when there is something new to be shown. It may be called by
     /// any thread, and may block that thread.
     pub fn set_wake(&self, wake: impl FnMut() + Send + 'static) {
@@ -84,11 +84,11 @@ impl Board {
     }
 
     /// Begins with nothing on the board, and gives the one watch that may post.
-    pub fn begin_watch(&self) -> Watch {
+    pub fn begin_watch(&self) -> WatchId {
         let mut state = self.lock();
         let (watch, users) = (state.watch + 1, std::mem::take(&mut state.users));
         *state = State { watch, users, ..State::default() };
-        Watch(watch)
+        WatchId(watch)
     }
 
     /// Takes everything off the board. No watch may post any more.
@@ -97,12 +97,12 @@ impl Board {
     }
 
     /// Whether this watch may still post.
-    pub fn is_current(&self, watch: Watch) -> bool {
+    pub fn is_current(&self, watch: WatchId) -> bool {
         self.lock().watch == watch.0
     }
 
     /// Something is to be shown, above the line being typed or before the next is asked for.
-    pub fn post(&self, watch: Watch, notice: Notice) {
+    pub fn post(&self, watch: WatchId, notice: Notice) {
         let is_first = {
             let mut state = self.lock();
             if state.watch != watch.0 {
@@ -114,7 +114,7 @@ impl Board {
                 return;
             }
             if let Notice::Message(message) = &notice {
-                state.know(&message.from);
+                state.add_user(&message.from);
                 let is_counted = state.counted_upto.is_some_and(|upto| message.id <= upto);
                 if state.notices.len() >= WAITING_MESSAGES_MAX {
                     let more = usize::from(!is_counted);
@@ -135,7 +135,7 @@ impl Board {
     }
 
     /// The watch has come to this.
-    pub fn set_progress(&self, watch: Watch, progress: Progress) {
+    pub fn set_progress(&self, watch: WatchId, progress: Progress) {
         let mut state = self.lock();
         if state.watch == watch.0 {
             state.progress = progress;
@@ -181,7 +181,7 @@ impl Board {
     }
 
     /// Everything up to this id counts as read: it need not be shown any more.
-    pub fn read(&self, upto: MessageId) {
+    pub fn mark_read(&self, upto: MessageId) {
         let mut state = self.lock();
         state.shown = state.shown.filter(|(newest, _)| *newest > upto);
         let State { notices, last, .. } = &mut *state;
@@ -213,7 +213,7 @@ impl Board {
     }
 
     /// These were sent here: they need not be shown, whether they are told of already or later.
-    pub fn sent_here(&self, ids: impl IntoIterator<Item = MessageId>) {
+    pub fn record_sent(&self, ids: impl IntoIterator<Item = MessageId>) {
         let mut state = self.lock();
         let State { sent, notices, .. } = &mut *state;
         sent.extend(ids);
@@ -225,7 +225,7 @@ impl Board {
     }
 
     /// Whether it is known that this was sent here.
-    pub fn is_sent_here(&self, id: MessageId) -> bool {
+    pub fn was_sent_here(&self, id: MessageId) -> bool {
         self.lock().sent.contains(&id)
     }
 
@@ -253,13 +253,13 @@ impl Board {
     }
 
     /// Whether the server is to be asked how much is unread.
-    pub fn lacks_unread(&self) -> bool {
+    pub fn needs_unread_count(&self) -> bool {
         let state = self.lock();
         state.unread.is_none() && state.progress == Progress::Connected
     }
 
     /// What is known of how much is unread is not true any more.
-    pub fn forget_unread(&self) {
+    pub fn clear_unread_count(&self) {
         self.lock().unread = None;
     }
 
@@ -274,8 +274,8 @@ impl Board {
     }
 
     /// There is a user of this name.
-    pub fn know(&self, user: &UserName) {
-        self.lock().know(user);
+    pub fn add_user(&self, user: &UserName) {
+        self.lock().add_user(user);
     }
 
     /// The known users whose names begin so, sorted.
@@ -290,16 +290,16 @@ impl Board {
 }
 
 impl State {
-    fn know(&mut self, user: &UserName) {
+    fn add_user(&mut self, user: &UserName) {
         if self.users.len() < USERS_MAX {
             self.users.insert(user.clone());
         }
     }
 }
 
-impl fmt::Debug for Board {
+impl fmt::Debug for NoticeBoard {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Board").finish_non_exhaustive()
+        formatter.debug_struct("NoticeBoard").finish_non_exhaustive()
     }
 }
 
@@ -325,14 +325,14 @@ mod tests {
 
     #[test]
     fn what_was_shown_may_count_as_read_only_when_nothing_older_is_unread() {
-        let board = Board::default();
+        let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.set_unread(0, MessageId(0));
         board.post(watch, message(4));
         assert_eq!(board.readable(), None, "it was not shown yet");
         assert_eq!(board.take_notices().len(), 1);
         assert_eq!((board.readable(), board.unread()), (Some(MessageId(4)), 0));
-        board.read(MessageId(4));
+        board.mark_read(MessageId(4));
         assert_eq!(board.readable(), None);
 
         board.set_unread(2, MessageId(6));
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn message_that_the_server_counted_and_that_arrives_is_counted_once() {
-        let board = Board::default();
+        let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.post(watch, message(5));
         // The server has two: this one and one that arrives next.
@@ -355,11 +355,11 @@ mod tests {
 
     #[test]
     fn what_inbox_has_told_is_not_shown_again() {
-        let board = Board::default();
+        let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.post(watch, message(5));
         board.post(watch, message(6));
-        board.read(MessageId(5));
+        board.mark_read(MessageId(5));
         assert_eq!(board.take_notices(), [message(6)]);
     }
 
@@ -369,11 +369,11 @@ mod tests {
             Notice::Message(message) => Notice::Sent(message),
             notice => notice,
         };
-        let board = Board::default();
+        let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.post(watch, sent(5));
         board.post(watch, sent(6));
-        board.sent_here([MessageId(5), MessageId(7)]);
+        board.record_sent([MessageId(5), MessageId(7)]);
         board.post(watch, sent(7));
         assert_eq!(board.take_notices(), [sent(6)]);
         assert_eq!((board.readable(), board.reply_to()), (None, None));
@@ -387,8 +387,8 @@ mod tests {
             }
             notice => notice,
         };
-        let replies_to = |board: &Board| board.reply_to().map(|user| user.to_string());
-        let board = Board::default();
+        let replies_to = |board: &NoticeBoard| board.reply_to().map(|user| user.to_string());
+        let board = NoticeBoard::default();
         let watch = board.begin_watch();
         assert_eq!(replies_to(&board), None);
         board.post(watch, from(4, "paff"));
@@ -403,13 +403,13 @@ mod tests {
         assert_eq!(replies_to(&board).as_deref(), Some("ivy"));
         // Shown by `inbox`.
         board.post(watch, from(6, "robo"));
-        board.read(MessageId(6));
+        board.mark_read(MessageId(6));
         assert_eq!(replies_to(&board).as_deref(), Some("robo"));
     }
 
     #[test]
     fn earlier_watch_posts_no_more() {
-        let board = Board::default();
+        let board = NoticeBoard::default();
         let earlier = board.begin_watch();
         board.post(earlier, message(1));
         let watch = board.begin_watch();
@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_to_inbox() {
-        let board = Board::default();
+        let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.set_unread(0, MessageId(0));
         for id in 1..=WAITING_MESSAGES_MAX as i64 + 5 {
