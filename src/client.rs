@@ -27,6 +27,7 @@ pub mod state_folder;
 pub mod stream;
 pub mod trust;
 pub mod verbs;
+pub mod xdg_folder;
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};

@@ -1,7 +1,10 @@
 //! The command line: what can be said, and the `--help` that teaches it.
 
-// What stands above the arguments of a command would be its help.
+// A `///` comment above the arguments of a command would become its help.
 #![allow(missing_docs)]
+
+mod commands;
+mod values;
 
 use std::env;
 use std::ffi::OsString;
@@ -10,20 +13,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
-use super::address::{Host, InvalidAddress, ServerAddress, TLS_PORT};
+pub use commands::{
+    AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
+    HistoryArguments, InboxArguments, RevokeArguments, SendArguments, TrustArguments,
+    WatchArguments,
+};
+pub use values::{Since, parse_timeout, parse_user};
+
+use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::inbox::Clock;
-use crate::catalogue::{Language, client, client_help, configuration};
+use crate::catalogue::{Language, client, client_help};
 use crate::completion::CompletionsArguments;
-use crate::model::{CursorName, MessageId, SessionId, UserName};
-use crate::protocol::arguments::{Key, WatchFrom};
-use crate::terminal::reason::{self, of_invalid, parse_session};
-use crate::tls::certificate::Fingerprint;
-
-/// The longest time that a command can be told to go on trying.
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::model::UserName;
 
 /// Where the server is, where nothing is given.
 pub const SERVER_DEFAULT: &str = "127.0.0.1:8889";
@@ -129,222 +133,6 @@ pub enum Command {
     Completions(CompletionsArguments),
 }
 
-// `auth`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::auth_examples())]
-pub struct AuthArguments {
-    /// Who you are; left out, the user that is set.
-    #[arg(value_hint = ValueHint::Username)]
-    pub user: Option<String>,
-    /// Better left out: other users of this machine can see it. Asked for on a terminal, else
-    /// read from the first line of standard input.
-    pub password: Option<String>,
-}
-
-// `send`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::send_examples())]
-pub struct SendArguments {
-    /// Send under this id instead of a new one. A message is stored once an id, however often it
-    /// is sent.
-    #[arg(long, alias = "key", value_name = "ID", value_parser = parse_key)]
-    pub id: Option<Key>,
-    /// Send what is in this file; `-` is standard input.
-    #[arg(short = 'F', long, value_name = "FILE", conflicts_with = "text")]
-    pub file: Option<PathBuf>,
-    /// Send each line of the input as a message of its own, as it comes. Empty lines are left out.
-    #[arg(long, conflicts_with = "text")]
-    pub lines: bool,
-    /// Whom to send it to; several with commas between: all of them get it, or none.
-    #[arg(value_name = "TO[,TO...]", value_hint = ValueHint::Username)]
-    pub to: String,
-    /// The text; words are joined with one space. Without it, or as `-`, standard input is sent as
-    /// it is, less one line feed at its end.
-    #[arg(trailing_var_arg = true)]
-    pub text: Vec<OsString>,
-}
-
-// `inbox`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::inbox_examples())]
-pub struct InboxArguments {
-    /// Only the texts, exactly as they were sent, each with a line feed after it. Nothing is made
-    /// harmless: not for a terminal.
-    #[arg(long)]
-    pub raw: bool,
-    /// Leave the messages unread.
-    #[arg(long)]
-    pub peek: bool,
-    /// Also what was read before.
-    #[arg(long)]
-    pub all: bool,
-    /// At most so many messages, the oldest first.
-    #[arg(short = 'n', value_name = "COUNT", value_parser = parse_count)]
-    pub count: Option<usize>,
-    /// Only messages of this user. They count as read only as far as no other unread message
-    /// stands before them.
-    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
-    pub from: Option<String>,
-}
-
-// `history`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::history_examples())]
-pub struct HistoryArguments {
-    /// The conversation with this user, both directions. Without it, all that came in.
-    #[arg(value_hint = ValueHint::Username)]
-    pub user: Option<String>,
-    /// How many messages, the newest there are.
-    #[arg(short = 'n', value_name = "COUNT", default_value = "20", value_parser = parse_count)]
-    pub count: usize,
-    /// Only the texts, exactly as they were sent, each with a line feed after it.
-    #[arg(long)]
-    pub raw: bool,
-}
-
-// `ack`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::ack_examples())]
-#[command(group = ArgGroup::new("upto").args(["id", "all"]).required(true))]
-pub struct AckArguments {
-    /// Everything up to and with this message counts as read.
-    pub id: Option<i64>,
-    /// Everything there is now counts as read.
-    #[arg(long)]
-    pub all: bool,
-    /// Move the cursor of this name, instead of that of `inbox`.
-    #[arg(long = "as", value_name = "NAME", value_parser = parse_cursor)]
-    pub cursor: Option<CursorName>,
-    /// Also backwards, so that messages are unread again.
-    #[arg(long)]
-    pub rewind: bool,
-}
-
-// `watch`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::watch_examples())]
-pub struct WatchArguments {
-    /// Begin where the last `watch` of this name stopped, and remember how far this one came.
-    #[arg(long = "as", value_name = "NAME", value_parser = parse_cursor)]
-    pub cursor: Option<CursorName>,
-    /// Where to begin, if there is no cursor of that name yet: `unread`, `new`, `all`, the id of a
-    /// message (begins after it), or how long ago, as 2h.
-    #[arg(long, default_value = "unread", value_parser = Since::parse)]
-    pub since: Since,
-    /// End after so many messages; exit code 1 if it ends before, or if one of them is a dead
-    /// letter.
-    #[arg(short = 'n', value_name = "COUNT", value_parser = parse_count)]
-    pub count: Option<usize>,
-    /// End when everything that is there has been told, instead of waiting for more.
-    #[arg(long)]
-    pub exit_at_end: bool,
-    /// Only the texts, exactly as they were sent, each with a line feed after it.
-    #[arg(long, conflicts_with = "exec")]
-    pub raw: bool,
-    /// Also tell of `ready`, `disconnected` and `caught_up`: on standard error, or with --json as
-    /// objects between the messages.
-    #[arg(long)]
-    pub events: bool,
-    /// How often --exec is tried for a message before it is a dead letter.
-    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_count)]
-    pub max_tries: usize,
-    /// Show the dead letters of --as NAME, and end; exit code 1 if there are none.
-    #[arg(long, requires = "cursor", conflicts_with_all = ["exec", "count", "exit_at_end"])]
-    pub dead: bool,
-    /// Forget the dead letters that --dead has shown.
-    #[arg(long, requires = "dead")]
-    pub clear: bool,
-    /// Run this for each message, with the message as JSON on its standard input, and CHAT_ID and
-    /// CHAT_FROM in its environment. Takes the rest of the command line. No shell is involved.
-    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
-    #[arg(value_hint = ValueHint::CommandName)]
-    pub exec: Vec<OsString>,
-}
-
-/// Where a `watch` begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// A place in the log.
-    Place(WatchFrom),
-    /// So long ago.
-    Ago(Duration),
-}
-
-// `ask`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::ask_examples())]
-pub struct AskArguments {
-    /// Send under this id instead of a new one: asking again with the same id asks once, and waits
-    /// for the same answer.
-    #[arg(long, value_name = "ID", value_parser = parse_key)]
-    pub id: Option<Key>,
-    /// Whom to ask.
-    #[arg(value_hint = ValueHint::Username)]
-    pub user: String,
-    /// The question; words are joined with one space. `-` is standard input, and what comes after
-    /// `--` is text too.
-    #[arg(required = true)]
-    pub text: Vec<OsString>,
-}
-
-// `revoke`
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["id", "others"]).required(true))]
-pub struct RevokeArguments {
-    /// The session with this id: `sessions` shows them.
-    #[arg(value_parser = parse_session)]
-    pub id: Option<SessionId>,
-    /// All but the one in use.
-    #[arg(long)]
-    pub others: bool,
-}
-
-// `trust`
-#[derive(Debug, Args)]
-#[command(after_long_help = client_help::trust_examples())]
-pub struct TrustArguments {
-    /// The server; that of --server where nothing is said. The port is 8890 where none is given.
-    #[arg(value_name = "HOST[:PORT]", value_parser = parse_tls_host, value_hint = ValueHint::Hostname)]
-    pub host: Option<Host>,
-    /// Pin the certificate without a question, if this is its fingerprint.
-    #[arg(long, value_name = "SHA256:...", conflicts_with_all = ["list", "remove"])]
-    pub fingerprint: Option<Fingerprint>,
-    /// Show every pinned certificate; exit code 1 if there are none.
-    #[arg(long, conflicts_with_all = ["host", "remove"])]
-    pub list: bool,
-    /// Forget the certificate that is pinned for the server.
-    #[arg(long)]
-    pub remove: bool,
-}
-
-// `config`
-#[derive(Debug, Args)]
-pub struct ConfigArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ConfigCommand,
-}
-
-// What `chat-cli config` does.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Write a configuration file, or add a profile to it: asks on a terminal, else takes the options
-    #[command(after_long_help = client_help::config_init_examples())]
-    Init(ConfigInitArguments),
-    /// Show every setting, its value, and where that comes from
-    Show,
-    /// Show where the configuration file is, whether there is one or not
-    Path,
-}
-
-/// `config init`
-#[derive(Debug, Args)]
-pub struct ConfigInitArguments {
-    /// Put the new file in place of the one that is there.
-    #[arg(long)]
-    pub force: bool,
-}
-
 impl Arguments {
     /// What these words say. To make every command that there is, and to take it apart again, would be a third
     /// of what a one-shot `send` computes: so the words are first held against those alone that one of
@@ -417,60 +205,8 @@ impl Command {
     }
 }
 
-impl Since {
-    fn parse(text: &str) -> Result<Self, String> {
-        let place = match text {
-            "unread" => WatchFrom::Unread,
-            "new" => WatchFrom::New,
-            "all" => WatchFrom::All,
-            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
-                Ok(id) => WatchFrom::After(MessageId(id)),
-                Err(_) => return Err(client::give_beginning().to_owned()),
-            },
-            _ => {
-                return reason::parse_duration(text)
-                    .map(Self::Ago)
-                    .map_err(|_| client::no_beginning(format_args!("{text:?}")));
-            }
-        };
-        Ok(Self::Place(place))
-    }
-}
-
 fn conflict(message: &str) -> clap::Error {
     Arguments::command().error(ErrorKind::ArgumentConflict, message)
-}
-
-pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    match reason::parse_duration(text)? {
-        Duration::ZERO => Err(client::timeout_too_short().to_owned()),
-        duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
-        duration => Ok(duration),
-    }
-}
-
-fn parse_tls_host(text: &str) -> Result<Host, InvalidAddress> {
-    let host = text.strip_prefix("chats://").unwrap_or(text);
-    Host::parse(host.strip_suffix('/').unwrap_or(host), Some(TLS_PORT))
-}
-
-pub(super) fn parse_user(text: &str) -> Result<UserName, String> {
-    text.parse().map_err(|invalid| configuration::give_user(of_invalid(invalid)))
-}
-
-fn parse_count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..) => Ok(count),
-        _ => Err(client::give_count().to_owned()),
-    }
-}
-
-fn parse_key(text: &str) -> Result<Key, String> {
-    text.parse().map_err(|invalid| client::give_key(of_invalid(invalid)))
-}
-
-fn parse_cursor(text: &str) -> Result<CursorName, String> {
-    text.parse().map_err(|invalid| client::give_cursor(of_invalid(invalid)))
 }
 
 fn examples() -> String {
@@ -558,15 +294,6 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_are_more_than_nothing_and_at_most_a_day() {
-        assert_eq!(parse_timeout("1ms"), Ok(Duration::from_millis(1)));
-        assert_eq!(parse_timeout("24h"), Ok(TIMEOUT_MAX));
-        for text in ["0", "0ms", "25h", "2d", "soon"] {
-            assert!(parse_timeout(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
     fn options_before_the_text_are_options_and_after_it_text() {
         assert_eq!(text(&["send", "neko", "use", "--force", "-h"]), ["use", "--force", "-h"]);
         assert_eq!(text(&["send", "neko", "--", "--force"]), ["--force"]);
@@ -574,18 +301,6 @@ mod tests {
         assert_eq!(text(&["send", "neko", "--server", "h:1", "hai"]), ["hai"]);
         assert!(parse(&["send", "neko", "--kye", "k1", "hai"]).is_err());
         assert!(parse(&["send", "--key", "two words", "neko", "hai"]).is_err());
-    }
-
-    #[test]
-    fn beginnings_of_a_watch_are_places_and_times() {
-        let after = |id| Since::Place(WatchFrom::After(MessageId(id)));
-        assert_eq!(Since::parse("unread"), Ok(Since::Place(WatchFrom::Unread)));
-        assert_eq!(Since::parse("0"), Ok(after(0)));
-        assert_eq!(Since::parse("7200"), Ok(after(7200)));
-        assert_eq!(Since::parse("2h"), Ok(Since::Ago(Duration::from_secs(7200))));
-        for text in ["", "-1", "h", "99999999999999999999", "yesterday"] {
-            assert!(Since::parse(text).is_err(), "{text:?}");
-        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! One connection to a server: a request out, a reply in, both before a deadline. Nothing here
 //! knows what is asked for, and nothing is asked twice; that is [`link`](super::link)'s.
 
-use std::io::{self, ErrorKind, Read, Write};
+mod socket;
+
+use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, ClientConfig, ClientConnection};
+
+use socket::{Socket, is_timeout, remaining};
 
 use super::address::Host;
 use super::failure::{Refused, Untrusted};
@@ -30,12 +31,6 @@ pub struct Connection {
     socket: Socket,
     /// Where what is said is encrypted.
     tls: Option<Box<ClientConnection>>,
-}
-
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// Why a connection could not be encrypted. Nothing but the handshake was sent.
@@ -240,85 +235,6 @@ impl Drop for Connection {
     }
 }
 
-impl Socket {
-    /// Reads once. Blocks until `deadline` at the longest, which is told as `TimedOut`.
-    fn read(&mut self, chunk: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        loop {
-            let remaining = Some(remaining(deadline).ok_or(ErrorKind::TimedOut)?);
-            let read = match self {
-                Self::Tcp(stream) => {
-                    stream.set_read_timeout(remaining).and_then(|()| stream.read(chunk))
-                }
-                Self::Unix(stream) => {
-                    stream.set_read_timeout(remaining).and_then(|()| stream.read(chunk))
-                }
-            };
-            match read {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read,
-            }
-        }
-    }
-
-    /// Writes once. Blocks until `deadline` at the longest, which is told as `TimedOut`.
-    fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
-        loop {
-            let remaining = Some(remaining(deadline).ok_or(ErrorKind::TimedOut)?);
-            let written = match self {
-                Self::Tcp(stream) => {
-                    stream.set_write_timeout(remaining).and_then(|()| stream.write(bytes))
-                }
-                Self::Unix(stream) => {
-                    stream.set_write_timeout(remaining).and_then(|()| stream.write(bytes))
-                }
-            };
-            match written {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                written => return written,
-            }
-        }
-    }
-
-    /// Writes all that is encrypted.
-    fn write_tls(&mut self, tls: &mut ClientConnection, deadline: Instant) -> io::Result<()> {
-        while tls.wants_write() {
-            tls.write_tls(&mut DeadlineWriter { socket: self, deadline })?;
-        }
-        Ok(())
-    }
-
-    /// Nothing has arrived, not even the end. Does not block.
-    fn is_quiet(&self) -> bool {
-        let there = recv(self, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        there.err() == Some(rustix::io::Errno::AGAIN)
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
-/// A socket that is written to until a deadline.
-struct DeadlineWriter<'a> {
-    socket: &'a mut Socket,
-    deadline: Instant,
-}
-
-impl Write for DeadlineWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes, self.deadline)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What a server says, as it is, that has no room even for a handshake.
 fn passing_refusal(said: &[u8]) -> Option<Refused> {
     match Answer::decode(said.strip_suffix(REPLY_END)?) {
@@ -377,16 +293,6 @@ fn find_end(bytes: &[u8], scan_from: usize) -> Result<Option<usize>, ExchangeErr
     }
 }
 
-/// What is left until `deadline`; `None` when that is nothing, which the socket would take for
-/// "without limit".
-fn remaining(deadline: Instant) -> Option<Duration> {
-    deadline.checked_duration_since(Instant::now()).filter(|remaining| !remaining.is_zero())
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
 fn broken(kind: ErrorKind) -> ExchangeError {
     ExchangeError::Broken(kind.into())
 }
@@ -394,6 +300,7 @@ fn broken(kind: ErrorKind) -> ExchangeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
 

@@ -4,7 +4,6 @@
 //! Files are opened relative to the open folder and never through a symbolic link, so whoever can
 //! rename things above it cannot lead the client elsewhere.
 
-use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::xdg_folder;
 use crate::catalogue::client;
 
 /// The largest file that is read from the folder.
@@ -59,7 +59,7 @@ impl StateFolder {
     /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification asks, a
     /// relative `XDG_STATE_HOME` counts as none.
     pub fn locate() -> Result<PathBuf, Failure> {
-        xdg("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
+        xdg_folder::locate("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
             Failure::new(Exit::Configuration, client::no_place_for_session())
                 .with_hint(client::set_home())
         })
@@ -221,17 +221,6 @@ impl StateFolder {
         // Else a power cut can leave the new name with nothing in it.
         file.sync_all()
     }
-}
-
-/// The folder `chat` of this client in a folder of the XDG specification: the one of `variable`, else
-/// the one below the user's home. As the specification asks, a relative path counts as none.
-pub(super) fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let value = std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-        value.map(PathBuf::from).filter(|path| path.is_absolute())
-    };
-    let folder = absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)));
-    folder.map(|folder| folder.join("chat"))
 }
 
 /// A plain file that is the user's own and closed to others, or a refusal.

@@ -5,6 +5,8 @@
 //! log, however often the connection broke in between: the stream remembers the last one that
 //! arrived and has the server begin after it.
 
+mod watch_connection;
+
 use std::collections::VecDeque;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,11 +14,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use uuid::Uuid;
 
+use watch_connection::{WatchConnection, WatchState};
+
 use super::address::ServerAddress;
-use super::connection::{Connection, ExchangeError, decode, reason};
+use super::connection::{ExchangeError, reason};
 use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, Refused};
-use super::frames::{FrameDecoder, FrameTooLong};
 use crate::catalogue::client;
 use crate::model::{Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
@@ -33,9 +36,6 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(90);
 /// limit. From half of it to all of it, so that a thousand watchers do not come back as one.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-
-/// At least this long is looked for what is there already.
-const LOOK_MIN: Duration = Duration::from_millis(1);
 
 /// How much text may wait for its turn while acknowledgements are waited for.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
@@ -105,27 +105,6 @@ pub struct Stream {
     /// Acknowledgements without an answer, the oldest first. All of them have been sent on
     /// `connection`, if there is one.
     acks: VecDeque<Ack>,
-}
-
-/// A connection that may be watching.
-#[derive(Debug)]
-struct WatchConnection {
-    connection: Connection,
-    frames: FrameDecoder,
-    /// When anything last arrived.
-    last_heard: Instant,
-    watch: WatchState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WatchState {
-    /// Not asked for: only acknowledgements go over this connection.
-    Off,
-    /// Asked for, after so many acknowledgements that have no answer yet.
-    Asked {
-        behind: usize,
-    },
-    On,
 }
 
 /// What a turn is for.
@@ -357,55 +336,6 @@ impl Stream {
     fn not_understood(&self, error: impl std::fmt::Display) -> Failure {
         let reason = error.to_string();
         NoAnswer::NotUnderstood { address: self.dialer.address().clone(), reason }.into()
-    }
-}
-
-impl WatchConnection {
-    fn open(dialer: &Dialer, timeouts: &Timeouts) -> Result<Self, Failure> {
-        let connection = dialer.dial(Instant::now() + timeouts.answer)?;
-        let frames = FrameDecoder::default();
-        Ok(Self { connection, frames, last_heard: Instant::now(), watch: WatchState::Off })
-    }
-
-    fn ask(&mut self, line: &str, timeouts: &Timeouts) -> Result<(), ExchangeError> {
-        if self.watch != WatchState::On {
-            // Nothing was to come before it was asked for.
-            self.last_heard = Instant::now();
-        }
-        self.connection.write(line.as_bytes(), Instant::now() + timeouts.answer)
-    }
-
-    /// The next frame; `None` when there is none at the deadline.
-    fn receive(
-        &mut self,
-        timeouts: &Timeouts,
-        deadline: Option<Instant>,
-    ) -> Result<Option<Answer>, ExchangeError> {
-        loop {
-            let frame = self.frames.next_frame();
-            let frame = frame
-                .map_err(|FrameTooLong| ExchangeError::NotUnderstood(FrameTooLong.to_string()))?;
-            if let Some(frame) = frame {
-                return decode(frame).map(Some);
-            }
-            let silent_at = self.last_heard + self.limit(timeouts);
-            let until = deadline.map_or(silent_at, |deadline| deadline.min(silent_at));
-            // Whoever was away for long first looks at what came meanwhile.
-            let until = until.max(Instant::now() + LOOK_MIN);
-            match self.connection.read(self.frames.buffer(), until) {
-                Ok(()) => self.last_heard = Instant::now(),
-                Err(ExchangeError::TimedOut) if Instant::now() < silent_at => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// How long nothing may arrive.
-    fn limit(&self, timeouts: &Timeouts) -> Duration {
-        match self.watch {
-            WatchState::On => timeouts.silence,
-            WatchState::Off | WatchState::Asked { .. } => timeouts.answer,
-        }
     }
 }
 

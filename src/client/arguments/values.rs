@@ -1,0 +1,106 @@
+//! Reads the values of arguments, and says what is wrong with them.
+
+use std::time::Duration;
+
+use crate::catalogue::{client, configuration};
+use crate::client::address::{Host, InvalidAddress, TLS_PORT};
+use crate::model::{CursorName, MessageId, UserName};
+use crate::protocol::arguments::{Key, WatchFrom};
+use crate::terminal::reason::{self, of_invalid};
+
+/// The longest time that a command can be told to go on trying.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where a `watch` begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// A place in the log.
+    Place(WatchFrom),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl Since {
+    /// Reads the value of `--since`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let place = match text {
+            "unread" => WatchFrom::Unread,
+            "new" => WatchFrom::New,
+            "all" => WatchFrom::All,
+            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => match text.parse() {
+                Ok(id) => WatchFrom::After(MessageId(id)),
+                Err(_) => return Err(client::give_beginning().to_owned()),
+            },
+            _ => {
+                return reason::parse_duration(text)
+                    .map(Self::Ago)
+                    .map_err(|_| client::no_beginning(format_args!("{text:?}")));
+            }
+        };
+        Ok(Self::Place(place))
+    }
+}
+
+/// A duration of at least a millisecond and at most a day.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match reason::parse_duration(text)? {
+        Duration::ZERO => Err(client::timeout_too_short().to_owned()),
+        duration if duration > TIMEOUT_MAX => Err(client::timeout_too_long().to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// A user name.
+pub fn parse_user(text: &str) -> Result<UserName, String> {
+    text.parse().map_err(|invalid| configuration::give_user(of_invalid(invalid)))
+}
+
+/// A host that speaks TLS, with or without `chats://`.
+pub fn parse_tls_host(text: &str) -> Result<Host, InvalidAddress> {
+    let host = text.strip_prefix("chats://").unwrap_or(text);
+    Host::parse(host.strip_suffix('/').unwrap_or(host), Some(TLS_PORT))
+}
+
+/// A number from 1.
+pub fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err(client::give_count().to_owned()),
+    }
+}
+
+/// An idempotency key.
+pub fn parse_key(text: &str) -> Result<Key, String> {
+    text.parse().map_err(|invalid| client::give_key(of_invalid(invalid)))
+}
+
+/// The name of a cursor.
+pub fn parse_cursor(text: &str) -> Result<CursorName, String> {
+    text.parse().map_err(|invalid| client::give_cursor(of_invalid(invalid)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_more_than_nothing_and_at_most_a_day() {
+        assert_eq!(parse_timeout("1ms"), Ok(Duration::from_millis(1)));
+        assert_eq!(parse_timeout("24h"), Ok(TIMEOUT_MAX));
+        for text in ["0", "0ms", "25h", "2d", "soon"] {
+            assert!(parse_timeout(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn beginnings_of_a_watch_are_places_and_times() {
+        let after = |id| Since::Place(WatchFrom::After(MessageId(id)));
+        assert_eq!(Since::parse("unread"), Ok(Since::Place(WatchFrom::Unread)));
+        assert_eq!(Since::parse("0"), Ok(after(0)));
+        assert_eq!(Since::parse("7200"), Ok(after(7200)));
+        assert_eq!(Since::parse("2h"), Ok(Since::Ago(Duration::from_secs(7200))));
+        for text in ["", "-1", "h", "99999999999999999999", "yesterday"] {
+            assert!(Since::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! What each command does, and what the person reads of it.
+
+use std::io::{self, Write};
+
+use super::{Conversation, Flow, Person, add_listed_users};
+use crate::catalogue::{client, prompt};
+use crate::client::command::{inbox, parse_user, revoke, send, users};
+use crate::client::exit::Exit;
+use crate::client::failure::{Failure, Refused};
+use crate::client::prompt::line::Line;
+use crate::client::prompt::login::Login;
+use crate::client::render::inbox::{Clock, Layout};
+use crate::client::render::json_line;
+use crate::client::render::messages::moment;
+use crate::client::session::Session;
+use crate::client::{delivery, password, verbs};
+use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
+use crate::protocol::refusal::Code;
+use crate::terminal::text;
+
+/// How many messages `history` shows.
+const HISTORY_MESSAGES: usize = 20;
+
+impl Conversation {
+    pub(super) fn try_execute(
+        &mut self,
+        line: &str,
+        person: &mut dyn Person,
+        out: &mut dyn Write,
+    ) -> Result<Flow, Failure> {
+        match Line::parse(line) {
+            Line::Empty => {}
+            Line::Auth { user, password, is_forgotten } => {
+                self.auth(user, password, is_forgotten, person, out)?;
+            }
+            Line::Send { to, text } => self.send(&send::parse_recipients(to)?, text, out)?,
+            Line::To { to } => self.set_to(to, out)?,
+            Line::Reply { text } => self.reply(text, out)?,
+            Line::Bell { is_on } => self.bell(is_on, out)?,
+            Line::Inbox => {
+                let token = self.token()?;
+                let shown = inbox::show_laid_out(&mut self.link, token, Clock::Local, out);
+                self.live.board().clear_unread_count();
+                shown?;
+                self.drop_read_notices(token)?;
+            }
+            Line::List => {
+                let token = self.token()?;
+                let told = verbs::list(&mut self.link, token)?;
+                add_listed_users(self.live.board(), &told);
+                writeln!(out, "{}", json_line(&told))?;
+            }
+            Line::Users => self.users(out)?,
+            Line::Logout => self.logout(out)?,
+            Line::History { user } => self.history(user, out)?,
+            Line::Unread => self.unread(out)?,
+            Line::Whoami => {
+                let token = self.token()?;
+                let identity = verbs::whoami(&mut self.link, token)?;
+                let display_name = text::visible(&identity.display_name);
+                writeln!(out, "{} ({display_name})", identity.user)?;
+            }
+            Line::Sessions => self.sessions(out)?,
+            Line::Revoke { which } => self.revoke(which, out)?,
+            Line::Passwd => self.passwd(person, out)?,
+            Line::Help => out.write_all(prompt::help().as_bytes())?,
+            Line::Quit => return Ok(Flow::Quit),
+            Line::Incomplete => writeln!(out, "{}", prompt::incomplete())?,
+            Line::Surplus => writeln!(out, "{}", prompt::surplus())?,
+            Line::PasswdWithWords => writeln!(out, "{}", prompt::passwd_with_words())?,
+            Line::Unknown if !self.to.is_empty() && !Line::looks_secret(line) => {
+                let to = self.to.clone();
+                self.send(&to, line.trim_ascii(), out)?;
+            }
+            Line::Unknown => match Line::suggestion(line) {
+                Some(verb) => writeln!(out, "{}", prompt::unknown_but(verb))?,
+                None => writeln!(out, "{}", prompt::unknown())?,
+            },
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn auth(
+        &mut self,
+        user: &str,
+        password: Option<&str>,
+        is_forgotten: bool,
+        person: &mut dyn Person,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let asked = match user {
+            "" => person.ask(prompt::name_question())?,
+            _ => String::new(),
+        };
+        let user = if user.is_empty() { asked.trim_ascii() } else { user };
+        if user.is_empty() {
+            return Err(Failure::Interrupted);
+        }
+        let unknown = |failure| with_user(failure, user);
+        let name: Result<UserName, _> = user.parse();
+        let name = name.map_err(|_| unknown(Code::UnknownUser.into()))?;
+        let password = match password {
+            Some(text) => password::check(text)?,
+            None => person.ask_secret(client::password_prompt())?,
+        };
+        let token = verbs::auth(&mut self.link, &name, &password).map_err(unknown)?;
+        let mut login = Login::unstored(Session { user: name, token });
+        if !is_forgotten {
+            self.store(&mut login);
+        }
+        self.begin(login, out)
+    }
+
+    /// Stores a login for the next prompt. Why it cannot be stored is told; that there is no place
+    /// for it was told at the start.
+    fn store(&self, login: &mut Login) {
+        let account = self.link.account();
+        let is_meant = account.user.as_ref().is_none_or(|user| *user == login.session().user);
+        if let Some(folder) = self.folder.as_ref().filter(|_| is_meant)
+            && let Err(failure) = login.store(folder, account)
+        {
+            failure.report(&mut io::stderr());
+        }
+    }
+
+    fn logout(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let session = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().clone();
+        // Else the end of the session would be told as if it came from elsewhere.
+        self.live.stop();
+        match verbs::logout(&mut self.link, session.token) {
+            Ok(_) => {
+                self.forget_session();
+                writeln!(out, "{}", client::logged_out())?;
+                Ok(())
+            }
+            Err(failure) => {
+                if !failure.ends_session() {
+                    self.live.follow(&session);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn send(&mut self, to: &[UserName], text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let body = send::body(text.into())?;
+        let key = delivery::new_key()?;
+        let posted = delivery::deliver(&mut self.link, token, to, &body, &key);
+        let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
+        self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
+        to.iter().for_each(|user| self.live.board().add_user(user));
+        writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
+        Ok(())
+    }
+
+    fn set_to(&mut self, to: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        self.token()?;
+        if to.is_empty() {
+            self.to.clear();
+            writeln!(out, "{}", prompt::text_goes_to_nobody())?;
+        } else {
+            self.to = send::parse_recipients(to)?;
+            writeln!(out, "{}", prompt::text_goes_to(delivery::names(&self.to, ", ")))?;
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let last = match self.live.board().reply_to() {
+            Some(user) => Some(user),
+            None => self.newest_read_sender(token)?,
+        };
+        match last {
+            Some(user) => self.send(&[user], text, out),
+            None => Ok(writeln!(out, "{}", prompt::nobody_to_reply_to())?),
+        }
+    }
+
+    /// Who sent the newest message that counts as read.
+    fn newest_read_sender(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
+        let upto = self.read_upto(token)?;
+        let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
+        let fetch = Fetch { from, with: None, since: None, limit: 1 };
+        let page = verbs::fetch(&mut self.link, token, fetch)?;
+        Ok(page.messages.into_iter().next().map(|message| message.from))
+    }
+
+    fn bell(&mut self, is_on: Option<bool>, out: &mut dyn Write) -> Result<(), Failure> {
+        let board = self.live.board();
+        if let Some(is_on) = is_on {
+            board.set_bell(is_on);
+        }
+        let told = if board.is_bell_on() { prompt::bell_is_on() } else { prompt::bell_is_off() };
+        Ok(writeln!(out, "{told}")?)
+    }
+
+    /// What arrived while `inbox` was under way may have been shown by it.
+    fn drop_read_notices(&mut self, token: Token) -> Result<(), Failure> {
+        let upto = self.read_upto(token)?;
+        self.live.board().mark_read(upto);
+        Ok(())
+    }
+
+    /// Everything up to this id counts as read.
+    fn read_upto(&mut self, token: Token) -> Result<MessageId, Failure> {
+        // Moves nothing, and tells where the cursor is.
+        let upto = MessageId::ZERO;
+        let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
+        Ok(verbs::ack(&mut self.link, token, ack)?.upto)
+    }
+
+    fn history(&mut self, user: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let with = user.map(parse_user).transpose()?;
+        let from = FetchFrom::Before(MessageId(i64::MAX));
+        let fetch = Fetch { from, with, since: None, limit: HISTORY_MESSAGES };
+        let page = verbs::fetch(&mut self.link, token, fetch);
+        let page = page.map_err(|failure| with_user(failure, user.unwrap_or_default()))?;
+        if page.messages.is_empty() {
+            writeln!(out, "{}", client::no_messages())?;
+        }
+        let mut layout = Layout::for_terminal(Clock::Local);
+        out.write_all(layout.page(&page.messages).as_bytes())?;
+        Ok(())
+    }
+
+    fn unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let unread = verbs::unread(&mut self.link, token)?;
+        if unread.unread == 0 {
+            writeln!(out, "{}", client::no_new_messages())?;
+        }
+        for sender in unread.senders {
+            writeln!(out, "{:>6}  {}", sender.count, sender.from)?;
+        }
+        Ok(())
+    }
+
+    fn sessions(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let sessions = verbs::sessions(&mut self.link, token)?.sessions;
+        writeln!(out, "{:>6}    {:<19}  {}", "id", client::opened(), client::last_used())?;
+        for session in sessions {
+            let current = if session.current { "*" } else { "" };
+            let opened = moment(session.created_at, Clock::Local);
+            let used = moment(session.last_seen_at, Clock::Local);
+            writeln!(out, "{:>6} {current:<1}  {opened}  {used}", session.id.0)?;
+        }
+        Ok(())
+    }
+
+    fn users(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let board = self.live.board();
+        verbs::all_users(&mut self.link, token, |users| {
+            users.iter().for_each(|info| board.add_user(&info.user));
+            users::columns(&users).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+            Ok(())
+        })
+    }
+
+    fn revoke(&mut self, which: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let sessions = match (which, which.parse()) {
+            ("others", _) => Revoke::Others(True),
+            (_, Ok(id)) => Revoke::Session(SessionId(id)),
+            _ => {
+                writeln!(out, "{}", prompt::incomplete())?;
+                return Ok(());
+            }
+        };
+        let ended = verbs::revoke(&mut self.link, token, sessions)?.ended;
+        revoke::check(sessions, ended)?;
+        writeln!(out, "{}", revoke::summary(ended))?;
+        Ok(())
+    }
+
+    fn passwd(&mut self, person: &mut dyn Person, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let old = person.ask_secret(client::old_password_prompt())?;
+        let new = person.ask_secret(client::new_password_prompt())?;
+        if person.ask_secret(client::new_password_again_prompt())? != new {
+            return Err(Failure::new(Exit::Usage, client::passwords_differ_at_prompt()));
+        }
+        let ended = verbs::passwd(&mut self.link, token, Passwd { old, new })?.ended;
+        writeln!(out, "{}", client::password_changed(revoke::summary(ended)))?;
+        Ok(())
+    }
+}
+
+/// Adds the name that a refusal is about, where it has none.
+fn with_user(mut failure: Failure, user: &str) -> Failure {
+    if let Failure::Refused(Refused { users, .. }) = &mut failure
+        && users.is_empty()
+    {
+        users.push(user.to_owned());
+    }
+    failure
+}
