@@ -1,5 +1,5 @@
-//! The server: sockets and the threads that wait on them. What the bytes mean is `protocol`'s
-//! business, and what is done about it `service`'s.
+//! The server: sockets and the threads that wait for them. The `protocol` module decodes the bytes,
+//! and the `service` module executes the requests.
 
 mod acceptor;
 mod administration;
@@ -12,6 +12,7 @@ mod listener;
 mod mailbox;
 mod metrics;
 mod owner;
+mod peer;
 mod proxies;
 mod return_predictor;
 mod socket;
@@ -39,24 +40,23 @@ pub use metrics::{ConnectionState, Metrics, RequestResult};
 pub use owner::of_connection as owner_of_connection;
 pub use proxies::{Proxies, Subnet};
 
-/// How long a stop waits for answers that are under way and for their readers.
+/// How long a stop waits for replies in progress and for their readers.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);
 
-/// How the server treats connections. What is adjustable counts from the next connection, request or
-/// stream on.
+/// Settings of the server. A change applies from the next connection, request or stream.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many threads share the connections: at least 1.
+    /// The number of worker threads: at least 1.
     pub workers: usize,
-    /// The most connections at a time.
+    /// The maximum number of connections.
     pub connections_max: Adjustable<usize>,
-    /// The most connections at a time from one address that is not this machine's own.
+    /// The maximum number of connections from one address that is not loopback.
     pub connections_per_address_max: Adjustable<usize>,
-    /// Whose connections begin with a header that says who has connected.
+    /// The proxies whose connections begin with a header that names the client's address.
     pub proxies: Proxies,
-    /// After how long without anything else a stream is sent a sign of life.
+    /// How long a stream may be silent before the server sends a heartbeat.
     pub heartbeat: Adjustable<Duration>,
-    /// From how long on a request is slow: it is counted as such, and logged.
+    /// Requests that take this long or longer are counted as slow and logged.
     pub slow_request: Adjustable<Duration>,
 }
 
@@ -99,18 +99,18 @@ impl Server {
         Ok(Self { places, metrics, acceptor, workers })
     }
 
-    /// Where it listens, with the ports that the system chose.
+    /// The addresses it listens on, with the ports that the system chose.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// What is counted since the start; it can be read after the stop, too.
+    /// The metrics since the start. They can be read after the stop too.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
     }
 
-    /// Accepts no connection and executes no request any more, lets what has been executed be
-    /// answered (for up to [`STOP_WAIT`]), and closes every connection. Blocks until that is done.
+    /// Stops accepting connections and executing requests, completes requests in progress for up to
+    /// [`STOP_WAIT`], and closes all connections. Blocks until then.
     pub fn stop(self) {
         self.acceptor.stop();
         let deadline = Instant::now() + STOP_WAIT;

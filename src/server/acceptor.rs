@@ -21,7 +21,7 @@ use crate::protocol::reply::Reply;
 
 /// How long the acceptor waits when the system has no room for another connection.
 const BACK_OFF: Duration = Duration::from_millis(200);
-/// How often at most it complains of that.
+/// The minimum time between two log lines about that.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Acceptor {
@@ -97,8 +97,8 @@ impl AcceptLoop {
                 tracing::error!(%error, "waiting for connections failed");
                 thread::park_timeout(BACK_OFF);
             }
-            // All of them, whatever the event said: there are few, and one that was backed off
-            // from says nothing again.
+            // Tries all listeners, whatever the event. There are few, and a listener after a
+            // back-off reports no new event.
             let listeners = std::mem::take(&mut self.listeners);
             let starved =
                 listeners.iter().filter(|listener| !self.accept_all(listener)).count() > 0;
@@ -107,7 +107,7 @@ impl AcceptLoop {
         }
     }
 
-    /// Accepts until nobody waits any more; `false` where the system has no room for another.
+    /// Accepts all waiting connections. `false` if the system has no resources for another.
     fn accept_all(&mut self, listener: &Listener) -> bool {
         loop {
             match listener.accept() {
@@ -154,7 +154,7 @@ impl AcceptLoop {
     }
 }
 
-/// Says why, as far as the socket takes it without waiting.
+/// Sends the refusal, if the socket accepts it at once.
 fn turn_away(mut socket: Socket) {
     let mut refusal = Vec::new();
     Reply::from(Code::TooManyConnections).encode(&mut refusal);

@@ -1,5 +1,5 @@
-//! The admin socket's server side: one thread, which waits for nobody. A peer that is silent or
-//! does not read is closed after a while, and at once where its place is needed for another.
+//! The server side of the admin socket: one thread that never blocks on a client. A silent client
+//! is closed after a while, or at once if another needs its place.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -19,10 +19,10 @@ use crate::admin::{LINE_BYTES_MAX, decode_request, encode_result, socket};
 use crate::model::Timestamp;
 use crate::service::{AdminResponder, Service};
 
-/// The most connections at a time. For one more, the one that has asked for nothing longest goes.
+/// The maximum number of connections. A further one replaces the client that was idle longest.
 const PEERS_MAX: usize = 32;
-/// A peer that has no request under way, and comes to no whole one or does not read its answer, is
-/// closed after so long.
+/// A client without a request in progress is closed after this long, if it neither completes a
+/// request nor reads its reply.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long a peer has to read its last answer when the server stops.
 const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
@@ -195,7 +195,7 @@ impl AdminLoop {
     fn accept_all(&mut self) -> bool {
         loop {
             if self.peers.len() >= PEERS_MAX && !self.dismiss_silent() {
-                // Whoever waits is let in when a request is done.
+                // The waiting client is accepted once a request is done.
                 return true;
             }
             let Some(listener) = &self.listener else { return true };
@@ -210,7 +210,8 @@ impl AdminLoop {
         }
     }
 
-    /// The mode of the socket keeps others out; should somebody loosen it, this still does.
+    /// Accepts a client of the server's own user or of root. The mode of the socket excludes
+    /// others, and this check still does if someone loosens the mode.
     fn take_in(&mut self, stream: UnixStream) {
         let owner = rustix::process::geteuid();
         match socket_peercred(stream.as_fd()) {
@@ -233,7 +234,7 @@ impl AdminLoop {
         self.peers.push(Peer::new(number, stream));
     }
 
-    /// Closes the peer that has asked for nothing longest. `false` where all have requests under way.
+    /// Closes the client that was idle longest. `false` if all have requests in progress.
     fn dismiss_silent(&mut self) -> bool {
         let idle = self.peers.iter().enumerate().filter(|(_, peer)| !peer.is_waiting);
         let Some((index, _)) = idle.min_by_key(|(_, peer)| peer.active_at) else { return false };

@@ -1,4 +1,4 @@
-//! Who may connect: so many in all, so many from one address.
+//! Limits the number of connections, in total and per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adjustable::Adjustable;
 
-/// Counts the connections there are.
+/// Counts open connections.
 #[derive(Clone)]
 pub(super) struct Admission {
     counts: Arc<Mutex<Counts>>,
@@ -17,11 +17,11 @@ pub(super) struct Admission {
 #[derive(Default)]
 struct Counts {
     all: usize,
-    /// Of the addresses that are limited, those that have any.
+    /// Counts per limited address. It has no zeros.
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection's place in the count, given back when it is dropped.
+/// A counted connection. Dropping it uncounts the connection.
 pub(super) struct Permit {
     counts: Arc<Mutex<Counts>>,
     per_address_max: Adjustable<usize>,
@@ -34,8 +34,8 @@ impl Admission {
         Self { counts: Arc::default(), max, per_address_max }
     }
 
-    /// A place for a connection from `address`, if there is one. Without an address it is from this
-    /// machine itself, which is only limited by the number of all.
+    /// Counts a connection from `address`, if the limits allow it. Without an address only the
+    /// total limit applies.
     pub(super) fn admit(&self, address: Option<IpAddr>) -> Option<Permit> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.all >= self.max.get() {

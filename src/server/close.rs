@@ -2,34 +2,34 @@
 
 use std::fmt;
 
-/// Every way a connection ends.
+/// The reasons for which connections end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// The other side has closed it, and everything it asked for is answered.
+    /// The peer closed it, and all its requests were answered.
     PeerClosed,
     /// The connection broke.
     Broken,
-    /// Nothing was asked for that could be done, for too long after connecting.
+    /// No request succeeded for too long after connecting.
     NoRequest,
-    /// The rest of a line did not come for too long.
+    /// A line was incomplete for too long.
     PartialLine,
-    /// What was answered was not read for too long.
+    /// The peer read no replies for too long.
     WriteStalled,
-    /// Too much that was sent is unread.
+    /// Too many bytes were unsent.
     SlowConsumer,
-    /// Too many others have come by a proxy from the same address.
+    /// Too many connections from the client's address came through a proxy.
     TooManyConnections,
-    /// It speaks another protocol.
+    /// The peer uses another protocol.
     WrongProtocol,
-    /// It does not speak TLS, where nothing else is spoken.
+    /// The peer does not use TLS on a TLS port.
     NotTls,
-    /// The handshake, or what came after it, is not as TLS has it; or a certificate was not accepted.
+    /// The TLS handshake or a later TLS record was invalid, or a certificate was not accepted.
     TlsFailed,
     /// The handshake took too long.
     TlsTimeout,
-    /// The server stops.
+    /// The server is stopping.
     Stopping,
-    /// A fault of the server.
+    /// Serving it panicked.
     Panicked,
 }
 
@@ -51,7 +51,7 @@ impl CloseReason {
         Self::Panicked,
     ];
 
-    /// The word for it.
+    /// The name of the reason, as in the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PeerClosed => "peer_closed",
@@ -70,12 +70,12 @@ impl CloseReason {
         }
     }
 
-    /// It is how connections end when all is well.
+    /// Whether it is an ordinary reason.
     pub fn is_ordinary(self) -> bool {
         matches!(self, Self::PeerClosed | Self::Broken | Self::Stopping)
     }
 
-    /// The server ends it, and has said why, or has said all that it had to.
+    /// Whether the server closes the connection after its last bytes.
     pub fn is_ours(self) -> bool {
         matches!(
             self,

@@ -1,5 +1,5 @@
-//! One connection without its socket: bytes in, requests out; answers in, bytes out, in the order
-//! of the requests. It owns no clock either: it is told what time it is.
+//! A connection without its socket and clock. It turns bytes into requests, and replies into bytes,
+//! in the order of the requests. The caller passes the time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,65 +16,66 @@ use crate::protocol::reply::{REPLY_BYTES_MAX, Reply};
 use crate::protocol::verb::Verb;
 use crate::service::{Executing, LiveSession, Pace, StreamPage};
 
-/// How many bytes a worker reads from a connection at a time.
-pub(super) const READ_BYTES: usize = 64 * 1024;
-/// The most requests of one connection that wait for their answers; with so many, it is not read.
+/// The maximum number of requests of a connection that wait for replies. At this number the server
+/// does not read from it.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
-/// The most bytes of request lines of one connection that wait for their answers when another is
-/// taken; with so many, it is not read.
+/// Once the lines of waiting requests have this many bytes, the server does not read from the
+/// connection.
 const PIPELINED_BYTES_MAX: usize = 256 * 1024;
-/// The most that may be waiting to be sent when something is added to it: who lets it come to
-/// more is closed.
+/// If more than this is unsent when a reply is added, the server closes the connection.
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
-/// While so much waits to be sent no further request is executed, so that answers alone never
-/// come to [`OUTBOX_BYTES_MAX`].
+/// While this much is unsent, no further request is executed. So replies alone never reach
+/// [`OUTBOX_BYTES_MAX`].
 const OUTBOX_BYTES_BUSY: usize = 64 * 1024;
-/// How long a connection may go without a request that could be done, from its beginning.
+/// How long a new connection may go without a successful request.
 pub const FIRST_REQUEST_WAIT: Duration = Duration::from_secs(30);
 /// How long a line may take from its first byte to its last.
 pub const LINE_WAIT: Duration = Duration::from_secs(10);
-/// How long writing may make no progress.
+/// The number of bytes that the worker reads at a time.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+/// How long a write may make no progress.
 pub const WRITE_WAIT: Duration = Duration::from_secs(10);
 
-/// The most memory of a connection that nobody has logged in on: a line that is not whole and what
-/// was read last, and the answers that wait to be sent.
+/// The maximum memory of a connection before login: an incomplete line, the last read, and the
+/// unsent replies.
 pub const STRANGER_BYTES_MAX: usize =
     LINE_BYTES_MAX + READ_BYTES + OUTBOX_BYTES_BUSY + SMALL_BYTES_MAX;
-/// The most memory of a connection in a session: there may be requests under way, and the largest of
-/// replies. `docs/reliability.md` has the whole sum, and `tests/faults/overload.rs` holds it against the process.
+/// The maximum memory of a connection in a session, including requests in progress and the largest
+/// reply. docs/reliability.md has the whole sum, and tests/faults/overload.rs compares it with the
+/// process.
 pub const CONNECTION_BYTES_MAX: usize =
     STRANGER_BYTES_MAX + PIPELINED_BYTES_MAX + LINE_BYTES_MAX + REPLY_BYTES_MAX;
-/// What is small in a connection: itself, its slots, its place with the worker, and one small answer.
+/// The maximum memory of the small parts: the connection, its slots, its entry in the worker, and
+/// one small reply.
 const SMALL_BYTES_MAX: usize = 32 * 1024;
 
-/// See the module.
+/// The state of a connection: see the module.
 pub struct Connection {
     decoder: LineDecoder,
-    /// The requests that wait for their answers, or for those of the requests before them.
+    /// The requests that wait for their replies, or for the replies of earlier requests.
     slots: VecDeque<Slot>,
     /// The sequence number of the first slot.
     first_sequence: u32,
-    /// How long the lines of the requests under way are together.
+    /// The total length of the lines of requests in progress.
     pipelined_bytes: u32,
-    /// The next request, which has to wait until the slots are empty.
+    /// The next request, which waits until the slots are empty.
     held: Option<Box<Request>>,
-    /// A request is under way that no other may overlap.
+    /// A request is in progress that no other may overlap.
     alone: bool,
-    /// What the connection watches, if it does.
+    /// The stream, after a `watch`.
     stream: Option<Box<Stream>>,
     output: Vec<u8>,
-    /// How much of `output` is sent.
+    /// The number of bytes of `output` that were sent.
     sent: usize,
     /// No more input will come.
     input_ended: bool,
-    /// Nobody reads what is sent.
+    /// The peer reads no more.
     abandoned: bool,
-    /// No more requests are taken: close for this reason once everything is answered and sent.
+    /// Accepts no more requests. Once all replies are sent, close for this reason.
     closing: Option<CloseReason>,
     /// Close for this reason now.
     closed: Option<CloseReason>,
-    /// When to close a connection that has not asked for anything that could be done; `None` once
-    /// it has.
+    /// When to close the connection, if no request has succeeded. `None` after the first success.
     first_request_by: Option<Instant>,
     partial_line_by: Option<Instant>,
     write_by: Option<Instant>,
@@ -82,32 +83,32 @@ pub struct Connection {
 
 enum Slot {
     Waiting(PendingRequest),
-    /// Before its turn. Boxed because that is rare, and slots are small then.
+    /// Answered before earlier requests. Boxed because that is rare and keeps slots small.
     Answered(Box<Reply>),
 }
 
-/// A line that has been taken.
+/// A line taken from the input.
 pub enum TakenLine {
-    /// It is a request, to be executed under this sequence number.
+    /// A request to execute, with its sequence number.
     Request(u32, Request),
-    /// It is none, and is answered so.
+    /// The line is invalid and was refused.
     Refused(Code),
 }
 
-/// A request that was given out.
+/// A request in progress.
 pub struct PendingRequest {
-    /// When.
+    /// When it started.
     pub since: Instant,
-    /// What it asks for.
+    /// Its verb.
     pub verb: Verb,
-    /// Whose it is, as far as is known.
+    /// Its session, if known.
     pub session: Option<Arc<LiveSession>>,
-    /// How long its line was, where others may be under way beside it.
+    /// The length of its line. 0 for a request that had to wait.
     bytes: u32,
 }
 
 impl Connection {
-    /// A connection that begins now.
+    /// Creates a connection.
     pub fn new(now: Instant) -> Self {
         Self {
             decoder: LineDecoder::default(),
@@ -129,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// Whether it is of use to read from the peer: not while what was read is not dealt with.
+    /// Whether to read from the peer: not while earlier input is unprocessed.
     pub fn wants_input(&self) -> bool {
         !self.input_ended && self.can_take_request() && self.held.is_none()
     }
@@ -139,28 +140,26 @@ impl Connection {
         self.decoder.feed(bytes);
     }
 
-    /// The peer will send nothing more. What it asked for is still answered; half a line at the
-    /// end is not a request.
+    /// Records the end of the input. Requests are still answered. An incomplete last line is no
+    /// request.
     pub fn end_input(&mut self) {
         self.input_ended = true;
     }
 
-    /// The peer has announced that it sends nothing more. A stream answers with a heartbeat at once:
-    /// a peer that has closed its socket resets the connection then, and one that still reads gets a
-    /// heartbeat.
+    /// Handles the peer's shutdown of its side. A stream sends a heartbeat at once. A peer that has
+    /// closed its socket answers with a reset; one that still reads gets a heartbeat.
     pub fn probe(&mut self, now: Instant) {
         if let Some(stream) = &mut self.stream {
             stream.probe(now);
         }
     }
 
-    /// The system says that the peer has closed both directions, so nobody reads a stream any more.
+    /// Records that the peer has closed both directions, so it reads no stream.
     pub fn abandon(&mut self) {
         self.abandoned = true;
     }
 
-    /// The next request to execute, or a line that is none; `None` when there is nothing yet, or
-    /// when it has to wait for the answers to earlier ones.
+    /// Takes the next line. `None` if there is none yet, or if it has to wait for earlier replies.
     pub fn next_request(&mut self, now: Instant) -> Option<TakenLine> {
         if !self.can_take_request() {
             return None;
@@ -182,7 +181,7 @@ impl Connection {
                 self.pipelined_bytes += bytes;
                 let pending = PendingRequest { since: now, verb, session: None, bytes };
                 if self.slots.is_empty() {
-                    // Mostly it is the only one.
+                    // Usually it is the only one.
                     self.slots.reserve_exact(1);
                 }
                 self.slots.push_back(Slot::Waiting(pending));
@@ -201,17 +200,17 @@ impl Connection {
         }
     }
 
-    /// So much is unsent that nothing more is executed or read from the log before it is less.
+    /// Whether so much is unsent that no request is executed and no stream reads.
     pub fn is_congested(&self) -> bool {
         self.unsent().len() >= OUTBOX_BYTES_BUSY
     }
 
-    /// Something has been asked for that is not answered, or answered and not sent.
+    /// Whether there is a request without a reply, an unsent reply, or an incomplete line.
     pub fn is_busy(&self) -> bool {
         !self.is_waiting_for_peer() || !self.unsent().is_empty() || self.decoder.has_partial_line()
     }
 
-    /// Says how the request that was given out last is being executed.
+    /// Records how the service executes the last request.
     pub fn executing(&mut self, executing: Executing) {
         self.alone |= executing.pace == Pace::Alone;
         if let Some(Slot::Waiting(pending)) = self.slots.back_mut() {
@@ -219,7 +218,7 @@ impl Connection {
         }
     }
 
-    /// Says whose the request of this sequence number is.
+    /// Attaches the session to a request.
     pub fn attach_session(&mut self, sequence: u32, session: Arc<LiveSession>) {
         let place = sequence.wrapping_sub(self.first_sequence) as usize;
         if let Some(Slot::Waiting(pending)) = self.slots.get_mut(place) {
@@ -227,7 +226,7 @@ impl Connection {
         }
     }
 
-    /// Takes the answer to the request of this sequence number, and tells which that was.
+    /// Takes the reply to a request and returns the request.
     pub fn answer(&mut self, sequence: u32, reply: Reply) -> Option<PendingRequest> {
         if reply.is_ok() {
             self.first_request_by = None;
@@ -247,7 +246,7 @@ impl Connection {
         Some(pending)
     }
 
-    /// What the connection is doing.
+    /// The state of the connection.
     pub fn state(&self) -> ConnectionState {
         if self.closing.is_some() || self.closed.is_some() {
             ConnectionState::Closing
@@ -260,8 +259,7 @@ impl Connection {
         }
     }
 
-    /// From now on the connection is a stream that the request of this sequence number began; what
-    /// it watched before it watches no more.
+    /// Starts a stream for a `watch` request. It replaces an earlier stream.
     pub fn begin_stream(
         &mut self,
         sequence: u32,
@@ -272,15 +270,15 @@ impl Connection {
         self.stream = Some(Box::new(Stream::new(sequence, after, heartbeat, now)));
     }
 
-    /// There may be more for the stream that this request began.
+    /// Records that there may be more for the stream of this request.
     pub fn hint(&mut self, sequence: u32) {
         if let Some(stream) = self.stream_of(sequence) {
             stream.hint();
         }
     }
 
-    /// After which id the stream is to read now, if it is. While much is unsent it reads nothing:
-    /// the log is its queue.
+    /// The id to read the stream after, if a read is due. A congested connection reads nothing: the
+    /// message log is its queue.
     pub fn next_read(&mut self, now: Instant) -> Option<MessageId> {
         if self.closing.is_some() || self.closed.is_some() || self.is_congested() {
             return None;
@@ -290,8 +288,7 @@ impl Connection {
         stream.next_read(now)
     }
 
-    /// Takes what was read for the stream of this sequence number; `false` where there is no
-    /// stream any more.
+    /// Takes a page for the stream of this request. Returns whether there is still a stream.
     pub fn push_events(&mut self, sequence: u32, page: StreamPage, now: Instant) -> bool {
         if self.stream_of(sequence).is_none() {
             return self.stream.is_some();
@@ -299,7 +296,7 @@ impl Connection {
         self.push_events_now(page, now)
     }
 
-    /// [`Self::push_events`], where it was read for the stream that there is.
+    /// Takes a page for the current stream. Returns whether there is still a stream.
     pub fn push_events_now(&mut self, page: StreamPage, now: Instant) -> bool {
         let is_behind = self.output.len() - self.sent > OUTBOX_BYTES_BUSY;
         let Some(stream) = self.stream.as_deref_mut() else { return false };
@@ -318,12 +315,12 @@ impl Connection {
         self.stream.is_some()
     }
 
-    /// What is to be sent next.
+    /// The bytes to send next.
     pub fn unsent(&self) -> &[u8] {
         &self.output[self.sent..]
     }
 
-    /// So many bytes of [`Self::unsent`] were sent: none, where the peer takes no more for now.
+    /// Records that bytes of [`Self::unsent`] were sent: 0 if the socket accepts no more.
     pub fn sent(&mut self, count: usize, now: Instant) {
         self.sent += count;
         if self.sent > OUTBOX_BYTES_BUSY {
@@ -338,25 +335,25 @@ impl Connection {
         }
     }
 
-    /// Takes no more requests; closes once those under way are answered and the answers sent.
+    /// Accepts no more requests. Closes once the replies to earlier ones are sent.
     pub fn stop(&mut self) {
         self.closing.get_or_insert(CloseReason::Stopping);
         self.held = None;
     }
 
-    /// Says that nothing can be done here, before anything was asked; closes once that is sent.
+    /// Refuses the connection, and closes it once the refusal is sent.
     pub fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
         self.closing.get_or_insert(reason);
         self.slots.push_back(Slot::Answered(Box::new(refusal.into())));
         self.collect_answers();
     }
 
-    /// Closes without waiting for anything.
+    /// Closes the connection at once.
     pub fn close(&mut self, reason: CloseReason) {
         self.closed.get_or_insert(reason);
     }
 
-    /// Why the connection is to be closed now, if it is.
+    /// The reason to close the connection now, if there is one.
     pub fn close_reason(&self, now: Instant) -> Option<CloseReason> {
         if self.closed.is_some() {
             return self.closed;
@@ -373,7 +370,7 @@ impl Connection {
                 return Some(CloseReason::NoRequest);
             }
             if self.unsent().is_empty() {
-                // A stream goes on when its reader has nothing more to say.
+                // A stream goes on after the end of the input.
                 let ended = self.input_ended && (self.stream.is_none() || self.abandoned);
                 let ended = ended.then_some(CloseReason::PeerClosed);
                 return self.closing.or(ended);
@@ -382,11 +379,11 @@ impl Connection {
         None
     }
 
-    /// When [`Self::close_reason`] is to be asked again, though nothing happens.
+    /// When to call [`Self::close_reason`] again without an event.
     pub fn deadline(&self) -> Option<Instant> {
         let reading_by = [self.first_request_by, self.partial_line_by];
         let reading_by = reading_by.into_iter().filter(|_| self.is_waiting_for_peer());
-        // Where much is unsent, it is the writing that is waited for.
+        // A congested stream waits for writes only.
         let tells = !self.is_congested() && self.closing.is_none();
         let stream = self.stream.as_ref().filter(|_| tells).map(|stream| stream.deadline());
         reading_by.chain([self.write_by, stream]).flatten().min()
@@ -396,7 +393,7 @@ impl Connection {
         self.stream.as_deref_mut().filter(|stream| stream.sequence == sequence)
     }
 
-    /// Nothing is under way: if more is to happen, the peer has to ask for it.
+    /// Whether no request is in progress.
     fn is_waiting_for_peer(&self) -> bool {
         self.slots.is_empty() && self.held.is_none()
     }
@@ -410,7 +407,7 @@ impl Connection {
             && !self.is_congested()
     }
 
-    /// What the next line says, and how long it is.
+    /// The next line, parsed, and its length.
     fn next_line(&mut self) -> Option<(Result<Request, Refusal>, u32)> {
         let line = self.decoder.next_line()?;
         self.partial_line_by = None;
@@ -428,7 +425,7 @@ impl Connection {
         })
     }
 
-    /// All whole lines have been taken. What is left is the beginning of one, or nothing.
+    /// Updates the deadline of an incomplete line.
     fn wait_for_line(&mut self, now: Instant) {
         if self.decoder.has_partial_line() {
             self.partial_line_by.get_or_insert(now + LINE_WAIT);
@@ -437,7 +434,7 @@ impl Connection {
         }
     }
 
-    /// Encodes the answer to the request that was the first of those under way.
+    /// Encodes the reply to the first request in progress.
     fn encode_next(&mut self, reply: &Reply) {
         self.first_sequence = self.first_sequence.wrapping_add(1);
         if self.unsent().len() > OUTBOX_BYTES_MAX {
@@ -453,7 +450,7 @@ impl Connection {
         }
     }
 
-    /// Encodes the answers whose turn it is.
+    /// Encodes the replies at the front.
     fn collect_answers(&mut self) {
         while let Some(Slot::Answered(_)) = self.slots.front() {
             let Some(Slot::Answered(reply)) = self.slots.pop_front() else { break };
@@ -461,7 +458,7 @@ impl Connection {
         }
         if self.slots.is_empty() {
             self.alone = false;
-            // Given back: ten thousand idle connections hold no slots.
+            // Frees the memory: ten thousand idle connections hold no slots.
             self.slots = VecDeque::new();
         }
     }
@@ -486,7 +483,7 @@ mod tests {
         String::from_utf8(connection.unsent().to_vec()).unwrap()
     }
 
-    /// Executes what can be executed, and tells the sequence numbers.
+    /// Executes all possible requests, and returns their sequence numbers.
     fn execute(connection: &mut Connection, now: Instant) -> Vec<u32> {
         let mut executed = Vec::new();
         while let Some(taken) = connection.next_request(now) {
@@ -686,8 +683,7 @@ mod tests {
         connection.receive(b"GET / HTTP/1.1\n");
         execute(&mut connection, now);
         connection.sent(0, now);
-        // Only the writing is waited for: a deadline that has passed would be asked for again
-        // and again, and nothing would come of it.
+        // It waits for writes only. A deadline in the past would fire again and again.
         let later = now + Duration::from_secs(60);
         connection.sent(1, later);
         assert_eq!(connection.deadline(), Some(later + WRITE_WAIT));

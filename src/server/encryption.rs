@@ -63,12 +63,12 @@ impl Encryption {
         self.tls.wants_write() || (!unsent.is_empty() && !self.tls.is_handshaking())
     }
 
-    /// Writes once: what TLS itself has to say, else the beginning of `unsent`. Gives how much of
-    /// `unsent` is with the system by that; at least one byte of it is left while not all that belongs
-    /// to it is.
+    /// Writes once: TLS's own output, or else the start of `unsent`. Returns how many bytes of
+    /// `unsent` the system has by then. At least one byte is kept back until all of its record is
+    /// written.
     ///
     /// # Errors
-    /// Those of the socket. What could not be written is written next time.
+    /// The errors of the socket. The rest is written next time.
     pub(super) fn write(&mut self, unsent: &[u8], socket: &mut impl Write) -> io::Result<usize> {
         if !self.tls.wants_write() {
             let next = &unsent[..unsent.len().min(ENCRYPTED_BYTES_MAX)];

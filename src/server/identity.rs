@@ -1,5 +1,5 @@
-//! Who the server is to those who connect with TLS: its certificate and key, read from files, and
-//! read again when the operator has renewed them.
+//! The server's TLS certificate and key. They are read from files, and again when the operator has
+//! renewed them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,21 @@ use crate::model::Timestamp;
 use crate::tls::certificate::{self, Facts, Fingerprint, ReadError};
 use crate::tls::provider;
 
-/// The mode bits that let anybody but the owner do anything with a key; and, where root is the owner,
-/// the same but for reading by a group.
+/// The mode bits of a key that let other users access it. If root owns the key, a group may read
+/// it.
 const OTHERS: u32 = 0o077;
 const OTHERS_OF_ROOT: u32 = 0o037;
 
 /// A certificate and its key, which can be replaced while the server runs.
 pub struct Identity {
-    /// For those who connect from now on.
+    /// The configuration of new connections.
     config: Mutex<Arc<ServerConfig>>,
 }
 
-/// A certificate that is shown to whoever connects.
+/// A certificate that the server presents to clients.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// How it can be told from any other.
+    /// The fingerprint that identifies it.
     pub fingerprint: Fingerprint,
     /// What it says.
     pub facts: Facts,
@@ -77,8 +77,7 @@ impl Identity {
         Ok((Self { config: Mutex::new(config) }, shown))
     }
 
-    /// Shows what `other` shows, to those who connect from now on; connections that are open, or
-    /// opening, stay what they are.
+    /// Presents the certificate of `other` to new connections. Existing ones keep theirs.
     pub fn become_as(&self, other: &Self) {
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = other.config();
     }

@@ -1,5 +1,4 @@
-//! What the server listens on: addresses of the network, with TLS or without, and sockets in the file
-//! system.
+//! The listeners of the server: network addresses, with or without TLS, and Unix sockets.
 
 use std::fmt;
 use std::io;
@@ -22,7 +21,7 @@ pub enum Listener {
     Plain(TcpListener),
     /// TLS, and nothing else.
     Tls(TcpListener, Arc<Identity>),
-    /// Whoever may open the socket's file.
+    /// A Unix socket. The mode of its file decides who can connect.
     Unix(UnixSocket),
 }
 
@@ -161,7 +160,7 @@ impl Listener {
         }
     }
 
-    /// Who the server is for its connections, where they are encrypted.
+    /// The certificate of its connections, if they use TLS.
     pub(super) fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Tls(_, identity) => Some(identity),

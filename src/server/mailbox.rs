@@ -1,4 +1,4 @@
-//! How other threads reach a worker: they push it something, and wake it if it sleeps.
+//! A worker's mailbox. Other threads add to it and wake the worker if it sleeps.
 
 use std::io;
 use std::time::Instant;
@@ -16,27 +16,27 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::wake;
 
-/// What is left for a worker. It is bounded by what the workers' connections may have under way,
-/// and by the number of connections.
+/// The content of a mailbox. Its size is bounded by the worker's connections and their requests in
+/// progress.
 #[derive(Default)]
 pub(super) struct Inbound {
     pub(super) answers: Vec<(Ticket, Outcome, Stages)>,
-    /// Whose requests are under way, where that has just been found out.
+    /// The sessions of requests in progress, where the store had to be read for them.
     pub(super) attached_sessions: Vec<(Ticket, Arc<LiveSession>)>,
-    /// Streams that may have more to read: each at most once until it reads.
+    /// Streams that may have more to read, each at most once until its next read.
     pub(super) hints: Vec<Ticket>,
     pub(super) connections: Vec<Arrival>,
-    /// Stop, and be done with it by then.
+    /// The deadline of a stop, if the worker has to stop.
     pub(super) stop_by: Option<Instant>,
 }
 
-/// A connection that was accepted.
+/// An accepted connection.
 pub(super) struct Arrival {
     pub(super) socket: Socket,
     pub(super) origin: Origin,
     /// Whether a proxy's header comes first.
     pub(super) preamble: Preamble,
-    /// Where what is said is encrypted. Boxed: most are not.
+    /// TLS, if the listener uses it. Boxed, as most connections do not use it.
     pub(super) encryption: Option<Box<Encryption>>,
     pub(super) permit: Permit,
 }
@@ -54,7 +54,8 @@ impl Inbound {
 
 pub(super) struct Mailbox {
     inbound: Mutex<Inbound>,
-    /// The worker waits, or is about to, and has to be woken: said once a sleep.
+    /// The worker sleeps or is about to, and needs a wake-up. Cleared by the first wake-up of each
+    /// sleep.
     asleep: AtomicBool,
     waker: Arc<Waker>,
 }
@@ -74,21 +75,21 @@ impl Mailbox {
         self.push(|inbound| inbound.stop_by = Some(by));
     }
 
-    /// For the worker: what has been left, into the empty `inbound`.
+    /// Moves the content into the empty `inbound`. For the worker only.
     pub(super) fn collect(&self, inbound: &mut Inbound) {
-        // Swaps and no stores (on x86-64 the same instruction): one order of them all, which a
-        // model can check.
+        // A swap rather than a store (the same instruction on x86-64) gives one total order, which
+        // the loom model can check.
         self.asleep.swap(false, Ordering::SeqCst);
         std::mem::swap(&mut *self.lock(), inbound);
     }
 
-    /// For the worker, before it sleeps: whether it may. From here on it is woken for what is left.
+    /// Returns whether the worker may sleep. From then on, additions wake it. For the worker only.
     pub(super) fn may_sleep(&self) -> bool {
         self.asleep.swap(true, Ordering::SeqCst);
         !self.has_inbound()
     }
 
-    /// For the worker: whether anything has been left.
+    /// Whether the mailbox has content. For the worker only.
     pub(super) fn has_inbound(&self) -> bool {
         !self.lock().is_empty()
     }
@@ -117,7 +118,7 @@ impl Deliver for Mailbox {
     }
 
     fn attach_session(&self, ticket: Ticket, session: Arc<LiveSession>) {
-        // Nobody is woken for this: the answer follows.
+        // No wake-up is needed, as the request's reply follows.
         self.lock().attached_sessions.push((ticket, session));
     }
 

@@ -1,5 +1,4 @@
-//! What the server counts of its connections and requests: a set for each worker, added up when
-//! somebody asks.
+//! The metrics of connections and requests: one set per worker, summed when read.
 
 use std::array;
 use std::sync::Arc;
@@ -9,16 +8,16 @@ use crate::metrics::{Counter, Distribution, Gauge, Histogram};
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// It has not asked for anything that could be done.
+    /// No request has succeeded yet.
     New,
-    /// It has.
+    /// A request has succeeded.
     Open,
     /// It is a stream.
     Watching,
-    /// The server has said its last.
+    /// The server has sent its last bytes.
     Closing,
 }
 
@@ -26,7 +25,7 @@ impl ConnectionState {
     /// Every state.
     pub const ALL: &[Self] = &[Self::New, Self::Open, Self::Watching, Self::Closing];
 
-    /// The word for it.
+    /// The name of the state, as in the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -37,18 +36,18 @@ impl ConnectionState {
     }
 }
 
-/// How a request was answered: done, or refused with a code.
+/// The result of a request: `None` for success, or the code of its refusal.
 pub type RequestResult = Option<Code>;
 
-/// Counted by the acceptor and the workers, from the start of the server on.
+/// Metrics of the acceptor and the workers since the start of the server.
 #[derive(Debug)]
 pub struct Metrics {
     pub(super) workers: Box<[Arc<WorkerMetrics>]>,
-    /// Connections that were turned away, because there were too many.
+    /// The number of connections that were refused because of a connection limit.
     pub refused: Counter,
 }
 
-/// Counted by one worker.
+/// Metrics of one worker.
 #[derive(Debug)]
 pub(super) struct WorkerMetrics {
     pub(super) connections: [Gauge; ConnectionState::ALL.len()],
@@ -63,7 +62,7 @@ pub(super) struct WorkerMetrics {
     request_times: Box<[Histogram]>,
 }
 
-/// How many results there are of a request.
+/// The number of different results of a request.
 const RESULTS: usize = Code::ALL.len() + 1;
 
 fn result_index(result: RequestResult) -> usize {
@@ -86,7 +85,7 @@ impl Default for WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// Counts a request that was answered. The time is not known of what is no request.
+    /// Counts an answered request. There is no time for a line that is no request.
     pub(super) fn count_request(
         &self,
         verb: Verb,
@@ -108,43 +107,43 @@ impl Metrics {
         }
     }
 
-    /// How many connections are in this state.
+    /// The number of connections in this state.
     pub fn connections(&self, state: ConnectionState) -> i64 {
         self.workers.iter().map(|worker| worker.connections[state as usize].get()).sum()
     }
 
-    /// How many connections were taken in.
+    /// The number of accepted connections.
     pub fn opened(&self) -> u64 {
         self.sum(|worker| &worker.opened)
     }
 
-    /// How many connections ended for this reason.
+    /// The number of connections that ended for this reason.
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.sum(|worker| &worker.closed[reason as usize])
     }
 
-    /// How many bytes were read from connections.
+    /// The number of bytes read from connections.
     pub fn received_bytes(&self) -> u64 {
         self.sum(|worker| &worker.received_bytes)
     }
 
-    /// How many bytes were written to connections.
+    /// The number of bytes written to connections.
     pub fn sent_bytes(&self) -> u64 {
         self.sum(|worker| &worker.sent_bytes)
     }
 
-    /// How many requests took longer than is thought well.
+    /// The number of slow requests.
     pub fn slow_requests(&self) -> u64 {
         self.sum(|worker| &worker.slow_requests)
     }
 
-    /// How many requests of this verb were answered so.
+    /// The number of requests of this verb with this result.
     pub fn requests(&self, verb: Verb, result: RequestResult) -> u64 {
         self.sum(|worker| &worker.requests[verb as usize * RESULTS + result_index(result)])
     }
 
-    /// How long the requests of this verb took, from when each might begin until its answer was
-    /// with its connection.
+    /// The times of requests of this verb, from when each could start until its connection had the
+    /// reply.
     pub fn request_times(&self, verb: Verb) -> Distribution {
         let mut all = Distribution::of_no_times();
         self.workers.iter().for_each(|worker| all.add(&worker.request_times[verb as usize].read()));

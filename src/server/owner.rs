@@ -21,8 +21,8 @@ const QUESTION_BYTES: u32 = 16 + 56;
 const USER_AT: usize = 16 + 64;
 const INODE_AT: usize = 16 + 68;
 
-/// The user whose socket at `client` is connected to `server`. `None` where the kernel does not say,
-/// or no process has the socket open any more.
+/// The user whose socket at `client` is connected to `server`. `None` if the kernel does not say,
+/// or if no process has the socket open any more.
 pub fn of_connection(client: SocketAddr, server: SocketAddr) -> Option<u32> {
     let answer = ask(&question(client, server)).ok()?;
     let number = |at: usize| Some(u32::from_ne_bytes(*answer.get(at..)?.first_chunk()?));

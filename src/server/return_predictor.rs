@@ -1,42 +1,42 @@
-//! Who was answered in this round of a worker, who of them has asked again, and whether it is worth waiting for
-//! the others.
+//! Predicts whether the clients answered in a round of the worker will soon send their next
+//! requests, so that waiting for them is worth it.
 //!
-//! Whoever asks, waits for the answer and asks again comes back within the time that a commit takes, or less. A worker
-//! that waits for those it has just answered commits what they ask for together with what has come meanwhile,
-//! instead of having them wait for that commit first. Where they do not come back, waiting would only be in the
-//! way: so it is tried the less often, the more often it was in vain.
+//! A request-response client sends its next request within the time of a commit. A worker that
+//! waits for the clients it has just answered commits their requests together with those that came
+//! meanwhile. Otherwise they would first wait for that commit. If they do not return, waiting only
+//! adds delay. So after each failure the worker tries less often.
 
 use std::time::{Duration, Instant};
 
-/// How long it is waited for the next of them. Being woken takes longer than asking again.
+/// How long the worker waits for the next client. Waking up takes longer than sending a request.
 const WAIT: Duration = Duration::from_micros(100);
-/// How long in all, where one comes after the other.
+/// How long the worker waits in total, if one client comes after another.
 const WAIT_IN_ALL: Duration = Duration::from_micros(400);
-/// How many rounds it is not tried after it was in vain for so many times in a row: two to the power of that, and
-/// of this at most.
+/// The limit of the exponent. After n failures in a row the worker skips two to the power of n
+/// rounds.
 const VAIN_MAX: u32 = 6;
 
-/// See the module.
+/// Counts answered and returned clients: see the module.
 #[derive(Debug)]
 pub(super) struct ReturnPredictor {
-    /// For no more than so many it is waited.
+    /// The worker waits for at most this many clients.
     awaited_max: usize,
     round: u32,
     answered: usize,
     come: usize,
-    /// How often in a row it was waited for them in vain, and for how many rounds it is not now.
+    /// The number of failures in a row, and the number of rounds still to skip.
     vain: u32,
     passed_over: u32,
 }
 
-/// What a connection remembers for that.
+/// A connection's part of the prediction.
 #[derive(Debug, Default)]
 pub(super) struct Mark {
-    /// The round in which it was answered and has not asked again, if that is this one.
+    /// The round in which it was last answered, or 0 if it has sent a request since.
     round: u32,
 }
 
-/// How long it is waited now.
+/// The wait of one round.
 #[derive(Debug)]
 pub(super) struct Wait {
     until: Instant,
@@ -48,7 +48,7 @@ impl Wait {
         Self { until: now + WAIT, latest: now + WAIT_IN_ALL }
     }
 
-    /// One of them has come: it is waited for the next.
+    /// Extends the wait, after a client has returned.
     pub(super) fn go_on(&mut self, now: Instant) {
         self.until = self.latest.min(now + WAIT);
     }
@@ -64,12 +64,12 @@ impl ReturnPredictor {
     }
 
     pub(super) fn begin_round(&mut self) {
-        // 0 is none.
+        // 0 means no round.
         self.round = self.round.checked_add(1).unwrap_or(1);
         (self.answered, self.come) = (0, 0);
     }
 
-    /// A connection has been answered.
+    /// Records that a connection was answered.
     pub(super) fn note_answer(&mut self, mark: &mut Mark) {
         if mark.round != self.round {
             mark.round = self.round;
@@ -77,7 +77,7 @@ impl ReturnPredictor {
         }
     }
 
-    /// A connection has something to read.
+    /// Records that a connection has input.
     pub(super) fn note_asking(&mut self, mark: &mut Mark) {
         if mark.round == self.round {
             mark.round = 0;
@@ -89,7 +89,7 @@ impl ReturnPredictor {
         self.answered > 0
     }
 
-    /// How many have come back.
+    /// The number of clients that have returned in this round.
     pub(super) fn come(&self) -> usize {
         self.come
     }
@@ -98,7 +98,7 @@ impl ReturnPredictor {
         self.come == self.answered
     }
 
-    /// Whether it is to be waited for those who were answered. Asked once a round, when it is known who was.
+    /// Whether to wait for the answered clients. Call it once a round, after all answers.
     pub(super) fn is_worth_waiting(&mut self) -> bool {
         if !self.has_answered() || self.answered > self.awaited_max {
             return false;
@@ -108,7 +108,7 @@ impl ReturnPredictor {
         !is_passed_over
     }
 
-    /// It was waited for them, until they had come or for long enough. Tells whether most have come.
+    /// Records the end of a wait. Returns whether most of the clients have returned.
     pub(super) fn judge(&mut self) -> bool {
         let most_have_come = self.come * 2 > self.answered;
         if most_have_come {
@@ -125,7 +125,7 @@ impl ReturnPredictor {
 mod tests {
     use super::*;
 
-    /// A round in which so many are answered, of whom so many come back. Tells whether they were waited for.
+    /// Runs a round with so many answered and returned clients. Returns whether the worker waited.
     fn round(return_predictor: &mut ReturnPredictor, answered: usize, come: usize) -> bool {
         let mut marks: Vec<Mark> = (0..answered).map(|_| Mark::default()).collect();
         return_predictor.begin_round();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_comes_back_once_a_round_and_only_where_it_was_answered_in_that() {
+    fn connection_returns_once_a_round_and_only_in_the_round_of_its_answer() {
         let mut return_predictor = ReturnPredictor::new(2);
         let (mut twice, mut silent, mut other) =
             (Mark::default(), Mark::default(), Mark::default());
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_waited_for_a_while_where_it_was_in_vain_and_ever_longer() {
+    fn failures_skip_twice_as_many_rounds_each_time() {
         let mut return_predictor = ReturnPredictor::new(8);
         for passed_over in [2, 4, 8, 16, 32, 64, 64] {
             assert!(round(&mut return_predictor, 8, 4), "before {passed_over}");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn wait_goes_on_while_one_comes_after_the_other_and_ends() {
+    fn wait_is_extended_by_each_return_up_to_its_limit() {
         let begin = Instant::now();
         let at = |micros| begin + Duration::from_micros(micros);
         let mut wait = Wait::begin(begin);

@@ -50,8 +50,8 @@ impl Socket {
         }
     }
 
-    /// Which user of this machine has the other end. Only for a connection over the loopback, and only
-    /// where the kernel says so.
+    /// The user of this machine that has the other end. Only for loopback connections, and only if
+    /// the kernel says so.
     pub(super) fn owner(&self) -> Option<u32> {
         match self {
             Self::Tcp(stream) => {

@@ -1,5 +1,5 @@
-//! A connection's stream without its socket and without the store: when to read, what to tell, and
-//! when to give a sign of life.
+//! A connection's stream, without socket and store. It decides when to read, what to send, and when
+//! to send a heartbeat.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,29 +7,29 @@ use std::time::{Duration, Instant};
 use crate::model::{Message, MessageId, UserName};
 use crate::protocol::event::{self, Event};
 
-/// How long to wait before reading again where the store was too busy.
+/// How long to wait before the next read if the store was busy.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 
-/// See the module.
+/// The state of a stream: see the module.
 pub(super) struct Stream {
-    /// The request that began it: what was read for another stream is not for this one.
+    /// The request that started it. A page read for another stream is ignored.
     pub(super) sequence: u32,
-    /// Everything up to and with this id has been told.
+    /// All messages up to and including this id were sent.
     after: MessageId,
-    /// There may be something after it.
+    /// There may be newer messages.
     hinted: bool,
-    /// What is after it is being read.
+    /// A read is in progress.
     reading: bool,
-    /// The client has been told that what follows is new.
+    /// The `caught_up` event was sent.
     caught_up: bool,
-    /// Not before this moment, where the store was too busy.
+    /// The time of the next read, if the store was busy.
     read_at: Option<Instant>,
     heartbeat: Duration,
     heartbeat_at: Instant,
 }
 
 impl Stream {
-    /// A stream that has told everything up to `after`, and looks for more at once.
+    /// Creates a stream that continues after `after` and reads at once.
     pub(super) fn new(sequence: u32, after: MessageId, heartbeat: Duration, now: Instant) -> Self {
         Self {
             sequence,
@@ -43,12 +43,12 @@ impl Stream {
         }
     }
 
-    /// There may be more.
+    /// Records that there may be newer messages.
     pub(super) fn hint(&mut self) {
         self.hinted = true;
     }
 
-    /// After which id to read now, if it is time to.
+    /// The id to read after, if a read is due. The read counts as started.
     pub(super) fn next_read(&mut self, now: Instant) -> Option<MessageId> {
         if self.reading || !self.hinted || self.read_at.is_some_and(|at| at > now) {
             return None;
@@ -57,7 +57,7 @@ impl Stream {
         Some(self.after)
     }
 
-    /// Appends what was read to `out`: some messages, and whether there are more right behind them.
+    /// Appends the messages of a read to `out`. `more` says that there are more after them.
     pub(super) fn push_events(
         &mut self,
         messages: &[Arc<Message>],
@@ -69,7 +69,7 @@ impl Stream {
         self.hinted |= more;
         let begin = out.len();
         for message in messages {
-            // Ids only rise. Whatever is read twice is told once.
+            // Ids only rise. A message that was read twice is sent once.
             if message.id > self.after {
                 self.after = message.id;
                 event::encode_message(message, out);
@@ -83,18 +83,18 @@ impl Stream {
         }
     }
 
-    /// Appends a message that the user has sent to `out`.
+    /// Appends the event of a message that the user sent.
     pub(super) fn tell_sent(id: MessageId, to: UserName, out: &mut Vec<u8>) {
         Event::Sent { id, to }.encode(out);
     }
 
-    /// Nothing could be read; it is tried again a little later.
+    /// Ends a read that failed because the store was busy. The next is due a little later.
     pub(super) fn put_off(&mut self, now: Instant) {
         (self.reading, self.hinted, self.read_at) = (false, true, Some(now + BUSY_WAIT));
     }
 
-    /// Appends a heartbeat to `out` if one is due. It reads, too: that shows whether the session
-    /// still lives.
+    /// Appends a heartbeat to `out` if one is due. It also makes a read due, which checks the
+    /// session.
     pub(super) fn beat(&mut self, now: Instant, out: &mut Vec<u8>) {
         if self.heartbeat_at <= now {
             self.heartbeat_at = now + self.heartbeat;
@@ -103,12 +103,12 @@ impl Stream {
         }
     }
 
-    /// Makes the next heartbeat due at once: it shows whether anybody still reads.
+    /// Makes the next heartbeat due at once. It shows whether the client still reads.
     pub(super) fn probe(&mut self, now: Instant) {
         self.heartbeat_at = now;
     }
 
-    /// When to ask again, though nothing happens.
+    /// The time of the next heartbeat or delayed read.
     pub(super) fn deadline(&self) -> Instant {
         self.read_at.map_or(self.heartbeat_at, |at| at.min(self.heartbeat_at))
     }
@@ -139,7 +139,7 @@ mod tests {
         (ids.into_iter().map(message).map(Arc::new).collect(), more)
     }
 
-    fn told(stream: &mut Stream, (messages, more): Page, now: Instant) -> Vec<String> {
+    fn events(stream: &mut Stream, (messages, more): Page, now: Instant) -> Vec<String> {
         let mut out = Vec::new();
         stream.push_events(&messages, more, now, &mut out);
         let text = String::from_utf8(out).unwrap();
@@ -153,35 +153,35 @@ mod tests {
     }
 
     #[test]
-    fn reads_once_at_a_time_and_again_for_what_came_meanwhile() {
+    fn reads_one_page_at_a_time_and_again_after_a_hint() {
         let (mut stream, now) = stream();
         assert_eq!(stream.next_read(now), Some(MessageId(10)));
         stream.hint();
         assert_eq!(stream.next_read(now), None);
-        assert_eq!(told(&mut stream, page([11], false), now), ["message 11", "caught_up 11"]);
+        assert_eq!(events(&mut stream, page([11], false), now), ["message 11", "caught_up 11"]);
         assert_eq!(stream.next_read(now), Some(MessageId(11)));
-        assert!(told(&mut stream, page([], false), now).is_empty());
+        assert!(events(&mut stream, page([], false), now).is_empty());
         assert_eq!(stream.next_read(now), None);
     }
 
     #[test]
-    fn caught_up_is_told_once_after_the_last_page_of_the_backlog() {
+    fn caught_up_is_sent_once_after_the_last_page_of_the_backlog() {
         let (mut stream, now) = stream();
         stream.next_read(now);
-        assert_eq!(told(&mut stream, page([11, 12], true), now), ["message 11", "message 12"]);
+        assert_eq!(events(&mut stream, page([11, 12], true), now), ["message 11", "message 12"]);
         assert_eq!(stream.next_read(now), Some(MessageId(12)));
-        assert_eq!(told(&mut stream, page([13], false), now), ["message 13", "caught_up 13"]);
+        assert_eq!(events(&mut stream, page([13], false), now), ["message 13", "caught_up 13"]);
         stream.hint();
         stream.next_read(now);
-        assert_eq!(told(&mut stream, page([14], false), now), ["message 14"]);
+        assert_eq!(events(&mut stream, page([14], false), now), ["message 14"]);
     }
 
     #[test]
-    fn what_is_read_twice_is_told_once() {
+    fn message_that_is_read_twice_is_sent_once() {
         let (mut stream, now) = stream();
         stream.next_read(now);
         assert_eq!(
-            told(&mut stream, page([9, 10, 11, 11], false), now),
+            events(&mut stream, page([9, 10, 11, 11], false), now),
             ["message 11", "caught_up 11"]
         );
     }
@@ -202,7 +202,7 @@ mod tests {
         let mut out = Vec::new();
         stream.next_read(now);
         let later = now + HEARTBEAT / 2;
-        told(&mut stream, page([11], false), later);
+        events(&mut stream, page([11], false), later);
         stream.beat(now + HEARTBEAT, &mut out);
         assert!(out.is_empty());
         stream.beat(later + HEARTBEAT, &mut out);

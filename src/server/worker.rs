@@ -1,10 +1,10 @@
-//! A worker: a thread that owns its connections outright and waits until one of their sockets is
-//! ready or an answer has come for one of them.
+//! A worker: a thread that owns its connections. It waits until a socket is ready or an outcome
+//! arrives.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, Read};
+use std::net::Shutdown;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,115 +15,62 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use super::Options;
-use super::admission::Permit;
 use super::close::CloseReason;
-use super::connection::{Connection, PendingRequest, READ_BYTES, TakenLine};
-use super::encryption::{Broken, Encryption};
-use super::listener::Origin;
-use super::mailbox::{Arrival, Inbound, Mailbox};
+use super::connection::{PendingRequest, READ_BYTES, TakenLine};
+use super::mailbox::{Inbound, Mailbox};
 use super::metrics::{ConnectionState, RequestResult, WorkerMetrics};
-use super::proxies::{Beginning, Preamble};
-use super::return_predictor::{Mark, ReturnPredictor, Wait};
-use super::socket::Socket;
+use super::peer::{Peer, seconds};
+use super::return_predictor::{ReturnPredictor, Wait};
 use crate::adjustable::Adjustable;
 use crate::log::LineRate;
 use crate::metrics::Stages;
-use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::Reply;
 use crate::protocol::verb::Verb;
-use crate::service::{
-    Deliver, Expect, Flush, LiveSession, Network, Outcome, Responder, Service, StreamPage, Ticket,
-    Watcher,
-};
+use crate::service::{Deliver, Expect, Flush, Responder, Service, Ticket};
 
-/// The token of the waker; the connections' tokens are their places in the slab.
+/// The token of the waker. The token of a connection is its index in the slab.
 const WAKER: Token = Token(usize::MAX);
-/// How often one connection is read in a row, or how often a congested connection goes on, before
-/// it is another connection's turn.
+/// The maximum number of reads, or of resumptions after congestion, per turn of a connection.
 const TURNS_MAX: usize = 4;
 /// How long a worker sleeps at most while its batch is deferred because another thread commits.
 const DEFERRED_WAIT: Duration = Duration::from_millis(1);
-/// How long what a peer still sends is read after the server has said its last.
+/// How long the worker reads on after it has sent its last bytes.
 const LINGER_WAIT: Duration = Duration::from_secs(2);
-/// How many streams are told what is new before it is the turn of requests again: whoever sends does not
-/// wait for all who watch.
+/// The maximum number of streams served before requests are served again. It bounds how long
+/// senders wait for streams.
 const STREAMS_MAX: usize = 16;
-/// How many events are taken from the system at a time.
+/// The maximum number of events per poll.
 const EVENTS_MAX: usize = 1024;
-/// How many ends of connections, and how many slow requests, a worker logs a second; all are
-/// counted.
+/// The maximum number of server log lines a second about ended connections, and about slow
+/// requests.
 const LOG_LINES_PER_SECOND_MAX: u32 = 20;
-
-/// What whoever speaks anything else is told where TLS is spoken.
-const TLS_ONLY: &str = "this port speaks TLS: use chats://HOST:PORT";
 
 pub(super) struct Worker {
     poll: Poll,
     mailbox: Arc<Mailbox>,
-    /// The same, as the service sees it.
+    /// The mailbox, as the service uses it.
     deliver: Arc<dyn Deliver>,
     service: Arc<Service>,
     heartbeat: Adjustable<Duration>,
     slow_request: Adjustable<Duration>,
     metrics: Arc<WorkerMetrics>,
-    /// Ordinary ends must not use up what there is for the others.
+    /// Separate rates, so that ordinary ends do not suppress other ends.
     ordinary_ends_logged: LineRate,
     other_ends_logged: LineRate,
     slow_logged: LineRate,
     connections: Slab<Peer>,
     generation: u32,
     deadlines: BinaryHeap<Reverse<(Instant, usize, u32)>>,
-    /// Where to read to; what was read is the connection's before anything else is.
+    /// The read buffer, used within one read only.
     scratch: Box<[u8]>,
-    /// Those whose turn it is again before anyone waits.
+    /// Connections that need another turn before the worker waits.
     unfinished: Vec<usize>,
-    /// Those that watch, where there may be something new.
+    /// Streams that may have new messages.
     streams: VecDeque<usize>,
     stop_by: Option<Instant>,
     return_predictor: ReturnPredictor,
-    /// All connections are its own: when those whom it has answered lately have asked again, nobody else asks.
+    /// It is the only worker. Once the clients that it answered have sent their next requests, no
+    /// other client will send.
     is_alone: bool,
-}
-
-/// A connection and its socket.
-struct Peer {
-    socket: Socket,
-    origin: Origin,
-    /// As what it counts where passwords are guessed.
-    network: Network,
-    /// What comes before all else.
-    preamble: Preamble,
-    /// Between the two, where what is said is encrypted.
-    encryption: Option<Box<Encryption>>,
-    since: Instant,
-    /// What came and went, for the end's line.
-    requests: u64,
-    received_bytes: u64,
-    sent_bytes: u64,
-    /// Whose the last request was that was one in a session.
-    session: Option<Arc<LiveSession>>,
-    /// As what it is counted.
-    state: ConnectionState,
-    connection: Connection,
-    generation: u32,
-    /// As far as is known: readiness is told once a change.
-    readable: bool,
-    writable: bool,
-    /// The end of what the peer sends has been announced: it has to be read, not waited for.
-    read_closed: bool,
-    /// Whether it has been answered in this round of the worker's.
-    mark: Mark,
-    /// The earliest deadline of this connection that is on the heap.
-    awaited: Option<Instant>,
-    /// What the connection's stream reads with, where it is one.
-    watcher: Option<Watcher>,
-    /// It waits in [`Worker::streams`], where each has one place.
-    is_hinted: bool,
-    /// Everything has been said; why, and until when the rest is read.
-    lingering: Option<(CloseReason, Instant)>,
-    /// It was sending, or waiting for an answer, when the end began.
-    was_sending: bool,
-    permit: Permit,
 }
 
 impl Worker {
@@ -134,8 +81,8 @@ impl Worker {
         options: &Options,
         metrics: Arc<WorkerMetrics>,
     ) -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
-        // A worker that waits takes a processor: where there is one, those who were answered may be waiting for it,
-        // and where there are several workers, others have to be served.
+        // A waiting worker occupies a processor. On a single one it would delay the clients that it
+        // waits for. With several workers it would delay other connections.
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
         let awaited_max = match (processors, options.workers) {
             (1, _) => 0,
@@ -189,7 +136,7 @@ impl Worker {
             if let Some(by) = inbound.stop_by.take() {
                 self.begin_stop(by, &mut ready);
             }
-            // What all of them send is committed together.
+            // All their writes are committed together.
             flush = service.collect_batch(|| {
                 self.serve_all(&mut ready, now);
                 self.serve_returning(&mut events, &mut ready)
@@ -198,11 +145,11 @@ impl Worker {
         }
     }
 
-    /// Serves those who were answered in this round and ask again at once, as long as one comes soon after the
-    /// other and there is nothing else to do.
+    /// Serves clients that were answered in this round and send their next request at once. It ends
+    /// when none comes for a while or when there is other work.
     fn serve_returning(&mut self, events: &mut Events, ready: &mut Vec<usize>) -> Expect {
         let waits = self.return_predictor.is_worth_waiting();
-        // Whatever they ask for would go with what others have asked for: a look costs little.
+        // Their writes would join the collected ones, and one poll costs little.
         let looks = self.return_predictor.has_answered() && self.service.has_collected();
         if !(waits || looks) {
             return Expect::MoreRequests;
@@ -222,7 +169,8 @@ impl Worker {
                 wait.go_on(now);
             }
             if self.return_predictor.all_have_come() || wait.is_over(now) {
-                // Where most have, they wait for an answer before they ask again, and all of them do so now.
+                // Most clients have sent their next request, so they are request-response clients,
+                // and no more input is expected.
                 return match self.return_predictor.judge() {
                     true if self.is_alone => Expect::Nothing,
                     _ => Expect::MoreRequests,
@@ -234,7 +182,7 @@ impl Worker {
         }
     }
 
-    /// Whether it is somebody's turn again though nothing happens.
+    /// Whether a connection needs another turn without a new event.
     fn has_turns(&self) -> bool {
         !self.unfinished.is_empty() || !self.streams.is_empty()
     }
@@ -335,10 +283,8 @@ impl Worker {
         );
     }
 
-    fn take_connections(&mut self, letters: &mut Inbound, now: Instant, ready: &mut Vec<usize>) {
-        for Arrival { mut socket, origin, preamble, encryption, permit } in
-            letters.connections.drain(..)
-        {
+    fn take_connections(&mut self, inbound: &mut Inbound, now: Instant, ready: &mut Vec<usize>) {
+        for mut arrival in inbound.connections.drain(..) {
             if self.stop_by.is_some() {
                 continue;
             }
@@ -346,7 +292,7 @@ impl Worker {
             let entry = self.connections.vacant_entry();
             let interest = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) =
-                self.poll.registry().register(&mut socket, Token(entry.key()), interest)
+                self.poll.registry().register(&mut arrival.socket, Token(entry.key()), interest)
             {
                 tracing::error!(%error, "a connection could not be watched");
                 continue;
@@ -354,31 +300,7 @@ impl Worker {
             ready.push(entry.key());
             self.metrics.opened.increment();
             self.metrics.connections[ConnectionState::New as usize].add(1);
-            entry.insert(Peer {
-                socket,
-                origin,
-                network: origin.network(),
-                preamble,
-                encryption,
-                since: now,
-                requests: 0,
-                received_bytes: 0,
-                sent_bytes: 0,
-                session: None,
-                state: ConnectionState::New,
-                connection: Connection::new(now),
-                generation: self.generation,
-                readable: true,
-                writable: true,
-                read_closed: false,
-                awaited: None,
-                watcher: None,
-                is_hinted: false,
-                mark: Mark::default(),
-                lingering: None,
-                was_sending: false,
-                permit,
-            });
+            entry.insert(Peer::new(arrival, self.generation, now));
         }
     }
 
@@ -429,13 +351,13 @@ impl Worker {
             }
             self.serve_guarded(index, now);
         }
-        // The disk may have woken the store's thread `writer` on this processor: all whose messages it has just
-        // committed wait until it has its turn.
+        // The store's writer thread may have become runnable on this processor. All senders of its
+        // last commit wait until it runs.
         thread::yield_now();
     }
 
-    /// A panic ends the connection it happened on, and no other. What it had under way in the
-    /// store is done all the same.
+    /// Serves a connection. A panic ends only this connection. Its requests in progress are still
+    /// executed by the store.
     fn serve_guarded(&mut self, index: usize, now: Instant) {
         if catch_unwind(AssertUnwindSafe(|| self.serve(index, now))).is_err() {
             tracing::error!("serving a connection panicked");
@@ -443,8 +365,8 @@ impl Worker {
         }
     }
 
-    /// Does all that can be done for one connection without waiting: executes, writes and reads
-    /// until it has to wait or others have waited long enough.
+    /// Executes requests, writes and reads for one connection, until it has to wait or its turns
+    /// are used up.
     fn serve(&mut self, index: usize, now: Instant) {
         let Some(peer) = self.connections.get_mut(index) else { return };
         if peer.lingering.is_some() {
@@ -472,7 +394,7 @@ impl Worker {
             let more = peer.read_stream(now);
             let was_congested = peer.connection.is_congested();
             peer.write(now, &self.metrics);
-            // What was held back because too much was unsent goes on now: nothing else calls.
+            // Requests held back by congestion go on now, as no further event comes.
             let relieved = was_congested && !peer.connection.is_congested();
             let readable = peer.readable && peer.connection.wants_input();
             if !relieved && !readable && !more {
@@ -495,9 +417,9 @@ impl Worker {
         }
     }
 
-    /// The server has said its last. A socket that is closed with something unread in it sends a
-    /// reset, which takes from the peer what it has not read yet: so the rest of what it sends is
-    /// read first, if it is sending anything, until it has read that there is nothing more.
+    /// Begins to close a connection after the server's last bytes. Closing a socket with unread
+    /// input sends a reset, and the peer loses what it has not read yet. So if the peer is sending,
+    /// the worker reads on until the peer closes.
     fn begin_linger(&mut self, index: usize, reason: CloseReason, now: Instant) {
         let Some(peer) = self.connections.get_mut(index) else { return };
         peer.say_last();
@@ -505,7 +427,7 @@ impl Worker {
         let until = self.stop_by.unwrap_or(now + LINGER_WAIT).min(now + LINGER_WAIT);
         peer.lingering = Some((reason, until));
         peer.note_state(ConnectionState::Closing, &self.metrics);
-        // Readiness may have been told already.
+        // The readiness event may have come before.
         peer.readable = true;
         self.linger(index, now);
     }
@@ -539,7 +461,7 @@ impl Worker {
     fn await_deadline(&mut self, index: usize) {
         let Some(peer) = self.connections.get_mut(index) else { return };
         let Some(deadline) = peer.deadline() else { return };
-        // One that is earlier already is looked at first, and finds this one then.
+        // An earlier deadline on the heap fires first and adds this one then.
         if peer.awaited.is_none_or(|awaited| deadline < awaited) {
             peer.awaited = Some(deadline);
             self.deadlines.push(Reverse((deadline, index, peer.generation)));
@@ -563,233 +485,8 @@ impl Worker {
     }
 }
 
-impl Peer {
-    /// Takes an answer; tells which request it was the answer to, where it was.
-    fn take_answer(
-        &mut self,
-        sequence: u32,
-        answer: Outcome,
-        heartbeat: Duration,
-        now: Instant,
-    ) -> Option<(PendingRequest, RequestResult)> {
-        match answer {
-            Outcome::Reply(reply) => {
-                let result = match &reply {
-                    Reply::Refused(Refusal { code, .. }) => Some(*code),
-                    _ => None,
-                };
-                Some((self.connection.answer(sequence, reply)?, result))
-            }
-            Outcome::Stream(watching, watcher) => {
-                let after = watching.after;
-                let pending = self.connection.answer(sequence, Reply::Watching(watching));
-                self.connection.begin_stream(sequence, after, heartbeat, now);
-                self.watcher = Some(watcher);
-                Some((pending?, None))
-            }
-            Outcome::Page(page) => {
-                if !self.connection.push_events(sequence, page, now) {
-                    self.watcher = None;
-                }
-                None
-            }
-        }
-    }
-
-    /// Where a request of this verb comes from. Processes of this machine are told apart by their user,
-    /// once that counts.
-    fn network(&mut self, verb: Verb) -> Network {
-        if self.network == Network::ThisMachine
-            && matches!(verb, Verb::Auth | Verb::Passwd)
-            && let Some(user) = self.socket.owner()
-        {
-            self.network = Network::User(user);
-        }
-        self.network
-    }
-
-    /// Has the stream read on, where there may be more, and tells what is read at once. Whether there
-    /// is more right behind that.
-    fn read_stream(&mut self, now: Instant) -> bool {
-        let (Some(after), Some(watcher)) = (self.connection.next_read(now), &self.watcher) else {
-            return false;
-        };
-        let Some(page) = watcher.read(after) else { return false };
-        let more = matches!(page, StreamPage::Messages { more: true, .. });
-        if !self.connection.push_events_now(page, now) {
-            self.watcher = None;
-        }
-        more
-    }
-
-    fn note_session(&mut self, session: Option<&Arc<LiveSession>>) {
-        let Some(session) = session else { return };
-        if self.session.as_ref().is_none_or(|known| !Arc::ptr_eq(known, session)) {
-            self.session = Some(Arc::clone(session));
-        }
-    }
-
-    fn note_state(&mut self, state: ConnectionState, metrics: &WorkerMetrics) {
-        if state != self.state {
-            metrics.connections[self.state as usize].add(-1);
-            metrics.connections[state as usize].add(1);
-            self.state = state;
-        }
-    }
-
-    /// One line for the whole connection: at `debug` where it ended as connections do.
-    fn log_end(&self, reason: CloseReason, now: Instant, left_out: u64) {
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    reason = reason.as_str(),
-                    address = %self.origin,
-                    user = self.session.as_ref().map(|session| session.user().0),
-                    seconds = seconds(now.saturating_duration_since(self.since)),
-                    requests = self.requests,
-                    received_bytes = self.received_bytes,
-                    sent_bytes = self.sent_bytes,
-                    left_out = (left_out > 0).then_some(left_out),
-                    "connection ended"
-                )
-            };
-        }
-        if reason.is_ordinary() { line!(debug) } else { line!(info) }
-    }
-
-    /// Sends what there is to send, as far as the socket takes it.
-    fn write(&mut self, now: Instant, metrics: &WorkerMetrics) {
-        while self.writable && self.has_output() {
-            let unsent = self.connection.unsent();
-            let written = match &mut self.encryption {
-                None => self.socket.write(unsent).and_then(|count| match count {
-                    0 => Err(io::ErrorKind::WouldBlock.into()),
-                    count => Ok(count),
-                }),
-                Some(encryption) => encryption.write(unsent, &mut self.socket),
-            };
-            match written {
-                Ok(count) => {
-                    metrics.sent_bytes.add(count as u64);
-                    self.sent_bytes += count as u64;
-                    self.connection.sent(count, now);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.writable = false;
-                    self.connection.sent(0, now);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.connection.close(CloseReason::Broken),
-            }
-        }
-    }
-
-    fn has_output(&self) -> bool {
-        let unsent = self.connection.unsent();
-        match &self.encryption {
-            None => !unsent.is_empty(),
-            Some(encryption) => encryption.has_output(unsent),
-        }
-    }
-
-    /// Reads once.
-    fn read(&mut self, scratch: &mut [u8], metrics: &WorkerMetrics) {
-        match self.socket.read(scratch) {
-            Ok(0) => self.connection.end_input(),
-            Ok(count) => {
-                let before = self.received_bytes;
-                self.receive(&scratch[..count]);
-                metrics.received_bytes.add(self.received_bytes - before);
-                // Less than was asked for: the socket is empty, and what comes next will be told
-                // (epoll(7), question 9).
-                self.readable = count == scratch.len() || self.read_closed;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => self.connection.close(CloseReason::Broken),
-        }
-    }
-
-    /// Takes what the socket gave.
-    fn receive(&mut self, bytes: &[u8]) {
-        if self.preamble.is_over() {
-            return self.receive_from_client(bytes);
-        }
-        match self.preamble.look(bytes) {
-            Beginning::Client => self.receive_from_client(bytes),
-            Beginning::Incomplete => {}
-            Beginning::Header(client, rest) => {
-                client.into_iter().for_each(|client| self.speak_for(client));
-                self.receive_from_client(&rest);
-            }
-            Beginning::Refused(refusal) => self.refuse(refusal, CloseReason::WrongProtocol),
-        }
-    }
-
-    /// From now on the connection is that of a proxy's client.
-    fn speak_for(&mut self, client: SocketAddr) {
-        self.origin = Origin::Network(client);
-        self.network = self.origin.network();
-        if !self.permit.count_for(client.ip()) {
-            self.refuse(Code::TooManyConnections.into(), CloseReason::TooManyConnections);
-        }
-    }
-
-    /// Says, in the clear, why nothing can be done here: nothing was said before, so no TLS either.
-    fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
-        self.encryption = None;
-        self.connection.refuse(refusal, reason);
-    }
-
-    fn receive_from_client(&mut self, bytes: &[u8]) {
-        let (connection, received_bytes) = (&mut self.connection, &mut self.received_bytes);
-        let mut take = |text: &[u8]| {
-            *received_bytes += text.len() as u64;
-            connection.receive(text);
-        };
-        let Some(encryption) = &mut self.encryption else { return take(bytes) };
-        match encryption.receive(bytes, take) {
-            Ok(false) => {}
-            Ok(true) => self.connection.end_input(),
-            Err(Broken::NotTls) => {
-                // In the clear, so that whoever speaks it understands.
-                self.refuse(Refusal::new(Code::WrongProtocol, TLS_ONLY), CloseReason::NotTls);
-            }
-            Err(Broken::Tls(error)) => {
-                tracing::debug!(%error, address = %self.origin, "no TLS with this peer");
-                self.connection.close(CloseReason::TlsFailed);
-            }
-        }
-    }
-
-    fn close_reason(&self, now: Instant) -> Option<CloseReason> {
-        let late = self.handshake_by().is_some_and(|by| by <= now);
-        self.connection.close_reason(now).or(late.then_some(CloseReason::TlsTimeout))
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.handshake_by().into_iter().chain(self.connection.deadline()).min()
-    }
-
-    fn handshake_by(&self) -> Option<Instant> {
-        self.encryption.as_ref().and_then(|encryption| encryption.deadline())
-    }
-
-    /// Nothing more is sent: a peer with TLS is told so, once.
-    fn say_last(&mut self) {
-        if let Some(mut encryption) = self.encryption.take() {
-            encryption.close(&mut self.socket);
-        }
-    }
-}
-
-/// Whoever holds a ticket, unless it has gone (and somebody else has come in the same place).
+/// The peer of a ticket, unless it has gone and another peer has its index.
 fn holder(connections: &mut Slab<Peer>, ticket: Ticket) -> Option<&mut Peer> {
     let peer = connections.get_mut(ticket.connection)?;
     (peer.generation == ticket.generation).then_some(peer)
-}
-
-/// For the log: to the microsecond.
-fn seconds(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1e6
 }
