@@ -1,9 +1,14 @@
 //! A connection without its socket and clock. It turns bytes into requests, and replies into bytes,
 //! in the order of the requests. The caller passes the time.
 
+mod outbox;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use outbox::{OUTBOX_BYTES_BUSY, Outbox};
+pub use outbox::{OUTBOX_BYTES_MAX, WRITE_WAIT};
 
 use super::close::CloseReason;
 use super::metrics::ConnectionState;
@@ -22,19 +27,12 @@ pub const PIPELINED_REQUESTS_MAX: usize = 128;
 /// Once the lines of waiting requests have this many bytes, the server does not read from the
 /// connection.
 const PIPELINED_BYTES_MAX: usize = 256 * 1024;
-/// If more than this is unsent when a reply is added, the server closes the connection.
-pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
-/// While this much is unsent, no further request is executed. So replies alone never reach
-/// [`OUTBOX_BYTES_MAX`].
-const OUTBOX_BYTES_BUSY: usize = 64 * 1024;
 /// How long a new connection may go without a successful request.
 pub const FIRST_REQUEST_WAIT: Duration = Duration::from_secs(30);
 /// How long a line may take from its first byte to its last.
 pub const LINE_WAIT: Duration = Duration::from_secs(10);
 /// The number of bytes that the worker reads at a time.
 pub(super) const READ_BYTES: usize = 64 * 1024;
-/// How long a write may make no progress.
-pub const WRITE_WAIT: Duration = Duration::from_secs(10);
 
 /// The maximum memory of a connection before login: an incomplete line, the last read, and the
 /// unsent replies.
@@ -64,9 +62,7 @@ pub struct Connection {
     alone: bool,
     /// The stream, after a `watch`.
     stream: Option<Box<Stream>>,
-    output: Vec<u8>,
-    /// The number of bytes of `output` that were sent.
-    sent: usize,
+    outbox: Outbox,
     /// No more input will come.
     input_ended: bool,
     /// The peer reads no more.
@@ -78,7 +74,6 @@ pub struct Connection {
     /// When to close the connection, if no request has succeeded. `None` after the first success.
     first_request_by: Option<Instant>,
     partial_line_by: Option<Instant>,
-    write_by: Option<Instant>,
 }
 
 enum Slot {
@@ -118,15 +113,13 @@ impl Connection {
             held: None,
             alone: false,
             stream: None,
-            output: Vec::new(),
-            sent: 0,
+            outbox: Outbox::default(),
             input_ended: false,
             abandoned: false,
             closing: None,
             closed: None,
             first_request_by: Some(now + FIRST_REQUEST_WAIT),
             partial_line_by: None,
-            write_by: None,
         }
     }
 
@@ -202,7 +195,7 @@ impl Connection {
 
     /// Whether so much is unsent that no request is executed and no stream reads.
     pub fn is_congested(&self) -> bool {
-        self.unsent().len() >= OUTBOX_BYTES_BUSY
+        self.outbox.is_congested()
     }
 
     /// Whether there is a request without a reply, an unsent reply, or an incomplete line.
@@ -284,7 +277,7 @@ impl Connection {
             return None;
         }
         let stream = self.stream.as_mut()?;
-        stream.beat(now, &mut self.output);
+        stream.beat(now, &mut self.outbox.bytes);
         stream.next_read(now)
     }
 
@@ -298,18 +291,18 @@ impl Connection {
 
     /// Takes a page for the current stream. Returns whether there is still a stream.
     pub fn push_events_now(&mut self, page: StreamPage, now: Instant) -> bool {
-        let is_behind = self.output.len() - self.sent > OUTBOX_BYTES_BUSY;
+        let is_behind = self.outbox.unsent().len() > OUTBOX_BYTES_BUSY;
         let Some(stream) = self.stream.as_deref_mut() else { return false };
         match page {
             StreamPage::Messages { messages, more } => {
-                stream.push_events(&messages, more, now, &mut self.output);
+                stream.push_events(&messages, more, now, &mut self.outbox.bytes);
             }
             StreamPage::Sent { .. } if is_behind => {}
-            StreamPage::Sent { id, to } => Stream::tell_sent(id, to, &mut self.output),
+            StreamPage::Sent { id, to } => Stream::tell_sent(id, to, &mut self.outbox.bytes),
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;
-                refusal.encode_end(&mut self.output);
+                refusal.encode_end(&mut self.outbox.bytes);
             }
         }
         self.stream.is_some()
@@ -317,22 +310,12 @@ impl Connection {
 
     /// The bytes to send next.
     pub fn unsent(&self) -> &[u8] {
-        &self.output[self.sent..]
+        self.outbox.unsent()
     }
 
     /// Records that bytes of [`Self::unsent`] were sent: 0 if the socket accepts no more.
     pub fn sent(&mut self, count: usize, now: Instant) {
-        self.sent += count;
-        if self.sent > OUTBOX_BYTES_BUSY {
-            self.output.drain(..std::mem::take(&mut self.sent));
-        }
-        if self.sent == self.output.len() {
-            self.output = Vec::new();
-            self.sent = 0;
-            self.write_by = None;
-        } else if count > 0 || self.write_by.is_none() {
-            self.write_by = Some(now + WRITE_WAIT);
-        }
+        self.outbox.sent(count, now);
     }
 
     /// Accepts no more requests. Closes once the replies to earlier ones are sent.
@@ -359,7 +342,7 @@ impl Connection {
             return self.closed;
         }
         let over = |by: Option<Instant>| by.is_some_and(|by| by <= now);
-        if over(self.write_by) {
+        if over(self.outbox.write_by) {
             return Some(CloseReason::WriteStalled);
         }
         if self.is_waiting_for_peer() {
@@ -386,7 +369,7 @@ impl Connection {
         // A congested stream waits for writes only.
         let tells = !self.is_congested() && self.closing.is_none();
         let stream = self.stream.as_ref().filter(|_| tells).map(|stream| stream.deadline());
-        reading_by.chain([self.write_by, stream]).flatten().min()
+        reading_by.chain([self.outbox.write_by, stream]).flatten().min()
     }
 
     fn stream_of(&mut self, sequence: u32) -> Option<&mut Stream> {
@@ -440,7 +423,7 @@ impl Connection {
         if self.unsent().len() > OUTBOX_BYTES_MAX {
             return self.close(CloseReason::SlowConsumer);
         }
-        reply.encode(&mut self.output);
+        reply.encode(&mut self.outbox.bytes);
         if let Reply::Refused(Refusal { code, .. }) = reply
             && code.closes()
         {
@@ -465,257 +448,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
-
-    fn connection() -> (Connection, Instant) {
-        let now = Instant::now();
-        (Connection::new(now), now)
-    }
-
-    fn send(text: &str) -> String {
-        format!("send {TOKEN} neko {text}\r\n")
-    }
-
-    fn output(connection: &Connection) -> String {
-        String::from_utf8(connection.unsent().to_vec()).unwrap()
-    }
-
-    /// Executes all possible requests, and returns their sequence numbers.
-    fn execute(connection: &mut Connection, now: Instant) -> Vec<u32> {
-        let mut executed = Vec::new();
-        while let Some(taken) = connection.next_request(now) {
-            let TakenLine::Request(sequence, request) = taken else { continue };
-            let pace = if request.may_overlap() { Pace::Overlapping } else { Pace::Alone };
-            connection.executing(Executing { pace, session: None });
-            executed.push(sequence);
-        }
-        executed
-    }
-
-    #[test]
-    fn answers_go_out_in_the_order_of_the_requests() {
-        let (mut connection, now) = connection();
-        connection.receive(format!("{}nonsense\r\n{}", send("1"), send("2")).as_bytes());
-        assert_eq!(execute(&mut connection, now), [0, 2]);
-        connection.answer(2, Reply::LoggedOut);
-        assert_eq!(output(&connection), "");
-        connection.answer(0, Reply::Sent);
-        let output = output(&connection);
-        let places = ["Message Sent", "unknown_command", "Logout"].map(|text| output.find(text));
-        assert!(places.is_sorted() && places[0].is_some(), "{output}");
-    }
-
-    #[test]
-    fn reads_wait_for_earlier_sends_and_hold_back_later_ones() {
-        let (mut connection, now) = connection();
-        let inbox = format!("inbox {TOKEN}\n");
-        connection.receive([send("1"), send("2"), inbox, send("3")].concat().as_bytes());
-        assert_eq!(execute(&mut connection, now), [0, 1]);
-        assert!(!connection.wants_input());
-        connection.answer(0, Reply::Sent);
-        assert!(execute(&mut connection, now).is_empty());
-        connection.answer(1, Reply::Sent);
-        assert_eq!(execute(&mut connection, now), [2]);
-        connection.answer(2, Reply::LoggedOut);
-        assert_eq!(execute(&mut connection, now), [3]);
-    }
-
-    #[test]
-    fn no_more_than_the_limit_of_requests_wait() {
-        let (mut connection, now) = connection();
-        connection.receive(send("x").repeat(PIPELINED_REQUESTS_MAX + 1).as_bytes());
-        assert_eq!(execute(&mut connection, now).len(), PIPELINED_REQUESTS_MAX);
-        assert!(!connection.wants_input());
-        connection.answer(0, Reply::Sent);
-        assert_eq!(execute(&mut connection, now), [PIPELINED_REQUESTS_MAX as u32]);
-    }
-
-    #[test]
-    fn no_more_than_the_limit_of_bytes_wait() {
-        let (mut connection, now) = connection();
-        let long = send(&"x".repeat(30 * 1024));
-        let fit = PIPELINED_BYTES_MAX.div_ceil(long.len());
-        for _ in 0..=fit {
-            connection.receive(long.as_bytes());
-        }
-        assert_eq!(execute(&mut connection, now).len(), fit);
-        assert!(!connection.wants_input());
-        connection.answer(1, Reply::Sent);
-        assert_eq!(execute(&mut connection, now), [fit as u32]);
-        for sequence in (0..=fit as u32).filter(|sequence| *sequence != 1) {
-            connection.answer(sequence, Reply::Sent);
-        }
-        assert_eq!(connection.pipelined_bytes, 0);
-        assert!(connection.wants_input());
-    }
-
-    #[test]
-    fn requests_wait_while_too_much_is_unsent() {
-        let (mut connection, now) = connection();
-        connection.receive("\n".repeat(10_000).as_bytes());
-        assert!(execute(&mut connection, now).is_empty());
-        assert!(connection.unsent().len() < OUTBOX_BYTES_BUSY + 1024);
-        assert!(!connection.wants_input());
-        let mut replies = 0;
-        while !connection.unsent().is_empty() {
-            replies += output(&connection).matches("bad_request").count();
-            connection.sent(connection.unsent().len(), now);
-            execute(&mut connection, now);
-        }
-        assert_eq!(replies, 10_000);
-        assert!(connection.wants_input());
-    }
-
-    #[test]
-    fn input_that_ends_in_half_a_line_executes_only_whole_ones() {
-        let (mut connection, now) = connection();
-        connection.receive(format!("{}{}", send("1"), send("2").trim_end()).as_bytes());
-        connection.end_input();
-        assert_eq!(execute(&mut connection, now), [0]);
-        assert_eq!(connection.close_reason(now), None);
-        connection.answer(0, Reply::Sent);
-        assert_eq!(connection.close_reason(now), None);
-        connection.sent(connection.unsent().len(), now);
-        assert_eq!(connection.close_reason(now), Some(CloseReason::PeerClosed));
-    }
-
-    #[test]
-    fn connection_without_a_request_that_was_done_is_closed() {
-        let (mut connection, now) = connection();
-        connection.receive(b"list x\nnonsense\n");
-        execute(&mut connection, now);
-        connection.sent(connection.unsent().len(), now);
-        let deadline = connection.deadline().unwrap();
-        assert_eq!(deadline, now + FIRST_REQUEST_WAIT);
-        assert_eq!(connection.close_reason(deadline), Some(CloseReason::NoRequest));
-    }
-
-    #[test]
-    fn connection_that_was_served_may_be_idle_for_ever() {
-        let (mut connection, now) = connection();
-        connection.receive(send("1").as_bytes());
-        execute(&mut connection, now);
-        connection.answer(0, Reply::Sent);
-        connection.sent(connection.unsent().len(), now);
-        assert_eq!(connection.deadline(), None);
-        assert_eq!(connection.close_reason(now + Duration::from_secs(1_000_000)), None);
-    }
-
-    #[test]
-    fn half_a_line_is_waited_for_no_longer_than_the_limit() {
-        let (mut connection, now) = connection();
-        connection.receive(b"hello\nli");
-        execute(&mut connection, now);
-        connection.answer(0, Reply::LoggedOut);
-        connection.sent(connection.unsent().len(), now);
-        execute(&mut connection, now);
-        let later = now + Duration::from_secs(5);
-        connection.receive(b"st");
-        execute(&mut connection, later);
-        assert_eq!(connection.deadline(), Some(now + LINE_WAIT));
-        assert_eq!(connection.close_reason(now + LINE_WAIT), Some(CloseReason::PartialLine));
-        connection.receive(b" x\n");
-        execute(&mut connection, later);
-        connection.sent(connection.unsent().len(), later);
-        assert_eq!(connection.close_reason(now + LINE_WAIT), None);
-    }
-
-    #[test]
-    fn peer_that_does_not_read_is_closed_and_one_that_reads_slowly_is_not() {
-        let (mut connection, now) = connection();
-        connection.receive(b"nonsense\n");
-        execute(&mut connection, now);
-        connection.sent(0, now);
-        let later = now + WRITE_WAIT / 2;
-        connection.sent(0, later);
-        assert_eq!(connection.close_reason(now + WRITE_WAIT), Some(CloseReason::WriteStalled));
-        connection.sent(1, later);
-        assert_eq!(connection.close_reason(now + WRITE_WAIT), None);
-    }
-
-    #[test]
-    fn answer_to_a_peer_with_too_much_unsent_closes_it_as_slow() {
-        let (mut connection, now) = connection();
-        connection.receive(send("1").as_bytes());
-        assert_eq!(execute(&mut connection, now), [0]);
-        connection.output = vec![b'x'; OUTBOX_BYTES_MAX + 1];
-        connection.answer(0, Reply::Sent);
-        assert_eq!(connection.close_reason(now), Some(CloseReason::SlowConsumer));
-    }
-
-    #[test]
-    fn other_protocols_are_refused_once_and_closed() {
-        for bytes in [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice(), b"\x16\x03\x01\x02\n\n"] {
-            let (mut connection, now) = connection();
-            connection.receive(bytes);
-            assert!(execute(&mut connection, now).is_empty());
-            assert_eq!(output(&connection).matches("wrong_protocol").count(), 1);
-            connection.sent(connection.unsent().len(), now);
-            assert_eq!(connection.close_reason(now), Some(CloseReason::WrongProtocol));
-        }
-    }
-
-    #[test]
-    fn stopping_answers_what_is_under_way_and_takes_nothing_more() {
-        let (mut connection, now) = connection();
-        connection.receive([send("1"), "hello\n".to_owned()].concat().as_bytes());
-        assert_eq!(execute(&mut connection, now), [0]);
-        connection.stop();
-        assert_eq!(connection.close_reason(now), None);
-        connection.answer(0, Reply::Sent);
-        assert!(execute(&mut connection, now).is_empty());
-        connection.sent(connection.unsent().len(), now);
-        assert_eq!(connection.close_reason(now), Some(CloseReason::Stopping));
-    }
-
-    #[test]
-    fn stream_that_is_closing_asks_for_no_more_turns_of_its_own() {
-        let (mut connection, now) = connection();
-        connection.receive(b"hello\n");
-        execute(&mut connection, now);
-        connection.answer(0, Reply::LoggedOut);
-        connection.sent(connection.unsent().len(), now);
-        connection.begin_stream(0, MessageId::ZERO, Duration::from_secs(30), now);
-        assert_eq!(connection.next_read(now), Some(MessageId::ZERO));
-        connection.receive(b"GET / HTTP/1.1\n");
-        execute(&mut connection, now);
-        connection.sent(0, now);
-        // It waits for writes only. A deadline in the past would fire again and again.
-        let later = now + Duration::from_secs(60);
-        connection.sent(1, later);
-        assert_eq!(connection.deadline(), Some(later + WRITE_WAIT));
-    }
-
-    #[test]
-    fn stream_of_a_reader_that_sends_nothing_more_is_probed_and_ends_once_nobody_reads() {
-        let (mut connection, now) = connection();
-        connection.receive(b"hello\n");
-        execute(&mut connection, now);
-        connection.answer(0, Reply::LoggedOut);
-        connection.begin_stream(0, MessageId::ZERO, Duration::from_secs(30), now);
-        connection.next_read(now);
-        connection.sent(connection.unsent().len(), now);
-        connection.end_input();
-        connection.probe(now);
-        connection.next_read(now);
-        assert!(output(&connection).contains("heartbeat"));
-        connection.sent(connection.unsent().len(), now);
-        assert_eq!(connection.close_reason(now), None);
-        connection.abandon();
-        assert_eq!(connection.close_reason(now), Some(CloseReason::PeerClosed));
-    }
-
-    #[test]
-    fn idle_connection_holds_no_buffers() {
-        let (mut connection, now) = connection();
-        connection.receive(send("1").as_bytes());
-        execute(&mut connection, now);
-        connection.answer(0, Reply::Sent);
-        connection.sent(connection.unsent().len(), now);
-        assert_eq!((connection.output.capacity(), connection.slots.capacity()), (0, 0));
-        assert!(size_of::<Connection>() <= 320, "{}", size_of::<Connection>());
-    }
-}
+mod tests;
