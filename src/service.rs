@@ -14,6 +14,7 @@ mod metrics;
 mod responder;
 mod seed;
 mod sessions;
+mod stream;
 mod throttle;
 mod watch;
 
@@ -22,11 +23,11 @@ use std::time::Duration;
 
 pub use administration::AdminResponder;
 pub use metrics::Metrics;
-pub use responder::{Deliver, Outcome, Responder, Ticket};
+pub use responder::{Deliver, Outcome, ReplyAddress, Responder, Ticket, Watcher};
 pub use seed::{SeedError, seed, users_with_published_password};
 pub use sessions::LiveSession;
+pub use stream::{Stream, StreamPage};
 pub use throttle::{LoginLimits, Network};
-pub use watch::{StreamPage, Watcher};
 
 pub use crate::store::{Expect, Flush};
 
@@ -103,7 +104,7 @@ pub struct Service {
     clock: SessionClock,
     throttle: Arc<Throttle>,
     hashers: Hashers,
-    hub: Arc<Hub>,
+    hub: Arc<Hub<ReplyAddress>>,
     metrics: Arc<Metrics>,
     options: Options,
 }

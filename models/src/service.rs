@@ -16,7 +16,7 @@ use crate::protocol::reply::Reply;
 use crate::queue::{PushError, Queue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
-use hub::Hub;
+use hub::{Hint, Hub};
 use live_messages::LiveMessages;
 pub use responder::{Deliver, Outcome, Responder, Ticket};
 
@@ -25,9 +25,9 @@ pub mod sessions {
     pub struct LiveSession;
 }
 
-pub mod watch {
+pub mod stream {
     pub struct StreamPage;
-    pub struct Watcher;
+    pub struct Stream<A>(std::marker::PhantomData<A>);
 }
 
 pub mod throttle {
@@ -74,12 +74,8 @@ impl Hints {
     }
 }
 
-impl Deliver for Hints {
-    fn deliver(&self, _: Ticket, _: Outcome) {}
-
-    fn attach_session(&self, _: Ticket, _: Arc<LiveSession>) {}
-
-    fn hint(&self, _: Ticket) {
+impl Hint for Arc<Hints> {
+    fn hint(&self) {
         let mut given = self.given.lock().unwrap();
         assert!(!given.over, "a hint comes after the end");
         given.count += 1;
@@ -103,7 +99,7 @@ pub fn watcher_reads_every_committed_message() {
             }
         })
     };
-    let subscription = hub.subscribe(READER, hints.clone(), TICKET);
+    let subscription = hub.subscribe(READER, hints.clone());
     let mut reads = 0;
     loop {
         reads += 1;
@@ -140,7 +136,7 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
             }
         })
     };
-    let subscription = hub.subscribe(READER, hints.clone(), TICKET);
+    let subscription = hub.subscribe(READER, hints.clone());
     let watched = Arc::clone(&live).watch(READER);
     let mut read_upto = 0;
     loop {
@@ -170,14 +166,14 @@ fn hai(id: MessageId) -> Message {
 /// A dropped subscription gets no more hints, and the hub forgets it.
 pub fn dropped_subscription_gets_no_hints() {
     let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
-    let subscription = hub.subscribe(READER, hints.clone(), TICKET);
+    let subscription = hub.subscribe(READER, hints.clone());
     let writer = {
         let hub = Arc::clone(&hub);
         thread::spawn(move || hub.publish(READER))
     };
     let other = {
         let hub = Arc::clone(&hub);
-        thread::spawn(move || drop(hub.subscribe(READER, Arc::new(Hints::default()), TICKET)))
+        thread::spawn(move || drop(hub.subscribe(READER, Arc::new(Hints::default()))))
     };
     drop(subscription);
     hints.given.lock().unwrap().over = true;

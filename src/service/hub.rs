@@ -4,23 +4,29 @@
 
 use std::collections::HashMap;
 
-use super::{Deliver, Ticket};
 use crate::model::UserId;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[derive(Default)]
-pub(super) struct Hub {
-    watchers: Mutex<HashMap<UserId, Vec<Arc<Registration>>>>,
+/// The address of a watcher.
+pub trait Hint {
+    /// Tells the watcher to read again, as there may be new messages. Must not block.
+    fn hint(&self);
+}
+
+/// The watchers, with an address of type `A` each.
+pub(super) struct Hub<A> {
+    watchers: Mutex<Watchers<A>>,
     /// The number of watchers. Without watchers, publishing costs one read of this.
     count: AtomicUsize,
     /// How many of them are told what their user sends: where none is, a send costs a look at this.
     told_of_sent: AtomicUsize,
 }
 
-struct Registration {
-    deliver: Arc<dyn Deliver>,
-    ticket: Ticket,
+type Watchers<A> = HashMap<UserId, Vec<Arc<Registration<A>>>>;
+
+struct Registration<A> {
+    address: A,
     /// A hint was sent and the watcher has not read since.
     hinted: AtomicBool,
     /// It is told what its user sends.
@@ -28,23 +34,24 @@ struct Registration {
 }
 
 /// A watcher's registration. Dropping it ends the registration.
-pub(super) struct Subscription {
-    hub: Arc<Hub>,
+pub(super) struct Subscription<A> {
+    hub: Arc<Hub<A>>,
     user: UserId,
-    registration: Arc<Registration>,
+    registration: Arc<Registration<A>>,
 }
 
-impl Hub {
+impl<A> Default for Hub<A> {
+    fn default() -> Self {
+        let (count, told_of_sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { watchers: Mutex::new(HashMap::new()), count, told_of_sent }
+    }
+}
+
+impl<A: Hint> Hub<A> {
     /// Registers a watcher. After this returns, every commit for `user` leads to a hint.
-    pub(super) fn subscribe(
-        self: &Arc<Self>,
-        user: UserId,
-        deliver: Arc<dyn Deliver>,
-        ticket: Ticket,
-    ) -> Subscription {
+    pub(super) fn subscribe(self: &Arc<Self>, user: UserId, address: A) -> Subscription<A> {
         let registration = Arc::new(Registration {
-            deliver,
-            ticket,
+            address,
             hinted: AtomicBool::new(false),
             is_told_of_sent: AtomicBool::new(false),
         });
@@ -68,7 +75,7 @@ impl Hub {
         }
         for registration in self.lock().get(&user).into_iter().flatten() {
             if !registration.hinted.swap(true, Ordering::SeqCst) {
-                registration.deliver.hint(registration.ticket);
+                registration.address.hint();
             }
         }
     }
@@ -79,23 +86,25 @@ impl Hub {
     }
 
     /// Calls `tell` for each stream that asks for what `sender` sends. It must not block.
-    pub(super) fn tell_of_sent(&self, sender: UserId, mut tell: impl FnMut(&dyn Deliver, Ticket)) {
+    pub(super) fn tell_of_sent(&self, sender: UserId, mut tell: impl FnMut(&A)) {
         for registration in self.lock().get(&sender).into_iter().flatten() {
             if registration.is_told_of_sent.load(Ordering::SeqCst) {
-                tell(registration.deliver.as_ref(), registration.ticket);
+                tell(&registration.address);
             }
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Registration>>>> {
+impl<A> Hub<A> {
+    fn lock(&self) -> MutexGuard<'_, Watchers<A>> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Subscription {
+impl<A> Subscription<A> {
     /// The address for hints and for the pages read after them.
-    pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
-        (Arc::clone(&self.registration.deliver), self.registration.ticket)
+    pub(super) fn address(&self) -> &A {
+        &self.registration.address
     }
 
     /// From now on the stream gets what its user sends.
@@ -113,7 +122,7 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl<A> Drop for Subscription<A> {
     fn drop(&mut self) {
         let mut watchers = self.hub.lock();
         if let Some(registrations) = watchers.get_mut(&self.user) {
@@ -132,36 +141,27 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::Outcome;
 
-    #[derive(Default)]
-    struct Hints(AtomicUsize);
-
-    impl Deliver for Hints {
-        fn deliver(&self, _: Ticket, _: Outcome) {}
-
-        fn attach_session(&self, _: Ticket, _: Arc<crate::service::LiveSession>) {}
-
-        fn hint(&self, _: Ticket) {
-            self.0.fetch_add(1, Ordering::SeqCst);
+    impl Hint for Arc<AtomicUsize> {
+        fn hint(&self) {
+            self.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     #[test]
     fn watchers_of_the_user_are_hinted_once_until_they_read() {
-        let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
-        let ticket = Ticket { connection: 0, generation: 0, sequence: 0 };
-        let watch = |user| hub.subscribe(UserId(user), hints.clone(), ticket);
+        let (hub, hints) = (Arc::new(Hub::default()), Arc::new(AtomicUsize::default()));
+        let watch = |user| hub.subscribe(UserId(user), hints.clone());
         let (first, second, _other) = (watch(1), watch(1), watch(2));
         hub.publish(UserId(1));
         hub.publish(UserId(1));
-        assert_eq!(hints.0.load(Ordering::SeqCst), 2);
+        assert_eq!(hints.load(Ordering::SeqCst), 2);
         first.rearm();
         hub.publish(UserId(1));
-        assert_eq!(hints.0.load(Ordering::SeqCst), 3);
+        assert_eq!(hints.load(Ordering::SeqCst), 3);
         let told = |user| {
             let mut told = 0;
-            hub.tell_of_sent(UserId(user), |_, _| told += 1);
+            hub.tell_of_sent(UserId(user), |_| told += 1);
             (hub.tells_of_sent(), told)
         };
         assert_eq!(told(1), (false, 0));
@@ -171,7 +171,7 @@ mod tests {
         drop((first, second));
         assert_eq!(told(1), (false, 0));
         hub.publish(UserId(1));
-        assert_eq!(hints.0.load(Ordering::SeqCst), 3);
+        assert_eq!(hints.load(Ordering::SeqCst), 3);
         assert_eq!(hub.lock().len(), 1);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::sessions::LiveSession;
-use super::watch::StreamPage;
+use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
 use crate::model::{Body, CursorName, Message, MessageId, UserId, UserName};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
@@ -62,9 +62,9 @@ impl Service {
         }
         for (to, &(recipient, id)) in copies {
             if recipient != sender {
-                self.hub.tell_of_sent(sender, |deliver, ticket| {
+                self.hub.tell_of_sent(sender, |stream| {
                     let page = StreamPage::Sent { id, to: to.clone() };
-                    deliver.deliver(ticket, Outcome::Page(page));
+                    stream.deliver(Outcome::Page(page));
                 });
             }
         }

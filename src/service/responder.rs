@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::hub::Hint;
 use super::sessions::LiveSession;
+use super::stream::{Stream, StreamPage};
 use super::throttle::Network;
-use super::watch::{StreamPage, Watcher};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
 
@@ -18,6 +19,9 @@ pub struct Ticket {
     /// The request's sequence number on its connection.
     pub sequence: u32,
 }
+
+/// The service's part of a connection's stream.
+pub type Watcher = Stream<ReplyAddress>;
 
 /// The outcome of a request.
 pub enum Outcome {
@@ -42,11 +46,30 @@ pub trait Deliver: Send + Sync {
     fn hint(&self, ticket: Ticket);
 }
 
+/// Where the outcomes of a request go.
+#[derive(Clone)]
+pub struct ReplyAddress {
+    deliver: Arc<dyn Deliver>,
+    ticket: Ticket,
+}
+
+impl ReplyAddress {
+    /// Delivers one outcome. Never blocks.
+    pub(super) fn deliver(&self, outcome: Outcome) {
+        self.deliver.deliver(self.ticket, outcome);
+    }
+}
+
+impl Hint for ReplyAddress {
+    fn hint(&self) {
+        self.deliver.hint(self.ticket);
+    }
+}
+
 /// Answers one request, once, from any thread. If a panic drops it without an answer, it answers
 /// that the outcome is unknown.
 pub struct Responder {
-    deliver: Arc<dyn Deliver>,
-    ticket: Ticket,
+    address: ReplyAddress,
     /// Where the request comes from.
     network: Network,
     answered: bool,
@@ -55,7 +78,7 @@ pub struct Responder {
 impl Responder {
     /// Creates the responder of the request `ticket`, which comes from `network`.
     pub fn new(deliver: Arc<dyn Deliver>, ticket: Ticket, network: Network) -> Self {
-        Self { deliver, ticket, network, answered: false }
+        Self { address: ReplyAddress { deliver, ticket }, network, answered: false }
     }
 
     /// Where the request comes from.
@@ -65,7 +88,7 @@ impl Responder {
 
     /// Attaches the session to the request.
     pub(super) fn attach_session(&self, session: &Arc<LiveSession>) {
-        self.deliver.attach_session(self.ticket, Arc::clone(session));
+        self.address.deliver.attach_session(self.address.ticket, Arc::clone(session));
     }
 
     /// Gives the reply. Never blocks.
@@ -79,20 +102,20 @@ impl Responder {
     }
 
     /// The address that the outcome goes to.
-    pub(super) fn reply_address(&self) -> (Arc<dyn Deliver>, Ticket) {
-        (Arc::clone(&self.deliver), self.ticket)
+    pub(super) fn reply_address(&self) -> ReplyAddress {
+        self.address.clone()
     }
 
     fn give(mut self, answer: Outcome) {
         self.answered = true;
-        self.deliver.deliver(self.ticket, answer);
+        self.address.deliver(answer);
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
         if !self.answered {
-            self.deliver.deliver(self.ticket, Outcome::Reply(Code::Internal.into()));
+            self.address.deliver(Outcome::Reply(Code::Internal.into()));
         }
     }
 }

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use super::hub::Subscription;
 use super::messages::page_bounds;
+use super::responder::{Outcome, Responder, Watcher};
 use super::sessions::{LiveSession, Lookup, OpenStream};
-use super::{Outcome, Responder, Service, failure};
-use crate::model::{Message, MessageId, UserName};
+use super::stream::StreamPage;
+use super::{Service, failure};
+use crate::model::MessageId;
 use crate::protocol::arguments::{Watch, WatchFrom};
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
 use crate::store::{
-    EndSessions, FindStart, LiveInbox, PageStart, ReadPage, SessionFilter, StoreError, StreamStart,
+    EndSessions, FindStart, PageStart, ReadPage, SessionFilter, StoreError, StreamStart,
 };
 
 /// The maximum number of messages of one read of a stream.
@@ -20,37 +21,6 @@ const STREAM_PAGE_MESSAGES_MAX: usize = 256;
 /// The maximum number of encoded bytes of one read of a stream. A read returns at least one
 /// message.
 const STREAM_PAGE_BYTES_MAX: usize = 64 * 1024;
-
-/// The service's part of a connection's stream. Dropping it ends the stream.
-pub struct Watcher {
-    service: Arc<Service>,
-    stream: OpenStream,
-    subscription: Subscription,
-    watched: LiveInbox,
-}
-
-/// The result of a read of a stream.
-#[derive(Debug)]
-pub enum StreamPage {
-    /// The next messages of the message log.
-    Messages {
-        /// The messages, in log order. Several watchers of one inbox share them.
-        messages: Vec<Arc<Message>>,
-        /// There are more messages after them.
-        more: bool,
-    },
-    /// The user has sent this. Dropped where the peer is behind.
-    Sent {
-        /// The message.
-        id: MessageId,
-        /// Its recipient.
-        to: UserName,
-    },
-    /// The store is busy: read again a little later.
-    Later,
-    /// The stream has ended, for this reason.
-    Over(Refusal),
-}
 
 impl Service {
     /// `watch`: registers the watcher first and finds the start position afterwards. So no message
@@ -61,11 +31,10 @@ impl Service {
         watch: Watch,
         responder: Responder,
     ) {
-        let (deliver, ticket) = responder.reply_address();
         let watcher = Watcher {
             service: Arc::clone(self),
             stream: OpenStream::of(session),
-            subscription: self.hub.subscribe(session.user, deliver, ticket),
+            subscription: self.hub.subscribe(session.user, responder.reply_address()),
             watched: self.store.watch(session.user),
         };
         if watch.sent {
@@ -108,7 +77,7 @@ impl Watcher {
         if let Some((messages, more)) = self.watched.newer(after, &bounds) {
             return Some(StreamPage::Messages { messages, more });
         }
-        let (deliver, ticket) = self.subscription.reply_address();
+        let address = self.subscription.address().clone();
         let read = ReadPage {
             reader: session.user,
             start: PageStart::After(after),
@@ -129,7 +98,7 @@ impl Watcher {
                     _ => StreamPage::Over(Code::Internal.into()),
                 },
             };
-            deliver.deliver(ticket, Outcome::Page(page));
+            address.deliver(Outcome::Page(page));
         });
         None
     }

@@ -1,0 +1,41 @@
+//! What the service keeps of a stream, and what a read of it gives.
+
+use std::sync::Arc;
+
+use super::Service;
+use super::hub::Subscription;
+use super::sessions::OpenStream;
+use crate::model::{Message, MessageId, UserName};
+use crate::protocol::refusal::Refusal;
+use crate::store::LiveInbox;
+
+/// A stream that gets its hints and pages at an address of type `A`. Dropping it ends the stream.
+pub struct Stream<A> {
+    pub(super) service: Arc<Service>,
+    pub(super) stream: OpenStream,
+    pub(super) subscription: Subscription<A>,
+    pub(super) watched: LiveInbox,
+}
+
+/// The result of a read of a stream.
+#[derive(Debug)]
+pub enum StreamPage {
+    /// The next messages of the message log.
+    Messages {
+        /// The messages, in log order. Several watchers of one inbox share them.
+        messages: Vec<Arc<Message>>,
+        /// There are more messages after them.
+        more: bool,
+    },
+    /// The user has sent this. Dropped where the peer is behind.
+    Sent {
+        /// The message.
+        id: MessageId,
+        /// Its recipient.
+        to: UserName,
+    },
+    /// The store is busy: read again a little later.
+    Later,
+    /// The stream has ended, for this reason.
+    Over(Refusal),
+}
