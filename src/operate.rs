@@ -4,6 +4,7 @@
 //! Results go to standard output, everything else to standard error, and how it ended is told by
 //! the exit code ([`failure::Exit`]).
 
+mod address;
 pub mod arguments;
 mod backup;
 mod check;
@@ -22,6 +23,7 @@ mod manager;
 mod message;
 mod open;
 mod output;
+mod preconditions;
 mod reload;
 mod restore;
 mod seed;
@@ -31,6 +33,7 @@ pub mod settings;
 mod stats;
 mod stop;
 mod user;
+mod user_name;
 
 use std::ffi::OsString;
 use std::sync::Arc;

@@ -4,9 +4,7 @@ mod administration;
 mod storage;
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
@@ -26,8 +24,8 @@ pub use storage::{
     MessageCommand, MessagePurgeArguments, RestoreArguments,
 };
 
+use super::address::{Listen, ListenOn, UnixMode, parse_listen, parse_listen_on, parse_unix_mode};
 use super::failure::Exit;
-use super::listen::{ListenOn, UnixMode, parse_listen_on, parse_unix_mode};
 use crate::catalogue::{Language, server, server_help};
 use crate::completion::CompletionsArguments;
 use crate::server::Subnet;
@@ -294,17 +292,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// An address of the network that was given, and what it stands for.
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// As it was given.
-    pub given: String,
-    /// What it stands for: at least one.
-    pub addresses: Vec<SocketAddr>,
-    /// The socket itself, where the service manager has passed it on.
-    pub inherited: Option<Arc<TcpListener>>,
-}
-
 fn after_help() -> String {
     format!("{}\n{}\n{}", server_help::layers(), server_help::examples(), Exit::table())
 }
@@ -332,19 +319,6 @@ fn parse_log(given: &str) -> Result<EnvFilter, String> {
 
 fn parse_subnet(given: &str) -> Result<Subnet, String> {
     given.parse().map_err(|()| server::no_subnet(format_args!("{given:?}")))
-}
-
-pub(super) fn parse_listen(given: &str) -> Result<Listen, String> {
-    let (host, port) = given.rsplit_once(':').ok_or(server::give_address())?;
-    let port = port.parse::<u16>().map_err(|_| server::no_port(format_args!("{port:?}")))?;
-    // The standard library knows a zone by its number only; the resolver knows its name, too.
-    let zoned = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let found = match zoned.filter(|host| host.contains('%')) {
-        Some(host) => (host, port).to_socket_addrs(),
-        None => given.to_socket_addrs(),
-    };
-    let addresses: Vec<SocketAddr> = found.map_err(|error| error.to_string())?.collect();
-    Ok(Listen { given: given.to_owned(), addresses, inherited: None })
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::arguments::CheckArguments;
-use super::door::{Door, Missing};
+use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{count, open, user};
+use super::{count, open};
 use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::server;
@@ -82,7 +82,7 @@ fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
         match door.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
             AdminReply::Rebuilt { what: Some(part) } => parts.push(part),
             AdminReply::Rebuilt { what: None } => break,
-            answer => return Err(user::unexpected(&answer)),
+            answer => return Err(unexpected(&answer)),
         }
     }
     Ok(parts)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::arguments::{ConfigCommand, ServeArguments};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::serve;
+use super::preconditions;
 use super::settings::{self, Definition, Resolved};
 use crate::catalogue::{serve as texts, server};
 use crate::configuration::{Kind, Value, setting};
@@ -60,7 +60,7 @@ fn check_all(
     for (key, path) in written(resolved, serve) {
         check_folder(key, path)?;
     }
-    serve::check(serve)?;
+    preconditions::check(serve)?;
     let file = resolved.file.as_deref().map(|path| path.display().to_string());
     if output.is_json {
         output.object(&Checked { file, valid: true })?;

@@ -220,6 +220,11 @@ fn unknown_outcome(problem: &str) -> Failure {
     Failure::new(Exit::TryAgain, problem).hint(server::outcome_unknown())
 }
 
+/// The failure for an answer that does not belong to the request.
+pub(super) fn unexpected(answer: &AdminReply) -> Failure {
+    Failure::new(Exit::Internal, server::unexpected_answer(format_args!("{answer:?}")))
+}
+
 /// What is said of a request that was refused.
 fn refused(refusal: Refusal) -> Failure {
     let Refusal { code, message } = refusal;

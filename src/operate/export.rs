@@ -6,8 +6,9 @@ use std::path::Path;
 use super::arguments::ExportArguments;
 use super::count;
 use super::failure::{Exit, Failure};
+use super::open;
 use super::output::Output;
-use super::{open, user};
+use super::user_name;
 use crate::catalogue::server;
 use crate::model::MessageId;
 use crate::store::{Export, ExportError, Reading};
@@ -20,7 +21,7 @@ const ESTIMATE_MESSAGES: u64 = 1_024;
 /// Writes the lines to standard output.
 pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Result<(), Failure> {
     let export = Export {
-        user: arguments.user.as_deref().map(user::name).transpose()?,
+        user: arguments.user.as_deref().map(user_name::parse).transpose()?,
         from_id: MessageId(arguments.from_id),
         with_secrets: arguments.with_secrets,
     };

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::arguments::ImportArguments;
 use super::count;
-use super::door::{Door, Missing};
+use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::user;
+use super::user_name;
 use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
@@ -63,7 +63,7 @@ pub(super) fn run(
     // What cannot be imported brings no new database into being.
     let import = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => {
-            let (from, to) = (user::name(from)?, user::name(to)?);
+            let (from, to) = (user_name::parse(from)?, user_name::parse(to)?);
             let mut import = Import::through(Door::open(db, Missing::Refuse)?, progress);
             import.take_text(lines, &from, &to)?;
             import
@@ -229,7 +229,7 @@ impl Import {
         let (numbers, steps): (Vec<usize>, Vec<Step>) = self.steps.drain(..).unzip();
         let answer = self.door.ask(&Request::Import { steps: steps.clone() })?;
         let AdminReply::Imported { taken, refused } = answer else {
-            return Err(user::unexpected(&answer));
+            return Err(unexpected(&answer));
         };
         for (step, taken) in steps.iter().zip(&taken) {
             self.note(step, *taken);

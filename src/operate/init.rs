@@ -12,16 +12,16 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::arguments::{InitArguments, Listen, ServeArguments};
-use super::door::{Door, Missing};
+use super::address::{Listen, ListenOn};
+use super::arguments::{InitArguments, ServeArguments};
+use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
-use super::listen::{self, ListenOn};
+use super::listen;
 use super::output::Output;
-use super::serve;
+use super::preconditions;
 use super::settings::{Resolved, Unresolved};
 use super::stop::Stop;
 use super::user::password::{self, Chosen};
-use super::user::unexpected;
 use crate::admin::answer::AdminReply;
 use crate::admin::request::{NewUser, Request};
 use crate::catalogue::{configuration, init as texts, server, shared};
@@ -88,7 +88,7 @@ fn make(
     })?;
     written.write_all(plan.text().as_bytes()).map_err(|error| cannot_write(&file, error))?;
     let serve = read(&file)?;
-    serve::check(&serve)?;
+    preconditions::check(&serve)?;
     made.database(&plan.db);
     let mut door = Door::open(&plan.db, Missing::Create)?;
     add(&mut door, &plan.name, chosen, &serve)?;
@@ -127,7 +127,7 @@ fn add(
     };
     match door.ask(&Request::UserShow { name: name.clone() })? {
         AdminReply::UserDetails(details) if details.user.password_is_published => {
-            serve::check_passwords(address, std::slice::from_ref(name))
+            preconditions::check_passwords(address, std::slice::from_ref(name))
         }
         AdminReply::UserDetails(_) => Ok(()),
         answer => Err(unexpected(&answer)),

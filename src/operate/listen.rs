@@ -1,13 +1,13 @@
-//! What `--listen` says: what it stands for, whether it is safe, and how it is bound.
+//! Whether the addresses of `--listen` are safe, and how they are bound.
 
-use std::fmt::{self, Display};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::{self, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arguments::{Listen, ServeArguments, parse_listen};
+use super::address::{Listen, ListenOn, UnixMode};
+use super::arguments::ServeArguments;
 use super::failure::{Exit, Failure};
 use crate::catalogue::serve as texts;
 use crate::model::Timestamp;
@@ -21,62 +21,6 @@ const UNIX_BACKLOG: i32 = 1024;
 const PROBE_WAIT: Duration = Duration::from_secs(1);
 /// How long before its end a certificate is complained of.
 const RENEWAL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-
-/// Something to listen on.
-#[derive(Debug, Clone)]
-pub enum ListenOn {
-    /// `ADDR:PORT`
-    Plain(Listen),
-    /// `tls:ADDR:PORT`
-    Tls(Listen),
-    /// `unix:PATH`
-    Unix(PathBuf),
-}
-
-impl ListenOn {
-    /// The service manager has passed the socket on.
-    pub(super) fn is_inherited(&self) -> bool {
-        match self {
-            Self::Plain(listen) | Self::Tls(listen) => listen.inherited.is_some(),
-            Self::Unix(_) => false,
-        }
-    }
-}
-
-/// As it can be given to `--listen`.
-impl Display for ListenOn {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Plain(listen) => formatter.write_str(&listen.given),
-            Self::Tls(listen) => write!(formatter, "tls:{}", listen.given),
-            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// The permissions of a socket in the file system, as `chmod` has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnixMode(u32);
-
-/// Reads what is given to `--listen`.
-pub fn parse_listen_on(given: &str) -> Result<ListenOn, String> {
-    if let Some(path) = given.strip_prefix("unix:") {
-        let path = path::absolute(path).map_err(|_| texts::give_socket_path())?;
-        return Ok(ListenOn::Unix(path));
-    }
-    match given.strip_prefix("tls:") {
-        Some(address) => parse_listen(address).map(ListenOn::Tls),
-        None => parse_listen(given).map(ListenOn::Plain),
-    }
-}
-
-/// Reads what is given to `--unix-mode`.
-pub fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
-    match u32::from_str_radix(given, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(UnixMode(mode)),
-        _ => Err(texts::no_mode(format_args!("{given:?}"))),
-    }
-}
 
 /// The first address that other machines can reach. By a proxy they reach any.
 pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
@@ -228,7 +172,7 @@ fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
         let problem = texts::cannot_listen(format_args!("unix:{}", path.display()), error);
         Failure::new(Exit::Unavailable, problem).hint(hint)
     };
-    let listen = || unix::listen(path, mode.0, UNIX_BACKLOG);
+    let listen = || unix::listen(path, mode.bits(), UNIX_BACKLOG);
     let listened = match listen() {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             match unix::connect(path, PROBE_WAIT) {

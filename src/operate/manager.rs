@@ -13,9 +13,8 @@ use std::time::Duration;
 use listenfd::ListenFd;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::arguments::Listen;
+use super::address::{Listen, ListenOn};
 use super::failure::{Exit, Failure};
-use super::listen::ListenOn;
 use crate::catalogue::serve as texts;
 
 /// Where the manager is to be told.

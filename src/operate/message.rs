@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::arguments::{MessageCommand, MessagePurgeArguments};
 use super::count;
-use super::door::{Door, Missing};
+use super::door::{Door, Missing, unexpected};
 use super::failure::Failure;
 use super::output::Output;
-use super::user;
+use super::user_name;
 use crate::admin::answer::AdminReply;
 use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
@@ -53,7 +53,7 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
         (_, true) => PurgePart::Received,
         _ => PurgePart::Both,
     };
-    let name = arguments.user.as_deref().map(user::name).transpose()?;
+    let name = arguments.user.as_deref().map(user_name::parse).transpose()?;
     let purge = Purge {
         before: arguments.older_than.map(|age| Timestamp::now().minus(age)),
         before_id: arguments.before_id.map(MessageId),
@@ -131,7 +131,7 @@ pub(super) fn step_through(
                     return Ok(purged);
                 }
             }
-            answer => return Err(user::unexpected(&answer)),
+            answer => return Err(unexpected(&answer)),
         }
     }
 }
@@ -159,7 +159,7 @@ pub(super) fn purge_remains(
                     break;
                 }
             }
-            answer => return Err(user::unexpected(&answer)),
+            answer => return Err(unexpected(&answer)),
         }
     }
     Ok(())

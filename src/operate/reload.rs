@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address::ListenOn;
 use super::arguments::ServeArguments;
-use super::listen::ListenOn;
-use super::serve;
+use super::preconditions;
 use super::settings::{Resolved, Unresolved};
 use crate::adjustable::Adjustable;
 use crate::configuration::setting::Setting;
@@ -90,7 +90,7 @@ impl Running {
             arguments.listen.clone_from(&self.listen);
         }
         let arguments = &arguments;
-        let identity = match serve::check(arguments) {
+        let identity = match preconditions::check(arguments) {
             Ok(identity) => identity,
             Err(failure) => return refuse(failure.problem()),
         };

@@ -7,10 +7,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::arguments::SeedArguments;
-use super::door::{Door, Missing};
+use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::user::unexpected;
 use crate::admin::LINE_BYTES_MAX;
 use crate::admin::answer::AdminReply;
 use crate::admin::request::{NewUser, Request, SEED_USERS_MAX};

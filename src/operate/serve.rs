@@ -8,7 +8,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -17,20 +16,17 @@ use super::failure::{Exit, Failure};
 use super::manager::{self, Manager};
 use super::reload::{Limits, Running};
 use super::settings::Resolved;
-use super::{listen, open};
+use super::{listen, open, preconditions};
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::catalogue::serve as texts;
 use crate::log::{Format, Log};
-use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Proxies, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{FileTools, Medium, Ping, Store};
 use crate::terminal;
 
-/// Descriptors for everything that is not a connection.
-const OTHER_DESCRIPTORS: u64 = 128;
 /// How often sessions are swept: at least so often, and several times in the time after which an
 /// unused one ends, because what is stored of their use lags by that much.
 const SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
@@ -64,7 +60,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     // Before anything is opened, so that no signal ends the process half-way.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, texts::no_signals(error)))?;
-    let identity = check(arguments)?;
+    let identity = preconditions::check(arguments)?;
     let mut running = Running::new(resolved, arguments, identity.clone(), log);
     let limits = running.limits.clone();
     let store = open::store(&resolved.arguments.db, &limits.inbox_unread_max, log)?;
@@ -131,47 +127,6 @@ fn warn_of_medium(store: &Store) {
     }
 }
 
-/// Whether the system and the safety of the users allow what is asked for, as far as that can be told
-/// without the database. Gives the certificate to show, if there is one.
-pub(super) fn check(arguments: &ServeArguments) -> Result<Option<Arc<Identity>>, Failure> {
-    raise_descriptor_limit(arguments.connections_max)?;
-    listen::check(arguments)?;
-    check_metrics(arguments)?;
-    listen::identity(arguments)
-}
-
-/// A connection is a descriptor; the system's soft limit is meant for programs with few.
-fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
-    let needed = u64::from(connections_max) + OTHER_DESCRIPTORS;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let maximum = limit.maximum.map(|maximum| maximum.max(needed));
-    let raised = [limit.maximum, maximum].into_iter().any(|maximum| {
-        let enough = maximum.is_none_or(|maximum| maximum >= needed);
-        enough && setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).is_ok()
-    });
-    if raised {
-        return Ok(());
-    }
-    let most = limit.maximum.unwrap_or(0).saturating_sub(OTHER_DESCRIPTORS);
-    let raise = texts::raise_limit(needed);
-    Err(Failure::new(Exit::Configuration, texts::too_few_descriptors(connections_max, needed))
-        .hint(if most > 0 { texts::fewer_connections_or(most, raise) } else { raise }))
-}
-
-fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {
-    let addresses = arguments.metrics.iter().flat_map(|listen| &listen.addresses);
-    match addresses.into_iter().find(|address| !address.ip().is_loopback()) {
-        Some(address) if !arguments.allow_remote_metrics => {
-            Err(Failure::new(Exit::Configuration, texts::metrics_exposed(address))
-                .hint(texts::allow_remote_metrics()))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Refuses what would expose the users, before anything is bound and before those of the seed are
 /// put in; binds, and puts them in.
 fn prepare(
@@ -186,22 +141,13 @@ fn prepare(
         && !arguments.allow_default_passwords
     {
         let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
-        check_passwords(address, &users)?;
+        preconditions::check_passwords(address, &users)?;
     }
     let listeners = listen::bind_all(arguments, identity)?;
     if service::seed(store, seed).map_err(seed_failed)? {
         tracing::info!(path = %store.location().display(), users = seed, "new database");
     }
     Ok(listeners)
-}
-
-pub(super) fn check_passwords(address: &SocketAddr, users: &[UserName]) -> Result<(), Failure> {
-    if users.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
-    Err(Failure::new(Exit::Configuration, texts::passwords_known(address, names.join(", ")))
-        .hint(texts::allow_default_passwords()))
 }
 
 fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Options {

@@ -5,10 +5,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::arguments::{SessionCommand, SessionListArguments, SessionRevokeArguments};
-use super::door::{self, Door, Missing};
+use super::door::{self, Door, Missing, unexpected};
 use super::failure::Failure;
 use super::output::Output;
-use super::user::{ended, name, unexpected};
+use super::user::ended;
+use super::user_name;
 use crate::admin::answer::{AdminReply, Session};
 use crate::admin::request::{Request, Sessions};
 use crate::catalogue::{client, server};
@@ -23,7 +24,7 @@ pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result
 
 /// Prints the sessions that have not ended, the oldest first.
 fn list(db: &Path, arguments: &SessionListArguments, mut output: Output) -> Result<(), Failure> {
-    let user = arguments.user.as_deref().map(name).transpose()?;
+    let user = arguments.user.as_deref().map(user_name::parse).transpose()?;
     let mut door = Door::open(db, Missing::Refuse)?;
     let mut rows = Vec::new();
     let mut after = None;
@@ -80,7 +81,7 @@ fn revoke(
 ) -> Result<(), Failure> {
     let sessions = match (arguments.id, &arguments.user) {
         (Some(id), _) => Sessions::Only(id),
-        (None, Some(user)) => Sessions::Of(name(user)?),
+        (None, Some(user)) => Sessions::Of(user_name::parse(user)?),
         (None, None) => Sessions::All,
     };
     let count = match door::ask(db, &Request::SessionRevoke { sessions })? {

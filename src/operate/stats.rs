@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::door;
+use super::door::{self, unexpected};
 use super::failure::Failure;
 use super::output::Output;
-use super::user::unexpected;
 use crate::admin::answer::{AdminReply, Stats};
 use crate::admin::request::Request;
 use crate::catalogue::server;

@@ -13,13 +13,13 @@ mod show;
 use std::path::Path;
 
 use super::arguments::UserCommand;
-use super::door::{Door, Missing};
+use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
-use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName, USER_NAME_BYTES_MAX, UserName};
+use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName};
 use crate::terminal::reason::of_invalid;
 
 /// Does what the words after `user` say.
@@ -34,15 +34,6 @@ pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<()
         UserCommand::Rename(arguments) => rename::run(db, arguments, output),
         UserCommand::Delete(arguments) => delete::run(db, arguments, output),
     }
-}
-
-/// The name of a user.
-pub(super) fn name(given: &str) -> Result<UserName, Failure> {
-    given.parse().map_err(|invalid| {
-        let given = format_args!("{given:?}");
-        Failure::new(Exit::Data, server::no_user_name(given, of_invalid(invalid)))
-            .hint(server::give_user_name(USER_NAME_BYTES_MAX))
-    })
 }
 
 fn display_name(given: &str) -> Result<DisplayName, Failure> {
@@ -72,9 +63,4 @@ pub(super) fn ended(sessions: usize) -> String {
         1 => client::one_session_ended().to_owned(),
         count => client::sessions_ended(count),
     }
-}
-
-/// The answer is none to this request.
-pub(super) fn unexpected(answer: &AdminReply) -> Failure {
-    Failure::new(Exit::Internal, server::unexpected_answer(format_args!("{answer:?}")))
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::modules::Modules;
+
 /// What each module of the library may use of the others.
 const MAY_USE: [(&str, &[&str]); 21] = [
     ("adjustable", &[]),
@@ -178,6 +180,13 @@ fn modules_use_only_what_is_below_them() {
             );
         }
     }
+}
+
+/// A child of a folder is a file and the folder of the same name. Test code does not count.
+#[test]
+fn no_folder_of_the_library_has_a_cycle() {
+    let cycles = Modules::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).cycles();
+    assert!(cycles.is_empty(), "modules use each other: {cycles:#?}");
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod any_bytes;
 mod architecture;
 mod documents;
 mod manual;
+mod modules;
 mod packaging;
 mod skips;

@@ -6,12 +6,14 @@ use crate::catalogue::{init as texts, server, shared};
 use crate::configuration::Value;
 use crate::configuration::setting::{Setting, Source};
 use crate::model::UserName;
+use crate::operate::address::{ListenOn, parse_listen_on};
 use crate::operate::arguments::{InitArguments, ServeArguments};
 use crate::operate::config::{check_folder, explained};
 use crate::operate::failure::{Exit, Failure};
-use crate::operate::listen::{self, ListenOn, parse_listen_on};
+use crate::operate::listen;
+use crate::operate::preconditions;
 use crate::operate::settings::{Resolved, definitions};
-use crate::operate::{serve, user};
+use crate::operate::user_name;
 use crate::terminal::question;
 
 /// Where the configuration is written where nothing is said.
@@ -63,7 +65,7 @@ impl Plan {
                     Err(Failure::new(Exit::Usage, texts::user_missing()).hint(texts::give_user()))
                 }
             },
-            user::name,
+            user_name::parse,
             is_asked,
         )?;
         let mut serve = arguments.serve.clone();
@@ -217,7 +219,7 @@ fn ask_about_tls(serve: &mut ServeArguments) -> Result<(), Failure> {
 /// Whether a server with this configuration would start: by the rules of `serve`, and by listening for
 /// a moment.
 fn check(serve: &ServeArguments) -> Result<(), Failure> {
-    serve::check(serve)?;
+    preconditions::check(serve)?;
     if let Some(path) = &serve.ready_file {
         check_folder("ready_file", path)?;
     }

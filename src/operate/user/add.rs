@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{display_name, name, password};
+use super::{display_name, password};
 use crate::admin::request::{NewUser, Request};
 use crate::catalogue::server;
 use crate::model::DisplayName;
@@ -12,6 +12,7 @@ use crate::operate::arguments::UserAddArguments;
 use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
+use crate::operate::user_name;
 
 /// Adds a user; in a new database, where there is none.
 pub(super) fn run(
@@ -19,7 +20,7 @@ pub(super) fn run(
     arguments: &UserAddArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    let name = name(&arguments.name)?;
+    let name = user_name::parse(&arguments.name)?;
     let display_name = match &arguments.display_name {
         Some(given) => display_name(given)?,
         None => DisplayName::from(&name),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{change_over, ended, name, unexpected};
+use super::{change_over, ended};
 use crate::admin::answer::{AdminReply, State};
 use crate::admin::purge::{Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
@@ -13,10 +13,11 @@ use crate::model::UserName;
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
 use crate::operate::count;
-use crate::operate::door::{Door, Missing};
+use crate::operate::door::{Door, Missing, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::message::{self, Purged};
 use crate::operate::output::Output;
+use crate::operate::user_name;
 use crate::terminal::progress::{Measure, Progress};
 
 /// Leaves of a user the name and the messages; or nothing.
@@ -25,7 +26,7 @@ pub(super) fn run(
     arguments: &UserDeleteArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    let name = name(&arguments.name)?;
+    let name = user_name::parse(&arguments.name)?;
     let question = match arguments.purge {
         true => server::delete_user_and_messages(&name),
         false => server::delete_user(&name),

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{change, ended, name};
+use super::{change, ended};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserName;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
+use crate::operate::user_name;
 
 /// Ends the sessions of a user, who cannot log in any more.
 pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
-    let name = name(&user.name)?;
+    let name = user_name::parse(&user.name)?;
     let sessions = change(db, &Request::UserDisable { name: name.clone() })?;
     if output.is_json {
         output.object(&json!({"name": name, "ended": sessions}))?;

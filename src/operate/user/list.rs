@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::unexpected;
 use crate::admin::answer::{AdminReply, State, User};
 use crate::admin::request::Request;
 use crate::catalogue::server;
-use crate::operate::door::{Door, Missing};
+use crate::operate::door::{Door, Missing, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 

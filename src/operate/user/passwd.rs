@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{change, ended, name, password};
+use super::{change, ended, password};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserPasswdArguments;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
+use crate::operate::user_name;
 
 /// Gives a user another password, and ends all sessions.
 pub(super) fn run(
@@ -17,7 +18,7 @@ pub(super) fn run(
     arguments: &UserPasswdArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    let name = name(&arguments.name)?;
+    let name = user_name::parse(&arguments.name)?;
     let chosen = password::choose(&name, arguments.generate)?;
     let request = Request::UserPasswd { name: name.clone(), password: chosen.secret() };
     let sessions = change(db, &request)?;

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{change, name};
+use super::change;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserRenameArguments;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
+use crate::operate::user_name;
 
 /// Gives a user another name; messages, cursors and sessions stay.
 pub(super) fn run(
@@ -17,7 +18,7 @@ pub(super) fn run(
     arguments: &UserRenameArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
-    let (from, to) = (name(&arguments.old)?, name(&arguments.new)?);
+    let (from, to) = (user_name::parse(&arguments.old)?, user_name::parse(&arguments.new)?);
     change(db, &Request::UserRename { name: from.clone(), to: to.clone() })?;
     if output.is_json {
         output.object(&json!({"name": to, "old_name": from}))?;

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use super::{list, name, unexpected};
+use super::list;
 use crate::admin::answer::{AdminReply, UserDetails};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserName;
-use crate::operate::door;
+use crate::operate::door::{self, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
+use crate::operate::user_name;
 
 /// Prints all that is known of a user.
 pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
-    let details = match door::ask(db, &Request::UserShow { name: name(&user.name)? })? {
+    let details = match door::ask(db, &Request::UserShow { name: user_name::parse(&user.name)? })? {
         AdminReply::UserDetails(details) => details,
         answer => return Err(unexpected(&answer)),
     };

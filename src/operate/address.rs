@@ -1,0 +1,96 @@
+//! The addresses that `--listen` and `--metrics` accept, and the mode of a Unix-domain socket.
+
+use std::fmt::{self, Display};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::{self, PathBuf};
+use std::sync::Arc;
+
+use crate::catalogue::{serve as texts, server};
+
+/// An address to listen on.
+#[derive(Debug, Clone)]
+pub enum ListenOn {
+    /// `ADDR:PORT`
+    Plain(Listen),
+    /// `tls:ADDR:PORT`
+    Tls(Listen),
+    /// `unix:PATH`
+    Unix(PathBuf),
+}
+
+/// A network address as it was given, and the addresses that it stands for.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// As it was given.
+    pub given: String,
+    /// The resolved addresses: at least one.
+    pub addresses: Vec<SocketAddr>,
+    /// The socket itself, if the service manager has passed it on.
+    pub inherited: Option<Arc<TcpListener>>,
+}
+
+/// The mode of a socket in the file system, as for `chmod`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnixMode(u32);
+
+impl ListenOn {
+    /// Whether the service manager has passed the socket on.
+    pub(super) fn is_inherited(&self) -> bool {
+        match self {
+            Self::Plain(listen) | Self::Tls(listen) => listen.inherited.is_some(),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
+/// In the form that `--listen` accepts.
+impl Display for ListenOn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(listen) => formatter.write_str(&listen.given),
+            Self::Tls(listen) => write!(formatter, "tls:{}", listen.given),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl UnixMode {
+    /// The permission bits.
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+/// Parses a value of `--listen`.
+pub(super) fn parse_listen_on(given: &str) -> Result<ListenOn, String> {
+    if let Some(path) = given.strip_prefix("unix:") {
+        let path = path::absolute(path).map_err(|_| texts::give_socket_path())?;
+        return Ok(ListenOn::Unix(path));
+    }
+    match given.strip_prefix("tls:") {
+        Some(address) => parse_listen(address).map(ListenOn::Tls),
+        None => parse_listen(given).map(ListenOn::Plain),
+    }
+}
+
+/// Parses `ADDR:PORT`, and resolves a host name.
+pub(super) fn parse_listen(given: &str) -> Result<Listen, String> {
+    let (host, port) = given.rsplit_once(':').ok_or(server::give_address())?;
+    let port = port.parse::<u16>().map_err(|_| server::no_port(format_args!("{port:?}")))?;
+    // The standard library parses a zone only as a number. The resolver also knows its name.
+    let zoned = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let found = match zoned.filter(|host| host.contains('%')) {
+        Some(host) => (host, port).to_socket_addrs(),
+        None => given.to_socket_addrs(),
+    };
+    let addresses: Vec<SocketAddr> = found.map_err(|error| error.to_string())?.collect();
+    Ok(Listen { given: given.to_owned(), addresses, inherited: None })
+}
+
+/// Parses the value of `--unix-mode`.
+pub(super) fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
+    match u32::from_str_radix(given, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(UnixMode(mode)),
+        _ => Err(texts::no_mode(format_args!("{given:?}"))),
+    }
+}
