@@ -88,13 +88,13 @@ impl<T> Queue<T> {
 
     /// Whether the queue has a first item and `is` accepts it. `is` gets the same arguments as
     /// `fits` in [`Self::take_while`].
-    pub fn next_is(&self, is: impl FnOnce(u64, &T) -> bool) -> bool {
+    pub fn front_is_some_and(&self, is: impl FnOnce(u64, &T) -> bool) -> bool {
         let state = self.lock();
         state.items.front().is_some_and(|item| is(state.taken, item))
     }
 
     /// The number of items that were ever pushed.
-    pub fn put_in(&self) -> u64 {
+    pub fn total_pushed(&self) -> u64 {
         let state = self.lock();
         state.taken + state.items.len() as u64
     }
@@ -145,10 +145,10 @@ mod tests {
         assert_eq!((queue.pop(), queue.push(3)), (Some(1), Ok(())));
         let mut taken = Vec::new();
         queue.take_while(&mut taken, |_, &item| item < 3);
-        assert!(taken == [2] && queue.next_is(|before, &item| (before, item) == (2, 3)));
+        assert!(taken == [2] && queue.front_is_some_and(|before, &item| (before, item) == (2, 3)));
         queue.take_while(&mut taken, |before, _| before < 3);
-        assert!(taken == [2, 3] && queue.is_empty() && !queue.next_is(|_, _| true));
-        assert_eq!(queue.put_in(), 3);
+        assert!(taken == [2, 3] && queue.is_empty() && !queue.front_is_some_and(|_, _| true));
+        assert_eq!(queue.total_pushed(), 3);
     }
 
     #[test]

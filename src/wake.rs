@@ -8,21 +8,21 @@ use std::cell::RefCell;
 type Wake = Box<dyn FnOnce()>;
 
 thread_local! {
-    /// The wake-ups that [`together`] postpones on this thread. `None` outside of it.
+    /// The wake-ups that [`coalesce`] postpones on this thread. `None` outside of it.
     static DEFERRED: RefCell<Option<Vec<Wake>>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` and postpones the wake-ups that it requests with [`soon`] on this thread. They run
+/// Runs `work` and postpones the wake-ups that it requests with [`defer`] on this thread. They run
 /// when `work` returns or panics. `work` must be short and must not block, because other threads
 /// wait for it.
-pub fn together(work: impl FnOnce()) {
+pub fn coalesce(work: impl FnOnce()) {
     let deferred = RunOnDrop(DEFERRED.replace(Some(Vec::new())));
     work();
     drop(deferred);
 }
 
-/// Runs `wake` now, or at the end of the enclosing [`together`] on this thread.
-pub fn soon(wake: impl FnOnce() + 'static) {
+/// Runs `wake` now, or at the end of the enclosing [`coalesce`] on this thread.
+pub fn defer(wake: impl FnOnce() + 'static) {
     let now = DEFERRED.with_borrow_mut(|deferred| match deferred {
         Some(deferred) => {
             deferred.push(Box::new(wake));
@@ -60,18 +60,18 @@ mod tests {
             let count = Rc::clone(&count);
             move || {
                 let count = Rc::clone(&count);
-                soon(move || count.set(count.get() + 1));
+                defer(move || count.set(count.get() + 1));
             }
         };
         (count, wake)
     }
 
     #[test]
-    fn soon_wakes_at_once_or_at_the_end_of_together() {
+    fn defer_wakes_at_once_or_at_the_end_of_coalesce() {
         let (count, wake) = counter();
         wake();
         assert_eq!(count.get(), 1);
-        together(|| {
+        coalesce(|| {
             wake();
             assert_eq!(count.get(), 1);
         });
@@ -81,10 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn panic_inside_together_still_runs_the_wakes() {
+    fn panic_inside_coalesce_still_runs_the_wakes() {
         let (count, wake) = counter();
         let work = || {
-            together(|| {
+            coalesce(|| {
                 wake();
                 panic!("in the middle");
             });

@@ -95,7 +95,7 @@ impl Commit for Committer {
             operation.answers.give(operation.number, Ok(()));
         }
         let has_more = match turn {
-            Turn::WriterThread { .. } => queue.next_is(is_ours),
+            Turn::WriterThread { .. } => queue.front_is_some_and(is_ours),
             Turn::Worker => !queue.is_empty(),
         };
         if has_more { Remaining::Work } else { Remaining::Nothing }

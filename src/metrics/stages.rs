@@ -5,12 +5,12 @@ use std::time::Duration;
 
 thread_local! {
     /// The stages of the work whose callback this thread is running. Zero outside of
-    /// [`Stages::tell`].
+    /// [`Stages::scope`].
     static CURRENT: Cell<Stages> = const { Cell::new(Stages::NONE) };
 }
 
 /// The time that a piece of work has spent in each stage. A queue saves [`Stages::current`] with
-/// each item, adds its own times, and runs the callback inside [`Stages::tell`]. A callback that
+/// each item, adds its own times, and runs the callback inside [`Stages::scope`]. A callback that
 /// queues more work thereby passes on all earlier times, and the layers between need not know.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stages {
@@ -48,7 +48,7 @@ impl Stages {
     }
 
     /// Runs `callback` with these stages as [`Stages::current`].
-    pub fn tell<T>(self, callback: impl FnOnce() -> T) -> T {
+    pub fn scope<T>(self, callback: impl FnOnce() -> T) -> T {
         let _before = Restore(CURRENT.replace(self));
         callback()
     }
@@ -71,7 +71,7 @@ mod tests {
     fn stages_are_current_only_inside_the_callback() {
         let stages = Stages { queued: Duration::from_secs(1), ..Stages::default() };
         let (inner, outer) =
-            stages.tell(|| (Stages::default().tell(Stages::current), Stages::current()));
+            stages.scope(|| (Stages::default().scope(Stages::current), Stages::current()));
         assert_eq!((inner, outer), (Stages::default(), stages));
         assert_eq!(Stages::current(), Stages::default());
     }

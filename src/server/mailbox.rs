@@ -98,7 +98,7 @@ impl Mailbox {
         add(&mut self.lock());
         if self.asleep.swap(false, Ordering::SeqCst) {
             let waker = Arc::clone(&self.waker);
-            wake::soon(move || {
+            wake::defer(move || {
                 if let Err(error) = waker.wake() {
                     log_wake(&error);
                 }

@@ -163,7 +163,7 @@ impl Hashers {
         let metrics = Arc::clone(&self.metrics);
         let job: Job = Box::new(move |room| {
             if let Err(TooMany) = room {
-                return before.tell(|| done(Err(Unverified::TooMany)));
+                return before.scope(|| done(Err(Unverified::TooMany)));
             }
             let taken = Instant::now();
             let queued = taken - submitted;
@@ -172,14 +172,14 @@ impl Hashers {
                 Ok(permit) => permit,
                 Err(throttled) => {
                     let stages = before.and(Stages { queued, ..Stages::default() });
-                    return stages.tell(|| done(Err(Unverified::Throttled(throttled))));
+                    return stages.scope(|| done(Err(Unverified::Throttled(throttled))));
                 }
             };
             let worked = work(permit);
             let hashed = taken.elapsed();
             metrics.hash.observe_time(hashed);
             let stages = before.and(Stages { queued, hashed, ..Stages::default() });
-            stages.tell(|| done(Ok(worked)));
+            stages.scope(|| done(Ok(worked)));
         });
         if let Err((job, _)) = self.queue.push(job) {
             job(Err(TooMany));

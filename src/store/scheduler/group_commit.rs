@@ -197,7 +197,7 @@ impl<C: Commit> GroupCommit<C> {
                 Attempt::Busy | Attempt::Part => {}
             }
         }
-        self.handed_over_upto.fetch_max(self.queue.put_in(), Ordering::SeqCst);
+        self.handed_over_upto.fetch_max(self.queue.total_pushed(), Ordering::SeqCst);
         wake();
         Flush::Done
     }

@@ -84,7 +84,7 @@ impl Readers {
         let job: Job = Box::new(move |connection| {
             let connection = match connection {
                 Ok(connection) => connection,
-                Err(error) => return before.tell(|| done(Err(error))),
+                Err(error) => return before.scope(|| done(Err(error))),
             };
             let taken = Instant::now();
             let found = read_once(connection, &shared, read);
@@ -92,7 +92,7 @@ impl Readers {
             shared.metrics.read_queue.observe_time(queued);
             shared.metrics.read.observe_time(executed);
             let stages = before.and(Stages { queued, executed, ..Stages::default() });
-            stages.tell(|| done(found));
+            stages.scope(|| done(found));
         });
         if let Err((job, error)) = self.queue.push(party, job) {
             job(Err(match error {

@@ -67,7 +67,7 @@ impl Commit for Batches {
     fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Remaining {
         let is_ours =
             |place: u64, operation: &BoxedOperation| turn.takes(place, operation.is_collected());
-        if queue.next_is(is_ours) && self.run_batch(queue, turn).is_err() {
+        if queue.front_is_some_and(is_ours) && self.run_batch(queue, turn).is_err() {
             return Remaining::Work;
         }
         let is_due = self.checkpoint_is_due_here();
@@ -76,7 +76,7 @@ impl Commit for Batches {
                 if is_due {
                     self.checkpoint_passively();
                 }
-                queue.next_is(is_ours)
+                queue.front_is_some_and(is_ours)
             }
             Turn::Worker => is_due || !queue.is_empty(),
         };
@@ -241,7 +241,7 @@ impl Batches {
                 operation.set_outcome(self.maintain(maintenance));
             }
         }
-        wake::together(|| {
+        wake::coalesce(|| {
             for operation in batch.drain(..) {
                 let queued = spent.taken.saturating_duration_since(operation.submitted());
                 self.metrics.write_queue.observe_time(queued);

@@ -150,7 +150,7 @@ where
             (Err(error), _) => Err(error),
         };
         let done = self.done;
-        stages.tell(|| done(outcome));
+        stages.scope(|| done(outcome));
     }
 
     fn error(&self) -> Option<&StoreError> {
