@@ -1,7 +1,7 @@
-//! The contract suite: what every engine promises, tested by the same tests.
+//! The contract suite: the promises of every engine, held by the same tests.
 //!
-//! The tests know [`Store`] and its operations only. An engine is a function that opens a store at a
-//! place; [`suite`] makes the tests of one engine. A second engine adds one line at the end.
+//! The tests know [`Store`] and its operations only. An engine is a function that opens a store in
+//! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.
 
 mod model;
 
@@ -24,17 +24,17 @@ use crate::store::{
     PageStart, Ping, Purge, ReadPage, Store, StoreError,
 };
 
-/// The users of each store: their numbers are 1, 2 and 3.
+/// The users of each store, with the ids 1, 2 and 3.
 const USERS: [&str; 3] = ["neko", "paff", "robo"];
 const NEKO: UserId = UserId(1);
 const PAFF: UserId = UserId(2);
-/// The most unread messages of one inbox here.
+/// The maximum number of unread messages of one inbox in these tests.
 const INBOX_UNREAD_MAX: usize = 10_000;
 
-/// Opens the store at a place, or a new one.
+/// Opens the store in a folder, or creates one.
 type Open = fn(&Path) -> Store;
 
-/// A store at a place of its own.
+/// A store in a folder of its own.
 struct Engine {
     open: Open,
     folder: TempDir,
@@ -61,14 +61,14 @@ impl Engine {
         self.store.as_ref().unwrap()
     }
 
-    /// Does a write and waits for its answer.
+    /// Writes and waits for the answer.
     fn write<W: Write + Apply>(&self, write: W) -> Result<W::Answer, StoreError> {
         let (done, answer) = channel();
         self.store().write(write, move |answer| done.send(answer).unwrap());
         answer.recv().unwrap()
     }
 
-    /// Does a read and waits for its answer.
+    /// Reads and waits for the answer.
     fn read<R: Read + Query>(&self, read: R) -> R::Answer {
         let (done, answer) = channel();
         self.store().read(read, move |answer| done.send(answer).unwrap());
@@ -79,7 +79,7 @@ impl Engine {
         self.write(message).unwrap()
     }
 
-    /// What is for a user, of a whole snapshot.
+    /// All messages for a user, from one snapshot.
     fn inbox(&self, user: UserId) -> Vec<Message> {
         self.read(page(user, PageStart::After(MessageId::ZERO))).unwrap().messages
     }
@@ -87,7 +87,7 @@ impl Engine {
     /// Closes the store and opens it again.
     fn reopen(&mut self) {
         self.store().close();
-        // Let go of first: it holds the lock on its place.
+        // The old store must be dropped first, because it locks the folder.
         self.store = None;
         self.store = Some((self.open)(self.folder.path()));
     }
@@ -141,7 +141,7 @@ fn callback_comes_once_after_the_message_can_be_read(open: Open) {
     assert!(answers.iter().take(100).all(|is_there| is_there));
     assert!(
         calls.lock().unwrap().iter().copied().eq(0..100),
-        "each once, in the order of the calls"
+        "not each once, in the order of the calls"
     );
 }
 
@@ -157,7 +157,7 @@ fn ids_rise_in_the_order_of_commits_and_never_come_back(open: Open) {
                 newest = id;
             }
         }
-        // The newest messages go, and the store is opened again.
+        // The newest messages are purged, and the store is reopened.
         let newest = (newest - 3..=newest).map(MessageId).collect();
         assert_eq!(engine.write(Purge { ids: newest, unread_too: true }), Ok(4));
         if round % 2 == 1 {
@@ -166,7 +166,7 @@ fn ids_rise_in_the_order_of_commits_and_never_come_back(open: Open) {
     }
 }
 
-fn operation_that_is_refused_takes_nothing_from_its_batch(open: Open) {
+fn refused_operation_fails_alone_in_its_batch(open: Open) {
     let engine = Engine::new(open);
     let (done, answers) = channel();
     let told = |place: usize| {
@@ -215,7 +215,7 @@ fn page_is_one_snapshot(open: Open) {
                 let texts = inbox.iter().map(|message| message.body.as_str().to_owned());
                 assert!(texts.eq((0..inbox.len()).map(|number| number.to_string())));
             }
-            assert!(robo.len() >= neko.len(), "read later");
+            assert!(robo.len() >= neko.len(), "the later read has fewer messages");
         }
     });
     assert_eq!(engine.inbox(NEKO).len(), 200);
@@ -227,7 +227,7 @@ fn key_is_the_same_message_for_ever(open: Open) {
         engine.append(message(PAFF, &[to], body, Some("build-417")))
     };
     let first = ids(&send(&engine, "neko", "done"))[0];
-    // Many keys later, as an engine may keep the newest in memory only.
+    // Many keys follow, because an engine may keep the newest keys in memory only.
     for number in 0..500 {
         let key = format!("key-{number:04}");
         engine.append(message(PAFF, &["robo"], "other", Some(&key)));
@@ -250,13 +250,13 @@ fn key_is_the_same_message_for_ever(open: Open) {
     assert!(matches!(engine.append(append), Appended::Stored { duplicate: false, .. }));
 }
 
-fn surplus_is_busy_at_once_and_nothing_of_it_is_done(open: Open) {
+fn surplus_operations_are_refused_as_busy_at_once(open: Open) {
     let engine = Engine::new(open);
-    let (_, room) = engine.store().write_queue();
+    let (_, capacity) = engine.store().write_queue();
     let (done, answers) = channel();
     let caller = thread::current().id();
     engine.store().collect_batch(|| {
-        for number in 0..room + 10 {
+        for number in 0..capacity + 10 {
             let done = done.clone();
             let told = move |answer: Result<(), StoreError>| {
                 done.send((number, answer, thread::current().id())).unwrap();
@@ -267,9 +267,9 @@ fn surplus_is_busy_at_once_and_nothing_of_it_is_done(open: Open) {
     });
     let refused = |answers: &Receiver<(usize, Result<(), StoreError>, thread::ThreadId)>| {
         let mut refused = 0;
-        for (number, answer, thread) in answers.iter().take(room + 10) {
+        for (number, answer, thread) in answers.iter().take(capacity + 10) {
             match answer {
-                Ok(()) => assert!(number < room),
+                Ok(()) => assert!(number < capacity),
                 Err(StoreError::Busy) => {
                     assert_eq!(thread, caller);
                     refused += 1;
@@ -282,7 +282,7 @@ fn surplus_is_busy_at_once_and_nothing_of_it_is_done(open: Open) {
     assert_eq!(refused(&answers), 10);
 }
 
-fn closed_store_answers_what_it_took_and_refuses_the_rest(open: Open) {
+fn closed_store_answers_accepted_operations_and_refuses_others(open: Open) {
     let mut engine = Engine::new(open);
     let (done, answers) = channel();
     for number in 0..50 {
@@ -323,7 +323,7 @@ fn user_is_removed_once_no_message_is_left(open: Open) {
     let change = |change: Change| {
         engine.write(ChangeUser { name: "robo".parse().unwrap(), change }).unwrap()
     };
-    // More messages than one step looks at, of which only the last is of robo.
+    // More messages than one step searches. Only the last one is from robo.
     let mut sent: Vec<i64> = (0..20)
         .map(|number| ids(&engine.append(message(PAFF, &["neko"], &format!("{number}"), None)))[0])
         .collect();
@@ -375,11 +375,11 @@ macro_rules! suite {
 suite!(sqlite, open_sqlite, [
     callback_comes_once_after_the_message_can_be_read
     ids_rise_in_the_order_of_commits_and_never_come_back
-    operation_that_is_refused_takes_nothing_from_its_batch
+    refused_operation_fails_alone_in_its_batch
     page_is_one_snapshot
     key_is_the_same_message_for_ever
-    surplus_is_busy_at_once_and_nothing_of_it_is_done
-    closed_store_answers_what_it_took_and_refuses_the_rest
+    surplus_operations_are_refused_as_busy_at_once
+    closed_store_answers_accepted_operations_and_refuses_others
     full_inbox_refuses_until_it_is_read
     user_is_removed_once_no_message_is_left
 ]);

@@ -60,7 +60,7 @@ pub struct LiveInbox {
 }
 
 impl LiveMessages {
-    /// Sets the newest message in the log. Call this once, before the first commit.
+    /// Sets the newest message in the message log. Call this once, before the first commit.
     pub(crate) fn set_newest(&self, newest: MessageId) {
         self.lock().newest = newest;
     }
@@ -81,8 +81,8 @@ impl LiveMessages {
         self.watched_inboxes.load(Ordering::Relaxed) > 0 && self.lock().inboxes.contains_key(&user)
     }
 
-    /// Adds the committed messages, in the order of the log: the ids of all, and the texts of those
-    /// that were watched. Call this before anybody is notified of the commit.
+    /// Adds the committed messages, in the order of the message log: the ids of all, and the texts
+    /// of those that were watched. Call this before anybody is notified of the commit.
     pub(crate) fn extend(&self, committed: &[(UserId, MessageId)], texts: Vec<Arc<Message>>) {
         let Some(&(_, newest)) = committed.last() else { return };
         let mut state = self.lock();

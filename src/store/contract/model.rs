@@ -1,4 +1,4 @@
-//! Random histories, held against a model that is a list of messages and a map of cursors.
+//! Compares random histories with a model: a list of messages and a map of cursors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,23 +9,22 @@ use crate::store::{
     CURSORS_MAX, ClearDeadLetters, CountUnread, FindStart, MoveCursor, Moved, StreamStart,
 };
 
-/// One thing that happens to a store. Users are 0, 1 and 2; places are parts of a hundred of the
-/// message log.
+/// One step of a history. Users are 0, 1 and 2. A place is a percentage of the newest id.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// A message from a user to these users, with a key or without.
+    /// A user sends a message to these users, with or without a key.
     Append { from: usize, to: Vec<usize>, text: u8, key: Option<u8> },
-    /// A user acknowledges up to a place, perhaps backwards, at one of two cursors.
+    /// A user acknowledges up to a place with one of two cursors, perhaps backwards.
     Acknowledge { user: usize, cursor: bool, place: u8, rewind: bool },
-    /// A user moves the cursor `inbox` from a place where it may stand.
+    /// A user moves the cursor `inbox`, from the right position or from a wrong one.
     Move { user: usize, is_right: bool, place: u8 },
-    /// A user gives a message up, or forgets such messages.
+    /// A user adds a dead letter, or clears the dead letters up to a place.
     Dead { user: usize, place: u8, clear: bool },
     /// Read messages around a place are deleted.
     Purge { place: u8 },
     /// A user gets another name.
     Rename { user: usize },
-    /// The store is closed and opened again.
+    /// The store is closed and reopened.
     Reopen,
 }
 
@@ -203,7 +202,7 @@ impl Model {
         assert_eq!(engine.write(AddDeadLetter { user: number(user), cursor, id }), Ok(expected));
     }
 
-    /// Some cursor of the recipient stands before it, or it is a dead letter.
+    /// Whether a cursor of the recipient is before the message, or it is a dead letter.
     fn is_unread(&self, copy: &Copy) -> bool {
         let inbox = self.cursor(copy.to, "inbox").unwrap_or(0);
         let worker = self.cursor(copy.to, "worker").unwrap_or(i64::MAX);

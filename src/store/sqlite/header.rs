@@ -1,13 +1,12 @@
 //! The header of a database file (the SQLite file format, section 1.3).
 
-/// Stands in the header of every file of ours: `CHAT` in ASCII.
+/// The application id in the header of our files: `CHAT` in ASCII.
 pub(in crate::store) const APPLICATION_ID: u32 = 0x4348_4154;
 
-/// All pages of ours have 4 KiB.
+/// The size of our pages.
 pub(in crate::store) const PAGE_BYTES: u64 = 4_096;
 
-/// The bytes that every SQLite 3 file begins with, and where in the header the rest of what we read
-/// stands (the SQLite file format, section 1.3).
+/// The first bytes of every SQLite 3 file, and the positions of the fields that we read.
 pub(in crate::store) const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 pub(in crate::store) const HEADER_BYTES: usize = 100;
 pub(in crate::store) const PAGE_SIZE_AT: usize = 16;
@@ -15,7 +14,7 @@ pub(in crate::store) const READ_VERSION_AT: usize = 19;
 pub(in crate::store) const CHANGES_AT: usize = 24;
 pub(in crate::store) const USER_VERSION_AT: usize = 60;
 pub(in crate::store) const APPLICATION_ID_AT: usize = 68;
-/// The version of a file that is read by way of a WAL.
+/// The read version of a file that uses a WAL.
 pub(in crate::store) const WAL: u8 = 2;
 
 /// The header of a database file.
@@ -32,12 +31,12 @@ impl Header {
         u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 
-    /// How many changes SQLite has counted.
+    /// SQLite's counter of changes.
     pub(in crate::store) fn changes(&self) -> u32 {
         self.word(CHANGES_AT)
     }
 
-    /// 1 stands for 65,536, which does not fit.
+    /// The size of a page. The field has 1 for 65,536, which does not fit into it.
     pub(in crate::store) fn page_bytes(&self) -> usize {
         match u16::from_be_bytes([self.0[PAGE_SIZE_AT], self.0[PAGE_SIZE_AT + 1]]) {
             1 => 65_536,

@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use crate::model::{MessageId, UserId};
 
-/// The newest id that a message has ever had: the newest in the log, or the floor if newer messages
-/// were deleted.
+/// The newest id that a message has ever had: the newest in the message log, or the floor if newer
+/// messages were deleted.
 pub(in crate::store) fn newest_given(connection: &Connection) -> rusqlite::Result<MessageId> {
     connection
         .prepare_cached(

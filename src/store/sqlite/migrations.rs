@@ -1,5 +1,5 @@
-//! The schema: which version of it the file has, and how it gets to ours. The steps are the
-//! folders of `migrations/sqlite/`; they are only ever added to.
+//! Upgrades a file to the newest schema. The steps are the folders of `migrations/sqlite/`. A step
+//! is never changed once it is released.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,19 +18,19 @@ use crate::store::sqlite::opening::{self, Look};
 use crate::store::sqlite::path::with_suffix;
 use crate::store::sqlite::schema::{MIGRATIONS, newer, newest};
 
-/// A file that was brought to our schema, and the copy of what it was.
+/// An upgrade of a file, and the copy from before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upgrade {
     /// The schema it had.
     pub from: usize,
     /// The schema it has now.
     pub to: usize,
-    /// The copy: a whole database, verified, that an older program can serve.
+    /// The copy: a complete, verified database that an older program can serve.
     pub copy: PathBuf,
 }
 
-/// Brings the file to our schema. Each step is one transaction. A file of a newer schema is refused
-/// before anything is written.
+/// Upgrades the file to the newest schema. Each step is one transaction. A file of a newer schema
+/// is refused before anything is written.
 pub(in crate::store) fn apply(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let migrations = MIGRATIONS
         .as_ref()
@@ -57,8 +57,8 @@ fn apply_steps(
     migrations.to_latest(connection).map_err(failed)
 }
 
-/// Keeps a copy of a file that [`apply`] will upgrade, before anybody opens it for writing. Does nothing
-/// where it is new or of today.
+/// Copies a file that [`apply`] will upgrade, before it is opened for writing. Does nothing if the
+/// file is new or has the newest schema.
 pub(in crate::store) fn copy_first(
     path: &Path,
     look: Look,
@@ -74,9 +74,9 @@ pub(in crate::store) fn copy_first(
     Ok(Some(Upgrade { from, to, copy }))
 }
 
-/// A copy beside the file, whose name tells what it is of: `chat.sqlite.schema-1.20261124T171500.123Z.backup`.
-/// To the millisecond: whoever starts the server again at once after it was killed in an upgrade finds
-/// a name that is free.
+/// Makes a copy beside the file, named by schema and time:
+/// `chat.sqlite.schema-1.20261124T171500.123Z.backup`. The time has milliseconds, so the name is
+/// free even if the server was killed in an upgrade and starts again at once.
 fn copy_before_upgrade(
     connection: &Connection,
     path: &Path,
@@ -89,8 +89,8 @@ fn copy_before_upgrade(
     Ok(draft.publish()?.path)
 }
 
-/// What an upgrade was copying when it was killed: nobody else makes these copies, for the file is locked.
-/// One that cannot be removed is left, and harms nothing.
+/// Removes unfinished copies of upgrades that were killed. No other process makes such copies now,
+/// because the file is locked. A copy that cannot be removed does no harm.
 fn remove_drafts(path: &Path) {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
     let is_ours = |file: &OsStr| {
@@ -104,8 +104,8 @@ fn remove_drafts(path: &Path) {
     }
 }
 
-/// Our number goes into the header before anything else, so that a file that has anything in it
-/// can be told as ours, whenever the process ends.
+/// Writes our number into the header before anything else. So a file with any content can be
+/// recognized, whenever the process ends.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     let id: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if id != APPLICATION_ID {

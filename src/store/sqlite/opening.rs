@@ -1,32 +1,33 @@
-//! The one door to a database file: it is looked at before anything is opened for writing, created,
-//! locked into existence or folded in. What is refused here stays as it is, to the byte.
+//! Examines a database file before anything is opened for writing, created, locked or checkpointed.
+//! A file that is refused here stays as it is, to the byte.
 //!
 //! # Whether a WAL belongs to the file beside it
 //!
-//! SQLite takes any WAL whose checksums are right, whatever file it lies beside. An older copy of a
-//! database that is put in the place of one whose server was killed would get the pages of that
-//! server's WAL: it would be damaged, or the messages after the copy would be back.
+//! SQLite applies any WAL with correct checksums, whatever file it lies beside. Suppose that a
+//! server is killed and an older copy replaces its database. SQLite would apply the WAL of that
+//! server to the copy: the copy would be damaged, or the messages after it would come back.
 //!
-//! A WAL goes on from one state of the file: the one that the checkpoint before it has left. After
-//! a crash, each page of the file is as in that state, or as a frame of the WAL has it, because a
-//! checkpoint copies frames and writes nothing else. Two pages tell whether that can be so:
+//! A WAL continues one state of the file: the state that the checkpoint before it left. After a
+//! crash, each page of the file is as in that state, or as in a frame of the WAL. A checkpoint
+//! copies frames and writes nothing else. Two pages show whether the file and the WAL fit:
 //!
-//! - **The stamp** on the page of `meta` (`store::sqlite::stamp`). The first one in the WAL names
-//!   the generation before it. So the stamp of the file is that generation, or one of the WAL's
-//!   own. A server that starts renews the stamp in the file itself, and a copy that we make gets
-//!   one of its own. Each copy of ours, and each copy of a file that was closed, is told by it.
-//! - **The header** on page 1. SQLite counts the changes there. The first page 1 in the WAL has the
-//!   number of the file or the next one, for a connection that keeps the page in memory counts from
-//!   what it has read. A header with another number must be that of a frame. This tells copies that
-//!   the `sqlite3` shell makes while the server runs, and files of older programs without a stamp.
+//! - **The stamp** on the page of `meta` (`store::sqlite::stamp`). The first stamp in the WAL names
+//!   the generation before it. So the file has that generation, or one of the WAL's own. A server
+//!   that starts renews the stamp in the file itself, and each of our copies gets a stamp of its
+//!   own. The stamp detects each of our copies, and each copy of a closed file.
+//! - **The header** on page 1, where SQLite counts the changes. The first page 1 in the WAL has the
+//!   file's number or the next one, because a connection that caches the page counts from there. A
+//!   header with another number must equal the header of a frame. This detects copies that the
+//!   `sqlite3` shell makes while the server runs, and files of older programs without a stamp.
 //!
-//! A WAL without either page tells nothing, and is taken: a shell may have begun it. So is one
-//! whose page of `meta` cannot be read in the file, for a power cut in a checkpoint may tear it.
-//! Frames behind the last commit do not count, nor do those of an older generation or zeros: SQLite
-//! does not read them either. A copy of the file and its own WAL, made while nobody writes, passes.
+//! A WAL without either page shows nothing and is accepted, because a shell may have begun it. A
+//! WAL is also accepted if the file's page of `meta` cannot be read: a power cut during a
+//! checkpoint may tear that page. Frames after the last commit, frames of an older generation and
+//! zeros do not count, as for SQLite. A copy of a file with its own WAL passes if nobody wrote
+//! meanwhile.
 //!
-//! One case is beyond this: a copy of the file alone that was made beside a running server, put
-//! back beside the WAL of the same generation. It is what the file was then, byte for byte.
+//! One case is not detected: a copy of the file alone, made beside a running server and put back
+//! beside the WAL of the same generation. It equals the file of that moment, byte for byte.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -48,24 +49,24 @@ use crate::store::sqlite::schema;
 use crate::store::sqlite::stamp::{self, META_PAGE};
 use crate::store::sqlite::wal::{self, Evidence};
 
-/// How often a file is looked at while another process writes to it. A look takes much less time
-/// than a generation of the WAL. After the last one the file is taken: its server has looked at it
-/// as well.
+/// How often a file is examined while another process writes to it. It takes much less time than a
+/// generation of the WAL. After the last time the file is accepted, because its server has examined
+/// it too.
 const LOOKS_MAX: usize = 20;
 
-/// What lies at a path, as far as bytes tell.
+/// What the bytes at a path show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Look {
-    /// There is a database, and not only an empty file.
+    /// There is a database, not just an empty file.
     pub(in crate::store) is_database: bool,
-    /// The WAL beside it has pages that SQLite would take.
+    /// The WAL beside it has frames that SQLite would apply.
     pub(in crate::store) has_frames: bool,
-    /// SQLite reads it by way of a WAL and its index.
+    /// SQLite needs a WAL and its index to read it.
     pub(in crate::store) uses_wal: bool,
 }
 
-/// Looks at what is there, and refuses what is not ours, of a newer schema, or beside a WAL that is
-/// not its own. Only reads.
+/// Examines the file and its WAL. Refuses a file of another program, of a newer schema, or beside a
+/// WAL of another file. Only reads.
 pub(in crate::store) fn look(path: &Path) -> Result<Look, OpenError> {
     for _ in 0..LOOKS_MAX {
         match look_once(path)? {
@@ -77,7 +78,7 @@ pub(in crate::store) fn look(path: &Path) -> Result<Look, OpenError> {
     Ok(Look { is_database: true, has_frames: true, uses_wal: true })
 }
 
-/// `None` where the files were written to meanwhile, so that what was read may not fit together.
+/// `None` if the files changed meanwhile, so the parts that were read may not fit together.
 fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
     let log_path = with_suffix(path, "-wal");
     let log_error = |error| io_error(&log_path, error);
@@ -99,7 +100,7 @@ fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
         Some(header) if !belongs(header, found, &evidence) => {
             Some(OpenError::ForeignLog { path: path.to_owned(), log: log_path.clone() })
         }
-        // What the WAL makes of the file counts.
+        // The header in the WAL replaces that of the file.
         Some(_) => evidence.last_header.and_then(|header| check(&header, path).err()),
     };
     let Some(refusal) = refusal else { return Ok(Some(look)) };
@@ -107,7 +108,7 @@ fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
     if after == before { Err(refusal) } else { Ok(None) }
 }
 
-/// See the module.
+/// Whether the WAL can belong to the file: see the module.
 fn belongs(header: &Header, stamp: stamp::Found, log: &Evidence) -> bool {
     use stamp::Found::{Nothing, Stamped, Unstamped};
     let fits_stamp = match (&stamp, &log.first_stamp) {
@@ -124,12 +125,12 @@ fn belongs(header: &Header, stamp: stamp::Found, log: &Evidence) -> bool {
     fits_stamp && fits_header && fits_pages
 }
 
-/// What a file begins with.
+/// The beginning of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Begin {
-    /// `None` where there is no file, or an empty one.
+    /// `None` if there is no file, or an empty one.
     header: Option<Header>,
-    /// Empty where it is not there.
+    /// Empty if the file does not have it.
     meta_page: Vec<u8>,
 }
 
@@ -171,8 +172,8 @@ fn check(header: &Header, path: &Path) -> Result<(), OpenError> {
     schema::check_version(header.word(USER_VERSION_AT) as usize, path)
 }
 
-/// Opens a database to be read as it lies there, without a lock and without a change: no WAL-index
-/// is made, and the WAL stays. Only for a file that nobody writes to meanwhile.
+/// Opens a database for reading, without a lock and without any change: it creates no WAL index,
+/// and the WAL stays. Only for a file that no process writes to meanwhile.
 pub(in crate::store) fn view(path: &Path, look: Look) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -182,24 +183,24 @@ pub(in crate::store) fn view(path: &Path, look: Look) -> rusqlite::Result<Connec
     }
     let connection = Connection::open_with_flags(uri(path, "vfs=unix-none"), flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Said before the first read, this keeps the WAL-index in the memory of the process.
+    // Set before the first read, this keeps the WAL index in memory.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     Ok(connection)
 }
 
-/// How much of a file is read before it is opened.
+/// How much of a file [`verify`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Depth {
-    /// Which tables there are.
+    /// The names of the tables.
     Schema,
-    /// What a server reads when it starts, too.
+    /// Also everything that a server reads when it starts.
     Start,
 }
 
-/// Reads a file and gives its schema, so that damage is found before anything is changed. Only for
-/// a file that nobody writes to meanwhile.
+/// Reads a file and returns its schema. So damage is found before anything changes. Only for a file
+/// that no process writes to meanwhile.
 pub(in crate::store) fn verify(path: &Path, look: Look, depth: Depth) -> Result<usize, OpenError> {
-    // What was begun without a WAL is for SQLite to take back first.
+    // SQLite must first roll back a transaction that was begun without a WAL.
     let is_half_done = fs::metadata(with_suffix(path, "-journal")).is_ok_and(|file| file.len() > 0);
     if !look.is_database || is_half_done {
         return Ok(0);

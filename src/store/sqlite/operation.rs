@@ -10,7 +10,7 @@ use crate::store::sqlite::write::context::WriteContext;
 
 /// Executes a [`Write`] inside the open transaction.
 pub trait Apply: Write {
-    /// What undoing this operation alone takes.
+    /// How this operation is undone alone.
     const STATEMENTS: Statements;
 
     /// Executes the operation. An error undoes this operation alone; the other operations of the
@@ -28,7 +28,7 @@ pub enum Statements {
     One,
     /// Several statements. They run between savepoints.
     Several,
-    /// Several that may write as much as the whole file has.
+    /// Several statements, which may write as much as the whole file.
     Whole,
 }
 

@@ -1,4 +1,5 @@
-//! Paths of a database and of the files beside it, and opening files safely. Knows no SQLite.
+//! The paths of a database and of the files beside it, and safe ways to open files. Knows no
+//! SQLite.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -11,11 +12,11 @@ use rustix::fs::OFlags;
 use crate::catalogue::storage;
 use crate::store::error::OpenError;
 
-/// The absolute path of a database with no symbolic link in it, so that it means the same for as
-/// long as the process runs. The file need not be there, but its folder.
+/// The absolute path of a database without symbolic links, so that it stays the same while the
+/// process runs. The folder must exist; the file need not.
 ///
 /// # Errors
-/// What is given is no file, or cannot be one.
+/// The path cannot be that of a file.
 pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     let text = given.to_string_lossy();
     if text.is_empty() || text == ":memory:" || text.starts_with("file:") {
@@ -25,7 +26,7 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     match fs::canonicalize(given) {
         Ok(path) if path.is_dir() => return Err(no_input(storage::is_a_folder())),
         Ok(path) if path.is_file() => return Ok(path),
-        // Opening a pipe would wait for its other end, for ever.
+        // Opening a pipe would wait for its other end forever.
         Ok(_) => return Err(no_input(storage::is_a_device())),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
@@ -33,7 +34,7 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
         }
         Err(error) => return Err(io_error(given, error)),
     }
-    // A file may have come to be there meanwhile.
+    // A file may have been created meanwhile.
     if fs::symlink_metadata(given).is_ok_and(|there| there.is_symlink()) {
         return Err(no_input(storage::is_a_dead_link()));
     }
@@ -45,7 +46,7 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// The absolute path of a database that is not there; leaves everything as it is.
+/// The absolute path of a database that does not exist. Changes nothing.
 pub(in crate::store) fn check_free(given: &Path) -> Result<PathBuf, OpenError> {
     let path = resolve(given)?;
     let files = ["", "-wal", "-journal"].map(|suffix| with_suffix(&path, suffix));
@@ -55,15 +56,15 @@ pub(in crate::store) fn check_free(given: &Path) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// Makes the names durable of a file and of what lies beside it.
+/// Makes the names in the file's folder durable.
 pub(in crate::store) fn sync_folder(path: &Path) -> Result<(), OpenError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| io_error(folder, error))
 }
 
-/// Opens a file that is there for reading and writing: SQLite would fall back to reading only, and
-/// say so much later. A link is not followed: root would write through it.
+/// Opens an existing file for reading and writing. SQLite would fall back to reading only, and
+/// report it much later. It follows no link, because root would write through it.
 pub(in crate::store) fn open_existing(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -72,14 +73,13 @@ pub(in crate::store) fn open_existing(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Opens a file for reading and writing; where there is none, makes one that is for its owner only.
-/// What an administrator's command makes as root belongs to whom the folder belongs to: to the
-/// server, which has to be able to open it.
+/// Opens a file for reading and writing, or creates one that only its owner may read. A file that
+/// root creates gets the owner of the folder, because the server must be able to open it.
 pub(in crate::store) fn open_or_create(path: &Path) -> io::Result<File> {
     open_or_create_new(path).map(|(file, _)| file)
 }
 
-/// [`open_or_create`], and whether it was made.
+/// Like [`open_or_create`]. Also returns whether the file is new.
 pub(in crate::store) fn open_or_create_new(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
@@ -87,7 +87,7 @@ pub(in crate::store) fn open_or_create_new(path: &Path) -> io::Result<(File, boo
         Ok(file) => {
             let folder = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
             if rustix::process::geteuid().is_root() && folder.uid() != 0 {
-                // Where root may not give away, it is root's.
+                // If root may not change the owner, root stays the owner.
                 let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
             }
             Ok((file, true))
@@ -99,7 +99,7 @@ pub(in crate::store) fn open_or_create_new(path: &Path) -> io::Result<(File, boo
     }
 }
 
-/// The path of what lies beside a file.
+/// The path of a file beside another one.
 pub(in crate::store) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -110,7 +110,7 @@ pub(in crate::store) fn io_error(path: &Path, source: io::Error) -> OpenError {
     OpenError::Io { path: path.to_owned(), source }
 }
 
-/// The name by which SQLite opens a file with a parameter.
+/// The URI with which SQLite opens a file with a parameter.
 pub(in crate::store) fn uri(path: &Path, parameter: &str) -> String {
     let mut uri = String::from("file:");
     for &byte in path.as_os_str().as_bytes() {

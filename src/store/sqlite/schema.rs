@@ -1,4 +1,4 @@
-//! The schema's versions: those that this program knows, and the version of a file.
+//! The schema's versions: the versions that this program knows, and the version of a file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ static STEPS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations/sqlite
 pub(in crate::store) static MIGRATIONS: LazyLock<Result<Migrations<'static>, String>> =
     LazyLock::new(|| Migrations::from_directory(&STEPS).map_err(|error| error.to_string()));
 
-/// A database in memory that has this schema and nothing in it; `None` where there is no such schema.
+/// An empty database in memory with this schema. `None` if there is no such schema.
 pub(in crate::store) fn empty(version: usize) -> rusqlite::Result<Option<Connection>> {
     let mut connection = Connection::open_in_memory()?;
     let made = MIGRATIONS
@@ -24,7 +24,7 @@ pub(in crate::store) fn empty(version: usize) -> rusqlite::Result<Option<Connect
     Ok(made.then_some(connection))
 }
 
-/// Today's schema.
+/// The newest schema.
 pub(in crate::store) fn newest() -> usize {
     STEPS.dirs().count()
 }
@@ -39,8 +39,8 @@ pub(in crate::store) fn newer(version: usize, newest: usize, path: &Path) -> Ope
     OpenError::Newer { path: path.to_owned(), version, copy: copy_to_go_back_to(path, newest) }
 }
 
-/// The newest of the copies beside a file that were made before an upgrade, of those that a program
-/// can open that knows schemas up to `newest`.
+/// The newest copy beside a file that was made before an upgrade, and whose schema is at most
+/// `newest`.
 fn copy_to_go_back_to(path: &Path, newest: usize) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let copies = fs::read_dir(path.parent()?).ok()?.filter_map(|entry| {
@@ -53,7 +53,7 @@ fn copy_to_go_back_to(path: &Path, newest: usize) -> Option<PathBuf> {
     copies.max().map(|(_, _, copy)| copy)
 }
 
-/// The schema that a file has.
+/// The schema of a file.
 pub(in crate::store) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))

@@ -1,48 +1,47 @@
 //! The stamp: which generation of the WAL a database was last written through.
 //!
-//! A row of `meta` holds two random numbers: the generation before, and the current one. The writer
-//! renews it in the first transaction of each generation of the WAL. So the WAL names the state of
-//! the file that it goes on from, and `store::sqlite::opening` can tell whether the file is that.
+//! A row of `meta` has two random numbers: the previous generation and the current one. The writer
+//! renews it in the first transaction of each WAL generation. So the WAL names the state of the
+//! file that it continues, and `store::sqlite::opening` can compare the file with it.
 //!
-//! A copy gets a stamp of its own, so a WAL of the original never fits it.
+//! A copy gets a stamp of its own, so no WAL of the original fits it.
 
 use rusqlite::Connection;
 
-/// The page of `meta`: the first table that is made in every database of ours, before and after a
-/// `VACUUM`. A page that is something else there tells nothing.
+/// The page of `meta`, the first table of each of our databases, before and after a `VACUUM`. If
+/// another page is there, it has no stamp.
 pub(in crate::store) const META_PAGE: u32 = 2;
-/// The rows of `meta` that tell it from other tables.
+/// The names of the rows that identify `meta`.
 const ROW: &[u8] = b"wal_generation";
 const OPENED_BY_ROW: &[u8] = b"opened_by";
-/// What stands for the generation before the first one.
+/// The previous generation of the first one.
 const NONE: &[u8; DIGITS] = b"0000000000000000";
-/// A number in hexadecimal.
+/// The length of a number, in hexadecimal digits.
 const DIGITS: usize = 16;
-/// An index page that has no other page below it (the SQLite file format, section 1.6).
+/// The type of a leaf page of an index (the SQLite file format, section 1.6).
 const LEAF_OF_INDEX: u8 = 0x0a;
 const LEAF_HEADER_BYTES: usize = 8;
 
-/// The two generations of the row.
+/// The row's two generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Stamp {
     previous: [u8; DIGITS],
     current: [u8; DIGITS],
 }
 
-/// What a page of a file or of a WAL tells about the stamp.
+/// What a page of a file or of a WAL shows about the stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Found {
-    /// The page is not that of `meta`, or is damaged.
+    /// The page belongs to another table, or is damaged.
     Nothing,
-    /// It is that of `meta`, and has no stamp: an older program wrote it.
+    /// A page of `meta` without a stamp: an older program wrote it.
     Unstamped,
-    /// It has this stamp.
+    /// A page of `meta` with this stamp.
     Stamped(Stamp),
 }
 
 impl Stamp {
-    /// Whether a database with the stamp `file` (or `None`) can be the one that this one, the first
-    /// in a WAL, was written to.
+    /// Whether a WAL whose first stamp is this one can continue a database with the stamp `file`.
     pub(in crate::store) fn follows(&self, file: Option<&Self>) -> bool {
         match file {
             Some(file) => [self.previous, self.current].contains(&file.current),
@@ -50,7 +49,7 @@ impl Stamp {
         }
     }
 
-    /// Whether both are of one generation.
+    /// Whether both have the same current generation.
     pub(in crate::store) fn is_same_generation(&self, other: &Self) -> bool {
         self.current == other.current
     }
@@ -63,13 +62,13 @@ impl Stamp {
     }
 }
 
-/// Begins a generation, in the transaction that is open. Page 1 is written as well, so that the WAL
-/// has a header to compare.
+/// Begins a generation in the open transaction. It writes page 1 too, so that the WAL has a header
+/// to compare.
 pub(in crate::store) fn renew(connection: &Connection) -> rusqlite::Result<()> {
     let schema: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     connection.pragma_update(None, "user_version", schema)?;
     let mut number = [0; DIGITS / 2];
-    // Never fails for so few bytes once the system is up; a number that comes again is only weaker.
+    // Never fails for so few bytes on a running system. A repeated number would only be weaker.
     let _ = rustix::rand::getrandom(&mut number, rustix::rand::GetRandomFlags::empty());
     connection
         .prepare_cached(
@@ -80,7 +79,7 @@ pub(in crate::store) fn renew(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads the stamp out of the bytes of a page.
+/// Finds the stamp in the bytes of a page.
 pub(in crate::store) fn find(page: &[u8]) -> Found {
     let Some(rows) = rows(page) else { return Found::Nothing };
     let stamp = rows.iter().find(|(name, _)| *name == ROW);
@@ -95,7 +94,7 @@ pub(in crate::store) fn find(page: &[u8]) -> Found {
 /// A name and a value.
 type Row<'a> = (&'a [u8], &'a [u8]);
 
-/// The rows of a page of two columns of text; `None` where it is none.
+/// The rows of a page with two text columns. `None` if it is another page.
 fn rows(page: &[u8]) -> Option<Vec<Row<'_>>> {
     if *page.first()? != LEAF_OF_INDEX {
         return None;
@@ -120,12 +119,13 @@ fn row(cell: &[u8]) -> Option<Row<'_>> {
     Some((name, content.get(name.len()..name.len() + text_bytes(value_type)?)?))
 }
 
-/// How long a text of this type of a record is.
+/// The length of a text with this serial type.
 fn text_bytes(serial_type: usize) -> Option<usize> {
     (serial_type >= 13 && serial_type % 2 == 1).then(|| (serial_type - 13) / 2)
 }
 
-/// A number of at most two bytes, as all of a page of 4 KiB are, and what comes after it.
+/// Reads a number of at most two bytes, which is enough in a page of 4 KiB. Returns the number and
+/// the rest.
 fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match bytes {
         [low, rest @ ..] if *low < 0x80 => Some((usize::from(*low), rest)),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn page_of_any_bytes_tells_nothing_and_harms_nothing() {
+    fn damaged_page_is_read_without_a_panic() {
         let connection = schema::empty(1).unwrap().unwrap();
         renew(&connection).unwrap();
         let page = page_of(&connection);

@@ -1,5 +1,5 @@
-//! The WAL as bytes: which of its frames SQLite would take, and what they tell about the database
-//! that they belong to (the SQLite file format, section 4). Only reads.
+//! The WAL as bytes: which of its frames SQLite would apply, and what they show about their
+//! database (the SQLite file format, section 4). Only reads.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -9,32 +9,32 @@ use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES}
 use crate::store::sqlite::header::{HEADER_BYTES, Header};
 use crate::store::sqlite::stamp::{self, META_PAGE};
 
-/// The first word of the header; its lowest bit tells the order of the bytes of the checksums.
+/// The first word of the header. Its lowest bit is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 const FORMAT: u32 = 3_007_000;
 const FRAME_HEADER_BYTES: usize = LOG_FRAME_HEADER_BYTES as usize;
 const READ_AHEAD_BYTES: usize = 256 * 1024;
 
-/// What the committed frames of a WAL tell.
+/// What the committed frames of a WAL show.
 #[derive(Debug, Default, Clone)]
 pub(in crate::store) struct Evidence {
     /// The size of their pages, in bytes.
     pub(in crate::store) page_bytes: usize,
-    /// What the first and the last page 1 begin with, where there is any.
+    /// The headers of the first and the last page 1, if there is any.
     pub(in crate::store) first_header: Option<Header>,
     pub(in crate::store) last_header: Option<Header>,
-    /// Whether a page 1 begins as that of the file does.
+    /// Whether a page 1 has the same header as the file.
     pub(in crate::store) has_header: bool,
-    /// What the first page of `meta` tells, where there is any.
+    /// The stamp of the first page of `meta`, if there is any.
     pub(in crate::store) first_stamp: Option<stamp::Found>,
-    /// Whether a page of `meta` has the stamp of the file.
+    /// Whether a page of `meta` has the same stamp as the file.
     pub(in crate::store) has_stamp: bool,
 }
 
-/// What a WAL begins with. Other bytes for each generation.
+/// The header of a WAL. It differs in each generation.
 pub(in crate::store) type LogHeader = [u8; LOG_HEADER_BYTES];
 
-/// Reads the header alone; `None` where there is no WAL or it is shorter.
+/// Reads the header only. `None` if there is no WAL, or a shorter one.
 pub(in crate::store) fn header(path: &Path) -> io::Result<Option<LogHeader>> {
     match File::open(path) {
         Ok(mut file) => read_whole(&mut file),
@@ -43,8 +43,8 @@ pub(in crate::store) fn header(path: &Path) -> io::Result<Option<LogHeader>> {
     }
 }
 
-/// Reads a WAL up to its last commit, beside a file with this header and this stamp. `None` where
-/// SQLite would take no page of it: there is none, or nothing was committed, or it is damaged.
+/// Reads a WAL up to its last commit, beside a file with this header and this stamp. `None` if
+/// SQLite would apply no frame of it: it is missing or damaged, or has no commit.
 pub(in crate::store) fn read(
     path: &Path,
     file_header: Option<&Header>,
@@ -91,7 +91,7 @@ struct Frames {
     is_big_endian: bool,
     salt: [u8; 8],
     checksum: [u32; 2],
-    /// The page of the frame that was read last.
+    /// The page of the last frame that was read.
     page: Vec<u8>,
 }
 
@@ -101,7 +101,7 @@ struct Frame {
 }
 
 impl Frames {
-    /// `None` where the header is none.
+    /// `None` if the header is not that of a WAL.
     fn of(header: &LogHeader) -> Option<Self> {
         let page_bytes = word(header, 8) as usize;
         if word(header, 0) & !1 != MAGIC
@@ -119,7 +119,7 @@ impl Frames {
         (frames.checksum == [word(header, 24), word(header, 28)]).then_some(frames)
     }
 
-    /// The next frame; `None` where SQLite would stop.
+    /// The next frame. `None` where SQLite would stop.
     fn next(&mut self, reader: &mut impl Read) -> io::Result<Option<Frame>> {
         let Some(header) = read_whole::<FRAME_HEADER_BYTES>(reader)? else { return Ok(None) };
         match reader.read_exact(&mut self.page) {
@@ -157,7 +157,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// So many bytes; `None` where there are fewer.
+/// Reads exactly `COUNT` bytes. `None` if there are fewer.
 fn read_whole<const COUNT: usize>(reader: &mut impl Read) -> io::Result<Option<[u8; COUNT]>> {
     let mut bytes = [0; COUNT];
     match reader.read_exact(&mut bytes) {
@@ -167,5 +167,5 @@ fn read_whole<const COUNT: usize>(reader: &mut impl Read) -> io::Result<Option<[
     }
 }
 
-/// The header is all that is compared; whoever changes its length changes what is read here.
+/// Only the header of page 1 is compared, so it must fit into the smallest page.
 const _: () = assert!(HEADER_BYTES <= 512);

@@ -1,8 +1,8 @@
 //! The writer: changes the database, one batch at a time.
 //!
-//! [`GroupCommit`] decides which thread commits the waiting operations. [`batches`] commits a batch of
-//! them in a [`transaction`]. [`checkpoint`] copies the WAL into the file when [`checkpoint_policy`]
-//! says so. This module opens them and starts their threads.
+//! [`GroupCommit`] decides which thread commits the waiting operations. [`batches`] commits a batch
+//! of them in a [`transaction`]. [`checkpoint`] copies the WAL into the file when
+//! [`checkpoint_policy`] says so. This module opens them and starts their threads.
 
 mod batches;
 mod checkpoint;

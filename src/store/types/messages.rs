@@ -6,8 +6,8 @@ use crate::model::{Body, CursorName, Key, Message, MessageId, Timestamp, UserId,
 use crate::store::operation::{Party, Read, Write};
 
 /// Appends a message to the message log, one copy for each recipient. When the answer comes, the
-/// copies are durable and in the recipients' inboxes. Messages are in the log in the order of the
-/// calls.
+/// copies are durable and in the recipients' inboxes. Messages are in the message log in the order
+/// of the calls.
 #[derive(Debug, Clone)]
 pub struct Append {
     /// The sender.
@@ -80,7 +80,7 @@ pub struct Page {
     /// Where the page began, in the direction of reading. For [`PageStart::Cursor`] it is the
     /// cursor's place in the same snapshot.
     pub start: MessageId,
-    /// The messages, in the order of the log.
+    /// The messages, in the order of the message log.
     pub messages: Vec<Message>,
     /// There are more messages in the direction of reading.
     pub more: bool,

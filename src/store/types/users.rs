@@ -150,11 +150,11 @@ pub enum Change {
     Rename(UserName),
     /// Deletes everything but the name and the messages. Ends all sessions and removes all cursors.
     Delete,
-    /// Frees the name of a deleted user of whom no message is left. A reader has looked through
-    /// the message log up to `looked_upto` before ([`FindMessageOf`]), so the writer looks at the
-    /// few messages after that only.
+    /// Frees the name of a deleted user without messages. A reader has already searched the message
+    /// log up to `looked_upto` ([`FindMessageOf`]), so the writer searches only the few messages
+    /// after it.
     Remove {
-        /// How far the reader has looked without finding a message of the user.
+        /// The last id of that search, which found no message of the user.
         looked_upto: MessageId,
     },
 }
@@ -179,12 +179,12 @@ pub enum Changed {
     InUse,
 }
 
-/// Looks for a message from or to a user after an id, one bounded step far. `None` where there is
-/// no user of this name.
+/// Searches for a message from or to a user after an id, in one step of bounded length. `None` if
+/// no user has this name.
 pub struct FindMessageOf {
     /// The user, deleted or not.
     pub name: UserName,
-    /// Where the last step ended.
+    /// The last id of the previous step.
     pub after: MessageId,
 }
 
@@ -197,13 +197,13 @@ impl Read for FindMessageOf {
 pub enum MessageSearch {
     /// There is a message of the user.
     Found,
-    /// There is none up to this id, and there are messages after it.
+    /// The user has none up to this id. The next step continues after it.
     NoneUpTo(MessageId),
-    /// There is none; this is the newest message.
+    /// The user has none up to this id, the newest.
     None(MessageId),
 }
 
-/// An account and what the user did with it; `None` where there is no user of this name.
+/// Looks up an account and its activity. `None` if no user has this name.
 pub struct FindAccount(pub UserName);
 
 impl Read for FindAccount {

@@ -17,7 +17,7 @@ fn steps(count: usize) -> Migrations<'static> {
     Migrations::new(steps.into_iter().take(count).map(M::up).collect())
 }
 
-/// Brings a file to the first of these steps.
+/// Upgrades a file with the first `count` of these steps.
 fn open(path: &Path, count: usize) -> Result<Connection, OpenError> {
     let mut connection = Connection::open(path).unwrap();
     apply_steps(&mut connection, path, &steps(count), count)?;
@@ -41,7 +41,7 @@ fn newer_schema_is_refused_and_names_the_newest_copy() {
     let name = from_1.file_name().unwrap().to_str().unwrap().to_owned();
     assert!(name.starts_with("chat.sqlite.schema-1.2") && name.ends_with("Z.backup"), "{name}");
     let content = copy::verify(&from_1).unwrap();
-    assert_eq!((content.schema, content.users), (1, 1), "the copy has what was in the log too");
+    assert_eq!((content.schema, content.users), (1, 1), "the copy has the content of the WAL too");
     drop(connection);
     drop(open(&path, 2).unwrap());
 
@@ -64,7 +64,7 @@ fn damaged_file_is_not_copied() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().canonicalize().unwrap().join("chat.sqlite");
     drop(open(&path, 1).unwrap());
-    // A row that refers to nothing: the copy is not sound, and would be no way back.
+    // A row that refers to nothing: the copy would be damaged, and no way back.
     let connection = Connection::open(&path).unwrap();
     let astray = "PRAGMA foreign_keys = OFF;
                   INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (7, 'x', 0, 0)";
@@ -96,7 +96,7 @@ fn migration_drops_references_of_messages_to_users_only() {
     for connection in [&connection, &other] {
         connection.execute(of_nobody, []).unwrap();
         connection.execute("DELETE FROM messages", []).unwrap();
-        assert!(connection.execute(cursor, []).is_err(), "everything else is as it was");
+        assert!(connection.execute(cursor, []).is_err(), "other references are still enforced");
     }
     let problem: String = other.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(problem, "ok");

@@ -1,5 +1,5 @@
-//! Histories of a database and its WAL by chance: whatever a crash may leave is taken, and copies that
-//! are put in the place of the file are found.
+//! Random histories of a database and its WAL. Any state that a crash can leave is accepted, and a
+//! copy that replaces the file is detected.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use crate::store::sqlite::migrations;
 const PAGE: usize = 4_096;
 const FRAME: usize = 24 + PAGE;
 
-/// Numbers by chance (xorshift).
+/// Random numbers (xorshift).
 struct Random(u64);
 
 impl Random {
@@ -28,15 +28,15 @@ impl Random {
     }
 }
 
-/// A database that is written to as the server does it, and by a shell.
+/// A database to which the server's transactions and a shell write.
 struct History {
     folder: TempDir,
     writer: Option<Connection>,
     random: Random,
-    /// Whether the log was folded in, so that the next write renews the stamp.
-    is_folded: bool,
-    /// What the log began with then.
-    folded_log: [u8; 32],
+    /// Whether the WAL is checkpointed, so that the next write renews the stamp.
+    is_checkpointed: bool,
+    /// The header of the WAL at the last checkpoint.
+    checkpointed_header: [u8; 32],
     copies: usize,
 }
 
@@ -44,8 +44,14 @@ impl History {
     fn new(seed: u64) -> Self {
         let folder = TempDir::new().unwrap();
         let random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut history =
-            Self { folder, writer: None, random, is_folded: true, folded_log: [0; 32], copies: 0 };
+        let mut history = Self {
+            folder,
+            writer: None,
+            random,
+            is_checkpointed: true,
+            checkpointed_header: [0; 32],
+            copies: 0,
+        };
         history.start();
         history
     }
@@ -68,7 +74,7 @@ impl History {
         writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         stamp::renew(&writer).unwrap();
         self.writer = Some(writer);
-        self.is_folded = false;
+        self.is_checkpointed = false;
     }
 
     fn stop(&mut self) {
@@ -76,7 +82,7 @@ impl History {
         assert!(!with_suffix(&self.path(), "-wal").exists());
     }
 
-    /// Messages in a transaction, as the server writes them.
+    /// Writes messages in a transaction, like the server.
     fn write(&mut self) {
         let (count, size) = (1 + self.random.below(5), self.random.below(6_000));
         self.writer().execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -85,9 +91,9 @@ impl History {
             let delete = "DELETE FROM messages WHERE id % 3 = 0";
             self.writer().execute(delete, []).unwrap();
         }
-        if self.is_folded {
+        if self.is_checkpointed {
             stamp::renew(self.writer()).unwrap();
-            self.is_folded = false;
+            self.is_checkpointed = false;
         }
         self.writer().execute_batch("COMMIT").unwrap();
     }
@@ -96,21 +102,21 @@ impl History {
         match self.random.below(12) {
             0 => {
                 self.writer().execute_batch("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
-                self.is_folded = true;
+                self.is_checkpointed = true;
                 if let Some(header) = self.files()[1].first_chunk() {
-                    self.folded_log = *header;
+                    self.checkpointed_header = *header;
                 }
             }
             1 => {
                 self.writer().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-                self.is_folded = true;
+                self.is_checkpointed = true;
             }
             2 => {
                 self.stop();
                 self.start();
             }
             3 => self.writer().execute_batch("VACUUM").unwrap(),
-            // A shell, which folds the log in or not, and never renews the stamp.
+            // A shell, which checkpoints the WAL or not, and never renews the stamp.
             4 => {
                 let shell = Connection::open(self.path()).unwrap();
                 insert(&shell, 1 + self.random.below(3), self.random.below(9_000));
@@ -119,7 +125,7 @@ impl History {
                     insert(&shell, 1, 10);
                 }
             }
-            // A server that was killed, and a shell that opens what it left.
+            // A server that was killed, and a shell that opens its files.
             5 => {
                 let files = self.files();
                 self.stop();
@@ -135,10 +141,10 @@ impl History {
         }
     }
 
-    /// The file and its log.
+    /// The file and its WAL.
     fn files(&self) -> [Vec<u8>; 2] {
-        let log = fs::read(with_suffix(&self.path(), "-wal")).unwrap_or_default();
-        [fs::read(self.path()).unwrap(), log]
+        let wal = fs::read(with_suffix(&self.path(), "-wal")).unwrap_or_default();
+        [fs::read(self.path()).unwrap(), wal]
     }
 
     fn new_copy(&mut self) -> PathBuf {
@@ -158,43 +164,43 @@ fn insert(connection: &Connection, count: usize, size: usize) {
     }
 }
 
-fn put(path: &Path, [database, log]: &[Vec<u8>; 2]) {
+fn put(path: &Path, [database, wal]: &[Vec<u8>; 2]) {
     fs::write(path, database).unwrap();
-    fs::write(with_suffix(path, "-wal"), log).unwrap();
+    fs::write(with_suffix(path, "-wal"), wal).unwrap();
     let _ = fs::remove_file(with_suffix(path, "-shm"));
 }
 
-/// What `look` says of these files.
+/// Runs `look` on these files, and checks that it changes nothing.
 fn judge(files: &[Vec<u8>; 2]) -> Result<Look, OpenError> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
     put(&path, files);
     let judged = look(&path);
-    assert!(fs::read(&path).unwrap() == files[0], "the file is left as it was");
-    assert!(fs::read(with_suffix(&path, "-wal")).unwrap() == files[1], "and the log");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "and the folder");
+    assert!(fs::read(&path).unwrap() == files[0], "the file was changed");
+    assert!(fs::read(with_suffix(&path, "-wal")).unwrap() == files[1], "the WAL was changed");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a file was created");
     judged
 }
 
-/// The file in the middle of a checkpoint, which was cut off when some pages had been written.
-fn half_folded([database, log]: &[Vec<u8>; 2], random: &mut Random) -> [Vec<u8>; 2] {
-    let mut folded = database.clone();
-    let salt = log.get(16..24).unwrap_or_default();
-    for frame in log.get(32..).unwrap_or_default().chunks_exact(FRAME) {
+/// The file after an interrupted checkpoint, which has written some of the pages.
+fn half_checkpointed([database, wal]: &[Vec<u8>; 2], random: &mut Random) -> [Vec<u8>; 2] {
+    let mut written = database.clone();
+    let salt = wal.get(16..24).unwrap_or_default();
+    for frame in wal.get(32..).unwrap_or_default().chunks_exact(FRAME) {
         if frame[8..16] != *salt {
             break;
         }
         if random.below(3) > 0 {
             let page = u32::from_be_bytes(frame[..4].try_into().unwrap()) as usize;
-            folded.resize(folded.len().max(page * PAGE), 0);
-            folded[(page - 1) * PAGE..page * PAGE].copy_from_slice(&frame[24..]);
+            written.resize(written.len().max(page * PAGE), 0);
+            written[(page - 1) * PAGE..page * PAGE].copy_from_slice(&frame[24..]);
         }
     }
-    [folded, log.clone()]
+    [written, wal.clone()]
 }
 
 #[test]
-fn whatever_a_crash_leaves_is_taken() {
+fn any_state_after_a_crash_is_accepted() {
     for seed in 1..=6 {
         let mut history = History::new(seed);
         for step in 0..60 {
@@ -202,27 +208,27 @@ fn whatever_a_crash_leaves_is_taken() {
             let files = history.files();
             let judged = judge(&files);
             assert!(judged.is_ok(), "seed {seed}, step {step}: {judged:?}");
-            let half = half_folded(&files, &mut history.random);
+            let half = half_checkpointed(&files, &mut history.random);
             let judged = judge(&half);
-            assert!(judged.is_ok(), "seed {seed}, step {step}, half folded: {judged:?}");
-            // A log that was cut anywhere, and room that was made behind it. What is folded in already
-            // was synced before.
-            let [database, mut log] = files;
-            if log.get(..32) == Some(&history.folded_log) {
+            assert!(judged.is_ok(), "seed {seed}, step {step}, half checkpointed: {judged:?}");
+            // A WAL that was cut anywhere, with reserved room after it. Checkpointed frames cannot be
+            // cut: they were synced before.
+            let [database, mut wal] = files;
+            if wal.get(..32) == Some(&history.checkpointed_header) {
                 continue;
             }
-            log.truncate(history.random.below(log.len() + 1));
-            log.resize(log.len() + 20_000, 0);
-            let judged = judge(&[database, log]);
+            wal.truncate(history.random.below(wal.len() + 1));
+            wal.resize(wal.len() + 20_000, 0);
+            let judged = judge(&[database, wal]);
             assert!(judged.is_ok(), "seed {seed}, step {step}, cut: {judged:?}");
         }
     }
 }
 
-/// How a copy is made.
-type Way = fn(&mut History) -> PathBuf;
+/// Makes a copy.
+type MakeCopy = fn(&mut History) -> PathBuf;
 
-/// By us.
+/// With our backup.
 fn backup(history: &mut History) -> PathBuf {
     let copy = history.new_copy();
     let draft = Draft::begin(&copy).unwrap();
@@ -230,7 +236,7 @@ fn backup(history: &mut History) -> PathBuf {
     draft.publish().unwrap().path
 }
 
-/// With `cp`, while nobody has it open.
+/// With `cp`, while no process has the file open.
 fn cp(history: &mut History) -> PathBuf {
     let copy = history.new_copy();
     history.stop();
@@ -256,8 +262,8 @@ fn vacuum_into(history: &mut History) -> PathBuf {
 }
 
 #[test]
-fn log_beside_any_older_copy_is_foreign() {
-    let ways: [(&str, Way); 4] = [
+fn wal_beside_any_older_copy_is_foreign() {
+    let ways: [(&str, MakeCopy); 4] = [
         ("backup", backup),
         ("cp", cp),
         ("shell's backup", shell_backup),
@@ -268,11 +274,11 @@ fn log_beside_any_older_copy_is_foreign() {
             let mut history = History::new(seed);
             (0..30).for_each(|_| history.step());
             let copy = fs::read(make(&mut history)).unwrap();
-            // From nothing but one message after it to a long log, and several logs later.
+            // From a single message after the copy to a long WAL and several generations later.
             for step in 0..40 {
                 history.write();
-                let [_, log] = history.files();
-                let judged = judge(&[copy.clone(), log]);
+                let [_, wal] = history.files();
+                let judged = judge(&[copy.clone(), wal]);
                 let refused = matches!(judged, Err(OpenError::ForeignLog { .. }));
                 assert!(refused, "{name}, seed {seed}, step {step}: {judged:?}");
                 if step % 8 == 7 {
@@ -284,17 +290,17 @@ fn log_beside_any_older_copy_is_foreign() {
 }
 
 #[test]
-fn log_of_another_database_is_foreign_and_one_without_a_database_is_an_orphan() {
+fn wal_of_another_database_is_foreign_and_one_without_a_database_is_an_orphan() {
     let (mut one, mut other) = (History::new(1), History::new(2));
     one.write();
     other.write();
-    let ([database, _], [_, log]) = (one.files(), other.files());
-    let judged = judge(&[database, log.clone()]);
+    let ([database, _], [_, wal]) = (one.files(), other.files());
+    let judged = judge(&[database, wal.clone()]);
     assert!(matches!(judged, Err(OpenError::ForeignLog { .. })), "{judged:?}");
-    let judged = judge(&[Vec::new(), log]);
+    let judged = judge(&[Vec::new(), wal]);
     assert!(matches!(judged, Err(OpenError::Orphan { .. })), "{judged:?}");
     let frozen = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frozen/schema-4.sqlite");
-    let [_, log] = other.files();
-    let judged = judge(&[fs::read(frozen).unwrap(), log]);
+    let [_, wal] = other.files();
+    let judged = judge(&[fs::read(frozen).unwrap(), wal]);
     assert!(matches!(judged, Err(OpenError::ForeignLog { .. })), "{judged:?}");
 }

@@ -27,7 +27,7 @@ use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 /// a run.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 32 };
 /// On closing, the memtable becomes a run if it has at least this many messages. Fewer messages are
-/// read from the log at the next start.
+/// read from the message log at the next start.
 const CLOSING_RUN_MESSAGES_MIN: usize = if cfg!(test) { 32 } else { 16_384 };
 
 /// The deliveries as the writer sees them: the effects of the open transaction, the memtable and
@@ -112,7 +112,7 @@ impl Run for DeliveryRun {
 }
 
 impl Deliveries {
-    /// Fills the memtable with the messages of the log that no run covers.
+    /// Fills the memtable with the messages of the message log that no run covers.
     pub(in crate::store) fn open(
         connection: &Connection,
         (memtable, live): (Arc<Memtable>, Arc<LiveMessages>),
@@ -139,7 +139,7 @@ impl Deliveries {
         })
     }
 
-    /// Adds a message that was appended to the log. Ids must rise.
+    /// Adds a message that was appended to the message log. Ids must rise.
     pub(in crate::store) fn append_delivery(&mut self, user: UserId, message: MessageId) {
         self.appended.push((user, message));
     }
@@ -164,7 +164,7 @@ impl Deliveries {
         self.renamed = true;
     }
 
-    /// Deletes a message that was deleted from the log.
+    /// Deletes a message that was deleted from the message log.
     pub(in crate::store) fn delete(
         &mut self,
         connection: &Connection,

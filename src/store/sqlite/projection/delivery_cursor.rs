@@ -8,7 +8,7 @@ use crate::model::{MessageId, UserId};
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::projection::runs;
 
-/// The direction in which a cursor reads the log.
+/// The direction in which a cursor reads the message log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Direction {
     /// From the oldest message after this id.

@@ -30,13 +30,13 @@ use key_run::{Entry, KeyRun, Order, RunEnd};
 /// that, and a larger run would fit less well into the processor's cache.
 const RUN_KEYS_MIN: usize = if cfg!(test) { 16 } else { 1_024 };
 /// A run is written after this many messages, however few keys it has. After a crash, the next
-/// start reads at most twice as many messages from the log.
+/// start reads at most twice as many messages from the message log.
 const RUN_MESSAGES_MAX: i64 = if cfg!(test) { 24 } else { 131_072 };
 /// Rows are written only once this many are due. So most commits of a few messages touch no page of
 /// the table.
 const OWED_ROWS_MIN: usize = if cfg!(test) { 4 } else { 128 };
 /// On closing, keys are written if this many messages are not covered by the table. Fewer messages
-/// are read from the log at the next start.
+/// are read from the message log at the next start.
 const CLOSING_RUN_MESSAGES_MIN: i64 = if cfg!(test) { 12 } else { 16_384 };
 
 /// An existing row is the same row: a server was killed after it had written it.
@@ -70,7 +70,7 @@ pub(in crate::store) struct Keys {
     floor: Option<String>,
     /// The table has the keys of all messages up to this one.
     flushed_upto: MessageId,
-    /// The newest id in the log.
+    /// The newest id in the message log.
     newest: MessageId,
     hasher: RandomState,
     /// The effects of the open transaction.
@@ -136,7 +136,7 @@ impl Run for SortedKeys {
 }
 
 impl Keys {
-    /// Reads the keys that the table lacks from the log.
+    /// Reads the keys that the table lacks from the message log.
     pub(in crate::store) fn open(connection: &Connection) -> rusqlite::Result<Self> {
         let (flushed_upto, newest) =
             (flushed_upto(connection)?, message_log::newest_given(connection)?);
@@ -175,7 +175,7 @@ impl Keys {
         }
     }
 
-    /// The messages with a sender's key, in the order of the log.
+    /// The messages with a sender's key, in the order of the message log.
     pub(in crate::store) fn messages(
         &self,
         connection: &Connection,
@@ -206,7 +206,7 @@ impl Keys {
         self.collecting.push(hash, sender, key, messages);
     }
 
-    /// Deletes the key of a message that was deleted from the log.
+    /// Deletes the key of a message that was deleted from the message log.
     pub(in crate::store) fn delete(
         &mut self,
         connection: &Connection,

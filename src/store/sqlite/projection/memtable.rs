@@ -29,7 +29,7 @@ pub struct Memtable {
 struct State {
     /// The full chunks, oldest first.
     chunks: Vec<Chunk>,
-    /// The newest messages, less than a chunk, in the order of the log.
+    /// The newest messages, less than a chunk, in the order of the message log.
     open_chunk: Vec<Delivery>,
     /// The messages here that were deleted.
     deleted: HashSet<MessageId>,
@@ -54,7 +54,7 @@ impl Default for State {
     }
 }
 
-/// The state of the log before a reader's snapshot, for [`Memtable::note_empty`].
+/// The state of the message log before a reader's snapshot, for [`Memtable::note_empty`].
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct ReadPoint {
     newest: MessageId,
@@ -68,7 +68,7 @@ struct Chunk {
 }
 
 impl Memtable {
-    /// Adds committed messages, in the order of the log.
+    /// Adds committed messages, in the order of the message log.
     pub(in crate::store) fn extend(&self, deliveries: &[Delivery]) {
         let mut state = self.write();
         for &delivery in deliveries {
@@ -159,7 +159,7 @@ impl Memtable {
         state.discarded_upto = state.discarded_upto.max(upto);
     }
 
-    /// The current state of the log. A reader must call this before its snapshot begins.
+    /// The current state of the message log. A reader must call this before its snapshot begins.
     pub(in crate::store) fn read_point(&self) -> ReadPoint {
         let state = self.read();
         ReadPoint { newest: state.newest(), rewinds: state.rewinds }
@@ -225,7 +225,7 @@ impl Chunk {
         &self.deliveries[self.deliveries.partition_point(|&other| other <= delivery)..]
     }
 
-    /// Sorts deliveries that are in the order of the log.
+    /// Sorts deliveries that are in the order of the message log.
     fn sort(mut deliveries: Vec<Delivery>) -> Self {
         let newest = deliveries.last().map_or(MessageId::ZERO, |&(_, id)| id);
         deliveries.sort_unstable();

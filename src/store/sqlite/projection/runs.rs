@@ -8,7 +8,7 @@ use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::sqlite::projection::memtable::Delivery;
 
 /// The number of messages in a new run. After a crash, the next start reads at most twice as many
-/// from the log. Ten million messages make 76 runs, which is few enough for a reader.
+/// from the message log. Ten million messages make 76 runs, which is few enough for a reader.
 pub(super) const RUN_MESSAGES: usize = if cfg!(test) { 64 } else { 131_072 };
 
 /// An existing row is the same row.

@@ -134,7 +134,7 @@ fn count_by_sender(
     Ok(found)
 }
 
-/// A page under construction. It ends when it is full or when the log ends.
+/// A page under construction. It ends when it is full or when the message log ends.
 struct PageBuilder<'a> {
     connection: &'a Connection,
     /// The names of senders and recipients so far. Most pages have few.
@@ -179,7 +179,7 @@ impl<'a> PageBuilder<'a> {
     }
 
     /// Adds the messages that two users sent to each other. It merges the messages for both users,
-    /// in the order of the log.
+    /// in the order of the message log.
     fn fill_with_conversation(
         &mut self,
         direction: Direction,

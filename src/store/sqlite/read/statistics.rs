@@ -107,7 +107,7 @@ fn count(connection: &Connection, wall: Timestamp, live: Live) -> rusqlite::Resu
 }
 
 /// Counts the messages of the last hour and of the last day. It reads back from the newest message
-/// to the first older one. Times follow the order of the log, unless the clock was set.
+/// to the first older one. Times follow the order of the message log, unless the clock was set.
 fn count_recent(connection: &Connection, now: Timestamp) -> rusqlite::Result<(u64, u64)> {
     let mut statement = connection.prepare("SELECT sent_at FROM messages ORDER BY id DESC")?;
     let mut rows = statement.query([])?;

@@ -1,4 +1,4 @@
-//! Whether a database is sound: what SQLite can tell, and what must hold between our tables.
+//! Checks a database: SQLite's own integrity check, and the invariants between our tables.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,15 +9,15 @@ use crate::store::sqlite::projection::keys;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::tools::offline::Reading;
 
-/// The most findings that are told.
+/// The maximum number of reported findings.
 pub const FINDINGS_MAX: usize = 100;
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// What is in the database; `None` where it is too damaged to tell.
+    /// The content of the database. `None` if it is too damaged to read.
     pub content: Option<Content>,
-    /// What is wrong, a line each, at most [`FINDINGS_MAX`]; nothing where it is sound.
+    /// The problems, one line each, at most [`FINDINGS_MAX`]. Empty if there are none.
     pub findings: Vec<String>,
 }
 
@@ -26,13 +26,13 @@ pub struct Checked {
 pub enum Depth {
     /// Reads everything: indexes against tables, and every message.
     Full,
-    /// Reads every page, and does not compare indexes with tables nor look at each message.
+    /// Reads every page, but neither compares indexes with tables nor reads each message.
     Quick,
 }
 
 impl Reading {
-    /// Checks the database as it is now. While it lasts, the log of a database that is written to
-    /// cannot begin anew; nobody else is held up. What cannot be read is a finding.
+    /// Checks one snapshot of the database. Until it ends, the WAL of a served database cannot
+    /// begin a new generation; nothing else waits for it. A read that fails is a finding.
     pub fn check(&self, depth: Depth) -> Checked {
         let mut findings = Findings(Vec::new());
         let Ok(snapshot) = self.connection.unchecked_transaction() else {
@@ -111,7 +111,7 @@ fn check_references(
     Ok(())
 }
 
-/// Tables, indexes and views are those that the steps of the migrations make.
+/// Tables, indexes and views are those of the migrations.
 fn check_schema(
     connection: &Connection,
     _: Depth,
@@ -201,7 +201,7 @@ fn check_cursors(
     Ok(())
 }
 
-/// The views are the interface for people: each can be read.
+/// Each view can be read.
 fn check_views(
     connection: &Connection,
     depth: Depth,
@@ -232,7 +232,7 @@ fn check_views(
     Ok(())
 }
 
-/// The runs have what the log has as far as they go, and nothing else.
+/// Up to its end, each run has the deliveries of the message log, and no others.
 fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "WITH log AS (
@@ -269,8 +269,8 @@ fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlit
     Ok(())
 }
 
-/// The table of keys has what the log has as far as it goes, and nothing else; and nobody has got two messages of
-/// one key.
+/// Up to its end, the table of keys has the keys of the message log, and no others. No recipient
+/// has two messages with the same key.
 fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
     let flushed_upto = keys::flushed_upto(connection)?;
     let lacking: i64 = connection.query_row(
@@ -292,7 +292,7 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
             "the table of keys lacks those of {lacking} messages, and has {astray} that are of none"
         ));
     }
-    // Of those whose key is in the table more than once, and of those that the table has not got yet.
+    // Messages whose key is in the table twice, and messages that are not in the table yet.
     let mut statement = connection.prepare(
         "WITH several AS (SELECT key, sender_id FROM keys GROUP BY key, sender_id HAVING count(*) > 1),
               newer AS (SELECT id, key, sender_id, recipient_id FROM messages WHERE id > ?1 AND key IS NOT NULL),
@@ -322,9 +322,9 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
     Ok(())
 }
 
-/// What each inbox says is unread (by the index) against the log itself (without it).
+/// The number of unread messages of each inbox, by the index, equals that of the message log.
 fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
-    // Nobody reads the inbox of a deleted user: it is empty, and the log still has the messages.
+    // The inbox of a deleted user is empty, and the message log still has the messages.
     let is_read = match schema::version(connection)? {
         ..2 => "true",
         _ => "u.deleted_at IS NULL",
@@ -349,7 +349,7 @@ fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::R
     Ok(())
 }
 
-/// Every name and text is one that the server would have taken.
+/// The server would accept every name and text.
 fn check_values(
     connection: &Connection,
     depth: Depth,

@@ -1,4 +1,4 @@
-//! Everything in a database, or everything of one user, as records.
+//! Exports a database, or the data of one user, as records.
 
 use std::collections::HashMap;
 
@@ -11,30 +11,30 @@ use crate::store::sqlite::row::{cursor_name, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::Reading;
 use crate::transfer::{Cursor, FORMAT, Header, Message, PasswordHash, Record, User, VERSION};
 
-/// The most messages that are read at a time, and in bytes of text: no read lasts long, whoever the
-/// records are for.
+/// The maximum size of one read, in messages and in bytes of text. It keeps each read short, even
+/// if the consumer of the records is slow.
 const PAGE_MESSAGES_MAX: usize = 1_000;
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What to export.
 #[derive(Debug, Clone)]
 pub struct Export {
-    /// Only what this user has sent or was sent, with everybody who is named in it.
+    /// Only messages from and to this user, with the users named in them.
     pub user: Option<UserName>,
     /// Only messages from this id on.
     pub from_id: MessageId,
-    /// The hashes of the passwords too; with `user`, of that one only.
+    /// Whether to include password hashes; with `user`, only the hash of that user.
     pub with_secrets: bool,
 }
 
-/// Why an export did not come to its end.
+/// Why an export stopped.
 #[derive(Debug)]
 pub enum ExportError<E> {
-    /// There is no such user.
+    /// The user does not exist.
     UnknownUser,
-    /// The database cannot be read; what SQLite says of it.
+    /// The database cannot be read, with SQLite's message.
     Database(String),
-    /// The records could not be passed on.
+    /// The consumer of the records failed.
     Output(E),
 }
 
@@ -45,10 +45,9 @@ impl<E> From<rusqlite::Error> for ExportError<E> {
 }
 
 impl Reading {
-    /// Passes on a header, users, cursors and messages, always in the same order. Users and cursors
-    /// are as of one moment, and the messages are all that were there at that moment, but for those
-    /// that are purged meanwhile. The database is read a page at a time: whoever takes the records
-    /// may be slow.
+    /// Passes a header, users, cursors and messages to `take`, always in the same order. Users and
+    /// cursors come from one snapshot. The messages are those of that snapshot, except messages
+    /// that are purged during the export. It reads a page at a time, so `take` may be slow.
     ///
     /// # Errors
     /// See [`ExportError`].
@@ -61,7 +60,8 @@ impl Reading {
         let start = Start::read(&self.connection, export)?.ok_or(ExportError::UnknownUser)?;
         let Start { newest, only, cursors, mut users } = start;
         take(Record::Header(Header { format: FORMAT.to_owned(), version: VERSION, newest }))?;
-        // All of them, or the one; the others of that one's messages when they are first named.
+        // All users, or the selected one. The other users of that one's messages come when they are
+        // first named.
         for user in users.iter_mut().filter(|user| only.is_none_or(|only| user.id == only)) {
             if let Some(record) = user.record.take() {
                 take(Record::User(record))?;
@@ -101,18 +101,18 @@ impl Reading {
     }
 }
 
-/// What is read at the beginning, as of one moment.
+/// The data that is read first, from one snapshot.
 struct Start {
     newest: MessageId,
-    /// The one user that is asked for.
+    /// The selected user.
     only: Option<UserId>,
-    /// In the order of their numbers.
-    users: Vec<ToTell>,
+    /// In the order of their ids.
+    users: Vec<ExportedUser>,
     cursors: Vec<Cursor>,
 }
 
-/// A user, until told.
-struct ToTell {
+/// A user, whose record is taken out once it is exported.
+struct ExportedUser {
     id: UserId,
     name: UserName,
     record: Option<User>,
@@ -148,7 +148,7 @@ impl Start {
                     deleted_at: moment(5)?,
                     password: wants_secret(id).then_some(hash),
                 };
-                Ok(ToTell { id, name, record: Some(record) })
+                Ok(ExportedUser { id, name, record: Some(record) })
             })?
             .collect::<rusqlite::Result<_>>()?;
         let cursors = snapshot

@@ -1,4 +1,4 @@
-//! Putting a backup where a server will look for its database.
+//! Restores a backup as a server's database.
 
 use std::path::Path;
 
@@ -12,29 +12,29 @@ use crate::store::sqlite::message_log;
 use crate::store::sqlite::path;
 use crate::store::sqlite::tools::offline::Reading;
 
-/// At least so many ids are left out after a backup's newest: more than its server can have given
-/// since the backup was made. A reader who noted one of them never finds another message under it.
+/// The minimum gap between a backup's newest id and the next one: more ids than the server can have
+/// assigned since the backup. So an id that a reader has noted never becomes another message.
 pub const RESTORE_IDS_SKIPPED_MIN: i64 = 1_000_000_000;
 
-/// So many more are left out at random, at most. See [`floor`].
+/// The random part of the gap is below this number. See [`floor`].
 const RANDOM_IDS: i64 = 1 << 40;
 
-/// The clock is counted from here: 2026-01-01T00:00:00Z.
+/// The start of the clock in ids: 2026-01-01T00:00:00Z.
 const EPOCH: Timestamp = Timestamp(1_767_225_600_000);
 
-/// Whether those who were logged in when a backup was made are so again.
+/// What happens to the sessions in a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldSessions {
-    /// They have to log in: a session that was ended since must not come back.
+    /// They end, because a session that has ended since the backup must not come back.
     End,
-    /// They are, with the tokens they had.
+    /// They continue, with the same tokens.
     Keep,
 }
 
-/// Makes `db` of a backup, or of any database that no one need be serving. There may be nothing at
-/// `db`, and no server that is about to make it. The ids of new messages go on after a gap that no
-/// earlier restore of the same backup has used: see `floor`.
-/// Nothing is under the name of `db` before it is whole and on the disk.
+/// Creates `db` from a backup, or from any other database, served or not. `db` must not exist, and
+/// no server may be creating it. The ids of new messages continue after a gap that no earlier
+/// restore of the same backup has used: see `floor`. The name `db` appears once the file is
+/// complete and synced.
 ///
 /// # Errors
 /// See [`OpenError`]; it names the backup or `db`.
@@ -44,7 +44,7 @@ pub fn restore(
     sessions: OldSessions,
     on_progress: OnProgress<'_>,
 ) -> Result<Copy, OpenError> {
-    // Before a lock file is put beside it, for nothing.
+    // Checked before a lock file is created beside it.
     path::check_free(db)?;
     let source = Reading::open(backup)?;
     let place = DatabaseFile::reserve(db)?;
@@ -55,18 +55,17 @@ pub fn restore(
     draft.publish()
 }
 
-/// The id after which new messages are numbered. Each restore of one backup goes on from the same
-/// newest id, so the gap has to keep the restores apart.
+/// The id after which new messages are numbered. All restores of one backup continue from the same
+/// newest id, so the gap must keep their ids apart.
 ///
-/// - The clock does: the floor rises by one id each microsecond, so a restore begins beyond all
-///   ids that an earlier one gave, at up to a million messages a second. It is sure of that from
-///   13 days on, when the clock has gone further than chance can take back.
-/// - Chance does it before that, and where the clock was set back or stands still. An earlier
-///   restore after which n messages were sent is met with a probability of n in 2^39 at most: one
-///   in 500,000 for a million messages.
+/// - The clock separates restores that are 13 days or more apart. The floor rises by one id each
+///   microsecond, faster than a server assigns ids. After 13 days this exceeds the random part.
+/// - The random part separates the others, also if the clock was set back or stands still. If n
+///   messages were sent after the earlier restore, the probability of a collision is at most n in
+///   2^39: one in 500,000 for a million messages.
 ///
-/// Ids stay below 2^53, which JSON readers need: the clock takes 2^52 of them in 140 years, and a
-/// restore of what was restored before takes 2^40 more at most.
+/// Ids stay below 2^53, as JSON readers need: the clock uses 2^52 ids in 140 years, and each
+/// restore of a restored database at most 2^40 more.
 fn floor(newest: MessageId, now: Timestamp, random: i64) -> MessageId {
     let microseconds = (now.0 - EPOCH.0).saturating_mul(1_000);
     let begin = newest.0.max(microseconds);
@@ -97,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// 2^53: from here on a number in JSON is not exact.
+    /// 2^53: larger numbers in JSON are not exact.
     const JSON_END: i64 = 1 << 53;
     const CENTURY: i64 = 100 * 365 * 24 * 3_600 * 1_000;
     const DAY: i64 = 24 * 3_600 * 1_000;

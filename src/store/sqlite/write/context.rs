@@ -35,7 +35,7 @@ pub struct WriteContext<'a> {
 /// open transaction, so [`WriterCache::clear`] must follow every rollback.
 #[derive(Debug, Default)]
 pub(in crate::store) struct WriterCache {
-    /// The newest id in the log.
+    /// The newest id in the message log.
     pub(in crate::store) newest: Option<MessageId>,
     pub(in crate::store) user_ids: Map<UserName, UserId>,
     /// The names of senders.
@@ -88,7 +88,7 @@ impl WriterCache {
 }
 
 impl WriteContext<'_> {
-    /// The newest id in the log, cached if possible.
+    /// The newest id in the message log, cached if possible.
     pub(in crate::store) fn newest(&mut self) -> rusqlite::Result<MessageId> {
         if let Some(newest) = self.cache.newest {
             return Ok(newest);

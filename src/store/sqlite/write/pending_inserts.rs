@@ -28,7 +28,7 @@ struct Text {
 /// A copy of a message: the place of its message, the recipient, and the id.
 type Row = (usize, UserId, MessageId);
 
-/// The messages, and their copies in the order of the log.
+/// The messages, and their copies in the order of the message log.
 #[derive(Debug, Default)]
 pub(in crate::store) struct PendingInserts {
     messages: Vec<Text>,

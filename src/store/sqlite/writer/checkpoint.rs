@@ -17,27 +17,27 @@ use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
 
 thread_local! {
-    /// How many pages the WAL had after the last commit on this thread. SQLite tells it to a plain
-    /// function, during the commit.
+    /// How many pages the WAL had after the last commit on this thread. SQLite passes the number to
+    /// a plain function during the commit.
     static PAGES: Cell<Option<i32>> = const { Cell::new(None) };
 }
 
-/// How many pages [`reserve_wal`] makes room for.
+/// The number of pages for which [`reserve_wal`] reserves space.
 pub(in crate::store) const RESERVED_PAGES: i32 = 254;
 /// All pages have 4 KiB.
 const RESERVED_BYTES: u64 =
     LOG_HEADER_BYTES as u64 + RESERVED_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
 
-/// The room is written in pieces of this size.
+/// The space is written in pieces of this size.
 const RESERVED_PIECE_BYTES: u64 = 128 * 1024;
 
-/// Makes the WAL as long as [`RESERVED_PAGES`] pages, with zeros after its end. A commit that makes
-/// the file longer waits until the file system has written the new length and the new blocks.
-/// SQLite reads a WAL up to the first frame without the salt of its header (the file format,
-/// section 4.4). So zeros end it, as frames of older generations do.
+/// Extends the WAL to [`RESERVED_PAGES`] pages with zeros. A commit that makes the file longer
+/// waits until the file system has written the new length and the new blocks. SQLite reads a WAL up
+/// to the first frame without the salt of its header (the file format, section 4.4). So zeros end
+/// it, like frames of older generations.
 ///
-/// Call it inside a transaction that may write: no other process makes the file longer then. On a
-/// full disk the WAL gets the room there is, and grows by what is written to it.
+/// Call it inside a transaction that may write: no other process extends the file then. On a full
+/// disk the WAL gets the available space, and grows with later commits.
 pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(log)?;
     let mut end = file.metadata()?.len();
@@ -52,13 +52,13 @@ pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a write failed for want of room.
+/// Whether a write failed because the disk or the file is full.
 pub(in crate::store) fn is_no_room(error: &io::Error) -> bool {
     let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     kinds.contains(&error.kind())
 }
 
-/// Makes [`pages`] count the commits of this connection.
+/// Makes the commits of this connection set [`pages`].
 pub(in crate::store) fn count_pages(connection: &Connection) {
     connection.wal_hook(Some(|_, pages| {
         PAGES.set(Some(pages));
@@ -66,15 +66,15 @@ pub(in crate::store) fn count_pages(connection: &Connection) {
     }));
 }
 
-/// How many pages the WAL had after the last commit of this thread; `None` where it wrote nothing.
+/// How many pages the WAL had after the last commit of this thread. `None` if it wrote nothing.
 pub(in crate::store) fn pages() -> Option<i32> {
     PAGES.take()
 }
 
-/// A connection that checkpoints what another one writes, at the same time.
+/// A connection that checkpoints while another one writes.
 pub(in crate::store) struct Checkpointer {
     connection: Connection,
-    /// The same file, to be synced.
+    /// The same file, for syncs.
     database: Option<Arc<File>>,
     metrics: Arc<Metrics>,
 }
@@ -88,14 +88,14 @@ impl Checkpointer {
         let connection = Connection::open_with_flags(file.path(), flags)?;
         connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch(PRAGMAS)?;
-        // SQLite finds the WAL at the first read.
+        // SQLite opens the WAL at the first read.
         connection.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
         Ok(Self { connection, database: file.database(), metrics })
     }
 
-    /// Checkpoints the current pages of the WAL, as far as no reader blocks them, and syncs the
-    /// file. SQLite leaves that sync to the checkpoint of the last page. No generation begins while
-    /// pages are left.
+    /// Checkpoints the current pages of the WAL, unless a reader blocks them, and syncs the file.
+    /// SQLite would sync only when it checkpoints the last page. No generation begins while pages
+    /// are left.
     pub(in crate::store) fn run(&self) -> Result<(), StoreError> {
         let begun = Instant::now();
         run(&self.connection, CheckpointMode::Passive)?;
@@ -109,8 +109,8 @@ impl Checkpointer {
     }
 }
 
-/// `PASSIVE` does what it can without waiting for readers; `TRUNCATE` leaves an empty WAL. Returns
-/// whether all pages were checkpointed.
+/// Checkpoints the WAL. `PASSIVE` stops at pages that a reader blocks; `TRUNCATE` also empties the
+/// WAL. Returns whether all pages were checkpointed.
 pub(in crate::store) fn run(
     connection: &Connection,
     mode: CheckpointMode,

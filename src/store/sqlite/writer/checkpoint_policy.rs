@@ -2,28 +2,26 @@
 
 use crate::store::sqlite::writer::checkpoint::RESERVED_PAGES;
 
-/// Above this many WAL pages the WAL is checkpointed while other threads commit: 16 MiB, which
-/// leaves room for a batch below the size limit of the WAL. The disk is busy for some ten
-/// milliseconds meanwhile, and commits wait longer. More pages make that longer; fewer make it more
+/// Above this many pages the WAL is checkpointed after large batches, while other threads commit.
+/// It is 16 MiB, so a batch still fits below the size limit of the WAL. The disk is busy for some
+/// ten milliseconds, and commits wait longer. More pages make that longer; fewer make it more
 /// frequent.
 pub(super) const CHECKPOINT_PAGES: i32 = 4_096;
-/// The same where batches are small: as many pages as the WAL has room for from the start. A lone
-/// commit waits for little but its fsync, which takes much less where the file does not become
-/// longer. A checkpoint of so few pages takes less than a millisecond.
+/// The same after small batches: the pages that are reserved in the WAL. Such a commit waits for
+/// little but its fsync, which is much faster if the file does not become longer. A checkpoint of
+/// so few pages takes less than a millisecond.
 const SMALL_CHECKPOINT_PAGES: i32 = RESERVED_PAGES;
-/// The same where the disk is nearly full. The rest of the room that the WAL has from the start is
-/// left for one more transaction.
+/// The same on a nearly full disk. The rest of the reserved pages is left for one more transaction.
 const SCARCE_CHECKPOINT_PAGES: i32 = RESERVED_PAGES / 4;
 /// Above this many WAL pages the checkpointer thread takes over; checkpointing inline would delay
-/// senders. Small batches reach it where a reader of the file blocks checkpoints for a while.
+/// senders. Small batches reach it if a reader of the file blocks checkpoints for a while.
 pub(super) const LONG_PAGES: i32 = 2 * SMALL_CHECKPOINT_PAGES;
 /// A batch of at most this many operations is small.
 const SMALL_BATCH_OPERATIONS: usize = 16;
-/// How many more pages the WAL must have before the next try, where a reader blocked a checkpoint.
-/// A try costs more the longer the WAL is.
+/// How many pages the WAL must grow before the next try, after a reader blocked a checkpoint. A try
+/// costs more if the WAL is longer.
 const RETRY_PAGES: i32 = CHECKPOINT_PAGES / 4 * 3;
-/// Above this many WAL pages a reader that blocks checkpoints is logged. Short reads are not worth
-/// a line.
+/// Above this many WAL pages a reader that blocks checkpoints is logged. Short reads are not.
 const WARNING_PAGES: i32 = 4 * CHECKPOINT_PAGES;
 
 /// Whether the WAL is to be checkpointed after a batch.
@@ -43,12 +41,12 @@ pub(in crate::store) struct CheckpointPolicy {
     /// How many pages the WAL had after the last commit, and how many of them are checkpointed.
     wal_pages: i32,
     checkpointed_pages: i32,
-    /// How many pages the WAL must have before the next try, where a reader blocked a checkpoint.
+    /// The length of the WAL for the next try, after a reader blocked a checkpoint.
     retry_at: i32,
     /// The disk is nearly full: the WAL may not grow, and is checkpointed early.
     is_scarce: bool,
-    /// A transaction found the disk full: the WAL is checkpointed at once, so that its room can be
-    /// used again.
+    /// A transaction found the disk full: the WAL is checkpointed at once, so that its space can be
+    /// reused.
     is_full: bool,
     /// The checkpointer thread was asked and is not done.
     pub(in crate::store) is_checkpointing: bool,

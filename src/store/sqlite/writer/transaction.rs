@@ -1,9 +1,9 @@
-//! The connection that writes: one transaction at a time, and what must hold for each.
+//! The connection that writes, and the guarantees of each of its transactions.
 //!
-//! A transaction is begun, gets its operations, is committed, and is finished. Before its commit it
-//! has room on the disk (`store::sqlite::file_room`) and in the WAL index. The first one of each WAL
-//! generation renews the stamp (`store::sqlite::opening`). After its commit, the files must still be
-//! those that were opened (`store::sqlite::file_guard`).
+//! The steps of a transaction are begin, apply, commit and finish. Before the commit, space is
+//! reserved on the disk (`store::sqlite::file_room`) and in the WAL index. The first transaction of
+//! each WAL generation renews the stamp (`store::sqlite::opening`). After the commit, the open
+//! files must still be those at their paths (`store::sqlite::file_guard`).
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(in crate::store) struct WriteConnection {
     /// another process has checkpointed the WAL, so a generation began without a stamp.
     is_stamped: bool,
     must_stamp: bool,
-    /// The WAL was truncated to nothing, and has no reserved room.
+    /// The WAL was truncated, and has no reserved space.
     must_reserve_wal: bool,
     /// This transaction did more than append messages: it may have made the database longer by any
     /// number of pages.
@@ -93,7 +93,7 @@ impl WriteConnection {
         }
         self.identity.look();
         if std::mem::take(&mut self.must_reserve_wal) {
-            // Without room now, the WAL grows by what is written to it.
+            // If the disk is full, the WAL grows with later commits.
             let _ = checkpoint::reserve_wal(self.identity.log_path());
         }
         (self.is_stamped, self.may_grow_much) = (false, false);
@@ -110,8 +110,8 @@ impl WriteConnection {
         }
     }
 
-    /// Applies an operation. One that fails is rolled back alone; an error means that the whole
-    /// transaction cannot go on.
+    /// Applies an operation. An operation that fails is rolled back alone. An error means that the
+    /// whole transaction cannot continue.
     pub(in crate::store) fn apply(
         &mut self,
         operation: &mut dyn Operation,
@@ -146,7 +146,7 @@ impl WriteConnection {
                 None => {}
             }
             if self.connection.is_autocommit() {
-                return Err(StoreError::Statement("the transaction was taken back".to_owned()));
+                return Err(StoreError::Statement("the transaction was rolled back".to_owned()));
             }
             // The forgotten values are read from the file, so pending rows must be in it. This must
             // come after the check above: without a transaction the rows would be committed at
@@ -165,7 +165,7 @@ impl WriteConnection {
     }
 
     /// Writes the pending rows of all operations, and as many derived rows as the messages of this
-    /// transaction ask for.
+    /// transaction require.
     pub(in crate::store) fn write_pending(&mut self) -> Result<(), StoreError> {
         self.pending_inserts.write(&self.connection)?;
         self.deliveries.keep_pace(&self.connection)?;
@@ -288,8 +288,8 @@ impl WriteConnection {
         outcome
     }
 
-    /// Closes the file after the last checkpoint. If that was complete, returns the room that was
-    /// reserved.
+    /// Closes the file after the last checkpoint. If that was complete, the file's reserved space
+    /// is released.
     pub(in crate::store) fn close(self, is_complete: bool) -> Result<(), StoreError> {
         let closed = self.connection.close();
         if is_complete {
@@ -309,7 +309,7 @@ impl WriteConnection {
         self.room.note_written(new.unsigned_abs().into());
     }
 
-    /// Reserves room in the WAL index for a transaction that writes each page of the file.
+    /// Reserves space in the WAL index for a transaction that writes each page of the file.
     fn reserve_index_for_file(&mut self) -> Result<(), StoreError> {
         let pages = self.page_count()?;
         let wal_pages = self.wal_pages();

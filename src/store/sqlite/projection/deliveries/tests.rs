@@ -1,4 +1,4 @@
-//! Random histories of a log: reading by deliveries finds what the log has.
+//! Random histories of a message log: reading by deliveries finds what the message log has.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ const USERS: i64 = 5;
 enum Step {
     /// Appends messages for these users.
     Append(Vec<i64>),
-    /// Deletes the oldest message after this percentage of the log.
+    /// Deletes the oldest message after this percentage of the message log.
     Delete(i64),
     /// Appends messages in a transaction that is rolled back.
     Abort(Vec<i64>),
@@ -123,7 +123,7 @@ impl Log {
         self.deliveries.append_delivery(UserId(user), MessageId(self.newest));
     }
 
-    /// The message as the log has it.
+    /// The message as the message log has it.
     fn message(&self, id: i64) -> Message {
         let select = "SELECT s.name, r.name, body FROM messages m JOIN users s ON s.id = sender_id
                         JOIN users r ON r.id = recipient_id WHERE m.id = ?1";
@@ -254,7 +254,7 @@ impl Log {
         std::iter::from_fn(|| cursor.next().unwrap()).map(|id| id.0).collect()
     }
 
-    /// Watches find in memory what the log has.
+    /// Watches find in memory what the message log has.
     fn check_watched(&self, user: i64, log: &[i64]) {
         let measure = |message: &Message| message.body.as_str().len() + 1;
         let bounds = PageBounds { messages: 5, size: 40, measure };
@@ -280,7 +280,7 @@ impl Log {
         }
     }
 
-    /// Every kind of read finds what the log has.
+    /// Every kind of read finds what the message log has.
     fn check(&self) {
         for user in 1..=USERS {
             let select = "SELECT id FROM messages WHERE recipient_id = ?1 ORDER BY id";
@@ -345,7 +345,8 @@ fn compacted_runs_are_few_and_have_the_same_deliveries() {
     assert!(few <= 2 * 4 + 1, "{few} runs");
     assert_eq!(number(&log, NEWEST), newest);
     log.check();
-    // The rows of these runs are left, and those of the run that is being written behind the log.
+    // The rows of these runs are left, and those of the run that is being written behind the
+    // message log.
     let flushed_upto = runs::flushed_upto(&log.connection).unwrap().0;
     let of_others =
         "SELECT count(*) FROM deliveries WHERE run NOT IN (SELECT run FROM delivery_runs)";

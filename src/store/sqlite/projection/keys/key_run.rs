@@ -1,4 +1,4 @@
-//! A run of keys in memory: the keys of consecutive messages of the log.
+//! A run of keys in memory: the keys of consecutive messages of the message log.
 
 use std::collections::HashMap;
 use std::iter;
@@ -10,7 +10,7 @@ use crate::model::{MessageId, UserId};
 /// A run of keys. Ids only rise.
 #[derive(Debug, Default)]
 pub(in crate::store) struct KeyRun {
-    /// The entries, in the order of the log.
+    /// The entries, in the order of the message log.
     entries: Vec<Entry>,
     /// The keys, one after another.
     text: String,
@@ -124,8 +124,8 @@ impl KeyRun {
         self.highest.clear();
     }
 
-    /// Sorts the entries by key. Keys that agree in twelve bytes after the prefix of all keys stay in
-    /// the order of arrival. That only costs time when they are inserted.
+    /// Sorts the entries by key. Keys that agree in twelve bytes after the prefix of all keys stay
+    /// in the order of arrival. That only costs time when they are inserted.
     pub(in crate::store) fn sort_into(&self, order: &mut Order) {
         order.0.clear();
         let Some(first) = self.entries.first() else { return };

@@ -1,4 +1,4 @@
-//! Random histories of a log: a lookup of a key finds what the log has.
+//! Random histories of a message log: a lookup of a key finds what the message log has.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ enum Step {
     Post(Vec<Post>),
     /// Appends this many messages without a key.
     Send(i64),
-    /// Deletes the oldest message after this percentage of the log.
+    /// Deletes the oldest message after this percentage of the message log.
     Delete(i64),
     /// Deletes a message and executes requests, in a transaction that is rolled back.
     Abort(i64, Vec<Post>),
@@ -165,7 +165,7 @@ impl Log {
         self.appended.clear();
     }
 
-    /// A lookup of a key finds what the log has.
+    /// A lookup of a key finds what the message log has.
     fn check_key(&self, sender: i64, key: &str) {
         let mut select = self
             .connection
@@ -183,8 +183,8 @@ impl Log {
         }
     }
 
-    /// Lookups of all keys find what the log has, and the table is complete up to the message that
-    /// it names.
+    /// Lookups of all keys find what the message log has, and the table is complete up to the
+    /// message that it names.
     fn check(&self) {
         for (sender, key) in &self.asked {
             self.check_key(*sender, key);
