@@ -152,12 +152,12 @@ texts! {
     // config
     example_header {
         en: "\
-# The configuration of chat-server. It is read from where --config or CHAT_SERVER_CONFIG says, else from
-# /etc/chat/server.toml. A variable of the environment goes before it, and an option of the command
-# line before both. What is commented out shows the default.
+# The configuration of chat-server: the file of --config or CHAT_SERVER_CONFIG, else
+# /etc/chat/server.toml. Environment variables override it, and options of the command line
+# override both. Settings that are commented out show the default.
 #
-#   chat-server config check FILE     before it is used
-#   chat-server config show           every setting, and where it comes from
+#   chat-server config check FILE     check it before use
+#   chat-server config show           every setting and its source
 ",
         id: "\
 # Konfigurasi chat-server. Dibaca dari tempat yang disebut --config atau CHAT_SERVER_CONFIG, jika

@@ -13,7 +13,7 @@ pub const HELP: &Help = &[
     ),
     // For every command
     (
-        "The database file; `init`, `serve`, `user add`, `seed` and `import` create it where there is none",
+        "The database file; `init`, `serve`, `user add`, `seed` and `import` create it if it does not exist",
         "File database; `init`, `serve`, `user add`, `seed`, dan `import` membuatnya jika belum ada",
     ),
     (
@@ -77,11 +77,11 @@ pub const HELP: &Help = &[
         "Alamat yang didengarkan: ADDR:PORT, tls:ADDR:PORT atau unix:PATH; bisa diberikan beberapa kali. Port 0 berarti sistem yang memilih",
     ),
     (
-        "The certificate to show where TLS is spoken (PEM, its own first, then those that lead to an authority). SIGHUP reads it again",
+        "The certificate for TLS addresses (PEM: the server's own first, then those that lead to an authority). SIGHUP reads it again",
         "Sertifikat yang ditunjukkan di tempat TLS dipakai (PEM, miliknya sendiri dulu, lalu yang menuju ke otoritas). SIGHUP membacanya lagi",
     ),
     (
-        "The key of the certificate (PEM), which nobody else may read",
+        "The key of the certificate (PEM). Other users must not be able to read it",
         "Kunci sertifikat itu (PEM), yang tidak boleh dibaca orang lain",
     ),
     (
@@ -89,37 +89,40 @@ pub const HELP: &Help = &[
         "Siapa yang boleh menyambung ke unix:PATH, seperti pada chmod",
     ),
     (
-        "Write the bound addresses to this file, a line each, once connections are accepted",
+        "Write the bound addresses to this file, one a line, once connections are accepted",
         "Tulis alamat yang dipakai ke file ini, satu per baris, begitu koneksi diterima",
     ),
-    ("How the log on standard error is written", "Cara log ditulis di standard error"),
+    (
+        "The format of the server log on standard error: text or json",
+        "Cara log ditulis di standard error",
+    ),
     ("Lines for people", "Baris untuk dibaca orang"),
     ("One JSON object a line", "Satu objek JSON per baris"),
     (
-        "What is logged: error, warn, info, debug or trace",
+        "The level of the server log: error, warn, info, debug or trace",
         "Yang dicatat di log: error, warn, info, debug, atau trace",
     ),
     (
-        "Do not put the five users of the seed into a new database",
+        "Do not add the five users of the seed to a new database",
         "Jangan isi database baru dengan lima user bawaan (seed)",
     ),
     (
-        "Listen beyond this machine though users still have the published password",
+        "Listen beyond this machine even if users still have the published password",
         "Terima dari luar mesin ini walaupun masih ada user dengan password yang sudah diketahui umum",
     ),
     (
-        "Listen beyond this machine though passwords and messages then travel unencrypted",
+        "Listen beyond this machine without encryption of passwords and messages",
         "Terima dari luar mesin ini walaupun password dan pesan dikirim tanpa enkripsi",
     ),
-    ("A session that is not used for so long ends", "Sesi yang tidak dipakai selama ini berakhir"),
-    ("A session ends so long after its login", "Sesi berakhir sekian lama setelah login"),
+    ("A session ends after this time without use", "Sesi yang tidak dipakai selama ini berakhir"),
+    ("A session ends this long after its login", "Sesi berakhir sekian lama setelah login"),
     ("The most connections at a time", "Jumlah koneksi paling banyak pada satu saat"),
     (
-        "The most connections at a time from one address; this machine's own are not limited",
+        "The most connections at a time from one address; connections of this machine are not limited",
         "Jumlah koneksi paling banyak dari satu alamat; dari mesin ini sendiri tidak dibatasi",
     ),
     (
-        "A proxy whose connections begin with a PROXY header, which says who has connected; can be given several times",
+        "A proxy whose connections begin with a PROXY header with the client's address; can be given several times",
         "Proxy yang koneksinya diawali header PROXY, yang memberi tahu siapa yang menyambung; boleh ditulis beberapa kali",
     ),
     (
@@ -127,40 +130,40 @@ pub const HELP: &Help = &[
         "Jumlah login gagal paling banyak satu pengguna dari satu alamat dalam satu menit; selebihnya ditolak",
     ),
     (
-        "The most failed logins of one user from everywhere in a minute; where that user has logged in before, and on this machine, only those from there count",
+        "The most failed logins of one user from all addresses in a minute. At addresses where that user has logged in before, and on this machine, only failures from there count",
         "Jumlah login gagal paling banyak satu pengguna dari mana pun dalam satu menit; dari tempat pengguna itu pernah login, dan di mesin ini, hanya yang dari sana yang dihitung",
     ),
     (
-        "The most unread messages of one inbox; senders are refused beyond",
+        "The most unread messages of one inbox; beyond it senders are refused",
         "Jumlah pesan belum dibaca paling banyak di satu inbox; lebih dari itu pengirim ditolak",
     ),
     (
-        "Refuse `users`: nobody is told who there is. Who is logged in can still be seen",
+        "Refuse the verb `users`. Clients can still list the logged-in users",
         "Tolak `users`: tidak ada yang diberi tahu siapa saja yang ada. Siapa yang sedang login tetap terlihat",
     ),
     (
-        "After how long without anything else a watching connection is sent a sign of life",
+        "A stream without other events gets a heartbeat after this time",
         "Setelah berapa lama tanpa apa-apa koneksi yang memantau dikirimi tanda hidup",
     ),
     (
-        "Threads that share the connections; half as many as processors when not given",
+        "Threads that serve the connections; by default half as many as processors",
         "Thread yang membagi koneksi; separuh jumlah prosesor jika tidak diberikan",
     ),
     // What is told of how it does
     (
-        "Tell Prometheus and browsers how the server does, over HTTP at this address",
+        "Serve metrics and the status page over HTTP at this address",
         "Beri tahu Prometheus dan browser keadaan server, lewat HTTP di alamat ini",
     ),
     (
-        "A name that --metrics is asked for by, beside localhost; can be given several times",
+        "A host name for requests to --metrics, beside localhost; can be given several times",
         "Nama yang dipakai untuk menghubungi --metrics, selain localhost; bisa diberikan beberapa kali",
     ),
     (
-        "Let --metrics be read from other machines, by whoever reaches the address",
+        "Let other machines read --metrics, without authentication",
         "Izinkan --metrics dibaca dari mesin lain, oleh siapa pun yang bisa mencapai alamatnya",
     ),
     (
-        "Log requests that take so long or longer",
+        "Log requests that take at least this long",
         "Catat di log permintaan yang memakan waktu sekian atau lebih",
     ),
     // init

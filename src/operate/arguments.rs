@@ -42,7 +42,8 @@ use crate::terminal::reason;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; `init`, `serve`, `user add`, `seed` and `import` create it where there is none.
+    /// The database file; `init`, `serve`, `user add`, `seed` and `import` create it if it does not
+    /// exist.
     #[arg(
         long,
         global = true,
@@ -179,79 +180,80 @@ pub struct ServeArguments {
         value_parser = parse_listen_on
     )]
     pub listen: Vec<ListenOn>,
-    /// The certificate to show where TLS is spoken (PEM, its own first, then those that lead to an
+    /// The certificate for TLS addresses (PEM: the server's own first, then those that lead to an
     /// authority). SIGHUP reads it again.
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// The key of the certificate (PEM), which nobody else may read.
+    /// The key of the certificate (PEM). Other users must not be able to read it.
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Who may connect to unix:PATH, as chmod has it.
     #[arg(long, value_name = "MODE", env = "CHAT_SERVER_UNIX_MODE", default_value = "660", value_parser = parse_unix_mode)]
     pub unix_mode: UnixMode,
-    /// Write the bound addresses to this file, a line each, once connections are accepted.
+    /// Write the bound addresses to this file, one a line, once connections are accepted.
     #[arg(long, value_name = "PATH", env = "CHAT_SERVER_READY_FILE")]
     pub ready_file: Option<PathBuf>,
-    /// How the log on standard error is written.
+    /// The format of the server log on standard error: text or json.
     #[arg(long, value_name = "FORMAT", env = "CHAT_SERVER_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace.
+    /// The level of the server log: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", env = "CHAT_SERVER_LOG", default_value = "info", value_parser = parse_log)]
     pub log: EnvFilter,
-    /// Do not put the five users of the seed into a new database.
+    /// Do not add the five users of the seed to a new database.
     #[arg(long, env = "CHAT_SERVER_NO_SEED", value_parser = BoolishValueParser::new())]
     pub no_seed: bool,
-    /// Listen beyond this machine though users still have the published password.
+    /// Listen beyond this machine even if users still have the published password.
     #[arg(long, env = "CHAT_SERVER_ALLOW_DEFAULT_PASSWORDS", value_parser = BoolishValueParser::new())]
     pub allow_default_passwords: bool,
-    /// Listen beyond this machine though passwords and messages then travel unencrypted.
+    /// Listen beyond this machine without encryption of passwords and messages.
     #[arg(long, env = "CHAT_SERVER_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
     pub allow_plaintext: bool,
-    /// A session that is not used for so long ends.
+    /// A session ends after this time without use.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_IDLE", default_value = "30d", value_parser = parse_time)]
     pub session_idle: Duration,
-    /// A session ends so long after its login.
+    /// A session ends this long after its login.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SESSION_LIFETIME", default_value = "90d", value_parser = parse_time)]
     pub session_lifetime: Duration,
     /// The most connections at a time.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_max: u32,
-    /// The most connections at a time from one address; this machine's own are not limited.
+    /// The most connections at a time from one address; connections of this machine are not
+    /// limited.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address_max: u32,
-    /// A proxy whose connections begin with a PROXY header, which says who has connected; can be given
+    /// A proxy whose connections begin with a PROXY header with the client's address; can be given
     /// several times.
     #[arg(long, value_name = "ADDRESS[/BITS]", env = "CHAT_SERVER_PROXY_PROTOCOL", value_delimiter = ',', value_parser = parse_subnet)]
     pub proxy_protocol: Vec<Subnet>,
     /// The most failed logins of one user from one address in a minute; further ones are refused.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_LOGIN_FAILURES_PER_ADDRESS_MAX", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub login_failures_per_address_max: u32,
-    /// The most failed logins of one user from everywhere in a minute; where that user has logged in
-    /// before, and on this machine, only those from there count.
+    /// The most failed logins of one user from all addresses in a minute. At addresses where that
+    /// user has logged in before, and on this machine, only failures from there count.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_LOGIN_FAILURES_PER_USER_MAX", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub login_failures_per_user_max: u32,
-    /// The most unread messages of one inbox; senders are refused beyond.
+    /// The most unread messages of one inbox; beyond it senders are refused.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_INBOX_UNREAD_MAX", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub inbox_unread_max: u32,
-    /// Refuse `users`: nobody is told who there is. Who is logged in can still be seen.
+    /// Refuse the verb `users`. Clients can still list the logged-in users.
     #[arg(long, env = "CHAT_SERVER_HIDE_USERS", value_parser = BoolishValueParser::new())]
     pub hide_users: bool,
-    /// After how long without anything else a watching connection is sent a sign of life.
+    /// A stream without other events gets a heartbeat after this time.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_HEARTBEAT", default_value = "30s", value_parser = parse_time)]
     pub heartbeat: Duration,
-    /// Log requests that take so long or longer.
+    /// Log requests that take at least this long.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SLOW_REQUEST", default_value = "250ms", value_parser = parse_time)]
     pub slow_request: Duration,
-    /// Tell Prometheus and browsers how the server does, over HTTP at this address.
+    /// Serve metrics and the status page over HTTP at this address.
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_METRICS", value_parser = parse_listen)]
     pub metrics: Option<Listen>,
-    /// A name that --metrics is asked for by, beside localhost; can be given several times.
+    /// A host name for requests to --metrics, beside localhost; can be given several times.
     #[arg(long, value_name = "NAME", env = "CHAT_SERVER_METRICS_HOST", value_delimiter = ',')]
     pub metrics_host: Vec<String>,
-    /// Let --metrics be read from other machines, by whoever reaches the address.
+    /// Let other machines read --metrics, without authentication.
     #[arg(long, env = "CHAT_SERVER_ALLOW_REMOTE_METRICS", value_parser = BoolishValueParser::new())]
     pub allow_remote_metrics: bool,
-    /// Threads that share the connections; half as many as processors when not given.
+    /// Threads that serve the connections; by default half as many as processors.
     #[arg(long, value_name = "N", env = "CHAT_SERVER_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
 }
