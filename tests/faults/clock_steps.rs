@@ -1,5 +1,5 @@
-//! The clock on the wall set by ten years, either way: messages stay in order and are told once,
-//! sessions last as long as they should, and nobody waits longer or shorter for it.
+//! The wall clock is set by ten years, in either direction. Messages stay in order and arrive once,
+//! sessions last as long as they should, and no wait becomes longer or shorter.
 
 use std::io::Read;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use crate::support::operator;
 use crate::support::{PATIENCE, Server, Wire, server_command};
 
 const DAY: i64 = 24 * 3_600 * 1_000;
-/// Milliseconds by which two clocks may differ that say the same.
+/// The most milliseconds between two clocks that agree.
 const NEAR: i64 = 5 * 60 * 1_000;
 
 fn start(clock: &Clock, options: &[&str]) -> Server {
@@ -26,7 +26,7 @@ fn start_in(folder: TempDir, clock: &Clock, options: &[&str]) -> Server {
     Server::start_command(command, folder)
 }
 
-/// Ends it, sets the clock, and starts it again on what it has left.
+/// Stops the server, sets the clock, and starts the server again on the same database.
 fn start_again(
     mut server: Server,
     clock: &Clock,
@@ -37,7 +37,7 @@ fn start_again(
     clock.set(ahead);
     let folder = TempDir::new().unwrap();
     for name in ["chat.sqlite", "chat.sqlite-wal"] {
-        // A server that was stopped has folded its log in.
+        // A stopped server has checkpointed its WAL.
         let _ = std::fs::copy(server.folder().join(name), folder.path().join(name));
     }
     start_in(folder, clock, &[])
@@ -47,7 +47,7 @@ fn stop(server: &mut Server) {
     assert_eq!(server.stop().code(), Some(0));
 }
 
-/// What the clock on the wall really says.
+/// The real time of the wall clock.
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
 }
@@ -83,7 +83,7 @@ fn messages_stay_in_order_and_arrive_once_whatever_the_clock_says() {
         let id = wire.done(post(&paff, number))["id"].as_i64().unwrap();
         assert!(ids.last().is_none_or(|last| *last < id), "{ids:?}, then {id}");
         ids.push(id);
-        // The clock was set for the server indeed.
+        // The server really saw the new clock.
         let sent_at =
             self::number(&server, &format!("select sent_at from messages where id = {id}"));
         assert!((sent_at - now() - decades * DECADE * 1_000).abs() < NEAR, "{sent_at}");
@@ -98,7 +98,7 @@ fn messages_stay_in_order_and_arrive_once_whatever_the_clock_says() {
             let again = wire.done(post(&paff, earlier));
             assert_eq!((&again["duplicate"], &again["id"]), (&json!(true), &json!(id)));
         }
-        // One cursor goes on, another stays where it is.
+        // One cursor moves on, the other stays.
         let before = ids.len().checked_sub(2).map_or(0, |before| ids[before]);
         let unread = wire.done(format!(r#"fetch {neko} {{"after": {before}}}"#));
         assert_eq!(bodies(&unread["messages"]), [number]);
@@ -116,7 +116,7 @@ fn messages_stay_in_order_and_arrive_once_whatever_the_clock_says() {
     assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
 }
 
-/// Swept at every step, so that what ends would be ended for good.
+/// Every step is followed by a sweep, so that an expired session ends for good.
 #[test]
 fn sessions_survive_a_clock_that_is_set_while_the_server_runs() {
     let Some(clock) = Clock::new() else { return };
@@ -138,7 +138,7 @@ fn sessions_survive_a_clock_that_is_set_while_the_server_runs() {
         assert_eq!(wire.done(format!("list {}", tokens[0]))["messages"], "List user: paff,neko");
     }
     assert_eq!(number(&server, "select count(*) from sessions"), tokens.len() as i64);
-    // And none will last ten years longer than it should.
+    // No session lasts ten years too long.
     let longest = number(&server, "select max(expires_at) from sessions") - now();
     assert!((longest - 90 * DAY).abs() < NEAR, "{longest}");
 }
@@ -162,7 +162,7 @@ fn session_expires_for_good_even_if_the_clock_is_set_back() {
     assert!(!lives(&mut server.connect(), &token));
 }
 
-/// Nobody uses it in between, and nothing is swept: the server is killed.
+/// The server is killed, so there is no use and no sweep in between.
 #[test]
 fn expired_session_stays_expired_after_a_restart_with_an_earlier_clock() {
     let Some(clock) = Clock::new() else { return };
@@ -187,7 +187,7 @@ fn session_from_the_future_keeps_only_its_remaining_time() {
     let mut server = start_again(server, &clock, 0, stop);
     assert!(lives(&mut server.connect(), &token));
     assert!((left(&server, 0) - 90 * DAY).abs() < NEAR, "{}", left(&server, 0));
-    // Ten days before its end by the wrong clock, it has ten days by the right one.
+    // Ten days before its end by the wrong clock, the session has ten days by the right one.
     stop(&mut server);
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let moved = "UPDATE sessions SET created_at = created_at + ?1 - 80 * ?2,
@@ -197,7 +197,7 @@ fn session_from_the_future_keeps_only_its_remaining_time() {
     let mut server = start_again(server, &clock, 0, |_| ());
     assert!(lives(&mut server.connect(), &token));
     assert!((left(&server, 0) - 10 * DAY).abs() < NEAR, "{}", left(&server, 0));
-    // One that was used in the future, but opened before, ends when it always would have.
+    // A session that was used in the future, but opened earlier, ends at its usual time.
     stop(&mut server);
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database.execute("UPDATE sessions SET last_seen_at = last_seen_at + ?1", [DAY]).unwrap();
@@ -209,7 +209,7 @@ fn session_from_the_future_keeps_only_its_remaining_time() {
 
 #[test]
 fn waits_and_time_limits_ignore_the_wall_clock() {
-    /// Half a line may be so old (`server::connection`).
+    /// The longest wait for the rest of a line (`server::connection`).
     const HALF_A_LINE: Duration = Duration::from_secs(10);
     let Some(clock) = Clock::new() else { return };
     let server = start(&clock, &[]);
@@ -225,11 +225,11 @@ fn waits_and_time_limits_ignore_the_wall_clock() {
         assert_eq!(guess(), "rate_limited", "{decades}");
         server.log_in("neko");
     }
-    // Nobody was closed for it.
+    // No connection was closed because of the clock.
     half.send("lo\r\n");
     assert_eq!(half.reply()["status"], "OK");
     assert_eq!(silent.ask("hello")["status"], "OK");
-    // And nobody stays for it.
+    // No connection stays open because of the clock.
     let begun = Instant::now();
     half.send("hel");
     clock.set(-DECADE);

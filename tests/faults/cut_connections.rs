@@ -1,5 +1,5 @@
-//! A connection that is cut after any number of bytes, either way, or goes byte by byte: whoever sends
-//! with a key is told the truth or that it is not known, and what is sent again is there once.
+//! A connection is cut after any number of bytes, in either direction, or goes byte by byte. A
+//! sender with a key gets a true result or an unknown one, and a repeated message is stored once.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,12 +11,12 @@ use crate::support::cli::{Home, Outcome, outcome};
 use crate::support::relay::{Passage, Relay};
 use crate::support::{Server, Wire, scaled};
 
-/// Sessions that are tried out at the same time.
+/// Sessions that run at the same time.
 const AT_ONCE: usize = 4;
-/// Which of the requests of a session is the send.
+/// The index of the send among the requests of a session.
 const POST: usize = 1;
 
-/// What one session asks, each with its line ending; the key belongs to it alone.
+/// The requests of one session with their line endings. The key belongs to this session alone.
 fn requests(paff: &str, neko: &str, key: &str) -> Vec<String> {
     let post = json!({"to": ["neko"], "key": key, "body": "hai"});
     vec![
@@ -27,8 +27,8 @@ fn requests(paff: &str, neko: &str, key: &str) -> Vec<String> {
     ]
 }
 
-/// One session over the relay, a request after the other has been answered; the replies that came
-/// whole.
+/// One session through the relay: each request follows the reply to the one before. Returns the
+/// complete replies.
 fn replies(wire: &mut Wire, requests: &[String]) -> Vec<Value> {
     use std::io::Write;
     let mut replies = Vec::new();
@@ -42,7 +42,7 @@ fn replies(wire: &mut Wire, requests: &[String]) -> Vec<Value> {
     replies
 }
 
-/// Tries 0, 1, 2 … until `attempt` says that nothing is left to cut, several at a time.
+/// Calls `attempt` with 0, 1, 2 …, several at a time, until it reports that nothing is left to cut.
 fn each_offset(attempt: impl Fn(usize, &Relay) -> bool + Sync, server: &Server) -> usize {
     let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
     thread::scope(|scope| {
@@ -81,7 +81,7 @@ fn cut_after_any_byte_in_either_direction_loses_nothing_and_reports_nothing_fals
             relay.pass(passage, 1);
             let mut wire = Wire::connect(relay.address());
             let told = replies(&mut wire, &requests);
-            // The rest of a reply that was cut is no reply.
+            // The rest of a cut reply is no reply.
             assert!(!wire.received().windows(4).any(|bytes| bytes == b"\r\n\r\n"));
             let _ = wire.stream().shutdown(Shutdown::Both);
             drop(wire);
@@ -136,7 +136,7 @@ fn session_byte_by_byte_in_either_direction_works_like_any_other() {
     assert_eq!(neko.run(["inbox", "--raw"]).stdout, "hai\nhai neko\n");
 }
 
-/// `chat-cli` itself, which tries again with its key.
+/// `chat-cli` itself, which retries with its key.
 #[test]
 fn send_over_cut_connections_stores_once_or_reports_an_unknown_outcome() {
     const SENT: &str = "message sent to neko\n";
@@ -156,7 +156,7 @@ fn send_over_cut_connections_stores_once_or_reports_an_unknown_outcome() {
                 let body = format!("{to_the_server} {connections} {offset}");
                 let home = Home::new(relay.address());
                 let send = |more: &[&str]| -> Outcome {
-                    // Without an end to it only where it cannot be done.
+                    // A short timeout only where it cannot succeed.
                     let timeout =
                         if connections == 1 || !more.is_empty() { "30s" } else { "200ms" };
                     let mut command = home

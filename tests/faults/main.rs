@@ -1,4 +1,4 @@
-//! Faults and hostile peers: what survives what. docs/reliability.md lists the figures.
+//! Faults and hostile peers. docs/reliability.md lists the promises and the figures.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -1,9 +1,8 @@
-//! Runs of deliveries are merged, and what they say stays what the message log says: the server is
-//! killed at random moments, and in the middle of a merge; between that messages are purged and all
-//! runs are made anew.
+//! Runs of deliveries are merged, and still agree with the message log. The server is killed at
+//! random moments and during a merge. In between, messages are purged and all runs are rebuilt.
 //!
-//! A server makes a run of 16,384 deliveries or more when it stops, and merges eight runs of about
-//! one size once there is a ninth. So with a message to a hundred recipients a few hundred requests
+//! A stopping server writes a run of at least 16,384 deliveries, and merges eight runs of similar
+//! size once there is a ninth. With a hundred recipients for each message, a few hundred requests
 //! are enough for a merge.
 
 use std::collections::BTreeMap;
@@ -19,9 +18,9 @@ use crate::support::{PATIENCE, Random, Server, Wire, scaled};
 
 /// Recipients of each message.
 const USERS: usize = 100;
-/// So many messages are a run when the server stops: at least 16,384 deliveries.
+/// The stopping server writes a run after so many messages: at least 16,384 deliveries.
 const MESSAGES_OF_RUN: usize = 170;
-/// So many runs beside each other become one when there is another one behind them.
+/// So many neighbouring runs are merged once there is another one after them.
 const RUNS_MERGED: i64 = 8;
 
 #[test]
@@ -35,7 +34,7 @@ fn deliveries_match_the_message_log_after_merges_under_kills_purge_and_rebuild()
             session.fill_runs(&mut random);
             kills += session.kill_while_merging();
         }
-        // What the killed server had written of the merge is begun again.
+        // The server starts the killed merge again.
         session.purge(&mut random);
         merges += session.wait_for_merge();
         session.check("after a merge");
@@ -52,11 +51,11 @@ fn deliveries_match_the_message_log_after_merges_under_kills_purge_and_rebuild()
 struct Session {
     server: Server,
     token: String,
-    /// How many messages were asked for; the number of one is its key.
+    /// The number of messages requested; the number of a message is its key.
     made: usize,
-    /// The first id of each message that was acknowledged, by its number.
+    /// The first id of each acknowledged message, by its number.
     acknowledged: BTreeMap<usize, i64>,
-    /// Every message up to and with this id has been purged.
+    /// Every message up to and including this id has been purged.
     purged: i64,
 }
 
@@ -67,13 +66,13 @@ impl Session {
         Self { server, token, made: 0, acknowledged: BTreeMap::new(), purged: 0 }
     }
 
-    /// Fills the log, with kills in between, until so many runs are there that a merge is due; the
-    /// server is stopped then.
+    /// Fills the message log, with kills in between, until there are enough runs for a merge; then
+    /// the server is stopped.
     fn fill_runs(&mut self, random: &mut Random) {
         while number(&self.database(), RUNS) <= RUNS_MERGED {
             self.post(MESSAGES_OF_RUN, None);
             if random.below(4) == 0 {
-                // The killed server has made no run of it: the next one does.
+                // The killed server wrote no run of it; the next server does.
                 self.post(MESSAGES_OF_RUN, Some(random.below(MESSAGES_OF_RUN)));
                 self.server.start_again();
                 self.check("after a kill under load");
@@ -85,8 +84,8 @@ impl Session {
         }
     }
 
-    /// Asks for so many messages, those first that were not acknowledged before; kills the server
-    /// when so many have been.
+    /// Requests so many messages, first those without an acknowledgement; kills the server after so
+    /// many acknowledgements.
     fn post(&mut self, count: usize, kill_after: Option<usize>) {
         let unanswered = (0..self.made).filter(|number| !self.acknowledged.contains_key(number));
         let mut numbers: Vec<usize> = unanswered.collect();
@@ -98,7 +97,7 @@ impl Session {
         let server = &mut self.server;
         let acknowledged = &mut self.acknowledged;
         thread::scope(|scope| {
-            // Where the server is killed nothing more is taken.
+            // A killed server accepts nothing more.
             scope.spawn(move || {
                 lines.iter().all(|line| wire.stream_mut().write_all(line.as_bytes()).is_ok())
             });
@@ -120,8 +119,8 @@ impl Session {
         format!("post {} {post}\r\n", self.token)
     }
 
-    /// Starts the server, and kills it while it merges. Tells how often that was in the middle: not
-    /// at all where the merge was done before.
+    /// Starts the server, and kills it during a merge. Returns how many kills hit a merge: none if
+    /// the merge was done before.
     fn kill_while_merging(&mut self) -> usize {
         self.server.start_again();
         let database = self.database();
@@ -135,7 +134,7 @@ impl Session {
         usize::from(is_in_the_middle)
     }
 
-    /// Waits until a merge is under way, or done.
+    /// Waits until a merge has begun, or is done.
     fn wait_until_it_merges(&self) {
         let database = self.database();
         wait_until("a merge is under way, or done", || {
@@ -143,8 +142,8 @@ impl Session {
         });
     }
 
-    /// Waits until the server that runs has put a merged run in place of others, and nothing is left
-    /// to be done; tells how many merged runs came.
+    /// Waits until the running server has replaced runs by a merged one and nothing is left to
+    /// merge. Returns the number of merged runs.
     fn wait_for_merge(&self) -> usize {
         let database = self.database();
         wait_until("the runs are merged", || {
@@ -155,7 +154,7 @@ impl Session {
         1
     }
 
-    /// Purges some messages, of the runs that are being merged, too.
+    /// Purges some messages, also of the runs that are being merged.
     fn purge(&mut self, random: &mut Random) {
         self.wait_until_it_merges();
         let ids: Vec<i64> = self.acknowledged.values().copied().collect();
@@ -169,7 +168,7 @@ impl Session {
         self.check("after a purge");
     }
 
-    /// Makes all runs anew, as one.
+    /// Rebuilds all runs, as one.
     fn rebuild(&mut self) {
         assert!(self.server.stop().success());
         done(&self.server.database(), &["check", "--rebuild"]);
@@ -178,8 +177,8 @@ impl Session {
         self.check("after all runs were made anew");
     }
 
-    /// Compares the deliveries with the log, the log with what was acknowledged, and what users are
-    /// told with both.
+    /// Compares the deliveries with the message log, the log with the acknowledgements, and the
+    /// users' inboxes with both.
     fn check(&self, when: &str) {
         let database = self.database();
         assert_eq!(number(&database, ASTRAY), 0, "{when}");
@@ -190,7 +189,7 @@ impl Session {
             rows.map(Result::unwrap).collect()
         };
         for (&message, &id) in &self.acknowledged {
-            // The copies of a message rise from its id on.
+            // The copies of a message have consecutive ids.
             if id > self.purged {
                 assert_eq!(stored.get(&key(message)), Some(&id), "{when}: message {message}");
             }
@@ -230,16 +229,16 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// How many runs count.
+/// The number of active runs.
 const RUNS: &str = "SELECT count(*) FROM delivery_runs";
-/// How many of them were made of others: their numbers fall.
+/// The number of merged runs among them: their numbers fall.
 const MERGED_RUNS: &str = "SELECT count(*) FROM delivery_runs WHERE run < 1";
-/// Whether a run is being made of others: it has rows and does not count yet.
+/// Whether a merge is writing: it has rows of a run that is not active yet.
 const MERGE_UNDER_WAY: &str = "
     SELECT EXISTS (SELECT 1 FROM deliveries
                     WHERE run < (SELECT min(min(run), 1) FROM delivery_runs))";
-/// Whether there are rows of runs that do not count. It looks at one row of each run: a long read
-/// would keep the WAL from being folded in, and the server from merging.
+/// Whether there are rows of inactive runs. It reads one row of each run, because a long read would
+/// block checkpoints and with them the merge.
 const ROWS_OF_NO_RUN: &str = "
     WITH RECURSIVE runs (run) AS (
         SELECT min(run) FROM deliveries
@@ -247,7 +246,8 @@ const ROWS_OF_NO_RUN: &str = "
         SELECT (SELECT min(run) FROM deliveries WHERE run > runs.run) FROM runs WHERE run NOT NULL)
     SELECT EXISTS (SELECT 1 FROM runs
                     WHERE run NOT NULL AND run NOT IN (SELECT run FROM delivery_runs))";
-/// How many deliveries the log has and the runs have not, or the other way round, or twice.
+/// The number of deliveries that only the message log or only the runs have, or that are there
+/// twice.
 const ASTRAY: &str = "
     SELECT (SELECT count(*) FROM (SELECT recipient_id, id FROM messages
                                   EXCEPT SELECT user_id, message_id FROM delivered))

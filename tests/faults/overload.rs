@@ -1,5 +1,5 @@
-//! More than a server should be asked for: who behaves is served all the same, memory stays within what
-//! docs/reliability.md says, and all is as before when it is over.
+//! Overload: honest clients are served, memory stays within the limits of docs/reliability.md, and
+//! the resources are released afterwards.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use crate::support::skip::skip;
 use crate::support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
 const HONEST: usize = 50;
-/// SQLite's caches, when they are full: the writer's, and those of two readers.
+/// SQLite's full caches: of the writer and two readers.
 const CACHE_BYTES: usize = (4 + 2 * 2) * 1024 * 1024;
 
-/// How much memory a process has, in bytes.
+/// The memory of a process, in bytes.
 fn resident_bytes(pid: i32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -33,23 +33,23 @@ fn descriptors(pid: i32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// How many connections the server says there are.
+/// The number of connections that the server reports.
 fn connections(server: &Server) -> usize {
     let scrape = Scrape::parse(&http::get(server.monitor(), "/metrics").body);
     let samples = &scrape.families["chat_connections"].samples;
     samples.iter().map(|sample| sample.value).sum::<f64>() as usize
 }
 
-/// Someone who behaves: sends to the next in the round with keys, and reads.
+/// An honest client: sends with keys to the next one in the ring, and reads.
 struct Honest {
     wire: Wire,
     token: String,
     next: String,
     sent: usize,
     received: usize,
-    /// Requests that were refused as `busy`, as they may be, and asked for again.
+    /// Requests that were refused as `busy`, which is allowed, and repeated.
     busy: usize,
-    /// How long each took, until it was done.
+    /// The time of each request until it was done.
     sends: Vec<Duration>,
     reads: Vec<Duration>,
 }
@@ -92,7 +92,7 @@ impl Honest {
         self.sent += 1;
     }
 
-    /// Reads: everything there is from the one who sends, in order, once.
+    /// Reads everything from its sender, in order, once.
     fn read(&mut self) {
         let (reply, time) = self.ask(&format!("inbox {}", self.token));
         self.reads.push(time);
@@ -105,7 +105,7 @@ impl Honest {
     }
 }
 
-/// Of the sorted `latencies`, the one that so many of a thousand are not longer than.
+/// The latency that so many in a thousand of the sorted `latencies` do not exceed.
 fn per_mille(latencies: &mut [Duration], rank: usize) -> Duration {
     latencies.sort_unstable();
     latencies[(latencies.len() - 1) * rank / 1000]
@@ -121,7 +121,7 @@ fn honest_clients_are_served_beside_hostile_connections_whose_resources_are_rele
     let lasting = Duration::from_secs(scaled(3, 40) as u64);
     let server = Server::start_with_users_and(HONEST, &["--metrics", "127.0.0.1:0"]);
     let mut wire = server.connect();
-    // What the hostile ones read: more than a page.
+    // The hostile readers' messages: more than a page.
     let paff = wire.log_in("paff");
     for _ in 0..40 {
         wire.done(format!("send {paff} paff {}", "x".repeat(32_000)));
@@ -199,7 +199,7 @@ fn honest_clients_are_served_beside_hostile_connections_whose_resources_are_rele
     );
     assert!(most <= bound);
 
-    // Back to what it was.
+    // Back to the state before.
     let begun = Instant::now();
     let after = loop {
         let after = (descriptors(server.pid()), connections(&server), resident_bytes(server.pid()));
@@ -217,8 +217,8 @@ fn honest_clients_are_served_beside_hostile_connections_whose_resources_are_rele
     }
 }
 
-/// What costs the client a line and the server the most. Each is asked for on 50 connections, as fast as
-/// the answers are read, beside ten who send and read.
+/// Requests that are cheap for the client and expensive for the server. Each is sent on 50
+/// connections as fast as the replies arrive, beside ten clients that send and read.
 #[test]
 fn most_expensive_requests_of_others_leave_honest_clients_served() {
     const ASKING: usize = 50;
@@ -324,18 +324,18 @@ fn fill(server: &Server, token: &str, count: usize) {
 #[test]
 fn full_writer_queue_refuses_as_busy_and_stores_what_it_acknowledged() {
     const QUEUED_MAX: f64 = 16_384.0;
-    // More than the queue takes, and the batch that the writer has taken out of it.
+    // More than the queue holds and the writer's current batch.
     const SENDERS: usize = 170;
     const PIPELINED: usize = 128;
     let server = Server::start_with(&["--metrics", "127.0.0.1:0"]);
     let token = server.log_in("paff");
-    // Somebody at the sqlite3 shell: the writer waits, and its queue grows.
+    // A foreign lock, as of the `sqlite3` shell: the writer waits, and its queue grows.
     let shell = rusqlite::Connection::open(server.database()).unwrap();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     let packet = format!("send {token} neko hai\r\n").repeat(PIPELINED);
     let mut senders: Vec<Wire> = (0..SENDERS).map(|_| server.connect()).collect();
     senders.iter_mut().for_each(|wire| wire.send(&packet));
-    // On a slow machine the writer gives its first batch up before the queue is full.
+    // On a slow machine the writer gives up its first batch before the queue is full.
     let begun = Instant::now();
     let mut queued = 0.0;
     while queued < QUEUED_MAX && begun.elapsed() < Duration::from_secs(10) {
@@ -344,7 +344,7 @@ fn full_writer_queue_refuses_as_busy_and_stores_what_it_acknowledged() {
     }
     assert!(queued <= QUEUED_MAX, "{queued} wait");
     println!("{queued} operations wait");
-    // Whoever comes to a full queue is told so at once, while the shell still holds the file.
+    // With a full queue a request is refused at once, while the shell still holds the lock.
     let mut late = server.connect();
     while late.ask(format!("send {token} neko hai"))["code"] != "busy" {}
     shell.execute_batch("ROLLBACK").unwrap();
@@ -386,7 +386,7 @@ fn running_out_of_descriptors_keeps_open_connections_and_delays_new_ones() {
     limit(descriptors(server.pid()) + 10);
     let mut waiting: Vec<Wire> = (0..WAITING).map(|_| server.connect()).collect();
     waiting.iter_mut().for_each(|wire| wire.send("hello\r\n"));
-    // The first of them are taken, as many as there are descriptors for.
+    // The server accepts as many as it has descriptors for.
     waiting[..8].iter_mut().for_each(|wire| assert_eq!(wire.reply()["server"], "chat-server"));
     for wire in &mut there {
         for _ in 0..100 {
@@ -394,7 +394,7 @@ fn running_out_of_descriptors_keeps_open_connections_and_delays_new_ones() {
         }
     }
     assert!(descriptors(server.pid()) <= 5 + WAITING, "they have run out");
-    // Those that go make room for others.
+    // Closed connections make room for others.
     drop(waiting.drain(..8));
     waiting[..8].iter_mut().for_each(|wire| assert_eq!(wire.reply()["server"], "chat-server"));
     limit(1_000);
@@ -402,8 +402,7 @@ fn running_out_of_descriptors_keeps_open_connections_and_delays_new_ones() {
     server.connect().done(format!("send {token} paff hai"));
 }
 
-/// The thread that takes connections in: how much processor time it has had, in ticks of 10 ms, and how
-/// often it has gone to sleep.
+/// The accepting thread: its processor time, in ticks of 10 ms, and how often it has slept.
 fn acceptor(pid: i32) -> (u64, u64) {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let named = |path: &PathBuf| {
@@ -418,12 +417,12 @@ fn acceptor(pid: i32) -> (u64, u64) {
     (number(fields[11]) + number(fields[12]), number(sleeps.unwrap()))
 }
 
-/// `prlimit --nofile=64` from somebody else, while there are more than that.
+/// `prlimit --nofile=64` from outside, while more descriptors are open.
 #[test]
 fn limit_of_64_descriptors_delays_new_connections_until_it_is_raised() {
     const HOW_LONG: Duration = Duration::from_secs(2);
     let server = Server::start();
-    // On connections that stay: one that has gone has left its descriptor to be had.
+    // On connections that stay open: a closed one would free its descriptor.
     let mut there: Vec<Wire> = (0..64).map(|_| server.connect()).collect();
     there.iter_mut().for_each(|wire| drop(wire.done("hello")));
     let (paff, neko) = (there[0].log_in("paff"), there[0].log_in("neko"));
@@ -436,7 +435,7 @@ fn limit_of_64_descriptors_delays_new_connections_until_it_is_raised() {
     limit(64);
     let mut late = server.connect();
     late.send("hello\r\n");
-    // Whoever is there is served, also by what only reads and by what is new to the server.
+    // Open connections are served, including reads and requests that are new to the server.
     let (before, begun, mut sent) = (acceptor(server.pid()), Instant::now(), 0);
     while begun.elapsed() < HOW_LONG {
         let wire = &mut there[sent % 64];
@@ -450,11 +449,11 @@ fn limit_of_64_descriptors_delays_new_connections_until_it_is_raised() {
     let error = late.stream().peek(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it was taken in");
     late.stream().set_nonblocking(false).unwrap();
-    // It tries again five times a second, and does nothing in between.
+    // It retries five times a second, and sleeps in between.
     let tries = begun.elapsed().as_millis() as u64 / 200 + 5;
     assert!(after.0 - before.0 <= 20, "{:?}, then {:?}", before, after);
     assert!(after.1 - before.1 <= tries, "{:?}, then {:?}, {tries}", before, after);
-    // An operator who asks now is told that there is no answer, and is not kept.
+    // An operator's command gets an error at once instead of waiting.
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.arg("--db").arg(server.database()).env("CHAT_SERVER_CONFIG", "/dev/null");
     let ask = |command: &mut Command| command.output().unwrap().status.code();
@@ -467,8 +466,8 @@ fn limit_of_64_descriptors_delays_new_connections_until_it_is_raised() {
     assert_eq!(ask(&mut command), Some(0));
 }
 
-/// The addresses of this machine's loopback are not limited: the test begins itself again in a network of
-/// its own, where there are others.
+/// Loopback addresses of this machine have no limit. So the test starts itself again in a network
+/// namespace with other addresses.
 #[test]
 fn connections_of_one_address_are_limited_and_others_are_not_delayed() {
     const INSIDE: &str = "CHAT_TEST_IN_OWN_NETWORK";
@@ -507,7 +506,7 @@ fn connections_of_one_address_are_limited_and_others_are_not_delayed() {
         &limit,
     ]);
     let connect = |address: &str| Wire::connect(address.parse().unwrap());
-    // A connection to an address of one's own comes from it.
+    // A connection to an own address comes from that address.
     let mut there: Vec<Wire> = (0..LIMIT).map(|_| connect(far[0])).collect();
     there.iter_mut().for_each(|wire| drop(wire.done("hello")));
     let mut over = connect(far[0]);

@@ -1,6 +1,5 @@
-//! A real server gets what no client would send: bytes by chance, sessions with bytes changed, in
-//! pieces of any length, from connections that end anywhere. Honest clients notice nothing of it. The
-//! chance is seeded.
+//! A real server gets random bytes and altered sessions, in pieces of any length, from connections
+//! that end anywhere. Honest clients are not affected. The random choices are seeded.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, Random, Server, Wire, read_some, scaled};
 
-/// How many connections of each round are open at a time, and how many there are.
+/// Connections of each round, at a time and in all.
 const THREADS: usize = 4;
 const CONNECTIONS_PER_THREAD: usize = 12;
-/// The longest stream of a connection that is made of bytes by chance.
+/// The longest stream of random bytes on a connection.
 const RANDOM_BYTES_MAX: usize = 20_000;
-/// What the server may have grown by since the first round: the cache of the writer's connection
-/// (4 MiB, by its pragma), and four connections with a line of 256 KiB to read and a reply of a MiB to
-/// send, each twice while a buffer grows, with as much again for the allocator.
+/// How much the server may grow after the first round: the cache of the writer's connection (4 MiB,
+/// by its pragma), and four connections with a line of 256 KiB to read and a reply of a MiB to
+/// send. Each counts twice while a buffer grows, with as much again for the allocator.
 const GROWN_KIB_MAX: usize = 4 * 1024 + 2 * 2 * THREADS * (256 + 1024);
 
 #[test]
@@ -26,8 +25,8 @@ fn random_bytes_from_others_do_not_affect_honest_clients() {
     let mut server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut honest = Honest { paff, neko, stays: server.connect() };
-    // Nobody else writes to neko: what honest clients do is exact. Nobody logs in later: the memory that
-    // hashing takes is another matter.
+    // Only honest clients write to neko, so their results are exact. Nobody logs in later, because
+    // hashing takes memory.
     let token = server.log_in("robo");
     let mut first = None;
     for round in 0..scaled(20, 200) {
@@ -54,7 +53,7 @@ fn random_bytes_from_others_do_not_affect_honest_clients() {
 struct Honest {
     paff: String,
     neko: String,
-    /// A connection that is there all the time.
+    /// A connection that stays open.
     stays: Wire,
 }
 
@@ -79,7 +78,7 @@ fn attack(address: SocketAddr, token: &str, random: &mut Random) {
     let mut socket = TcpStream::connect(address).expect("the server accepts");
     socket.set_nodelay(true).expect("no delay");
     if random.below(2) == 0 {
-        // Reads nothing, and is gone; before all is written, where the server takes no more.
+        // Reads nothing and closes, before all is written if the server stops reading.
         socket.set_nonblocking(true).expect("it need not block");
         let count = random.below(stream.len() + 1);
         write(&mut socket, &stream[..count], random);
@@ -93,7 +92,7 @@ fn attack(address: SocketAddr, token: &str, random: &mut Random) {
     let received = thread::scope(|scope| {
         let reader = scope.spawn(move || read_to_end(&mut reading));
         write(&mut socket, &stream, random);
-        // Ends a stream, too.
+        // Also ends a stream.
         let _ = socket.write_all(b"\nGET / HTTP/1.1\n");
         let _ = socket.shutdown(Shutdown::Write);
         reader.join().expect("it reads")
@@ -106,7 +105,7 @@ fn attack(address: SocketAddr, token: &str, random: &mut Random) {
     }
 }
 
-/// In pieces of any length, as far as the server takes them.
+/// In pieces of any length, as far as the server reads them.
 fn write(socket: &mut TcpStream, mut bytes: &[u8], random: &mut Random) {
     while !bytes.is_empty() {
         let most = [1, 7, 100, 20_000][random.below(4)];
@@ -119,7 +118,7 @@ fn write(socket: &mut TcpStream, mut bytes: &[u8], random: &mut Random) {
     }
 }
 
-/// Everything that the server says; `None` where it resets the connection, and takes some of it back.
+/// All output of the server; `None` if it resets the connection, which loses some of it.
 fn read_to_end(socket: &mut TcpStream) -> Option<Vec<u8>> {
     let (mut received, mut chunk) = (Vec::new(), [0; 16 * 1024]);
     loop {
@@ -158,7 +157,7 @@ fn stream(token: &str, random: &mut Random) -> Vec<u8> {
     stream
 }
 
-/// A line that is a request, but for those that are too long.
+/// A line that is a request, unless it is too long.
 fn line(token: &str, random: &mut Random) -> String {
     let end = ["\n", "\r\n", " \r\n"][random.below(3)];
     let number = random.below(1_000);
@@ -182,7 +181,7 @@ fn line(token: &str, random: &mut Random) -> String {
     line + end
 }
 
-/// How much memory a process has, in KiB.
+/// The memory of a process, in KiB.
 fn resident_kib(pid: i32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");

@@ -1,7 +1,7 @@
-//! Passwords and tokens, through every verb that takes one, done and refused: none of their bytes is in
-//! any file of the server or of the client, nor in what their processes show to others. The files are
-//! looked at while the server runs, after it was killed, and after it was stopped. Only the session file
-//! of `chat-cli` has the token it is there for.
+//! Passwords and tokens go through every verb that takes one, successful and refused. None of their
+//! bytes is in any file of the server or the client, nor in what their processes show to others.
+//! The files are searched while the server runs, after a kill, and after a stop. Only the session
+//! file of `chat-cli` has its token.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,10 +17,10 @@ use crate::support::pty::{CTRL_C, CTRL_D, PASTE_BEGIN, PASTE_END, Terminal};
 use crate::support::{Random, Server, Wire, scaled, server_command};
 use crate::support::{cli, operator};
 
-/// How many bytes of a secret are looked for: its first, where a part of it would be left.
+/// How many first bytes of a secret are searched for, so that a remaining part of it is found.
 const LOOKED_FOR: usize = 16;
 
-/// Looks for all secrets at once: those that are in `bytes`.
+/// Searches for all secrets at once: those that are in `bytes`.
 fn found<'a>(secrets: &'a [String], bytes: &[u8]) -> Vec<&'a str> {
     let begins: std::collections::HashMap<&[u8], &str> =
         secrets.iter().map(|secret| (&secret.as_bytes()[..LOOKED_FOR], secret.as_str())).collect();
@@ -43,7 +43,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Nothing of them is in any file but `allowed`, nor in what the system tells of the process.
+/// No file except `allowed` has any of them, nor does the system show one for the process.
 fn assert_nowhere(secrets: &[String], folder: &Path, allowed: &[PathBuf]) {
     let files = files(folder);
     assert!(!files.is_empty(), "there is something to look at in {}", folder.display());
@@ -60,7 +60,7 @@ fn assert_not_shown(secrets: &[String], pid: i32) {
     }
 }
 
-/// Runs a command that reads a password, and looks at what it shows to others while it does.
+/// Runs a command that reads a password, and inspects its command line and environment meanwhile.
 fn enter_password(mut command: Command, password: &str) {
     let mut child = cli::start(command.stdin(Stdio::piped()));
     let mut stdin = child.stdin.take().unwrap();
@@ -73,12 +73,12 @@ fn enter_password(mut command: Command, password: &str) {
     assert_eq!(outcome.code, 0, "{outcome:?}");
 }
 
-/// A secret of 24 characters that is no word.
+/// A secret of 24 random characters.
 fn secret(random: &mut Random) -> String {
     format!("{:012x}{:012x}", random.next() >> 16, random.next() >> 16)
 }
 
-/// Each verb with a token, done where it can be and refused.
+/// Each verb with a token, successful where possible, and refused.
 fn use_token(wire: &mut Wire, token: &str) {
     for line in [
         format!("send {token} neko hai"),
@@ -138,17 +138,17 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
         secrets.push(token);
     }
 
-    // An operator's password, and what an operator writes.
+    // An operator's password, and an operator's inputs.
     let operators = secret(&mut random);
     enter_password(operator::command(&server.database(), &["user", "add", "ada"]), &operators);
     secrets.push(operators.clone());
-    // A copy that is made of what the server is writing just then.
+    // A copy of a database that is being written.
     let backup = elsewhere.path().join("backup.sqlite");
     operator::done(&server.database(), &["backup", backup.to_str().unwrap()]);
     let export = operator::done(&server.database(), &["export"]);
     fs::write(elsewhere.path().join("export"), export).unwrap();
 
-    // The client: its session file has the token, and nothing else has.
+    // The client: only its session file has the token.
     let home = Home::new(server.address());
     enter_password(home.cli(["auth", "ada"]), &operators);
     let session = home.session_file();
@@ -157,7 +157,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     for arguments in [&["send", "neko", "hai"][..], &["inbox"], &["whoami"], &["sessions"]] {
         home.run(arguments);
     }
-    // What is handed to the command of --exec, and to whom looks at the client meanwhile.
+    // What the command of --exec gets, and what others can see of the client meanwhile.
     let neko = wire.log_in("neko");
     wire.done(format!("send {neko} ada hai"));
     secrets.push(neko);
@@ -175,7 +175,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
 
     assert_not_shown(&secrets, server.pid());
     assert_nowhere(&secrets, server.folder(), &[]);
-    // Killed, it leaves the log as it was: with the newest hash, and no password.
+    // A kill leaves the WAL as it was: with the newest hash, and no password.
     wire.done(format!("passwd {} {}", home.token(), json!({"old": operators, "new": old})));
     let hash = server.query("SELECT password_hash FROM users WHERE name = 'ada'").remove(0);
     server.kill();
@@ -188,7 +188,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     assert_nowhere(&secrets, elsewhere.path(), &[]);
     assert_nowhere(&secrets, home.path(), std::slice::from_ref(&session));
 
-    // The search finds what is there: the token in the session file, and one put into a database.
+    // The search works: it finds the token in the session file, and one put into a database.
     assert_eq!(found(&secrets, &fs::read(&session).unwrap()), [home.token().as_str()]);
     let database = rusqlite::Connection::open(&backup).unwrap();
     database
@@ -198,8 +198,8 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     assert!(found(&secrets, &fs::read(&backup).unwrap()).contains(&operators.as_str()));
 }
 
-/// Passwords typed at the prompt, where they belong and where they do not: the history, and whatever
-/// else there is, has none of them.
+/// Passwords are typed at the prompt, in right and wrong places. Neither the history nor any other
+/// file has them.
 #[test]
 fn no_byte_of_a_password_that_is_typed_at_the_prompt_is_kept() {
     let mut random = Random::new();
@@ -222,7 +222,7 @@ fn no_byte_of_a_password_that_is_typed_at_the_prompt_is_kept() {
     terminal.wait_for_end("Password:");
     terminal.line(&secret());
     terminal.wait_for_end("Error, the password is wrong\nCommand :");
-    // As arguments, in other words and letters, and with no word at all.
+    // As arguments, with other verbs and letters, and without a verb.
     for (before, after) in [
         ("auth paff ", ""),
         ("  auth  paff ", ""),
@@ -236,7 +236,7 @@ fn no_byte_of_a_password_that_is_typed_at_the_prompt_is_kept() {
         let typed = secret();
         terminal.line(&format!("{before}{typed}{after}"));
         if before == "auth " {
-            // It is taken for the name.
+            // The prompt reads it as the name.
             terminal.wait_for_end("Password:");
             terminal.line("wrong");
         }

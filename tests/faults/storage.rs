@@ -1,5 +1,5 @@
-//! A disk that is full, a file that may not grow, a database that somebody else is reading, one that
-//! is damaged: what cannot be done is refused, what can be done goes on, and it works afterwards.
+//! A full disk, a limit on the size of files, a long read by another program, a damaged database.
+//! Impossible requests are refused, possible ones go on, and everything works afterwards.
 
 use std::fs;
 
@@ -16,14 +16,14 @@ use crate::support::operator;
 use crate::support::skip::is_here;
 use crate::support::{PATIENCE, Random, Server, Wire, scaled, server_command};
 
-/// As large as a body may be, or nearly.
+/// A body near the limit.
 const LARGE: usize = 30_000;
 
 fn large(number: usize) -> String {
     format!("{number} {}", "x".repeat(LARGE))
 }
 
-/// Sends until it is refused; tells how many messages were taken, and the code of the refusal.
+/// Sends until it is refused; returns the number of stored messages and the code of the refusal.
 fn send_until_refused(wire: &mut Wire, token: &str) -> (usize, String) {
     for number in 0..10_000 {
         let reply = wire.ask(format!("send {token} neko {}", large(number)));
@@ -34,7 +34,7 @@ fn send_until_refused(wire: &mut Wire, token: &str) -> (usize, String) {
     panic!("nothing is refused");
 }
 
-/// Everything by which `user` reads, without marking anything as read.
+/// Every verb by which `user` reads, without marking anything as read.
 fn read_all(wire: &mut Wire, token: &str) -> Vec<Value> {
     let (mut messages, mut after) = (Vec::new(), 0);
     loop {
@@ -50,7 +50,7 @@ fn read_all(wire: &mut Wire, token: &str) -> Vec<Value> {
 #[test]
 fn full_disk_refuses_only_sends_and_freed_room_is_used_without_a_restart() {
     let Some(disk) = Disk::of_size(12 << 20) else { return };
-    // Its folder is for the server's address only; the database lies on the disk.
+    // Only the server's address is in its folder; the database is on the disk.
     let mut server =
         Server::start_command(server_command(&disk.database()), TempDir::new().unwrap());
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -60,7 +60,7 @@ fn full_disk_refuses_only_sends_and_freed_room_is_used_without_a_restart() {
     for _ in 0..2 {
         let (_, code) = send_until_refused(&mut wire, &paff);
         assert_eq!(code, "storage_full");
-        // Whatever only reads goes on, on this connection and on others.
+        // Reads go on, on this connection and on others.
         wire.done(format!("unread {neko}"));
         wire.done(format!("list {paff}"));
         assert_eq!(read_all(&mut server.connect(), &neko)[0]["body"], "before");
@@ -68,7 +68,7 @@ fn full_disk_refuses_only_sends_and_freed_room_is_used_without_a_restart() {
     let stored = read_all(&mut wire, &neko).len();
     fs::remove_file(ballast).unwrap();
     wire.done(format!("send {paff} neko after"));
-    // Full again, this time by messages alone; nothing of them can be taken back by waiting.
+    // Full again, this time of messages alone: waiting cannot free any of that room.
     let (taken, code) = send_until_refused(&mut wire, &paff);
     assert!(taken > 10, "{taken}");
     assert_eq!(code, "storage_full");
@@ -77,7 +77,7 @@ fn full_disk_refuses_only_sends_and_freed_room_is_used_without_a_restart() {
     assert_eq!(server.stop().code(), Some(0));
 }
 
-/// An operator purges, and it goes on: with the server, after a kill, and without a server.
+/// An operator purges, and sends work again: with the server, after a kill, and without a server.
 #[test]
 fn disk_that_is_full_of_messages_is_freed_by_a_purge() {
     for bytes in [LARGE, 3_000] {
@@ -86,7 +86,7 @@ fn disk_that_is_full_of_messages_is_freed_by_a_purge() {
         let start = || Server::start_command(server_command(&database), TempDir::new().unwrap());
         let mut server = start();
         let (mut paff, mut newest) = (server.log_in("paff"), 0);
-        // Another program takes what is left beside the messages.
+        // Another program takes the room beside the messages.
         let fill = |server: &Server, token: &str| {
             let taken = send_until_full(&mut server.connect(), token, bytes);
             disk.fill();
@@ -107,7 +107,7 @@ fn disk_that_is_full_of_messages_is_freed_by_a_purge() {
                     server = start();
                     paff = server.log_in("paff");
                 }
-                // Straight in the file.
+                // Directly in the file.
                 2 => server.kill(),
                 _ => {}
             }
@@ -125,7 +125,7 @@ fn disk_that_is_full_of_messages_is_freed_by_a_purge() {
     }
 }
 
-/// Sends messages of so many bytes until the disk is full; gives how many were stored.
+/// Sends messages of so many bytes until the disk is full; returns the number of stored ones.
 fn send_until_full(wire: &mut Wire, token: &str, bytes: usize) -> usize {
     let body = "x".repeat(bytes);
     for number in 0..100_000 {
@@ -138,8 +138,8 @@ fn send_until_full(wire: &mut Wire, token: &str, bytes: usize) -> usize {
     panic!("nothing is refused");
 }
 
-/// SQLite maps the index of the log, and a page of it without room on the disk ends the process with
-/// SIGBUS.
+/// SQLite maps the WAL's index into memory. A page of it without room on the disk would end the
+/// process with SIGBUS.
 #[test]
 fn nearly_full_disk_of_small_blocks_kills_no_process_by_a_signal() {
     let Some(disk) = Disk::with_small_blocks(24 << 20) else { return };
@@ -158,7 +158,7 @@ fn nearly_full_disk_of_small_blocks_kills_no_process_by_a_signal() {
             &["check"],
             &["export"],
         ] {
-            // As after a copy of the file and its log alone.
+            // As after a copy of the file and its WAL alone.
             let _ = fs::remove_file(&index);
             let ballast = disk.fill();
             let length = fs::metadata(&ballast).unwrap().len();
@@ -206,7 +206,7 @@ fn file_size_limit_acts_like_a_full_disk_and_can_be_raised() {
     let stored = read_all(&mut wire, &neko);
     assert_eq!(stored.last().unwrap()["body"], "after");
     assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
-    // The log cannot be folded in: it stays, and so does what is in it.
+    // The WAL cannot be checkpointed: it stays, with its contents.
     limit(Some(8_192));
     drop(wire);
     assert_eq!(server.stop().code(), Some(0));
@@ -214,11 +214,11 @@ fn file_size_limit_acts_like_a_full_disk_and_can_be_raised() {
     assert_eq!(read_all(&mut server.connect(), &neko), stored);
 }
 
-/// What the writer cuts the log down to once it has been folded in (`store::writer`).
+/// The writer truncates the WAL to this size after a checkpoint (`store::writer`).
 const LOG_BYTES_MAX: u64 = 64 << 20;
 
-/// A person at the `sqlite3` shell who has forgotten to end what was begun, for so long that the log
-/// outgrows its limit: it has to, because its pages are being read.
+/// A forgotten transaction in a `sqlite3` shell lasts so long that the WAL outgrows its limit. It
+/// must grow, because its pages are still being read.
 #[test]
 fn wal_outgrows_its_limit_during_a_long_read_and_is_truncated_afterwards() {
     let server = Server::start();
@@ -248,13 +248,13 @@ fn wal_outgrows_its_limit_during_a_long_read_and_is_truncated_afterwards() {
         wire.done(format!("send {paff} neko after"));
         sent += 1;
     }
-    // From now on it is used again from its beginning.
+    // From now on the WAL is reused from its beginning.
     send_many(&mut wire, &paff, 100);
     assert!(length() <= LOG_BYTES_MAX);
     assert_eq!(counted(&shell), sent + 100);
 }
 
-/// Sends so many large messages at once, and waits for the answers.
+/// Sends so many large messages at once, and waits for the replies.
 fn send_many(wire: &mut Wire, token: &str, count: usize) {
     let body = "x".repeat(LARGE);
     for _ in 0..count {
@@ -265,7 +265,7 @@ fn send_many(wire: &mut Wire, token: &str, count: usize) {
     }
 }
 
-/// What the log says of it is for an operator who wonders where the room has gone.
+/// The server log tells an operator where the room has gone.
 #[test]
 fn wal_that_cannot_be_truncated_is_reported() {
     let folder = TempDir::new().unwrap();
@@ -320,7 +320,7 @@ fn lock_held_by_the_shell_for_ten_seconds_delays_senders_or_is_reported() {
     };
     let mut sender = server.connect();
     while begun.elapsed() < Duration::from_secs(10) {
-        // Each waits for as long as the writer waits for a lock, and is then told.
+        // Each waits as long as the writer waits for a lock, and is then refused.
         sender.send(format!("{}\r\n", post(key)));
         wire.done(format!("unread {neko}"));
         assert_eq!(read_all(&mut wire, &neko).len(), 1);
@@ -328,21 +328,21 @@ fn lock_held_by_the_shell_for_ten_seconds_delays_senders_or_is_reported() {
         (busy, key) = (busy + 1, key + 1);
     }
     assert!(busy >= 1);
-    // This one waits, and is done when the lock is gone.
+    // This one waits, and is done when the lock is released.
     sender.send(format!("{}\r\n", post(key)));
     wire.done("hello");
     stdin.write_all(b"COMMIT;\n").unwrap();
     drop(stdin);
     assert!(shell.wait().unwrap().success());
     assert_eq!(sender.reply()["status"], "OK");
-    // What was told to be busy was not done; it can be done now, with the same key.
+    // Requests refused as busy were not done; they can be done now, with the same key.
     for key in 0..busy {
         assert_eq!(sender.done(post(key))["duplicate"], false);
     }
     assert_eq!(read_all(&mut wire, &neko).len(), 2 + busy);
 }
 
-/// A database with messages enough for several pages of everything, closed or killed.
+/// A database with several pages of everything, closed or killed.
 fn filled(messages: usize, end: impl FnOnce(&mut Server)) -> (Server, String, Vec<Value>) {
     let mut server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -383,7 +383,7 @@ fn truncated_or_damaged_wal_gives_a_prefix_of_the_messages_sent() {
         let mut server = Server::start_command(server_command(&path), folder);
         assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "damaged at {at}");
         let mut wire = server.connect();
-        // Where the session is not in the prefix, neither is anything that came after it.
+        // If the session is not in the prefix, nothing after it is either.
         if wire.ask(format!("whoami {neko}"))["status"] == "OK" {
             let left = read_all(&mut wire, &neko);
             assert_eq!(left, stored[..left.len()], "damaged at {at}");
@@ -399,9 +399,9 @@ fn truncated_or_damaged_wal_gives_a_prefix_of_the_messages_sent() {
     assert!(whole < lengths.len(), "something was damaged");
 }
 
-/// SQLite has no checksum on the pages of the file itself (the log has). So what is promised of a bit
-/// that has flipped is only this: the server neither crashes nor hangs. It refuses, or stops, or
-/// tells what the disk has; docs/reliability.md says so.
+/// SQLite has no checksums on the pages of the file itself (the WAL has). So the promise for a
+/// flipped bit is only this: the server neither crashes nor hangs. It refuses, or stops, or returns
+/// what the disk has; docs/reliability.md says so.
 #[test]
 fn flipped_bit_in_any_page_crashes_nothing() {
     const PAGE: usize = 4_096;
@@ -434,7 +434,7 @@ fn flipped_bit_in_any_page_crashes_nothing() {
         match try_read_all(&mut Wire::connect(address), &neko) {
             Some(told) => {
                 let other = told.iter().zip(&stored).filter(|(told, stored)| told != stored);
-                // An id that changed is told in another place.
+                // A changed id appears in another place.
                 let changed = other.count() + told.len().abs_diff(stored.len());
                 right += usize::from(changed == 0);
                 off += usize::from(changed > 0);
@@ -443,7 +443,7 @@ fn flipped_bit_in_any_page_crashes_nothing() {
         }
         rustix::process::kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         let code = child.wait().unwrap().code();
-        // 74 also where it finds at the end what it need not have looked at before.
+        // 74 also if only the end of the session reads that page.
         assert!(matches!(code, Some(0 | 74)), "bit {bit} of {at}: {code:?}");
     }
     println!(
@@ -451,7 +451,7 @@ fn flipped_bit_in_any_page_crashes_nothing() {
     );
 }
 
-/// `None` where it is refused or the server ends.
+/// `None` if it is refused or the server ends.
 fn try_read_all(wire: &mut Wire, token: &str) -> Option<Vec<Value>> {
     let (mut messages, mut after) = (Vec::new(), 0);
     loop {

@@ -1,8 +1,9 @@
-//! A server that is killed before each of its system calls in turn, and whose system calls fail or
-//! take long: what was acknowledged is there, nothing is there twice, and it works afterwards.
+//! A server is killed before each of its system calls in turn, and its system calls fail or take
+//! long. Acknowledged messages are stored, no message is stored twice, and the server works
+//! afterwards.
 //!
-//! `strace` does it to the ordinary binary, so every step is a failpoint and none costs anything.
-//! Where it is missing, or may trace nobody, the tests say that they are skipped.
+//! `strace` does this to the ordinary binary, so every system call is a failpoint and none costs
+//! anything. Without `strace`, or without the right to trace, the tests are skipped and say so.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,18 +25,18 @@ use crate::support::strace;
 use crate::support::strace::{Trace, Tracer, fail_at, kill_at, traced};
 use crate::support::{Server, Wire, scaled, server_command};
 
-/// How a server syncs: today with the first, but that is SQLite's to choose.
+/// The calls by which a server syncs. It uses the first one today, but SQLite chooses.
 const SYNCS: [&str; 2] = ["fsync", "fdatasync"];
-/// How long the server waits after a connection that it could not accept (`server::acceptor`).
+/// The server's pause after it could not accept a connection (`server::acceptor`).
 const BACK_OFF: Duration = Duration::from_millis(200);
-/// Every call by which a running server changes a file, takes a lock on one, wakes a thread or
-/// answers: what comes between two of them is its own memory.
+/// Every call by which a running server changes a file, locks one, wakes a thread or replies.
+/// Between two of them only its own memory changes.
 const STEPS: [&str; 8] =
     ["fcntl", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write", "sendto"];
-/// Sessions that are tried out at the same time: most of their time they wait for a disk.
+/// Sessions that run at the same time: most of the time they wait for a disk.
 const AT_ONCE: usize = 4;
 
-/// A database with two users who are logged in.
+/// A database with two logged-in users.
 struct Prepared {
     folder: TempDir,
     paff: String,
@@ -59,8 +60,8 @@ impl Prepared {
         quietly(&database, folder)
     }
 
-    /// One that is full of things to do for the disk: messages to one and to several, a cursor that
-    /// is moved, a logout. What was acknowledged by the message's number, with the id.
+    /// A session with much work for the disk: messages to one and to several, a cursor that moves,
+    /// a logout. Returns the ids of the acknowledged messages, by their numbers.
     fn session(&self, server: &Server) -> BTreeMap<usize, i64> {
         let mut acknowledged = BTreeMap::new();
         let mut wire = server.connect();
@@ -78,15 +79,15 @@ impl Prepared {
     }
 
     fn post(&self, number: usize) -> String {
-        // More of them than fit a page, so that pages are split.
+        // More of them than fit on a page, so that pages split.
         let body = format!("{number} {}", "x".repeat(1_500));
         let to: &[&str] = if number.is_multiple_of(2) { &["neko"] } else { &["neko", "robo"] };
         let fields = json!({"to": to, "key": format!("k-{number}"), "body": body});
         format!("post {} {fields}", self.paff)
     }
 
-    /// That a server which is started on what is left has everything that was acknowledged, stores
-    /// what was not when it is sent again, and nothing twice; and that it can be stopped.
+    /// Asserts that a server started on the remains has every acknowledged message, stores the
+    /// others when they are repeated, and nothing twice; and that it can be stopped.
     fn check(&self, server: &mut Server, acknowledged: &BTreeMap<usize, i64>, fault: &str) {
         server.start_again();
         assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "{fault}");
@@ -109,24 +110,24 @@ impl Prepared {
     }
 }
 
-/// Messages of a session; fewer than ten, so that their keys sort as they were sent.
+/// Messages of a session; fewer than ten, so that their keys sort in the order of sending.
 const MESSAGES: usize = 4;
 
-/// A server whose last words are for nobody: that it ends is what is tested here.
+/// A server whose standard error is discarded: the tests expect it to end.
 fn quietly(database: &Path, folder: TempDir) -> Server {
     let mut command = server_command(database);
     command.stderr(Stdio::null());
     Server::start_command(command, folder)
 }
 
-/// `None` where the server is gone.
+/// `None` if the server has ended.
 fn try_ask(wire: &mut Wire, line: &str) -> Option<Value> {
     wire.stream().write_all(format!("{line}\r\n").as_bytes()).ok()?;
     wire.try_reply_bytes().map(|reply| serde_json::from_slice(&reply).unwrap())
 }
 
-/// Does `attempt` with 1, 2, 3 … until it says that there is no step with this number any more;
-/// several at a time, and every one of them or every so many.
+/// Calls `attempt` with 1, 2, 3 … until it reports that there is no such step any more; several at
+/// a time, and every one or one in so many.
 fn sweep(every: usize, attempt: impl Fn(usize) -> bool + Sync) -> usize {
     let (next, more, done) = (AtomicUsize::new(0), AtomicBool::new(true), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -153,8 +154,8 @@ fn server_killed_before_any_system_call_loses_and_doubles_nothing() {
     }
     let prepared = Prepared::new();
     let steps = Mutex::new(BTreeMap::<String, usize>::new());
-    // Calls are counted by thread: what the writer's thread does at the end has to be counted from
-    // there, or a worker that has done as many before is killed first.
+    // Calls are counted for each thread. Calls of the writer's thread at the end must be counted
+    // from there, or a worker with as many earlier calls is killed first.
     for (call, at_the_end) in STEPS.iter().flat_map(|call| [(call, false), (call, true)]) {
         sweep(1, |number| {
             let mut server = prepared.serve();
@@ -163,7 +164,7 @@ fn server_killed_before_any_system_call_loses_and_doubles_nothing() {
                 return false;
             };
             let acknowledged = before.unwrap_or_else(|| prepared.session(&server));
-            // The end of it folds the log into the file. It may be dead.
+            // The stop checkpoints the WAL into the file. It may be killed there.
             server.try_signal(Signal::TERM);
             let killed = server.wait().code().is_none();
             let trace = tracer.wait();
@@ -182,14 +183,14 @@ fn server_killed_before_any_system_call_loses_and_doubles_nothing() {
     }
     let synced = |of: &str| SYNCS.iter().any(|sync| steps.contains_key(&format!("{sync} {of}")));
     for step in [
-        // The lock of BEGIN; also what is done with it after COMMIT.
+        // The lock of BEGIN, and its release after COMMIT.
         "fcntl chat.sqlite-shm",
         // COMMIT.
         "pwrite64 chat.sqlite-wal",
         // The reply.
         "write anon_inode",
         "sendto socket",
-        // A checkpoint, the last of which ends with removing the log.
+        // A checkpoint; the last one ends with removing the WAL.
         "pwrite64 chat.sqlite",
         "ftruncate chat.sqlite-wal",
         "unlink chat.sqlite-wal",
@@ -211,7 +212,7 @@ fn upgrade_killed_before_any_step_is_completed_by_the_next_start() {
     let expected = (upgraded.query(rows), upgraded.query(version));
     assert!(expected.0.len() > 30);
     let killed = AtomicUsize::new(0);
-    // Most of the steps are those of the copy that is made first.
+    // Most of the steps belong to the copy that is made first.
     let every = scaled(5, 1);
     for call in STEPS {
         sweep(every, |number| {
@@ -243,8 +244,8 @@ fn upgrade_killed_before_any_step_is_completed_by_the_next_start() {
     assert!(killed > 10);
 }
 
-/// Starts a server under this injection and, where it gets so far as to say where it listens, stops
-/// it. Tells whether it got so far, how it ended, and what was seen.
+/// Starts a server under this injection, and stops it if it gets as far as listening. Returns
+/// whether it did, how it ended, and the trace.
 fn start_and_stop(database: &Path, injection: &str) -> (bool, ExitStatus, Trace) {
     let path = database.with_extension("trace");
     let mut command = traced(&server_command(database), injection, &path);
@@ -263,7 +264,7 @@ fn start_and_stop(database: &Path, injection: &str) -> (bool, ExitStatus, Trace)
     (begun, status, trace)
 }
 
-/// Also of the last one, in the checkpoint of a stop.
+/// Including the last sync, in the checkpoint of a stop.
 #[test]
 fn failed_sync_ends_the_server_with_code_74_and_nothing_is_acknowledged_after_it() {
     if !strace::available() {
@@ -286,8 +287,8 @@ fn failed_sync_ends_the_server_with_code_74_and_nothing_is_acknowledged_after_it
                 return false;
             }
             if !after[0].contains("chat.sqlite") {
-                // Of the folder, when the log was removed, or made a second time: SQLite takes no
-                // notice. When it is made the server syncs the folder itself.
+                // The sync of the folder after the WAL was removed, or created again: SQLite
+                // ignores its failure. When the WAL is created, the server syncs the folder itself.
                 return true;
             }
             failed.fetch_add(1, Ordering::SeqCst);
@@ -342,12 +343,12 @@ fn write_without_room_fails_alone_and_the_server_goes_on() {
         server.signal(Signal::TERM);
         let code = server.wait().code();
         let trace = tracer.wait();
-        // In the checkpoint at the end it is no fault: what is in the log stays there.
+        // In the checkpoint at the end it is no fault: the data stays in the WAL.
         assert_eq!(code, Some(0), "{number}: {:?}", trace.since_fault().first());
         let happened = !trace.since_fault().is_empty();
         let all = acknowledged.len() == MESSAGES;
         refused.fetch_add(usize::from(!all), Ordering::SeqCst);
-        // One a thread: the writer's and a worker's both write.
+        // One for each thread: the writer and a worker both write.
         let faults = trace.lines.iter().filter(|line| line.contains("(INJECTED)")).count();
         assert!(MESSAGES - acknowledged.len() <= faults, "{number}: nothing else is refused");
         prepared.check(&mut server, &acknowledged, &format!("write {number}"));
@@ -356,8 +357,8 @@ fn write_without_room_fails_alone_and_the_server_goes_on() {
     assert!(refused.into_inner() > 0);
 }
 
-/// A commit that is in the log, and whose index could not grow, would be neither done nor not done: so the
-/// index is made as long as it will be, at the start.
+/// A commit that is in the WAL, but whose index could not grow, would be neither done nor undone.
+/// So the start gives the index its full length.
 #[test]
 fn wal_index_needs_no_room_once_the_server_serves() {
     let server = Server::start();
@@ -369,12 +370,12 @@ fn wal_index_needs_no_room_once_the_server_serves() {
         return;
     };
     let (reserved, mut sent) = (length("-shm"), 0);
-    // Somebody who reads keeps the log from being folded in.
+    // A reader keeps the WAL from being checkpointed.
     let reader = rusqlite::Connection::open(server.database()).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
     let body = "x".repeat(30_000);
     let mut wire = server.connect();
-    // Past the ends of the first parts of the index, of 4,062 and 4,096 pages.
+    // Beyond the first parts of the index, of 4,062 and 4,096 pages.
     while length("-wal") < 10_000 * 4_120 {
         wire.done(format!("send {paff} neko {body}"));
         sent += 1;
@@ -413,17 +414,17 @@ fn slow_disk_delays_only_senders() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut sender = server.connect();
-    // At least as many as there are workers: one of them looks after the sender's connection too.
+    // At least as many as there are workers, so one of them shares the sender's worker.
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let mut readers: Vec<Wire> = (0..workers).map(|_| server.connect()).collect();
     let injection = format!("inject={}:delay_exit=2000000", SYNCS.join(","));
     let Some(tracer) = Tracer::attach(server.pid(), &injection) else { return };
-    // The first commit may be waited for by the sender's worker; then the disk is known to be slow.
+    // The sender's worker may wait for the first commit; after that the disk is known to be slow.
     sender.done(format!("send {paff} neko first"));
     sender.send(format!("send {paff} neko hai\r\n"));
     sender.stream().set_nonblocking(true).unwrap();
     let mut meanwhile = 0;
-    // A byte of the answer, which is looked at and left there.
+    // Peeks at one byte of the reply.
     loop {
         match sender.stream().peek(&mut [0]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -443,28 +444,28 @@ fn slow_disk_delays_only_senders() {
     assert_eq!(readers[0].done(format!("unread {neko}"))["unread"], 3);
 }
 
-/// So many that their batch is not small, and so few that they come in one piece.
+/// Enough for a large batch, and few enough to arrive in one packet.
 const SENDS_AT_ONCE: usize = 80;
 
-/// [`SENDS_AT_ONCE`] as one packet; a few hundred of these make a long log.
+/// [`SENDS_AT_ONCE`] as one packet; a few hundred of these make a long WAL.
 fn many_sends(token: &str) -> String {
     format!("send {token} neko {}\r\n", "x".repeat(600)).repeat(SENDS_AT_ONCE)
 }
 
-/// A long log is folded in while others write.
+/// The checkpointer thread syncs slowly while others write.
 #[test]
 fn sender_does_not_wait_while_a_long_wal_is_checkpointed() {
     const DELAY: Duration = Duration::from_secs(4);
     let server = Server::start();
     let mut sender = server.connect();
     let packet = many_sends(&sender.log_in("paff"));
-    // The first sync of the file itself: of the log's pages that are folded into it.
+    // The first sync of the file itself: of the pages that the checkpoint copies.
     let delay = DELAY.as_micros();
     let injection = format!("inject={}:delay_exit={delay}:when=1", SYNCS.join(","));
     let file = server.database();
     let Some(tracer) = Tracer::attach_to_file(server.pid(), &injection, &file) else { return };
     let is_delayed = || tracer.seen().lines.iter().any(|line| line.contains("(DELAYED)"));
-    // Until it is, and once more: told at the call's end, when the delay begins.
+    // Until the checkpoint begins, and once more: the trace shows the delay only at its end.
     let mut was_delayed = false;
     while !was_delayed {
         was_delayed = is_delayed();
@@ -477,10 +478,10 @@ fn sender_does_not_wait_while_a_long_wal_is_checkpointed() {
     }
 }
 
-/// The steps of a thread and a connection of their own: what they do is not done by any other session here.
+/// The steps of the checkpointer thread and its connection, which no other session here uses.
 #[test]
 fn server_that_ends_while_a_long_wal_is_checkpointed_keeps_all_acknowledged_messages() {
-    // The first sync is that of what is folded in while others write; then comes the rest.
+    // The first sync is for the pages copied beside the writer; the second for the rest.
     let syncs = SYNCS.join(",");
     let killed =
         [("pwrite64", 1), ("pwrite64", 2_000), (&*syncs, 1), ("ftruncate", 1), (&*syncs, 2)]
@@ -513,18 +514,18 @@ fn check_folding(injection: &str) {
     server.start_again();
     assert_eq!(server.query("PRAGMA integrity_check"), ["ok"], "{injection}");
     let stored: usize = server.query("SELECT count(*) FROM messages")[0].parse().unwrap();
-    // The last that were sent may be there without having been acknowledged.
+    // The latest messages may be stored without an acknowledgement.
     let expected = acknowledged..=acknowledged + SENDS_AT_ONCE;
     assert!(expected.contains(&stored), "{injection}: {stored}, {acknowledged}");
 }
 
-/// While the disk is waited for, their worker looks after its connections, of which others may ask for something.
+/// Meanwhile their worker can serve its other connections instead of waiting for the disk.
 #[test]
 fn few_simultaneous_sends_are_committed_by_the_writer_thread() {
     const SENDS: usize = 8;
     const TIMES: usize = 10;
     let server = Server::start();
-    // Nobody sends who has just been answered.
+    // Each sender is new, so none was just answered.
     let mut senders: Vec<_> = (0..TIMES).map(|_| server.connect()).collect();
     let token = server.connect().log_in("paff");
     let Some(tracer) = Tracer::attach(server.pid(), "trace=fsync,fdatasync") else { return };
@@ -540,14 +541,14 @@ fn few_simultaneous_sends_are_committed_by_the_writer_thread() {
     assert!(by.len() >= TIMES && by.iter().all(|name| name == "writer"), "{by:?}");
 }
 
-/// Where nobody else asks for anything, nothing is gained by handing them over. Whoever asks again has to be quick, and
-/// a busy machine may not let it: so it tries until it was.
+/// If nobody else sends requests, a hand-over to the writer gains nothing. The sender must answer
+/// quickly, which a busy machine may prevent: so the test repeats until it succeeds.
 #[test]
 fn few_sends_from_just_answered_clients_are_committed_by_their_worker() {
     if thread::available_parallelism().is_ok_and(|count| count.get() == 1) {
         return skip("two processors", "use another machine");
     }
-    // Of several workers none knows whether anybody asks another.
+    // A worker does not know whether the clients of another worker send requests.
     let server = Server::start_with(&["--workers", "1"]);
     let mut sender = server.connect();
     let packet = format!("send {} neko hai\r\n", sender.log_in("paff")).repeat(8);
@@ -572,10 +573,10 @@ fn thread_of(pid: i32, line: &str) -> String {
     name.trim_end().to_owned()
 }
 
-/// `EMFILE`, as where the descriptors of a process have run out.
+/// `EMFILE`, as when the process has no descriptors left.
 #[test]
 fn connection_that_cannot_be_accepted_waits_and_the_server_does_not_spin() {
-    /// How often it is refused: a back-off of 200 ms each makes two seconds.
+    /// The number of failures: a pause of 200 ms each makes two seconds.
     const TIMES: usize = 10;
     let server = Server::start();
     let mut other = server.connect();
@@ -589,7 +590,7 @@ fn connection_that_cannot_be_accepted_waits_and_the_server_does_not_spin() {
     assert_eq!(late.reply()["status"], "OK");
     let trace = tracer.detach();
     let refused = trace.lines.iter().filter(|line| line.contains("EMFILE")).count();
-    // The thread of the admin socket is another that accepts, and may be refused as often.
+    // The thread of the admin socket also accepts, and may fail as often.
     assert!((TIMES..=2 * TIMES).contains(&refused), "{:#?}", trace.lines);
     // A machine under load makes it longer, never shorter.
     assert!(begun.elapsed() >= BACK_OFF * (TIMES as u32 - 1), "{:?}", begun.elapsed());

@@ -1,5 +1,5 @@
-//! Acknowledged is durable, exactly once: the server is killed, and the power of its disk cut, at
-//! random moments under the load of several clients, who go on with the same keys each time.
+//! Acknowledged is durable, exactly once. The server is killed, or the power of its disk cut, at
+//! random moments under the load of several clients. They continue with the same keys each time.
 //!
 //! The short version runs with the other tests; the long one (`CHAT_TEST_FULL=1`) is that of
 //! docs/reliability.md. The power cuts need root, a loop device, `mkfs.ext4`, `mount` and
@@ -25,17 +25,18 @@ use crate::support::{PATIENCE, Random, Wire, scaled, server_command};
 
 /// Clients that send at the same time.
 const CLIENTS: usize = 8;
-/// Requests that each has under way.
+/// Pending requests of each client.
 const PIPELINE: usize = 16;
 /// The file system whose power is cut.
 const DISK_BYTES: u64 = 96 << 20;
 /// A round ends somewhere before so many acknowledgements.
 const ACKNOWLEDGED_IN_ROUND_MAX: usize = 2_500;
-/// A stop may take so long (`server::STOP_WAIT`), whatever is under way.
+/// The longest stop (`server::STOP_WAIT`), whatever is pending.
 const STOP_WAIT: Duration = Duration::from_secs(10);
-/// Of so many messages that were acknowledged one is asked for again after each round: it has to be known by its key.
+/// After each round one in so many acknowledged messages is repeated: the server must recognise its
+/// key.
 const ASKED_AGAIN_OF: usize = 31;
-/// A database is checked after every round; after so many rounds it is replaced by a new one.
+/// Each round ends with a check of the database; after so many rounds a new database replaces it.
 const ROUNDS_OF_A_DATABASE: usize = 20;
 
 #[test]
@@ -62,7 +63,7 @@ fn nothing_acknowledged_is_lost_or_doubled_by_kills_at_random_moments() {
     println!("{rounds} kills, {acknowledged} acknowledged, 0 lost, 0 doubled");
 }
 
-/// A stop is the gentle end: what was executed is answered as well, so nothing is left to be sent again.
+/// A stop answers every executed request, so nothing has to be repeated.
 #[test]
 fn stop_under_load_answers_every_stored_message_and_ends_within_ten_seconds() {
     let mut random = Random::new();
@@ -106,10 +107,9 @@ fn nothing_acknowledged_is_lost_or_doubled_by_power_cuts_at_random_moments() {
     println!("{cuts} power cuts, {acknowledged} acknowledged, 0 lost, 0 doubled");
 }
 
-/// What the harness says when there is something to find: a server whose commits are not synced, as
-/// with `synchronous=NORMAL`. No option of the server weakens what it promises, so a library in front
-/// of it lets each sync of the log pass for done. In a session without a checkpoint, as here, that
-/// is all by which `NORMAL` differs from `FULL`.
+/// The harness finds losses: here commits are not synced, as with `synchronous=NORMAL`. No option
+/// of the server weakens its promise, so a preloaded library drops each sync of the WAL. In a
+/// session without a checkpoint, as here, `NORMAL` differs from `FULL` only in that sync.
 #[test]
 fn power_cut_loses_messages_where_commits_are_not_synced() {
     let Some(disk) = Disk::with_switch(DISK_BYTES) else { return };
@@ -118,7 +118,7 @@ fn power_cut_loses_messages_where_commits_are_not_synced() {
     let mut random = Random::new();
     let preload = [("LD_PRELOAD".to_owned(), library.display().to_string())];
     let mut session = Session::begin(disk.database(), &preload);
-    // What was stored before load is put on it is made durable, so that there is a database at all.
+    // The state before the load is made durable, so that there is a database at all.
     assert!(Command::new("sync").status().unwrap().success());
     end_by_power_cut(&disk, &mut session, &mut random);
     set_aside_wal_that_is_refused(&session.database);
@@ -127,8 +127,8 @@ fn power_cut_loses_messages_where_commits_are_not_synced() {
     println!("without a sync a power cut lost {lost} of {}", session.acknowledged());
 }
 
-/// A WAL whose syncs were not done may be of an older generation than the file. The server refuses
-/// that, and its hint is followed here: what the WAL had is lost.
+/// A WAL without its syncs may be of an older generation than the file. The server refuses that;
+/// the test follows its hint, and loses the contents of the WAL.
 fn set_aside_wal_that_is_refused(database: &Path) {
     let mut check = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     let checked = check.args(["check", "--db"]).arg(database).output().unwrap();
@@ -139,7 +139,7 @@ fn set_aside_wal_that_is_refused(database: &Path) {
     }
 }
 
-/// One power cut at a random moment under load. Tells how many messages it lost.
+/// One power cut at a random moment under load. Returns the number of lost messages.
 fn cut_power(disk: &Disk, session: &mut Session, random: &mut Random) -> usize {
     end_by_power_cut(disk, session, random);
     session.check()
@@ -151,13 +151,13 @@ fn end_by_power_cut(disk: &Disk, session: &mut Session, random: &mut Random) {
     let switch = disk.switch();
     let enough = random.below(ACKNOWLEDGED_IN_ROUND_MAX).max(1);
     session.load(server.address, enough, Answers::CountUntilTheEnd, &|| switch.cut());
-    // It has ended because it cannot write any more, or does nothing and does not know it.
+    // The server has ended because it cannot write, or it hangs without noticing.
     let _ = server.child.kill();
     server.child.wait().unwrap();
     disk.mount_again();
 }
 
-/// What the clients have sent to one database, and what they were told.
+/// The messages that the clients sent to one database, and the replies.
 struct Session {
     database: PathBuf,
     environment: Vec<(String, String)>,
@@ -167,23 +167,23 @@ struct Session {
 
 #[derive(Default)]
 struct Client {
-    /// How many messages it has made; the number of one is its key.
+    /// The number of its messages; the number of one is its key.
     made: usize,
-    /// What was sent and not answered, the oldest first.
+    /// The messages that were sent and not answered, the oldest first.
     unanswered: Vec<usize>,
     /// The id of each message that was acknowledged.
     acknowledged: HashMap<usize, i64>,
-    /// What was answered after the end had begun: a machine without power says nothing more, so
-    /// that was never heard.
+    /// Replies after the end had begun: a machine without power says nothing more, so they count as
+    /// never heard.
     unheard: Vec<usize>,
 }
 
 /// Which acknowledgements count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
-    /// Of a process that is killed: all that arrive.
+    /// For a killed process: all that arrive.
     AllCount,
-    /// Of a machine without power: those that arrive before. It only looks as if it went on.
+    /// For a machine without power: those that arrive before. It only seems to continue.
     CountUntilTheEnd,
 }
 
@@ -213,7 +213,7 @@ impl Session {
 
     fn serve(&self) -> Running {
         let mut command = server_command(&self.database);
-        // That the database goes away is tested here: what is said of it is for no one, unless the
+        // The database disappears on purpose here, so the errors about it are discarded, unless the
         // server does not start.
         let mut complaints = tempfile::tempfile().unwrap();
         command.envs(self.environment.iter().cloned()).stderr(complaints.try_clone().unwrap());
@@ -234,7 +234,7 @@ impl Session {
         self.clients.iter().map(|client| client.acknowledged.len()).sum()
     }
 
-    /// How many messages are stored that nobody was told of.
+    /// The number of stored messages without an acknowledgement.
     fn unanswered_and_stored(&self) -> usize {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let database = Connection::open_with_flags(&self.database, flags).unwrap();
@@ -250,8 +250,8 @@ impl Session {
         stored
     }
 
-    /// Has all clients send until their connections break; `end` is called when `enough` messages
-    /// have been acknowledged, and has to break them.
+    /// All clients send until their connections break. After `enough` acknowledgements `end` is
+    /// called, which must break them.
     fn load(
         &mut self,
         address: SocketAddr,
@@ -260,7 +260,7 @@ impl Session {
         end: &(dyn Fn() + Sync),
     ) {
         let count = AtomicUsize::new(0);
-        // Tells whether an acknowledgement counts.
+        // Returns whether an acknowledgement counts.
         let acknowledged = || {
             let earlier = count.fetch_add(1, Ordering::SeqCst);
             if earlier == enough {
@@ -276,8 +276,8 @@ impl Session {
         });
     }
 
-    /// Compares what is stored with what was acknowledged, after the database has been opened by a
-    /// server; tells how many acknowledged messages are not there.
+    /// Compares the stored messages with the acknowledged ones, after a server has opened the
+    /// database; returns the number of missing ones.
     fn check(&self) -> usize {
         let server = self.serve();
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -321,8 +321,8 @@ impl Session {
 }
 
 impl Client {
-    /// Sends what was not answered before, then new messages, until the connection breaks or the
-    /// server stores nothing any more.
+    /// Sends the unanswered messages, then new ones, until the connection breaks or the server
+    /// stores nothing more.
     fn send(
         &mut self,
         number: usize,
@@ -339,7 +339,7 @@ impl Client {
         let request = |wire: &Wire, message: usize| {
             wire.stream().write_all(format!("{}\r\n", post(number, token, message)).as_bytes())
         };
-        // Where the server takes nothing more it may still have something to say.
+        // A server that reads nothing more may still reply.
         let mut open = self.unanswered.iter().all(|message| request(&wire, *message).is_ok());
         loop {
             while open && self.unanswered.len() < PIPELINE {
@@ -368,7 +368,7 @@ fn key(client: usize, message: usize) -> String {
     format!("c{client}-{message}")
 }
 
-/// The line that asks for a client's message.
+/// The request for a client's message.
 fn post(client: usize, token: &str, message: usize) -> String {
     let key = key(client, message);
     let to = ["neko", "robo", "ivy", "vanessa"][message % 4];
@@ -376,19 +376,19 @@ fn post(client: usize, token: &str, message: usize) -> String {
     format!(r#"post {token} {{"to": ["{to}"], "key": "{key}", "body": "{text}"}}"#)
 }
 
-/// What is in the message with this key: as long as a line of a log.
+/// The body of the message with this key: as long as a line of a log.
 fn text(key: &str) -> String {
     format!("message {key} {}", "x".repeat(64))
 }
 
-/// How many keys the table of them lacks, as far as it goes, or has without a message.
+/// The number of keys that the table lacks within its range, or has without a message.
 const KEYS_ASTRAY: &str = "
     SELECT (SELECT count(*) FROM messages m LEFT JOIN keys k ON k.key = m.key AND k.message_id = m.id
              WHERE k.key IS NULL AND m.id <= (SELECT value + 0 FROM meta WHERE name = 'keys_upto'))
          + (SELECT count(*) FROM keys k LEFT JOIN messages m ON m.key = k.key AND m.id = k.message_id
              WHERE m.id IS NULL)";
 
-/// An fsync (and fdatasync) that does nothing for the write-ahead log, and else what it should.
+/// An fsync (and fdatasync) that does nothing for the WAL, and otherwise works.
 const SYNC_OF_NORMAL: &str = r#"
     #define _GNU_SOURCE
     #include <stdio.h>
