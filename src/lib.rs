@@ -25,6 +25,7 @@ pub mod queue;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod system;
 pub mod terminal;
 pub mod tls;
 pub mod transfer;

@@ -8,10 +8,8 @@ mod event_loop;
 mod exposition;
 mod history;
 pub mod http;
-mod process;
 mod readiness;
 mod status;
-mod waker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,8 +22,8 @@ pub use http::Hosts;
 use crate::log::Log;
 use crate::server;
 use crate::service::Service;
+use crate::system::Waker;
 use event_loop::EventLoop;
-use waker::Waker;
 
 /// What the monitor reports on.
 pub struct Sources {

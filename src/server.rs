@@ -11,7 +11,6 @@ mod identity;
 mod listener;
 mod mailbox;
 mod metrics;
-mod owner;
 mod peer;
 mod proxies;
 mod return_predictor;
@@ -37,7 +36,6 @@ pub use connection::{CONNECTION_BYTES_MAX, STRANGER_BYTES_MAX};
 pub use identity::{Identity, IdentityError, Shown};
 pub use listener::{Listener, Place, UnixSocket};
 pub use metrics::{ConnectionState, Metrics, RequestResult};
-pub use owner::of_connection as owner_of_connection;
 pub use proxies::{Proxies, Subnet};
 
 /// How long a stop waits for replies in progress and for their readers.

@@ -21,6 +21,7 @@ mod types;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use crate::system::Medium;
 pub use cache::live_messages::LiveInbox;
 pub use error::{OpenError, StoreError};
 pub use metrics::{CheckpointMode, Metrics, Rollback};
@@ -28,7 +29,6 @@ pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;
 pub use sqlite::copy::{Content, Copy, OnProgress};
 pub use sqlite::file::Room;
-pub use sqlite::medium::Medium;
 pub use sqlite::migrations::Upgrade;
 pub use sqlite::operations::import::refused_id;
 pub use sqlite::path::resolve;

@@ -1,16 +1,16 @@
-//! Unix-domain sockets: creates, connects to and removes them. Their paths may have any length.
+//! Unix-domain sockets: creates, connects to and removes them. On Linux their paths may
+//! have any length.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::system::{self, at_socket_address};
 
 /// Creates a socket at `path` and listens on it. The socket never has wider permissions than
 /// `mode`, and exactly those before the first client can connect, whatever the umask. `accept` on
@@ -19,17 +19,12 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 /// # Errors
 /// The system's error; `AddrInUse` if anything exists at `path`.
 pub fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )?;
+    let socket = system::unix_socket(true)?;
     // Linux gives the new file the mode of the descriptor, minus the umask; unix(7) leaves that to
     // the system. `set_permissions` below covers other systems and restores bits that the umask
     // removed.
-    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
-    at_address(path, |address| Ok(rustix::net::bind(&socket, address)?))?;
+    system::limit_socket_mode(&socket, mode)?;
+    at_socket_address(path, |address| Ok(rustix::net::bind(&socket, address)?))?;
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     rustix::net::listen(&socket, backlog)?;
     Ok(UnixListener::from(socket))
@@ -55,39 +50,10 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// The system's error: `NotFound` if `path` does not exist, `ConnectionRefused` if no process
 /// listens.
 pub fn connect(path: &Path, wait: Duration) -> io::Result<UnixStream> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = system::unix_socket(false)?;
     set_socket_timeout(&socket, Timeout::Send, Some(wait))?;
-    at_address(path, |address| Ok(rustix::net::connect(&socket, address)?))?;
+    at_socket_address(path, |address| Ok(rustix::net::connect(&socket, address)?))?;
     Ok(UnixStream::from(socket))
-}
-
-/// Calls `action` with the socket address of `path`. An address holds only about a hundred bytes,
-/// so a longer path is expressed through an open descriptor of its folder.
-fn at_address<T>(
-    path: &Path,
-    action: impl FnOnce(&SocketAddrUnix) -> io::Result<T>,
-) -> io::Result<T> {
-    if let Ok(address) = SocketAddrUnix::new(path) {
-        return action(&address);
-    }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(ErrorKind::InvalidInput.into());
-    };
-    let folder: OwnedFd = rustix::fs::open(
-        folder,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let short = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
-    let address = SocketAddrUnix::new(&short).map_err(|_| {
-        io::Error::new(ErrorKind::InvalidInput, "the name is too long for a socket")
-    })?;
-    action(&address)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
+use crate::system;
 use crate::unix;
 
 /// How many connections the system queues until they are accepted.
@@ -56,7 +56,7 @@ pub fn remove(database: &Path) -> io::Result<()> {
 pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
     match unix::connect(&path(database), wait) {
         Ok(stream) => {
-            let server = socket_peercred(&stream)?.uid;
+            let server = system::peer_user(&stream)?;
             let owner = fs::metadata(database).ok().map(|file| file.uid());
             if server.is_root() || server == geteuid() || owner == Some(server.as_raw()) {
                 return Ok(Some(stream));

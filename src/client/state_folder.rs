@@ -11,7 +11,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, fchmod, flock, fstat, open, openat, renameat, unlinkat,
+    AtFlags, FlockOperation, Mode, OFlags, RawMode, fchmod, flock, fstat, open, openat, renameat,
+    unlinkat,
 };
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ use crate::catalogue::client;
 pub const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// The mode bits that let anybody but the owner do anything.
-const OTHERS: u32 = 0o077;
+const OTHERS: RawMode = 0o077;
 
 /// The open folder. It was the user's own, and closed to others, when it was opened.
 #[derive(Debug)]

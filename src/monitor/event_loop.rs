@@ -16,10 +16,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::history::History;
 use super::http::{HEAD_BYTES_MAX, Hosts, Request, Response};
 use super::readiness::{self, Readiness};
-use super::waker::Waker;
 use super::{Sources, exposition, status};
 use crate::service::Service;
 use crate::store::Totals;
+use crate::system::Waker;
 
 /// The most connections at a time. A new one replaces the oldest connection without a complete
 /// request, or else the oldest of all.

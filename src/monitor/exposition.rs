@@ -5,12 +5,12 @@ use std::fmt::{Display, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Sources;
-use super::process::{Process, open_files};
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
 use crate::store::{CheckpointMode, Rollback, Totals};
+use crate::system::{Process, open_files};
 
 /// The content type of the format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::Sources;
-use super::process::Process;
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::ConnectionState;
+use crate::system::Process;
 
 /// The time between two samples.
 pub(super) const INTERVAL: Duration = Duration::from_secs(2);

@@ -3,10 +3,10 @@
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Duration;
 
-use super::waker::Waker;
 use crate::model::Timestamp;
 use crate::service::Service;
 use crate::store::{StoreError, WriteProbe};
+use crate::system::Waker;
 
 /// A commit this recent shows that the next one will succeed too, so a busy server gets no extra
 /// write.

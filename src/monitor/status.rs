@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::Sources;
 use super::history::{History, INTERVAL, Told, milliseconds_since_1970, send_times};
 use super::http::Response;
-use super::process::{Process, open_files};
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
 use crate::store::Totals;
+use crate::system::{Process, open_files};
 
 const PAGE: &str = include_str!("status/page.html");
 const STYLE: &str = include_str!("status/page.css");

@@ -15,6 +15,7 @@ use super::stop::Stop;
 use crate::catalogue::{server, shared};
 use crate::model::Timestamp;
 use crate::store::{self, Copy, OpenError, Reading};
+use crate::system;
 use crate::terminal::progress::{Measure, Progress};
 
 /// The name of a backup in a folder ends so, after the database's name and the time.
@@ -135,7 +136,8 @@ impl Folder {
             let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
             if self.is_ours(&name) && is_file {
                 ours.push(entry.path());
-            } else if name.strip_suffix(".partial").is_some_and(|name| self.is_ours(name))
+            } else if system::FLOCK_IGNORES_FCNTL
+                && name.strip_suffix(".partial").is_some_and(|name| self.is_ours(name))
                 && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
             {
                 // Of a backup that was killed: nobody has it open.

@@ -4,7 +4,6 @@
 use std::env;
 use std::io;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::address::{Listen, ListenOn};
 use super::failure::{Exit, Failure};
 use crate::catalogue::serve as texts;
+use crate::system;
 
 /// Where the manager is to be told.
 const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
@@ -120,7 +120,7 @@ impl Listen {
 
 fn connect(name: &[u8]) -> io::Result<UnixDatagram> {
     let address = match name.strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
+        Some(name) => system::abstract_address(name)?,
         None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(name))?,
     };
     let socket = UnixDatagram::unbound()?;

@@ -25,6 +25,7 @@ use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Proxies, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{FileTools, Medium, Ping, Store};
+use crate::system;
 use crate::terminal;
 
 /// How often sessions are swept: at least so often, and several times in the time after which an
@@ -111,8 +112,11 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     Ok(())
 }
 
-/// Says so where a stored message is less safe than on a disk.
+/// Logs where a stored message is less safe than on a disk of a Linux machine.
 fn warn_of_medium(store: &Store) {
+    for limit in system::LIMITS {
+        tracing::warn!(limit, "this system promises less than Linux");
+    }
     let Some(medium) = store.files().and_then(FileTools::medium) else { return };
     let (file_system, path) = (medium.name(), store.location().display());
     match medium {

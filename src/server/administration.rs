@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use rustix::net::sockopt::socket_peercred;
 
 use super::metrics::{ConnectionState, Metrics};
 use crate::admin::answer::{self, AdminReply, Code, Refusal};
 use crate::admin::{LINE_BYTES_MAX, decode_request, encode_result, socket};
 use crate::model::Timestamp;
 use crate::service::{AdminResponder, Service};
+use crate::system;
 
 /// The maximum number of connections. A further one replaces the client that was idle longest.
 const PEERS_MAX: usize = 32;
@@ -214,10 +214,10 @@ impl AdminLoop {
     /// others, and this check still does if someone loosens the mode.
     fn take_in(&mut self, stream: UnixStream) {
         let owner = rustix::process::geteuid();
-        match socket_peercred(stream.as_fd()) {
-            Ok(peer) if peer.uid == owner || peer.uid.is_root() => {}
+        match system::peer_user(stream.as_fd()) {
+            Ok(peer) if peer == owner || peer.is_root() => {}
             Ok(peer) => {
-                let uid = peer.uid.as_raw();
+                let uid = peer.as_raw();
                 return tracing::warn!(uid, "the admin socket is not for this user");
             }
             Err(error) => return tracing::warn!(%error, "an operator could not be identified"),

@@ -8,11 +8,10 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::net::sockopt::socket_peercred;
-
 use super::identity::Identity;
 use super::socket::Socket;
 use crate::service::Network;
+use crate::system;
 use crate::unix;
 
 /// Something to accept connections from. They do not block.
@@ -154,7 +153,7 @@ impl Listener {
             }
             Self::Unix(socket) => {
                 let (stream, _) = socket.listener.accept()?;
-                let user = socket_peercred(stream.as_fd())?.uid;
+                let user = system::peer_user(stream.as_fd())?;
                 Ok((Socket::of_unix(stream)?, Origin::Unix(user.as_raw())))
             }
         }

@@ -10,7 +10,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use rustix::net::sockopt;
 
-use super::owner;
+use crate::system;
 
 /// When keepalive asks a silent peer whether it is still there, how often, and how many times
 /// before the peer counts as dead.
@@ -55,7 +55,7 @@ impl Socket {
     pub(super) fn owner(&self) -> Option<u32> {
         match self {
             Self::Tcp(stream) => {
-                owner::of_connection(stream.peer_addr().ok()?, stream.local_addr().ok()?)
+                system::connection_owner(stream.peer_addr().ok()?, stream.local_addr().ok()?)
             }
             Self::Unix(_) => None,
         }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::model::Timestamp;
+use crate::system::since_boot;
 
 /// The system time at the start of the service plus the time since then. That time counts suspended
 /// time too. So changing the system clock neither ends a session early nor extends it.
@@ -23,9 +22,4 @@ impl SessionClock {
     pub(super) fn now(&self) -> Timestamp {
         self.started_at.plus(since_boot().saturating_sub(self.since))
     }
-}
-
-fn since_boot() -> Duration {
-    // The time since boot is never negative and fits into a `Duration`.
-    clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::modules::Modules;
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
@@ -20,10 +20,14 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("protocol", &["model"]),
     ("terminal", &["catalogue", "model"]),
     ("transfer", &["model"]),
-    ("unix", &[]),
+    ("system", &[]),
+    ("unix", &["system"]),
     ("tls", &["model"]),
-    ("admin", &["model", "protocol", "transfer", "unix"]),
-    ("store", &["catalogue", "adjustable", "metrics", "model", "queue", "transfer", "wake"]),
+    ("admin", &["model", "protocol", "system", "transfer", "unix"]),
+    (
+        "store",
+        &["catalogue", "adjustable", "metrics", "model", "queue", "system", "transfer", "wake"],
+    ),
     (
         "service",
         &[
@@ -35,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "queue",
             "protocol",
             "store",
+            "system",
             "transfer",
         ],
     ),
@@ -48,12 +53,13 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "model",
             "protocol",
             "service",
+            "system",
             "tls",
             "unix",
             "wake",
         ],
     ),
-    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store"]),
+    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store", "system"]),
     (
         "client",
         &[
@@ -62,6 +68,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "configuration",
             "model",
             "protocol",
+            "system",
             "terminal",
             "tls",
             "unix",
@@ -82,6 +89,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "server",
             "service",
             "store",
+            "system",
             "terminal",
             "tls",
             "transfer",
@@ -91,15 +99,36 @@ const MAY_USE: [(&str, &[&str]); 21] = [
 ];
 
 /// What is one module's business: words, and where they may stand.
-const AT_HOME: [(&[&str], &[&str]); 8] = [
+const AT_HOME: [(&[&str], &[&str]); 9] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "monitor", "operate"]),
+    (
+        &["std::net", "TcpStream", "TcpListener"],
+        &["server", "client", "monitor", "operate", "system"],
+    ),
     (&["argon2"], &["service"]),
     (&["rustls"], &["tls", "server", "client"]),
     (&["x509_cert"], &["tls"]),
     (&["toml::de", "toml::Spanned"], &["configuration"]),
     (&["indicatif"], &["terminal"]),
+    // What not every system has.
+    (
+        &[
+            "libc",
+            "nix",
+            "std::os::linux",
+            "statx",
+            "fallocate",
+            "eventfd",
+            "socket_peercred",
+            "socket_with",
+            "getrandom",
+            "rustix::rand",
+            "ClockId::Boottime",
+            "OFlags::PATH",
+        ],
+        &["system"],
+    ),
 ];
 
 /// A source file: the module of the library that it belongs to, and its lines of code, numbered,
@@ -219,6 +248,19 @@ fn names_that_belong_to_one_module_appear_nowhere_else() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn only_system_asks_which_system_it_runs_on() {
+    let questions =
+        ["target_os", "target_vendor", "target_env", "cfg(unix", "cfg(windows", "\"/proc"];
+    for source in sources() {
+        if source.module == "system" {
+            continue;
+        }
+        let found = questions.iter().find(|question| source.text.contains(**question));
+        assert!(found.is_none(), "{}: {found:?} belongs to src/system", source.path.display());
     }
 }
 

@@ -186,7 +186,7 @@ fn failing_local_user_delays_no_other_local_user() {
 fn kernel_tells_owners(server: &Server) -> bool {
     let client = std::net::TcpStream::connect(server.address()).expect("the server accepts");
     let (from, to) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
-    chat::server::owner_of_connection(from, to).is_some()
+    chat::system::connection_owner(from, to).is_some()
 }
 
 #[test]

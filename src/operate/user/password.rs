@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, stdin};
 use std::path::Path;
 
-use rustix::rand::{GetRandomFlags, getrandom};
-
 use crate::admin::request::Secret;
 use crate::catalogue::{client, server, shared};
 use crate::model::{Invalid, PASSWORD_BYTES_MAX, Password, UserName};
 use crate::operate::failure::{Exit, Failure};
 use crate::operate::output::Output;
+use crate::system;
 use crate::terminal::reason::of_invalid;
 use crate::terminal::secret::{self, SecretError};
 
@@ -120,11 +119,10 @@ fn generate() -> Result<Password, Failure> {
         Failure::new(Exit::Internal, server::password_not_made(error))
     };
     let mut random = [0; GENERATED_CHARACTERS];
-    let count =
-        getrandom(&mut random, GetRandomFlags::empty()).map_err(|error| no_random(&error))?;
-    if count < random.len() {
-        return Err(no_random(&server::too_little_random()));
-    }
+    system::fill_random(&mut random).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => no_random(&server::too_little_random()),
+        _ => no_random(&error),
+    })?;
     let characters: Vec<char> =
         random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
     let groups: Vec<String> =

@@ -19,6 +19,7 @@ use crate::store::sqlite::message_log;
 use crate::store::sqlite::path::{self, io_error, uri};
 use crate::store::sqlite::schema;
 use crate::store::sqlite::stamp;
+use crate::system;
 
 /// How many pages are copied between two reports of progress: 4 MiB.
 const STEP_PAGES: i32 = 1024;
@@ -70,10 +71,12 @@ impl Draft {
         let failed = |error| io_error(&path, error);
         let lock = loop {
             let lock = path::open_or_create(&path).map_err(failed)?;
-            lock.try_lock().map_err(|_| OpenError::InUse {
-                path: path.clone(),
-                holder: storage::another_process().to_owned(),
-            })?;
+            if system::FLOCK_IGNORES_FCNTL {
+                lock.try_lock().map_err(|_| OpenError::InUse {
+                    path: path.clone(),
+                    holder: storage::another_process().to_owned(),
+                })?;
+            }
             // Whoever was killed between giving a copy its name and taking away this one has left
             // one file with two names, and whoever has just published holds one with another name:
             // emptying it would empty a finished copy.

@@ -16,6 +16,7 @@ use crate::store::sqlite::path::{
     check_free, io_error, open_existing, open_or_create_new, resolve, sync_folder, with_suffix,
 };
 use crate::store::sqlite::wal_index::WalIndex;
+use crate::system;
 
 /// A database file that is ours to open: its lock is held for as long as this lives.
 pub(in crate::store) struct DatabaseFile {
@@ -172,6 +173,9 @@ impl Drop for Made {
 }
 
 fn lock_database(file: &File, path: &Path) -> Result<(), OpenError> {
+    if !system::FLOCK_IGNORES_FCNTL {
+        return Ok(());
+    }
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {

@@ -4,17 +4,14 @@
 //! changed has its next change noted to the nanosecond (`fs/inode.c`, multigrain timestamps), and the
 //! next fsync writes that down as well: it takes 1.5 times as long.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
-use rustix::io::Errno;
-
 use crate::store::sqlite::wal_index::{FRAMES_AHEAD, WalIndex, capacity};
+use crate::system::{file_id, file_length};
 
 /// What stands in the log before its pages, and before each of them (the `SQLite` file format, section 4.1).
 pub(in crate::store) const LOG_HEADER_BYTES: usize = 32;
@@ -88,7 +85,7 @@ impl Identity {
 
     /// Looks at the log before something is committed, when nobody else can write.
     pub(in crate::store) fn look(&mut self) {
-        self.found = length(&self.log).unwrap_or(0);
+        self.found = file_length(&self.log).unwrap_or(0);
     }
 
     /// The log was folded in, and its file is as long as it may be.
@@ -127,39 +124,13 @@ impl Identity {
     }
 }
 
-/// Which file it is that has a name: its device and its number there.
+/// Which file has a name: its device and its number there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    number: u64,
-}
+struct FileId(u64, u64);
 
 impl FileId {
     fn of(path: &Path) -> io::Result<Self> {
-        match statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {
-            Ok(found) => {
-                let device = makedev(found.stx_dev_major, found.stx_dev_minor);
-                Ok(Self { device, number: found.stx_ino })
-            }
-            Err(error) if is_no_call(error) => {
-                let found = fs::metadata(path)?;
-                Ok(Self { device: found.dev(), number: found.ino() })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let (device, number) = file_id(path)?;
+        Ok(Self(device, number))
     }
-}
-
-/// How long a file is.
-fn length(file: &File) -> io::Result<u64> {
-    match statx(file.as_fd(), "", AtFlags::EMPTY_PATH, StatxFlags::SIZE) {
-        Ok(found) => Ok(found.stx_size),
-        Err(error) if is_no_call(error) => Ok(file.metadata()?.len()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Some kernels and sandboxes do not have `statx`.
-fn is_no_call(error: Errno) -> bool {
-    matches!(error, Errno::NOSYS | Errno::PERM)
 }

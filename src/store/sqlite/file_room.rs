@@ -10,10 +10,10 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
-use rustix::io::Errno;
+use rustix::fs::fstatvfs;
 
 use crate::store::sqlite::header::PAGE_BYTES;
+use crate::system;
 
 /// How many pages are taken ahead: 6 MiB, less than [`SCARCE_BYTES`].
 const PAGES_AHEAD: u64 = 1_536;
@@ -68,12 +68,8 @@ impl FileRoom {
             // Not the last room on the disk: the WAL may need it.
             let wanted = if self.is_scarce() { pages } else { pages + PAGES_AHEAD };
             if wanted > self.pages {
-                match self.take(wanted) {
-                    Ok(()) => self.pages = wanted,
-                    // Some file systems cannot; there a full disk stays full.
-                    Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.pages = u64::MAX,
-                    Err(error) => return Err(error.into()),
-                }
+                // Some file systems cannot; there a full disk stays full.
+                self.pages = if self.take(wanted)? { wanted } else { u64::MAX };
             }
         }
         self.left = self.pages - pages;
@@ -81,9 +77,9 @@ impl FileRoom {
     }
 
     /// The file keeps its length: SQLite goes by it.
-    fn take(&self, pages: u64) -> Result<(), Errno> {
-        let Some(file) = &self.file else { return Err(Errno::NOSYS) };
-        fallocate(file, FallocateFlags::KEEP_SIZE, 0, pages * PAGE_BYTES)
+    fn take(&self, pages: u64) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(false) };
+        system::reserve(file, pages * PAGE_BYTES)
     }
 
     /// Gives back what was taken ahead. Only after the last write.

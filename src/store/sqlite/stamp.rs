@@ -69,7 +69,7 @@ pub(in crate::store) fn renew(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "user_version", schema)?;
     let mut number = [0; DIGITS / 2];
     // Never fails for so few bytes on a running system. A repeated number would only be weaker.
-    let _ = rustix::rand::getrandom(&mut number, rustix::rand::GetRandomFlags::empty());
+    let _ = crate::system::fill_random(&mut number);
     connection
         .prepare_cached(
             "INSERT INTO meta (name, value) VALUES ('wal_generation', '0000000000000000 ' || ?1)

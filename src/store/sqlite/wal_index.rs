@@ -12,12 +12,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::fs::OFlags;
 
 use crate::store::sqlite::path::with_suffix;
+use crate::system::{self, ByteLock};
 
 /// A part of the index has 32 KiB, and is for so many frames (the format of the WAL-index, section
 /// 2).
@@ -33,7 +31,7 @@ const BYTES_MIN: u64 = 8 * PART_BYTES;
 pub(in crate::store) const FRAMES_AHEAD: u64 = 16 * 1024;
 /// The byte that each process has a lock on that uses the index (`UNIX_SHM_DMS`, the dead man's
 /// switch).
-const IN_USE_AT: i64 = 128;
+const IN_USE_AT: i32 = 128;
 
 /// The open index. It stays open for as long as SQLite has it open, because closing it would end
 /// SQLite's locks of this process.
@@ -66,20 +64,20 @@ impl WalIndex {
             let _ = self.file.set_len(length);
             return made;
         }
-        if !self.lock(libc::F_WRLCK) {
+        if !self.lock(ByteLock::Exclusive) {
             return Ok(());
         }
         // What a process has left that was killed: room enough, and of no use.
         self.file.write_all_at(&vec![0; wanted as usize], 0)?;
         self.file.set_len(wanted)?;
-        self.lock(libc::F_RDLCK);
+        self.lock(ByteLock::Shared);
         Ok(())
     }
 
     /// Lets go of the lock. A connection has opened the index and has its own; the last one to
     /// close would take this one for another process, and leave the WAL.
     pub(in crate::store) fn hand_over(&self) {
-        self.lock(libc::F_UNLCK);
+        self.lock(ByteLock::None);
     }
 
     /// Makes room for so many frames in the index that is in use. Only inside of a transaction that
@@ -94,10 +92,8 @@ impl WalIndex {
 
     /// Gives each byte of the file room on the disk, up to `end` at least. Changes none of them.
     fn fill(&self, length: u64, end: u64) -> io::Result<()> {
-        match fallocate(&self.file, FallocateFlags::empty(), 0, end.max(length)) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
-            Err(error) => return Err(error.into()),
+        if system::fill(&self.file, end.max(length))? {
+            return Ok(());
         }
         // Not a hole, at the end at least.
         self.file.write_all_at(&vec![0; end.saturating_sub(length) as usize], length)
@@ -106,20 +102,8 @@ impl WalIndex {
     /// Takes the lock for the open file, which unlike a lock of the process is one that SQLite in
     /// this process sees. `false` where another process has it, or the system does not know such
     /// locks.
-    fn lock(&self, kind: libc::c_int) -> bool {
-        let lock = libc::flock {
-            l_type: kind as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: IN_USE_AT,
-            l_len: 1,
-            l_pid: 0,
-        };
-        loop {
-            match fcntl(&self.file, FcntlArg::F_OFD_SETLK(&lock)) {
-                Err(Errno::EINTR) => {}
-                locked => return locked.is_ok(),
-            }
-        }
+    fn lock(&self, kind: ByteLock) -> bool {
+        system::lock_byte(&self.file, IN_USE_AT, kind)
     }
 }
 

@@ -4,7 +4,6 @@
 //! A thread `signals` takes the signals. While nothing is dealt with, it ends this process at once.
 //! While something is, it passes the signal on, and the main thread ends this process.
 
-use std::fs;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -19,6 +18,8 @@ use rustix::process::{
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+
+use crate::system::ignored_signals;
 
 /// How long a process that was told to end may take; then it is killed.
 const END_MAX: Duration = Duration::from_secs(10);
@@ -234,11 +235,4 @@ fn tell(group: Option<Pid>, signal: Signal) {
 fn end_by(signal: i32) -> ! {
     let _ = emulate_default_handler(signal);
     std::process::exit(128 + signal)
-}
-
-/// The signals that this process ignores, a bit each; none where the system does not say.
-fn ignored_signals() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -24,6 +24,7 @@ use crate::store::sqlite::path::{self, io_error, with_suffix};
 use crate::store::sqlite::schema;
 use crate::store::sqlite::wal_index::WalIndex;
 use crate::store::sqlite::writer::is_no_room;
+use crate::system;
 
 /// A database opened for reading only. Needs neither the server nor its lock.
 pub struct Reading {
@@ -169,7 +170,13 @@ fn prepare_index(path: &Path) -> Result<Option<WalIndex>, OpenError> {
 
 /// Whether a server or a command has the file. It locks it, as nobody else does.
 fn is_served(path: &Path) -> Result<bool, OpenError> {
-    let file = File::open(path).map_err(|error| io_error(path, error))?;
+    let file = if system::FLOCK_IGNORES_FCNTL {
+        File::open(path).map_err(|error| io_error(path, error))?
+    } else {
+        // There the lock file alone is locked. Without one nobody has the database.
+        let Ok(file) = File::open(with_suffix(path, ".lock")) else { return Ok(false) };
+        file
+    };
     Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
