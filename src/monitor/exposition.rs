@@ -1,8 +1,12 @@
 //! All metrics in Prometheus's text format, version 0.0.4. `docs/monitoring.md` has the same list;
 //! a test compares the two.
 
-use std::fmt::{Display, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus::TextEncoder;
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
 
 use super::Sources;
 use crate::metrics::Distribution;
@@ -28,7 +32,7 @@ pub(super) fn render(sources: &Sources, totals: Totals, started_at: SystemTime) 
     about_reading(&mut page, sources);
     about_storage(&mut page, sources, totals);
     about_process(&mut page, sources, started_at);
-    page.text
+    page.render()
 }
 
 fn about_connections(page: &mut Page, sources: &Sources) {
@@ -212,7 +216,7 @@ fn about_storage(page: &mut Page, sources: &Sources, totals: Totals) {
 fn about_process(page: &mut Page, sources: &Sources, started_at: SystemTime) {
     page.gauge("chat_build_info", "Always 1; the labels name the versions.");
     let sqlite = sources.service.store().engine_version();
-    page.sample(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", sqlite)], 1);
+    page.sample(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", sqlite)], 1_u64);
     let started_at = started_at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     page.gauge("process_start_time_seconds", "When the server started, in seconds since 1970.");
     page.sample(&[], started_at);
@@ -232,38 +236,49 @@ fn about_process(page: &mut Page, sources: &Sources, started_at: SystemTime) {
     page.sample_if_any(open_max);
 }
 
-/// The text under construction. Names, label values and help texts need no escaping, because all of
-/// them are the program's own words.
+/// The metrics under construction. The library writes their text.
 #[derive(Default)]
 struct Page {
-    text: String,
-    /// The metric family of the following samples.
-    name: &'static str,
+    families: Vec<MetricFamily>,
 }
 
 impl Page {
-    fn counter(&mut self, name: &'static str, help: &str) {
-        self.family(name, "counter", help);
+    fn counter(&mut self, name: &str, help: &str) {
+        self.family(name, MetricType::COUNTER, help);
     }
 
-    fn gauge(&mut self, name: &'static str, help: &str) {
-        self.family(name, "gauge", help);
+    fn gauge(&mut self, name: &str, help: &str) {
+        self.family(name, MetricType::GAUGE, help);
     }
 
-    fn histogram(&mut self, name: &'static str, help: &str) {
-        self.family(name, "histogram", help);
+    fn histogram(&mut self, name: &str, help: &str) {
+        self.family(name, MetricType::HISTOGRAM, help);
     }
 
-    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.name = name;
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    /// Begins a family of metrics. The following samples belong to it.
+    fn family(&mut self, name: &str, kind: MetricType, help: &str) {
+        let mut family = MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help(help.to_owned());
+        family.set_field_type(kind);
+        self.families.push(family);
     }
 
-    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        self.line("", labels, None, value);
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Number) {
+        self.metric(labels, |metric, kind| {
+            if kind == MetricType::COUNTER {
+                let mut counter = Counter::default();
+                counter.set_value(value.number());
+                metric.set_counter(counter);
+            } else {
+                let mut gauge = Gauge::default();
+                gauge.set_value(value.number());
+                metric.set_gauge(gauge);
+            }
+        });
     }
 
-    fn sample_if_any(&mut self, value: Option<impl Display>) {
+    fn sample_if_any(&mut self, value: Option<impl Number>) {
         if let Some(value) = value {
             self.sample(&[], value);
         }
@@ -273,39 +288,64 @@ impl Page {
         self.distribution(labels, times, NANOSECONDS_PER_SECOND);
     }
 
-    /// Writes the cumulative buckets, the sum and the count. Values are divided by `unit`.
+    /// Adds cumulative buckets, the sum and the count. Values are divided by `unit`.
     fn distribution(&mut self, labels: &[(&str, &str)], values: &Distribution, unit: f64) {
         let mut upto = 0;
-        for (&bound, count) in values.bounds.iter().zip(&values.counts) {
+        let buckets = values.bounds.iter().zip(&values.counts).map(|(&bound, count)| {
             upto += count;
-            self.line("_bucket", labels, Some(&(bound as f64 / unit).to_string()), upto);
-        }
-        let count = values.count();
-        self.line("_bucket", labels, Some("+Inf"), count);
-        self.line("_sum", labels, None, values.sum as f64 / unit);
-        self.line("_count", labels, None, count);
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound as f64 / unit);
+            bucket.set_cumulative_count(upto);
+            bucket
+        });
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_sum(values.sum as f64 / unit);
+        histogram.set_sample_count(values.count());
+        self.metric(labels, |metric, _| metric.set_histogram(histogram));
     }
 
-    fn line(
-        &mut self,
-        suffix: &str,
-        labels: &[(&str, &str)],
-        upto: Option<&str>,
-        value: impl Display,
-    ) {
-        let _ = write!(self.text, "{}{suffix}", self.name);
-        let bound = upto.map(|bound| ("le", bound));
-        let mut opening = '{';
-        for (label, value) in labels.iter().copied().chain(bound) {
-            let _ = write!(self.text, "{opening}{label}=\"{value}\"");
-            opening = ',';
+    /// Adds a metric to the family that was begun last.
+    fn metric(&mut self, labels: &[(&str, &str)], fill: impl FnOnce(&mut Metric, MetricType)) {
+        let labels = labels.iter().map(|(name, value)| {
+            let mut label = LabelPair::default();
+            label.set_name((*name).to_owned());
+            label.set_value((*value).to_owned());
+            label
+        });
+        let mut metric = Metric::from_label(labels.collect());
+        if let Some(family) = self.families.last_mut() {
+            fill(&mut metric, family.get_field_type());
+            family.mut_metric().push(metric);
         }
-        if opening == ',' {
-            self.text.push('}');
-        }
-        let _ = writeln!(self.text, " {value}");
+    }
+
+    /// The text. The library refuses a family without metrics, so it is left out.
+    fn render(mut self) -> String {
+        self.families.retain(|family| !family.get_metric().is_empty());
+        let mut text = String::new();
+        // Writing to memory cannot fail.
+        let _ = TextEncoder::new().encode_utf8(&self.families, &mut text);
+        text
     }
 }
+
+/// A value of a sample. The format knows floating-point numbers only.
+trait Number {
+    fn number(self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($kind:ty),*) => {
+        $(impl Number for $kind {
+            fn number(self) -> f64 {
+                self as f64
+            }
+        })*
+    };
+}
+
+numbers!(f64, i64, u64, usize);
 
 #[cfg(test)]
 mod tests {
@@ -321,7 +361,8 @@ mod tests {
         let mut page = Page::default();
         page.histogram("chat_x_seconds", "X.");
         page.times(&[("verb", "send")], &histogram.read());
-        let lines: Vec<&str> = page.text.lines().collect();
+        let text = page.render();
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "# HELP chat_x_seconds X.");
         assert_eq!(lines[1], "# TYPE chat_x_seconds histogram");
         assert_eq!(lines[2], r#"chat_x_seconds_bucket{verb="send",le="0.00002"} 1"#);
@@ -330,5 +371,23 @@ mod tests {
         assert_eq!(lines[38], r#"chat_x_seconds_sum{verb="send"} 20.000015"#);
         assert_eq!(lines[39], r#"chat_x_seconds_count{verb="send"} 2"#);
         assert_eq!(lines.len(), 40);
+    }
+
+    #[test]
+    fn values_are_written_without_exponents_and_families_without_values_are_left_out() {
+        let mut page = Page::default();
+        page.counter("chat_x_total", "X.");
+        page.sample(&[("a", "b"), ("c", "d")], 12_345_678_901_u64);
+        page.gauge("chat_y", "Y.");
+        page.sample_if_any(None::<u64>);
+        page.gauge("chat_z", "Z.");
+        page.sample(&[], -0.000_001);
+        let expected = "# HELP chat_x_total X.\n\
+                        # TYPE chat_x_total counter\n\
+                        chat_x_total{a=\"b\",c=\"d\"} 12345678901\n\
+                        # HELP chat_z Z.\n\
+                        # TYPE chat_z gauge\n\
+                        chat_z -0.000001\n";
+        assert_eq!(page.render(), expected);
     }
 }
