@@ -3,8 +3,8 @@
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
+use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr;
 
 use super::failure::Failure;
 use crate::catalogue::{self, server};
@@ -13,7 +13,7 @@ use crate::protocol::json;
 use crate::terminal::{self, relative, text};
 
 /// What stands between two columns.
-const GAP_COLUMNS: usize = 2;
+const GAP_COLUMNS: u16 = 2;
 
 /// Standard output, and how it is to be written. Is written out by [`Output::finish`].
 pub(super) struct Output {
@@ -92,16 +92,8 @@ impl Output {
             }
             return Ok(());
         }
-        let widths: [usize; N] = std::array::from_fn(|column| {
-            rows.iter().map(|row| row[column].width()).max().unwrap_or(0)
-        });
-        for row in &rows {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(widths) {
-                line.push_str(cell);
-                line.extend(std::iter::repeat_n(' ', width - cell.width() + GAP_COLUMNS));
-            }
-            writeln!(self.out, "{}", line.trim_end())?;
+        for line in laid_out(rows, terminal::columns()) {
+            writeln!(self.out, "{line}")?;
         }
         Ok(())
     }
@@ -128,5 +120,47 @@ impl Output {
     /// Writes out what is still held.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)
+    }
+}
+
+/// The lines of a table without borders. A cell that is too long for the terminal is broken inside
+/// its column. A terminal without two columns for each cell breaks the lines itself.
+fn laid_out<const N: usize>(rows: Vec<[String; N]>, columns: usize) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(columns.try_into().unwrap_or(u16::MAX)).add_rows(rows);
+    for (column, number) in table.column_iter_mut().zip(1..) {
+        column.set_padding((0, if number < N { GAP_COLUMNS } else { 0 }));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn wide_characters_keep_the_columns() {
+        let rows = || vec![["name", "shown", "x"], ["neko", "猫猫", "1"], ["e\u{301}", "", "22"]];
+        let rows = || rows().into_iter().map(|row| row.map(str::to_owned)).collect();
+        assert_eq!(
+            laid_out(rows(), 80),
+            ["name  shown  x", "neko  猫猫   1", "e\u{301}            22"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_the_terminal(
+            cells in proptest::collection::vec("([ -~猫é]|e\u{301}|❤\u{fe0f}){0,40}", 6),
+            columns in 40usize..=200,
+        ) {
+            let rows = vec![<[String; 6]>::try_from(cells).unwrap()];
+            for line in laid_out(rows, columns) {
+                prop_assert!(line.width() <= columns, "{columns} {line:?}");
+            }
+        }
     }
 }

@@ -99,7 +99,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
 ];
 
 /// What is one module's business: words, and where they may stand.
-const AT_HOME: [(&[&str], &[&str]); 9] = [
+const AT_HOME: [(&[&str], &[&str]); 11] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (
@@ -111,6 +111,8 @@ const AT_HOME: [(&[&str], &[&str]); 9] = [
     (&["x509_cert"], &["tls"]),
     (&["toml::de", "toml::Spanned"], &["configuration"]),
     (&["indicatif"], &["terminal"]),
+    (&["comfy_table"], &["operate"]),
+    (&["prometheus"], &["monitor"]),
     // What not every system has.
     (
         &[
