@@ -22,6 +22,7 @@ mod listen;
 mod manager;
 mod message;
 mod open;
+mod open_error;
 mod output;
 mod preconditions;
 mod reload;

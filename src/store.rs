@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use crate::system::Medium;
 pub use cache::live_messages::LiveInbox;
-pub use error::{OpenError, StoreError};
+pub use error::{NoInput, NotOurs, OpenError, StoreError};
 pub use metrics::{CheckpointMode, Metrics, Rollback};
 pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;

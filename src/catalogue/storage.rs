@@ -23,6 +23,12 @@ texts! {
         en: "is in a folder that does not exist",
         id: "ada di folder yang tidak ada",
     }
+    does_not_exist { en: "does not exist", id: "tidak ada" }
+    is_empty { en: "is empty", id: "kosong" }
+    is_reserved {
+        en: "is where the server of this database keeps a file of its own",
+        id: "adalah tempat server database ini menyimpan file miliknya sendiri",
+    }
     is_not_sqlite { en: "is not a SQLite database", id: "bukan database SQLite" }
     is_of_another_program {
         en: "is the database of another program",

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::catalogue::storage;
-
 /// Why an operation was not executed, or may not have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -26,29 +24,26 @@ pub enum StoreError {
 }
 
 /// Why a database was not opened, copied or created. The file is as it was.
-#[derive(Debug, thiserror::Error)]
+/// `operate::open_error` words it.
+#[derive(Debug)]
 pub enum OpenError {
     /// The path cannot name a file: it is empty, `:memory:`, or a `file:` URI.
-    #[error("{}", storage::not_a_file_name(format_args!("{:?}", .0)))]
     NotAFileName(PathBuf),
     /// The path names a folder or a device, or the file and its folder do not exist.
-    #[error("{path} {problem}", path = .path.display())]
     NoInput {
         /// The given path.
         path: PathBuf,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: NoInput,
     },
     /// The file is not a database of this program, or it is damaged.
-    #[error("{path} {problem}", path = .path.display())]
     NotOurs {
         /// The given path.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        problem: NotOurs,
     },
     /// The WAL beside the database continues another state of the file than the file has.
-    #[error("{}", storage::foreign_log(.log.display(), .path.display()))]
     ForeignLog {
         /// The given path.
         path: PathBuf,
@@ -56,7 +51,6 @@ pub enum OpenError {
         log: PathBuf,
     },
     /// The database is missing or empty, but a WAL of a database lies beside its path.
-    #[error("{}", storage::orphan_log(.log.display(), .path.display()))]
     Orphan {
         /// The given path.
         path: PathBuf,
@@ -64,13 +58,11 @@ pub enum OpenError {
         log: PathBuf,
     },
     /// Another process wrote to the database while it was read without a lock.
-    #[error("{}", storage::changed(.path.display()))]
     Changed {
         /// The given path.
         path: PathBuf,
     },
     /// The database has the schema of a newer program.
-    #[error("{}", storage::is_newer(.path.display(), .version))]
     Newer {
         /// The given path.
         path: PathBuf,
@@ -80,7 +72,6 @@ pub enum OpenError {
         copy: Option<PathBuf>,
     },
     /// The database has an older schema, and an operation that only reads does not upgrade it.
-    #[error("{}", storage::is_older(.path.display(), .version))]
     Older {
         /// The given path.
         path: PathBuf,
@@ -88,35 +79,30 @@ pub enum OpenError {
         version: usize,
     },
     /// The path of a new file is taken.
-    #[error("{}", storage::exists(.path.display()))]
     Exists {
         /// The path.
         path: PathBuf,
     },
     /// The caller stopped the copy.
-    #[error("{}", storage::broken_off(.path.display()))]
     Stopped {
         /// The path of the copy.
         path: PathBuf,
     },
     /// The database needs an upgrade, but the copy before the upgrade failed.
-    #[error("{}", storage::not_upgraded(.path.display(), .problem))]
     NoCopy {
         /// The given path.
         path: PathBuf,
         /// Why there is no copy.
-        problem: String,
+        problem: Box<OpenError>,
     },
     /// Another process uses the database.
-    #[error("{}", storage::in_use(.path.display(), .holder))]
     InUse {
         /// The given path.
         path: PathBuf,
-        /// That process, as far as it is known.
-        holder: String,
+        /// The id of that process, if the lock file names it.
+        process: Option<u32>,
     },
     /// The system refused to read or write the file.
-    #[error("{}", storage::cannot_be_opened(.path.display(), .source))]
     Io {
         /// The given path, or the path of a file beside it.
         path: PathBuf,
@@ -124,11 +110,46 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// SQLite refused to read or write the file.
-    #[error("{}", storage::cannot_be_opened(.path.display(), .problem))]
     Sqlite {
         /// The given path.
         path: PathBuf,
         /// SQLite's error.
         problem: String,
     },
+}
+
+impl std::error::Error for OpenError {}
+
+/// Why a path names no database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoInput {
+    /// It is a folder.
+    Folder,
+    /// It is a device, a pipe or a socket.
+    Device,
+    /// One of its folders is a file.
+    BelowFile,
+    /// It is a symbolic link whose target does not exist.
+    DeadLink,
+    /// Its folder does not exist.
+    NoFolder,
+    /// It does not exist.
+    Missing,
+    /// It is an empty file, which has no WAL beside it.
+    Empty,
+    /// The server of the database keeps a file of its own there.
+    Reserved,
+}
+
+/// Why a file is not a database that this program can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotOurs {
+    /// It has no header of SQLite.
+    NotSqlite,
+    /// It has the application id of another program.
+    OtherProgram,
+    /// SQLite finds it damaged, for this reason.
+    Damaged(String),
+    /// It has rows that refer to missing rows.
+    DanglingRows,
 }

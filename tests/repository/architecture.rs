@@ -24,10 +24,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("unix", &["system"]),
     ("tls", &["model"]),
     ("admin", &["model", "protocol", "system", "transfer", "unix"]),
-    (
-        "store",
-        &["catalogue", "adjustable", "metrics", "model", "queue", "system", "transfer", "wake"],
-    ),
+    ("store", &["adjustable", "metrics", "model", "queue", "system", "transfer", "wake"]),
     (
         "service",
         &[

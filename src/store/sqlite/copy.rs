@@ -11,9 +11,8 @@ use rusqlite::backup::StepResult::{Busy, Done, Locked, More};
 use rusqlite::backup::{Backup, Progress};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::catalogue::storage;
 use crate::model::MessageId;
-use crate::store::error::OpenError;
+use crate::store::error::{NotOurs, OpenError};
 use crate::store::sqlite::header::APPLICATION_ID;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::path::{self, io_error, uri};
@@ -72,10 +71,8 @@ impl Draft {
         let lock = loop {
             let lock = path::open_or_create(&path).map_err(failed)?;
             if system::FLOCK_IGNORES_FCNTL {
-                lock.try_lock().map_err(|_| OpenError::InUse {
-                    path: path.clone(),
-                    holder: storage::another_process().to_owned(),
-                })?;
+                lock.try_lock()
+                    .map_err(|_| OpenError::InUse { path: path.clone(), process: None })?;
             }
             // Whoever was killed between giving a copy its name and taking away this one has left
             // one file with two names, and whoever has just published holds one with another name:
@@ -209,7 +206,7 @@ impl Drop for Draft {
 /// Opens a copy that nobody writes to and reads all of it; puts nothing beside it.
 pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
-    let damaged = |problem: String| OpenError::NotOurs { path: path.to_owned(), problem };
+    let damaged = |problem| OpenError::NotOurs { path: path.to_owned(), problem };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
@@ -218,17 +215,17 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     let id: u32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
     if id != APPLICATION_ID {
-        return Err(damaged(storage::is_of_another_program().to_owned()));
+        return Err(damaged(NotOurs::OtherProgram));
     }
     let problem: String =
         connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if problem != "ok" {
-        return Err(damaged(storage::is_damaged(problem)));
+        return Err(damaged(NotOurs::Damaged(problem)));
     }
     for astray in ["PRAGMA foreign_key_check", message_log::WITHOUT_USERS] {
         let found = connection.prepare(astray).and_then(|mut astray| astray.exists([]));
         if found.map_err(failed)? {
-            return Err(damaged(storage::is_damaged(storage::refers_to_nothing())));
+            return Err(damaged(NotOurs::DanglingRows));
         }
     }
     let content = content(&connection).map_err(failed)?;

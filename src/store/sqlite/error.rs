@@ -6,8 +6,7 @@ use rusqlite::ErrorCode;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::catalogue::storage;
-use crate::store::error::{OpenError, StoreError};
+use crate::store::error::{NotOurs, OpenError, StoreError};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -41,7 +40,7 @@ impl OpenError {
         let path = path.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::NotOurs { path, problem: storage::is_damaged(error) }
+                Self::NotOurs { path, problem: NotOurs::Damaged(error.to_string()) }
             }
             Some(ErrorCode::DiskFull) => Self::Io { path, source: Errno::NOSPC.into() },
             _ => Self::Sqlite { path, problem: error.to_string() },

@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalogue::{server, storage};
 use crate::store::error::OpenError;
 use crate::store::sqlite::file_guard::Identity;
 use crate::store::sqlite::header::PAGE_BYTES;
@@ -183,24 +182,18 @@ fn lock_database(file: &File, path: &Path) -> Result<(), OpenError> {
             // A lock file that nobody has locked is that of a server before.
             let held =
                 lock.filter(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
-            let holder = held.map_or_else(
-                || storage::another_process().to_owned(),
-                |mut lock| holder(&mut lock),
-            );
-            Err(OpenError::InUse { path: path.to_owned(), holder })
+            let process = held.and_then(|mut lock| holder(&mut lock));
+            Err(OpenError::InUse { path: path.to_owned(), process })
         }
         Err(TryLockError::Error(error)) => Err(io_error(path, error)),
     }
 }
 
-/// Who has written into a lock file.
-fn holder(lock: &mut File) -> String {
+/// The process that wrote its id into a lock file.
+fn holder(lock: &mut File) -> Option<u32> {
     let mut holder = String::new();
     let _ = lock.read_to_string(&mut holder);
-    match holder.trim() {
-        "" => storage::another_process().to_owned(),
-        pid => server::process(pid),
-    }
+    holder.trim().parse().ok()
 }
 
 fn lock(path: &Path, made: &mut Made) -> Result<File, OpenError> {
@@ -211,7 +204,7 @@ fn lock(path: &Path, made: &mut Made) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => {
             // Somebody else has it, and keeps it.
             made.0.clear();
-            return Err(OpenError::InUse { path: path.to_owned(), holder: holder(&mut file) });
+            return Err(OpenError::InUse { path: path.to_owned(), process: holder(&mut file) });
         }
         Err(TryLockError::Error(error)) => return Err(io_error(&lock_path, error)),
     }
@@ -232,10 +225,7 @@ fn create(path: &Path, made: &mut Made) -> Result<File, OpenError> {
     lock_database(&database, path)?;
     match database.metadata() {
         Ok(file) if file.len() == 0 => Ok(database),
-        Ok(_) => {
-            let holder = storage::another_process().to_owned();
-            Err(OpenError::InUse { path: path.to_owned(), holder })
-        }
+        Ok(_) => Err(OpenError::InUse { path: path.to_owned(), process: None }),
         Err(error) => Err(io_error(path, error)),
     }
 }

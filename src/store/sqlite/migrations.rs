@@ -70,7 +70,7 @@ pub(in crate::store) fn copy_first(
     }
     let view = opening::view(path, look).map_err(|error| OpenError::from_sqlite(path, &error))?;
     let copy = copy_before_upgrade(&view, path, from)
-        .map_err(|error| OpenError::NoCopy { path: path.to_owned(), problem: error.to_string() })?;
+        .map_err(|error| OpenError::NoCopy { path: path.to_owned(), problem: Box::new(error) })?;
     Ok(Some(Upgrade { from, to, copy }))
 }
 

@@ -36,8 +36,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::catalogue::storage;
-use crate::store::error::OpenError;
+use crate::store::error::{NotOurs, OpenError};
 use crate::store::sqlite::header::{
     APPLICATION_ID, APPLICATION_ID_AT, HEADER_BYTES, Header, READ_VERSION_AT, SQLITE_MAGIC,
     USER_VERSION_AT, WAL,
@@ -149,9 +148,8 @@ fn begin_of(path: &Path) -> Result<Begin, OpenError> {
         return Ok(begin);
     }
     let header = Header::of(&bytes).filter(|header| header.0.starts_with(SQLITE_MAGIC));
-    let problem = || storage::is_not_sqlite().to_owned();
-    let header =
-        header.ok_or_else(|| OpenError::NotOurs { path: path.to_owned(), problem: problem() })?;
+    let not_sqlite = || OpenError::NotOurs { path: path.to_owned(), problem: NotOurs::NotSqlite };
+    let header = header.ok_or_else(not_sqlite)?;
     let page_bytes = header.page_bytes();
     let end = page_bytes * META_PAGE as usize;
     (&file)
@@ -166,8 +164,7 @@ fn begin_of(path: &Path) -> Result<Begin, OpenError> {
 /// Refuses the file of another program, or of a newer schema.
 fn check(header: &Header, path: &Path) -> Result<(), OpenError> {
     if header.word(APPLICATION_ID_AT) != APPLICATION_ID {
-        let problem = storage::is_of_another_program().to_owned();
-        return Err(OpenError::NotOurs { path: path.to_owned(), problem });
+        return Err(OpenError::NotOurs { path: path.to_owned(), problem: NotOurs::OtherProgram });
     }
     schema::check_version(header.word(USER_VERSION_AT) as usize, path)
 }

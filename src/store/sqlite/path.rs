@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::catalogue::storage;
-use crate::store::error::OpenError;
+use crate::store::error::{NoInput, OpenError};
 
 /// The absolute path of a database without symbolic links, so that it stays the same while the
 /// process runs. The folder must exist; the file need not.
@@ -24,25 +23,25 @@ pub fn resolve(given: &Path) -> Result<PathBuf, OpenError> {
     }
     let no_input = |problem| OpenError::NoInput { path: given.to_owned(), problem };
     match fs::canonicalize(given) {
-        Ok(path) if path.is_dir() => return Err(no_input(storage::is_a_folder())),
+        Ok(path) if path.is_dir() => return Err(no_input(NoInput::Folder)),
         Ok(path) if path.is_file() => return Ok(path),
         // Opening a pipe would wait for its other end forever.
-        Ok(_) => return Err(no_input(storage::is_a_device())),
+        Ok(_) => return Err(no_input(NoInput::Device)),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(no_input(storage::is_below_a_file()));
+            return Err(no_input(NoInput::BelowFile));
         }
         Err(error) => return Err(io_error(given, error)),
     }
     // A file may have been created meanwhile.
     if fs::symlink_metadata(given).is_ok_and(|there| there.is_symlink()) {
-        return Err(no_input(storage::is_a_dead_link()));
+        return Err(no_input(NoInput::DeadLink));
     }
     let name = given.file_name().ok_or_else(|| OpenError::NotAFileName(given.to_owned()))?;
     let parent = given.parent().filter(|parent| !parent.as_os_str().is_empty());
     match fs::canonicalize(parent.unwrap_or(Path::new("."))) {
         Ok(parent) => Ok(parent.join(name)),
-        Err(_) => Err(no_input(storage::is_in_no_folder())),
+        Err(_) => Err(no_input(NoInput::NoFolder)),
     }
 }
 

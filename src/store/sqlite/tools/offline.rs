@@ -15,7 +15,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
 
-use crate::store::error::OpenError;
+use crate::store::error::{NoInput, OpenError};
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::copy::{Copy, Draft, OnProgress};
 use crate::store::sqlite::header;
@@ -50,7 +50,7 @@ impl Reading {
         let states = states(&path)?;
         let look = opening::look(&path)?;
         if !look.is_database {
-            let problem = if path.exists() { "is empty" } else { "does not exist" };
+            let problem = if path.exists() { NoInput::Empty } else { NoInput::Missing };
             return Err(OpenError::NoInput { path, problem });
         }
         let is_served = is_served(&path)?;
@@ -126,7 +126,7 @@ impl Reading {
         let path = path::resolve(destination)?;
         let of_its_own = ["-wal", "-shm", "-journal", ".lock", ".admin"];
         if of_its_own.iter().any(|suffix| path::with_suffix(&self.path, suffix) == path) {
-            let problem = "is where the server of this database keeps something of its own";
+            let problem = NoInput::Reserved;
             return Err(OpenError::NoInput { path, problem });
         }
         let draft = Draft::begin(destination)?;
