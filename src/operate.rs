@@ -22,7 +22,6 @@ mod listen;
 mod manager;
 mod message;
 mod open;
-mod open_error;
 mod output;
 mod preconditions;
 mod reload;
@@ -33,6 +32,7 @@ mod session;
 pub mod settings;
 mod stats;
 mod stop;
+mod store_error;
 mod user;
 mod user_name;
 

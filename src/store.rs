@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use crate::system::Medium;
 pub use cache::live_messages::LiveInbox;
-pub use error::{NoInput, NotOurs, OpenError, StoreError};
+pub use error::{Fatal, NoInput, NotOurs, OpenError, StoreError};
 pub use metrics::{CheckpointMode, Metrics, Rollback};
 pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;
@@ -64,7 +64,7 @@ pub struct Options {
 /// Called once when the store can no longer guarantee its answers. Then a commit or an fsync has
 /// failed with an unknown outcome, or the open file is no longer the one at its path. The callback
 /// must end the process. It must not return: a later answer could be wrong.
-pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
+pub type OnFatal = Arc<dyn Fn(Fatal) + Send + Sync>;
 
 /// An open store. Dropping it does not close the database; [`Store::close`] does.
 pub struct Store {

@@ -9,7 +9,7 @@ use loom::thread::{self, JoinHandle};
 
 use crate::queue::Queue;
 use crate::sync::{Arc, Condvar, Mutex};
-use error::StoreError;
+use error::{Fatal, StoreError};
 use group_commit::{Collected, Commit, Expect, Flush, GroupCommit, Remaining, Turn};
 
 pub mod error {
@@ -17,11 +17,15 @@ pub mod error {
     pub enum StoreError {
         Busy,
         Closed,
-        Fatal(String),
+    }
+
+    #[derive(Debug)]
+    pub enum Fatal {
+        Panicked,
     }
 }
 
-pub type OnFatal = Arc<dyn Fn(StoreError) + Send + Sync>;
+pub type OnFatal = Arc<dyn Fn(Fatal) + Send + Sync>;
 
 /// The outcome of each operation, in the order of the callbacks.
 struct Answers {

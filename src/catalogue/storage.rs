@@ -75,6 +75,21 @@ texts! {
         id: "{path} tidak bisa dibuka: {problem}",
     }
 
+    // Why the server stops
+    file_gone {
+        en: "the database file was renamed or removed while the server was running",
+        id: "file database diganti namanya atau dihapus ketika server sedang berjalan",
+    }
+    wal_cut {
+        en: "the WAL of the database was cut while the server was running",
+        id: "WAL database dipotong ketika server sedang berjalan",
+    }
+    not_synced(problem) {
+        en: "the file could not be synced: {problem}",
+        id: "file tidak bisa disinkronkan ke disk: {problem}",
+    }
+    writer_panicked { en: "the writer panicked", id: "penulis database panik" }
+
     // What the running server refuses
     refused_because(refusal, message) { en: "{refusal} ({message})", id: "{refusal} ({message})" }
     unknown_user { en: "there is no such user", id: "user itu tidak ada" }

@@ -7,11 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::failure::{Exit, Failure};
+use super::store_error;
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::catalogue::server;
 use crate::log::Log;
-use crate::store::{self, FileTools, OpenError, Store, StoreError, Upgrade};
+use crate::store::{self, Fatal, FileTools, OpenError, Store, Upgrade};
 
 /// How many threads read.
 const READERS: usize = 2;
@@ -57,10 +58,11 @@ pub(super) fn try_store(
     let path = Arc::new(OnceLock::<PathBuf>::new());
     let on_fatal = {
         let (path, log) = (Arc::clone(&path), log.cloned());
-        move |error: StoreError| {
+        move |fatal: Fatal| {
             let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
             let hint = server::nothing_acknowledged_since();
-            let failure = Failure::new(Exit::Io, format!("{path}{error}")).hint(hint);
+            let failure =
+                Failure::new(Exit::Io, format!("{path}{}", store_error::fatal(&fatal))).hint(hint);
             match &log {
                 Some(log) => {
                     log.say(failure.to_string());

@@ -20,11 +20,32 @@ pub enum StoreError {
     Statement(String),
     /// The store can no longer guarantee its answers.
     #[error("{0}")]
-    Fatal(String),
+    Fatal(Fatal),
+}
+
+/// Why the store can no longer guarantee its answers. `operate::store_error` words it for people;
+/// the server log has it in English.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fatal {
+    /// The name of the database or of its WAL leads to another file, or to none.
+    #[error("the database file was renamed or removed while the server was running")]
+    FileGone,
+    /// Another program shortened the WAL.
+    #[error("the WAL of the database was cut while the server was running")]
+    WalCut,
+    /// The system did not sync the database file, for this reason.
+    #[error("the file could not be synced: {0}")]
+    NotSynced(String),
+    /// A bug: the writer panicked.
+    #[error("the writer panicked")]
+    Panicked,
+    /// The engine failed, for this reason.
+    #[error("{0}")]
+    Engine(String),
 }
 
 /// Why a database was not opened, copied or created. The file is as it was.
-/// `operate::open_error` words it.
+/// `operate::store_error` words it.
 #[derive(Debug)]
 pub enum OpenError {
     /// The path cannot name a file: it is empty, `:memory:`, or a `file:` URI.

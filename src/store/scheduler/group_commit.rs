@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::queue::{PushError, Queue};
 use crate::store::OnFatal;
-use crate::store::error::StoreError;
+use crate::store::error::{Fatal, StoreError};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -257,7 +257,7 @@ impl<C: Commit> GroupCommit<C> {
     /// Runs `work`. If it panics, nothing more may be acknowledged, so the process ends.
     pub(in crate::store) fn guard<T>(&self, work: impl FnOnce() -> T) -> T {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            (self.on_fatal)(StoreError::Fatal("the writer panicked".to_owned()));
+            (self.on_fatal)(Fatal::Panicked);
             // If the callback returns despite its contract, nothing more may be written.
             std::process::abort()
         })

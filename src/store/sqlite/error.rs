@@ -6,7 +6,7 @@ use rusqlite::ErrorCode;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::store::error::{NotOurs, OpenError, StoreError};
+use crate::store::error::{Fatal, NotOurs, OpenError, StoreError};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -20,7 +20,7 @@ impl From<rusqlite::Error> for StoreError {
                 | ErrorCode::NotADatabase
                 | ErrorCode::CannotOpen
                 | ErrorCode::ReadOnly,
-            ) => Self::Fatal(error.to_string()),
+            ) => Self::Fatal(Fatal::Engine(error.to_string())),
             _ => Self::Statement(error.to_string()),
         }
     }

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::store::error::Fatal;
 use crate::store::sqlite::wal_index::{FRAMES_AHEAD, WalIndex, capacity};
 use crate::system::{file_id, file_length};
 
@@ -99,11 +100,11 @@ impl Identity {
     ///
     /// # Errors
     /// What was committed is not, or not to be found, where the names lead to.
-    pub(in crate::store) fn check(&mut self, pages: Option<u64>) -> Result<bool, &'static str> {
+    pub(in crate::store) fn check(&mut self, pages: Option<u64>) -> Result<bool, Fatal> {
         let is_there =
             |(name, found): &(PathBuf, FileId)| FileId::of(name).is_ok_and(|file| file == *found);
         if !self.files.iter().all(is_there) {
-            return Err("the database file was renamed or removed while the server was running");
+            return Err(Fatal::FileGone);
         }
         let mut header = [0; LOG_HEADER_BYTES];
         let is_whole = self.log.read_exact_at(&mut header, 0).is_ok();
@@ -113,7 +114,7 @@ impl Identity {
             is_whole && header[16..20] != self.header[16..20] && header[24..] != [0; 8];
         let is_short = self.found < self.written;
         if is_short && !is_another && (self.found > 0 || pages.is_some()) {
-            return Err("the log of the database was cut while the server was running");
+            return Err(Fatal::WalCut);
         }
         let is_new = pages.is_some() && header[16..24] != self.header[16..24];
         if let Some(pages) = pages {

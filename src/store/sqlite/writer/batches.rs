@@ -384,8 +384,8 @@ impl Batches {
 
     /// Ends the process if the outcome of a commit or a checkpoint is unknown.
     fn end_if_fatal(&self, error: &StoreError) {
-        if let StoreError::Fatal(problem) = error {
-            (self.on_fatal)(StoreError::Fatal(problem.clone()));
+        if let StoreError::Fatal(fatal) = error {
+            (self.on_fatal)(fatal.clone());
             // The callback must not return. If it does, nothing more may be written.
             std::process::abort();
         }

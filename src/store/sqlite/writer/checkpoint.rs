@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::store::StoreError;
+use crate::store::error::{Fatal, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::sqlite::connection::PRAGMAS;
 use crate::store::sqlite::file::DatabaseFile;
@@ -100,8 +100,7 @@ impl Checkpointer {
         let begun = Instant::now();
         run(&self.connection, CheckpointMode::Passive)?;
         if let Some(database) = &self.database {
-            let failed =
-                |error| StoreError::Fatal(format!("the file could not be synced: {error}"));
+            let failed = |error: io::Error| StoreError::Fatal(Fatal::NotSynced(error.to_string()));
             database.sync_data().map_err(failed)?;
         }
         self.metrics.checkpoint[CheckpointMode::Passive as usize].observe_time(begun.elapsed());

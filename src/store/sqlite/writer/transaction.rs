@@ -226,7 +226,7 @@ impl WriteConnection {
                 let pages = checkpoint::pages();
                 self.note_wal_pages(pages);
                 let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
-                let is_new = is_intact.map_err(|problem| StoreError::Fatal(problem.to_owned()))?;
+                let is_new = is_intact.map_err(StoreError::Fatal)?;
                 self.must_stamp = !self.is_stamped && (is_new || self.must_stamp);
                 if self.must_stamp {
                     // Another process has checkpointed the WAL and may have shortened the file.

@@ -1,13 +1,24 @@
-//! The words for why a database was not opened, copied or created. The store returns codes.
+//! The words for the errors of the store, which returns codes.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::catalogue::{server, storage};
-use crate::store::{NoInput, NotOurs, OpenError};
+use crate::store::{Fatal, NoInput, NotOurs, OpenError};
 
 impl Display for OpenError {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(&sentence(self))
+    }
+}
+
+/// Why the server stops: the store can no longer guarantee its answers.
+pub(super) fn fatal(fatal: &Fatal) -> String {
+    match fatal {
+        Fatal::FileGone => storage::file_gone().to_owned(),
+        Fatal::WalCut => storage::wal_cut().to_owned(),
+        Fatal::NotSynced(problem) => storage::not_synced(problem),
+        Fatal::Panicked => storage::writer_panicked().to_owned(),
+        Fatal::Engine(problem) => problem.clone(),
     }
 }
 
