@@ -5,6 +5,7 @@
 //! the exit code ([`failure::Exit`]).
 
 mod address;
+mod admin_client;
 pub mod arguments;
 mod backup;
 mod check;
@@ -12,7 +13,6 @@ mod completions;
 mod config;
 mod confirm;
 mod count;
-mod door;
 mod export;
 pub mod failure;
 mod healthcheck;

@@ -18,7 +18,7 @@ use super::address::Host;
 use super::failure::{Refused, Untrusted};
 use super::trust::server_name;
 use crate::catalogue::client;
-use crate::protocol::reply::{Answer, DecodeError, REPLY_BYTES_MAX, REPLY_END};
+use crate::protocol::reply::{DecodeError, DecodedReply, REPLY_BYTES_MAX, REPLY_END};
 use crate::tls::{self, ALERT_BYTE, HANDSHAKE_BYTE};
 use crate::unix;
 
@@ -135,7 +135,11 @@ impl Connection {
     }
 
     /// Sends one request line and reads its one reply. Blocks until `deadline` at the longest.
-    pub fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, ExchangeError> {
+    pub fn exchange(
+        &mut self,
+        line: &str,
+        deadline: Instant,
+    ) -> Result<DecodedReply, ExchangeError> {
         self.write(line.as_bytes(), deadline)?;
         decode(&self.read_reply(deadline)?)
     }
@@ -237,8 +241,8 @@ impl Drop for Connection {
 
 /// What a server says, as it is, that has no room even for a handshake.
 fn passing_refusal(said: &[u8]) -> Option<Refused> {
-    match Answer::decode(said.strip_suffix(REPLY_END)?) {
-        Ok(Answer::Refused { code, unknown_code, message, users, retry_after }) => {
+    match DecodedReply::decode(said.strip_suffix(REPLY_END)?) {
+        Ok(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
             let refused =
                 Refused { code, unknown_code, message, users, retry_after, is_ours: false };
             Some(refused).filter(Refused::is_passing)
@@ -262,8 +266,8 @@ fn refused(error: rustls::Error) -> HandshakeError {
 }
 
 /// What the bytes of one reply say.
-pub fn decode(reply: &[u8]) -> Result<Answer, ExchangeError> {
-    Answer::decode(reply).map_err(|error| match error {
+pub fn decode(reply: &[u8]) -> Result<DecodedReply, ExchangeError> {
+    DecodedReply::decode(reply).map_err(|error| match error {
         // Parts of what arrived do not belong into an error message.
         DecodeError::Json(_) => ExchangeError::NotUnderstood(client::reply_unreadable().to_owned()),
         error => ExchangeError::NotUnderstood(reason(&error)),
@@ -329,7 +333,7 @@ mod tests {
         (address, thread)
     }
 
-    fn ask(pieces: Vec<Vec<u8>>) -> Result<Answer, ExchangeError> {
+    fn ask(pieces: Vec<Vec<u8>>) -> Result<DecodedReply, ExchangeError> {
         let (address, thread) = server(pieces);
         let deadline = Instant::now() + PATIENCE;
         let mut connection = Connection::open(&address, deadline).unwrap();
@@ -338,7 +342,7 @@ mod tests {
         answer
     }
 
-    fn reason(result: Result<Answer, ExchangeError>) -> String {
+    fn reason(result: Result<DecodedReply, ExchangeError>) -> String {
         match result {
             Err(ExchangeError::NotUnderstood(reason)) => reason,
             other => panic!("{other:?}"),

@@ -12,7 +12,7 @@ use super::failure::{Failure, NoAnswer, Refused};
 use super::session::Account;
 use crate::model::UserName;
 use crate::protocol::command::{Action, Request};
-use crate::protocol::reply::Answer;
+use crate::protocol::reply::DecodedReply;
 
 /// A server that can be asked, one request at a time. Nothing is connected before the first.
 #[derive(Debug)]
@@ -79,8 +79,8 @@ impl Link {
             answer => answer,
         };
         match answer? {
-            Answer::Done(fields) => Ok(fields),
-            Answer::Refused { code, unknown_code, message, users, retry_after } => {
+            DecodedReply::Done(fields) => Ok(fields),
+            DecodedReply::Refused { code, unknown_code, message, users, retry_after } => {
                 if code.is_some_and(|code| code.closes()) {
                     self.connection = None;
                 }
@@ -102,7 +102,7 @@ impl Link {
         NoAnswer::NotUnderstood { address: self.address().clone(), reason }.into()
     }
 
-    fn exchange(&mut self, line: &str, deadline: Instant) -> Result<Answer, Failure> {
+    fn exchange(&mut self, line: &str, deadline: Instant) -> Result<DecodedReply, Failure> {
         let begun = Instant::now();
         let kept = self.connection.as_mut().is_some_and(Connection::is_quiet);
         let kept = self.connection.take().filter(|_| kept);

@@ -26,7 +26,7 @@ use crate::protocol::arguments::{Ack, Watch, WatchFrom};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::event::Event;
 use crate::protocol::refusal::Code;
-use crate::protocol::reply::{Answer, Watching, decode_fields};
+use crate::protocol::reply::{DecodedReply, Watching, decode_fields};
 
 /// A connection on which nothing arrives for so long is dead: the server says something every
 /// 30 s.
@@ -261,9 +261,11 @@ impl Stream {
         let within = live.limit(&self.timeouts);
         match answer.map_err(|error| no_answer(self.dialer.address(), within, error))? {
             None => Ok(Received::Nothing),
-            Some(Answer::Done(fields)) if fields.get("event").is_some() => self.take_event(fields),
-            Some(Answer::Done(fields)) => self.take_reply(fields),
-            Some(Answer::Refused { code, unknown_code, message, users, retry_after }) => {
+            Some(DecodedReply::Done(fields)) if fields.get("event").is_some() => {
+                self.take_event(fields)
+            }
+            Some(DecodedReply::Done(fields)) => self.take_reply(fields),
+            Some(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
                 Err(Refused { code, unknown_code, message, users, retry_after, is_ours: false }
                     .into())
             }

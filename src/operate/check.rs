@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::CheckArguments;
-use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::{count, open};
@@ -76,10 +76,10 @@ pub(super) fn run(
 /// Makes anew what can be told from the tables, a part at a time. Gives the names of the parts.
 fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
     let mut parts = Vec::new();
-    let mut door = Door::open(db, Missing::Refuse)?;
+    let mut admin = AdminClient::open(db, Missing::Refuse)?;
     let _progress = Progress::start(server::rebuilding(), Measure::Time);
     for part in 0.. {
-        match door.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
+        match admin.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {
             AdminReply::Rebuilt { what: Some(part) } => parts.push(part),
             AdminReply::Rebuilt { what: None } => break,
             answer => return Err(unexpected(&answer)),

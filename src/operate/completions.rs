@@ -6,8 +6,8 @@ use std::io;
 
 use clap::{CommandFactory, ValueHint};
 
+use super::admin_client;
 use super::arguments::Arguments;
-use super::door;
 use super::failure::{Exit, Failure};
 use super::settings::Resolved;
 use crate::admin::answer::AdminReply;
@@ -40,9 +40,11 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     completion::in_time(move |found| {
         let mut after = None;
         // That there is no server, or none that answers, is nobody's business here.
-        while let Ok(Some(AdminReply::Users { users, more })) =
-            door::ask_server(&resolved.arguments.db, &Request::UserList { after }, LIVE_WAIT)
-        {
+        while let Ok(Some(AdminReply::Users { users, more })) = admin_client::ask_server(
+            &resolved.arguments.db,
+            &Request::UserList { after },
+            LIVE_WAIT,
+        ) {
             users.iter().map(|user| user.name.to_string()).for_each(found);
             match users.into_iter().next_back().filter(|_| more) {
                 Some(last) => after = Some(last.name),

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::admin_client;
 use super::arguments::HealthcheckArguments;
-use super::door;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::request::Request;
@@ -23,8 +23,8 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let begun = Instant::now();
     // One line of reason: whoever reads it does so in a list of such lines.
-    let answer =
-        door::ask_server(db, &Request::Probe, arguments.timeout).map_err(Failure::without_hint)?;
+    let answer = admin_client::ask_server(db, &Request::Probe, arguments.timeout)
+        .map_err(Failure::without_hint)?;
     if answer.is_none() {
         let problem = server::nobody_serves(db.display());
         return Err(Failure::new(Exit::Unavailable, problem));

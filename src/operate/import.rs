@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::ImportArguments;
 use super::count;
-use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::user_name;
@@ -64,22 +64,22 @@ pub(super) fn run(
     let import = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => {
             let (from, to) = (user_name::parse(from)?, user_name::parse(to)?);
-            let mut import = Import::through(Door::open(db, Missing::Refuse)?, progress);
+            let mut import = Import::through(AdminClient::open(db, Missing::Refuse)?, progress);
             import.take_text(lines, &from, &to)?;
             import
         }
         _ => {
             let newest = header(&mut lines)?;
-            let mut import = Import::through(Door::open(db, Missing::Create)?, progress);
+            let mut import = Import::through(AdminClient::open(db, Missing::Create)?, progress);
             import.take_records(lines, newest)?;
             import
         }
     };
-    let Import { summary, door, progress, .. } = import;
+    let Import { summary, admin, progress, .. } = import;
     // What it shows goes away before anything else is said.
     drop(progress);
-    let summary = Summary { new_database: door.made().map(Path::to_owned), ..summary };
-    output.new_database(door.made())?;
+    let summary = Summary { new_database: admin.created().map(Path::to_owned), ..summary };
+    output.new_database(admin.created())?;
     if output.is_json {
         output.object(&summary)?;
     } else {
@@ -133,7 +133,7 @@ fn tell(summary: &Summary, output: &mut Output) -> Result<(), Failure> {
 
 /// An import under way.
 struct Import {
-    door: Door,
+    admin: AdminClient,
     /// What is to be asked for next, and where it came from.
     steps: Vec<(usize, Step)>,
     bytes: usize,
@@ -143,9 +143,9 @@ struct Import {
 }
 
 impl Import {
-    fn through(door: Door, progress: Progress) -> Self {
+    fn through(admin: AdminClient, progress: Progress) -> Self {
         Self {
-            door,
+            admin,
             steps: Vec::new(),
             bytes: 0,
             summary: Summary::default(),
@@ -227,7 +227,7 @@ impl Import {
         }
         self.bytes = 0;
         let (numbers, steps): (Vec<usize>, Vec<Step>) = self.steps.drain(..).unzip();
-        let answer = self.door.ask(&Request::Import { steps: steps.clone() })?;
+        let answer = self.admin.ask(&Request::Import { steps: steps.clone() })?;
         let AdminReply::Imported { taken, refused } = answer else {
             return Err(unexpected(&answer));
         };

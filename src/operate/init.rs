@@ -13,8 +13,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::address::{Listen, ListenOn};
+use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::{InitArguments, ServeArguments};
-use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::listen;
 use super::output::Output;
@@ -90,8 +90,8 @@ fn make(
     let serve = read(&file)?;
     preconditions::check(&serve)?;
     made.database(&plan.db);
-    let mut door = Door::open(&plan.db, Missing::Create)?;
-    add(&mut door, &plan.name, chosen, &serve)?;
+    let mut admin = AdminClient::open(&plan.db, Missing::Create)?;
+    add(&mut admin, &plan.name, chosen, &serve)?;
     Ok(serve)
 }
 
@@ -114,18 +114,18 @@ fn read(file: &Path) -> Result<ServeArguments, Failure> {
 
 /// Adds the first user. A server that others reach would not start with a password that everybody knows.
 fn add(
-    door: &mut Door,
+    admin: &mut AdminClient,
     name: &UserName,
     chosen: &Chosen,
     serve: &ServeArguments,
 ) -> Result<(), Failure> {
     let display_name = DisplayName::from(name);
     let user = NewUser { name: name.clone(), display_name, password: chosen.secret() };
-    door.ask(&Request::UserAdd { user })?;
+    admin.ask(&Request::UserAdd { user })?;
     let Some(address) = listen::exposed(serve).filter(|_| !serve.allow_default_passwords) else {
         return Ok(());
     };
-    match door.ask(&Request::UserShow { name: name.clone() })? {
+    match admin.ask(&Request::UserShow { name: name.clone() })? {
         AdminReply::UserDetails(details) if details.user.password_is_published => {
             preconditions::check_passwords(address, std::slice::from_ref(name))
         }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::{MessageCommand, MessagePurgeArguments};
 use super::count;
-use super::door::{Door, Missing, unexpected};
 use super::failure::Failure;
 use super::output::Output;
 use super::user_name;
@@ -60,15 +60,15 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
         user: name.map(|name| PurgeUser { name, part }),
         unread_too: arguments.unread_too,
     };
-    let mut door = Door::open(db, Missing::Refuse)?;
+    let mut admin = AdminClient::open(db, Missing::Refuse)?;
     let progress = Progress::start(server::purging(), Measure::Count);
     let mut on_progress = |messages: usize| progress.at(messages as u64);
     let purged = if arguments.dry_run {
-        step_through(&mut door, &purge, true, &mut on_progress)?
+        step_through(&mut admin, &purge, true, &mut on_progress)?
     } else {
-        let mut purged = step_through(&mut door, &purge, false, &mut on_progress)?;
+        let mut purged = step_through(&mut admin, &purge, false, &mut on_progress)?;
         // Also where nothing was found: an earlier run may have been broken off.
-        purge_remains(&mut door, arguments.compact, &mut purged)?;
+        purge_remains(&mut admin, arguments.compact, &mut purged)?;
         purged
     };
     drop(progress);
@@ -112,7 +112,7 @@ pub(super) fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<()
 /// Deletes all that fits, a step at a time; or, as a `dry_run`, only counts it. `on_progress` is told
 /// how many messages that is. Their bytes are still there: see [`purge_remains`].
 pub(super) fn step_through(
-    door: &mut Door,
+    admin: &mut AdminClient,
     purge: &Purge,
     dry_run: bool,
     on_progress: &mut dyn FnMut(usize),
@@ -121,7 +121,7 @@ pub(super) fn step_through(
     let mut after = MessageId::ZERO;
     loop {
         let purge = purge.clone();
-        match door.ask(&Request::MessagePurge { purge, after, dry_run })? {
+        match admin.ask(&Request::MessagePurge { purge, after, dry_run })? {
             AdminReply::Purged { messages, unread, upto, more } => {
                 purged.messages += messages;
                 purged.unread += unread;
@@ -139,7 +139,7 @@ pub(super) fn step_through(
 /// Removes what remains of all that was deleted: from the log, and from the unused parts of a file
 /// that is short, or with `compact`.
 pub(super) fn purge_remains(
-    door: &mut Door,
+    admin: &mut AdminClient,
     compact: bool,
     purged: &mut Purged,
 ) -> Result<(), Failure> {
@@ -148,7 +148,7 @@ pub(super) fn purge_remains(
         if attempt > 0 {
             thread::sleep(EMPTY_LOG_PAUSE);
         }
-        match door.ask_within(&Request::PurgeRemains { compact }, COMPACT_WAIT)? {
+        match admin.ask_within(&Request::PurgeRemains { compact }, COMPACT_WAIT)? {
             AdminReply::RemainsPurged { log_emptied, compacted, bytes } => {
                 purged.log_emptied = log_emptied;
                 purged.compacted |= compacted;

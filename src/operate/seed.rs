@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::SeedArguments;
-use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::LINE_BYTES_MAX;
@@ -22,16 +22,16 @@ const FILE_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
 /// Adds users, all or none; in a new database, where there is none.
 pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> Result<(), Failure> {
     let users = arguments.file.as_deref().map(read).transpose()?;
-    let mut door = Door::open(db, Missing::Create)?;
-    let users = match door.ask(&Request::Seed { users })? {
+    let mut admin = AdminClient::open(db, Missing::Create)?;
+    let users = match admin.ask(&Request::Seed { users })? {
         AdminReply::Created { users } => users,
         answer => return Err(unexpected(&answer)),
     };
     if output.is_json {
-        output.object(&json!({"users": users, "new_database": door.made()}))?;
+        output.object(&json!({"users": users, "new_database": admin.created()}))?;
     } else {
         let names: Vec<&str> = users.iter().map(UserName::as_str).collect();
-        output.new_database(door.made())?;
+        output.new_database(admin.created())?;
         output.did(&server::users_added(names.join(", ")))?;
     }
     output.finish()

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::admin_client::{self, AdminClient, Missing, unexpected};
 use super::arguments::{SessionCommand, SessionListArguments, SessionRevokeArguments};
-use super::door::{self, Door, Missing, unexpected};
 use super::failure::Failure;
 use super::output::Output;
 use super::user::ended;
@@ -25,12 +25,12 @@ pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result
 /// Prints the sessions that have not ended, the oldest first.
 fn list(db: &Path, arguments: &SessionListArguments, mut output: Output) -> Result<(), Failure> {
     let user = arguments.user.as_deref().map(user_name::parse).transpose()?;
-    let mut door = Door::open(db, Missing::Refuse)?;
+    let mut admin = AdminClient::open(db, Missing::Refuse)?;
     let mut rows = Vec::new();
     let mut after = None;
     loop {
         let (sessions, more) =
-            match door.ask(&Request::SessionList { user: user.clone(), after })? {
+            match admin.ask(&Request::SessionList { user: user.clone(), after })? {
                 AdminReply::Sessions { sessions, more } => (sessions, more),
                 answer => return Err(unexpected(&answer)),
             };
@@ -84,7 +84,7 @@ fn revoke(
         (None, Some(user)) => Sessions::Of(user_name::parse(user)?),
         (None, None) => Sessions::All,
     };
-    let count = match door::ask(db, &Request::SessionRevoke { sessions })? {
+    let count = match admin_client::ask(db, &Request::SessionRevoke { sessions })? {
         AdminReply::Ended { sessions } => sessions,
         answer => return Err(unexpected(&answer)),
     };

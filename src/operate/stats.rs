@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::door::{self, unexpected};
+use super::admin_client::{self, unexpected};
 use super::failure::Failure;
 use super::output::Output;
 use crate::admin::answer::{AdminReply, Stats};
@@ -11,7 +11,7 @@ use crate::catalogue::server;
 
 /// Prints how much there is; what the server knows of itself only where one runs.
 pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
-    let stats = match door::ask(db, &Request::Stats)? {
+    let stats = match admin_client::ask(db, &Request::Stats)? {
         AdminReply::Stats(stats) => stats,
         answer => return Err(unexpected(&answer)),
     };

@@ -12,8 +12,8 @@ mod show;
 
 use std::path::Path;
 
+use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::UserCommand;
-use super::door::{Door, Missing, unexpected};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::answer::AdminReply;
@@ -46,12 +46,12 @@ fn display_name(given: &str) -> Result<DisplayName, Failure> {
 
 /// Has a user changed, and tells how many sessions ended with it.
 fn change(db: &Path, request: &Request) -> Result<usize, Failure> {
-    change_over(&mut Door::open(db, Missing::Refuse)?, request)
+    change_over(&mut AdminClient::open(db, Missing::Refuse)?, request)
 }
 
-/// [`change`], over a door that is open.
-fn change_over(door: &mut Door, request: &Request) -> Result<usize, Failure> {
-    match door.ask(request)? {
+/// [`change`], over a client that exists.
+fn change_over(admin: &mut AdminClient, request: &Request) -> Result<usize, Failure> {
+    match admin.ask(request)? {
         AdminReply::Ended { sessions } => Ok(sessions),
         answer => Err(unexpected(&answer)),
     }

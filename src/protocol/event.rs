@@ -64,7 +64,7 @@ impl Event {
 mod tests {
     use super::*;
     use crate::model::Timestamp;
-    use crate::protocol::reply::{Answer, decode_fields};
+    use crate::protocol::reply::{DecodedReply, decode_fields};
 
     #[test]
     fn encoded_events_decode_to_the_same_events() {
@@ -97,7 +97,9 @@ mod tests {
             let text = String::from_utf8(out).unwrap();
             assert!(text.starts_with(expected) && text.is_ascii(), "{text}");
             assert_eq!(text.find("\r\n"), Some(text.len() - 4));
-            let Answer::Done(fields) = Answer::decode(text.as_bytes()).unwrap() else { panic!() };
+            let DecodedReply::Done(fields) = DecodedReply::decode(text.as_bytes()).unwrap() else {
+                panic!()
+            };
             assert_eq!(decode_fields::<Event>(fields).unwrap(), event);
         }
     }

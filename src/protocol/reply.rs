@@ -401,7 +401,7 @@ impl Serialize for Senders<'_> {
 
 /// A reply as the client decoded it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum DecodedReply {
     /// `status` is `OK`; the value holds all fields.
     Done(Value),
     /// `status` is `ERROR`.
@@ -433,7 +433,7 @@ pub enum DecodeError {
     Field(&'static str),
 }
 
-impl Answer {
+impl DecodedReply {
     /// Decodes one reply, with or without its `\r\n\r\n`.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let value: Value = serde_json::from_slice(bytes)?;
@@ -496,8 +496,8 @@ mod tests {
     }
 
     fn done(reply: &Reply) -> Value {
-        match Answer::decode(encode(reply).as_bytes()).unwrap() {
-            Answer::Done(fields) => fields,
+        match DecodedReply::decode(encode(reply).as_bytes()).unwrap() {
+            DecodedReply::Done(fields) => fields,
             refused => panic!("{refused:?}"),
         }
     }
@@ -555,12 +555,12 @@ mod tests {
     #[test]
     fn refusal_decodes_to_its_code_text_and_names() {
         let refusal = Refusal::from(Code::UnknownRecipient).about(["conner".to_owned()]);
-        let answer = Answer::decode(encode(&refusal.into()).as_bytes()).unwrap();
+        let answer = DecodedReply::decode(encode(&refusal.into()).as_bytes()).unwrap();
         let code = Some(Code::UnknownRecipient);
         let message = "User Tidak Ditemukan".to_owned();
         assert_eq!(
             answer,
-            Answer::Refused {
+            DecodedReply::Refused {
                 code,
                 unknown_code: None,
                 message,
@@ -573,21 +573,27 @@ mod tests {
     #[test]
     fn refusal_without_code_is_decoded() {
         let answer =
-            Answer::decode(br#"{"status": "ERROR", "message": "Password Salah"}"#).unwrap();
+            DecodedReply::decode(br#"{"status": "ERROR", "message": "Password Salah"}"#).unwrap();
         let (message, users) = ("Password Salah".to_owned(), Vec::new());
         let (code, unknown_code, retry_after) = (None, None, None);
-        assert_eq!(answer, Answer::Refused { code, unknown_code, message, users, retry_after });
+        assert_eq!(
+            answer,
+            DecodedReply::Refused { code, unknown_code, message, users, retry_after }
+        );
         let newer = br#"{"status": "ERROR", "code": "of_a_later_version", "message": "no"}"#;
-        let answer = Answer::decode(newer).unwrap();
+        let answer = DecodedReply::decode(newer).unwrap();
         let (message, users) = ("no".to_owned(), Vec::new());
         let unknown_code = Some("of_a_later_version".to_owned());
-        assert_eq!(answer, Answer::Refused { code, unknown_code, message, users, retry_after });
+        assert_eq!(
+            answer,
+            DecodedReply::Refused { code, unknown_code, message, users, retry_after }
+        );
     }
 
     #[test]
     fn invalid_reply_is_rejected() {
         for bytes in ["", "x", "[]", "{}", r#"{"status": "MAYBE"}"#, r#"{"status": "ERROR"}"#] {
-            assert!(Answer::decode(bytes.as_bytes()).is_err(), "{bytes:?} is a reply");
+            assert!(DecodedReply::decode(bytes.as_bytes()).is_err(), "{bytes:?} is a reply");
         }
     }
 
@@ -623,7 +629,7 @@ mod tests {
 
         #[test]
         fn decoding_any_bytes_never_panics(bytes: Vec<u8>) {
-            let _ = Answer::decode(&bytes);
+            let _ = DecodedReply::decode(&bytes);
         }
     }
 }

@@ -5,15 +5,15 @@ use chat::client::connection;
 use chat::client::render::json_line;
 use chat::protocol::event::Event;
 use chat::protocol::reply::{
-    Acked, Answer, Ended, Hello, Help, Identity, Page, Posted, Reply, Sessions, Unread, Watching,
-    decode_fields, decode_messages, decode_token,
+    Acked, DecodedReply, Ended, Hello, Help, Identity, Page, Posted, Reply, Sessions, Unread,
+    Watching, decode_fields, decode_messages, decode_token,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// See the module. What is understood as the answer to a verb reads back as itself.
 pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
-    let answer = Answer::decode(bytes);
+    let answer = DecodedReply::decode(bytes);
     match (&answer, connection::decode(bytes)) {
         (Ok(answer), Ok(told)) => assert_eq!(*answer, told),
         (Err(_), Err(error)) => {
@@ -22,7 +22,7 @@ pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
         }
         (one, other) => panic!("{one:?} and {other:?}"),
     }
-    let Ok(Answer::Done(fields)) = answer else { return };
+    let Ok(DecodedReply::Done(fields)) = answer else { return };
     let line = json_line(&fields);
     assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?} is printable");
     let again: Value = serde_json::from_str(&line).expect("what is printed is JSON");
@@ -47,7 +47,9 @@ pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
     if let Ok(event) = decode_fields::<Event>(fields) {
         let mut out = Vec::new();
         event.encode(&mut out);
-        let Ok(Answer::Done(fields)) = Answer::decode(&out) else { panic!("{event:?}") };
+        let Ok(DecodedReply::Done(fields)) = DecodedReply::decode(&out) else {
+            panic!("{event:?}")
+        };
         assert_eq!(decode_fields::<Event>(fields).ok(), Some(event));
     }
 }
@@ -68,6 +70,6 @@ fn check<T: DeserializeOwned + PartialEq + Clone + std::fmt::Debug>(
     let Ok(meant) = decode_fields::<T>(fields.clone()) else { return };
     let mut out = Vec::new();
     reply(meant.clone()).encode(&mut out);
-    let Ok(Answer::Done(fields)) = Answer::decode(&out) else { panic!("{meant:?}") };
+    let Ok(DecodedReply::Done(fields)) = DecodedReply::decode(&out) else { panic!("{meant:?}") };
     assert_eq!(decode_fields::<T>(fields).ok(), Some(meant));
 }

@@ -3,7 +3,7 @@
 use chat::protocol::command::Request;
 use chat::protocol::framing::LINE_BYTES_MAX;
 use chat::protocol::refusal::Refusal;
-use chat::protocol::reply::{Answer, REPLY_END, Reply};
+use chat::protocol::reply::{DecodedReply, REPLY_END, Reply};
 
 use serde_json::Value;
 
@@ -45,10 +45,10 @@ fn check_refusal(refusal: Refusal) {
     assert!(out.is_ascii() && !out.contains(&b'\x1b'), "a refusal does nothing to a terminal");
     let end = out.windows(REPLY_END.len()).position(|bytes| bytes == REPLY_END);
     assert_eq!(end, Some(out.len() - REPLY_END.len()), "a refusal is one frame");
-    let answer = Answer::decode(&out).expect("a refusal is understood");
+    let answer = DecodedReply::decode(&out).expect("a refusal is understood");
     assert_eq!(
         answer,
-        Answer::Refused { code: Some(code), unknown_code: None, message, users, retry_after }
+        DecodedReply::Refused { code: Some(code), unknown_code: None, message, users, retry_after }
     );
 }
 

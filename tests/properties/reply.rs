@@ -7,7 +7,7 @@ use chat::client::frames::FrameDecoder;
 use chat::protocol::event::Event;
 use chat::protocol::refusal::{Code, Refusal};
 use chat::protocol::reply::{
-    Acked, Active, Answer, Ended, Identity, Inbox, Page, Posted, REPLY_END, Reply, SentTo,
+    Acked, Active, DecodedReply, Ended, Identity, Inbox, Page, Posted, REPLY_END, Reply, SentTo,
     SessionInfo, Sessions, Unread, UnreadFrom, Watching, decode_fields, decode_messages,
     decode_token,
 };
@@ -96,7 +96,7 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
             };
             let mut out = Vec::new();
             event.encode(&mut out);
-            let Answer::Done(fields) = read(out) else { panic!("an event is no refusal") };
+            let DecodedReply::Done(fields) = read(out) else { panic!("an event is no refusal") };
             assert_eq!(decode_fields::<Event>(fields).ok(), Some(event));
         }
     }
@@ -138,7 +138,7 @@ fn check_refusal(choices: &mut Choices<'_>) {
     let refusal = Refusal { retry_after, ..Refusal::new(code, message.clone()) };
     let refusal = refusal.about(users.clone());
     let expected =
-        Answer::Refused { code: Some(code), unknown_code: None, message, users, retry_after };
+        DecodedReply::Refused { code: Some(code), unknown_code: None, message, users, retry_after };
     let mut out = Vec::new();
     refusal.encode_end(&mut out);
     assert_eq!(read(out), expected);
@@ -147,25 +147,25 @@ fn check_refusal(choices: &mut Choices<'_>) {
 
 fn done(reply: &Reply) -> Value {
     match encode(reply) {
-        Answer::Done(fields) => fields,
+        DecodedReply::Done(fields) => fields,
         refused => panic!("{reply:?} is read as {refused:?}"),
     }
 }
 
-fn encode(reply: &Reply) -> Answer {
+fn encode(reply: &Reply) -> DecodedReply {
     let mut out = Vec::new();
     reply.encode(&mut out);
     read(out)
 }
 
 /// What the client makes of what the server has written: one frame, and printable.
-fn read(out: Vec<u8>) -> Answer {
+fn read(out: Vec<u8>) -> DecodedReply {
     let json = out.strip_suffix(REPLY_END).expect("a frame ends");
     assert!(json.iter().all(|byte| matches!(byte, b' '..=b'~')), "{}", json.escape_ascii());
     let mut frames = FrameDecoder::default();
     frames.buffer().extend_from_slice(&out);
     let frame = frames.next_frame().expect("not too long").expect("one frame");
-    let answer = Answer::decode(frame).expect("it is understood");
+    let answer = DecodedReply::decode(frame).expect("it is understood");
     assert_eq!(frames.next_frame(), Ok(None), "there is another frame");
     answer
 }

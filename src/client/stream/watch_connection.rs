@@ -7,7 +7,7 @@ use crate::client::connection::{Connection, ExchangeError, decode};
 use crate::client::dial::Dialer;
 use crate::client::failure::Failure;
 use crate::client::frames::{FrameDecoder, FrameTooLong};
-use crate::protocol::reply::Answer;
+use crate::protocol::reply::DecodedReply;
 
 /// At least this long is looked for what is there already.
 const LOOK_MIN: Duration = Duration::from_millis(1);
@@ -53,7 +53,7 @@ impl WatchConnection {
         &mut self,
         timeouts: &Timeouts,
         deadline: Option<Instant>,
-    ) -> Result<Option<Answer>, ExchangeError> {
+    ) -> Result<Option<DecodedReply>, ExchangeError> {
         loop {
             let frame = self.frames.next_frame();
             let frame = frame

@@ -8,8 +8,8 @@ use super::{display_name, password};
 use crate::admin::request::{NewUser, Request};
 use crate::catalogue::server;
 use crate::model::DisplayName;
+use crate::operate::admin_client::{AdminClient, Missing};
 use crate::operate::arguments::UserAddArguments;
-use crate::operate::door::{Door, Missing};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
@@ -27,19 +27,19 @@ pub(super) fn run(
     };
     let chosen = password::choose(&name, arguments.generate)?;
     // Not before: whoever types a password holds up nobody who needs the file.
-    let mut door = Door::open(db, Missing::Create)?;
+    let mut admin = AdminClient::open(db, Missing::Create)?;
     let password = chosen.secret();
     let user = NewUser { name: name.clone(), display_name: display_name.clone(), password };
-    door.ask(&Request::UserAdd { user })?;
+    admin.ask(&Request::UserAdd { user })?;
     if output.is_json {
         let mut fields =
-            json!({"name": name, "display_name": display_name, "new_database": door.made()});
+            json!({"name": name, "display_name": display_name, "new_database": admin.created()});
         if let Some(password) = chosen.to_be_told() {
             fields["password"] = password.into();
         }
         output.object(&fields)?;
     }
-    output.new_database(door.made())?;
+    output.new_database(admin.created())?;
     chosen.tell(&server::user_added(name), &mut output)?;
     output.finish()
 }

@@ -10,10 +10,10 @@ use crate::admin::purge::{Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::model::UserName;
+use crate::operate::admin_client::{AdminClient, Missing, unexpected};
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
 use crate::operate::count;
-use crate::operate::door::{Door, Missing, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::message::{self, Purged};
 use crate::operate::output::Output;
@@ -32,15 +32,15 @@ pub(super) fn run(
         false => server::delete_user(&name),
     };
     confirm(&question, arguments.yes)?;
-    let mut door = Door::open(db, Missing::Refuse)?;
-    let is_begun = arguments.purge && is_deleted(&mut door, &name)?;
+    let mut admin = AdminClient::open(db, Missing::Refuse)?;
+    let is_begun = arguments.purge && is_deleted(&mut admin, &name)?;
     let sessions = if is_begun {
         0
     } else {
-        change_over(&mut door, &Request::UserDelete { name: name.clone() })?
+        change_over(&mut admin, &Request::UserDelete { name: name.clone() })?
     };
     // Nobody can write to the user any more: what is purged now is all there will ever be.
-    let purged = arguments.purge.then(|| purge(&mut door, &name)).transpose()?;
+    let purged = arguments.purge.then(|| purge(&mut admin, &name)).transpose()?;
     if output.is_json {
         let messages = purged.map(|purged| purged.messages);
         output.object(&json!({"name": name, "ended": sessions, "purged": messages}))?;
@@ -53,21 +53,21 @@ pub(super) fn run(
     output.finish()
 }
 
-fn is_deleted(door: &mut Door, name: &UserName) -> Result<bool, Failure> {
-    match door.ask(&Request::UserShow { name: name.clone() })? {
+fn is_deleted(admin: &mut AdminClient, name: &UserName) -> Result<bool, Failure> {
+    match admin.ask(&Request::UserShow { name: name.clone() })? {
         AdminReply::UserDetails(details) => Ok(details.user.state == State::Deleted),
         answer => Err(unexpected(&answer)),
     }
 }
 
 /// Removes the messages of a deleted user and then what is left of the user.
-fn purge(door: &mut Door, name: &UserName) -> Result<Purged, Failure> {
+fn purge(admin: &mut AdminClient, name: &UserName) -> Result<Purged, Failure> {
     let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
     let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };
     let progress = Progress::start(server::purging(), Measure::Count);
     let mut on_progress = |messages: usize| progress.at(messages as u64);
-    let mut purged = message::step_through(door, &purge, false, &mut on_progress)?;
-    change_over(door, &Request::UserRemove { name: name.clone() })?;
-    message::purge_remains(door, false, &mut purged)?;
+    let mut purged = message::step_through(admin, &purge, false, &mut on_progress)?;
+    change_over(admin, &Request::UserRemove { name: name.clone() })?;
+    message::purge_remains(admin, false, &mut purged)?;
     Ok(purged)
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 use crate::admin::answer::{AdminReply, State, User};
 use crate::admin::request::Request;
 use crate::catalogue::server;
-use crate::operate::door::{Door, Missing, unexpected};
+use crate::operate::admin_client::{AdminClient, Missing, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 
 /// Prints every user, in the order of their names.
 pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
-    let users = fetch(&mut Door::open(db, Missing::Refuse)?)?;
+    let users = fetch(&mut AdminClient::open(db, Missing::Refuse)?)?;
     if output.is_json {
         for user in &users {
             output.object(user)?;
@@ -46,11 +46,11 @@ pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
 }
 
 /// All users, however many answers they take.
-pub(super) fn fetch(door: &mut Door) -> Result<Vec<User>, Failure> {
+pub(super) fn fetch(admin: &mut AdminClient) -> Result<Vec<User>, Failure> {
     let mut all: Vec<User> = Vec::new();
     loop {
         let after = all.last().map(|user| user.name.clone());
-        match door.ask(&Request::UserList { after })? {
+        match admin.ask(&Request::UserList { after })? {
             AdminReply::Users { users, more } => {
                 let is_last = !more || users.is_empty();
                 all.extend(users);

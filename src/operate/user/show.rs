@@ -6,18 +6,19 @@ use super::list;
 use crate::admin::answer::{AdminReply, UserDetails};
 use crate::admin::request::Request;
 use crate::catalogue::server;
+use crate::operate::admin_client::{self, unexpected};
 use crate::operate::arguments::UserName;
-use crate::operate::door::{self, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
 /// Prints all that is known of a user.
 pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
-    let details = match door::ask(db, &Request::UserShow { name: user_name::parse(&user.name)? })? {
-        AdminReply::UserDetails(details) => details,
-        answer => return Err(unexpected(&answer)),
-    };
+    let details =
+        match admin_client::ask(db, &Request::UserShow { name: user_name::parse(&user.name)? })? {
+            AdminReply::UserDetails(details) => details,
+            answer => return Err(unexpected(&answer)),
+        };
     if output.is_json {
         output.object(&details)?;
     } else {

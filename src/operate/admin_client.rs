@@ -1,8 +1,8 @@
-//! How a command gets at a database: through the server's admin socket while one runs, else by
-//! opening the file under its lock. What is asked for is done by the same code either way.
+//! A command's access to a database: through the admin socket of the server that serves it, or
+//! else by opening the file under its lock. The same code executes the requests in both cases.
 //!
-//! The lock decides who writes. A command asks the socket first only so that it does not hold the
-//! lock for a moment in which a server wants to start.
+//! The lock decides who writes. A command tries the socket first only so that it does not hold the
+//! lock in the moment when a server starts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -21,11 +21,12 @@ use crate::catalogue::{self, Language, server, storage};
 use crate::service::{self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service};
 use crate::store::{self, OpenError};
 
-/// How long an answer may take, where the command does not say otherwise.
+/// How long an answer may take, unless the command has a limit of its own.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(60);
 /// How long connecting to a server may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// What to do where there is no database.
+
+/// What to do if there is no database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// Create one, without users.
@@ -34,24 +35,25 @@ pub(super) enum Missing {
     Refuse,
 }
 
-/// An open way to a database. Dropping it closes the file again, if this process has opened it.
-pub(super) struct Door {
-    way: Way,
-    /// The database, if there was none before.
-    made: Option<PathBuf>,
+/// A client of one database. Dropping it closes the file, if this process opened it.
+pub(super) struct AdminClient {
+    transport: Transport,
+    /// The database, if this process created it.
+    created: Option<PathBuf>,
 }
 
-enum Way {
+enum Transport {
     Server(BufReader<UnixStream>),
     File(Arc<Service>),
 }
 
-/// Asks one thing of the database at `db`, which has to be there.
+/// Sends one request to the database at `db`, which must exist.
 pub(super) fn ask(db: &Path, request: &Request) -> Result<AdminReply, Failure> {
-    Door::open(db, Missing::Refuse)?.ask(request)
+    AdminClient::open(db, Missing::Refuse)?.ask(request)
 }
 
-/// [`ask`], of the server that serves `db`; never opens the file. `None` where none does.
+/// Sends one request to the server that serves `db`, and never opens the file. `None` if no server
+/// does.
 pub(super) fn ask_server(
     db: &Path,
     request: &Request,
@@ -60,22 +62,22 @@ pub(super) fn ask_server(
     let deadline = Instant::now() + timeout;
     let path = store::resolve(db).map_err(|error| open::refused(&error))?;
     match connect(&path, timeout)? {
-        Some(way) => {
+        Some(transport) => {
             let left = deadline.saturating_duration_since(Instant::now());
-            Door { way, made: None }.ask_within(request, left).map(Some)
+            AdminClient { transport, created: None }.ask_within(request, left).map(Some)
         }
         None => Ok(None),
     }
 }
 
-impl Door {
-    /// Finds the way to the database at `db`.
+impl AdminClient {
+    /// Connects to the server, or opens the file.
     pub(super) fn open(db: &Path, missing: Missing) -> Result<Self, Failure> {
         let path = store::resolve(db).map_err(|error| open::refused(&error))?;
         let deadline = Instant::now() + open::HOLDER_WAIT;
         loop {
-            if let Some(way) = connect(&path, CONNECT_WAIT)? {
-                return Ok(Self { way, made: None });
+            if let Some(transport) = connect(&path, CONNECT_WAIT)? {
+                return Ok(Self { transport, created: None });
             }
             let is_new = !path.metadata().is_ok_and(|file| file.len() > 0);
             if missing == Missing::Refuse && !path.exists() {
@@ -95,42 +97,42 @@ impl Door {
         }
     }
 
-    fn of_file(store: store::Store, made: Option<PathBuf>) -> Result<Self, Failure> {
+    fn of_file(store: store::Store, created: Option<PathBuf>) -> Result<Self, Failure> {
         let options = service::Options {
-            // How long sessions last is the server's to say: none ends here for its age.
+            // Only a server ends sessions for their age.
             session_idle: Duration::MAX.into(),
             session_lifetime: Duration::MAX.into(),
             sessions_per_user: SESSIONS_PER_USER_MAX,
             hashers: 1,
-            // Nobody logs in here.
+            // A command never logs in.
             users_hidden: false.into(),
             login_limits: LoginLimits { per_address: 0.into(), per_account: 0.into() },
             published_passwords_allowed: true,
         };
         let service = Service::new(store, options)
             .map_err(|error| Failure::new(Exit::Internal, server::no_thread(error)))?;
-        Ok(Self { way: Way::File(service), made })
+        Ok(Self { transport: Transport::File(service), created })
     }
 
-    /// The path of the database, if this has made it: there was none, or an empty file.
-    pub(super) fn made(&self) -> Option<&Path> {
-        self.made.as_deref()
+    /// The path of the database, if this client created it: there was no file, or an empty one.
+    pub(super) fn created(&self) -> Option<&Path> {
+        self.created.as_deref()
     }
 
-    /// Has a request done. What it tells is durable.
+    /// Executes a request. What it changes is durable when the answer comes.
     pub(super) fn ask(&mut self, request: &Request) -> Result<AdminReply, Failure> {
         self.ask_within(request, ANSWER_WAIT)
     }
 
-    /// [`Self::ask`], and gives up after `timeout`.
+    /// [`Self::ask`] with a time limit.
     pub(super) fn ask_within(
         &mut self,
         request: &Request,
         timeout: Duration,
     ) -> Result<AdminReply, Failure> {
-        let outcome = match &mut self.way {
-            Way::Server(connection) => ask_over(connection, request, timeout)?,
-            Way::File(service) => {
+        let outcome = match &mut self.transport {
+            Transport::Server(connection) => ask_over(connection, request, timeout)?,
+            Transport::File(service) => {
                 let (sender, receiver) = mpsc::channel();
                 let responder = AdminResponder::new(move |result| drop(sender.send(result)));
                 service.administer(request.clone(), responder);
@@ -146,17 +148,17 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for AdminClient {
     fn drop(&mut self) {
-        if let Way::File(service) = &self.way {
+        if let Transport::File(service) = &self.transport {
             service.close();
         }
     }
 }
 
-fn connect(path: &Path, wait: Duration) -> Result<Option<Way>, Failure> {
+fn connect(path: &Path, wait: Duration) -> Result<Option<Transport>, Failure> {
     match socket::connect(path, wait) {
-        Ok(stream) => Ok(stream.map(|stream| Way::Server(BufReader::new(stream)))),
+        Ok(stream) => Ok(stream.map(|stream| Transport::Server(BufReader::new(stream)))),
         Err(error) => {
             let (exit, hint) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {
@@ -172,7 +174,7 @@ fn connect(path: &Path, wait: Duration) -> Result<Option<Way>, Failure> {
     }
 }
 
-/// Sends the request and waits for the whole line of its outcome.
+/// Sends the request and reads the line of its outcome.
 fn ask_over(
     connection: &mut BufReader<UnixStream>,
     request: &Request,
@@ -185,7 +187,7 @@ fn ask_over(
     };
     let stream = connection.get_ref();
     stream.set_write_timeout(Some(timeout)).map_err(lost)?;
-    // Who refuses a line may have said so before it has taken all of it.
+    // A server that refuses a line may answer before it has read all of it.
     let sent = connection.get_mut().write_all(&encode_request(request));
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
@@ -225,7 +227,7 @@ pub(super) fn unexpected(answer: &AdminReply) -> Failure {
     Failure::new(Exit::Internal, server::unexpected_answer(format_args!("{answer:?}")))
 }
 
-/// What is said of a request that was refused.
+/// The failure for a request that was refused.
 fn refused(refusal: Refusal) -> Failure {
     let Refusal { code, message } = refusal;
     let (exit, hint) = match code {
@@ -239,15 +241,15 @@ fn refused(refusal: Refusal) -> Failure {
         Code::StorageFull => (Exit::Io, Some(server::nothing_done_make_room())),
         Code::BadRequest | Code::LineTooLong | Code::Internal => (Exit::Internal, None),
     };
-    let failure = Failure::new(exit, told(code, message)).word(code.as_str());
+    let failure = Failure::new(exit, worded(code, message)).word(code.as_str());
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
-/// What the server says it says in English; in another language its code is told first.
-fn told(code: Code, message: String) -> String {
+/// The server words a refusal in English. In another language, the text of its code comes first.
+fn worded(code: Code, message: String) -> String {
     if catalogue::language() != Language::Indonesian {
         return message;
     }
