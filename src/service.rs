@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use administration::AdminResponder;
 pub use metrics::Metrics;
 pub use responder::{Deliver, Outcome, ReplyAddress, Responder, Ticket, Watcher};
-pub use seed::{SeedError, seed, users_with_published_password};
+pub use seed::{SeedError, seed, users_of_the_seed, users_with_published_password};
 pub use sessions::LiveSession;
 pub use stream::{Stream, StreamPage};
 pub use throttle::{LoginLimits, Network};

@@ -79,7 +79,7 @@ impl AdminClient {
             if let Some(transport) = connect(&path, CONNECT_WAIT)? {
                 return Ok(Self { transport, created: None });
             }
-            let is_new = !path.metadata().is_ok_and(|file| file.len() > 0);
+            let is_new = open::is_new(&path);
             if missing == Missing::Refuse && !path.exists() {
                 let problem = server::no_database(path.display());
                 return Err(Failure::new(Exit::NoInput, problem).hint(server::give_database()));

@@ -41,8 +41,14 @@ pub(super) fn store(
     }
 }
 
-/// Whether a server has it, as far as can be told; where it cannot, nobody waits for it either.
-fn is_served(db: &Path) -> bool {
+/// Whether there is no database yet: no file, or an empty one.
+pub(super) fn is_new(db: &Path) -> bool {
+    !db.metadata().is_ok_and(|file| file.len() > 0)
+}
+
+/// Whether a server serves the database. If that cannot be found out, it counts as served, so that
+/// nothing waits for it.
+pub(super) fn is_served(db: &Path) -> bool {
     let path = store::resolve(db).ok();
     !path.is_some_and(|path| matches!(socket::connect(&path, HOLDER_WAIT), Ok(None)))
 }

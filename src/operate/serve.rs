@@ -21,9 +21,10 @@ use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::catalogue::serve as texts;
 use crate::log::{Format, Log};
+use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Proxies, Server, Stopping};
-use crate::service::{self, SESSIONS_PER_USER_MAX, Service};
+use crate::service::{self, SESSIONS_PER_USER_MAX, SeedError, Service};
 use crate::store::{FileTools, Medium, Ping, Store};
 use crate::system;
 use crate::terminal;
@@ -64,16 +65,13 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     let identity = preconditions::check(arguments)?;
     let mut running = Running::new(resolved, arguments, identity.clone(), log);
     let limits = running.limits.clone();
-    let store = open::store(&resolved.arguments.db, &limits.inbox_unread_max, log)?;
+    let db = &resolved.arguments.db;
+    let early = bind_early(db, arguments, identity.as_ref())?;
+    let store = open::store(db, &limits.inbox_unread_max, log)?;
     warn_of_medium(&store);
-    if let Some(path) = &arguments.ready_file {
-        // Of a server that was killed: it would be taken for this one's.
-        let _ = fs::remove_file(path);
-    }
-    let metrics =
-        arguments.metrics.as_ref().map(|listen| listen::bind(listen, "--metrics")).transpose();
-    let metrics = metrics.inspect_err(|_| store.close())?;
-    let listeners = prepare(arguments, identity.as_ref(), &store).inspect_err(|_| store.close())?;
+    let bound =
+        prepare(arguments, identity.as_ref(), &store, early).inspect_err(|_| store.close())?;
+    let Bound { listeners, metrics } = bound;
     let path = store.location().to_owned();
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
     let settled = service.settle().inspect_err(|_| service.close());
@@ -131,27 +129,84 @@ fn warn_of_medium(store: &Store) {
     }
 }
 
-/// Refuses what would expose the users, before anything is bound and before those of the seed are
-/// put in; binds, and puts them in.
+/// The sockets of a server.
+struct Bound {
+    listeners: Vec<Listener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Bound {
+    fn new(arguments: &ServeArguments, identity: Option<&Arc<Identity>>) -> Result<Self, Failure> {
+        let metrics = arguments.metrics.as_ref();
+        let metrics = metrics.map(|listen| listen::bind(listen, "--metrics")).transpose()?;
+        Ok(Self { listeners: listen::bind_all(arguments, identity)?, metrics })
+    }
+}
+
+/// Binds before the database is opened, so that a refusal neither creates nor changes it. The
+/// sockets of an existing database are released again: clients must not wait while it is recovered
+/// or upgraded. Leaves it to [`prepare`] if the database has the better reason to refuse: a server
+/// serves it, or its users would be exposed.
+fn bind_early(
+    db: &Path,
+    arguments: &ServeArguments,
+    identity: Option<&Arc<Identity>>,
+) -> Result<Option<Bound>, Failure> {
+    if open::is_served(db) {
+        return Ok(None);
+    }
+    if let Some(path) = &arguments.ready_file {
+        // A killed server left it. A script that waits for this server must not find it.
+        let _ = fs::remove_file(path);
+    }
+    if open::is_new(db) {
+        check_exposure(arguments, || service::users_of_the_seed(!arguments.no_seed), db)?;
+        return Bound::new(arguments, identity).map(Some);
+    }
+    if !checks_exposure(arguments) {
+        Bound::new(arguments, identity)?;
+    }
+    Ok(None)
+}
+
+/// Refuses to expose users with a published password; then binds, and creates the seed's users.
 fn prepare(
     arguments: &ServeArguments,
     identity: Option<&Arc<Identity>>,
     store: &Store,
-) -> Result<Vec<Listener>, Failure> {
-    let seed_failed =
-        |error| Failure::new(Exit::Io, format!("{}: {error}", store.location().display()));
-    let seed = !arguments.no_seed;
-    if let Some(address) = listen::exposed(arguments)
-        && !arguments.allow_default_passwords
-    {
-        let users = service::users_with_published_password(store, seed).map_err(seed_failed)?;
-        preconditions::check_passwords(address, &users)?;
+    early: Option<Bound>,
+) -> Result<Bound, Failure> {
+    let (seed, path) = (!arguments.no_seed, store.location());
+    check_exposure(arguments, || service::users_with_published_password(store, seed), path)?;
+    let bound = early.map_or_else(|| Bound::new(arguments, identity), Ok)?;
+    if service::seed(store, seed).map_err(|error| seed_failed(path, &error))? {
+        tracing::info!(path = %path.display(), users = seed, "new database");
     }
-    let listeners = listen::bind_all(arguments, identity)?;
-    if service::seed(store, seed).map_err(seed_failed)? {
-        tracing::info!(path = %store.location().display(), users = seed, "new database");
+    Ok(bound)
+}
+
+/// Whether the server may start only if no user has a published password.
+fn checks_exposure(arguments: &ServeArguments) -> bool {
+    listen::exposed(arguments).is_some() && !arguments.allow_default_passwords
+}
+
+/// Refuses to listen for other machines while `users` have a published password.
+fn check_exposure(
+    arguments: &ServeArguments,
+    users: impl FnOnce() -> Result<Vec<UserName>, SeedError>,
+    db: &Path,
+) -> Result<(), Failure> {
+    match listen::exposed(arguments) {
+        Some(address) if checks_exposure(arguments) => {
+            let users = users().map_err(|error| seed_failed(db, &error))?;
+            preconditions::check_passwords(address, &users)
+        }
+        _ => Ok(()),
     }
-    Ok(listeners)
+}
+
+fn seed_failed(db: &Path, error: &SeedError) -> Failure {
+    Failure::new(Exit::Io, format!("{}: {error}", db.display()))
 }
 
 fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Options {

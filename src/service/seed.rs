@@ -46,9 +46,18 @@ pub fn users_with_published_password(
     wanted: bool,
 ) -> Result<Vec<UserName>, SeedError> {
     if wanted && !wait(|done| store.read(IsSeeded, done))? {
-        return Ok(users()?.into_iter().map(|user| user.name).collect());
+        return users_of_the_seed(wanted);
     }
     Ok(wait(|done| store.read(ListPublishedPasswords, done))?)
+}
+
+/// The users that [`seed`] creates in a new database.
+///
+/// # Errors
+/// See [`SeedError`].
+pub fn users_of_the_seed(wanted: bool) -> Result<Vec<UserName>, SeedError> {
+    let users = if wanted { users()? } else { Vec::new() };
+    Ok(users.into_iter().map(|user| user.name).collect())
 }
 
 /// The users of the seed.

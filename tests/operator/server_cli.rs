@@ -437,6 +437,46 @@ fn address_in_use_is_reported_and_the_database_stays_closed() {
 }
 
 #[test]
+fn refused_start_neither_creates_nor_changes_a_database() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.sqlite");
+    let mine = TempDir::new().unwrap();
+    let (file, missing) = (mine.path().join("file"), mine.path().join("no/socket"));
+    fs::write(&file, "mine").unwrap();
+    let unix = |path: &Path| format!("unix:{}", path.display());
+    let (file, missing) = (unix(&file), unix(&missing));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let refuses = |code: i32, options: &[&str]| {
+        let before = (folder_content(folder.path()), folder_content(mine.path()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        assert_refused(command.arg("--db").arg(&path).args(options), code, &[]);
+        assert_eq!(
+            (folder_content(folder.path()), folder_content(mine.path())),
+            before,
+            "{options:?}"
+        );
+    };
+    let addresses = [
+        ["--listen", &taken, "--listen", "127.0.0.1:0"],
+        ["--listen", "127.0.0.1:0", "--listen", &taken],
+        ["--listen", "127.0.0.1:0", "--metrics", &taken],
+        ["--listen", "127.0.0.1:0", "--listen", &file],
+        ["--listen", "127.0.0.1:0", "--listen", &missing],
+    ];
+    addresses.iter().for_each(|options| refuses(69, options));
+    refuses(78, &["--listen", "0.0.0.0:0", "--allow-plaintext"]);
+    assert!(folder_content(folder.path()).is_empty());
+    for _ in 0..2 {
+        let mut server = start_on(&path);
+        let pid = rustix::process::Pid::from_child(&server.child);
+        rustix::process::kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(server.child.wait().unwrap().code(), Some(0));
+        addresses.iter().for_each(|options| refuses(69, options));
+    }
+}
+
+#[test]
 fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
     let folder = TempDir::new().unwrap();
     let ready = folder.path().join("ready");
