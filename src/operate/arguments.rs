@@ -182,10 +182,10 @@ pub struct ServeArguments {
     pub listen: Vec<ListenOn>,
     /// The certificate for TLS addresses (PEM: the server's own first, then those that lead to an
     /// authority). SIGHUP reads it again.
-    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_CERT", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
     /// The key of the certificate (PEM). Other users must not be able to read it.
-    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
     /// Who may connect to unix:PATH, as chmod has it.
     #[arg(long, value_name = "MODE", env = "CHAT_SERVER_UNIX_MODE", default_value = "660", value_parser = parse_unix_mode)]

@@ -299,7 +299,6 @@ impl Definition {
         if self.kind == Kind::Switch {
             return Ok(());
         }
-        // Without what it `requires`: this command has no other option, and `clap` would not have that.
         let mut argument = Arg::new("value")
             .long(self.argument.get_long().unwrap_or_default().to_owned())
             .action(self.argument.get_action().clone())

@@ -234,7 +234,7 @@ fn refusal_leaves_everything_as_it_was() {
         (65, &["--user", "Ada!"], "geheim", "is no user name"),
         (65, &[], &"x".repeat(129), "the password is refused"),
         (66, &["--password-file", "none"], "", "none"),
-        (2, &["--tls-cert", "there.toml"], "geheim", "--tls-key"),
+        (78, &["--tls-cert", "there.toml"], "geheim", "a certificate and its key go together"),
         (66, &["--listen", "tls:127.0.0.1:0", "--tls-cert", "a", "--tls-key", "b"], "geheim", ""),
         (78, &["--listen", "tls:127.0.0.1:0"], "geheim", "there is no certificate"),
         (69, &["--listen", &busy], "geheim", "cannot listen on"),

@@ -212,6 +212,22 @@ fn check_finds_errors_that_would_otherwise_show_at_the_start() {
 }
 
 #[test]
+fn certificate_and_key_may_come_from_different_sources() {
+    let folder = Folder::with("listen = \"tls:127.0.0.1:0\"\ntls_key = \"k\"\n");
+    let show = ["config", "show", "--json", "--tls-cert", "c"];
+    assert_eq!(shown(folder.command(&show), "tls_cert")["value"], "c");
+    assert_eq!(shown(folder.command(&show), "tls_key")["value"], "k");
+    let outcome = folder.run(&["serve", "--tls-cert", "c"]);
+    assert_eq!(outcome.code, 66, "{outcome:?}");
+    assert!(outcome.stderr.contains("c: No such file"), "{outcome:?}");
+    for options in [&["--tls-cert", "c"][..], &["--tls-key", "k"]] {
+        let error = Folder::with("").refused(options);
+        assert!(error.contains("a certificate and its key go together"), "{error}");
+    }
+    assert_eq!(folder.names(), ["server.toml"]);
+}
+
+#[test]
 fn server_that_would_listen_nowhere_does_not_start() {
     let folder = Folder::with("listen = []\n");
     assert!(folder.refused(&["serve"]).contains("there is no address to listen on"));

@@ -407,29 +407,14 @@ fn unsafe_or_meaningless_options_are_refused() {
         ([&["--listen", "127.0.0.1:0"][..], &pair].concat(), "nobody would be shown"),
         ([&["--listen", "0.0.0.0:0,tls:127.0.0.1:0"][..], &pair].concat(), "unencrypted"),
         ([&["--listen", "tls:0.0.0.0:0"][..], &pair].concat(), "everybody knows the password"),
+        (vec!["--listen", "tls:127.0.0.1:0", "--tls-cert", certificate], "go together"),
     ] {
-        let (code, told) = refused_with_database(&options);
+        let (code, told) = refused(&options);
         assert_eq!(code, 78, "{told}");
         assert!(told.contains(problem) && told.contains("\nhint: "), "{problem}: {told}");
     }
-    let (code, told) = refused(&["--listen", "tls:127.0.0.1:0", "--tls-cert", certificate]);
-    assert_eq!(code, 2, "{told}");
     let server = files.start(&["--listen", "tls:0.0.0.0:0", "--no-seed"]);
     assert!(server.plain.ip().is_loopback(), "the plain one is beside it");
-}
-
-/// As [`refused`]; it may have looked at the database.
-fn refused_with_database(options: &[&str]) -> (i32, String) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
-        .env_clear()
-        .arg("--db")
-        .arg(folder.path().join("chat.sqlite"))
-        .args(options)
-        .output()
-        .expect("the server runs");
-    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-    (output.status.code().expect("an exit code"), stderr)
 }
 
 #[test]
