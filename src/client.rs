@@ -1,11 +1,12 @@
 //! `chat-cli`: one-shot commands for scripts, and a prompt for people.
 //!
-//! A one-shot command's way: [`arguments`] → one function of [`command`] → [`session`] (which
+//! The path of a one-shot command: [`arguments`] → one function of [`command`] → [`session`] (which
 //! token) → [`verbs`] → [`link`] → [`connection`] → [`render`] → standard output. The prompt
-//! ([`prompt`]) reads lines instead of arguments and goes the same way from [`verbs`] on.
+//! ([`prompt`]) reads lines instead of arguments and shares the path from [`verbs`] on.
 //!
-//! Results go to standard output, everything else to standard error, and how it ended is told by
-//! the exit code ([`exit`]). Nothing here knows the server or its storage: only the protocol.
+//! Results go to standard output and everything else to standard error. The exit code says how the
+//! command ended ([`exit`]). This module knows the protocol, but neither the server nor its
+//! storage.
 
 pub mod address;
 pub mod arguments;
@@ -45,8 +46,8 @@ use settings::Settings;
 use crate::catalogue::{self, Language, client as texts, command_line};
 use crate::terminal;
 
-/// Does what the command line says, and tells how it ended. Never panics, whatever standard input
-/// brings and whoever closes standard output or standard error.
+/// Runs the command line and returns how it ended. It never panics, whatever standard input
+/// contains and even if standard output or standard error is closed.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
     let of_environment = Language::of_environment();
@@ -59,13 +60,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
             return print_message(&error, words.iter().any(|word| word == "--json"));
         }
     };
-    // What looked like the option may have been the text of a message.
+    // The word `--lang` may have been part of a message's text.
     catalogue::set_language(arguments.lang.unwrap_or(of_environment));
     let is_json = arguments.json;
-    // Not line by line: an inbox has many.
+    // An inbox has many lines, so standard output is not flushed at every line.
     let mut out = BufWriter::new(io::stdout().lock());
     let done = read_settings(&arguments).and_then(|settings| {
-        // That of a profile, where nobody chose at the command line or in the environment.
+        // The profile's language counts if neither the command line nor the environment names one.
         settings.lang.into_iter().for_each(catalogue::set_language);
         dispatch(arguments, settings, &words, &mut out)
     });
@@ -76,7 +77,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     match done {
         Ok(exit) => exit,
         Err(failure) => {
-            // What it has to say comes after what was done before it failed.
+            // The results come before the error, as they did in time.
             let _ = out.flush();
             if is_json {
                 failure.report_json(&mut io::stderr());
@@ -88,8 +89,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-/// What counts, from all layers. What does without a server and a session does without the file:
-/// a mistake in it does not keep anybody from mending it.
+/// The settings, merged from all layers. Commands that need neither a server nor a session do not
+/// read the file, so they work while it contains a mistake.
 fn read_settings(arguments: &Arguments) -> Result<Settings, Failure> {
     match &arguments.command {
         Some(Command::Completions(_)) => Ok(Settings::default()),
@@ -107,9 +108,10 @@ fn dispatch(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let view = View { is_json: arguments.json, clock: settings.time };
-    // How long to go on is a matter of the command; how long to wait for the server, of the file too.
+    // The command decides how long it runs. `settings.timeout` is how long it waits for the server,
+    // which the configuration file can also set.
     let timeout = arguments.timeout;
-    // So does the seed's session, and whatever else does without a command.
+    // This also applies to the classic session and to the prompt, which have no command.
     if arguments.command.as_ref().is_none_or(Command::shows_messages) && !terminal::is_output_open()
     {
         return Err(
@@ -152,13 +154,13 @@ fn dispatch(
     }
 }
 
-/// Where nobody listens, logging in is not the next thing to do.
+/// If no server is there, the failure says so, because logging in would not help.
 fn why_not_logged_in(link: &Link) -> Failure {
     let deadline = Instant::now() + link.timeout();
     link.dialer().dial(deadline).err().unwrap_or(Failure::NotLoggedIn)
 }
 
-/// Prints what is wrong with the command line; or the help or version, which are results.
+/// Prints a mistake in the command line, or the help or version, which are results.
 fn print_message(error: &clap::Error, is_json: bool) -> Exit {
     if error.use_stderr() && is_json {
         let message = command_line::one_line(error);

@@ -1,4 +1,4 @@
-//! What `chat-cli` says of its commands: results, and what went wrong with what to do about it.
+//! The texts of `chat-cli`'s commands: results, errors and hints.
 
 texts! {
     // The session
@@ -15,7 +15,7 @@ texts! {
     }
     logged_out { en: "logged out", seed: "\"Logout berhasil\"" }
     variable_goes_before(variable) {
-        en: "{variable} is set, and goes before the session just stored",
+        en: "{variable} is set and takes precedence over the session just stored",
         id: "{variable} sedang diisi, dan dipakai lebih dulu daripada sesi yang baru disimpan",
     }
     session_file_damaged(path) { en: "{path} is damaged", id: "{path} rusak" }
@@ -30,8 +30,8 @@ texts! {
         id: "akhiri satu watch atau prompt user ini, atau `revoke` satu sesi dari tempat yang sudah login",
     }
     list_sessions {
-        en: "`sessions` shows those that you have",
-        id: "`sessions` menampilkan yang kamu punya",
+        en: "`sessions` lists your sessions",
+        id: "`sessions` menampilkan sesi-sesimu",
     }
     one_session_ended { en: "1 session ended", id: "1 sesi diakhiri" }
     sessions_ended(count) { en: "{count} sessions ended", id: "{count} sesi diakhiri" }
@@ -48,7 +48,7 @@ texts! {
         id: "kedua password baru tidak sama, tidak ada yang diubah",
     }
     nothing_changed {
-        en: "nothing was changed; begin again",
+        en: "nothing was changed; try again",
         id: "tidak ada yang diubah; ulangi dari awal",
     }
     password_changed(sessions) {
@@ -79,8 +79,8 @@ texts! {
         id: "standard output ditutup, jadi tidak ada yang bisa ditampilkan",
     }
     open_output {
-        en: "nothing was done; give it somewhere to write to, or mark as read with `chat-cli ack --all`",
-        id: "tidak ada yang dilakukan; beri tempat untuk menulis, atau tandai sudah dibaca dengan `chat-cli ack --all`",
+        en: "nothing was done; open standard output, or mark messages as read with `chat-cli ack --all`",
+        id: "tidak ada yang dilakukan; buka standard output, atau tandai pesan sudah dibaca dengan `chat-cli ack --all`",
     }
     unreachable(address, error) {
         en: "cannot reach {address}: {error}",
@@ -115,7 +115,7 @@ texts! {
     reply_lacks(field) { en: "the reply lacks {field}", id: "balasannya tanpa {field}" }
     reply_endless { en: "the reply has no end", id: "balasannya tidak ada akhirnya" }
     reply_not_asked_for {
-        en: "there is a reply that nothing asked for",
+        en: "a reply arrived that no request asked for",
         id: "ada balasan yang tidak diminta",
     }
     reply_about_others {
@@ -147,8 +147,8 @@ texts! {
         id: "host bukan nama dan bukan alamat",
     }
     address_without_brackets {
-        en: "an IPv6 address stands in brackets, for example [::1]:8889",
-        id: "alamat IPv6 ditulis dalam kurung siku, misalnya [::1]:8889",
+        en: "write an IPv6 address in brackets, for example [::1]:8889",
+        id: "tulis alamat IPv6 dalam kurung siku, misalnya [::1]:8889",
     }
     host_without_address { en: "the host has no address", id: "host itu tidak punya alamat" }
 
@@ -222,8 +222,8 @@ texts! {
     one_message_sent(to) { en: "1 message sent to {to}", id: "1 pesan terkirim ke {to}" }
     messages_sent(count, to) { en: "{count} messages sent to {to}", id: "{count} pesan terkirim ke {to}" }
     known_already(told, count) {
-        en: "{told}, {count} of them known already",
-        id: "{told}, {count} di antaranya sudah ada",
+        en: "{told}, {count} of them already stored",
+        id: "{told}, {count} di antaranya sudah tersimpan",
     }
     sent_and_not_told(error) {
         en: "the message was sent, but standard output cannot be written: {error}",
@@ -234,11 +234,11 @@ texts! {
         id: "semua baris terkirim, tetapi tidak bisa menulis ke standard output: {error}",
     }
     send_under_id_to_be_told(id, to) {
-        en: "`chat-cli send --id {id} {to} TEXT` with the same text tells it again, and sends nothing new",
+        en: "`chat-cli send --id {id} {to} TEXT` with the same text reports it again, and sends nothing new",
         id: "`chat-cli send --id {id} {to} TEXT` dengan teks yang sama memberitahukannya lagi, tanpa mengirim apa pun",
     }
     send_lines_to_be_told(id) {
-        en: "with --lines --id {id} the same input tells it again, and sends nothing new",
+        en: "with --lines --id {id} the same input reports it again, and sends nothing new",
         id: "dengan --lines --id {id} masukan yang sama memberitahukannya lagi, tanpa mengirim apa pun",
     }
     no_text { en: "there is no text", id: "tidak ada teks" }
@@ -256,7 +256,7 @@ texts! {
     }
     at_line(number, failure) { en: "line {number}: {failure}", id: "baris {number}: {failure}" }
     go_on_from_line(id) {
-        en: "the lines before it are sent; with --lines --id {id} the same input goes on from there",
+        en: "the lines before it were sent; with --lines --id {id} the same input resumes there",
         id: "baris sebelumnya sudah terkirim; dengan --lines --id {id} masukan yang sama berlanjut dari situ",
     }
     no_key(error) { en: "no key: {error}", id: "tidak ada key: {error}" }
@@ -282,7 +282,7 @@ texts! {
         id: "jawabannya datang, tetapi tidak bisa menulis ke standard output: {error}",
     }
     ask_under_id(id, user) {
-        en: "`chat-cli ask --id {id} {user} TEXT` with the same text asks nothing twice, and waits for the same answer",
+        en: "`chat-cli ask --id {id} {user} TEXT` with the same text does not ask twice, and waits for the same answer",
         id: "`chat-cli ask --id {id} {user} TEXT` dengan teks yang sama tidak bertanya dua kali, dan menunggu jawaban yang sama",
     }
 
@@ -304,32 +304,32 @@ texts! {
         id: "{failure}; dicoba lagi dalam {milliseconds}ms",
     }
     cursor_not_confirmed {
-        en: "the server did not say that the cursor has moved",
+        en: "the server did not confirm that the cursor has moved",
         id: "server tidak memastikan bahwa kursornya sudah pindah",
     }
     last_may_come_again {
-        en: "what was dealt with last may come again",
-        id: "yang terakhir ditangani mungkin datang lagi",
+        en: "the last messages may be shown or handled again",
+        id: "pesan terakhir mungkin ditampilkan atau ditangani lagi",
     }
     command_not_run(program, error) {
         en: "cannot run {program}: {error}",
         id: "{program} tidak bisa dijalankan: {error}",
     }
     watched_already(cursor, process) {
-        en: "another `watch --exec` deals with the messages of cursor {cursor}: process {process}",
+        en: "another `watch --exec` handles the messages of cursor {cursor}: process {process}",
         id: "`watch --exec` lain sedang menangani pesan kursor {cursor}: proses {process}",
     }
     command_left(cursor, message, process) {
-        en: "a `watch --exec` of cursor {cursor} was killed, and its command for message {message} still runs: process {process}",
+        en: "a `watch --exec` of cursor {cursor} was killed, and its command for message {message} is still running: process {process}",
         id: "`watch --exec` untuk kursor {cursor} dimatikan, tetapi perintahnya untuk pesan {message} masih berjalan: proses {process}",
     }
     command_left_something(cursor) {
-        en: "something that a `watch --exec` of cursor {cursor} has started still runs",
-        id: "sesuatu yang dijalankan `watch --exec` untuk kursor {cursor} masih berjalan",
+        en: "a process that a `watch --exec` of cursor {cursor} started is still running",
+        id: "proses yang dijalankan `watch --exec` untuk kursor {cursor} masih berjalan",
     }
     end_the_other_watch {
-        en: "wait for it, or end it; a cursor of another name (--as) has messages of its own",
-        id: "tunggu sampai selesai, atau hentikan; kursor dengan nama lain (--as) punya pesannya sendiri",
+        en: "wait until it ends, or end it; a cursor with another name (--as) is independent of it",
+        id: "tunggu sampai selesai, atau hentikan; kursor dengan nama lain (--as) tidak bergantung padanya",
     }
     command_failed(program, id, status, number, max) {
         en: "{program} failed for message {id} ({status}), try {number} of {max}",
@@ -350,16 +350,16 @@ texts! {
         id: "--json dan --raw adalah dua cara mencetak hal yang sama",
     }
     give_beginning {
-        en: "give unread, new, all, an id, or a time as 2h",
+        en: "give unread, new, all, an id, or a time such as 2h",
         id: "tulis unread, new, all, id, atau waktu seperti 2h",
     }
     no_beginning(text) {
-        en: "{text} is none of unread, new, all, an id, or a time as 2h",
+        en: "{text} is none of unread, new, all, an id, or a time such as 2h",
         id: "{text} bukan unread, new, all, id, atau waktu seperti 2h",
     }
     timeout_too_short { en: "give at least 1ms", id: "tulis paling sedikit 1ms" }
     timeout_too_long { en: "give at most 24h", id: "tulis paling banyak 24h" }
-    give_count { en: "give a number from 1", id: "tulis angka mulai dari 1" }
+    give_count { en: "give a number of at least 1", id: "tulis angka paling sedikit 1" }
     give_key(problem) {
         en: "{problem}; give 1 to 64 characters of printable ASCII, no spaces",
         id: "{problem}; tulis 1 sampai 64 karakter ASCII yang bisa dicetak, tanpa spasi",
@@ -369,7 +369,7 @@ texts! {
         id: "{problem}; tulis 1 sampai 64 dari a-z 0-9 _ - .",
     }
 
-    // How it ended
+    // Exit codes
     exit_done { en: "done", id: "selesai" }
     exit_nothing {
         en: "nothing matched: nothing unread, no answer, nothing to show",
@@ -387,7 +387,7 @@ texts! {
     }
     exit_internal { en: "the server failed", id: "server gagal" }
     exit_local_file {
-        en: "trouble with a local file (session, history, input, output)",
+        en: "a problem with a local file (session, history, input, output)",
         id: "masalah dengan file di sini (sesi, riwayat, masukan, keluaran)",
     }
     exit_try_again {
@@ -400,7 +400,7 @@ texts! {
         id: "belum login, atau password salah",
     }
     exit_configuration {
-        en: "the environment or the configuration is not usable (HOME, --exec, config.toml)",
+        en: "the environment or the configuration is unusable (HOME, --exec, config.toml)",
         id: "environment atau konfigurasi tidak bisa dipakai (HOME, --exec, config.toml)",
     }
 }

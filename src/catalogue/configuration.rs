@@ -1,4 +1,4 @@
-//! What is said of configuration files, and what `chat-cli config init` asks and writes down.
+//! The texts about configuration files, and the questions and the file of `chat-cli config init`.
 
 texts! {
     // What is wrong with a file
@@ -24,7 +24,7 @@ texts! {
         id: "daftar teks, seperti [\"a\", \"b\"]",
     }
     no_table(name) { en: "there is no table [{name}]", id: "tidak ada tabel [{name}]" }
-    in_no_profile(key) { en: "{key} stands in no profile", id: "{key} tidak berada dalam profil" }
+    in_no_profile(key) { en: "{key} is outside a profile", id: "{key} berada di luar profil" }
     profile_begins {
         en: "a profile begins with [profile.NAME]",
         id: "sebuah profil dimulai dengan [profile.NAMA]",
@@ -37,10 +37,10 @@ texts! {
         id: "user diatur ke {user}, jadi {other} tidak bisa login",
     }
     log_in_as_other(user, other) {
-        en: "chat-cli --user {other} auth, or another --profile; `chat-cli config show` tells where {user} comes from",
+        en: "chat-cli --user {other} auth, or another --profile; `chat-cli config show` shows where {user} comes from",
         id: "chat-cli --user {other} auth, atau --profile lain; `chat-cli config show` menunjukkan dari mana {user}",
     }
-    nobody_named { en: "it is not said whom to log in as", id: "tidak disebutkan login sebagai siapa" }
+    nobody_named { en: "no user is named to log in as", id: "tidak disebutkan login sebagai siapa" }
     name_somebody {
         en: "chat-cli auth USER, or set `user` with `chat-cli config init`",
         id: "chat-cli auth USER, atau atur `user` dengan `chat-cli config init`",
@@ -68,10 +68,10 @@ texts! {
         id: "tidak ada profil {name}: tidak ada file konfigurasi",
     }
     no_profile_name(name) {
-        en: "{name} is no name for a profile: give a-z, A-Z, 0-9, _ and -",
+        en: "{name} cannot be the name of a profile: give a-z, A-Z, 0-9, _ and -",
         id: "{name} bukan nama profil: beri a-z, A-Z, 0-9, _ dan -",
     }
-    configuration_is_there(path) { en: "{path} is there already", id: "{path} sudah ada" }
+    configuration_is_there(path) { en: "{path} exists already", id: "{path} sudah ada" }
     edit_configuration {
         en: "edit it; add to it with `chat-cli --profile NAME config init`; or replace it with --force",
         id: "ubah isinya; tambahkan dengan `chat-cli --profile NAMA config init`; atau ganti dengan --force",
@@ -82,16 +82,16 @@ texts! {
     }
     edit_profile { en: "edit it, or give another --profile", id: "ubah isinya, atau beri --profile lain" }
     configuration_written(path) { en: "{path}: written", id: "{path}: ditulis" }
-    where_is_the_server { en: "Where does the server listen?", id: "Di mana alamat server?" }
+    where_is_the_server { en: "What is the server's address?", id: "Apa alamat server?" }
     server_answers(server) { en: "{server} answers", id: "{server} menjawab" }
-    write_all_the_same { en: "Write it down all the same?", id: "Tetap ditulis?" }
-    who_are_you { en: "Who are you there?", id: "Siapa kamu di sana?" }
+    write_all_the_same { en: "Write the file anyway?", id: "Tetap tulis filenya?" }
+    who_are_you { en: "What is your user name there?", id: "Apa nama user-mu di sana?" }
     log_in_now(user) { en: "Log in as {user} now?", id: "Login sebagai {user} sekarang?" }
     yes_or_no { en: "Y/n", id: "Y/t" }
     no_or_yes { en: "y/N", id: "y/T" }
     write_profile(name) {
-        en: "write it down with `chat-cli --profile {name} config init`",
-        id: "tulis dengan `chat-cli --profile {name} config init`",
+        en: "create it with `chat-cli --profile {name} config init`",
+        id: "buat dengan `chat-cli --profile {name} config init`",
     }
     cannot_read(path, error) {
         en: "cannot read {path}: {error}",
@@ -105,17 +105,17 @@ texts! {
     // The file that `config init` writes
     file_header {
         en: "\
-# The configuration of chat-cli; `chat-cli config show` tells what counts and why. An option goes before
-# a variable of the environment, that before the profile in use, that before the top of this file.
+# The configuration of chat-cli; `chat-cli config show` shows each setting and its source. An option
+# precedes an environment variable, that precedes the profile in use, and that the top of this file.
 ",
         id: "\
 # Konfigurasi chat-cli; `chat-cli config show` menunjukkan apa yang berlaku dan kenapa. Opsi didahulukan
 # dari variabel environment, itu dari profil yang dipakai, dan itu dari bagian atas file ini.
 ",
     }
-    file_server { en: "# Where the server listens.", id: "# Alamat server." }
+    file_server { en: "# The server's address.", id: "# Alamat server." }
     file_user {
-        en: "# Who you are there. This user's session is kept apart from others.",
+        en: "# The user to act as. This user's session is kept apart from others.",
         id: "# Siapa kamu di sana. Sesi user ini disimpan terpisah dari yang lain.",
     }
     file_footer {
@@ -129,7 +129,7 @@ texts! {
 # The language: en or id.
 #lang = \"en\"
 
-# The profile to use where neither --profile nor CHAT_PROFILE names one.
+# The profile to use if neither --profile nor CHAT_PROFILE names one.
 #default_profile = \"work\"
 ",
         id: "

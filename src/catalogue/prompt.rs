@@ -1,4 +1,4 @@
-//! What the prompt of `chat-cli` says.
+//! The texts of the prompt of `chat-cli`.
 
 texts! {
     banner {
@@ -91,7 +91,7 @@ logout            logout
         id: "login ini berakhir saat kamu keluar",
     }
     not_live(error) {
-        en: "error: no messages are shown as they arrive: {error}",
+        en: "error: messages cannot be shown as they arrive: {error}",
         id: "error: pesan tidak ditampilkan begitu datang: {error}",
     }
     no_longer_live(error) {
@@ -105,8 +105,8 @@ logout            logout
         id: "koneksi putus, menyambung lagi",
     }
     server_not_there {
-        en: "the server is not there yet, still trying",
-        id: "server belum ada, masih dicoba",
+        en: "the server cannot be reached yet, still trying",
+        id: "server belum bisa dihubungi, masih dicoba",
     }
     session_ended {
         en: "the session was ended elsewhere, log in again with `auth USER`",
@@ -127,15 +127,15 @@ logout            logout
     trace_classic { en: "chat-cli --classic --trace", id: "chat-cli --classic --trace" }
     help {
         en: "\
-auth USER [PASSWORD]   log in; without PASSWORD it is asked for and not shown
+auth USER [PASSWORD]   log in; asks for a missing PASSWORD and does not show it
 auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
-users                  everybody who can be written to
+users                  all users you can write to
 send USER TEXT         send a message, exactly once; several: USER,USER
 to USER                send text without a verb to USER; `to` alone ends that
 reply TEXT             answer the last sender
-inbox                  show unread messages, and mark them as read
-history [USER]         the last messages that came in, or with USER both ways
+inbox                  show unread messages and mark them as read
+history [USER]         the last received messages, or with USER both ways
 unread                 how many unread messages there are, and from whom
 whoami                 who you are
 passwd                 change the password; your other sessions end
@@ -148,7 +148,7 @@ quit, exit, Ctrl-D     leave; you stay logged in until `logout`
 Messages that arrive appear above the line you type. They count as read with
 your next Enter, unless older ones wait in `inbox`: the prompt says how many.
 Tab completes, Ctrl-C clears the line, Ctrl-R searches the lines you typed.
-What you paste is one text, line ends and all, until you press Enter.
+Pasted text stays one text, with its line ends, until you press Enter.
 ",
         id: "\
 auth USER [PASSWORD]   login; tanpa PASSWORD, ditanyakan dan tidak ditampilkan

@@ -1,11 +1,11 @@
-//! What `chat-cli` says of TLS: why a server is not trusted, and what `trust` shows.
+//! The texts of `chat-cli` about TLS: why a server is not trusted, and the output of `trust`.
 
 texts! {
     // Why there is no encrypted connection
     no_tls(address) { en: "there is no TLS at {address}", id: "tidak ada TLS di {address}" }
     give_tls_port {
-        en: "give the server's TLS port; or, where the way to it is safe, its plain port without chats://",
-        id: "beri port TLS server itu; atau, jika jalannya aman, port biasanya tanpa chats://",
+        en: "give the server's TLS port; or, if the network is safe, its plain port without chats://",
+        id: "beri port TLS server itu; atau, jika jaringannya aman, port biasanya tanpa chats://",
     }
     give_chats {
         en: "the server speaks TLS there: give --server chats://HOST:PORT",
@@ -22,15 +22,15 @@ texts! {
 
     // Why a certificate is not trusted
     expired(day) {
-        en: "its certificate has expired on {day}",
+        en: "its certificate expired on {day}",
         id: "sertifikatnya kedaluwarsa sejak {day}",
     }
     renew {
-        en: "the operator has to renew it; if the day is wrong, set this machine's clock",
+        en: "the operator must renew it; if the day is wrong, set this machine's clock",
         id: "operator harus memperbaruinya; jika tanggalnya salah, atur jam mesin ini",
     }
     not_yet(day) {
-        en: "its certificate is good from {day} on only",
+        en: "its certificate is valid only from {day}",
         id: "sertifikatnya baru berlaku mulai {day}",
     }
     set_clock { en: "set this machine's clock, or wait", id: "atur jam mesin ini, atau tunggu" }
@@ -44,15 +44,15 @@ texts! {
         id: "beri nama yang ada di sertifikatnya; atau {pin}",
     }
     signed_by_nobody(issuer) {
-        en: "nobody who is trusted has signed its certificate (issuer: {issuer})",
-        id: "sertifikatnya tidak ditandatangani siapa pun yang dipercaya (penerbit: {issuer})",
+        en: "no trusted authority has signed its certificate (issuer: {issuer})",
+        id: "sertifikatnya tidak ditandatangani otoritas yang dipercaya (penerbit: {issuer})",
     }
     pin_or_give_authority(pin) {
         en: "{pin}; or give the authority's certificate with --tls-ca FILE",
         id: "{pin}; atau beri sertifikat otoritasnya dengan --tls-ca FILE",
     }
     show_and_pin(host) {
-        en: "`chat-cli trust {host}` shows the certificate, and pins it if you say so",
+        en: "`chat-cli trust {host}` shows the certificate, and pins it if you confirm",
         id: "`chat-cli trust {host}` menampilkan sertifikatnya, dan menyematkannya jika Anda mau",
     }
     certificate_refused(error) {
@@ -64,12 +64,12 @@ texts! {
         id: "sertifikatnya bukan yang disematkan: dulu {pin}, sekarang {shown}",
     }
     ask_operator(host) {
-        en: "somebody may be listening in, so nothing was sent; ask the operator, by another way, for the new fingerprint, and if it is the same: `chat-cli trust {host}`",
-        id: "mungkin ada yang menyadap, jadi tidak ada yang dikirim; tanyakan sidik jari barunya kepada operator lewat jalan lain, dan jika sama: `chat-cli trust {host}`",
+        en: "the connection may be intercepted, so nothing was sent; ask the operator for the new fingerprint over another channel, and if it is the same: `chat-cli trust {host}`",
+        id: "koneksinya mungkin disadap, jadi tidak ada yang dikirim; tanyakan sidik jari barunya kepada operator lewat jalan lain, dan jika sama: `chat-cli trust {host}`",
     }
     no_certificate_for(host) {
-        en: "no certificate can be for {host}",
-        id: "tidak mungkin ada sertifikat untuk {host}",
+        en: "no certificate can contain the name {host}",
+        id: "tidak mungkin ada sertifikat dengan nama {host}",
     }
     give_host_name {
         en: "give the server's host name, or its address",
@@ -88,23 +88,23 @@ texts! {
         id: "--tls-ca (atau CHAT_TLS_CA) diisi file PEM berisi sertifikat otoritas",
     }
 
-    // The file of what is pinned
+    // The file of the pins
     known_servers_heading {
         en: "# Certificates pinned with `chat-cli trust`: HOST:PORT FINGERPRINT SINCE",
         id: "# Sertifikat yang disematkan dengan `chat-cli trust`: HOST:PORT SIDIK_JARI SEJAK",
     }
     line_not_understood(path, number) {
-        en: "{path}: line {number} is not understood",
-        id: "{path}: baris {number} tidak dipahami",
+        en: "{path}: line {number} is invalid",
+        id: "{path}: baris {number} tidak sah",
     }
     mend_line {
-        en: "a line is HOST:PORT SHA256:FINGERPRINT TIME; mend it, or remove the line",
+        en: "a line is HOST:PORT SHA256:FINGERPRINT TIME; correct or remove it",
         id: "satu baris berisi HOST:PORT SHA256:SIDIK_JARI WAKTU; perbaiki, atau hapus barisnya",
     }
     file_full(path) { en: "{path} is full", id: "{path} penuh" }
     forget_servers {
-        en: "forget servers that are no more: `chat-cli trust --list`, `--remove HOST`",
-        id: "lupakan server yang sudah tidak ada: `chat-cli trust --list`, `--remove HOST`",
+        en: "remove servers that no longer exist: `chat-cli trust --list`, `--remove HOST`",
+        id: "hapus server yang sudah tidak ada: `chat-cli trust --list`, `--remove HOST`",
     }
 
     // trust
@@ -114,7 +114,7 @@ texts! {
         id: "chat-cli trust HOST, atau --server chats://HOST",
     }
     another_certificate(host, fingerprint) {
-        en: "the certificate of {host} is another one: {fingerprint}",
+        en: "{host} has another certificate: {fingerprint}",
         id: "sertifikat {host} berbeda: {fingerprint}",
     }
     ask_which_is_right {
@@ -131,7 +131,7 @@ texts! {
         id: "{host} tidak menunjukkan sertifikat",
     }
     shows_no_certificate(host) {
-        en: "what {host} shows is no certificate",
+        en: "{host} shows something that is not a certificate",
         id: "yang ditunjukkan {host} bukan sertifikat",
     }
     give_fingerprint {

@@ -1,4 +1,4 @@
-//! Where the server is, and how it is spoken to: `HOST:PORT`, `chats://HOST`, `unix:/PATH`.
+//! The server's address, which also says how to connect: `HOST:PORT`, `chats://HOST`, `unix:/PATH`.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -11,67 +11,67 @@ use crate::catalogue::client;
 
 /// The longest host name there is (RFC 1035).
 const HOST_BYTES_MAX: usize = 253;
-/// The longest name that the system gives an interface.
+/// The longest name of a network interface.
 const ZONE_BYTES_MAX: usize = 15;
-/// The longest path of a socket that is taken.
+/// The longest accepted path of a socket.
 const PATH_BYTES_MAX: usize = 1024;
 
-/// The port of a server where none is given.
+/// The default port of a server.
 pub const PLAIN_PORT: u16 = 8889;
-/// The port of a server that speaks TLS, where none is given.
+/// The default port of a server that speaks TLS.
 pub const TLS_PORT: u16 = 8890;
 
-/// Where a server is. Whether there is one is not known before it is called.
+/// The address of a server, which may or may not be running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerAddress {
-    /// Over the network as it is: `HOST:PORT`, `chat://HOST`.
+    /// Over the network without encryption: `HOST:PORT`, `chat://HOST`.
     Plain(Host),
-    /// Over the network, encrypted, and only where the server shows who it is: `chats://HOST`.
+    /// Over the network with TLS, which also checks the server's identity: `chats://HOST`.
     Tls(Host),
-    /// On this machine, over a socket in the file system: `unix:/PATH`. The path is absolute.
+    /// On this machine, over a Unix-domain socket: `unix:/PATH`. The path is absolute.
     Unix(PathBuf),
 }
 
-/// A host name or address, and a port that is not 0.
+/// A host name or address, and a port other than 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// In lower case; an IPv6 address without its brackets, in its one short form, and with its zone
-    /// (`fe80::1%eth0`) where it has one.
+    /// In lower case. An IPv6 address has no brackets, is in its canonical short form, and includes
+    /// its zone (`fe80::1%eth0`), if any.
     name: String,
     port: u16,
 }
 
-/// Why a text is no [`ServerAddress`].
+/// Why a text is not a [`ServerAddress`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
     /// There is no `:PORT`.
     #[error("{}", client::address_without_port())]
     NoPort,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("{}", client::port_out_of_range())]
     Port,
-    /// What stands before the port is no host name and no address.
+    /// The text before the port is neither a host name nor an address.
     #[error("{}", client::host_invalid())]
     Host,
-    /// An IPv6 address without brackets: which colon is the port's cannot be told.
+    /// An IPv6 address without brackets: the port cannot be told from the address.
     #[error("{}", client::address_without_brackets())]
     Brackets,
-    /// The path of a socket does not begin at the root, or is too long.
+    /// The path of the socket is not absolute, or is too long.
     #[error("{}", client::socket_path_not_whole())]
     Path,
-    /// What stands before `://` is not known.
+    /// The scheme before `://` is unknown.
     #[error("{}", client::address_of_unknown_kind())]
     Scheme,
 }
 
 impl ServerAddress {
-    /// This machine, at the server's own port: where it listens unless it is told otherwise.
+    /// This machine and the default port, where a server listens by default.
     pub fn local() -> Self {
         Self::Plain(Host { name: "127.0.0.1".to_owned(), port: PLAIN_PORT })
     }
 
-    /// A name for files that belong to this server: different for every address, without any
-    /// character that means something to a file system or a shell.
+    /// A file name for this server. It is different for every address, and contains no character
+    /// with a meaning to a file system or a shell.
     pub fn file_stem(&self) -> String {
         match self {
             Self::Plain(host) => host.file_stem(),
@@ -91,13 +91,13 @@ impl Host {
         &self.name
     }
 
-    /// The name or address without a zone, which means something on this machine alone.
+    /// The name or address without its zone, which has a meaning on this machine only.
     pub fn name_without_zone(&self) -> &str {
         self.name.split('%').next().unwrap_or_default()
     }
 
-    /// The addresses of the host, at least one. Asks the system's resolver, which may block for as
-    /// long as that takes; an address in figures is not asked for.
+    /// The addresses of the host, at least one. For a name it asks the system's resolver, and
+    /// blocks until that answers.
     pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = (self.name.as_str(), self.port).to_socket_addrs()?.collect();
         if found.is_empty() {
@@ -106,7 +106,7 @@ impl Host {
         Ok(found)
     }
 
-    /// Reads `HOST:PORT`; or `HOST`, where there is a port for that.
+    /// Parses `HOST:PORT`, or `HOST` if there is a default port.
     pub fn parse(text: &str, port_default: Option<u16>) -> Result<Self, InvalidAddress> {
         let (name, port) = match text.strip_prefix('[') {
             Some(bracketed) => {
@@ -126,7 +126,7 @@ impl Host {
             },
         };
         let port = match (port, port_default) {
-            // `u16::from_str` takes a sign.
+            // `u16::from_str` accepts a sign.
             (Some(port), _) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
                 port.parse().unwrap_or(0)
             }
@@ -167,7 +167,7 @@ impl FromStr for ServerAddress {
     }
 }
 
-/// As it can be given again.
+/// The form that can be parsed again.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -189,8 +189,8 @@ impl fmt::Display for Host {
     }
 }
 
-/// An IPv6 address, with the interface that it is reached by where it needs one (`%eth0`, `%2`). The
-/// system's resolver finds the interface; it asks nobody else for an address in figures.
+/// Checks an IPv6 address, with the zone (`%eth0`, `%2`) if there is one. The system's resolver
+/// maps the zone to an interface, without asking a name server.
 fn checked_ipv6(text: &str) -> Result<String, InvalidAddress> {
     let (address, zone) = match text.split_once('%') {
         Some((address, zone)) => (address, Some(zone)),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_why() {
+    fn invalid_address_is_refused_with_the_reason() {
         for (text, why) in [
             ("", InvalidAddress::NoPort),
             ("localhost", InvalidAddress::NoPort),

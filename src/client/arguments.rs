@@ -1,4 +1,4 @@
-//! The command line: what can be said, and the `--help` that teaches it.
+//! The command line of `chat-cli`, and its `--help`.
 
 // A `///` comment above the arguments of a command would become its help.
 #![allow(missing_docs)]
@@ -29,13 +29,13 @@ use crate::catalogue::{Language, client, client_help};
 use crate::completion::CompletionsArguments;
 use crate::model::UserName;
 
-/// Where the server is, where nothing is given.
+/// The default server.
 pub const SERVER_DEFAULT: &str = "127.0.0.1:8889";
 
-/// How long an answer of the server is waited for, where nothing is given.
+/// How long to wait for the server by default.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
-/// How long an answer of another user is waited for, where nothing is given.
+/// How long `ask` waits for the other user's answer by default.
 pub const ASK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 
 /// Talk to other users of a chat server, from the shell or at a prompt.
@@ -46,26 +46,26 @@ pub struct Arguments {
     /// Without a command: the prompt, or the seed's session if standard input is no terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Where the server listens: HOST:PORT, chats://HOST or unix:/PATH [default: 127.0.0.1:8889].
+    /// The server's address: HOST:PORT, chats://HOST or unix:/PATH [default: 127.0.0.1:8889].
     #[arg(long, global = true, value_name = "ADDRESS", env = "CHAT_SERVER")]
     pub server: Option<ServerAddress>,
-    /// For chats://: trust what the authority in this PEM file has signed, instead of the system's.
+    /// For chats://: trust the authorities in this PEM file instead of the system's.
     #[arg(long, global = true, value_name = "FILE", env = "CHAT_TLS_CA")]
     #[arg(value_hint = ValueHint::FilePath)]
     pub tls_ca: Option<PathBuf>,
-    /// Who you are there: this user's session is used, and kept apart from others.
-    // An id of its own: some commands have a USER of another meaning.
+    /// The user to act as: uses this user's session, which is kept apart from others.
+    // A unique id, because some commands have a USER with another meaning.
     #[arg(id = "acting_user", long = "user", global = true, value_name = "USER")]
     #[arg(env = "CHAT_USER", value_parser = parse_user, value_hint = ValueHint::Username)]
     pub user: Option<UserName>,
     /// The profile of the configuration file to use.
     #[arg(long, global = true, value_name = "NAME", env = "CHAT_PROFILE")]
     pub profile: Option<String>,
-    /// How long to wait for the server, and to go on trying to send: 10s, 500ms, 2m [default: 10s].
+    /// How long to wait for the server, and to keep trying to send: 10s, 500ms, 2m [default: 10s].
     /// For `ask`: how long to wait for the answer [default: 60s]. For `watch`: when to end.
     #[arg(long, global = true, value_name = "DURATION", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
-    /// One JSON object a line, for programs; errors too, on standard error.
+    /// Print one JSON object per line, for programs; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
     /// How times are shown.
@@ -82,7 +82,7 @@ pub struct Arguments {
 /// How the prompt behaves.
 #[derive(Debug, Default, Args)]
 pub struct PromptArguments {
-    /// Behave as the seed's client does, also on a terminal: the prompt shows the token.
+    /// Behave like the seed's client, also on a terminal: the prompt shows the token.
     #[arg(long)]
     pub classic: bool,
     /// Show the request of each `send`, as the seed's client does (in the classic session).
@@ -91,29 +91,29 @@ pub struct PromptArguments {
 }
 
 /// What can be done without a prompt.
-// Each makes its options when it is the one that is meant: see `Arguments::read`.
+// The arguments of a command are built when they are needed: see `Arguments::read`.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
-    /// Log in, and keep the session for the commands that follow
+    /// Log in, and store the session for later commands
     Auth(AuthArguments),
     /// Send a message, exactly once
     Send(SendArguments),
-    /// Show unread messages, and mark them as read once they are written out
+    /// Show unread messages, and mark them as read once they are written
     Inbox(InboxArguments),
-    /// Show what was said, newest last; changes nothing
+    /// Show past messages, newest last; changes nothing
     History(HistoryArguments),
-    /// Tell how much is unread; exit code 1 when nothing is
+    /// Count unread messages; exit code 1 if there are none
     Unread,
     /// Mark messages as read
     Ack(AckArguments),
-    /// Show messages as they come in, or run a command for each
+    /// Show messages as they arrive, or run a command for each
     Watch(WatchArguments),
     /// Send a message, wait for the answer and print it
     Ask(AskArguments),
     /// Show who is logged in
     List,
-    /// Show everybody who can be written to
+    /// Show all users you can write to
     Users,
     /// Show who you are
     Whoami,
@@ -121,22 +121,23 @@ pub enum Command {
     Passwd,
     /// Show your sessions
     Sessions,
-    /// End a session of yours, or all others
+    /// End one of your sessions, or all others
     Revoke(RevokeArguments),
     /// End the session, on the server and here
     Logout,
     /// Show the certificate of a server that speaks TLS, and pin it
     Trust(TrustArguments),
-    /// Show and write down what this client is set to
+    /// Show and write the settings of this client
     Config(ConfigArguments),
     /// Print what a shell needs to complete this program's arguments
     Completions(CompletionsArguments),
 }
 
 impl Arguments {
-    /// What these words say. To make every command that there is, and to take it apart again, would be a third
-    /// of what a one-shot `send` computes: so the words are first held against those alone that one of
-    /// them names, and nothing is taken apart. What is no command of these is told by the whole.
+    /// Parses the command line. Building all commands and dropping them would take a third of the
+    /// time of a one-shot `send`. So the words are first parsed with only those commands that a
+    /// word names, and the definitions are not dropped. If that fails, the complete definition
+    /// decides, and reports the mistake.
     pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
         let whole = Self::definition();
         let is_named = |command: &&clap::Command| words.iter().any(|it| it == command.get_name());
@@ -150,12 +151,12 @@ impl Arguments {
         let said = narrow
             .try_get_matches_from_mut(words)
             .and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
-        // The process is short, and its memory goes with it.
+        // The process is short-lived, and its memory ends with it.
         mem::forget((whole, narrow));
         said.or_else(|_| Self::read_whole(words))
     }
 
-    /// The command line, less the variables of the environment that are empty: they count as not set.
+    /// The definition, without environment variables that are empty: they count as not set.
     pub fn definition() -> clap::Command {
         Self::command().mut_args(|argument| {
             let value = argument.get_env().and_then(env::var_os);
@@ -171,7 +172,7 @@ impl Arguments {
         Self::from_arg_matches_mut(&mut matches)
     }
 
-    /// Refuses what goes together in words but not in meaning.
+    /// Refuses combinations that `clap` cannot express.
     pub fn checked(self) -> Result<Self, clap::Error> {
         let PromptArguments { classic, trace } = self.prompt;
         if self.command.is_some() && (classic || trace) {
@@ -180,7 +181,7 @@ impl Arguments {
         if self.command.is_none() && self.json {
             return Err(conflict(client::json_only_for_a_command()));
         }
-        // A global option before the command is not seen by the command's own conflicts.
+        // A command's own conflicts do not cover a global option before the command.
         let is_raw = match &self.command {
             Some(Command::Inbox(arguments)) => arguments.raw,
             Some(Command::History(arguments)) => arguments.raw,
@@ -195,7 +196,7 @@ impl Arguments {
 }
 
 impl Command {
-    /// Whether it shows messages, which count as read once they are written to standard output.
+    /// Whether the command shows messages, which count as read once they are written.
     pub fn shows_messages(&self) -> bool {
         match self {
             Self::Inbox(_) | Self::Ask(_) => true,
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_are_named_say_the_same_as_all_of_them() {
+    fn command_line_is_parsed_the_same_with_only_the_named_commands() {
         for words in [
             &["send", "neko", "list", "--lines"][..],
             &["--json", "--server", "h:1", "send", "-F", "send", "neko"],
@@ -247,7 +248,7 @@ mod tests {
             &["--user", "send", "whoami", "--timeout", "2s"],
             &["config", "init", "--force"],
             &["watch", "--exec", "send", "--json"],
-            // Not as they stand:
+            // Invalid as they are:
             &["--user", "send"],
             &["neko", "send"],
             &["help", "send"],
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn help_of_a_command_begins_as_it_is_told_of_among_all() {
+    fn help_of_a_command_begins_with_its_line_in_the_list() {
         let whole = Arguments::command();
         for command in whole.get_subcommands() {
             let about = command.get_about().unwrap().to_string();

@@ -1,5 +1,5 @@
-//! The one-shot commands, a module each. A command's `run` writes its result to `out`, and gives
-//! back how it ended or why it was not done.
+//! The one-shot commands, one module each. The function `run` of a command writes the result to
+//! `out`, and returns how it ended or why it failed.
 
 pub mod ack;
 pub mod ask;
@@ -25,8 +25,8 @@ use crate::protocol::refusal::Code;
 
 use super::failure::{Failure, Refused};
 
-/// A user that a person named, to be written to or asked about. What cannot be a name is nobody's,
-/// in the server's words.
+/// The name of another user. A text that cannot be a user name is refused as the server refuses an
+/// unknown user.
 pub(super) fn parse_user(text: &str) -> Result<UserName, Failure> {
     text.parse().map_err(|_| unknown([text.to_owned()]))
 }

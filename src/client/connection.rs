@@ -1,5 +1,5 @@
-//! One connection to a server: a request out, a reply in, both before a deadline. Nothing here
-//! knows what is asked for, and nothing is asked twice; that is [`link`](super::link)'s.
+//! One connection to a server: it sends a request and reads the reply, both before a deadline. It
+//! does not know what a request means and never repeats one; [`link`](super::link) does.
 
 mod socket;
 
@@ -22,59 +22,60 @@ use crate::protocol::reply::{DecodeError, DecodedReply, REPLY_BYTES_MAX, REPLY_E
 use crate::tls::{self, ALERT_BYTE, HANDSHAKE_BYTE};
 use crate::unix;
 
-/// How much is read from the socket at once.
+/// How many bytes one read takes from the socket.
 const READ_BYTES: usize = 16 * 1024;
 
-/// A connection on which no request is under way.
+/// A connection without a request in progress.
 #[derive(Debug)]
 pub struct Connection {
     socket: Socket,
-    /// Where what is said is encrypted.
+    /// `None` on a connection without TLS.
     tls: Option<Box<ClientConnection>>,
 }
 
-/// Why a connection could not be encrypted. Nothing but the handshake was sent.
+/// Why a connection could not be encrypted. Only the handshake was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The deadline passed, or the connection ended.
     #[error("{0}")]
     Unanswered(io::Error),
-    /// What answers speaks another protocol; or has no time, and says so before the handshake.
+    /// The server speaks another protocol, or it was too busy and refused before the handshake.
     #[error("no_tls")]
     NoTls(Option<Refused>),
-    /// It is not known to be the server that was meant.
+    /// The server's identity could not be verified.
     #[error("{0}")]
     Untrusted(Untrusted),
-    /// The two do not find together.
+    /// The handshake failed.
     #[error("{0}")]
     Failed(rustls::Error),
 }
 
-/// Why there is no answer. After any of these the connection is of no use: what it brings next
-/// may be the answer to what was asked before.
+/// Why there is no answer. The connection must not be used again, because its next bytes may answer
+/// the previous request.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The deadline passed.
     #[error("{}", io::Error::from(ErrorKind::TimedOut))]
     TimedOut,
-    /// The connection ended, or failed, before the whole answer was there.
+    /// The connection ended or failed before the whole answer had arrived.
     #[error(transparent)]
     Broken(io::Error),
-    /// Something arrived that is no reply.
+    /// The bytes that arrived are not a reply.
     #[error("{0}")]
     NotUnderstood(String),
 }
 
 impl Connection {
-    /// Connects to the first address of the host that takes the connection. Blocks until
-    /// `deadline` at the longest, and for as long as the resolver takes.
+    /// Connects to the first address of the host that accepts the connection. Blocks until
+    /// `deadline` at the longest, plus the time that the resolver takes.
     pub fn open(host: &Host, deadline: Instant) -> io::Result<Self> {
         let mut failure = io::Error::from(ErrorKind::TimedOut);
         for address in host.resolve()? {
             let Some(remaining) = remaining(deadline) else { break };
             match TcpStream::connect_timeout(&address, remaining) {
                 Ok(stream) => {
-                    // Without it the last piece of a long request may wait for an acknowledgement.
+                    // Otherwise the last piece of a long request may wait for a TCP
+                    // acknowledgement.
                     stream.set_nodelay(true)?;
                     return Ok(Self { socket: Socket::Tcp(stream), tls: None });
                 }
@@ -91,8 +92,8 @@ impl Connection {
         Ok(Self { socket: Socket::Unix(stream), tls: None })
     }
 
-    /// Encrypts what follows, once `config` has found the server to be the one that was meant.
-    /// Blocks until `deadline` at the longest.
+    /// Performs the TLS handshake, which verifies the server's identity by `config`. Blocks until
+    /// `deadline` at the longest.
     pub fn secure(
         mut self,
         config: Arc<ClientConfig>,
@@ -117,9 +118,10 @@ impl Connection {
                 return Err(HandshakeError::NoTls(passing_refusal(&chunk[..count])));
             }
             has_begun = true;
-            // What a server would say before it is asked is not understood, and told later.
+            // Nothing may arrive before the first request. If something does, the first exchange
+            // reports it.
             if let Err(error) = tls::receive(&mut tls, &chunk[..count], |_| {}) {
-                // Why not, so that it stands in the server's log.
+                // The alert says why, so that the server's log contains the reason.
                 let _ = self.socket.write_tls(&mut tls, deadline);
                 return Err(refused(error));
             }
@@ -128,8 +130,7 @@ impl Connection {
         Ok(self)
     }
 
-    /// What the server has shown of itself: its own certificate first. Nothing where nothing is
-    /// encrypted.
+    /// The server's certificates, its own first. Empty without TLS.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         self.tls.as_ref().and_then(|tls| tls.peer_certificates()).unwrap_or_default()
     }
@@ -144,11 +145,11 @@ impl Connection {
         decode(&self.read_reply(deadline)?)
     }
 
-    /// Whether a request may be sent: the server has neither closed the connection nor said
-    /// anything unasked (which would be taken for the answer). Does not block.
+    /// Whether a request may be sent. It may not if the server has closed the connection, or has
+    /// sent something unasked, which would be taken for the answer. Does not block.
     pub fn is_quiet(&mut self) -> bool {
         let Some(tls) = &mut self.tls else { return self.socket.is_quiet() };
-        // What belongs to TLS itself may come at any time.
+        // TLS records without data, such as tickets, may arrive at any time.
         while !self.socket.is_quiet() {
             let mut said = false;
             let mut chunk = [0; READ_BYTES];
@@ -166,8 +167,8 @@ impl Connection {
         true
     }
 
-    /// Sends bytes. Blocks until `deadline` at the longest. That the other end is gone is told by
-    /// the next reading: a server that refuses the connection says so before it closes it.
+    /// Sends bytes. Blocks until `deadline` at the longest. If the other end has gone, the next
+    /// read reports it, because a server that refuses a connection says why before it closes it.
     pub fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ExchangeError> {
         while !bytes.is_empty() {
             let written = match &mut self.tls {
@@ -187,8 +188,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends what has arrived to `bytes`: at least one byte. Blocks until `deadline` at the
-    /// longest.
+    /// Appends received bytes to `bytes`, at least one. Blocks until `deadline` at the longest.
     pub fn read(&mut self, bytes: &mut Vec<u8>, deadline: Instant) -> Result<(), ExchangeError> {
         let mut chunk = [0; READ_BYTES];
         let before = bytes.len();
@@ -209,7 +209,7 @@ impl Connection {
             if ended && bytes.len() == before {
                 return Err(broken(ErrorKind::UnexpectedEof));
             }
-            // What TLS itself has to answer.
+            // TLS itself may have to answer.
             self.socket.write_tls(tls, deadline).map_err(ExchangeError::Broken)?;
         }
         Ok(())
@@ -218,7 +218,7 @@ impl Connection {
     fn read_reply(&mut self, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
         let mut reply = Vec::new();
         loop {
-            // The end may lie across two pieces.
+            // The ending may be split between two pieces.
             let scan_from = reply.len().saturating_sub(REPLY_END.len() - 1);
             self.read(&mut reply, deadline)?;
             if let Some(length) = find_end(&reply, scan_from)? {
@@ -230,7 +230,7 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Says that nothing more comes, as far as that takes no waiting.
+    /// Sends the TLS close notification, if that takes no waiting.
     fn drop(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -239,7 +239,7 @@ impl Drop for Connection {
     }
 }
 
-/// What a server says, as it is, that has no room even for a handshake.
+/// The refusal in plain text of a server that is too busy for a handshake.
 fn passing_refusal(said: &[u8]) -> Option<Refused> {
     match DecodedReply::decode(said.strip_suffix(REPLY_END)?) {
         Ok(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
@@ -265,7 +265,7 @@ fn refused(error: rustls::Error) -> HandshakeError {
     HandshakeError::Failed(error)
 }
 
-/// What the bytes of one reply say.
+/// Decodes the bytes of one reply.
 pub fn decode(reply: &[u8]) -> Result<DecodedReply, ExchangeError> {
     DecodedReply::decode(reply).map_err(|error| match error {
         // Parts of what arrived do not belong into an error message.
@@ -283,7 +283,7 @@ pub fn reason(error: &DecodeError) -> String {
     }
 }
 
-/// Where the reply in `bytes` ends, if its end is there.
+/// The end of the reply in `bytes`, if it has arrived.
 fn find_end(bytes: &[u8], scan_from: usize) -> Result<Option<usize>, ExchangeError> {
     let end = bytes[scan_from..].windows(REPLY_END.len()).position(|found| found == REPLY_END);
     match end.map(|at| scan_from + at) {
@@ -310,7 +310,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A server that takes one connection, reads one line and then writes `pieces`.
+    /// A server that accepts one connection, reads one line and then writes `pieces`.
     fn server(pieces: Vec<Vec<u8>>) -> (Host, JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -325,7 +325,7 @@ mod tests {
             }
             stream.set_nodelay(true).unwrap();
             for piece in pieces {
-                // The client may have heard enough.
+                // The client may have closed the connection.
                 let _ = stream.write_all(&piece);
             }
             String::from_utf8(line).unwrap()
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_not_understood() {
+    fn bytes_that_are_no_reply_are_not_understood() {
         for junk in ["\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", "{\"status\": 1}\r\n\r\n"] {
             reason(ask(vec![junk.into()]));
         }
@@ -389,7 +389,7 @@ mod tests {
         let answer = connection.exchange("hello \r\n", deadline);
         assert!(matches!(answer, Err(ExchangeError::TimedOut)));
         assert!(Instant::now() >= deadline);
-        // A deadline that has passed already is no licence to wait for ever.
+        // A deadline in the past must not mean "wait forever".
         let answer = connection.exchange("hello \r\n", deadline);
         assert!(matches!(answer, Err(ExchangeError::TimedOut)));
     }

@@ -1,5 +1,5 @@
-//! Sending that survives the network: the same message under the same key, until the server has
-//! said that it is stored.
+//! Sends a message exactly once over an unreliable network: it repeats the message under the same
+//! key until the server confirms that it is stored.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,37 +17,37 @@ use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
 use crate::terminal::reason::of_invalid;
 
-/// One try gets at least this long, however little time is left of the whole.
+/// The least time for one attempt, however little of the total is left.
 const ATTEMPT_MIN: Duration = Duration::from_secs(1);
 
-/// With less time left than this, another try would only blur what the last one said.
+/// With less time left than this, another attempt would only hide the result of the last one.
 const ATTEMPT_WORTH: Duration = Duration::from_millis(50);
 
-/// How long to wait before the second try; each further one waits twice as long, up to the limit.
+/// The pause before the second attempt. Each further pause is twice as long, up to the limit.
 const PAUSE_FIRST: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// A key that nobody has used. It begins with the time, so the server finds those of the same
-/// hour beside one another.
+/// A new unique key. It begins with the time, so the server finds keys of the same hour close
+/// together.
 pub fn new_key() -> Result<Key, Failure> {
     let text = Uuid::now_v7().hyphenated().to_string();
     text.parse()
         .map_err(|invalid| Failure::new(Exit::Internal, client::no_key(of_invalid(invalid))))
 }
 
-/// How often an answer that fits no `post` is met with another try. A fresh connection shows
-/// whether only the old one was out of step; a third would end like the second.
+/// After how many answers that do not fit a `post` it gives up. A new connection shows whether only
+/// the old one was out of step; a third would end like the second.
 const UNFITTING_MAX: usize = 2;
 
-/// Sends one message, once; to several users all or none. Attempts again, with the same key, when the
-/// connection breaks, the answer does not come or fits another request, or the server has no time.
-/// Blocks for the link's timeout at the longest. A server that was never reached is a failure at
-/// once.
+/// Sends one message exactly once; to several users, all of them get it or none. It tries again
+/// with the same key if the connection breaks, no answer arrives, the answer fits another request,
+/// or the server is busy. Blocks for the link's timeout at the longest. If no server was reached,
+/// it fails at once.
 ///
 /// # Errors
-/// When the outcome is not known at the end, the failure is [`Exit::TryAgain`] (or
-/// [`Exit::Internal`], where the server said that it failed) and names the key. Any other failure
-/// means that nothing was stored.
+/// If the outcome is unknown at the end, the failure is [`Exit::TryAgain`] with the key, or
+/// [`Exit::Internal`] if the server reported an internal error. Any other failure means that
+/// nothing was stored.
 pub fn deliver(
     link: &mut Link,
     token: Token,
@@ -73,7 +73,7 @@ pub fn deliver(
     }
 }
 
-/// One request, and its answer if that is about these recipients.
+/// Sends one request. An answer about other recipients is a failure.
 fn try_once(
     link: &mut Link,
     token: Token,
@@ -87,7 +87,7 @@ fn try_once(
             Err(link.not_understood(client::reply_about_others()))
         }
         Err(Failure::Refused(refused)) if !fits_post(refused, &to) => {
-            // What comes next on this connection would be the answer to something else, too.
+            // This connection is out of step: the next answer would not fit its request either.
             link.hang_up();
             answer
         }
@@ -95,14 +95,14 @@ fn try_once(
     }
 }
 
-/// Whether the copies that were stored are those of these recipients, each once.
+/// Whether the stored copies are for exactly these recipients.
 fn is_about(posted: &Posted, to: &[UserName]) -> bool {
     let is_stored = |user: &UserName| posted.sent.iter().any(|copy| copy.to == *user);
     posted.sent.iter().all(|copy| to.contains(&copy.to)) && to.iter().all(is_stored)
 }
 
-/// Whether a server says this to a `post` to these users. Behind a proxy that says something first,
-/// the first answer belongs to that, and the message may have been stored after it.
+/// Whether a server could refuse a `post` to these users so. Behind a proxy that speaks first, the
+/// first answer is the proxy's, and the server may have stored the message after it.
 fn fits_post(refused: &Refused, to: &[UserName]) -> bool {
     let is_of_post = refused.known_code().is_some_and(|code| {
         is_passing_or_internal(code) || is_for_good(code) || depends_on_state(code)
@@ -115,7 +115,8 @@ fn is_passing_or_internal(code: Code) -> bool {
     matches!(code, Code::Busy | Code::ShuttingDown | Code::TooManyConnections | Code::Internal)
 }
 
-/// What was refused once so was refused each time: no earlier try can have stored the message.
+/// A refusal that depends on the request alone. Every earlier attempt was refused too, so none has
+/// stored the message.
 fn is_for_good(code: Code) -> bool {
     matches!(
         code,
@@ -127,8 +128,8 @@ fn is_for_good(code: Code) -> bool {
     )
 }
 
-/// What is refused so now may have been done a moment before. After `wrong_protocol` a server reads
-/// nothing more, so it has not read this.
+/// A refusal that depends on the server's state, so an earlier attempt may have been accepted.
+/// After `wrong_protocol` a server reads nothing more, so it has not read this request.
 fn depends_on_state(code: Code) -> bool {
     matches!(
         code,
@@ -140,23 +141,24 @@ fn depends_on_state(code: Code) -> bool {
     )
 }
 
-/// What the tries so far have come to.
+/// What the attempts so far have shown.
 #[derive(Default)]
 struct Attempts {
-    /// A server was there.
+    /// A server was reached.
     reached: bool,
-    /// One of them may have been done.
+    /// One of the attempts may have stored the message.
     may_be_done: bool,
-    /// How many answers fitted no `post`.
+    /// The number of answers that did not fit a `post`.
     unfitting: usize,
 }
 
 impl Attempts {
-    /// Takes note of a try that brought no success; gives whether another may end otherwise.
+    /// Records a failed attempt. Returns whether another attempt may succeed.
     fn should_retry(&mut self, failure: &Failure, to: &[UserName]) -> bool {
         let was_reached = self.reached;
         match failure {
-            // A server that was there is being started again; one that keeps silent may be slow.
+            // A server that was reached before is probably restarting. One that does not answer may
+            // be slow.
             Failure::NoAnswer(NoAnswer::Unreachable { source, .. }) => {
                 was_reached || source.kind() == std::io::ErrorKind::TimedOut
             }
@@ -176,7 +178,7 @@ impl Attempts {
             }
             Failure::Refused(refused) => {
                 self.reached = true;
-                // A server whose disk failed stops, and may be back in time.
+                // A server whose disk failed stops, and may have restarted in time.
                 let has_failed = refused.known_code() == Some(Code::Internal);
                 self.may_be_done |= has_failed;
                 has_failed || refused.is_passing()
@@ -190,7 +192,7 @@ impl Attempts {
         self.unfitting < UNFITTING_MAX
     }
 
-    /// What the sender is told at the end: the last failure, where it is the whole truth.
+    /// The failure to report: the last one, unless an earlier attempt makes the outcome unknown.
     fn give_up(&self, last: Failure, link: &Link, to: &[UserName], key: &Key) -> Failure {
         let is_for_good = match &last {
             Failure::Refused(refused) => {
@@ -219,12 +221,13 @@ impl Attempts {
     }
 }
 
-/// Names with `between` between them.
+/// The names, separated by `between`.
 pub fn names(users: &[UserName], between: &str) -> String {
     users.iter().map(UserName::as_str).collect::<Vec<_>>().join(between)
 }
 
-/// Half of what is left: a connection that has gone dead leaves time for another.
+/// The deadline of the next attempt: half of the time that is left, so that a dead connection
+/// leaves time for another one.
 fn attempt_deadline(deadline: Instant) -> Instant {
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);

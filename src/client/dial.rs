@@ -1,4 +1,4 @@
-//! How connections to one server are made: with all that has to be known for it, found out once.
+//! Makes connections to one server, with everything that they need: the address and whom to trust.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use super::connection::{Connection, HandshakeError};
 use super::failure::{Failure, NoAnswer, Unsecured};
 use super::trust::TrustPolicy;
 
-/// Makes connections to a server. Copies of it share what has been found out.
+/// Makes connections to a server. Clones share the TLS configuration.
 #[derive(Debug, Clone)]
 pub struct Dialer {
     inner: Arc<Inner>,
@@ -20,25 +20,25 @@ pub struct Dialer {
 #[derive(Debug)]
 struct Inner {
     address: ServerAddress,
-    /// Whose certificates are trusted instead of the system's.
+    /// The file of trusted authorities, instead of the system's.
     authorities: Option<PathBuf>,
-    /// Whom to trust; read when the first encrypted connection is made.
+    /// Loaded for the first connection with TLS.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Dialer {
-    /// Will connect to `address`. The file `authorities` is read only where TLS is spoken.
+    /// A dialer for `address`. The file `authorities` is read only for TLS.
     pub fn new(address: ServerAddress, authorities: Option<PathBuf>) -> Self {
         Self { inner: Arc::new(Inner { address, authorities, config: OnceLock::new() }) }
     }
 
-    /// Where the server is.
+    /// The server's address.
     pub fn address(&self) -> &ServerAddress {
         &self.inner.address
     }
 
-    /// A new connection, over which requests may be sent. Blocks until `deadline` at the longest,
-    /// and for as long as the resolver takes.
+    /// A new connection, ready for requests. Blocks until `deadline` at the longest, plus the time
+    /// that the resolver takes.
     pub fn dial(&self, deadline: Instant) -> Result<Connection, Failure> {
         let unreachable =
             |source| NoAnswer::Unreachable { address: self.address().clone(), source };
@@ -50,7 +50,7 @@ impl Dialer {
                 Ok(Connection::open_unix(path, deadline).map_err(unreachable)?)
             }
             ServerAddress::Tls(host) => {
-                // Before anything is sent: it may be that nobody is to be trusted.
+                // Load the trust policy first: without one, nothing is to be sent.
                 let config = self.config(host)?;
                 let connection = Connection::open(host, deadline).map_err(unreachable)?;
                 let secured = connection.secure(config, host, deadline);
@@ -69,7 +69,7 @@ impl Dialer {
     }
 }
 
-/// Why there is no encrypted connection to `address`.
+/// The failure for a handshake with `address`.
 pub fn unsecured(address: &ServerAddress, error: HandshakeError) -> Failure {
     let address = address.clone();
     let problem = match error {

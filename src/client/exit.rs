@@ -1,5 +1,5 @@
-//! How the client ends: every exit code, in one place. The numbers from 64 to 78 mean what
-//! `sysexits.h` says, so that mail tools and `systemd` read them rightly.
+//! The client's exit codes. The numbers from 64 to 78 mean what `sysexits.h` says, so that mail
+//! tools and `systemd` interpret them correctly.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -11,38 +11,38 @@ use crate::protocol::refusal::Code;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It was done.
+    /// Success.
     Done = 0,
-    /// There was nothing: no unread message, no answer, no session of that number.
+    /// Nothing matched: no unread message, no answer, no session with that number.
     Nothing = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The text is refused, whoever it is for.
+    /// The text is refused, whatever the recipient.
     TextRefused = 65,
     /// There is no such user.
     NoUser = 67,
-    /// No byte reached a server.
+    /// The server cannot be reached, so nothing was sent.
     Unreachable = 69,
     /// The server failed.
     Internal = 70,
-    /// A file, a folder or the output of this side.
+    /// A local file or folder, or standard output, cannot be used.
     LocalFile = 74,
-    /// Nothing was done and later it may be, or whether it was done is not known.
+    /// Nothing was done, but a later attempt may succeed; or the outcome is unknown.
     TryAgain = 75,
-    /// What the server says is not this protocol.
+    /// The other end does not speak this protocol.
     Protocol = 76,
     /// There is no session, or the password is wrong.
     NotLoggedIn = 77,
-    /// The environment lacks what the client needs.
+    /// The environment or the configuration is not usable.
     Configuration = 78,
     /// Ctrl-C.
     Interrupted = 130,
-    /// Whoever read the output went away.
+    /// The reader of standard output has gone.
     OutputClosed = 141,
 }
 
 impl Exit {
-    /// Every way to end, lowest number first.
+    /// All exit codes, lowest number first.
     pub const ALL: &[Self] = &[
         Self::Done,
         Self::Nothing,
@@ -60,7 +60,7 @@ impl Exit {
         Self::OutputClosed,
     ];
 
-    /// What it means, in the words of `--help`.
+    /// The meaning, as `--help` shows it.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => client::exit_done(),
@@ -80,7 +80,7 @@ impl Exit {
         }
     }
 
-    /// The word for it in the errors of `--json`, where the protocol has no better one.
+    /// The code in the errors of `--json`, if the protocol has no more specific one.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -100,7 +100,7 @@ impl Exit {
         }
     }
 
-    /// How a command ends that the server refused with `code`.
+    /// The exit code for a refusal with `code`.
     pub fn of(code: Code) -> Self {
         match code {
             Code::LineTooLong
@@ -121,7 +121,7 @@ impl Exit {
             | Code::ShuttingDown => Self::TryAgain,
             Code::Internal => Self::Internal,
             Code::UsersHidden => Self::Nothing,
-            // This client says nothing of the kind: the server speaks something else.
+            // This client sends no such request, so the server speaks another protocol.
             Code::BadRequest
             | Code::UnknownCommand
             | Code::Usage
@@ -134,7 +134,7 @@ impl Exit {
     pub fn table() -> String {
         let mut table = format!("{}\n", shared::exit_codes_heading());
         for exit in Self::ALL {
-            // Writing to a `String` does not fail.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(table, "  {:>3}  {}", *exit as u8, exit.meaning());
         }
         table

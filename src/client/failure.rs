@@ -19,23 +19,23 @@ use crate::protocol::arguments::Key;
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
-/// Why a command was not done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The server said no, or would have: what never reached it because it cannot be said in the
-    /// protocol is refused in its words.
+    /// The server refused, or the client did in the server's words, because the protocol cannot
+    /// carry the request.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// There is no answer.
+    /// No answer came.
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
-    /// There is no session to show to the server.
+    /// No session is stored.
     #[error("{}", client::not_logged_in())]
     NotLoggedIn,
-    /// The result could not be written where it belongs.
+    /// The result could not be written to standard output.
     #[error("{}", client::output_failed(.0))]
     Output(#[from] io::Error),
-    /// Anything else, with what the person can do about it.
+    /// Any other reason.
     #[error("{message}")]
     Other {
         /// How the command ends.
@@ -44,24 +44,24 @@ pub enum Failure {
         message: String,
         /// What to do.
         hint: Option<String>,
-        /// The key under which the same may be sent again.
+        /// The key under which the same message may be sent again.
         key: Option<Key>,
     },
-    /// It was done, and the reader of the output has gone: nobody is left to be told.
+    /// The command succeeded, but the reader of its output has gone.
     #[error("{}", shared::exit_output_closed())]
     ReaderGone,
-    /// The person thought better of it (Ctrl-C).
+    /// The user pressed Ctrl-C.
     #[error("{}", shared::interrupted())]
     Interrupted,
 }
 
 impl Failure {
-    /// Trouble on this side of the connection.
+    /// A failure on the client's side.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self::Other { exit, message: message.into(), hint: None, key: None }
     }
 
-    /// Adds what to do about it. Only [`Other`](Self::Other) has room for that.
+    /// Adds a hint. Only [`Other`](Self::Other) can hold one.
     pub fn with_hint(mut self, advice: impl Into<String>) -> Self {
         if let Self::Other { hint, .. } = &mut self {
             *hint = Some(advice.into());
@@ -69,8 +69,8 @@ impl Failure {
         self
     }
 
-    /// Adds the key under which the same may be sent again. Only [`Other`](Self::Other) has
-    /// room for that.
+    /// Adds the key under which the same message may be sent again. Only [`Other`](Self::Other) can
+    /// hold one.
     pub fn with_key(mut self, given: Key) -> Self {
         if let Self::Other { key, .. } = &mut self {
             *key = Some(given);
@@ -78,7 +78,7 @@ impl Failure {
         self
     }
 
-    /// How a command ends that failed so.
+    /// The exit code of a command with this failure.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Refused(refused) => refused.exit(),
@@ -95,14 +95,13 @@ impl Failure {
         }
     }
 
-    /// The session is no longer one, so showing its token again is of no use.
+    /// Whether the session has ended, so that its token is of no more use.
     pub fn ends_session(&self) -> bool {
         matches!(self, Self::Refused(Refused { code: Some(Code::NoSession), .. }))
     }
 
-    /// Tells the person, on standard error unless `out` is something else: a refusal as
-    /// `Error, …`, anything else as `error: …`, then what to do about it. A closed output is
-    /// told by the exit code alone, as is Ctrl-C.
+    /// Reports the failure to a person: a refusal as `Error, …`, any other as `error: …`, then the
+    /// hint. After Ctrl-C, and if the reader of the output has gone, it writes nothing.
     pub fn report(&self, out: &mut dyn Write) {
         let told = match self {
             Self::Refused(refused) => {
@@ -114,12 +113,12 @@ impl Failure {
             _ => writeln!(out, "{}", shared::failed(text::visible(&self.to_string()))),
         };
         if let (Ok(()), Some(hint)) = (told, self.hint()) {
-            // There is nobody left to tell that there is nobody to tell it to.
+            // If `out` cannot be written, there is no other place to report it.
             let _ = writeln!(out, "{}", shared::hint(text::visible(&hint)));
         }
     }
 
-    /// [`report`](Self::report) for programs: one JSON object on a line.
+    /// Like [`report`](Self::report), for programs: one JSON object on a line.
     pub fn report_json(&self, out: &mut dyn Write) {
         if self.exit() == Exit::OutputClosed || matches!(self, Self::Interrupted | Self::ReaderGone)
         {
@@ -150,7 +149,7 @@ impl Failure {
         let _ = writeln!(out, "{}", object::line(&fields));
     }
 
-    /// A stable word for programs: that of the protocol where the server refused.
+    /// A stable word for programs: the protocol's code if the server refused.
     fn word(&self) -> &str {
         match self {
             Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
@@ -175,8 +174,8 @@ impl Failure {
                 Some(client::start_a_server().to_owned())
             }
             Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.hint(),
-            // A client of this server says what is no line of the protocol only where it is plain
-            // and the port is not.
+            // This client's requests are always valid, so this refusal means that a plain client
+            // has connected to a TLS port.
             Self::Refused(Refused { code: Some(Code::WrongProtocol), .. }) => {
                 Some(trust::give_chats().to_owned())
             }
@@ -186,7 +185,7 @@ impl Failure {
     }
 }
 
-/// A failure as an object.
+/// A failure as a JSON object.
 #[derive(Serialize)]
 struct Fields<'a> {
     error: &'a str,
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_comes_with_what_to_do() {
+    fn failure_is_reported_with_its_hint() {
         let failure = Failure::new(Exit::LocalFile, "cannot read it").with_hint("chmod 600 it");
         assert_eq!(report(&failure), "error: cannot read it\nhint: chmod 600 it\n");
     }

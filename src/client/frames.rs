@@ -1,27 +1,27 @@
-//! From the bytes that a server sends to the frames they are: replies and events, each one JSON
-//! object. Knows no socket.
+//! Splits the server's bytes into frames: replies and events, each one JSON object. Knows no
+//! socket.
 
 use crate::catalogue::client;
 use crate::protocol::reply::{REPLY_BYTES_MAX, REPLY_END};
 
-/// Finds the frames in a stream that arrives in any pieces. Holds what was fed and not yet given
-/// out.
+/// Finds the frames in a stream that arrives in arbitrary pieces. It holds the bytes that no
+/// returned frame contained.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
     buffer: Vec<u8>,
-    /// Where in `buffer` the next frame begins.
+    /// The start of the next frame in `buffer`.
     start: usize,
-    /// Up to where `buffer` is known to have no end of a frame.
+    /// Before this offset, `buffer` contains no end of a frame.
     scanned: usize,
 }
 
-/// A frame is longer than any that the protocol has.
+/// The frame is longer than any frame of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", client::reply_endless())]
 pub struct FrameTooLong;
 
 impl FrameDecoder {
-    /// Where the next bytes of the stream go: to be appended to.
+    /// The buffer to which the caller appends the next bytes of the stream.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         if self.start > 0 {
             self.buffer.drain(..self.start);
@@ -31,7 +31,7 @@ impl FrameDecoder {
         &mut self.buffer
     }
 
-    /// The next whole frame without its ending; `None` when more bytes are needed first.
+    /// The next complete frame without its ending; `None` if more bytes are needed.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameTooLong> {
         match self.find_end() {
             Some(end) => {
@@ -45,12 +45,13 @@ impl FrameDecoder {
         }
     }
 
-    /// Whether [`next_frame`](Self::next_frame) has one.
+    /// Whether [`next_frame`](Self::next_frame) would return a frame.
     pub fn has_frame(&mut self) -> bool {
         self.find_end().is_some()
     }
 
-    /// Where the next frame ends. No byte is looked at twice, but for the few of an end.
+    /// The end of the next frame. Each byte is scanned once, except the few that may begin an
+    /// ending.
     fn find_end(&mut self) -> Option<usize> {
         let rest = &self.buffer[self.scanned..];
         match rest.windows(REPLY_END.len()).position(|found| found == REPLY_END) {
@@ -59,7 +60,7 @@ impl FrameDecoder {
                 Some(self.scanned)
             }
             None => {
-                // The end may lie across two pieces.
+                // The ending may be split between two pieces.
                 let overlap = REPLY_END.len() - 1;
                 self.scanned = self.scanned.max(self.buffer.len().saturating_sub(overlap));
                 None

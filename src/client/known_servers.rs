@@ -1,5 +1,5 @@
 //! The certificates that were pinned with `chat-cli trust`: the file `known_servers` in the
-//! [`StateFolder`], a server a line.
+//! [`StateFolder`], one server per line.
 
 use super::address::Host;
 use super::exit::Exit;
@@ -11,18 +11,18 @@ use crate::tls::certificate::Fingerprint;
 
 const NAME: &str = "known_servers";
 
-/// A server whose certificate is known.
+/// A server with a pinned certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownServer {
-    /// Where it is.
+    /// Its host and port.
     pub host: Host,
-    /// What it has to show.
+    /// The fingerprint of its certificate.
     pub fingerprint: Fingerprint,
-    /// When that was decided.
+    /// When it was pinned.
     pub since: Timestamp,
 }
 
-/// Every known server, in the order of the file.
+/// All pinned servers, in the order of the file.
 pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
     let Some(bytes) = folder.read(NAME)? else { return Ok(Vec::new()) };
     parse(&String::from_utf8_lossy(&bytes)).map_err(|number| {
@@ -31,16 +31,16 @@ pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
     })
 }
 
-/// What the text of the file says.
+/// Parses the text of the file.
 ///
 /// # Errors
-/// The number of the first line that is not understood, counted from 1.
+/// The number of the first invalid line, counted from 1.
 pub fn parse(text: &str) -> Result<Vec<KnownServer>, usize> {
     let lines = text.lines().enumerate().filter(|(_, line)| !is_comment(line));
     lines.map(|(index, line)| parse_line(line).ok_or(index + 1)).collect()
 }
 
-/// The other way round.
+/// The text of the file for these servers.
 pub fn encode(servers: &[KnownServer]) -> String {
     let mut text = format!("{}\n", trust::known_servers_heading());
     for KnownServer { host, fingerprint, since } in servers {
@@ -49,14 +49,13 @@ pub fn encode(servers: &[KnownServer]) -> String {
     text
 }
 
-/// What the server at `host` has to show, if that was decided. A file that is damaged decides
-/// nothing: it is a failure.
+/// The fingerprint pinned for `host`, if any. A damaged file is an error, never a missing pin.
 pub fn find(folder: &StateFolder, host: &Host) -> Result<Option<Fingerprint>, Failure> {
     let known = all(folder)?.into_iter().find(|known| known.host == *host);
     Ok(known.map(|known| known.fingerprint))
 }
 
-/// Pins the certificate of a server, in place of what was known of it.
+/// Pins the certificate of a server, in place of an older one.
 pub fn pin(folder: &StateFolder, new: KnownServer) -> Result<(), Failure> {
     let _lock = folder.lock()?;
     let mut servers = all(folder)?;
@@ -65,7 +64,7 @@ pub fn pin(folder: &StateFolder, new: KnownServer) -> Result<(), Failure> {
     store(folder, &servers)
 }
 
-/// Forgets the server at `host`; gives whether it was known.
+/// Removes the pin of `host`. Returns whether there was one.
 pub fn forget(folder: &StateFolder, host: &Host) -> Result<bool, Failure> {
     let _lock = folder.lock()?;
     let mut servers = all(folder)?;
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn server_is_found_with_what_was_pinned_last_until_it_is_forgotten() {
+    fn server_is_found_with_its_last_pin_until_it_is_removed() {
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::create(&home.path().join("chat")).unwrap();
         let (first, second, other) =
@@ -138,7 +137,7 @@ mod tests {
         for damaged in [text.replace(":01", ""), text.replace("a:1", "a"), format!("{text}x\n")] {
             folder.write(NAME, damaged.as_bytes()).unwrap();
             let failure = find(&folder, &known("b:1", "01").host).unwrap_err();
-            assert!(failure.to_string().contains("is not understood"), "{failure}");
+            assert!(failure.to_string().contains("is invalid"), "{failure}");
         }
         let spaced = format!("\n# mine\n{text}\n");
         folder.write(NAME, spaced.as_bytes()).unwrap();

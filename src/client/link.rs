@@ -1,5 +1,5 @@
-//! The way to one server: connects when something is asked, keeps the connection for what comes
-//! next, and opens another when that one is gone.
+//! The link to one server: it connects at the first request, keeps the connection for the next
+//! ones, and replaces it if it is gone.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::model::UserName;
 use crate::protocol::command::{Action, Request};
 use crate::protocol::reply::DecodedReply;
 
-/// A server that can be asked, one request at a time. Nothing is connected before the first.
+/// A server that answers one request at a time. Nothing is connected before the first request.
 #[derive(Debug)]
 pub struct Link {
     dialer: Dialer,
@@ -24,54 +24,54 @@ pub struct Link {
 }
 
 impl Link {
-    /// Will ask the server that `dialer` connects to, and wait `timeout` for each answer.
+    /// A link that connects by `dialer` and waits `timeout` for each answer.
     pub fn new(dialer: Dialer, timeout: Duration) -> Self {
         let account = Account { server: dialer.address().clone(), user: None };
         Self { dialer, account, timeout, connection: None }
     }
 
-    /// What connects to the server.
+    /// The dialer for this server.
     pub fn dialer(&self) -> &Dialer {
         &self.dialer
     }
 
-    /// As this user, where one is meant: the session that is used is that user's.
+    /// Uses the session of this user, if one is given.
     pub fn acting_as(mut self, user: Option<UserName>) -> Self {
         self.account.user = user;
         self
     }
 
-    /// Whose session on which server is used.
+    /// The server and the user whose session is used.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Where the server is.
+    /// The server's address.
     pub fn address(&self) -> &ServerAddress {
         self.dialer.address()
     }
 
-    /// How long an answer is waited for.
+    /// How long to wait for an answer.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// [`call_until`](Self::call_until), with the timeout.
+    /// [`call_until`](Self::call_until) with the link's timeout.
     pub fn call(&mut self, request: &Request) -> Result<Value, Failure> {
         self.call_until(request, Instant::now() + self.timeout)
     }
 
-    /// Asks, and gives the fields of a reply that says yes; blocks until `deadline` at the
-    /// longest. A connection that the server closed since the last request (idle, restarted) is
-    /// replaced without a word. One that breaks under the request is replaced once, if doing the
-    /// request twice is the same as doing it once; otherwise that is a failure which says that
-    /// the outcome is not known.
+    /// Sends a request and returns the fields of a positive reply. Blocks until `deadline` at the
+    /// longest. A connection that the server has closed since the last request (idle, restarted) is
+    /// replaced silently. If the connection breaks during the request, the request is repeated
+    /// once, provided that repeating it is harmless. Otherwise the failure says that the outcome is
+    /// unknown.
     pub fn call_until(&mut self, request: &Request, deadline: Instant) -> Result<Value, Failure> {
         let line = request.encode();
         let answer = match self.exchange(&line, deadline) {
             Err(broken @ Failure::NoAnswer(NoAnswer::Broken { .. })) if is_repeatable(request) => {
                 match self.exchange(&line, deadline) {
-                    // That nothing was sent now does not mean that nothing was sent.
+                    // The second attempt sent nothing, but the first may have.
                     Err(Failure::NoAnswer(NoAnswer::Unreachable { .. })) => Err(broken),
                     answer => answer,
                 }
@@ -90,12 +90,12 @@ impl Link {
         }
     }
 
-    /// Closes the connection: what it would bring next belongs to nothing that was asked.
+    /// Closes the connection, whose next bytes would answer no request.
     pub fn hang_up(&mut self) {
         self.connection = None;
     }
 
-    /// A reply said yes but lacks what it has to have.
+    /// The failure for a positive reply without its required fields. Closes the connection.
     pub fn not_understood(&mut self, error: impl std::fmt::Display) -> Failure {
         self.hang_up();
         let reason = error.to_string();
@@ -126,9 +126,8 @@ impl Link {
     }
 }
 
-/// Whether doing it twice is the same as doing it once. The seed's `send` would send twice, and
-/// its `inbox` would move on from messages that nobody has seen; what changed a password or ended
-/// a session would be refused the second time.
+/// Whether repeating the request is harmless. The seed's `send` would send twice, and its `inbox`
+/// would skip messages that nobody has seen. A second `passwd` or `revoke` would be refused.
 fn is_repeatable(request: &Request) -> bool {
     match request {
         Request::InSession { action: Ok(action), .. } => match action {

@@ -1,4 +1,4 @@
-//! Passwords as a person gives them.
+//! Reads and checks passwords.
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -8,13 +8,13 @@ use crate::protocol::refusal::Code;
 use crate::terminal::reason::of_invalid;
 use crate::terminal::secret::{self, SecretError};
 
-/// A password, from whoever is at the other end of standard input: see [`secret::ask`]. Ctrl-C is
-/// [`Failure::Interrupted`].
+/// Reads a password from standard input, see [`secret::ask`]. Ctrl-C is [`Failure::Interrupted`].
 pub fn ask(prompt: &str) -> Result<Password, Failure> {
     check(&secret::ask(prompt).map_err(failure)?)
 }
 
-/// [`ask`] between lines that are read from standard input: see [`secret::ask_between_lines`].
+/// Like [`ask`], between lines that are read from standard input; see
+/// [`secret::ask_between_lines`].
 pub fn ask_between_lines(prompt: &str) -> Result<Password, Failure> {
     check(&secret::ask_between_lines(prompt).map_err(failure)?)
 }
@@ -28,7 +28,7 @@ fn failure(trouble: SecretError) -> Failure {
     }
 }
 
-/// A password that somebody gave, less the white space around it, which the protocol cannot say.
+/// Checks a password. White space around it is removed, because the protocol cannot carry it.
 pub fn check(text: &str) -> Result<Password, Failure> {
     text.trim_ascii().parse().map_err(|invalid| match invalid {
         Invalid::Empty => {

@@ -1,9 +1,8 @@
-//! `chat-cli` without a command: lines are read, done and answered until there are no more.
+//! `chat-cli` without a command: it reads a line, executes it and answers, until the input ends.
 //!
-//! Reading lines, understanding them ([`mod@line`]) and doing them are apart: [`classic`] is the
-//! seed's session to the letter, for scripts; [`terminal`] edits lines for a person and has
-//! [`conversation`] do them. What arrives meanwhile goes from [`live`] by the [`notice_board`] to the
-//! [`painter`].
+//! [`mod@line`] parses lines. [`classic`] is the seed's session to the letter, for scripts. For
+//! people, [`terminal`] edits lines and [`conversation`] executes them. Messages that arrive
+//! meanwhile go from [`live`] through the [`notice_board`] to the [`painter`].
 
 pub mod classic;
 pub mod conversation;
@@ -25,8 +24,8 @@ use super::link::Link;
 use crate::catalogue::{self, Language, prompt};
 use crate::terminal::is_prompted;
 
-/// Runs the prompt that fits: for a person where both standard input and standard output are a
-/// terminal, the seed's session otherwise.
+/// Runs the prompt for people if standard input and standard output are terminals, otherwise the
+/// seed's session.
 pub fn run(
     arguments: &PromptArguments,
     is_bell_on: bool,
@@ -36,7 +35,7 @@ pub fn run(
     if arguments.classic || !is_prompted() {
         let input = stdin().lock();
         let keeps_going = stdin().is_terminal();
-        // Its words are the seed's, whoever listens.
+        // The seed's session has the seed's texts, whatever the language.
         let spoken = catalogue::language();
         catalogue::set_language(Language::Seed);
         let done = classic::Session::new(link, arguments.trace, keeps_going).run(input, out);

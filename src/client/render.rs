@@ -1,5 +1,5 @@
-//! From what the server says to what a person or a script reads. Everything that came from other
-//! people goes to a terminal through [`crate::terminal::text`] alone.
+//! Turns the server's replies into output for people and scripts. Text from other users reaches a
+//! terminal through [`crate::terminal::text`] only.
 
 pub mod color;
 pub mod inbox;
@@ -12,17 +12,16 @@ use serde_json::Value;
 
 use crate::protocol::json;
 
-/// How results are to be shown, as far as the person said.
+/// How to show results, as far as the user said.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct View {
-    /// One JSON object a line: see [`object`].
+    /// One JSON object per line; see [`object`].
     pub is_json: bool,
-    /// Whose clock times are shown by; `None` for what fits the command.
+    /// The clock for times; `None` for the command's default.
     pub clock: Option<inbox::Clock>,
 }
 
-/// A value as the seed's client prints it: one line of ASCII JSON, so nothing in it can move a
-/// cursor.
+/// A value as the seed's client prints it: one line of ASCII JSON, which cannot act on a terminal.
 pub fn json_line(value: &Value) -> String {
     json::to_string(value)
 }

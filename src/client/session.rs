@@ -1,5 +1,5 @@
-//! The session that one-shot commands share: a file an [`Account`] in the [`StateFolder`], or the
-//! token in `CHAT_TOKEN`, which goes before it.
+//! The session that one-shot commands share: one file per [`Account`] in the [`StateFolder`], or
+//! the token in `CHAT_TOKEN`, which takes precedence.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,21 +14,21 @@ use crate::protocol::refusal::Code;
 /// The environment variable that holds a token.
 pub const TOKEN_VARIABLE: &str = "CHAT_TOKEN";
 
-/// Whose session on which server: that of one user, where one is meant, has a file of its own.
+/// A server and optionally a user on it. A user who is given has a session file of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Where.
+    /// The server.
     pub server: ServerAddress,
-    /// Who; whoever logged in last without saying so for what follows, where nobody is meant.
+    /// The user; `None` for the session of the last `auth` without `--user`.
     pub user: Option<UserName>,
 }
 
-/// A session somebody logged in to.
+/// A session on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Who.
+    /// Its user.
     pub user: UserName,
-    /// The proof.
+    /// Its token.
     pub token: Token,
 }
 
@@ -41,11 +41,11 @@ pub enum Source {
     File,
 }
 
-/// The token to show to the server: that of `CHAT_TOKEN`, else the stored one. No file is touched
-/// when `CHAT_TOKEN` is set. Without either the failure is the seed's `not authorized`.
+/// The token for the server: from `CHAT_TOKEN`, else the stored one. If `CHAT_TOKEN` is set, no
+/// file is opened. Without a token, the failure is [`Failure::NotLoggedIn`].
 pub fn current(account: &Account) -> Result<(Token, Source), Failure> {
     if let Some(text) = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty()) {
-        // Of what is no token there can be no session.
+        // A text that is not a token cannot belong to a session.
         let token = text.to_str().and_then(|text| text.parse().ok()).ok_or(Code::NoSession)?;
         return Ok((token, Source::Environment));
     }
@@ -63,7 +63,7 @@ pub fn load(account: &Account) -> Result<Option<Session>, Failure> {
     }
 }
 
-/// [`load`], from a folder that is open.
+/// [`load`], from an open folder.
 pub fn load_from(folder: &StateFolder, account: &Account) -> Result<Option<Session>, Failure> {
     let name = file_name(account);
     let Some(bytes) = folder.read(&name)? else { return Ok(None) };
@@ -78,29 +78,30 @@ fn damaged(folder: &StateFolder, name: &str) -> Failure {
     Failure::new(Exit::LocalFile, message).with_hint(client::log_in_again())
 }
 
-/// Stores a session of this account, in place of the one that was there.
+/// Stores a session of this account, replacing the previous one.
 pub fn store(folder: &StateFolder, account: &Account, session: &Session) -> Result<(), Failure> {
     folder.write(&file_name(account), &encode(account, session))
 }
 
-/// A stored session in use. As long as this lives, another user of it can tell.
+/// A stored session in use. While this value lives, other prompts can see that the session is in
+/// use.
 #[derive(Debug)]
 pub struct SessionInUse {
     /// The session.
     pub session: Session,
-    /// The prompt opened it, and nobody was shown its token.
+    /// Whether the prompt opened the session, so that its token was never shown.
     pub is_private: bool,
     file: SharedFile,
 }
 
 impl SessionInUse {
-    /// Whether nobody else holds this session. From then on nobody can.
+    /// Whether no other process uses this session. If so, none can begin to use it afterwards.
     pub fn take_over(&self) -> bool {
         self.file.take_over()
     }
 }
 
-/// [`store`] of a session whose token is shown to nobody.
+/// [`store`] for a session whose token was never shown.
 pub fn store_private(
     folder: &StateFolder,
     account: &Account,
@@ -109,8 +110,8 @@ pub fn store_private(
     folder.write(&file_name(account), &encode_as(account, session, true))
 }
 
-/// The stored session of this account, for a program that uses it for a while. `None` where there
-/// is none. Refused as by [`load_from`].
+/// The stored session of this account, marked as in use. `None` if there is none. Fails as
+/// [`load_from`] does.
 pub fn begin_use(folder: &StateFolder, account: &Account) -> Result<Option<SessionInUse>, Failure> {
     let name = file_name(account);
     let Some(file) = folder.share(&name)? else { return Ok(None) };
@@ -124,8 +125,8 @@ pub fn begin_use(folder: &StateFolder, account: &Account) -> Result<Option<Sessi
     }
 }
 
-/// Forgets the stored session, if it is still the one with this token: another process may have
-/// logged in since.
+/// Removes the stored session, unless its token is another one: another process may have logged in
+/// meanwhile.
 pub fn forget(account: &Account, token: Token) -> Result<(), Failure> {
     let Some(folder) = StateFolder::open(&StateFolder::locate()?)? else { return Ok(()) };
     match load_from(&folder, account)? {
@@ -134,7 +135,7 @@ pub fn forget(account: &Account, token: Token) -> Result<(), Failure> {
     }
 }
 
-/// What is in the file, as JSON.
+/// The JSON object in the file.
 #[derive(Serialize, Deserialize)]
 struct Fields {
     server: String,
@@ -145,7 +146,7 @@ struct Fields {
     private: bool,
 }
 
-/// What the file of this session has in it.
+/// The content of the session's file.
 pub fn encode(account: &Account, session: &Session) -> Vec<u8> {
     encode_as(account, session, false)
 }
@@ -163,8 +164,8 @@ fn encode_as(account: &Account, session: &Session, private: bool) -> Vec<u8> {
     bytes
 }
 
-/// The other way round. A token is for one server alone: one that was stored for another is never
-/// shown to this.
+/// Parses a session's file. A token is for one server only, so a token that was stored for another
+/// server is refused.
 pub fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
     parse_as(bytes, account).map(|(session, _)| session)
 }
@@ -177,7 +178,7 @@ fn parse_as(bytes: &[u8], account: &Account) -> Option<(Session, bool)> {
     is_meant.then_some((Session { user: fields.user, token }, fields.private))
 }
 
-/// No host name and no user name has an `@`, so no two accounts share a file.
+/// Neither host names nor user names contain `@`, so no two accounts share a file.
 fn file_name(account: &Account) -> String {
     let server = account.server.file_stem();
     match &account.user {
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_file_is_told_and_logging_in_mends_it() {
+    fn damaged_file_is_reported_and_logging_in_repairs_it() {
         let home = tempfile::tempdir().unwrap();
         let folder = StateFolder::create(&home.path().join("chat")).unwrap();
         for junk in ["", "{", "[]", r#"{"server": "127.0.0.1:8889", "user": "paff"}"#] {

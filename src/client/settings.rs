@@ -1,5 +1,6 @@
-//! What the client is set to: the command line, else the environment, else the profile, else the top
-//! of the configuration file, else the default. `KEYS` is the one list of what a file can set.
+//! The client's settings. In order of precedence they come from the command line, the environment,
+//! the profile, the top of the configuration file, and the defaults. `KEYS` lists what a file can
+//! set.
 
 mod file;
 mod keys;
@@ -27,39 +28,39 @@ use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 use crate::model::UserName;
 
-/// What is set; nothing where nobody said anything.
+/// The settings; `None` for the default.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Where the server listens.
+    /// The server's address.
     pub server: Option<ServerAddress>,
-    /// Whose certificates are trusted, instead of the system's authorities.
+    /// The file of trusted authorities, instead of the system's.
     pub tls_ca: Option<PathBuf>,
-    /// Who to be there.
+    /// The user on the server.
     pub user: Option<UserName>,
-    /// How long the server is waited for.
+    /// How long to wait for the server.
     pub timeout: Option<Duration>,
     /// How times are shown.
     pub time: Option<Clock>,
-    /// The language of what is said to people.
+    /// The language of texts for people.
     pub lang: Option<Language>,
-    /// Whether messages ring at the prompt.
+    /// Whether the terminal rings for messages at the prompt.
     pub bell: Option<Bell>,
 }
 
-/// Whether messages ring.
+/// Whether the terminal rings for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Bell {
-    /// They do.
+    /// It rings.
     On,
-    /// They do not.
+    /// It is silent.
     Off,
 }
 
 impl Settings {
-    /// What counts for this command line. Reads the configuration file, if there is one.
+    /// The settings of this command line. Reads the configuration file, if there is one.
     ///
     /// # Errors
-    /// When something is wrong with the file, or there is no such profile.
+    /// The file is invalid, or the profile does not exist.
     pub fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let mut settings = Self::default();
         for (_, entry) in chosen(File::read()?.as_ref(), arguments)? {
@@ -68,7 +69,7 @@ impl Settings {
         Ok(settings.overridden_by(arguments))
     }
 
-    /// What counts where the configuration file does not.
+    /// The settings without the configuration file.
     pub fn of_command_line(arguments: &Arguments) -> Self {
         Self::default().overridden_by(arguments)
     }
@@ -86,18 +87,18 @@ impl Settings {
         }
     }
 
-    /// What connects to the server, whoever said where it listens.
+    /// The dialer for the server.
     pub fn dialer(&self) -> Dialer {
         let server = self.server.clone().unwrap_or_else(ServerAddress::local);
         Dialer::new(server, self.tls_ca.clone())
     }
 
-    /// How long the server is waited for, whoever said so.
+    /// How long to wait for the server.
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT_DEFAULT)
     }
 
-    /// Whether messages ring at the prompt.
+    /// Whether the terminal rings for messages at the prompt.
     pub fn is_bell_on(&self) -> bool {
         self.bell == Some(Bell::On)
     }
@@ -107,13 +108,13 @@ impl Settings {
         match (key, &entry.value) {
             (Some(key), Value::Text(text)) => (key.put)(self, text),
             (Some(_), _) => Err(configuration::has_to_be(Kind::Text.described())),
-            // `default_profile` was looked at before.
+            // `chosen` has used `default_profile` already.
             (None, _) => Ok(()),
         }
     }
 }
 
-/// Every setting, and where it comes from. `words` is what `arguments` were made from.
+/// All settings with their sources. `words` are the words that `arguments` were parsed from.
 ///
 /// # Errors
 /// As [`Settings::of`].
@@ -121,7 +122,7 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
     let file = File::read()?;
     let chosen = chosen(file.as_ref(), arguments)?;
     let command = Arguments::definition();
-    // They were understood before.
+    // The words were parsed without an error before.
     let matches = command.clone().try_get_matches_from(words).unwrap_or_default();
     let path = file.as_ref().map(|file| file.document.path.clone()).unwrap_or_default();
     let of = |key: &Key| {
@@ -132,7 +133,7 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
             let word = matches.get_raw(id?)?.next()?;
             Some(Value::Text(word.to_string_lossy().into_owned()))
         };
-        // The language's variable is read by whoever speaks before the words are understood.
+        // `clap` does not know the language's variable, which is read before the command line.
         let of_variable = key.variable.filter(|name| is_set(name));
         let in_file = chosen.iter().rev().find(|(_, entry)| entry.key == key.name);
         let (value, source) = match (given, of_variable, in_file) {
@@ -154,11 +155,11 @@ pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>,
     Ok(KEYS.iter().map(of).collect())
 }
 
-/// Where the configuration file is, whether there is one or not: `$XDG_CONFIG_HOME/chat/config.toml`,
-/// else `~/.config/chat/config.toml`.
+/// The path of the configuration file, whether it exists or not:
+/// `$XDG_CONFIG_HOME/chat/config.toml`, else `~/.config/chat/config.toml`.
 ///
 /// # Errors
-/// When neither is known.
+/// Neither variable is set.
 pub fn path() -> Result<PathBuf, Failure> {
     let folder = xdg_folder::locate("XDG_CONFIG_HOME", ".config").ok_or_else(|| {
         Failure::new(Exit::Configuration, configuration::no_place_for_configuration())
@@ -167,19 +168,19 @@ pub fn path() -> Result<PathBuf, Failure> {
     Ok(folder.join("config.toml"))
 }
 
-/// What is wrong with the file at `path`, if anything is; and the profiles in it.
+/// The profiles of the file at `path`; `None` if there is no file.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first mistake in the file.
 pub fn profiles(path: &Path) -> Result<Option<Vec<String>>, Failure> {
     let Some(file) = File::read_from(path)? else { return Ok(None) };
     Ok(Some(file.profiles().map(|table| table.name.clone()).collect()))
 }
 
-/// Whether a document is a configuration file of the client: what it sets can be set, and so.
+/// Checks that a document is a valid configuration file of the client.
 ///
 /// # Errors
-/// The first thing that is wrong.
+/// The first mistake in it.
 pub fn check(document: Document) -> Result<(), Problem> {
     File { document }.check()
 }
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_key_is_an_option_of_every_command_and_its_default_is_accepted() {
-        // The prompt has a verb for these instead.
+        // The prompt has a verb instead of an option.
         const VERBS: &[&str] = &["bell"];
         let command = Arguments::command();
         for key in KEYS {

@@ -1,8 +1,8 @@
-//! The folder where the client keeps what outlives it: `chat` in the XDG state folder. What is in
-//! it is nobody else's to read, and the client refuses to work with one that others can look into.
+//! The folder for the client's persistent files: `chat` in the XDG state folder. Its content is
+//! private. The client refuses to work with a folder that other users can access.
 //!
-//! Files are opened relative to the open folder and never through a symbolic link, so whoever can
-//! rename things above it cannot lead the client elsewhere.
+//! Files are opened relative to the open folder and never through a symbolic link. So a user who
+//! can rename the folders above cannot redirect the client.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -21,25 +21,25 @@ use super::failure::Failure;
 use super::xdg_folder;
 use crate::catalogue::client;
 
-/// The largest file that is read from the folder.
+/// The largest file that the client reads from the folder.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024;
 
-/// The mode bits that let anybody but the owner do anything.
+/// The mode bits for everybody but the owner.
 const OTHERS: RawMode = 0o077;
 
-/// The open folder. It was the user's own, and closed to others, when it was opened.
+/// The open folder. When it was opened, it belonged to the user and was closed to others.
 #[derive(Debug)]
 pub struct StateFolder {
     path: PathBuf,
     folder: OwnedFd,
 }
 
-/// An open file that others may have open, too: see [`StateFolder::share`].
+/// An open file that other processes may have open too; see [`StateFolder::share`].
 #[derive(Debug)]
 pub struct SharedFile(File);
 
 impl SharedFile {
-    /// What is in the file, up to the limit of [`StateFolder::read`].
+    /// The content of the file, up to the limit of [`StateFolder::read`].
     ///
     /// # Errors
     /// It cannot be read.
@@ -49,16 +49,16 @@ impl SharedFile {
         Ok(bytes)
     }
 
-    /// Whether nobody else shares the file, which from then on nobody can.
+    /// Whether no other process shares the file. If so, none can share it afterwards.
     pub fn take_over(&self) -> bool {
         flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
 }
 
 impl StateFolder {
-    /// Where the folder is for the user of this process, whether it exists or not:
-    /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification asks, a
-    /// relative `XDG_STATE_HOME` counts as none.
+    /// The folder's path for the user of this process, whether it exists or not:
+    /// `$XDG_STATE_HOME/chat`, else `~/.local/state/chat`. As the XDG specification requires, a
+    /// relative `XDG_STATE_HOME` is ignored.
     pub fn locate() -> Result<PathBuf, Failure> {
         xdg_folder::locate("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
             Failure::new(Exit::Configuration, client::no_place_for_session())
@@ -66,10 +66,10 @@ impl StateFolder {
         })
     }
 
-    /// Opens the folder, and makes it (0700) where there is none.
+    /// Opens the folder, and creates it (0700) if it does not exist.
     pub fn create(path: &Path) -> Result<Self, Failure> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        // What stands there instead of a folder is told by `open`.
+        // If something other than a folder is there, `open` reports it.
         if let Err(error) = made
             && error.kind() != io::ErrorKind::AlreadyExists
         {
@@ -84,7 +84,7 @@ impl StateFolder {
         }
     }
 
-    /// Opens the folder; `None` where there is none.
+    /// Opens the folder; `None` if it does not exist.
     pub fn open(path: &Path) -> Result<Option<Self>, Failure> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = match open(path, flags, Mode::empty()) {
@@ -105,22 +105,22 @@ impl StateFolder {
         Ok(Some(Self { path: path.to_owned(), folder }))
     }
 
-    /// Where a file of the folder is.
+    /// The path of a file in the folder.
     pub fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Whether there is such a file. Refused as by [`read`](Self::read), but for its size.
+    /// Whether the file exists. Fails as [`read`](Self::read) does, except for the size.
     pub fn has(&self, name: &str) -> Result<bool, Failure> {
         Ok(self.open_file(name)?.is_some())
     }
 
-    /// Reads a file; `None` where there is none. Refused when it is not the user's own, when
-    /// others can do anything with it, when it is a link, or no plain file, or too large.
+    /// Reads a file; `None` if it does not exist. Refuses a file that belongs to another user, that
+    /// others can access, that is a link, that is not a regular file, or that is too large.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let Some(file) = self.open_file(name)? else { return Ok(None) };
         let path = self.path_of(name);
-        // As much as a session needs, so that it is one read.
+        // Enough for a session, so that one read suffices.
         let mut bytes = Vec::with_capacity(512);
         let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
         read.map_err(|error| unreadable(&path, &error))?;
@@ -130,26 +130,25 @@ impl StateFolder {
         Ok(Some(bytes))
     }
 
-    /// Puts a file (0600) in place of the one of that name, if there is one. Who reads it sees
-    /// the old one or the new one, whole, also when two processes write at once and when this
-    /// one is killed on the way.
+    /// Writes a file (0600), replacing the previous one atomically. A reader sees the old or the
+    /// new content, never a part, even if two processes write at once or this one is killed.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let draft = format!(".{name}.{}", Uuid::new_v4().simple());
         let written = self.write_draft(&draft, bytes).and_then(|()| {
             renameat(&self.folder, &draft, &self.folder, name).map_err(io::Error::from)
         });
         written.map_err(|error| {
-            // It may never have been made; there is no more to do about it than this.
+            // The draft may not exist; there is no other clean-up to do.
             let _ = unlinkat(&self.folder, &draft, AtFlags::empty());
             local_file(client::file_not_written(self.path_of(name).display(), error))
         })
     }
 
-    /// Keeps other processes from doing the same until this is dropped: for what reads a file and
-    /// writes it again. Blocks while another process does so.
+    /// Locks the folder against other processes until the lock is dropped, for changes that read a
+    /// file and write it again. Blocks while another process holds the lock.
     pub fn lock(&self) -> Result<OwnedFd, Failure> {
         let locked = || {
-            // Another description of the same folder: a lock belongs to one.
+            // A lock belongs to an open file description, so it needs its own.
             let folder =
                 openat(&self.folder, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             flock(&folder, FlockOperation::LockExclusive)?;
@@ -160,17 +159,17 @@ impl StateFolder {
         })
     }
 
-    /// Opens a file and keeps others from having it to themselves, until what this gives is
-    /// dropped; also after another file was put in its place. `None` where there is none, or where
-    /// somebody has it to themselves just now. Refused as by [`read`](Self::read).
+    /// Opens a file and holds a shared lock on it until the result is dropped. The lock stays with
+    /// this file, even if the name gets another one. `None` if the file does not exist, or another
+    /// process has it exclusively. Fails as [`read`](Self::read) does.
     pub fn share(&self, name: &str) -> Result<Option<SharedFile>, Failure> {
         let Some(file) = self.open_file(name)? else { return Ok(None) };
         let is_shared = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
         Ok(is_shared.then_some(SharedFile(file)))
     }
 
-    /// Opens a file for reading and writing, and makes it (0600) where there is none. Refused as by
-    /// [`read`](Self::read), but for its size.
+    /// Opens a file for reading and writing, and creates it (0600) if it does not exist. Fails as
+    /// [`read`](Self::read) does, except for the size.
     pub fn open_or_create(&self, name: &str) -> Result<File, Failure> {
         let path = self.path_of(name);
         let flags =
@@ -185,7 +184,7 @@ impl StateFolder {
         }
     }
 
-    /// Removes a file; that there is none is just as well.
+    /// Removes a file, if it exists.
     pub fn remove(&self, name: &str) -> Result<(), Failure> {
         match unlinkat(&self.folder, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
@@ -198,7 +197,7 @@ impl StateFolder {
 
     fn open_file(&self, name: &str) -> Result<Option<File>, Failure> {
         let path = self.path_of(name);
-        // Not to wait for a writer, should it be a pipe.
+        // Opening a pipe must not wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match openat(&self.folder, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -216,15 +215,15 @@ impl StateFolder {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let mut file = File::from(openat(&self.folder, name, flags, mode)?);
-        // The umask may have taken away even that.
+        // The umask may have removed these bits.
         fchmod(&file, mode)?;
         file.write_all(bytes)?;
-        // Else a power cut can leave the new name with nothing in it.
+        // Otherwise a power cut could leave an empty file under the new name.
         file.sync_all()
     }
 }
 
-/// A plain file that is the user's own and closed to others, or a refusal.
+/// Checks that it is a regular file of the user, closed to others.
 fn check_ours(file: File, path: &Path) -> Result<File, Failure> {
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
     if !metadata.is_file() {
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_that_is_not_there_is_not_made_by_looking() {
+    fn missing_folder_is_not_created_by_opening_it() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("chat");
         assert!(StateFolder::open(&path).unwrap().is_none());
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn links_and_what_is_no_file_are_refused() {
+    fn links_and_other_than_regular_files_are_refused() {
         let home = tempfile::tempdir().unwrap();
         let elsewhere = home.path().join("elsewhere");
         let path = home.path().join("chat");
@@ -345,7 +344,7 @@ mod tests {
         chmod(&elsewhere, 0o600);
         symlink(&elsewhere, folder.path_of("session")).unwrap();
         refusal(folder.read("session"));
-        // Writing replaces the link and leaves alone what it leads to.
+        // Writing replaces the link and does not follow it.
         folder.write("session", b"ours").unwrap();
         assert_eq!(fs::read(&elsewhere).unwrap(), b"not ours");
 

@@ -1,9 +1,9 @@
-//! A stream of what comes in for a user, which lives through broken connections, restarts of the
-//! server and connections that are dead without knowing it.
+//! A stream of the messages for a user. It survives broken connections, restarts of the server, and
+//! connections that are silently dead.
 //!
-//! A thread calls [`Stream::next`] again and again. Each message is told once, in the order of the
-//! log, however often the connection broke in between: the stream remembers the last one that
-//! arrived and has the server begin after it.
+//! A thread calls [`Stream::next`] repeatedly. It returns each message once, in the order of the
+//! message log, however often the connection broke. For this, the stream resumes after the last
+//! message that arrived.
 
 mod watch_connection;
 
@@ -28,104 +28,105 @@ use crate::protocol::event::Event;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{DecodedReply, Watching, decode_fields};
 
-/// A connection on which nothing arrives for so long is dead: the server says something every
-/// 30 s.
+/// A watching connection that is silent for this long counts as dead. The server sends something
+/// every 30 s.
 pub const SILENCE_MAX: Duration = Duration::from_secs(90);
 
-/// How long to wait before the connection is made anew; each further time twice as long, up to the
-/// limit. From half of it to all of it, so that a thousand watchers do not come back as one.
+/// The pause before the next connection. Each further pause is twice as long, up to the limit. The
+/// actual pause is a random part of it, at least half, so that a thousand watchers do not reconnect
+/// at once.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How much text may wait for its turn while acknowledgements are waited for.
+/// The most text that may be buffered while the stream waits for acknowledgements.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long is waited for what.
+/// How long to wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
     /// For a connection, and for the answer to a request.
     pub answer: Duration,
-    /// For anything at all on a connection that watches: [`SILENCE_MAX`], or less in a test.
+    /// For anything on a watching connection: [`SILENCE_MAX`], or less in a test.
     pub silence: Duration,
 }
 
-/// What a stream tells.
+/// An event of a stream.
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// The server is there and the stream has begun, or gone on.
+    /// The stream has begun or resumed.
     Ready {
-        /// Whose messages.
+        /// The user whose messages follow.
         user: UserName,
-        /// What follows comes after this id.
+        /// The messages after this id follow.
         after: MessageId,
     },
-    /// The server is gone, or was not there to begin with. The stream goes on trying, unless its
-    /// user stops calling.
+    /// The server is away, or was never there. The stream reconnects as long as the caller
+    /// continues to call.
     Disconnected {
-        /// What happened.
+        /// What failed.
         failure: Failure,
-        /// The next try begins after this time.
+        /// The pause before the next attempt.
         pause: Duration,
     },
     /// The next message.
     Message(Message),
-    /// The user has sent a message, on whatever connection.
+    /// The user has sent a message, over any connection.
     Sent {
         /// The message.
         id: MessageId,
         /// Its recipient.
         to: UserName,
     },
-    /// Everything that was there when the stream began, or went on, has been told.
+    /// All messages that existed when the stream began or resumed have been returned.
     CaughtUp {
-        /// Everything up to and with this id.
+        /// Everything up to and including this id.
         upto: MessageId,
     },
 }
 
-/// A stream. Nothing is connected before the first call of [`next`](Self::next).
+/// A stream. It connects at the first call of [`next`](Self::next).
 #[derive(Debug)]
 pub struct Stream {
     dialer: Dialer,
     token: Token,
     timeouts: Timeouts,
-    /// Where to begin, or to go on.
+    /// Where to begin or resume.
     begin: Watch,
     /// The last message that arrived.
     last: Option<MessageId>,
     connection: Option<WatchConnection>,
-    /// When the next connection may be made, and how long to wait after that.
+    /// When to connect again.
     retry_at: Option<Instant>,
     pause: Duration,
-    /// The user of the stream knows that the server is there.
+    /// Whether the caller has got [`StreamEvent::Ready`] since the last disconnection.
     has_reported_ready: bool,
-    /// What arrived while acknowledgements were waited for.
+    /// Events that arrived while the stream waited for acknowledgements.
     waiting: VecDeque<StreamEvent>,
     waiting_bytes: usize,
-    /// Acknowledgements without an answer, the oldest first. All of them have been sent on
-    /// `connection`, if there is one.
+    /// The acknowledgements without an answer, oldest first. If there is a connection, they were
+    /// sent on it.
     acks: VecDeque<Ack>,
 }
 
-/// What a turn is for.
+/// What a call waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
-    /// Something to tell: has the server watch.
+    /// The next event. The connection must watch.
     Event,
-    /// The answer to an acknowledgement. What else comes is told too.
+    /// The answer to an acknowledgement. Other events are returned too.
     Answer,
 }
 
 enum Received {
     Event(StreamEvent),
-    /// Something that is not told.
+    /// A reply or event that the caller need not see.
     Answer,
-    /// The deadline.
+    /// Nothing arrived before the deadline.
     Nothing,
 }
 
 impl Stream {
-    /// Will watch for the holder of `token`, beginning where `begin` says.
+    /// A stream for the user of `token` that begins at `begin`.
     pub fn new(dialer: Dialer, token: Token, begin: Watch, timeouts: Timeouts) -> Self {
         Self {
             dialer,
@@ -143,12 +144,14 @@ impl Stream {
         }
     }
 
-    /// What happens next. Blocks until `deadline` at the longest, and gives `None` then; without
-    /// one, until something happens. A deadline that has passed asks for what is there already.
+    /// The next event. Blocks until `deadline` at the longest and returns `None` then; without a
+    /// deadline, it blocks until an event. With a deadline in the past, it returns what has already
+    /// arrived.
     ///
     /// # Errors
-    /// What will not pass: the session has ended, or what is at the other end is no such server.
-    /// The stream is over then. A server that is away is no error, but [`StreamEvent::Disconnected`].
+    /// A permanent failure: the session has ended, or the other end is not a chat server. The
+    /// stream is over then. A server that is away is not an error but
+    /// [`StreamEvent::Disconnected`].
     pub fn next(&mut self, deadline: Option<Instant>) -> Result<Option<StreamEvent>, Failure> {
         if let Some(told) = self.waiting.pop_front() {
             self.waiting_bytes -= text_bytes(&told);
@@ -157,35 +160,35 @@ impl Stream {
         self.turn(deadline, Goal::Event)
     }
 
-    /// Whether something has arrived that [`next`](Self::next) will look at without waiting. It may
-    /// turn out to be nothing to tell.
+    /// Whether [`next`](Self::next) can look at something without waiting. That may turn out not to
+    /// be an event.
     pub fn has_more(&mut self) -> bool {
         let has_frame = |live: &mut WatchConnection| live.frames.has_frame();
         !self.waiting.is_empty() || self.connection.as_mut().is_some_and(has_frame)
     }
 
-    /// Has the server move a cursor, without waiting for its answer. Lost with a connection, it is
-    /// asked for again on the next.
+    /// Moves a cursor on the server, without waiting for the answer. If the connection breaks
+    /// first, the next one repeats the request.
     pub fn ack(&mut self, ack: Ack) {
         if let Some(live) = &mut self.connection {
             let line = in_session(self.token, Action::Ack(ack.clone()));
-            // A connection that takes nothing is found out by reading from it.
+            // If the connection is broken, the next read reports it.
             let _ = live.ask(&line, &self.timeouts);
         }
         self.acks.push_back(ack);
     }
 
-    /// Waits until every [`ack`](Self::ack) has been answered, so that it is durable. Blocks until
-    /// `deadline` at the longest; gives whether it was done by then. What arrives meanwhile is for
-    /// [`next`](Self::next).
+    /// Waits until every [`ack`](Self::ack) has been answered and is durable. Blocks until
+    /// `deadline` at the longest, and returns whether all were answered. Events that arrive
+    /// meanwhile are for [`next`](Self::next).
     ///
     /// # Errors
-    /// As [`next`](Self::next); also that an acknowledgement was refused.
+    /// As [`next`](Self::next), or an acknowledgement was refused.
     pub fn wait_for_acks(&mut self, deadline: Instant) -> Result<bool, Failure> {
         while !self.acks.is_empty() {
             if self.waiting_bytes > WAITING_BYTES_MAX {
-                // Whoever deals with messages more slowly than they come lets them wait in the
-                // log: the next connection watches only when these have been told.
+                // A slow caller leaves further messages in the message log: the next connection
+                // watches only after the buffered events have been returned.
                 self.connection.take_if(|live| live.watch != WatchState::Off);
             }
             match self.turn(Some(deadline), Goal::Answer)? {
@@ -200,8 +203,8 @@ impl Stream {
         Ok(true)
     }
 
-    /// One step on: connects, or takes the next frame, until there is something to tell. Gives
-    /// `None` at the deadline.
+    /// Connects if necessary, and reads frames until there is an event. Returns `None` at the
+    /// deadline.
     fn turn(
         &mut self,
         deadline: Option<Instant>,
@@ -222,7 +225,7 @@ impl Stream {
         }
     }
 
-    /// Waits out the pause; gives whether it is over.
+    /// Waits for the end of the pause or the deadline. Returns whether the pause is over.
     fn wait_to_connect(&mut self, deadline: Option<Instant>) -> bool {
         let Some(retry_at) = self.retry_at else { return true };
         let until = deadline.map_or(retry_at, |deadline| deadline.min(retry_at));
@@ -230,7 +233,7 @@ impl Stream {
         retry_at <= Instant::now()
     }
 
-    /// Sees that there is a connection, on which everything has been asked that is wanted.
+    /// Makes sure that there is a connection and that all requests for `goal` were sent on it.
     fn connect(&mut self, goal: Goal) -> Result<(), Failure> {
         let mut live = match self.connection.take() {
             Some(live) => live,
@@ -275,14 +278,14 @@ impl Stream {
     fn take_event(&mut self, fields: Value) -> Result<Received, Failure> {
         self.pause = PAUSE_FIRST;
         match decode_fields::<Event>(fields) {
-            // Never twice, whatever the server thinks.
+            // The caller never sees a message twice, whatever the server sends.
             Ok(Event::Message(message)) if self.last.is_none_or(|last| message.id > last) => {
                 self.resume_after(message.id);
                 Ok(Received::Event(StreamEvent::Message(message)))
             }
             Ok(Event::Sent { id, to }) => Ok(Received::Event(StreamEvent::Sent { id, to })),
             Ok(Event::CaughtUp { upto }) => Ok(Received::Event(StreamEvent::CaughtUp { upto })),
-            // An event that this client does not know is one that it need not know.
+            // The client ignores events that it does not know.
             Ok(Event::Message(_) | Event::Heartbeat) | Err(_) => Ok(Received::Answer),
         }
     }
@@ -321,8 +324,8 @@ impl Stream {
         self.begin = Watch { cursor: None, from: WatchFrom::After(id), sent };
     }
 
-    /// The connection is of no use any more; gives what its user is told, or the failure itself
-    /// where another connection would end the same way.
+    /// Drops the connection. Returns the event for the caller, or the failure if another connection
+    /// would fail in the same way.
     fn disconnected(&mut self, failure: Failure) -> Result<StreamEvent, Failure> {
         self.connection = None;
         self.has_reported_ready = false;
@@ -341,12 +344,12 @@ impl Stream {
     }
 }
 
-/// Whether a later try may end otherwise.
+/// Whether a later attempt may succeed.
 fn is_passing(failure: &Failure) -> bool {
     match failure {
         Failure::NoAnswer(NoAnswer::NotUnderstood { .. } | NoAnswer::Unsecured { .. }) => false,
         Failure::NoAnswer(_) => true,
-        // A server whose disk failed stops, and may be back.
+        // A server whose disk failed stops, and may restart.
         Failure::Refused(refused) => {
             refused.is_passing() || matches!(refused.code, Some(Code::Internal | Code::StorageFull))
         }
@@ -368,7 +371,7 @@ fn in_session(token: Token, action: Action) -> String {
     Request::InSession { token, action: Ok(action) }.encode()
 }
 
-/// From half of `pause` to all of it.
+/// A random part of `pause`, at least half.
 fn jittered(pause: Duration) -> Duration {
     let random = (Uuid::new_v4().as_u128() & 0xffff) as u32;
     pause / 2 + (pause / 2) * random / 0xffff

@@ -1,10 +1,9 @@
-//! Whom to trust: a server shows a certificate, and this decides whether it is the server that was
-//! meant. A certificate that was pinned with `chat-cli trust` has to be exactly that one; any other
-//! has to be signed, for this name and this day, by an authority of the system, or of the file that
-//! was given.
+//! Decides whether a certificate belongs to the intended server. If one was pinned with `chat-cli
+//! trust`, the certificate must be exactly that one. Otherwise an authority must have signed it,
+//! for this name and this day: one of the system's, or one of the given file.
 //!
-//! There is no way to trust anybody without looking. [`TrustPolicy::InspectOnly`] lets a handshake end, so that
-//! a person can be shown the certificate; nothing is said over such a connection.
+//! No policy trusts every certificate. [`TrustPolicy::InspectOnly`] completes a handshake so that a
+//! person can see the certificate; no request is sent over such a connection.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,20 +27,20 @@ use crate::model::Timestamp;
 use crate::tls::certificate::{self, Facts, Fingerprint};
 use crate::tls::provider;
 
-/// Who decides about a certificate.
+/// Which certificates are accepted.
 #[derive(Debug)]
 pub enum TrustPolicy {
-    /// It has to be this one.
+    /// Exactly this one.
     Pin(Fingerprint),
-    /// An authority has to have signed it.
+    /// Those signed by one of these authorities.
     Authorities(Arc<WebPkiServerVerifier>),
-    /// Whoever asked, afterwards.
+    /// Any, because the caller only inspects it.
     InspectOnly,
 }
 
 impl TrustPolicy {
-    /// Who decides about the server at `host`: its pin, where it has one; else the authorities of the
-    /// file `authorities`, else the system's.
+    /// The policy for `host`: its pin, if there is one; else the authorities of the file
+    /// `authorities`; else those of the system.
     pub fn for_host(host: &Host, authorities: Option<&Path>) -> Result<Self, Failure> {
         if let Some(pin) = pin_of(host)? {
             return Ok(Self::Pin(pin));
@@ -52,7 +51,7 @@ impl TrustPolicy {
         }
     }
 
-    /// The authorities that the system trusts.
+    /// The authorities of the system.
     pub fn from_system(host: &Host) -> Result<Self, Failure> {
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
@@ -84,8 +83,7 @@ impl TrustPolicy {
             .map_err(|error| Failure::new(Exit::Internal, error.to_string()))
     }
 
-    /// Decides about the certificate that is shown by `host`, and those that lead from it to an
-    /// authority.
+    /// Checks the certificate of `host` and its intermediate certificates.
     pub fn check(
         &self,
         shown: &CertificateDer<'_>,
@@ -107,7 +105,7 @@ impl TrustPolicy {
         }
     }
 
-    /// What a connection to `host` is made with, where this decides.
+    /// The TLS configuration for connections to `host` under this policy.
     pub fn into_config(self, host: &Host) -> Result<Arc<ClientConfig>, Failure> {
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
@@ -119,13 +117,13 @@ impl TrustPolicy {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        // The server gives out no tickets.
+        // The server issues no tickets.
         config.resumption = rustls::client::Resumption::disabled();
         Ok(Arc::new(config))
     }
 }
 
-/// The name that a certificate has to be for.
+/// The name that the certificate must contain.
 pub fn server_name(host: &Host) -> Result<ServerName<'static>, Untrusted> {
     ServerName::try_from(host.name_without_zone().to_owned()).map_err(|_| Untrusted {
         reason: texts::no_certificate_for(host.name()),
@@ -133,7 +131,7 @@ pub fn server_name(host: &Host) -> Result<ServerName<'static>, Untrusted> {
     })
 }
 
-/// What was pinned for `host`. A person without a home has no pins.
+/// The pin for `host`, if any. A user without a home directory has no pins.
 fn pin_of(host: &Host) -> Result<Option<Fingerprint>, Failure> {
     let Ok(path) = StateFolder::locate() else { return Ok(None) };
     match StateFolder::open(&path)? {
@@ -146,7 +144,7 @@ fn changed(pin: Fingerprint, shown: Fingerprint, host: &Host) -> Untrusted {
     Untrusted { reason: texts::changed(pin, shown), hint: texts::ask_operator(host) }
 }
 
-/// In words for a person, what an authority's verdict means.
+/// The verdict on a certificate, in words for a person.
 fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Untrusted {
     let facts = Facts::of(shown);
     let day = |time: Timestamp| time.to_calendar().strftime("%Y-%m-%d").to_string();
@@ -179,7 +177,8 @@ fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Un
     Untrusted { reason, hint }
 }
 
-/// How `rustls` asks a [`TrustPolicy`]. That the server has the certificate's key is asked of everyone.
+/// Connects a [`TrustPolicy`] to `rustls`. The proof that the server has the certificate's key is
+/// always checked.
 #[derive(Debug)]
 struct Verifier {
     policy: TrustPolicy,

@@ -19,8 +19,8 @@ use crate::protocol::reply::{
     decode_messages, decode_token,
 };
 
-/// Logs in and gives the new session's token. A password that the protocol cannot say is refused
-/// here: one with a line end in it would be a second request.
+/// Logs in and returns the new session's token. A password that contains a line ending is refused
+/// here, because the rest of it would become a second request.
 pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Token, Failure> {
     if password.reveal().contains(['\r', '\n', '\0']) {
         return Err(Code::BadLine.into());
@@ -30,9 +30,9 @@ pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Tok
     decode_token(&fields).map_err(|error| link.not_understood(reason(&error)))
 }
 
-/// Sends in the seed's way: without a key, so a broken connection, or an answer to something else,
-/// leaves it unknown whether the message was sent ([`Exit::TryAgain`]). Text with a line end in it
-/// is refused here, as in [`auth`].
+/// Sends with the seed's `send`, which has no key. So the outcome is unknown ([`Exit::TryAgain`])
+/// after a broken connection or an answer to another request. A text that contains a line ending is
+/// refused here, as in [`auth`].
 pub fn send(link: &mut Link, token: Token, to: UserName, body: Body) -> Result<(), Failure> {
     if body.as_str().contains(['\r', '\n', '\0']) {
         return Err(Code::BadLine.into());
@@ -51,7 +51,7 @@ pub fn send(link: &mut Link, token: Token, to: UserName, body: Body) -> Result<(
     })
 }
 
-/// Sends. Blocks until `deadline` at the longest.
+/// Sends a message. Blocks until `deadline` at the longest.
 pub fn post(
     link: &mut Link,
     token: Token,
@@ -62,30 +62,31 @@ pub fn post(
     read(link, fields)
 }
 
-/// Takes the unread messages in the seed's way, which counts them as read: a map of senders.
+/// Takes the unread messages with the seed's `inbox`, which marks them as read. The result is a map
+/// of senders.
 pub fn inbox(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::Inbox)
 }
 
-/// Who is logged in, as the seed's text.
+/// The users who are logged in, as the seed's text.
 pub fn list(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::List)
 }
 
-/// The names in what [`list`] gives; `None` if that is no list of users.
+/// The names in the result of [`list`]; `None` if it is not a list of users.
 pub fn listed(told: &Value) -> Option<impl Iterator<Item = &str>> {
     let names = told.as_str()?.strip_prefix("List user: ")?;
     Some(names.split(',').filter(|name| !name.is_empty()))
 }
 
-/// Those who can be written to whose names come after this one, in the order of their names: a page.
+/// A page of users, ordered by name, beginning after the name `after`.
 pub fn users(link: &mut Link, token: Token, after: Option<UserName>) -> Result<UserList, Failure> {
     let users = Users { after, limit: USERS_MAX };
     let fields = link.call(&in_session(token, Action::Users(users)))?;
     read(link, fields)
 }
 
-/// Hands everybody who can be written to over, page by page, in the order of their names.
+/// Passes all users to `page`, page by page, ordered by name.
 pub fn all_users(
     link: &mut Link,
     token: Token,
@@ -102,12 +103,12 @@ pub fn all_users(
     }
 }
 
-/// Ends the session. Gives the seed's text.
+/// Ends the session. The result is the seed's text.
 pub fn logout(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::Logout)
 }
 
-/// [`logout`], by `deadline` or not at all.
+/// Like [`logout`], but gives up at `deadline`.
 pub fn logout_until(link: &mut Link, token: Token, deadline: Instant) -> Result<(), Failure> {
     link.call_until(&in_session(token, Action::Logout), deadline).map(drop)
 }
@@ -124,13 +125,13 @@ pub fn ack(link: &mut Link, token: Token, ack: Ack) -> Result<Acked, Failure> {
     read(link, fields)
 }
 
-/// How much is unread.
+/// The number of unread messages.
 pub fn unread(link: &mut Link, token: Token) -> Result<Unread, Failure> {
     let fields = link.call(&in_session(token, Action::Unread))?;
     read(link, fields)
 }
 
-/// Who the holder of the session is.
+/// The user of the session.
 pub fn whoami(link: &mut Link, token: Token) -> Result<Identity, Failure> {
     let fields = link.call(&in_session(token, Action::Whoami))?;
     read(link, fields)

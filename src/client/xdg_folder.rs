@@ -1,11 +1,11 @@
-//! The client's folders, as the XDG base directory specification places them.
+//! The client's folders, by the XDG base directory specification.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The folder `chat` of this client in a folder of the XDG specification: the one of `variable`, else
-/// the one below the user's home. As the specification asks, a relative path counts as none.
+/// The client's folder `chat`: in the folder that `variable` names, else in `below_home` of the
+/// user's home. As the specification requires, a relative path is ignored.
 pub fn locate(variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {
         let value = env::var_os(name).filter(|value: &OsString| !value.is_empty());

@@ -1,4 +1,4 @@
-//! The transcripts of the seed's document, word for word: the classic session against the real
+//! The transcripts of the seed's document, word for word: the classic session against a real
 //! server.
 
 use std::io::{Read, Write};
@@ -19,8 +19,8 @@ Silahkan menggunakan command yang tertulis:
 5. logout -> untuk melogout user
 ";
 
-/// What the session prints for these lines, tokens replaced. Standard input is not echoed, so
-/// each answer stands behind its prompt.
+/// The output of the session for these lines, with tokens replaced. Standard input is not echoed,
+/// so each answer follows its prompt directly.
 fn session(home: &Home, options: &[&str], lines: &str) -> String {
     let outcome = home.run_with_input(options, lines);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
@@ -96,7 +96,7 @@ fn transcript_of_list_and_logout() {
     );
 }
 
-/// What the document shows is a terminal: what is typed stands behind its prompt.
+/// The document shows a terminal, where the typed line follows its prompt.
 #[test]
 fn transcripts_on_a_terminal_are_the_documents() {
     let server = Server::start();
@@ -186,7 +186,7 @@ fn session_ends_where_there_is_no_server() {
     let outcome = home.run_with_input([""; 0], "auth paff cytus\nlist\n");
     assert_eq!((outcome.code, outcome.stdout), (69, format!("{BANNER}Command :")));
     assert!(outcome.stderr.starts_with("error: cannot reach "), "{}", outcome.stderr);
-    // Without anything to do there is nobody to call.
+    // Without a command, no server is contacted.
     assert_eq!(home.run_with_input([""; 0], "").code, 0);
 }
 
@@ -211,7 +211,8 @@ fn closed_output_is_quiet() {
     reader.read_exact(&mut [0; BANNER.len()]).unwrap();
     drop(reader);
     let mut stdin = child.stdin.take().unwrap();
-    // Until that is noticed: a child that another test is starting may have the reader open for a moment.
+    // Write until the session notices: a child that another test starts may have the reader open
+    // for a moment.
     let mut lines = std::iter::repeat_n(b"list\n", 10_000);
     let _ = lines.try_for_each(|line| stdin.write_all(line));
     drop(stdin);

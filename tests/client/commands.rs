@@ -1,4 +1,4 @@
-//! The one-shot commands for scripts: what they print, with and without `--json`, and how they end.
+//! The one-shot commands in scripts: their output with and without `--json`, and their exit codes.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use crate::support::pty::Terminal;
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 
-/// Every line as an object, which has to have its version.
+/// Each line as an object, which must have its version.
 fn objects(text: &str) -> Vec<Value> {
     let object = |line: &str| {
         let object: Value = serde_json::from_str(line).expect(line);
@@ -22,7 +22,7 @@ fn objects(text: &str) -> Vec<Value> {
     text.lines().map(object).collect()
 }
 
-/// The one object that a command prints which is done.
+/// The single object that a successful command prints.
 fn object(outcome: &Outcome) -> Value {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     let mut objects = objects(&outcome.stdout);
@@ -133,7 +133,7 @@ fn inbox_counts_as_read_what_it_has_shown_and_no_more() {
     assert_eq!(read(&["--peek"]), ["1", "2", "3", "4", "5"]);
     assert_eq!(read(&["--peek", "-n", "2"]), ["1", "2"]);
     assert_eq!(read(&["-n", "1"]), ["1"]);
-    // The message of robo has not been seen: what comes after it stays unread.
+    // Nobody has seen robo's message, so the messages after it stay unread.
     assert_eq!(read(&["--from", "paff"]), ["2", "4", "5"]);
     assert_eq!(read(&["--peek"]), ["3", "4", "5"]);
     assert_eq!(read(&["--from", "paff", "-n", "1"]), ["4"]);
@@ -213,14 +213,14 @@ fn answer_is_the_first_message_after_the_question() {
     neko.run(["send", "paff", "said before"]);
     let child =
         start(paff.cli(["ask", "neko", "shall", "I?", "--timeout", "60s"]).stdin(Stdio::null()));
-    // The question is there before the answer is sent.
+    // The question arrives before the answer is sent.
     let asked = neko.run(["watch", "-n", "1", "--raw", "--timeout", "60s"]);
     assert_eq!((asked.code, asked.stdout.as_str()), (0, "shall I?\n"));
     Home::of("robo", server.address()).run(["send", "paff", "of somebody else"]);
     neko.run(["send", "paff", "yes\nplease"]);
     let answered = told(child.wait_with_output().unwrap());
     assert_eq!((answered.code, answered.stdout.as_str()), (0, "yes\nplease\n"));
-    // Others are unread before it, so nothing counts as read.
+    // Older messages are unread, so nothing counts as read.
     assert_eq!(bodies(&paff.run(["inbox", "--json"]).stdout).len(), 3);
 
     let nobody = paff.run(["ask", "--id", "q-1", "neko", "again?", "--timeout", "2s"]);
@@ -250,7 +250,7 @@ fn sessions_are_shown_and_ended() {
     assert_eq!(home.run(["revoke", "2"]).stdout, "1 session ended\n");
     assert_eq!(other.run(["whoami"]).code, 77);
     let again = home.run(["revoke", "2"]);
-    let said = "error: you have no session 2\nhint: `sessions` shows those that you have\n";
+    let said = "error: you have no session 2\nhint: `sessions` lists your sessions\n";
     assert_eq!((again.code, &*again.stdout, &*again.stderr), (1, "", said));
     let wrong = home.run(["revoke", "x"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("give a whole number"), "{wrong:?}");
@@ -309,7 +309,7 @@ fn results_and_errors_are_objects_with_json() {
 }
 
 #[test]
-fn names_are_coloured_on_a_terminal_unless_nobody_wants_it() {
+fn names_are_coloured_on_a_terminal_unless_disabled() {
     let server = Server::start();
     let (paff, neko) = homes(&server);
     paff.run(["send", "neko", "hai 猫"]);

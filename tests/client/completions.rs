@@ -1,5 +1,5 @@
-//! Tab in the real shells: what is typed at a prompt is completed, with the names that the server
-//! knows, and nothing but that is ever shown. A shell that is not on this machine is told as skipped.
+//! Tab in real shells: it completes words with names from the server, and shows nothing else. A
+//! missing shell is reported as skipped.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -15,8 +15,8 @@ use crate::support::cli::Home;
 use crate::support::pty::{CTRL_L, CTRL_U, TAB, Terminal};
 use crate::support::skip::is_here;
 
-/// How soon the names of users are to be there. What it takes is told, and decides nothing: that a
-/// machine has much to do is no fault.
+/// How soon user names should appear. The measured time is printed and decides nothing, because the
+/// machine may be busy.
 const PROMISED: Duration = Duration::from_millis(200);
 
 const PROMPT: &str = "ready>";
@@ -29,8 +29,8 @@ struct Shell {
 }
 
 impl Shell {
-    /// Starts the shell in the environment of `home`, in a folder with the file `letter.txt` and the
-    /// folder `archive`. `None`, said aloud, where there is no such shell.
+    /// Starts the shell in the environment of `home`, in a folder with the file `letter.txt` and
+    /// the folder `archive`. Without that shell it returns `None` and reports the skip.
     fn start(name: &'static str, home: &Home) -> Option<Self> {
         if !is_here(name) {
             return None;
@@ -38,7 +38,7 @@ impl Shell {
         let folder = TempDir::new().expect("a temporary folder");
         fs::write(folder.path().join("letter.txt"), "hai").expect("a file");
         fs::create_dir(folder.path().join("archive")).expect("a folder");
-        // The terminal has to be the shell's own.
+        // The shell needs its own controlling terminal.
         let mut command = home.command("setsid");
         command.args(["--ctty", name]).env("PATH", path()).current_dir(folder.path());
         let loaded =
@@ -72,7 +72,7 @@ impl Shell {
         Some(Self { name, terminal, _folder: folder })
     }
 
-    /// What is typed becomes that line with Tab. Gives how long it took.
+    /// Tab completes the typed words to this line. Returns how long that took.
     fn completes(&mut self, typed: &str, line: &str) -> Duration {
         self.begin(typed);
         let begun = Instant::now();
@@ -81,7 +81,7 @@ impl Shell {
         begun.elapsed()
     }
 
-    /// Tab, twice where the shell wants that, shows all of these.
+    /// Tab, pressed twice if the shell requires that, shows all of these.
     fn lists(&mut self, typed: &str, words: &[&str]) {
         self.begin(typed);
         self.terminal.keys(format!("{TAB}{TAB}"));
@@ -90,11 +90,11 @@ impl Shell {
         });
     }
 
-    /// Tab does nothing, and shows nothing.
+    /// Tab changes and shows nothing.
     fn offers_nothing(&mut self, typed: &str) {
         self.begin(typed);
         let before = self.terminal.screen();
-        // What is typed after it is there only when Tab has been dealt with.
+        // The full stop appears only after Tab was processed.
         self.terminal.keys(format!("{TAB}."));
         self.wait_for_line(&format!("{}.", typed));
         assert_eq!(
@@ -105,7 +105,7 @@ impl Shell {
         );
     }
 
-    /// Types, on an empty screen.
+    /// Types on an empty screen.
     fn begin(&mut self, typed: &str) {
         self.terminal.keys(format!("{CTRL_U}{CTRL_L}"));
         let wanted = format!("{PROMPT} {typed}");
@@ -126,7 +126,7 @@ impl Shell {
     }
 }
 
-/// A screen that ends with what was typed, spaces at its end and all.
+/// The screen ends with the typed text, including its spaces at the end.
 fn with_spaces(screen: &str, typed: &str) -> String {
     let spaces = typed.len() - typed.trim_end().len();
     format!("{screen}{}", " ".repeat(spaces))
@@ -140,7 +140,7 @@ fn path() -> std::ffi::OsString {
     std::env::join_paths(folders).expect("a path")
 }
 
-/// A home whose user is logged in at a server where neko is too, and where robo has left a message.
+/// A home that is logged in at a server with the user neko, where robo has left a message.
 fn home(server: &Server) -> Home {
     let home = Home::of("paff", server.address());
     server.log_in("neko");
@@ -150,7 +150,7 @@ fn home(server: &Server) -> Home {
     home
 }
 
-/// An address where nothing listens.
+/// An address without a listener.
 fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("an address")
 }
@@ -163,7 +163,7 @@ fn keep_session_for(other: SocketAddr, home: &Home, server: SocketAddr) {
     fs::write(path, session.replace(&server.to_string(), &other.to_string())).expect("a session");
 }
 
-/// Everything that is completed, in one shell.
+/// All completions, in one shell.
 fn what_is_typed_is_completed(name: &'static str) {
     let server = Server::start();
     let home = home(&server);
@@ -183,7 +183,7 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.completes("chat-server --log-format js", "chat-server --log-format json ");
     shell.lists("chat-cli se", &["send", "sessions"]);
 
-    // Everybody who can be written to.
+    // All users.
     let took = shell.completes("chat-cli send ne", "chat-cli send neko ");
     println!("{name}: a user's name is there after {took:?}, promised within {PROMISED:?}");
     shell.completes("chat-cli send ro", "chat-cli send robo ");
@@ -201,7 +201,7 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.offers_nothing("chat-cli send neko who");
 }
 
-/// Why there are no names is nobody's business who is typing.
+/// The person who types does not see why there are no names.
 fn what_fails_is_not_shown(name: &'static str) {
     let server = Server::start();
     let home = home(&server);
@@ -209,14 +209,14 @@ fn what_fails_is_not_shown(name: &'static str) {
     shell.completes("chat-cli send ne", "chat-cli send neko ");
     shell.offers_nothing(&format!("chat-cli --server {} send ne", nowhere()));
     let token = home.token();
-    // It takes the connection, and says nothing.
+    // It accepts the connection and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
     keep_session_for(address, &home, server.address());
     shell.offers_nothing(&format!("chat-cli --server {address} send ne"));
     shell.offers_nothing("chat-cli --server nonsense send ne");
     shell.offers_nothing("chat-server --db nowhere/chat.sqlite user show ne");
-    // A session that is over, one that cannot be read, and none at all.
+    // A session that is over, one that cannot be read, and none.
     server.connect().done(format!("logout {token}"));
     shell.offers_nothing("chat-cli send ne");
     fs::set_permissions(home.state(), fs::Permissions::from_mode(0o755)).expect("a mode");
@@ -226,7 +226,7 @@ fn what_fails_is_not_shown(name: &'static str) {
 }
 
 #[test]
-fn what_words_mean_is_told_in_the_language_of_the_user() {
+fn descriptions_of_words_are_in_the_language_of_the_user() {
     let home = Home::new(nowhere());
     let [english, indonesian] = ["en", "id"].map(|language| {
         let mut command = home.cli(["completions", "fish", "--", "chat-cli", "inbox"]);
@@ -238,32 +238,32 @@ fn what_words_mean_is_told_in_the_language_of_the_user() {
 }
 
 #[test]
-fn what_is_typed_is_completed_in_bash() {
+fn typed_words_are_completed_in_bash() {
     what_is_typed_is_completed("bash");
 }
 
 #[test]
-fn what_is_typed_is_completed_in_zsh() {
+fn typed_words_are_completed_in_zsh() {
     what_is_typed_is_completed("zsh");
 }
 
 #[test]
-fn what_is_typed_is_completed_in_fish() {
+fn typed_words_are_completed_in_fish() {
     what_is_typed_is_completed("fish");
 }
 
 #[test]
-fn what_fails_is_not_shown_in_bash() {
+fn failures_are_not_shown_in_bash() {
     what_fails_is_not_shown("bash");
 }
 
 #[test]
-fn what_fails_is_not_shown_in_zsh() {
+fn failures_are_not_shown_in_zsh() {
     what_fails_is_not_shown("zsh");
 }
 
 #[test]
-fn what_fails_is_not_shown_in_fish() {
+fn failures_are_not_shown_in_fish() {
     what_fails_is_not_shown("fish");
 }
 

@@ -1,5 +1,5 @@
-//! What `chat-cli` is set to: its configuration file, profiles, and sessions that do not get in each
-//! other's way.
+//! The settings of `chat-cli`: its configuration file, profiles, and sessions that do not
+//! interfere.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use crate::support::cli;
 use crate::support::cli::{Home, Outcome, outcome};
 use crate::support::pty::{CTRL_D, Terminal};
 
-/// Where nobody listens.
+/// An address without a listener.
 const NOBODY: &str = "127.0.0.1:9";
 
 fn file(home: &Home) -> PathBuf {
@@ -37,7 +37,7 @@ fn done(home: &Home, arguments: &[&str]) -> String {
     outcome.stdout
 }
 
-/// What `config show --json` says of a setting.
+/// What `config show --json` prints for a setting.
 fn shown(outcome: Outcome, key: &str) -> Value {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let objects = outcome.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -71,7 +71,7 @@ fn users_of_one_server_have_profiles_whose_sessions_stay_apart() {
     command.env_remove("CHAT_SERVER").env("CHAT_PROFILE", "n");
     assert!(outcome(command).stdout.contains("\"neko\""));
     assert!(done(&home, &["--user", "paff", "whoami", "--json"]).contains("\"paff\""));
-    // Nobody is meant, and nobody has logged in without being meant.
+    // No user is set, and every login was for a set user.
     assert_eq!(run(&home, &["whoami"]).code, 77);
 
     done(&home, &["--profile", "p", "logout"]);
@@ -80,7 +80,7 @@ fn users_of_one_server_have_profiles_whose_sessions_stay_apart() {
 }
 
 #[test]
-fn somebody_else_cannot_log_in_where_a_user_is_meant() {
+fn another_user_cannot_log_in_where_a_user_is_set() {
     let server = Server::start();
     let home = Home::new(server.address());
     configure(&home, "user = \"paff\"\n");
@@ -143,8 +143,8 @@ fn option_goes_before_variable_before_profile_before_file_before_default() {
 }
 
 #[test]
-fn timeout_of_the_file_says_how_long_the_server_is_waited_for() {
-    // It takes connections, and never says a word.
+fn timeout_of_the_file_limits_the_wait_for_the_server() {
+    // It accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let home = Home::new(silent.local_addr().unwrap());
     configure(&home, "timeout = \"70ms\"\n");
@@ -156,7 +156,7 @@ fn timeout_of_the_file_says_how_long_the_server_is_waited_for() {
 }
 
 #[test]
-fn language_of_a_profile_is_spoken_unless_the_environment_chooses() {
+fn language_of_a_profile_applies_unless_the_environment_sets_one() {
     let home = Home::new(nobody());
     configure(&home, "lang = \"id\"\n");
     assert_eq!(shown(home.run(["config", "show", "--json"]), "lang")["value"], "id");
@@ -167,7 +167,7 @@ fn language_of_a_profile_is_spoken_unless_the_environment_chooses() {
 }
 
 #[test]
-fn what_is_wrong_with_the_file_ends_every_command_but_those_that_mend_it() {
+fn mistake_in_the_file_ends_every_command_but_those_that_repair_it() {
     let home = Home::new(nobody());
     configure(&home, "server = \"a:1\"\n[profile.p]\nuesr = \"paff\"\n");
     for command in [&["unread"][..], &["config", "show"], &["auth", "paff"]] {
@@ -186,14 +186,12 @@ fn what_is_wrong_with_the_file_ends_every_command_but_those_that_mend_it() {
 }
 
 #[test]
-fn profile_that_there_is_not_is_told_with_the_one_that_was_meant() {
+fn unknown_profile_is_refused_with_a_suggestion() {
     let home = Home::new(nobody());
     let outcome = home.run(["--profile", "work", "unread"]);
     assert_eq!(outcome.code, 78);
     assert!(
-        outcome
-            .stderr
-            .ends_with("hint: write it down with `chat-cli --profile work config init`\n"),
+        outcome.stderr.ends_with("hint: create it with `chat-cli --profile work config init`\n"),
         "{outcome:?}"
     );
     configure(&home, "[profile.work]\nuser = \"paff\"\n");
@@ -235,7 +233,7 @@ fn init_writes_what_it_was_given_adds_profiles_and_overwrites_nothing() {
     assert_eq!(fs::read_to_string(file(&home)).unwrap(), both);
     assert_eq!(home.run(["--profile", "a b", "config", "init"]).code, 2);
 
-    // What is commented out is accepted as it stands.
+    // The lines that are commented out are valid.
     let all = first.lines().map(|line| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') => setting,
         _ => line,
@@ -251,18 +249,18 @@ fn init_guides_a_person_to_being_logged_in() {
     let mut command = home.cli(["config", "init"]);
     command.env_remove("CHAT_SERVER").env("XDG_CONFIG_HOME", home.path().join("xdg"));
     let mut terminal = Terminal::start(command);
-    terminal.wait_for_end("Where does the server listen? [127.0.0.1:8889]");
+    terminal.wait_for_end("What is the server's address? [127.0.0.1:8889]");
     terminal.line("nonsense");
     terminal.wait_for("give HOST:PORT");
     terminal.line(NOBODY);
-    terminal.wait_for_end("Write it down all the same? [y/N]");
+    terminal.wait_for_end("Write the file anyway? [y/N]");
     terminal.line("");
-    terminal.wait_for_end("Where does the server listen? [127.0.0.1:8889]");
+    terminal.wait_for_end("What is the server's address? [127.0.0.1:8889]");
     terminal.line(&server.address().to_string());
     terminal.wait_for(&format!("{} answers", server.address()));
-    terminal.wait_for_end("Who are you there?");
+    terminal.wait_for_end("What is your user name there?");
     terminal.line("No One");
-    terminal.wait_for_end("Who are you there?");
+    terminal.wait_for_end("What is your user name there?");
     terminal.line("vanessa");
     terminal.wait_for_end("Log in as vanessa now? [Y/n]");
     terminal.line("");
@@ -276,9 +274,9 @@ fn init_guides_a_person_to_being_logged_in() {
     assert!(outcome(command).stdout.contains("\"vanessa\""));
 }
 
-/// One rule for every variable: an empty one counts as not set.
+/// An empty variable counts as not set, whichever it is.
 #[test]
-fn variable_that_is_empty_counts_as_not_set() {
+fn empty_variable_counts_as_not_set() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let address = server.address().to_string();
@@ -307,12 +305,12 @@ fn variable_that_is_empty_counts_as_not_set() {
         assert_eq!(run(&["config", "show"]).code, 0, "{variable}");
         assert_eq!(run(&["--help"]).code, 0, "{variable}");
     }
-    // In its place stands what is said elsewhere.
+    // The value comes from elsewhere.
     let mut command = home.cli(["--json", "config", "show"]);
     command.env("CHAT_SERVER", "");
     let shown = outcome(command).stdout;
     let line = shown.lines().find(|line| line.contains("\"key\": \"server\"")).unwrap();
     assert!(line.contains(&address) && line.contains("\"source\": \"file\""), "{line}");
-    // What is typed is meant.
+    // An empty value on the command line is not ignored.
     assert_eq!(home.run(["--server", "", "whoami"]).code, 2);
 }

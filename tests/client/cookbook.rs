@@ -1,5 +1,5 @@
-//! The recipes of docs/cookbook.md, followed to the letter: the scripts are the page's, and so is
-//! what they print. What a recipe waits for, the test does.
+//! The recipes of docs/cookbook.md, followed to the letter: scripts and output are those of the
+//! page. Where a recipe waits for something, the test provides it.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ recipes! {
     moving []
 }
 
-/// The sections of the page that are no recipes.
+/// The sections of the page that are not recipes.
 const PROSE: [&str; 1] = ["Before you begin"];
 
 /// The sections of the page: title and text.
@@ -78,7 +78,7 @@ fn every_recipe_says_what_it_needs_and_stands_in_the_list_at_the_top() {
     }
 }
 
-/// A script that does this, for a file in a home.
+/// A script for this, written to a file in a home.
 fn script(text: &str) -> String {
     format!("#!/bin/sh\n{text}\n")
 }
@@ -102,7 +102,7 @@ fn login(recipe: &mut Recipe) {
     assert_eq!(recipe.sh("robo", "chat-login robo").code, 77);
     recipe.server.stop();
     let outcome = recipe.sh("robo", "chat-login robo");
-    // Without a session nothing need be asked of the server to know that there is none.
+    // Without a session, no server needs to be asked.
     assert_eq!(outcome.code, 69, "{outcome:?}");
     assert!(outcome.stderr.contains("cannot"), "{outcome:?}");
 }
@@ -247,7 +247,7 @@ fn queue(recipe: &mut Recipe) {
     let worker = recipe.start();
     recipe.run();
     assert_eq!(recipe.next_message("neko"), "rebuilt");
-    // When the next job is done, the one before it has been given up.
+    // When the next job is done, the previous one has become a dead letter.
     recipe.done("neko", "chat-cli send robo rebuild");
     assert_eq!(recipe.next_message("neko"), "rebuilt");
     recipe.run();
@@ -256,7 +256,7 @@ fn queue(recipe: &mut Recipe) {
     assert_eq!(recipe.next_message("neko"), "mended");
     assert_eq!(recipe.sh("robo", "chat-cli watch --as worker --dead").code, 1);
     recipe.done("robo", "! ls ~/still-dead.ndjson ~/retry.ndjson 2>/dev/null");
-    // A name that is a path is nobody's job, and a worker that is away finds what came.
+    // A name that is a path is nobody's job. A worker that was away finds its messages.
     recipe.done("neko", "chat-cli send robo ../bin/chat-job; chat-cli send robo rebuild");
     assert_eq!(recipe.next_message("neko"), "rebuilt");
     worker.stop();
@@ -303,7 +303,7 @@ fn keep(recipe: &mut Recipe) {
 }
 
 fn bot(recipe: &mut Recipe) {
-    // It begins with what is new; so that its begin is known, there is a cursor already.
+    // It begins with new messages. The cursor exists already, so that its position is known.
     recipe.done("robo", "chat-cli ack --all --as bot");
     let running = recipe.start();
     recipe.run();
@@ -314,7 +314,7 @@ fn bot(recipe: &mut Recipe) {
     let own = "select count(*) from v1_messages where sender = 'robo' and recipient = 'robo'";
     assert_eq!(recipe.server.query(own), ["1"], "it does not answer itself");
     running.stop();
-    // Asked again about a message that it has answered, as after a kill, with another answer now.
+    // The message that it has answered arrives again, as after a kill, with another answer now.
     let before = recipe.count("neko");
     for question in ["ping", "ping", "uptime"] {
         let again =
@@ -335,7 +335,7 @@ fn desktop(recipe: &mut Recipe) {
     assert!(fits(&expected, &printed, &mut Names::new()), "{expected}{printed}");
     recipe.done("paff", "chat-cli send neko '<b>1 & 2</b>'");
     assert_eq!(running.line(), "--app-name=chat|--|paff|&lt;b&gt;1 &amp; 2&lt;/b&gt;|\n");
-    // One that cannot be shown does not keep back the next.
+    // A message that cannot be shown does not hold back the next one.
     recipe.done("neko", "chat-cli send neko own");
     recipe.done("paff", "chat-cli send neko after");
     assert!(running.line().contains("failed for message"));
@@ -522,7 +522,7 @@ fn moving(recipe: &mut Recipe) {
     );
     let left = wire.done(format!("fetch {neko} {{\"cursor\": \"x\"}}"));
     assert_eq!(left["messages"].as_array().map(Vec::len), Some(2), "{left}");
-    // Where the address is another, the client has no session.
+    // With another address, the client has no session.
     let elsewhere = format!("CHAT_SERVER={} chat-cli unread", new.address());
     assert_eq!(recipe.sh("neko", &elsewhere).code, 77);
 }

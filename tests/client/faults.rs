@@ -1,4 +1,4 @@
-//! What a one-shot command makes of a server that misbehaves, breaks off, or is not one.
+//! One-shot commands and a server that misbehaves, breaks the connection, or is not a chat server.
 
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -12,7 +12,7 @@ use crate::support::fake::{Fake, Step};
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 const POSTED: &str = r#"{"status": "OK", "id": 1, "at": "2026-11-23T10:54:00.000Z", "duplicate": false, "sent": [{"to": "neko", "id": 1}]}"#;
 
-/// Runs a command of somebody who is logged in, and patient.
+/// Runs a command with a session and a long timeout.
 fn run(fake: &Fake, words: &[&str]) -> Outcome {
     run_for("60s", fake, words)
 }
@@ -49,7 +49,7 @@ fn every_refusal_has_its_exit_code() {
         (r#"{"status": "ERROR", "message": "Session Tidak Ditemukan"}"#, 77),
     ] {
         for words in [&["list"][..], &["send", "neko", "hai"], &["inbox"]] {
-            // Some of them may pass, so a send is tried again for as long as there is time.
+            // Some refusals are temporary, so a send is repeated as long as there is time.
             let timeout = if matches!(code, 70 | 75) { "400ms" } else { "60s" };
             let outcome = run_for(timeout, &Fake::saying(reply), words);
             assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{words:?}: {reply}");
@@ -57,9 +57,9 @@ fn every_refusal_has_its_exit_code() {
     }
 }
 
-/// Where nothing was to be stored; for a `post` see `outcome.rs`.
+/// Requests that store nothing; for `post` see `outcome.rs`.
 #[test]
-fn answer_that_fits_nothing_is_a_protocol_error() {
+fn answer_that_does_not_fit_is_a_protocol_error() {
     for code in ["unknown_command", "usage", "wrong_protocol", "of_a_later_version"] {
         let reply = format!(r#"{{"status": "ERROR", "code": "{code}", "message": "m"}}"#);
         for words in [&["list"][..], &["inbox"]] {
@@ -70,7 +70,7 @@ fn answer_that_fits_nothing_is_a_protocol_error() {
 }
 
 #[test]
-fn what_is_no_reply_is_a_protocol_error() {
+fn bytes_that_are_no_reply_are_a_protocol_error() {
     for junk in ["", "HTTP/1.1 400 Bad Request", "null", "{}", r#"{"status": "OK"}"#, "\u{7f}ELF"] {
         for words in [&["list"][..], &["inbox"], &["logout"]] {
             let outcome = run(&Fake::saying(junk), words);
@@ -81,7 +81,7 @@ fn what_is_no_reply_is_a_protocol_error() {
 }
 
 #[test]
-fn texts_of_the_server_reach_standard_error_harmless() {
+fn texts_of_the_server_reach_standard_error_escaped() {
     let reply = r#"{"status": "ERROR", "code": "internal", "message": "\u001b]0;x\u0007\u202e\n"}"#;
     let outcome = run(&Fake::saying(reply), &["list"]);
     let text = "\\x1b]0;x\\x07\\u{202e}\\n";
@@ -104,14 +104,14 @@ fn broken_send_is_sent_again_with_the_same_key() {
 }
 
 #[test]
-fn silent_connection_is_given_up_for_another() {
+fn silent_connection_is_replaced() {
     let fake = Fake::start(vec![vec![Step::Silence], vec![Step::Reply(POSTED)]]);
     assert_eq!(run_for("4s", &fake, &["send", "--key", "k-1", "neko", "hai"]).code, 0);
     assert_eq!(keys(&fake.requests()), ["k-1", "k-1"]);
 }
 
 #[test]
-fn server_with_no_time_is_asked_again() {
+fn busy_server_is_asked_again() {
     const BUSY: &str = r#"{"status": "ERROR", "code": "busy", "message": "busy"}"#;
     const STOPPING: &str = r#"{"status": "ERROR", "code": "shutting_down", "message": "stopping"}"#;
     let fake = Fake::start(vec![
@@ -154,7 +154,7 @@ fn inbox_is_acknowledged_after_it_was_written_and_only_up_to_there() {
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[1], format!("ack {TOKEN} {{\"cursor\": \"inbox\", \"upto\": 7}}\r\n"));
 
-    // What was shown and could not be acknowledged is shown again another time.
+    // Messages that were shown but could not be acknowledged are shown again.
     let fake = Fake::start(vec![vec![Step::Reply(PAGE), Step::Silence]]);
     let outcome = run_for("400ms", &fake, &["inbox"]);
     assert_eq!((outcome.code, outcome.stdout.lines().count()), (75, 1), "{outcome:?}");
@@ -182,16 +182,16 @@ fn seeds_send_is_never_sent_twice() {
     let home = Home::new(fake.address());
     let script = "auth paff cytus\nsend neko hai\nsend neko more\n";
     let outcome = home.run_with_input([""; 0], script);
-    // The script does not go on as if nothing were.
+    // The script does not continue as if nothing had happened.
     assert_eq!(outcome.code, 75, "{outcome:?}");
     let requests = fake.requests();
     assert_eq!(requests, ["auth paff cytus \r\n", &format!("send {TOKEN} neko  hai \r\n")]);
 }
 
 #[test]
-fn connection_that_the_server_closed_is_replaced_without_a_word() {
+fn connection_that_the_server_closed_is_replaced_silently() {
     const SENT: &str = r#"{"status": "OK", "message": "Message Sent"}"#;
-    // Closed after the first reply, as by a server that is started again.
+    // Closed after the first reply, as by a server that restarts.
     let closing = Step::CutAfter(concat!(
         r#"{"status": "OK", "tokenid": "7a592c0e-2cb5-4de6-866b-4e216b0caf15"}"#,
         "\r\n\r\n"

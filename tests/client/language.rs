@@ -1,5 +1,5 @@
-//! The language that people are spoken to in: how it is chosen, and what it leaves alone; against
-//! the real binaries.
+//! The language of texts for people: how it is chosen, and what it does not change; against the
+//! real programs.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::support::pty::Terminal;
 use crate::support::{Server, Wire};
 use crate::support::{cli, operator};
 
-/// What a command says with these variables set.
+/// The output of a command with these variables set.
 fn run_in(home: &Home, variables: &[(&str, &str)], arguments: &[&str]) -> Outcome {
     let mut command = home.cli(arguments);
     command.envs(variables.iter().copied());
@@ -21,7 +21,7 @@ fn run_in(home: &Home, variables: &[(&str, &str)], arguments: &[&str]) -> Outcom
 }
 
 #[test]
-fn language_is_that_of_the_option_then_the_variable_then_the_locale() {
+fn language_comes_from_the_option_then_the_variable_then_the_locale() {
     let server = Server::start();
     let home = Home::new(server.address());
     let (english, indonesian) = ("not authorized", "belum login");
@@ -49,7 +49,7 @@ fn language_is_that_of_the_option_then_the_variable_then_the_locale() {
 }
 
 #[test]
-fn results_and_failures_are_told_in_the_language() {
+fn results_and_failures_are_in_the_chosen_language() {
     let server = Server::start();
     let home = Home::new(server.address());
     for (arguments, english, indonesian) in [
@@ -92,7 +92,7 @@ fn results_and_failures_are_told_in_the_language() {
     }
 }
 
-/// By its code, and by the text of a server that has no codes.
+/// By its code, and by the text of a server without codes.
 #[test]
 fn english_user_sees_no_word_of_the_seed_outside_its_session() {
     let token = ("CHAT_TOKEN", "7a592c0e-2cb5-4de6-866b-4e216b0caf15");
@@ -128,7 +128,7 @@ fn code_that_the_client_does_not_know_is_shown_with_the_servers_text() {
 }
 
 #[test]
-fn what_programs_read_is_the_same_in_every_language() {
+fn output_for_programs_is_the_same_in_every_language() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let error_of = |arguments: &[&str], language: &str| {
@@ -170,7 +170,7 @@ fn what_programs_read_is_the_same_in_every_language() {
 }
 
 #[test]
-fn help_and_what_is_wrong_with_the_command_line_are_told_in_the_language() {
+fn help_and_usage_errors_are_in_the_chosen_language() {
     let home = Home::new("127.0.0.1:9".parse().unwrap());
     let indonesian = |arguments: &[&str]| run_in(&home, &[("CHAT_LANG", "id")], arguments);
     let help = indonesian(&["send", "--help"]);
@@ -184,7 +184,7 @@ fn help_and_what_is_wrong_with_the_command_line_are_told_in_the_language() {
     assert!(main.contains("Perintah:") && main.contains("Kode keluar:\n    0  selesai"), "{main}");
     assert!(!main.contains("Usage") && !main.contains("Options"), "{main}");
     assert!(indonesian(&["-h"]).stdout.contains("[pilihan: en, id]"));
-    // Chosen among the very words that are not understood.
+    // The language is chosen in a command line that is itself invalid.
     for (arguments, told) in [
         (
             &["--lang", "id", "lits"][..],
@@ -227,7 +227,7 @@ fn option_in_a_message_is_text() {
 
 #[test]
 fn classic_session_is_the_seeds_in_every_language() {
-    // A wrong password each time is more than anybody has in a minute.
+    // The test enters more wrong passwords than the default limit allows in a minute.
     let server = Server::start_with(&["--login-failures-per-address-max", "1000"]);
     let home = Home::new(server.address());
     let input = "auth paff wrong\nlist\nauth paff cytus\nsend neko hai\nsend conner hai\nsend neko\n\
@@ -249,13 +249,13 @@ fn classic_session_is_the_seeds_in_every_language() {
     }
 }
 
-/// What an operator's command says in a language.
+/// The output of an operator's command in a language.
 fn operate_in(language: &str, database: &Path, arguments: &[&str]) -> Outcome {
     outcome(operator::command(database, &[&["--lang", language], arguments].concat()))
 }
 
 #[test]
-fn operators_are_told_in_the_language_and_programs_the_same_as_ever() {
+fn operators_read_the_chosen_language_and_programs_the_same_output() {
     let server = Server::start();
     let database = server.database();
     let nowhere = server.folder().join("nowhere.sqlite");
@@ -334,7 +334,7 @@ fn help_of_the_server_and_its_configuration_are_there_in_indonesian() {
     assert!(!help.contains("Options") && !help.contains("Examples"), "{help}");
     let example = operate_in("id", &database, &["config", "example"]).stdout;
     assert!(example.contains("# Jumlah koneksi paling banyak pada satu saat.\n"), "{example}");
-    // Whatever stands in it means the same.
+    // The settings in it are the same.
     let settings = |text: &str| -> Vec<String> {
         text.lines()
             .filter(|line| line.starts_with('#') && !line.starts_with("# ") && line.contains(" = "))
@@ -363,7 +363,7 @@ fn log_of_the_server_speaks_english_always() {
     assert!(outcome.stderr.contains("new database") && outcome.stderr.contains("stopping"));
 }
 
-/// Talks at the prompt in a language; gives what stood on the screen.
+/// Types lines at the prompt in a language. Returns the screen.
 fn at_the_prompt(language: &str, lines: &[(&str, &str)]) -> String {
     let server = Server::start();
     let home = Home::new(server.address());

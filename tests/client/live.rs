@@ -1,5 +1,5 @@
-//! The live prompt: messages that arrive while a line is being typed. What stands on the screen is
-//! looked at, not only what was written to it.
+//! The live prompt: messages that arrive while a line is being typed. The tests compare the screen,
+//! not only the output.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::support::pty::{
 };
 use crate::support::{PATIENCE, Server, Wire};
 
-/// The prompt, with somebody logged in, on a terminal of this many columns.
+/// The prompt of a logged-in user, on a terminal with this many columns.
 fn prompt_of(user: &str, home: &Home, columns: u16) -> Terminal {
     let mut terminal = Terminal::start_sized(home.cli([""; 0]), 40, columns);
     terminal.wait_for_end("Command :");
@@ -19,7 +19,7 @@ fn prompt_of(user: &str, home: &Home, columns: u16) -> Terminal {
     terminal
 }
 
-/// Somebody who sends messages to neko.
+/// A user who sends messages to neko.
 struct Sender {
     wire: Wire,
     token: String,
@@ -38,7 +38,7 @@ impl Sender {
     }
 }
 
-/// What stands on the screen after neko's login: a message's time as `hh:mm`.
+/// The screen after neko's login, with the time of each message as `hh:mm`.
 fn live(terminal: &Terminal) -> String {
     let screen = terminal.screen();
     let (_, live) = screen.rsplit_once("logged in").expect("the login");
@@ -49,15 +49,15 @@ fn live(terminal: &Terminal) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
-/// Waits until this stands on the screen after the login, and the cursor after `before_cursor` of
-/// its row.
+/// Waits until this is on the screen after the login, with the cursor after `before_cursor` in its
+/// row.
 fn wait_for_live(terminal: &mut Terminal, expected: &str, columns_before_cursor: u16) {
     terminal.wait_until(expected, |terminal| {
         live(terminal) == expected && terminal.cursor_column() == columns_before_cursor
     });
 }
 
-/// How many unread messages the server has for the holder of this token.
+/// The server's unread count for this token.
 fn unread(server: &Server, token: &str) -> i64 {
     server.connect().done(format!("unread {token}"))["unread"].as_i64().unwrap()
 }
@@ -94,7 +94,7 @@ fn message_to_an_empty_line_appears_above_the_prompt() {
     let mut terminal = prompt_of("neko", &home, 80);
     paff.send("one\ntwo");
     wait_for_live(&mut terminal, "  hh:mm  paff  one\n               two\nCommand neko:", 13);
-    // Also right at the top of the screen, and at its bottom.
+    // Also at the top and at the bottom of the screen.
     terminal.keys(CTRL_L);
     terminal.wait_until("an empty screen", |terminal| terminal.screen() == "Command neko:");
     paff.send("three");
@@ -136,7 +136,7 @@ fn draft_of_several_rows_with_wide_characters_stays() {
     let home = Home::new(server.address());
     let mut paff = Sender::new("paff", &server);
     let mut terminal = prompt_of("neko", &home, 40);
-    // 13 + 10 columns of prompt and verb; 猫 is two wide, so that one does not fit into the row.
+    // Prompt and verb take 13 + 10 columns. 猫 takes two, so the last one does not fit into the row.
     let draft = format!("send paff {}", "猫".repeat(30));
     terminal.keys(format!("{draft}{}", LEFT.repeat(2)));
     let rows = format!(
@@ -175,7 +175,7 @@ fn draft_that_exactly_fills_its_row_stays() {
 }
 
 #[test]
-fn burst_is_shown_in_order_and_once_while_somebody_types() {
+fn burst_is_shown_in_order_and_once_during_typing() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("neko", &home, 80);
@@ -233,7 +233,7 @@ fn pasted_newline_does_not_send_and_the_draft_is_one_message() {
         ["one\n  two\x07\u{9b}31m\nthree"]
     );
 
-    // Whole lines are no commands of their own either.
+    // Pasted lines are not commands either.
     terminal.keys(format!("{PASTE_BEGIN}send paff a\nsend paff b\n{PASTE_END}"));
     terminal.wait_until("the paste", |terminal| {
         terminal.screen().ends_with("Command neko:send paff a\nsend paff b")
@@ -253,16 +253,16 @@ fn tab_completes_verbs_and_users() {
     let mut terminal = prompt_of("neko", &home, 80);
     terminal.keys(format!("his{TAB}"));
     wait_for_live(&mut terminal, "Command neko:history", 21);
-    // Somebody who was logged in already.
+    // A user who was already logged in.
     terminal.keys(format!("va{TAB}{CTRL_C}"));
     terminal.wait_for_end("Command neko:history vanessa\nCommand neko:");
-    // Somebody who was not.
+    // A user who was not.
     let mut ivy = Sender::new("ivy", &server);
     ivy.send("hai");
     terminal.wait_for("ivy  hai\n");
     terminal.keys(format!("sen{TAB}i{TAB}hai juga\r"));
     terminal.wait_for_end("Command neko:send ivy hai juga\nmessage sent to ivy\nCommand neko:");
-    // What could be meant is listed, and messages appear all the same.
+    // The possible words are listed, and messages still appear.
     terminal.keys(format!("se{TAB}"));
     terminal.wait_for_end("Command neko:se\nsend       sessions\nCommand neko:se");
     vanessa.send("one more");
@@ -272,7 +272,7 @@ fn tab_completes_verbs_and_users() {
 }
 
 #[test]
-fn what_was_shown_counts_as_read_with_the_next_enter() {
+fn shown_messages_count_as_read_with_the_next_enter() {
     let server = Server::start();
     let home = Home::new(server.address());
     let token = server.log_in("neko");
@@ -280,7 +280,7 @@ fn what_was_shown_counts_as_read_with_the_next_enter() {
     let mut terminal = prompt_of("neko", &home, 80);
     paff.send("hai neko");
     terminal.wait_for("paff  hai neko\n");
-    // Shown, but perhaps to nobody.
+    // It was shown, but perhaps nobody saw it.
     assert_eq!(unread(&server, &token), 1);
     terminal.line("inbox");
     terminal.wait_for_end("Command neko:inbox\nno new messages\nCommand neko:");
@@ -291,7 +291,7 @@ fn what_was_shown_counts_as_read_with_the_next_enter() {
     wait_for_unread(&server, &token, 0);
     paff.send("last");
     terminal.wait_for("paff  last\n");
-    // Whoever is cut off, or leaves without a word, is told again.
+    // Messages are shown again after a broken connection or without another Enter.
     terminal.keys(CTRL_D);
     assert!(terminal.wait().success());
     assert_eq!(unread(&server, &token), 1);
@@ -307,7 +307,7 @@ fn unread_messages_are_counted_in_the_prompt_until_inbox_shows_them() {
     paff.send("two");
     let mut terminal = prompt_of("neko", &home, 80);
     assert_eq!(live(&terminal), "2 unread messages, type inbox\nCommand neko (2):");
-    // What is shown now cannot count as read before those.
+    // A message shown now cannot count as read before the older ones.
     terminal.keys("x");
     paff.send("three");
     let above = "2 unread messages, type inbox\n  hh:mm  paff  three\n";
@@ -346,7 +346,7 @@ fn count_in_the_prompt_knows_what_was_read_elsewhere() {
 }
 
 #[test]
-fn lost_connection_is_told_once_and_nothing_is_missed() {
+fn lost_connection_is_reported_once_and_nothing_is_missed() {
     let mut server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("neko", &home, 80);
@@ -370,7 +370,7 @@ fn prompt_without_a_server_says_so_once_and_finds_it_later() {
     paff.send("old");
     server.kill();
     let mut terminal = Terminal::start(home.cli([""; 0]));
-    terminal.wait_for("the server is not there yet, still trying\nCommand neko:");
+    terminal.wait_for("the server cannot be reached yet, still trying\nCommand neko:");
     server.start_again_at_its_address();
     terminal.wait_for_end("still trying\nconnected\nCommand neko:");
     let mut paff = Sender::new("paff", &server);
@@ -381,7 +381,7 @@ fn prompt_without_a_server_says_so_once_and_finds_it_later() {
 }
 
 #[test]
-fn session_that_is_ended_elsewhere_is_told_once() {
+fn session_that_is_ended_elsewhere_is_reported_once() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("neko", &home, 80);
@@ -462,7 +462,7 @@ fn every_verb_is_in_help_and_does_what_it_says() {
         [("Old password:", "cytus"), ("New password:", "secret"), ("New password again:", "secret")]
     {
         terminal.wait_for_end(question);
-        // What arrives meanwhile waits.
+        // Messages that arrive meanwhile wait.
         paff.send("psst");
         terminal.line(password);
     }
@@ -477,7 +477,7 @@ fn every_verb_is_in_help_and_does_what_it_says() {
 }
 
 #[test]
-fn terminal_that_cannot_move_its_cursor_is_told_before_each_prompt() {
+fn terminal_that_cannot_move_its_cursor_shows_messages_before_each_prompt() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut paff = Sender::new("paff", &server);
@@ -515,7 +515,7 @@ fn draft_that_is_recalled_or_searched_for_stays() {
     terminal.wait_for_end("Command neko:send ivy one");
     paff.send("first");
     terminal.wait_for_end("  paff  first\nCommand neko:send ivy one");
-    // The place in the history is the same as before.
+    // The position in the history is unchanged.
     terminal.keys(DOWN);
     terminal.wait_for_end("  paff  first\nCommand neko:whoami");
     terminal.keys(CTRL_C);

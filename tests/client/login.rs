@@ -1,5 +1,5 @@
-//! A login at the prompt is kept: stored as `chat-cli auth` stores it, and ended when nobody could
-//! use it again.
+//! A login at the prompt is stored as `chat-cli auth` stores it, and ended when nobody could use it
+//! again.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use crate::support::cli::Home;
 use crate::support::pty::{CTRL_D, Terminal};
 use crate::support::{Server, Wire};
 
-/// The prompt of somebody for whom no login is stored.
+/// The prompt without a stored login.
 fn prompt(home: &Home) -> Terminal {
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.wait_for_end("Command :");
@@ -20,7 +20,7 @@ fn log_in(terminal: &mut Terminal, user: &str) {
     terminal.wait_for_end(&format!("username {user} logged in\nCommand {user}:"));
 }
 
-/// The prompt of somebody for whom a login is stored.
+/// The prompt with a stored login.
 fn resumed(user: &str, home: &Home) -> Terminal {
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.wait_for_end(&format!("username {user} logged in\nCommand {user}:"));
@@ -32,7 +32,7 @@ fn leave(mut terminal: Terminal) {
     assert!(terminal.wait().success());
 }
 
-/// Whose sessions the server has, one name for each.
+/// The users of the server's sessions, a name per session.
 fn sessions(server: &Server) -> Vec<String> {
     server.query("select u.name from sessions s join users u on u.id = s.user_id order by s.id")
 }
@@ -76,7 +76,7 @@ fn forgotten_login_is_stored_nowhere_and_ends_with_the_prompt() {
     leave(terminal);
     assert_eq!(sessions(&server), [""; 0]);
 
-    // It leaves the stored login alone.
+    // It does not touch the stored login.
     let home = Home::of("neko", server.address());
     let mut terminal = resumed("neko", &home);
     terminal.line("auth --forget paff cytus");
@@ -110,7 +110,7 @@ fn login_that_cannot_be_stored_ends_with_the_prompt() {
 }
 
 #[test]
-fn login_that_another_takes_the_place_of_ends_when_nobody_uses_it() {
+fn replaced_login_ends_when_nobody_uses_it() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut first = prompt(&home);
@@ -119,7 +119,7 @@ fn login_that_another_takes_the_place_of_ends_when_nobody_uses_it() {
     let mut third = resumed("paff", &home);
     assert_eq!(sessions(&server), ["paff"]);
     log_in(&mut third, "neko");
-    // Two prompts use it still.
+    // Two prompts still use it.
     leave(first);
     let mut wire: Wire = server.connect();
     let token = wire.log_in("ivy");

@@ -1,5 +1,5 @@
-//! No row is wider than the terminal, from one column on: what the terminal breaks would go on in
-//! its first column, where a text could pass for another message.
+//! No row is wider than the terminal, from one column on. A row that the terminal wrapped would
+//! continue in its first column, where a text could pass for another message.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -10,7 +10,7 @@ use crate::support::pty::Terminal;
 const COLUMNS: [u16; 8] = [1, 2, 5, 20, 30, 31, 80, 200];
 const TEXT: &str = "hai 猫猫猫猫 neko, apa kabar hari ini? \n  Lama-tidak-bertemu❤\u{fe0f}";
 
-/// The letters alone, as they are on so many columns.
+/// The letters alone, wrapped at this many columns.
 fn letters(text: &str, columns: u16) -> String {
     let text = if columns == 1 {
         text.replace('猫', "?").replace("❤\u{fe0f}", "?")
@@ -62,10 +62,10 @@ fn rows_that_appear_above_the_line_fit_the_terminal() {
     }
 }
 
-/// Waits until something appears above the line that ends with these letters, and gives its rows.
+/// Waits until text that ends with these letters appears above the line, and returns its rows.
 fn appeared(terminal: &mut Terminal, end: &str) -> Vec<String> {
     let rows = |terminal: &Terminal| {
-        // After a line end that is taken back, and before the prompt.
+        // After the line feed that is taken back, and before the prompt.
         let painted = terminal
             .transcript()
             .rsplit("\r\n\x1b[A")

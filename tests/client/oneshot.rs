@@ -1,5 +1,5 @@
-//! One-shot commands as scripts use them: separate processes, their output and their exit codes,
-//! against the real server.
+//! One-shot commands in scripts: separate processes, their output and their exit codes, against a
+//! real server.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Write};
@@ -87,7 +87,7 @@ fn refusals_end_with_their_exit_code_in_english() {
     let refused = home.run([std::ffi::OsStr::new("send"), "neko".as_ref(), latin]);
     assert_eq!((refused.code, refused.stderr.as_str()), (65, "Error, the text is not UTF-8\n"));
 
-    // A refused login leaves the session alone, and nothing was sent.
+    // A refused login does not touch the session, and nothing was sent.
     assert_eq!(home.run(["list"]).code, 0);
     assert_eq!(server.query("select count(*) from messages"), ["0"]);
 }
@@ -130,7 +130,7 @@ fn help_and_version_need_nothing() {
 }
 
 #[test]
-fn server_that_is_not_there_is_told_with_what_to_do() {
+fn missing_server_is_reported_with_a_hint() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let home = Home::new(address);
     for words in [&["auth", "paff", "cytus"][..], &["send", "neko", "hai"], &["inbox"], &["list"]] {
@@ -166,7 +166,7 @@ fn standard_input_is_never_touched_when_there_is_a_text() {
     let script = "$CLI send neko from the arguments && cat";
     let piped = outcome_with_input(home.sh(script), b"for somebody else\n");
     assert_eq!(piped.stdout, "message sent to neko\nfor somebody else\n");
-    // Nobody writes, nobody closes, and it waits for nobody.
+    // Standard input stays open without data, and the command does not wait for it.
     let mut command = home.cli(["send", "neko", "waits for nobody"]);
     let mut child = start(command.stdin(Stdio::piped()));
     let stdin = child.stdin.take();
@@ -196,7 +196,7 @@ fn text_from_standard_input_arrives_exactly() {
 }
 
 #[test]
-fn logins_at_once_leave_one_good_session() {
+fn simultaneous_logins_leave_one_valid_session() {
     let server = Server::start();
     let home = Home::new(server.address());
     let children: Vec<_> = (0..6)
@@ -215,7 +215,7 @@ fn logins_at_once_leave_one_good_session() {
 }
 
 #[test]
-fn commands_at_once_do_not_disturb_one_another() {
+fn simultaneous_commands_do_not_disturb_one_another() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let children: Vec<_> = (0..8)
@@ -270,7 +270,7 @@ fn without_a_home_there_is_no_place_for_a_session() {
         assert_eq!(outcome.code, 78, "{outcome:?}");
         assert!(outcome.stderr.contains("hint: set HOME"), "{outcome:?}");
     }
-    // Nobody logged in to a session that could not be kept.
+    // No session was opened that could not be stored.
     assert_eq!(server.query("select count(*) from sessions"), ["0"]);
     let mut command = home.cli(["auth", "paff", "cytus"]);
     command.env_remove("XDG_STATE_HOME");
@@ -301,7 +301,7 @@ fn session_that_others_can_reach_is_refused() {
     fs::rename(&file, &moved).unwrap();
     symlink(&moved, &file).unwrap();
     assert_eq!(home.run(["list"]).code, 74);
-    // Logging in puts a file in the place of the link.
+    // A login replaces the link by a file.
     assert_eq!(home.run(["auth", "neko", "cytus"]).code, 0);
     assert!(fs::symlink_metadata(&file).unwrap().is_file());
     fs::write(&file, "{").unwrap();
@@ -316,7 +316,7 @@ fn session_that_others_can_reach_is_refused() {
 }
 
 #[test]
-fn state_folder_that_cannot_be_made_is_told_before_anybody_logs_in() {
+fn state_folder_that_cannot_be_created_is_reported_before_a_login() {
     let server = Server::start();
     let home = Home::new(server.address());
     let in_the_way = home.state().parent().unwrap().to_owned();
@@ -360,7 +360,7 @@ fn closed_output_is_quiet_and_loses_nothing() {
     for words in [&["inbox"][..], &["inbox", "--raw"], &["list"], &["--help"]] {
         let (reader, mut writer) = std::io::pipe().unwrap();
         drop(reader);
-        // A child that another test is starting may have it open for a moment.
+        // A child that another test starts may have it open for a moment.
         while writer.write(b"x").is_ok() {
             thread::yield_now();
         }
@@ -375,7 +375,7 @@ fn closed_output_is_quiet_and_loses_nothing() {
     let outcome = told(child.wait_with_output().unwrap());
     assert_eq!(outcome.code, 74, "{outcome:?}");
     assert!(outcome.stderr.starts_with("error: cannot write to standard output"), "{outcome:?}");
-    // Standard error may be gone as well.
+    // Standard error may be closed as well.
     let nobody = neko.sh("$CLI auth paff wrong 2>&- >&-");
     assert_eq!(cli::outcome(nobody).code, 77);
 
@@ -430,7 +430,7 @@ fn stopped_server_leaves_the_outcome_unknown_and_the_key_finds_out() {
 }
 
 #[test]
-fn answer_lost_on_the_way_is_asked_for_again_and_the_message_stored_once() {
+fn lost_answer_is_requested_again_and_the_message_stored_once() {
     let server = Server::start();
     let address = losing_proxy(server.address(), 3);
     let home = Home::new(address);
@@ -440,7 +440,7 @@ fn answer_lost_on_the_way_is_asked_for_again_and_the_message_stored_once() {
     assert_eq!(server.query("select body from messages"), ["hai neko"]);
 }
 
-/// Stands before a server, and loses the answers of the first connections.
+/// A proxy in front of a server that loses the answers of the first connections.
 fn losing_proxy(server: SocketAddr, losses: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -463,7 +463,7 @@ fn losing_proxy(server: SocketAddr, losses: usize) -> SocketAddr {
 fn server_killed_under_a_send_is_an_unknown_outcome() {
     let mut server = Server::start();
     let home = Home::of("paff", server.address());
-    // Stopped, so that the request is certainly under way when it is killed.
+    // The server is frozen, so the request is certainly in progress when it is killed.
     server.freeze();
     let child = start(home.cli(["send", "--timeout", "2s", "neko", "hai"]).stdin(Stdio::null()));
     wait_for_request(server.address().port());
@@ -475,7 +475,7 @@ fn server_killed_under_a_send_is_an_unknown_outcome() {
     assert!(server.query("select count(*) from messages")[0].parse::<u32>().unwrap() <= 1);
 }
 
-/// Waits until a connection to `port` has bytes that the server has not taken.
+/// Waits until a connection to `port` has bytes that the server has not read.
 fn wait_for_request(port: u16) {
     let deadline = std::time::Instant::now() + support::PATIENCE;
     let local = format!(":{port:04X}");
@@ -509,7 +509,7 @@ fn ipv6_and_names_are_reached() {
     assert_eq!(home.run(["--server", &name, "list"]).code, 0);
 }
 
-/// An address that is good on one interface only, which is named or numbered.
+/// An address with a zone, given by the name or the number of the interface.
 #[test]
 fn ipv6_address_with_a_zone_is_listened_on_and_reached() {
     if !is_here("unshare") || !is_here("ip") {
@@ -541,9 +541,9 @@ fn ipv6_address_with_a_zone_is_listened_on_and_reached() {
     assert_eq!(outcome.stdout, told, "{outcome:?}");
 }
 
-/// Where nobody listens, logging in is not the next thing to do.
+/// Without a server, logging in would not help.
 #[test]
-fn server_that_is_not_there_is_told_before_that_nobody_is_logged_in() {
+fn missing_server_is_reported_before_a_missing_login() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let home = Home::new(address);
     for words in [
@@ -560,7 +560,7 @@ fn server_that_is_not_there_is_told_before_that_nobody_is_logged_in() {
         let told = format!("error: cannot reach {address}: ");
         assert!(outcome.stderr.starts_with(&told), "{words:?}: {outcome:?}");
     }
-    // One that is there has nobody to know.
+    // The server is there, but no user is logged in.
     let server = Server::start();
     let outcome = home.run(["--server", &server.address().to_string(), "list"]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (77, NOT_AUTHORIZED));
@@ -586,7 +586,7 @@ fn help_is_a_command_too() {
 }
 
 #[test]
-fn lines_that_were_known_already_are_counted() {
+fn lines_that_were_already_stored_are_counted() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let send = |input: &str| {
@@ -595,8 +595,8 @@ fn lines_that_were_known_already_are_counted() {
         outcome.stdout
     };
     assert_eq!(send("one\n"), "1 message sent to neko\n");
-    assert_eq!(send("one\n"), "1 message sent to neko, 1 of them known already\n");
-    assert_eq!(send("one\ntwo\n\nthree\n"), "3 messages sent to neko, 1 of them known already\n");
+    assert_eq!(send("one\n"), "1 message sent to neko, 1 of them already stored\n");
+    assert_eq!(send("one\ntwo\n\nthree\n"), "3 messages sent to neko, 1 of them already stored\n");
     assert_eq!(server.query("select count(*) from messages"), ["3"]);
 }
 

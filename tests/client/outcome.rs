@@ -1,5 +1,5 @@
-//! What a sender is told of a message whose outcome is not known. After a `post` has left the
-//! socket, only an answer that fits it says anything but "sent", or 75 with the key.
+//! Reports of a message whose outcome is unknown. After a `post` was written to the socket, only an
+//! answer that fits it may change the report from 75 with the key.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use crate::support::fake::{Fake, Step};
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 const POSTED: &str = r#"{"status": "OK", "id": 1, "at": "2026-11-23T10:54:00.000Z", "duplicate": false, "sent": [{"to": "neko", "id": 1}]}"#;
 
-/// Nothing of this is an answer to a `post` to neko.
+/// None of these is an answer to a `post` to neko.
 const UNFITTING: &[Step] = &[
     Step::Reply(""),
     Step::Reply("null"),
@@ -27,7 +27,7 @@ const UNFITTING: &[Step] = &[
     Step::Reply(r#"{"status": "OK", "message": "Message Sent"}"#),
     Step::Reply(r#"{"status": "OK", "cursor": "inbox", "upto": 7}"#),
     Step::Reply(r#"{"status": "OK", "event": "heartbeat"}"#),
-    // A message to somebody else, to more, to nobody.
+    // A message to another user, to more users, to none.
     Step::Reply(
         r#"{"status": "OK", "id": 1, "at": "2026-11-23T10:54:00.000Z", "duplicate": false, "sent": [{"to": "ivy", "id": 1}]}"#,
     ),
@@ -71,7 +71,7 @@ fn key(request: &str) -> String {
     fields["key"].as_str().unwrap().to_owned()
 }
 
-/// The outcome is told to be unknown, with the key that leads on.
+/// The outcome is reported as unknown, with the key for the next attempt.
 fn assert_unknown(outcome: &Outcome, key: &str, what: &str) {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (75, ""), "{what}: {outcome:?}");
     let error: Value = serde_json::from_str(&outcome.stderr).expect(&outcome.stderr);
@@ -106,7 +106,7 @@ fn line_whose_answer_does_not_fit_is_named_with_the_key_that_goes_on() {
 }
 
 #[test]
-fn one_answer_that_does_not_fit_is_met_with_the_same_key_on_a_new_connection() {
+fn message_is_sent_again_with_the_same_key_after_an_answer_that_does_not_fit() {
     for step in UNFITTING.iter().filter(|step| matches!(step, Step::Reply(_))) {
         let fake = Fake::start(vec![vec![step.clone(), Step::Silence], vec![Step::Reply(POSTED)]]);
         let outcome = run(&fake, &["send", "neko", "hai"], "");
@@ -117,9 +117,10 @@ fn one_answer_that_does_not_fit_is_met_with_the_same_key_on_a_new_connection() {
     }
 }
 
-/// What is refused now may have been stored by the try before; what can never be done was not.
+/// A refusal that depends on the state may follow a stored attempt; one that holds for every
+/// attempt may not.
 #[test]
-fn refusal_after_a_lost_answer_is_told_only_where_it_holds_for_every_try() {
+fn refusal_after_a_lost_answer_is_reported_only_if_it_holds_for_every_attempt() {
     for (code, exit) in [
         ("no_session", 75),
         ("unknown_recipient", 75),
@@ -149,7 +150,7 @@ fn refusal_after_a_lost_answer_is_told_only_where_it_holds_for_every_try() {
 }
 
 #[test]
-fn seeds_send_with_another_answer_is_not_told_as_sent_or_failed() {
+fn seeds_send_with_another_answer_is_reported_neither_as_sent_nor_as_failed() {
     const AUTH: Step =
         Step::Reply(r#"{"status": "OK", "tokenid": "7a592c0e-2cb5-4de6-866b-4e216b0caf15"}"#);
     for answer in [Step::Reply("junk"), Step::Reply(r#"{"status": "OK", "messages": {}}"#)] {
@@ -162,7 +163,7 @@ fn seeds_send_with_another_answer_is_not_told_as_sent_or_failed() {
     }
 }
 
-/// Runs a command whose output goes to a device that is full.
+/// Runs a command whose output goes to a full device.
 fn with_full_output(mut command: Command) -> Outcome {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let child = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
@@ -170,7 +171,7 @@ fn with_full_output(mut command: Command) -> Outcome {
 }
 
 #[test]
-fn message_that_is_stored_and_cannot_be_told_is_named_by_its_key() {
+fn stored_message_that_cannot_be_reported_is_named_by_its_key() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     for (number, words) in [
@@ -203,11 +204,11 @@ fn message_that_is_stored_and_cannot_be_told_is_named_by_its_key() {
 }
 
 #[test]
-fn answer_that_cannot_be_told_leaves_the_key_of_its_question() {
+fn answer_that_cannot_be_printed_leaves_the_key_of_its_question() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let words = ["ask", "--id", "q", "paff", "hai"];
-    // The first message after the question, which paff sends too.
+    // The first message after the question is also from paff.
     let mut wire = server.connect();
     let token = wire.log_in("paff");
     let asked = start(home.cli(["ask", "--id", "q", "paff", "hai"]).stdin(Stdio::null()));
@@ -224,7 +225,7 @@ fn answer_that_cannot_be_told_leaves_the_key_of_its_question() {
 }
 
 #[test]
-fn reader_that_has_gone_makes_no_failure_of_a_message_that_was_sent() {
+fn sent_message_is_a_success_though_the_reader_has_gone() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     for words in [&["send", "neko", "hai"][..], &["--json", "send", "neko", "hai"]] {
@@ -238,7 +239,7 @@ fn reader_that_has_gone_makes_no_failure_of_a_message_that_was_sent() {
     assert_eq!(server.query("select count(*) from messages"), ["2"]);
 }
 
-/// Stands before a server as a proxy does that tells it of the client: with a line first.
+/// A proxy in front of a server, which first sends a line about the client.
 fn proxy_that_says_something_first(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -262,7 +263,7 @@ fn proxy_that_says_something_first(server: SocketAddr) -> SocketAddr {
 }
 
 #[test]
-fn message_that_is_stored_behind_a_proxy_that_speaks_first_is_not_told_to_have_failed() {
+fn message_stored_behind_a_proxy_that_speaks_first_is_not_reported_as_failed() {
     let server = Server::start();
     let home = Home::new(proxy_that_says_something_first(server.address()));
     let mut command = home.cli(["--timeout", "2s", "send", "neko", "hai"]);

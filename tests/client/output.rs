@@ -1,4 +1,4 @@
-//! Success that nobody saw: a message that was written nowhere stays unread.
+//! A message that was not written anywhere stays unread.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;
@@ -42,8 +42,7 @@ fn message_that_is_written_nowhere_stays_unread() {
     let script = "printf 'auth neko cytus\\ninbox\\n' | $CLI >&-";
     assert_eq!(outcome(home.sh(script)).code, 74);
     assert_eq!(unread(&home), "1");
-    // A `/dev/null` for reading and writing is what the standard library puts in the place of a
-    // closed one.
+    // The standard library replaces a closed descriptor by a `/dev/null` for reading and writing.
     let null = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
     let child = home.cli(["inbox"]).stdout(null).stderr(Stdio::piped()).spawn().unwrap();
     assert_eq!(told(child.wait_with_output().unwrap()).code, 74);
@@ -51,7 +50,7 @@ fn message_that_is_written_nowhere_stays_unread() {
 }
 
 #[test]
-fn dead_letter_is_shown_before_it_is_forgotten() {
+fn dead_letter_is_shown_before_it_is_removed() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     server.connect().done(format!("send {} neko hai", server.log_in("paff")));
@@ -61,7 +60,7 @@ fn dead_letter_is_shown_before_it_is_forgotten() {
 }
 
 #[test]
-fn output_that_somebody_throws_away_counts_as_read() {
+fn discarded_output_counts_as_read() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let (mut wire, paff) = (server.connect(), server.log_in("paff"));
@@ -78,9 +77,9 @@ fn output_that_somebody_throws_away_counts_as_read() {
     }
 }
 
-/// What shows no message, and a command of `--exec`, need no output.
+/// Commands that show no message, and a command of `--exec`, need no output.
 #[test]
-fn closed_output_is_no_matter_where_no_message_is_shown() {
+fn closed_output_is_accepted_where_no_message_is_shown() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     for words in [
@@ -97,7 +96,7 @@ fn closed_output_is_no_matter_where_no_message_is_shown() {
 }
 
 #[test]
-fn dead_letter_among_so_many_messages_is_no_success() {
+fn dead_letter_among_counted_messages_is_no_success() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let (mut wire, paff) = (server.connect(), server.log_in("paff"));

@@ -1,5 +1,4 @@
-//! The prompt as a person meets it: a pseudo-terminal, keys, and what stands on the screen;
-//! against the real server.
+//! The prompt as a person sees it: a pseudo-terminal, keys and the screen, against a real server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +15,7 @@ fn prompt(home: &Home) -> Terminal {
     terminal
 }
 
-/// The prompt, with somebody logged in.
+/// The prompt of a logged-in user.
 fn prompt_of(user: &str, home: &Home) -> Terminal {
     let mut terminal = prompt(home);
     terminal.line(&format!("auth {user} cytus"));
@@ -24,7 +23,7 @@ fn prompt_of(user: &str, home: &Home) -> Terminal {
     terminal
 }
 
-/// Types a line and gives what stands between it and the next prompt.
+/// Types a line and returns the text between it and the next prompt.
 fn answer(terminal: &mut Terminal, prompt: &str, line: &str) -> String {
     let typed = format!("{prompt}{line}");
     let before = terminal.screen().matches(&typed).count();
@@ -96,7 +95,7 @@ fn password_is_asked_for_and_not_shown() {
     terminal.wait_for_end("username paff logged in\nCommand paff:");
     assert!(!terminal.transcript().contains("cyt"), "{}", terminal.transcript());
 
-    // Ctrl-C there brings back the prompt, and the terminal as it was.
+    // There, Ctrl-C returns to the prompt and restores the terminal.
     terminal.line("auth neko");
     terminal.wait_for_end("Password:");
     terminal.keys(format!("cyt{CTRL_C}"));
@@ -147,7 +146,7 @@ fn history_remembers_lines_and_never_a_login() {
     answer(&mut terminal, "Command paff:", "list");
     terminal.keys(format!("{UP}{UP}"));
     terminal.wait_for_end("Command paff:send neko hai neko");
-    // There is nothing before it.
+    // It is the first line.
     terminal.keys(format!("{UP}{UP} again\r"));
     terminal
         .wait_for_end("Command paff:send neko hai neko again\nmessage sent to neko\nCommand paff:");
@@ -155,7 +154,7 @@ fn history_remembers_lines_and_never_a_login() {
     terminal.wait_for("(reverse-i-search)`hai neko': send neko hai neko again");
     terminal.keys("\r");
     terminal.wait_for_end("\nmessage sent to neko\nCommand paff:");
-    // What is not understood can be mended, and is gone with the prompt.
+    // A line that was not understood can be corrected, and is gone with the prompt.
     let told = answer(&mut terminal, "Command paff:", "lgoin paff wrong-secret");
     assert_eq!(told, "*Sorry, there is no such command: did you mean `auth`?");
     terminal.keys(UP);
@@ -209,7 +208,7 @@ fn inbox_is_laid_out_for_reading_and_harmless() {
     let screen = terminal.screen();
     let (_, told) = screen.rsplit_once("Command neko (3):inbox\n").expect("the inbox");
     let rows: Vec<&str> = told.lines().collect();
-    // The line of the day; and another, should midnight fall between the messages.
+    // The day line; and another, should midnight fall between the messages.
     let messages: Vec<String> = rows
         .iter()
         .filter(|row| row.starts_with("  "))
@@ -262,7 +261,7 @@ fn stored_session_is_taken_over_and_forgotten_when_it_ends() {
 }
 
 #[test]
-fn state_that_others_can_read_is_told_and_the_prompt_comes_all_the_same() {
+fn state_that_others_can_read_is_reported_and_the_prompt_still_appears() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     fs::set_permissions(home.state(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -276,7 +275,7 @@ fn state_that_others_can_read_is_told_and_the_prompt_comes_all_the_same() {
 }
 
 #[test]
-fn server_that_goes_and_comes_back_is_told_and_the_token_still_works() {
+fn restart_of_the_server_is_reported_and_the_token_still_works() {
     let mut server = Server::start();
     let home = Home::new(server.address());
     let address = server.address().to_string();
@@ -286,7 +285,7 @@ fn server_that_goes_and_comes_back_is_told_and_the_token_still_works() {
     terminal.wait_for(&format!("error: cannot reach {address}: "));
     terminal.wait_for_end("\nCommand paff:");
     let database = server.database();
-    // At the same address, which `start_again` would not take.
+    // At the same address, which `start_again` would not use.
     let mut command = support::server_command(&database);
     command.args(["--listen", &address]).stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -296,7 +295,7 @@ fn server_that_goes_and_comes_back_is_told_and_the_token_still_works() {
     let told = answer(&mut terminal, "Command paff:", "list");
     child.kill().unwrap();
     child.wait().unwrap();
-    // The live messages' connection may say in between that it is back.
+    // The live watch may report in between that it is connected again.
     assert!(told.contains("\"List user: paff\""), "{told} {line}");
 }
 

@@ -1,5 +1,5 @@
-//! `watch --exec`, its command and signals: the command is told and waited for, what it achieved
-//! stays done, and no cursor has two commands at once, whatever was killed how.
+//! `watch --exec`, its command and signals: the command gets the signal, its success stays
+//! recorded, and no cursor has two commands at once, however the processes were killed.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, Server};
 
 const SIGNALS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
-/// A `watch --exec sh -c SCRIPT` and what it says.
+/// A `watch --exec sh -c SCRIPT` and its output.
 struct Watch {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
@@ -54,7 +54,7 @@ impl Watch {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end, which has to be by this signal.
+    /// Waits for its end, which must be by this signal.
     fn ends_by(mut self, signal: Signal, state: &str) -> String {
         let ended = self.child.wait().unwrap().signal();
         let said = self.said();
@@ -63,15 +63,15 @@ impl Watch {
     }
 }
 
-/// `chat-cli` with no signal ignored, whoever runs the tests: a shell ignores some for what it runs in
-/// the background.
+/// `chat-cli` without ignored signals: a shell ignores some for background jobs, which may include
+/// the tests.
 fn with_default_signals(home: &Home) -> Command {
     let mut command = home.command("env");
     command.args(["--default-signal=TERM,INT,HUP,QUIT", env!("CARGO_BIN_EXE_chat-cli")]);
     command
 }
 
-/// The state of a process, a letter as `ps` has it; `None` where there is none.
+/// The state of a process as the letter that `ps` shows; `None` if there is no such process.
 fn state_of(process: &str) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
@@ -94,7 +94,7 @@ fn send(server: &Server, text: &str) {
     server.connect().done(format!("send {} neko {text}", server.log_in("paff")));
 }
 
-/// What another `watch` of the cursor still finds, which nobody else deals with now.
+/// The messages that another `watch` of the cursor finds.
 fn rest(home: &Home, cursor: &str) -> Outcome {
     home.run([
         "watch",
@@ -108,10 +108,10 @@ fn rest(home: &Home, cursor: &str) -> Outcome {
     ])
 }
 
-/// A state of the command when a signal comes, and what is left to do after it.
+/// A state of the command when a signal arrives, and the messages that are left after it.
 struct State {
     name: &'static str,
-    /// Says its number when it is in that state, or about to be.
+    /// The script prints its process id when it is in that state, or about to be.
     script: &'static str,
     again: &'static str,
 }
@@ -137,7 +137,7 @@ const STOPPED: State =
     State { name: "stopped", script: "echo $$; kill -STOP $$; exec sleep 90", again: "again 1\n" };
 
 #[test]
-fn every_signal_reaches_the_command_in_every_state_and_what_it_achieved_stays_done() {
+fn every_signal_reaches_the_command_in_every_state_and_its_success_stays_recorded() {
     let states = [RUNNING, ACHIEVING, LEADER, IGNORING, STOPPED];
     thread::scope(|scope| {
         for state in &states {
@@ -201,7 +201,7 @@ fn signal_before_the_command_and_between_its_tries_ends_it_at_once() {
 }
 
 #[test]
-fn success_that_was_seen_is_recorded_though_a_signal_comes_before_the_server_has_said_so() {
+fn success_is_recorded_though_a_signal_arrives_before_the_acknowledgement() {
     for signal in SIGNALS {
         let server = Server::start();
         let home = Home::of("neko", server.address());
@@ -221,7 +221,7 @@ fn success_that_was_seen_is_recorded_though_a_signal_comes_before_the_server_has
     }
 }
 
-/// Whenever it comes, also while the command is being started.
+/// Whenever it arrives, also while the command starts.
 #[test]
 fn signal_at_any_moment_leaves_no_command_behind() {
     let server = Server::start();
@@ -229,7 +229,7 @@ fn signal_at_any_moment_leaves_no_command_behind() {
     for (round, signal) in SIGNALS.into_iter().cycle().take(24).enumerate() {
         let watch = Watch::start(&home, "w", "exec sleep 90");
         send(&server, "job");
-        // The message comes after a moment that is not known.
+        // The message arrives after an unknown moment.
         for _ in 0..round * 40 {
             thread::yield_now();
         }
@@ -254,10 +254,10 @@ fn command_whose_watch_was_killed_keeps_the_next_one_away_until_it_ends() {
     for _ in 0..2 {
         let refused = rest(&home, "w");
         assert_eq!((refused.code, refused.stdout.as_str()), (75, ""), "{refused:?}");
-        let named = format!("for message 1 still runs: process {process}\n");
+        let named = format!("for message 1 is still running: process {process}\n");
         assert!(refused.stderr.contains(&named), "{refused:?}");
     }
-    // Another cursor is another's.
+    // Another cursor has another lock.
     assert_eq!(rest(&home, "v").stdout, "again 1\n");
     kill_process(Pid::from_raw(process.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
     wait_until("it ends", || !is_running(&process));
@@ -274,14 +274,14 @@ fn lock_names(home: &Home, process: &str) -> bool {
 }
 
 #[test]
-fn second_watch_of_a_cursor_is_refused_and_told_who_has_it() {
+fn second_watch_of_a_cursor_is_refused_and_the_holder_is_named() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let watch = Watch::start(&home, "w", "true");
     let refused = rest(&home, "w");
-    let named = format!("deals with the messages of cursor w: process {}\n", watch.child.id());
+    let named = format!("handles the messages of cursor w: process {}\n", watch.child.id());
     assert!(refused.code == 75 && refused.stderr.contains(&named), "{refused:?}");
-    // Who only looks on, and another user of this home, are not meant.
+    // The lock does not concern a `watch` without `--exec`, or another user of this home.
     assert_eq!(home.run(["watch", "--as", "w", "--exit-at-end"]).code, 0);
     assert_eq!(home.run(["--user", "ivy", "auth", "ivy", "cytus"]).code, 0);
     let other = ["--user", "ivy", "watch", "--as", "w", "--exit-at-end", "--exec", "true"];
@@ -307,7 +307,7 @@ fn signal_that_was_ignored_from_the_start_stays_ignored() {
 }
 
 #[test]
-fn stopping_it_stops_the_command_too() {
+fn stopping_the_watch_stops_the_command_too() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let mut watch = Watch::start(&home, "w", "echo $$; exec sleep 90");
@@ -325,7 +325,7 @@ fn stopping_it_stops_the_command_too() {
     watch.ends_by(Signal::TERM, "running");
 }
 
-/// Without a place for the lock nothing is run.
+/// Without a place for the lock, nothing runs.
 #[test]
 fn command_is_not_run_where_there_is_no_place_for_the_lock() {
     let server = Server::start();

@@ -1,5 +1,5 @@
-//! The client's stream against the real server, and against one that misbehaves: no gap, no
-//! repeat, and no connection that is dead without anybody noticing.
+//! The client's stream against a real server and against one that misbehaves: no gap, no
+//! repetition, and no connection that is silently dead.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ fn next(stream: &mut Stream) -> StreamEvent {
     stream.next(Some(Instant::now() + PATIENCE)).unwrap().expect("something to be told")
 }
 
-/// The ids of the next messages, whatever else is told.
+/// The ids of the next messages; other events are skipped.
 fn ids(stream: &mut Stream, count: usize) -> Vec<i64> {
     let mut ids = Vec::new();
     while ids.len() < count {
@@ -108,7 +108,7 @@ fn acknowledgements_go_between_the_events_and_outlive_their_connection() {
 }
 
 #[test]
-fn who_is_slow_lets_messages_wait_in_the_log() {
+fn slow_reader_leaves_messages_in_the_message_log() {
     let server = Server::start();
     let relay = Relay::to(server.address());
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -174,7 +174,7 @@ fn end_of_the_session_is_the_end_of_the_stream() {
     assert!(matches!(next(&mut stream), StreamEvent::CaughtUp { .. }));
     server.connect().done(format!("logout {neko}"));
     assert!(stream.next(Some(soon())).unwrap_err().ends_session());
-    // What is not this server is not called again and again.
+    // A server that is not a chat server is not contacted again.
     let fake = Fake::saying("HTTP/1.1 400 Bad Request");
     let mut stream = self::stream(fake.address(), TOKEN, all());
     assert_eq!(stream.next(Some(soon())).unwrap_err().exit() as u8, 76);

@@ -1,10 +1,10 @@
-//! What a person can say at the prompt, and how it helps where they said something else.
+//! The commands of the prompt, and its help after a mistake.
 
 use crate::support::Server;
 use crate::support::cli::Home;
 use crate::support::pty::{CTRL_C, CTRL_D, TAB, Terminal};
 
-/// The prompt, with somebody logged in.
+/// The prompt of a logged-in user.
 fn prompt_of(user: &str, home: &Home) -> Terminal {
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.wait_for_end("Command :");
@@ -13,13 +13,13 @@ fn prompt_of(user: &str, home: &Home) -> Terminal {
     terminal
 }
 
-/// Types a line at this prompt, and waits until it is answered so and the prompt is `next`.
+/// Types a line at this prompt, and waits for the answer `told` and the prompt `next`.
 fn ask(terminal: &mut Terminal, prompt: &str, line: &str, told: &str, next: &str) {
     terminal.line(line);
     terminal.wait_for_end(&format!("{prompt}{line}\n{told}\n{next}"));
 }
 
-/// Whom messages were for, and what they say.
+/// The recipients and the texts of all messages.
 fn sent(server: &Server) -> Vec<String> {
     server.query(
         "select u.name || ': ' || m.body from messages m join users u on u.id = m.recipient_id
@@ -36,7 +36,7 @@ fn send_takes_what_the_command_takes() {
     let mut ask = |line: &str, told: &str| ask(&mut terminal, paff, line, told, paff);
     ask("send neko,ivy hai", "message sent to neko, ivy");
     for (to, hint) in [("#all", ""), ("neko,nobody", ""), ("neko,", ""), ("nek", "neko")] {
-        // The refusal is the command's, word for word.
+        // The refusal is the same as the command's.
         let command = home.run(["send", to, "hai"]);
         assert_eq!(command.code, 67, "{command:?}");
         let hint =
@@ -48,7 +48,7 @@ fn send_takes_what_the_command_takes() {
 }
 
 #[test]
-fn words_too_many_are_refused_and_nothing_is_done() {
+fn surplus_words_are_refused_and_nothing_is_done() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("paff", &home);
@@ -78,7 +78,7 @@ fn passwd_with_words_is_refused_and_says_that_it_asks() {
     let told = "-Sorry, type `passwd` alone: it asks for the passwords and does not show them";
     for line in ["passwd cytus secret", "passwd cytus"] {
         ask(&mut terminal, paff, line, told, paff);
-        // Nor is it a message where plain text goes to a user.
+        // Nor is it sent as a message where plain text goes to a user.
         ask(
             &mut terminal,
             paff,
@@ -100,7 +100,7 @@ fn passwd_with_words_is_refused_and_says_that_it_asks() {
 }
 
 #[test]
-fn verbs_and_users_that_were_meant_are_suggested() {
+fn similar_verbs_and_users_are_suggested() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("paff", &home);
@@ -148,7 +148,7 @@ fn auth_alone_asks_for_the_name_too() {
 }
 
 #[test]
-fn plain_text_goes_to_whom_was_said() {
+fn plain_text_goes_to_the_chosen_users() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = prompt_of("paff", &home);
@@ -163,7 +163,7 @@ fn plain_text_goes_to_whom_was_said() {
     ask(&mut terminal, neko, "apa  kabar, neko?", "message sent to neko", neko);
     ask(&mut terminal, neko, "whoami", "paff (Paff Aroma)", neko);
     ask(&mut terminal, neko, "send ivy two", "message sent to ivy", neko);
-    // A login in other letters is none of anybody's business.
+    // A misspelt login is not sent as a text.
     let told = "*Sorry, there is no such command: did you mean `auth`?";
     ask(&mut terminal, neko, "auht paff cytus", told, neko);
     ask(&mut terminal, neko, "to", "text without a verb goes to nobody now", paff);
@@ -172,7 +172,7 @@ fn plain_text_goes_to_whom_was_said() {
     terminal.wait_for_end("Command paff > neko,ivy:");
     let both = "Command paff > neko,ivy:";
     ask(&mut terminal, both, "three", "message sent to neko, ivy", both);
-    // Not for the next user.
+    // It does not apply to the next user.
     terminal.line("auth robo cytus");
     terminal.wait_for_end("\nCommand robo:");
     let expected =
@@ -199,7 +199,7 @@ fn reply_goes_to_the_last_sender_of_when_it_was_begun() {
     ask(&mut terminal, paff, "reply to ivy", "message sent to ivy", paff);
     terminal.keys(CTRL_D);
     assert!(terminal.wait().success());
-    // What another prompt or `inbox` has shown counts, and what nobody has seen does not.
+    // Messages that another prompt or `inbox` has shown count, and unseen ones do not.
     home.run(["inbox"]);
     others[2].run(["send", "paff", "from robo"]);
     let mut terminal = Terminal::start(home.cli([""; 0]));

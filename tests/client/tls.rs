@@ -1,5 +1,5 @@
-//! `chat-cli` with TLS: whom it trusts, what it says where it does not, and that everything works over
-//! it.
+//! `chat-cli` with TLS: which servers it trusts, how it refuses others, and that everything works
+//! over it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -24,7 +24,7 @@ impl Person {
         Self { home: Home::new(server.tls), url: format!("chats://{}", server.tls) }
     }
 
-    /// Runs a command, with what authorities are trusted.
+    /// Runs a command, with these authorities.
     fn run(&self, words: &[&str], authority: Option<&Authority>) -> Outcome {
         let mut command = self.home.cli(words);
         command.env("CHAT_SERVER", &self.url);
@@ -64,7 +64,7 @@ fn everything_works_over_tls_with_an_authority_that_is_given() {
     let watched = neko.run(&["watch", "--since", "all", "--exit-at-end", "--raw", "-n", "1"], ca);
     assert_eq!(watched.stdout, "hai neko\n", "{watched:?}");
     assert_eq!(paff.run(&["logout"], ca).code, 0);
-    // A session is for one server, and one way to it.
+    // A session is for one server and one scheme.
     let mut plain = neko.home.cli(["whoami"]);
     plain.env("CHAT_SERVER", server.plain.to_string());
     assert_eq!(cli::outcome(plain).code, 77);
@@ -118,24 +118,24 @@ fn watch_goes_on_when_the_certificate_is_replaced_and_the_server_restarted() {
 }
 
 #[test]
-fn whoever_nobody_trusts_is_refused_with_what_to_do() {
+fn untrusted_server_is_refused_with_a_hint() {
     let authority = Authority::new();
     for (kind, names, reason) in [
-        (Kind::Good, "127.0.0.1", "nobody who is trusted has signed its certificate"),
-        (Kind::Expired, "127.0.0.1", "its certificate has expired on 2020-02-29"),
-        (Kind::NotYet, "127.0.0.1", "its certificate is good from 2096-02-29 on only"),
+        (Kind::Good, "127.0.0.1", "no trusted authority has signed its certificate"),
+        (Kind::Expired, "127.0.0.1", "its certificate expired on 2020-02-29"),
+        (Kind::NotYet, "127.0.0.1", "its certificate is valid only from 2096-02-29"),
         (Kind::Good, "chat.example.org", "is for chat.example.org, not for 127.0.0.1"),
     ] {
         let server = authority.issue("server", &[names], kind).start(&[]);
         let person = Person::at(&server);
-        let trusted = (!reason.starts_with("nobody")).then_some(&authority);
+        let trusted = (!reason.starts_with("no trusted authority")).then_some(&authority);
         let outcome = person.run(&["auth", "paff", "cytus"], trusted);
         assert_refused(&outcome, 78, &["is not trusted: ", reason, "\nhint: "]);
     }
 }
 
 #[test]
-fn refusal_for_programs_has_a_word_of_its_own() {
+fn refusal_for_programs_has_its_own_code() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     let person = Person::at(&server);
@@ -145,7 +145,7 @@ fn refusal_for_programs_has_a_word_of_its_own() {
 }
 
 #[test]
-fn tls_and_plain_ports_that_are_mixed_up_are_told() {
+fn mixed_up_tls_and_plain_ports_are_reported() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     let home = Home::of("paff", server.plain);
@@ -175,7 +175,7 @@ fn pinned_certificate_is_trusted_alone_whatever_else_it_says() {
     let person = Person::at(&server);
     let host = server.tls.to_string();
 
-    // Shown, and not pinned without a word.
+    // It is shown, and not pinned without a confirmation.
     let shown = person.run(&["trust", "--json"], None);
     assert_eq!(shown.code, 1, "{shown:?}");
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
@@ -198,13 +198,17 @@ fn pinned_certificate_is_trusted_alone_whatever_else_it_says() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(person.run(&["auth", "paff", "cytus"], None).code, 0);
 
-    // The authority trusts what comes next, and the pin does not.
+    // The authority trusts the next certificate, but the pin does not.
     files.become_as(&authority.issue("next", &["127.0.0.1"], Kind::Good));
     server.server.kill();
     server.start_again();
     let outcome = person.run(&["send", "neko", "secret"], Some(&authority));
     let changed = format!("is not the one that was pinned: it was {fingerprint}, and is SHA256:");
-    assert_refused(&outcome, 78, &[&changed, "somebody may be listening in", "chat-cli trust"]);
+    assert_refused(
+        &outcome,
+        78,
+        &[&changed, "the connection may be intercepted", "chat-cli trust"],
+    );
     let shown = person.run(&["trust"], None);
     assert!(shown.stdout.contains("ANOTHER one: "), "{shown:?}");
 
@@ -226,11 +230,11 @@ fn damaged_or_open_pins_trust_nobody() {
     assert_refused(&outcome, 74, &["is open to other users"]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let outcome = person.run(&["unread"], Some(&authority));
-    assert_refused(&outcome, 74, &["known_servers: line 1 is not understood", "hint: "]);
+    assert_refused(&outcome, 74, &["known_servers: line 1 is invalid", "hint: "]);
 }
 
 #[test]
-fn authority_that_cannot_be_read_is_told() {
+fn authority_that_cannot_be_read_is_reported() {
     let authority = Authority::new();
     let server = authority.server().start(&[]);
     let person = Person::at(&server);

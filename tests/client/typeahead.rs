@@ -1,5 +1,5 @@
-//! The prompt keeps lines that arrive before it reads them, from a paste, a script or a quick hand.
-//! It does them one after the other, as if each had waited for the one before.
+//! The prompt keeps lines that arrive before it reads them, from a paste, a script or fast typing.
+//! It executes them in order, as if each had waited for the previous one.
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -10,7 +10,7 @@ use crate::support::pty::{
 };
 use crate::support::skip::is_here;
 
-/// The prompt, with somebody logged in.
+/// The prompt of a logged-in user.
 fn prompt_of(user: &str, home: &Home) -> Terminal {
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.wait_for_end("Command :");
@@ -24,8 +24,8 @@ fn bodies(server: &Server) -> Vec<String> {
     server.query("select body from messages order by id")
 }
 
-/// A prompt that holds its terminal as a shell's job does, so that Ctrl-C is a signal while no line
-/// is read. `None`, and told, where there is no `setsid`.
+/// A prompt that owns its terminal as a shell's job does, so that Ctrl-C is a signal while no line
+/// is read. `None`, after reporting the skip, if there is no `setsid`.
 fn job(home: &Home) -> Option<Terminal> {
     if !is_here("setsid") {
         return None;
@@ -65,7 +65,7 @@ fn session_that_is_typed_before_the_prompt_appears_is_done() {
     let home = Home::new(server.address());
     let mut terminal = Terminal::start(home.cli([""; 0]));
     terminal.keys("auth paff\ncytus\nsend paff hi\ninbox\n");
-    // It is shown as it arrives, or else by `inbox`.
+    // It is shown when it arrives, or by `inbox`.
     terminal.wait_until("the inbox", |terminal| {
         let screen = terminal.screen();
         let (_, inbox) = screen.split_once("Command paff:inbox\n").unwrap_or_default();
@@ -88,7 +88,7 @@ fn password_that_is_typed_ahead_is_taken_and_not_shown() {
     for secret in ["cyt", "mistaken", "secret"] {
         assert!(!terminal.transcript().contains(secret), "{}", terminal.transcript());
     }
-    // Nor is it among what can be had back by a key.
+    // Nor can a key bring it back.
     terminal.keys(format!("\x19{UP}"));
     terminal.wait_for_end("Command paff:whoami");
     server.connect().done("auth paff secret");
@@ -208,8 +208,8 @@ fn signal_in_the_middle_of_a_line_leaves_the_terminal_as_before() {
     assert!(terminal.is_as_before());
 }
 
-/// There is no shell that could resume the prompt, so the kernel does not stop it. The draft goes on
-/// all the same.
+/// There is no shell that could resume the prompt, so the kernel does not stop it. The draft still
+/// continues.
 #[test]
 fn ctrl_z_keeps_the_draft_and_the_cursor_in_it() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! `users`: who can be written to, as a command, at the prompt, and where a name is completed.
+//! `users`: all users, as a command, at the prompt, and for completion.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::support::pty::Terminal;
 use crate::support::{PATIENCE, Server};
 
 #[test]
-fn everybody_who_can_be_written_to_is_printed_in_the_order_of_the_names() {
+fn users_are_printed_in_the_order_of_their_names() {
     let server = Server::start();
     let home = Home::of("paff", server.address());
     let outcome = home.run(["users"]);
@@ -31,7 +31,7 @@ fn more_than_a_page_is_printed_whole() {
 }
 
 #[test]
-fn hidden_users_are_an_error_that_says_so_and_names_are_completed_from_those_who_are_there() {
+fn hidden_users_are_an_error_and_completion_uses_those_who_are_logged_in() {
     let server = Server::start_with(&["--hide-users"]);
     let home = Home::of("paff", server.address());
     let outcome = home.run(["users"]);
@@ -39,7 +39,7 @@ fn hidden_users_are_an_error_that_says_so_and_names_are_completed_from_those_who
     assert!(outcome.stderr.contains("this server does not list its users"), "{outcome:?}");
     let outcome = home.run(["--lang", "id", "users"]);
     assert!(outcome.stderr.contains("tidak menampilkan daftar"), "{outcome:?}");
-    // The server has 150 ms to answer, which a busy machine may take.
+    // The server has 150 ms to answer, and a busy machine may take longer.
     let begun = Instant::now();
     let completed = || home.run(["completions", "bash", "--", "chat-cli", "send", ""]).stdout;
     while completed() != "words\npaff\t\n" {
@@ -48,7 +48,7 @@ fn hidden_users_are_an_error_that_says_so_and_names_are_completed_from_those_who
 }
 
 #[test]
-fn prompt_lists_them_and_completes_who_never_logged_in() {
+fn prompt_lists_users_and_completes_those_who_never_logged_in() {
     let server = Server::start();
     let home = Home::new(server.address());
     let mut terminal = Terminal::start(home.cli([""; 0]));

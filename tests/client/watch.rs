@@ -1,4 +1,5 @@
-//! `chat-cli watch`: nothing lost, nothing twice, and the cursor never before what was done.
+//! `chat-cli watch`: no message is lost or repeated, and the cursor never moves before the work is
+//! done.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -50,7 +51,7 @@ impl Running {
 }
 
 #[test]
-fn every_message_is_shown_once_over_kills_of_both_sides() {
+fn every_message_is_shown_once_although_both_sides_are_killed() {
     let mut server = Server::start();
     let relay = Relay::to(server.address());
     let home = Home::of("neko", relay.address());
@@ -72,12 +73,12 @@ fn every_message_is_shown_once_over_kills_of_both_sides() {
             }
             1 => relay.cut(),
             _ => {
-                // What it has shown it has also acknowledged, once it has ended by itself.
+                // If it ends by itself, everything that it has shown is acknowledged.
                 running.kill();
                 let left = home.run(["watch", "--as", "log", "--raw", "--exit-at-end"]);
                 assert_eq!(left.code, 0, "{left:?}");
                 for line in left.stdout.lines() {
-                    // Killed between the writing and the acknowledgement: at most that again.
+                    // Killed between writing and acknowledging: at most that message again.
                     assert!(shown.contains(&line.to_owned()), "{line}");
                 }
                 running = Running::start(&home, &watch);
@@ -101,7 +102,7 @@ fn stopped_watcher_slows_no_sender_and_catches_up_when_it_goes_on() {
     let pid = Pid::from_child(&running.child);
     kill_process(pid, Signal::STOP).unwrap();
     let mut wire = server.connect();
-    // More than sockets and outbox hold, so that the server has to let it wait.
+    // More than sockets and outbox hold, so that the server must wait.
     for number in 0..MESSAGES {
         send(&mut wire, &paff, &format!("{number} {}", "x".repeat(30_000)));
     }
@@ -110,7 +111,7 @@ fn stopped_watcher_slows_no_sender_and_catches_up_when_it_goes_on() {
     running.kill();
 }
 
-/// It tells so many messages, each once, in the order of the numbers that they begin with.
+/// It prints this many messages, each once, in the order of the numbers at their beginning.
 fn tells_numbered(running: &mut Running, messages: usize) {
     let mut seen = 0;
     while seen < messages {
@@ -121,7 +122,7 @@ fn tells_numbered(running: &mut Running, messages: usize) {
     }
 }
 
-/// Stopped for longer than a write may make no progress: the server lets it go.
+/// Stopped for longer than a write may stall: the server closes the connection.
 #[test]
 fn watcher_that_is_stopped_for_too_long_is_closed_and_misses_nothing() {
     const MESSAGES: usize = 400;
@@ -143,7 +144,7 @@ fn watcher_that_is_stopped_for_too_long_is_closed_and_misses_nothing() {
     let begun = Instant::now();
     while closed() < 1.0 {
         assert!(begun.elapsed() < PATIENCE, "it is not closed");
-        // Whoever is not slow is served meanwhile.
+        // Other clients are served meanwhile.
         wire.done(format!("unread {paff}"));
     }
     kill_process(pid, Signal::CONT).unwrap();
@@ -152,7 +153,7 @@ fn watcher_that_is_stopped_for_too_long_is_closed_and_misses_nothing() {
 }
 
 #[test]
-fn cursor_remembers_where_it_stopped_even_before_the_first_message() {
+fn cursor_keeps_its_position_even_before_the_first_message() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let (mut wire, paff) = (server.connect(), server.log_in("paff"));
@@ -166,7 +167,7 @@ fn cursor_remembers_where_it_stopped_even_before_the_first_message() {
     assert_eq!(cursor(&server, "w"), ["2"]);
     assert_eq!(home.run(["watch", "--as", "w", "--raw", "--exit-at-end"]).stdout, "two\n");
     assert_eq!(home.run(["watch", "--as", "w", "--raw", "--exit-at-end"]).stdout, "");
-    // Nobody has read the inbox.
+    // The cursor of `inbox` has not moved.
     assert_eq!(home.run(["unread"]).stdout, "3\n3\tpaff\n");
 }
 
@@ -194,7 +195,7 @@ fn since_says_where_to_begin() {
 }
 
 #[test]
-fn count_and_timeout_end_it() {
+fn count_and_timeout_end_the_watch() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let (mut wire, paff) = (server.connect(), server.log_in("paff"));
@@ -211,7 +212,7 @@ fn count_and_timeout_end_it() {
 }
 
 #[test]
-fn events_are_told_apart_from_messages() {
+fn events_are_separate_from_messages() {
     let server = Server::start();
     let relay = Relay::to(server.address());
     let home = Home::of("neko", relay.address());
@@ -245,7 +246,7 @@ fn events_are_told_apart_from_messages() {
 }
 
 #[test]
-fn closed_output_ends_it_and_does_not_move_the_cursor() {
+fn closed_output_ends_the_watch_and_does_not_move_the_cursor() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let (mut wire, paff) = (server.connect(), server.log_in("paff"));
@@ -264,7 +265,7 @@ fn closed_output_ends_it_and_does_not_move_the_cursor() {
         "lost in a pipe\n"
     );
 
-    // Also where there is nothing to write.
+    // Also if there is nothing to write.
     let mut running = Running::start(&home, &["watch", "--since", "all", "--raw"]);
     assert_eq!(running.line(), "seen");
     let Running { mut child, lines } = running;
@@ -324,13 +325,13 @@ fn command_that_cannot_be_run_is_no_fault_of_the_message() {
     assert_eq!(outcome.code, 78);
     assert!(outcome.stderr.starts_with("error: cannot run /no/such/program: "), "{outcome:?}");
     assert_eq!(cursor(&server, "w"), ["0"]);
-    // One that reads nothing is fine.
+    // A command need not read its input.
     let outcome = home.run(["watch", "--as", "w", "-n", "1", "--exec", "true"]);
     assert_eq!((outcome.code, cursor(&server, "w")), (0, vec!["1".to_owned()]));
 }
 
 #[test]
-fn server_that_was_never_there_and_a_session_that_ends_are_the_end() {
+fn missing_server_and_ended_session_end_the_watch() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = Home::new(address).cli(["watch"]);
     command.env("CHAT_TOKEN", "7a592c0e-2cb5-4de6-866b-4e216b0caf15");
@@ -346,7 +347,7 @@ fn server_that_was_never_there_and_a_session_that_ends_are_the_end() {
 }
 
 #[test]
-fn interrupt_ends_it_and_what_was_shown_stays_read() {
+fn interrupt_ends_the_watch_and_shown_messages_stay_read() {
     let server = Server::start();
     let home = Home::of("neko", server.address());
     let (mut wire, paff) = (server.connect(), server.log_in("paff"));

@@ -1,4 +1,4 @@
-//! Reads the values of arguments, and says what is wrong with them.
+//! Parses the values of arguments.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use crate::model::{CursorName, MessageId, UserName};
 use crate::protocol::arguments::{Key, WatchFrom};
 use crate::terminal::reason::{self, of_invalid};
 
-/// The longest time that a command can be told to go on trying.
+/// The longest `--timeout`.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where a `watch` begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// A place in the log.
+    /// A place in the message log.
     Place(WatchFrom),
-    /// So long ago.
+    /// This long ago.
     Ago(Duration),
 }
 
 impl Since {
-    /// Reads the value of `--since`.
+    /// Parses the value of `--since`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let place = match text {
             "unread" => WatchFrom::Unread,
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeouts_are_more_than_nothing_and_at_most_a_day() {
+    fn timeouts_are_at_least_a_millisecond_and_at_most_a_day() {
         assert_eq!(parse_timeout("1ms"), Ok(Duration::from_millis(1)));
         assert_eq!(parse_timeout("24h"), Ok(TIMEOUT_MAX));
         for text in ["0", "0ms", "25h", "2d", "soon"] {

@@ -12,7 +12,7 @@ use crate::client::{session, verbs};
 use crate::model::{CursorName, MessageId, Token};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom};
 
-/// Moves a cursor, and prints where it stands then.
+/// Moves a cursor, and prints its new position.
 pub fn run(
     arguments: &AckArguments,
     view: View,
@@ -40,7 +40,7 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// The newest message that came in; [`MessageId::ZERO`] where there is none.
+/// The newest received message; [`MessageId::ZERO`] if there is none.
 pub fn newest(link: &mut Link, token: Token) -> Result<MessageId, Failure> {
     let from = FetchFrom::Before(MessageId(i64::MAX));
     let fetch = Fetch { from, with: None, since: None, limit: 1 };

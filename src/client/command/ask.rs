@@ -17,8 +17,9 @@ use crate::model::{CursorName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Watch, WatchFrom};
 use crate::terminal::{self, text};
 
-/// Sends the question once, and prints the first message of the user after it; that none came in
-/// time is [`Exit::Nothing`]. An answer that came before this began to wait is found as well.
+/// Sends the question once, and prints the first message from the user after it. If none arrives in
+/// time, the result is [`Exit::Nothing`]. An answer that arrived before this process waits for it
+/// is found too.
 pub fn run(
     arguments: AskArguments,
     timeout: Option<Duration>,
@@ -71,7 +72,7 @@ fn print_answer(
     Ok(Exit::Done)
 }
 
-/// What went wrong after the question was stored: its key leads to the same answer.
+/// The failure after the question was stored. It contains the key, which leads to the same answer.
 fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
     let (exit, message) = match &failure {
         Failure::Output(error) if is_closed(error) => return failure,
@@ -99,7 +100,7 @@ fn wait(
     Ok(None)
 }
 
-/// Only if nothing else is unread before it: nobody has seen that.
+/// Acknowledges the answer, unless an older message is unread, which nobody has seen.
 fn count_as_read(link: &mut Link, token: Token, answer: &Message) -> Result<(), Failure> {
     let (cursor, upto) = (CursorName::inbox(), answer.id);
     let from = FetchFrom::Cursor(cursor.clone());

@@ -17,7 +17,7 @@ use crate::model::UserName;
 use crate::protocol::refusal::Code;
 use crate::terminal;
 
-/// Logs in and stores the session. The token is told only where no person sees it.
+/// Logs in and stores the session. It prints the token only if standard output is not a terminal.
 pub fn run(
     arguments: &AuthArguments,
     view: View,
@@ -25,7 +25,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let user = login_user(arguments, link)?;
-    // First, so that nobody logs in to a session that cannot be kept.
+    // First, so that no session is opened that cannot be stored.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
     let password = match &arguments.password {
         Some(text) => password::check(text)?,
@@ -34,7 +34,8 @@ pub fn run(
     let token = verbs::auth(link, &user, &password)?;
     let session = Session { user, token };
     if let Err(failure) = session::store(&folder, link.account(), &session) {
-        // Else a session that nobody can use would live on; without it, it is only a pity.
+        // Otherwise the session would live on, although nobody can use it. If this fails too, it
+        // expires.
         let _ = verbs::logout(link, token);
         return Err(failure);
     }
@@ -58,8 +59,7 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// Whom to log in as. Where the session of one user is meant, somebody else's is not put in its
-/// place.
+/// The user to log in as. If a user is set, another user's session must not replace theirs.
 fn login_user(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failure> {
     let named = arguments.user.as_ref().map(|name| name.parse::<UserName>());
     let named = named.transpose().map_err(|_| Code::UnknownUser)?;

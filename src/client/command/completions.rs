@@ -1,5 +1,5 @@
-//! `chat-cli completions`: prints the script of a shell, and answers it. Whoever has pressed Tab is
-//! told what is known quickly, and nothing else: no error, no waiting.
+//! `chat-cli completions`: prints the script of a shell, and answers it. An answer contains what is
+//! known quickly. It is never an error and never waits long.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,25 +18,25 @@ use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
 use crate::model::{MessageId, Token};
 use crate::protocol::arguments::{Fetch, FetchFrom};
 
-/// How many of the newest messages are looked through for people to write to.
+/// How many of the newest messages to search for senders.
 const MESSAGES_MAX: usize = 100;
 
-/// Prints the script, or answers it.
+/// Prints the script or the completions.
 pub fn run(arguments: &CompletionsArguments, out: &mut dyn Write) -> Result<Exit, Failure> {
     let definitions = command_line::spoken(Arguments::command(), client_help::HELP);
     completion::run(arguments, definitions, live, out)?;
     Ok(Exit::Done)
 }
 
-/// What is asked of the server.
+/// The kind of values to ask the server for.
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Users,
     Sessions,
 }
 
-/// The values that can stand at the cursor: from the configuration file, or as far as the server
-/// gives them in time.
+/// The values that can stand at the cursor: from the configuration file, or from the server if it
+/// answers in time.
 fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let Some(argument) = cursor.argument() else { return Vec::new() };
     let wanted = match (cursor.command_name(), argument.get_id().as_str()) {
@@ -45,7 +45,7 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
         (_, "profile") => return profiles(),
         _ => return Vec::new(),
     };
-    // The words before the cursor say which server, as they would for the command itself.
+    // The words before the cursor name the server, as they do for the command itself.
     let words = ["chat-cli"].iter().chain(cursor.global_options());
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let Ok(arguments) = Arguments::read(&words) else { return Vec::new() };
@@ -53,14 +53,14 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     completion::in_time(move |found| ask(settings, wanted, found))
 }
 
-/// The profiles of the configuration file, if there is nothing wrong with it.
+/// The profiles of the configuration file; none if it is invalid.
 fn profiles() -> Vec<String> {
     let profiles = settings::path().and_then(|path| settings::profiles(&path));
     profiles.ok().flatten().unwrap_or_default()
 }
 
-/// Asks the server, and gives to `found` what it says. That it says nothing, or that nobody is
-/// logged in, is nobody's business here.
+/// Asks the server and passes the values to `found`. Without an answer or a login there are no
+/// values.
 fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
     let mut link = Link::new(settings.dialer(), LIVE_WAIT).acting_as(settings.user);
     let Ok((token, _)) = session::current(link.account()) else { return };
@@ -70,8 +70,8 @@ fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
     };
 }
 
-/// Everybody who can be written to; where the server does not say, those who are logged in, and those
-/// who have written.
+/// All users. If the server does not tell them, those who are logged in and those who have sent
+/// messages.
 fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
     let told = verbs::all_users(link, token, |users| {
         users.iter().map(|info| info.user.to_string()).for_each(found);

@@ -22,7 +22,7 @@ use crate::model::UserName;
 use crate::protocol::command::Request;
 use crate::terminal::{is_prompted, question, text};
 
-/// Does one of them. `words` are the command line that `arguments` were made from.
+/// Runs a subcommand. `words` are the words that `arguments` were parsed from.
 pub fn run(
     command: &ConfigCommand,
     arguments: &Arguments,
@@ -57,7 +57,7 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// Writes the file, or adds a profile to it. What is there already is never lost.
+/// Writes the file, or adds a profile to it. Existing content is never lost.
 fn begin(
     force: bool,
     arguments: &Arguments,
@@ -96,7 +96,7 @@ fn begin(
     }
 }
 
-/// What of the file stays: nothing where there is none, or where it is to be replaced.
+/// The existing content to keep; `None` if there is no file or it is to be replaced.
 fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String>, Failure> {
     let shown = path.display();
     if let Some(name) = profile
@@ -132,7 +132,7 @@ fn section(
 ) -> String {
     let begin = profile.map(|name| format!("[profile.{name}]\n")).unwrap_or_default();
     let server = Value::Text(server.to_string());
-    // Where the file is read from is not where it is written.
+    // The file may be read from another folder than the current one.
     let tls_ca = tls_ca.and_then(|path| std::path::absolute(path).ok()).map(|path| {
         let path = Value::Text(path.display().to_string());
         format!("tls-ca = {path}\n")
@@ -146,8 +146,8 @@ fn section(
     format!("{begin}{of_server}\nserver = {server}\n{tls_ca}\n{of_user}\n{user}\n")
 }
 
-/// Where the server listens: as given, else as a person says, until one answers or is meant all the
-/// same.
+/// The server's address: from the options, else from the person, until a server answers or the
+/// person keeps the address anyway.
 fn server(
     arguments: &Arguments,
     timeout: Duration,
@@ -201,7 +201,8 @@ fn yes(question: &str, default: bool) -> Result<bool, Failure> {
     question::ask_yes(question, default).map_err(unreadable)?.ok_or(Failure::Interrupted)
 }
 
-/// A line from the terminal; `default` where it is empty. The end of the input is Ctrl-D.
+/// A line from the terminal; `default` if it is empty. The end of the input counts as an
+/// interruption.
 fn answer(question: &str, default: &str) -> Result<String, Failure> {
     question::ask(question, default).map_err(unreadable)?.ok_or(Failure::Interrupted)
 }
@@ -214,8 +215,7 @@ fn note(what: &str) {
     let _ = writeln!(io::stderr(), "{}", text::visible(what));
 }
 
-/// Puts the text there as a whole, or leaves what is there; a link is followed, as the files of many
-/// homes are kept elsewhere.
+/// Replaces the file atomically. It follows a link, because many users keep such files elsewhere.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let trouble = |error: io::Error| {
         Failure::new(Exit::LocalFile, configuration::cannot_write(path.display(), error))

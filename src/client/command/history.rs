@@ -22,7 +22,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let with = arguments.user.as_deref().map(parse_user).transpose()?;
-    // Pages come newest first, and are shown the other way round.
+    // The newest page arrives first and is shown last.
     let mut pages: Vec<Vec<Message>> = Vec::new();
     let mut before = MessageId(i64::MAX);
     let mut missing = arguments.count;

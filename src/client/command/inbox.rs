@@ -1,9 +1,9 @@
 //! `chat-cli inbox`
 //!
-//! Messages count as read only when they have been written out: each page is fetched, written and
-//! flushed, and then acknowledged. A reader that goes away, or this process being killed, at worst
-//! shows a page a second time. And only as far as every unread message was shown: with `--from`, up
-//! to the first one of somebody else.
+//! Messages are acknowledged only after they have been written: each page is fetched, written,
+//! flushed and then acknowledged. If the reader of the output goes away or this process is killed,
+//! at worst a page is shown twice. With `--from`, only messages before the first unread one of
+//! another user are acknowledged.
 
 use std::io::Write;
 
@@ -22,11 +22,11 @@ use crate::model::{CursorName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 use crate::terminal;
 
-/// How much text one JSON map holds: it has to be complete before it can be written.
+/// The most text in one JSON map, which must be complete before it can be written.
 const MAP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Shows what is unread: laid out on a terminal, with `--json` as objects, as JSON maps anywhere
-/// else, or raw.
+/// Shows unread messages: laid out on a terminal, as objects with `--json`, as JSON maps elsewhere,
+/// or raw.
 pub fn run(
     arguments: InboxArguments,
     view: View,
@@ -52,7 +52,7 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// Shows what is unread, for a person to read; also that there is nothing.
+/// Shows unread messages to a person, or says that there are none.
 pub fn show_laid_out(
     link: &mut Link,
     token: Token,
@@ -71,7 +71,7 @@ fn report_if_empty(is_empty: bool, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows messages page by page; gives whether there was none.
+/// Shows messages page by page. Returns whether there were none.
 fn show(
     mut reader: InboxReader,
     mut messages: Messages,
@@ -101,7 +101,7 @@ fn show_as_json_map(
         if let Some(page) = &page {
             map.extend(page);
         }
-        // Nothing at all is a map too.
+        // Without messages, an empty map is written.
         let complete = map.bytes() >= MAP_BYTES_MAX || page.is_none();
         if complete && (map.bytes() > 0 || !begun) {
             begun = true;
@@ -114,7 +114,7 @@ fn show_as_json_map(
     }
 }
 
-/// Which messages are shown, and whether they count as read then.
+/// The messages to show, and whether to acknowledge them.
 #[derive(Debug, Default)]
 struct Selection {
     from: Option<UserName>,
@@ -123,18 +123,18 @@ struct Selection {
     peek: bool,
 }
 
-/// Goes through what is to be shown, page by page.
+/// Reads the selected messages, page by page.
 struct InboxReader {
     selection: Selection,
-    /// How many messages may still be shown.
+    /// How many more messages may be shown.
     missing: usize,
     /// The last message that was fetched.
     last: Option<MessageId>,
-    /// Up to here every message was shown.
+    /// All messages up to this one were shown.
     whole_upto: Option<MessageId>,
-    /// A message was left out.
+    /// Whether a message was skipped.
     has_gap: bool,
-    /// The last message that the server was told was read.
+    /// The last message that was acknowledged.
     acknowledged: Option<MessageId>,
     at_end: bool,
 }
@@ -152,7 +152,7 @@ impl InboxReader {
         }
     }
 
-    /// The next page, which may be without a message to show; `None` after the last.
+    /// The next page, which may be empty; `None` after the last one.
     fn next_page(
         &mut self,
         link: &mut Link,
@@ -199,7 +199,8 @@ impl InboxReader {
         selected
     }
 
-    /// All pages so far have been written to `out`: see that they arrive, then count them as read.
+    /// Call this after the pages so far have been written to `out`. It flushes `out` and then
+    /// acknowledges them.
     fn acknowledge_written(
         &mut self,
         link: &mut Link,

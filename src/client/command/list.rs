@@ -11,7 +11,7 @@ use crate::client::link::Link;
 use crate::client::render::{View, json_line, object};
 use crate::client::{session, verbs};
 
-/// Prints who is logged in, as the seed's JSON text.
+/// Prints the users who are logged in, as the seed's JSON text.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let told = verbs::list(link, token)?;

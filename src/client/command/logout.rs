@@ -12,8 +12,8 @@ use crate::client::render::{View, object};
 use crate::client::session::{self, Source};
 use crate::client::verbs;
 
-/// Ends the session on the server, then forgets it here; it is forgotten too when the server
-/// does not know it any more.
+/// Ends the session on the server, then removes it here. It is also removed if the server does not
+/// know it any more.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, source) = session::current(link.account())?;
     let done = verbs::logout(link, token);

@@ -11,8 +11,9 @@ use crate::client::render::{View, object};
 use crate::client::{password, session, verbs};
 use crate::protocol::arguments::Passwd;
 
-/// Changes the password: asked for on a terminal without echo, the new one twice; else the old and
-/// the new one are the first two lines of standard input. The user's other sessions end.
+/// Changes the password. On a terminal, it asks without echo, for the new one twice. Otherwise the
+/// old and the new password are the first two lines of standard input. The user's other sessions
+/// end.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let old = password::ask(client::old_password_prompt())?;

@@ -12,8 +12,8 @@ use crate::client::{session, verbs};
 use crate::model::SessionId;
 use crate::protocol::arguments::{Revoke, True};
 
-/// Ends sessions, and prints how many. A session that is not there is [`Exit::Nothing`]; that there
-/// are no others is as it should be.
+/// Ends sessions, and prints how many. If a single session does not exist, the result is
+/// [`Exit::Nothing`]. With `--others`, zero is a success.
 pub fn run(
     arguments: &RevokeArguments,
     view: View,
@@ -35,7 +35,7 @@ pub fn run(
     done.map(|()| Exit::Done)
 }
 
-/// Whether it was done: a session of that number was there, or all others were meant.
+/// Whether the request was fulfilled: the session existed, or all others were meant.
 pub fn check(revoke: Revoke, ended: usize) -> Result<(), Failure> {
     match revoke {
         Revoke::Session(SessionId(id)) if ended == 0 => {
@@ -46,7 +46,7 @@ pub fn check(revoke: Revoke, ended: usize) -> Result<(), Failure> {
     }
 }
 
-/// How many sessions were ended, for a person.
+/// The number of ended sessions, for a person.
 pub fn summary(ended: usize) -> String {
     match ended {
         1 => client::one_session_ended().to_owned(),

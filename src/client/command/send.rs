@@ -20,13 +20,13 @@ use crate::protocol::reply::Posted;
 use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
 
-/// What stands for standard input.
+/// Stands for standard input.
 const STDIN: &str = "-";
 
-/// With `--lines`, what is added to the id has at most so many bytes: `-` and a number.
+/// The most bytes that `--lines` appends to the id: `-` and a number.
 const LINE_NUMBER_BYTES_MAX: usize = 12;
 
-/// Sends one message, once, or one a line: see [`delivery::deliver`].
+/// Sends one message, or one per line: see [`delivery::deliver`].
 pub fn run(
     arguments: SendArguments,
     view: View,
@@ -80,7 +80,7 @@ fn progress(file: Option<&File>, is_json: bool) -> Progress {
     progress
 }
 
-/// Sends to the same users again and again.
+/// Sends messages to the same users.
 struct Sender<'a> {
     link: &'a mut Link,
     token: Token,
@@ -113,7 +113,7 @@ impl Sender<'_> {
             .map_err(|failure| naming_users(failure, self.to.len()))
     }
 
-    /// Has the result arrived, so that a failure of the output is told with the key.
+    /// Prints a line and flushes it, so that a write error can be reported together with the key.
     fn tell(&mut self, words: &str) -> io::Result<()> {
         writeln!(self.out, "{words}")?;
         self.out.flush()
@@ -126,12 +126,12 @@ impl Sender<'_> {
             let fields = object::Sent { to, id, at: *at, key, duplicate: *duplicate, line };
             writeln!(self.out, "{}", object::line(&fields))?;
         }
-        // With --lines, a program that waits for the next can see that this one is sent.
+        // With `--lines`, the program that writes the input can see that this line was sent.
         self.out.flush()
     }
 
-    /// Sends each line as it comes. Line 7 goes under the key `KEY-7`, so that the same input with
-    /// the same key goes on where it stopped.
+    /// Sends each line as it arrives. Line 7 has the key `KEY-7`, so the same input with the same
+    /// key resumes where it stopped.
     fn send_lines(
         &mut self,
         mut input: impl BufRead,
@@ -182,7 +182,7 @@ impl Sender<'_> {
     }
 }
 
-/// How many lines were sent, and how many of them an earlier run had sent.
+/// How many lines were sent, and how many of them had been stored before.
 fn summary(sent: usize, known: usize, to: &str) -> String {
     let told = match sent {
         1 => client::one_message_sent(to),
@@ -194,10 +194,10 @@ fn summary(sent: usize, known: usize, to: &str) -> String {
     }
 }
 
-/// The users that a person named, with commas between.
+/// Parses user names, separated by commas.
 ///
 /// # Errors
-/// One of them can be nobody's name; it is named.
+/// Some cannot be user names. The failure names them.
 pub fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
     let names: Vec<&str> = text.split(',').collect();
     if names.len() == 1 {
@@ -211,7 +211,7 @@ pub fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
     let mut to = Vec::with_capacity(names.len());
     for name in names {
         let name = parse_user(name)?;
-        // Named twice, a user gets one message.
+        // A user who is named twice gets one message.
         if !to.contains(&name) {
             to.push(name);
         }
@@ -219,7 +219,7 @@ pub fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
     Ok(to)
 }
 
-/// Names those that a refusal is about, where there were several recipients.
+/// Adds the users to the message of a refusal, if there were several recipients.
 pub fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
     if let Failure::Refused(Refused { message, users, .. }) = &mut failure
         && recipients > 1
@@ -230,14 +230,14 @@ pub fn naming_users(mut failure: Failure, recipients: usize) -> Failure {
     failure
 }
 
-/// Says which line failed, and how to go on.
+/// Adds the number of the line that failed, and how to resume.
 fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
     Failure::new(failure.exit(), client::at_line(number, &failure))
         .with_key(key.clone())
         .with_hint(client::go_on_from_line(key.as_str()))
 }
 
-/// A text as a message; what the server would refuse is refused here, in its words.
+/// The body of a message. A text that the server would refuse is refused here, in its words.
 pub fn body(text: OsString) -> Result<Body, Failure> {
     let text = text
         .into_string()
@@ -248,7 +248,7 @@ pub fn body(text: OsString) -> Result<Body, Failure> {
     })
 }
 
-/// All of `input`, less one line feed at its end: what programs print ends in one.
+/// Reads all of `input`, without one line feed at its end: the output of programs ends in one.
 pub fn read_text(input: impl Read) -> Result<OsString, Failure> {
     let mut bytes = Vec::new();
     let read = input.take(BODY_BYTES_MAX as u64 + 2).read_to_end(&mut bytes);
@@ -263,7 +263,7 @@ pub fn read_text(input: impl Read) -> Result<OsString, Failure> {
 }
 
 /// The next line without its ending (LF or CR LF); `None` at the end. A line that is too long for a
-/// message is given with its beginning alone, which is too long too.
+/// message is truncated, but remains too long.
 fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
     let mut line = Vec::new();
     let mut limited = input.take(BODY_BYTES_MAX as u64 + 2);

@@ -12,8 +12,8 @@ use crate::client::render::{View, object};
 use crate::client::{session, verbs};
 use crate::terminal;
 
-/// Prints the user's sessions, the oldest first: number, a `*` for the one in use, when it was
-/// opened and when it was last used. On a terminal in columns, elsewhere with tabs between.
+/// Prints the user's sessions, oldest first: number, `*` for the one in use, when it was opened and
+/// when it was last used. On a terminal in columns, elsewhere separated by tabs.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let sessions = verbs::sessions(link, token)?.sessions;

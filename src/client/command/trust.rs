@@ -23,8 +23,8 @@ use crate::model::Timestamp;
 use crate::terminal::text;
 use crate::tls::certificate::{Facts, Fingerprint};
 
-/// Shows the certificate of a server, and pins it where a person or the command line says that it is
-/// the right one; or shows, or forgets, what is pinned. Nothing but a handshake is sent.
+/// Shows the certificate of a server, and pins it if the person or the command line confirms it; or
+/// lists or removes pins. Only a handshake is sent.
 pub fn run(
     arguments: &TrustArguments,
     authorities: Option<&Path>,
@@ -46,7 +46,7 @@ pub fn run(
     if arguments.remove {
         return remove(host, view, out);
     }
-    // First, so that nobody compares a fingerprint that cannot be kept.
+    // First, so that nobody compares a fingerprint that cannot be stored.
     let folder = StateFolder::create(&StateFolder::locate()?)?;
     let known = known_servers::find(&folder, host)?;
     let shown = inspect(host, Instant::now() + link.timeout())?;
@@ -81,7 +81,7 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// What a server shows: its own certificate, and those that lead to an authority.
+/// The server's certificate and its intermediate certificates.
 fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let address = ServerAddress::Tls(host.clone());
     let config = TrustPolicy::InspectOnly.into_config(host)?;
@@ -97,7 +97,7 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
     Ok(shown)
 }
 
-/// Gives whether a person says that it is the right one; nobody who is no person does.
+/// Whether the person confirms the fingerprint. Without a terminal nobody can.
 fn ask(is_pinned: bool) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         tell(&shared::hint(texts::give_fingerprint()));
@@ -106,7 +106,7 @@ fn ask(is_pinned: bool) -> Result<bool, Failure> {
     let warning = if is_pinned { texts::another_was_pinned() } else { "" };
     let mut terminal = io::stderr();
     let question = texts::is_it_right();
-    // Where nobody sees the question, it can still be answered.
+    // The person can answer even if the question is not visible.
     let _ = write!(terminal, "{warning}{question}").and_then(|()| terminal.flush());
     let mut answer = String::new();
     io::stdin()
@@ -115,12 +115,12 @@ fn ask(is_pinned: bool) -> Result<bool, Failure> {
     Ok(["yes", texts::yes()].contains(&answer.trim()))
 }
 
-/// For a person, beside the results.
+/// Prints a line for the person on standard error.
 fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// What is known of a server's certificate.
+/// What is known about a server's certificate.
 #[derive(Serialize)]
 struct Report {
     server: String,
@@ -132,10 +132,10 @@ struct Report {
     not_after: Timestamp,
     /// Whether the authorities trust it.
     trusted: bool,
-    /// Why not.
+    /// Why they do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
-    /// What is pinned for this server.
+    /// The pin for this server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned: Option<String>,
 }
@@ -162,7 +162,7 @@ impl Report {
                 .err()
                 .map(|untrusted| untrusted.reason),
             Err(failure) if authorities.is_some() => return Err(failure),
-            // A system without authorities is one where pins are needed most.
+            // A system without authorities needs pins most.
             Err(failure) => Some(failure.to_string()),
         };
         Ok(Self {
@@ -204,7 +204,7 @@ impl Report {
     }
 }
 
-/// A known server, for `--json`.
+/// A pinned server, for `--json`.
 #[derive(Serialize)]
 struct Known {
     server: String,

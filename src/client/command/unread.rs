@@ -8,8 +8,8 @@ use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{session, verbs};
 
-/// Prints how much is unread, then how much of it by whom. It ends with [`Exit::Nothing`] when
-/// nothing is, so that it can stand in an `if`.
+/// Prints the number of unread messages, then the number from each sender. Without unread messages
+/// the result is [`Exit::Nothing`], for use in an `if`.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let unread = verbs::unread(link, token)?;

@@ -11,8 +11,8 @@ use crate::protocol::reply::UserInfo;
 use crate::terminal;
 use crate::terminal::text;
 
-/// Prints everybody who can be written to, in the order of their names: name and name for people. On
-/// a terminal in columns, elsewhere with a tab between.
+/// Prints all users, ordered by name: user name and display name. On a terminal in columns,
+/// elsewhere separated by a tab.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let is_shown = terminal::is_shown() && !view.is_json;
@@ -34,7 +34,7 @@ pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// A line for each, the names for people in a column.
+/// A line per user, with the display names in a column.
 pub fn columns(users: &[UserInfo]) -> Vec<String> {
     let longest = users.iter().map(|info| info.user.as_str().len()).max().unwrap_or(0);
     let line = |info: &UserInfo| {

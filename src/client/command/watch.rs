@@ -1,7 +1,7 @@
 //! `chat-cli watch`
 //!
-//! The cursor of `--as` moves behind what was done, never before it: messages are written and
-//! flushed, and then acknowledged; or the command has ended, and then its message is.
+//! The cursor of `--as` never moves before the work is done: messages are written, flushed and then
+//! acknowledged. With `--exec`, the command ends first, and then its message is acknowledged.
 
 mod child;
 mod dead;
@@ -29,13 +29,13 @@ use crate::terminal::{self, text};
 use exec::{Exec, ExecOutcome};
 use lock::Lock;
 
-/// How often is looked whether anybody still reads the output.
+/// How often to check whether the reader of the output has gone.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a `watch` that failed waits for the last acknowledgements.
 const LAST_SETTLE_MAX: Duration = Duration::from_secs(2);
 
-/// Shows messages as they come in, or has a command deal with each; or shows the dead letters.
+/// Shows messages as they arrive, or runs a command for each; or shows the dead letters.
 pub fn run(
     arguments: &WatchArguments,
     timeout: Option<Duration>,
@@ -53,7 +53,7 @@ pub fn run(
     }
     let lock = match &arguments.cursor {
         Some(cursor) if !arguments.exec.is_empty() => {
-            // Before the cursor is looked at: its holder may be moving it.
+            // Take the lock before reading the cursor, which its holder may be moving.
             let user = verbs::whoami(link, token)?.user;
             Some(Lock::take(link.address(), &user, cursor)?)
         }
@@ -80,14 +80,16 @@ pub fn run(
     match watcher.run(arguments.exit_at_end) {
         Ok(exit) => watcher.wait_for_acks().map(|()| exit),
         Err(failure) => {
-            // What was shown before is to stay read; that it may come again is no news after this.
+            // Messages that were shown should stay read. A failure of this is not reported beside
+            // the first one.
             let _ = watcher.stream.wait_for_acks(Instant::now() + LAST_SETTLE_MAX);
             Err(failure)
         }
     }
 }
 
-/// Where to begin. What is stored while this is found out is behind it.
+/// The place to begin. The newest id is read first, so messages that are stored meanwhile come
+/// after it.
 fn begin(since: Since, token: Token, link: &mut Link) -> Result<WatchFrom, Failure> {
     let ago = match since {
         Since::Place(place) => return Ok(place),
@@ -112,23 +114,23 @@ struct Watcher<'a> {
     messages: Messages,
     tells_events: bool,
     view: View,
-    /// When to end, where that was said.
+    /// When to end, if a timeout was given.
     deadline: Option<Instant>,
-    /// How many messages are still to come, where that was said.
+    /// How many more messages to show, if a number was given.
     missing: Option<usize>,
-    /// A message was given up.
+    /// Whether a message has become a dead letter.
     has_given_up: bool,
     has_been_ready: bool,
-    /// The last message that was written and may not have arrived.
+    /// The last message that was written but not flushed.
     unflushed: Option<MessageId>,
     out: &'a mut dyn Write,
 }
 
 impl Watcher<'_> {
-    /// Until the deadline, the end, or the last message that was asked for.
+    /// Runs until the deadline, the end, or the last message.
     fn run(&mut self, exit_at_end: bool) -> Result<Exit, Failure> {
         loop {
-            // Flushed when there is nothing more to write at once.
+            // Flush when no further message can be written at once.
             if self.unflushed.is_some() && !self.stream.has_more() {
                 self.flush()?;
             }
@@ -164,14 +166,14 @@ impl Watcher<'_> {
         }
         self.flush()?;
         Ok(match self.missing {
-            // So many were asked for, and fewer were dealt with.
+            // Fewer messages were handled than the number asked for.
             Some(missing) if missing > 0 || self.has_given_up => Exit::Nothing,
             _ => Exit::Done,
         })
     }
 
-    /// A new cursor is put where the stream begins: who stops before the first message comes is to
-    /// find it when they come back.
+    /// Puts a new cursor where the stream begins. If this process ends before the first message
+    /// arrives, the next one finds that message.
     fn ready(&mut self, after: MessageId) {
         if !std::mem::replace(&mut self.has_been_ready, true) {
             self.acknowledge(after, None);
@@ -180,7 +182,7 @@ impl Watcher<'_> {
 
     fn disconnected(&mut self, failure: Failure, pause: Duration) -> Result<(), Failure> {
         if !self.has_been_ready && failure.exit() == Exit::Unreachable {
-            // There is no such server, rather than one that is being started again.
+            // No such server exists; it is not just restarting.
             return Err(failure);
         }
         let words = client::trying_again(&failure, pause.as_millis());
@@ -202,8 +204,8 @@ impl Watcher<'_> {
                 self.acknowledge(message.id, Some(DeadLetter::Add));
             }
         }
-        // At most one message is dealt with again, if this ends here. A server that is away comes
-        // back, and until then there is nothing else to do.
+        // So at most one message is handled twice if this process ends here. If the server is away,
+        // it waits for it, because there is nothing else to do.
         while !self.stream.wait_for_acks(Instant::now() + TIMEOUT_DEFAULT)? && !self.is_over() {}
         if let Some(exec) = &self.exec {
             exec.recorded();
@@ -211,7 +213,7 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    /// When to look up from waiting for the next thing to be told.
+    /// How long to wait for the next event.
     fn next_look(&self) -> Instant {
         let now = Instant::now();
         if self.unflushed.is_some() {
@@ -239,7 +241,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Waits until the cursor stands where it should.
+    /// Waits until the cursor has its final position.
     fn wait_for_acks(&mut self) -> Result<(), Failure> {
         if self.stream.wait_for_acks(Instant::now() + TIMEOUT_DEFAULT)? {
             return Ok(());
@@ -248,7 +250,7 @@ impl Watcher<'_> {
             .with_hint(client::last_may_come_again()))
     }
 
-    /// Tells of something that is no message, if that was asked for.
+    /// Reports an event other than a message, if `--events` was given.
     fn tell(
         &mut self,
         event: &'static str,
@@ -267,7 +269,7 @@ impl Watcher<'_> {
             }
             writeln!(self.out, "{}", object::line(&object))?;
         } else {
-            // Nobody there to be told is no reason to end.
+            // A closed standard error is no reason to end.
             let _ = writeln!(io::stderr(), "{event}: {}", text::visible(words));
         }
         self.flush()

@@ -9,7 +9,7 @@ use crate::client::render::{View, object};
 use crate::client::{session, verbs};
 use crate::terminal::text;
 
-/// Prints the user's name, and what people call the user.
+/// Prints the user's name and display name.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
     let identity = verbs::whoami(link, token)?;

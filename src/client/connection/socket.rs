@@ -1,4 +1,4 @@
-//! A socket of either kind, whose reads and writes end at a deadline.
+//! A TCP or Unix-domain socket whose reads and writes end at a deadline.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Reads once. Blocks until `deadline` at the longest, which is told as `TimedOut`.
+    /// Reads once. Blocks until `deadline` at the longest, and fails with `TimedOut` then.
     pub(super) fn read(&mut self, chunk: &mut [u8], deadline: Instant) -> io::Result<usize> {
         loop {
             let remaining = Some(remaining(deadline).ok_or(ErrorKind::TimedOut)?);
@@ -35,7 +35,7 @@ impl Socket {
         }
     }
 
-    /// Writes once. Blocks until `deadline` at the longest, which is told as `TimedOut`.
+    /// Writes once. Blocks until `deadline` at the longest, and fails with `TimedOut` then.
     pub(super) fn write(&mut self, bytes: &[u8], deadline: Instant) -> io::Result<usize> {
         loop {
             let remaining = Some(remaining(deadline).ok_or(ErrorKind::TimedOut)?);
@@ -54,7 +54,7 @@ impl Socket {
         }
     }
 
-    /// Writes all that is encrypted.
+    /// Writes all TLS records that are ready.
     pub(super) fn write_tls(
         &mut self,
         tls: &mut ClientConnection,
@@ -66,7 +66,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Nothing has arrived, not even the end. Does not block.
+    /// Whether nothing has arrived, not even the end of the connection. Does not block.
     pub(super) fn is_quiet(&self) -> bool {
         let there = recv(self, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         there.err() == Some(rustix::io::Errno::AGAIN)
@@ -82,7 +82,7 @@ impl AsFd for Socket {
     }
 }
 
-/// A socket that is written to until a deadline.
+/// Writes to a socket until a deadline.
 struct DeadlineWriter<'a> {
     socket: &'a mut Socket,
     deadline: Instant,
@@ -98,8 +98,8 @@ impl Write for DeadlineWriter<'_> {
     }
 }
 
-/// What is left until `deadline`; `None` when that is nothing, which the socket would take for
-/// "without limit".
+/// The time until `deadline`. It is `None` instead of zero, which the socket would take for "no
+/// limit".
 pub(super) fn remaining(deadline: Instant) -> Option<Duration> {
     deadline.checked_duration_since(Instant::now()).filter(|remaining| !remaining.is_zero())
 }

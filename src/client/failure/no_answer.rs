@@ -1,4 +1,4 @@
-//! Why an exchange with the server brought no answer: no connection, a broken one, no TLS, no trust.
+//! Why a request got no answer: no connection, a broken one, no TLS, no trust.
 
 use std::io;
 use std::time::Duration;
@@ -7,59 +7,59 @@ use crate::catalogue::{client, trust};
 use crate::client::address::ServerAddress;
 use crate::client::exit::Exit;
 
-/// Why an exchange with the server brought no answer.
+/// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// There was no connection, so nothing was sent.
     #[error("{}", client::unreachable(.address, .source))]
     Unreachable {
-        /// Who was called.
+        /// The server's address.
         address: ServerAddress,
-        /// Why not.
+        /// What failed.
         source: io::Error,
     },
-    /// The connection broke. The request may have been done.
+    /// The connection broke. The server may have processed the request.
     #[error("{}", client::connection_broke(.address))]
     Broken {
-        /// Who was asked.
+        /// The server's address.
         address: ServerAddress,
-        /// How it broke.
+        /// What failed.
         source: io::Error,
     },
-    /// The time is over. The request may have been done.
+    /// The deadline passed. The server may have processed the request.
     #[error("{}", client::no_answer(.address, seconds(*.within)))]
     TimedOut {
-        /// Who was asked.
+        /// The server's address.
         address: ServerAddress,
-        /// How long the answer was waited for.
+        /// How long the client waited.
         within: Duration,
     },
-    /// The connection could not be encrypted, or not with whom it was meant for. Nothing was sent.
+    /// The TLS handshake failed. No request was sent.
     #[error("{}", problem.tell(address))]
     Unsecured {
-        /// Who was called.
+        /// The server's address.
         address: ServerAddress,
-        /// What is wrong.
+        /// What failed.
         problem: Unsecured,
     },
-    /// What came is no reply of this protocol.
+    /// The bytes that arrived are not a reply of this protocol.
     #[error("{}", client::not_understood(.address, .reason))]
     NotUnderstood {
-        /// Who was asked.
+        /// The server's address.
         address: ServerAddress,
         /// What is wrong with the reply.
         reason: String,
     },
 }
 
-/// Why a connection could not be encrypted.
+/// Why a TLS handshake failed.
 #[derive(Debug)]
 pub enum Unsecured {
-    /// What answers speaks no TLS.
+    /// The server does not speak TLS.
     NoTls,
-    /// It is not known to be the server that was meant.
+    /// The server's identity could not be verified.
     Untrusted(Untrusted),
-    /// The two have no version or cipher in common, or one of them made a mistake.
+    /// No common version or cipher, or a violation of TLS.
     Failed(String),
 }
 
@@ -74,7 +74,7 @@ pub struct Untrusted {
 }
 
 impl NoAnswer {
-    /// The request may have reached the server, so it may have been done.
+    /// Whether the server may have processed the request.
     pub fn may_be_done(&self) -> bool {
         !matches!(self, Self::Unreachable { .. } | Self::Unsecured { .. })
     }
@@ -113,7 +113,7 @@ impl Unsecured {
     }
 }
 
-/// A duration as a person says it, to the hundredth: `10s`, `0.25s`.
+/// A duration for a person, to the hundredth: `10s`, `0.25s`.
 pub fn seconds(duration: Duration) -> String {
     let hundredths = (duration.as_secs_f64() * 100.0).round();
     format!("{}s", hundredths / 100.0)

@@ -1,4 +1,4 @@
-//! A refusal of the server, and its text in the language of the person.
+//! A refusal by the server, and its text in the user's language.
 
 use std::borrow::Cow;
 
@@ -7,26 +7,26 @@ use crate::client::exit::Exit;
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
-/// A reply that says no.
+/// A reply that refuses a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.words())]
 pub struct Refused {
-    /// The stable word; `None` for one that this client does not know.
+    /// The code; `None` if this client does not know it.
     pub code: Option<Code>,
-    /// The word that this client does not know.
+    /// The code that this client does not know.
     pub unknown_code: Option<String>,
-    /// The server's text for people. It is shown through [`text::visible`] only.
+    /// The server's text for people. Print it through [`text::visible`] only.
     pub message: String,
-    /// The names that it is about; empty where it is about none.
+    /// The users that the refusal names, if any.
     pub users: Vec<String>,
-    /// In how many seconds the same may be tried again, where the server says so.
+    /// After how many seconds the same request may be accepted, if the server says so.
     pub retry_after: Option<u32>,
-    /// This client refuses it, with a text of its own in the language that is spoken.
+    /// The client refused, with its own text in the user's language.
     pub is_ours: bool,
 }
 
 impl Refused {
-    /// A refusal with a text of its own, about nobody.
+    /// A refusal with its own text that names no user.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code: Some(code),
@@ -38,15 +38,14 @@ impl Refused {
         }
     }
 
-    /// A refusal of this client, which never reaches the server: `message` is in the language that is
-    /// spoken.
+    /// A refusal by this client, without asking the server. `message` is in the user's language.
     pub fn ours(code: Code, message: impl Into<String>) -> Self {
         Self { is_ours: true, ..Self::new(code, message) }
     }
 
-    /// The refusal in the language that is spoken, by its code. A server has one language, so its own
-    /// text stands in parentheses, where it says more. The seed's session has the server's text to
-    /// the letter.
+    /// The text for this code in the user's language. The server has one language, so its own text
+    /// follows in parentheses if it says more. The seed's session prints the server's text
+    /// unchanged.
     fn words(&self) -> Cow<'_, str> {
         let message = self.message.as_str();
         let is_seed = language() == Language::Seed;
@@ -69,30 +68,30 @@ impl Refused {
         }
     }
 
-    /// What was refused, as a person is told, and harmless on a terminal.
+    /// The line for a person, safe to print on a terminal.
     pub fn line(&self) -> String {
         shared::refused(text::visible(&self.to_string()))
     }
 
-    /// [`Self::line`], with the users that it is about.
+    /// [`Self::line`] with the users that the refusal names.
     pub fn line_naming_users(&self) -> String {
         shared::refused(text::visible(&self.naming_users()))
     }
 
-    /// What was refused, with the users that it is about.
+    /// The text with the users that the refusal names.
     pub(super) fn naming_users(&self) -> String {
         let (told, users) = (self.to_string(), self.users.join(", "));
         let names = format!(": {users}");
         if users.is_empty() || told.ends_with(&names) { told } else { told + &names }
     }
 
-    /// Nothing was done, and the same may be done a moment later.
+    /// Whether nothing was done and the same request may be accepted a moment later.
     pub fn is_passing(&self) -> bool {
         let passing = [Code::Busy, Code::ShuttingDown, Code::TooManyConnections];
         self.code.is_some_and(|code| passing.contains(&code))
     }
 
-    /// The stable word, also where the seed's own server says only a text.
+    /// The code, also if the seed's own server sent only a text.
     pub fn known_code(&self) -> Option<Code> {
         code_of(self.code, &self.message)
     }
@@ -108,12 +107,12 @@ impl From<Code> for Refused {
     }
 }
 
-/// The seed's own server has texts and no codes.
+/// The seed's own server sends texts without codes.
 fn code_of(code: Option<Code>, message: &str) -> Option<Code> {
     code.or_else(|| Code::ALL.iter().copied().find(|code| code.message() == message))
 }
 
-/// Whether it is the text of some refusal, which says no more than the words for the code.
+/// Whether this is the text of some code, so that it adds nothing to the translated text.
 fn is_text_of_a_code(message: &str) -> bool {
     Code::ALL.iter().any(|code| code.message() == message || words_of(*code) == message)
 }
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_told_in_the_seeds_words_in_the_seeds_session_alone() {
+    fn refusal_has_the_seeds_text_in_the_seeds_session_only() {
         let failure = Failure::from(Code::WrongPassword);
         let told = |language| speaking(language, || report(&failure));
         assert_eq!(told(Language::Seed), "Error, Password Salah\n");
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_told_in_the_language_that_is_spoken() {
+    fn refusal_is_in_the_chosen_language() {
         let told = |language, refused: &Refused| speaking(language, || refused.line());
         let wrong = Refused::from(Code::WrongPassword);
         assert_eq!(told(Language::English, &wrong), "Error, the password is wrong");
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!(told(Language::Seed, &detailed), "Error, to: it is empty");
         let line = "Error, argumen JSON-nya tidak dipahami (to: it is empty)";
         assert_eq!(told(Language::Indonesian, &detailed), line);
-        // By its code, whatever the server's text is.
+        // The code decides, whatever the server's text is.
         let other = Refused::new(Code::NoSession, "User Tidak Ada");
         assert_eq!(told(Language::English, &other), "Error, there is no such session");
         let ours = Refused::ours(Code::TooLong, "the message is longer than 32768 bytes");
@@ -233,7 +232,7 @@ mod tests {
         let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&object["code"], &object["exit"]), (&"rate_limited".into(), &75.into()));
         assert_eq!(object["retry_after"], 42);
-        // It takes longer than a command goes on trying by itself.
+        // A command does not keep trying for so long.
         assert!(!matches!(&failure, Failure::Refused(held) if held.is_passing()));
     }
 

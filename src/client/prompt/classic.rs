@@ -1,5 +1,6 @@
-//! The seed's session to the letter: what its Python client prints for the same input. Standard
-//! input is not echoed and the prompt has no line end, so an answer follows its prompt.
+//! The seed's session to the letter: it prints what the seed's Python client prints for the same
+//! input. Standard input is not echoed and the prompt has no line ending, so an answer follows its
+//! prompt directly.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -15,26 +16,26 @@ use crate::protocol::framing::{LineDecoder, LineError};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
-/// One session, from the banner to the end of its input.
+/// One session, from the banner to the end of the input.
 #[derive(Debug)]
 pub struct Session {
     link: Link,
     token: Option<Token>,
-    /// The raw request of a `send` is shown, as the seed's client does.
+    /// Whether to show the raw request of each `send`, as the seed's client does.
     trace: bool,
-    /// A server that does not answer does not end the session: a person can wait, a script
-    /// should not go on as if nothing were.
+    /// Whether the session continues when the server does not answer. A person can wait, but a
+    /// script must not continue as if nothing had happened.
     keeps_going: bool,
 }
 
 impl Session {
-    /// Nothing is connected before the first command.
+    /// A session that connects at the first command.
     pub fn new(link: Link, trace: bool, keeps_going: bool) -> Self {
         Self { link, token: None, trace, keeps_going }
     }
 
-    /// Does every line of `input`. What the server refuses is printed and the session goes on;
-    /// without an answer it ends, unless it is to keep going.
+    /// Executes every line of `input`. It prints refusals and continues. Without an answer it ends,
+    /// unless `keeps_going` is set.
     pub fn run(mut self, input: impl BufRead, out: &mut dyn Write) -> Result<(), Failure> {
         let mut lines = Lines { input, decoder: LineDecoder::default(), at_end: false };
         out.write_all(prompt::banner().as_bytes())?;
@@ -69,7 +70,7 @@ impl Session {
             ("auth" | "send", (_, "")) => writeln!(out, "{}", prompt::incomplete())?,
             ("auth", (user, password)) => self.auth(user, password, out)?,
             ("send", (to, text)) => self.send(to, text, out)?,
-            // What follows a verb that takes nothing is not looked at.
+            // Words after a verb without arguments are ignored.
             ("inbox", _) => {
                 let token = self.token()?;
                 writeln!(out, "{}", json_line(&verbs::inbox(&mut self.link, token)?))?;
@@ -90,7 +91,7 @@ impl Session {
     }
 
     fn auth(&mut self, user: &str, password: &str, out: &mut dyn Write) -> Result<(), Failure> {
-        // The seed's client takes the one word.
+        // The seed's client takes only the first word.
         let (password, _) = first_word(password);
         let user: UserName = user.parse().map_err(|_| Code::UnknownUser)?;
         let token = verbs::auth(&mut self.link, &user, &password::check(password)?)?;
@@ -116,7 +117,7 @@ impl Session {
     }
 }
 
-/// The lines of the input, with the limits of the protocol's: a session's input is bounded too.
+/// The lines of the input, limited as the protocol's lines are, so that memory stays bounded.
 struct Lines<R> {
     input: R,
     decoder: LineDecoder,
@@ -124,7 +125,7 @@ struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The next line, or what is wrong with it; `None` at the end. The last line needs no ending.
+    /// The next line, or why it is invalid; `None` at the end. The last line needs no ending.
     fn next(&mut self) -> Result<Option<Result<String, Code>>, Failure> {
         loop {
             if let Some(line) = self.decoder.next_line() {
@@ -169,7 +170,7 @@ mod tests {
     use crate::client::dial::Dialer;
     use std::time::Duration;
 
-    /// A session with a server that nobody is to call.
+    /// A session with a server that is never contacted.
     fn offline(input: &[u8]) -> String {
         let link =
             Link::new(Dialer::new("192.0.2.1:9".parse().unwrap(), None), Duration::from_millis(1));
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_told_in_the_seeds_words() {
+    fn unknown_command_gets_the_seeds_text() {
         for (line, told) in [
             ("foo", "*Maaf, command tidak benar"),
             ("", "*Maaf, command tidak benar"),

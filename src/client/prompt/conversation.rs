@@ -1,4 +1,4 @@
-//! Does what a person types at a terminal, as the seed's client does it. The token is never shown.
+//! Executes the lines that a person types at a terminal. The token is never shown.
 
 mod commands;
 
@@ -21,46 +21,46 @@ use crate::model::{CursorName, MessageId, Password, Token, UserName};
 use crate::protocol::arguments::Ack;
 use crate::protocol::refusal::Code;
 
-/// How long a session that nobody can use again is tried to be ended.
+/// The longest time to end a session that nobody can use again.
 const END_MAX: Duration = Duration::from_secs(2);
 
-/// A conversation with the server, on behalf of one user at a time.
+/// A conversation with the server, for one user at a time.
 #[derive(Debug)]
 pub struct Conversation {
     link: Link,
     live: LiveWatch,
-    /// Where logins are stored; `None` where there is no such place.
+    /// The folder for logins; `None` if it cannot be used.
     folder: Option<StateFolder>,
     login: Option<Login>,
     /// The recipients of plain text.
     to: Vec<UserName>,
 }
 
-/// The person, who is asked for more than a line says.
+/// The person at the terminal, who can be asked for more than the line contains.
 pub trait Person {
-    /// A line. Ctrl-C is [`Failure::Interrupted`].
+    /// Reads a line. Ctrl-C is [`Failure::Interrupted`].
     fn ask(&mut self, question: &str) -> Result<String, Failure>;
 
-    /// A password, typed where nobody sees it. Ctrl-C is [`Failure::Interrupted`].
+    /// Reads a password without showing it. Ctrl-C is [`Failure::Interrupted`].
     fn ask_secret(&mut self, question: &str) -> Result<Password, Failure>;
 }
 
-/// What comes after a line.
+/// What to do after a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// The next.
+    /// Read the next line.
     Continue,
-    /// Nothing: it said so.
+    /// End the prompt.
     Quit,
 }
 
 impl Conversation {
-    /// A conversation of nobody yet. Nothing is connected.
+    /// A conversation without a login. It does not connect yet.
     pub fn new(link: Link, live: LiveWatch, folder: Option<StateFolder>) -> Self {
         Self { link, live, folder, login: None, to: Vec::new() }
     }
 
-    /// Goes on with a session, and tells what is unread. The server need not be there.
+    /// Continues a session, and shows how much is unread. It also works while the server is away.
     pub fn begin(&mut self, login: Login, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{}", client::logged_in(&login.session().user))?;
         if !login.is_stored() {
@@ -74,7 +74,7 @@ impl Conversation {
         self.show_unread(out)
     }
 
-    /// The person leaves. Blocks for two seconds at the longest.
+    /// Ends the conversation. Blocks for two seconds at the longest.
     pub fn end(&mut self) {
         self.live.stop();
         if let Some(login) = self.login.take() {
@@ -82,7 +82,8 @@ impl Conversation {
         }
     }
 
-    /// Ends a session that nobody can use again. Where the server is not there, it ends by its age.
+    /// Ends a session that nobody can use again. If the server is away, the session expires by its
+    /// age.
     fn release(&mut self, login: &Login) {
         if login.is_of_no_more_use(self.folder.as_ref(), self.link.account()) {
             let deadline = Instant::now() + END_MAX;
@@ -90,7 +91,7 @@ impl Conversation {
         }
     }
 
-    /// What the next line is asked for with.
+    /// The prompt for the next line.
     pub fn prompt(&self) -> String {
         let user = self.login.as_ref().map_or("", |login| login.session().user.as_str());
         let user = match self.to.as_slice() {
@@ -103,7 +104,7 @@ impl Conversation {
         }
     }
 
-    /// Does one line, and tells the person what came of it. Fails only when they cannot be told.
+    /// Executes one line and shows the result. Fails only if the output cannot be written.
     pub fn execute(
         &mut self,
         line: &str,
@@ -111,7 +112,7 @@ impl Conversation {
         out: &mut dyn Write,
     ) -> Result<Flow, Failure> {
         if self.live.board().progress() == Progress::Ended {
-            // They have been told.
+            // The notice of this has been shown.
             self.forget_session();
         }
         self.acknowledge_shown();
@@ -129,7 +130,7 @@ impl Conversation {
             if self.live.board().needs_unread_count() {
                 self.show_unread(out)?;
             } else if self.live.board().unread() > 0 {
-                // Somebody else may have read them.
+                // Another client may have read them.
                 self.count_unread();
             }
         }
@@ -140,7 +141,7 @@ impl Conversation {
         match failure {
             Failure::Output(_) => {}
             Failure::Refused(refused) => {
-                // The name of a login stands in the line above: it is not repeated.
+                // The line above contains the name of the login, so it is not repeated.
                 let line = match refused.code {
                     Some(Code::UnknownUser | Code::WrongPassword) => refused.line(),
                     _ => refused.line_naming_users(),
@@ -162,7 +163,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// A known user whose name is like one that there is not.
+    /// A known user whose name is similar to the unknown one.
     fn similar_user(&self, refused: &Refused) -> Option<UserName> {
         if !matches!(refused.code, Some(Code::UnknownUser | Code::UnknownRecipient)) {
             return None;
@@ -173,8 +174,9 @@ impl Conversation {
         line::nearest(&unknown, known).filter(|user| user.as_str() != refused.users[0]).cloned()
     }
 
-    /// Whoever pressed Enter has seen what stood above the line. Where the server does not take it
-    /// now, it counts as read with a later Enter, or is told again by `inbox`.
+    /// Acknowledges the messages above the line: the person who pressed Enter has seen them. If the
+    /// server does not accept that now, a later Enter repeats it, or `inbox` shows the messages
+    /// again.
     fn acknowledge_shown(&mut self) {
         if let (Some(login), Some(upto)) = (&self.login, self.live.board().readable()) {
             let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
@@ -184,7 +186,7 @@ impl Conversation {
         }
     }
 
-    /// Asks how much is unread and who can be written to, and tells what is unread if it is something.
+    /// Asks for the unread count and the users, and shows the count unless it is zero.
     fn show_unread(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         self.count_unread();
         let board = self.live.board();
@@ -205,7 +207,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Asks how much is unread. That there is no answer is told by what is asked for next.
+    /// Asks for the unread count. If no answer comes, the next command reports it.
     fn count_unread(&mut self) {
         let board = self.live.board();
         if let Some(login) = &self.login
@@ -222,8 +224,8 @@ impl Conversation {
         self.login.as_ref().map(Login::token).ok_or(Failure::NotLoggedIn)
     }
 
-    /// The session is over. If it was the stored one, that is of no more use either; a file that
-    /// cannot be removed is told by the next one-shot command.
+    /// Forgets the session, which is over. If it was the stored one, its file is removed. A file
+    /// that cannot be removed is reported by the next one-shot command.
     fn forget_session(&mut self) {
         self.live.stop();
         if let Some(login) = self.login.take() {
@@ -233,7 +235,7 @@ impl Conversation {
     }
 }
 
-/// Those whom `list` names are users.
+/// The names in the reply to `list` are users.
 fn add_listed_users(board: &NoticeBoard, told: &Value) {
     let names = verbs::listed(told).into_iter().flatten();
     names.filter_map(|name| name.parse().ok()).for_each(|user| board.add_user(&user));

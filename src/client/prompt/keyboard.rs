@@ -1,5 +1,5 @@
-//! The terminal's keyboard while the prompt has it: from the first line to the last, not only while
-//! one is edited. So bytes that are typed meanwhile wait for the next line, unchanged and without
+//! The terminal's settings while the prompt runs, from the first line to the last, not only while a
+//! line is edited. So text that is typed meanwhile waits for the next line, unchanged and without
 //! an echo, and pasted text is marked as pasted.
 
 use std::io::{self, Write};
@@ -13,24 +13,25 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::terminal::quiet::{Quiet, SignalKeys, restore};
 
-/// The terminal begins to mark pasted text; and stops.
+/// Turns the terminal's marks of pasted text (bracketed paste) on and off.
 const PASTES_MARKED: &[u8] = b"\x1b[?2004h";
 const PASTES_UNMARKED: &[u8] = b"\x1b[?2004l";
 
-/// The keyboard. When this is dropped, or a signal ends the process, the terminal is as before.
+/// Holds the terminal's settings. When it is dropped, or when a signal ends the process, the
+/// terminal is restored.
 #[derive(Debug)]
 pub struct Keyboard {
-    /// `None` for the moment of a stop.
+    /// `None` while the process is stopped.
     quiet: Option<Quiet>,
     signals: Handle,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Keyboard {
-    /// Takes the keyboard.
+    /// Changes the terminal's settings.
     ///
     /// # Errors
-    /// Standard input is no terminal, or no signal can be waited for.
+    /// Standard input is not a terminal, or signals cannot be handled.
     pub fn take() -> io::Result<Self> {
         let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
         let quiet = begin()?;
@@ -41,18 +42,18 @@ impl Keyboard {
         Ok(Self { quiet: Some(quiet), signals: handle, thread: Some(thread) })
     }
 
-    /// How the terminal was set before.
+    /// The settings of the terminal before.
     pub fn before(&self) -> Option<&Termios> {
         self.quiet.as_ref().map(Quiet::before)
     }
 
-    /// Gives the terminal back, and stops until the shell has this go on.
+    /// Restores the terminal, and stops the process until the shell continues it.
     ///
     /// # Errors
     /// The terminal is gone.
     pub fn stop(&mut self) -> io::Result<()> {
         self.end();
-        // All of them, as the kernel would: this may be one of a pipeline.
+        // The whole process group, as the kernel does: this process may be part of a pipeline.
         let stopped = kill_current_process_group(Signal::TSTP);
         self.quiet = Some(begin()?);
         Ok(stopped?)
@@ -80,16 +81,16 @@ fn begin() -> io::Result<Quiet> {
     Ok(quiet)
 }
 
-/// What a terminal does not take, it does not need.
+/// If the terminal is gone, there is nothing to set.
 fn write(bytes: &[u8]) {
     let mut terminal = io::stdout();
     let _ = terminal.write_all(bytes).and_then(|()| terminal.flush());
 }
 
-/// The first signal ends the process as it would without this, but for the terminal.
+/// Restores the terminal and then ends the process as the signal would.
 fn end_by_signal(mut signals: Signals, before: &Termios) {
     for signal in &mut signals {
-        // Past the lock on standard output, which a command may hold.
+        // This bypasses the lock on standard output, which a command may hold.
         let _ = rustix::io::write(io::stdout(), PASTES_UNMARKED);
         restore(before);
         let _ = emulate_default_handler(signal);

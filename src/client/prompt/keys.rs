@@ -1,7 +1,7 @@
-//! The keys that do not edit a line. rustyline would end a read with an error for them, and throw
-//! away what it has read ahead; here they end it as Enter does, and are told apart afterwards. A
-//! secret is typed into a buffer of its own, so that nothing of it is on the screen, among the
-//! texts that can be pasted again, or in what can be undone.
+//! The keys that do not edit a line. With its own bindings for them, rustyline would return an
+//! error and lose what it has read ahead. Here they end the line as Enter does, and [`LineEnd`]
+//! says which key it was. A secret goes into a separate buffer, so that no part of it appears on
+//! the screen, in the kill ring or in the undo list.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,25 +11,25 @@ use rustyline::{
     RepeatCount,
 };
 
-/// A secret longer than this is refused: see [`crate::terminal::secret`].
+/// A longer secret is refused: see [`crate::terminal::secret`].
 const SECRET_BYTES_MAX: usize = 1024;
 
-/// How the reading of a line ended.
+/// How a line ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LineEnd {
     /// With Enter.
     #[default]
     Enter,
-    /// With Ctrl-C; or with Ctrl-D before anything else, where a secret is asked for.
+    /// With Ctrl-C; or with Ctrl-D at the beginning of a secret.
     Interrupted,
-    /// With Ctrl-Z: the process is to stop, and to go on with the same line later.
+    /// With Ctrl-Z: the process is to stop, and to continue with the same line later.
     Suspended {
-        /// Where the cursor was, in bytes.
+        /// The position of the cursor, in bytes.
         cursor: usize,
     },
 }
 
-/// What the keys are bound to. Its clones are the same.
+/// The bindings of the keys. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Keys {
     interrupt: [KeyEvent; 2],
@@ -41,12 +41,12 @@ pub struct Keys {
 #[derive(Debug, Default)]
 struct Typed {
     end: LineEnd,
-    /// A secret is being asked for.
+    /// The secret that is being typed.
     secret: Option<String>,
 }
 
 impl Keys {
-    /// The keys as the terminal is set.
+    /// The keys by the terminal's settings.
     pub fn of(settings: &Termios) -> Self {
         let key = |index| KeyEvent::from(char::from(settings.special_codes[index]));
         Self {
@@ -57,17 +57,17 @@ impl Keys {
         }
     }
 
-    /// Handles every key that this does not leave to rustyline.
+    /// Handles all keys, except those that it leaves to rustyline.
     pub fn handler(&self) -> EventHandler {
         EventHandler::Conditional(Box::new(self.clone()))
     }
 
-    /// From now on the keys type a secret.
+    /// From now on, the keys type a secret.
     pub fn begin_secret(&self) {
         self.typed().secret = Some(String::new());
     }
 
-    /// The secret that was typed since.
+    /// The secret that was typed.
     pub fn take_secret(&self) -> String {
         self.typed().secret.take().unwrap_or_default()
     }
@@ -81,12 +81,12 @@ impl Keys {
         self.typed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a key does; `None` for what rustyline does with it.
+    /// The command for a key; `None` leaves the key to rustyline.
     fn press(&self, key: KeyEvent, cursor: usize) -> Option<Cmd> {
         const NULL: KeyEvent = KeyEvent(KeyCode::Char('@'), Modifiers::CTRL);
         let mut typed = self.typed();
         match key {
-            // A key that the terminal does not have is set to this.
+            // A key that is disabled in the terminal's settings has this value.
             NULL => Some(Cmd::Noop),
             _ if self.interrupt.contains(&key) => {
                 typed.end = LineEnd::Interrupted;
@@ -113,7 +113,7 @@ impl Keys {
             }
             KeyEvent(KeyCode::Char('U'), Modifiers::CTRL) => secret.clear(),
             KeyEvent(KeyCode::Backspace, _) => drop(secret.pop()),
-            // One more is kept, so that the secret is seen to be too long.
+            // One more byte is kept, so that the caller sees that the secret is too long.
             KeyEvent(KeyCode::Char(letter), Modifiers::NONE)
                 if secret.len() <= SECRET_BYTES_MAX =>
             {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_end_a_line_are_told_apart_and_others_edit() {
+    fn keys_that_end_a_line_are_distinguished_and_others_edit() {
         let keys = keys();
         for (key, does, end) in [
             ('\r', None, LineEnd::Enter),

@@ -1,11 +1,11 @@
-//! What is typed at the prompt.
+//! Parses the lines of the prompt.
 
-/// The verbs that a person can type.
+/// The verbs of the prompt.
 pub const VERBS: &[&str] = &[
     "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd", "quit",
     "reply", "revoke", "send", "sessions", "to", "unread", "users", "whoami",
 ];
-/// Words of other programs, with the verb that does the same here.
+/// Verbs of other programs, with the equivalent verb of the prompt.
 const SYNONYMS: &[(&str, &str)] = &[
     ("bye", "quit"),
     ("login", "auth"),
@@ -15,51 +15,51 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("tell", "send"),
     ("who", "list"),
 ];
-/// Words that a password may follow.
+/// Verbs that may precede a password.
 const SECRET_VERBS: &[&str] = &["auth", "login", "passwd"];
-/// Those that a user's name may follow.
+/// Verbs that precede a user name.
 pub const TAKES_USER: &[&str] = &["auth", "history", "send", "to"];
 
-/// How similar a word has to be to a name that is suggested instead; 1 is the same.
+/// The least similarity of a suggestion; 1 is equality.
 const SIMILARITY_MIN: f64 = 0.8;
 
-/// With this `auth` stores nothing.
+/// With this option, `auth` stores nothing.
 const FORGET: &str = "--forget";
 
-/// A line, understood. Its parts are as they were typed; whether they are valid is asked later.
+/// A parsed line. Its parts are as they were typed and may be invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// Nothing.
+    /// An empty line.
     Empty,
     /// `auth [--forget] USER [PASSWORD]`
     Auth {
-        /// Who; empty where that is to be asked.
+        /// The user; empty to ask for it.
         user: &'a str,
-        /// The rest of the line; a password may have spaces in it.
+        /// The rest of the line; a password may contain spaces.
         password: Option<&'a str>,
-        /// The login is not to be stored.
+        /// Whether the login is not to be stored.
         is_forgotten: bool,
     },
     /// `send TO[,TO…] TEXT`
     Send {
-        /// Whom it is for, with commas between.
+        /// The recipients, separated by commas.
         to: &'a str,
         /// The rest of the line, without the white space around it.
         text: &'a str,
     },
     /// `to USER[,USER…]`, `to`
     To {
-        /// Whom plain text is for from now on; nobody where it is empty.
+        /// The recipients of plain text from now on; empty for none.
         to: &'a str,
     },
     /// `reply TEXT`
     Reply {
-        /// The answer.
+        /// The text of the answer.
         text: &'a str,
     },
     /// `bell`, `bell on`, `bell off`
     Bell {
-        /// Whether messages ring from now on; `None` asks.
+        /// Whether messages ring from now on; `None` to show the setting.
         is_on: Option<bool>,
     },
     /// `inbox`
@@ -83,7 +83,7 @@ pub enum Line<'a> {
     Sessions,
     /// `revoke ID`, `revoke others`
     Revoke {
-        /// Which; may be empty.
+        /// The session or `others`; may be empty.
         which: &'a str,
     },
     /// `passwd`
@@ -92,19 +92,19 @@ pub enum Line<'a> {
     Help,
     /// `quit`, `exit`
     Quit,
-    /// The verb lacks an argument, or has one that it does not take.
+    /// An argument is missing or invalid.
     Incomplete,
     /// There are more words than the verb takes.
     Surplus,
     /// `passwd` with words after it, which are probably passwords.
     PasswdWithWords,
-    /// There is no such verb.
+    /// The verb is unknown.
     Unknown,
 }
 
 impl<'a> Line<'a> {
-    /// Understands a line. White space around it, and more than one space before an argument, do
-    /// not matter; those inside a text do.
+    /// Parses a line. White space around it, and repeated spaces before an argument, are ignored;
+    /// spaces inside a text are kept.
     pub fn parse(line: &'a str) -> Self {
         let (verb, rest) = first_word(line.trim_ascii());
         match (verb, first_word(rest)) {
@@ -143,31 +143,30 @@ impl<'a> Line<'a> {
         Self::Auth { user, password, is_forgotten }
     }
 
-    /// The verb that the unknown first word of a line was probably meant to be.
+    /// The verb that was probably meant by the unknown first word of a line.
     pub fn suggestion(line: &str) -> Option<&'static str> {
         let word = first_word(line.trim_ascii()).0.to_lowercase();
         let names = VERBS.iter().map(|&verb| (verb, verb)).chain(SYNONYMS.iter().copied());
         nearest(&word, names)
     }
 
-    /// Whether a line that is no command looks like one with a password in it: it is not to be
-    /// taken for a text.
+    /// Whether an unknown line may contain a password, so that it must not be sent as a text.
     pub fn looks_secret(line: &str) -> bool {
         let word = first_word(line.trim_ascii()).0.to_lowercase();
         let is_near = |verb: &str| strsim::damerau_levenshtein(&word, verb) <= 1;
         SECRET_VERBS.iter().any(|verb| is_near(verb))
     }
 
-    /// Whether the line may hold a password, so that it is not to be kept. What was pasted may be
-    /// several lines in one.
+    /// Whether the line may contain a password, so that it must not be remembered. A pasted line
+    /// may contain several lines.
     pub fn is_secret(line: &str) -> bool {
         let is_secret = |line: &str| matches!(first_word(line.trim_ascii()).0, "auth" | "passwd");
         line.split(['\n', '\r']).any(is_secret)
     }
 
-    /// Whether all of the line is known to be what it was meant to be. What is not may be anything:
-    /// a password typed before it was asked for, a login in other words or other letters. Only a
-    /// text may have several lines: what follows the first of anything else is not looked at.
+    /// Whether the line is certainly the command that was meant. Any other line may contain a
+    /// password: typed before it was asked for, or in a misspelt login. Only a text may have
+    /// several lines, because of other commands nothing after the first line is parsed.
     pub fn is_understood(line: &str) -> bool {
         match Line::parse(line) {
             Line::Unknown | Line::Surplus | Line::PasswdWithWords => false,
@@ -177,7 +176,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The meaning of the name that is most similar to `word`, if one is similar enough.
+/// The value of the name that is most similar to `word`, if one is similar enough.
 pub fn nearest<T>(word: &str, names: impl IntoIterator<Item = (impl AsRef<str>, T)>) -> Option<T> {
     let similar = names.into_iter().filter_map(|(name, meant)| {
         let similarity = strsim::jaro_winkler(word, name.as_ref());
@@ -186,7 +185,7 @@ pub fn nearest<T>(word: &str, names: impl IntoIterator<Item = (impl AsRef<str>, 
     similar.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, meant)| meant)
 }
 
-/// The first word, and what follows it.
+/// The first word and the rest.
 pub fn first_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     (word, rest.trim_ascii())

@@ -1,5 +1,5 @@
-//! Watches for the user who is logged in at the prompt, on a thread of its own, and posts what
-//! comes to the [`NoticeBoard`].
+//! Watches for the user who is logged in at the prompt, in its own thread, and posts the events to
+//! the [`NoticeBoard`].
 
 use std::sync::Arc;
 use std::thread;
@@ -18,33 +18,33 @@ use crate::protocol::arguments::{self, Fetch, FetchFrom};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
-/// How long a login waits for its watch before the prompt comes without it.
+/// How long a login waits for its watch before the prompt appears without it.
 const BEGIN_MAX: Duration = Duration::from_secs(2);
-/// How often a thread looks whether it is still wanted.
+/// How often the thread checks whether it is still needed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The watch of one user at a time.
+/// The live watch, for one user at a time.
 #[derive(Debug)]
 pub struct LiveWatch {
     dialer: Dialer,
-    /// How long an answer is waited for.
+    /// How long to wait for an answer.
     timeout: Duration,
     board: Arc<NoticeBoard>,
 }
 
 impl LiveWatch {
-    /// Will watch at this server. Nothing is connected yet.
+    /// A watch at this server. It does not connect yet.
     pub fn new(dialer: Dialer, timeout: Duration, board: Arc<NoticeBoard>) -> Self {
         Self { dialer, timeout, board }
     }
 
-    /// What is posted to.
+    /// The board for its notices.
     pub fn board(&self) -> &NoticeBoard {
         &self.board
     }
 
-    /// Watches for this user, and no more for the one before. Every message that is stored after
-    /// this returns is posted, if the server was there in time; blocks for two seconds at the
+    /// Watches for this user instead of the previous one. If the server is reached in time, every
+    /// message that is stored after this returns will be posted. Blocks for two seconds at the
     /// longest.
     pub fn follow(&self, session: &Session) {
         let watch = self.board.begin_watch();
@@ -70,7 +70,7 @@ impl LiveWatch {
         }
     }
 
-    /// Watches for nobody. The thread ends when it next looks.
+    /// Stops the watch. The thread ends at its next check.
     pub fn stop(&self) {
         self.board.end_watch();
     }
@@ -83,7 +83,7 @@ struct SentMessages {
 }
 
 impl SentMessages {
-    /// The message, if the server gives it.
+    /// The message; `None` if the server does not return it.
     fn look_up(&mut self, id: MessageId, to: UserName) -> Option<Message> {
         let from = FetchFrom::After(MessageId(id.0 - 1));
         let fetch = Fetch { from, with: Some(to), since: None, limit: 1 };
@@ -93,9 +93,9 @@ impl SentMessages {
     }
 }
 
-/// Posts what the first of the streams tells, until the session ends or another watch begins. That
-/// the server is away is posted once, and once that it is back. An older server refuses the first
-/// stream, which asks for messages that are sent elsewhere; the second does without.
+/// Posts the events of the first stream until the session ends or another watch begins. It posts
+/// once that the server is away, and once that it is back. An older server refuses the first
+/// stream, which asks for messages that are sent elsewhere; then the second stream replaces it.
 fn post_all(
     [stream, plain]: [Stream; 2],
     mut sent: SentMessages,

@@ -1,7 +1,7 @@
-//! The session of the prompt, and its end. A login is stored as `chat-cli auth` stores it, for the
-//! next prompt and for one-shot commands. The prompt ends a session that nobody could use again: one
-//! that was not stored, or that another login replaced in the file. It stays while another prompt
-//! uses it.
+//! The session of the prompt. A login is stored as `chat-cli auth` stores it, for the next prompt
+//! and for one-shot commands. The prompt ends a session that nobody can use again: one that was not
+//! stored, or whose file holds another login now. It does not end a session that another prompt
+//! uses.
 
 use crate::client::failure::Failure;
 use crate::client::session::{self, Account, Session, SessionInUse};
@@ -12,7 +12,7 @@ use crate::model::Token;
 #[derive(Debug)]
 pub struct Login {
     session: Session,
-    /// The file that it was stored in; `None` for one that is of this prompt alone.
+    /// The file of the session; `None` if only this prompt has it.
     held: Option<SessionInUse>,
 }
 
@@ -26,40 +26,39 @@ impl Login {
         Ok(held.map(|held| Self { session: held.session.clone(), held: Some(held) }))
     }
 
-    /// A session of this prompt alone.
+    /// A session that only this prompt has.
     pub fn unstored(session: Session) -> Self {
         Self { session, held: None }
     }
 
-    /// Stores the session, in place of the one that was there.
+    /// Stores the session, replacing the previous one.
     ///
     /// # Errors
-    /// It cannot be stored, and goes on as one of this prompt alone.
+    /// It cannot be stored. Then only this prompt has it.
     pub fn store(&mut self, folder: &StateFolder, account: &Account) -> Result<(), Failure> {
         session::store_private(folder, account, &self.session)?;
-        // Another process may have stored its own since: then this one has no file any more.
+        // If another process has stored its session since, this one has no file.
         self.held =
             session::begin_use(folder, account)?.filter(|held| held.session == self.session);
         Ok(())
     }
 
-    /// Who, and the proof.
+    /// The session.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The proof alone.
+    /// The token of the session.
     pub fn token(&self) -> Token {
         self.session.token
     }
 
-    /// Whether it was stored, so that it outlives this prompt.
+    /// Whether the session is stored, so that it outlives this prompt.
     pub fn is_stored(&self) -> bool {
         self.held.is_some()
     }
 
-    /// This prompt does not use the session any more: whether nobody can. Where that is not
-    /// certain, somebody may.
+    /// Whether nobody can use the session once this prompt is done with it. In doubt, somebody can.
     pub fn is_of_no_more_use(&self, folder: Option<&StateFolder>, account: &Account) -> bool {
         let Some(held) = &self.held else { return true };
         let is_stored = folder.is_none_or(|folder| {

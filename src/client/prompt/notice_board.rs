@@ -1,5 +1,5 @@
-//! What is to be shown above the line being typed, and what of it has been: shared between the
-//! thread that watches and the prompt that paints. Knows neither the terminal nor the server.
+//! The notices to be shown above the line being typed, and what was shown of them. The thread that
+//! watches and the prompt that paints share it. Knows neither the terminal nor the server.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -9,49 +9,50 @@ use std::time::Instant;
 
 use crate::model::{Message, MessageId, UserName};
 
-/// How many messages wait to be shown, while a command is under way or the terminal takes
-/// nothing. More are counted as unread and left to `inbox`.
+/// How many notices may wait, while a command runs or the terminal blocks. Further messages are
+/// counted as unread and left to `inbox`.
 const WAITING_MESSAGES_MAX: usize = 1000;
-/// How many messages that were sent here are remembered; one to a hundred users is a hundred.
+/// How many messages that were sent here are remembered. One message to a hundred users counts as a
+/// hundred.
 const SENT_MESSAGES_MAX: usize = 400;
 /// How many names are remembered for completion.
 const USERS_MAX: usize = 1000;
 
-/// One thing to be shown above the line.
+/// A notice above the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A message arrived.
+    /// A received message.
     Message(Message),
-    /// The user sent this elsewhere.
+    /// A message that the user sent from elsewhere.
     Sent(Message),
-    /// Something else happened. Harmless on a terminal, without a line end.
+    /// Any other text, safe to print on a terminal and without a line ending.
     Text(String),
 }
 
-/// A watch that posts here. What an earlier one posts is not taken any more.
+/// Identifies the watch that may post. Notices of an earlier watch are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchId(u64);
 
-/// How a watch is doing.
+/// The state of a watch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Progress {
-    /// There is no watch, or nothing is known of it yet.
+    /// There is no watch, or its state is not known yet.
     #[default]
     Unknown,
-    /// The server is there.
+    /// The server is connected.
     Connected,
     /// The server is away.
     Away,
-    /// The session is over.
+    /// The session has ended.
     Ended,
 }
 
-/// The board. Nothing here blocks, but for [`wait_for_progress`](Self::wait_for_progress).
+/// The notice board. Only [`wait_for_progress`](Self::wait_for_progress) blocks.
 #[derive(Default)]
 pub struct NoticeBoard {
     state: Mutex<State>,
     progressed: Condvar,
-    /// Has the prompt painted, if it is being typed at.
+    /// Makes the prompt paint while a line is being typed.
     wake: Mutex<Option<Box<dyn FnMut() + Send>>>,
     is_bell_on: AtomicBool,
 }
@@ -61,15 +62,16 @@ struct State {
     watch: u64,
     progress: Progress,
     notices: VecDeque<Notice>,
-    /// Unread messages that were not shown here; `None` until the server was asked.
+    /// The number of unread messages that were not shown here; `None` until the server has been
+    /// asked.
     unread: Option<usize>,
-    /// Up to here `unread` counts what arrives too.
+    /// `unread` includes messages up to this id, also those that arrive later.
     counted_upto: Option<MessageId>,
-    /// The newest message that was shown, and how many were, since the last that count as read.
+    /// The newest message shown here since the last acknowledgement, and how many were shown.
     shown: Option<(MessageId, usize)>,
-    /// The newest message that was shown, here or by `inbox`, and who sent it.
+    /// The newest message that was shown, here or by `inbox`, and its sender.
     last: Option<(MessageId, UserName)>,
-    /// Who had sent it when the answer being typed was begun.
+    /// The sender of that message when the user began to type `reply`.
     replying: Option<UserName>,
     /// The newest messages that were sent here.
     sent: VecDeque<MessageId>,
@@ -77,13 +79,13 @@ struct State {
 }
 
 impl NoticeBoard {
-    /// From now on `wake` is called when there is something new to be shown. It may be called by
-    /// any thread, and may block that thread.
+    /// Sets the function to call when there is something to show. Any thread may call it, and it
+    /// may block that thread.
     pub fn set_wake(&self, wake: impl FnMut() + Send + 'static) {
         *lock(&self.wake) = Some(Box::new(wake));
     }
 
-    /// Begins with nothing on the board, and gives the one watch that may post.
+    /// Clears the board, and returns the id of the only watch that may post.
     pub fn begin_watch(&self) -> WatchId {
         let mut state = self.lock();
         let (watch, users) = (state.watch + 1, std::mem::take(&mut state.users));
@@ -91,7 +93,7 @@ impl NoticeBoard {
         WatchId(watch)
     }
 
-    /// Takes everything off the board. No watch may post any more.
+    /// Clears the board. No watch may post.
     pub fn end_watch(&self) {
         self.begin_watch();
     }
@@ -101,7 +103,7 @@ impl NoticeBoard {
         self.lock().watch == watch.0
     }
 
-    /// Something is to be shown, above the line being typed or before the next is asked for.
+    /// Posts a notice, to be shown above the line being typed or before the next prompt.
     pub fn post(&self, watch: WatchId, notice: Notice) {
         let is_first = {
             let mut state = self.lock();
@@ -128,13 +130,13 @@ impl NoticeBoard {
             state.notices.push_back(notice);
             state.notices.len() == 1
         };
-        // Whatever waits is painted together: one call is enough for all.
+        // All waiting notices are painted together, so one call is enough.
         if is_first && let Some(wake) = &mut *lock(&self.wake) {
             wake();
         }
     }
 
-    /// The watch has come to this.
+    /// Sets the state of the watch.
     pub fn set_progress(&self, watch: WatchId, progress: Progress) {
         let mut state = self.lock();
         if state.watch == watch.0 {
@@ -143,12 +145,12 @@ impl NoticeBoard {
         }
     }
 
-    /// How the watch is doing.
+    /// The state of the watch.
     pub fn progress(&self) -> Progress {
         self.lock().progress
     }
 
-    /// Waits until something is known of the watch, or until `deadline`.
+    /// Waits until the state of the watch is known, or until `deadline`.
     pub fn wait_for_progress(&self, deadline: Instant) -> Progress {
         let remaining = deadline.saturating_duration_since(Instant::now());
         let state = self
@@ -158,7 +160,7 @@ impl NoticeBoard {
         state.0.progress
     }
 
-    /// What is to be shown now; it counts as shown from here on.
+    /// Takes the notices to be shown now. They count as shown.
     pub fn take_notices(&self) -> Vec<Notice> {
         let mut state = self.lock();
         let notices: Vec<Notice> = state.notices.drain(..).collect();
@@ -172,15 +174,15 @@ impl NoticeBoard {
         notices
     }
 
-    /// The newest message that was shown and may count as read: `None` when none was shown, and
-    /// also while something older than those is unread, for what counts as read is all up to one.
+    /// The newest shown message that may be acknowledged. `None` if none was shown, or if an older
+    /// message is unread: an acknowledgement covers everything up to an id.
     pub fn readable(&self) -> Option<MessageId> {
         let state = self.lock();
         let (newest, _) = state.shown?;
         (state.unread == Some(0)).then_some(newest)
     }
 
-    /// Everything up to this id counts as read: it need not be shown any more.
+    /// Everything up to this id counts as read, so its notices are dropped.
     pub fn mark_read(&self, upto: MessageId) {
         let mut state = self.lock();
         state.shown = state.shown.filter(|(newest, _)| *newest > upto);
@@ -194,8 +196,8 @@ impl NoticeBoard {
         });
     }
 
-    /// This is being typed. An answer goes to the last sender of the moment when its verb was typed:
-    /// a message that arrives later does not change that.
+    /// Notes the line being typed. `reply` answers the last sender at the time when its verb was
+    /// typed: a message that arrives later does not change that.
     pub fn note_draft(&self, line: &str) {
         let mut state = self.lock();
         if !line.trim_start().starts_with("reply ") {
@@ -205,14 +207,15 @@ impl NoticeBoard {
         }
     }
 
-    /// The recipient of an answer; `None` where no message was shown yet.
+    /// The recipient of a reply; `None` if no message was shown yet.
     pub fn reply_to(&self) -> Option<UserName> {
         let mut state = self.lock();
         let last = |state: &State| state.last.as_ref().map(|(_, from)| from.clone());
         state.replying.take().or_else(|| last(&state))
     }
 
-    /// These were sent here: they need not be shown, whether they are told of already or later.
+    /// Records messages that were sent here. Their notices are not shown, whether posted before or
+    /// later.
     pub fn record_sent(&self, ids: impl IntoIterator<Item = MessageId>) {
         let mut state = self.lock();
         let State { sent, notices, .. } = &mut *state;
@@ -224,7 +227,7 @@ impl NoticeBoard {
         });
     }
 
-    /// Whether it is known that this was sent here.
+    /// Whether this message is recorded as sent here.
     pub fn was_sent_here(&self, id: MessageId) -> bool {
         self.lock().sent.contains(&id)
     }
@@ -239,7 +242,7 @@ impl NoticeBoard {
         self.is_bell_on.load(Ordering::Relaxed)
     }
 
-    /// The server counts so many unread messages, up to this id.
+    /// Sets the server's count of unread messages, which includes messages up to this id.
     pub fn set_unread(&self, count: usize, upto: MessageId) {
         let mut state = self.lock();
         let waiting = state
@@ -252,19 +255,19 @@ impl NoticeBoard {
         state.counted_upto = Some(upto);
     }
 
-    /// Whether the server is to be asked how much is unread.
+    /// Whether to ask the server for the unread count.
     pub fn needs_unread_count(&self) -> bool {
         let state = self.lock();
         state.unread.is_none() && state.progress == Progress::Connected
     }
 
-    /// What is known of how much is unread is not true any more.
+    /// Discards the unread count, which is no longer correct.
     pub fn clear_unread_count(&self) {
         self.lock().unread = None;
     }
 
-    /// How many unread messages there are for `inbox`. Those that were shown here are among them
-    /// only while they cannot count as read for something older that is unread.
+    /// The number of unread messages for `inbox`. It includes messages that were shown here only if
+    /// an older unread message keeps them from being acknowledged.
     pub fn unread(&self) -> usize {
         let state = self.lock();
         match state.unread {
@@ -273,12 +276,12 @@ impl NoticeBoard {
         }
     }
 
-    /// There is a user of this name.
+    /// Adds a user name for completion.
     pub fn add_user(&self, user: &UserName) {
         self.lock().add_user(user);
     }
 
-    /// The known users whose names begin so, sorted.
+    /// The known user names with this prefix, sorted.
     pub fn users(&self, begin: &str) -> Vec<UserName> {
         let state = self.lock();
         state.users.iter().filter(|user| user.as_str().starts_with(begin)).cloned().collect()
@@ -303,7 +306,7 @@ impl fmt::Debug for NoticeBoard {
     }
 }
 
-/// What is locked is whole after every statement, so a panic elsewhere leaves it usable.
+/// The state is consistent after every statement, so a panic elsewhere does not damage it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -324,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_shown_may_count_as_read_only_when_nothing_older_is_unread() {
+    fn shown_messages_may_be_acknowledged_only_when_nothing_older_is_unread() {
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.set_unread(0, MessageId(0));
@@ -346,7 +349,7 @@ mod tests {
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.post(watch, message(5));
-        // The server has two: this one and one that arrives next.
+        // The server counts two: this one, and one that arrives next.
         board.set_unread(2, MessageId(6));
         board.post(watch, message(6));
         assert_eq!(board.take_notices().len(), 2);
@@ -354,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_inbox_has_told_is_not_shown_again() {
+    fn messages_that_inbox_has_shown_are_not_shown_again() {
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.post(watch, message(5));
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn message_that_was_sent_here_is_not_shown_whenever_it_is_told_of() {
+    fn message_that_was_sent_here_is_not_shown_whenever_its_event_arrives() {
         let sent = |id| match message(id) {
             Notice::Message(message) => Notice::Sent(message),
             notice => notice,
@@ -401,7 +404,7 @@ mod tests {
         assert_eq!(replies_to(&board).as_deref(), Some("paff"));
         board.note_draft("");
         assert_eq!(replies_to(&board).as_deref(), Some("ivy"));
-        // Shown by `inbox`.
+        // `inbox` has shown it.
         board.post(watch, from(6, "robo"));
         board.mark_read(MessageId(6));
         assert_eq!(replies_to(&board).as_deref(), Some("robo"));
@@ -420,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_to_inbox() {
+    fn messages_that_do_not_fit_are_left_to_inbox() {
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
         board.set_unread(0, MessageId(0));

@@ -1,16 +1,17 @@
-//! Paints the line being typed, and above it what is on the [`NoticeBoard`]; completes words.
+//! Paints the line being typed, with the notices of the [`NoticeBoard`] above it, and completes
+//! words.
 //!
-//! rustyline clears the rows of the line before it paints it anew, and from the column and row that
-//! it then knows by counting it places the cursor. So whatever is written in whole lines right
-//! before the prompt stands above the line, and draft and cursor are where they were. That is done
-//! in [`Highlighter::highlight_prompt`], by the thread that types: what is on the board is taken
-//! and written in one step, which no keystroke can come between.
+//! rustyline clears the rows of the line before it repaints them, and it computes the position of
+//! the cursor by counting. So whole lines that are written right before the prompt appear above the
+//! line, and the draft and the cursor stay correct. [`Highlighter::highlight_prompt`] writes them,
+//! in the thread that types. It takes the notices and writes them in one step, which no key press
+//! can interrupt.
 //!
-//! To have the line painted when no key is pressed, an empty text is "printed" by rustyline's
-//! `ExternalPrinter`. It costs a line feed, which is taken back. Such a painting is told from
-//! others by [`Highlighter::highlight_char`], which comes before every other, since it always asks
-//! for one; or [`Highlighter::highlight_candidate`], after a list of completions.
-//! Should a later rustyline paint otherwise, `tests/client/live.rs` finds empty rows or lost ones.
+//! To repaint without a key press, rustyline's `ExternalPrinter` "prints" an empty text. This adds
+//! a line feed, which is taken back. All other repaints announce themselves by
+//! [`Highlighter::highlight_char`], or after a list of completions by
+//! [`Highlighter::highlight_candidate`]. If a later rustyline repaints differently,
+//! `tests/client/live.rs` finds empty or missing rows.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -28,25 +29,25 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::wrap::{fitted, wrap};
 use crate::terminal;
 
-/// One row up, after the line feed of an empty print.
+/// Moves one row up, after the line feed of an empty print.
 const UP: &str = "\x1b[A";
 
-/// Rings.
+/// Rings the terminal's bell.
 const BELL: &str = "\x07";
 
-/// What rustyline asks how to paint, and what could be meant.
+/// Answers rustyline's questions: how to paint, and what completes a word.
 #[derive(Debug)]
 pub struct Painter {
     board: Arc<NoticeBoard>,
     layout: RefCell<Layout>,
-    /// The painting that was announced.
+    /// The repaint that was announced.
     announced: Cell<Option<CmdKind>>,
-    /// What is on the board waits.
+    /// Whether the notices wait.
     is_held: Cell<bool>,
 }
 
 impl Painter {
-    /// For what is on this board.
+    /// A painter for the notices of this board.
     pub fn new(board: Arc<NoticeBoard>) -> Self {
         let layout = Layout::for_terminal(Clock::Local).since_today();
         Self {
@@ -57,12 +58,12 @@ impl Painter {
         }
     }
 
-    /// Nothing appears above the line from now on, or it does again.
+    /// Holds the notices back, or shows them again.
     pub fn hold(&self, is_held: bool) {
         self.is_held.set(is_held);
     }
 
-    /// What is on the board, in lines; it counts as shown.
+    /// The notices as lines. They count as shown.
     pub fn notices(&self) -> String {
         let mut layout = self.layout.borrow_mut();
         let columns = terminal::columns();
@@ -109,8 +110,8 @@ impl Highlighter for Painter {
         _default: bool,
     ) -> Cow<'b, str> {
         let announced = self.announced.take();
-        // The last painting is that of a line that is done: what it has not shown before would
-        // count as seen by whoever ended it.
+        // The last repaint is of a finished line. Notices that it showed first would count as seen
+        // by the person who has already pressed Enter.
         if announced == Some(CmdKind::ForcedRefresh) {
             return recounted(prompt, self.board.unread());
         }
@@ -121,8 +122,8 @@ impl Highlighter for Painter {
 
     fn highlight<'l>(&self, line: &'l str, _position: usize) -> Cow<'l, str> {
         self.board.note_draft(line);
-        // A control character in a draft (they can be pasted) is counted as no column, and is
-        // shown as none. An escape is typed on purpose, with Ctrl-V.
+        // rustyline counts a control character (from a paste) as zero columns, so it must not be
+        // visible. An escape is typed on purpose, with Ctrl-V.
         let acts =
             |character: char| character.is_control() && !matches!(character, '\n' | '\t' | '\x1b');
         if line.contains(acts) { Cow::Owned(line.replace(acts, "")) } else { Cow::Borrowed(line) }
@@ -133,7 +134,7 @@ impl Highlighter for Painter {
         candidate: &'c str,
         _completion: CompletionType,
     ) -> Cow<'c, str> {
-        // The line is painted below the list, without another announcement.
+        // The line is repainted below the list without an announcement.
         self.announced.set(Some(CmdKind::Other));
         Cow::Borrowed(candidate)
     }
@@ -158,7 +159,7 @@ impl Completer for Painter {
         let word = &typed[begin..];
         let before: Vec<&str> = typed[..begin].split_ascii_whitespace().collect();
         let words: Vec<String> = match before.as_slice() {
-            // It is the answer to a question.
+            // The line is the answer to a question.
             _ if self.is_held.get() => Vec::new(),
             [] => line::VERBS
                 .iter()
@@ -174,8 +175,8 @@ impl Completer for Painter {
     }
 }
 
-/// The prompt with the count of now, where that is as wide as the one in it: the width of a prompt
-/// that is being typed at cannot change.
+/// The prompt with the current count, if that has as many digits: the width of a prompt cannot
+/// change while a line is typed.
 fn recounted(prompt: &str, unread: usize) -> Cow<'_, str> {
     let Some((begin, rest)) = prompt.rsplit_once(" (") else { return Cow::Borrowed(prompt) };
     let unread = unread.to_string();

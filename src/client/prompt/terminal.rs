@@ -1,6 +1,7 @@
-//! The prompt for a person: edits lines, remembers them, and hands them to the
-//! [`Conversation`]. A line that may hold a password is never remembered, and one that is not
-//! understood only until the prompt ends: it may be a password typed too early, or a login misspelt.
+//! The prompt for a person: it edits and remembers lines, and passes them to the [`Conversation`].
+//! A line that may contain a password is never remembered. A line that was not understood is
+//! remembered until the prompt ends only: it may be a password typed too early, or a misspelt
+//! login.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -26,14 +27,13 @@ use crate::client::password;
 use crate::client::state_folder::StateFolder;
 use crate::model::Password;
 
-/// How many lines are remembered.
+/// The number of lines in the history.
 const HISTORY_LINES_MAX: usize = 1000;
 
-/// Talks with a person until they leave. Begins with the session that `chat-cli auth` stored for
-/// this server, if there is one. The terminal rings for messages where `is_bell_on`.
+/// Runs the prompt until the person leaves. It begins with the session that `chat-cli auth` stored
+/// for this server, if there is one. If `is_bell_on`, the terminal rings for messages.
 pub fn run(link: Link, is_bell_on: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    // Neither what keeps lines from being remembered nor a stored session that cannot be used
-    // keeps anybody from talking.
+    // The prompt also works without a history file and without a usable stored session.
     let folder = reported(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| reported(history_file(folder)));
     let login = folder.as_ref().and_then(|folder| reported(Login::resume(folder, link.account())));
@@ -70,26 +70,26 @@ fn talk(
     }
 }
 
-/// What came from the keyboard.
+/// What was typed.
 enum Input {
     Line(String),
-    /// Ctrl-C: there is nothing to do.
+    /// Ctrl-C: the line is discarded.
     Cleared,
     /// Ctrl-D.
     End,
 }
 
-/// Reads lines with editing and history. All that is typed comes through one buffer, rustyline's:
-/// it reads ahead, and whatever else read the terminal would miss that.
+/// Reads lines with editing and history. All input goes through rustyline's buffer: rustyline reads
+/// ahead, so another reader of the terminal would miss that part.
 struct LineReader {
     editor: Editor<Painter, MemHistory>,
-    /// `None` on a terminal that cannot move its cursor: the terminal edits the lines there.
+    /// `None` on a terminal that cannot move its cursor. There the terminal edits the lines.
     painted: Option<PaintedLine>,
-    /// What is remembered for later; `None` when there is no place for it.
+    /// The history file; `None` if it cannot be used.
     stored: Option<HistoryStore>,
 }
 
-/// What is ours while the line is painted by [`Painter`].
+/// The state for lines that [`Painter`] paints.
 struct PaintedLine {
     keyboard: Keyboard,
     keys: Keys,
@@ -104,10 +104,11 @@ struct HistoryStore {
 impl LineReader {
     fn open(history: Option<PathBuf>, board: &Arc<NoticeBoard>) -> Result<Self, Failure> {
         let config = Config::builder().max_history_size(HISTORY_LINES_MAX);
-        // The painter's work counts as colouring, which `NO_COLOR` would switch off; it has none.
+        // rustyline treats the painter's output as colours, which `NO_COLOR` would turn off. It
+        // contains none.
         let config = config.map_err(|error| unusable(&error))?.color_mode(ColorMode::Forced);
-        // A list, shown at once: while rustyline waits for a second Tab, nothing could be painted.
-        // The keyboard has pastes marked between lines as well.
+        // The list appears at once, because nothing can be painted while rustyline waits for a
+        // second Tab. `Keyboard` turns bracketed paste on, also between lines.
         let config = config
             .bracketed_paste(false)
             .completion_type(CompletionType::List)
@@ -124,7 +125,7 @@ impl LineReader {
         let printer = editor.create_external_printer();
         let mut painted = None;
         if let Ok(mut printer) = printer {
-            // It prints to nobody but a line that is being typed.
+            // It prints only while a line is being typed.
             board.set_wake(move || drop(printer.print(String::new())));
             let keyboard = Keyboard::take().map_err(|error| unusable(&error.into()))?;
             if let Some(settings) = keyboard.before() {
@@ -136,12 +137,12 @@ impl LineReader {
         Ok(Self { editor, painted, stored })
     }
 
-    /// The next line to be done.
+    /// The next line to execute.
     fn read(&mut self, prompt: &str) -> Result<Input, Failure> {
         if self.painted.is_none()
             && let Some(painter) = self.editor.helper()
         {
-            // A terminal that is gone is told by the reading.
+            // If the terminal is gone, the next read reports it.
             let _ = io::stdout().write_all(painter.notices().as_bytes());
         }
         let input = self.edit(prompt)?;
@@ -151,7 +152,7 @@ impl LineReader {
         Ok(input)
     }
 
-    /// A line, whatever it is for.
+    /// Reads a line for any purpose.
     fn edit(&mut self, prompt: &str) -> Result<Input, Failure> {
         let mut draft = (String::new(), String::new());
         loop {
@@ -189,7 +190,7 @@ impl LineReader {
 }
 
 impl LineReader {
-    /// The answer to a question, above which nothing appears meanwhile.
+    /// Reads the answer to a question. No notices appear meanwhile.
     fn answer(&mut self, question: &str) -> Result<Input, Failure> {
         if let Some(painter) = self.editor.helper() {
             painter.hold(true);
@@ -226,13 +227,13 @@ impl Person for LineReader {
 impl HistoryStore {
     fn load(path: PathBuf, config: &Config) -> Self {
         let mut lines = FileHistory::with_config(config);
-        // None yet; or it is damaged, and begins anew.
+        // The file does not exist yet; or it is damaged, and the history begins anew.
         let _ = lines.load(&path);
         Self { lines, path }
     }
 
-    /// At once: a terminal that is closed leaves no time at the end. That it cannot be written
-    /// is no reason to bother a person with after every line.
+    /// Appends at once, because a terminal that is closed leaves no time at the end. An error is
+    /// not reported, since it would be repeated after every line.
     fn append(&mut self, line: &str) {
         if self.lines.add(line).unwrap_or(false) {
             let _ = self.lines.append(&self.path);
@@ -240,7 +241,7 @@ impl HistoryStore {
     }
 }
 
-/// The history file. A link, and one that others can read, is refused.
+/// The path of the history file. A link, or a file that others can read, is refused.
 fn history_file(folder: &StateFolder) -> Result<PathBuf, Failure> {
     const NAME: &str = "history";
     if !folder.has(NAME)? {
@@ -249,7 +250,7 @@ fn history_file(folder: &StateFolder) -> Result<PathBuf, Failure> {
     Ok(folder.path_of(NAME))
 }
 
-/// Gives what there is; why there is nothing is told the person.
+/// The value, or `None` after reporting the failure.
 fn reported<T>(result: Result<T, Failure>) -> Option<T> {
     result.inspect_err(|failure| failure.report(&mut io::stderr())).ok()
 }

@@ -1,4 +1,4 @@
-//! Colours, where there is somebody to see them.
+//! Colours, if a person can see them.
 
 use std::env;
 use std::fmt::{self, Display};
@@ -6,11 +6,11 @@ use std::fmt::{self, Display};
 use crate::model::UserName;
 use crate::terminal;
 
-/// Those of the terminal's own colours that can be read on black and on white.
+/// The terminal colours that are readable on both black and white.
 const COLORS: [u8; 6] = [31, 32, 33, 34, 35, 36];
 
-/// Whether standard output is to be coloured: it is a terminal, which is not a dumb one, and nobody
-/// asked for no colour (<https://no-color.org>).
+/// Whether to colour standard output: it is a terminal that is not dumb, and `NO_COLOR` is not set
+/// (<https://no-color.org>).
 pub fn is_wanted() -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     terminal::is_shown()
@@ -18,7 +18,7 @@ pub fn is_wanted() -> bool {
         && env::var_os("TERM").is_none_or(|name| name != "dumb")
 }
 
-/// A user's name in the colour that it always has.
+/// The user's name in its colour.
 pub fn name(name: &UserName) -> impl Display {
     of_user(name, name.as_str())
 }
@@ -29,7 +29,7 @@ pub fn of_user(name: &UserName, text: &str) -> impl Display {
     fmt::from_fn(move |out| write!(out, "\x1b[{color}m{text}\x1b[0m"))
 }
 
-/// Not the standard library's, which may change: a name is to keep its colour.
+/// The standard library's hash may change, and a name is to keep its colour.
 fn fnv1a(bytes: &[u8]) -> u32 {
     let hash = |hash: u32, &byte: &u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     bytes.iter().fold(0x811c_9dc5, hash)

@@ -1,6 +1,6 @@
-//! An inbox laid out for reading: a line a day, then time, sender and text in columns. The text is
-//! indented on every line, so no text can pass for another message. A narrow terminal has time and
-//! sender above the text instead.
+//! Lays out messages for reading: a line per day, then time, sender and text in columns. Every line
+//! of a text is indented, so that no text can pass for another message. On a narrow terminal, time
+//! and sender are above the text.
 
 use std::fmt::Write as _;
 
@@ -13,19 +13,19 @@ use crate::catalogue::time;
 use crate::model::{Message, Timestamp, UserName};
 use crate::terminal::{self, relative, text};
 
-/// Where a text beside its sender would be narrower than this, it stands below.
+/// The least width of a text beside its sender. With less room, the text goes below.
 const TEXT_COLUMNS_MIN: usize = 16;
 
 /// `10:54`
 const TIME_COLUMNS: usize = 5;
-/// What stands before the time, between time and sender, and between the sender and the text.
+/// The gap before the time, between time and sender, and between sender and text.
 const GAP_COLUMNS: usize = 2;
 const GAP: &str = "  ";
 
-/// Which clock times are shown by.
+/// The clock for times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Clock {
-    /// That of this machine (`TZ`, `/etc/localtime`).
+    /// This machine's time (`TZ`, `/etc/localtime`).
     #[default]
     Local,
     /// UTC.
@@ -34,24 +34,24 @@ pub enum Clock {
     Relative,
 }
 
-/// Lays out messages, page after page, as one list.
+/// Lays out messages, page by page, as one list.
 #[derive(Debug)]
 pub struct Layout {
     columns: usize,
     clock: Clock,
     zone: TimeZone,
     is_colored: bool,
-    /// The day of the last line for a day.
+    /// The day of the last day line.
     day: Option<Date>,
 }
 
 impl Layout {
-    /// For the terminal that standard output is.
+    /// A layout for the terminal on standard output.
     pub fn for_terminal(clock: Clock) -> Self {
         Self { is_colored: color::is_wanted(), ..Self::new(terminal::columns(), clock) }
     }
 
-    /// For a terminal of so many columns, without colours.
+    /// A layout for this many columns, without colours.
     pub fn new(columns: usize, clock: Clock) -> Self {
         let zone = match clock {
             Clock::Local | Clock::Relative => TimeZone::system(),
@@ -60,24 +60,25 @@ impl Layout {
         Self { columns, clock, zone, is_colored: false, day: None }
     }
 
-    /// As if a line for today had been written: only messages of another day get one.
+    /// Omits the day line for messages of today.
     pub fn since_today(mut self) -> Self {
         self.day = Some(jiff::Timestamp::now().to_zoned(self.zone.clone()).date());
         self
     }
 
-    /// From now on for a terminal of so many columns.
+    /// Changes the width.
     pub fn set_columns(&mut self, columns: usize) {
         self.columns = columns;
     }
 
-    /// The next page, harmless on a terminal. Each line ends in a line feed, and none is wider than
-    /// the terminal.
+    /// The next page, safe to print on a terminal. Each line ends in a line feed, and none is wider
+    /// than the terminal.
     pub fn page(&mut self, messages: &[Message]) -> String {
         self.lay_out(messages, Side::Sender)
     }
 
-    /// [`page`](Self::page) of messages that the reader has sent: `> neko` is in place of the sender.
+    /// Like [`page`](Self::page), for messages that the user has sent: `> neko` replaces the
+    /// sender.
     pub fn sent_page(&mut self, messages: &[Message]) -> String {
         self.lay_out(messages, Side::Recipient)
     }
@@ -110,7 +111,7 @@ impl Layout {
         out
     }
 
-    /// A line for the day, if it is another than that of the message before.
+    /// Writes a day line, unless the previous message is of the same day.
     fn day(&mut self, day: Date, out: &mut String) {
         if self.clock == Clock::Relative || self.day == Some(day) {
             return;
@@ -122,8 +123,7 @@ impl Layout {
         });
     }
 
-    /// Time and sender on lines of their own, for a terminal that has no room for them beside the
-    /// text.
+    /// Time and sender on their own lines, for a narrow terminal.
     fn narrow_head(&self, user: &UserName, label: &str, time: &str, out: &mut String) {
         if time.len() + 1 + label.len() <= self.columns {
             let _ = writeln!(out, "{time} {}", self.colored(user, label));
@@ -137,8 +137,8 @@ impl Layout {
         }
     }
 
-    /// The text below and beside what stands before it: each line `indent` columns from the left,
-    /// the first one `first_indent` from where `out` ends.
+    /// Writes the text, with lines indented by `indent`. The first line is indented by
+    /// `first_indent` from the end of `out`.
     fn text(&self, message: &Message, indent: usize, first_indent: usize, out: &mut String) {
         let columns = self.columns.saturating_sub(indent).max(1);
         let lines = text::visible_lines(message.body.as_str());
@@ -170,7 +170,7 @@ impl Layout {
     }
 }
 
-/// Which user a message is shown with.
+/// The user to show with a message.
 #[derive(Debug, Clone, Copy)]
 enum Side {
     Sender,
@@ -185,7 +185,7 @@ impl Side {
         }
     }
 
-    /// No user's name begins with `>`, so no message that came in passes for one that was sent.
+    /// No user name begins with `>`, so no received message can pass for a sent one.
     fn label(self, message: &Message) -> String {
         match self {
             Self::Sender => message.from.to_string(),
@@ -194,8 +194,8 @@ impl Side {
     }
 }
 
-/// How far a text stands in below its sender. On three columns or more no text can pass for
-/// another message; on fewer there is no room to tell them apart.
+/// The indentation of a text below its sender. With three or more columns, no text can pass for
+/// another message; with fewer there is no room for an indentation.
 fn narrow_indent(columns: usize) -> usize {
     match columns {
         12.. => 4,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_the_reader_has_sent_are_told_by_their_recipient() {
+    fn sent_messages_are_shown_with_their_recipient() {
         let page = layout(80).sent_page(&[message("paff", NOON, "hai\nneko")]);
         assert!(page.ends_with("\n  12:00  > neko  hai\n                 neko\n"), "{page}");
         let page = layout(9).sent_page(&[message("paff", NOON, "hai")]);
@@ -333,7 +333,7 @@ mod tests {
             for line in page.lines() {
                 prop_assert!(line.width() <= columns, "{line:?}");
             }
-            // What stands before the text.
+            // The columns before the text.
             let texts = layout.page(&[message(&from, NOON, "x")]);
             let head = texts.lines().count();
             let is_beside = texts.starts_with(GAP);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::json_line;
 use crate::model::Message;
 
-/// The senders in the order of each one's first message, and the texts of each in order.
+/// The senders, ordered by their first message, each with their texts in order.
 #[derive(Debug, Default)]
 pub struct JsonMap {
     senders: Map<String, Value>,
@@ -13,7 +13,7 @@ pub struct JsonMap {
 }
 
 impl JsonMap {
-    /// Adds messages that came after all that are in it.
+    /// Appends messages.
     pub fn extend(&mut self, messages: &[Message]) {
         for message in messages {
             let entry = json!({"msg": message.body.as_str()});
@@ -27,12 +27,12 @@ impl JsonMap {
         }
     }
 
-    /// How many bytes of text are in it.
+    /// The size of all texts.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The line, without its ending.
+    /// The line without its ending.
     pub fn into_line(self) -> String {
         json_line(&Value::Object(self.senders))
     }

@@ -1,4 +1,4 @@
-//! Messages as they are written to standard output: for a person, for a program, or as they are.
+//! Writes messages to standard output: for a person, for a program, or raw.
 
 use std::io::{self, Write};
 
@@ -9,21 +9,22 @@ use super::{View, object};
 use crate::model::{Message, Timestamp};
 use crate::terminal::{self, relative, text};
 
-/// A way to write messages.
+/// The format of messages.
 #[derive(Debug)]
 pub enum Messages {
-    /// One object a line.
+    /// One JSON object per line.
     Json,
-    /// Only the texts, exactly, each with a line feed after it. Not for a terminal.
+    /// The texts only, unchanged, each followed by a line feed. Not for a terminal.
     Raw,
     /// In columns, for a person.
     LaidOut(Layout),
-    /// One line each: time, sender and text with a tab between; a line end in the text is `\n`.
+    /// One line per message: time, sender and text, separated by tabs. A line ending in the text
+    /// becomes `\n`.
     Plain(Clock),
 }
 
 impl Messages {
-    /// The way that fits standard output, unless the person asked for another.
+    /// The format that the user chose, else the one that suits standard output.
     pub fn of(view: View, is_raw: bool) -> Self {
         match () {
             () if view.is_json => Self::Json,
@@ -31,7 +32,7 @@ impl Messages {
             () if terminal::is_shown() => {
                 Self::LaidOut(Layout::for_terminal(view.clock.unwrap_or_default()))
             }
-            // A program can sort these, and knows what they mean on another machine.
+            // A program can sort UTC times, and they mean the same on every machine.
             () => Self::Plain(view.clock.unwrap_or(Clock::Utc)),
         }
     }
@@ -39,7 +40,7 @@ impl Messages {
     /// Writes the next messages.
     pub fn write(&mut self, messages: &[Message], out: &mut dyn Write) -> io::Result<()> {
         if let Self::LaidOut(layout) = self {
-            // It may have changed since: `watch` goes on for long.
+            // The width may have changed, because `watch` runs for long.
             layout.set_columns(terminal::columns());
             return out.write_all(layout.page(messages).as_bytes());
         }
@@ -57,7 +58,7 @@ impl Messages {
     }
 }
 
-/// A moment on one line, by this clock.
+/// A point in time on one line, by this clock.
 pub fn moment(at: Timestamp, clock: Clock) -> String {
     match clock {
         Clock::Utc => at.to_rfc3339(),

@@ -1,4 +1,4 @@
-//! What `--json` prints: one object a line, with the version of its shape, in ASCII.
+//! The output of `--json`: one ASCII object per line, with the version of its shape.
 
 use serde::Serialize;
 
@@ -13,17 +13,17 @@ pub fn message(message: &Message) -> String {
 /// The object of a message that was sent to one recipient.
 #[derive(Debug, Serialize)]
 pub struct Sent<'a> {
-    /// Whom it was sent to.
+    /// The recipient.
     pub to: &'a str,
     /// Its id.
     pub id: i64,
-    /// When the server took it.
+    /// When the server accepted it.
     pub at: Timestamp,
-    /// The key that it was sent under.
+    /// The key under which it was sent.
     pub key: &'a str,
-    /// It had been sent before.
+    /// Whether it had been stored before.
     pub duplicate: bool,
-    /// The line of the input that it was.
+    /// Its line in the input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
 }

@@ -1,14 +1,15 @@
-//! Breaks lines so that the terminal need not. A line that the terminal breaks goes on in its
-//! first column, where a text could pass for the next message.
+//! Wraps lines at the terminal's width. If the terminal wrapped a line, the rest would begin in its
+//! first column, where it could pass for another message.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
-/// What stands for a character that is wider than the terminal.
+/// Replaces a character that is wider than the terminal.
 const TOO_WIDE: char = '?';
 
-/// Harmless text with no character wider than `columns`: on one column a character of two is `?`.
+/// The text without characters wider than `columns`: with one column, a character of two becomes
+/// `?`. The text must be safe to print.
 pub fn fitted(line: &str, columns: usize) -> Cow<'_, str> {
     if columns > 1 || clusters(line).all(|(_, width)| width <= columns) {
         return Cow::Borrowed(line);
@@ -20,7 +21,7 @@ pub fn fitted(line: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(fitted)
 }
 
-/// The characters with the marks that stand on each, and how wide each is.
+/// The characters with their combining marks, and the width of each.
 fn clusters(line: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -31,7 +32,7 @@ fn clusters(line: &str) -> impl Iterator<Item = (&str, usize)> {
                 end = at;
                 break;
             }
-            // Emoji style makes a narrow symbol wide.
+            // The emoji style makes a narrow symbol wide.
             width += usize::from(character == '\u{fe0f}');
         }
         let (cluster, after) = rest.split_at(end);
@@ -40,14 +41,14 @@ fn clusters(line: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// Breaks a line of harmless text into pieces at most `columns` wide, at spaces where there are
-/// any, otherwise between characters. The spaces at a break are left out. At least one piece.
+/// Splits a line into pieces of at most `columns`, at least one piece. It splits at spaces if
+/// possible, and omits those spaces. The text must be safe to print.
 pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = line;
     while let Some(end) = overflow(rest, columns) {
         let (mut piece, mut after) = rest.split_at(end);
-        // At the space itself, if that is what is one too many.
+        // The space itself may be the first character that does not fit.
         if !after.starts_with(' ')
             && let Some(space) = piece.trim_start_matches(' ').rfind(' ')
         {
@@ -63,8 +64,8 @@ pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
     pieces
 }
 
-/// Where the first character begins that does not fit; `None` when all do. The first always
-/// fits, so that there is an end: see [`fitted`].
+/// The start of the first character that does not fit; `None` if all fit. The first character
+/// counts as fitting, so that [`wrap`] makes progress; see [`fitted`].
 fn overflow(line: &str, columns: usize) -> Option<usize> {
     let mut used = 0;
     let mut begin = 0;

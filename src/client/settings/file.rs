@@ -1,4 +1,4 @@
-//! The configuration file: its tables and profiles, and what is wrong in it.
+//! The configuration file: its tables, its profiles, and the mistakes in it.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::configuration::{Document, Entry, Kind, Problem, Table, Value, suggestion};
 
-/// A file in which every key is known and every value is accepted.
+/// A file with known keys and valid values only.
 pub(super) struct File {
     pub(super) document: Document,
 }
 
-/// The key that names the profile to use where nobody else does.
+/// The key that names the default profile.
 const PROFILE_KEY: &str = "default_profile";
 
-/// The table that the profiles stand in.
+/// The table that contains the profiles.
 const PROFILES: &str = "profile";
 
 impl File {
-    /// The file of the user, if there is one. Without a home there is none.
+    /// The user's file, if there is one. Without a home directory there is none.
     pub(super) fn read() -> Result<Option<Self>, Failure> {
         match path() {
             Ok(path) => Self::read_from(&path),
@@ -42,7 +42,8 @@ impl File {
         tables.flat_map(|table| &table.tables)
     }
 
-    /// Also what does not count for this command: a mistake is told before it does harm.
+    /// Checks everything, also profiles that this command does not use, so that a mistake is found
+    /// early.
     pub(super) fn check(&self) -> Result<(), Problem> {
         let (document, root) = (&self.document, &self.document.root);
         self.check_entries(root, &[PROFILE_KEY])?;
@@ -98,7 +99,7 @@ impl File {
     }
 }
 
-/// What counts of the file, what counts more behind what counts less.
+/// The entries that apply, in rising order of precedence.
 pub(super) fn chosen<'a>(
     file: Option<&'a File>,
     arguments: &Arguments,
@@ -191,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line_whether_it_counts_or_not() {
+    fn mistakes_are_reported_with_their_line_in_every_profile() {
         for (text, told) in [
             ("sever = \"a:1\"\n", "config.toml:1: there is no setting sever"),
             ("\n[profile.x]\nuesr = \"a\"\n", "config.toml:3: there is no setting uesr"),
             ("[profiles.x]\n", "config.toml:1: there is no table [profiles]"),
-            ("[profile]\nuser = \"a\"\n", "config.toml:2: user stands in no profile"),
+            ("[profile]\nuser = \"a\"\n", "config.toml:2: user is outside a profile"),
             (
                 "[profile.x]\ndefault_profile = \"x\"\n",
                 "config.toml:2: there is no setting default",

@@ -1,4 +1,4 @@
-//! The one list of what a configuration file can set.
+//! The list of the keys that a configuration file can set.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use super::Settings;
 use crate::catalogue::{LANGUAGE_VARIABLE, configuration};
 use crate::client::arguments::{SERVER_DEFAULT, parse_timeout, parse_user};
 
-/// What a file can set.
+/// A key of the configuration file.
 pub(super) struct Key {
     pub(super) name: &'static str,
-    /// Understands a value and keeps it, in place of the one that was there.
+    /// Parses a value and stores it, replacing the previous one.
     pub(super) put: fn(&mut Settings, &str) -> Result<(), String>,
-    /// What it is where nobody said anything.
+    /// The default, if there is one.
     pub(super) default: Option<&'static str>,
-    /// The variable of the environment that is its.
+    /// The environment variable for the same setting.
     pub(super) variable: Option<&'static str>,
 }
 
-/// One more is one more row, a field of [`Settings`] and a line in `Settings::overridden_by`.
+/// A new key needs a row here, a field of [`Settings`] and a line in `Settings::overridden_by`.
 pub(super) const KEYS: [Key; 7] = [
     Key {
         name: "server",

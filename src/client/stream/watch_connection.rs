@@ -1,4 +1,5 @@
-//! One connection of a stream: it may be watching, and is dead when it is silent for too long.
+//! One connection of a stream. It may be watching, and counts as dead when it is silent for too
+//! long.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use crate::client::failure::Failure;
 use crate::client::frames::{FrameDecoder, FrameTooLong};
 use crate::protocol::reply::DecodedReply;
 
-/// At least this long is looked for what is there already.
+/// The least time for a read, so that it returns what has already arrived.
 const LOOK_MIN: Duration = Duration::from_millis(1);
 
 /// A connection that may be watching.
@@ -17,16 +18,16 @@ const LOOK_MIN: Duration = Duration::from_millis(1);
 pub(super) struct WatchConnection {
     connection: Connection,
     pub(super) frames: FrameDecoder,
-    /// When anything last arrived.
+    /// When something last arrived.
     last_heard: Instant,
     pub(super) watch: WatchState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WatchState {
-    /// Not asked for: only acknowledgements go over this connection.
+    /// No `watch` was sent: the connection is for acknowledgements only.
     Off,
-    /// Asked for, after so many acknowledgements that have no answer yet.
+    /// `watch` was sent, after this many acknowledgements without an answer.
     Asked {
         behind: usize,
     },
@@ -42,13 +43,13 @@ impl WatchConnection {
 
     pub(super) fn ask(&mut self, line: &str, timeouts: &Timeouts) -> Result<(), ExchangeError> {
         if self.watch != WatchState::On {
-            // Nothing was to come before it was asked for.
+            // The silence before a request does not count.
             self.last_heard = Instant::now();
         }
         self.connection.write(line.as_bytes(), Instant::now() + timeouts.answer)
     }
 
-    /// The next frame; `None` when there is none at the deadline.
+    /// The next frame; `None` if there is none at the deadline.
     pub(super) fn receive(
         &mut self,
         timeouts: &Timeouts,
@@ -63,7 +64,8 @@ impl WatchConnection {
             }
             let silent_at = self.last_heard + self.limit(timeouts);
             let until = deadline.map_or(silent_at, |deadline| deadline.min(silent_at));
-            // Whoever was away for long first looks at what came meanwhile.
+            // A caller who was away for long gets what has arrived meanwhile before the silence
+            // counts.
             let until = until.max(Instant::now() + LOOK_MIN);
             match self.connection.read(self.frames.buffer(), until) {
                 Ok(()) => self.last_heard = Instant::now(),
@@ -73,7 +75,7 @@ impl WatchConnection {
         }
     }
 
-    /// How long nothing may arrive.
+    /// How long the connection may be silent.
     pub(super) fn limit(&self, timeouts: &Timeouts) -> Duration {
         match self.watch {
             WatchState::On => timeouts.silence,

@@ -1,8 +1,8 @@
-//! The process of `watch --exec`, and the signals that would end this one: the process is told of
-//! them and waited for, what it achieved is recorded, and only then does this one end.
+//! The process of `watch --exec`, and the signals that would end this process. A signal is passed
+//! on to the command. This process then waits for the command, records its result, and ends.
 //!
-//! A thread `signals` takes the signals. While nothing is dealt with, it ends this process at once.
-//! While something is, it passes the signal on, and the main thread ends this process.
+//! The thread `signals` receives the signals. While no message is being handled, it ends this
+//! process at once. Otherwise it passes the signal on, and the main thread ends this process.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -21,20 +21,20 @@ use signal_hook::low_level::emulate_default_handler;
 
 use crate::system::ignored_signals;
 
-/// How long a process that was told to end may take; then it is killed.
+/// How long a process may run after the signal; then it is killed.
 const END_MAX: Duration = Duration::from_secs(10);
 
-/// How long the acknowledgement of what it achieved may take after that.
+/// How long the acknowledgement of its result may take after that.
 const RECORD_MAX: Duration = Duration::from_secs(2);
 
-/// How often the rest of a process group is looked for.
+/// How often to check whether the process group has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The signals that end this process. One that was ignored when it started stays ignored: `nohup`,
-/// and the shell for what it runs in the background, mean that.
+/// The signals that end this process. Signals that were ignored at the start stay ignored, as
+/// `nohup` and background jobs of the shell expect.
 const ENDING: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
 
-/// Stands between the signals and the process that deals with a message.
+/// Handles signals while a command handles a message.
 #[derive(Debug)]
 pub struct Guard {
     shared: Arc<Shared>,
@@ -48,23 +48,23 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// A message is being dealt with, or what came of it is being recorded.
+    /// Whether a message is being handled, or its result is being recorded.
     is_busy: bool,
-    /// The process that runs, which leads the group of this number.
+    /// The running process, which leads a process group with its number.
     running: Option<Pid>,
-    /// The signal that ends this process, and when it came.
+    /// The signal that ends this process, and when it arrived.
     ending: Option<(i32, Instant)>,
-    /// The group that was told of it.
+    /// The process group that received the signal.
     told: Option<Pid>,
-    /// The main thread ends this process.
+    /// Whether the main thread is ending this process.
     is_leaving: bool,
 }
 
 impl Guard {
-    /// Takes the signals from now on.
+    /// Begins to handle signals.
     ///
     /// # Errors
-    /// When the system lacks a descriptor or a thread for that.
+    /// The system lacks a descriptor or a thread.
     pub fn start() -> io::Result<Self> {
         let ignored = ignored_signals();
         let is_taken = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
@@ -80,12 +80,12 @@ impl Guard {
         Ok(Self { shared })
     }
 
-    /// From now on a signal waits until [`rest`](Self::rest).
+    /// From now on, a signal waits until [`rest`](Self::rest).
     pub fn begin(&self) {
         self.shared.lock().is_busy = true;
     }
 
-    /// What was achieved is recorded. Ends this process if a signal has come meanwhile.
+    /// The result has been recorded. Ends this process if a signal has arrived meanwhile.
     pub fn rest(&self) {
         let mut state = self.shared.lock();
         state.is_busy = false;
@@ -95,12 +95,12 @@ impl Guard {
         }
     }
 
-    /// Runs a command in a process group of its own, with `input` on its standard input, and tells
-    /// `started` its number. Gives `None` when a signal has come before it was started; a signal that
-    /// comes later reaches it. Blocks until it has ended.
+    /// Runs a command in its own process group, with `input` on its standard input, and passes its
+    /// process id to `started`. Returns `None` if a signal arrived before the start. A later signal
+    /// reaches the command. Blocks until it has ended.
     ///
     /// # Errors
-    /// It cannot be run.
+    /// The command cannot be run.
     pub fn run(
         &self,
         command: &mut Command,
@@ -108,7 +108,7 @@ impl Guard {
         started: impl FnOnce(u32),
     ) -> io::Result<Option<ExitStatus>> {
         let mut child = {
-            // A signal that comes now waits for the lock, and finds the process.
+            // A signal that arrives now waits for the lock, and then finds the process.
             let mut state = self.shared.lock();
             if state.ending.is_some() {
                 return Ok(None);
@@ -119,10 +119,11 @@ impl Guard {
         };
         started(child.id());
         if let Some(mut stdin) = child.stdin.take() {
-            // A command need not read what it is given.
+            // The command need not read its input.
             let _ = stdin.write_all(input.as_bytes());
         }
-        // Its number stays its own until it is reaped under the lock: no signal can reach another.
+        // The process is reaped under the lock. Until then its id cannot be reused, so no signal
+        // reaches another process.
         let pid = WaitId::Pid(Pid::from_child(&child));
         let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while waitid(pid.clone(), ended).err() == Some(Errno::INTR) {}
@@ -133,7 +134,7 @@ impl Guard {
         status.map(Some)
     }
 
-    /// Waits; gives whether a signal has ended that.
+    /// Pauses. Returns whether a signal has interrupted the pause.
     pub fn pause(&self, pause: Duration) -> bool {
         let state = self.shared.lock();
         let waits = |state: &mut State| state.ending.is_none();
@@ -141,12 +142,12 @@ impl Guard {
         waited.unwrap_or_else(PoisonError::into_inner).0.ending.is_some()
     }
 
-    /// Whether a signal has come.
+    /// Whether a signal has arrived.
     pub fn is_ending(&self) -> bool {
         self.shared.lock().ending.is_some()
     }
 
-    /// Ends this process by the signal that has come, once the group of the process has ended or was
+    /// Ends this process by the signal that has arrived, after the process group has ended or was
     /// killed.
     pub fn leave(&self) -> ! {
         let (ending, told) = {
@@ -184,7 +185,7 @@ impl Shared {
             SIGCONT => tell(state.running, Signal::CONT),
             _ if !state.is_busy => end_by(signal),
             _ if state.ending.is_some() => {
-                // The second one does not wait for anything.
+                // The second signal kills the command at once.
                 tell(state.running.or(state.told.take()), Signal::KILL);
                 if state.running.is_none() && !state.is_leaving {
                     end_by(signal);
@@ -195,20 +196,20 @@ impl Shared {
                 state.told = state.running;
                 if let Some(signal) = Signal::from_named_raw(signal) {
                     tell(state.running, signal);
-                    // One that is stopped has to go on to be able to end.
+                    // A stopped process must continue before it can end.
                     tell(state.running, Signal::CONT);
                 }
                 self.changed.notify_all();
                 drop(state);
                 let shared = Arc::clone(self);
-                // Without a thread there is no limit, which is the lesser harm.
+                // Without this thread there is no time limit, which is the lesser harm.
                 let limit = thread::Builder::new().name("limit".to_owned());
                 let _ = limit.spawn(move || shared.limit(signal));
             }
         }
     }
 
-    /// Sees that this process ends in time, whatever the main thread waits for.
+    /// Makes sure that this process ends in time, whatever the main thread waits for.
     fn limit(&self, signal: i32) {
         let state = self.lock();
         let runs = |state: &mut State| state.running.is_some();
@@ -224,14 +225,14 @@ impl Shared {
     }
 }
 
-/// Sends a signal to a whole group. That it has just ended is as well.
+/// Sends a signal to a process group, which may have just ended.
 fn tell(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
         let _ = kill_process_group(group, signal);
     }
 }
 
-/// Ends this process by a signal, as if it had not been taken.
+/// Ends this process by a signal, as its default action would.
 fn end_by(signal: i32) -> ! {
     let _ = emulate_default_handler(signal);
     std::process::exit(128 + signal)

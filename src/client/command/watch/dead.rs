@@ -10,9 +10,8 @@ use crate::client::verbs;
 use crate::model::{CursorName, MessageId, Token};
 use crate::protocol::arguments::{Ack, DeadLetter, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 
-/// Shows what could not be dealt with at a cursor, the oldest first, and has it forgotten if that
-/// is asked for: those that were written out, and no others. That there is none is
-/// [`Exit::Nothing`].
+/// Shows the dead letters of a cursor, oldest first. With `clear`, it then removes those that were
+/// written, and no others. Without dead letters the result is [`Exit::Nothing`].
 pub fn run(
     cursor: &CursorName,
     clear: bool,

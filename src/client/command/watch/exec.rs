@@ -1,5 +1,5 @@
-//! Has a command deal with a message: its own process, no shell, the message as JSON on its
-//! standard input.
+//! Runs a command for a message: as its own process, without a shell, with the message as JSON on
+//! its standard input.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -15,23 +15,23 @@ use crate::client::render::object;
 use crate::model::Message;
 use crate::terminal::text;
 
-/// How long to wait before a message's second try; each further time twice as long, up to the
+/// The pause before a message's second attempt. Each further pause is twice as long, up to the
 /// limit.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A command, and how often it is tried.
+/// A command, and how often to try it.
 #[derive(Debug)]
 pub struct Exec {
     program: OsString,
     arguments: Vec<OsString>,
     tries_max: usize,
     guard: Guard,
-    /// That of the cursor, where there is one.
+    /// The lock of the cursor, if there is a cursor.
     lock: Option<Lock>,
 }
 
-/// What became of a message.
+/// The result for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExecOutcome {
     /// The command ended with 0.
@@ -41,11 +41,11 @@ pub enum ExecOutcome {
 }
 
 impl Exec {
-    /// The command `words`; `None` for one without a word. From now on a signal that ends this
-    /// process waits for the command, which holds `lock` too.
+    /// The command `words`; `None` if there are none. From now on, a signal that ends this process
+    /// waits for the command, which inherits `lock`.
     ///
     /// # Errors
-    /// The system has no room for that.
+    /// The system lacks a descriptor or a thread.
     pub fn new(
         words: &[OsString],
         tries_max: usize,
@@ -57,13 +57,13 @@ impl Exec {
         Ok(Some(Self { program, arguments, tries_max, guard, lock }))
     }
 
-    /// Runs the command until it ends with 0, or has failed too often; what failed is told on
-    /// standard error. Blocks for as long as that takes. What came of it has to be recorded and then
-    /// [`recorded`](Self::recorded) called. Where a signal ends this process, the command has ended
-    /// too, and not with 0.
+    /// Runs the command until it ends with 0 or has failed `tries_max` times, and reports each
+    /// failure on standard error. Blocks meanwhile. The caller must record the result and then call
+    /// [`recorded`](Self::recorded). If a signal ends this process, the command has ended before,
+    /// and not with 0.
     ///
     /// # Errors
-    /// The command cannot be run at all, which is no message's fault.
+    /// The command cannot be run at all, which is not the message's fault.
     pub fn run(&self, message: &Message) -> Result<ExecOutcome, Failure> {
         self.guard.begin();
         let mut pause = PAUSE_FIRST;
@@ -90,7 +90,7 @@ impl Exec {
         Ok(ExecOutcome::GivenUp)
     }
 
-    /// What came of the message is recorded. Ends this process if a signal has come meanwhile.
+    /// The result has been recorded. Ends this process if a signal has arrived meanwhile.
     pub fn recorded(&self) {
         self.guard.rest();
     }

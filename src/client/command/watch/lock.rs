@@ -1,5 +1,5 @@
-//! One `watch --exec` a cursor: a lock on a file in the state folder, which the command inherits. So
-//! it holds as long as the command runs, also where the `watch` was killed.
+//! Allows one `watch --exec` per cursor: a lock on a file in the state folder, which the command
+//! inherits. So the lock holds as long as the command runs, even if the `watch` was killed.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -17,21 +17,21 @@ use crate::client::failure::Failure;
 use crate::client::state_folder::StateFolder;
 use crate::model::{CursorName, MessageId, UserName};
 
-/// How much of the file is read: more than a [`Holder`] takes.
+/// How much of the file to read: more than a [`Holder`] takes.
 const HOLDER_BYTES_MAX: usize = 512;
 
-/// Held until it is dropped and every command that inherited it has ended.
+/// A lock that holds until it is dropped and every command that inherited it has ended.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
-/// Who holds the lock, for the one that does not get it.
+/// The holder of the lock, for the message to a process that does not get it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Holder {
     /// The process of the `watch`.
     watch: u32,
-    /// The process of the command that it has started last, and for which message.
+    /// The process of its last command, and the id of its message.
     command: Option<(u32, i64)>,
 }
 
@@ -39,8 +39,8 @@ impl Lock {
     /// Takes the lock of this cursor of a user of a server. Does not wait.
     ///
     /// # Errors
-    /// [`Exit::TryAgain`] where another process holds it, which is named. Others where there is no
-    /// place for the file.
+    /// [`Exit::TryAgain`] if another process holds it; the failure names that process. Others if
+    /// the file cannot be used.
     pub fn take(
         server: &ServerAddress,
         user: &UserName,
@@ -58,7 +58,7 @@ impl Lock {
                 return Err(Failure::new(Exit::LocalFile, message));
             }
         }
-        // The commands are to inherit it.
+        // The commands inherit the lock.
         fcntl_setfd(&lock.file, FdFlags::empty()).map_err(|error| {
             let message = client::file_not_locked(folder.path_of(&name).display(), error);
             Failure::new(Exit::LocalFile, message)
@@ -67,13 +67,13 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Notes which command runs.
+    /// Records the running command.
     pub fn note_command(&self, process: u32, message: MessageId) {
         let command = Some((process, message.0));
         self.note(Holder { watch: std::process::id(), command });
     }
 
-    /// For those who are refused. Without it the lock holds all the same.
+    /// Writes the holder, for the message of a refusal. The lock holds without it.
     fn note(&self, holder: Holder) {
         if let Ok(text) = serde_json::to_string(&holder) {
             let text = format!("{text}\n");

@@ -1,4 +1,4 @@
-//! What each command does, and what the person reads of it.
+//! What each command does and shows.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
-/// How many messages `history` shows.
+/// The number of messages that `history` shows.
 const HISTORY_MESSAGES: usize = 20;
 
 impl Conversation {
@@ -112,8 +112,8 @@ impl Conversation {
         self.begin(login, out)
     }
 
-    /// Stores a login for the next prompt. Why it cannot be stored is told; that there is no place
-    /// for it was told at the start.
+    /// Stores a login for the next prompt, or reports why it cannot. A missing folder was reported
+    /// at the start.
     fn store(&self, login: &mut Login) {
         let account = self.link.account();
         let is_meant = account.user.as_ref().is_none_or(|user| *user == login.session().user);
@@ -126,7 +126,7 @@ impl Conversation {
 
     fn logout(&mut self, out: &mut dyn Write) -> Result<(), Failure> {
         let session = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().clone();
-        // Else the end of the session would be told as if it came from elsewhere.
+        // Otherwise the live watch would report that the session was ended elsewhere.
         self.live.stop();
         match verbs::logout(&mut self.link, session.token) {
             Ok(_) => {
@@ -179,7 +179,7 @@ impl Conversation {
         }
     }
 
-    /// Who sent the newest message that counts as read.
+    /// The sender of the newest message that counts as read.
     fn newest_read_sender(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
         let upto = self.read_upto(token)?;
         let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
@@ -197,16 +197,16 @@ impl Conversation {
         Ok(writeln!(out, "{told}")?)
     }
 
-    /// What arrived while `inbox` was under way may have been shown by it.
+    /// Removes the notices that `inbox` has shown: messages may have arrived while it ran.
     fn drop_read_notices(&mut self, token: Token) -> Result<(), Failure> {
         let upto = self.read_upto(token)?;
         self.live.board().mark_read(upto);
         Ok(())
     }
 
-    /// Everything up to this id counts as read.
+    /// The id up to which messages count as read.
     fn read_upto(&mut self, token: Token) -> Result<MessageId, Failure> {
-        // Moves nothing, and tells where the cursor is.
+        // This moves nothing, and the reply contains the cursor.
         let upto = MessageId::ZERO;
         let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
         Ok(verbs::ack(&mut self.link, token, ack)?.upto)
@@ -291,7 +291,7 @@ impl Conversation {
     }
 }
 
-/// Adds the name that a refusal is about, where it has none.
+/// Adds the user to a refusal that names none.
 fn with_user(mut failure: Failure, user: &str) -> Failure {
     if let Failure::Refused(Refused { users, .. }) = &mut failure
         && users.is_empty()
