@@ -1,4 +1,4 @@
-//! What users see and change of their own account.
+//! What users see of their own account, and how they change it.
 
 use argon2::{Argon2, PasswordHasher};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn sessions_are_listed_and_revoked_one_by_one_or_all_others() {
         assert_eq!((&reply["code"], &reply["message"]), (&json!("bad_argument"), &json!(says)));
     }
     let first = &sessions[0]["id"];
-    // Nobody ends the sessions of another.
+    // A user cannot end another user's session.
     let reply = wire.done(format!(r#"revoke {stranger} {{"session": {first}}}"#));
     assert_eq!(reply["ended"], 0);
     let reply = wire.done(format!(r#"revoke {} {{"session": {first}}}"#, tokens[1]));
@@ -86,7 +86,7 @@ fn password_with_surrounding_white_space_can_still_be_replaced() {
     let token = server.log_in("paff");
     server.stop();
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    // An earlier version stored what no line of `auth` can carry.
+    // An earlier version stored passwords that no line of `auth` can carry.
     let hash = Argon2::default().hash_password(b" blank ").unwrap().to_string();
     database.execute("UPDATE users SET password_hash = ?1 WHERE name = 'paff'", [hash]).unwrap();
     drop(database);

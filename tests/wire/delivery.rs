@@ -1,4 +1,4 @@
-//! Exactly once, to exactly whom it is for, in the order of the log.
+//! Exactly once, to exactly the recipients, in the order of the message log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -62,7 +62,7 @@ fn key_means_the_same_message_after_a_restart_and_no_other() {
     ] {
         assert_eq!(wire.refused(post(&token, &other)), "key_conflict", "{other}");
     }
-    // Another sender's keys are another sender's.
+    // The same key of another sender is another key.
     assert_eq!(wire.done(post(&stranger, &arguments))["duplicate"], false);
     assert_eq!(server.query("select count(*) from messages"), ["4"]);
 }
@@ -111,7 +111,7 @@ fn any_text_arrives_exactly() {
     assert_eq!(bodies, texts);
 }
 
-/// Passes connections on to `target`, and cuts each after a number of bytes in either direction.
+/// Forwards connections to `target`, and cuts each after a number of bytes in either direction.
 struct Cutter {
     address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
@@ -123,12 +123,12 @@ impl Cutter {
         let address = listener.local_addr().unwrap();
         let target = Arc::new(Mutex::new(target));
         let current = Arc::clone(&target);
-        // It ends with the test's process: it waits for a connection for as long as one may come.
+        // It ends with the test's process, because it always waits for a connection.
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, target) = (client.unwrap(), *current.lock().unwrap());
                 let (up, down) = (random.below(bytes_max), random.below(bytes_max));
-                // While the server is down there is nobody to pass on to.
+                // While the server is down there is no target.
                 let Ok(server) = TcpStream::connect(target) else { continue };
                 pass(client.try_clone().unwrap(), server.try_clone().unwrap(), up);
                 pass(server, client, down);
@@ -153,7 +153,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, bytes: usize) {
     });
 }
 
-/// One try to post over whatever connection there is; `None` where it is not known what came of it.
+/// One attempt to post over a new connection; `None` if the outcome is unknown.
 fn try_post(wire: &mut Option<TcpStream>, address: SocketAddr, line: &str) -> Option<Value> {
     let stream = match wire.take() {
         Some(stream) => stream,
@@ -287,7 +287,7 @@ fn reader_cut_off_during_its_reply_finds_the_messages_in_its_history() {
         wire.done(format!("send {paff} neko {number} {}", "x".repeat(20_000)));
         let mut reader = server.connect();
         reader.send(format!("inbox {neko}\r\n"));
-        // At least a byte: else it may be read after the next message was sent, and take that too.
+        // At least one byte, or the reply could also contain the next message.
         let mut some = vec![0; 1 + number * 1_000];
         reader.stream().read_exact(&mut some).unwrap();
     }

@@ -1,5 +1,5 @@
-//! A reader of a stream that closes gives its connection back at once, and one that has only said all
-//! it has to say reads on.
+//! A stream's reader that closes releases its connection at once, and a reader that only
+//! half-closes reads on.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,11 +13,11 @@ use crate::support::cli::Home;
 use crate::support::tls::{Authority, Secured};
 use crate::support::{PATIENCE, Server, Wire};
 
-/// Far fewer places than watches, and no heartbeat of its own would come in time.
+/// Far fewer connections than watches, and no heartbeat arrives in time.
 const FEW: &[&str] = &["--connections-max", "4", "--heartbeat", "1h"];
 const WATCHES: usize = 24;
 
-/// Connects and watches, again where all places are taken for the moment.
+/// Connects and watches; repeats while all connections are in use.
 fn watch<S: Read + Write>(token: &str, connect: impl Fn() -> Wire<S>) -> Wire<S> {
     let begun = Instant::now();
     loop {
@@ -42,7 +42,7 @@ fn unix(path: &Path) -> Wire<UnixStream> {
     Wire::over(stream)
 }
 
-/// Logs in on a connection that is one of the few while it lasts.
+/// Logs in on a connection, which counts towards the few while it lasts.
 fn log_in(address: SocketAddr) -> String {
     Wire::connect(address).log_in("neko")
 }
@@ -115,7 +115,7 @@ fn half_closed_readers_read_on_over_every_kind_of_connection() {
     cut.stream().sock.shutdown(Shutdown::Write).unwrap();
     let mut local = watch(&token, || unix(&path));
     local.stream().shutdown(Shutdown::Write).unwrap();
-    // The server looks whether they are there. A close_notify alone does not end the connection.
+    // The server probes them. A close_notify alone does not end the connection.
     for wire in [&mut plain as &mut dyn Events, &mut cut, &mut local] {
         assert_eq!(wire.next()["event"], "heartbeat");
     }
@@ -125,7 +125,7 @@ fn half_closed_readers_read_on_over_every_kind_of_connection() {
     }
 }
 
-/// Only a heartbeat can tell: after its half-close such a reader has nothing more to announce.
+/// Only a heartbeat can detect it: after its half-close such a reader announces nothing more.
 #[test]
 fn half_closed_reader_that_closes_is_found_by_the_next_heartbeat() {
     let server = Server::start_with(&["--connections-max", "4", "--heartbeat", "50ms"]);
@@ -137,7 +137,7 @@ fn half_closed_reader_that_closes_is_found_by_the_next_heartbeat() {
     }
 }
 
-/// What comes next over a connection of any kind.
+/// The next output on a connection of any kind.
 trait Events {
     fn next(&mut self) -> Value;
 }

@@ -1,5 +1,5 @@
-//! What a key means is fixed when it is stored: the sender, the users and the text. Names are not
-//! part of it.
+//! A key's meaning is fixed when it is stored: sender, recipients and text. Names are not part of
+//! it.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn post(token: &str, to: &[&str], body: &str, key: &str) -> String {
     format!("post {token} {}", json!({"to": to, "body": body, "key": key}))
 }
 
-/// Asks again, and is told of the first message.
+/// Repeats the request, and gets the first message.
 fn assert_again(wire: &mut Wire, line: &str, first: &Value) {
     let again = wire.done(line);
     assert_eq!(again["duplicate"], true, "{line}");
@@ -44,7 +44,7 @@ fn retry_after_its_recipient_was_renamed_is_the_same_message_by_both_names() {
         assert_eq!(wire.refused(&other), "key_conflict", "{other}");
     }
 
-    // Somebody else has the name now: the key is still the other user's.
+    // Another user has the name now; the key still belongs to the first user.
     add_user(&server.database(), "neko", "secret");
     server.kill();
     server.start_again();
@@ -56,7 +56,7 @@ fn retry_after_its_recipient_was_renamed_is_the_same_message_by_both_names() {
     let third = wire.done(&new);
     assert_eq!(third["duplicate"], false);
     assert_eq!(server.query("SELECT id FROM v1_inbox WHERE recipient = 'neko'"), ["4"]);
-    // Neither is it that of whoever had the name before.
+    // Nor does it belong to the previous owner of the name.
     assert_eq!(wire.refused(post(&token, &["kiti"], "hai", "three")), "key_conflict");
     done(&server.database(), &["user", "rename", "neko", "third"]);
     done(&server.database(), &["user", "rename", "kiti", "neko"]);

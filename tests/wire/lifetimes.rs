@@ -1,5 +1,5 @@
-//! How long a session and an idempotency key hold: what SECURITY.md and docs/configuration.md promise.
-//! Time is not waited for: the file is told, between two servers, that more of it has gone by.
+//! The lifetime of a session and of an idempotency key, as SECURITY.md and docs/configuration.md
+//! promise. No test waits for it: between two servers it moves the times in the file back.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::operator;
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
-/// Changes the file of a server that has ended.
+/// Changes the file of a stopped server.
 fn change(server: &Server, sql: &str) {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     assert_eq!(database.execute(sql, []).unwrap(), 1, "{sql}");
@@ -27,7 +27,7 @@ fn session_ends_90_days_after_login_or_30_after_last_use_by_default() {
         assert!((before + 90 * DAY..=after + 90 * DAY).contains(&ends), "{ends}");
     }
     server.stop();
-    // The oldest first: what is left of the time of each.
+    // The oldest first: the remaining time of each.
     let shift = |id: usize, column: &str, by: i64| {
         change(&server, &format!("UPDATE sessions SET {column} = {column} - {by} WHERE id = {id}"));
     };
@@ -46,7 +46,7 @@ fn session_ends_90_days_after_login_or_30_after_last_use_by_default() {
         })
         .collect();
     assert_eq!(lives, [true, false, true, false, true]);
-    // What has ended is gone from the file as well, and use has begun the thirty days anew.
+    // Ended sessions are gone from the file as well, and use has restarted the thirty days.
     server.stop();
     assert_eq!(server.query("SELECT id FROM sessions ORDER BY id"), ["1", "3", "5"]);
     change(
@@ -63,8 +63,8 @@ fn stream_ends_when_its_session_expires() {
     let token = server.log_in("neko");
     let mut stream = server.connect();
     stream.done(format!("watch {token} {}", json!({"from": "new"})));
-    // Each sign of life looks at the session first. They come every 20 ms at most, so there are not many
-    // more in its time than 25; the next sweep of all sessions is a minute away.
+    // Each heartbeat checks the session first. They come every 20 ms at most, so there are little
+    // more than 25 in its time; the next sweep of all sessions is a minute away.
     let told = (0..100).map(|_| stream.reply()).find(|event| event["event"] == "end");
     assert_eq!(told.expect("the end of the stream")["code"], "no_session");
 }

@@ -1,4 +1,4 @@
-//! Bad input and limits: each is refused as docs/protocol.md says, and the service goes on.
+//! Bad input and limits: each is refused as docs/protocol.md says, and the server goes on.
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::cli::Home;
 use crate::support::{Ending, PATIENCE, Random, Server, Wire, scaled};
 
-/// How much memory a process has, in KiB.
+/// The memory of a process, in KiB.
 fn resident_kib(pid: i32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -57,7 +57,7 @@ fn line_of_exactly_the_limit_is_accepted() {
     wire.done("hello");
 }
 
-/// How JSON may write a text: each unit of its UTF-16 as an escape.
+/// A text as JSON with each UTF-16 unit escaped.
 fn escaped(text: &str) -> String {
     text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
 }
@@ -91,7 +91,7 @@ fn longest_text_is_accepted_however_its_json_is_escaped() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let fetched = wire.done(format!(r#"fetch {neko} {{"limit": 1}}"#));
     assert!(fetched["messages"][0]["body"] == body.as_str());
-    // What is too long is told which limit it has met.
+    // The refusal of a long text names the limit.
     let long = format!("send {paff} neko {}", "x".repeat(100_000));
     let reply = wire.ask(long);
     assert_eq!(
@@ -105,7 +105,7 @@ fn longest_text_is_accepted_however_its_json_is_escaped() {
     );
 }
 
-/// Words that requests are made of, and what should not be in one.
+/// Words of requests, and words that no request may contain.
 const WORDS: [&[u8]; 24] = [
     b"auth",
     b"send",
@@ -139,7 +139,7 @@ fn any_line_gets_exactly_one_reply_however_it_arrives() {
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let mut random = Random::new();
     for _ in 0..scaled(10, 200) {
-        // Not another protocol's first bytes, by chance.
+        // Not by chance the first bytes of another protocol.
         let mut stream = b"help\n".to_vec();
         for _ in 0..random.below(300) {
             for _ in 0..random.below(8) {
@@ -261,7 +261,7 @@ fn requests_held_back_by_a_large_reply_are_executed_once_it_is_sent() {
     for _ in 0..60 {
         wire.done(format!("send {neko} paff {}", "x".repeat(2_000)));
     }
-    // More answers than may be unsent, to one packet.
+    // More replies than may be unsent, for one packet.
     wire.send("x\n".repeat(3_000));
     for _ in 0..3_000 {
         assert_eq!(wire.reply()["code"], "unknown_command");
@@ -269,7 +269,7 @@ fn requests_held_back_by_a_large_reply_are_executed_once_it_is_sent() {
     wire.send(format!("fetch {paff} {{}}\nhello\n"));
     assert_eq!(wire.reply()["messages"].as_array().unwrap().len(), 60);
     assert_eq!(wire.reply()["server"], "chat-server");
-    // Nothing more is sent: what was asked for is done all the same.
+    // The client sends nothing more: pending requests are executed nevertheless.
     let fetch = format!("fetch {paff} {{}}\n");
     wire.send(format!("{fetch}{fetch}send {paff} neko important\n"));
     wire.end();
@@ -322,7 +322,7 @@ fn reset_during_a_reply_disturbs_no_other_client() {
         wire.send(request);
         let mut some = [0; 100];
         wire.stream().read_exact(&mut some).unwrap();
-        // What is unread when the socket is closed makes the system send a reset.
+        // Unread data at the close makes the system send a reset.
         drop(wire);
         other.done(format!("list {paff}"));
     }
@@ -475,7 +475,7 @@ fn logout_beside_sends_of_the_same_session_happens_between_two_of_them() {
                         while wire.ask(format!("send {token} neko hai"))["status"] == "OK" {
                             sent += 1;
                         }
-                        // Once it has ended it does not come back.
+                        // Once ended, a session does not come back.
                         for _ in 0..20 {
                             let code = wire.refused(format!("send {token} neko hai"));
                             assert_eq!(code, "no_session");
@@ -536,8 +536,8 @@ fn full_inbox_refuses_senders_until_it_is_read() {
     assert_eq!(wire.refused(format!("send {paff} neko 7")), "inbox_full");
 }
 
-/// What a peer that has vanished without a word looks like to the server is a connection that is silent. The
-/// system asks it by itself: for that its socket has a timer of the kind 2 (`man 5 proc`, `/proc/net/tcp`).
+/// To the server, a peer that vanished without a word is a silent connection. The system probes it:
+/// for that its socket has a timer of the kind 2 (`man 5 proc`, `/proc/net/tcp`).
 #[test]
 fn silent_peer_is_probed_by_the_system() {
     let server = Server::start();
@@ -554,14 +554,14 @@ fn silent_peer_is_probed_by_the_system() {
         })
     };
     let deadline = Instant::now() + PATIENCE;
-    // The answer's own timer is there until it has been acknowledged.
+    // The reply's own timer is there until it has been acknowledged.
     while timer().as_deref() != Some("02") {
         assert!(Instant::now() < deadline, "{:?}", timer());
     }
 }
 
-/// To count all that is unread for whoever is written to first after a start would hold up everybody, so an
-/// inbox may come to a hundredth more than the limit, once a start.
+/// After a start, counting the unread messages of a recipient would delay everybody. So an inbox
+/// may exceed the limit by one percent, once after each start.
 #[test]
 fn full_inbox_accepts_at_most_one_percent_more_after_a_start() {
     let mut server = Server::start_with(&["--inbox-unread-max", "1000"]);
@@ -598,7 +598,7 @@ fn logins_delay_no_messages_and_too_many_at_once_are_refused() {
     let token = server.log_in("paff");
     let mut wires: Vec<Wire> = (0..LOGINS).map(|_| server.connect()).collect();
     wires.iter_mut().for_each(|wire| wire.send("auth neko wrong\r\n"));
-    // The last to be answered: those in front of it take seconds.
+    // The last logins to be answered: those before them take seconds.
     let hashing = AtomicBool::new(true);
     let (busy, sent) = thread::scope(|scope| {
         let (mut wire, hashing) = (server.connect(), &hashing);
@@ -628,14 +628,14 @@ fn logins_delay_no_messages_and_too_many_at_once_are_refused() {
 
 #[test]
 fn memory_for_password_hashing_is_returned() {
-    /// What one hash takes while it lasts.
+    /// The memory of one running hash.
     const HASH_BYTES: u64 = 19_456 * 1024;
     let resident = |server: &Server| {
         let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     };
-    // A server that has its users already: the hashes of the seed are no login's.
+    // A server with existing users: hashing the seed's passwords is no login.
     let mut server = Server::start();
     server.stop();
     server.start_again();
@@ -712,7 +712,7 @@ fn peer_that_floods_and_never_reads_takes_bounded_memory() {
             let mut stream = wire.stream();
             stream.set_nonblocking(true).unwrap();
             let request = format!("fetch {neko} {{}}\r\n").repeat(1_000);
-            // As much as the server takes while nobody reads.
+            // As much as the server accepts while nobody reads.
             for _ in 0..20 {
                 match stream.write(request.as_bytes()) {
                     Ok(_) => {}
@@ -725,13 +725,13 @@ fn peer_that_floods_and_never_reads_takes_bounded_memory() {
         })
         .collect();
     let grown = resident_kib(server.pid()).saturating_sub(before);
-    // A page of 600 KiB and an input of up to 128 KiB each, and what the allocator keeps.
+    // A page of 600 KiB and an input of up to 128 KiB each, and the allocator's reserve.
     assert!(grown < 64 * 1024, "{grown} KiB for {} connections", floods.len());
     other.done(format!("list {paff}"));
 }
 
-/// The waits are named limits, tested with a given time in `server::connection`; here that they
-/// are kept by a real server, all at once.
+/// `server::connection` tests each named limit with a given time; here a real server keeps all of
+/// them at once.
 #[test]
 fn stalling_connections_are_closed_and_served_ones_are_not() {
     let server = Server::start();
@@ -761,8 +761,8 @@ fn stalling_connections_are_closed_and_served_ones_are_not() {
             let wire = server.connect();
             let begun = Instant::now();
             let requests = format!("fetch {token} {{}}\r\n").repeat(1_000);
-            // Goes on until the server's buffers and the system's are full, then waits, until the
-            // connection is gone.
+            // Continues until the buffers of the server and the system are full, then waits until
+            // the connection is closed.
             while wire.stream().write_all(requests.as_bytes()).is_ok() {}
             begun.elapsed()
         });

@@ -1,5 +1,5 @@
-//! Guessing passwords: how many tries there are, for whom and from where, what further ones cost, and
-//! how they come to an end.
+//! Guessing passwords: how many attempts are allowed, for which user and address, the cost of
+//! further ones, and how throttling ends.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ fn scrape(server: &Server) -> Scrape {
     Scrape::parse(&get(server.monitor(), "/metrics").body)
 }
 
-/// How many passwords were hashed.
+/// The number of hashed passwords.
 fn hashes(server: &Server) -> f64 {
     scrape(server).value("chat_password_hash_duration_seconds_count", &[])
 }
@@ -34,7 +34,7 @@ fn fail_five_times(wire: &mut Wire, user: &str, code: &str) {
     }
 }
 
-/// A refusal that says when to try again, and says the same to people.
+/// A refusal with the time of the next attempt, the same for programs and people.
 fn assert_held(reply: &Value) {
     assert_eq!(reply["code"], "rate_limited", "{reply}");
     let seconds = reply["retry_after"].as_u64().expect("seconds");
@@ -71,7 +71,7 @@ fn sixth_attempt_is_refused_without_a_hash_for_any_user_and_password() {
     let auth = &[("verb", "auth")];
     assert_eq!(scrape.value("chat_logins_held_total", auth), 8.0);
     assert_eq!(scrape.value("chat_logins_held_total", &[("verb", "passwd")]), 0.0);
-    // It is the account that cannot be guessed at: whoever is logged in, and everybody else, goes on.
+    // Only the account is throttled: its sessions and all other users go on.
     wire.done(format!("send {session} neko hai"));
     wire.log_in("neko");
 }
@@ -122,7 +122,7 @@ fn concurrent_attempts_compare_no_more_passwords_than_sequential_ones() {
         assert_eq!(held, 55, "{codes:?}");
     }
     assert_eq!(hashes(&server) - before, 10.0);
-    // Right ones are not taken for guesses, however many come at once.
+    // Correct passwords do not count as guesses, however many arrive at once.
     wires.iter_mut().for_each(|wire| wire.send("auth neko cytus\r\n"));
     wires.iter_mut().for_each(|wire| assert_eq!(wire.reply()["status"], "OK"));
 }
@@ -155,7 +155,7 @@ fn failing_local_user_delays_no_other_local_user() {
     let server = Server::start_with(&["--listen", &format!("unix:{}", path.display())]);
     fail_five_times(&mut server.connect(), "paff", "wrong_password");
     assert_held(&server.connect().ask("auth paff cytus"));
-    // The other user gets nothing but the sockets.
+    // The other user gets only the sockets.
     for (file, mode) in [(folder.path(), 0o711), (&path, 0o666)] {
         fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
     }
@@ -182,7 +182,7 @@ fn failing_local_user_delays_no_other_local_user() {
     }
 }
 
-/// Whether the server finds out which user of this machine it talks to over TCP.
+/// Whether the server can find out the Unix user of a TCP client on this machine.
 fn kernel_tells_owners(server: &Server) -> bool {
     let client = std::net::TcpStream::connect(server.address()).expect("the server accepts");
     let (from, to) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
@@ -206,7 +206,7 @@ fn raised_limit_releases_users_and_the_server_log_names_throttled_ones() {
     }
     let own = format!("address=unix:uid={}", rustix::process::geteuid().as_raw());
     assert!(line.contains(&own) || line.contains("address=loopback"), "{line}");
-    // What is no user may be a password in the wrong field.
+    // A name without a user may be a password in the wrong field.
     let line = service.wait_for_line("too many failed logins");
     assert!(!line.contains("user=") && !line.contains("nobody"), "{line}");
     service.configure("login_failures_per_address_max = 3\n");

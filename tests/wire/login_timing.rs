@@ -1,22 +1,22 @@
-//! How long a login takes tells nothing of who there is: a wrong password, a name that is nobody's and a
-//! user who is disabled are refused after the same work. In each run the three come in random order,
-//! over one connection, one after another; none of the samples is left out.
-//!
+//! The time of a refused login does not reveal which users exist. A wrong password, an unknown name
+//! and a disabled user are refused after the same work. In each run the three come in random order,
+//! over one connection, one after another; no sample is left out.
 //! The short version only checks that there is something to measure: no ordinary run is decided by
-//! time. The long one (`CHAT_TEST_FULL=1`, an optimised build, a quiet machine) is that of
-//! docs/reliability.md, and fails where Welch's t is 4.5 or more.
+//! The short version only checks that the measurement works: time decides no ordinary run. The long
+//! one (`CHAT_TEST_FULL=1`, an optimised build, a quiet machine) is that of docs/reliability.md,
+//! and fails if Welch's t is 4.5 or more.
 
 use std::time::Instant;
 
 use crate::support::operator;
 use crate::support::{Random, Server, scaled};
 
-/// From here on two means differ by more than chance: what is usual for finding leaks in time.
+/// From here on two means differ by more than chance: the usual threshold for timing leaks.
 const T_MAX: f64 = 4.5;
-/// More than can be made here: what is held back costs no hash.
+/// More than the test can make: a throttled login costs no hash.
 const NO_LIMIT: &str = "1000000";
 
-/// What is refused: how it is called, whose name it has, with which code.
+/// A kind of refusal: its label, the user name, and the code.
 const KINDS: [(&str, &str, &str); 3] = [
     ("wrong password", "paff", "wrong_password"),
     ("unknown user", "puff", "unknown_user"),
@@ -34,7 +34,7 @@ fn refused_logins_take_indistinguishable_times() {
     operator::done(&server.database(), &["user", "disable", "neko"]);
     let mut random = Random::new();
     let mut wire = server.connect();
-    // Else it would be closed after 30 s as one that has nothing to say.
+    // Otherwise it would be closed after 30 s without a valid request.
     wire.log_in("ivy");
     let mut ask = |(_, user, code)| {
         let begun = Instant::now();
@@ -43,7 +43,7 @@ fn refused_logins_take_indistinguishable_times() {
         assert_eq!(refused, code, "{user}");
         took.as_secs_f64() * 1e6
     };
-    // What is done once, such as preparing a statement, is no sample.
+    // Work that is done once, such as preparing a statement, is no sample.
     for kind in KINDS {
         ask(kind);
     }
@@ -51,7 +51,7 @@ fn refused_logins_take_indistinguishable_times() {
     let mut samples = KINDS.map(|_| Samples::default());
     let mut left = samples.each_ref().map(|_| count);
     while left != [0; KINDS.len()] {
-        // As in a shuffled deck: what is left more often comes more often.
+        // As in a shuffled deck: the more samples of a kind are left, the more likely it is.
         let mut card = random.below(left.iter().sum());
         let mut kind = 0;
         while card >= left[kind] {

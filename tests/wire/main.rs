@@ -1,4 +1,4 @@
-//! The server at the wire: what any client may rely on.
+//! The server at the wire: the promises to every client.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

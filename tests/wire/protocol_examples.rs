@@ -1,4 +1,4 @@
-//! The examples of docs/protocol.md, run against a server: what the page says is what happens.
+//! The examples of docs/protocol.md, run against a server.
 
 use crate::support::page::{Block, Names, blocks, fill_in, fits};
 use crate::support::{Server, Wire};

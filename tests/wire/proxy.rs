@@ -1,4 +1,4 @@
-//! `--proxy-protocol`: a proxy says who has connected, and that counts as the client's address.
+//! `--proxy-protocol`: the client's address is the one in the proxy's header.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,11 @@ use crate::support::service::Service;
 use crate::support::tls::{Authority, secure, socket};
 use crate::support::{PATIENCE, Server, Wire, server_command};
 
-/// The tests connect from this machine. Its proxy lets others in, who may not know the passwords.
+/// The tests connect from this machine. Its proxy admits other clients, which must not use
+/// published passwords.
 const PROXIED: &[&str] = &["--proxy-protocol", "127.0.0.1,::1", "--allow-default-passwords"];
 
-/// What a proxy says first, in version 1 or 2 of its protocol.
+/// The header of a proxy, in version 1 or 2 of its protocol.
 fn header(client: &str, version: u8) -> Vec<u8> {
     let client: SocketAddr = format!("{client}:5000").parse().expect("an address");
     let (SocketAddr::V4(client), 2) = (client, version) else {
@@ -47,15 +48,15 @@ fn clients_of_a_proxy_are_served_behind_a_header_of_either_version() {
         wire.send([&header, &b"hello\r\n"[..]].concat());
         assert_eq!(wire.reply()["status"], "OK", "{client} {version}");
         wire.log_in("paff");
-        // The header may come byte by byte.
+        // The header may arrive byte by byte.
         let mut wire = server.connect();
         header.iter().for_each(|byte| wire.send([*byte]));
         wire.done("hello");
-        // Only one is a header.
+        // Only one header is allowed.
         wire.send(b"PROXY TCP4 203.0.113.9 192.0.2.1 5000 8889\r\n");
         assert_eq!(wire.reply()["code"], "wrong_protocol");
     }
-    // A proxy that looks whether the server is there.
+    // A proxy's health check.
     for nobody in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00"] {
         let mut wire = server.connect();
         wire.send(nobody);

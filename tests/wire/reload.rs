@@ -1,4 +1,4 @@
-//! SIGHUP: what a running server takes over from its configuration, and that nobody notices.
+//! SIGHUP: which settings a running server adopts, without disturbing its clients.
 
 use std::fs;
 
@@ -38,13 +38,13 @@ fn limits_times_and_log_level_change_while_a_stream_lives_on() {
     assert_eq!(late.reply()["event"], "caught_up");
     assert_eq!(late.reply()["event"], "heartbeat");
 
-    // From now on there are only warnings; what needs a restart is one.
+    // From now on the log has only warnings; a setting that needs a restart is one.
     server.configure("log = \"warn\"\nworkers = 7\n");
     server.signal(Signal::HUP);
     let restart = server.wait_for_line("this needs a restart");
     assert!(restart.contains("workers") && restart.contains("server.toml:2"), "{restart}");
 
-    // More again: what was counted up to the old limit does not stand in the way.
+    // The limit is raised again: earlier connections do not count against it.
     server.configure("log = \"info\"\nheartbeat = \"1h\"\ninbox_unread_max = 4\n");
     server.signal(Signal::HUP);
     let taken = server.wait_for_line("the configuration was read again");
@@ -96,12 +96,12 @@ fn sessions_idle_for_the_new_limit_end() {
     server.configure("session_idle = \"1ms\"\n");
     server.signal(Signal::HUP);
     server.wait_for_line("the configuration was read again");
-    // Both were used before that line was written, but that may be less than a millisecond ago.
+    // Both were used before that line was written, but perhaps less than a millisecond ago.
     while wire.ask(format!("whoami {paff}"))["status"] == "OK" {}
     assert_eq!(wire.refused(format!("whoami {neko}")), "no_session");
 }
 
-/// What is listened on, and what was allowed, is decided at the start alone.
+/// Only the start decides about addresses and the options that allow them.
 #[test]
 fn listener_that_others_could_reach_is_not_added_by_a_reload() {
     if !is_here("ss") {

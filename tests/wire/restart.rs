@@ -1,4 +1,4 @@
-//! What was acknowledged is there after the server was killed, and what was ended stays ended.
+//! Acknowledged messages survive a kill, and ended sessions stay ended.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,7 +58,7 @@ fn everything_acknowledged_is_there_after_sigkill_in_the_middle_of_traffic() {
     assert_eq!(wire.refused(format!("list {ended}")), "no_session");
 }
 
-/// Sends, and tells whether it was acknowledged.
+/// Sends, and returns whether it was acknowledged.
 fn try_send(wire: &mut support::Wire, token: &str, text: &str) -> bool {
     use std::io::Write;
     let line = format!("send {token} neko {text}\r\n");

@@ -1,5 +1,5 @@
-//! The seed's protocol at the level of bytes: every row of its tables, what its client needs, and
-//! the bugs of its server that ours must not have.
+//! The seed's protocol, byte by byte: every row of its tables, the needs of its client, and the
+//! bugs of its server that ours must not have.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -12,8 +12,8 @@ use crate::support::{Ending, PATIENCE, Server, read_some};
 
 const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 
-/// A client that reads as the seed's does: pieces of a fixed size, each decoded as UTF-8 by
-/// itself, until the text so far ends in `\r\n\r\n`.
+/// A client that reads like the seed's: pieces of a fixed size, each decoded as UTF-8 by itself,
+/// until the text so far ends in `\r\n\r\n`.
 struct SeedClient {
     stream: TcpStream,
     piece: usize,
@@ -137,7 +137,7 @@ fn token_works_on_any_connection_and_acts_as_its_user_only() {
     let second = server.log_in("paff");
     let mut wire = server.connect();
     wire.done(format!("send {second} neko from the second session"));
-    // Somebody else's token on what was paff's connection.
+    // Another user's token on a connection that paff used.
     wire.done(format!("send {neko} paff from neko"));
     let reply = wire.done(format!("inbox {paff}"));
     assert_eq!(reply["messages"], json!({"neko": [{"msg": "from neko"}]}));
@@ -162,7 +162,7 @@ fn inbox_groups_by_sender_in_the_order_of_each_ones_first_unread_message() {
     let expected = r#"{"robo": [{"msg": "1"}, {"msg": "3"}], "paff": [{"msg": "2"}]}"#;
     let reply = String::from_utf8(reader.reply_bytes()).unwrap();
     assert!(reply.contains(expected), "{reply}");
-    // Bug 1 of the seed's server: senders with nothing new, beside one with something.
+    // Bug 1 of the seed's server: senders without new messages, beside one with some.
     send(2, "4");
     let reply = reader.done(format!("inbox {neko}"));
     assert_eq!(reply["messages"], json!({"ivy": [{"msg": "4"}]}));
@@ -216,7 +216,7 @@ fn utf8_split_across_packets_is_reassembled_and_invalid_utf8_is_refused() {
     let line = format!("send {paff} neko 🐱\r\n");
     let middle = line.len() - 4;
     wire.send(&line.as_bytes()[..middle]);
-    // An answer on another connection: the first piece has been read by then.
+    // A reply on another connection: by then the first piece has been read.
     server.connect().done("hello");
     wire.send(&line.as_bytes()[middle..]);
     assert_eq!(wire.reply()["status"], "OK");
@@ -292,6 +292,6 @@ fn server_sends_nothing_unrequested() {
         wire.done(format!("send {paff} neko hai"));
     }
     wire.done(format!("logout {neko}"));
-    // Whatever came before the answer would be taken for it.
+    // Any output before the reply would be mistaken for it.
     assert_eq!(reader.ask("hello")["server"], "chat-server");
 }

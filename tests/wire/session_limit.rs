@@ -1,5 +1,5 @@
-//! A user has 64 sessions at most. One more ends the least recently used one, and never one that
-//! has a stream open.
+//! A user has at most 64 sessions. One more login ends the least recently used one, but never one
+//! with an open stream.
 
 use std::thread;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::support::{PATIENCE, Server, Wire};
 
 const SESSIONS: usize = 64;
 
-/// So many logins of paff, in their order where `clients` is 1.
+/// So many logins of paff, in their order if `clients` is 1.
 fn log_in(server: &Server, count: usize, clients: usize) -> Vec<String> {
     thread::scope(|scope| {
         let clients: Vec<_> = (0..clients)
@@ -65,7 +65,7 @@ fn sixty_fifth_session_ends_the_least_recently_used_one_and_names_the_reason() {
     assert_eq!(stream.reply()["body"], "still there");
     let scrape = Scrape::parse(&get(server.monitor(), "/metrics").body);
     assert_eq!(scrape.value("chat_sessions_displaced_total", &[]), 2.0);
-    // Whoever ended a session by logging out is told no more than that there is none.
+    // A session ended by a logout is refused without a reason.
     wire.done(format!("logout {}", newest[0]));
     let reply = wire.ask(format!("whoami {}", newest[0]));
     assert_eq!(reply["message"], "Session Tidak Ditemukan");
@@ -86,7 +86,7 @@ fn login_is_refused_while_all_64_sessions_have_streams_and_accepted_when_one_end
     }
 
     drop(streams.pop());
-    // The server takes note of it in its own time.
+    // The server notices it in its own time.
     let begin = Instant::now();
     while wire.ask("auth paff cytus")["status"] != "OK" {
         assert!(begin.elapsed() < PATIENCE, "the stream has ended");

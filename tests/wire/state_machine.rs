@@ -1,5 +1,5 @@
-//! Random sequences of all verbs by several users, against the server and against a model of it in
-//! memory; every answer is compared.
+//! Random sequences of all verbs by several users, against the server and a model of it in memory.
+//! Every reply is compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::support::{Random, Server, Wire};
 const USERS: [&str; 3] = ["paff", "neko", "ivy"];
 const STEPS: usize = 1_500;
 
-/// What the server should know.
+/// The expected state of the server.
 #[derive(Default)]
 struct Model {
-    /// The log; ids are places in it, from 1 on.
+    /// The message log; ids are positions in it, from 1 on.
     log: Vec<Message>,
-    /// The sessions that have not ended, the oldest first.
+    /// The open sessions, the oldest first.
     sessions: Vec<Session>,
     passwords: BTreeMap<&'static str, String>,
     cursors: BTreeMap<(&'static str, &'static str), usize>,
@@ -62,7 +62,7 @@ impl Model {
     }
 }
 
-/// The model, the server, and what chooses between them.
+/// The model, the server, and the random choices between them.
 struct Run {
     server: Server,
     wire: Wire,
@@ -79,7 +79,7 @@ impl Run {
         self.pick(&USERS)
     }
 
-    /// Some session; where there is none, a new one.
+    /// Any session; a new one if there is none.
     fn session(&mut self) -> Session {
         if self.model.sessions.is_empty() {
             self.authenticate();
@@ -100,7 +100,7 @@ impl Run {
         let reply = self.wire.done(format!("auth {user} {password}"));
         let token = reply["tokenid"].as_str().unwrap().to_owned();
         self.model.sessions.push(Session { user, token });
-        // As many as the model keeps, so that the server's limit is never met.
+        // As many as the model keeps, so that the server's limit is never reached.
         if self.model.sessions.len() > 12 {
             self.log_out();
         }
@@ -173,7 +173,7 @@ impl Run {
             let texts = senders.entry(*from).or_insert(json!([])).as_array_mut().unwrap();
             texts.push(json!({"msg": body}));
         }
-        // In the order of the senders, too: as text.
+        // In the order of the senders, too: compared as text.
         assert_eq!(reply["messages"].to_string(), Value::Object(senders).to_string());
         if let Some(&last) = ids.last() {
             self.model.cursors.insert((user, "inbox"), last);
@@ -390,7 +390,7 @@ impl Run {
 #[test]
 fn server_answers_as_its_model_does() {
     let random = Random::new();
-    // It fails to log in more often than anybody may.
+    // The test has more failed logins than the limit allows.
     let server = Server::start_with(&["--login-failures-per-address-max", "1000000"]);
     let wire = server.connect();
     let mut run = Run { server, wire, model: Model::default(), random };

@@ -1,5 +1,5 @@
-//! TLS at the wire: what goes over it is what goes over a plain connection, and nobody who speaks it
-//! badly does any harm.
+//! TLS at the wire: it carries the same bytes as a plain connection, and faulty TLS harms no other
+//! client.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -16,13 +16,13 @@ use serde_json::json;
 use crate::support::tls::{Authority, Files, Kind, TlsServer, as_str, connect, secure, socket};
 use crate::support::{PATIENCE, Random, Wire};
 
-/// Whoever connects is served: what is asked after every fault.
+/// New clients are served: the check after every fault.
 fn assert_serves(authority: &Authority, server: &TlsServer) {
     authority.connect(server.tls).done("hello");
     Wire::connect(server.plain).done("hello");
 }
 
-/// Lines of every kind, in the order in which they are asked.
+/// Requests of every kind, in order.
 fn lines(token: &str) -> Vec<Vec<u8>> {
     let text = "🐱 ねこ é ".repeat(300);
     let mut lines: Vec<Vec<u8>> = [
@@ -50,7 +50,7 @@ fn lines(token: &str) -> Vec<Vec<u8>> {
     lines
 }
 
-/// The bytes of every answer.
+/// The bytes of every reply.
 fn answers<S: Read + Write>(mut wire: Wire<S>, lines: &[Vec<u8>]) -> Vec<String> {
     lines
         .iter()
@@ -107,7 +107,7 @@ fn reply_of_many_records_is_whole() {
     assert!(bodies.iter().all(|message| message["body"] == text.as_str()));
 }
 
-/// A stream that is sent a byte at a time.
+/// A stream that is sent byte by byte.
 struct Trickle(TcpStream);
 
 impl Read for Trickle {
@@ -153,7 +153,7 @@ fn requests_before_a_half_close_are_answered_and_close_notify_follows() {
         stream.sock.shutdown(Shutdown::Write).expect("half-close");
         assert_eq!(wire.reply()["status"], "OK");
         assert_eq!(wire.reply()["status"], "OK");
-        // An end that was not announced would be an error here.
+        // An end without close_notify would be an error here.
         assert!(wire.wait_for_close().is_empty());
     }
 }
@@ -194,11 +194,11 @@ fn junk_and_floods_that_begin_like_tls_end_their_connection_only() {
         let length = if round % 2 == 0 { 1024 * 1024 } else { 1 + random.below(600) };
         junk.extend((0..length).map(|_| random.next() as u8));
         if round % 3 == 0 {
-            // The length of a record that is not too long, so that its content is looked at.
+            // A record length within the limit, so that the server looks at the content.
             junk[3..5].copy_from_slice(&[0x20, 0]);
         }
         let mut stream = socket(server.tls);
-        // The server may have heard enough.
+        // The server may have closed the connection.
         let _ = stream.write_all(&junk);
         let _ = stream.shutdown(Shutdown::Write);
         let mut said = Vec::new();
@@ -243,7 +243,7 @@ fn resets_in_the_middle_of_a_handshake_are_noticed_by_nobody_else() {
     assert_serves(&authority, &server);
 }
 
-/// What a client says first.
+/// A client's first bytes.
 fn client_hello(authority: &Authority) -> Vec<u8> {
     let name = "localhost".try_into().expect("a name");
     let config = authority.client(rustls::ALL_VERSIONS);
@@ -291,15 +291,14 @@ fn two_hundred_connections_are_served_at_once() {
     }
 }
 
-/// What whoever connects now is shown.
+/// The certificate that a new client gets.
 fn shown(authority: &Authority, address: SocketAddr) -> CertificateDer<'static> {
     let mut wire = authority.connect(address);
     wire.done("hello");
     wire.stream().conn.peer_certificates().expect("a certificate")[0].clone()
 }
 
-/// Waits until those who connect are shown this, and asserts that they are shown one of both until
-/// then.
+/// Waits until new clients get this certificate; until then they must get one of the two.
 fn wait_until_shown(
     authority: &Authority,
     address: SocketAddr,
@@ -350,7 +349,7 @@ fn sighup_replaces_the_certificate_without_loss_and_rejects_a_broken_one() {
     assert_eq!(watcher.reply()["body"], "still here");
 }
 
-/// How a server ends that does not start.
+/// The end of a server that does not start.
 fn refused(options: &[&str]) -> (i32, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))

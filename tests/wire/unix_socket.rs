@@ -78,7 +78,7 @@ fn socket_has_its_mode_from_the_start_and_is_removed_at_the_end() {
     assert_eq!(mode(&folder.path().join("chat.sock")), 0o600);
 }
 
-/// How a server ends that cannot listen there.
+/// The end of a server that cannot listen there.
 fn refused(path: &Path) -> Outcome {
     let folder = TempDir::new().expect("a temporary folder");
     let mut command = server_command(&folder.path().join("chat.sqlite"));

@@ -1,4 +1,4 @@
-//! `users`: everybody who can be written to, in pages; nobody where the operator hides them.
+//! `users`: every user to whom one can send, in pages; none if the operator hides them.
 
 use std::process::Command;
 

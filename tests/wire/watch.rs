@@ -1,4 +1,4 @@
-//! Streams: the backlog, then each message as it commits, in the order of the log.
+//! Streams: the backlog, then each message as it commits, in the order of the message log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,7 +127,7 @@ fn backlog_of_large_messages_is_sent_without_waiting_for_a_heartbeat() {
     let server = Server::start_with(&["--heartbeat", "1h"]);
     let neko = server.log_in("neko");
     let mut wire = server.connect();
-    // Each takes more than what may be unsent.
+    // Each is larger than the limit of unsent output.
     let text = "é".repeat(16_000);
     for _ in 0..3 {
         wire.done(format!("send {neko} neko {text}"));
@@ -166,7 +166,7 @@ fn nothing_is_missed_or_repeated_between_backlog_and_live() {
             let (server, neko) = (&server, &neko);
             scope.spawn(move || {
                 let mut after = 0;
-                // Begins anew in the middle of it, again and again.
+                // Starts again in the middle of it, repeatedly.
                 for upto in (0..=MESSAGES).step_by(97).chain([MESSAGES]).skip(1) {
                     let (mut stream, _) = watch(server, neko, &json!({"from": after}));
                     while after < upto {
@@ -200,11 +200,11 @@ fn every_watcher_of_one_inbox_receives_everything() {
     }
 }
 
-/// Each reads what is new when it is its turn, so everybody gets more at a time where there is more.
+/// Each watcher reads all new messages at its turn, so more messages mean more for each read.
 #[test]
 fn sender_does_not_wait_for_watchers() {
     const WATCHERS: usize = 600;
-    /// Several times as many as are under way at once.
+    /// Several times the limit of pending requests.
     const REQUESTS: usize = 512;
     let server = Server::start_with(&["--workers", "1"]);
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -256,7 +256,7 @@ fn watchers_on_every_connection_receive_their_own_messages() {
     }
 }
 
-/// Raises the limit of open descriptors if need be; `false` where the system does not allow it.
+/// Raises the limit of open descriptors if necessary; `false` if the system does not allow it.
 fn may_open_descriptors(needed: u64) -> bool {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -278,8 +278,8 @@ fn watcher_that_does_not_read_delays_nobody_and_loses_nothing() {
     }
     let all: Vec<i64> = (1..=MESSAGES).collect();
     assert_eq!(ids_until(&mut keen, MESSAGES), all);
-    // It was not read at all until now. The socket took some; if the server has had enough of
-    // waiting and closed it, the log still has the rest.
+    // It was not read at all until now. The socket accepted some; if the server has given up and
+    // closed it, the message log still has the rest.
     let mut seen = ids_until(&mut lazy, MESSAGES);
     let last = seen.last().copied().unwrap_or(0);
     let (mut resumed, _) = watch(&server, &neko, &json!({"from": last}));
@@ -289,7 +289,7 @@ fn watcher_that_does_not_read_delays_nobody_and_loses_nothing() {
     assert_eq!(seen, all);
 }
 
-/// The ids of the messages that a stream tells, up to `last` or until it is closed.
+/// The ids of a stream's messages, up to `last` or until it is closed.
 fn ids_until(stream: &mut Wire, last: i64) -> Vec<i64> {
     let mut ids = Vec::new();
     while ids.last() != Some(&last) {
@@ -332,8 +332,8 @@ fn watchers_that_are_cut_off_resume_without_gap_or_repeat() {
     });
 }
 
-/// Resumes after `seen`, reads `bytes` bytes, and hangs up wherever that is. Each id has to be the
-/// one after the one before. Gives the last one.
+/// Resumes after `seen`, reads `bytes` bytes, and closes at any point. Each id must follow the one
+/// before. Returns the last one.
 fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut seen: i64) -> i64 {
     let (wire, _) = watch(server, token, &json!({"from": seen}));
     let stream = wire.stream();
@@ -362,7 +362,7 @@ fn read_until_cut(server: &Server, token: &str, bytes: usize, last: i64, mut see
     }
 }
 
-/// The id of a frame that tells a message.
+/// The id of a frame with a message.
 fn message_id(frame: &[u8]) -> Option<i64> {
     let frame = std::str::from_utf8(frame).unwrap();
     let rest = frame.strip_prefix("{\"status\": \"OK\", \"event\": \"message\", \"id\": ")?;
@@ -417,14 +417,14 @@ fn message_to_a_caught_up_watcher_reads_nothing_from_the_file() {
     let mut sender = server.connect();
     let before = reads();
     for number in 1..=100 {
-        // Of several recipients, and to somebody else in between.
+        // To several recipients, and to another user in between.
         let to = json!({"to": ["ivy", "neko"], "body": format!("{number}")});
         sender.done(format!("post {paff} {to}"));
         for stream in &mut streams {
             assert_eq!(message(stream), (2 * number, format!("{number}")));
         }
     }
-    // To ask for the figures costs some.
+    // Reading the metrics costs some.
     assert!(reads() - before < 10.0, "{} reads for 300 deliveries", reads() - before);
 }
 
@@ -436,7 +436,7 @@ fn watcher_behind_the_messages_in_memory_reads_the_rest_from_the_message_log() {
     let (mut keen, _) = watch(&server, &neko, &json!({"from": "new"}));
     assert_eq!(event(&mut lazy)["event"], "caught_up");
     assert_eq!(event(&mut keen)["event"], "caught_up");
-    // Three times as much text as memory has room for, which is more than a socket takes as well.
+    // Three times the text that fits into memory, which is also more than a socket accepts.
     let text = "x".repeat(30_000);
     const LONG: i64 = 420;
     // And more messages than it keeps.
@@ -464,7 +464,7 @@ fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged
     let server = Server::start_with(&["--heartbeat", "1h"]);
     let neko = server.log_in("neko");
     let goes_on = AtomicBool::new(true);
-    // The senders and the receiver have other names in the end, and between.
+    // The senders and the recipient are renamed, several times.
     let names = ["paff", "robo", "ivy", "vanessa"];
     let mut random = Random::new();
     let (mut stream, _) = watch(&server, &neko, &json!({"from": "new"}));
@@ -522,7 +522,7 @@ fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged
         }
         senders.into_iter().for_each(|sender| sender.join().unwrap());
         drop(end);
-        // Whoever still watches is told that it is over.
+        // Remaining watchers get the end of the stream.
         let mut wire = server.connect();
         while !watchers.iter().all(|watcher| watcher.is_finished()) {
             wire.done(format!("send {neko} neko the end"));
@@ -543,7 +543,7 @@ fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged
     }
 }
 
-/// The id of the next message, or `None` where it is over meanwhile.
+/// The id of the next message, or `None` if the stream has ended.
 fn id_of_next(stream: &mut Wire, goes_on: &AtomicBool) -> Option<i64> {
     loop {
         let event = event(stream);
@@ -575,7 +575,7 @@ fn new_name_arrives_with_the_first_message_after_the_rename() {
     operator::done(&server.database(), &["user", "rename", "neko", "nekko"]);
     sender.done(format!("send {paff} nekko three"));
     assert_eq!(names(&mut stream), ("puff".to_owned(), "nekko".to_owned()));
-    // Whoever reads from before the renaming is told today's names of what was sent under others.
+    // A watcher that reads from before the rename gets today's names.
     let (mut late, _) = watch(&server, &neko, &json!({"from": "all"}));
     for _ in 0..3 {
         assert_eq!(names(&mut late), ("puff".to_owned(), "nekko".to_owned()));
@@ -602,7 +602,7 @@ fn stream_includes_sent_messages_if_requested() {
     sender.done(format!("send {paff} neko last"));
     let sent = |id: i64, to: &str| json!({"status": "OK", "event": "sent", "id": id, "to": to});
     let mut events: Vec<Value> = (0..5).map(|_| event(&mut told)).collect();
-    // What comes in is read from the log, and may be told before or after.
+    // Received messages are read from the log, and may come before or after.
     let came = |event: &Value| event["event"] == "message";
     let messages: Vec<i64> =
         events.iter().filter(|it| came(it)).map(|it| it["id"].as_i64().unwrap()).collect();
