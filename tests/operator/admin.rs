@@ -1,5 +1,5 @@
-//! The operator's commands, with the server running and without: who may log in, and the socket
-//! that the commands come by.
+//! Operators' commands with and without a running server: users, and the admin socket that the
+//! commands use.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,7 +16,7 @@ use crate::support::operator;
 use crate::support::pty::Terminal;
 use crate::support::{Ending, Server, Wire};
 
-/// A database that nobody serves.
+/// A database without a server.
 fn database() -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("chat.sqlite");
@@ -165,7 +165,7 @@ fn stale_socket_of_a_killed_server_disturbs_nobody() {
     server.connect().done("auth bob secret");
 }
 
-/// A connection that watches what comes for a user, with all before it told.
+/// A connection with a stream of a user, after its backlog.
 fn watch(server: &Server, token: &str) -> Wire {
     let mut stream = server.connect();
     stream.done(format!(r#"watch {token} {{"from": "new"}}"#));
@@ -216,7 +216,7 @@ fn disabled_user_is_logged_out_at_once_and_finds_messages_when_enabled_again() {
         "disabled"
     );
     operator::done(&server.database(), &["user", "enable", "neko"]);
-    // The sessions that were ended stay ended.
+    // Ended sessions stay ended.
     assert_eq!(neko.refused(format!("unread {token}")), "no_session");
     let token = neko.log_in("neko");
     let inbox = neko.done(format!("inbox {token}"));
@@ -228,7 +228,7 @@ fn renamed_user_stays_logged_in_and_is_written_to_by_the_new_name() {
     let server = Server::start();
     let (mut neko, mut paff) = (server.connect(), server.connect());
     let (token, sender) = (neko.log_in("neko"), paff.log_in("paff"));
-    // What is remembered of both, in every memory there is.
+    // The state in memory of both, in every cache.
     paff.done(format!("send {sender} neko before"));
     neko.done(format!("send {token} paff hai"));
     neko.done(format!(r#"ack {token} {{"cursor": "worker", "upto": 1}}"#));
@@ -250,7 +250,7 @@ fn renamed_user_stays_logged_in_and_is_written_to_by_the_new_name() {
     assert_eq!(shown["cursors"][0]["name"], "worker");
     assert_eq!(neko.refused("auth neko cytus"), "unknown_user");
     neko.done("auth tora cytus");
-    // The name is free, for somebody else: with nothing of what was.
+    // The name is free for another user, with nothing of the old one.
     operator::add_user(&server.database(), "neko", "secret");
     paff.done(format!("send {sender} neko who are you"));
     let shown = &operator::objects(&server.database(), &["user", "show", "neko"])[0];
@@ -317,7 +317,7 @@ fn purged_user_leaves_nothing_with_or_without_a_server() {
         wire.done(format!("send {robo} paff stays"));
         let hash = server.query("select password_hash from users where name = 'mallory'").remove(0);
         if is_served {
-            // Begun, and broken off.
+            // Started, and interrupted.
             operator::done(&database, &["user", "delete", "mallory", "--yes"]);
         } else {
             server.stop();
@@ -434,7 +434,7 @@ fn commands_succeed_while_a_server_starts_and_stops() {
                 let name = format!("user-{index}");
                 let arguments = ["user", "add", &name];
                 let outcome = operator::run_with_input(&database, &arguments, "secret\n");
-                // A server that stops may hang up: then nobody knows.
+                // A stopping server may close the connection: then the outcome is unknown.
                 assert!([0, 75].contains(&outcome.code), "{outcome:?}");
                 if outcome.code == 0 {
                     added.push(name);
@@ -445,7 +445,7 @@ fn commands_succeed_while_a_server_starts_and_stops() {
         });
         for _ in 0..5 {
             assert!(server.stop().success());
-            // The server starts, although commands have the file now and then.
+            // The server starts, although commands open the file now and then.
             server.start_again();
             server.log_in("paff");
         }

@@ -1,4 +1,4 @@
-//! The operator's other commands: sessions, many users at once, and figures.
+//! Further commands for operators: sessions, many users at once, statistics.
 
 use std::fs;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ fn only_named_sessions_end_without_a_server_too() {
     let mut server = Server::start_with(&["--session-idle", "3650d"]);
     let (neko, paff) = (server.log_in("neko"), server.log_in("paff"));
     server.stop();
-    // Longer ago than sessions last by default: it is not for a command to say that it has ended.
+    // Longer ago than the default lifetime of sessions: commands do not decide about expiry.
     let store = rusqlite::Connection::open(server.database()).expect("opens");
     let year_ago = "UPDATE sessions SET last_seen_at = last_seen_at - 31536000000,
                                         expires_at = expires_at + 31536000000";

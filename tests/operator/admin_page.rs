@@ -1,4 +1,4 @@
-//! docs/admin.md: its commands are run and print what it says, and its tables are the program's.
+//! docs/admin.md: its commands run and print what the page shows, and its tables match the program.
 
 use chat::operate::failure::Exit;
 
@@ -74,7 +74,7 @@ fn json(recipe: &mut Recipe) {
     recipe.run_failing(67);
 }
 
-/// Every field that a command prints is in its row of the table, and nothing else is.
+/// The row of a command in the table has exactly the fields that the command prints.
 #[test]
 fn page_has_every_field_of_every_object() {
     let server = Server::start();
@@ -112,7 +112,7 @@ fn page_has_every_field_of_every_object() {
 fn page_has_every_exit_code() {
     let (_, table) = PAGE.split_once("## Exit codes").expect("a table");
     for &exit in Exit::ALL {
-        // Those that the commands of this page cannot end with.
+        // The exit codes that no command of this page uses.
         if !matches!(exit, Exit::Exists | Exit::OutputClosed) {
             assert!(
                 table.contains(&format!("| {} | ", exit.code())),

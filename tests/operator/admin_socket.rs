@@ -1,4 +1,4 @@
-//! The admin socket: whom it is for, and that nothing that is done to it disturbs the server.
+//! The admin socket: who may use it, and that no use of it disturbs the server.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -40,7 +40,7 @@ impl Admin {
         self.stream.get_mut().write_all(bytes.as_ref()).expect("the server takes bytes");
     }
 
-    /// The next outcome: `Ok` or `Err`, and what is in it.
+    /// The next outcome: `Ok` or `Err`, and its content.
     fn outcome(&mut self) -> (String, Value) {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a line");
@@ -110,7 +110,7 @@ fn requests_are_answered_in_order_however_they_are_split() {
     admin.send(format!("{LIST}\njunk\n{LIST}\n"));
     let asked = (admin.users(), admin.refusal(), admin.users());
     assert_eq!(asked, (5, "bad_request".to_owned(), 5));
-    // Who has said all still gets the answer.
+    // A peer that has half-closed still gets the reply.
     admin.send(format!("{LIST}\n"));
     admin.stream.get_ref().shutdown(std::net::Shutdown::Write).expect("half-close");
     assert_eq!(admin.users(), 5);
@@ -122,7 +122,7 @@ fn line_without_an_end_is_refused_and_half_a_line_is_not_executed() {
     let server = Server::start();
     let mut endless = Admin::connect(&server);
     let chunk = vec![b'x'; 64 * 1024];
-    // Far beyond the limit: the server hangs up before all is said.
+    // Far beyond the limit: the server closes the connection before the end.
     let said = (0..1024).take_while(|_| endless.stream.get_mut().write_all(&chunk).is_ok());
     assert!(said.count() < 1024, "an endless line was taken");
     assert_eq!(endless.refusal(), "line_too_long");
@@ -141,7 +141,7 @@ fn silent_peers_and_peers_that_do_not_read_keep_nobody_out() {
     let deaf: Vec<Admin> = (0..20)
         .map(|_| {
             let mut admin = Admin::connect(&server);
-            // As much as the sockets hold, and no more: nobody reads.
+            // As much as the sockets hold: nobody reads.
             admin.stream.get_ref().set_nonblocking(true).expect("does not block");
             let requests = format!("{LIST}\n").repeat(1_000);
             let _ = admin.stream.get_mut().write(requests.as_bytes());
@@ -150,7 +150,7 @@ fn silent_peers_and_peers_that_do_not_read_keep_nobody_out() {
         .collect();
     operator::add_user(&server.database(), "alice", "secret");
     assert_well(&server);
-    // Nor do they keep it from stopping.
+    // Nor do they delay its stop.
     let begun = Instant::now();
     assert!(server.stop().success());
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
@@ -159,7 +159,7 @@ fn silent_peers_and_peers_that_do_not_read_keep_nobody_out() {
 
 const NOBODY: u32 = 65534;
 
-/// Whether a test can start programs as another user; says so where it cannot.
+/// Whether a test can start programs as another user; if not, it is skipped and says so.
 fn can_be_somebody_else() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -168,7 +168,7 @@ fn can_be_somebody_else() -> bool {
     is_root && is_here("setpriv")
 }
 
-/// A command that runs a program as nobody.
+/// A command that runs a program as the user nobody.
 fn as_nobody(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     let uid = NOBODY.to_string();
@@ -176,7 +176,7 @@ fn as_nobody(program: &Path) -> Command {
     command
 }
 
-/// Puts the program where anybody can run it.
+/// Copies the program to a place where every user can run it.
 fn put_program(folder: &Path) -> PathBuf {
     let program = folder.join("chat-server");
     fs::copy(env!("CARGO_BIN_EXE_chat-server"), &program).expect("a copy");
@@ -186,7 +186,7 @@ fn put_program(folder: &Path) -> PathBuf {
     program
 }
 
-/// A folder of nobody's, with the program in it.
+/// A folder that belongs to nobody, with the program in it.
 fn nobodys_folder() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
@@ -194,7 +194,7 @@ fn nobodys_folder() -> TempDir {
     folder
 }
 
-/// The command that starts a server as nobody in a folder of nobody's.
+/// The command that starts a server as nobody in that folder.
 fn server_of_nobody(folder: &TempDir) -> Command {
     let mut command = as_nobody(&folder.path().join("chat-server"));
     command.arg("--db").arg(folder.path().join("chat.sqlite"));
@@ -207,7 +207,7 @@ fn other_users_of_the_machine_are_kept_out() {
     if !can_be_somebody_else() {
         return;
     }
-    // The other user has to get as far as the socket.
+    // The other user must be able to reach the socket.
     let server = Server::start();
     let program = put_program(server.folder());
     let list = || {
@@ -217,7 +217,7 @@ fn other_users_of_the_machine_are_kept_out() {
     };
     let kept_out = list();
     assert_eq!((kept_out.code, kept_out.stdout.as_str()), (77, ""), "{kept_out:?}");
-    // Even where somebody has loosened the socket's mode.
+    // Even if the socket's mode was loosened.
     let loose = Permissions::from_mode(0o666);
     fs::set_permissions(socket(&server.database()), loose).expect("a mode");
     let kept_out = list();
@@ -233,13 +233,13 @@ fn files_created_by_root_belong_to_the_owner_of_the_folder() {
     let folder = nobodys_folder();
     let database = folder.path().join("chat.sqlite");
     operator::add_user(&database, "alice", "secret");
-    // The owner serves it, and root goes on asking.
+    // The owner runs the server, and root still sends commands.
     let mut server = Server::start_command(server_of_nobody(&folder), folder);
     operator::add_user(&database, "bob", "secret");
     server.connect().done("auth alice secret");
     server.connect().done("auth bob secret");
     assert!(server.stop().success());
-    // A link that the owner leaves is not written through.
+    // The command does not write through a link of the owner.
     let (lock, mine) = (database.with_extension("sqlite.lock"), server.folder().join("mine"));
     fs::write(&mine, "of root").expect("a file");
     fs::remove_file(&lock).expect("the lock");
@@ -254,7 +254,7 @@ fn socket_of_another_user_receives_no_password() {
     if !can_be_somebody_else() {
         return;
     }
-    // Somebody else's server, whose socket now lies beside a database of ours.
+    // A server of another user, whose socket now lies beside our database.
     let (theirs, ours) = (nobodys_folder(), TempDir::new().expect("a temporary folder"));
     let (their_database, database) =
         (theirs.path().join("chat.sqlite"), ours.path().join("chat.sqlite"));
@@ -330,12 +330,12 @@ fn suspended_server_is_not_waited_for() {
 #[test]
 fn pending_request_is_answered_when_the_server_stops() {
     let mut server = Server::start();
-    // Somebody at a shell holds the file: the request has to wait.
+    // Another program holds the lock: the request must wait.
     let holder = rusqlite::Connection::open(server.database()).expect("opens");
     holder.execute_batch("BEGIN IMMEDIATE").expect("holds");
     let mut admin = Admin::connect(&server);
     admin.send(r#"{"v": 1, "content": {"do": "user_disable", "name": "neko"}}"#.to_owned() + "\n");
-    // Its own answer shows that the other has been read.
+    // The reply to this request proves that the other one has been read.
     let mut other = Admin::connect(&server);
     other.send(format!("{LIST}\n"));
     assert_eq!(other.users(), 5);
@@ -358,7 +358,7 @@ fn health_sets_the_exit_code() {
     assert!(well.stdout.starts_with("healthy: "), "{well:?}");
     let object = &operator::objects(&server.database(), &["healthcheck"])[0];
     assert_eq!(object["healthy"], true);
-    // Nobody can write: reading alone is not enough.
+    // Nobody can write: a read alone is not enough.
     let holder = rusqlite::Connection::open(server.database()).expect("opens");
     holder.execute_batch("BEGIN IMMEDIATE").expect("holds");
     assert_eq!(check("300ms").code, 75);
@@ -371,7 +371,7 @@ fn health_sets_the_exit_code() {
     assert_eq!((gone.code, &error["code"]), (69, &"unavailable".into()));
     let nowhere = operator::run(Path::new("/nowhere/chat.sqlite"), &["healthcheck"]);
     assert_eq!(nowhere.code, 66, "{nowhere:?}");
-    // It looked, and did not open the file.
+    // The command did not open the file.
     assert_eq!(operator::run(&database, &["healthcheck"]).code, 69);
     server.start_again();
     Wire::connect(server.address()).log_in("paff");

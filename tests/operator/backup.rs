@@ -1,4 +1,4 @@
-//! Backups and what becomes of them: made while the server writes, restored, checked.
+//! Backups: made while the server writes, restored, checked.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,8 +16,8 @@ use crate::support::clock::{Clock, DECADE};
 use crate::support::{Ending, Server};
 use crate::support::{cli, operator};
 
-/// A database that nobody serves, with three messages of paff's; neko has read the first, and is
-/// logged in by the token.
+/// A database without a server, with three messages from paff; neko has read the first, and is
+/// logged in with the token.
 fn database() -> (TempDir, PathBuf, String) {
     let mut server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
@@ -32,7 +32,7 @@ fn database() -> (TempDir, PathBuf, String) {
     (folder, path, neko)
 }
 
-/// Puts so many messages of a KiB each into a database that nobody serves.
+/// Adds so many messages of a KiB each to a database without a server.
 fn fill(database: &Path, count: usize) {
     let connection = rusqlite::Connection::open(database).unwrap();
     connection
@@ -187,7 +187,7 @@ fn backup_that_finds_no_room_leaves_nothing_and_says_so() {
     let (folder, database, _) = database();
     fill(&database, 100);
     let mut command = Command::new("sh");
-    // No file may be longer than 32 KiB, as if the disk were full.
+    // No file may exceed 32 KiB, as if the disk were full.
     let limited = r#"ulimit -f 64; exec "$0" "$@""#;
     command.args(["-c", limited, env!("CARGO_BIN_EXE_chat-server"), "--db"]).arg(&database);
     command.arg("backup").arg(folder.path().join("backup"));
@@ -228,7 +228,7 @@ fn kill_during_backup_or_restore_leaves_no_part_and_the_next_attempt_works() {
     assert_eq!(names(folder.path()), expected);
 }
 
-/// The next line of a schedule, out or error, as an object.
+/// The next line of a schedule, output or error, as an object.
 fn next(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Value {
     serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
 }
@@ -239,10 +239,10 @@ fn schedule_keeps_the_newest_survives_a_failure_and_removes_nothing_else() {
     let folder = TempDir::new().unwrap();
     let kept = ["chat-by-hand.sqlite", "other-20200101T000000Z.sqlite"];
     kept.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
-    // Somebody else's, for all its name.
+    // A foreign file with such a name.
     let not_a_file = "chat-20200101T000000Z.sqlite";
     fs::create_dir(folder.path().join(not_a_file)).unwrap();
-    // Of a schedule that was killed.
+    // Left by a killed schedule.
     fs::write(folder.path().join("chat-20200101T000000Z.sqlite.partial"), "").unwrap();
     let arguments = ["backup", text(folder.path()), "--every", "1100ms", "--keep", "2", "--json"];
     let mut command = operator::command(&database, &arguments);
@@ -288,7 +288,7 @@ fn restored_database_is_as_of_then_without_sessions_and_ids_continue_far_higher(
     assert_eq!(wire.refused(format!("whoami {neko}")), "no_session");
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 2);
-    // Somebody who had noted an id that was given after the backup misses nothing new.
+    // A reader that recorded an id from after the backup misses no new message.
     let mut watch = server.connect();
     let watching = watch.done(format!(r#"watch {neko} {{"from": 417}}"#));
     assert_eq!(watching["after"], 417);
@@ -305,8 +305,7 @@ fn restored_database_is_as_of_then_without_sessions_and_ids_continue_far_higher(
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1);
 }
 
-/// The ids of three messages that are sent once the backup has been restored; the database is
-/// lost after that.
+/// The ids of three messages sent after a restore of the backup; then the database is lost.
 fn ids_after_restore(backup: &Path, clock: Option<&Clock>) -> Vec<i64> {
     let folder = TempDir::new().unwrap();
     let restored = folder.path().join("restored");
@@ -330,7 +329,7 @@ fn ids_never_come_back_however_often_a_backup_is_restored_and_lost() {
     let backup = folder.path().join("backup");
     operator::done(&database, &["backup", text(&backup)]);
     let mut given: Vec<i64> = (0..3).flat_map(|_| ids_after_restore(&backup, None)).collect();
-    // A decade back is before the ids count the clock at all: there is only chance.
+    // A decade back is before the epoch of the ids: only chance separates them.
     if let Some(clock) = Clock::new() {
         for seconds in [0, -DECADE, -DECADE, DECADE, 0] {
             clock.set(seconds);
@@ -364,7 +363,7 @@ fn restore_refuses_a_leftover_wal_and_a_running_server() {
     assert_eq!(outcome.code, 73, "{outcome:?}");
     assert!(outcome.stderr.contains("place-wal exists already"), "{}", outcome.stderr);
 
-    // A server whose file somebody has moved away still has the lock, and would write on.
+    // A server whose file was moved away still has the lock, and would continue to write.
     let server = Server::start();
     fs::rename(server.database(), server.folder().join("moved")).unwrap();
     fs::rename(server.folder().join("chat.sqlite-wal"), server.folder().join("moved-wal")).unwrap();
@@ -426,7 +425,7 @@ fn check_finds_a_duplicate_key_wherever_the_table_of_keys_ends() {
         (4, 2, &[twice]),
         (10, 2, &[twice]),
         (1000, 2, &[too_far, twice]),
-        // To several it is one message for each.
+        // A message to several users is one row for each.
         (0, 3, &[]),
         (4, 3, &[]),
         (10, 3, &[]),
@@ -457,7 +456,7 @@ fn check_finds_pages_and_indexes_that_are_damaged() {
         "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_users_1'",
     )[0];
     let mut bytes = fs::read(&database).unwrap();
-    // The cells of the first rows stand at the end of the page.
+    // The cells of the first rows are at the end of the page.
     let end = usize::try_from(page).unwrap() * 4_096;
     bytes[end - 40..end].fill(0xff);
     fs::write(&database, &bytes).unwrap();

@@ -1,5 +1,4 @@
-//! The files for Grafana and Prometheus in `contrib/` name only metrics, labels and values that
-//! there are.
+//! The files for Grafana and Prometheus in `contrib/` use only existing metrics, labels and values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -12,8 +11,8 @@ const DOCUMENT: &str = include_str!("../../docs/monitoring.md");
 const DASHBOARD: &str = include_str!("../../contrib/grafana/chat.json");
 const ALERTS: &str = include_str!("../../contrib/prometheus/alerts.yml");
 
-/// The names that can be asked for, of the table that another test compares with the server; the
-/// labels of each; a histogram has three names.
+/// The names of the documented metrics, which another test compares with the server, with their
+/// labels. A histogram has three names.
 fn series() -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
     let rows = DOCUMENT.lines().skip_while(|line| !line.starts_with("| metric |")).skip(2);
@@ -38,7 +37,7 @@ fn series() -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// The metrics that an expression names, and the labels that it asks of each.
+/// The metrics in an expression, and the labels used with each.
 fn asked(expression: &str) -> Vec<(String, Vec<String>)> {
     let is_inside = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let mut found = Vec::new();
@@ -94,7 +93,7 @@ fn dashboard_expressions_name_existing_metrics() {
     }
     let query = &dashboard["templating"]["list"][1]["query"]["query"];
     assert_eq!(assert_known(query.as_str().expect("a query")).len(), 1);
-    // What no panel shows is not worth counting, but for these.
+    // A metric without a panel is not worth its cost, except these.
     let unseen = ["chat_build_info", "chat_queue_capacity", "chat_newest_message_id"];
     let other = [
         "chat_slow_requests_total",

@@ -1,4 +1,4 @@
-//! What an operator sees of the first start: on a terminal, and in a server log that is kept.
+//! The first start as an operator sees it: on a terminal, and in a stored server log.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `init`: a configuration, a database and a first user, by options and at a terminal; a refusal leaves
-//! nothing behind.
+//! `init` creates a configuration, a database and a first user, by options and at a terminal. A
+//! refusal leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::support::cli::{Outcome, outcome, outcome_with_input};
 use crate::support::pty::{CTRL_C, CTRL_D, Terminal};
 use crate::support::tls::Authority;
 
-/// A folder to begin in.
+/// A folder for a new server.
 struct Place {
     folder: TempDir,
 }
@@ -50,7 +50,7 @@ impl Place {
         Terminal::start_sized(command, 40, 150)
     }
 
-    /// Starts a server with the configuration, as `init` says.
+    /// Starts a server with the configuration, by the command that `init` prints.
     fn start(&self, config: &str) -> Running {
         let mut command = self.command(&["--config", config]);
         command.current_dir("/").stderr(Stdio::null());
@@ -63,7 +63,7 @@ impl Place {
         Running { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
-    /// Every file of the folder, and what is in it.
+    /// Every file of the folder, with its contents.
     fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let files = fs::read_dir(self.path("")).expect("a folder");
         let paths = files.map(|file| file.expect("a file").path());
@@ -88,7 +88,7 @@ impl Drop for Running {
     }
 }
 
-/// The words after `what` in a line of the outcome, as a shell would take them.
+/// The words after `what` in a line of the outcome, split as by a shell.
 fn told<'a>(said: &'a str, what: &str) -> &'a str {
     let line = said.lines().find_map(|line| line.strip_prefix(what));
     line.unwrap_or_else(|| panic!("no {what:?} in {said}")).trim()

@@ -1,4 +1,4 @@
-//! What an operator sees in the file while the server writes.
+//! The file as an operator sees it while the server writes.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,7 +141,7 @@ fn examples_of_the_database_page_work_and_a_backup_is_whole_while_the_server_wri
             assert!(example.contains(".backup") || text.contains("neko"), "{example}: {text}");
         }
     });
-    // A server goes on with the copy: the sessions and what was sent before are in it.
+    // A server continues with the copy: it has the sessions and the earlier messages.
     let copy = Server::start_from(&server.folder().join("copy.sqlite"));
     let unread = copy.connect().done(format!("unread {neko}"))["unread"].as_u64();
     assert!(unread >= Some(1));

@@ -1,4 +1,4 @@
-//! `chat-server` as its operator sees it: commands, files, configuration, monitoring.
+//! `chat-server` for its operator: commands, files, configuration, monitoring.
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! `serve --metrics`: what is told over HTTP, that it is true, and that nobody can get in its way.
+//! `serve --metrics`: the HTTP endpoints report the truth, and nobody can block them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -24,7 +24,8 @@ fn scrape(server: &Server) -> Scrape {
     Scrape::parse(&response.body)
 }
 
-/// Scrapes until it is as it must become; each scrape is a round trip, and what is waited for comes.
+/// Scrapes until the condition holds; each scrape is a round trip, and the condition must come
+/// true.
 fn scrape_until(server: &Server, what: &str, is_so: impl Fn(&Scrape) -> bool) -> Scrape {
     let begun = Instant::now();
     loop {
@@ -151,7 +152,7 @@ fn connections_are_counted_by_what_they_do_and_how_they_ended() {
             && state(scrape, "open") == 0.0
     });
     assert_eq!(gone.value("chat_connections_opened_total", &[]), 4.0);
-    // That the reader of a stream is gone shows when it is told something.
+    // The server notices a closed reader only when it sends an event.
     server.connect().done(format!("send {token} paff hai"));
     scrape_until(&server, "the end of the stream", |scrape| {
         state(scrape, "watching") == 0.0 && scrape.value("chat_watchers", &[]) == 0.0
@@ -187,7 +188,7 @@ fn health_and_readiness_are_reported() {
     let healthy = get(server.monitor(), "/healthz");
     assert_eq!((healthy.status, healthy.body.as_str()), (200, "ok\n"));
     let begun = Instant::now();
-    // What was committed in the last second is enough; after that it writes itself.
+    // A commit in the last second is enough; after that the monitor writes itself.
     while server.query("SELECT count(*) FROM meta WHERE name = 'probed_at'") == ["0"] {
         let ready = get(server.monitor(), "/readyz");
         assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
@@ -224,7 +225,7 @@ fn server_that_stops_is_not_ready_and_still_healthy() {
     let token = wire.log_in("paff");
     let other = rusqlite::Connection::open(server.database()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // The stop waits for this one's answer.
+    // The stop waits for this reply.
     wire.send(format!("send {token} neko hai\r\n"));
     let monitor = server.monitor();
     scrape_until(&server, "the send", |scrape| {
@@ -320,8 +321,8 @@ fn peers_that_send_or_read_nothing_harm_nobody_and_do_not_delay_the_stop() {
             0 => {}
             1 => stream.write_all(b"GET /met").unwrap(),
             2 => stream.write_all(request.as_bytes()).unwrap(),
-            // Asks for more than its socket takes, and reads nothing of it. It may have been closed
-            // for another already.
+            // Requests more than its socket holds, and reads none of it. The server may have closed
+            // it for another connection already.
             _ => drop(stream.write_all(request.repeat(200).as_bytes())),
         }
         peers.push(stream);
@@ -332,7 +333,7 @@ fn peers_that_send_or_read_nothing_harm_nobody_and_do_not_delay_the_stop() {
     server.connect().done("hello");
     let begun = Instant::now();
     assert_eq!(server.stop().code(), Some(0));
-    // A connection that is kept for another request is kept for 75 s.
+    // An idle connection stays open for 75 s.
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     drop(peers);
 }

@@ -1,4 +1,4 @@
-//! Looking at a database changes nothing: not where it is refused, and not on media that cannot change.
+//! Opening a database changes nothing if it is refused, or on read-only media.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::support::disk::Disk;
 use crate::support::skip::skip;
 use crate::support::{Server, Wire, operator, server_command};
 
-/// Somebody who owns nothing.
+/// A user who owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// Every file of a folder, with its mode and what is in it.
+/// Every file of a folder, with its mode and contents.
 fn files(folder: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     fs::read_dir(folder)
         .unwrap()
@@ -50,12 +50,12 @@ fn server_with_a_message() -> (Server, String) {
     (server, paff)
 }
 
-/// As many messages as make a log long or short.
+/// A number of messages that makes the WAL long or short.
 fn later(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |number| format!("later-{number} {}", "x".repeat(count * 10)))
 }
 
-/// How a copy is made while the server runs, or after it has stopped.
+/// Whether a copy is made while the server runs, or after it has stopped.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Backup,
@@ -119,7 +119,7 @@ fn older_copy_beside_the_wal_of_a_killed_server_is_refused_and_both_are_kept() {
             assert_eq!(told.code, 65, "{told:?}");
             assert!(files(server.folder()) == before, "restore: each file is as it was");
             assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-            // What the hint says: first the one way, then the other.
+            // The two ways that the hint names, one after the other.
             let aside = elsewhere.path().join("log");
             fs::rename(&log, &aside).unwrap();
             server.start_again();
@@ -167,7 +167,7 @@ fn wal_without_its_database_is_not_discarded() {
     }
 }
 
-/// A name, what is done to the files of a killed or stopped server, and the exit code.
+/// A name, the change to the files of a killed or stopped server, and the exit code.
 type Case = (&'static str, fn(&mut Server), i32);
 
 #[test]
@@ -242,7 +242,7 @@ fn every_refusal_leaves_each_file_as_it_was() {
                 let after = files(server.folder());
                 assert!(after == before, "{name}, {arguments:?}: {:?}", after.keys());
             }
-            // What only reads finds the same, or tells what it can.
+            // A read-only command finds the same, or reports what it can.
             for arguments in [&["check"][..], &["export"]] {
                 operator::run(&server.database(), arguments);
                 assert!(files(server.folder()) == before, "{name}, {arguments:?}");
@@ -274,8 +274,8 @@ fn second_server_changes_nothing_under_any_name() {
     }
 }
 
-/// What only reads, on a database that this process may not change: all of it works, and gives what a
-/// process that may write gets.
+/// The read-only commands, on a database that this process may not change: all of them work, with
+/// the same results as for a process that may write.
 fn assert_readable(database: &Path, run: impl Fn(&Path, &[&str]) -> Outcome) {
     let elsewhere = TempDir::new().unwrap();
     fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -297,7 +297,7 @@ fn assert_readable(database: &Path, run: impl Fn(&Path, &[&str]) -> Outcome) {
     assert!(files(database.parent().unwrap()) == before, "each file is as it was");
 }
 
-/// The states that a server leaves its files in: stopped, killed, killed and without the log's index.
+/// The states in which a server leaves its files: stopped, killed, killed without the WAL's index.
 fn left_behind() -> [(Server, Vec<&'static str>); 3] {
     let filled = || {
         let (server, paff) = server_with_a_message();
@@ -352,7 +352,7 @@ fn commands_that_only_read_work_for_a_user_who_is_not_the_owner() {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         assert_readable(&database, as_nobody);
     }
-    // Beside the running server as well: who may read the file may read what lies beside it.
+    // Beside the running server as well: a user who may read the file may read the files beside it.
     let (mut server, paff) = server_with_a_message();
     send(&mut server.connect(), &paff, later(60));
     server.stop();

@@ -1,5 +1,5 @@
-//! docs/operations.md: its commands are run, its table of exit codes is the program's, and what it
-//! says of bad days is tried.
+//! docs/operations.md: its commands run, its table of exit codes matches the program, and the
+//! faults that it describes are caused.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -72,7 +72,7 @@ fn restore(recipe: &mut Recipe) {
     assert_eq!(bodies, ["kept", "new"]);
 }
 
-/// Puts the database of the first schema in the place of the server's.
+/// Replaces the server's database by that of the first schema.
 fn put_old_database(recipe: &mut Recipe) {
     recipe.begin_anew();
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frozen/schema-1.sqlite");
@@ -100,7 +100,7 @@ fn sound(recipe: &mut Recipe) {
     recipe.done(OPERATOR, "mkdir backup && chat-server backup backup");
     recipe.run();
     let backup = recipe.done(OPERATOR, "ls ~/backup/*");
-    // A page that is another.
+    // A page of another database.
     fs::OpenOptions::new()
         .write(true)
         .open(backup.trim())
@@ -164,7 +164,7 @@ fn well(recipe: &mut Recipe) {
 fn retention(recipe: &mut Recipe) {
     recipe.log_in("neko");
     recipe.done("neko", "seq 4 | chat-cli send neko --lines; chat-cli ack 3");
-    // The first two, as if a year had gone by.
+    // The first two, as if they were a year old.
     recipe.server.stop();
     let database = rusqlite::Connection::open(recipe.server.database()).expect("opens");
     let earlier = "UPDATE messages SET sent_at = sent_at - 366 * 86400000 WHERE id <= 2";
@@ -254,7 +254,7 @@ fn page_says_after_which_exit_codes_the_unit_leaves_the_server() {
     assert!(unit.contains("\nRestart=on-failure\n") && unit.contains("\nRestartSec=1s\n"));
 }
 
-/// What the page quotes of the program is what the program says.
+/// The errors that the page quotes are those of the program.
 #[test]
 fn page_quotes_errors_of_the_program() {
     let mut sources = String::new();
@@ -269,7 +269,7 @@ fn page_quotes_errors_of_the_program() {
             }
         }
     }
-    // A text that goes on in the next line.
+    // A text that continues on the next line.
     let lines: Vec<&str> = sources.split("\\\n").map(str::trim_start).collect();
     let sources = lines.concat();
     let (_, tables) = PAGE.split_once("## What happened, what to do").expect("the tables");
@@ -286,7 +286,7 @@ fn page_quotes_errors_of_the_program() {
     assert!(quotes >= 20, "the tables are found");
 }
 
-/// A server whose database lies on a file system of its own, of 4 MiB, which nobody else sees.
+/// A server whose database lies on a separate file system of 4 MiB, which only this test sees.
 struct SmallDisk {
     child: Child,
     wire: Wire,
@@ -294,13 +294,14 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None`, and says so, where the system does not let anybody have such a file system.
+    /// `None` if the system does not allow such a file system; the test is then skipped and says
+    /// so.
     fn start() -> Option<Self> {
         if !is_here("unshare") {
             return None;
         }
         let folder = TempDir::new().expect("a temporary folder");
-        // Something else fills most of it.
+        // Another file fills most of it.
         let script =
             "mount -t tmpfs -o size=4m none \"$0\" && cd \"$0\" && head -c 3m /dev/zero >other &&
             exec \"$1\" --db chat.sqlite --listen 127.0.0.1:0 --log error";
@@ -326,7 +327,7 @@ impl SmallDisk {
         Some(Self { child, wire: Wire::connect(address), folder })
     }
 
-    /// The file of somebody else.
+    /// The file of another program.
     fn other(&self) -> String {
         format!("/proc/{}/root{}/other", self.child.id(), self.folder.path().display())
     }

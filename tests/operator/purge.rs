@@ -1,5 +1,4 @@
-//! Messages that are purged: gone to the last byte, and nobody who goes on reading notices more than
-//! that they are gone.
+//! Purged messages are gone to the last byte, and other readers notice only that they are gone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,18 +11,18 @@ use serde_json::{Value, json};
 use crate::support::operator;
 use crate::support::{Ending, Random, Server, Wire, scaled};
 
-/// `message purge` with these arguments, and what it tells.
+/// `message purge` with these arguments, and its output.
 fn purge(server: &Server, arguments: &[&str]) -> Value {
     let arguments = [&["message", "purge"], arguments].concat();
     operator::objects(&server.database(), &arguments).remove(0)
 }
 
-/// How many are purged, and how many stay because they are unread.
+/// The number of purged messages, and of those that stay because they are unread.
 fn counts(told: &Value) -> (u64, u64) {
     (told["messages"].as_u64().unwrap(), told["unread_kept"].as_u64().unwrap())
 }
 
-/// Which of these texts stand anywhere in the files of a database.
+/// The texts among these that are anywhere in the files of a database.
 fn found_in_files<'a>(
     folder: &Path,
     texts: impl IntoIterator<Item = &'a String>,
@@ -54,7 +53,7 @@ fn purged_messages_are_gone_from_the_file_and_its_wal_to_the_last_byte() {
         let marks: Vec<String> =
             (0..40).map(|number| format!("mark-{number:04}-{stopped}")).collect();
         for (number, mark) in marks.iter().enumerate() {
-            // Short ones and some that fill pages of their own.
+            // Short ones, and some that fill pages of their own.
             let body = mark.repeat(if number % 5 == 0 { 500 } else { 1 });
             let post = json!({"to": ["neko"], "body": body, "key": format!("key-of-{mark}")});
             wire.done(format!("post {paff} {post}"));
@@ -107,7 +106,7 @@ fn unread_messages_stay_until_every_cursor_of_their_reader_has_passed_them() {
     for number in 1..=6 {
         wire.done(format!("send {paff} neko {number}"));
     }
-    // The clock may not have moved since.
+    // The clock may not have advanced since.
     let all = ["--before-id", "100"];
     assert_eq!(counts(&purge(&server, &all)), (0, 6), "nobody has read anything");
     wire.done(format!(r#"ack {neko} {{"upto": 5}}"#));
@@ -192,7 +191,7 @@ fn ids_of_purged_messages_are_never_given_again_and_readers_go_on() {
     assert_eq!(wire.done(format!("inbox {neko}"))["messages"], json!({}));
     assert!(bodies(&wire.done(format!(r#"fetch {neko} {{"after": 0}}"#))).is_empty());
     assert!(bodies(&wire.done(format!(r#"fetch {neko} {{"before": 11}}"#))).is_empty());
-    // Who has told a message and acknowledges it now that it is gone.
+    // A reader that got a message and acknowledges it after the purge.
     assert_eq!(wire.done(format!(r#"ack {neko} {{"upto": 10}}"#))["upto"], 10);
     let dead = format!(r#"ack {neko} {{"cursor": "worker", "upto": 9, "dead": "add"}}"#);
     assert_eq!(wire.refused(dead), "unknown_message");
@@ -225,7 +224,7 @@ fn batch_without_writes_after_a_compaction_is_not_mistaken_for_a_truncated_wal()
     for _ in 0..3 {
         wire.done(format!("send {paff} neko hai"));
         assert_eq!(counts(&purge(&server, &["--before-id", "100", "--unread-too"])).0, 1);
-        // Written by whoever looks after the connection.
+        // Written by the worker of the connection.
         wire.done(format!("send {paff} neko hai"));
         // Nothing to write, on the thread that has compacted the file.
         operator::done(&server.database(), &["user", "disable", "robo"]);
@@ -234,7 +233,8 @@ fn batch_without_writes_after_a_compaction_is_not_mistaken_for_a_truncated_wal()
     }
 }
 
-/// What comes while somebody else is writing is kept by its worker, which nobody wakes when that is over.
+/// The worker keeps requests that arrive while another thread writes. Nobody wakes it when that is
+/// over.
 #[test]
 fn immediate_retry_is_answered_even_if_the_file_was_compacted_in_between() {
     let server = Server::start_with(&["--workers", "1"]);
@@ -310,7 +310,7 @@ fn senders_and_readers_go_on_while_messages_are_purged_and_the_purge_survives_a_
             sent
         });
         let ending = Ending(sending);
-        // A command that is killed half-way: what it has done is done.
+        // A command killed half-way: its finished steps stay.
         let arguments = ["message", "purge", "--older-than", "1ms"];
         let mut child = operator::command(&server.database(), &arguments)
             .stdout(std::process::Stdio::null())

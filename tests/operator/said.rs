@@ -1,4 +1,5 @@
-//! An operator's command that does something says what: to people in a line, with `--json` in an object.
+//! An operator's command that changes something reports it: one line for people, an object with
+//! `--json`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::support::{Server, operator};
 
 fn database() -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a temporary folder");
-    // As the program says it: with no symbolic link left in it.
+    // As the program prints it: with symbolic links resolved.
     let path = fs::canonicalize(folder.path()).expect("a folder").join("chat.sqlite");
     (folder, path)
 }
@@ -21,7 +22,7 @@ fn run(database: &Path, arguments: &[&str]) -> Outcome {
     operator::run_with_input(database, arguments, "secret\n")
 }
 
-/// What a command prints in both languages, which has to be done; `prepare` makes a database for each.
+/// The output of a successful command in both languages; `prepare` makes a database for each.
 fn assert_said(prepare: impl Fn() -> Server, arguments: &[&str], english: &str, indonesian: &str) {
     for (language, said) in [("en", english), ("id", indonesian)] {
         let server = prepare();

@@ -17,7 +17,7 @@ use crate::support;
 use crate::support::skip::skip;
 use crate::support::{PATIENCE, Server, server_command};
 
-/// Runs a command that is to end by itself; one that serves instead is killed, and the test fails.
+/// Runs a command that must end by itself; one that serves instead is killed, and the test fails.
 fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the server starts");
@@ -36,7 +36,7 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// That it does not start: the exit code, and a line on standard error that has all of `words`.
+/// Asserts that it does not start: the exit code, and a line on standard error with all of `words`.
 fn assert_refused(command: &mut Command, code: i32, words: &[&str]) {
     let output = run(command);
     let error = String::from_utf8(output.stderr).unwrap();
@@ -134,7 +134,7 @@ fn foreign_files_are_refused_and_left_unchanged() {
     assert_eq!(folder_content(folder.path()), before);
 }
 
-/// A database of ours, made by a server that has ended.
+/// A valid database, left by a stopped server.
 fn database_of_ours(folder: &Path) -> std::path::PathBuf {
     let mut server = Server::start();
     server.stop();
@@ -149,10 +149,10 @@ fn newer_schema_and_damaged_header_are_refused_and_left_unchanged() {
     let path = database_of_ours(folder.path());
     let good = fs::read(&path).unwrap();
     let mut newer = good.clone();
-    // The user version stands at byte 60 of the header.
+    // The user version is at byte 60 of the header.
     newer[60..64].copy_from_slice(&999_u32.to_be_bytes());
     let mut damaged = good.clone();
-    // The page size stands at byte 16; 3 is none.
+    // The page size is at byte 16; 3 is invalid.
     damaged[16..18].copy_from_slice(&3_u16.to_be_bytes());
     let mut damaged_inside = good.clone();
     damaged_inside[100..1_000].fill(0x5a);
@@ -178,7 +178,7 @@ fn newer_schema_only_in_the_wal_is_refused_and_left_unchanged() {
     let path = database_of_ours(folder.path());
     let newer = rusqlite::Connection::open(&path).unwrap();
     newer.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 999").unwrap();
-    // As it lies there after the newer server was killed.
+    // As the killed newer server left it.
     let killed = TempDir::new().unwrap();
     let copy = killed.path().join("chat.sqlite");
     fs::copy(&path, &copy).unwrap();
@@ -207,7 +207,7 @@ fn pipes_and_sockets_are_no_input_and_are_not_waited_for() {
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    // Held open with something in it, so that a server that did read would not wait for ever.
+    // Held open with data in it, so that a server that did read it would not wait for ever.
     let mut held = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     held.write_all(&[b'x'; 4_096]).unwrap();
     for path in [&socket, &pipe] {
@@ -216,7 +216,7 @@ fn pipes_and_sockets_are_no_input_and_are_not_waited_for() {
     assert_eq!(folder_content_names(folder.path()), ["pipe", "socket"]);
 }
 
-/// Nobody: whom root is not, and who owns nothing.
+/// The user nobody, who owns nothing.
 const NOBODY: u32 = 65_534;
 
 #[test]
@@ -261,7 +261,7 @@ fn read_only_file_system_is_an_io_error() {
     assert_refused(&mut server_command(path), 74, &["/proc/chat.sqlite"]);
 }
 
-/// A server on this database, with the addresses it says it listens on.
+/// A server on this database, with the addresses that it prints.
 struct Started {
     child: std::process::Child,
     addresses: Vec<SocketAddr>,
@@ -315,7 +315,8 @@ fn second_server_on_a_file_is_refused_and_names_the_first_also_through_a_link() 
         let words = [holder.as_str(), "is in use by"];
         assert_refused(&mut server_command(path), 75, &words);
     }
-    // Another name of the same file has another lock file, and somebody takes a lock file for left
+    // Another name of the same file has another lock file, and an operator removes a lock file as
+    // left over.
     // over and removes it.
     let name = server.folder().join("name");
     fs::hard_link(server.database(), &name).unwrap();
@@ -339,7 +340,7 @@ fn symbolic_link_is_followed_once() {
     let server = start_on(&link);
     let mut wire = support::Wire::connect(server.addresses[0]);
     let token = wire.log_in("paff");
-    // The link leads elsewhere from here on; the server stays where it is.
+    // From here on the link leads elsewhere; the server keeps its file.
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
     wire.done(format!("send {token} neko hai"));
@@ -403,7 +404,7 @@ fn server_killed_while_creating_its_database_starts_again() {
         let path = folder.path().join("chat.sqlite");
         for _ in 0..3 {
             let mut child = server_command(&path).stdout(Stdio::null()).spawn().unwrap();
-            // At any moment of the start, which takes a tenth of a second or two.
+            // At a random moment of the start, which takes a tenth of a second or two.
             let moment = Instant::now() + Duration::from_micros(random.below(150_000) as u64);
             while Instant::now() < moment {
                 std::thread::yield_now();
@@ -427,7 +428,7 @@ fn address_in_use_is_reported_and_the_database_stays_closed() {
     let address = taken.local_addr().unwrap().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.arg("--db").arg(&path).args(["--listen", &address]);
-    // Of a server that was killed: whoever waits for it must not take it for this one's.
+    // Left by a killed server: a waiting program must not mistake it for that of this server.
     let ready = folder.path().join("ready");
     fs::write(&ready, "127.0.0.1:1\n").unwrap();
     command.arg("--ready-file").arg(&ready);
@@ -484,7 +485,7 @@ fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
     command.args(["--listen", "127.0.0.2:0", "--ready-file"]).arg(&ready);
     let mut server = start(&mut command);
     assert_eq!(server.addresses.len(), 2);
-    // It is there a moment after the line; a request is answered once it is.
+    // It exists a moment after the line; a request is answered once it does.
     let deadline = Instant::now() + PATIENCE;
     while !ready.exists() {
         assert!(Instant::now() < deadline, "no ready file");
@@ -496,7 +497,7 @@ fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
     for address in &server.addresses {
         support::Wire::connect(*address).done("hello");
     }
-    // Whoever is refused leaves it alone.
+    // A refused server does not touch it.
     assert_refused(&mut command, 75, &["is in use"]);
     assert!(ready.exists());
     let pid = rustix::process::Pid::from_child(&server.child);
@@ -548,7 +549,7 @@ fn options_come_from_the_environment_too_and_flags_override_it() {
     let server = start(command.arg("--db").arg(&other));
     assert!(other.exists());
     drop(server);
-    // The choice of no users is remembered.
+    // The choice of no users is stored.
     let server = start_on(&path);
     let mut wire = support::Wire::connect(server.addresses[0]);
     assert_eq!(wire.refused("auth paff cytus"), "unknown_user");
@@ -561,13 +562,13 @@ fn flags_in_the_environment_are_yes_or_no_and_nothing_else() {
         for (value, code) in
             [("1", 66), ("true", 66), ("yes", 66), ("0", 66), ("false", 66), ("maybe", 2)]
         {
-            // A folder is no database: whoever gets that far has understood the flag.
+            // A folder is no database: a server that gets that far has parsed the flag.
             let mut command = server_command(folder.path());
             let output = run(command.env(format!("CHAT_SERVER_{flag}"), value));
             assert_eq!(output.status.code(), Some(code), "{flag}={value}");
         }
     }
-    // And means what it says.
+    // The flag has its meaning.
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.arg("--db").arg(folder.path().join("chat.sqlite")).args(["--listen", "0.0.0.0:0"]);
     command.env("CHAT_SERVER_ALLOW_PLAINTEXT", "0");
@@ -587,7 +588,7 @@ fn listening_beyond_this_machine_requires_explicit_permission() {
     assert!(folder_content(folder.path()).is_empty(), "nothing was made");
     let names = ["knows the password", "paff", "vanessa"];
     assert_refused(&mut command(&["--allow-plaintext"]), 78, &names);
-    // What is refused has not put the users in whom it is refused for.
+    // The refused start did not add the users that it was refused for.
     drop(start(&mut command(&["--allow-plaintext", "--no-seed"])));
     let path = folder.path().join("seeded.sqlite");
     let command = |options: &[&str]| {
@@ -622,7 +623,7 @@ fn every_form_of_an_address_that_others_can_reach_is_recognised() {
     {
         refused(listen);
     }
-    // One address that is near does not hide another that is not.
+    // A local address does not hide one that others can reach.
     let mut command = server_command(&seeded);
     assert_refused(
         command.args(["--listen", "127.0.0.1:0", "--listen", "[::]:0"]),
@@ -631,7 +632,7 @@ fn every_form_of_an_address_that_others_can_reach_is_recognised() {
     );
 }
 
-/// The test begins itself again where it can say what names stand for.
+/// The test starts itself again in an environment where it can define host names.
 #[test]
 fn name_of_an_address_that_others_can_reach_is_recognised() {
     const INSIDE: &str = "CHAT_TEST_WITH_OWN_NAMES";
@@ -673,7 +674,7 @@ fn name_of_an_address_that_others_can_reach_is_recognised() {
     drop(start(&mut command("near.test:0")));
 }
 
-/// Whoever had another one in between is no safer for it.
+/// A password that was different in between is no safer.
 #[test]
 fn password_set_back_to_the_published_one_is_recognised() {
     type Change = fn(&Path, SocketAddr);
@@ -706,7 +707,7 @@ fn password_set_back_to_the_published_one_is_recognised() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("chat.sqlite");
         let server = start_on(&path);
-        // Everybody else is safe.
+        // All other users are safe.
         for user in ["neko", "robo", "ivy", "vanessa"] {
             command(&path, &["user", "passwd", user], "another one");
         }
@@ -719,7 +720,7 @@ fn password_set_back_to_the_published_one_is_recognised() {
         exposed.arg("--db").arg(&path).args(["--listen", "0.0.0.0:0", "--allow-plaintext"]);
         assert_refused(&mut exposed, 78, &["knows the password", name]);
         command(&path, &["user", "passwd", name], "another one");
-        // A server that others can reach gives nobody a password that everybody knows.
+        // A server that others can reach accepts no published password.
         let server = start(&mut exposed);
         let mut wire = support::Wire::connect(server.addresses[0]);
         let reply = wire.done(format!("auth {name} another one"));
@@ -741,7 +742,7 @@ fn password_set_back_to_the_published_one_is_recognised() {
 fn connection_limit_above_the_descriptor_limit_is_refused() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
-    // More than the kernel gives to anybody.
+    // More than the kernel allows any process.
     command.args(["--connections-max", "4000000000"]);
     assert_refused(&mut command, 78, &["4000000000", "descriptors"]);
 }
@@ -774,7 +775,7 @@ fn peer_that_never_reads_delays_a_stop_by_no_more_than_ten_seconds() {
     for _ in 0..30 {
         wire.done(format!("send {token} paff {}", "x".repeat(30_000)));
     }
-    // More than all buffers take, until nothing has moved for a while: the server cannot write.
+    // More than all buffers hold, until nothing has moved for a while: the server cannot write.
     wire.stream().set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     let requests = format!("fetch {token} {{}}\r\n").repeat(1_000);
     while wire.stream().write_all(requests.as_bytes()).is_ok() {}
@@ -783,7 +784,7 @@ fn peer_that_never_reads_delays_a_stop_by_no_more_than_ten_seconds() {
     assert_eq!(server.wait().code(), Some(0));
     let waited = begun.elapsed().as_secs();
     assert!((2..60).contains(&waited), "it waited for {waited} s");
-    // What it had been told is still there.
+    // The earlier messages are still stored.
     server.start_again();
     assert_eq!(server.connect().done(format!("unread {token}"))["unread"], 30);
 }
@@ -798,7 +799,7 @@ fn second_signal_ends_at_once_despite_pending_requests() {
     wire.send(format!("send {token} neko hai\r\n"));
     server.connect().done("hello");
     server.signal(Signal::TERM);
-    // It accepts no more: the first one has arrived.
+    // It no longer accepts connections: the first signal has arrived.
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(server.address()).is_ok() {
         assert!(Instant::now() < deadline, "it still accepts");
@@ -816,7 +817,7 @@ fn sighup_and_sigpipe_do_no_harm_and_closed_output_neither() {
             .stderr(Stdio::piped()),
     );
     let address = server.addresses[0];
-    // The log has nobody to read it from here on.
+    // From here on nobody reads the server log.
     drop(server.child.stderr.take());
     let pid = rustix::process::Pid::from_child(&server.child);
     for signal in [Signal::HUP, Signal::PIPE, Signal::HUP] {
@@ -834,7 +835,7 @@ fn sighup_and_sigpipe_do_no_harm_and_closed_output_neither() {
 fn unread_server_log_delays_nobody() {
     let folder = TempDir::new().unwrap();
     let mut command = server_command(&folder.path().join("chat.sqlite"));
-    // Held open and never read: what a pipe takes is soon full.
+    // Held open and never read: a pipe is soon full.
     let server = start(command.args(["--log", "trace"]).stderr(Stdio::piped()));
     for _ in 0..3_000 {
         support::Wire::connect(server.addresses[0]).done("hello");
@@ -853,7 +854,7 @@ fn server_log_whose_full_pipe_is_closed_during_requests_delays_nobody() {
     let token = support::Wire::connect(server.addresses[0]).log_in("paff");
     let mut wire = support::Wire::connect(server.addresses[0]);
     let pid = rustix::process::Pid::from_child(&server.child);
-    // What a pipe takes, several times over; then nobody is there any more.
+    // Several times the capacity of a pipe; then the reader closes it.
     for number in 0..2_000 {
         if number == 1_000 {
             drop(server.child.stderr.take());
@@ -911,8 +912,8 @@ fn neither_passwords_nor_tokens_are_in_files_or_logs() {
     }
 }
 
-/// What somebody does to the files of a running server. What was stored before may be gone with it; what
-/// is acknowledged after it has to be there for whoever opens the path.
+/// Changes by others to the files of a running server. Earlier messages may be lost with the
+/// change. Messages acknowledged after it must be in the file at the path.
 #[test]
 fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
     type Deed = fn(&Path);
@@ -949,7 +950,7 @@ fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
         for requests in ["new", "again"] {
             let folder = TempDir::new().unwrap();
             let mut command = server_command(&folder.path().join("chat.sqlite"));
-            // That it ends is what is tested; its last words are for nobody.
+            // The test expects it to end, and discards its last lines.
             command.stderr(Stdio::null());
             let mut server = Server::start_command(command, folder);
             let token = server.log_in("paff");
@@ -960,12 +961,12 @@ fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
             wire.done(post("before"));
             assert!(written(&log(&server.database())) > 10_000);
             deed(&server.database());
-            // A message that is new, or one that is there already, as the server has it in memory.
+            // A new message, or a repeated one, which the server has in memory.
             let key = if requests == "new" { "after" } else { "before" };
             wire.send(format!("{}\r\n", post(key)));
             let told = wire.try_reply_bytes();
             if requests == "again" && told.is_some() {
-                // An empty log may be one that a shell has folded in: the next write tells.
+                // A shell may have checkpointed and truncated an empty WAL: the next write decides.
                 assert_eq!(name, "log emptied");
                 wire.send(format!("{}\r\n", post("after")));
                 assert_eq!(wire.try_reply_bytes(), None, "{name}");
@@ -977,8 +978,8 @@ fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
     }
 }
 
-/// Where the frames of the WAL's current generation end. Room made with zeros, or frames of an
-/// earlier generation, may follow.
+/// The end of the frames of the WAL's current generation. Reserved zeros, or frames of an earlier
+/// generation, may follow.
 fn written(log: &Path) -> u64 {
     const HEADER: usize = 32;
     const FRAME: usize = 24 + 4_096;
@@ -993,7 +994,7 @@ fn cut(path: &Path, length: u64) {
     fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
 }
 
-/// A shell may fold the log in, empty it, and write anew: that is no fault.
+/// A shell may checkpoint and truncate the WAL, and write again: that is no fault.
 #[test]
 fn wal_checkpointed_and_truncated_by_a_shell_is_no_fault() {
     let mut server = Server::start();
@@ -1008,7 +1009,7 @@ fn wal_checkpointed_and_truncated_by_a_shell_is_no_fault() {
         "PRAGMA wal_checkpoint(TRUNCATE); UPDATE users SET display_name = 'P' WHERE name = 'paff'",
         "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
     ] {
-        // More pages after it than there were before, and fewer.
+        // The WAL has more pages after it than before, and fewer.
         for size in [10, 30_000, 10] {
             wire.done(format!("send {token} neko {}", "x".repeat(size)));
             let emptied: i64 =
@@ -1036,7 +1037,7 @@ fn stop_loses_nothing_for_slow_readers() {
     let mut writer = wire.stream().try_clone().unwrap();
     let line = format!("send {token} neko hai\r\n");
     let answered = std::thread::scope(|scope| {
-        // Sends for as long as the server takes it, and reads nothing meanwhile.
+        // Sends as long as the server accepts it, and reads nothing meanwhile.
         let flood = scope.spawn(move || {
             use std::io::Write;
             while writer.write_all(line.repeat(100).as_bytes()).is_ok() {}
@@ -1068,7 +1069,7 @@ fn reader_of_the_file_delays_no_sender() {
     shell.execute_batch("BEGIN; SELECT count(*) FROM v1_messages").unwrap();
     let _: i64 = shell.query_row("SELECT count(*) FROM v1_messages", [], |row| row.get(0)).unwrap();
     wire.done(format!("send {token} neko during"));
-    // How many messages the file has without its log. While pages are folded in it may be torn.
+    // The number of messages in the file without its WAL. During a checkpoint the file may be torn.
     let copy = server.folder().join("copy.sqlite");
     let in_file = || {
         fs::copy(server.database(), &copy).unwrap();
@@ -1076,7 +1077,7 @@ fn reader_of_the_file_delays_no_sender() {
         let count = "SELECT count(*) FROM messages";
         copy.query_row(count, [], |row| row.get::<_, u32>(0)).unwrap_or(0)
     };
-    // Idle for long enough that the server would like to fold its log in.
+    // Idle for so long that the server would checkpoint its WAL.
     let begun = Instant::now();
     while begun.elapsed() < std::time::Duration::from_secs(11) {
         assert!(in_file() < 2, "the log is still being read");
@@ -1101,7 +1102,7 @@ fn foreign_lock_makes_senders_busy_until_it_is_released() {
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut blocked = server.connect();
     blocked.send(format!("send {paff} neko during\r\n"));
-    // Reading goes on meanwhile.
+    // Reads go on meanwhile.
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1);
     assert_eq!(blocked.reply()["code"], "busy");
     shell.execute_batch("COMMIT").unwrap();

@@ -1,5 +1,5 @@
-//! What `chat-server` is set to: the configuration file, the environment, the command line, which of
-//! them counts, and what is said of a file that is wrong.
+//! The settings of `chat-server`: the configuration file, the environment and the command line,
+//! which of them overrides which, and the errors of a wrong file.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -28,7 +28,7 @@ impl Folder {
         self.folder.path().join("server.toml")
     }
 
-    /// `chat-server` in this folder with this file, and nothing else of this machine's environment.
+    /// `chat-server` in this folder with this file, and an empty environment.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
         command.env_clear().env("CHAT_SERVER_CONFIG", self.file()).args(arguments);
@@ -40,7 +40,7 @@ impl Folder {
         outcome(self.command(arguments))
     }
 
-    /// That `arguments` are refused with 78, and what is said of it.
+    /// Asserts that `arguments` are refused with 78; returns the errors.
     fn refused(&self, arguments: &[&str]) -> String {
         let outcome = self.run(arguments);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (78, ""), "{outcome:?}");
@@ -53,7 +53,7 @@ impl Folder {
     }
 }
 
-/// What `config show --json` says of a setting.
+/// A setting in the output of `config show --json`.
 fn shown(command: Command, key: &str) -> Value {
     let outcome = outcome(command);
     assert_eq!(outcome.code, 0, "{outcome:?}");
@@ -251,7 +251,7 @@ fn empty_variable_is_refused_by_name() {
         assert_eq!(outcome.code, 2, "{outcome:?}");
         assert!(outcome.stderr.contains(&format!("{variable} is set and empty")), "{outcome:?}");
     }
-    // Whoever types nothing is told of the option.
+    // A user who typed nothing gets the name of the option.
     let outcome = folder.run(&["--db", "", "stats"]);
     assert!(outcome.code == 2 && outcome.stderr.contains("--db"), "{outcome:?}");
 }
@@ -276,7 +276,7 @@ fn example_file_is_valid_sets_nothing_and_shows_the_defaults() {
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "it sets nothing");
 
-    // With everything in it that has a default, nothing changes.
+    // A file with every default changes nothing.
     let set = text.split("\n\n").filter(|setting| !setting.contains("# Not set."));
     let set: Vec<&str> =
         set.filter_map(|setting| setting.lines().last()?.strip_prefix('#')).collect();

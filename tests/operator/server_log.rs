@@ -1,5 +1,5 @@
-//! The log: one line an end of a connection and a slow request, so many a second, and never a secret
-//! or a text in any of them.
+//! The server log: one line for each ended connection and slow request, a limited number a second,
+//! and no secret or text in any of them.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl Logging {
         Self { server: Server::start_command(command, folder), log, _folder: logs }
     }
 
-    /// Stops the server; the lines of its whole life.
+    /// Stops the server; returns all lines of its log.
     fn stop(mut self) -> (String, Vec<Value>) {
         assert_eq!(self.server.stop().code(), Some(0));
         let text = fs::read_to_string(&self.log).unwrap();
@@ -95,7 +95,7 @@ fn ordinary_ends_are_not_news_and_a_flood_of_others_is_a_few_lines() {
     let (_, all) = logging.stop();
     let ends = lines(&all, "connection ended");
     assert!(ends.iter().all(|line| line["reason"] == "wrong_protocol"), "{ends:?}");
-    // Twenty a second: as many as there were seconds, and never all.
+    // Twenty a second: about as many as there were seconds, and never all.
     let left_out: u64 = ends.iter().filter_map(|line| line["left_out"].as_u64()).sum();
     assert!(ends.len() >= 20 && ends.len() as u64 + left_out <= 330, "{} {left_out}", ends.len());
 }
@@ -109,8 +109,8 @@ fn slow_request_is_logged_with_the_time_of_each_stage() {
     let other = rusqlite::Connection::open(logging.server.database()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     wire.send(format!("send {token} neko hai\r\n"));
-    // The worker that has answered what came after the send has taken the send; from then on the lock is
-    // held for longer than is slow.
+    // The worker that answered a request after the send has read the send; from then on the lock is
+    // held longer than the threshold of a slow request.
     asking.done("hello");
     let taken = Instant::now();
     while taken.elapsed() < Duration::from_millis(2) {

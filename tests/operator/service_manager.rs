@@ -1,4 +1,4 @@
-//! The server under a service manager: a test plays systemd, by the same sockets and variables.
+//! The server under a service manager: a test acts as systemd, with the same sockets and variables.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use crate::support::service;
 use crate::support::skip::is_here;
 use crate::support::{PATIENCE, Wire, server_command};
 
-/// What the manager is told by the server.
+/// The notifications from the server.
 struct Told {
     socket: UnixDatagram,
 }
@@ -33,7 +33,7 @@ impl Told {
         String::from_utf8(buffer[..count].to_vec()).unwrap()
     }
 
-    /// The next that is no sign of life.
+    /// The next notification that is no sign of life.
     fn next_state(&self) -> String {
         loop {
             let told = self.next();
@@ -49,8 +49,8 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// A server that has this socket as its third descriptor, as systemd passes it on; a shell does what
-/// systemd does between its fork and its exec.
+/// A server that has this socket as its third descriptor, as systemd passes it; a shell does the
+/// work of systemd between its fork and its exec.
 fn activated(database: &Path, socket: &TcpListener, options: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null", "sh"]);
@@ -98,7 +98,7 @@ fn signs_of_life_wait_for_the_writer() {
     let held = rusqlite::Connection::open(&path).unwrap();
     held.busy_timeout(PATIENCE).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // One may have been on its way; the next has to wait until the writer gives up on the lock.
+    // One may have been sent already; the next must wait until the writer gives up on the lock.
     let mut longest = Duration::ZERO;
     for _ in 0..2 {
         while told.socket.set_nonblocking(true).is_ok() && told.socket.recv(&mut [0; 64]).is_ok() {}
@@ -147,7 +147,7 @@ fn connections_wait_for_a_server_that_is_started_on_demand_or_again() {
     let path = folder.path().join("chat.sqlite");
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    // Nobody serves yet, and nobody is refused.
+    // No server runs yet, and no connection is refused.
     let mut early = Wire::connect(address);
     early.send("auth paff cytus\r\n");
     let (mut server, log, line) = service::begin(&mut activated(&path, &socket, &[]));
@@ -205,7 +205,7 @@ fn descriptor_that_is_no_socket_is_refused() {
     assert!(error.contains("the socket 0 that was passed on: "), "{error}");
 }
 
-/// The units with the server that was built here, if there is a systemd to judge them.
+/// The units with this build of the server, if there is a systemd to verify them.
 fn units() -> Option<TempDir> {
     if !is_here("systemd-analyze") {
         return None;

@@ -1,5 +1,5 @@
-//! The status page in a real browser: that the figures are there, that nothing else is asked for and
-//! nothing complained of, and what it says when the server is gone.
+//! The status page in a real browser: it has the figures, makes no outside request, causes no
+//! error, and reports when the server is gone.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use crate::support::browser::visit;
 use crate::support::http::get;
 use crate::support::{PATIENCE, Server};
 
-/// A server that has been busy, and has noted it.
+/// A server that was busy and has recorded it.
 fn busy_server() -> Server {
     let server = Server::start_with(&["--metrics", "127.0.0.1:0"]);
     let mut paff = server.connect();
@@ -116,7 +116,7 @@ fn page_shows_the_figures_without_outside_requests_or_errors() {
         let document = &visit.document;
         assert!(document.contains(r#"data-state="serving""#), "{document}");
         assert!(document.contains("40 since the start"));
-        // What was sent may be an interval old by now.
+        // The sends may be an interval old by now.
         let label = between(document, r#"aria-label="Time to send, "#, "\"").expect("a label");
         assert!(label.contains(": p50 ") && !label.contains("p50 –"), "{label}");
         assert!(document.matches(r#"class="line first""#).count() >= 4, "plots are drawn");
@@ -128,8 +128,8 @@ fn page_shows_the_figures_without_outside_requests_or_errors() {
     }
 }
 
-/// The figures of a server that has been idle for a while: what was measured last is 90 s old, and
-/// everything is small.
+/// The figures of a server that has been idle for a while: the last measurements are 90 s old, and
+/// all values are small.
 fn idle_figures(server: &Server) -> Value {
     let mut status = figures(server);
     let history = status["history"].as_object_mut().expect("lists");
@@ -141,7 +141,7 @@ fn idle_figures(server: &Server) -> Value {
             "messages_per_second" | "requests_per_second" => json!(0.1),
             "connections" => json!(5),
             "cpus" => json!(0.009),
-            // Less than a MiB, and written as one.
+            // Less than a MiB, and written so.
             "wal_bytes" => json!(1_048_000),
             "write_queue" => json!(0),
             "at" | "resident_bytes" => continue,
@@ -211,7 +211,7 @@ fn page_of_an_idle_server_shows_the_last_values_and_axes_with_distinct_ticks() {
     }
 }
 
-/// Answers each connection with what `respond` gives for the path, or with nothing.
+/// Answers each connection with the result of `respond` for the path, or not at all.
 fn serve(respond: impl Fn(&str) -> Option<String> + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -247,7 +247,7 @@ fn page_says_when_the_server_is_gone_and_since_when() {
     let server = busy_server();
     let monitor = server.monitor();
     let answered = std::sync::atomic::AtomicBool::new(false);
-    // The real page and its first figures; after that, nobody.
+    // The real page and its first figures; after that, nothing.
     let address = serve(move |path| {
         let first = || !answered.swap(true, std::sync::atomic::Ordering::SeqCst);
         if path == "/" || (path == "/status.json" && first()) {

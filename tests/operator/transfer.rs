@@ -1,4 +1,4 @@
-//! What `export` writes and `import` takes in: everything, exactly, and as often as one likes.
+//! `export` writes everything exactly, and `import` stores it, any number of times.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -46,7 +46,7 @@ fn odd_server(random: &mut Random, messages: usize) -> Server {
     server
 }
 
-/// Control characters, line ends, what only looks like one, and long ones.
+/// Control characters, line ends, characters that look like them, and long texts.
 fn odd_text(random: &mut Random) -> String {
     let parts = [
         "\0",
@@ -81,7 +81,7 @@ fn odd_text(random: &mut Random) -> String {
     text
 }
 
-/// An export as a file, and what is in it.
+/// An export as a file, with its contents.
 fn export(database: &Path, to: &Path, arguments: &[&str]) -> Vec<u8> {
     let arguments = [&["export"], arguments].concat();
     let output = operator::command(database, &arguments).output().unwrap();
@@ -109,7 +109,7 @@ fn folder() -> (TempDir, PathBuf, PathBuf) {
 #[test]
 fn export_import_export_is_the_same_to_the_byte() {
     let mut server = odd_server(&mut Random::new(), scaled(150, 2_000));
-    // The newest ones are gone; and their ids do not come back over there either.
+    // The newest ones are gone; and their ids do not come back in the other database either.
     server.connect().done(format!("send {} neko last", server.log_in("vanessa")));
     operator::done(&server.database(), &["message", "purge", "--user", "vanessa", "--unread-too"]);
     operator::done(&server.database(), &["user", "disable", "ivy"]);
@@ -159,7 +159,7 @@ fn repeated_or_killed_import_stores_everything_once() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    // While it is at the messages: the users come first.
+    // During the messages: the users come first.
     let stored = || {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let opened = rusqlite::Connection::open_with_flags(&database, flags);
@@ -209,7 +209,8 @@ fn import_beside_other_messages_keeps_them_and_the_unread_ones_and_gives_new_ids
     let stored = target.query("SELECT hex(body) FROM messages WHERE id > 2 ORDER BY id");
     let hex = |text: &String| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
     assert!(stored.iter().eq(&bodies.iter().map(hex).collect::<Vec<_>>()), "in their order");
-    // Who had nothing before has read as far as over there; who had, has it all unread.
+    // A user without earlier messages has the cursor of the export; a user with some has all of it
+    // unread.
     let unread = |server: &Server, user: &str| {
         server.query(&format!("SELECT count(*) FROM v1_inbox WHERE recipient = '{user}'"))
     };
@@ -217,7 +218,7 @@ fn import_beside_other_messages_keeps_them_and_the_unread_ones_and_gives_new_ids
     assert!(told["cursors_left"].as_u64() > Some(0), "{told}");
     let robos = target.query("SELECT count(*) FROM v1_messages WHERE recipient = 'robo'");
     assert_eq!(unread(&target, "robo"), robos);
-    // Who watches is told at once.
+    // Watchers get it at once.
     while watch.reply()["event"] != "message" {}
 
     let told = import(&target.database(), &file);
@@ -288,7 +289,7 @@ fn wrong_line_is_named_and_the_lines_before_it_are_stored() {
             "line 5: unknown field `song`",
         ),
         (header.to_owned(), "line 5: is a second header"),
-        // After it no message could be given an id.
+        // After it no message could get an id.
         (message(i64::MAX, "k2", "two"), "line 5: the id 9223372036854775807 is higher than"),
         (user("c").replace("\"X\"", r#""X\u001b[2J""#), "line 5: the display name of c is none"),
         (message(2, "k2", "two")[..40].to_owned(), "line 5: "),
@@ -317,7 +318,7 @@ fn wrong_line_is_named_and_the_lines_before_it_are_stored() {
         operator::run(&new, &["import", file.to_str().unwrap()]);
         assert!(!new.exists(), "what is no export makes no database");
     }
-    // Mended, without a line feed at its end.
+    // Corrected, without a line feed at its end.
     fs::write(&file, [good.join("\n"), message(2, "k2", "two")].join("\n")).unwrap();
     import(&database, &file);
     let exported = records(&export(&database, &folder.path().join("out"), &[]));
@@ -364,7 +365,7 @@ fn export_of_a_database_with_ids_near_the_end_can_be_imported_again() {
         }
         server.stop();
 
-        // What was exported once can be imported, and says the same then.
+        // An export from before can be imported, and gives the same result.
         let exports: Vec<Vec<Value>> = (0..2)
             .scan(server.database(), |from, copy| {
                 let database = file.with_file_name(format!("copy{copy}"));
@@ -499,8 +500,8 @@ fn rebuild_recreates_deliveries_keys_indexes_and_views_and_keeps_ids_apart() {
         }
         server.stop();
         let connection = rusqlite::Connection::open(server.database()).unwrap();
-        // An index that lacks a session, a run of deliveries and a table of keys that lack a message, a view that
-        // is not there, a cursor beyond the newest id.
+        // An index that lacks a session, a run of deliveries and a table of keys that lack a
+        // message, a missing view, a cursor beyond the newest id.
         let damage = "
             UPDATE cursors SET upto_id = 0;
             INSERT INTO cursors (user_id, name, upto_id, moved_at) VALUES (2, 'bot', 50, 0);
@@ -572,7 +573,7 @@ fn import_shows_its_progress_at_a_terminal_until_the_end() {
         if *name == pipe {
             let mut input = File::options().write(true).open(&pipe).expect("a reader");
             input.write_all(&lines).expect("read");
-            // A pipe has no size, so there is no part and no time left.
+            // A pipe has no size, so the progress has no percentage and no time left.
             terminal.wait_for("importing messages … 0 B  0 B/s");
         }
         assert!(terminal.wait().success());

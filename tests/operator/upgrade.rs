@@ -1,4 +1,5 @@
-//! Databases of earlier versions: upgraded with everything in them, and a copy kept of what they were.
+//! Databases of earlier versions are upgraded with all their contents, and a copy from before is
+//! kept.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::Server;
 use crate::support::{cli, operator};
 
-/// What is known of `schema-1.sqlite` beside what is in it: see the page beside it.
+/// Facts about `schema-1.sqlite` that are not in the file: see the page beside it.
 const PAFF: &str = "550bbffc-1777-481a-ad2b-18a67bcbf724";
 const NEKO: &str = "5d46232c-8ea2-4d74-ba08-e09d1c5890c6";
 const ROBO: &str = "9678d9ed-44c7-4cec-b670-0f7116f69964";
@@ -51,7 +52,7 @@ fn copies(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|end| end == "backup")).collect()
 }
 
-/// What of a database is the same in every schema.
+/// The contents of a database that are the same in every schema.
 fn rows(database: &Path) -> Vec<String> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = rusqlite::Connection::open_with_flags(database, flags).unwrap();
@@ -146,7 +147,7 @@ fn copy_from_before_an_upgrade_is_kept_and_reported_and_the_older_program_can_us
     assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(rows(copy), rows(&frozen(1)));
 
-    // As it looks to a program that knows one step less.
+    // As seen by a program that knows one step less.
     let mut newer = fs::read(&database).unwrap();
     newer[60..64].copy_from_slice(&999_u32.to_be_bytes());
     fs::write(&database, newer).unwrap();
@@ -164,7 +165,7 @@ fn copy_from_before_an_upgrade_is_kept_and_reported_and_the_older_program_can_us
 fn without_room_for_the_copy_nothing_is_upgraded() {
     let (folder, database) = thawed(1);
     let before = fs::read(&database).unwrap();
-    // No file may be longer than 32 KiB, as if the disk were full.
+    // No file may exceed 32 KiB, as if the disk were full.
     let mut command = Command::new("sh");
     let limited = r#"ulimit -f 64; exec "$0" "$@""#;
     command.args(["-c", limited, env!("CARGO_BIN_EXE_chat-server"), "--db"]).arg(&database);

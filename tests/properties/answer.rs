@@ -1,5 +1,4 @@
-//! What a server says, whoever it is: the client makes something of any bytes, or refuses them, and
-//! what it would print does nothing to a terminal.
+//! The client decodes or refuses any bytes of a server, and prints nothing that acts on a terminal.
 
 use chat::client::connection;
 use chat::client::render::json_line;
@@ -11,7 +10,7 @@ use chat::protocol::reply::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// See the module. What is understood as the answer to a verb reads back as itself.
+/// See the module. A decoded reply to a verb encodes and decodes to itself.
 pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
     let answer = DecodedReply::decode(bytes);
     match (&answer, connection::decode(bytes)) {

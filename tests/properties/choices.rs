@@ -1,11 +1,11 @@
-//! Makes values out of bytes, so that whoever changes a byte changes a value. Where the bytes are
-//! used up everything is 0, empty or the first of what there is.
+//! Makes values out of bytes, so that a changed byte changes a value. After the last byte every
+//! value is 0, empty or the first choice.
 
 use chat::model::{
     Body, CursorName, Key, Message, MessageId, SessionId, Timestamp, Token, UserName,
 };
 
-/// The bytes that are left.
+/// The remaining bytes.
 pub struct Choices<'a>(pub &'a [u8]);
 
 impl<'a> Choices<'a> {
@@ -86,7 +86,7 @@ impl<'a> Choices<'a> {
         SessionId(self.number() as i64)
     }
 
-    /// A moment that the calendar has.
+    /// A valid moment of the calendar.
     pub fn moment(&mut self) -> Timestamp {
         Timestamp(Timestamp(self.number() as i64).to_calendar().as_millisecond())
     }

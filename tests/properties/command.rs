@@ -1,4 +1,4 @@
-//! Lines: one line is exactly one request or one refusal, and what is understood can be said again.
+//! Lines: one line is exactly one request or one refusal, and a request can be encoded again.
 
 use chat::protocol::command::Request;
 use chat::protocol::framing::LINE_BYTES_MAX;
@@ -13,10 +13,10 @@ const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
 const VERBS: [&str; 10] =
     ["users", "post", "fetch", "ack", "unread", "watch", "whoami", "sessions", "revoke", "passwd"];
 
-/// A line is a request, which says the same when it is written again, or it is refused, which is one
-/// frame that the client reads as it was meant.
+/// A line is a request that encodes and parses to itself, or it is refused with one frame that the
+/// client decodes.
 pub fn line_is_one_request_or_one_refusal(bytes: &[u8]) {
-    // What framing lets through.
+    // A line that framing accepts.
     let Ok(line) = str::from_utf8(bytes) else { return };
     if line.len() > LINE_BYTES_MAX || line.contains(['\0', '\r', '\n']) {
         return;
@@ -52,8 +52,8 @@ fn check_refusal(refusal: Refusal) {
     );
 }
 
-/// The arguments of the newer verbs: where they are understood, any other way of writing the same
-/// JSON is understood the same, and more behind it, or one field twice, is not.
+/// The arguments of the newer verbs: another formatting of the same JSON has the same meaning.
+/// Additional text after it, or one field twice, is refused.
 pub fn arguments_mean_the_same_however_their_json_is_written(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let verb = VERBS[choices.below(VERBS.len())];
@@ -70,7 +70,7 @@ pub fn arguments_mean_the_same_however_their_json_is_written(bytes: &[u8]) {
         other => panic!("{other:?}: the session is looked at first"),
     };
     let Some(action) = parse(fields) else { return };
-    // The white space at the end of a line is no part of it.
+    // The white space at the end of a line is ignored.
     let given = fields.trim_ascii_end();
     let given = if given.is_empty() { "{}" } else { given };
     let value: Value = serde_json::from_str(given).expect("what is taken is JSON");

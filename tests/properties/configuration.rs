@@ -4,8 +4,8 @@ use std::path::Path;
 
 use chat::configuration::{Document, Problem, Table, Value};
 
-/// A file is understood, or what is wrong is told with a line that the file has; what is set reads
-/// back as it is shown.
+/// A file is accepted, or its error names a line of the file. A setting parses back from its
+/// display.
 pub fn settings_read_back_and_mistakes_are_in_the_file(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let read = || Document::parse(Path::new("x.toml"), text);
@@ -17,7 +17,7 @@ pub fn settings_read_back_and_mistakes_are_in_the_file(bytes: &[u8]) {
     if let Err(problem) = chat::client::settings::check(document) {
         check_problem(&problem, text);
     }
-    // What it takes to read off the definitions is a hundred times what the rest takes.
+    // Reading the definitions takes a hundred times as long as the rest.
     if text.starts_with("# server\n") {
         let document = read().expect("it was one before");
         for problem in chat::operate::settings::check(document).err().into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! The server's side of a connection: whatever comes, in whatever pieces, and in whatever order the
-//! answers are found, each line has one answer, in the place of its line.
+//! The server's side of a connection: for any input, in any pieces, and with replies found in any
+//! order, each line has one reply in its order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -22,8 +22,7 @@ const LINES: [&str; 6] = [
     "\n",
 ];
 
-/// See the module. Beside it: what does not overlap is under way alone, and no more requests wait
-/// than may.
+/// See the module. Exclusive requests run alone, and no more requests wait than the limit.
 pub fn every_request_is_answered_once_in_its_place(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let mut now = Instant::now();
@@ -43,7 +42,7 @@ pub fn every_request_is_answered_once_in_its_place(bytes: &[u8]) {
             }
         }
     }
-    // All that is under way is answered, and all that is said is read: nothing is left over.
+    // All pending requests are answered and all output is read: nothing is left.
     while peer.execute(now) || !peer.under_way.is_empty() || !peer.connection.unsent().is_empty() {
         peer.answer(&mut choices);
         peer.take(peer.connection.unsent().len(), now);
@@ -57,9 +56,9 @@ pub fn every_request_is_answered_once_in_its_place(bytes: &[u8]) {
 
 struct Peer {
     connection: Connection,
-    /// The requests that wait for an answer, and whether they overlap.
+    /// The pending requests, and whether they may overlap.
     under_way: BTreeMap<u32, bool>,
-    /// For each line, in their order, how its answer begins.
+    /// For each line, in order, the beginning of its reply.
     expected: VecDeque<String>,
     read: Vec<u8>,
 }
@@ -99,7 +98,7 @@ impl Peer {
         self.expected.len() > before
     }
 
-    /// One of those under way is answered.
+    /// One pending request is answered.
     fn answer(&mut self, choices: &mut Choices<'_>) {
         let Some(place) = self.under_way.len().checked_sub(1) else { return };
         let place = choices.below(place + 1);

@@ -1,4 +1,4 @@
-//! The files of the client: the stored session, and the certificates that were pinned.
+//! The files of the client: the stored session, and the pinned certificates.
 
 use chat::client::address::ServerAddress;
 use chat::client::known_servers::{self, KnownServer};
@@ -6,8 +6,8 @@ use chat::client::session::{self, Account, Session};
 
 use super::choices::Choices;
 
-/// A session file gives a session to the server and the user that it is for, and to nobody else;
-/// what is stored reads back. Any address can be given again, and has a name for files of its own.
+/// A session file gives a session only to its server and user, and reads back. Every address can be
+/// given again, and has file names of its own.
 pub fn session_is_for_its_server_and_user_alone(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let address = choices.text();
@@ -34,7 +34,7 @@ pub fn session_is_for_its_server_and_user_alone(bytes: &[u8]) {
         assert_eq!(session::parse(&stored, account), None, "{account:?}");
     }
 
-    // Whatever else stands in the file.
+    // Other contents of the file.
     let junk = choices.0;
     let local = Account { server: ServerAddress::local(), user: None };
     if let Some(session) = session::parse(junk, &local) {
@@ -44,8 +44,8 @@ pub fn session_is_for_its_server_and_user_alone(bytes: &[u8]) {
     }
 }
 
-/// A file is understood as a whole or a line of it is named; what is understood reads back from
-/// what would be written.
+/// A file is accepted as a whole, or the error names one of its lines. Accepted contents read back
+/// after they are written again.
 pub fn known_servers_read_back_as_they_were_written(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match known_servers::parse(&text) {

@@ -1,5 +1,5 @@
-//! Lines and frames: what is found does not depend on the pieces in which the stream arrives, and
-//! what is held is bounded.
+//! Lines and frames: the result does not depend on the pieces in which the stream arrives, and the
+//! memory is bounded.
 
 use chat::client::frames::FrameDecoder;
 use chat::protocol::framing::{BoundedLineDecoder, LINE_BYTES_MAX, LineError};
@@ -7,18 +7,17 @@ use chat::protocol::reply::{REPLY_BYTES_MAX, REPLY_END};
 
 use super::choices::Choices;
 
-/// A limit at which a stream that goes beyond it is a short one.
+/// A low limit, so that a short stream can exceed it.
 const LOW_BYTES_MAX: usize = 24;
-/// What a stream may have beyond a line that is too long.
+/// The most bytes of a stream after a line that is too long.
 const REST_BYTES_MAX: usize = 1024;
-/// The lines that the decoder finds are those that whoever has the whole stream would find, in any
-/// pieces; and it never holds more than a line and a piece. Here for a low limit: the code is the same
-/// for any.
+/// In any pieces the decoder finds the same lines as a decoder of the whole stream, and never holds
+/// more than a line and a piece. This uses a low limit: the code is the same for any.
 pub fn lines_are_those_of_the_whole_stream(bytes: &[u8]) {
     check_lines::<LOW_BYTES_MAX>(bytes);
 }
 
-/// The same for the server's limit, which takes much longer where lines reach it.
+/// The same for the server's limit, which takes much longer if lines reach it.
 #[allow(dead_code, reason = "not of the fuzz targets")]
 pub fn lines_at_the_servers_limit_are_too(bytes: &[u8]) {
     check_lines::<LINE_BYTES_MAX>(bytes);
@@ -39,7 +38,7 @@ fn check_lines<const MAX: usize>(bytes: &[u8]) {
             while let Some(line) = decoder.next_line() {
                 assert_eq!(expected.get(found).map(|line| line.as_deref()), Some(as_bytes(&line)));
                 found += 1;
-                // Nobody asks on after this.
+                // Nobody reads further lines after this.
                 ended = line == Err(LineError::TlsHandshake);
                 if ended {
                     break;
@@ -64,12 +63,12 @@ fn as_bytes<'a>(line: &Result<&'a str, LineError>) -> Result<&'a [u8], &'a LineE
     }
 }
 
-/// The same, said as simply as it can be where the whole stream is there.
+/// The same, as simply as possible for a whole stream.
 fn lines_of(stream: &[u8], max: usize) -> Vec<Result<Vec<u8>, LineError>> {
     if stream.starts_with(&[0x16, 0x03]) {
         return vec![Err(LineError::TlsHandshake)];
     }
-    // One byte that may be the first of TLS tells nothing yet, so no line either.
+    // One byte that may begin TLS decides nothing yet, so there is no line either.
     let mut lines: Vec<&[u8]> = stream.split(|&byte| byte == b'\n').collect();
     let rest = lines.pop().unwrap_or_default();
     let line = |line: &[u8]| {
@@ -92,7 +91,7 @@ fn lines_of(stream: &[u8], max: usize) -> Vec<Result<Vec<u8>, LineError>> {
     found
 }
 
-/// The frames that [`FrameDecoder`] finds are those that whoever has the whole stream would find.
+/// [`FrameDecoder`] finds the same frames as a decoder of the whole stream.
 pub fn frames_are_those_of_the_whole_stream(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let cuts = choices.bytes();
@@ -125,9 +124,9 @@ fn frames_of(mut stream: &[u8]) -> Vec<&[u8]> {
     frames
 }
 
-/// The bytes that are left, with runs in them: a few bytes have to be enough for a line that is too
-/// long. `0xfe` and a byte repeat the byte that came before; twice `0xfe` and a byte make it a line
-/// around the limit.
+/// The remaining bytes, with runs in them: a few bytes must suffice for a line that is too long.
+/// `0xfe` and a byte repeat the previous byte; twice `0xfe` and a byte make it a line around the
+/// limit.
 fn stream(choices: Choices<'_>, line_max: usize) -> Vec<u8> {
     let stream_max = line_max + REST_BYTES_MAX;
     let mut stream = Vec::new();
@@ -152,13 +151,13 @@ fn stream(choices: Choices<'_>, line_max: usize) -> Vec<u8> {
     stream
 }
 
-/// The stream in pieces as long as `cuts` say, over and over; short ones are the rule.
+/// The stream in pieces of the lengths in `cuts`, repeatedly; most are short.
 fn pieces<'a>(stream: &'a [u8], cuts: &[u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut lengths: Vec<usize> = cuts.iter().map(|&cut| piece_bytes(cut)).collect();
     if lengths.is_empty() {
         lengths.push(usize::MAX);
     }
-    // Not byte by byte where there is much: that is asked of short streams.
+    // Not byte by byte for long streams: short ones test that.
     let least = 1 + stream.len() / 2048;
     let mut rest = stream;
     lengths.into_iter().cycle().map_while(move |length| {

@@ -5,8 +5,8 @@ use chat::monitor::http::{HEAD_BYTES_MAX, Request, Response};
 
 use super::choices::Choices;
 
-/// Of what arrives in pieces, the beginning alone decides: more bytes change nothing that was
-/// decided. What is taken has a path and fits; what is refused is one whole response.
+/// The beginning of a head decides: more bytes do not change a decision. An accepted head has a
+/// path and fits; a refused one gets one complete response.
 pub fn head_means_the_same_in_any_pieces(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let step = 1 + choices.below(64);
@@ -19,7 +19,7 @@ pub fn head_means_the_same_in_any_pieces(bytes: &[u8]) {
         .find(|parsed| *parsed != Ok(None));
     match (&whole, decided) {
         (_, None) => {}
-        // It is refused, whatever comes; why may be told otherwise once more is there.
+        // It is refused, whatever follows; the reason may differ once more bytes are there.
         (Err(_), Some(Err(_))) => {}
         (whole, Some(decided)) => assert_eq!(*whole, decided),
     }

@@ -1,6 +1,6 @@
-//! What must hold for any bytes: each property is a function that takes bytes and panics where it
-//! does not hold. `tests/repository/any_bytes.rs` runs them in the ordinary tests, on the seeds and on
-//! what comes of them by chance; `fuzz/` lets libFuzzer look for bytes that break them.
+//! Properties of any bytes: each is a function that takes bytes, and panics if it does not hold.
+//! `tests/repository/any_bytes.rs` runs them in the ordinary tests, on the seeds and random
+//! mutations of them; `fuzz/` lets libFuzzer search for bytes that break them.
 
 pub mod answer;
 pub mod certificate;
@@ -15,7 +15,7 @@ pub mod reply;
 pub mod terminal;
 pub mod transfer;
 
-/// A property and the name of its fuzz target and of the folder of its seeds.
+/// A property and its name: of the fuzz target and of the folder of its seeds.
 pub type Property = (&'static str, fn(&[u8]));
 
 /// Every property.

@@ -1,5 +1,5 @@
-//! Replies and events: any that the server can have is one frame of printable ASCII, and the client
-//! reads what the server meant.
+//! Replies and events: every one that the server can produce is one frame of printable ASCII, and
+//! the client decodes its meaning.
 
 use std::fmt::Debug;
 
@@ -110,7 +110,7 @@ fn check<T: DeserializeOwned + PartialEq + Debug>(reply: Reply, meant: &T) {
 fn check_inbox(choices: &mut Choices<'_>) {
     let sender = |choices: &mut Choices<'_>| (choices.name(), choices.many(3, Choices::body));
     let mut senders = choices.many(5, sender);
-    // Each sender is told once.
+    // Each sender appears once.
     senders.sort();
     senders.dedup_by(|one, other| one.0 == other.0);
     let fields = done(&Reply::Inbox(Inbox { senders: senders.clone(), more: choices.flag() }));
@@ -158,7 +158,7 @@ fn encode(reply: &Reply) -> DecodedReply {
     read(out)
 }
 
-/// What the client makes of what the server has written: one frame, and printable.
+/// The client's result for the server's output: one frame, and printable.
 fn read(out: Vec<u8>) -> DecodedReply {
     let json = out.strip_suffix(REPLY_END).expect("a frame ends");
     assert!(json.iter().all(|byte| matches!(byte, b' '..=b'~')), "{}", json.escape_ascii());

@@ -1,4 +1,4 @@
-//! Text that others wrote, on a terminal.
+//! Text of other users, on a terminal.
 
 use chat::client::render::wrap::wrap;
 use chat::terminal::text::{visible, visible_lines};
@@ -6,11 +6,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::choices::Choices;
 
-/// Nothing that is shown acts or hides; what is shown is harmless to show again; letters that are
-/// plain are shown as they are; and no broken line is wider than the terminal.
+/// Shown text neither acts nor hides, and is harmless to show again. Plain letters stay as they
+/// are, and no wrapped line is wider than the terminal.
 pub fn nothing_that_acts_or_hides_is_shown(bytes: &[u8]) {
     let mut choices = Choices(bytes);
-    // The widest character takes three: U+17D8.
+    // The widest character takes three columns: U+17D8.
     let columns = 3 + choices.below(100);
     let text = String::from_utf8_lossy(choices.0);
     let line = visible(&text);
@@ -41,15 +41,15 @@ fn check_line(line: &str) {
         assert!(!acts(character), "{character:?} acts, in {line:?}");
         let joins = matches!(character, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
         assert!(!hides(character) || joins, "{character:?} hides, in {line:?}");
-        // A joiner that joins nothing would hide.
+        // A joiner that joins nothing would be invisible.
         let joined = !joins || before.is_some_and(|before: char| !before.is_ascii_alphabetic());
         assert!(joined, "{character:?} after {before:?}, in {line:?}");
         before = Some(character);
     }
 }
 
-/// Control characters, and what changes the direction of writing (Bidi_Control, and the marks that
-/// Unicode had before).
+/// Control characters, and characters that change the direction of writing (Bidi_Control, and the
+/// marks that Unicode had before).
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'

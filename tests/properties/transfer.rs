@@ -5,8 +5,8 @@ use chat::transfer::{Cursor, Header, Message, PasswordHash, Record, User};
 
 use super::choices::Choices;
 
-/// A record is one line that reads back as it was written; any other line is one, or refused. So
-/// with the admin socket.
+/// A record is one line that reads back; any other line is a record or is refused. The same holds
+/// for the admin socket.
 pub fn lines_read_back_as_they_were_written(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     if choices.flag() {
@@ -33,7 +33,7 @@ fn check_record(record: &Record) {
     let again: Record = serde_json::from_str(&line).expect("it is understood");
     assert_eq!(again, *record, "{line}");
     if let (Record::Message(one), Record::Message(other)) = (record, again) {
-        // What is given to a message that cannot keep its id has to be the same every time.
+        // The substitute key of a message must be the same every time.
         assert_eq!(one.key_of_content(), other.key_of_content());
     }
 }

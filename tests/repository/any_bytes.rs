@@ -1,5 +1,5 @@
-//! The properties that `fuzz/` looks for counter-examples to, on the seeds that are in the
-//! repository and on thousands of inputs that come of them by chance. The chance is seeded.
+//! The properties of the fuzz targets, on the seeds in the repository and on thousands of random
+//! mutations of them. The random choices are seeded.
 
 #[path = "../properties/mod.rs"]
 mod properties;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::support::{Random, scaled};
 
-/// The longest input that is made here.
+/// The longest generated input.
 const INPUT_BYTES_MAX: usize = 1024;
 
 #[test]

@@ -95,7 +95,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ),
 ];
 
-/// What is one module's business: words, and where they may stand.
+/// Words that belong to one module, and the places where they may appear.
 const AT_HOME: [(&[&str], &[&str]); 11] = [
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
@@ -110,7 +110,7 @@ const AT_HOME: [(&[&str], &[&str]); 11] = [
     (&["indicatif"], &["terminal"]),
     (&["comfy_table"], &["operate"]),
     (&["prometheus"], &["monitor"]),
-    // What not every system has.
+    // Interfaces that not every system has.
     (
         &[
             "libc",
@@ -130,8 +130,8 @@ const AT_HOME: [(&[&str], &[&str]); 11] = [
     ),
 ];
 
-/// A source file: the module of the library that it belongs to, and its lines of code, numbered,
-/// without comments and without the tests at its end.
+/// A source file: its module in the library, and its numbered lines of code, without comments and
+/// without the tests at its end.
 struct Source {
     path: PathBuf,
     module: String,
@@ -171,8 +171,8 @@ fn source(root: &Path, path: PathBuf) -> Source {
     Source { path, module, text, lines }
 }
 
-/// The modules of the library that a line names as `crate::…`, or by as many `super::` as there may
-/// be: no module inside has the name of one at the top.
+/// The modules of the library that a line names as `crate::…`, or with any number of `super::`: no
+/// inner module has the name of a top one.
 fn named(line: &str) -> Vec<&str> {
     let inside = |rest: &str| {
         let name = rest.split(|character: char| !character.is_alphanumeric()).next().unwrap_or("");
@@ -278,9 +278,9 @@ fn sql_is_in_the_store_only() {
     }
 }
 
-/// What is not text cannot be compared as text, nor logged: of the modules that a request goes through
-/// one hashes passwords, and one tells a new one from those that everybody knows, which are no secrets;
-/// `protocol` encodes what the other side is to read.
+/// Secrets are not text, so they can be neither compared nor logged as text. Of the modules on a
+/// request's path one hashes passwords, and one compares a new password with the published ones,
+/// which are no secrets. `protocol` encodes the token for the client.
 #[test]
 fn server_sees_secrets_as_text_in_three_places() {
     let encoding = ["protocol/arguments.rs", "protocol/command.rs", "protocol/reply.rs"];
@@ -296,7 +296,7 @@ fn server_sees_secrets_as_text_in_three_places() {
     let found: Vec<_> = found.iter().map(|(path, count)| (path.as_path(), *count)).collect();
     let [(hashers, 1_usize), (seed, 2_usize)] = found[..] else { panic!("{found:?}") };
     assert!(hashers.ends_with("service/hashers.rs") && seed.ends_with("service/seed.rs"));
-    // The only place of `protocol` that the server uses: the answer of `auth`.
+    // The only place of `protocol` that the server uses: the reply to `auth`.
     let reply = sources().into_iter().find(|source| source.path.ends_with("protocol/reply.rs"));
     let lines = reply.expect("the replies").lines;
     let revealed: Vec<_> = lines.iter().filter(|(_, line)| line.contains(".reveal()")).collect();
@@ -315,11 +315,11 @@ fn every_file_says_what_it_is_for_and_none_is_unsafe() {
     assert!(manifest.contains("unsafe_code = \"forbid\""));
 }
 
-/// Where nothing is said to a person but what the catalogue says.
+/// Code whose texts for people all come from the catalogue.
 const SPEAK_BY_CATALOGUE: &[&str] = &["client", "completion", "operate", "terminal"];
 
-/// Sentences that are no text of the catalogue: what goes over the wire, is the seed's to the
-/// letter, stands for characters that are not shown, or is the log's.
+/// Sentences outside the catalogue: texts on the wire, the seed's exact words, names of invisible
+/// characters, and lines of the server log.
 const OTHER_SENTENCES: &[&str] = &[
     "List user: ",
     "send {} {to} {text}\\n",
@@ -347,7 +347,7 @@ fn texts_for_people_are_in_the_catalogue() {
     assert!(found.is_empty(), "said in one language: {found:#?}");
 }
 
-/// Two words with a space between are meant for people.
+/// Two words with a space between them are a text for people.
 fn is_sentence(literal: &str) -> bool {
     let trimmed = |word: &str| {
         word.trim_matches(|character: char| {
@@ -364,8 +364,8 @@ fn is_sentence(literal: &str) -> bool {
     })
 }
 
-/// The string literals of the code before its tests, but for those of the log, with their escapes
-/// as they stand there.
+/// The string literals of the code before its tests, except those of the server log, with their
+/// escapes.
 fn literals(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut found = Vec::new();
@@ -395,7 +395,7 @@ fn literals(text: &str) -> Vec<String> {
     found
 }
 
-/// A table of tests is worth what its names are.
+/// A table of tests needs tests that exist.
 #[test]
 fn tests_that_the_documents_name_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -432,7 +432,7 @@ fn tests_of(program: &str) -> Vec<String> {
     found
 }
 
-/// `cargo test` succeeds if its filter matches no test.
+/// `cargo test` succeeds even if its filter matches no test.
 #[test]
 fn commands_of_the_reliability_page_run_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,5 +1,5 @@
-//! The documents: their links lead to files and headings that exist, and the modules that they name
-//! exist; the picture of the prompt is well-formed.
+//! The documents: their links lead to existing files and headings, the modules that they name
+//! exist, and the picture of the prompt is well-formed.
 
 #[path = "../../examples/picture/svg.rs"]
 mod svg;
@@ -7,7 +7,7 @@ mod svg;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders with documents that are not our own, or not for readers.
+/// Folders with foreign documents, or documents not for readers.
 const SKIPPED: [&str; 3] = ["target", ".git", "corpus"];
 
 fn root() -> &'static Path {
@@ -50,7 +50,7 @@ fn links(text: &str) -> Vec<String> {
     targets.map(|(target, _)| target.to_owned()).collect()
 }
 
-/// The fragment by which a heading is linked to, as GitHub makes it.
+/// The fragment that links to a heading, as GitHub forms it.
 fn fragment(heading: &str) -> String {
     let kept = heading
         .chars()
@@ -102,7 +102,7 @@ fn pages_about_the_code() -> Vec<PathBuf> {
     pages
 }
 
-/// Whether `path`, as in `store::sqlite::writer`, is a module of the sources or something in one.
+/// Whether `path`, as in `store::sqlite::writer`, is a module of the sources or an item in one.
 fn is_in_the_sources(path: &str) -> bool {
     let mut file = root().join("src");
     for name in path.split("::") {
@@ -164,8 +164,8 @@ fn links_and_headings_are_read() {
     assert!(has_heading(text, "one-two-three") && !has_heading(text, "not"));
 }
 
-/// Whether a picture is well-formed XML as far as ours use it: tags in pairs, quoted attributes,
-/// no stray `&`.
+/// Whether a picture is well-formed XML, as far as our pictures use it: paired tags, quoted
+/// attributes, no stray `&`.
 fn is_well_formed(picture: &str) -> bool {
     let mut open: Vec<&str> = Vec::new();
     let mut pieces = picture.split('<');
@@ -190,7 +190,7 @@ fn is_well_formed(picture: &str) -> bool {
     is_blank && all_fit && open.is_empty()
 }
 
-/// Whether there is anything that has the form of a token.
+/// Whether a text contains anything in the form of a token.
 fn has_token(text: &str) -> bool {
     text.as_bytes().windows(36).any(|window| {
         window.iter().enumerate().all(|(at, byte)| match at {
@@ -221,7 +221,7 @@ fn any_screen_is_drawn_as_a_well_formed_picture() {
     assert!(has_token("x 7a592c0e-2cb5-4de6-866b-4e216b0caf15"));
 }
 
-/// Branches that change the changelog are merged by keeping both sides. So lines that one side has
+/// A merge of two branches that change the changelog keeps both sides. So lines that one side has
 /// rewritten may come back; the old ones were longer.
 #[test]
 fn changelog_is_wrapped_and_has_no_lines_that_a_merge_brought_back() {

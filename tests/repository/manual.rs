@@ -1,6 +1,6 @@
-//! The manual pages, against the programs themselves: whatever `--help` says stands in the page of
-//! its command, and whatever the document of the protocol says in that of the protocol. Nothing that
-//! is generated is kept, so nothing can fall behind; this is about what the generator may lose.
+//! The manual pages, against the programs: the page of a command contains all of its `--help`, and
+//! the page of the protocol all of its document. The pages are generated, so they cannot be out of
+//! date; these tests find what the generator loses.
 
 #[path = "../../examples/manual/markdown.rs"]
 mod markdown;
@@ -25,7 +25,7 @@ fn page<'a>(pages: &'a [Page], name: &str) -> &'a Page {
     pages.iter().find(|page| page.name == name).unwrap_or_else(|| panic!("no page {name}"))
 }
 
-/// What a reader sees of a page, all white space alike.
+/// The text of a page as a reader sees it, with all white space alike.
 fn read(page: &Page) -> String {
     let mut text = String::new();
     for line in page.text.lines() {
@@ -59,7 +59,7 @@ fn one_space(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a command says of itself, and of the commands below it.
+/// The help of a command, and of its subcommands.
 fn help(program: &str, words: &[String]) -> String {
     let output = Command::new(program).args(words).arg("--help").env_clear().output();
     let output = output.expect("it runs");
@@ -67,7 +67,7 @@ fn help(program: &str, words: &[String]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// The commands that a help text names.
+/// The subcommands that a help text names.
 fn commands(help: &str) -> Vec<String> {
     let Some((_, list)) = help.split_once("\nCommands:\n") else { return Vec::new() };
     let lines = list.lines().take_while(|line| line.starts_with("  "));
@@ -76,7 +76,7 @@ fn commands(help: &str) -> Vec<String> {
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// Checks the page of a command and of those below it; gives how many there are.
+/// Checks the page of a command and those of its subcommands; returns their number.
 fn check_command(program: &str, name: &str, words: &[String], pages: &[Page]) -> usize {
     let help = help(program, words);
     let page_name = [&[name.to_owned()], words].concat().join("-");
@@ -86,13 +86,14 @@ fn check_command(program: &str, name: &str, words: &[String], pages: &[Page]) ->
     for line in
         help.lines().map(str::trim).filter(|line| line.starts_with('-') || line.starts_with('<'))
     {
-        // `-F, --file <FILE>`, and what follows it in the short form; or `- value:  what it means`.
+        // `-F, --file <FILE>`, followed by its text in the short form; or
+        // `- value:  what it means`.
         let option = line.trim_start_matches("- ").split("  ").next().unwrap_or(line);
         for part in option.split(", ") {
             assert!(text.contains(part), "{page_name} lacks {part:?}");
         }
     }
-    // What it means is divided into lines by the width of the terminal, and so are the examples.
+    // The width of the terminal splits texts and examples into lines.
     let (_, end) = help.split_at(help.find("\nExamples").unwrap_or(help.len()));
     for line in end.lines().map(str::trim).filter(|line| !line.ends_with(':')) {
         assert!(text.contains(&one_space(line)), "{page_name} lacks {line:?}");
@@ -140,7 +141,7 @@ fn the_page_of_the_protocol_says_what_the_document_says() {
     }
 }
 
-/// The words of a line of the document, without its marks and without where its links lead.
+/// The words of a line of the document, without its marks and the targets of its links.
 fn words_of(line: &str) -> Vec<String> {
     let mut plain = String::new();
     let mut rest = line;

@@ -23,7 +23,7 @@ struct Source {
     globs: Vec<Vec<String>>,
 }
 
-/// An arrow between two children of one folder, and the module where it begins.
+/// An edge between two children of one folder, and the module where it begins.
 type Arrows = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Modules {
@@ -84,7 +84,7 @@ impl Modules {
         found.collect()
     }
 
-    /// The module that has what `path` names in `module`. `None` where it is not of this library.
+    /// The module that `path` in `module` leads to. `None` if it is not in this library.
     fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<Module> {
         let (first, mut rest) = path.split_first()?;
         let mut at = match first.as_str() {
@@ -107,7 +107,8 @@ impl Modules {
             } else if let Some(path) = self.sources.get(&at)?.names.get(name)
                 && depth < 8
             {
-                // A name from elsewhere: of this library, or of another one and then no further.
+                // A name from elsewhere: from this library, or from another one and then no
+                // further.
                 let path: Vec<String> = path.iter().chain(after).cloned().collect();
                 return self.resolve(&at, &path, depth + 1);
             } else {
@@ -118,7 +119,7 @@ impl Modules {
         Some(at)
     }
 
-    /// The module that defines `name`, where `module` has it by `use …::*`.
+    /// The module that defines `name`, if `module` has it by `use …::*`.
     fn glob(&self, module: &[String], name: &str, depth: usize) -> Option<Module> {
         let kinds = ["struct", "enum", "trait", "type", "fn", "const", "static"];
         let mut globs = self.sources.get(module)?.globs.iter();
@@ -178,7 +179,7 @@ fn tokens(text: &str) -> Vec<String> {
     tokens
 }
 
-/// How many `#` a raw string begins with, where one begins here.
+/// The number of `#` of a raw string, if one begins here.
 fn raw_string(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("br").or(text.strip_prefix('r'))?;
     let hashes = rest.len() - rest.trim_start_matches('#').len();
@@ -202,7 +203,7 @@ fn closed(text: &str, quote: char) -> usize {
     end.map_or(text.len(), |(at, _)| at + quote.len_utf8())
 }
 
-/// Leaves out every item after `#[cfg(test)]`; gives the names of the modules among them.
+/// Omits every item after `#[cfg(test)]`; returns the names of the modules among them.
 fn without_tests(tokens: Vec<String>) -> (Vec<String>, Vec<String>) {
     let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
@@ -243,7 +244,7 @@ fn uses(tokens: &[String]) -> Vec<(Vec<String>, Option<String>)> {
     tokens.split(|token| token == "use").skip(1).flat_map(tree).collect()
 }
 
-/// Every path in code: those of `use`, and those of two words and more.
+/// Every path in code: those of `use`, and those of two or more words.
 fn paths(tokens: &[String]) -> BTreeSet<Vec<String>> {
     let mut paths: BTreeSet<Vec<String>> = uses(tokens).into_iter().map(|(path, _)| path).collect();
     let is_word = |token: &String| token.starts_with(|first: char| first.is_alphabetic());
@@ -298,7 +299,7 @@ fn tree(tokens: &[String]) -> Vec<(Vec<String>, Option<String>)> {
     paths
 }
 
-/// A way from a node back to itself, with the place of each arrow.
+/// A path from a node back to itself, with the place of each edge.
 fn cycle(arrows: &Arrows) -> Option<String> {
     fn walk<'a>(arrows: &'a Arrows, way: &mut Vec<&'a str>, done: &mut BTreeSet<&'a str>) -> bool {
         let last = way[way.len() - 1];

@@ -1,5 +1,6 @@
-//! What the packages are made of, as far as it shows without making them (that is `packaging/test-deb`
-//! and `packaging/test-container`): what they name is there, and what they set the server knows.
+//! The contents of the packages, as far as they can be checked without a build
+//! (`packaging/test-deb` and `packaging/test-container` build them): named files exist, and the
+//! server knows every setting.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What the manifest says of the Debian package of the client, and of that of the server.
+/// The manifest's section for the Debian package of the client, and for that of the server.
 fn debian_packages() -> [String; 2] {
     let manifest = text("Cargo.toml");
     let (_, rest) = manifest.split_once("\n[package.metadata.deb]\n").expect("the client");
@@ -26,7 +27,7 @@ fn debian_packages() -> [String; 2] {
     [client.to_owned(), server.to_owned()]
 }
 
-/// The files of a package: where each comes from, and where it goes.
+/// The files of a package: source and destination of each.
 fn assets(package: &str) -> Vec<(String, String)> {
     let (_, assets) = package.split_once("\nassets = [\n").expect("assets");
     let (assets, _) = assets.split_once("\n]\n").expect("their end");
@@ -53,7 +54,8 @@ fn files_of_the_debian_packages_are_there() {
     }
 }
 
-/// `dpkg` refuses two packages with a file in common. The client must not start, stop or purge a server.
+/// `dpkg` refuses two packages with a common file. The client must not start, stop or purge a
+/// server.
 #[test]
 fn client_and_server_share_no_file_and_the_client_has_no_service() {
     let [client, server] = debian_packages();
@@ -82,8 +84,8 @@ fn client_and_server_share_no_file_and_the_client_has_no_service() {
     }
 }
 
-/// The package chat-cli had both programs. The server takes its files over from that, and from no later
-/// one.
+/// The old package chat-cli had both programs. The server replaces its files, and those of no later
+/// version.
 #[test]
 fn server_replaces_the_package_that_had_both_programs() {
     let [_, server] = debian_packages();

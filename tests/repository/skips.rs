@@ -1,4 +1,4 @@
-//! A test that cannot run here is seen to be skipped, with what to install; CI skips none.
+//! A test that cannot run here is visibly skipped and names the missing package; CI skips none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::support::skip::{PACKAGES, is_here};
 
-/// The test below is skipped only where this is set.
+/// The test below is skipped only if this is set.
 const PROBE: &str = "CHAT_TEST_PROBE";
 
 #[test]
@@ -16,11 +16,11 @@ fn a_program_that_is_missing() {
     }
 }
 
-/// Runs the test above as `cargo test` does, which shows nothing of a test that passes.
+/// Runs the test above as `cargo test` does, which hides the output of passing tests.
 fn probe(variables: &[(&str, &str)]) -> (Output, String) {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "skips::a_program_that_is_missing", "--test-threads", "2"]);
-    // No program is found without a path.
+    // Without a path no program is found.
     command.env_clear().env("PATH", "").env(PROBE, "1").envs(variables.iter().copied());
     let output = command.output().expect("it starts again");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
