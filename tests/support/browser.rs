@@ -1,5 +1,4 @@
-//! A real browser without a window: what a page becomes in it, what it complains of, and what it asks
-//! for.
+//! A real headless browser: the document that a page becomes, its errors, and its requests.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,29 +9,29 @@ use tempfile::TempDir;
 
 use super::skip::is_here;
 
-/// What became of a page.
+/// The result of a visit.
 pub struct Visit {
-    /// The document when the time was over.
+    /// The document at the end.
     pub document: String,
-    /// What stood on the console: warnings and errors of scripts, policies and the network.
+    /// The console: warnings and errors of scripts, policies and the network.
     pub console: Vec<String>,
-    /// What the page itself asked for, itself included.
+    /// The requests of the page, including the one for the page itself.
     pub requests: Vec<String>,
 }
 
-/// Whether there is a browser; says so where there is none.
+/// Whether there is a browser; if not, the test is skipped and says so.
 #[track_caller]
 pub fn is_there() -> bool {
     is_here("chromium")
 }
 
-/// Opens `url` and lets `seconds` go by in the page, which does not take so long: the page's clock
-/// runs ahead while nothing is under way.
+/// Opens `url` and lets `seconds` pass in the page. That takes less real time: the page's clock
+/// runs ahead while nothing is pending.
 pub fn visit(url: &str, seconds: u32, width: u32, options: &[&str]) -> Visit {
     let folder = TempDir::new().expect("a temporary folder");
     let inside = |name: &str| folder.path().join(name);
     let file = |name: &str| File::create(inside(name)).expect("a file");
-    // Ended after a minute, whatever it does.
+    // Killed after a minute.
     let mut command = Command::new("timeout");
     command.args(["60", "chromium", "--headless", "--no-sandbox", "--disable-gpu"]).args([
         "--disable-quic",
@@ -65,9 +64,9 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("what the browser wrote")).into_owned()
 }
 
-/// The addresses that were asked for on behalf of `page`: the browser asks for some of its own.
+/// The addresses requested by `page`: the browser requests some of its own.
 fn requests(log: &str, page: &str) -> Vec<String> {
-    // A log that was cut off at the end lacks what closes it.
+    // A truncated log lacks its closing brackets.
     let log: Value = serde_json::from_str(log)
         .or_else(|_| serde_json::from_str(&format!("{}]}}", log.trim_end().trim_end_matches(','))))
         .expect("the browser's log of the network");

@@ -1,5 +1,4 @@
-//! Runs `chat-cli` as its users do: a process, with a home of its own and nothing else of this
-//! machine's environment.
+//! Runs `chat-cli` as its users do: a process with its own home and an otherwise empty environment.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -15,7 +14,7 @@ pub struct Home {
     server: String,
 }
 
-/// How a process ended, and what it said.
+/// The exit status and the output of a process.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub code: i32,
@@ -24,7 +23,7 @@ pub struct Outcome {
 }
 
 impl Home {
-    /// A new home, for which `server` is the server.
+    /// A new home whose configured server is `server`.
     pub fn new(server: SocketAddr) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         Self { folder, server: server.to_string() }
@@ -43,7 +42,7 @@ impl Home {
         self.folder.path()
     }
 
-    /// Where the client keeps its files.
+    /// The folder of the client's files.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state/chat")
     }
@@ -64,7 +63,7 @@ impl Home {
         session["token"].as_str().expect("a token").to_owned()
     }
 
-    /// `chat-cli` with these arguments, and nothing on its standard input.
+    /// `chat-cli` with these arguments and empty standard input.
     pub fn cli<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat-cli"));
         self.dress(&mut command).args(arguments);
@@ -122,18 +121,18 @@ pub fn outcome(mut command: Command) -> Outcome {
 pub fn outcome_with_input(mut command: Command, input: &[u8]) -> Outcome {
     let mut child = start(command.stdin(Stdio::piped()));
     let mut stdin = child.stdin.take().expect("standard input");
-    // Who is refused may not read to the end.
+    // A refused command may not read to the end.
     let _ = stdin.write_all(input);
     drop(stdin);
     told(child.wait_with_output().expect("the command ends"))
 }
 
-/// Starts a command, with its outputs to be read.
+/// Starts a command whose outputs can be read.
 pub fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
 }
 
-/// How a process ended, and what it said.
+/// The exit status and the output of a process.
 pub fn told(output: Output) -> Outcome {
     Outcome {
         code: output.status.code().expect("an exit code"),
@@ -142,8 +141,8 @@ pub fn told(output: Output) -> Outcome {
     }
 }
 
-/// The text with every token replaced by `<token 1>`, `<token 2>` and so on, the same one by the
-/// same.
+/// The text with every token replaced by `<token 1>`, `<token 2>` and so on; equal tokens get equal
+/// names.
 pub fn without_tokens(text: &str) -> String {
     const TOKEN_BYTES: usize = 36;
     let mut seen: Vec<&str> = Vec::new();

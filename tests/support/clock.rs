@@ -1,5 +1,5 @@
-//! A clock on the wall that a test sets while a server runs: a library in front of the C library
-//! adds to what the system says. What the machine counts from its start is left as it is.
+//! A wall clock that a test sets while a server runs: a preloaded library adds to the system's
+//! time. The monotonic clocks stay as they are.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -12,14 +12,14 @@ use super::preload;
 /// Ten years, in seconds.
 pub const DECADE: i64 = 10 * 365 * 24 * 3_600;
 
-/// The clock of the servers that are given it.
+/// The clock of the servers that use it.
 pub struct Clock {
     folder: TempDir,
     ahead: File,
 }
 
 impl Clock {
-    /// One that is right. `None`, and says why, where it cannot be made.
+    /// A correct clock. `None` if it cannot be made; the test then says why.
     pub fn new() -> Option<Self> {
         let folder = TempDir::new().expect("a temporary folder");
         preload::library(folder.path(), AHEAD)?;
@@ -29,19 +29,19 @@ impl Clock {
         Some(clock)
     }
 
-    /// From now on it is so many seconds ahead of the right time.
+    /// Sets it so many seconds ahead of the right time.
     pub fn set(&self, seconds: i64) {
         self.ahead.write_all_at(&seconds.to_ne_bytes(), 0).expect("the clock is set");
     }
 
-    /// Has what this command starts go by it.
+    /// Makes the process of this command use it.
     pub fn give(&self, command: &mut Command) {
         command.env("LD_PRELOAD", self.folder.path().join("preload.so"));
         command.env("CHAT_TEST_CLOCK", self.folder.path().join("ahead"));
     }
 }
 
-/// The file is mapped, so a server sees at once what was written there.
+/// The file is mapped, so a server sees a change at once.
 const AHEAD: &str = r#"
     #define _GNU_SOURCE
     #include <fcntl.h>

@@ -1,4 +1,4 @@
-//! A file system of its own for a test: one that is soon full, or that loses its power.
+//! A file system for one test: one that is soon full, or that loses its power.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -12,33 +12,33 @@ use tempfile::TempDir;
 
 use super::skip::{is_here, skip};
 
-/// A file system in a file, or in memory. It is taken away when this is dropped.
+/// A file system in a file or in memory. It is unmounted when this is dropped.
 pub struct Disk {
     folder: TempDir,
 }
 
 impl Disk {
-    /// An ext4 of this size on a loop device, which can be cut off from what it has not written yet.
-    /// `None`, and says why, where the machine does not allow it.
+    /// An ext4 of this size on a loop device, whose unwritten data can be cut off. `None` if the
+    /// machine does not allow it; the test then says why.
     pub fn with_switch(bytes: u64) -> Option<Self> {
         let disk = told(Self::ext4(bytes))?;
-        // It asks the kernel to cut the power.
+        // It needs the kernel to cut the power.
         is_here("python3").then_some(disk)
     }
 
-    /// Any file system of this size: an ext4 on a loop device, or a tmpfs. `None`, and says why,
-    /// where the machine does not allow it.
+    /// Any file system of this size: an ext4 on a loop device, or a tmpfs. `None` if the machine
+    /// does not allow it; the test then says why.
     pub fn of_size(bytes: u64) -> Option<Self> {
         told(Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)))
     }
 
     /// An ext4 of this size with blocks of 1 KiB, as `mkfs` chooses them for a small one: a page of
-    /// memory has several. `None`, and says why, where the machine does not allow it.
+    /// memory has several. `None` if the machine does not allow it; the test then says why.
     pub fn with_small_blocks(bytes: u64) -> Option<Self> {
         told(Self::ext4_with(bytes, &["-b", "1024"]))
     }
 
-    /// A tmpfs. `None`, and says why, where the machine does not allow it.
+    /// A tmpfs. `None` if the machine does not allow it; the test then says why.
     pub fn in_memory(bytes: u64) -> Option<Self> {
         told(Self::tmpfs(bytes))
     }
@@ -84,7 +84,7 @@ impl Disk {
         self.folder.path().join("image")
     }
 
-    /// Where it is mounted.
+    /// Its mount point.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("mounted")
     }
@@ -100,7 +100,7 @@ impl Disk {
         Ok(command.output()?.status.success())
     }
 
-    /// What cuts the power, ready to do it at once.
+    /// The program that cuts the power, ready to do it at once.
     pub fn switch(&self) -> Switch {
         let program = "import fcntl, os, struct, sys
 folder = os.open(sys.argv[1], os.O_RDONLY)
@@ -117,8 +117,8 @@ fcntl.ioctl(folder, 0x8004587D, struct.pack('I', 2))";
         Switch { child: Mutex::new(child) }
     }
 
-    /// From a copy: another mount namespace of this machine may have got hold of the file system
-    /// that was shut down, and would give it to whoever mounts the same file.
+    /// Mounts a copy: another mount namespace of this machine may hold the file system that was
+    /// shut down, and would give it to the next mount of the same file.
     pub fn mount_again(&self) {
         let unmounted = Command::new("umount").arg(self.path()).output().unwrap();
         assert!(unmounted.status.success(), "{}", String::from_utf8_lossy(&unmounted.stderr));
@@ -128,7 +128,7 @@ fcntl.ioctl(folder, 0x8004587D, struct.pack('I', 2))";
         assert!(self.mount().unwrap(), "the file system is mounted again");
     }
 
-    /// Removes everything that is in it.
+    /// Removes all its contents.
     pub fn clear(&self) {
         for entry in fs::read_dir(self.path()).unwrap() {
             let path = entry.unwrap().path();
@@ -138,11 +138,11 @@ fcntl.ioctl(folder, 0x8004587D, struct.pack('I', 2))";
         }
     }
 
-    /// Takes all the room there is, with a file; gives the file, which can be removed.
+    /// Takes all the free room with a file; returns the file, which can be removed.
     pub fn fill(&self) -> PathBuf {
         let path = self.path().join("ballast");
         let file = File::create(&path).unwrap();
-        // Large pieces first, then what is left between them.
+        // Large pieces first, then the gaps between them.
         let mut at = 0;
         for piece in [1 << 20, 4_096, 512] {
             let piece = vec![1; piece];
@@ -160,23 +160,23 @@ impl Drop for Disk {
     }
 }
 
-/// What is needed, and how to get it.
+/// The programs needed, and how to get them.
 type Missing = (&'static str, &'static str);
 
-/// Says that the test is skipped, where something is missing.
+/// Skips the test, and says so, if something is missing.
 #[track_caller]
 fn told(disk: Result<Disk, Missing>) -> Option<Disk> {
     disk.map_err(|(needs, remedy)| skip(needs, remedy)).ok()
 }
 
 /// `EXT4_IOC_SHUTDOWN` without flushing the journal: from then on the file system writes nothing,
-/// and what it has not written is gone.
+/// and unwritten data is lost.
 pub struct Switch {
     child: Mutex<Child>,
 }
 
 impl Switch {
-    /// Now.
+    /// Cuts the power now.
     pub fn cut(&self) {
         let mut child = self.child.lock().unwrap();
         drop(child.stdin.take());

@@ -1,10 +1,10 @@
-//! Prometheus's text format, read strictly: what is not as the format has it is a failed test.
+//! Parses Prometheus's text format strictly: a deviation from the format fails the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The samples of one scrape.
 pub struct Scrape {
-    /// By the family's name.
+    /// By the name of the family.
     pub families: BTreeMap<String, Family>,
 }
 
@@ -29,7 +29,7 @@ pub struct Sample {
 }
 
 impl Scrape {
-    /// Reads the text of a scrape, and checks all that the format promises.
+    /// Parses a scrape, and checks all that the format promises.
     pub fn parse(text: &str) -> Self {
         assert!(text.ends_with('\n'), "the last line ends");
         let mut families: BTreeMap<String, Family> = BTreeMap::new();
@@ -65,7 +65,7 @@ impl Scrape {
         self.find(name, labels).unwrap_or_else(|| panic!("{name} {labels:?} is not told"))
     }
 
-    /// [`Self::value`], 0 where it is not told: counts of what has not been need not be.
+    /// [`Self::value`], or 0 if it is missing: a count of nothing may be omitted.
     pub fn count(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.find(name, labels).unwrap_or(0.0)
     }
@@ -110,7 +110,7 @@ fn is_name(text: &str) -> bool {
     text.bytes().all(inside) && text.starts_with(|first: char| first.is_ascii_lowercase())
 }
 
-/// Types and names fit together, every series is there once, and histograms add up.
+/// Types match names, every series is there once, and histograms add up.
 fn check(name: &str, family: &Family) {
     assert!(family.help.ends_with('.') && !family.help.contains('\\'), "{name}: {}", family.help);
     let unit = ["_seconds", "_bytes"];

@@ -1,4 +1,4 @@
-//! A server that does as it is told, for what a real one does only on its worst days.
+//! A scripted server, for faults that a real server rarely has.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,19 +6,19 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// How long a test waits for what must come before it fails.
+/// How long a test waits for an event before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is done with the next request of a connection.
+/// The reaction to the next request of a connection.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// It is answered with this; the end of the reply is added.
+    /// Reply with this; the end of the reply is added.
     Reply(&'static str),
-    /// These bytes are sent, and the connection closed.
+    /// Send these bytes, and close the connection.
     CutAfter(&'static str),
-    /// These bytes are sent as they are, and the connection stays.
+    /// Send exactly these bytes, and keep the connection open.
     Bytes(&'static str),
-    /// It is not answered, and the connection stays.
+    /// Do not reply, and keep the connection open.
     Silence,
 }
 
@@ -30,7 +30,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Plays one script a connection; the last of them again for all further connections.
+    /// Plays one script for each connection; the last one again for all further connections.
     pub fn start(scripts: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -54,12 +54,12 @@ impl Fake {
         Self::start(vec![vec![Step::Reply(reply); 16]])
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The requests so far, in the order of their coming.
+    /// The requests so far, in order.
     pub fn requests(&self) -> Vec<String> {
         self.requests.try_iter().collect()
     }
@@ -96,7 +96,7 @@ fn play(stream: TcpStream, script: Vec<Step>, requests: &Sender<String>) {
                 let _ = writer.write_all(bytes.as_bytes());
             }
             Step::Silence => {
-                // Until the client has had enough.
+                // Until the client closes the connection.
                 let _ = reader.read_line(&mut String::new());
                 return;
             }

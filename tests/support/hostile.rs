@@ -1,5 +1,5 @@
-//! Connections that do what none should, all from one thread. Each is opened again when the server has
-//! closed it.
+//! Hostile connections, all from one thread. Each one is opened again after the server has closed
+//! it.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,35 +12,35 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::Random;
 
-/// How often those that do something by themselves do it.
+/// The interval between the actions of the active kinds.
 const TICK: Duration = Duration::from_millis(50);
-/// After how many of those one that is gone comes again.
+/// After so many intervals a closed connection is opened again.
 const AWAY_TICKS: u32 = 10;
-/// How much is written at a time.
+/// The most bytes of one write.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// What a connection does.
+/// The behaviour of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A line, byte by byte, that does not end.
+    /// An endless line, byte by byte.
     SlowLine,
     /// Half a line, and then nothing.
     HalfLine,
     /// Random bytes with line ends among them.
     Junk,
-    /// Valid requests to store a message, as many as the socket takes; nothing is read.
+    /// Valid requests to store a message, as many as the socket accepts; nothing is read.
     Flood,
-    /// The largest of replies, asked for again and again; nothing is read.
+    /// Requests for the largest replies, repeated; nothing is read.
     NeverReading,
-    /// Bytes without a line end, as many as the socket takes.
+    /// Bytes without a line end, as many as the socket accepts.
     EndlessLine,
-    /// Nothing at all.
+    /// Silence.
     Silent,
-    /// Ends with a reset in the middle of a large reply, and comes again.
+    /// Resets the connection in the middle of a large reply, and connects again.
     Reset,
-    /// The beginning of TLS, to a port that does not speak it.
+    /// The beginning of TLS, to a plain port.
     TlsHello,
-    /// A stream of everything there is; nothing is read.
+    /// A stream of all messages; nothing is read.
     Watcher,
 }
 
@@ -59,7 +59,7 @@ impl Kind {
         Self::Watcher,
     ];
 
-    /// It is one that has a session.
+    /// Whether this kind has a session.
     pub fn is_in_session(self) -> bool {
         matches!(self, Self::Flood | Self::NeverReading | Self::Reset | Self::Watcher)
     }
@@ -72,7 +72,7 @@ impl Kind {
         matches!(self, Self::SlowLine | Self::Junk | Self::EndlessLine)
     }
 
-    /// What is written as long as the socket takes it.
+    /// The bytes to write as long as the socket accepts them.
     fn speech(self, token: &str) -> Vec<u8> {
         match self {
             Self::SlowLine | Self::Junk | Self::Silent => Vec::new(),
@@ -93,21 +93,22 @@ impl Kind {
     }
 }
 
-/// What was seen of a kind.
+/// The observations of one kind.
 #[derive(Debug, Default, Clone)]
 pub struct Seen {
-    /// Connections that were opened.
+    /// Opened connections.
     pub opened: usize,
-    /// Those that the server closed.
+    /// Connections that the server closed.
     pub closed: usize,
-    /// Bytes that the server took.
+    /// Bytes that the server accepted.
     pub sent: usize,
-    /// The first reply to each connection, as far as it was read, and how often it came.
+    /// The first reply to each connection, as far as it was read, and its count.
     pub first_replies: BTreeMap<String, usize>,
 }
 
-/// Keeps `count` connections to `address`, of each kind in turn, until `going_on` is false; closes them
-/// and tells what was seen of each kind. `tick` is called some twenty times a second.
+/// Keeps `count` connections to `address`, of each kind in turn, until `going_on` is false. Then it
+/// closes them and returns the observations of each kind. `tick` is called some twenty times a
+/// second.
 pub fn attack(
     address: SocketAddr,
     count: usize,
@@ -182,7 +183,7 @@ struct Peer {
     /// The beginning of the first reply.
     first: Vec<u8>,
     stream: Option<TcpStream>,
-    /// How many ticks it still stays away, where there is no stream.
+    /// The ticks until it connects again, if there is no stream.
     away: u32,
 }
 
@@ -211,7 +212,7 @@ impl Peer {
         }
     }
 
-    /// Writes as long as the socket takes it.
+    /// Writes as long as the socket accepts it.
     fn write(&mut self, seen: &mut Seen) {
         while self.place < self.speech.len() {
             let Some(stream) = &mut self.stream else { return };
@@ -238,7 +239,7 @@ impl Peer {
                 Ok(count) => {
                     let room = 200_usize.saturating_sub(self.first.len());
                     self.first.extend_from_slice(&chunk[..count.min(room)]);
-                    // What is unread when the socket is closed makes the system send a reset.
+                    // Unread data at the close makes the system send a reset.
                     if self.kind == Kind::Reset {
                         self.stream = None;
                     }

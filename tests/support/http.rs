@@ -1,11 +1,11 @@
-//! A client that speaks just enough HTTP to ask the monitor, and shows what came back as it was.
+//! A minimal HTTP client for the monitor, which shows the exact response.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::{PATIENCE, read_some};
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Response {
     /// The status code.
@@ -26,7 +26,7 @@ impl Response {
     }
 }
 
-/// Asks for a path on a connection of its own.
+/// Requests a path on a connection of its own.
 pub fn get(address: SocketAddr, path: &str) -> Response {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut stream = connect(address);
@@ -49,7 +49,7 @@ pub fn read_to_end(stream: &mut TcpStream) -> Response {
     parse(&bytes)
 }
 
-/// The next response on a connection that goes on.
+/// The next response on a connection that stays open.
 pub fn read_one(stream: &mut TcpStream) -> Response {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];

@@ -1,5 +1,5 @@
-//! What the integration tests share: a real `chat-server` on a port of its own with a database of
-//! its own, and a client that speaks bytes.
+//! Shared by the integration tests: a real `chat-server` with its own port and database, and a
+//! client that speaks bytes.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod browser;
@@ -32,8 +32,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a test waits for what must come before it fails; never how long it waits when all is
-/// well.
+/// How long a test waits for an event before it fails. A passing test never waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. It is killed, and its folder removed, when this is dropped.
@@ -74,7 +73,7 @@ impl Server {
         Self { child, address, monitor, folder, options }
     }
 
-    /// Starts a server by a command that names `chat.sqlite` in `folder` as its database.
+    /// Starts a server by a command whose database is `chat.sqlite` in `folder`.
     pub fn start_command(mut command: Command, folder: TempDir) -> Self {
         let (child, address, monitor) = spawn_command(&mut command);
         Self { child, address, monitor, folder, options: Vec::new() }
@@ -107,17 +106,17 @@ impl Server {
         server
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its monitor listens, where it was started with one.
+    /// The address of its monitor, if it was started with one.
     pub fn monitor(&self) -> SocketAddr {
         self.monitor.expect("the server was started with --metrics")
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn pid(&self) -> i32 {
         self.child.id().try_into().expect("a pid")
     }
@@ -127,7 +126,7 @@ impl Server {
         self.folder.path().join("chat.sqlite")
     }
 
-    /// The folder of the database: others may put things there too.
+    /// The folder of the database: tests may put files there too.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -144,13 +143,13 @@ impl Server {
         rustix::process::kill_process(pid, signal).expect("the server can be signalled");
     }
 
-    /// Stops it in its tracks, until SIGCONT. When this returns none of its threads runs any more: the
-    /// signal is sent at once, but on a busy machine some go on for a while.
+    /// Suspends it until SIGCONT. On return none of its threads runs any more: the signal is sent
+    /// at once, but on a busy machine some threads run on for a while.
     pub fn freeze(&self) {
         self.signal(rustix::process::Signal::STOP);
         let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
             let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
-            // After the name, which may have anything in it (proc(5)).
+            // After the name, which may contain anything (proc(5)).
             stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
         };
         let tasks = format!("/proc/{}/task", self.pid());
@@ -161,7 +160,7 @@ impl Server {
         }
     }
 
-    /// [`Self::signal`], where it may have ended.
+    /// [`Self::signal`], even if it may have ended.
     pub fn try_signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.pid()).expect("a pid");
         let _ = rustix::process::kill_process(pid, signal);
@@ -183,12 +182,12 @@ impl Server {
         (self.child, self.address, self.monitor) = spawn(&self.database(), &self.options);
     }
 
-    /// Starts it again on the same database, at the address it had, after it has ended.
+    /// Starts it again on the same database, at the same address, after it has ended.
     pub fn start_again_at_its_address(&mut self) {
         self.start_again_listening(&self.address.to_string());
     }
 
-    /// Starts it again on the same database, listening there too, after it has ended.
+    /// Starts it again on the same database, also listening there, after it has ended.
     pub fn start_again_listening(&mut self, listen: &str) {
         let listen = ["--listen".to_owned(), listen.to_owned()];
         let options: Vec<String> = self.options.iter().cloned().chain(listen).collect();
@@ -200,12 +199,12 @@ impl Server {
         Wire::connect(self.address)
     }
 
-    /// Logs a user of the seed in, and gives the token.
+    /// Logs in a user of the seed, and returns the token.
     pub fn log_in(&self, user: &str) -> String {
         self.connect().log_in(user)
     }
 
-    /// What the `sqlite3` shell would show: the rows of a query, columns joined by `|`.
+    /// The rows of a query as in the `sqlite3` shell, columns joined by `|`.
     pub fn query(&self, sql: &str) -> Vec<String> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let database =
@@ -288,14 +287,14 @@ impl Wire {
         Self::over(stream)
     }
 
-    /// Sends nothing more; the server may still answer.
+    /// Half-closes: sends nothing more, but can still read replies.
     pub fn end(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("half-close");
     }
 }
 
 impl<S: Read + Write> Wire<S> {
-    /// Over a connection that there is.
+    /// Over an existing connection.
     pub fn over(stream: S) -> Self {
         Self { stream, received: Vec::new() }
     }
@@ -310,12 +309,12 @@ impl<S: Read + Write> Wire<S> {
         &mut self.stream
     }
 
-    /// What was received behind the last reply.
+    /// The bytes received after the last reply.
     pub fn received(&self) -> &[u8] {
         &self.received
     }
 
-    /// Sends bytes as they are.
+    /// Sends exactly these bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
     }
@@ -325,7 +324,7 @@ impl<S: Read + Write> Wire<S> {
         self.try_reply_bytes().expect("a reply")
     }
 
-    /// [`Self::reply_bytes`]; `None` where the connection ends before a whole one has come.
+    /// [`Self::reply_bytes`]; `None` if the connection ends before a complete reply.
     pub fn try_reply_bytes(&mut self) -> Option<Vec<u8>> {
         let mut chunk = [0; 4096];
         let mut searched = 0;
@@ -352,33 +351,33 @@ impl<S: Read + Write> Wire<S> {
         })
     }
 
-    /// Sends a line, with its ending, and gives the reply.
+    /// Sends a line with its ending, and returns the reply.
     pub fn ask(&mut self, line: impl AsRef<str>) -> Value {
         self.send(format!("{}\r\n", line.as_ref()));
         self.reply()
     }
 
-    /// [`Self::ask`], and the `code` of the refusal that it must be.
+    /// [`Self::ask`], and the `code` of the expected refusal.
     pub fn refused(&mut self, line: impl AsRef<str>) -> String {
         let reply = self.ask(line.as_ref());
         assert_eq!(reply["status"], "ERROR", "{} is refused: {reply}", line.as_ref());
         reply["code"].as_str().expect("a code").to_owned()
     }
 
-    /// [`Self::ask`], which must be done.
+    /// [`Self::ask`], which must succeed.
     pub fn done(&mut self, line: impl AsRef<str>) -> Value {
         let reply = self.ask(line.as_ref());
         assert_eq!(reply["status"], "OK", "{} is done: {reply}", line.as_ref());
         reply
     }
 
-    /// Logs a user of the seed in, and gives the token.
+    /// Logs in a user of the seed, and returns the token.
     pub fn log_in(&mut self, user: &str) -> String {
         let reply = self.done(format!("auth {user} cytus"));
         reply["tokenid"].as_str().expect("a token").to_owned()
     }
 
-    /// Waits until the server closes the connection; what still came before is given.
+    /// Waits until the server closes the connection; returns the remaining bytes.
     pub fn wait_for_close(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.received);
         match self.stream.read_to_end(&mut rest) {
@@ -390,8 +389,8 @@ impl<S: Read + Write> Wire<S> {
     }
 }
 
-/// Reads once. A read with a timeout is interrupted now and then when a process that another test
-/// has started ends (signal(7)); it is begun again.
+/// Reads once. A read with a timeout can be interrupted when a process of another test ends
+/// (signal(7)); it is then repeated.
 pub fn read_some(mut stream: impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     loop {
         match stream.read(buffer) {
@@ -401,8 +400,8 @@ pub fn read_some(mut stream: impl Read, buffer: &mut [u8]) -> std::io::Result<us
     }
 }
 
-/// Sets a flag to `false` at the end, also when a test fails before it: who waits for it in another
-/// thread would else wait for ever.
+/// Sets a flag to `false` at the end, even if a test fails before it: another thread that waits for
+/// the flag would otherwise wait for ever.
 pub struct Ending<'a>(pub &'a AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -411,14 +410,13 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// How much of something a test does: `full` where `CHAT_TEST_FULL` is set, as CI does, and
-/// `short` for whoever waits for it.
+/// The size of a test: `full` if `CHAT_TEST_FULL` is set, as in CI, otherwise `short`.
 pub fn scaled(short: usize, full: usize) -> usize {
     if std::env::var_os("CHAT_TEST_FULL").is_some() { full } else { short }
 }
 
-/// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed, and can be given in
-/// `CHAT_TEST_SEED` to see a failure again.
+/// A seeded source of numbers (xorshift64*, Vigna 2014). The seed is printed; `CHAT_TEST_SEED`
+/// repeats a failure.
 pub struct Random(u64);
 
 impl Random {
@@ -434,7 +432,7 @@ impl Random {
         Self(seed | 1)
     }
 
-    /// Another source that goes its own way, for another thread.
+    /// An independent source, for another thread.
     pub fn fork(&mut self) -> Self {
         Self(self.next() | 1)
     }

@@ -1,5 +1,5 @@
-//! Runs the commands of `chat-server` as operators do: a process, on a database, with nothing of
-//! this machine's environment.
+//! Runs the commands of `chat-server` as operators do: a process on a database, with an empty
+//! environment.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::cli::{Outcome, outcome, outcome_with_input};
 
-/// `chat-server --db DATABASE` with these arguments, and nothing on its standard input.
+/// `chat-server --db DATABASE` with these arguments and empty standard input.
 pub fn command(database: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
     command.env_clear().env("TZ", "UTC").stdin(Stdio::null());
-    // That of this machine is none of a test's business.
+    // The configuration of this machine must not influence a test.
     command.env("CHAT_SERVER_CONFIG", "/dev/null");
     command.arg("--db").arg(database).args(arguments);
     command
@@ -28,14 +28,14 @@ pub fn run_with_input(database: &Path, arguments: &[&str], input: &str) -> Outco
     outcome_with_input(command(database, arguments), input.as_bytes())
 }
 
-/// [`run`], which has to be done.
+/// [`run`], which must succeed.
 pub fn done(database: &Path, arguments: &[&str]) -> String {
     let outcome = run(database, arguments);
     assert_eq!(outcome.code, 0, "{arguments:?}: {outcome:?}");
     outcome.stdout
 }
 
-/// [`run`] with `--json`, which has to be done: the objects that it prints.
+/// [`run`] with `--json`, which must succeed: the objects that it prints.
 pub fn objects(database: &Path, arguments: &[&str]) -> Vec<Value> {
     let output = done(database, &[arguments, &["--json"]].concat());
     output.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()

@@ -1,13 +1,12 @@
-//! Reads the fenced blocks of a page of the documentation, and compares what a page says with what
-//! happened.
+//! Reads the fenced blocks of a page of the documentation, and compares them with real output.
 
 use std::collections::BTreeMap;
 
-/// What a name in angle brackets may stand for anew each time; any other name stands for the same
-/// text wherever it comes again.
+/// Names in angle brackets that may stand for another text each time; any other name stands for the
+/// same text everywhere.
 const ANEW: [&str; 6] = ["time", "text", "version", "list", "number", "id"];
 
-/// What the names in angle brackets stand for, as far as it is known.
+/// The known texts of the names in angle brackets.
 pub type Names = BTreeMap<String, String>;
 
 /// A fenced block.
@@ -15,13 +14,13 @@ pub type Names = BTreeMap<String, String>;
 pub struct Block {
     /// The number of its first line in the page.
     pub line: usize,
-    /// The first word behind the fence: the language.
+    /// The first word after the fence: the language.
     pub language: String,
-    /// The words behind the language, as `name=value`; the value is empty without an `=`.
+    /// The words after the language, as `name=value`; the value is empty without an `=`.
     pub attributes: BTreeMap<String, String>,
     /// The last line before the block that is not empty.
     pub before: String,
-    /// What is in it, with a line feed at the end of every line.
+    /// Its contents, with a line feed at the end of every line.
     pub text: String,
 }
 
@@ -76,14 +75,14 @@ fn block(line: usize, info: &str, before: &str) -> Block {
     Block { line, language, attributes, before: before.to_owned(), text: String::new() }
 }
 
-/// Puts what is known in the place of names.
+/// Replaces names by their known texts.
 pub fn fill_in(text: &str, names: &Names) -> String {
     names
         .iter()
         .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
 }
 
-/// Whether `actual` is what `expected` says; takes note of what the names in it stand for.
+/// Whether `actual` matches `expected`; records the texts of the names.
 pub fn fits(expected: &str, actual: &str, names: &mut Names) -> bool {
     let expected = fill_in(expected, names);
     let Some((before, rest)) = expected.split_once('<') else { return expected == actual };

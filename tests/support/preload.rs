@@ -1,5 +1,4 @@
-//! Libraries that put themselves between a server and the C library: for what the kernel cannot be
-//! made to do.
+//! Libraries preloaded into a server, for faults that the kernel cannot inject.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +6,8 @@ use std::process::Command;
 
 use super::skip::is_here;
 
-/// Builds one, for `LD_PRELOAD`, in this folder. `None`, and says why, where there is no C compiler.
+/// Builds one, for `LD_PRELOAD`, in this folder. `None` without a C compiler; the test then says
+/// so.
 pub fn library(folder: &Path, source: &str) -> Option<PathBuf> {
     let (file, library) = (folder.join("preload.c"), folder.join("preload.so"));
     fs::write(&file, source).expect("a source file");

@@ -1,5 +1,4 @@
-//! A terminal with a person at it: a program on a pseudo-terminal, keys that are typed, and a
-//! screen that is looked at.
+//! A program on a pseudo-terminal: keys that are typed, and a screen that is read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
-/// How long something may take to appear on the screen before the test fails.
+/// How long a test waits for a text on the screen before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const CTRL_C: &str = "\x03";
@@ -30,7 +29,7 @@ pub const PASTE_BEGIN: &str = "\x1b[200~";
 pub const PASTE_END: &str = "\x1b[201~";
 pub const BACKSPACE: &str = "\x7f";
 
-/// A program on a terminal of 80 columns and 40 rows, or as told. It is killed when this is
+/// A program on a terminal of 80 columns and 40 rows, or of a given size. It is killed when this is
 /// dropped.
 pub struct Terminal {
     child: Child,
@@ -63,7 +62,7 @@ impl Terminal {
         let handle = || side.try_clone().expect("another handle");
         command.stdin(handle()).stdout(handle()).stderr(handle());
         let child = command.spawn().expect("the program starts");
-        // Else the terminal would stay open when the program has ended.
+        // Otherwise the terminal would stay open after the program has ended.
         drop((command, side));
         let keyboard = File::from(keyboard);
         let output = read_on(keyboard.try_clone().expect("another handle"));
@@ -100,7 +99,7 @@ impl Terminal {
         self.parser.screen()
     }
 
-    /// Whether a row was too wide, so that the terminal went on with it in the next.
+    /// Whether a row was too wide, so that the terminal wrapped it.
     pub fn has_broken_row(&self) -> bool {
         let screen = self.parser.screen();
         (0..screen.size().0).any(|row| screen.row_wrapped(row))
@@ -112,7 +111,7 @@ impl Terminal {
         self.parser.screen().contents_between(row, 0, row, self.parser.screen().size().1)
     }
 
-    /// How many columns stand before the cursor in its row.
+    /// The number of columns before the cursor in its row.
     pub fn cursor_column(&self) -> u16 {
         self.parser.screen().cursor_position().1
     }
@@ -122,7 +121,7 @@ impl Terminal {
         &self.transcript
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until the screen satisfies the condition.
     pub fn wait_until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so(self) {
@@ -145,12 +144,12 @@ impl Terminal {
         self.wait_until(&format!("{text:?}"), |terminal| terminal.screen().contains(text));
     }
 
-    /// Whether the terminal itself shows what is typed.
+    /// Whether the terminal itself echoes typed keys.
     pub fn echoes(&self) -> bool {
         self.local_modes().contains(LocalModes::ECHO)
     }
 
-    /// Whether the terminal is set as it was before the program began.
+    /// Whether the terminal's settings are as before the program began.
     pub fn is_as_before(&self) -> bool {
         self.local_modes() == self.settings_before.local_modes
     }
@@ -159,13 +158,13 @@ impl Terminal {
         tcgetattr(&self.keyboard).expect("its settings").local_modes
     }
 
-    /// Waits for the end of the program, and for the last it wrote.
+    /// Waits for the end of the program, and for its last output.
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => self.show(&bytes),
-                // Nobody has the terminal open any more.
+                // The program has closed the terminal.
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end\n{}", self.screen()),
             }
@@ -190,7 +189,7 @@ fn read_on(mut terminal: File) -> Receiver<Vec<u8>> {
     let (sender, output) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = [0; 4096];
-        // It fails when nobody has the other side open any more.
+        // It fails when the other side is closed.
         while let Ok(count @ 1..) = terminal.read(&mut bytes) {
             if sender.send(bytes[..count].to_vec()).is_err() {
                 return;

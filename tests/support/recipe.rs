@@ -1,8 +1,8 @@
-//! Follows a recipe of the documentation: its files, its commands and what it says is printed, in
-//! the homes of the users it names, against a server of its own.
+//! Follows a recipe of the documentation: its files, its commands and their output, in the homes of
+//! its users, against a separate server.
 //!
-//! What the words behind a fence mean: `recipe=NAME` whose it is; `file=PATH` a file in the home;
-//! `as=USER` commands, run by that user; a block of `text` is what the commands before it print;
+//! The words after a fence mean: `recipe=NAME` its recipe; `file=PATH` a file in the home;
+//! `as=USER` commands of that user; a block of `text` is the output of the commands before it;
 //! `shown` a block that is not run.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,14 +18,14 @@ use super::Server;
 use super::cli::{Home, Outcome, outcome};
 use super::page::{Block, Names, blocks, fits};
 
-/// Who is no user of the server, but may read and write its database.
+/// Not a user of the server, but may read and write its database.
 pub const OPERATOR: &str = "operator";
 
-/// Who has another machine, and a database there.
+/// Has another machine, with a database there.
 pub const SUCCESSOR: &str = "successor";
 
-/// A test for each recipe of `PAGE`, and the list of them, `TESTED`. What is named in brackets has
-/// to be on the machine.
+/// A test for each recipe of `PAGE`, and the list of them, `TESTED`. The programs in brackets must
+/// be installed.
 #[allow(unused_macros, reason = "not every test program follows recipes")]
 macro_rules! recipes {
     ($($name:ident [$($program:literal)*])*) => {
@@ -42,13 +42,13 @@ macro_rules! recipes {
             })*
         }
 
-        /// The recipes that are tested, and what they need.
+        /// The tested recipes, and the programs that they need.
         const TESTED: &[(&str, &[&str])] = &[$((stringify!($name), &[$($program),*])),*];
     };
 }
 
-/// Every recipe of the page has a test, every test a recipe, and every block is of one, unless it
-/// says that it is only `shown`.
+/// Every recipe of the page has a test, every test a recipe, and every block belongs to one, unless
+/// it is only `shown`.
 pub fn assert_all_are_tested(page: &str, tested: &[(&str, &[&str])]) {
     let blocks = blocks(page);
     let mut told = BTreeSet::new();
@@ -62,20 +62,20 @@ pub fn assert_all_are_tested(page: &str, tested: &[(&str, &[&str])]) {
 
 /// A recipe that is being followed.
 pub struct Recipe {
-    /// The server that its commands speak to.
+    /// The server of its commands.
     pub server: Server,
     homes: BTreeMap<String, Home>,
-    /// The blocks that are still to come.
+    /// The remaining blocks.
     left: VecDeque<Block>,
-    /// The block of commands that was run last.
+    /// The latest block of commands.
     last: Option<Block>,
     names: Names,
     environment: BTreeMap<String, String>,
 }
 
 impl Recipe {
-    /// The recipe `name` of a page: a server, and for each user that it names a home in which the
-    /// user has logged in and its files lie.
+    /// The recipe `name` of a page: a server, and for each of its users a home with the user's
+    /// session and files.
     pub fn new(name: &str, blocks: &[Block]) -> Self {
         let server = Server::start();
         let own = blocks.iter().filter(|block| block.attribute("recipe") == Some(name));
@@ -109,18 +109,18 @@ impl Recipe {
         recipe
     }
 
-    /// The home of a user whom the recipe names.
+    /// The home of a user of the recipe.
     pub fn home(&self, user: &str) -> &Home {
         self.homes.get(user).unwrap_or_else(|| panic!("{user} has no part in the recipe"))
     }
 
-    /// Gives a user a home, and a session, whom the recipe does not name.
+    /// Creates a home and a session for a user who is not in the recipe.
     pub fn log_in(&mut self, user: &str) {
         let home = Home::of(user, self.server.address());
         self.homes.insert(user.to_owned(), home);
     }
 
-    /// Puts an executable file into the home of a user.
+    /// Writes an executable file into the home of a user.
     pub fn put(&self, user: &str, path: &str, text: &str) {
         let path = self.home(user).path().join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
@@ -128,36 +128,36 @@ impl Recipe {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
     }
 
-    /// Sets a variable of the environment for everything that is run from now on.
+    /// Sets an environment variable for all later commands.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Runs a script of the test's own in the home of a user.
+    /// Runs a script of the test in the home of a user.
     pub fn sh(&self, user: &str, script: &str) -> Outcome {
         outcome(self.command(user, script))
     }
 
-    /// [`Self::sh`], which must succeed; gives what it printed.
+    /// [`Self::sh`], which must succeed; returns its output.
     pub fn done(&self, user: &str, script: &str) -> String {
         let outcome = self.sh(user, script);
         assert_eq!(outcome.code, 0, "{script}: {outcome:?}");
         outcome.stdout
     }
 
-    /// Waits for the next message for a user that was not yet waited for, and gives its text.
+    /// Waits for the next message for a user, and returns its text.
     pub fn next_message(&self, user: &str) -> String {
         let wait = "chat-cli watch --as test --since all --raw -n 1 --timeout 60s";
         self.done(user, wait).trim_end().to_owned()
     }
 
-    /// How many messages a user has got in all.
+    /// The number of messages that a user has received.
     pub fn count(&self, user: &str) -> usize {
         let sql = format!("select count(*) from v1_messages where recipient = '{user}'");
         self.server.query(&sql)[0].parse().expect("a number")
     }
 
-    /// Runs the next block of commands to its end: it succeeds, and prints what the page says.
+    /// Runs the next block of commands to its end: it succeeds, and prints the text on the page.
     pub fn run(&mut self) {
         self.run_failing(0);
     }
@@ -179,7 +179,7 @@ impl Recipe {
         }
     }
 
-    /// Runs the last block of commands once more, and gives what it printed, on both outputs.
+    /// Runs the latest block of commands once more, and returns both outputs.
     pub fn run_again(&self, code: i32) -> String {
         let block = self.last.as_ref().expect("a block was run");
         let outcome = outcome(self.command_of(block));
@@ -187,29 +187,28 @@ impl Recipe {
         outcome.stdout
     }
 
-    /// Starts the next block of commands, which goes on until it is stopped.
+    /// Starts the next block of commands, which runs until it is stopped.
     pub fn start(&mut self) -> Running {
         let block = self.take_commands();
         Running::start(self.command_of(&block))
     }
 
-    /// Starts the last block of commands once more.
+    /// Starts the latest block of commands once more.
     pub fn start_again(&self) -> Running {
         Running::start(self.command_of(self.last.as_ref().expect("a block was run")))
     }
 
-    /// What the page says that the commands before it print: for what is compared by the test
-    /// itself.
+    /// The next output on the page, for tests that compare it themselves.
     pub fn text(&mut self) -> String {
         self.take_text().expect("a block of text is next").text
     }
 
-    /// What a name in angle brackets has stood for.
+    /// The text that a name in angle brackets stood for.
     pub fn name(&self, name: &str) -> &str {
         self.names.get(name).unwrap_or_else(|| panic!("nothing was printed for <{name}>"))
     }
 
-    /// Stops the server, and takes its database away.
+    /// Stops the server, and moves its database away.
     pub fn begin_anew(&mut self) {
         self.server.stop();
         for suffix in ["", ".lock"] {
@@ -220,7 +219,7 @@ impl Recipe {
         assert_eq!(left, 0, "nothing is left of the database");
     }
 
-    /// Everything the page has on this recipe was run.
+    /// Asserts that every block of this recipe was used.
     pub fn finish(self) {
         assert!(self.left.is_empty(), "the test has left out {:?}", self.left);
     }
@@ -268,7 +267,7 @@ fn without_trailing_space(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// The command of a line of a crontab.
+/// The command of a crontab line.
 fn command_of_crontab(line: &str) -> String {
     assert!(!line.contains('%'), "cron takes a % for the end of a line");
     assert_eq!(line.lines().count(), 1, "one line");
@@ -281,7 +280,7 @@ fn command_of_crontab(line: &str) -> String {
     rest.to_owned()
 }
 
-/// A block of commands that runs. It is killed, with all it has started, when this is dropped.
+/// A running block of commands. It is killed, with all its processes, when this is dropped.
 pub struct Running {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -307,7 +306,7 @@ impl Running {
         line
     }
 
-    /// Waits for it to end by itself; gives the exit code and what it printed that was not read.
+    /// Waits for its end; returns the exit code and the unread output.
     pub fn end(mut self) -> (i32, String) {
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.output, &mut rest).expect("its output");

@@ -1,5 +1,5 @@
-//! A place in front of a server that stays when the server moves: a client that comes back finds
-//! it there. It can cut its connections, at a moment or after so many bytes, and pass them on in
+//! An address in front of a server that stays when the server moves, so that a client can reconnect
+//! there. It can cut its connections, at a moment or after so many bytes, and forward them in
 //! pieces.
 
 use std::io::{Read, Write};
@@ -13,19 +13,19 @@ pub struct Relay {
     state: Arc<Mutex<State>>,
 }
 
-/// What becomes of the bytes of a connection. Cut means both ways, at once.
+/// The treatment of a connection's bytes. A cut closes both directions, at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Passage {
-    /// It is cut when so many have gone to the server.
+    /// It is cut after so many bytes to the server.
     pub to_server: Option<usize>,
-    /// It is cut when so many have gone to the client.
+    /// It is cut after so many bytes to the client.
     pub to_client: Option<usize>,
-    /// As many go in one piece.
+    /// The size of one piece.
     pub piece: usize,
 }
 
 impl Default for Passage {
-    /// All of them, in pieces as they come.
+    /// All bytes, in the pieces in which they arrive.
     fn default() -> Self {
         Self { to_server: None, to_client: None, piece: PIECE_MAX }
     }
@@ -35,7 +35,7 @@ const PIECE_MAX: usize = 16 * 1024;
 
 struct State {
     target: SocketAddr,
-    /// For so many connections, and those after them have the ordinary one.
+    /// Applies to so many connections; later ones have the ordinary passage.
     passage: (Passage, usize),
     cuts: usize,
     /// Both ends of each connection so far.
@@ -60,22 +60,22 @@ impl Relay {
         Self { address, state }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on new connections go there.
+    /// Forwards new connections there from now on.
     pub fn point_at(&self, target: SocketAddr) {
         self.state.lock().expect("a state").target = target;
     }
 
-    /// The next connections, so many, have this passage.
+    /// Gives the next connections, so many, this passage.
     pub fn pass(&self, passage: Passage, connections: usize) {
         self.state.lock().expect("a state").passage = (passage, connections);
     }
 
-    /// How many connections were cut because so many bytes had gone.
+    /// The number of connections that were cut after so many bytes.
     pub fn cuts(&self) -> usize {
         self.state.lock().expect("a state").cuts
     }
@@ -88,7 +88,7 @@ impl Relay {
         }
     }
 
-    /// How many connections there have been.
+    /// The number of connections so far.
     pub fn count(&self) -> usize {
         self.state.lock().expect("a state").count
     }
@@ -104,7 +104,7 @@ fn accept(client: TcpStream, shared: &Arc<Mutex<State>>) {
             *passage
         }
     };
-    // Nobody there: the client finds its connection closed.
+    // No server: the client finds its connection closed.
     let Ok(server) = TcpStream::connect(state.target) else { return };
     let handle = |stream: &TcpStream| {
         stream.set_nodelay(true).expect("no delay");
@@ -126,7 +126,7 @@ fn accept(client: TcpStream, shared: &Arc<Mutex<State>>) {
     state.connections.push((client, server));
 }
 
-/// Tells whether it ended because so many bytes had gone.
+/// Returns whether it ended after so many bytes.
 fn pass_on(mut from: &TcpStream, mut to: &TcpStream, most: Option<usize>, piece: usize) -> bool {
     let mut bytes = [0; PIECE_MAX];
     let mut left = most.unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! A server that is run as a service: with a configuration file, and somebody who reads its log.
+//! A server that runs as a service: with a configuration file and a reader of its log.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -22,12 +22,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a server with this configuration, at a port that the system chooses.
+    /// Starts a server with this configuration, on a port that the system chooses.
     pub fn start(configuration: &str) -> Self {
         Self::start_with(configuration, &["--listen", "127.0.0.1:0"])
     }
 
-    /// Starts a server with this configuration, and with these options.
+    /// Starts a server with this configuration and these options.
     pub fn start_with(configuration: &str, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = folder.path().join("server.toml");
@@ -41,7 +41,7 @@ impl Service {
         Self { child, address, log, folder }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -51,7 +51,7 @@ impl Service {
         self.folder.path().join("server.toml")
     }
 
-    /// Writes another configuration.
+    /// Replaces the configuration.
     pub fn configure(&self, configuration: &str) {
         fs::write(self.file(), configuration).expect("a configuration file");
     }
@@ -62,7 +62,7 @@ impl Service {
         kill_process(pid, signal).expect("the server can be signalled");
     }
 
-    /// The next line of its log that has this in it.
+    /// The next line of its log that contains this.
     pub fn wait_for_line(&self, text: &str) -> String {
         loop {
             let line = self.log.recv_timeout(PATIENCE);
@@ -87,7 +87,7 @@ impl Drop for Service {
     }
 }
 
-/// Starts a server, and gives it with the lines of its log and the line that says where it listens.
+/// Starts a server; returns it with the lines of its log and the line with its address.
 pub fn begin(command: &mut Command) -> (Child, Receiver<String>, String) {
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");

@@ -1,11 +1,11 @@
-//! Tests that cannot run on this machine. Each says so where it is seen: `cargo test` hides what a
-//! test prints with `println!` and passes.
+//! Tests that cannot run on this machine. Each reports it visibly: `cargo test` hides what a
+//! passing test prints with `println!`.
 
 use std::io::Write;
 use std::panic::Location;
 use std::process::Command;
 
-/// With this variable a test that would be skipped fails: CI has everything.
+/// With this variable a skipped test fails: CI has all programs.
 const ALL: &str = "CHAT_TEST_ALL";
 
 /// The programs that only some tests need, and the Debian package of each. `.ci/run` installs them.
@@ -34,23 +34,23 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("zsh", "zsh"),
 ];
 
-/// Says that the test that calls this is skipped, because it `needs` something, and how to get that:
-/// `skipped NAME: needs jq (install jq)`. The test has then to return.
+/// Reports that the calling test is skipped, because it `needs` something, and the remedy:
+/// `skipped NAME: needs jq (install jq)`. The test must then return.
 ///
 /// # Panics
-/// Where no test may be skipped.
+/// If no test may be skipped.
 #[track_caller]
 pub fn skip(needs: &str, remedy: &str) {
     let line = message(&name(Location::caller()), needs, remedy);
     assert!(std::env::var_os(ALL).is_none(), "{line}; {ALL} is set");
-    // Not `eprintln!`: the test harness keeps that of a test that passes to itself.
+    // Not `eprintln!`: the test harness captures that of a passing test.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Whether a program is on this machine. Where it is not, the test is skipped, and that is said.
+/// Whether a program is installed. If not, the test is skipped and says so.
 ///
 /// # Panics
-/// Where it is not and no test may be skipped; where nobody knows its package.
+/// If it is missing and no test may be skipped, or its package is unknown.
 #[track_caller]
 pub fn is_here(program: &str) -> bool {
     let package = PACKAGES.iter().find(|(known, _)| *known == program);
@@ -67,7 +67,7 @@ fn message(name: &str, needs: &str, remedy: &str) -> String {
     format!("skipped {name}: needs {needs} ({remedy})")
 }
 
-/// The name of the test: of its thread, which the harness names after it, unless there is only one.
+/// The name of the test: that of its thread, which the harness sets, unless there is only one.
 fn name(caller: &Location<'_>) -> String {
     match std::thread::current().name() {
         Some(name) if name != "main" => name.to_owned(),

@@ -1,5 +1,5 @@
-//! System calls of a server that fail, take long, or are its last: `strace` puts itself between the
-//! server and the kernel, so the binary is the one that everybody runs.
+//! System calls of a server that fail, take long, or are its last: `strace` traces the server, so
+//! the tests run the ordinary binary.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,12 +12,11 @@ use tempfile::TempDir;
 
 use super::skip::{is_here, skip};
 
-/// What is written down of a server's doings: everything that changes a file, takes a lock, or tells
-/// somebody something.
+/// The traced calls: all that change a file, take a lock, or send something.
 const TRACED: &str = "trace=accept4,fcntl,fdatasync,fsync,ftruncate,pwrite64,rename,renameat2,\
     sendto,unlink,write,writev";
 
-/// Whether processes can be traced here; says why where they cannot.
+/// Whether processes can be traced here; if not, the test is skipped and says why.
 #[track_caller]
 pub fn available() -> bool {
     if !is_here("strace") {
@@ -31,8 +30,8 @@ pub fn available() -> bool {
     available
 }
 
-/// What `strace` is to do to calls: `signal(KILL, "pwrite64", 3)` and its like. The number of a
-/// call is counted for each thread and each name of a call.
+/// The injections of `strace`: `signal(KILL, "pwrite64", 3)` and its like. Calls are counted for
+/// each thread and each name.
 pub fn kill_at(calls: &str, number: usize) -> String {
     format!("inject={calls}:signal=KILL:when={number}")
 }
@@ -42,8 +41,8 @@ pub fn fail_at(calls: &str, error: &str, when: impl std::fmt::Display) -> String
     format!("inject={calls}:error={error}:when={when}")
 }
 
-/// The command under a `strace` that does this to its calls and those of its threads, writes down
-/// what it saw, and ends as the command did.
+/// The command under a `strace` that injects this into its threads, writes a trace, and ends as the
+/// command does.
 pub fn traced(command: &Command, injection: &str, trace: &Path) -> Command {
     let mut traced = Command::new("strace");
     traced.args(["-qq", "-f", "-y", "-e", TRACED, "-e", injection, "-o"]).arg(trace);
@@ -57,7 +56,7 @@ pub fn traced(command: &Command, injection: &str, trace: &Path) -> Command {
     traced
 }
 
-/// A tracer that has hold of all threads of a process.
+/// A tracer attached to all threads of a process.
 pub struct Tracer {
     child: Child,
     _said: BufReader<ChildStderr>,
@@ -65,13 +64,13 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// Takes hold of a process, and does this to its calls from then on. `None`, and says why, where
-    /// the system does not allow it.
+    /// Attaches to a process, and injects this from then on. `None` if the system does not allow
+    /// it; the test then says why.
     pub fn attach(pid: i32, injection: &str) -> Option<Self> {
         Self::attach_with(pid, injection, &[])
     }
 
-    /// [`Self::attach`], and only calls that are for this file are seen and done something to.
+    /// [`Self::attach`], limited to calls on this file.
     pub fn attach_to_file(pid: i32, injection: &str, file: &Path) -> Option<Self> {
         Self::attach_with(pid, injection, &[OsStr::new("-P"), file.as_os_str()])
     }
@@ -98,18 +97,18 @@ impl Tracer {
         Some(Self { child, _said: said, folder })
     }
 
-    /// What it has seen so far, a line an event.
+    /// The trace so far, one line for each event.
     pub fn seen(&self) -> Trace {
         Trace::read(&trace(&self.folder))
     }
 
-    /// Waits for the end of the process, and tells what was seen.
+    /// Waits for the end of the process, and returns the trace.
     pub fn wait(mut self) -> Trace {
         self.child.wait().expect("strace ends with the process");
         self.seen()
     }
 
-    /// Lets go of the process, which runs on undisturbed, and tells what was seen.
+    /// Detaches from the process, which runs on undisturbed, and returns the trace.
     pub fn detach(mut self) -> Trace {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::INT).expect("strace can be interrupted");
@@ -120,7 +119,7 @@ impl Tracer {
 
 impl Drop for Tracer {
     fn drop(&mut self) {
-        // Not SIGKILL, which could leave the process stopped.
+        // Not SIGKILL, which could leave the process suspended.
         let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
         let _ = self.child.wait();
     }
@@ -136,21 +135,21 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Reads what a tracer has written, or is writing.
+    /// Reads the trace of a finished or running tracer.
     pub fn read(path: &Path) -> Self {
         let text = fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         Self { lines: text.lines().map(str::to_owned).collect() }
     }
 
-    /// The call before which the process was killed: its name, and what it is for, as the end of
+    /// The call before which the process was killed: its name and its object, which is the end of
     /// the path of its file (`-wal`, `.sqlite`) or the kind of its descriptor.
     pub fn last_call(&self) -> Option<String> {
-        // Of a thread that was about to make a call when another was killed it is not known which.
+        // For a thread that was about to make a call when another was killed, the call is unknown.
         let is_end = |line: &&String| line.trim_end().ends_with("= ?") && !line.contains("???");
         let dead = self.lines.iter().rfind(is_end)?;
         let thread = dead.split(' ').next()?;
-        // A call that another thread's line came between is told in two parts.
+        // A call interrupted by another thread's line has two lines.
         let begun = self.lines.iter().rfind(|line| {
             line.starts_with(thread) && line.contains('(') && !line.contains("resumed>")
         })?;
@@ -168,13 +167,13 @@ impl Trace {
         Some(format!("{name} {of}"))
     }
 
-    /// The lines from the first on that a fault was put into; none where there was none.
+    /// The lines from the first injected fault on; none if there was none.
     pub fn since_fault(&self) -> &[String] {
         let first = self.lines.iter().position(|line| line.contains("(INJECTED)"));
         first.map_or(&[], |first| &self.lines[first..])
     }
 
-    /// How many calls of this name there were.
+    /// The number of calls of this name.
     pub fn count(&self, call: &str) -> usize {
         let begun = format!(" {call}(");
         self.lines.iter().filter(|line| line.contains(&begun)).count()

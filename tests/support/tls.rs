@@ -1,4 +1,4 @@
-//! Certificates of every kind, and connections that are encrypted.
+//! Certificates of every kind, and encrypted connections.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -18,14 +18,14 @@ use tempfile::TempDir;
 
 use super::{PATIENCE, Server, Wire};
 
-/// Who signs certificates, and a folder for them.
+/// An authority, and a folder for its certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     folder: TempDir,
 }
 
-/// How a certificate differs from one that is good.
+/// How a certificate differs from a valid one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Good,
@@ -83,7 +83,7 @@ impl Authority {
         self.issue("server", &["localhost", "127.0.0.1"], Kind::Good)
     }
 
-    /// A client that trusts this authority, and speaks these versions.
+    /// A client that trusts this authority and speaks these versions.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let own = CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("a certificate");
@@ -94,25 +94,25 @@ impl Authority {
         Arc::new(config.with_root_certificates(roots).with_no_client_auth())
     }
 
-    /// An encrypted connection, in the newest version.
+    /// An encrypted connection in the newest version.
     pub fn connect(&self, address: SocketAddr) -> Wire<Secured> {
         connect(self.client(rustls::ALL_VERSIONS), address)
     }
 }
 
 impl Files {
-    /// Puts what is in other files into these.
+    /// Replaces the contents of these files by those of others.
     pub fn become_as(&self, other: &Self) {
         fs::copy(&other.key, &self.key).expect("a copy");
         fs::copy(&other.certificate, &self.certificate).expect("a copy");
     }
 
-    /// The certificate as it is shown.
+    /// The certificate as the server sends it.
     pub fn shown(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(&self.certificate).expect("a certificate")
     }
 
-    /// Starts a server that listens without TLS, and with it.
+    /// Starts a server with a plain and a TLS address.
     pub fn start(&self, more: &[&str]) -> TlsServer {
         let ready = TempDir::new().expect("a temporary folder");
         let path = ready.path().join("ready");
@@ -124,7 +124,7 @@ impl Files {
     }
 }
 
-/// A server that speaks both.
+/// A server with both addresses.
 pub struct TlsServer {
     pub server: Server,
     pub plain: SocketAddr,
@@ -146,10 +146,10 @@ fn first(ready: &Path) -> SocketAddr {
     places.lines().next().and_then(|line| line.parse().ok()).expect("an address")
 }
 
-/// What is encrypted over a socket.
+/// An encrypted stream over a socket.
 pub type Secured<T = TcpStream> = StreamOwned<ClientConnection, T>;
 
-/// A socket with patience.
+/// A socket with a long timeout.
 pub fn socket(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -163,14 +163,14 @@ pub fn connect(config: Arc<ClientConfig>, address: SocketAddr) -> Wire<Secured> 
     secure(config, socket(address))
 }
 
-/// Encrypts what goes over `stream`.
+/// Encrypts `stream`.
 pub fn secure<T: Read + Write>(config: Arc<ClientConfig>, stream: T) -> Wire<Secured<T>> {
     let name = ServerName::try_from("localhost").expect("a name");
     let tls = ClientConnection::new(config, name).expect("a connection");
     Wire::over(StreamOwned::new(tls, stream))
 }
 
-/// Writes a key as its owner alone may read it.
+/// Writes a key that only its owner may read.
 pub fn write_key(path: &Path, pem: &str) {
     fs::write(path, pem).expect("a file");
     fs::set_permissions(path, Permissions::from_mode(0o600)).expect("permissions");
