@@ -106,12 +106,13 @@ fn messages_stay_in_order_and_arrive_once_whatever_the_clock_says() {
         assert_eq!(wire.done(format!("unread {neko}"))["unread"], ids.len());
     }
     let all: Vec<usize> = (0..ids.len()).collect();
-    let told = wire.done(format!(r#"fetch {neko} {{"after": 0}}"#));
-    assert_eq!(bodies(&told["messages"]), all);
+    let reported = wire.done(format!(r#"fetch {neko} {{"after": 0}}"#));
+    assert_eq!(bodies(&reported["messages"]), all);
     let inbox = wire.done(format!("inbox {neko}"));
     let inbox = inbox["messages"]["paff"].as_array().unwrap();
-    let told: Vec<&str> = inbox.iter().map(|message| message["msg"].as_str().unwrap()).collect();
-    assert_eq!(told, all.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let reported: Vec<&str> =
+        inbox.iter().map(|message| message["msg"].as_str().unwrap()).collect();
+    assert_eq!(reported, all.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 0);
     assert_eq!(server.query("PRAGMA integrity_check"), ["ok"]);
 }
@@ -252,8 +253,13 @@ fn purge_by_age_removes_only_read_messages_with_an_old_timestamp() {
         }
     }
     // The command has its own clock, which is right.
-    let told = operator::objects(&server.database(), &["message", "purge", "--older-than", "30d"]);
-    assert_eq!((&told[0]["messages"], &told[0]["unread_kept"]), (&json!(1), &json!(1)), "{told:?}");
+    let reported =
+        operator::objects(&server.database(), &["message", "purge", "--older-than", "30d"]);
+    assert_eq!(
+        (&reported[0]["messages"], &reported[0]["unread_kept"]),
+        (&json!(1), &json!(1)),
+        "{reported:?}"
+    );
     let left = wire.done(format!(r#"fetch {neko} {{"after": 0}}"#));
     assert_eq!(bodies(&left["messages"]), [0, 1, 3, 4]);
     let id = wire.done(post(&paff, 5))["id"].as_i64().unwrap();

@@ -80,7 +80,7 @@ fn cut_after_any_byte_in_either_direction_loses_nothing_and_reports_nothing_fals
             let cuts = relay.cuts();
             relay.pass(passage, 1);
             let mut wire = Wire::connect(relay.address());
-            let told = replies(&mut wire, &requests);
+            let reported = replies(&mut wire, &requests);
             // The rest of a cut reply is no reply.
             assert!(!wire.received().windows(4).any(|bytes| bytes == b"\r\n\r\n"));
             let _ = wire.stream().shutdown(Shutdown::Both);
@@ -88,7 +88,7 @@ fn cut_after_any_byte_in_either_direction_loses_nothing_and_reports_nothing_fals
 
             let sent: usize = requests[..=POST].iter().map(String::len).sum();
             let again = server.connect().done(requests[POST].trim_end());
-            if let Some(acknowledged) = told.get(POST) {
+            if let Some(acknowledged) = reported.get(POST) {
                 assert_eq!(acknowledged["status"], "OK", "cut at {offset}");
                 assert_eq!(acknowledged["duplicate"], false, "cut at {offset}");
                 assert_eq!(again["duplicate"], true, "cut at {offset}: it was lost");
@@ -99,7 +99,7 @@ fn cut_after_any_byte_in_either_direction_loses_nothing_and_reports_nothing_fals
             }
             let stored = format!("select count(*) from messages where key = '{key}'");
             assert_eq!(server.query(&stored), ["1"], "cut at {offset}");
-            told.len() < requests.len() || relay.cuts() > cuts
+            reported.len() < requests.len() || relay.cuts() > cuts
         };
         let offsets = each_offset(attempt, &server);
         println!(
@@ -119,15 +119,15 @@ fn session_byte_by_byte_in_either_direction_works_like_any_other() {
     let relay = Relay::to(server.address());
     relay.pass(Passage { piece: 1, ..Passage::default() }, usize::MAX);
     let requests = requests(&paff, &neko, "a-key");
-    let told = replies(&mut Wire::connect(relay.address()), &requests);
-    assert_eq!(told.len(), requests.len());
+    let reported = replies(&mut Wire::connect(relay.address()), &requests);
+    assert_eq!(reported.len(), requests.len());
     let again = replies(&mut server.connect(), &requests);
-    for (number, (told, mut again)) in told.into_iter().zip(again).enumerate() {
+    for (number, (reported, mut again)) in reported.into_iter().zip(again).enumerate() {
         if number == POST {
             assert_eq!(again["duplicate"], true);
             again["duplicate"] = json!(false);
         }
-        assert_eq!(told, again);
+        assert_eq!(reported, again);
     }
     let home = Home::of("paff", relay.address());
     let sent = home.run(["send", "neko", "hai neko"]);
@@ -166,24 +166,24 @@ fn send_over_cut_connections_stores_once_or_reports_an_unknown_outcome() {
                 };
                 let cuts = relay.cuts();
                 relay.pass(passage, connections);
-                let told = send(&[]);
+                let reported = send(&[]);
                 let was_cut = relay.cuts() > cuts;
                 relay.pass(Passage::default(), 0);
-                match told.code {
-                    0 => assert_eq!(told.stdout, SENT, "cut at {offset}: {told:?}"),
+                match reported.code {
+                    0 => assert_eq!(reported.stdout, SENT, "cut at {offset}: {reported:?}"),
                     75 => {
-                        assert_eq!(told.stdout, "", "cut at {offset}: {told:?}");
-                        assert_eq!(connections, usize::MAX, "cut at {offset}: {told:?}");
+                        assert_eq!(reported.stdout, "", "cut at {offset}: {reported:?}");
+                        assert_eq!(connections, usize::MAX, "cut at {offset}: {reported:?}");
                         let (_, key) =
-                            told.stderr.split_once("--id ").expect("a key to try again with");
+                            reported.stderr.split_once("--id ").expect("a key to try again with");
                         let key = key.split(' ').next().unwrap();
                         let again = send(&["--id", key]);
                         assert_eq!((again.code, again.stdout.as_str()), (0, SENT), "{again:?}");
                     }
-                    _ => panic!("cut at {offset}: {told:?}"),
+                    _ => panic!("cut at {offset}: {reported:?}"),
                 }
                 let stored = format!("select count(*) from messages where body = '{body}'");
-                assert_eq!(server.query(&stored), ["1"], "cut at {offset}: {told:?}");
+                assert_eq!(server.query(&stored), ["1"], "cut at {offset}: {reported:?}");
                 was_cut
             };
             let offsets = each_offset(attempt, &server);

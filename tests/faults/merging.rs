@@ -43,7 +43,7 @@ fn deliveries_match_the_message_log_after_merges_under_kills_purge_and_rebuild()
         }
     }
     println!(
-        "{rounds} rounds, {kills} kills in a merge, {merges} merges: deliveries are the log's"
+        "{rounds} rounds, {kills} kills in a merge, {merges} merges: deliveries match the message log"
     );
     assert_eq!((merges, kills), (rounds, rounds), "each round merges, and is killed in it");
 }
@@ -174,7 +174,7 @@ impl Session {
         done(&self.server.database(), &["check", "--rebuild"]);
         assert_eq!(number(&self.database(), RUNS), 1, "all is one run");
         self.server.start_again();
-        self.check("after all runs were made anew");
+        self.check("after all runs were rebuilt");
     }
 
     /// Compares the deliveries with the message log, the log with the acknowledgements, and the

@@ -247,7 +247,7 @@ fn most_expensive_requests_of_others_leave_honest_clients_served() {
         ("nothing else", String::new()),
         ("unread", format!("unread {token}\r\n")),
         ("fetch from the first", format!("fetch {token} {{\"after\": 0}}\r\n")),
-        ("fetch with one who wrote nothing", format!("fetch {token} {{\"with\": \"ivy\"}}\r\n")),
+        ("fetch with a user who wrote nothing", format!("fetch {token} {{\"with\": \"ivy\"}}\r\n")),
         ("watch from the first", format!("watch {token} {{\"from\": \"all\"}}\r\n")),
         ("list", format!("list {token}\r\n")),
         ("help", "help\r\n".to_owned()),
@@ -447,7 +447,7 @@ fn limit_of_64_descriptors_delays_new_connections_until_it_is_raised() {
     let after = acceptor(server.pid());
     late.stream().set_nonblocking(true).unwrap();
     let error = late.stream().peek(&mut [0]).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it was taken in");
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it was accepted");
     late.stream().set_nonblocking(false).unwrap();
     // It retries five times a second, and sleeps in between.
     let tries = begun.elapsed().as_millis() as u64 / 200 + 5;
@@ -487,8 +487,8 @@ fn connections_of_one_address_are_limited_and_others_are_not_delayed() {
         let mut inside = own_network("exec \"$0\" \"$@\"");
         inside.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
         let output = inside.env(INSIDE, "1").output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+        let reported = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && reported.contains("1 passed"), "{output:?}");
         return;
     }
     let (far, near) = (["192.0.2.1:8889", "192.0.2.2:8889"], "127.0.0.1:8889");

@@ -171,7 +171,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     let outcome = home.run(watch);
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let shown = fs::read(&seen).unwrap();
-    assert!(shown.windows(5).any(|bytes| bytes == b"watch"), "what the client shows was looked at");
+    assert!(shown.windows(5).any(|bytes| bytes == b"watch"), "the client's process was inspected");
 
     assert_not_shown(&secrets, server.pid());
     assert_nowhere(&secrets, server.folder(), &[]);
@@ -180,7 +180,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     let hash = server.query("SELECT password_hash FROM users WHERE name = 'ada'").remove(0);
     server.kill();
     let log = fs::read(server.folder().join("chat.sqlite-wal")).unwrap();
-    assert!(log.windows(hash.len()).any(|bytes| bytes == hash.as_bytes()), "the log has the hash");
+    assert!(log.windows(hash.len()).any(|bytes| bytes == hash.as_bytes()), "the WAL has the hash");
     assert_nowhere(&secrets, server.folder(), &[]);
     server.start_again();
     server.stop();

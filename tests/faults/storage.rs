@@ -97,8 +97,8 @@ fn disk_that_is_full_of_messages_is_freed_by_a_purge() {
         let purge = |before: usize| {
             let before = before.to_string();
             let purge = ["message", "purge", "--unread-too", "--before-id", &before];
-            let told = operator::run(&database, &purge);
-            assert_eq!(told.code, 0, "{bytes}: {told:?}");
+            let reported = operator::run(&database, &purge);
+            assert_eq!(reported.code, 0, "{bytes}: {reported:?}");
         };
         for round in 0..4 {
             match round {
@@ -164,17 +164,20 @@ fn nearly_full_disk_of_small_blocks_kills_no_process_by_a_signal() {
             let length = fs::metadata(&ballast).unwrap().len();
             let file = fs::OpenOptions::new().write(true).open(&ballast).unwrap();
             file.set_len(length.saturating_sub(free_kib as u64 * 1024)).unwrap();
-            let told = operator::run(&database, arguments);
+            let reported = operator::run(&database, arguments);
             fs::remove_file(ballast).unwrap();
-            match told.code {
+            match reported.code {
                 0 => {}
                 74 => {
                     refused += 1;
                     let words = ["No space left on device", "the disk is full"];
-                    assert!(words.iter().any(|words| told.stderr.contains(words)), "{told:?}");
-                    assert!(told.stderr.contains("hint: "), "{told:?}");
+                    assert!(
+                        words.iter().any(|words| reported.stderr.contains(words)),
+                        "{reported:?}"
+                    );
+                    assert!(reported.stderr.contains("hint: "), "{reported:?}");
                 }
-                code => panic!("{free_kib} KiB, {arguments:?}: {code}, {told:?}"),
+                code => panic!("{free_kib} KiB, {arguments:?}: {code}, {reported:?}"),
             }
         }
     }
@@ -240,11 +243,11 @@ fn wal_outgrows_its_limit_during_a_long_read_and_is_truncated_afterwards() {
         sent += 100;
     }
     wire.done(format!("unread {neko}"));
-    assert_eq!(counted(&shell), 1, "the reader sees what it has seen");
+    assert_eq!(counted(&shell), 1, "the reader still sees its snapshot");
     shell.execute_batch("COMMIT").unwrap();
     let begun = Instant::now();
     while length() > LOG_BYTES_MAX {
-        assert!(begun.elapsed() < PATIENCE, "the log is not cut: {} bytes", length());
+        assert!(begun.elapsed() < PATIENCE, "the WAL is not truncated: {} bytes", length());
         wire.done(format!("send {paff} neko after"));
         sent += 1;
     }
@@ -432,10 +435,11 @@ fn flipped_bit_in_any_page_crashes_nothing() {
             continue;
         };
         match try_read_all(&mut Wire::connect(address), &neko) {
-            Some(told) => {
-                let other = told.iter().zip(&stored).filter(|(told, stored)| told != stored);
+            Some(reported) => {
+                let other =
+                    reported.iter().zip(&stored).filter(|(reported, stored)| reported != stored);
                 // A changed id appears in another place.
-                let changed = other.count() + told.len().abs_diff(stored.len());
+                let changed = other.count() + reported.len().abs_diff(stored.len());
                 right += usize::from(changed == 0);
                 off += usize::from(changed > 0);
             }
@@ -447,7 +451,7 @@ fn flipped_bit_in_any_page_crashes_nothing() {
         assert!(matches!(code, Some(0 | 74)), "bit {bit} of {at}: {code:?}");
     }
     println!(
-        "{pages} pages: {refused} refused, {ended} stopped or refused to tell, {right} right, {off} told as the disk has it"
+        "{pages} pages: {refused} refused, {ended} stopped or refused to read, {right} right, {off} read as the disk has it"
     );
 }
 

@@ -293,8 +293,8 @@ fn failed_sync_ends_the_server_with_code_74_and_nothing_is_acknowledged_after_it
             }
             failed.fetch_add(1, Ordering::SeqCst);
             assert_eq!(code, Some(74), "{number}: {}", after[0]);
-            let told = after.iter().find(|line| line.contains(r#"{\"status\": \"OK"#));
-            assert_eq!(told, None, "{number}");
+            let reported = after.iter().find(|line| line.contains(r#"{\"status\": \"OK"#));
+            assert_eq!(reported, None, "{number}");
             prepared.check(&mut server, &acknowledged, &format!("{sync} {number}"));
             true
         });
@@ -474,7 +474,7 @@ fn sender_does_not_wait_while_a_long_wal_is_checkpointed() {
         for _ in 0..SENDS_AT_ONCE {
             assert_eq!(sender.reply()["status"], "OK");
         }
-        assert!(begun.elapsed() < DELAY / 2, "sends waited for the log to be folded in");
+        assert!(begun.elapsed() < DELAY / 2, "sends waited for the checkpoint");
     }
 }
 

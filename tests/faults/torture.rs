@@ -286,7 +286,7 @@ impl Session {
             database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
         let astray: i64 = database.query_row(KEYS_ASTRAY, [], |row| row.get(0)).unwrap();
-        assert_eq!(astray, 0, "the table of keys is not what the log says");
+        assert_eq!(astray, 0, "the table of keys differs from the message log");
         let mut stored = HashMap::new();
         let mut statement = database.prepare("SELECT key, id, body FROM messages").unwrap();
         let mut rows = statement.query([]).unwrap();

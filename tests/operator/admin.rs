@@ -94,8 +94,8 @@ fn password_is_generated_and_shown_once() {
     let server = Server::start();
     let password = operator::done(&server.database(), &["user", "add", "alice", "--generate"]);
     server.connect().done(format!("auth alice {}", password.trim_end()));
-    let told = operator::objects(&server.database(), &["user", "add", "bob", "--generate"]);
-    server.connect().done(format!("auth bob {}", told[0]["password"].as_str().unwrap()));
+    let reported = operator::objects(&server.database(), &["user", "add", "bob", "--generate"]);
+    server.connect().done(format!("auth bob {}", reported[0]["password"].as_str().unwrap()));
 }
 
 #[test]
@@ -323,8 +323,8 @@ fn purged_user_leaves_nothing_with_or_without_a_server() {
             server.stop();
         }
         let arguments = ["user", "delete", "mallory", "--purge", "--yes"];
-        let told = &operator::objects(&database, &arguments)[0];
-        assert_eq!(told["purged"], 3, "{told}");
+        let reported = &operator::objects(&database, &arguments)[0];
+        assert_eq!(reported["purged"], 3, "{reported}");
         for entry in fs::read_dir(server.folder()).expect("the folder") {
             let path = entry.expect("an entry").path();
             if !path.is_file() {
@@ -454,7 +454,7 @@ fn commands_succeed_while_a_server_starts_and_stops() {
     });
     assert!(!added.is_empty());
     let names = names(&database);
-    assert!(added.iter().all(|name| names.contains(name)), "what was done is there");
+    assert!(added.iter().all(|name| names.contains(name)), "every change is there");
 }
 
 #[test]

@@ -98,12 +98,12 @@ fn page_has_every_field_of_every_object() {
         let row = row.unwrap_or_else(|| panic!("{command} has a row"));
         let object = operator::objects(&server.database(), arguments).remove(0);
         let list = PAGE.lines().find(|line| line.starts_with("| `user list`")).expect("a row");
-        let mut told = row.to_owned();
+        let mut reported = row.to_owned();
         if command == "`user show`" {
-            told += list;
+            reported += list;
         }
         for field in object.as_object().expect("an object").keys().filter(|field| *field != "v") {
-            assert!(told.contains(&format!("`{field}`")), "{command}: {field} is in no row");
+            assert!(reported.contains(&format!("`{field}`")), "{command}: {field} is in no row");
         }
     }
 }

@@ -37,7 +37,7 @@ impl Admin {
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server takes bytes");
+        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server accepts bytes");
     }
 
     /// The next outcome: `Ok` or `Err`, and its content.
@@ -69,7 +69,7 @@ impl Admin {
             Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
                 panic!("the server does not close: {error}")
             }
-            _ => assert!(rest.is_empty(), "nothing more is said"),
+            _ => assert!(rest.is_empty(), "nothing more is sent"),
         }
     }
 }
@@ -124,7 +124,7 @@ fn line_without_an_end_is_refused_and_half_a_line_is_not_executed() {
     let chunk = vec![b'x'; 64 * 1024];
     // Far beyond the limit: the server closes the connection before the end.
     let said = (0..1024).take_while(|_| endless.stream.get_mut().write_all(&chunk).is_ok());
-    assert!(said.count() < 1024, "an endless line was taken");
+    assert!(said.count() < 1024, "an endless line was accepted");
     assert_eq!(endless.refusal(), "line_too_long");
     endless.wait_for_close();
     let mut half = Admin::connect(&server);

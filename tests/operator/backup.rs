@@ -86,14 +86,19 @@ fn backup_while_senders_send_has_every_message_up_to_its_newest() {
         let mut newest = 0;
         for number in 0..5 {
             let backup = server.folder().join(format!("backup-{number}"));
-            let told = &operator::objects(&server.database(), &["backup", text(&backup)])[0];
+            let reported = &operator::objects(&server.database(), &["backup", text(&backup)])[0];
             let ids: Vec<i64> = rows(&backup, "SELECT id FROM messages ORDER BY id");
             assert!(ids.iter().copied().eq(1..=ids.len() as i64), "no id is missing");
             assert!(ids.len() >= newest, "later backups have more");
             newest = ids.len();
             let len = fs::metadata(&backup).unwrap().len();
             assert_eq!(
-                (&told["messages"], &told["newest"], &told["users"], &told["bytes"]),
+                (
+                    &reported["messages"],
+                    &reported["newest"],
+                    &reported["users"],
+                    &reported["bytes"]
+                ),
                 (&json!(newest), &json!(newest), &json!(5), &json!(len))
             );
             assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o777, 0o600);
@@ -131,7 +136,7 @@ fn backup_after_a_kill_includes_the_wal_and_leaves_it_there() {
     operator::done(&server.database(), &["check"]);
     assert_eq!(rows::<String>(&backup, "SELECT body FROM messages"), ["acknowledged"]);
     let after = [fs::read(server.database()).unwrap(), fs::read(&log).unwrap()];
-    assert!(before == after, "the file and its log are left as they were");
+    assert!(before == after, "the file and its WAL are unchanged");
     server.start_again();
     assert_eq!(server.query("SELECT body FROM messages"), ["acknowledged"]);
 }
@@ -278,8 +283,8 @@ fn restored_database_is_as_of_then_without_sessions_and_ids_continue_far_higher(
     let backup = folder.path().join("backup");
     operator::done(&database, &["backup", text(&backup)]);
     let restored = folder.path().join("restored");
-    let told = &operator::objects(&restored, &["restore", text(&backup)])[0];
-    let newest = told["newest"].as_i64().unwrap();
+    let reported = &operator::objects(&restored, &["restore", text(&backup)])[0];
+    let newest = reported["newest"].as_i64().unwrap();
     assert!((1_000_000_003..1 << 52).contains(&newest), "{newest}");
     assert_eq!(fs::metadata(&restored).unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -411,8 +416,8 @@ fn check_reports_each_fault_on_a_line_and_changes_nothing() {
     }
     let quick = operator::run(&database, &["check", "--quick", "--json"]);
     assert_eq!(quick.code, 65);
-    let told: Value = serde_json::from_str(&quick.stdout).unwrap();
-    assert_eq!(told["sound"], false);
+    let reported: Value = serde_json::from_str(&quick.stdout).unwrap();
+    assert_eq!(reported["sound"], false);
     assert!(fs::read(&database).unwrap() == before, "the database is left as it was");
 }
 
@@ -442,8 +447,8 @@ fn check_finds_a_duplicate_key_wherever_the_table_of_keys_ends() {
         connection.execute_batch(&keys).unwrap();
         drop(connection);
         let outcome = operator::run(&database, &["check", "--json"]);
-        let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        assert_eq!(told["findings"], json!(findings), "up to {upto}, for {recipient}");
+        let reported: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(reported["findings"], json!(findings), "up to {upto}, for {recipient}");
     }
 }
 

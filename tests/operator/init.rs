@@ -89,7 +89,7 @@ impl Drop for Running {
 }
 
 /// The words after `what` in a line of the outcome, split as by a shell.
-fn told<'a>(said: &'a str, what: &str) -> &'a str {
+fn words_after<'a>(said: &'a str, what: &str) -> &'a str {
     let line = said.lines().find_map(|line| line.strip_prefix(what));
     line.unwrap_or_else(|| panic!("no {what:?} in {said}")).trim()
 }
@@ -105,9 +105,9 @@ fn options_make_a_configuration_that_the_server_starts_with() {
     assert_eq!(lines[0], format!("{}: written", config.display()));
     assert_eq!(lines[1], format!("new database {}", db.display()));
     assert_eq!(lines[2], "ada is added");
-    let start = told(&outcome.stdout, "start the server:");
+    let start = words_after(&outcome.stdout, "start the server:");
     assert_eq!(start, format!("chat-server --config {}", config.display()));
-    assert!(told(&outcome.stdout, "then log in:").starts_with("chat-cli "), "{outcome:?}");
+    assert!(words_after(&outcome.stdout, "then log in:").starts_with("chat-cli "), "{outcome:?}");
     let text = fs::read_to_string(&config).expect("the configuration");
     let set: Vec<&str> = text.lines().filter(|line| line.contains(" = ")).collect();
     let db_line = format!("db = {:?}", db.display().to_string());
@@ -195,7 +195,7 @@ fn certificate_given_at_the_terminal_makes_a_server_with_tls() {
     }
     assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.screen());
     let screen = terminal.screen();
-    let log_in = told(&screen, "then log in:");
+    let log_in = words_after(&screen, "then log in:");
     assert!(log_in.starts_with("chat-cli --server chats://localhost:"), "{log_in}");
     let server = place.start(place.path("chat-server.toml").to_str().expect("text"));
     authority.connect(server.address).done("auth ada geheim");

@@ -60,14 +60,14 @@ fn metrics_are_exactly_the_documented_ones() {
     let server = Server::start_with(METRICS);
     server.connect().refused("nonsense");
     server.log_in("paff");
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for (name, family) in scrape(&server).families {
-        assert!(!family.samples.is_empty(), "{name} is told");
+        assert!(!family.samples.is_empty(), "{name} has samples");
         let labels = family.samples.iter().flat_map(|sample| &sample.labels);
         let labels = labels.map(|(label, _)| label.clone()).filter(|label| label != "le");
-        told.insert(name, (family.kind, labels.collect::<BTreeSet<_>>()));
+        reported.insert(name, (family.kind, labels.collect::<BTreeSet<_>>()));
     }
-    assert_eq!(told, documented());
+    assert_eq!(reported, documented());
 }
 
 #[test]
@@ -344,8 +344,8 @@ fn address_of_the_monitor_is_told_and_goes_where_it_may_only() {
     let ready_file = folder.path().join("ready");
     let ready = ready_file.to_str().unwrap();
     let server = Server::start_with(&["--ready-file", ready, "--metrics", "127.0.0.1:0"]);
-    let told = format!("{}\nhttp://{}/\n", server.address(), server.monitor());
-    assert_eq!(std::fs::read_to_string(&ready_file).unwrap(), told);
+    let reported = format!("{}\nhttp://{}/\n", server.address(), server.monitor());
+    assert_eq!(std::fs::read_to_string(&ready_file).unwrap(), reported);
 
     let refused = |options: &[&str]| {
         let mut command = server_command(&folder.path().join("chat.sqlite"));

@@ -109,14 +109,14 @@ fn older_copy_beside_the_wal_of_a_killed_server_is_refused_and_both_are_kept() {
                 &["message", "purge", "--before-id", "1"],
                 &["user", "list"],
             ] {
-                let told = operator::run(&database, arguments);
-                assert_eq!(told.code, 65, "{way:?}, {count}, {arguments:?}: {told:?}");
+                let reported = operator::run(&database, arguments);
+                assert_eq!(reported.code, 65, "{way:?}, {count}, {arguments:?}: {reported:?}");
                 let words = [log.to_str().unwrap(), "does not belong to", "\nhint: ", "move"];
-                assert!(words.iter().all(|word| told.stderr.contains(word)), "{told:?}");
+                assert!(words.iter().all(|word| reported.stderr.contains(word)), "{reported:?}");
                 assert!(files(server.folder()) == before, "{arguments:?}: each file is as it was");
             }
-            let told = operator::run(&other, &["restore", database.to_str().unwrap()]);
-            assert_eq!(told.code, 65, "{told:?}");
+            let reported = operator::run(&other, &["restore", database.to_str().unwrap()]);
+            assert_eq!(reported.code, 65, "{reported:?}");
             assert!(files(server.folder()) == before, "restore: each file is as it was");
             assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
             // The two ways that the hint names, one after the other.
@@ -159,9 +159,9 @@ fn wal_without_its_database_is_not_discarded() {
             fs::write(&database, "").unwrap();
         }
         let before = files(server.folder());
-        let told = operator::run(&database, &["serve", "--listen", "127.0.0.1:0"]);
-        assert_eq!(told.code, 65, "{told:?}");
-        assert!(told.stderr.contains("is missing or empty, and"), "{told:?}");
+        let reported = operator::run(&database, &["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(reported.code, 65, "{reported:?}");
+        assert!(reported.stderr.contains("is missing or empty, and"), "{reported:?}");
         assert!(files(server.folder()) == before, "each file is as it was");
         fs::write(&database, "").unwrap();
     }
@@ -186,7 +186,7 @@ fn every_refusal_leaves_each_file_as_it_was() {
         ),
         ("newer", |server| set_schema(server, 999), 65),
         (
-            "newer in its log",
+            "newer in its WAL",
             |server| {
                 let shell = rusqlite::Connection::open(server.database()).unwrap();
                 let newer = "PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 999";
@@ -236,9 +236,9 @@ fn every_refusal_leaves_each_file_as_it_was() {
                 &["check", "--rebuild"],
                 &["message", "purge", "--before-id", "1"],
             ] {
-                let told = operator::run(&server.database(), arguments);
-                assert_eq!(told.code, code, "{name}, {arguments:?}: {told:?}");
-                assert!(told.stderr.starts_with("error: "), "{told:?}");
+                let reported = operator::run(&server.database(), arguments);
+                assert_eq!(reported.code, code, "{name}, {arguments:?}: {reported:?}");
+                assert!(reported.stderr.starts_with("error: "), "{reported:?}");
                 let after = files(server.folder());
                 assert!(after == before, "{name}, {arguments:?}: {:?}", after.keys());
             }
@@ -268,8 +268,8 @@ fn second_server_changes_nothing_under_any_name() {
     fs::hard_link(server.database(), &name).unwrap();
     let before = files(server.folder());
     for path in [&server.database(), &name] {
-        let told = operator::run(path, &["serve", "--listen", "127.0.0.1:0"]);
-        assert_eq!(told.code, 75, "{told:?}");
+        let reported = operator::run(path, &["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(reported.code, 75, "{reported:?}");
         assert!(files(server.folder()) == before, "each file is as it was");
     }
 }
@@ -283,9 +283,9 @@ fn assert_readable(database: &Path, run: impl Fn(&Path, &[&str]) -> Outcome) {
     let restored = elsewhere.path().join("restored");
     let before = files(database.parent().unwrap());
     let done = |database: &Path, arguments: &[&str]| {
-        let told = run(database, arguments);
-        assert_eq!(told.code, 0, "{arguments:?}: {told:?}");
-        told.stdout
+        let reported = run(database, arguments);
+        assert_eq!(reported.code, 0, "{arguments:?}: {reported:?}");
+        reported.stdout
     };
     assert!(done(database, &["check"]).contains("is sound: 61 messages"));
     let exported = done(database, &["export"]);
@@ -322,8 +322,8 @@ fn commands_that_only_read_work_on_read_only_media() {
         let status = Command::new("mount").args(remount).arg(disk.path()).status().unwrap();
         assert!(status.success(), "it is mounted read-only");
         assert_readable(&disk.database(), operator::run);
-        let told = operator::run(&disk.database(), &["serve", "--listen", "127.0.0.1:0"]);
-        assert_eq!(told.code, 74, "{suffixes:?}: {told:?}");
+        let reported = operator::run(&disk.database(), &["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(reported.code, 74, "{suffixes:?}: {reported:?}");
     }
 }
 
@@ -359,9 +359,9 @@ fn commands_that_only_read_work_for_a_user_who_is_not_the_owner() {
     fs::set_permissions(server.database(), fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(server.folder(), fs::Permissions::from_mode(0o755)).unwrap();
     server.start_again();
-    let told = as_nobody(&server.database(), &["check"]);
-    assert_eq!(told.code, 0, "{told:?}");
-    assert!(told.stdout.contains("is sound: 61 messages"), "{told:?}");
+    let reported = as_nobody(&server.database(), &["check"]);
+    assert_eq!(reported.code, 0, "{reported:?}");
+    assert!(reported.stdout.contains("is sound: 61 messages"), "{reported:?}");
 }
 
 #[test]

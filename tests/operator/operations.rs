@@ -235,8 +235,8 @@ fn page_says_what_to_do_about_every_alert() {
             PAGE.lines().filter(|line| line.starts_with("| `Chat") && line.contains(&quoted));
         assert_eq!(rows.count(), 1, "{name}");
     }
-    let told = PAGE.matches("`Chat").count();
-    assert_eq!(told, names.len(), "the page has no alert that is not there");
+    let reported = PAGE.matches("`Chat").count();
+    assert_eq!(reported, names.len(), "the page has no alert that is not there");
 }
 
 #[test]
@@ -373,5 +373,9 @@ fn full_disk_refuses_only_writes_until_there_is_room() {
     disk.make_room();
     disk.wire.done(format!("send {paff} neko at last {body}"));
     let neko = disk.wire.log_in("neko");
-    assert_eq!(disk.wire.done(format!("unread {neko}"))["unread"], stored + 1, "what was stored");
+    assert_eq!(
+        disk.wire.done(format!("unread {neko}"))["unread"],
+        stored + 1,
+        "the stored messages"
+    );
 }

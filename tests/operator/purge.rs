@@ -18,8 +18,8 @@ fn purge(server: &Server, arguments: &[&str]) -> Value {
 }
 
 /// The number of purged messages, and of those that stay because they are unread.
-fn counts(told: &Value) -> (u64, u64) {
-    (told["messages"].as_u64().unwrap(), told["unread_kept"].as_u64().unwrap())
+fn counts(reported: &Value) -> (u64, u64) {
+    (reported["messages"].as_u64().unwrap(), reported["unread_kept"].as_u64().unwrap())
 }
 
 /// The texts among these that are anywhere in the files of a database.
@@ -63,8 +63,8 @@ fn purged_messages_are_gone_from_the_file_and_its_wal_to_the_last_byte() {
         if stopped {
             server.stop();
         }
-        let told = purge(&server, &["--before-id", "31"]);
-        assert_eq!((counts(&told), &told["log_emptied"]), ((30, 0), &json!(true)));
+        let reported = purge(&server, &["--before-id", "31"]);
+        assert_eq!((counts(&reported), &reported["log_emptied"]), ((30, 0), &json!(true)));
         assert_eq!(found_in_files(server.folder(), &marks), marks[30..].iter().collect::<Vec<_>>());
         assert_eq!(counts(&purge(&server, &["--before-id", "31"])), (0, 0));
         operator::done(&server.database(), &["check"]);
@@ -89,8 +89,11 @@ fn purging_users_one_after_another_leaves_no_byte_of_any_of_them() {
     }
     for (user, marks) in marks.iter().enumerate().take(7) {
         let user = format!("user-{user}");
-        let told = purge(&server, &["--user", &user, "--sent", "--unread-too", "--compact"]);
-        assert_eq!((counts(&told).0, &told["log_emptied"]), (marks.len() as u64, &json!(true)));
+        let reported = purge(&server, &["--user", &user, "--sent", "--unread-too", "--compact"]);
+        assert_eq!(
+            (counts(&reported).0, &reported["log_emptied"]),
+            (marks.len() as u64, &json!(true))
+        );
     }
     let gone: Vec<String> = marks[..7].concat();
     assert!(found_in_files(server.folder(), &gone).is_empty());
@@ -112,8 +115,8 @@ fn unread_messages_stay_until_every_cursor_of_their_reader_has_passed_them() {
     wire.done(format!(r#"ack {neko} {{"upto": 5}}"#));
     wire.done(format!(r#"ack {neko} {{"cursor": "worker", "upto": 2}}"#));
     wire.done(format!(r#"ack {neko} {{"cursor": "worker", "upto": 3, "dead": "add"}}"#));
-    let told = purge(&server, &[&all[..], &["--dry-run"]].concat());
-    assert_eq!((counts(&told), &told["dry_run"]), ((2, 4), &json!(true)));
+    let reported = purge(&server, &[&all[..], &["--dry-run"]].concat());
+    assert_eq!((counts(&reported), &reported["dry_run"]), ((2, 4), &json!(true)));
     assert_eq!(
         counts(&purge(&server, &all)),
         (2, 4),
@@ -203,13 +206,13 @@ fn ids_of_purged_messages_are_never_given_again_and_readers_go_on() {
     let mut worker = server.connect();
     worker.done(format!(r#"watch {neko} {{"cursor": "worker"}}"#));
     assert_eq!(post(&mut wire, "new"), 11, "ids go on, also after a restart");
-    let told = loop {
+    let reported = loop {
         let event = worker.reply();
         if event["event"] == "message" {
             break event;
         }
     };
-    assert_eq!((&told["id"], &told["body"]), (&json!(11), &json!("new")));
+    assert_eq!((&reported["id"], &reported["body"]), (&json!(11), &json!("new")));
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1);
     assert_eq!(purge(&server, &["--before-id", "12", "--unread-too"])["messages"], 1);
     assert_eq!(post(&mut wire, "newer"), 12);
@@ -248,8 +251,9 @@ fn immediate_retry_is_answered_even_if_the_file_was_compacted_in_between() {
             }
         });
         for _ in 0..scaled(100, 20) {
-            let told = purge(&server, &["--before-id", "999999999", "--unread-too", "--compact"]);
-            assert_eq!(told["compacted"], true, "{told}");
+            let reported =
+                purge(&server, &["--before-id", "999999999", "--unread-too", "--compact"]);
+            assert_eq!(reported["compacted"], true, "{reported}");
         }
         is_over.store(true, Ordering::Relaxed);
     });
@@ -333,6 +337,6 @@ fn senders_and_readers_go_on_while_messages_are_purged_and_the_purge_survives_a_
     server.start_again();
     let there = server.query("SELECT id FROM messages ORDER BY id");
     let there: BTreeSet<i64> = there.iter().map(|id| id.parse().unwrap()).collect();
-    assert!(there == sent, "what was sent meanwhile is there, and nothing else");
+    assert!(there == sent, "the messages sent meanwhile are there, and no others");
     operator::done(&server.database(), &["check"]);
 }

@@ -159,10 +159,10 @@ fn check_that_rebuilds_parts_names_them() {
     let said = operator::done(&server.database(), &["check", "--rebuild"]);
     let first = said.lines().next().expect("a line");
     assert!(first.starts_with("made anew: floor of the ids, deliveries, keys, index "), "{said}");
-    let told = &operator::objects(&server.database(), &["check", "--rebuild"])[0];
-    assert_eq!(told["rebuilt"][0], "floor of the ids", "{told}");
-    let told = &operator::objects(&server.database(), &["check"])[0];
-    assert_eq!(told["rebuilt"], Value::Null, "{told}");
+    let reported = &operator::objects(&server.database(), &["check", "--rebuild"])[0];
+    assert_eq!(reported["rebuilt"][0], "floor of the ids", "{reported}");
+    let reported = &operator::objects(&server.database(), &["check"])[0];
+    assert_eq!(reported["rebuilt"], Value::Null, "{reported}");
 }
 
 #[test]

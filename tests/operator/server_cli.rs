@@ -185,7 +185,7 @@ fn newer_schema_only_in_the_wal_is_refused_and_left_unchanged() {
     fs::copy(folder.path().join("chat.sqlite-wal"), killed.path().join("chat.sqlite-wal")).unwrap();
     let before = folder_content(killed.path());
     assert_refused(&mut server_command(&copy), 65, &[copy.to_str().unwrap(), "schema 999"]);
-    assert!(folder_content(killed.path()) == before, "the file and its log are left alone");
+    assert!(folder_content(killed.path()) == before, "the file and its WAL are unchanged");
 }
 
 #[test]
@@ -503,7 +503,7 @@ fn listens_on_several_addresses_and_writes_them_to_the_ready_file() {
     let pid = rustix::process::Pid::from_child(&server.child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
-    assert!(!ready.exists(), "it is taken away at the end");
+    assert!(!ready.exists(), "it is removed at the end");
 }
 
 #[test]
@@ -657,8 +657,8 @@ fn name_of_an_address_that_others_can_reach_is_recognised() {
         let mut inside = own_names("exec \"$0\" \"$@\"");
         inside.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
         let output = inside.env(INSIDE, "1").output().unwrap();
-        let told = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+        let reported = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && reported.contains("1 passed"), "{output:?}");
         return;
     }
     let command = |listen: &str| {
@@ -763,7 +763,7 @@ fn sigterm_answers_pending_requests() {
     }
     assert_eq!(server.wait().code(), Some(0));
     let stored: usize = server.query("select count(*) from messages")[0].parse().unwrap();
-    assert_eq!(stored, answered, "what was executed was answered");
+    assert_eq!(stored, answered, "every executed request was answered");
     assert!(TcpStream::connect(server.address()).is_err());
 }
 
@@ -931,16 +931,16 @@ fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
                 fs::remove_file(path.with_extension(format!("sqlite{suffix}"))).unwrap();
             }
         }),
-        ("log removed", |path| fs::remove_file(path.with_extension("sqlite-wal")).unwrap()),
-        ("log replaced", |path| {
+        ("WAL removed", |path| fs::remove_file(path.with_extension("sqlite-wal")).unwrap()),
+        ("WAL replaced", |path| {
             let (log, other) = (path.with_extension("sqlite-wal"), path.with_extension("other"));
             fs::copy(&log, &other).unwrap();
             fs::rename(other, log).unwrap();
         }),
-        ("log emptied", |path| drop(fs::File::create(path.with_extension("sqlite-wal")).unwrap())),
-        ("log cut in its header", |path| cut(&path.with_extension("sqlite-wal"), 10)),
-        ("log cut in the salt of it", |path| cut(&path.with_extension("sqlite-wal"), 18)),
-        ("log cut", |path| {
+        ("WAL emptied", |path| drop(fs::File::create(path.with_extension("sqlite-wal")).unwrap())),
+        ("WAL cut in its header", |path| cut(&path.with_extension("sqlite-wal"), 10)),
+        ("WAL cut in its salt", |path| cut(&path.with_extension("sqlite-wal"), 18)),
+        ("WAL cut", |path| {
             let log = path.with_extension("sqlite-wal");
             cut(&log, written(&log) - 5_000);
         }),
@@ -964,14 +964,14 @@ fn server_acknowledges_nothing_that_is_not_in_the_files_at_its_path() {
             // A new message, or a repeated one, which the server has in memory.
             let key = if requests == "new" { "after" } else { "before" };
             wire.send(format!("{}\r\n", post(key)));
-            let told = wire.try_reply_bytes();
-            if requests == "again" && told.is_some() {
+            let reported = wire.try_reply_bytes();
+            if requests == "again" && reported.is_some() {
                 // A shell may have checkpointed and truncated an empty WAL: the next write decides.
-                assert_eq!(name, "log emptied");
+                assert_eq!(name, "WAL emptied");
                 wire.send(format!("{}\r\n", post("after")));
                 assert_eq!(wire.try_reply_bytes(), None, "{name}");
             } else {
-                assert_eq!(told, None, "{name}, {requests}: nothing is acknowledged");
+                assert_eq!(reported, None, "{name}, {requests}: nothing is acknowledged");
             }
             assert_eq!(server.wait().code(), Some(74), "{name}, {requests}");
         }
@@ -1056,7 +1056,7 @@ fn stop_loses_nothing_for_slow_readers() {
     });
     assert_eq!(server.wait().code(), Some(0));
     let stored: usize = server.query("select count(*) from messages")[0].parse().unwrap();
-    assert_eq!(answered, stored, "what was executed was answered");
+    assert_eq!(answered, stored, "every executed request was answered");
 }
 
 #[test]
@@ -1080,7 +1080,7 @@ fn reader_of_the_file_delays_no_sender() {
     // Idle for so long that the server would checkpoint its WAL.
     let begun = Instant::now();
     while begun.elapsed() < std::time::Duration::from_secs(11) {
-        assert!(in_file() < 2, "the log is still being read");
+        assert!(in_file() < 2, "the WAL is still being read");
     }
     let begun = Instant::now();
     wire.done(format!("send {token} neko after"));
@@ -1088,7 +1088,7 @@ fn reader_of_the_file_delays_no_sender() {
     shell.execute_batch("COMMIT").unwrap();
     let deadline = Instant::now() + PATIENCE;
     while in_file() < 3 {
-        assert!(Instant::now() < deadline, "the log is not folded in");
+        assert!(Instant::now() < deadline, "the WAL is not checkpointed");
     }
 }
 

@@ -133,7 +133,7 @@ fn shown_configuration_is_a_file_that_sets_exactly_that() {
 
 #[test]
 fn every_error_in_a_file_is_reported_with_its_line() {
-    for (text, told) in [
+    for (text, reported) in [
         (
             "\nlisen = \"127.0.0.1:1\"\n",
             "error: server.toml:2: there is no setting lisen\nhint: did you mean listen?\n",
@@ -167,7 +167,7 @@ fn every_error_in_a_file_is_reported_with_its_line() {
             [&["config", "check"][..], &["config", "show"], &["serve"], &["user", "list"]]
         {
             let error = folder.refused(command);
-            assert!(error.contains(told), "{told:?} is not in {error:?}");
+            assert!(error.contains(reported), "{reported:?} is not in {error:?}");
         }
         assert_eq!(folder.names(), ["server.toml"], "nothing is begun with a wrong file");
     }
@@ -187,7 +187,7 @@ fn missing_file_that_was_named_is_an_error() {
 
 #[test]
 fn check_finds_errors_that_would_otherwise_show_at_the_start() {
-    for (text, told) in [
+    for (text, reported) in [
         ("listen = \"0.0.0.0:0\"\n", "0.0.0.0:0 can be reached from other machines"),
         ("db = \"nowhere/chat.sqlite\"\n", "db: there is no folder nowhere"),
         ("ready_file = \"nowhere/ready\"\n", "ready_file: there is no folder nowhere"),
@@ -201,7 +201,7 @@ fn check_finds_errors_that_would_otherwise_show_at_the_start() {
         ("tls_key = \"k\"\n", "a certificate and its key go together"),
     ] {
         let error = Folder::with(text).refused(&["config", "check"]);
-        assert!(error.contains(told), "{told:?} is not in {error:?}");
+        assert!(error.contains(reported), "{reported:?} is not in {error:?}");
     }
     let folder = Folder::with("listen = \"0.0.0.0:0\"\nallow_plaintext = true\n");
     let outcome = folder.run(&["config", "check"]);

@@ -128,7 +128,7 @@ fn slow_request_is_logged_with_the_time_of_each_stage() {
     let seconds = |line: &Value, stage: &str| line[stage].as_f64().expect(stage);
     let auth = of("auth");
     assert_eq!(auth["result"], "ok");
-    assert!(seconds(&auth, "hashed") > 0.001, "argon2 takes its time: {auth}");
+    assert!(seconds(&auth, "hashed") > 0.001, "argon2 is slow: {auth}");
     assert!(seconds(&auth, "committed") > 0.0, "the session is stored: {auth}");
     assert!(seconds(&auth, "seconds") >= seconds(&auth, "hashed") + seconds(&auth, "committed"));
     let send = of("send");
@@ -182,6 +182,6 @@ fn no_password_token_or_text_is_in_the_server_log_at_any_level() {
     let (log, all) = logging.stop();
     assert!(lines(&all, "slow request").len() > 2, "much is logged: {log}");
     for secret in secrets.iter().copied().chain(["cytus", &token]) {
-        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+        assert!(!log.contains(secret), "{secret} is in the server log:\n{log}");
     }
 }

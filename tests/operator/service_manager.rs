@@ -29,16 +29,16 @@ impl Told {
 
     fn next(&self) -> String {
         let mut buffer = [0; 4096];
-        let count = self.socket.recv(&mut buffer).expect("the manager is told something");
+        let count = self.socket.recv(&mut buffer).expect("the manager gets a notification");
         String::from_utf8(buffer[..count].to_vec()).unwrap()
     }
 
     /// The next notification that is no sign of life.
     fn next_state(&self) -> String {
         loop {
-            let told = self.next();
-            if told != "WATCHDOG=1\n" {
-                return told;
+            let reported = self.next();
+            if reported != "WATCHDOG=1\n" {
+                return reported;
             }
         }
     }
@@ -63,26 +63,26 @@ fn activated(database: &Path, socket: &TcpListener, options: &[&str]) -> Command
 #[test]
 fn manager_is_notified_of_readiness_reload_life_and_stop() {
     let folder = TempDir::new().unwrap();
-    let told = Told::bind(&folder.path().join("notify"));
+    let reported = Told::bind(&folder.path().join("notify"));
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     command.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "100000");
     let (mut server, _log, line) = service::begin(&mut command);
     let address = line.rsplit(' ').next().unwrap();
     let ready = format!("READY=1\nSTATUS=listening on {address}\n");
-    assert_eq!(told.next(), ready);
+    assert_eq!(reported.next(), ready);
     Wire::connect(address.parse().unwrap()).done("hello");
     for _ in 0..3 {
-        assert_eq!(told.next(), "WATCHDOG=1\n");
+        assert_eq!(reported.next(), "WATCHDOG=1\n");
     }
 
     signal(&server, Signal::HUP);
-    let reloading = told.next_state();
+    let reloading = reported.next_state();
     let moment = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("it reloads");
     assert!(moment.trim_end().parse::<u64>().unwrap() > 0);
-    assert_eq!(told.next_state(), ready);
+    assert_eq!(reported.next_state(), ready);
 
     signal(&server, Signal::TERM);
-    assert_eq!(told.next_state(), "STOPPING=1\nSTATUS=stopping\n");
+    assert_eq!(reported.next_state(), "STOPPING=1\nSTATUS=stopping\n");
     assert!(server.wait().unwrap().success());
 }
 
@@ -90,21 +90,23 @@ fn manager_is_notified_of_readiness_reload_life_and_stop() {
 fn signs_of_life_wait_for_the_writer() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
-    let told = Told::bind(&folder.path().join("notify"));
+    let reported = Told::bind(&folder.path().join("notify"));
     let mut command = server_command(&path);
     command.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "40000");
     let (mut server, _log, _) = service::begin(&mut command);
-    assert!(told.next().starts_with("READY=1\n"));
+    assert!(reported.next().starts_with("READY=1\n"));
     let held = rusqlite::Connection::open(&path).unwrap();
     held.busy_timeout(PATIENCE).unwrap();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
     // One may have been sent already; the next must wait until the writer gives up on the lock.
     let mut longest = Duration::ZERO;
     for _ in 0..2 {
-        while told.socket.set_nonblocking(true).is_ok() && told.socket.recv(&mut [0; 64]).is_ok() {}
-        told.socket.set_nonblocking(false).unwrap();
+        while reported.socket.set_nonblocking(true).is_ok()
+            && reported.socket.recv(&mut [0; 64]).is_ok()
+        {}
+        reported.socket.set_nonblocking(false).unwrap();
         let begun = Instant::now();
-        assert_eq!(told.next(), "WATCHDOG=1\n");
+        assert_eq!(reported.next(), "WATCHDOG=1\n");
         longest = longest.max(begun.elapsed());
     }
     assert!(longest > Duration::from_secs(2), "the writer was stuck, and lived: {longest:?}");
@@ -116,17 +118,17 @@ fn signs_of_life_wait_for_the_writer() {
 #[test]
 fn signs_of_life_meant_for_another_process_are_not_sent() {
     let folder = TempDir::new().unwrap();
-    let told = Told::bind(&folder.path().join("notify"));
+    let reported = Told::bind(&folder.path().join("notify"));
     let mut command = server_command(&folder.path().join("chat.sqlite"));
     command.env("NOTIFY_SOCKET", folder.path().join("notify"));
     command.env("WATCHDOG_USEC", "1000").env("WATCHDOG_PID", "1");
     let (mut server, _log, _) = service::begin(&mut command);
-    assert!(told.next().starts_with("READY=1\n"));
+    assert!(reported.next().starts_with("READY=1\n"));
     signal(&server, Signal::HUP);
-    assert!(told.next().starts_with("RELOADING=1\n"));
-    assert!(told.next().starts_with("READY=1\n"));
+    assert!(reported.next().starts_with("RELOADING=1\n"));
+    assert!(reported.next().starts_with("READY=1\n"));
     signal(&server, Signal::TERM);
-    assert!(told.next().starts_with("STOPPING=1\n"));
+    assert!(reported.next().starts_with("STOPPING=1\n"));
     server.wait().unwrap();
 }
 
@@ -175,14 +177,14 @@ fn passed_sockets_must_be_as_safe_as_others() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("chat.sqlite");
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
-    for (options, told) in [
+    for (options, reported) in [
         (&[][..], "passwords and messages would travel unencrypted"),
         (&["--allow-plaintext"], "everybody knows the password of"),
     ] {
         let output = activated(&path, &socket, options).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(78), "{error}");
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(reported), "{error}");
     }
     let options = ["--allow-plaintext", "--allow-default-passwords", "--listen", "127.0.0.1:0"];
     let (mut server, log, line) = service::begin(&mut activated(&path, &socket, &options));

@@ -31,7 +31,7 @@ fn busy_server() -> Server {
         if rates.len() > 2 && rates.iter().any(|rate| rate.as_f64() > Some(0.0)) {
             return server;
         }
-        assert!(begun.elapsed() < PATIENCE, "what was sent does not show: {history}");
+        assert!(begun.elapsed() < PATIENCE, "the sends do not show: {history}");
     }
 }
 
@@ -65,10 +65,10 @@ fn figures_match_the_server_and_the_document() {
         .collect();
     let fields = status.as_object().unwrap().keys().filter(|key| *key != "history");
     let lists = history.keys().map(|key| format!("history.{key}"));
-    let mut told: Vec<String> = fields.cloned().chain(lists).collect();
+    let mut reported: Vec<String> = fields.cloned().chain(lists).collect();
     documented.sort_unstable();
-    told.sort_unstable();
-    assert_eq!(told, documented);
+    reported.sort_unstable();
+    assert_eq!(reported, documented);
     for word in ["paff", "neko", "unmistakable"] {
         assert!(!status.to_string().contains(word), "{word}");
     }
@@ -259,7 +259,7 @@ fn page_says_when_the_server_is_gone_and_since_when() {
     let visit = visit(&url(address), 12, 1280, &[]);
     assert!(visit.document.contains(r#"data-state="gone""#), "{}", visit.document);
     assert!(visit.document.contains("cannot reach the server, last reached "));
-    assert!(visit.document.contains("40 since the start"), "what was known last still stands");
+    assert!(visit.document.contains("40 since the start"), "the last figures are still shown");
 }
 
 #[test]

@@ -118,13 +118,17 @@ fn export_import_export_is_the_same_to_the_byte() {
     for arguments in [&["--with-secrets"][..], &[]] {
         let _ = fs::remove_file(&database);
         let first = export(&server.database(), &file, arguments);
-        let told = import(&database, &file);
-        assert_eq!((&told["renumbered"], &told["cursors_left"]), (&json!(0), &json!(0)), "{told}");
+        let reported = import(&database, &file);
+        assert_eq!(
+            (&reported["renumbered"], &reported["cursors_left"]),
+            (&json!(0), &json!(0)),
+            "{reported}"
+        );
         let second = export(&database, &file, arguments);
         assert!(first == second, "the exports differ");
         assert_eq!(operator::objects(&database, &["check"])[0]["sound"], true);
         let has = |word: &str| first.windows(word.len()).any(|bytes| bytes == word.as_bytes());
-        assert_eq!(has("argon2id"), !arguments.is_empty(), "hashes are there where asked for");
+        assert_eq!(has("argon2id"), !arguments.is_empty(), "hashes are there if requested");
     }
     let without = server.query("SELECT id, body FROM v1_inbox ORDER BY recipient, id");
     server.stop();
@@ -174,13 +178,13 @@ fn repeated_or_killed_import_stores_everything_once() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = import(&database, &file);
+    let reported = import(&database, &file);
     let (new, there) =
-        (told["messages"].as_u64().unwrap(), told["messages_there"].as_u64().unwrap());
-    assert!(new > 0 && there > 0, "it goes on where it was killed: {told}");
+        (reported["messages"].as_u64().unwrap(), reported["messages_there"].as_u64().unwrap());
+    assert!(new > 0 && there > 0, "it goes on where it was killed: {reported}");
     assert!(export(&database, &file, &["--with-secrets"]) == all);
-    let told = import(&database, &file);
-    assert_eq!((&told["messages"], &told["users"]), (&json!(0), &json!(0)), "{told}");
+    let reported = import(&database, &file);
+    assert_eq!((&reported["messages"], &reported["users"]), (&json!(0), &json!(0)), "{reported}");
     assert!(export(&database, &file, &["--with-secrets"]) == all);
 }
 
@@ -204,8 +208,12 @@ fn import_beside_other_messages_keeps_them_and_the_unread_ones_and_gives_new_ids
     let mut watch = target.connect();
     let neko = target.log_in("neko");
     watch.done(format!(r#"watch {neko} {{"from": "new"}}"#));
-    let told = import(&target.database(), &file);
-    assert_eq!((&told["messages"], &told["renumbered"]), (&json!(count), &json!(count)), "{told}");
+    let reported = import(&target.database(), &file);
+    assert_eq!(
+        (&reported["messages"], &reported["renumbered"]),
+        (&json!(count), &json!(count)),
+        "{reported}"
+    );
     let stored = target.query("SELECT hex(body) FROM messages WHERE id > 2 ORDER BY id");
     let hex = |text: &String| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
     assert!(stored.iter().eq(&bodies.iter().map(hex).collect::<Vec<_>>()), "in their order");
@@ -215,14 +223,18 @@ fn import_beside_other_messages_keeps_them_and_the_unread_ones_and_gives_new_ids
         server.query(&format!("SELECT count(*) FROM v1_inbox WHERE recipient = '{user}'"))
     };
     assert_eq!(unread(&target, "neko"), unread(&source, "neko"));
-    assert!(told["cursors_left"].as_u64() > Some(0), "{told}");
+    assert!(reported["cursors_left"].as_u64() > Some(0), "{reported}");
     let robos = target.query("SELECT count(*) FROM v1_messages WHERE recipient = 'robo'");
     assert_eq!(unread(&target, "robo"), robos);
     // Watchers get it at once.
     while watch.reply()["event"] != "message" {}
 
-    let told = import(&target.database(), &file);
-    assert_eq!((&told["messages"], &told["messages_there"]), (&json!(0), &json!(count)), "{told}");
+    let reported = import(&target.database(), &file);
+    assert_eq!(
+        (&reported["messages"], &reported["messages_there"]),
+        (&json!(0), &json!(count)),
+        "{reported}"
+    );
     assert_eq!(operator::objects(&target.database(), &["check"])[0]["sound"], true);
 }
 
@@ -316,7 +328,7 @@ fn wrong_line_is_named_and_the_lines_before_it_are_stored() {
         assert!(outcome.code == 65 && outcome.stderr.contains(words), "{outcome:?}");
         let new = folder.path().join("not-to-be");
         operator::run(&new, &["import", file.to_str().unwrap()]);
-        assert!(!new.exists(), "what is no export makes no database");
+        assert!(!new.exists(), "a file that is no export makes no database");
     }
     // Corrected, without a line feed at its end.
     fs::write(&file, [good.join("\n"), message(2, "k2", "two")].join("\n")).unwrap();
@@ -432,10 +444,18 @@ fn plain_text_is_one_message_a_line_and_can_be_continued_later() {
         fs::write(&file, text).unwrap();
         operator::objects(&server.database(), &arguments).remove(0)
     };
-    let told = take("one\r\n\n two\u{1b}[31m \nsame\nsame");
-    assert_eq!((&told["messages"], &told["renumbered"]), (&json!(4), &json!(0)), "{told}");
-    let told = take("one\r\n\n two\u{1b}[31m \nsame\nsame\nthree\n");
-    assert_eq!((&told["messages"], &told["messages_there"]), (&json!(1), &json!(4)), "{told}");
+    let reported = take("one\r\n\n two\u{1b}[31m \nsame\nsame");
+    assert_eq!(
+        (&reported["messages"], &reported["renumbered"]),
+        (&json!(4), &json!(0)),
+        "{reported}"
+    );
+    let reported = take("one\r\n\n two\u{1b}[31m \nsame\nsame\nthree\n");
+    assert_eq!(
+        (&reported["messages"], &reported["messages_there"]),
+        (&json!(1), &json!(4)),
+        "{reported}"
+    );
     let neko = server.log_in("neko");
     let inbox = server.connect().done(format!("inbox {neko}"));
     let texts =
@@ -552,8 +572,8 @@ fn example_of_the_storage_page_is_an_export() {
     let example = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
     let (folder, file, database) = folder();
     fs::write(&file, example).unwrap();
-    let told = import(&database, &file);
-    assert_eq!((&told["messages"], &told["cursors"]), (&json!(2), &json!(2)), "{told}");
+    let reported = import(&database, &file);
+    assert_eq!((&reported["messages"], &reported["cursors"]), (&json!(2), &json!(2)), "{reported}");
     let exported = export(&database, &folder.path().join("out"), &[]);
     assert_eq!(String::from_utf8(exported).unwrap(), example);
 }

@@ -24,7 +24,7 @@ pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
     let Ok(DecodedReply::Done(fields)) = answer else { return };
     let line = json_line(&fields);
     assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?} is printable");
-    let again: Value = serde_json::from_str(&line).expect("what is printed is JSON");
+    let again: Value = serde_json::from_str(&line).expect("the output is JSON");
     // The protocol has no fractions, and the nearest number is not always found for them.
     if !has_fraction(&fields) {
         assert_eq!(again, fields);

@@ -73,8 +73,8 @@ pub fn arguments_mean_the_same_however_their_json_is_written(bytes: &[u8]) {
     // The white space at the end of a line is ignored.
     let given = fields.trim_ascii_end();
     let given = if given.is_empty() { "{}" } else { given };
-    let value: Value = serde_json::from_str(given).expect("what is taken is JSON");
-    assert!(value.is_object(), "what is taken is an object");
+    let value: Value = serde_json::from_str(given).expect("an accepted argument is JSON");
+    assert!(value.is_object(), "an accepted argument is an object");
     let compact = value.to_string();
     assert_eq!(parse(&compact).as_ref(), Some(&action), "{compact}");
     let mut ascii = Vec::new();
@@ -84,12 +84,16 @@ pub fn arguments_mean_the_same_however_their_json_is_written(bytes: &[u8]) {
     let longest = with_all_escaped(&value);
     assert_eq!(parse(&longest).as_ref(), Some(&action), "{longest}");
     let line_bytes = verb.len() + TOKEN.len() + longest.len() + 2;
-    assert!(line_bytes <= LINE_BYTES_MAX, "what is legal fits into a line");
-    assert_eq!(parse(&format!("{compact} {{}}")), None, "two objects are taken");
+    assert!(line_bytes <= LINE_BYTES_MAX, "a legal request fits into a line");
+    assert_eq!(parse(&format!("{compact} {{}}")), None, "two objects are accepted");
     let object = value.as_object().expect("an object");
     if let Some((name, first)) = object.iter().next() {
         let (name, inside) = (Value::from(name.as_str()), &compact[1..]);
-        assert_eq!(parse(&format!("{{{name}:{first},{inside}")), None, "one field is taken twice");
+        assert_eq!(
+            parse(&format!("{{{name}:{first},{inside}")),
+            None,
+            "one field is accepted twice"
+        );
     }
     check_request(Request::InSession {
         token: TOKEN.parse().expect("a token"),

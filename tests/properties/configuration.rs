@@ -41,7 +41,7 @@ fn check_table(table: &Table, text: &str) {
             continue;
         }
         let shown = format!("key = {}\n", entry.value);
-        let again = Document::parse(Path::new("y.toml"), &shown).expect("what is shown is TOML");
+        let again = Document::parse(Path::new("y.toml"), &shown).expect("the output is TOML");
         assert_eq!(again.root.entries[0].value, entry.value, "{shown}");
     }
     for table in &table.tables {

@@ -116,7 +116,7 @@ impl Peer {
             let frame: Vec<u8> = self.read.drain(..end + 4).collect();
             let frame = str::from_utf8(&frame[..end]).expect("text");
             let expected = self.expected.pop_front();
-            let expected = expected.unwrap_or_else(|| panic!("nobody asked for {frame}"));
+            let expected = expected.unwrap_or_else(|| panic!("no request for {frame}"));
             assert!(frame.starts_with(&expected), "{frame} is no {expected}");
         }
     }

@@ -19,7 +19,7 @@ pub fn lines_read_back_as_they_were_written(bytes: &[u8]) {
     if let Ok(request) = decode_request(line) {
         let encoded = encode_request(&request);
         assert_eq!(encoded.iter().position(|&byte| byte == b'\n'), Some(encoded.len() - 1));
-        let again = decode_request(&encoded).expect("what was asked can be asked");
+        let again = decode_request(&encoded).expect("a request can be encoded again");
         assert_eq!(encode_request(&again), encoded);
     }
     let outcome = encode_result(&decode_result(line));

@@ -344,7 +344,7 @@ fn texts_for_people_are_in_the_catalogue() {
             }
         }
     }
-    assert!(found.is_empty(), "said in one language: {found:#?}");
+    assert!(found.is_empty(), "texts in one language: {found:#?}");
 }
 
 /// Two words with a space between them are a text for people.

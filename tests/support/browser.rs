@@ -61,7 +61,7 @@ pub fn visit(url: &str, seconds: u32, width: u32, options: &[&str]) -> Visit {
 }
 
 fn read(path: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(path).expect("what the browser wrote")).into_owned()
+    String::from_utf8_lossy(&fs::read(path).expect("the browser's output")).into_owned()
 }
 
 /// The addresses requested by `page`: the browser requests some of its own.

@@ -21,7 +21,7 @@ impl Disk {
     /// An ext4 of this size on a loop device, whose unwritten data can be cut off. `None` if the
     /// machine does not allow it; the test then says why.
     pub fn with_switch(bytes: u64) -> Option<Self> {
-        let disk = told(Self::ext4(bytes))?;
+        let disk = or_skip(Self::ext4(bytes))?;
         // It needs the kernel to cut the power.
         is_here("python3").then_some(disk)
     }
@@ -29,18 +29,18 @@ impl Disk {
     /// Any file system of this size: an ext4 on a loop device, or a tmpfs. `None` if the machine
     /// does not allow it; the test then says why.
     pub fn of_size(bytes: u64) -> Option<Self> {
-        told(Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)))
+        or_skip(Self::ext4(bytes).or_else(|_| Self::tmpfs(bytes)))
     }
 
     /// An ext4 of this size with blocks of 1 KiB, as `mkfs` chooses them for a small one: a page of
     /// memory has several. `None` if the machine does not allow it; the test then says why.
     pub fn with_small_blocks(bytes: u64) -> Option<Self> {
-        told(Self::ext4_with(bytes, &["-b", "1024"]))
+        or_skip(Self::ext4_with(bytes, &["-b", "1024"]))
     }
 
     /// A tmpfs. `None` if the machine does not allow it; the test then says why.
     pub fn in_memory(bytes: u64) -> Option<Self> {
-        told(Self::tmpfs(bytes))
+        or_skip(Self::tmpfs(bytes))
     }
 
     fn ext4(bytes: u64) -> Result<Self, Missing> {
@@ -165,7 +165,7 @@ type Missing = (&'static str, &'static str);
 
 /// Skips the test, and says so, if something is missing.
 #[track_caller]
-fn told(disk: Result<Disk, Missing>) -> Option<Disk> {
+fn or_skip(disk: Result<Disk, Missing>) -> Option<Disk> {
     disk.map_err(|(needs, remedy)| skip(needs, remedy)).ok()
 }
 

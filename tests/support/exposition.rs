@@ -62,7 +62,7 @@ impl Scrape {
 
     /// The value of the sample that has exactly these labels.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.find(name, labels).unwrap_or_else(|| panic!("{name} {labels:?} is not told"))
+        self.find(name, labels).unwrap_or_else(|| panic!("{name} {labels:?} is missing"))
     }
 
     /// [`Self::value`], or 0 if it is missing: a count of nothing may be omitted.

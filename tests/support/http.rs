@@ -30,7 +30,7 @@ impl Response {
 pub fn get(address: SocketAddr, path: &str) -> Response {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut stream = connect(address);
-    stream.write_all(request.as_bytes()).expect("the monitor takes a request");
+    stream.write_all(request.as_bytes()).expect("the monitor accepts a request");
     read_to_end(&mut stream)
 }
 

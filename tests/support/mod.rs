@@ -316,7 +316,7 @@ impl<S: Read + Write> Wire<S> {
 
     /// Sends exactly these bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
+        self.stream.write_all(bytes.as_ref()).expect("the server accepts bytes");
     }
 
     /// The bytes of the next reply, with the `\r\n\r\n` that ends it.

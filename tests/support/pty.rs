@@ -77,7 +77,7 @@ impl Terminal {
 
     /// Types.
     pub fn keys(&mut self, keys: impl AsRef<str>) {
-        self.keyboard.write_all(keys.as_ref().as_bytes()).expect("the terminal takes keys");
+        self.keyboard.write_all(keys.as_ref().as_bytes()).expect("the terminal accepts keys");
     }
 
     /// Types a line, and Enter.

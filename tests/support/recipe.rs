@@ -51,13 +51,13 @@ macro_rules! recipes {
 /// it is only `shown`.
 pub fn assert_all_are_tested(page: &str, tested: &[(&str, &[&str])]) {
     let blocks = blocks(page);
-    let mut told = BTreeSet::new();
+    let mut on_the_page = BTreeSet::new();
     for block in blocks.iter().filter(|block| block.attribute("shown").is_none()) {
         let name = block.attribute("recipe");
-        told.insert(name.unwrap_or_else(|| panic!("line {}: no recipe", block.line)));
+        on_the_page.insert(name.unwrap_or_else(|| panic!("line {}: no recipe", block.line)));
     }
     let tested: BTreeSet<_> = tested.iter().map(|(name, _)| *name).collect();
-    assert_eq!(told, tested, "left: the recipes of the page; right: the tests");
+    assert_eq!(on_the_page, tested, "left: the recipes of the page; right: the tests");
 }
 
 /// A recipe that is being followed.
@@ -269,7 +269,7 @@ fn without_trailing_space(text: &str) -> String {
 
 /// The command of a crontab line.
 fn command_of_crontab(line: &str) -> String {
-    assert!(!line.contains('%'), "cron takes a % for the end of a line");
+    assert!(!line.contains('%'), "cron reads a % as the end of a line");
     assert_eq!(line.lines().count(), 1, "one line");
     let mut rest = line.trim_end();
     for _ in 0..5 {

@@ -231,7 +231,7 @@ fn each_message_reaches_exactly_one_of_many_readers_of_an_inbox() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let sending = AtomicBool::new(true);
-    let told: Vec<Vec<String>> = thread::scope(|scope| {
+    let reported: Vec<Vec<String>> = thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 let (mut wire, token) = (server.connect(), &paff);
@@ -246,16 +246,17 @@ fn each_message_reaches_exactly_one_of_many_readers_of_an_inbox() {
             .map(|_| {
                 let (mut wire, token, sending) = (server.connect(), &neko, &sending);
                 scope.spawn(move || {
-                    let mut told = Vec::new();
+                    let mut reported = Vec::new();
                     loop {
                         let last_round = !sending.load(Ordering::SeqCst);
                         let reply = wire.done(format!("inbox {token}"));
                         let entries = reply["messages"]["paff"].as_array();
                         let texts = entries.into_iter().flatten();
-                        let before = told.len();
-                        told.extend(texts.map(|entry| entry["msg"].as_str().unwrap().to_owned()));
-                        if last_round && told.len() == before {
-                            return told;
+                        let before = reported.len();
+                        reported
+                            .extend(texts.map(|entry| entry["msg"].as_str().unwrap().to_owned()));
+                        if last_round && reported.len() == before {
+                            return reported;
                         }
                     }
                 })
@@ -265,15 +266,15 @@ fn each_message_reaches_exactly_one_of_many_readers_of_an_inbox() {
         sending.store(false, Ordering::SeqCst);
         readers.into_iter().map(|reader| reader.join().unwrap()).collect()
     });
-    for texts in &told {
+    for texts in &reported {
         for sender in 0..SENDERS {
             let prefix = format!("{sender} ");
             let numbers: Vec<usize> =
                 texts.iter().filter_map(|text| text.strip_prefix(&prefix)?.parse().ok()).collect();
-            assert!(numbers.is_sorted(), "each reader is told in the order of the log");
+            assert!(numbers.is_sorted(), "each reader gets the order of the message log");
         }
     }
-    let all: Vec<&String> = told.iter().flatten().collect();
+    let all: Vec<&String> = reported.iter().flatten().collect();
     assert_eq!(all.len(), SENDERS * EACH);
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>().len(), SENDERS * EACH);
 }
@@ -340,16 +341,16 @@ fn every_user_receives_all_their_messages_and_no_others() {
         assert_eq!(conversation, [format!("from {} for {}", user(to), user(to + 1))].into());
         let stream = &mut streams[to];
         assert_eq!(stream.reply()["event"], "caught_up");
-        let told: BTreeSet<String> =
+        let reported: BTreeSet<String> =
             (0..3).map(|_| stream.reply()["body"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
         let inbox = wire.done(format!("inbox {token}"));
         let senders = inbox["messages"].as_object().unwrap();
-        let told: BTreeSet<String> = senders
+        let reported: BTreeSet<String> = senders
             .values()
             .flat_map(|texts| texts.as_array().unwrap())
             .map(|entry| entry["msg"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
     }
 }

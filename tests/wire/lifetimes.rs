@@ -65,8 +65,8 @@ fn stream_ends_when_its_session_expires() {
     stream.done(format!("watch {token} {}", json!({"from": "new"})));
     // Each heartbeat checks the session first. They come every 20 ms at most, so there are little
     // more than 25 in its time; the next sweep of all sessions is a minute away.
-    let told = (0..100).map(|_| stream.reply()).find(|event| event["event"] == "end");
-    assert_eq!(told.expect("the end of the stream")["code"], "no_session");
+    let reported = (0..100).map(|_| stream.reply()).find(|event| event["event"] == "end");
+    assert_eq!(reported.expect("the end of the stream")["code"], "no_session");
 }
 
 #[test]

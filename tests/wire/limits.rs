@@ -381,8 +381,8 @@ fn there_is_always_room_for_the_cursor_inbox_beside_a_thousand_others() {
     refused(&mut wire);
     assert_eq!(wire.done(format!(r#"ack {token} {{"upto": 1}}"#))["cursor"], "inbox");
     wire.done(format!("send {sender} paff hai"));
-    let told = wire.done(format!("inbox {token}"));
-    assert_eq!(told["messages"]["neko"], json!([{"msg": "hai"}]));
+    let reported = wire.done(format!("inbox {token}"));
+    assert_eq!(reported["messages"]["neko"], json!([{"msg": "hai"}]));
     refused(&mut wire);
     wire.done(format!(r#"ack {token} {{"cursor": "c999", "upto": 2}}"#));
 }
@@ -492,7 +492,7 @@ fn logout_beside_sends_of_the_same_session_happens_between_two_of_them() {
         });
         expected += sent as u64;
         let stored = server.query("select count(*) from messages");
-        assert_eq!(stored, [expected.to_string()], "stored is what was acknowledged");
+        assert_eq!(stored, [expected.to_string()], "every acknowledged message is stored");
     }
 }
 
@@ -679,20 +679,20 @@ fn reply_pages_stay_within_their_limit_and_say_that_there_is_more() {
     for _ in 0..MESSAGES {
         wire.done(format!("send {paff} neko {text}"));
     }
-    let mut told = 0;
+    let mut reported = 0;
     for page in 0.. {
         wire.send(format!("inbox {neko}\r\n"));
         let bytes = wire.reply_bytes();
         assert!(bytes.len() <= (1 << 20) + 64 * 1024, "{}", bytes.len());
         let reply: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        told += reply["messages"]["paff"].as_array().unwrap().len();
+        reported += reply["messages"]["paff"].as_array().unwrap().len();
         let more = reply["more"] == true;
-        assert_eq!(more, told < MESSAGES, "page {page}");
+        assert_eq!(more, reported < MESSAGES, "page {page}");
         if !more {
             break;
         }
     }
-    assert_eq!(told, MESSAGES);
+    assert_eq!(reported, MESSAGES);
     let reply = wire.done(format!(r#"fetch {neko} {{"after": 0}}"#));
     assert_eq!(reply["more"], true);
 }

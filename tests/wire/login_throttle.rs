@@ -65,7 +65,7 @@ fn sixth_attempt_is_refused_without_a_hash_for_any_user_and_password() {
             assert_held(&wire.ask(format!("auth {user} {password}")));
             assert_held(&server.connect().ask(format!("auth {user} {password}")));
         }
-        assert_eq!(hashes(&server), before, "{user}: what is refused costs no hash");
+        assert_eq!(hashes(&server), before, "{user}: a refused attempt costs no hash");
     }
     let scrape = scrape(&server);
     let auth = &[("verb", "auth")];
@@ -138,7 +138,7 @@ fn local_user_is_the_same_at_every_address_and_socket() {
     }
     assert_held(&connect_from("127.9.9.9", server.address()).ask("auth paff cytus"));
     if !kernel_tells_owners(&server) {
-        return skip("a kernel that tells whose sockets are", "modprobe tcp_diag");
+        return skip("a kernel that tells the owner of a socket", "modprobe tcp_diag");
     }
     let stream = UnixStream::connect(&path).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -165,7 +165,7 @@ fn failing_local_user_delays_no_other_local_user() {
     if kernel_tells_owners(&server) {
         places.push(server.address().to_string());
     } else {
-        skip("a kernel that tells whose sockets are", "modprobe tcp_diag");
+        skip("a kernel that tells the owner of a socket", "modprobe tcp_diag");
     }
     for place in places {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chat-cli"));

@@ -65,7 +65,7 @@ fn wrong_configuration_changes_nothing_and_can_be_corrected() {
     let mut wire = Wire::connect(server.address());
     let paff = wire.log_in("paff");
     wire.done(format!("send {paff} neko one"));
-    for (text, told) in [
+    for (text, reported) in [
         (
             "inbox_unread_max = 9\nheartbeet = \"1s\"\n",
             "server.toml:2: there is no setting heartbeet",
@@ -76,7 +76,7 @@ fn wrong_configuration_changes_nothing_and_can_be_corrected() {
         server.configure(text);
         server.signal(Signal::HUP);
         let refused = server.wait_for_line("the configuration was not read again");
-        assert!(refused.contains(told), "{told:?} is not in {refused:?}");
+        assert!(refused.contains(reported), "{reported:?} is not in {refused:?}");
         assert_eq!(wire.refused(format!("send {paff} neko two")), "inbox_full");
     }
     fs::remove_file(server.file()).unwrap();

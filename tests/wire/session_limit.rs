@@ -79,7 +79,7 @@ fn login_is_refused_while_all_64_sessions_have_streams_and_accepted_when_one_end
     let mut wire = server.connect();
     let reply = wire.ask("auth paff cytus");
     assert_eq!(reply["code"], "too_many_sessions", "{reply}");
-    assert_eq!(wire.refused("auth paff wrong"), "wrong_password", "who guesses learns nothing");
+    assert_eq!(wire.refused("auth paff wrong"), "wrong_password", "a wrong guess reveals nothing");
     wire.log_in("neko");
     for stream in &mut streams {
         stream.done("hello");

@@ -149,7 +149,7 @@ fn requests_before_a_half_close_are_answered_and_close_notify_follows() {
         if says_so {
             stream.conn.send_close_notify();
         }
-        stream.flush().expect("the server takes bytes");
+        stream.flush().expect("the server accepts bytes");
         stream.sock.shutdown(Shutdown::Write).expect("half-close");
         assert_eq!(wire.reply()["status"], "OK");
         assert_eq!(wire.reply()["status"], "OK");
@@ -367,9 +367,9 @@ fn refused(options: &[&str]) -> (i32, String) {
 fn assert_refused(files: &Files, code: i32, problem: &str) {
     let (certificate, key) = (as_str(&files.certificate), as_str(&files.key));
     let options = ["--listen", "tls:127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key];
-    let (exit, told) = refused(&options);
-    assert_eq!(exit, code, "{told}");
-    assert!(told.contains(problem) && told.contains("\nhint: "), "{problem}: {told}");
+    let (exit, reported) = refused(&options);
+    assert_eq!(exit, code, "{reported}");
+    assert!(reported.contains(problem) && reported.contains("\nhint: "), "{problem}: {reported}");
 }
 
 #[test]
@@ -408,9 +408,12 @@ fn unsafe_or_meaningless_options_are_refused() {
         ([&["--listen", "tls:0.0.0.0:0"][..], &pair].concat(), "everybody knows the password"),
         (vec!["--listen", "tls:127.0.0.1:0", "--tls-cert", certificate], "go together"),
     ] {
-        let (code, told) = refused(&options);
-        assert_eq!(code, 78, "{told}");
-        assert!(told.contains(problem) && told.contains("\nhint: "), "{problem}: {told}");
+        let (code, reported) = refused(&options);
+        assert_eq!(code, 78, "{reported}");
+        assert!(
+            reported.contains(problem) && reported.contains("\nhint: "),
+            "{problem}: {reported}"
+        );
     }
     let server = files.start(&["--listen", "tls:0.0.0.0:0", "--no-seed"]);
     assert!(server.plain.ip().is_loopback(), "the plain one is beside it");

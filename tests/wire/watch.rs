@@ -226,8 +226,8 @@ fn sender_does_not_wait_for_watchers() {
     let is_event = |line: &&String| line.contains(r#"\"event\""#);
     let last_answer =
         trace.lines.iter().rposition(|line| line.contains("sendto(") && !is_event(&line));
-    let told = trace.lines[..last_answer.unwrap()].iter().filter(is_event).count();
-    assert!(told < WATCHERS, "{told} were told something before the last request was answered");
+    let reported = trace.lines[..last_answer.unwrap()].iter().filter(is_event).count();
+    assert!(reported < WATCHERS, "{reported} watchers got an event before the last reply");
     let all = trace.lines.iter().filter(is_event).count();
     assert!(all >= WATCHERS, "{:#?}", trace.lines);
 }
@@ -469,7 +469,7 @@ fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged
     let mut random = Random::new();
     let (mut stream, _) = watch(&server, &neko, &json!({"from": "new"}));
     assert_eq!(event(&mut stream)["event"], "caught_up");
-    let told = thread::scope(|scope| {
+    let reported = thread::scope(|scope| {
         let end = Ending(&goes_on);
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
@@ -511,11 +511,11 @@ fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged
                 }
             })
         });
-        let mut told: Vec<Value> = Vec::new();
-        while told.len() < SENDERS * each {
-            told.push(event(&mut stream));
-            if told.len().is_multiple_of(500) {
-                let before = told[told.len() - 100]["id"].to_string();
+        let mut reported: Vec<Value> = Vec::new();
+        while reported.len() < SENDERS * each {
+            reported.push(event(&mut stream));
+            if reported.len().is_multiple_of(500) {
+                let before = reported[reported.len() - 100]["id"].to_string();
                 let purge = ["message", "purge", "--before-id", &before, "--unread-too"];
                 operator::done(&server.database(), &purge);
             }
@@ -527,10 +527,10 @@ fn messages_arrive_once_and_in_order_while_users_are_renamed_and_messages_purged
         while !watchers.iter().all(|watcher| watcher.is_finished()) {
             wire.done(format!("send {neko} neko the end"));
         }
-        told
+        reported
     });
     let mut next: BTreeMap<usize, usize> = BTreeMap::new();
-    for (number, event) in (1..).zip(&told) {
+    for (number, event) in (1..).zip(&reported) {
         assert_eq!(event["id"], number, "{event}");
         let body = event["body"].as_str().unwrap();
         let (sender, count) = body.split_once(' ').unwrap();
@@ -587,10 +587,10 @@ fn stream_includes_sent_messages_if_requested() {
     let server = Server::start();
     let (neko, other) = (server.log_in("neko"), server.log_in("neko"));
     let paff = server.log_in("paff");
-    let (mut told, _) = watch(&server, &neko, &json!({"from": "new", "sent": true}));
+    let (mut reported, _) = watch(&server, &neko, &json!({"from": "new", "sent": true}));
     let (mut plain, _) = watch(&server, &neko, &json!({"from": "new"}));
     let (mut another, _) = watch(&server, &paff, &json!({"from": "new", "sent": true}));
-    for stream in [&mut told, &mut plain, &mut another] {
+    for stream in [&mut reported, &mut plain, &mut another] {
         assert_eq!(event(stream)["event"], "caught_up");
     }
     let mut sender = server.connect();
@@ -601,7 +601,7 @@ fn stream_includes_sent_messages_if_requested() {
     sender.done(format!("post {neko} {post}"));
     sender.done(format!("send {paff} neko last"));
     let sent = |id: i64, to: &str| json!({"status": "OK", "event": "sent", "id": id, "to": to});
-    let mut events: Vec<Value> = (0..5).map(|_| event(&mut told)).collect();
+    let mut events: Vec<Value> = (0..5).map(|_| event(&mut reported)).collect();
     // Received messages are read from the log, and may come before or after.
     let came = |event: &Value| event["event"] == "message";
     let messages: Vec<i64> =
