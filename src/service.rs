@@ -72,19 +72,19 @@ pub struct Options {
 
 /// When the connection may execute its next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum Concurrency {
     /// At once, if that request may overlap too. This request's position in the message log is
     /// fixed.
     Overlapping,
     /// After this request has been answered.
-    Alone,
+    Exclusive,
 }
 
 /// The state of a request that was passed to the service.
 #[derive(Debug)]
-pub struct Executing {
+pub struct InFlight {
     /// When the connection may execute its next request.
-    pub pace: Pace,
+    pub concurrency: Concurrency,
     /// The request's session. `None` if the store has to look it up first, or if the request needs
     /// no session.
     pub session: Option<Arc<LiveSession>>,
@@ -125,7 +125,7 @@ impl Service {
 
     /// Executes `request`. `responder` gets the answer before this returns, or later from another
     /// thread.
-    pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> Executing {
+    pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> InFlight {
         match request {
             Request::Auth { user, password } => self.authenticate(user, password, responder),
             Request::Hello => responder.answer(about::hello()),
@@ -134,7 +134,7 @@ impl Service {
                 return self.enter(token.hash(), action, responder, Searched::Memory);
             }
         }
-        Executing { pace: Pace::Alone, session: None }
+        InFlight { concurrency: Concurrency::Exclusive, session: None }
     }
 
     /// Finds the session and executes the action. A session that is not in memory is looked up once
@@ -145,14 +145,14 @@ impl Service {
         action: Result<Action, Refusal>,
         responder: Responder,
         searched: Searched,
-    ) -> Executing {
+    ) -> InFlight {
         match (self.sessions.find(&token, self.clock.now()), searched) {
             (Lookup::Live(session), searched) => {
                 if searched == Searched::Store {
                     responder.attach_session(&session);
                 }
-                let pace = self.act(&session, action, responder);
-                return Executing { pace, session: Some(session) };
+                let concurrency = self.act(&session, action, responder);
+                return InFlight { concurrency, session: Some(session) };
             }
             (Lookup::Expired(id), _) => {
                 // The session is ended in the store too, so that a clock set back does not revive
@@ -174,7 +174,7 @@ impl Service {
             (Lookup::Ended(why), _) => responder.answer(self.ended(why)),
             (Lookup::Unknown, _) => responder.answer(Code::NoSession),
         }
-        Executing { pace: Pace::Alone, session: None }
+        InFlight { concurrency: Concurrency::Exclusive, session: None }
     }
 
     /// The refusal for a request in an ended session.
@@ -199,16 +199,16 @@ impl Service {
         session: &Arc<LiveSession>,
         action: Result<Action, Refusal>,
         responder: Responder,
-    ) -> Pace {
+    ) -> Concurrency {
         match action {
             Err(refusal) => responder.answer(refusal),
             Ok(Action::Send { to, body }) => {
                 self.send(session, to, body, responder);
-                return Pace::Overlapping;
+                return Concurrency::Overlapping;
             }
             Ok(Action::Post(post)) => {
                 self.post(session, post, responder);
-                return Pace::Overlapping;
+                return Concurrency::Overlapping;
             }
             Ok(Action::Inbox) => self.inbox(session, responder),
             Ok(Action::List) => self.list(session, responder),
@@ -223,7 +223,7 @@ impl Service {
             Ok(Action::Revoke(revoke)) => self.revoke(session, revoke, responder),
             Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),
         }
-        Pace::Alone
+        Concurrency::Exclusive
     }
 
     /// Collects the writes of the requests that `collect` executes into one batch: see

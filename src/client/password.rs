@@ -19,8 +19,8 @@ pub fn ask_between_lines(prompt: &str) -> Result<Password, Failure> {
     check(&secret::ask_between_lines(prompt).map_err(failure)?)
 }
 
-fn failure(trouble: SecretError) -> Failure {
-    match trouble {
+fn failure(error: SecretError) -> Failure {
+    match error {
         SecretError::Interrupted => Failure::Interrupted,
         SecretError::TooLong => Code::TooLong.into(),
         SecretError::NotUtf8 => Code::BadEncoding.into(),

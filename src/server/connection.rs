@@ -19,7 +19,7 @@ use crate::protocol::framing::{LINE_BYTES_MAX, LineDecoder, LineError};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{REPLY_BYTES_MAX, Reply};
 use crate::protocol::verb::Verb;
-use crate::service::{Executing, LiveSession, Pace, StreamPage};
+use crate::service::{Concurrency, InFlight, LiveSession, StreamPage};
 
 /// The maximum number of requests of a connection that wait for replies. At this number the server
 /// does not read from it.
@@ -59,7 +59,7 @@ pub struct Connection {
     /// The next request, which waits until the slots are empty.
     held: Option<Box<Request>>,
     /// A request is in progress that no other may overlap.
-    alone: bool,
+    is_exclusive: bool,
     /// The stream, after a `watch`.
     stream: Option<Box<Stream>>,
     outbox: Outbox,
@@ -111,7 +111,7 @@ impl Connection {
             first_sequence: 0,
             pipelined_bytes: 0,
             held: None,
-            alone: false,
+            is_exclusive: false,
             stream: None,
             outbox: Outbox::default(),
             input_ended: false,
@@ -204,10 +204,10 @@ impl Connection {
     }
 
     /// Records how the service executes the last request.
-    pub fn executing(&mut self, executing: Executing) {
-        self.alone |= executing.pace == Pace::Alone;
+    pub fn note_in_flight(&mut self, in_flight: InFlight) {
+        self.is_exclusive |= in_flight.concurrency == Concurrency::Exclusive;
         if let Some(Slot::Waiting(pending)) = self.slots.back_mut() {
-            pending.session = executing.session;
+            pending.session = in_flight.session;
         }
     }
 
@@ -384,7 +384,7 @@ impl Connection {
     fn can_take_request(&self) -> bool {
         self.closing.is_none()
             && self.closed.is_none()
-            && !self.alone
+            && !self.is_exclusive
             && self.slots.len() < PIPELINED_REQUESTS_MAX
             && (self.pipelined_bytes as usize) < PIPELINED_BYTES_MAX
             && !self.is_congested()
@@ -440,7 +440,7 @@ impl Connection {
             self.encode_next(&reply);
         }
         if self.slots.is_empty() {
-            self.alone = false;
+            self.is_exclusive = false;
             // Frees the memory: ten thousand idle connections hold no slots.
             self.slots = VecDeque::new();
         }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 /// How long the worker waits for the next client. Waking up takes longer than sending a request.
 const WAIT: Duration = Duration::from_micros(100);
 /// How long the worker waits in total, if one client comes after another.
-const WAIT_IN_ALL: Duration = Duration::from_micros(400);
+const WAIT_TOTAL: Duration = Duration::from_micros(400);
 /// The limit of the exponent. After n failures in a row the worker skips two to the power of n
 /// rounds.
-const VAIN_MAX: u32 = 6;
+const FAILURES_MAX: u32 = 6;
 
 /// Counts answered and returned clients: see the module.
 #[derive(Debug)]
@@ -23,10 +23,10 @@ pub(super) struct ReturnPredictor {
     awaited_max: usize,
     round: u32,
     answered: usize,
-    come: usize,
+    returned: usize,
     /// The number of failures in a row, and the number of rounds still to skip.
-    vain: u32,
-    passed_over: u32,
+    failures: u32,
+    rounds_to_skip: u32,
 }
 
 /// A connection's part of the prediction.
@@ -45,11 +45,11 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn begin(now: Instant) -> Self {
-        Self { until: now + WAIT, latest: now + WAIT_IN_ALL }
+        Self { until: now + WAIT, latest: now + WAIT_TOTAL }
     }
 
     /// Extends the wait, after a client has returned.
-    pub(super) fn go_on(&mut self, now: Instant) {
+    pub(super) fn extend(&mut self, now: Instant) {
         self.until = self.latest.min(now + WAIT);
     }
 
@@ -60,13 +60,13 @@ impl Wait {
 
 impl ReturnPredictor {
     pub(super) fn new(awaited_max: usize) -> Self {
-        Self { awaited_max, round: 0, answered: 0, come: 0, vain: 0, passed_over: 0 }
+        Self { awaited_max, round: 0, answered: 0, returned: 0, failures: 0, rounds_to_skip: 0 }
     }
 
     pub(super) fn begin_round(&mut self) {
         // 0 means no round.
         self.round = self.round.checked_add(1).unwrap_or(1);
-        (self.answered, self.come) = (0, 0);
+        (self.answered, self.returned) = (0, 0);
     }
 
     /// Records that a connection was answered.
@@ -78,10 +78,10 @@ impl ReturnPredictor {
     }
 
     /// Records that a connection has input.
-    pub(super) fn note_asking(&mut self, mark: &mut Mark) {
+    pub(super) fn note_request(&mut self, mark: &mut Mark) {
         if mark.round == self.round {
             mark.round = 0;
-            self.come += 1;
+            self.returned += 1;
         }
     }
 
@@ -90,12 +90,12 @@ impl ReturnPredictor {
     }
 
     /// The number of clients that have returned in this round.
-    pub(super) fn come(&self) -> usize {
-        self.come
+    pub(super) fn returned(&self) -> usize {
+        self.returned
     }
 
-    pub(super) fn all_have_come(&self) -> bool {
-        self.come == self.answered
+    pub(super) fn all_returned(&self) -> bool {
+        self.returned == self.answered
     }
 
     /// Whether to wait for the answered clients. Call it once a round, after all answers.
@@ -103,21 +103,21 @@ impl ReturnPredictor {
         if !self.has_answered() || self.answered > self.awaited_max {
             return false;
         }
-        let is_passed_over = self.passed_over > 0;
-        self.passed_over = self.passed_over.saturating_sub(1);
-        !is_passed_over
+        let is_skipped = self.rounds_to_skip > 0;
+        self.rounds_to_skip = self.rounds_to_skip.saturating_sub(1);
+        !is_skipped
     }
 
     /// Records the end of a wait. Returns whether most of the clients have returned.
-    pub(super) fn judge(&mut self) -> bool {
-        let most_have_come = self.come * 2 > self.answered;
-        if most_have_come {
-            self.vain = 0;
+    pub(super) fn end_wait(&mut self) -> bool {
+        let most_returned = self.returned * 2 > self.answered;
+        if most_returned {
+            self.failures = 0;
         } else {
-            self.vain = (self.vain + 1).min(VAIN_MAX);
-            self.passed_over = 1 << self.vain;
+            self.failures = (self.failures + 1).min(FAILURES_MAX);
+            self.rounds_to_skip = 1 << self.failures;
         }
-        most_have_come
+        most_returned
     }
 }
 
@@ -126,14 +126,14 @@ mod tests {
     use super::*;
 
     /// Runs a round with so many answered and returned clients. Returns whether the worker waited.
-    fn round(return_predictor: &mut ReturnPredictor, answered: usize, come: usize) -> bool {
+    fn round(return_predictor: &mut ReturnPredictor, answered: usize, returned: usize) -> bool {
         let mut marks: Vec<Mark> = (0..answered).map(|_| Mark::default()).collect();
         return_predictor.begin_round();
         marks.iter_mut().for_each(|mark| return_predictor.note_answer(mark));
-        marks[..come].iter_mut().for_each(|mark| return_predictor.note_asking(mark));
+        marks[..returned].iter_mut().for_each(|mark| return_predictor.note_request(mark));
         let waits = return_predictor.is_worth_waiting();
         if waits {
-            assert_eq!(return_predictor.judge(), come * 2 > answered);
+            assert_eq!(return_predictor.end_wait(), returned * 2 > answered);
         }
         waits
     }
@@ -147,24 +147,24 @@ mod tests {
         return_predictor.note_answer(&mut twice);
         return_predictor.note_answer(&mut silent);
         return_predictor.note_answer(&mut twice);
-        return_predictor.note_asking(&mut other);
-        return_predictor.note_asking(&mut twice);
-        return_predictor.note_asking(&mut twice);
-        assert_eq!((return_predictor.answered, return_predictor.come), (2, 1));
-        assert!(!return_predictor.all_have_come());
+        return_predictor.note_request(&mut other);
+        return_predictor.note_request(&mut twice);
+        return_predictor.note_request(&mut twice);
+        assert_eq!((return_predictor.answered, return_predictor.returned), (2, 1));
+        assert!(!return_predictor.all_returned());
         return_predictor.begin_round();
-        return_predictor.note_asking(&mut silent);
-        assert_eq!((return_predictor.answered, return_predictor.come), (0, 0));
+        return_predictor.note_request(&mut silent);
+        assert_eq!((return_predictor.answered, return_predictor.returned), (0, 0));
         assert!(!return_predictor.is_worth_waiting());
     }
 
     #[test]
     fn failures_skip_twice_as_many_rounds_each_time() {
         let mut return_predictor = ReturnPredictor::new(8);
-        for passed_over in [2, 4, 8, 16, 32, 64, 64] {
-            assert!(round(&mut return_predictor, 8, 4), "before {passed_over}");
-            for _ in 0..passed_over {
-                assert!(!round(&mut return_predictor, 8, 8), "{passed_over}");
+        for rounds_to_skip in [2, 4, 8, 16, 32, 64, 64] {
+            assert!(round(&mut return_predictor, 8, 4), "before {rounds_to_skip}");
+            for _ in 0..rounds_to_skip {
+                assert!(!round(&mut return_predictor, 8, 8), "{rounds_to_skip}");
             }
         }
         assert!(round(&mut return_predictor, 8, 5));
@@ -181,10 +181,10 @@ mod tests {
         let at = |micros| begin + Duration::from_micros(micros);
         let mut wait = Wait::begin(begin);
         assert!(!wait.is_over(at(99)) && wait.is_over(at(100)));
-        wait.go_on(at(99));
+        wait.extend(at(99));
         assert!(!wait.is_over(at(198)) && wait.is_over(at(199)));
-        for come in [150, 240, 330, 399] {
-            wait.go_on(at(come));
+        for returned in [150, 240, 330, 399] {
+            wait.extend(at(returned));
         }
         assert!(!wait.is_over(at(399)) && wait.is_over(at(400)));
     }

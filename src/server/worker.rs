@@ -157,7 +157,7 @@ impl Worker {
         let mut now = Instant::now();
         let mut wait = Wait::begin(now);
         loop {
-            let come = self.return_predictor.come();
+            let returned = self.return_predictor.returned();
             self.poll(events, Some(Duration::ZERO));
             self.note_readiness(events, ready, now);
             self.serve_all(ready, now);
@@ -165,13 +165,13 @@ impl Worker {
                 return Expect::MoreRequests;
             }
             now = Instant::now();
-            if self.return_predictor.come() > come {
-                wait.go_on(now);
+            if self.return_predictor.returned() > returned {
+                wait.extend(now);
             }
-            if self.return_predictor.all_have_come() || wait.is_over(now) {
+            if self.return_predictor.all_returned() || wait.is_over(now) {
                 // Most clients have sent their next request, so they are request-response clients,
                 // and no more input is expected.
-                return match self.return_predictor.judge() {
+                return match self.return_predictor.end_wait() {
                     true if self.is_alone => Expect::Nothing,
                     _ => Expect::MoreRequests,
                 };
@@ -221,7 +221,7 @@ impl Worker {
             peer.readable |= event.is_readable() || peer.read_closed;
             peer.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
             if peer.readable {
-                self.return_predictor.note_asking(&mut peer.mark);
+                self.return_predictor.note_request(&mut peer.mark);
             }
             ready.push(event.token().0);
         }
@@ -387,9 +387,9 @@ impl Worker {
                 let ticket = Ticket { connection: index, generation, sequence };
                 let network = peer.network(request.verb());
                 let responder = Responder::new(Arc::clone(&self.deliver), ticket, network);
-                let executing = self.service.execute(request, responder);
-                peer.note_session(executing.session.as_ref());
-                peer.connection.executing(executing);
+                let in_flight = self.service.execute(request, responder);
+                peer.note_session(in_flight.session.as_ref());
+                peer.connection.note_in_flight(in_flight);
             }
             let more = peer.read_stream(now);
             let was_congested = peer.connection.is_congested();

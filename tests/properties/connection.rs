@@ -9,7 +9,7 @@ use chat::protocol::refusal::Code;
 use chat::protocol::reply::{Ended, Reply};
 use chat::server::CloseReason;
 use chat::server::connection::{Connection, PIPELINED_REQUESTS_MAX, TakenLine};
-use chat::service::{Executing, Pace};
+use chat::service::{Concurrency, InFlight};
 
 use super::choices::Choices;
 
@@ -89,8 +89,9 @@ impl Peer {
                     let before = self.under_way.insert(sequence, overlaps);
                     assert_eq!(before, None, "{sequence} is given twice");
                     self.expected.push_back(answered(sequence));
-                    let pace = if overlaps { Pace::Overlapping } else { Pace::Alone };
-                    self.connection.executing(Executing { pace, session: None });
+                    let concurrency =
+                        if overlaps { Concurrency::Overlapping } else { Concurrency::Exclusive };
+                    self.connection.note_in_flight(InFlight { concurrency, session: None });
                 }
             }
             assert!(self.under_way.len() <= PIPELINED_REQUESTS_MAX);

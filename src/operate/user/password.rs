@@ -71,7 +71,7 @@ fn ask(prompt: &str) -> Result<Password, Failure> {
 }
 
 fn ask_text(prompt: &str) -> Result<String, Failure> {
-    secret::ask(prompt).map_err(|trouble| match trouble {
+    secret::ask(prompt).map_err(|error| match error {
         SecretError::Interrupted => Failure::new(Exit::Interrupted, shared::interrupted()),
         SecretError::TooLong => refused(Invalid::TooLong { max: PASSWORD_BYTES_MAX }),
         SecretError::NotUtf8 => Failure::new(Exit::Data, server::password_not_utf8()),

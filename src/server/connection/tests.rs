@@ -22,8 +22,9 @@ fn execute(connection: &mut Connection, now: Instant) -> Vec<u32> {
     let mut executed = Vec::new();
     while let Some(taken) = connection.next_request(now) {
         let TakenLine::Request(sequence, request) = taken else { continue };
-        let pace = if request.may_overlap() { Pace::Overlapping } else { Pace::Alone };
-        connection.executing(Executing { pace, session: None });
+        let concurrency =
+            if request.may_overlap() { Concurrency::Overlapping } else { Concurrency::Exclusive };
+        connection.note_in_flight(InFlight { concurrency, session: None });
         executed.push(sequence);
     }
     executed
