@@ -201,7 +201,7 @@ fn about_storage(page: &mut Page, sources: &Sources, totals: Totals) {
     page.sample(&[], store.metrics().wal_pages.get());
     // If the system does not report a size, the sample is omitted: no number is better than a wrong
     // one.
-    let disk = store.files().and_then(|files| files.room().ok());
+    let disk = store.files().and_then(|files| files.disk_usage().ok());
     page.gauge("chat_database_bytes", "The size of the database file.");
     page.sample_if_any(disk.map(|disk| disk.database));
     page.gauge(

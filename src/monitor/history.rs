@@ -170,7 +170,7 @@ impl Interval {
         let states = ConnectionState::ALL.iter();
         // The first sample has no CPU time to compare with.
         let cpu = if before.cpu_seconds > 0.0 { now.cpu_seconds - before.cpu_seconds } else { 0.0 };
-        let room = sources.service.store().files().and_then(|files| files.room().ok());
+        let disk = sources.service.store().files().and_then(|files| files.disk_usage().ok());
         Self {
             at: milliseconds_since_1970(SystemTime::now()),
             messages: now.messages.saturating_sub(before.messages),
@@ -185,7 +185,7 @@ impl Interval {
             connections: states.map(|&state| sources.server.connections(state)).sum(),
             watchers: sources.service.watchers(),
             write_queue: sources.service.store().write_queue().0,
-            wal_bytes: room.map(|room| room.wal),
+            wal_bytes: disk.map(|disk| disk.wal),
             cpus: rounded(cpu / seconds, 1e3),
             resident_bytes: process.map(|process| process.resident_bytes),
         }

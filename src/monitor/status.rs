@@ -129,7 +129,7 @@ impl Status {
     ) -> Self {
         let (server, service) = (&sources.server, &sources.service);
         let store = service.store();
-        let room = store.files().and_then(|files| files.room().ok());
+        let disk = store.files().and_then(|files| files.disk_usage().ok());
         let (open_files, open_files_max) = open_files();
         let states = ConnectionState::ALL.iter();
         let reasons = CloseReason::ALL.iter();
@@ -167,9 +167,9 @@ impl Status {
                 queue("log", sources.log.waiting()),
             ],
             storage: Storage {
-                database_bytes: room.map(|room| room.database),
-                wal_bytes: room.map(|room| room.wal),
-                available_bytes: room.map(|room| room.available),
+                database_bytes: disk.map(|disk| disk.database),
+                wal_bytes: disk.map(|disk| disk.wal),
+                available_bytes: disk.map(|disk| disk.available),
             },
             process: Process::look().map(|process| ProcessStatus {
                 threads: process.threads,

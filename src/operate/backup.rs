@@ -14,7 +14,7 @@ use super::output::Output;
 use super::stop::Stop;
 use crate::catalogue::{server, shared};
 use crate::model::Timestamp;
-use crate::store::{self, Copy, OpenError, Reading};
+use crate::store::{self, Copy, OfflineDatabase, OpenError};
 use crate::system;
 use crate::terminal::progress::{Measure, Progress};
 
@@ -74,7 +74,7 @@ impl Schedule<'_> {
             Some(folder) => folder.next(),
             None => self.arguments.to.clone(),
         };
-        let source = Reading::open(self.db).map_err(|error| open::refused(&error))?;
+        let source = OfflineDatabase::open(self.db).map_err(|error| open::refused(&error))?;
         let progress = Progress::start(server::backing_up(), Measure::Bytes);
         let copied = source.copy(&to, &mut |done, of| {
             progress.of(of);

@@ -13,7 +13,7 @@ use super::{count, open};
 use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::server;
-use crate::store::{Checked, Depth, FINDINGS_MAX, Reading};
+use crate::store::{CheckDepth, Checked, FINDINGS_MAX, OfflineDatabase};
 use crate::terminal::progress::{Measure, Progress};
 
 /// How long making an index may take.
@@ -26,8 +26,8 @@ pub(super) fn run(
     mut output: Output,
 ) -> Result<(), Failure> {
     let rebuilt = arguments.rebuild.then(|| rebuild(db)).transpose()?;
-    let reading = Reading::open(db).map_err(|error| open::refused(&error))?;
-    let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
+    let reading = OfflineDatabase::open(db).map_err(|error| open::refused(&error))?;
+    let depth = if arguments.quick { CheckDepth::Quick } else { CheckDepth::Full };
     let progress = Progress::start(server::checking(), Measure::Time);
     let Checked { content, findings } = reading.check(depth);
     drop(progress);

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::user_name;
 use crate::catalogue::server;
 use crate::model::MessageId;
-use crate::store::{Export, ExportError, Reading};
+use crate::store::{Export, ExportError, OfflineDatabase};
 use crate::terminal::progress::{Measure, Progress};
 use crate::transfer::Record;
 
@@ -25,7 +25,7 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Resu
         from_id: MessageId(arguments.from_id),
         with_secrets: arguments.with_secrets,
     };
-    let reading = Reading::open_current(db).map_err(|error| open::refused(&error))?;
+    let reading = OfflineDatabase::open_current(db).map_err(|error| open::refused(&error))?;
     let mut output = BufWriter::new(io::stdout().lock());
     let is_alone = !io::stdout().is_terminal();
     let progress = Progress::start_if(is_alone, server::exporting(), Measure::Bytes);

@@ -105,8 +105,8 @@ fn exit(error: &OpenError) -> Exit {
     match error {
         OpenError::NotAFileName(_) => Exit::Usage,
         OpenError::NotOurs { .. }
-        | OpenError::ForeignLog { .. }
-        | OpenError::Orphan { .. }
+        | OpenError::ForeignWal { .. }
+        | OpenError::OrphanWal { .. }
         | OpenError::Newer { .. }
         | OpenError::Older { .. } => Exit::Data,
         OpenError::NoInput { .. } => Exit::NoInput,
@@ -121,10 +121,10 @@ fn hint(error: &OpenError) -> Option<String> {
     let hint = match error {
         OpenError::NotAFileName(_) => server::give_file(),
         OpenError::NotOurs { .. } => server::give_another_database(),
-        OpenError::ForeignLog { log, .. } => {
+        OpenError::ForeignWal { log, .. } => {
             return Some(server::move_foreign_log(log.display()));
         }
-        OpenError::Orphan { log, .. } => return Some(server::move_orphan_log(log.display())),
+        OpenError::OrphanWal { log, .. } => return Some(server::move_orphan_log(log.display())),
         OpenError::Changed { .. } => server::read_again(),
         OpenError::Newer { path, copy: Some(copy), .. } => {
             return Some(server::go_back(path.display(), copy.display()));

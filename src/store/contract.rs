@@ -1,4 +1,4 @@
-//! The contract suite: the promises of every engine, held by the same tests.
+//! The contract suite: the promises of every engine, checked by the same tests.
 //!
 //! The tests know [`Store`] and its operations only. An engine is a function that opens a store in
 //! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.

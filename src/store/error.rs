@@ -65,14 +65,14 @@ pub enum OpenError {
         problem: NotOurs,
     },
     /// The WAL beside the database continues another state of the file than the file has.
-    ForeignLog {
+    ForeignWal {
         /// The given path.
         path: PathBuf,
         /// The WAL.
         log: PathBuf,
     },
     /// The database is missing or empty, but a WAL of a database lies beside its path.
-    Orphan {
+    OrphanWal {
         /// The given path.
         path: PathBuf,
         /// The WAL.

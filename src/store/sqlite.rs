@@ -12,7 +12,6 @@ pub(in crate::store) mod copy;
 mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
-pub(in crate::store) mod file_room;
 pub(in crate::store) mod header;
 pub(in crate::store) mod message_log;
 pub(in crate::store) mod migrations;
@@ -23,6 +22,7 @@ pub(in crate::store) mod path;
 pub(in crate::store) mod projection;
 pub(in crate::store) mod read;
 pub(in crate::store) mod readers;
+pub(in crate::store) mod reserved_space;
 pub(in crate::store) mod row;
 pub(in crate::store) mod schema;
 pub(in crate::store) mod stamp;
@@ -43,7 +43,7 @@ use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Metrics;
 use crate::store::{OnFatal, Options};
 use crate::system::Medium;
-use file::{DatabaseFile, Room};
+use file::{DatabaseFile, DiskUsage};
 use migrations::Upgrade;
 use operation::{Apply, Query};
 use projection::memtable::Memtable;
@@ -154,14 +154,14 @@ impl<'a> FileTools<'a> {
     /// The disk space of the files.
     ///
     /// # Errors
-    /// The system's error, if it does not tell.
-    pub fn room(self) -> io::Result<Room> {
-        self.0.file.room()
+    /// The system's error.
+    pub fn disk_usage(self) -> io::Result<DiskUsage> {
+        self.0.file.disk_usage()
     }
 
-    /// Checkpoints the whole WAL and cuts it to zero bytes. Afterwards, nobody can read deleted
-    /// text in it. The answer says whether this worked. If a reader of the file blocks it, the
-    /// writer tries again when it is idle.
+    /// Checkpoints the whole WAL and truncates it, so that it contains no deleted text. The answer
+    /// says whether this worked. If a reader of the file blocks it, the writer tries again when it
+    /// is idle.
     pub fn empty_wal(self, done: impl FnOnce(Result<bool, StoreError>) + Send + 'static) {
         self.0.writer.maintain(Maintenance::EmptyWal, done);
     }

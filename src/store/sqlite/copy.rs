@@ -1,5 +1,5 @@
-//! Copies of a database: made page by page out of one snapshot, verified by opening them, and only
-//! then given their name. What is left of one that was not finished bears another name.
+//! Copies a database page by page from one snapshot. A copy gets its name only after it is
+//! verified; an unfinished one has another name.
 
 use std::fs::{self, File};
 use std::io;
@@ -23,44 +23,44 @@ use crate::system;
 /// How many pages are copied between two reports of progress: 4 MiB.
 const STEP_PAGES: i32 = 1024;
 
-/// A copy that was verified and is on the disk.
+/// A verified and synced copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copy {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
-    /// What was found in it.
+    /// Its content.
     pub content: Content,
 }
 
-/// What was found in a database.
+/// The content of a database, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Content {
-    /// How many steps of `migrations/sqlite/` it has.
+    /// The number of its steps of `migrations/sqlite/`.
     pub schema: usize,
-    /// How many users.
+    /// The number of users.
     pub users: u64,
-    /// How many messages, a copy for each recipient.
+    /// The number of messages, counting a copy for each recipient.
     pub messages: u64,
-    /// The newest id that was given to a message.
+    /// The newest id that was assigned to a message.
     pub newest: MessageId,
 }
 
 /// Gets the number of bytes that have been copied, and of all bytes. `Break` stops the copy.
 pub type OnProgress<'a> = &'a mut dyn FnMut(u64, u64) -> ControlFlow<()>;
 
-/// A copy on its way: a file beside the place it is for, that only its owner may read. It is removed
-/// when this is dropped before [`Self::publish`].
+/// An unfinished copy: a file beside its destination that only its owner may read. Dropping it
+/// before [`Self::publish`] removes the file.
 pub(in crate::store) struct Draft {
     path: PathBuf,
     destination: PathBuf,
-    /// Locked: two that make the same copy would write into one file.
+    /// Locked, so that two processes cannot write to the same file.
     _lock: File,
 }
 
 impl Draft {
-    /// Makes the file, or takes over the one that a process left behind which was killed.
+    /// Creates the file, or takes over the file of a killed process.
     pub(in crate::store) fn begin(destination: &Path) -> Result<Self, OpenError> {
         let destination = path::resolve(destination)?;
         if fs::symlink_metadata(&destination).is_ok() {
@@ -74,9 +74,8 @@ impl Draft {
                 lock.try_lock()
                     .map_err(|_| OpenError::InUse { path: path.clone(), process: None })?;
             }
-            // Whoever was killed between giving a copy its name and taking away this one has left
-            // one file with two names, and whoever has just published holds one with another name:
-            // emptying it would empty a finished copy.
+            // The file may also be a finished copy. Its process was killed before it removed this
+            // name, or has just published it. Truncating it would destroy that copy.
             let held = lock.metadata().map_err(failed)?;
             match fs::symlink_metadata(&path) {
                 Ok(there) if (there.dev(), there.ino()) != (held.dev(), held.ino()) => {}
@@ -96,16 +95,16 @@ impl Draft {
         &self.path
     }
 
-    /// Copies everything that `source` sees now. While it lasts, the log of a database that is
-    /// written to cannot begin anew; nobody else is held up.
+    /// Copies the current snapshot of `source`. Until it ends, the WAL of a served database cannot
+    /// begin a new generation; nothing else waits for it.
     pub(in crate::store) fn fill(
         &self,
         source: &Connection,
         on_progress: OnProgress<'_>,
     ) -> Result<(), OpenError> {
         let failed = |error: rusqlite::Error| OpenError::from_sqlite(&self.path, &error);
-        // One snapshot for all steps: without it every commit of another process would have the
-        // copy begin again from the first page.
+        // One snapshot for all steps. Without it, each commit of another process would restart the
+        // copy from the first page.
         let snapshot = source.unchecked_transaction().map_err(failed)?;
         snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
         let mut target = Connection::open_with_flags(
@@ -113,12 +112,12 @@ impl Draft {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(failed)?;
-        // What is not finished is thrown away, and what is finished is synced by `publish`.
+        // An unfinished copy is removed, and `publish` syncs a finished one.
         target
             .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
             .map_err(failed)?;
         self.copy_pages(&snapshot, &mut target, on_progress)?;
-        // A WAL of the original is not one of the copy: see `store::sqlite::opening`.
+        // A WAL of the original must not fit the copy: see `store::sqlite::opening`.
         if target.table_exists(None, "meta").map_err(failed)? {
             stamp::renew(&target).map_err(failed)?;
         }
@@ -146,7 +145,7 @@ impl Draft {
                         return Err(OpenError::Stopped { path: self.destination.clone() });
                     }
                 }
-                // Nobody else has the draft, and the snapshot is there: it cannot be.
+                // Impossible: this process has the draft alone, and the snapshot is open.
                 Busy | Locked | _ => {
                     let problem = "the database is locked".to_owned();
                     return Err(OpenError::Sqlite { path: self.path.clone(), problem });
@@ -155,8 +154,8 @@ impl Draft {
         }
     }
 
-    /// Verifies the copy, makes it durable and gives it its name; never that of a file that has come
-    /// to be there.
+    /// Verifies the copy, syncs it and gives it its name. Never replaces a file that has been
+    /// created meanwhile.
     pub(in crate::store) fn publish(self) -> Result<Copy, OpenError> {
         let content = verify(&self.path)?;
         let failed = |error| io_error(&self.path, error);
@@ -164,7 +163,7 @@ impl Draft {
         file.sync_all().map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
         let destination = self.destination.clone();
-        // Unlike renaming, linking refuses a name that is taken.
+        // Unlike renaming, linking refuses an existing name.
         match fs::hard_link(&self.path, &destination) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -187,7 +186,7 @@ impl Draft {
 }
 
 impl Draft {
-    /// What SQLite may put beside the draft.
+    /// Removes the files that SQLite may have created beside the draft.
     fn remove_logs(&self) {
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(path::with_suffix(&self.path, suffix));
@@ -197,13 +196,13 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After a rename there is none.
+        // After a rename the file does not exist.
         let _ = fs::remove_file(&self.path);
         self.remove_logs();
     }
 }
 
-/// Opens a copy that nobody writes to and reads all of it; puts nothing beside it.
+/// Opens a copy that no process writes to, and reads all of it. Creates no file.
 pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path, &error);
     let damaged = |problem| OpenError::NotOurs { path: path.to_owned(), problem };
@@ -233,7 +232,7 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     Ok(content)
 }
 
-/// What is in a database. Counts, so it reads an index from end to end.
+/// Counts the content of a database. Reads an index from end to end.
 pub(in crate::store) fn content(connection: &Connection) -> rusqlite::Result<Content> {
     let count = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(Content {

@@ -26,9 +26,9 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Whether a write may have failed because of the process's limit on file sizes (`ulimit -f`). SQLite
-/// does not report the cause. Mistaking another failed write for this one loses nothing: a write is
-/// rolled back, unlike a sync.
+/// Whether a write may have failed because of the process's limit on file sizes (`ulimit -f`).
+/// SQLite does not report the cause. Mistaking another failed write for this one loses nothing: a
+/// write is rolled back, unlike a sync.
 fn is_beyond_limit(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map(|error| error.extended_code);
     extended == Some(rusqlite::ffi::SQLITE_IOERR_WRITE)

@@ -79,15 +79,15 @@ pub(in crate::store) fn look(path: &Path) -> Result<Look, OpenError> {
 
 /// `None` if the files changed meanwhile, so the parts that were read may not fit together.
 fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
-    let log_path = with_suffix(path, "-wal");
-    let log_error = |error| io_error(&log_path, error);
-    let before = (begin_of(path)?, wal::header(&log_path).map_err(log_error)?);
+    let wal_path = with_suffix(path, "-wal");
+    let log_error = |error| io_error(&wal_path, error);
+    let before = (begin_of(path)?, wal::header(&wal_path).map_err(log_error)?);
     let (header, page) = (&before.0.header, &before.0.meta_page);
     if let Some(header) = header {
         check(header, path)?;
     }
     let found = stamp::find(page);
-    let log = wal::read(&log_path, header.as_ref(), found).map_err(log_error)?;
+    let log = wal::read(&wal_path, header.as_ref(), found).map_err(log_error)?;
     let look = Look {
         is_database: header.is_some(),
         has_frames: log.is_some(),
@@ -95,15 +95,15 @@ fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
     };
     let Some(evidence) = log else { return Ok(Some(look)) };
     let refusal = match header {
-        None => Some(OpenError::Orphan { path: path.to_owned(), log: log_path.clone() }),
+        None => Some(OpenError::OrphanWal { path: path.to_owned(), log: wal_path.clone() }),
         Some(header) if !belongs(header, found, &evidence) => {
-            Some(OpenError::ForeignLog { path: path.to_owned(), log: log_path.clone() })
+            Some(OpenError::ForeignWal { path: path.to_owned(), log: wal_path.clone() })
         }
         // The header in the WAL replaces that of the file.
         Some(_) => evidence.last_header.and_then(|header| check(&header, path).err()),
     };
     let Some(refusal) = refusal else { return Ok(Some(look)) };
-    let after = (begin_of(path)?, wal::header(&log_path).map_err(log_error)?);
+    let after = (begin_of(path)?, wal::header(&wal_path).map_err(log_error)?);
     if after == before { Err(refusal) } else { Ok(None) }
 }
 
@@ -187,7 +187,7 @@ pub(in crate::store) fn view(path: &Path, look: Look) -> rusqlite::Result<Connec
 
 /// How much of a file [`verify`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Depth {
+pub(in crate::store) enum VerifyScope {
     /// The names of the tables.
     Schema,
     /// Also everything that a server reads when it starts.
@@ -196,7 +196,11 @@ pub(in crate::store) enum Depth {
 
 /// Reads a file and returns its schema. So damage is found before anything changes. Only for a file
 /// that no process writes to meanwhile.
-pub(in crate::store) fn verify(path: &Path, look: Look, depth: Depth) -> Result<usize, OpenError> {
+pub(in crate::store) fn verify(
+    path: &Path,
+    look: Look,
+    scope: VerifyScope,
+) -> Result<usize, OpenError> {
     // SQLite must first roll back a transaction that was begun without a WAL.
     let is_half_done = fs::metadata(with_suffix(path, "-journal")).is_ok_and(|file| file.len() > 0);
     if !look.is_database || is_half_done {
@@ -208,7 +212,7 @@ pub(in crate::store) fn verify(path: &Path, look: Look, depth: Depth) -> Result<
     let version = schema::version(&view).map_err(failed)?;
     schema::check_version(version, path)?;
     view.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(failed)?;
-    if depth == Depth::Start && version == schema::newest() {
+    if scope == VerifyScope::Start && version == schema::newest() {
         view.query_row("SELECT count(*) FROM users", [], |_| Ok(())).map_err(failed)?;
         Keys::open(&view).map_err(failed)?;
         Deliveries::open(&view, Default::default()).map_err(failed)?;

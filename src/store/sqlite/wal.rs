@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
+use crate::store::sqlite::file_guard::{WAL_FRAME_HEADER_BYTES, WAL_HEADER_BYTES};
 use crate::store::sqlite::header::{HEADER_BYTES, Header};
 use crate::store::sqlite::stamp::{self, META_PAGE};
 
 /// The first word of the header. Its lowest bit is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 const FORMAT: u32 = 3_007_000;
-const FRAME_HEADER_BYTES: usize = LOG_FRAME_HEADER_BYTES as usize;
+const FRAME_HEADER_BYTES: usize = WAL_FRAME_HEADER_BYTES as usize;
 const READ_AHEAD_BYTES: usize = 256 * 1024;
 
 /// What the committed frames of a WAL show.
@@ -32,10 +32,10 @@ pub(in crate::store) struct Evidence {
 }
 
 /// The header of a WAL. It differs in each generation.
-pub(in crate::store) type LogHeader = [u8; LOG_HEADER_BYTES];
+pub(in crate::store) type WalHeader = [u8; WAL_HEADER_BYTES];
 
 /// Reads the header only. `None` if there is no WAL, or a shorter one.
-pub(in crate::store) fn header(path: &Path) -> io::Result<Option<LogHeader>> {
+pub(in crate::store) fn header(path: &Path) -> io::Result<Option<WalHeader>> {
     match File::open(path) {
         Ok(mut file) => read_whole(&mut file),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -56,7 +56,7 @@ pub(in crate::store) fn read(
         Err(error) => return Err(error),
     };
     let mut reader = BufReader::with_capacity(READ_AHEAD_BYTES, file);
-    let Some(header) = read_whole::<LOG_HEADER_BYTES>(&mut reader)? else { return Ok(None) };
+    let Some(header) = read_whole::<WAL_HEADER_BYTES>(&mut reader)? else { return Ok(None) };
     let Some(mut frames) = Frames::of(&header) else { return Ok(None) };
     let mut evidence = Evidence { page_bytes: frames.page.len(), ..Evidence::default() };
     let mut committed = None;
@@ -102,7 +102,7 @@ struct Frame {
 
 impl Frames {
     /// `None` if the header is not that of a WAL.
-    fn of(header: &LogHeader) -> Option<Self> {
+    fn of(header: &WalHeader) -> Option<Self> {
         let page_bytes = word(header, 8) as usize;
         if word(header, 0) & !1 != MAGIC
             || word(header, 4) != FORMAT

@@ -27,20 +27,20 @@ use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::scheduler::group_commit::{self, Expect, Flush, GroupCommit};
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::DatabaseFile;
-use crate::store::sqlite::file_room::FileRoom;
 use crate::store::sqlite::migrations;
 use crate::store::sqlite::operation::Apply;
 use crate::store::sqlite::path;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::projection::memtable::Memtable;
+use crate::store::sqlite::reserved_space::ReservedSpace;
 use crate::store::sqlite::stamp;
 use batches::Batches;
 use checkpoint::Checkpointer;
 use operation::{Pending, PendingMaintenance};
 use transaction::WriteConnection;
 
-pub(in crate::store) use checkpoint::is_no_room;
+pub(in crate::store) use checkpoint::is_out_of_space;
 pub(in crate::store) use operation::Maintenance;
 
 /// The most operations that may wait for the writer; one more is refused as busy.
@@ -84,14 +84,14 @@ impl Writer {
         let page_bytes = connection
             .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))
             .map_err(sqlite_error)?;
-        let identity = file.identity(page_bytes.into()).map_err(io_error)?;
+        let guard = file.guard(page_bytes.into()).map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, committed_to).map_err(sqlite_error)?;
         let keys = Keys::open(&connection).map_err(sqlite_error)?;
         let checkpointer = Checkpointer::open(file, Arc::clone(&metrics)).map_err(sqlite_error)?;
         let (ask, asked) = mpsc::channel();
         let connection = WriteConnection::new(
             connection,
-            (identity, FileRoom::new(file.database())),
+            (guard, ReservedSpace::new(file.database())),
             (deliveries, keys),
             inbox_unread_max.get(),
         );
@@ -216,7 +216,7 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
 /// WAL.
 fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(file.path(), &error);
-    let log_failed = |source| OpenError::Io { path: file.log_path(), source };
+    let log_failed = |source| OpenError::Io { path: file.wal_path(), source };
     let behavior = TransactionBehavior::Immediate;
     let first = connection.transaction_with_behavior(behavior).map_err(failed)?;
     first
@@ -241,7 +241,7 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
     let second = connection.transaction_with_behavior(behavior).map_err(failed)?;
     stamp::renew(&second).map_err(failed)?;
-    checkpoint::reserve_wal(&file.log_path()).map_err(log_failed)?;
+    checkpoint::reserve_wal(&file.wal_path()).map_err(log_failed)?;
     second.commit().map_err(failed)
 }
 

@@ -211,8 +211,8 @@ fn any_state_after_a_crash_is_accepted() {
             let half = half_checkpointed(&files, &mut history.random);
             let judged = judge(&half);
             assert!(judged.is_ok(), "seed {seed}, step {step}, half checkpointed: {judged:?}");
-            // A WAL that was cut anywhere, with reserved room after it. Checkpointed frames cannot be
-            // cut: they were synced before.
+            // A WAL that was cut anywhere, with reserved room after it. Checkpointed frames cannot
+            // be cut: they were synced before.
             let [database, mut wal] = files;
             if wal.get(..32) == Some(&history.checkpointed_header) {
                 continue;
@@ -279,7 +279,7 @@ fn wal_beside_any_older_copy_is_foreign() {
                 history.write();
                 let [_, wal] = history.files();
                 let judged = judge(&[copy.clone(), wal]);
-                let refused = matches!(judged, Err(OpenError::ForeignLog { .. }));
+                let refused = matches!(judged, Err(OpenError::ForeignWal { .. }));
                 assert!(refused, "{name}, seed {seed}, step {step}: {judged:?}");
                 if step % 8 == 7 {
                     history.step();
@@ -296,11 +296,11 @@ fn wal_of_another_database_is_foreign_and_one_without_a_database_is_an_orphan() 
     other.write();
     let ([database, _], [_, wal]) = (one.files(), other.files());
     let judged = judge(&[database, wal.clone()]);
-    assert!(matches!(judged, Err(OpenError::ForeignLog { .. })), "{judged:?}");
+    assert!(matches!(judged, Err(OpenError::ForeignWal { .. })), "{judged:?}");
     let judged = judge(&[Vec::new(), wal]);
-    assert!(matches!(judged, Err(OpenError::Orphan { .. })), "{judged:?}");
+    assert!(matches!(judged, Err(OpenError::OrphanWal { .. })), "{judged:?}");
     let frozen = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/frozen/schema-4.sqlite");
     let [_, wal] = other.files();
     let judged = judge(&[fs::read(frozen).unwrap(), wal]);
-    assert!(matches!(judged, Err(OpenError::ForeignLog { .. })), "{judged:?}");
+    assert!(matches!(judged, Err(OpenError::ForeignWal { .. })), "{judged:?}");
 }

@@ -155,7 +155,7 @@ impl Keys {
         )?;
         let mut rows = statement.query([flushed_upto.0])?;
         while let Some(row) = rows.next()? {
-            // No request can have an invalid key, so nobody needs to find it.
+            // An invalid key is skipped: no request can have it, so no lookup needs it.
             if let Ok(key) = row.get::<_, String>(1)?.parse::<Key>() {
                 keys.insert(UserId(row.get(0)?), key.as_str(), [MessageId(row.get(2)?)]);
             }

@@ -7,7 +7,7 @@ use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::keys;
 use crate::store::sqlite::schema;
-use crate::store::sqlite::tools::offline::Reading;
+use crate::store::sqlite::tools::offline::OfflineDatabase;
 
 /// The maximum number of reported findings.
 pub const FINDINGS_MAX: usize = 100;
@@ -23,17 +23,17 @@ pub struct Checked {
 
 /// How thorough a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum CheckDepth {
     /// Reads everything: indexes against tables, and every message.
     Full,
     /// Reads every page, but neither compares indexes with tables nor reads each message.
     Quick,
 }
 
-impl Reading {
+impl OfflineDatabase {
     /// Checks one snapshot of the database. Until it ends, the WAL of a served database cannot
     /// begin a new generation; nothing else waits for it. A read that fails is a finding.
-    pub fn check(&self, depth: Depth) -> Checked {
+    pub fn check(&self, depth: CheckDepth) -> Checked {
         let mut findings = Findings(Vec::new());
         let Ok(snapshot) = self.connection.unchecked_transaction() else {
             return Checked { content: None, findings: vec!["it cannot be read".to_owned()] };
@@ -56,7 +56,7 @@ impl Reading {
     }
 }
 
-type Check = fn(&Connection, Depth, &mut Findings) -> rusqlite::Result<()>;
+type Check = fn(&Connection, CheckDepth, &mut Findings) -> rusqlite::Result<()>;
 
 struct Findings(Vec<String>);
 
@@ -70,12 +70,12 @@ impl Findings {
 
 fn check_pages(
     connection: &Connection,
-    depth: Depth,
+    depth: CheckDepth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
     let pragma = match depth {
-        Depth::Full => "integrity_check",
-        Depth::Quick => "quick_check",
+        CheckDepth::Full => "integrity_check",
+        CheckDepth::Quick => "quick_check",
     };
     let mut statement = connection.prepare(&format!("PRAGMA {pragma}({FINDINGS_MAX})"))?;
     let mut rows = statement.query([])?;
@@ -90,7 +90,7 @@ fn check_pages(
 
 fn check_references(
     connection: &Connection,
-    _: Depth,
+    _: CheckDepth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
@@ -114,7 +114,7 @@ fn check_references(
 /// Tables, indexes and views are those of the migrations.
 fn check_schema(
     connection: &Connection,
-    _: Depth,
+    _: CheckDepth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
     let objects = |connection: &Connection| -> rusqlite::Result<Vec<(String, String, String)>> {
@@ -139,7 +139,11 @@ fn check_schema(
     Ok(())
 }
 
-fn check_ids(connection: &Connection, _: Depth, findings: &mut Findings) -> rusqlite::Result<()> {
+fn check_ids(
+    connection: &Connection,
+    _: CheckDepth,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
     let first: Option<i64> =
         connection.query_row("SELECT min(id) FROM messages", [], |row| row.get(0))?;
     if let Some(first) = first.filter(|&first| first < 1) {
@@ -170,7 +174,7 @@ fn check_ids(connection: &Connection, _: Depth, findings: &mut Findings) -> rusq
 
 fn check_cursors(
     connection: &Connection,
-    _: Depth,
+    _: CheckDepth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
     let newest = message_log::newest_given(connection)?;
@@ -204,7 +208,7 @@ fn check_cursors(
 /// Each view can be read.
 fn check_views(
     connection: &Connection,
-    depth: Depth,
+    depth: CheckDepth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
     let views: Vec<String> = connection
@@ -219,7 +223,7 @@ fn check_views(
             findings.add(format!("the view {view} cannot be read: {error}"));
         }
     }
-    if depth == Depth::Full {
+    if depth == CheckDepth::Full {
         let version: usize = schema::version(connection)?;
         if version >= 3 {
             check_deliveries(connection, findings)?;
@@ -352,7 +356,7 @@ fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::R
 /// The server would accept every name and text.
 fn check_values(
     connection: &Connection,
-    depth: Depth,
+    depth: CheckDepth,
     findings: &mut Findings,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("SELECT id, CAST(name AS BLOB) FROM users")?;
@@ -364,7 +368,7 @@ fn check_values(
             findings.add(format!("user {id} has a name that is none"));
         }
     }
-    if depth == Depth::Quick {
+    if depth == CheckDepth::Quick {
         return Ok(());
     }
     let mut statement = connection.prepare("SELECT id, CAST(body AS BLOB) FROM messages")?;

@@ -8,7 +8,7 @@ use crate::model::{Body, CursorName, Key, MessageId, Timestamp, UserId, UserName
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operations::users;
 use crate::store::sqlite::row::{cursor_name, not_a_value, user_name};
-use crate::store::sqlite::tools::offline::Reading;
+use crate::store::sqlite::tools::offline::OfflineDatabase;
 use crate::transfer::{Cursor, FORMAT, Header, Message, PasswordHash, Record, User, VERSION};
 
 /// The maximum size of one read, in messages and in bytes of text. It keeps each read short, even
@@ -44,7 +44,7 @@ impl<E> From<rusqlite::Error> for ExportError<E> {
     }
 }
 
-impl Reading {
+impl OfflineDatabase {
     /// Passes a header, users, cursors and messages to `take`, always in the same order. Users and
     /// cursors come from one snapshot. The messages are those of that snapshot, except messages
     /// that are purged during the export. It reads a page at a time, so `take` may be slow.

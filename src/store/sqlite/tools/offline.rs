@@ -1,10 +1,9 @@
-//! A database that a process reads which does not serve it: while a server does, after it has
-//! stopped, and after it was killed. Reading changes nothing: what a server has left in its log
-//! stays there for the next one.
+//! Reads a database without serving it: beside its server, after the server has stopped, or after
+//! it was killed. Reading changes nothing; the WAL stays for the next server.
 //!
-//! Where this process may write, or a server has the file, SQLite reads it under its locks. Else
-//! (read-only media, a folder of another user) it is read as it lies there, without a lock; whoever
-//! has read asks at the end whether that was true to the end ([`Reading::verify_unchanged`]).
+//! If this process may write, or a server has the file, SQLite reads it under its locks. Otherwise
+//! (read-only media, a folder of another user) it is read without a lock. Then the caller checks at
+//! the end that the files did not change ([`OfflineDatabase::verify_unchanged`]).
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -23,25 +22,25 @@ use crate::store::sqlite::opening::{self, Look};
 use crate::store::sqlite::path::{self, io_error, with_suffix};
 use crate::store::sqlite::schema;
 use crate::store::sqlite::wal_index::WalIndex;
-use crate::store::sqlite::writer::is_no_room;
+use crate::store::sqlite::writer::is_out_of_space;
 use crate::system;
 
-/// A database opened for reading only. Needs neither the server nor its lock.
-pub struct Reading {
+/// A database opened for database only. Needs neither the server nor its lock.
+pub struct OfflineDatabase {
     pub(in crate::store) connection: Connection,
     path: PathBuf,
     schema: usize,
-    /// What the files were like, where they are read without a lock.
+    /// The states of the files before they were read, if they are read without a lock.
     unlocked: Option<[State; 2]>,
-    /// Open for as long as the connection.
+    /// Stays open as long as the connection.
     _index: Option<WalIndex>,
 }
 
 /// A file's number, length and time of change, in nanoseconds.
 type State = Option<(u64, u64, i128)>;
 
-impl Reading {
-    /// Opens a database that is there. What is refused is left as it is.
+impl OfflineDatabase {
+    /// Opens an existing database. A refused one stays unchanged.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -55,9 +54,9 @@ impl Reading {
         }
         let is_served = is_served(&path)?;
         if !is_served {
-            opening::verify(&path, look, opening::Depth::Schema)?;
+            opening::verify(&path, look, opening::VerifyScope::Schema)?;
         }
-        // SQLite's own index would be made without room for it on the disk.
+        // SQLite would create the index without reserving its disk space.
         let (is_writable, uses_wal) = (is_writable(&path), look.uses_wal);
         let index = match !is_served && is_writable && uses_wal {
             true => prepare_index(&path)?,
@@ -70,7 +69,7 @@ impl Reading {
         let connection = connection.map_err(failed)?;
         connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
         connection.execute_batch(PRAGMAS).map_err(failed)?;
-        // Who copies or checks a file has time for it.
+        // Copying and checking may take the extra time.
         connection.pragma_update(None, "cell_size_check", true).map_err(failed)?;
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
         let schema = schema::version(&connection).map_err(failed)?;
@@ -80,10 +79,10 @@ impl Reading {
         Ok(Self { connection, path, schema, unlocked, _index: index })
     }
 
-    /// That what was read is one state of the database.
+    /// Checks that everything that was read belongs to one state of the database.
     ///
     /// # Errors
-    /// It was read without a lock, and somebody has written to it meanwhile.
+    /// It was read without a lock, and another process has written to it meanwhile.
     pub fn verify_unchanged(&self) -> Result<(), OpenError> {
         match &self.unlocked {
             Some(before) if states(&self.path)? != *before => {
@@ -93,32 +92,31 @@ impl Reading {
         }
     }
 
-    /// [`Self::open`], for who needs it to be of today's schema.
+    /// Like [`Self::open`], but refuses a database of an older schema.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open_current(given: &Path) -> Result<Self, OpenError> {
-        let reading = Self::open(given)?;
-        if reading.schema < schema::newest() {
-            let (path, version) = (reading.path.clone(), reading.schema);
+        let database = Self::open(given)?;
+        if database.schema < schema::newest() {
+            let (path, version) = (database.path.clone(), database.schema);
             return Err(OpenError::Older { path, version });
         }
-        Ok(reading)
+        Ok(database)
     }
 
-    /// The file, as an absolute path with no symbolic link left in it.
+    /// The absolute path of the file, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many steps of `migrations/sqlite/` it has: never more than this program knows.
+    /// The number of its steps of `migrations/sqlite/`, at most as many as this program has.
     pub fn schema(&self) -> usize {
         self.schema
     }
 
-    /// Makes a copy as of now at `destination`, where nothing may be yet: readable for its owner
-    /// only, verified by opening it, on the disk when this returns. Whatever happens, there is
-    /// never a part of a copy under that name.
+    /// Copies the current snapshot to `destination`, which must not exist. Only its owner may read
+    /// the copy. It is verified, and synced when this returns. The name never has a partial copy.
     ///
     /// # Errors
     /// See [`OpenError`]; it names the copy or the database.
@@ -136,20 +134,20 @@ impl Reading {
     }
 }
 
-impl Drop for Reading {
+impl Drop for OfflineDatabase {
     fn drop(&mut self) {
-        // Should a server have been killed meanwhile: its log is for the next one to fold in.
-        let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        let has_log = self.unlocked.is_some() || has_log(&self.path);
-        let _ = self.connection.set_db_config(keep, has_log);
+        // If the server was killed meanwhile, the next one checkpoints its WAL.
+        let keep_wal = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let has_wal = self.unlocked.is_some() || has_wal(&self.path);
+        let _ = self.connection.set_db_config(keep_wal, has_wal);
     }
 }
 
-/// Opens a file to be read under SQLite's locks.
+/// Opens a file for reading under SQLite's locks.
 fn open_locked(path: &Path, look: Look) -> rusqlite::Result<Connection> {
-    // Without a log beside it SQLite makes an empty one, even for reading, and only a connection
-    // that may write takes it away again at its end.
-    let access = if look.has_frames || has_log(path) {
+    // Without a WAL SQLite creates an empty one, even for reading. Only a connection that may write
+    // removes it at the end.
+    let access = if look.has_frames || has_wal(path) {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {
         OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -157,37 +155,39 @@ fn open_locked(path: &Path, look: Look) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
-/// Makes room for the index of the log. `None` where there is no room: then the file is read
-/// without.
+/// Reserves space for the WAL index. `None` if there is no space: then the file is read without a
+/// lock.
 fn prepare_index(path: &Path) -> Result<Option<WalIndex>, OpenError> {
-    let log = fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len());
-    match WalIndex::prepare(path, log / header::PAGE_BYTES) {
+    let wal = fs::metadata(with_suffix(path, "-wal")).map_or(0, |wal| wal.len());
+    match WalIndex::prepare(path, wal / header::PAGE_BYTES) {
         Ok((index, _)) => Ok(Some(index)),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied || is_no_room(&error) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied || is_out_of_space(&error) => {
+            Ok(None)
+        }
         Err(error) => Err(io_error(&with_suffix(path, "-shm"), error)),
     }
 }
 
-/// Whether a server or a command has the file. It locks it, as nobody else does.
+/// Whether a server or a command has the file, which locks it.
 fn is_served(path: &Path) -> Result<bool, OpenError> {
     let file = if system::FLOCK_IGNORES_FCNTL {
         File::open(path).map_err(|error| io_error(path, error))?
     } else {
-        // There the lock file alone is locked. Without one nobody has the database.
+        // Only the lock file is locked there. Without one, no process has the database.
         let Ok(file) = File::open(with_suffix(path, ".lock")) else { return Ok(false) };
         file
     };
     Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Whether what SQLite puts beside a file to lock it can be put there, for all who use the file.
+/// Whether this process may create the files with which SQLite locks a database.
 fn is_writable(path: &Path) -> bool {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let file = OpenOptions::new().read(true).write(true).open(path);
     file.is_ok() && access(folder, Access::WRITE_OK).is_ok()
 }
 
-/// What the file and its log are like.
+/// The states of the file and its WAL.
 fn states(path: &Path) -> Result<[State; 2], OpenError> {
     let state = |path: PathBuf| match fs::metadata(&path) {
         Ok(file) => {
@@ -200,7 +200,7 @@ fn states(path: &Path) -> Result<[State; 2], OpenError> {
     Ok([state(path.to_owned())?, state(with_suffix(path, "-wal"))?])
 }
 
-/// Whether there is something in the log beside a database.
-fn has_log(path: &Path) -> bool {
-    fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0)
+/// Whether the WAL beside a database has content.
+fn has_wal(path: &Path) -> bool {
+    fs::metadata(with_suffix(path, "-wal")).is_ok_and(|wal| wal.len() > 0)
 }

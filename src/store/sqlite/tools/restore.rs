@@ -10,7 +10,7 @@ use crate::store::sqlite::copy::{Copy, Draft, OnProgress};
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::path;
-use crate::store::sqlite::tools::offline::Reading;
+use crate::store::sqlite::tools::offline::OfflineDatabase;
 
 /// The minimum gap between a backup's newest id and the next one: more ids than the server can have
 /// assigned since the backup. So an id that a reader has noted never becomes another message.
@@ -46,7 +46,7 @@ pub fn restore(
 ) -> Result<Copy, OpenError> {
     // Checked before a lock file is created beside it.
     path::check_free(db)?;
-    let source = Reading::open(backup)?;
+    let source = OfflineDatabase::open(backup)?;
     let place = DatabaseFile::reserve(db)?;
     let draft = Draft::begin(place.path())?;
     draft.fill(&source.connection, on_progress)?;

@@ -14,7 +14,7 @@ use crate::store::error::{Fatal, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
 use crate::store::sqlite::connection::PRAGMAS;
 use crate::store::sqlite::file::DatabaseFile;
-use crate::store::sqlite::file_guard::{LOG_FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
+use crate::store::sqlite::file_guard::{WAL_FRAME_HEADER_BYTES, WAL_HEADER_BYTES};
 
 thread_local! {
     /// How many pages the WAL had after the last commit on this thread. SQLite passes the number to
@@ -26,15 +26,15 @@ thread_local! {
 pub(in crate::store) const RESERVED_PAGES: i32 = 254;
 /// All pages have 4 KiB.
 const RESERVED_BYTES: u64 =
-    LOG_HEADER_BYTES as u64 + RESERVED_PAGES as u64 * (LOG_FRAME_HEADER_BYTES + 4_096);
+    WAL_HEADER_BYTES as u64 + RESERVED_PAGES as u64 * (WAL_FRAME_HEADER_BYTES + 4_096);
 
 /// The space is written in pieces of this size.
 const RESERVED_PIECE_BYTES: u64 = 128 * 1024;
 
 /// Extends the WAL to [`RESERVED_PAGES`] pages with zeros. A commit that makes the file longer
 /// waits until the file system has written the new length and the new blocks. SQLite reads a WAL up
-/// to the first frame without the salt of its header (the file format, section 4.4). So zeros end
-/// it, like frames of older generations.
+/// to the first frame without the salt of its header (the file format, section 4.4). So it stops
+/// at the zeros, as at frames of older generations.
 ///
 /// Call it inside a transaction that may write: no other process extends the file then. On a full
 /// disk the WAL gets the available space, and grows with later commits.
@@ -44,7 +44,7 @@ pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
     while end < RESERVED_BYTES {
         let piece = RESERVED_PIECE_BYTES.min(RESERVED_BYTES - end);
         match file.write_all_at(&vec![0; piece as usize], end) {
-            Err(error) if is_no_room(&error) => return file.set_len(end),
+            Err(error) if is_out_of_space(&error) => return file.set_len(end),
             written => written?,
         }
         end += piece;
@@ -53,7 +53,7 @@ pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
 }
 
 /// Whether a write failed because the disk or the file is full.
-pub(in crate::store) fn is_no_room(error: &io::Error) -> bool {
+pub(in crate::store) fn is_out_of_space(error: &io::Error) -> bool {
     let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
     kinds.contains(&error.kind())
 }

@@ -1,9 +1,9 @@
 //! The connection that writes, and the guarantees of each of its transactions.
 //!
 //! The steps of a transaction are begin, apply, commit and finish. Before the commit, space is
-//! reserved on the disk (`store::sqlite::file_room`) and in the WAL index. The first transaction of
-//! each WAL generation renews the stamp (`store::sqlite::opening`). After the commit, the open
-//! files must still be those at their paths (`store::sqlite::file_guard`).
+//! reserved on the disk (`store::sqlite::reserved_space`) and in the WAL index. The first
+//! transaction of each WAL generation renews the stamp (`store::sqlite::opening`). After the
+//! commit, the open files must still be those at their paths (`store::sqlite::file_guard`).
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use rusqlite::Connection;
 use crate::store::StoreError;
 use crate::store::metrics::CheckpointMode;
 use crate::store::sqlite::connection::LOCK_WAIT;
-use crate::store::sqlite::file_guard::Identity;
-use crate::store::sqlite::file_room::FileRoom;
+use crate::store::sqlite::file_guard::FileGuard;
 use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
+use crate::store::sqlite::reserved_space::ReservedSpace;
 use crate::store::sqlite::stamp;
 use crate::store::sqlite::write::context::{WriteContext, WriterCache};
 use crate::store::sqlite::write::pending_inserts::PendingInserts;
@@ -27,8 +27,8 @@ use crate::store::sqlite::writer::operation::Operation;
 /// The only connection that writes messages, with the state that lasts between its transactions.
 pub(in crate::store) struct WriteConnection {
     connection: Connection,
-    identity: Identity,
-    room: FileRoom,
+    guard: FileGuard,
+    space: ReservedSpace,
     cache: WriterCache,
     pub(in crate::store) deliveries: Deliveries,
     keys: Keys,
@@ -54,17 +54,17 @@ pub(in crate::store) struct WriteConnection {
 impl WriteConnection {
     pub(in crate::store) fn new(
         connection: Connection,
-        (identity, room): (Identity, FileRoom),
+        (guard, space): (FileGuard, ReservedSpace),
         (deliveries, keys): (Deliveries, Keys),
         inbox_unread_max: usize,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(64);
         checkpoint::count_pages(&connection);
-        let policy = CheckpointPolicy::new(room.is_scarce());
+        let policy = CheckpointPolicy::new(space.is_scarce());
         Self {
             connection,
-            identity,
-            room,
+            guard,
+            space,
             cache: WriterCache::default(),
             deliveries,
             keys,
@@ -87,14 +87,14 @@ impl WriteConnection {
             self.lock_wait = lock_wait;
         }
         self.run_statement("BEGIN IMMEDIATE")?;
-        if self.identity.reserve_index(self.wal_pages(), 0).is_err() {
+        if self.guard.reserve_index(self.wal_pages(), 0).is_err() {
             let _ = self.run_statement("ROLLBACK");
             return Err(StoreError::Full);
         }
-        self.identity.look();
+        self.guard.note_length();
         if std::mem::take(&mut self.must_reserve_wal) {
             // If the disk is full, the WAL grows with later commits.
-            let _ = checkpoint::reserve_wal(self.identity.log_path());
+            let _ = checkpoint::reserve_wal(self.guard.wal_path());
         }
         (self.is_stamped, self.may_grow_much) = (false, false);
         self.changes_before = self.connection.total_changes();
@@ -208,8 +208,8 @@ impl WriteConnection {
             stamp::renew(&self.connection)?;
             self.is_stamped = true;
         }
-        if self.may_grow_much || self.room.is_short() {
-            self.room.reserve(self.page_count()?).map_err(|_| StoreError::Full)?;
+        if self.may_grow_much || self.space.is_short() {
+            self.space.reserve(self.page_count()?).map_err(|_| StoreError::Full)?;
         }
         self.run_statement("COMMIT")
     }
@@ -225,12 +225,12 @@ impl WriteConnection {
                 self.keys.committed();
                 let pages = checkpoint::pages();
                 self.note_wal_pages(pages);
-                let is_intact = self.identity.check(pages.map(|pages| pages.unsigned_abs().into()));
+                let is_intact = self.guard.check(pages.map(|pages| pages.unsigned_abs().into()));
                 let is_new = is_intact.map_err(StoreError::Fatal)?;
                 self.must_stamp = !self.is_stamped && (is_new || self.must_stamp);
                 if self.must_stamp {
                     // Another process has checkpointed the WAL and may have shortened the file.
-                    self.room.forget();
+                    self.space.forget();
                 }
             }
             Err(error) => {
@@ -262,7 +262,7 @@ impl WriteConnection {
         // `VACUUM` commits. Its page count is taken here, or the next batch would take it for its
         // own.
         self.note_wal_pages(checkpoint::pages());
-        self.room.forget();
+        self.space.forget();
         Ok(compacted?)
     }
 
@@ -272,7 +272,7 @@ impl WriteConnection {
         &mut self,
         mode: CheckpointMode,
     ) -> Result<bool, StoreError> {
-        self.policy.note_checkpoint_begun(self.room.is_scarce());
+        self.policy.note_checkpoint_begun(self.space.is_scarce());
         // A reader of the file (a person at the `sqlite3` shell) may block pages of the WAL for any
         // time. They are checkpointed later; no thread waits for that.
         let _ = self.connection.busy_timeout(Duration::ZERO);
@@ -280,7 +280,7 @@ impl WriteConnection {
         let outcome = checkpoint::run(&self.connection, mode);
         let is_complete = matches!(outcome, Ok(true));
         if mode == CheckpointMode::Truncate {
-            self.identity.forget_length();
+            self.guard.forget_length();
             self.must_reserve_wal = true;
             self.policy.must_empty_wal = !is_complete;
         }
@@ -293,7 +293,7 @@ impl WriteConnection {
     pub(in crate::store) fn close(self, is_complete: bool) -> Result<(), StoreError> {
         let closed = self.connection.close();
         if is_complete {
-            self.room.give_back();
+            self.space.release();
         }
         closed.map_err(|(_, error)| error.into())
     }
@@ -306,14 +306,14 @@ impl WriteConnection {
     fn note_wal_pages(&mut self, pages: Option<i32>) {
         let Some(pages) = pages else { return };
         let new = self.policy.note_commit(pages);
-        self.room.note_written(new.unsigned_abs().into());
+        self.space.note_written(new.unsigned_abs().into());
     }
 
     /// Reserves space in the WAL index for a transaction that writes each page of the file.
     fn reserve_index_for_file(&mut self) -> Result<(), StoreError> {
         let pages = self.page_count()?;
         let wal_pages = self.wal_pages();
-        self.identity.reserve_index(wal_pages, 2 * pages).map_err(|_| StoreError::Full)
+        self.guard.reserve_index(wal_pages, 2 * pages).map_err(|_| StoreError::Full)
     }
 
     fn page_count(&self) -> Result<u64, StoreError> {
