@@ -70,8 +70,8 @@ impl Read for FindUser {
     }
 }
 
-/// The users who can be written to, in the order of their names: at most `max`, and whether there
-/// are more.
+/// Lists the users who can receive messages, in the order of their names. The answer has at most
+/// `max` users, and whether there are more.
 pub struct ListUsers {
     /// The user who asks.
     pub reader: UserId,

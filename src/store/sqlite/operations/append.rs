@@ -135,8 +135,8 @@ struct Earlier {
     copies: Copies,
 }
 
-/// The earlier messages with a sender's key, each with its copies, which have the same time. There
-/// is one, unless an import into an earlier version added another.
+/// The earlier messages with a sender's key. The copies of one message have the same time. There is
+/// one message, unless an import into an earlier version added another.
 fn posts_of_key(
     connection: &Connection,
     append: &Append,

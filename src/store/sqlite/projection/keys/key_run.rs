@@ -124,8 +124,8 @@ impl KeyRun {
         self.highest.clear();
     }
 
-    /// Sorts the entries by key. Keys that agree in twelve bytes after the prefix of all keys stay
-    /// in the order of arrival. That only costs time when they are inserted.
+    /// Sorts the entries by twelve bytes of their keys, after the prefix that all keys share.
+    /// Entries with equal bytes keep the order of arrival, which only makes their insertion slower.
     pub(in crate::store) fn sort_into(&self, order: &mut Order) {
         order.0.clear();
         let Some(first) = self.entries.first() else { return };
