@@ -221,23 +221,23 @@ texts! {
     sending { en: "sending", id: "mengirim" }
     one_message_sent(to) { en: "1 message sent to {to}", id: "1 pesan terkirim ke {to}" }
     messages_sent(count, to) { en: "{count} messages sent to {to}", id: "{count} pesan terkirim ke {to}" }
-    known_already(told, count) {
-        en: "{told}, {count} of them already stored",
-        id: "{told}, {count} di antaranya sudah tersimpan",
+    already_stored(summary, count) {
+        en: "{summary}, {count} of them already stored",
+        id: "{summary}, {count} di antaranya sudah tersimpan",
     }
-    sent_and_not_told(error) {
+    sent_but_not_printed(error) {
         en: "the message was sent, but standard output cannot be written: {error}",
         id: "pesannya terkirim, tetapi tidak bisa menulis ke standard output: {error}",
     }
-    lines_sent_and_not_told(error) {
+    lines_sent_but_not_printed(error) {
         en: "every line was sent, but standard output cannot be written: {error}",
         id: "semua baris terkirim, tetapi tidak bisa menulis ke standard output: {error}",
     }
-    send_under_id_to_be_told(id, to) {
+    resend_to_see_the_result(id, to) {
         en: "`chat-cli send --id {id} {to} TEXT` with the same text reports it again, and sends nothing new",
         id: "`chat-cli send --id {id} {to} TEXT` dengan teks yang sama memberitahukannya lagi, tanpa mengirim apa pun",
     }
-    send_lines_to_be_told(id) {
+    resend_lines_to_see_the_result(id) {
         en: "with --lines --id {id} the same input reports it again, and sends nothing new",
         id: "dengan --lines --id {id} masukan yang sama memberitahukannya lagi, tanpa mengirim apa pun",
     }
@@ -277,7 +277,7 @@ texts! {
         en: "the question was sent, then: {failure}",
         id: "pertanyaannya terkirim, lalu: {failure}",
     }
-    answer_not_told(error) {
+    answer_not_printed(error) {
         en: "the answer came, but standard output cannot be written: {error}",
         id: "jawabannya datang, tetapi tidak bisa menulis ke standard output: {error}",
     }

@@ -40,8 +40,8 @@ texts! {
         en: "chat-cli --user {other} auth, or another --profile; `chat-cli config show` shows where {user} comes from",
         id: "chat-cli --user {other} auth, atau --profile lain; `chat-cli config show` menunjukkan dari mana {user}",
     }
-    nobody_named { en: "no user is named to log in as", id: "tidak disebutkan login sebagai siapa" }
-    name_somebody {
+    no_user_named { en: "no user is named to log in as", id: "tidak disebutkan login sebagai siapa" }
+    name_user {
         en: "chat-cli auth USER, or set `user` with `chat-cli config init`",
         id: "chat-cli auth USER, atau atur `user` dengan `chat-cli config init`",
     }
@@ -84,7 +84,7 @@ texts! {
     configuration_written(path) { en: "{path}: written", id: "{path}: ditulis" }
     where_is_the_server { en: "What is the server's address?", id: "Apa alamat server?" }
     server_answers(server) { en: "{server} answers", id: "{server} menjawab" }
-    write_all_the_same { en: "Write the file anyway?", id: "Tetap tulis filenya?" }
+    write_anyway { en: "Write the file anyway?", id: "Tetap tulis filenya?" }
     who_are_you { en: "What is your user name there?", id: "Apa nama user-mu di sana?" }
     log_in_now(user) { en: "Log in as {user} now?", id: "Login sebagai {user} sekarang?" }
     yes_or_no { en: "Y/n", id: "Y/t" }

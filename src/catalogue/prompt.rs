@@ -71,7 +71,7 @@ logout            logout
         en: "text without a verb goes to {names} now; `to` alone ends that",
         id: "sekarang yang kamu ketik dikirim ke {names}; `to` saja mengakhirinya",
     }
-    text_goes_to_nobody {
+    text_goes_nowhere {
         en: "text without a verb goes to nobody now",
         id: "yang kamu ketik tidak dikirim ke siapa pun lagi",
     }

@@ -43,7 +43,7 @@ texts! {
         en: "give a name that the certificate is for; or {pin}",
         id: "beri nama yang ada di sertifikatnya; atau {pin}",
     }
-    signed_by_nobody(issuer) {
+    unknown_authority(issuer) {
         en: "no trusted authority has signed its certificate (issuer: {issuer})",
         id: "sertifikatnya tidak ditandatangani otoritas yang dipercaya (penerbit: {issuer})",
     }
@@ -97,7 +97,7 @@ texts! {
         en: "{path}: line {number} is invalid",
         id: "{path}: baris {number} tidak sah",
     }
-    mend_line {
+    correct_line {
         en: "a line is HOST:PORT SHA256:FINGERPRINT TIME; correct or remove it",
         id: "satu baris berisi HOST:PORT SHA256:SIDIK_JARI WAKTU; perbaiki, atau hapus barisnya",
     }

@@ -53,7 +53,7 @@ pub enum InvalidAddress {
     /// The text before the port is neither a host name nor an address.
     #[error("{}", client::host_invalid())]
     Host,
-    /// An IPv6 address without brackets: the port cannot be told from the address.
+    /// An IPv6 address without brackets: the port cannot be separated from the address.
     #[error("{}", client::address_without_brackets())]
     Brackets,
     /// The path of the socket is not absolute, or is too long.

@@ -262,11 +262,11 @@ mod tests {
         ] {
             let (read, whole) =
                 (Arguments::read(&line(words)), Arguments::try_parse_from(line(words)));
-            let told = |said: Result<Arguments, clap::Error>| match said {
+            let shown = |said: Result<Arguments, clap::Error>| match said {
                 Ok(arguments) => format!("{arguments:?}"),
                 Err(error) => error.render().to_string(),
             };
-            assert_eq!(told(read), told(whole), "{words:?}");
+            assert_eq!(shown(read), shown(whole), "{words:?}");
         }
     }
 

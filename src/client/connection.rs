@@ -115,7 +115,7 @@ impl Connection {
                 return Err(HandshakeError::Unanswered(ErrorKind::UnexpectedEof.into()));
             }
             if !has_begun && ![HANDSHAKE_BYTE, ALERT_BYTE].contains(&chunk[0]) {
-                return Err(HandshakeError::NoTls(passing_refusal(&chunk[..count])));
+                return Err(HandshakeError::NoTls(busy_refusal(&chunk[..count])));
             }
             has_begun = true;
             // Nothing may arrive before the first request. If something does, the first exchange
@@ -240,12 +240,12 @@ impl Drop for Connection {
 }
 
 /// The refusal in plain text of a server that is too busy for a handshake.
-fn passing_refusal(said: &[u8]) -> Option<Refused> {
+fn busy_refusal(said: &[u8]) -> Option<Refused> {
     match DecodedReply::decode(said.strip_suffix(REPLY_END)?) {
         Ok(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
             let refused =
-                Refused { code, unknown_code, message, users, retry_after, is_ours: false };
-            Some(refused).filter(Refused::is_passing)
+                Refused { code, unknown_code, message, users, retry_after, is_by_client: false };
+            Some(refused).filter(Refused::is_temporary)
         }
         _ => None,
     }
@@ -268,7 +268,7 @@ fn refused(error: rustls::Error) -> HandshakeError {
 /// Decodes the bytes of one reply.
 pub fn decode(reply: &[u8]) -> Result<DecodedReply, ExchangeError> {
     DecodedReply::decode(reply).map_err(|error| match error {
-        // Parts of what arrived do not belong into an error message.
+        // An error message must not contain parts of the reply.
         DecodeError::Json(_) => ExchangeError::NotUnderstood(client::reply_unreadable().to_owned()),
         error => ExchangeError::NotUnderstood(reason(&error)),
     })

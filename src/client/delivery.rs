@@ -105,13 +105,13 @@ fn is_about(posted: &Posted, to: &[UserName]) -> bool {
 /// first answer is the proxy's, and the server may have stored the message after it.
 fn fits_post(refused: &Refused, to: &[UserName]) -> bool {
     let is_of_post = refused.known_code().is_some_and(|code| {
-        is_passing_or_internal(code) || is_for_good(code) || depends_on_state(code)
+        is_temporary_or_internal(code) || is_for_good(code) || depends_on_state(code)
     });
     let is_recipient = |name: &String| to.iter().any(|user| user.as_str() == name);
     is_of_post && refused.users.iter().all(is_recipient)
 }
 
-fn is_passing_or_internal(code: Code) -> bool {
+fn is_temporary_or_internal(code: Code) -> bool {
     matches!(code, Code::Busy | Code::ShuttingDown | Code::TooManyConnections | Code::Internal)
 }
 
@@ -168,7 +168,7 @@ impl Attempts {
                 match no_answer {
                     NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. } => true,
                     NoAnswer::NotUnderstood { .. } => self.should_retry_unfitting(),
-                    NoAnswer::Unreachable { .. } | NoAnswer::Unsecured { .. } => false,
+                    NoAnswer::Unreachable { .. } | NoAnswer::Tls { .. } => false,
                 }
             }
             Failure::Refused(refused) if !fits_post(refused, to) => {
@@ -181,7 +181,7 @@ impl Attempts {
                 // A server whose disk failed stops, and may have restarted in time.
                 let has_failed = refused.known_code() == Some(Code::Internal);
                 self.may_be_done |= has_failed;
-                has_failed || refused.is_passing()
+                has_failed || refused.is_temporary()
             }
             _ => false,
         }
@@ -208,7 +208,7 @@ impl Attempts {
             _ => Exit::TryAgain,
         };
         let message = match &last {
-            Failure::Refused(refused) if !refused.is_passing() && exit != Exit::Internal => {
+            Failure::Refused(refused) if !refused.is_temporary() && exit != Exit::Internal => {
                 client::outcome_unknown_after(link.address(), refused)
             }
             Failure::NoAnswer(NoAnswer::NotUnderstood { reason, .. }) => {

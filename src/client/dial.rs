@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 
 use super::address::{Host, ServerAddress};
 use super::connection::{Connection, HandshakeError};
-use super::failure::{Failure, NoAnswer, Unsecured};
+use super::failure::{Failure, NoAnswer, TlsProblem};
 use super::trust::TrustPolicy;
 
 /// Makes connections to a server. Clones share the TLS configuration.
@@ -54,7 +54,7 @@ impl Dialer {
                 let config = self.config(host)?;
                 let connection = Connection::open(host, deadline).map_err(unreachable)?;
                 let secured = connection.secure(config, host, deadline);
-                secured.map_err(|error| unsecured(self.address(), error))
+                secured.map_err(|error| tls_failure(self.address(), error))
             }
         }
     }
@@ -70,16 +70,16 @@ impl Dialer {
 }
 
 /// The failure for a handshake with `address`.
-pub fn unsecured(address: &ServerAddress, error: HandshakeError) -> Failure {
+pub fn tls_failure(address: &ServerAddress, error: HandshakeError) -> Failure {
     let address = address.clone();
     let problem = match error {
         HandshakeError::Unanswered(source) => {
             return NoAnswer::Unreachable { address, source }.into();
         }
         HandshakeError::NoTls(Some(refused)) => return refused.into(),
-        HandshakeError::NoTls(None) => Unsecured::NoTls,
-        HandshakeError::Untrusted(untrusted) => Unsecured::Untrusted(untrusted),
-        HandshakeError::Failed(error) => Unsecured::Failed(error.to_string()),
+        HandshakeError::NoTls(None) => TlsProblem::NoTls,
+        HandshakeError::Untrusted(untrusted) => TlsProblem::Untrusted(untrusted),
+        HandshakeError::Failed(error) => TlsProblem::Failed(error.to_string()),
     };
-    NoAnswer::Unsecured { address, problem }.into()
+    NoAnswer::Tls { address, problem }.into()
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-pub use no_answer::{NoAnswer, Unsecured, Untrusted, seconds};
+pub use no_answer::{NoAnswer, TlsProblem, Untrusted, seconds};
 pub use refused::Refused;
 
 use super::exit::Exit;
@@ -84,7 +84,7 @@ impl Failure {
             Self::Refused(refused) => refused.exit(),
             Self::NoAnswer(NoAnswer::Unreachable { .. }) => Exit::Unreachable,
             Self::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }) => Exit::TryAgain,
-            Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.exit(),
+            Self::NoAnswer(NoAnswer::Tls { problem, .. }) => problem.exit(),
             Self::NoAnswer(NoAnswer::NotUnderstood { .. }) => Exit::Protocol,
             Self::ReaderGone => Exit::Done,
             Self::Output(error) if is_closed(error) => Exit::OutputClosed,
@@ -103,7 +103,7 @@ impl Failure {
     /// Reports the failure to a person: a refusal as `Error, …`, any other as `error: …`, then the
     /// hint. After Ctrl-C, and if the reader of the output has gone, it writes nothing.
     pub fn report(&self, out: &mut dyn Write) {
-        let told = match self {
+        let written = match self {
             Self::Refused(refused) => {
                 writeln!(out, "{}", refused.line_naming_users())
             }
@@ -112,7 +112,7 @@ impl Failure {
             Self::NotLoggedIn => writeln!(out, "{}", shared::refused(self)),
             _ => writeln!(out, "{}", shared::failed(text::visible(&self.to_string()))),
         };
-        if let (Ok(()), Some(hint)) = (told, self.hint()) {
+        if let (Ok(()), Some(hint)) = (written, self.hint()) {
             // If `out` cannot be written, there is no other place to report it.
             let _ = writeln!(out, "{}", shared::hint(text::visible(&hint)));
         }
@@ -154,7 +154,7 @@ impl Failure {
         match self {
             Self::Refused(Refused { code: Some(code), .. }) => code.as_str(),
             Self::Refused(Refused { unknown_code: Some(word), .. }) => word,
-            Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.word(),
+            Self::NoAnswer(NoAnswer::Tls { problem, .. }) => problem.word(),
             _ => self.exit().word(),
         }
     }
@@ -173,7 +173,7 @@ impl Failure {
             Self::NoAnswer(NoAnswer::Unreachable { .. }) => {
                 Some(client::start_a_server().to_owned())
             }
-            Self::NoAnswer(NoAnswer::Unsecured { problem, .. }) => problem.hint(),
+            Self::NoAnswer(NoAnswer::Tls { problem, .. }) => problem.hint(),
             // This client's requests are always valid, so this refusal means that a plain client
             // has connected to a TLS port.
             Self::Refused(Refused { code: Some(Code::WrongProtocol), .. }) => {

@@ -27,7 +27,7 @@ pub fn all(folder: &StateFolder) -> Result<Vec<KnownServer>, Failure> {
     let Some(bytes) = folder.read(NAME)? else { return Ok(Vec::new()) };
     parse(&String::from_utf8_lossy(&bytes)).map_err(|number| {
         let message = trust::line_not_understood(folder.path_of(NAME).display(), number);
-        Failure::new(Exit::LocalFile, message).with_hint(trust::mend_line())
+        Failure::new(Exit::LocalFile, message).with_hint(trust::correct_line())
     })
 }
 

@@ -84,8 +84,15 @@ impl Link {
                 if code.is_some_and(|code| code.closes()) {
                     self.connection = None;
                 }
-                Err(Refused { code, unknown_code, message, users, retry_after, is_ours: false }
-                    .into())
+                Err(Refused {
+                    code,
+                    unknown_code,
+                    message,
+                    users,
+                    retry_after,
+                    is_by_client: false,
+                }
+                .into())
             }
         }
     }

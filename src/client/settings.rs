@@ -118,7 +118,7 @@ impl Settings {
 ///
 /// # Errors
 /// As [`Settings::of`].
-pub fn listed(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>, Failure> {
+pub fn sources(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>, Failure> {
     let file = File::read()?;
     let chosen = chosen(file.as_ref(), arguments)?;
     let command = Arguments::definition();

@@ -281,9 +281,9 @@ mod tests {
     fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
         let failure = result.unwrap_err();
         assert_eq!(failure.exit(), Exit::LocalFile);
-        let mut told = Vec::new();
-        failure.report(&mut told);
-        String::from_utf8(told).unwrap()
+        let mut shown = Vec::new();
+        failure.report(&mut shown);
+        String::from_utf8(shown).unwrap()
     }
 
     #[test]
@@ -316,8 +316,8 @@ mod tests {
         StateFolder::create(&path).unwrap();
         for loose in [0o755, 0o711, 0o770, 0o702] {
             chmod(&path, loose);
-            let told = refusal(StateFolder::open(&path));
-            assert!(told.contains(&format!("hint: chmod 700 {}", path.display())), "{told}");
+            let shown = refusal(StateFolder::open(&path));
+            assert!(shown.contains(&format!("hint: chmod 700 {}", path.display())), "{shown}");
             refusal(StateFolder::create(&path));
         }
     }
@@ -329,8 +329,8 @@ mod tests {
         folder.write("session", b"secret").unwrap();
         for loose in [0o644, 0o640, 0o620, 0o601] {
             chmod(&folder.path_of("session"), loose);
-            let told = refusal(folder.read("session"));
-            assert!(told.contains("hint: chmod 600 "), "{told}");
+            let shown = refusal(folder.read("session"));
+            assert!(shown.contains("hint: chmod 600 "), "{shown}");
         }
     }
 

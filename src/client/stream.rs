@@ -153,9 +153,9 @@ impl Stream {
     /// stream is over then. A server that is away is not an error but
     /// [`StreamEvent::Disconnected`].
     pub fn next(&mut self, deadline: Option<Instant>) -> Result<Option<StreamEvent>, Failure> {
-        if let Some(told) = self.waiting.pop_front() {
-            self.waiting_bytes -= text_bytes(&told);
-            return Ok(Some(told));
+        if let Some(event) = self.waiting.pop_front() {
+            self.waiting_bytes -= text_bytes(&event);
+            return Ok(Some(event));
         }
         self.turn(deadline, Goal::Event)
     }
@@ -192,9 +192,9 @@ impl Stream {
                 self.connection.take_if(|live| live.watch != WatchState::Off);
             }
             match self.turn(Some(deadline), Goal::Answer)? {
-                Some(told) => {
-                    self.waiting_bytes += text_bytes(&told);
-                    self.waiting.push_back(told);
+                Some(event) => {
+                    self.waiting_bytes += text_bytes(&event);
+                    self.waiting.push_back(event);
                 }
                 None if Instant::now() >= deadline => return Ok(self.acks.is_empty()),
                 None => {}
@@ -216,7 +216,7 @@ impl Stream {
             }
             let outcome = self.connect(goal).and_then(|()| self.receive(deadline));
             match outcome {
-                Ok(Received::Event(told)) => return Ok(Some(told)),
+                Ok(Received::Event(event)) => return Ok(Some(event)),
                 Ok(Received::Nothing) => return Ok(None),
                 Ok(Received::Answer) if goal == Goal::Answer => return Ok(None),
                 Ok(Received::Answer) => {}
@@ -269,8 +269,15 @@ impl Stream {
             }
             Some(DecodedReply::Done(fields)) => self.take_reply(fields),
             Some(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
-                Err(Refused { code, unknown_code, message, users, retry_after, is_ours: false }
-                    .into())
+                Err(Refused {
+                    code,
+                    unknown_code,
+                    message,
+                    users,
+                    retry_after,
+                    is_by_client: false,
+                }
+                .into())
             }
         }
     }
@@ -329,7 +336,7 @@ impl Stream {
     fn disconnected(&mut self, failure: Failure) -> Result<StreamEvent, Failure> {
         self.connection = None;
         self.has_reported_ready = false;
-        if !is_passing(&failure) {
+        if !is_temporary(&failure) {
             return Err(failure);
         }
         let pause = jittered(self.pause);
@@ -345,13 +352,14 @@ impl Stream {
 }
 
 /// Whether a later attempt may succeed.
-fn is_passing(failure: &Failure) -> bool {
+fn is_temporary(failure: &Failure) -> bool {
     match failure {
-        Failure::NoAnswer(NoAnswer::NotUnderstood { .. } | NoAnswer::Unsecured { .. }) => false,
+        Failure::NoAnswer(NoAnswer::NotUnderstood { .. } | NoAnswer::Tls { .. }) => false,
         Failure::NoAnswer(_) => true,
         // A server whose disk failed stops, and may restart.
         Failure::Refused(refused) => {
-            refused.is_passing() || matches!(refused.code, Some(Code::Internal | Code::StorageFull))
+            refused.is_temporary()
+                || matches!(refused.code, Some(Code::Internal | Code::StorageFull))
         }
         _ => false,
     }
@@ -377,8 +385,8 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * random / 0xffff
 }
 
-fn text_bytes(told: &StreamEvent) -> usize {
-    match told {
+fn text_bytes(event: &StreamEvent) -> usize {
+    match event {
         StreamEvent::Message(message) => message.body.as_str().len(),
         StreamEvent::Ready { .. }
         | StreamEvent::Disconnected { .. }

@@ -168,7 +168,7 @@ fn refused(error: &rustls::Error, shown: &CertificateDer<'_>, host: &Host) -> Un
             | CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
             | CertificateError::Other(_) => {
-                (texts::signed_by_nobody(&facts.issuer), texts::pin_or_give_authority(pin))
+                (texts::unknown_authority(&facts.issuer), texts::pin_or_give_authority(pin))
             }
             error => (texts::certificate_refused(error), pin),
         },

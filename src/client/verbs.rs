@@ -74,8 +74,8 @@ pub fn list(link: &mut Link, token: Token) -> Result<Value, Failure> {
 }
 
 /// The names in the result of [`list`]; `None` if it is not a list of users.
-pub fn listed(told: &Value) -> Option<impl Iterator<Item = &str>> {
-    let names = told.as_str()?.strip_prefix("List user: ")?;
+pub fn parse_list(text: &Value) -> Option<impl Iterator<Item = &str>> {
+    let names = text.as_str()?.strip_prefix("List user: ")?;
     Some(names.split(',').filter(|name| !name.is_empty()))
 }
 

@@ -76,7 +76,7 @@ fn print_answer(
 fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
     let (exit, message) = match &failure {
         Failure::Output(error) if is_closed(error) => return failure,
-        Failure::Output(error) => (Exit::TryAgain, client::answer_not_told(error)),
+        Failure::Output(error) => (Exit::TryAgain, client::answer_not_printed(error)),
         Failure::NoAnswer(_) => (Exit::TryAgain, client::question_sent(&failure)),
         _ => (failure.exit(), client::question_sent(&failure)),
     };
@@ -90,8 +90,8 @@ fn wait(
     user: &UserName,
     deadline: Instant,
 ) -> Result<Option<Message>, Failure> {
-    while let Some(told) = stream.next(Some(deadline))? {
-        if let StreamEvent::Message(message) = told
+    while let Some(event) = stream.next(Some(deadline))? {
+        if let StreamEvent::Message(message) = event
             && message.from == *user
         {
             return Ok(Some(message));

@@ -70,7 +70,7 @@ fn login_user(arguments: &AuthArguments, link: &Link) -> Result<UserName, Failur
         }
         (Some(user), _) => Ok(user),
         (None, Some(user)) => Ok(user.clone()),
-        (None, None) => Err(Failure::new(Exit::Usage, configuration::nobody_named())
-            .with_hint(configuration::name_somebody())),
+        (None, None) => Err(Failure::new(Exit::Usage, configuration::no_user_named())
+            .with_hint(configuration::name_user())),
     }
 }

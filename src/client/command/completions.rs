@@ -73,15 +73,15 @@ fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
 /// All users. If the server does not tell them, those who are logged in and those who have sent
 /// messages.
 fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
-    let told = verbs::all_users(link, token, |users| {
+    let reply = verbs::all_users(link, token, |users| {
         users.iter().map(|info| info.user.to_string()).for_each(found);
         Ok(())
     });
-    if told.is_ok() {
-        return told;
+    if reply.is_ok() {
+        return reply;
     }
-    let told = verbs::list(link, token)?;
-    verbs::listed(&told).into_iter().flatten().map(str::to_owned).for_each(found);
+    let reply = verbs::list(link, token)?;
+    verbs::parse_list(&reply).into_iter().flatten().map(str::to_owned).for_each(found);
     let from = FetchFrom::Before(MessageId(i64::MAX));
     let newest = Fetch { from, with: None, since: None, limit: MESSAGES_MAX };
     let page = verbs::fetch(link, token, newest)?;
@@ -90,7 +90,7 @@ fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Fa
 }
 
 fn sessions(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {
-    let told = verbs::sessions(link, token)?;
-    told.sessions.iter().map(|session| session.id.0.to_string()).for_each(found);
+    let reply = verbs::sessions(link, token)?;
+    reply.sessions.iter().map(|session| session.id.0.to_string()).for_each(found);
     Ok(())
 }

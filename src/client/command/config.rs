@@ -34,7 +34,7 @@ pub fn run(
     match command {
         ConfigCommand::Init(init) => return begin(init.force, arguments, view, link, out),
         ConfigCommand::Show => {
-            let settings = settings::listed(arguments, words)?;
+            let settings = settings::sources(arguments, words)?;
             if view.is_json {
                 for setting in settings {
                     writeln!(out, "{}", object::line(&setting))?;
@@ -175,7 +175,7 @@ fn server(
             return Ok(server);
         };
         note(&format!("{failure}"));
-        if !is_asked || yes(configuration::write_all_the_same(), false)? {
+        if !is_asked || yes(configuration::write_anyway(), false)? {
             return Ok(server);
         }
     }

@@ -14,14 +14,14 @@ use crate::client::{session, verbs};
 /// Prints the users who are logged in, as the seed's JSON text.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = session::current(link.account())?;
-    let told = verbs::list(link, token)?;
+    let reply = verbs::list(link, token)?;
     if view.is_json {
-        let names = verbs::listed(&told);
+        let names = verbs::parse_list(&reply);
         let names = names.ok_or_else(|| link.not_understood(client::no_list_of_users()))?;
         let names: Vec<&str> = names.collect();
         writeln!(out, "{}", object::line(&json!({"users": names})))?;
     } else {
-        writeln!(out, "{}", json_line(&told))?;
+        writeln!(out, "{}", json_line(&reply))?;
     }
     Ok(Exit::Done)
 }

@@ -93,18 +93,18 @@ impl Sender<'_> {
     fn send_one(&mut self, body: &Body, key: &Key) -> Result<Exit, Failure> {
         let posted = self.post(body, key)?;
         let to = delivery::names(&self.to, ", ");
-        let told = match self.view.is_json {
-            true => self.tell_json(&posted, key, None),
-            false => self.tell(&client::message_sent(to)),
+        let printed = match self.view.is_json {
+            true => self.print_json(&posted, key, None),
+            false => self.print_line(&client::message_sent(to)),
         };
-        told.map(|()| Exit::Done).map_err(|error| {
+        printed.map(|()| Exit::Done).map_err(|error| {
             if is_closed(&error) {
                 return Failure::ReaderGone;
             }
             let to = delivery::names(&self.to, ",");
-            Failure::new(Exit::TryAgain, client::sent_and_not_told(error))
+            Failure::new(Exit::TryAgain, client::sent_but_not_printed(error))
                 .with_key(key.clone())
-                .with_hint(client::send_under_id_to_be_told(key.as_str(), to))
+                .with_hint(client::resend_to_see_the_result(key.as_str(), to))
         })
     }
 
@@ -114,12 +114,12 @@ impl Sender<'_> {
     }
 
     /// Prints a line and flushes it, so that a write error can be reported together with the key.
-    fn tell(&mut self, words: &str) -> io::Result<()> {
+    fn print_line(&mut self, words: &str) -> io::Result<()> {
         writeln!(self.out, "{words}")?;
         self.out.flush()
     }
 
-    fn tell_json(&mut self, posted: &Posted, key: &Key, line: Option<usize>) -> io::Result<()> {
+    fn print_json(&mut self, posted: &Posted, key: &Key, line: Option<usize>) -> io::Result<()> {
         let Posted { at, duplicate, sent, .. } = posted;
         for copy in sent {
             let (to, id, key) = (copy.to.as_str(), copy.id.0, key.as_str());
@@ -158,12 +158,12 @@ impl Sender<'_> {
         }
         drop(progress);
         if !self.view.is_json {
-            let told = self.tell(&summary(sent, known, &delivery::names(&self.to, ", ")));
-            told.map_err(|error| match is_closed(&error) {
+            let printed = self.print_line(&summary(sent, known, &delivery::names(&self.to, ", ")));
+            printed.map_err(|error| match is_closed(&error) {
                 true => Failure::ReaderGone,
-                false => Failure::new(Exit::TryAgain, client::lines_sent_and_not_told(error))
+                false => Failure::new(Exit::TryAgain, client::lines_sent_but_not_printed(error))
                     .with_key(key.clone())
-                    .with_hint(client::send_lines_to_be_told(key.as_str())),
+                    .with_hint(client::resend_lines_to_see_the_result(key.as_str())),
             })?;
         }
         Ok(if sent == 0 { Exit::Nothing } else { Exit::Done })
@@ -175,8 +175,9 @@ impl Sender<'_> {
             .map_err(|invalid| Failure::new(Exit::Usage, of_invalid(invalid)))?;
         let posted = self.post(&body(OsString::from_vec(line))?, &line_key)?;
         if self.view.is_json {
-            self.tell_json(&posted, &line_key, Some(number))
-                .map_err(|error| Failure::new(Exit::TryAgain, client::sent_and_not_told(error)))?;
+            self.print_json(&posted, &line_key, Some(number)).map_err(|error| {
+                Failure::new(Exit::TryAgain, client::sent_but_not_printed(error))
+            })?;
         }
         Ok(posted)
     }
@@ -184,13 +185,13 @@ impl Sender<'_> {
 
 /// How many lines were sent, and how many of them had been stored before.
 fn summary(sent: usize, known: usize, to: &str) -> String {
-    let told = match sent {
+    let text = match sent {
         1 => client::one_message_sent(to),
         count => client::messages_sent(count, to),
     };
     match known {
-        0 => told,
-        count => client::known_already(told, count),
+        0 => text,
+        count => client::already_stored(text, count),
     }
 }
 
@@ -241,7 +242,7 @@ fn at_line(failure: Failure, number: usize, key: &Key) -> Failure {
 pub fn body(text: OsString) -> Result<Body, Failure> {
     let text = text
         .into_string()
-        .map_err(|_| Refused::ours(Code::BadEncoding, refusal::text_not_utf8()))?;
+        .map_err(|_| Refused::by_client(Code::BadEncoding, refusal::text_not_utf8()))?;
     Body::try_from(text.into_boxed_str()).map_err(|invalid| match invalid {
         Invalid::Empty => Code::EmptyMessage.into(),
         _ => too_long().into(),
@@ -282,7 +283,7 @@ fn unreadable(error: io::Error) -> Failure {
 }
 
 fn too_long() -> Refused {
-    Refused::ours(Code::TooLong, refusal::message_too_long(BODY_BYTES_MAX))
+    Refused::by_client(Code::TooLong, refusal::message_too_long(BODY_BYTES_MAX))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::catalogue::{shared, trust as texts};
 use crate::client::address::{Host, ServerAddress};
 use crate::client::arguments::TrustArguments;
 use crate::client::connection::Connection;
-use crate::client::dial::unsecured;
+use crate::client::dial::tls_failure;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, NoAnswer};
 use crate::client::known_servers::{self, KnownServer};
@@ -70,14 +70,14 @@ pub fn run(
         None => ask(known.is_some())?,
     };
     if !is_right {
-        tell(texts::not_pinned());
+        print_note(texts::not_pinned());
         return Ok(Exit::Nothing);
     }
     if known != Some(fingerprint) {
         let host = host.clone();
         known_servers::pin(&folder, KnownServer { host, fingerprint, since: Timestamp::now() })?;
     }
-    tell(&texts::pinned(host));
+    print_note(&texts::pinned(host));
     Ok(Exit::Done)
 }
 
@@ -88,7 +88,7 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
     let connection = Connection::open(host, deadline)
         .map_err(|source| NoAnswer::Unreachable { address: address.clone(), source })?;
     let connection =
-        connection.secure(config, host, deadline).map_err(|error| unsecured(&address, error))?;
+        connection.secure(config, host, deadline).map_err(|error| tls_failure(&address, error))?;
     let shown = connection.certificates().to_vec();
     if shown.is_empty() {
         let message = texts::shows_none(host);
@@ -100,7 +100,7 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
 /// Whether the person confirms the fingerprint. Without a terminal nobody can.
 fn ask(is_pinned: bool) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        tell(&shared::hint(texts::give_fingerprint()));
+        print_note(&shared::hint(texts::give_fingerprint()));
         return Ok(false);
     }
     let warning = if is_pinned { texts::another_was_pinned() } else { "" };
@@ -116,7 +116,7 @@ fn ask(is_pinned: bool) -> Result<bool, Failure> {
 }
 
 /// Prints a line for the person on standard error.
-fn tell(text: &str) {
+fn print_note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 

@@ -68,7 +68,7 @@ pub fn run(
         cursor: arguments.cursor.as_ref(),
         exec: Exec::new(&arguments.exec, arguments.max_tries, lock)?,
         messages: Messages::of(view, arguments.raw),
-        tells_events: arguments.events,
+        reports_events: arguments.events,
         view,
         deadline,
         missing: arguments.count,
@@ -112,7 +112,7 @@ struct Watcher<'a> {
     cursor: Option<&'a CursorName>,
     exec: Option<Exec>,
     messages: Messages,
-    tells_events: bool,
+    reports_events: bool,
     view: View,
     /// When to end, if a timeout was given.
     deadline: Option<Instant>,
@@ -141,7 +141,7 @@ impl Watcher<'_> {
                 }
                 None | Some(StreamEvent::Sent { .. }) => {}
                 Some(StreamEvent::Message(message)) => {
-                    self.deal_with(&message)?;
+                    self.handle(&message)?;
                     self.missing = self.missing.map(|missing| missing - 1);
                     if self.missing == Some(0) {
                         break;
@@ -149,7 +149,7 @@ impl Watcher<'_> {
                 }
                 Some(StreamEvent::CaughtUp { upto }) => {
                     let words = client::caught_up(upto.0);
-                    self.tell("caught_up", json!({"upto": upto}), &words)?;
+                    self.report_event("caught_up", json!({"upto": upto}), &words)?;
                     if exit_at_end {
                         break;
                     }
@@ -157,7 +157,7 @@ impl Watcher<'_> {
                 Some(StreamEvent::Ready { user, after }) => {
                     self.ready(after);
                     let words = client::watching(&user, after.0);
-                    self.tell("ready", json!({"user": user, "after": after}), &words)?;
+                    self.report_event("ready", json!({"user": user, "after": after}), &words)?;
                 }
                 Some(StreamEvent::Disconnected { failure, pause }) => {
                     self.disconnected(failure, pause)?;
@@ -188,10 +188,10 @@ impl Watcher<'_> {
         let words = client::trying_again(&failure, pause.as_millis());
         let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let fields = json!({"error": failure.to_string(), "retry_in_ms": pause});
-        self.tell("disconnected", fields, &words)
+        self.report_event("disconnected", fields, &words)
     }
 
-    fn deal_with(&mut self, message: &Message) -> Result<(), Failure> {
+    fn handle(&mut self, message: &Message) -> Result<(), Failure> {
         let Some(exec) = &self.exec else {
             self.messages.write(std::slice::from_ref(message), self.out)?;
             self.unflushed = Some(message.id);
@@ -251,13 +251,13 @@ impl Watcher<'_> {
     }
 
     /// Reports an event other than a message, if `--events` was given.
-    fn tell(
+    fn report_event(
         &mut self,
         event: &'static str,
         fields: serde_json::Value,
         words: &str,
     ) -> Result<(), Failure> {
-        if !self.tells_events {
+        if !self.reports_events {
             return Ok(());
         }
         if self.view.is_json {

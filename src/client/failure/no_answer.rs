@@ -35,12 +35,12 @@ pub enum NoAnswer {
         within: Duration,
     },
     /// The TLS handshake failed. No request was sent.
-    #[error("{}", problem.tell(address))]
-    Unsecured {
+    #[error("{}", problem.describe(address))]
+    Tls {
         /// The server's address.
         address: ServerAddress,
         /// What failed.
-        problem: Unsecured,
+        problem: TlsProblem,
     },
     /// The bytes that arrived are not a reply of this protocol.
     #[error("{}", client::not_understood(.address, .reason))]
@@ -54,7 +54,7 @@ pub enum NoAnswer {
 
 /// Why a TLS handshake failed.
 #[derive(Debug)]
-pub enum Unsecured {
+pub enum TlsProblem {
     /// The server does not speak TLS.
     NoTls,
     /// The server's identity could not be verified.
@@ -76,12 +76,12 @@ pub struct Untrusted {
 impl NoAnswer {
     /// Whether the server may have processed the request.
     pub fn may_be_done(&self) -> bool {
-        !matches!(self, Self::Unreachable { .. } | Self::Unsecured { .. })
+        !matches!(self, Self::Unreachable { .. } | Self::Tls { .. })
     }
 }
 
-impl Unsecured {
-    fn tell(&self, address: &ServerAddress) -> String {
+impl TlsProblem {
+    fn describe(&self, address: &ServerAddress) -> String {
         match self {
             Self::NoTls => trust::no_tls(address),
             Self::Untrusted(untrusted) => trust::not_trusted(address, untrusted),

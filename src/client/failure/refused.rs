@@ -22,7 +22,7 @@ pub struct Refused {
     /// After how many seconds the same request may be accepted, if the server says so.
     pub retry_after: Option<u32>,
     /// The client refused, with its own text in the user's language.
-    pub is_ours: bool,
+    pub is_by_client: bool,
 }
 
 impl Refused {
@@ -34,13 +34,13 @@ impl Refused {
             message: message.into(),
             users: Vec::new(),
             retry_after: None,
-            is_ours: false,
+            is_by_client: false,
         }
     }
 
     /// A refusal by this client, without asking the server. `message` is in the user's language.
-    pub fn ours(code: Code, message: impl Into<String>) -> Self {
-        Self { is_ours: true, ..Self::new(code, message) }
+    pub fn by_client(code: Code, message: impl Into<String>) -> Self {
+        Self { is_by_client: true, ..Self::new(code, message) }
     }
 
     /// The text for this code in the user's language. The server has one language, so its own text
@@ -62,7 +62,7 @@ impl Refused {
         match message.strip_prefix(code.message()) {
             Some("") => said.into(),
             Some(details) => format!("{said}{details}").into(),
-            None if self.is_ours || is_seed => message.into(),
+            None if self.is_by_client || is_seed => message.into(),
             None if message.is_empty() || is_text_of_a_code(message) => said.into(),
             None => format!("{said} ({message})").into(),
         }
@@ -80,13 +80,13 @@ impl Refused {
 
     /// The text with the users that the refusal names.
     pub(super) fn naming_users(&self) -> String {
-        let (told, users) = (self.to_string(), self.users.join(", "));
+        let (shown, users) = (self.to_string(), self.users.join(", "));
         let names = format!(": {users}");
-        if users.is_empty() || told.ends_with(&names) { told } else { told + &names }
+        if users.is_empty() || shown.ends_with(&names) { shown } else { shown + &names }
     }
 
     /// Whether nothing was done and the same request may be accepted a moment later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         let passing = [Code::Busy, Code::ShuttingDown, Code::TooManyConnections];
         self.code.is_some_and(|code| passing.contains(&code))
     }
@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn refusal_has_the_seeds_text_in_the_seeds_session_only() {
         let failure = Failure::from(Code::WrongPassword);
-        let told = |language| speaking(language, || report(&failure));
-        assert_eq!(told(Language::Seed), "Error, Password Salah\n");
-        assert_eq!(told(Language::English), "Error, the password is wrong\n");
-        assert_eq!((report(&failure), failure.exit() as u8), (told(Language::English), 77));
+        let shown = |language| speaking(language, || report(&failure));
+        assert_eq!(shown(Language::Seed), "Error, Password Salah\n");
+        assert_eq!(shown(Language::English), "Error, the password is wrong\n");
+        assert_eq!((report(&failure), failure.exit() as u8), (shown(Language::English), 77));
     }
 
     #[test]
@@ -184,33 +184,36 @@ mod tests {
 
     #[test]
     fn refusal_is_in_the_chosen_language() {
-        let told = |language, refused: &Refused| speaking(language, || refused.line());
+        let shown = |language, refused: &Refused| speaking(language, || refused.line());
         let wrong = Refused::from(Code::WrongPassword);
-        assert_eq!(told(Language::English, &wrong), "Error, the password is wrong");
-        assert_eq!(told(Language::Indonesian, &wrong), "Error, Password Salah");
-        assert_eq!(told(Language::Seed, &wrong), "Error, Password Salah");
+        assert_eq!(shown(Language::English, &wrong), "Error, the password is wrong");
+        assert_eq!(shown(Language::Indonesian, &wrong), "Error, Password Salah");
+        assert_eq!(shown(Language::Seed, &wrong), "Error, Password Salah");
         let named = Refused::new(Code::UnknownRecipient, "User Tidak Ditemukan: conner");
-        assert_eq!(told(Language::English, &named), "Error, there is no such user: conner");
+        assert_eq!(shown(Language::English, &named), "Error, there is no such user: conner");
         let detailed = Refused::new(Code::BadArgument, "to: it is empty");
         let line = "Error, the JSON argument is not understood (to: it is empty)";
-        assert_eq!(told(Language::English, &detailed), line);
-        assert_eq!(told(Language::Seed, &detailed), "Error, to: it is empty");
+        assert_eq!(shown(Language::English, &detailed), line);
+        assert_eq!(shown(Language::Seed, &detailed), "Error, to: it is empty");
         let line = "Error, argumen JSON-nya tidak dipahami (to: it is empty)";
-        assert_eq!(told(Language::Indonesian, &detailed), line);
+        assert_eq!(shown(Language::Indonesian, &detailed), line);
         // The code decides, whatever the server's text is.
         let other = Refused::new(Code::NoSession, "User Tidak Ada");
-        assert_eq!(told(Language::English, &other), "Error, there is no such session");
-        let ours = Refused::ours(Code::TooLong, "the message is longer than 32768 bytes");
-        assert_eq!(told(Language::English, &ours), "Error, the message is longer than 32768 bytes");
-        let of_the_seed = Refused { code: None, ..Refused::new(Code::Busy, "no more today") };
-        assert_eq!(told(Language::Indonesian, &of_the_seed), "Error, no more today");
-        let newer = Refused { unknown_code: Some("tired".to_owned()), ..of_the_seed };
-        assert_eq!(told(Language::English, &newer), "Error, refused as tired: no more today");
+        assert_eq!(shown(Language::English, &other), "Error, there is no such session");
+        let ours = Refused::by_client(Code::TooLong, "the message is longer than 32768 bytes");
         assert_eq!(
-            told(Language::Indonesian, &newer),
+            shown(Language::English, &ours),
+            "Error, the message is longer than 32768 bytes"
+        );
+        let of_the_seed = Refused { code: None, ..Refused::new(Code::Busy, "no more today") };
+        assert_eq!(shown(Language::Indonesian, &of_the_seed), "Error, no more today");
+        let newer = Refused { unknown_code: Some("tired".to_owned()), ..of_the_seed };
+        assert_eq!(shown(Language::English, &newer), "Error, refused as tired: no more today");
+        assert_eq!(
+            shown(Language::Indonesian, &newer),
             "Error, ditolak sebagai tired: no more today"
         );
-        assert_eq!(told(Language::Seed, &newer), "Error, no more today");
+        assert_eq!(shown(Language::Seed, &newer), "Error, no more today");
         let mut out = Vec::new();
         Failure::from(newer).report_json(&mut out);
         let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
@@ -221,11 +224,11 @@ mod tests {
     fn refusal_that_ends_by_itself_says_when() {
         let message = "too many failed logins: try again in 42 s";
         let held = Refused { retry_after: Some(42), ..Refused::new(Code::RateLimited, message) };
-        let told = |language| speaking(language, || held.line());
-        assert_eq!(told(Language::English), format!("Error, {message}"));
-        assert_eq!(told(Language::Seed), format!("Error, {message}"));
+        let shown = |language| speaking(language, || held.line());
+        assert_eq!(shown(Language::English), format!("Error, {message}"));
+        assert_eq!(shown(Language::Seed), format!("Error, {message}"));
         let line = "Error, terlalu banyak login yang gagal: coba lagi dalam 42 detik";
-        assert_eq!(told(Language::Indonesian), line);
+        assert_eq!(shown(Language::Indonesian), line);
         let mut out = Vec::new();
         let failure = Failure::from(held);
         failure.report_json(&mut out);
@@ -233,7 +236,7 @@ mod tests {
         assert_eq!((&object["code"], &object["exit"]), (&"rate_limited".into(), &75.into()));
         assert_eq!(object["retry_after"], 42);
         // A command does not keep trying for so long.
-        assert!(!matches!(&failure, Failure::Refused(held) if held.is_passing()));
+        assert!(!matches!(&failure, Failure::Refused(held) if held.is_temporary()));
     }
 
     #[test]
@@ -251,7 +254,7 @@ mod tests {
     #[test]
     fn text_of_the_server_cannot_reach_the_terminal_raw() {
         let message = "\x1b]52;c;AAAA\x07\u{202e}no\nerror: x".to_owned();
-        let told = report(&Refused { code: None, ..Refused::new(Code::Busy, message) }.into());
-        assert_eq!(told, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
+        let shown = report(&Refused { code: None, ..Refused::new(Code::Busy, message) }.into());
+        assert_eq!(shown, "Error, \\x1b]52;c;AAAA\\x07\\u{202e}no\\nerror: x\n");
     }
 }

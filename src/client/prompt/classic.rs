@@ -81,9 +81,9 @@ impl Session {
             }
             ("logout", _) => {
                 let token = self.token()?;
-                let told = verbs::logout(&mut self.link, token)?;
+                let reply = verbs::logout(&mut self.link, token)?;
                 self.token = None;
-                writeln!(out, "{}", json_line(&told))?;
+                writeln!(out, "{}", json_line(&reply))?;
             }
             _ => writeln!(out, "{}", prompt::unknown())?,
         }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn unknown_command_gets_the_seeds_text() {
-        for (line, told) in [
+        for (line, reply) in [
             ("foo", "*Maaf, command tidak benar"),
             ("", "*Maaf, command tidak benar"),
             ("help", "*Maaf, command tidak benar"),
@@ -219,19 +219,19 @@ mod tests {
         ] {
             assert_eq!(
                 offline(format!("{line}\n").as_bytes()),
-                format!("Command :{told}\nCommand :")
+                format!("Command :{reply}\nCommand :")
             );
         }
     }
 
     #[test]
     fn lines_out_of_bounds_are_refused_and_the_next_is_done() {
-        let told = offline(&[&[b'x'; 300_000][..], b"\n\xff\na\0b\nlist\r\n"].concat());
+        let reply = offline(&[&[b'x'; 300_000][..], b"\n\xff\na\0b\nlist\r\n"].concat());
         let expected = "Command :Error, the line is longer than 262144 bytes\n\
                         Command :Error, the line is not UTF-8\n\
                         Command :Error, the line has a NUL or a CR inside\n\
                         Command :Error, not authorized\n\
                         Command :";
-        assert_eq!(told, expected);
+        assert_eq!(reply, expected);
     }
 }

@@ -193,10 +193,10 @@ impl Conversation {
         if let Some(login) = &self.login
             && board.progress() == Progress::Connected
         {
-            if let Ok(told) = verbs::users(&mut self.link, login.token(), None) {
-                told.users.iter().for_each(|info| board.add_user(&info.user));
-            } else if let Ok(told) = verbs::list(&mut self.link, login.token()) {
-                add_listed_users(board, &told);
+            if let Ok(reply) = verbs::users(&mut self.link, login.token(), None) {
+                reply.users.iter().for_each(|info| board.add_user(&info.user));
+            } else if let Ok(reply) = verbs::list(&mut self.link, login.token()) {
+                add_listed_users(board, &reply);
             }
         }
         match board.unread() {
@@ -236,7 +236,7 @@ impl Conversation {
 }
 
 /// The names in the reply to `list` are users.
-fn add_listed_users(board: &NoticeBoard, told: &Value) {
-    let names = verbs::listed(told).into_iter().flatten();
+fn add_listed_users(board: &NoticeBoard, reply: &Value) {
+    let names = verbs::parse_list(reply).into_iter().flatten();
     names.filter_map(|name| name.parse().ok()).for_each(|user| board.add_user(&user));
 }

@@ -185,15 +185,15 @@ mod tests {
         let failure =
             chosen(Some(&file), &arguments(&["--profile", "wrok", "unread"])).unwrap_err();
         assert_eq!(failure.exit(), Exit::Configuration);
-        let mut told = Vec::new();
-        failure.report(&mut told);
-        let told = String::from_utf8(told).unwrap();
-        assert!(told.ends_with("hint: did you mean work?\n"), "{told}");
+        let mut shown = Vec::new();
+        failure.report(&mut shown);
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.ends_with("hint: did you mean work?\n"), "{shown}");
     }
 
     #[test]
     fn mistakes_are_reported_with_their_line_in_every_profile() {
-        for (text, told) in [
+        for (text, shown) in [
             ("sever = \"a:1\"\n", "config.toml:1: there is no setting sever"),
             ("\n[profile.x]\nuesr = \"a\"\n", "config.toml:3: there is no setting uesr"),
             ("[profiles.x]\n", "config.toml:1: there is no table [profiles]"),
@@ -211,7 +211,7 @@ mod tests {
             ("default_profile = 1\n", "config.toml:1: default_profile = 1: it has to be a text"),
         ] {
             let Err(problem) = file(text) else { panic!("{text:?} is accepted") };
-            assert!(problem.contains(told), "{told:?} is not in {problem:?}");
+            assert!(problem.contains(shown), "{shown:?} is not in {problem:?}");
         }
     }
 }

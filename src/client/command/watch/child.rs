@@ -55,7 +55,7 @@ struct State {
     /// The signal that ends this process, and when it arrived.
     ending: Option<(i32, Instant)>,
     /// The process group that received the signal.
-    told: Option<Pid>,
+    signalled: Option<Pid>,
     /// Whether the main thread is ending this process.
     is_leaving: bool,
 }
@@ -150,15 +150,15 @@ impl Guard {
     /// Ends this process by the signal that has arrived, after the process group has ended or was
     /// killed.
     pub fn leave(&self) -> ! {
-        let (ending, told) = {
+        let (ending, signalled) = {
             let mut state = self.shared.lock();
             state.is_leaving = true;
-            (state.ending, state.told)
+            (state.ending, state.signalled)
         };
         let (signal, since) = ending.unwrap_or((SIGTERM, Instant::now()));
-        if let Some(group) = told {
+        if let Some(group) = signalled {
             while test_kill_process_group(group).is_ok() {
-                if since.elapsed() >= END_MAX || self.shared.lock().told.is_none() {
+                if since.elapsed() >= END_MAX || self.shared.lock().signalled.is_none() {
                     let _ = kill_process_group(group, Signal::KILL);
                     break;
                 }
@@ -178,26 +178,26 @@ impl Shared {
         let mut state = self.lock();
         match signal {
             SIGTSTP => {
-                tell(state.running, Signal::TSTP);
+                signal_group(state.running, Signal::TSTP);
                 drop(state);
                 let _ = emulate_default_handler(SIGTSTP);
             }
-            SIGCONT => tell(state.running, Signal::CONT),
+            SIGCONT => signal_group(state.running, Signal::CONT),
             _ if !state.is_busy => end_by(signal),
             _ if state.ending.is_some() => {
                 // The second signal kills the command at once.
-                tell(state.running.or(state.told.take()), Signal::KILL);
+                signal_group(state.running.or(state.signalled.take()), Signal::KILL);
                 if state.running.is_none() && !state.is_leaving {
                     end_by(signal);
                 }
             }
             _ => {
                 state.ending = Some((signal, Instant::now()));
-                state.told = state.running;
+                state.signalled = state.running;
                 if let Some(signal) = Signal::from_named_raw(signal) {
-                    tell(state.running, signal);
+                    signal_group(state.running, signal);
                     // A stopped process must continue before it can end.
-                    tell(state.running, Signal::CONT);
+                    signal_group(state.running, Signal::CONT);
                 }
                 self.changed.notify_all();
                 drop(state);
@@ -215,7 +215,7 @@ impl Shared {
         let runs = |state: &mut State| state.running.is_some();
         let waited = self.changed.wait_timeout_while(state, END_MAX, runs);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        tell(state.running, Signal::KILL);
+        signal_group(state.running, Signal::KILL);
         let waited = self.changed.wait_timeout_while(state, RECORD_MAX, runs);
         drop(waited);
         thread::sleep(RECORD_MAX);
@@ -226,7 +226,7 @@ impl Shared {
 }
 
 /// Sends a signal to a process group, which may have just ended.
-fn tell(group: Option<Pid>, signal: Signal) {
+fn signal_group(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
         let _ = kill_process_group(group, signal);
     }

@@ -47,9 +47,9 @@ impl Conversation {
             }
             Line::List => {
                 let token = self.token()?;
-                let told = verbs::list(&mut self.link, token)?;
-                add_listed_users(self.live.board(), &told);
-                writeln!(out, "{}", json_line(&told))?;
+                let reply = verbs::list(&mut self.link, token)?;
+                add_listed_users(self.live.board(), &reply);
+                writeln!(out, "{}", json_line(&reply))?;
             }
             Line::Users => self.users(out)?,
             Line::Logout => self.logout(out)?,
@@ -159,7 +159,7 @@ impl Conversation {
         self.token()?;
         if to.is_empty() {
             self.to.clear();
-            writeln!(out, "{}", prompt::text_goes_to_nobody())?;
+            writeln!(out, "{}", prompt::text_goes_nowhere())?;
         } else {
             self.to = send::parse_recipients(to)?;
             writeln!(out, "{}", prompt::text_goes_to(delivery::names(&self.to, ", ")))?;
@@ -193,8 +193,8 @@ impl Conversation {
         if let Some(is_on) = is_on {
             board.set_bell(is_on);
         }
-        let told = if board.is_bell_on() { prompt::bell_is_on() } else { prompt::bell_is_off() };
-        Ok(writeln!(out, "{told}")?)
+        let reply = if board.is_bell_on() { prompt::bell_is_on() } else { prompt::bell_is_off() };
+        Ok(writeln!(out, "{reply}")?)
     }
 
     /// Removes the notices that `inbox` has shown: messages may have arrived while it ran.
