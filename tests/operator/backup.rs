@@ -405,12 +405,12 @@ fn check_reports_each_fault_on_a_line_and_changes_nothing() {
     for finding in [
         "the index sessions_by_user is missing or was changed",
         "the view v1_inbox is missing or was changed",
-        "the table songs is none of ours",
-        "the cursor inbox of neko stands at 500, and the newest id is 100: what comes next would count as read",
-        "row 100 of messages refers to what is not in users",
-        "message 2 is a dead letter of paff at worker, and was sent to somebody else",
-        "user 4 has a name that is none",
-        "message 3 has a text that no message can have",
+        "the table songs does not belong to the schema",
+        "the cursor inbox of neko is at 500, and the newest id is 100: the next messages would count as read",
+        "row 100 of messages refers to a missing row of users",
+        "message 2 is a dead letter of paff at worker, but another user received it",
+        "user 4 has an invalid name",
+        "message 3 has an invalid text",
     ] {
         assert!(outcome.stdout.lines().any(|line| line == finding), "{finding}: {outcome:?}");
     }
@@ -423,8 +423,8 @@ fn check_reports_each_fault_on_a_line_and_changes_nothing() {
 
 #[test]
 fn check_finds_a_duplicate_key_wherever_the_table_of_keys_ends() {
-    let twice = "neko has 2 messages with the key \"k\" of paff, and one is to be";
-    let too_far = "the table of keys goes up to 1000, and the newest id is 13";
+    let twice = "neko has 2 messages with the key \"k\" of paff, and only one is allowed";
+    let too_far = "the table of keys ends at 1000, and the newest id is 13";
     for (upto, recipient, findings) in [
         (0, 2, &[twice][..]),
         (4, 2, &[twice]),

@@ -543,8 +543,8 @@ fn rebuild_recreates_deliveries_keys_indexes_and_views_and_keeps_ids_apart() {
         assert_eq!(outcome.code, 65);
         for finding in [
             "sessions_by_user",
-            "the deliveries of neko have 1 of the log's 2 messages",
-            "the table of keys lacks those of 1 messages, and has 1 that are of none",
+            "the deliveries of neko have 1 of 2 messages in the message log",
+            "the table of keys lacks the keys of 1 messages, and has 1 keys without a message",
         ] {
             assert!(outcome.stdout.contains(finding), "{finding}: {outcome:?}");
         }

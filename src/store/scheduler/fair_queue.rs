@@ -124,40 +124,40 @@ mod tests {
 
     #[test]
     fn parties_take_turns_and_items_of_each_are_in_order() {
-        let turns = FairQueue::new(100);
+        let queue = FairQueue::new(100);
         let (one, two) = (Some(UserId(1)), Some(UserId(2)));
         for item in 0..4 {
-            turns.push(one, (one, item)).unwrap();
+            queue.push(one, (one, item)).unwrap();
         }
-        turns.push(two, (two, 0)).unwrap();
-        turns.push(None, (None, 0)).unwrap();
-        turns.push(two, (two, 1)).unwrap();
-        let taken: Vec<_> = (0..7).map(|_| turns.pop().unwrap()).collect();
+        queue.push(two, (two, 0)).unwrap();
+        queue.push(None, (None, 0)).unwrap();
+        queue.push(two, (two, 1)).unwrap();
+        let taken: Vec<_> = (0..7).map(|_| queue.pop().unwrap()).collect();
         let expected = [(one, 0), (two, 0), (None, 0), (one, 1), (two, 1), (one, 2), (one, 3)];
         assert_eq!(taken, expected);
-        assert_eq!(turns.len(), 0);
+        assert_eq!(queue.len(), 0);
     }
 
     #[test]
     fn full_or_closed_queue_refuses_an_item() {
-        let turns = FairQueue::new(2);
-        assert_eq!((turns.push(None, 1), turns.push(Some(UserId(1)), 2)), (Ok(()), Ok(())));
-        assert_eq!(turns.push(None, 3), Err((3, PushError::Full)));
-        turns.close();
-        assert_eq!(turns.push(None, 3), Err((3, PushError::Closed)));
-        assert_eq!((turns.pop(), turns.pop(), turns.pop()), (Some(1), Some(2), None));
+        let queue = FairQueue::new(2);
+        assert_eq!((queue.push(None, 1), queue.push(Some(UserId(1)), 2)), (Ok(()), Ok(())));
+        assert_eq!(queue.push(None, 3), Err((3, PushError::Full)));
+        queue.close();
+        assert_eq!(queue.push(None, 3), Err((3, PushError::Closed)));
+        assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some(1), Some(2), None));
     }
 
     #[test]
     fn waiting_thread_is_woken_by_an_item_and_by_closing() {
-        let turns = Arc::new(FairQueue::<Option<UserId>, i32>::new(10));
+        let queue = Arc::new(FairQueue::<Option<UserId>, i32>::new(10));
         let taker = thread::spawn({
-            let turns = Arc::clone(&turns);
-            move || std::iter::from_fn(|| turns.pop()).collect::<Vec<_>>()
+            let queue = Arc::clone(&queue);
+            move || std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>()
         });
-        turns.push(None, 1).unwrap();
-        turns.push(None, 2).unwrap();
-        turns.close();
+        queue.push(None, 1).unwrap();
+        queue.push(None, 2).unwrap();
+        queue.close();
         assert_eq!(taker.join().unwrap(), [1, 2]);
     }
 }

@@ -43,7 +43,7 @@ use transaction::WriteConnection;
 pub(in crate::store) use checkpoint::is_out_of_space;
 pub(in crate::store) use operation::Maintenance;
 
-/// The most operations that may wait for the writer; one more is refused as busy.
+/// The maximum number of queued operations. One more is refused as busy.
 pub(in crate::store) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
 
 /// The writer's own settings. The WAL is cut to this size after a checkpoint. Deleted bytes are
@@ -61,10 +61,10 @@ const WRITER_PRAGMAS: &str = "
 /// What one of the writer's threads does.
 type Work = Box<dyn FnOnce(&GroupCommit<Batches>) + Send>;
 
-/// The way to the writer.
+/// The writer, for the rest of the store.
 pub(in crate::store) struct Writer {
     group: Arc<GroupCommit<Batches>>,
-    /// Woken with `unpark`, which costs nothing where it is awake.
+    /// The writer thread. `unpark` wakes it, and costs nothing if it is awake.
     thread: Thread,
     join: Mutex<Option<JoinHandle<()>>>,
 }
@@ -113,8 +113,9 @@ impl Writer {
         Ok(Self { group, thread, join: Mutex::new(Some(join)) })
     }
 
-    /// Does `write`, in the order of the calls, and calls `done` once when its outcome is durable.
-    /// Never blocks: where too much is waiting, it calls `done` at once, on this thread.
+    /// Queues `write`. Writes are executed in the order of the calls. `done` is called once, when
+    /// the outcome is durable. Never blocks: if the queue is full, it calls `done` at once on this
+    /// thread.
     pub(in crate::store) fn submit<W: Apply>(
         &self,
         write: W,
@@ -134,7 +135,7 @@ impl Writer {
         }));
     }
 
-    /// Tends the file, and calls `done` with whether that was done wholly.
+    /// Queues the maintenance of the file. `done` gets whether it was complete.
     pub(in crate::store) fn maintain(
         &self,
         maintenance: Maintenance,
@@ -160,13 +161,13 @@ impl Writer {
         self.group.collect_batch(collect, || self.thread.unpark())
     }
 
-    /// How many operations wait.
+    /// The number of queued operations.
     pub(in crate::store) fn waiting(&self) -> usize {
         self.group.waiting()
     }
 
-    /// Does what is waiting, takes nothing more, checkpoints the WAL and closes the connection.
-    /// Blocks until that is done.
+    /// Refuses further operations, commits the queued ones, checkpoints the WAL and closes the
+    /// connection. Blocks until that is done.
     pub(in crate::store) fn close(&self) {
         self.group.close();
         self.thread.unpark();
@@ -178,8 +179,8 @@ impl Writer {
     }
 }
 
-/// The thread `checkpointer`: checkpoints a long WAL, most of it while other threads commit, and
-/// then what they have committed meanwhile.
+/// The loop of the thread `checkpointer`. It checkpoints a long WAL while other threads commit, and
+/// then the pages of their commits.
 fn run_checkpointer(
     group: &GroupCommit<Batches>,
     checkpointer: &Checkpointer,
@@ -229,7 +230,7 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     stamp::renew(&first).map_err(failed)?;
     first.commit().map_err(failed)?;
     connection.busy_timeout(Duration::ZERO).map_err(failed)?;
-    // The WAL keeps its length: a full disk may have no room for another one.
+    // The WAL keeps its length, because a full disk may have no space for a new one.
     match checkpoint::run(connection, CheckpointMode::Passive) {
         // A reader blocks the checkpoint, or the file cannot grow: the WAL goes on.
         Ok(_) | Err(StoreError::Busy | StoreError::Full) => {}
@@ -259,7 +260,7 @@ mod tests {
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, store, wait_until};
 
-    /// The number of a message, and the thread that called its callback.
+    /// The number of a message, and the thread that ran its callback.
     type Answered = (usize, ThreadId);
 
     fn append(store: &Sqlite, number: usize, told: &Sender<Answered>) {
@@ -280,7 +281,7 @@ mod tests {
         });
     }
 
-    /// Three operations that are deferred, because another thread is committing.
+    /// Submits three operations, which are deferred because another thread is committing.
     fn defer_three(store: &Sqlite) -> (Sender<Answered>, Receiver<Answered>) {
         wait_for_quick_commit(store);
         let (tell, told) = channel();

@@ -62,7 +62,7 @@ impl Write for EndSessions {
 /// Selects sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionFilter {
-    /// This session, whoever its user is.
+    /// This session, of any user.
     Session(SessionId),
     /// This session, if it belongs to this user.
     OfUser(UserId, SessionId),

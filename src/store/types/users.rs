@@ -1,4 +1,4 @@
-//! Users: who may log in and receive messages, and how an operator sees and changes them.
+//! Users: logins, recipients, and how an operator sees and changes accounts.
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::operation::{Party, Read, Write};

@@ -161,7 +161,7 @@ fn posts_of_key(
     Ok(posts)
 }
 
-/// The recipients. `None` if a name belongs to nobody.
+/// The recipients. `None` if a name is unknown.
 fn recipients(
     append: &Append,
     find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,

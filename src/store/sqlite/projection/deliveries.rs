@@ -154,7 +154,7 @@ impl Deliveries {
         self.live.is_watched(user)
     }
 
-    /// Keeps the text of an appended message for those who watch its recipient's inbox.
+    /// Keeps the text of an appended message for the watchers of its recipient's inbox.
     pub(in crate::store) fn keep_text(&mut self, message: Message) {
         self.watched_texts.push(Arc::new(message));
     }

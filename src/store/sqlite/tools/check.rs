@@ -99,14 +99,14 @@ fn check_references(
         let (table, id, parent): (String, Option<i64>, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
         let row = id.map_or_else(|| "a row".to_owned(), |id| format!("row {id}"));
-        findings.add(format!("{row} of {table} refers to what is not in {parent}"));
+        findings.add(format!("{row} of {table} refers to a missing row of {parent}"));
     }
     let mut statement =
         connection.prepare(&format!("{} ORDER BY id LIMIT ?1", message_log::WITHOUT_USERS))?;
     let mut rows = statement.query([FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
-        findings.add(format!("row {id} of messages refers to what is not in users"));
+        findings.add(format!("row {id} of messages refers to a missing row of users"));
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn check_schema(
     }
     let known = |name: &String| expected.iter().any(|(_, expected, _)| expected == name);
     for (kind, name, _) in there.iter().filter(|(_, name, _)| !known(name)) {
-        findings.add(format!("the {kind} {name} is none of ours"));
+        findings.add(format!("the {kind} {name} does not belong to the schema"));
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ fn check_ids(
         .query_row("SELECT value FROM meta WHERE name = 'message_id_floor'", [], |row| row.get(0))
         .optional()?;
     if let Some(floor) = floor.filter(|floor| !floor.parse::<i64>().is_ok_and(|floor| floor >= 0)) {
-        findings.add(format!("the floor of the ids is {floor:?}, which is no id"));
+        findings.add(format!("the floor of the ids is {floor:?}, which is not an id"));
     }
     if schema::version(connection)? >= 5_usize {
         let newest = message_log::newest_given(connection)?;
@@ -163,7 +163,7 @@ fn check_ids(
         let upto = told.as_deref().and_then(|upto| upto.parse::<i64>().ok());
         if !upto.is_some_and(|upto| (0..=newest.0).contains(&upto)) {
             findings.add(format!(
-                "the table of keys goes up to {}, and the newest id is {}",
+                "the table of keys ends at {}, and the newest id is {}",
                 told.unwrap_or_else(|| "nowhere".to_owned()),
                 newest.0
             ));
@@ -186,7 +186,7 @@ fn check_cursors(
     while let Some(row) = rows.next()? {
         let (user, cursor, upto): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         findings.add(format!(
-            "the cursor {cursor} of {user} stands at {upto}, and the newest id is {newest}: what comes next would count as read",
+            "the cursor {cursor} of {user} is at {upto}, and the newest id is {newest}: the next messages would count as read",
             newest = newest.0
         ));
     }
@@ -199,7 +199,7 @@ fn check_cursors(
     while let Some(row) = rows.next()? {
         let (user, cursor, id): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         findings.add(format!(
-            "message {id} is a dead letter of {user} at {cursor}, and was sent to somebody else"
+            "message {id} is a dead letter of {user} at {cursor}, but another user received it"
         ));
     }
     Ok(())
@@ -267,7 +267,7 @@ fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlit
         let (user, log, runs, rows): (String, i64, i64, i64) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         findings.add(format!(
-            "the deliveries of {user} have {runs} of the log's {log} messages, in {rows} rows"
+            "the deliveries of {user} have {runs} of {log} messages in the message log, in {rows} rows"
         ));
     }
     Ok(())
@@ -293,7 +293,7 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
     )?;
     if lacking > 0 || astray > 0 {
         findings.add(format!(
-            "the table of keys lacks those of {lacking} messages, and has {astray} that are of none"
+            "the table of keys lacks the keys of {lacking} messages, and has {astray} keys without a message"
         ));
     }
     // Messages whose key is in the table twice, and messages that are not in the table yet.
@@ -320,7 +320,7 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
         let (key, sender, recipient, messages): (String, String, String, i64) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         findings.add(format!(
-            "{recipient} has {messages} messages with the key {key:?} of {sender}, and one is to be"
+            "{recipient} has {messages} messages with the key {key:?} of {sender}, and only one is allowed"
         ));
     }
     Ok(())
@@ -348,7 +348,9 @@ fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::R
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (user, inbox, log): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        findings.add(format!("the inbox of {user} has {inbox} unread, and the log {log}"));
+        findings.add(format!(
+            "the inbox of {user} has {inbox} unread messages, and the message log has {log}"
+        ));
     }
     Ok(())
 }
@@ -365,7 +367,7 @@ fn check_values(
         let (id, name): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let valid = std::str::from_utf8(&name).is_ok_and(|name| name.parse::<UserName>().is_ok());
         if !valid {
-            findings.add(format!("user {id} has a name that is none"));
+            findings.add(format!("user {id} has an invalid name"));
         }
     }
     if depth == CheckDepth::Quick {
@@ -376,7 +378,7 @@ fn check_values(
     while let Some(row) = rows.next()? {
         let (id, body) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()?);
         if body.is_empty() || body.len() > BODY_BYTES_MAX || std::str::from_utf8(body).is_err() {
-            findings.add(format!("message {id} has a text that no message can have"));
+            findings.add(format!("message {id} has an invalid text"));
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
-//! Batches: the queued operations are done in one transaction, and answered when it is durable.
+//! Commits batches: the queued operations are applied in one transaction, and answered once it is
+//! durable.
 //!
-//! An operation that fails fails alone. A commit that fails fails the whole batch. Where the
-//! outcome of a commit is unknown, nothing more is answered: the process ends.
+//! A failed operation fails alone. A failed commit fails the whole batch. If the outcome of a
+//! commit is unknown, the process ends and answers nothing more.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -20,9 +21,9 @@ use crate::store::sqlite::writer::transaction::WriteConnection;
 use crate::store::{OnFatal, StoreError};
 use crate::wake;
 
-/// The most operations of one transaction. Bounds how long an answer waits for its neighbours.
+/// The maximum number of operations in one transaction. It limits the wait for the rest of a batch.
 const BATCH_OPERATIONS_MAX: usize = 4_096;
-/// The most text of one transaction, in bytes; one operation is always done.
+/// The maximum text of one transaction, in bytes. A single operation may exceed it.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long the writer is idle before it compacts runs of deliveries.
 const COMPACTION_DELAY: Duration = Duration::from_millis(50);
@@ -31,7 +32,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// After a commit that took longer than this, a worker leaves the next one to the writer thread.
 const SHORT_COMMIT: Duration = Duration::from_millis(5);
 
-/// The connection that writes, with what is known of the last batch.
+/// The connection that writes, and the state between its batches.
 pub(in crate::store) struct Batches {
     connection: WriteConnection,
     inbox_unread_max: Adjustable<usize>,
@@ -52,7 +53,7 @@ pub(in crate::store) struct Batches {
     checkpointer_thread: Option<JoinHandle<()>>,
 }
 
-/// What a batch has cost so far.
+/// The time that a batch has taken so far.
 struct Spent {
     taken: Instant,
     executed: Duration,
@@ -62,7 +63,7 @@ struct Spent {
 impl Commit for Batches {
     type Operation = BoxedOperation;
 
-    /// Commits one batch of the operations that this turn may take, and answers each in order. The
+    /// Commits one batch of the operations that `turn` allows, and answers each in order. The
     /// writer thread also does a checkpoint that is due.
     fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Remaining {
         let is_ours =
@@ -326,8 +327,8 @@ impl Batches {
         Ok(())
     }
 
-    /// Whether the WAL is to be checkpointed on this thread. Asks the checkpointer thread where the
-    /// WAL is long.
+    /// Whether the WAL must be checkpointed on this thread. If the WAL is long, it asks the
+    /// checkpointer thread instead.
     fn checkpoint_is_due_here(&mut self) -> bool {
         match self.connection.policy.due(self.last_operations) {
             Due::No => false,

@@ -11,13 +11,13 @@ use crate::store::sqlite::write::context::WriteContext;
 /// An operation of any kind.
 pub(in crate::store) trait Operation: Send {
     fn statements(&self) -> Statements;
-    /// How much text it stores.
+    /// The bytes of text that it stores.
     fn bytes(&self) -> usize;
     /// When it was submitted.
     fn submitted(&self) -> Instant;
-    /// A worker has collected it, and sees to its commit.
+    /// Whether a worker has collected it and will flush it.
     fn is_collected(&self) -> bool;
-    /// Applies it in the open transaction. `false` where it failed.
+    /// Applies it in the open transaction. Returns whether it succeeded.
     fn apply(&mut self, context: &mut WriteContext<'_>) -> bool;
     /// Calls the callback: with the outcome of the operation if the commit succeeded, else with
     /// that of the commit. `spent` is the time in the store.
@@ -48,7 +48,7 @@ impl Collected for BoxedOperation {
 /// Maintenance of the whole file, outside of any transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Maintenance {
-    /// Checkpoint the WAL and truncate it; incomplete where a reader blocks that.
+    /// Checkpoint the WAL and truncate it. Incomplete if a reader blocks that.
     EmptyWal,
     /// Rewrite the file without unused pages, then empty the WAL. Takes longer the larger the file
     /// is, and every writer waits.
@@ -106,7 +106,7 @@ pub(in crate::store) struct Pending<W: Apply, D> {
     pub(in crate::store) bytes: usize,
     pub(in crate::store) submitted: Instant,
     pub(in crate::store) collected: bool,
-    /// Where the time of its request went before the store.
+    /// The stages of its request before the store.
     pub(in crate::store) before: Stages,
     pub(in crate::store) write: Option<W>,
     pub(in crate::store) outcome: Option<Result<W::Answer, StoreError>>,
