@@ -213,8 +213,8 @@ impl<C: Commit> GroupCommit<C> {
     }
 
     /// The loop of the writer thread: commits and does idle work until the queue is closed. Then it
-    /// closes the database. `sleep` waits until the thread is woken, but no longer than so long. A
-    /// wake-up before it ends the next sleep at once.
+    /// closes the database. `sleep` waits until the thread is woken, at most for the given time.
+    /// A wake-up before it ends the next sleep at once.
     pub(in crate::store) fn run(&self, sleep: impl Fn(Duration)) {
         loop {
             // This is read before the commit, so operations that were pushed before are committed

@@ -87,7 +87,7 @@ impl Draft {
         };
         lock.set_len(0).map_err(failed)?;
         let draft = Self { path, destination, _lock: lock };
-        draft.remove_logs();
+        draft.remove_sqlite_files();
         Ok(draft)
     }
 
@@ -187,7 +187,7 @@ impl Draft {
 
 impl Draft {
     /// Removes the files that SQLite may have created beside the draft.
-    fn remove_logs(&self) {
+    fn remove_sqlite_files(&self) {
         for suffix in ["-wal", "-shm"] {
             let _ = fs::remove_file(path::with_suffix(&self.path, suffix));
         }
@@ -198,7 +198,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         // After a rename the file does not exist.
         let _ = fs::remove_file(&self.path);
-        self.remove_logs();
+        self.remove_sqlite_files();
     }
 }
 

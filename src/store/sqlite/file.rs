@@ -117,7 +117,7 @@ impl DatabaseFile {
         })
     }
 
-    /// A guard of the files that SQLite has open now. `page_bytes` is the size of a page.
+    /// Creates a guard of the files that SQLite has open now. `page_bytes` is the size of a page.
     pub(in crate::store) fn guard(&self, page_bytes: u64) -> io::Result<FileGuard> {
         let names = ["", "-wal", "-shm"].map(|suffix| with_suffix(&self.path, suffix));
         let index = self.index.clone().ok_or(ErrorKind::NotFound)?;

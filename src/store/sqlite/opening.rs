@@ -80,20 +80,21 @@ pub(in crate::store) fn look(path: &Path) -> Result<Look, OpenError> {
 /// `None` if the files changed meanwhile, so the parts that were read may not fit together.
 fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
     let wal_path = with_suffix(path, "-wal");
-    let log_error = |error| io_error(&wal_path, error);
-    let before = (begin_of(path)?, wal::header(&wal_path).map_err(log_error)?);
+    let wal_error = |error| io_error(&wal_path, error);
+    let before = (begin_of(path)?, wal::header(&wal_path).map_err(wal_error)?);
     let (header, page) = (&before.0.header, &before.0.meta_page);
     if let Some(header) = header {
         check(header, path)?;
     }
     let found = stamp::find(page);
-    let log = wal::read(&wal_path, header.as_ref(), found).map_err(log_error)?;
+    let evidence = wal::read(&wal_path, header.as_ref(), found).map_err(wal_error)?;
     let look = Look {
         is_database: header.is_some(),
-        has_frames: log.is_some(),
-        uses_wal: log.is_some() || header.is_some_and(|header| header.0[READ_VERSION_AT] == WAL),
+        has_frames: evidence.is_some(),
+        uses_wal: evidence.is_some()
+            || header.is_some_and(|header| header.0[READ_VERSION_AT] == WAL),
     };
-    let Some(evidence) = log else { return Ok(Some(look)) };
+    let Some(evidence) = evidence else { return Ok(Some(look)) };
     let refusal = match header {
         None => Some(OpenError::OrphanWal { path: path.to_owned(), log: wal_path.clone() }),
         Some(header) if !belongs(header, found, &evidence) => {
@@ -103,24 +104,24 @@ fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
         Some(_) => evidence.last_header.and_then(|header| check(&header, path).err()),
     };
     let Some(refusal) = refusal else { return Ok(Some(look)) };
-    let after = (begin_of(path)?, wal::header(&wal_path).map_err(log_error)?);
+    let after = (begin_of(path)?, wal::header(&wal_path).map_err(wal_error)?);
     if after == before { Err(refusal) } else { Ok(None) }
 }
 
 /// Whether the WAL can belong to the file: see the module.
-fn belongs(header: &Header, stamp: stamp::Found, log: &Evidence) -> bool {
+fn belongs(header: &Header, stamp: stamp::Found, wal: &Evidence) -> bool {
     use stamp::Found::{Nothing, Stamped, Unstamped};
-    let fits_stamp = match (&stamp, &log.first_stamp) {
-        (Stamped(file), Some(Stamped(first))) => log.has_stamp || first.follows(Some(file)),
+    let fits_stamp = match (&stamp, &wal.first_stamp) {
+        (Stamped(file), Some(Stamped(first))) => wal.has_stamp || first.follows(Some(file)),
         (Unstamped, Some(Stamped(first))) => first.follows(None),
-        (Stamped(_), Some(Unstamped)) => log.has_stamp,
+        (Stamped(_), Some(Unstamped)) => wal.has_stamp,
         (Nothing, _) | (_, None | Some(Nothing)) | (Unstamped, Some(Unstamped)) => true,
     };
-    let fits_header = log.has_header
-        || log.first_header.is_none_or(|first| {
+    let fits_header = wal.has_header
+        || wal.first_header.is_none_or(|first| {
             [header.changes(), header.changes().wrapping_add(1)].contains(&first.changes())
         });
-    let fits_pages = log.page_bytes == header.page_bytes();
+    let fits_pages = wal.page_bytes == header.page_bytes();
     fits_stamp && fits_header && fits_pages
 }
 

@@ -199,13 +199,13 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
     // If the start fails, the WAL stays for the next one.
-    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    connection.set_db_config(keep_log, true).map_err(failed)?;
+    let keep_wal = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keep_wal, true).map_err(failed)?;
     migrations::apply(&mut connection, path)?;
     connection.execute_batch(PRAGMAS).map_err(failed)?;
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
     begin_generation(&mut connection, file)?;
-    connection.set_db_config(keep_log, false).map_err(failed)?;
+    connection.set_db_config(keep_wal, false).map_err(failed)?;
     // SQLite syncs the folder too when it first syncs the WAL, but does not report a failure.
     // Without its name the WAL is lost in a power cut.
     path::sync_folder(path)?;
@@ -217,7 +217,7 @@ fn open_connection(file: &DatabaseFile) -> Result<Connection, OpenError> {
 /// WAL.
 fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(file.path(), &error);
-    let log_failed = |source| OpenError::Io { path: file.wal_path(), source };
+    let wal_failed = |source| OpenError::Io { path: file.wal_path(), source };
     let behavior = TransactionBehavior::Immediate;
     let first = connection.transaction_with_behavior(behavior).map_err(failed)?;
     first
@@ -242,7 +242,7 @@ fn begin_generation(connection: &mut Connection, file: &DatabaseFile) -> Result<
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
     let second = connection.transaction_with_behavior(behavior).map_err(failed)?;
     stamp::renew(&second).map_err(failed)?;
-    checkpoint::reserve_wal(&file.wal_path()).map_err(log_failed)?;
+    checkpoint::reserve_wal(&file.wal_path()).map_err(wal_failed)?;
     second.commit().map_err(failed)
 }
 

@@ -77,7 +77,7 @@ pub struct ListUsers {
     pub reader: UserId,
     /// Only names after this one.
     pub after: Option<UserName>,
-    /// The most users.
+    /// The maximum number of users.
     pub max: usize,
 }
 

@@ -45,7 +45,7 @@ impl Apply for ChangeUser {
     }
 }
 
-/// The most messages that one step of [`FindMessageOf`] looks at.
+/// The maximum number of messages that one step of [`FindMessageOf`] looks at.
 const SEARCH_MESSAGES_MAX: u32 = if cfg!(test) { 4 } else { 10_000 };
 
 impl Query for FindMessageOf {

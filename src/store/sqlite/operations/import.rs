@@ -22,11 +22,11 @@ impl Apply for Import {
 const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
 
 /// Up to this id, an imported message keeps its id; above it, only if its id is the next one. So an
-/// import leaves room for as many messages below [`MESSAGE_ID_MAX`], and the database can import
+/// import leaves 2^52 ids below [`MESSAGE_ID_MAX`] for new messages, and the database can import
 /// its own export.
 const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
 
-/// What was done, or why it was refused.
+/// The result of a step, or why it was refused.
 type Outcome = Result<Taken, String>;
 
 fn import(
@@ -106,9 +106,9 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
     Ok(Ok(Taken::Done))
 }
 
-/// Imports a message. It keeps its id if the id is higher than all ids here, and not beyond
-/// [`KEPT_ID_MAX`] after a gap. Otherwise it gets the next id, and a key by which a second import
-/// recognises it.
+/// Imports a message. It keeps its id if that is the next id here, or a higher one up to
+/// [`KEPT_ID_MAX`]. Otherwise it gets the next id, and a key by which a second import recognises
+/// it.
 fn add_message(
     context: &mut WriteContext<'_>,
     message: &Message,

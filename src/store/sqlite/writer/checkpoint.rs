@@ -38,8 +38,8 @@ const RESERVED_PIECE_BYTES: u64 = 128 * 1024;
 ///
 /// Call it inside a transaction that may write: no other process extends the file then. On a full
 /// disk the WAL gets the available space, and grows with later commits.
-pub(in crate::store) fn reserve_wal(log: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(log)?;
+pub(in crate::store) fn reserve_wal(wal: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(wal)?;
     let mut end = file.metadata()?.len();
     while end < RESERVED_BYTES {
         let piece = RESERVED_PIECE_BYTES.min(RESERVED_BYTES - end);
