@@ -214,7 +214,7 @@ impl From<Fault> for Response {
             },
             Fault::Misdirected => Self::text(
                 421,
-                "this name is not one of the monitor's; the server is told them with --metrics-host",
+                "the monitor does not answer to this name; add it with --metrics-host",
             ),
             Fault::HeadTooLarge => Self::text(431, "the head of the request is too long"),
             Fault::Version => Self::text(505, "only HTTP/1.0 and HTTP/1.1 are spoken here"),

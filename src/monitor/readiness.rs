@@ -18,7 +18,7 @@ pub(super) struct Readiness {
     probe: Option<Receiver<Result<(), StoreError>>>,
 }
 
-/// What is known about readiness.
+/// The readiness of the server.
 pub(super) enum State {
     /// A durable write succeeded.
     Ready,
@@ -37,7 +37,7 @@ impl Readiness {
             return State::Ready;
         }
         // The event loop reports the result to all waiting clients at once. If this client took it,
-        // the others would wait until their deadline and be told that the server is not ready.
+        // the others would wait until their deadline and get the answer that the server is not ready.
         if self.probe.is_some() {
             return State::Pending;
         }

@@ -21,8 +21,8 @@ pub use crate::model::{KEY_BYTES_MAX, Key};
 pub const RECIPIENTS_MAX: usize = 100;
 /// How many bytes of JSON one byte of a text can take: `\u0041` is an A.
 const ESCAPED_BYTES_MAX: usize = 6;
-/// The longest `post`, where all that can be escaped is: a text, as many recipients, names and a key
-/// as long as they may be. No other verb needs as much.
+/// The longest `post`, where all that can be escaped is: a text, as many recipients, names and a
+/// key as long as they may be. No other verb needs as much.
 pub const POST_LINE_BYTES_MAX: usize = {
     let verb_and_token = "post ".len() + Hyphenated::LENGTH + " ".len();
     let recipient = ESCAPED_BYTES_MAX * USER_NAME_BYTES_MAX + r#""", "#.len();
@@ -93,7 +93,7 @@ pub struct Users {
 }
 
 impl Users {
-    /// Refuses what is out of bounds.
+    /// Refuses values that are out of bounds.
     pub(super) fn check(self) -> Result<Self, Refusal> {
         if !(1..=USERS_MAX).contains(&self.limit) {
             return Err(bad_argument(format!("limit: give 1 to {USERS_MAX}")));

@@ -19,7 +19,7 @@ pub enum Event {
         upto: MessageId,
     },
     /// The user of the stream has sent a message, on whatever connection. Only as it happens: what
-    /// was sent while the stream was away is not told.
+    /// was sent while the stream was away is not sent.
     Sent {
         /// The message.
         id: MessageId,

@@ -5,7 +5,7 @@
 use memchr::{memchr, memchr2};
 
 /// The longest request line in bytes, without the LF or CR LF that ends it. Every legal request
-/// fits, however its JSON is escaped; what is left over is for white space between its parts.
+/// fits, however its JSON is escaped; the rest is for white space between its parts.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
 /// Ends every reply and event. The JSON before it contains no line endings, because they are

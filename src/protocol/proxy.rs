@@ -1,54 +1,54 @@
-//! The header that a proxy puts before all else to say whose connection it passes on: versions 1
-//! and 2 of the PROXY protocol (`proxy-protocol.txt` of HAProxy). Owns no socket and no clock, and does
-//! not decide whom to believe.
+//! The header with which a proxy names its client: versions 1 and 2 of the PROXY protocol
+//! (`proxy-protocol.txt` of HAProxy). This module uses no socket and no clock, and does not decide
+//! which proxies to trust.
 
 // The addresses of `std::net` without its sockets.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use memchr::memchr;
 
-/// How a header of version 1 begins.
+/// The start of a header of version 1.
 pub const TEXT_START: &str = "PROXY ";
-/// How a header of version 2 begins.
+/// The start of a header of version 2.
 pub const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest header of version 1, with its CR LF.
 const TEXT_BYTES_MAX: usize = 107;
-/// The longest header of version 2. Its addresses need 232 bytes; the rest is what a proxy tells of
-/// the client's TLS.
+/// The longest header of version 2. Its addresses need 232 bytes; the rest is for details of the
+/// client's TLS.
 const BINARY_BYTES_MAX: usize = 2048;
-/// What comes before the addresses in version 2: the signature, command, family, and a length.
+/// The length of the part before the addresses in version 2: signature, command, family, length.
 const BINARY_START_BYTES: usize = SIGNATURE.len() + 4;
 
 /// The families of version 2 that have addresses: TCP over IPv4, and over IPv6.
 const TCP4: u8 = 0x11;
 const TCP6: u8 = 0x21;
 
-/// The text of a refusal where a header comes from an address that may not send one.
+/// The refusal of a header from an address that may not send one.
 pub const NOT_TAKEN: &str = "no PROXY header is taken from this address";
 
-/// A whole header.
+/// A complete header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// How many bytes it takes.
+    /// Its length in bytes.
     pub length: usize,
-    /// Whose connection it is; `None` where the proxy does not know, or connects for itself.
+    /// The client's address. `None` if the proxy does not know it, or connects for itself.
     pub client: Option<SocketAddr>,
 }
 
-/// What came first is no header.
+/// The first bytes are not a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Whether a stream that begins with `bytes` begins with a header, as far as these tell for sure.
+/// Whether a stream that begins with these bytes certainly begins with a header.
 pub fn begins_with_header(bytes: &[u8]) -> bool {
     bytes.starts_with(TEXT_START.as_bytes()) || bytes.starts_with(SIGNATURE)
 }
 
-/// Reads the header that a stream begins with; `None` where more bytes are needed first. It asks for
-/// no more than the longest header has.
+/// Parses the header at the start of a stream. `None` means that it is incomplete, which no input
+/// longer than the longest header is.
 ///
 /// # Errors
-/// The stream does not begin with a header, or with none that passes on a TCP connection.
+/// The stream does not begin with a header, or the header is not for a TCP connection.
 pub fn read(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     if begins_alike(bytes, SIGNATURE) {
         return read_binary(bytes);
@@ -59,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     Err(Malformed)
 }
 
-/// Whether they are the same as far as both go.
+/// Whether one of them begins with the other.
 fn begins_alike(bytes: &[u8], start: &[u8]) -> bool {
     bytes.iter().zip(start).all(|(byte, expected)| byte == expected)
 }
@@ -72,7 +72,7 @@ fn read_text(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     let line = line.strip_suffix('\r').ok_or(Malformed)?;
     let fields: Vec<&str> = line.split(' ').collect();
     let client = match fields[..] {
-        // What else the line says counts for nothing.
+        // The rest of the line is ignored.
         ["PROXY", "UNKNOWN", ..] => None,
         ["PROXY", "TCP4", source, target, port, target_port] => {
             let (source, _) = (address::<Ipv4Addr>(source)?, address::<Ipv4Addr>(target)?);
@@ -109,8 +109,8 @@ fn read_binary(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     };
     let length = BINARY_START_BYTES + usize::from(u16::from_be_bytes([high, low]));
     let needed = match (command, family) {
-        // The proxy connects for itself, to see whether the server is there; or there is no address
-        // that could be told, as of a socket in the file system.
+        // The proxy connects for itself, as for a health check; or the client has no network
+        // address, such as one of a Unix socket.
         (0x20, _) | (0x21, 0x00 | 0x31) => 0,
         (0x21, TCP4) => 12,
         (0x21, TCP6) => 36,
@@ -130,7 +130,7 @@ fn read_binary(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     Ok(Some(Header { length, client }))
 }
 
-/// The source among two addresses of `SIZE` bytes, two ports, and what may follow them.
+/// The source. The input has two addresses of `SIZE` bytes, two ports, and optional details.
 fn binary_address<const SIZE: usize>(told: &[u8]) -> Option<SocketAddr>
 where
     IpAddr: From<[u8; SIZE]>,
@@ -236,7 +236,7 @@ mod tests {
             let whole = read(&bytes);
             for length in 0..bytes.len() {
                 match read(&bytes[..length]) {
-                    // More tells; but what is told once stays.
+                    // More bytes may complete it, but a result stays.
                     Ok(None) => {}
                     told => prop_assert_eq!(told, whole),
                 }

@@ -87,7 +87,7 @@ pub struct Active {
     pub more: bool,
 }
 
-/// Everybody who can be written to, in the order of the names.
+/// All possible recipients, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserList {
     /// Some users.

@@ -30,7 +30,7 @@ verbs! {
     Inbox = "inbox",
     /// Lists the logged-in users.
     List = "list",
-    /// Lists everybody who can be written to.
+    /// Lists all possible recipients.
     Users = "users",
     /// Ends the session.
     Logout = "logout",
@@ -40,7 +40,7 @@ verbs! {
     Fetch = "fetch",
     /// Moves a cursor.
     Ack = "ack",
-    /// Counts what is unread.
+    /// Counts the unread messages.
     Unread = "unread",
     /// Starts a stream of messages.
     Watch = "watch",

@@ -1,4 +1,4 @@
-//! Takes connections in and deals them out to the workers, in turn.
+//! Accepts connections and gives them to the workers in turn.
 
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -79,7 +79,7 @@ struct AcceptLoop {
     admission: Admission,
     proxies: Proxies,
     mailboxes: Vec<Arc<Mailbox>>,
-    /// Whose turn it is.
+    /// The worker that gets the next connection.
     next: usize,
     metrics: Arc<Metrics>,
     stopping: Arc<AtomicBool>,
@@ -126,7 +126,7 @@ impl AcceptLoop {
 
     fn take_in(&mut self, socket: Socket, origin: Origin, listener: &Listener) {
         let preamble = self.proxies.preamble(origin.address());
-        // Whom a proxy speaks for is not known yet.
+        // A proxy's client is not known yet.
         let from = origin.far().filter(|_| !preamble.is_expected());
         let Some(permit) = self.admission.admit(from) else {
             self.metrics.refused.increment();

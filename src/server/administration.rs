@@ -24,11 +24,11 @@ const PEERS_MAX: usize = 32;
 /// A client without a request in progress is closed after this long, if it neither completes a
 /// request nor reads its reply.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// How long a peer has to read its last answer when the server stops.
+/// How long a client may take to read its last answer when the server stops.
 const LAST_WORDS_WAIT: Duration = Duration::from_secs(1);
-/// How much is read from a peer before it is the next one's turn.
+/// The maximum number of bytes read from one client per turn.
 const TURN_BYTES_MAX: usize = 256 * 1024;
-/// How long the thread waits when the system has no room for another connection.
+/// How long the thread waits if the system has no resources for another connection.
 const BACK_OFF: Duration = Duration::from_millis(200);
 
 const LISTENER: Token = Token(0);
@@ -41,7 +41,7 @@ pub struct Administration {
     thread: JoinHandle<()>,
 }
 
-/// What is left for the thread by others.
+/// Messages to the thread.
 struct Inbound {
     waker: Waker,
     content: Mutex<Content>,
@@ -49,17 +49,18 @@ struct Inbound {
 
 #[derive(Default)]
 struct Content {
-    /// For which peer, and the line.
+    /// The client, and its line.
     answers: Vec<(u64, Vec<u8>)>,
-    /// Stop, and be done with it by then.
+    /// Stop by this time.
     stop_by: Option<Instant>,
 }
 
 impl Administration {
-    /// Makes the admin socket of `database`, whose lock is held, and answers on it.
+    /// Creates the admin socket of `database` and answers on it. The caller holds the database's
+    /// lock.
     ///
     /// # Errors
-    /// Why there can be no socket, or no thread.
+    /// The socket or the thread cannot be created.
     pub fn start(
         database: &Path,
         service: &Arc<Service>,
@@ -89,21 +90,21 @@ impl Administration {
         Ok(Self { inbound, thread })
     }
 
-    /// Removes the socket, and lets what is under way be answered until `deadline`. Returns at
-    /// once: see [`Stopping::wait`].
+    /// Removes the socket. Requests in progress are answered until `deadline`. Returns at once: see
+    /// [`Stopping::wait`].
     pub fn stop(self, deadline: Instant) -> Stopping {
         self.inbound.push(|content| content.stop_by = Some(deadline));
         Stopping(self.thread)
     }
 }
 
-/// An [`Administration`] that answers nothing new.
+/// An [`Administration`] that accepts no new requests.
 pub struct Stopping(JoinHandle<()>);
 
 impl Stopping {
-    /// Blocks until it has ended.
+    /// Blocks until the thread has ended.
     pub fn wait(self) {
-        // A panic of it has nothing left to stop.
+        // If it panicked, there is nothing left to stop.
         let _ = self.0.join();
     }
 }
@@ -121,16 +122,16 @@ impl Inbound {
     }
 }
 
-/// The thread's side.
+/// The state of the thread.
 struct AdminLoop {
     poll: Poll,
     database: PathBuf,
-    /// `None` once it is stopping.
+    /// `None` while it is stopping.
     listener: Option<UnixListener>,
     info: Arc<ServerInfo>,
     inbound: Arc<Inbound>,
     peers: Vec<Peer>,
-    /// The number of the next peer.
+    /// The number of the next client.
     next: u64,
 }
 
@@ -157,8 +158,8 @@ impl AdminLoop {
                 }
             }
             let starved = !self.accept_all();
-            // All of them, whatever the event said: there are few, and what a peer could not do
-            // for its state it may be able to do now.
+            // Serves all clients, whatever the event. There are few, and a client that could not
+            // go on before may do so now.
             let now = Instant::now();
             let mut more = false;
             for mut peer in std::mem::take(&mut self.peers) {
@@ -191,7 +192,7 @@ impl AdminLoop {
         }
     }
 
-    /// Accepts until nobody waits any more; `false` where the system has no room for another.
+    /// Accepts all waiting connections. `false` if the system has no resources for another.
     fn accept_all(&mut self) -> bool {
         loop {
             if self.peers.len() >= PEERS_MAX && !self.dismiss_silent() {
@@ -281,7 +282,7 @@ impl AdminLoop {
     }
 }
 
-/// What there is to know of the running server.
+/// The figures of the running server.
 struct ServerInfo {
     service: Arc<Service>,
     metrics: Arc<Metrics>,
@@ -297,14 +298,14 @@ impl ServerInfo {
             pid: std::process::id(),
             started_at: self.started_at,
             uptime_seconds: self.since.elapsed().as_secs(),
-            // Counts of several threads are added up: for a moment one may have what another lacks.
+            // A sum over several threads. It may be below zero for a moment.
             connections: connections.max(0).unsigned_abs(),
             watchers: self.service.watchers() as u64,
         }
     }
 }
 
-/// The server is stopping: since when, and until when at most.
+/// When the server began to stop, and when it must have stopped.
 struct Stop {
     since: Instant,
     by: Instant,
@@ -312,26 +313,26 @@ struct Stop {
 
 #[derive(PartialEq, Eq)]
 enum Turn {
-    /// Nothing can be done until something happens.
+    /// It waits for an event.
     Waits,
-    /// There may be more to do right away.
+    /// It needs another turn.
     More,
-    /// The connection is over.
+    /// The connection has ended.
     Over,
 }
 
-/// One connection: a request at a time.
+/// A connection. It executes one request at a time.
 struct Peer {
     number: u64,
     stream: UnixStream,
     input: Vec<u8>,
     output: Vec<u8>,
     written: usize,
-    /// A request is under way.
+    /// A request is in progress.
     is_waiting: bool,
-    /// Is closed once its output is written.
+    /// To be closed once its output is written.
     is_closing: bool,
-    /// When it came, or was last answered.
+    /// When it connected, or got its last answer.
     active_at: Instant,
 }
 
@@ -360,7 +361,7 @@ impl Peer {
         self.written < self.output.len()
     }
 
-    /// `None` while a request is under way: it may take as long as it takes.
+    /// `None` while a request is in progress, which has no time limit.
     fn deadline(&self, stop: Option<&Stop>) -> Option<Instant> {
         if self.is_waiting {
             return None;
@@ -372,7 +373,7 @@ impl Peer {
         })
     }
 
-    /// Writes as much as is taken.
+    /// Writes until the socket accepts no more.
     fn write(&mut self) -> io::Result<()> {
         while self.has_output() {
             match self.stream.write(&self.output[self.written..]) {
@@ -388,14 +389,14 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads what has come, up to a turn's worth; not beyond the longest line.
+    /// Reads for one turn, and at most the longest line.
     fn read(&mut self) -> Turn {
         let mut chunk = [0; 16 * 1024];
         let mut room = TURN_BYTES_MAX.min(LINE_BYTES_MAX.saturating_sub(self.input.len()));
         while room > 0 {
             let size = chunk.len().min(room);
             match self.stream.read(&mut chunk[..size]) {
-                // Half a request is none.
+                // An incomplete request is dropped.
                 Ok(0) => return Turn::Over,
                 Ok(count) => {
                     self.input.extend_from_slice(&chunk[..count]);

@@ -53,8 +53,8 @@ impl Admission {
 }
 
 impl Permit {
-    /// Counts the connection, which came without an address, for this one; `false` where that has as
-    /// many as it may have.
+    /// Counts the connection, which came without an address, for this one; `false` where that has
+    /// as many as it may have.
     pub(super) fn count_for(&mut self, address: IpAddr) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_admitted = counts.add(address, self.per_address_max.get());

@@ -298,7 +298,7 @@ impl Connection {
                 stream.push_events(&messages, more, now, &mut self.outbox.bytes);
             }
             StreamPage::Sent { .. } if is_behind => {}
-            StreamPage::Sent { id, to } => Stream::tell_sent(id, to, &mut self.outbox.bytes),
+            StreamPage::Sent { id, to } => Stream::push_sent(id, to, &mut self.outbox.bytes),
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;

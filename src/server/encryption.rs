@@ -10,38 +10,39 @@ use crate::tls::{self, HANDSHAKE_BYTE};
 
 /// How long a handshake may take.
 pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
-/// How much is encrypted at a time: no more before that is with the system.
+/// The maximum number of bytes encrypted at a time. No more are encrypted until the system has
+/// taken them.
 const ENCRYPTED_BYTES_MAX: usize = 64 * 1024;
 
-/// See the module.
+/// The TLS state of a connection: see the module.
 pub(super) struct Encryption {
     tls: ServerConnection,
-    /// When the handshake has to be done; `None` once it is.
+    /// The time limit of the handshake. `None` after it.
     handshake_by: Option<Instant>,
     has_begun: bool,
-    /// How much of what the connection has unsent is encrypted, but not with the system yet.
+    /// The number of unsent bytes that are encrypted but not yet taken by the system.
     under_way: usize,
 }
 
-/// Why nothing more can be received.
+/// Why the connection can receive no more.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// What came first is no TLS.
+    /// The first bytes are not TLS.
     NotTls,
-    /// The handshake, or what came after it, is not as it must be. There may be something to be
-    /// told about it.
+    /// The handshake or a later record is invalid. TLS may have an alert to send.
     Tls(rustls::Error),
 }
 
 impl Encryption {
-    /// For a connection that begins now.
+    /// Creates the TLS state of a new connection.
     pub(super) fn new(config: Arc<ServerConfig>, now: Instant) -> Result<Self, rustls::Error> {
         let tls = ServerConnection::new(config)?;
         let handshake_by = Some(now + HANDSHAKE_WAIT);
         Ok(Self { tls, handshake_by, has_begun: false, under_way: 0 })
     }
 
-    /// Takes what the socket gave, and hands on the text in it; gives whether no more will come.
+    /// Decrypts bytes from the socket and passes the plain text to `take`. Returns whether the
+    /// input has ended.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
@@ -58,7 +59,8 @@ impl Encryption {
         Ok(ended)
     }
 
-    /// Whether there is something to [`write`](Self::write) for a connection with so much unsent.
+    /// Whether there is anything to [`write`](Self::write) for a connection with these unsent
+    /// bytes.
     pub(super) fn has_output(&self, unsent: &[u8]) -> bool {
         self.tls.wants_write() || (!unsent.is_empty() && !self.tls.is_handshaking())
     }
@@ -76,7 +78,7 @@ impl Encryption {
         }
         let written = self.tls.write_tls(socket)?;
         let sent = if self.tls.wants_write() {
-            // What is encrypted is longer than what it says.
+            // A record is longer than its plain text.
             written.min(self.under_way.saturating_sub(1))
         } else {
             self.under_way
@@ -85,7 +87,7 @@ impl Encryption {
         Ok(sent)
     }
 
-    /// Says that nothing more comes, as far as the socket takes it.
+    /// Sends the close message, if the socket accepts it.
     pub(super) fn close(&mut self, socket: &mut impl Write) {
         self.tls.send_close_notify();
         while self.tls.wants_write() {
@@ -95,7 +97,7 @@ impl Encryption {
         }
     }
 
-    /// When the handshake has to be done, if it is not.
+    /// The time limit of the handshake, if it is not done.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.handshake_by
     }
@@ -108,7 +110,7 @@ mod tests {
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-    /// Takes so many bytes at a time, and no more until it is asked again.
+    /// Accepts this many bytes at a time, and no more until the next call.
     struct Narrow {
         width: usize,
         taken: Vec<u8>,
@@ -148,7 +150,7 @@ mod tests {
         (client, Encryption::new(Arc::new(server), now).unwrap())
     }
 
-    /// What the client has to say goes to the server, and back, until the handshake is done.
+    /// Passes bytes between the client and the server until the handshake is done.
     fn shake_hands(client: &mut ClientConnection, server: &mut Encryption) {
         while client.is_handshaking() || client.wants_write() || server.has_output(b"") {
             let mut said = Vec::new();

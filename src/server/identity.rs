@@ -29,25 +29,25 @@ pub struct Identity {
 pub struct Shown {
     /// The fingerprint that identifies it.
     pub fingerprint: Fingerprint,
-    /// What it says.
+    /// What the certificate contains.
     pub facts: Facts,
 }
 
-/// Why a certificate cannot be shown.
+/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// A file has not what it has to have.
+    /// A file lacks the expected content.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Others could read the key, or change it.
+    /// Other users could read or change the key.
     #[error("the key {} is open to other users (mode {mode:03o})", path.display())]
     KeyIsOpen {
-        /// Which file.
+        /// The file of the key.
         path: PathBuf,
-        /// The permissions it has.
+        /// Its mode.
         mode: u32,
     },
-    /// The key is that of another certificate.
+    /// The key belongs to another certificate.
     #[error("the key {} does not belong to the certificate {}", key.display(), certificate.display())]
     Mismatch {
         /// The file of the certificate.
@@ -55,23 +55,23 @@ pub enum IdentityError {
         /// The file of the key.
         key: PathBuf,
     },
-    /// They cannot be used for another reason.
+    /// They are unusable for another reason.
     #[error("{} and {} cannot be used: {reason}", certificate.display(), key.display())]
     Unusable {
         /// The file of the certificate.
         certificate: PathBuf,
         /// The file of the key.
         key: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: rustls::Error,
     },
 }
 
 impl Identity {
-    /// Reads the certificate (and those that lead from it to an authority) and the key, both PEM.
+    /// Reads the certificate with its chain, and the key. Both are PEM files.
     ///
     /// # Errors
-    /// Why they cannot be used.
+    /// See [`IdentityError`].
     pub fn load(certificate: &Path, key: &Path) -> Result<(Self, Shown), IdentityError> {
         let (config, shown) = read(certificate, key)?;
         Ok((Self { config: Mutex::new(config) }, shown))
@@ -82,14 +82,14 @@ impl Identity {
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = other.config();
     }
 
-    /// What a connection that begins now is encrypted with.
+    /// The TLS configuration of new connections.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Shown {
-    /// Whether it is good at this moment, as far as its own dates go.
+    /// Whether `now` is within the certificate's dates.
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.facts.not_before <= now && now <= self.facts.not_after
     }
@@ -138,7 +138,7 @@ fn configure(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    // Nothing is remembered of a connection that has ended: a handshake costs less than a commit.
+    // No session resumption: a handshake costs less than a commit.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

@@ -14,11 +14,11 @@ use crate::service::Network;
 use crate::system;
 use crate::unix;
 
-/// Something to accept connections from. They do not block.
+/// A listening socket. Accepting does not block.
 pub enum Listener {
-    /// What is said travels as it is.
+    /// Without encryption.
     Plain(TcpListener),
-    /// TLS, and nothing else.
+    /// TLS only.
     Tls(TcpListener, Arc<Identity>),
     /// A Unix socket. The mode of its file decides who can connect.
     Unix(UnixSocket),
@@ -26,9 +26,9 @@ pub enum Listener {
 
 /// A listening socket in the file system. It is removed when this is dropped.
 pub struct UnixSocket {
-    /// What is accepted from.
+    /// The socket.
     pub listener: UnixListener,
-    /// Where it is: an absolute path.
+    /// Its absolute path.
     pub path: PathBuf,
 }
 
@@ -40,19 +40,19 @@ impl Drop for UnixSocket {
     }
 }
 
-/// Where a listener can be reached.
+/// The place of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// An address of the network.
+    /// A network address.
     Plain(SocketAddr),
-    /// An address of the network where TLS is spoken.
+    /// A network address with TLS.
     Tls(SocketAddr),
-    /// A path of the file system.
+    /// A path in the file system.
     Unix(PathBuf),
 }
 
 impl Place {
-    /// What is spoken there, in a word of the server log.
+    /// The protocol, as the server log names it.
     pub fn protocol(&self) -> &'static str {
         match self {
             Self::Plain(_) => "plain",
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-/// As it can be given to `--listen`.
+/// In the form that `--listen` accepts.
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,12 +85,12 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     Network(SocketAddr),
-    /// A process of this machine, over a socket in the file system, and the user whose it is.
+    /// A process of this machine, over a socket in the file system, and its user.
     Unix(u32),
 }
 
 impl Origin {
-    /// The address, where there is one.
+    /// The address, if there is one.
     pub(super) fn address(self) -> Option<IpAddr> {
         match self {
             Self::Network(address) => Some(address.ip()),
@@ -98,7 +98,7 @@ impl Origin {
         }
     }
 
-    /// The address, where it is not this machine's own.
+    /// The address, unless it is loopback.
     pub(super) fn far(self) -> Option<IpAddr> {
         match self {
             Self::Network(address) => {
@@ -109,7 +109,7 @@ impl Origin {
         }
     }
 
-    /// As what it counts where passwords are guessed.
+    /// The network that its failed logins count for.
     pub(super) fn network(self) -> Network {
         match self {
             Self::Network(address) => Network::of(address.ip()),
@@ -128,7 +128,7 @@ impl fmt::Display for Origin {
 }
 
 impl Listener {
-    /// Where it can be reached, with the port that the system chose.
+    /// Its place, with the port that the system chose.
     pub(super) fn place(&self) -> io::Result<Place> {
         Ok(match self {
             Self::Plain(listener) => Place::Plain(listener.local_addr()?),
@@ -144,7 +144,7 @@ impl Listener {
         }
     }
 
-    /// The next connection, ready to be read from and written to without waiting.
+    /// The next connection. Reading and writing do not block.
     pub(super) fn accept(&self) -> io::Result<(Socket, Origin)> {
         match self {
             Self::Plain(listener) | Self::Tls(listener, _) => {

@@ -65,8 +65,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Creates the peer of an accepted connection. `generation` distinguishes it from an earlier one
-    /// with the same index.
+    /// Creates the peer of an accepted connection. `generation` distinguishes it from an earlier
+    /// one with the same index.
     pub(super) fn new(arrival: Arrival, generation: u32, now: Instant) -> Self {
         let Arrival { socket, origin, preamble, encryption, permit } = arrival;
         Self {

@@ -1,5 +1,5 @@
-//! The proxies that the operator has named: who connects from their addresses is somebody else, as the
-//! header before the first request says (see [`crate::protocol::proxy`]).
+//! The proxies that the operator has named. A connection from such an address begins with a header
+//! that names the proxy's client ([`crate::protocol::proxy`]).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use crate::protocol::proxy::{self, Malformed};
 use crate::protocol::refusal::{Code, Refusal};
 
-/// What a named proxy is told that has not sent a header.
+/// The refusal to a named proxy that sends no header.
 const HEADER_MISSING: &str = "a connection from this address has to begin with a PROXY header";
 
 /// The addresses of all proxies. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies(Arc<[Subnet]>);
 
-/// One address, or all that begin with the same bits.
+/// An address, or all addresses with the same first bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subnet {
     /// Its bits beyond the prefix are zero. IPv4 as mapped into IPv6.
@@ -24,37 +24,37 @@ pub struct Subnet {
     bits: u32,
 }
 
-/// How far the beginning of a connection has been looked at.
+/// How much of the beginning of a connection was examined.
 #[derive(Debug)]
 pub(super) enum Preamble {
-    /// Nothing has come; a header is refused.
+    /// Nothing came yet. A header is refused.
     Unexpected,
-    /// From a proxy: what has come of the header.
+    /// From a proxy: the bytes of the header so far.
     Expected(Vec<u8>),
-    /// It is over: all that comes is the client's.
+    /// It is over: all further bytes are the client's.
     Over,
 }
 
-/// What the beginning of a connection says.
+/// The result of [`Preamble::look`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
-    /// There is no header: the bytes are the client's.
+    /// There is no header. The bytes are the client's.
     Client,
-    /// The header is not whole yet.
+    /// The header is incomplete.
     Incomplete,
-    /// A header, and what has come of the client's bytes behind it.
+    /// A header, and the client's bytes behind it.
     Header(Option<SocketAddr>, Vec<u8>),
     /// The connection cannot go on.
     Refused(Refusal),
 }
 
 impl Proxies {
-    /// Those with these addresses.
+    /// Creates the list of these addresses.
     pub fn new(subnets: &[Subnet]) -> Self {
         Self(subnets.into())
     }
 
-    /// How a connection from this address begins; `None` for one of this machine's file system.
+    /// How a connection from this address begins. `None` stands for a Unix socket.
     pub(super) fn preamble(&self, from: Option<IpAddr>) -> Preamble {
         let is_named = |from| self.0.iter().any(|subnet| subnet.contains(from));
         if from.is_some_and(is_named) {
@@ -66,17 +66,17 @@ impl Proxies {
 }
 
 impl Preamble {
-    /// A header is to come, which says who has connected.
+    /// A header comes first.
     pub(super) fn is_expected(&self) -> bool {
         matches!(self, Self::Expected(_))
     }
 
-    /// All that comes is the client's.
+    /// All further bytes are the client's.
     pub(super) fn is_over(&self) -> bool {
         matches!(self, Self::Over)
     }
 
-    /// Looks at what came next, as long as it is not [over](Self::is_over).
+    /// Examines the next bytes. Call it until it [is over](Self::is_over).
     pub(super) fn look(&mut self, bytes: &[u8]) -> Beginning {
         let refused = |text| Beginning::Refused(Refusal::new(Code::WrongProtocol, text));
         match self {
@@ -95,7 +95,7 @@ impl Preamble {
                     Ok(Some(header)) => {
                         let rest = before.split_off(header.length);
                         *self = Self::Over;
-                        // A proxy's own loopback is not this machine's.
+                        // The loopback address of another machine is not this machine's.
                         let client = header.client.filter(|client| !is_loopback(client.ip()));
                         Beginning::Header(client, rest)
                     }
@@ -115,7 +115,7 @@ impl Subnet {
     }
 }
 
-/// `ADDRESS` or `ADDRESS/BITS`; what the address has beyond the bits does not count.
+/// `ADDRESS` or `ADDRESS/BITS`. Bits of the address beyond the prefix are ignored.
 impl FromStr for Subnet {
     type Err = ();
 
@@ -132,7 +132,7 @@ impl FromStr for Subnet {
     }
 }
 
-/// As it can be given.
+/// In the form that the option accepts.
 impl fmt::Display for Subnet {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = Ipv6Addr::from_bits(self.first);
@@ -155,7 +155,7 @@ fn mapped(address: IpAddr) -> u128 {
 }
 
 fn of_first(address: u128, bits: u32) -> u128 {
-    // A shift by all bits is none.
+    // A shift by the full width would overflow.
     address & u128::MAX.checked_shl(128 - bits).unwrap_or(0)
 }
 
@@ -185,7 +185,7 @@ mod tests {
             assert!(subnet(given).contains(inside.parse().unwrap()), "{given}");
             assert!(!outside.parse().is_ok_and(|other| subnet(given).contains(other)), "{given}");
         }
-        // What a socket of IPv6 says of a client of IPv4.
+        // An IPv6 socket shows an IPv4 client in this form.
         assert!(subnet("192.0.2.0/24").contains("::ffff:192.0.2.9".parse().unwrap()));
         for wrong in ["", "host", "1.2.3", "1.2.3.4/33", "::/129", "1.2.3.4/", "1.2.3.4/-1", "/8"] {
             assert_eq!(wrong.parse::<Subnet>(), Err(()), "{wrong:?}");

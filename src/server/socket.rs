@@ -18,14 +18,14 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 
-/// A socket that does not block.
+/// A non-blocking socket.
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Socket {
-    /// Answers small and at once, and finds dead peers.
+    /// Disables Nagle's algorithm, so that small replies leave at once. Enables keepalive.
     pub(super) fn of_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
@@ -37,7 +37,7 @@ impl Socket {
         Ok(Self::Tcp(TcpStream::from_std(stream)))
     }
 
-    /// A process that has died is found by the system itself.
+    /// Needs no keepalive: the system reports the end of a process.
     pub(super) fn of_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self::Unix(UnixStream::from_std(stream)))

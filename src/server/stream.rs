@@ -84,7 +84,7 @@ impl Stream {
     }
 
     /// Appends the event of a message that the user sent.
-    pub(super) fn tell_sent(id: MessageId, to: UserName, out: &mut Vec<u8>) {
+    pub(super) fn push_sent(id: MessageId, to: UserName, out: &mut Vec<u8>) {
         Event::Sent { id, to }.encode(out);
     }
 
