@@ -165,7 +165,7 @@ impl Service {
         });
     }
 
-    /// `users`: everybody who can be written to, logged in or not.
+    /// `users`: all recipients, logged in or not.
     pub(super) fn list_recipients(
         &self,
         session: &LiveSession,

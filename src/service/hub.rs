@@ -19,8 +19,9 @@ pub(super) struct Hub<A> {
     watchers: Mutex<Watchers<A>>,
     /// The number of watchers. Without watchers, publishing costs one read of this.
     count: AtomicUsize,
-    /// How many of them are told what their user sends: where none is, a send costs a look at this.
-    told_of_sent: AtomicUsize,
+    /// The number of streams that want what their user sends. Without any, a send costs one read of
+    /// this.
+    wanting_sent: AtomicUsize,
 }
 
 type Watchers<A> = HashMap<UserId, Vec<Arc<Registration<A>>>>;
@@ -29,8 +30,8 @@ struct Registration<A> {
     address: A,
     /// A hint was sent and the watcher has not read since.
     hinted: AtomicBool,
-    /// It is told what its user sends.
-    is_told_of_sent: AtomicBool,
+    /// It wants what its user sends.
+    wants_sent: AtomicBool,
 }
 
 /// A watcher's registration. Dropping it ends the registration.
@@ -42,8 +43,8 @@ pub(super) struct Subscription<A> {
 
 impl<A> Default for Hub<A> {
     fn default() -> Self {
-        let (count, told_of_sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { watchers: Mutex::new(HashMap::new()), count, told_of_sent }
+        let (count, wanting_sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { watchers: Mutex::new(HashMap::new()), count, wanting_sent }
     }
 }
 
@@ -53,7 +54,7 @@ impl<A: Hint> Hub<A> {
         let registration = Arc::new(Registration {
             address,
             hinted: AtomicBool::new(false),
-            is_told_of_sent: AtomicBool::new(false),
+            wants_sent: AtomicBool::new(false),
         });
         self.lock().entry(user).or_default().push(Arc::clone(&registration));
         self.count.fetch_add(1, Ordering::SeqCst);
@@ -81,14 +82,14 @@ impl<A: Hint> Hub<A> {
     }
 
     /// Whether any stream asks for what its user sends.
-    pub(super) fn tells_of_sent(&self) -> bool {
-        self.told_of_sent.load(Ordering::SeqCst) > 0
+    pub(super) fn is_sent_wanted(&self) -> bool {
+        self.wanting_sent.load(Ordering::SeqCst) > 0
     }
 
     /// Calls `tell` for each stream that asks for what `sender` sends. It must not block.
-    pub(super) fn tell_of_sent(&self, sender: UserId, mut tell: impl FnMut(&A)) {
+    pub(super) fn push_sent(&self, sender: UserId, mut tell: impl FnMut(&A)) {
         for registration in self.lock().get(&sender).into_iter().flatten() {
-            if registration.is_told_of_sent.load(Ordering::SeqCst) {
+            if registration.wants_sent.load(Ordering::SeqCst) {
                 tell(&registration.address);
             }
         }
@@ -107,10 +108,10 @@ impl<A> Subscription<A> {
         &self.registration.address
     }
 
-    /// From now on the stream gets what its user sends.
-    pub(super) fn be_told_of_sent(&self) {
-        if !self.registration.is_told_of_sent.swap(true, Ordering::SeqCst) {
-            self.hub.told_of_sent.fetch_add(1, Ordering::SeqCst);
+    /// Requests what the stream's user sends.
+    pub(super) fn want_sent(&self) {
+        if !self.registration.wants_sent.swap(true, Ordering::SeqCst) {
+            self.hub.wanting_sent.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -132,8 +133,8 @@ impl<A> Drop for Subscription<A> {
             }
         }
         self.hub.count.fetch_sub(1, Ordering::SeqCst);
-        if self.registration.is_told_of_sent.load(Ordering::SeqCst) {
-            self.hub.told_of_sent.fetch_sub(1, Ordering::SeqCst);
+        if self.registration.wants_sent.load(Ordering::SeqCst) {
+            self.hub.wanting_sent.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -161,12 +162,12 @@ mod tests {
         assert_eq!(hints.load(Ordering::SeqCst), 3);
         let told = |user| {
             let mut told = 0;
-            hub.tell_of_sent(UserId(user), |_| told += 1);
-            (hub.tells_of_sent(), told)
+            hub.push_sent(UserId(user), |_| told += 1);
+            (hub.is_sent_wanted(), told)
         };
         assert_eq!(told(1), (false, 0));
-        second.be_told_of_sent();
-        second.be_told_of_sent();
+        second.want_sent();
+        second.want_sent();
         assert_eq!((told(1), told(2)), ((true, 1), (true, 0)));
         drop((first, second));
         assert_eq!(told(1), (false, 0));

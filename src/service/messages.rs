@@ -44,7 +44,7 @@ impl Service {
                 responder.answer(Reply::Sent);
                 service.metrics.messages.add(copies.len() as u64);
                 copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
-                service.tell_of_sent(sender, std::iter::once(name).zip(&copies));
+                service.push_sent(sender, std::iter::once(name).zip(&copies));
             }
             refused => responder.answer(refuse_append(refused)),
         });
@@ -52,17 +52,17 @@ impl Service {
 
     /// Tells the sender's own streams of a message, if they asked for that. A message to oneself is
     /// pushed as an incoming one.
-    fn tell_of_sent<'a>(
+    fn push_sent<'a>(
         &self,
         sender: UserId,
         copies: impl Iterator<Item = (UserName, &'a (UserId, MessageId))>,
     ) {
-        if !self.hub.tells_of_sent() {
+        if !self.hub.is_sent_wanted() {
             return;
         }
         for (to, &(recipient, id)) in copies {
             if recipient != sender {
-                self.hub.tell_of_sent(sender, |stream| {
+                self.hub.push_sent(sender, |stream| {
                     let page = StreamPage::Sent { id, to: to.clone() };
                     stream.deliver(Outcome::Page(page));
                 });
@@ -80,13 +80,13 @@ impl Service {
             Ok(Appended::Stored { copies, at, duplicate }) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
                 let ids = copies.iter().map(|&(_, id)| id);
-                let told = (!duplicate && service.hub.tells_of_sent()).then(|| to.clone());
+                let told = (!duplicate && service.hub.is_sent_wanted()).then(|| to.clone());
                 let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
                 if !duplicate {
                     service.metrics.messages.add(copies.len() as u64);
                     copies.iter().for_each(|&(recipient, _)| service.hub.publish(recipient));
-                    service.tell_of_sent(sender, told.into_iter().flatten().zip(&copies));
+                    service.push_sent(sender, told.into_iter().flatten().zip(&copies));
                 }
             }
             refused => responder.answer(refuse_append(refused)),

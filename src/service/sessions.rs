@@ -17,7 +17,7 @@ use crate::store::{Endable, StoredSession};
 const SESSIONS_IN_MEMORY: usize = 10_000;
 /// A session that was not used for this long counts as unused.
 const NOT_IN_USE: Duration = Duration::from_secs(3600);
-/// How long the client of a displaced session is told the reason.
+/// How long the client of a displaced session gets the reason.
 const DISPLACED_TOLD_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// A session that has not ended.
@@ -53,7 +53,7 @@ pub(super) enum Lookup {
     Unknown,
 }
 
-/// Why a session has ended, as far as its client is told.
+/// Why a session has ended, as its client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndReason {
     /// Its user or an operator ended it, or it expired.
@@ -178,7 +178,7 @@ impl Sessions {
         Some(idle.into_iter().take(count).map(|(_, session)| session).collect())
     }
 
-    /// Ends a session to make room. Its client is told the reason for [`DISPLACED_TOLD_FOR`].
+    /// Ends a session to make room. Its client gets the reason for [`DISPLACED_TOLD_FOR`].
     pub(super) fn displace(&self, token: TokenHash, now: Timestamp) {
         self.write().insert(token, Entry::Ended { swept: false, displaced: Some(now) });
     }

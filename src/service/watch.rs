@@ -38,7 +38,7 @@ impl Service {
             watched: self.store.watch(session.user),
         };
         if watch.sent {
-            watcher.subscription.be_told_of_sent();
+            watcher.subscription.want_sent();
         }
         let start = match watch.from {
             WatchFrom::Unread => StreamStart::Inbox,

@@ -59,7 +59,8 @@ impl Service {
         }
     }
 
-    /// Ends sessions. A client with one of them is told at its next request, and its streams end.
+    /// Ends sessions. A client with one of them gets the refusal at its next request, and its
+    /// streams end.
     fn revoke_all_in(self: &Arc<Self>, which: SessionFilter, responder: AdminResponder) {
         let service = Arc::clone(self);
         self.store.write(EndSessions(which), move |revoked| match (revoked, which) {
