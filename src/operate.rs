@@ -1,8 +1,8 @@
-//! `chat-server`: the operator's command line. Each command is one function of a module here that
-//! bears its name; `serve` is the one without a word.
+//! `chat-server`: the operator's command line. Each command is a function of the module with its
+//! name. Without a command, it is `serve`.
 //!
-//! Results go to standard output, everything else to standard error, and how it ended is told by
-//! the exit code ([`failure::Exit`]).
+//! Results go to standard output and everything else to standard error. The exit code
+//! ([`failure::Exit`]) is the outcome.
 
 mod address;
 mod admin_client;
@@ -49,10 +49,10 @@ use failure::{Exit, Failure};
 use output::Output;
 use settings::{Resolved, Unresolved};
 
-/// Does what the command line says, and tells how it ended.
+/// Executes the command line. Returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
-    // A file that may not grow (`ulimit -f`) is as a full disk: to write to it fails, and is no reason
-    // to be ended. The flag is for nobody; a signal that has a handler does not end the process.
+    // At a limit of the file size (`ulimit -f`) a write must fail, as on a full disk, and not end
+    // the process. Any handler of the signal achieves that. The flag is not used.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     let words: Vec<OsString> = words.into_iter().collect();
     let asks_for_json = words.iter().any(|word| word == "--json");
@@ -118,14 +118,14 @@ fn report(failure: &Failure, is_json: bool) {
     }
 }
 
-/// Prints what is wrong with the command line; or the help or version, which are results.
+/// Prints the error of the command line; or the help or the version, which are results.
 fn tell(error: &clap::Error, is_json: bool) -> Exit {
     if error.use_stderr() && is_json {
         let message = command_line::one_line(error);
         Failure::new(Exit::Usage, message).report_json();
         return Exit::Usage;
     }
-    // Whoever closed the output of help does not want to know.
+    // A closed output is no error here.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }

@@ -44,24 +44,24 @@ texts! {
         id: "dengarkan di 127.0.0.1, atau di tls:{address} dengan --tls-cert dan --tls-key; atau beri --allow-plaintext jika jaringannya tepercaya",
     }
     no_certificate(address) {
-        en: "there is no certificate to show at tls:{address}",
-        id: "tidak ada sertifikat untuk ditunjukkan di tls:{address}",
+        en: "there is no certificate for tls:{address}",
+        id: "tidak ada sertifikat untuk tls:{address}",
     }
     half_a_certificate {
         en: "a certificate and its key go together, and one of them is not set",
         id: "sertifikat dan kuncinya harus lengkap, dan salah satunya tidak diisi",
     }
     give_certificate {
-        en: "give --tls-cert FILE and --tls-key FILE; docs/tls.md tells how to make them",
+        en: "give --tls-cert FILE and --tls-key FILE; docs/tls.md explains how to make them",
         id: "beri --tls-cert FILE dan --tls-key FILE; docs/tls.md menjelaskan cara membuatnya",
     }
-    certificate_for_nobody(path) {
-        en: "nobody would be shown the certificate {path}",
-        id: "sertifikat {path} tidak akan ditunjukkan kepada siapa pun",
+    unused_certificate(path) {
+        en: "no listener would use the certificate {path}",
+        id: "sertifikat {path} tidak dipakai oleh alamat mana pun",
     }
     say_where_tls {
-        en: "say where to speak TLS, as in --listen tls:0.0.0.0:8890",
-        id: "sebutkan di mana TLS dipakai, seperti --listen tls:0.0.0.0:8890",
+        en: "add a TLS address, as in --listen tls:0.0.0.0:8890",
+        id: "tambahkan alamat TLS, seperti --listen tls:0.0.0.0:8890",
     }
     give_pem_files {
         en: "--tls-cert and --tls-key take the paths of PEM files",
@@ -76,7 +76,7 @@ texts! {
         id: "beri kunci yang dipakai saat sertifikat itu dibuat",
     }
     how_to_make_certificate {
-        en: "docs/tls.md tells how to make a certificate",
+        en: "docs/tls.md explains how to make a certificate",
         id: "docs/tls.md menjelaskan cara membuat sertifikat",
     }
     give_socket_path {
@@ -101,16 +101,16 @@ texts! {
         id: "beri path dalam folder yang boleh ditulisi server",
     }
     metrics_exposed(address) {
-        en: "{address} can be reached from other machines, and whoever reaches it could read the metrics",
-        id: "{address} bisa dicapai dari mesin lain, dan siapa pun yang mencapainya bisa membaca metriknya",
+        en: "{address} can be reached from other machines, and they could read the metrics",
+        id: "{address} bisa dicapai dari mesin lain, dan mesin itu bisa membaca metriknya",
     }
     allow_remote_metrics {
         en: "give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted",
         id: "beri --metrics 127.0.0.1:9464, atau --allow-remote-metrics jika jaringannya tepercaya",
     }
     passwords_known(address, names) {
-        en: "{address} can be reached from other machines, and everybody knows the password of {names}",
-        id: "{address} bisa dicapai dari mesin lain, dan semua orang tahu password {names}",
+        en: "{address} can be reached from other machines, and the password of {names} is public",
+        id: "{address} bisa dicapai dari mesin lain, dan password {names} diketahui umum",
     }
     allow_default_passwords {
         en: "begin with --no-seed and users of your own, or give --allow-default-passwords",
@@ -174,7 +174,7 @@ texts! {
         id: "{file}: konfigurasinya benar",
     }
     no_file_but_valid {
-        en: "there is no configuration file; what is set otherwise is valid",
+        en: "there is no configuration file; the other settings are valid",
         id: "tidak ada file konfigurasi; pengaturan lainnya benar",
     }
     is_a_folder(key, path) { en: "{key}: {path} is a folder", id: "{key}: {path} adalah folder" }

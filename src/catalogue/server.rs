@@ -16,8 +16,8 @@ texts! {
         id: "tidak bisa menulis jawaban: {error}",
     }
     cannot_be_undone {
-        en: "this cannot be undone, and there is nobody to ask",
-        id: "ini tidak bisa dibatalkan, dan tidak ada orang yang bisa ditanya",
+        en: "this cannot be undone, and there is no terminal to confirm it",
+        id: "ini tidak bisa dibatalkan, dan tidak ada terminal untuk mengonfirmasinya",
     }
     give_yes { en: "give --yes", id: "tambahkan --yes" }
     question(text) { en: "{text} [y/N] ", id: "{text} [y/T] " }
@@ -55,21 +55,21 @@ texts! {
         en: "run the command as the user that the server runs as",
         id: "jalankan perintah ini sebagai user yang menjalankan server",
     }
-    server_accepts_nobody {
-        en: "the server accepts nobody: it is stopped, or overloaded",
-        id: "server tidak menerima siapa pun: sedang dihentikan, atau kelebihan beban",
+    server_accepts_none {
+        en: "the server accepts no connections: it is suspended or overloaded",
+        id: "server tidak menerima koneksi: sedang dihentikan sementara, atau kelebihan beban",
     }
     look_at_server {
-        en: "look whether the server runs; then try again",
-        id: "lihat apakah server berjalan; lalu coba lagi",
+        en: "check whether the server runs, then try again",
+        id: "periksa apakah server berjalan, lalu coba lagi",
     }
     not_connected(path, error) {
         en: "cannot connect to {path}: {error}",
         id: "tidak bisa tersambung ke {path}: {error}",
     }
     answer_endless {
-        en: "the server's answer has no end",
-        id: "jawaban server tidak ada akhirnya",
+        en: "the server's answer is too long",
+        id: "jawaban server terlalu panjang",
     }
     not_in_time { en: "there was no answer in time", id: "tidak ada jawaban pada waktunya" }
     hung_up {
@@ -77,16 +77,16 @@ texts! {
         id: "server memutus sebelum menjawab",
     }
     outcome_unknown {
-        en: "whether it was done is not known: look at what there is, then try again",
-        id: "belum tentu apakah sudah dilakukan: lihat keadaannya, lalu coba lagi",
+        en: "the outcome is unknown: check the current state, then try again",
+        id: "hasilnya belum pasti: periksa keadaannya, lalu coba lagi",
     }
     user_list_shows {
-        en: "`chat-server user list` shows who there is",
-        id: "`chat-server user list` menampilkan siapa saja yang ada",
+        en: "`chat-server user list` lists the users",
+        id: "`chat-server user list` menampilkan para user",
     }
     session_list_shows {
-        en: "`chat-server session list` shows what there is",
-        id: "`chat-server session list` menampilkan apa saja yang ada",
+        en: "`chat-server session list` lists the sessions",
+        id: "`chat-server session list` menampilkan sesi-sesinya",
     }
     add_own_passwords {
         en: "add users with passwords of their own",
@@ -108,12 +108,12 @@ texts! {
 
     // The file
     nothing_acknowledged_since {
-        en: "nothing was acknowledged since; look after the disk, then start again",
+        en: "nothing was acknowledged since; check the disk, then start again",
         id: "sejak itu tidak ada yang dikonfirmasi; periksa disk, lalu jalankan lagi",
     }
     upgraded(path, from, to, copy) {
-        en: "{path} was upgraded from schema {from} to {to}; a copy of what it was is {copy}",
-        id: "{path} diperbarui dari skema {from} ke {to}; salinan sebelumnya ada di {copy}",
+        en: "{path} was upgraded from schema {from} to {to}; a copy of the old file is {copy}",
+        id: "{path} diperbarui dari skema {from} ke {to}; salinan file lamanya ada di {copy}",
     }
     give_file {
         en: "give the path of a file: --db chat.sqlite",
@@ -203,7 +203,7 @@ texts! {
         id: "ketik 1 sampai {max} byte, atau berikan sebagai baris pertama standard input; atau beri --generate",
     }
     password_not_made(error) {
-        en: "cannot make up a password: {error}",
+        en: "cannot generate a password: {error}",
         id: "password tidak bisa dibuat: {error}",
     }
     too_little_random {
@@ -231,7 +231,7 @@ texts! {
         id: "{name} dihapus, {sessions}",
     }
     password_changed(name, sessions) {
-        en: "{name} has another password, {sessions}",
+        en: "{name} has a new password, {sessions}",
         id: "password {name} sudah diganti, {sessions}",
     }
     state_active { en: "active", id: "aktif" }
@@ -299,7 +299,7 @@ texts! {
     uptime { en: "uptime seconds", id: "berjalan (detik)" }
     connections { en: "connections", id: "koneksi" }
     watchers { en: "watchers", id: "pemantau" }
-    nobody_serves(path) { en: "no server serves {path}", id: "tidak ada server yang melayani {path}" }
+    not_served(path) { en: "no server serves {path}", id: "tidak ada server yang melayani {path}" }
     healthy(milliseconds) {
         en: "healthy: wrote and read in {milliseconds} ms",
         id: "sehat: menulis dan membaca dalam {milliseconds} ms",
@@ -317,12 +317,12 @@ texts! {
         id: "{messages} belum dibaca, dan tetap ada (--unread-too)",
     }
     log_still_read {
-        en: "somebody is reading the log, which still has them; it is emptied when that has ended and no message has come for ten seconds, or when the server stops",
-        id: "log sedang dibaca, dan masih memuatnya; log dikosongkan setelah itu selesai dan tidak ada pesan selama sepuluh detik, atau saat server berhenti",
+        en: "a reader still uses the WAL, which contains them; it is emptied once the reader has finished and no message has come for ten seconds, or when the server stops",
+        id: "WAL masih dipakai pembaca, dan masih memuatnya; WAL dikosongkan setelah pembaca selesai dan tidak ada pesan selama sepuluh detik, atau saat server berhenti",
     }
     not_compacted(megabytes) {
-        en: "a few may still show in unused parts of the file; --compact writes its {megabytes} MB anew, and nobody can send meanwhile",
-        id: "beberapa mungkin masih terlihat di bagian file yang tidak terpakai; --compact menulis ulang {megabytes} MB-nya, dan sementara itu tidak ada yang bisa mengirim",
+        en: "some may remain in unused parts of the file; --compact rewrites its {megabytes} MB, and no client can send meanwhile",
+        id: "sebagian mungkin masih ada di bagian file yang tidak terpakai; --compact menulis ulang {megabytes} MB-nya, dan sementara itu tidak ada klien yang bisa mengirim",
     }
 
     // Copies
@@ -346,7 +346,7 @@ texts! {
         id: "periksa ruang dan izin di sana; tidak ada yang tertinggal dengan nama itu",
     }
     copy_thrown_away {
-        en: "the copy was thrown away; `chat-server check` tells what is wrong with the database",
+        en: "the copy was discarded; `chat-server check` reports what is wrong with the database",
         id: "salinannya dibuang; `chat-server check` menyebut apa yang salah dengan database",
     }
     restored(path, messages, users, next, sessions) {
@@ -369,7 +369,7 @@ texts! {
     or_more(count) { en: "{count} or more findings", id: "{count} temuan atau lebih" }
     made_anew(parts) { en: "made anew: {parts}", id: "dibuat ulang: {parts}" }
     rebuild_or_restore {
-        en: "`check --rebuild` makes indexes and views anew; for the rest restore the newest backup",
+        en: "`check --rebuild` rebuilds indexes and views; for other damage restore the newest backup",
         id: "`check --rebuild` membuat ulang indeks dan view; untuk selebihnya pulihkan backup terbaru",
     }
 
@@ -384,8 +384,8 @@ texts! {
         id: "{path} tidak bisa dibaca: {problem}",
     }
     export_not_whole {
-        en: "what was written so far is not whole; `chat-server check` tells what is wrong",
-        id: "yang sudah tertulis belum utuh; `chat-server check` menyebut apa yang salah",
+        en: "the output so far is incomplete; `chat-server check` reports what is wrong",
+        id: "hasil sejauh ini belum lengkap; `chat-server check` menyebut apa yang salah",
     }
     exported(messages, users) {
         en: "{messages} and {users} exported",
@@ -431,7 +431,7 @@ texts! {
         id: "{file}: baris {number}: {problem}",
     }
     mend_line {
-        en: "nothing of this line was imported; mend it and run the command again: what is there already is recognised",
+        en: "nothing of this line was imported; correct it and run the command again: existing entries are recognised",
         id: "tidak ada dari baris ini yang diimpor; perbaiki lalu jalankan lagi perintahnya: yang sudah ada akan dikenali",
     }
 
@@ -441,8 +441,8 @@ texts! {
         id: "--{option} adalah opsi `serve`; tidak bisa ditulis sebelum `{command}`",
     }
     time_too_short {
-        en: "give a time that is longer than nothing",
-        id: "beri waktu yang lebih lama dari nol",
+        en: "give a time above zero",
+        id: "beri waktu di atas nol",
     }
     give_level {
         en: "give error, warn, info, debug, trace or off",
@@ -468,8 +468,8 @@ texts! {
         id: "selesai; atau dihentikan SIGTERM atau SIGINT: semua yang sudah dijalankan tersimpan",
     }
     exit_nothing {
-        en: "there was nothing to do it to; or the answer to the question was no",
-        id: "tidak ada yang bisa dikenai; atau jawaban pertanyaannya tidak",
+        en: "there was nothing to do; or the answer to the question was no",
+        id: "tidak ada yang perlu dilakukan; atau jawaban pertanyaannya tidak",
     }
     exit_usage { en: "the arguments are not understood", id: "argumennya tidak dipahami" }
     exit_data {
@@ -487,11 +487,11 @@ texts! {
     }
     exit_internal { en: "a fault of this program", id: "kesalahan program ini" }
     exit_exists {
-        en: "there is something already where a file was to be made",
-        id: "sudah ada sesuatu di tempat file akan dibuat",
+        en: "a file to be created exists already",
+        id: "file yang akan dibuat sudah ada",
     }
     exit_io {
-        en: "the database or a file beside it cannot be read or written; or its outcome is not known",
+        en: "the database or a file beside it cannot be read or written; or the outcome is unknown",
         id: "database atau file di sebelahnya tidak bisa dibaca atau ditulis; atau hasilnya belum pasti",
     }
     exit_try_again {

@@ -1,10 +1,10 @@
-//! The `--help` of `chat-server`. Its options say it in English where they are
-//! (`operate::arguments`); here is the same in Indonesian, and the longer texts in both.
+//! The `--help` of `chat-server`. The English help of an option is at its definition
+//! (`operate::arguments`). Here is the Indonesian, and the longer texts in both languages.
 
 use super::shared_help::Help;
 
-/// What `chat-server --help` says of commands and options. An English text stands here as `clap`
-/// has it: a single paragraph without the full stop at its end.
+/// The help of commands and options: English and Indonesian. The English is as in `clap`: one
+/// paragraph without its final full stop.
 pub const HELP: &Help = &[
     // The program
     (
@@ -26,8 +26,8 @@ pub const HELP: &Help = &[
     ),
     // Commands
     (
-        "Serve the database until SIGTERM or SIGINT; this is what happens without a command",
-        "Layani database sampai SIGTERM atau SIGINT; inilah yang terjadi tanpa perintah",
+        "Serve the database until SIGTERM or SIGINT; the default without a command",
+        "Layani database sampai SIGTERM atau SIGINT; ini bawaannya tanpa perintah",
     ),
     (
         "Add, list and change users, also while the server runs",
@@ -38,39 +38,42 @@ pub const HELP: &Help = &[
         "Daftar dan akhiri sesi, juga saat server berjalan",
     ),
     (
-        "Add several users at once: those of a file, or the five of the seed",
+        "Add several users at once: from a file, or the five users of the seed",
         "Tambah beberapa user sekaligus: dari sebuah file, atau lima user bawaan (seed)",
     ),
-    ("Show how much there is of everything", "Tampilkan berapa banyak isi database"),
     (
-        "Tell by the exit code whether a server serves the database, and can write and read it",
+        "Show the figures of the database and of the server",
+        "Tampilkan angka-angka database dan server",
+    ),
+    (
+        "Report by the exit code whether a server serves the database, and can write and read it",
         "Beri tahu lewat kode keluar apakah ada server yang melayani database, serta bisa menulis dan membacanya",
     ),
     (
-        "Take messages out of the log, also while the server runs",
-        "Buang pesan dari log, juga saat server berjalan",
+        "Purge messages, also while the server runs",
+        "Hapus pesan untuk selamanya, juga saat server berjalan",
     ),
     (
-        "Make a whole, verified copy of the database, also while the server runs",
+        "Make a complete, verified copy of the database, also while the server runs",
         "Buat salinan database yang utuh dan sudah diperiksa, juga saat server berjalan",
     ),
     (
-        "Make the database of a backup, where there is none",
+        "Create the database from a backup, if there is none",
         "Buat database dari sebuah backup, di tempat yang masih kosong",
     ),
     (
-        "Write everything in the database, or of a user, as lines of JSON to standard output",
+        "Export the database, or one user's data, as lines of JSON to standard output",
         "Tulis seluruh isi database, atau milik satu user, sebagai baris JSON ke keluaran standar",
     ),
     (
-        "Take in what `export` wrote, or plain text, a message a line; also while the server runs",
+        "Import the output of `export`, or plain text with one message a line; also while the server runs",
         "Masukkan yang ditulis `export`, atau teks biasa, satu pesan per baris; juga saat server berjalan",
     ),
     (
         "Check whether the database is sound, also while the server runs",
         "Periksa apakah database-nya utuh, juga saat server berjalan",
     ),
-    ("Show and check what the server is set to", "Tampilkan dan periksa pengaturan server"),
+    ("Show and check the server's settings", "Tampilkan dan periksa pengaturan server"),
     // serve
     (
         "Where to listen: ADDR:PORT, tls:ADDR:PORT or unix:PATH; can be given several times. Port 0 lets the system choose",
@@ -85,8 +88,8 @@ pub const HELP: &Help = &[
         "Kunci sertifikat itu (PEM), yang tidak boleh dibaca orang lain",
     ),
     (
-        "Who may connect to unix:PATH, as chmod has it",
-        "Siapa yang boleh menyambung ke unix:PATH, seperti pada chmod",
+        "The mode of the socket at unix:PATH, as for chmod: it decides who may connect",
+        "Mode socket di unix:PATH, seperti untuk chmod: ini menentukan siapa yang boleh menyambung",
     ),
     (
         "Write the bound addresses to this file, one a line, once connections are accepted",
@@ -168,158 +171,146 @@ pub const HELP: &Help = &[
     ),
     // init
     (
-        "Begin: write a configuration, and make a database with a first user; asks what is not given",
+        "Begin: write a configuration and create a database with a first user; asks for missing values",
         "Mulai: tulis konfigurasi, dan buat database dengan user pertama; yang tidak diberikan ditanyakan",
     ),
     ("The name of the first user", "Nama user pertama"),
     (
-        "The password of the first user is the first line of this file; else it is asked for, or is the first line of standard input",
-        "Password user pertama adalah baris pertama file ini; jika tidak diberikan, ditanyakan, atau baris pertama standard input",
+        "Read the first user's password from the first line of this file; without it, ask for it, or read the first line of standard input",
+        "Baca password user pertama dari baris pertama file ini; tanpa file, password ditanyakan, atau dibaca dari baris pertama standard input",
     ),
-    (
-        "Replace the configuration file that is there already",
-        "Ganti file konfigurasi yang sudah ada",
-    ),
+    ("Replace an existing configuration file", "Ganti file konfigurasi yang sudah ada"),
     // user
     (
-        "Add a user; the password is asked for, or is the first line of standard input",
+        "Add a user; asks for the password, or reads the first line of standard input",
         "Tambah user; password ditanyakan, atau baris pertama standard input",
     ),
     ("Show every user", "Tampilkan semua user"),
     (
-        "Show all that is known of a user: sessions, messages, cursors",
+        "Show a user's details: sessions, messages, cursors",
         "Tampilkan semua tentang seorang user: sesi, pesan, kursor",
     ),
     (
-        "Give a user another password and end all sessions; asked for as with `add`",
+        "Set a user's password and end all sessions; the password comes as for `add`",
         "Ganti password user dan akhiri semua sesinya; ditanyakan seperti pada `add`",
     ),
     (
-        "End the sessions of a user and let there be no new ones; messages to the user wait",
+        "End a user's sessions and refuse new ones; messages to the user wait",
         "Akhiri semua sesi user dan cegah yang baru; pesan untuknya menunggu",
     ),
     ("Let a user log in again", "Izinkan user login lagi"),
     (
-        "Give a user another name; messages, cursors and sessions stay",
+        "Rename a user; messages, cursors and sessions stay",
         "Ganti nama user; pesan, kursor, dan sesi tetap",
     ),
     (
-        "Delete a user; the messages stay, and nobody can take the name, but with --purge",
+        "Delete a user; without --purge the messages stay, and the name is not free",
         "Hapus user; pesannya tetap ada dan namanya tidak bisa dipakai lagi, kecuali dengan --purge",
     ),
     ("The name of the user", "Nama user"),
     (
-        "What the user logs in with: 1 to 32 of a-z, 0-9, _ and -",
+        "The name to log in with: 1 to 32 of a-z, 0-9, _ and -",
         "Nama untuk login: 1 sampai 32 dari a-z, 0-9, _ dan -",
     ),
     (
-        "What people call the user; the name where nothing is said",
+        "The name for people; by default the user's name",
         "Nama panggilannya; jika tidak disebut, sama dengan nama user",
     ),
     (
-        "Make up a strong password, and print it, this once",
+        "Generate a strong password, and print it once",
         "Buat password yang kuat, dan cetak, sekali ini saja",
     ),
-    (
-        "The name until now; it is free from then on",
-        "Nama yang sekarang; setelah itu bebas dipakai",
-    ),
-    ("The name from now on", "Nama yang baru"),
+    ("The current name; it becomes free", "Nama yang sekarang; setelah itu bebas dipakai"),
+    ("The new name", "Nama yang baru"),
     ("Do not ask", "Jangan bertanya"),
     (
-        "Remove all messages from and to the user as well, and free the name",
+        "Also remove all messages from and to the user, and free the name",
         "Buang juga semua pesan dari dan untuk user itu, dan bebaskan namanya",
     ),
     // session
     ("Show the sessions that have not ended", "Tampilkan sesi yang belum berakhir"),
     (
-        "End sessions: whoever holds one is told so with the next request",
-        "Akhiri sesi: pemiliknya diberi tahu pada permintaan berikutnya",
+        "End sessions; their clients get the reason with the next request",
+        "Akhiri sesi; kliennya menerima alasannya pada permintaan berikutnya",
     ),
-    ("Those of this user only", "Hanya milik user ini"),
-    ("The one of this number", "Yang bernomor ini"),
-    ("All of this user", "Semua milik user ini"),
-    ("All of everybody", "Semua milik semua orang"),
+    ("Only this user's sessions", "Hanya sesi user ini"),
+    ("The session with this number", "Sesi bernomor ini"),
+    ("All sessions of this user", "Semua sesi user ini"),
+    ("All sessions of all users", "Semua sesi dari semua user"),
     // seed, healthcheck
     (
-        "A JSON file with the users, of the shape of seed/users.json; `-` for standard input",
+        "A JSON file with users, in the format of seed/users.json; `-` for standard input",
         "File JSON berisi user, bentuknya seperti seed/users.json; `-` berarti standard input",
     ),
-    ("How long it may take", "Boleh selama apa"),
+    ("The time limit", "Batas waktunya"),
     // message
     (
-        "Delete messages for good: those that fit every condition that is given",
+        "Delete messages for good: those that match every given condition",
         "Hapus pesan untuk selamanya: yang memenuhi semua syarat yang diberikan",
     ),
-    ("Those that were sent longer ago than this", "Yang dikirim lebih lama dari ini"),
-    ("Those with a lower id than this", "Yang id-nya lebih kecil dari ini"),
-    ("Those that this user has sent or was sent", "Yang dikirim atau diterima user ini"),
+    ("Messages older than this", "Pesan yang lebih lama dari ini"),
+    ("Messages with an id below this one", "Pesan dengan id di bawah ini"),
+    ("Messages from or to this user", "Pesan dari atau untuk user ini"),
+    ("Only messages from the user", "Hanya pesan dari user itu"),
+    ("Only messages to the user", "Hanya pesan untuk user itu"),
     (
-        "Of the user's, only those that the user has sent",
-        "Dari milik user itu, hanya yang dikirimnya",
+        "Also messages that a reader has not read, or that wait at a cursor",
+        "Juga pesan yang belum dibaca, atau yang menunggu di sebuah kursor",
     ),
     (
-        "Of the user's, only those that the user was sent",
-        "Dari milik user itu, hanya yang diterimanya",
+        "Rewrite the file afterwards: this removes all traces and frees the space; no client can send meanwhile. A file of up to 16 MiB is always compacted",
+        "Tulis ulang file sesudahnya: semua sisanya hilang, dan ruangnya dikembalikan; sementara itu tidak ada klien yang bisa mengirim. File sampai 16 MiB selalu dipadatkan",
     ),
-    (
-        "Also those that somebody has still to read, or to deal with at a cursor",
-        "Juga yang masih harus dibaca orang, atau ditangani di sebuah kursor",
-    ),
-    (
-        "Write the file anew afterwards: nothing at all is left of them, and the space is given back; nobody can send meanwhile. A file of up to 16 MiB is compacted anyway",
-        "Tulis ulang file sesudahnya: tidak ada sisa apa pun, dan ruangnya dikembalikan; sementara itu tidak ada yang bisa mengirim. File sampai 16 MiB selalu dipadatkan",
-    ),
-    ("Only say how many it would be", "Hanya sebutkan berapa jumlahnya"),
+    ("Only count the messages", "Hanya hitung pesannya"),
     // backup, restore, check
     (
-        "The file to make; or a folder, in which it is named after the database and the time",
+        "The file to create; or a folder, where the database and the time give its name",
         "File yang dibuat; atau folder, di dalamnya dinamai menurut database dan waktunya",
     ),
     (
-        "Go on, and make one in the folder so often, until SIGTERM or SIGINT",
-        "Terus berjalan, dan buat satu di folder itu setiap sekian lama, sampai SIGTERM atau SIGINT",
+        "Repeat the backup at this interval, until SIGTERM or SIGINT",
+        "Ulangi backup setiap sekian lama, sampai SIGTERM atau SIGINT",
     ),
     (
-        "After each, remove the oldest in the folder but so many; only those that were named by this",
-        "Setiap kali selesai, hapus yang terlama di folder dan sisakan sekian; hanya yang dinamai oleh ini",
+        "After each backup keep only this many in the folder, and remove the oldest; other files stay",
+        "Setiap kali selesai, sisakan sekian backup di folder dan hapus yang terlama; file lain tetap ada",
     ),
-    ("What `backup` made", "Yang dibuat oleh `backup`"),
+    ("The file from `backup`", "File dari `backup`"),
     (
-        "Whoever was logged in when the backup was made is so again, with the tokens of then",
-        "Yang sedang login saat backup dibuat tetap login, dengan token waktu itu",
+        "Keep the sessions of the backup, with their tokens",
+        "Pertahankan sesi dari backup, dengan token-tokennya",
     ),
     (
-        "Do not compare the indexes with the tables, nor look at each message",
+        "Do not compare the indexes with the tables, and do not check each message",
         "Jangan bandingkan indeks dengan tabel, dan jangan lihat setiap pesan",
     ),
     (
-        "First make anew what can be told from the tables: indexes, views, and the floor of the ids. Nobody can send while an index is made",
-        "Lebih dulu buat ulang yang bisa diketahui dari tabel: indeks, view, dan batas bawah id. Selama indeks dibuat tidak ada yang bisa mengirim",
+        "First rebuild what follows from the tables: indexes, views, and the lowest unused id. No client can send while an index is rebuilt",
+        "Lebih dulu buat ulang yang diturunkan dari tabel: indeks, view, dan id terendah yang belum dipakai. Selama indeks dibuat ulang tidak ada klien yang bisa mengirim",
     ),
     // export, import
     (
-        "Only what this user has sent or was sent, and who is named in it",
-        "Hanya yang dikirim atau diterima user ini, dan siapa saja yang disebut di dalamnya",
+        "Only messages from and to this user, and the users in them",
+        "Hanya pesan dari dan untuk user ini, dan user-user di dalamnya",
     ),
     ("Only messages from this id on", "Hanya pesan mulai dari id ini"),
     (
-        "The hashes of passwords too; whoever has the file can then try to guess them",
-        "Hash kata sandi juga; siapa pun yang memegang file itu bisa mencoba menebaknya",
+        "Include the password hashes; a reader of the file can then try to guess the passwords",
+        "Sertakan hash password; pembaca file itu bisa mencoba menebak password-nya",
     ),
     (
-        "What `export` wrote, or plain text; `-` is standard input",
+        "The output of `export`, or plain text; `-` is standard input",
         "Yang ditulis `export`, atau teks biasa; `-` adalah masukan standar",
     ),
     (
-        "The file is plain text: each line that is not empty is a message",
+        "The file is plain text; each non-empty line is a message",
         "File itu teks biasa: setiap baris yang tidak kosong adalah satu pesan",
     ),
-    ("Who has sent the lines", "Pengirim baris-baris itu"),
-    ("Who the lines are for", "Penerima baris-baris itu"),
+    ("The sender of the messages", "Pengirim pesan-pesannya"),
+    ("The recipient of the messages", "Penerima pesan-pesannya"),
     // config
     (
-        "Find what is wrong with the configuration, without touching the database",
+        "Find errors in the configuration, without touching the database",
         "Cari yang salah di konfigurasi, tanpa menyentuh database",
     ),
     (
@@ -327,11 +318,11 @@ pub const HELP: &Help = &[
         "Cetak file konfigurasi yang menjelaskan semua pengaturan",
     ),
     (
-        "Show every setting, its value, and where that comes from",
+        "Show every setting, its value and its source",
         "Tampilkan semua pengaturan, nilainya, dan asalnya",
     ),
     (
-        "The file to check, instead of the one that would be read",
+        "The file to check, instead of the default one",
         "File yang diperiksa, bukan yang akan dibaca",
     ),
 ];
@@ -361,8 +352,8 @@ Contoh:
     }
     init_examples {
         en: "\
-Nothing is left behind where it is refused: no file is made or changed. Nothing is overwritten: a
-configuration only with --force, a database never.
+A refusal creates and changes no file. Only --force overwrites a configuration, and nothing
+overwrites a database.
 
 Examples:
   chat-server init                              asks, then says how to start the server and log in
@@ -384,7 +375,7 @@ Contoh:
     config_show_examples {
         en: "\
 Examples:
-  chat-server config show                       what a server that is started like this would do
+  chat-server config show                       the settings of a server that starts like this
   chat-server --config new.toml config show
   chat-server config show --json | jq -r 'select(.source != \"default\").key'
 ",
@@ -409,7 +400,7 @@ Contoh:
         en: "\
 Settings come from the command line, else from the environment (CHAT_SERVER_*), else from the
 configuration file (--config, CHAT_SERVER_CONFIG, else /etc/chat/server.toml if there is one), else
-they are the defaults. `config show` tells which; `config example` prints a file to begin with.
+they are the defaults. `config show` shows the source; `config example` prints an example file.
 ",
         id: "\
 Pengaturan diambil dari baris perintah, lalu environment (CHAT_SERVER_*), lalu file konfigurasi
@@ -421,7 +412,7 @@ Pengaturan diambil dari baris perintah, lalu environment (CHAT_SERVER_*), lalu f
         en: "\
 Examples:
   chat-server user add alice --display-name 'Alice A.'    asks for the password, twice
-  chat-server user add build --generate                   prints a password that it makes up
+  chat-server user add build --generate                   prints a generated password
   pass show chat/alice | chat-server user add alice       from a password store
 ",
         id: "\
@@ -459,7 +450,7 @@ Contoh:
         en: "\
 Examples:
   chat-server user passwd alice                  asks for the password, twice
-  chat-server user passwd alice --generate       prints a password that it makes up
+  chat-server user passwd alice --generate       prints a generated password
 ",
         id: "\
 Contoh:
@@ -531,17 +522,17 @@ Contoh:
     }
     seed_examples {
         en: "\
-Nothing is added where one of the names is taken.
+Adds no user if one of the names is taken.
 
 Examples:
-  chat-server seed                  paff, neko, robo, ivy, vanessa; everybody knows their password
+  chat-server seed                  paff, neko, robo, ivy, vanessa; their password is public
   chat-server seed team.json        [{\"name\": \"alice\", \"display_name\": \"Alice\", \"password\": \"...\"}]
 ",
         id: "\
 Tidak ada yang ditambahkan jika salah satu nama sudah dipakai.
 
 Contoh:
-  chat-server seed                  paff, neko, robo, ivy, vanessa; semua orang tahu password-nya
+  chat-server seed                  paff, neko, robo, ivy, vanessa; password-nya diketahui umum
   chat-server seed team.json        [{\"name\": \"alice\", \"display_name\": \"Alice\", \"password\": \"...\"}]
 ",
     }
@@ -559,7 +550,7 @@ Contoh:
     }
     healthcheck_examples {
         en: "\
-Exit code: 0 it does, 69 no server serves the database, 75 not in time or busy, 74 the disk is full.
+Exit code: 0 healthy, 69 no server serves the database, 75 not in time or busy, 74 the disk is full.
 
 Examples:
   chat-server --db /data/chat.sqlite healthcheck --timeout 2s
@@ -576,7 +567,7 @@ Contoh:
     message_purge_examples {
         en: "\
 Examples:
-  chat-server message purge --older-than 90d            what was read, and is older; for cron
+  chat-server message purge --older-than 90d            read messages that are older; for cron
   chat-server message purge --user build --sent --older-than 7d
   chat-server message purge --before-id 5000 --unread-too --dry-run
 ",

@@ -40,7 +40,7 @@ texts! {
         id: "ada baris yang merujuk ke yang tidak ada",
     }
     foreign_log(log, path) {
-        en: "{log} does not belong to {path}: it goes on from another copy of the database",
+        en: "{log} does not belong to {path}: it continues another copy of the database",
         id: "{log} bukan milik {path}: isinya melanjutkan salinan lain dari database itu",
     }
     orphan_log(log, path) {
@@ -61,11 +61,11 @@ texts! {
     }
     exists(path) { en: "{path} exists already", id: "{path} sudah ada" }
     broken_off(path) {
-        en: "{path} was not made: it was broken off",
+        en: "{path} was not created: the command was interrupted",
         id: "{path} tidak jadi dibuat: dihentikan di tengah jalan",
     }
     not_upgraded(path, problem) {
-        en: "{path} was not upgraded, because no copy of it could be made: {problem}",
+        en: "{path} was not upgraded, because it could not be copied: {problem}",
         id: "{path} tidak diperbarui, karena salinannya tidak bisa dibuat: {problem}",
     }
     in_use(path, holder) { en: "{path} is in use by {holder}", id: "{path} sedang dipakai {holder}" }
@@ -96,7 +96,7 @@ texts! {
     user_deleted { en: "the user is deleted", id: "user itu sudah dihapus" }
     unknown_session { en: "there is no such session", id: "sesi itu tidak ada" }
     unsafe_now {
-        en: "it would let people in whom the configuration keeps out",
+        en: "it would let in users whom the configuration excludes",
         id: "ini akan membuka jalan bagi orang yang dicegah oleh konfigurasi",
     }
     name_taken { en: "the name is taken", id: "nama itu sudah dipakai" }

@@ -164,7 +164,7 @@ fn connect(path: &Path, wait: Duration) -> Result<Option<Transport>, Failure> {
                 std::io::ErrorKind::PermissionDenied => {
                     (Exit::NoPermission, server::be_the_servers_user())
                 }
-                std::io::ErrorKind::WouldBlock => (Exit::TryAgain, server::server_accepts_nobody()),
+                std::io::ErrorKind::WouldBlock => (Exit::TryAgain, server::server_accepts_none()),
                 _ => (Exit::TryAgain, server::look_at_server()),
             };
             let path = socket::path(path);

@@ -1,4 +1,4 @@
-//! The command line of `chat-server`: what can be said, and what is said of it by `--help`.
+//! The command line of `chat-server`: its definition, and the English text of `--help`.
 
 mod administration;
 mod storage;
@@ -61,7 +61,7 @@ pub struct Arguments {
     /// The language of what is said to people; also CHAT_LANG, else the locale.
     #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
     pub lang: Option<Language>,
-    /// What to do; `serve` where nothing is said.
+    /// The command; `serve` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The options of `serve`.
@@ -72,38 +72,40 @@ pub struct Arguments {
 /// What `chat-server` does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the database until SIGTERM or SIGINT; this is what happens without a command.
+    /// Serve the database until SIGTERM or SIGINT; the default without a command.
     Serve(Box<ServeArguments>),
-    /// Begin: write a configuration, and make a database with a first user; asks what is not given.
+    /// Begin: write a configuration and create a database with a first user; asks for missing
+    /// values.
     #[command(after_help = server_help::init_examples())]
     Init(Box<InitArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
-    /// Take messages out of the log, also while the server runs.
+    /// Purge messages, also while the server runs.
     Message(MessageArguments),
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),
-    /// Add several users at once: those of a file, or the five of the seed.
+    /// Add several users at once: from a file, or the five users of the seed.
     #[command(after_help = server_help::seed_examples())]
     Seed(SeedArguments),
-    /// Show how much there is of everything.
+    /// Show the figures of the database and of the server.
     #[command(after_help = server_help::stats_examples())]
     Stats,
-    /// Tell by the exit code whether a server serves the database, and can write and read it.
+    /// Report by the exit code whether a server serves the database, and can write and read it.
     #[command(after_help = server_help::healthcheck_examples())]
     Healthcheck(HealthcheckArguments),
-    /// Show and check what the server is set to.
+    /// Show and check the server's settings.
     Config(ConfigArguments),
-    /// Make a whole, verified copy of the database, also while the server runs.
+    /// Make a complete, verified copy of the database, also while the server runs.
     #[command(after_help = server_help::backup_examples())]
     Backup(BackupArguments),
-    /// Make the database of a backup, where there is none.
+    /// Create the database from a backup, if there is none.
     #[command(after_help = server_help::restore_examples())]
     Restore(RestoreArguments),
-    /// Write everything in the database, or of a user, as lines of JSON to standard output.
+    /// Export the database, or one user's data, as lines of JSON to standard output.
     #[command(after_help = server_help::export_examples())]
     Export(ExportArguments),
-    /// Take in what `export` wrote, or plain text, a message a line; also while the server runs.
+    /// Import the output of `export`, or plain text with one message a line; also while the server
+    /// runs.
     #[command(after_help = server_help::import_examples())]
     Import(ImportArguments),
     /// Check whether the database is sound, also while the server runs.
@@ -119,14 +121,14 @@ pub struct InitArguments {
     /// The name of the first user.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// The password of the first user is the first line of this file; else it is asked for, or is the
-    /// first line of standard input.
+    /// Read the first user's password from the first line of this file; without it, ask for it, or
+    /// read the first line of standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "generate")]
     pub password_file: Option<PathBuf>,
-    /// Make up a strong password, and print it, this once.
+    /// Generate a strong password, and print it once.
     #[arg(long)]
     pub generate: bool,
-    /// Replace the configuration file that is there already.
+    /// Replace an existing configuration file.
     #[arg(long)]
     pub force: bool,
     /// What the configuration will set: the options of `serve`.
@@ -145,10 +147,10 @@ pub struct ConfigArguments {
 /// What `chat-server config` does.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Show every setting, its value, and where that comes from.
+    /// Show every setting, its value and its source.
     #[command(after_help = server_help::config_show_examples())]
     Show(Box<ServeArguments>),
-    /// Find what is wrong with the configuration, without touching the database.
+    /// Find errors in the configuration, without touching the database.
     #[command(after_help = server_help::config_check_examples())]
     Check(Box<ConfigCheckArguments>),
     /// Print a configuration file that explains every setting.
@@ -158,7 +160,7 @@ pub enum ConfigCommand {
 /// `config check`
 #[derive(Debug, Args)]
 pub struct ConfigCheckArguments {
-    /// The file to check, instead of the one that would be read.
+    /// The file to check, instead of the default one.
     pub file: Option<PathBuf>,
     /// What would be given to `serve`.
     #[command(flatten)]
@@ -169,8 +171,8 @@ pub struct ConfigCheckArguments {
 /// `config show` and the example file as well ([`settings`](super::settings)).
 #[derive(Debug, Clone, Args)]
 pub struct ServeArguments {
-    /// Where to listen: ADDR:PORT, tls:ADDR:PORT or unix:PATH; can be given several times. Port 0 lets
-    /// the system choose.
+    /// Where to listen: ADDR:PORT, tls:ADDR:PORT or unix:PATH; can be given several times. Port 0
+    /// lets the system choose.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -187,7 +189,7 @@ pub struct ServeArguments {
     /// The key of the certificate (PEM). Other users must not be able to read it.
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
-    /// Who may connect to unix:PATH, as chmod has it.
+    /// The mode of the socket at unix:PATH, as for chmod: it decides who may connect.
     #[arg(long, value_name = "MODE", env = "CHAT_SERVER_UNIX_MODE", default_value = "660", value_parser = parse_unix_mode)]
     pub unix_mode: UnixMode,
     /// Write the bound addresses to this file, one a line, once connections are accepted.
@@ -259,11 +261,11 @@ pub struct ServeArguments {
 }
 
 impl Arguments {
-    /// What was typed, and what the environment and the defaults of `command` add to it. The options
-    /// of `serve` may stand before or without the command, but not before another one.
+    /// Parses the words, with the environment and the defaults of `command`. The options of `serve`
+    /// may come before or without the command `serve`, but not before another command.
     ///
     /// # Errors
-    /// What is wrong with it; `--help` and `--version` are errors to `clap` too.
+    /// `clap`'s error. `--help` and `--version` are errors to `clap` too.
     pub fn matches(command: clap::Command, words: &[OsString]) -> Result<ArgMatches, clap::Error> {
         let matches = command.try_get_matches_from(words)?;
         if let Some((name, _)) = matches.subcommand()
@@ -276,7 +278,7 @@ impl Arguments {
     }
 }
 
-/// An option of `serve` that was given in front of a command.
+/// An option of `serve` that was given before another command.
 fn given_before(matches: &ArgMatches) -> Option<String> {
     let command = ServeArguments::augment_args(clap::Command::new("serve"));
     let given = command.get_arguments().find(|argument| {
@@ -285,7 +287,7 @@ fn given_before(matches: &ArgMatches) -> Option<String> {
     given.get_long().map(str::to_owned)
 }
 
-/// How the log is written.
+/// The format of the server log.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people.
@@ -298,7 +300,7 @@ fn after_help() -> String {
     format!("{}\n{}\n{}", server_help::layers(), server_help::examples(), Exit::table())
 }
 
-/// Nothing here can go on after no time at all.
+/// Parses a time above zero.
 fn parse_time(given: &str) -> Result<Duration, String> {
     match reason::parse_duration(given)? {
         Duration::ZERO => Err(server::time_too_short().to_owned()),
@@ -306,11 +308,11 @@ fn parse_time(given: &str) -> Result<Duration, String> {
     }
 }
 
-/// A level, or several with the targets that they are for, as in `info,chat::store=debug`.
+/// Parses a level, or several levels with their targets, as in `info,chat::store=debug`.
 fn parse_log(given: &str) -> Result<EnvFilter, String> {
     let levels = server::give_level();
     for directive in given.split(',') {
-        // Else a word that is no level would be taken for a target of which everything is logged.
+        // Otherwise an unknown level would be a target, and all of its lines would be logged.
         let is_level = directive.parse::<LevelFilter>().is_ok();
         if !is_level && !directive.contains(['=', '[']) {
             return Err(server::no_level(format_args!("{directive:?}"), levels));

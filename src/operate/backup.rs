@@ -1,4 +1,4 @@
-//! `backup`: whole copies of the database, once or again and again.
+//! `backup`: complete copies of the database, once or at intervals.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use crate::store::{self, Copy, OfflineDatabase, OpenError};
 use crate::system;
 use crate::terminal::progress::{Measure, Progress};
 
-/// The name of a backup in a folder ends so, after the database's name and the time.
+/// The end of a backup's name in a folder, after the database's name and the time.
 const SUFFIX: &str = ".sqlite";
-/// How long the time is in that name: `20261124T171500Z`.
+/// The length of the time in that name: `20261124T171500Z`.
 const TIME_BYTES: usize = 16;
 
-/// Makes a backup, or one after another.
+/// Makes one backup, or one at each interval.
 pub(super) fn run(db: &Path, arguments: &BackupArguments, output: Output) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let folder = arguments.to.is_dir().then(|| Folder::new(db, &arguments.to)).transpose()?;
     let schedule = Schedule { db, stop, folder, arguments };
     match (arguments.every, &schedule.folder) {
         (None, _) => match schedule.make()? {
-            Some(copy) => told(&copy, output),
+            Some(copy) => report(&copy, output),
             None => Err(Failure::new(Exit::Interrupted, shared::interrupted())),
         },
         (Some(every), Some(_)) => schedule.run(every, output),
@@ -49,15 +49,15 @@ struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
-    /// One now and then one at each turn. What fails is told and tried again at the next one; until
-    /// one has been made nothing is removed.
+    /// Makes one now and one at each interval. A failure is reported, and the next interval tries
+    /// again. Old backups are removed only after a new one was made.
     fn run(&self, every: Duration, output: Output) -> Result<(), Failure> {
         let is_json = output.is_json;
         drop(output);
         loop {
             let begun = Instant::now();
             match self.make() {
-                Ok(Some(copy)) => told(&copy, Output::new(is_json))?,
+                Ok(Some(copy)) => report(&copy, Output::new(is_json))?,
                 Ok(None) => return Ok(()),
                 Err(failure) if is_json => failure.report_json(),
                 Err(failure) => failure.report(),
@@ -68,7 +68,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// Makes one, and removes those that are one too many; `None` where it was asked to stop.
+    /// Makes a backup and removes old ones. `None` after a signal to stop.
     fn make(&self) -> Result<Option<Copy>, Failure> {
         let to = match &self.folder {
             Some(folder) => folder.next(),
@@ -93,7 +93,7 @@ impl Schedule<'_> {
     }
 }
 
-/// The folder that backups of a database are in: `chat-20261124T171500Z.sqlite` of `chat.sqlite`.
+/// A folder with backups of a database: `chat-20261124T171500Z.sqlite` of `chat.sqlite`.
 struct Folder {
     path: PathBuf,
     prefix: String,
@@ -111,7 +111,7 @@ impl Folder {
         self.path.join(format!("{}{now}{SUFFIX}", self.prefix))
     }
 
-    /// Whether a name is one that [`Self::next`] gives.
+    /// Whether [`Self::next`] could have made this name.
     fn is_ours(&self, name: &str) -> bool {
         let Some(time) = name.strip_prefix(&self.prefix) else { return false };
         let Some(time) = time.strip_suffix(SUFFIX) else { return false };
@@ -123,8 +123,8 @@ impl Folder {
             })
     }
 
-    /// The names tell the times, so the oldest come first. What is named like a backup and is no file is
-    /// somebody else's.
+    /// The names contain the times, so the oldest come first. An entry with such a name that is no
+    /// file stays.
     fn remove_all_but(&self, keep: usize) -> Result<(), Failure> {
         let failed = |path: &Path, error| {
             Failure::new(Exit::Io, server::old_backups_not_removed(path.display(), error))
@@ -140,7 +140,7 @@ impl Folder {
                 && name.strip_suffix(".partial").is_some_and(|name| self.is_ours(name))
                 && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
             {
-                // Of a backup that was killed: nobody has it open.
+                // A killed backup left it. No process has it open.
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -153,7 +153,7 @@ impl Folder {
     }
 }
 
-fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
+fn report(copy: &Copy, mut output: Output) -> Result<(), Failure> {
     let Copy { path, bytes, content } = copy;
     if output.is_json {
         output.object(&fields(copy))?;
@@ -169,7 +169,7 @@ fn told(copy: &Copy, mut output: Output) -> Result<(), Failure> {
     output.finish()
 }
 
-/// What `--json` tells of a copy.
+/// The object of `--json`.
 pub(super) fn fields(copy: &Copy) -> Value {
     let Copy { path, bytes, content } = copy;
     json!({

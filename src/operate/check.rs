@@ -16,10 +16,10 @@ use crate::catalogue::server;
 use crate::store::{CheckDepth, Checked, FINDINGS_MAX, OfflineDatabase};
 use crate::terminal::progress::{Measure, Progress};
 
-/// How long making an index may take.
+/// The time limit for one part, such as an index.
 const REBUILD_WAIT: Duration = Duration::from_secs(3600);
 
-/// Tells what is wrong with the database, a line each.
+/// Prints the faults of the database, one a line.
 pub(super) fn run(
     db: &Path,
     arguments: &CheckArguments,
@@ -73,7 +73,7 @@ pub(super) fn run(
     }
 }
 
-/// Makes anew what can be told from the tables, a part at a time. Gives the names of the parts.
+/// Rebuilds the parts that follow from the tables, one at a time. Returns their names.
 fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
     let mut parts = Vec::new();
     let mut admin = AdminClient::open(db, Missing::Refuse)?;

@@ -1,5 +1,5 @@
-//! `completions`: prints the script of a shell, and answers it. Touches no database: the names of users
-//! are those that a running server tells.
+//! `completions`: prints the script for a shell, and answers its queries. It opens no database: the
+//! names of users come from a running server.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,29 +17,29 @@ use crate::catalogue::{command_line, server_help};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
 
-/// Prints the script, or answers it.
+/// Prints the script, or answers a query of it.
 ///
 /// # Errors
-/// That standard output cannot be written.
+/// Standard output cannot be written.
 pub(super) fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let definitions = command_line::spoken(Arguments::command(), server_help::HELP);
     completion::run(arguments, definitions, live, &mut io::stdout())
         .map_err(|error| Failure::new(Exit::Io, server::answer_failed(error)))
 }
 
-/// The values that can stand at the cursor, as far as the server gives them in time.
+/// The possible values at the cursor. None if the server does not answer in time.
 fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let hint = cursor.argument().map(clap::Arg::get_value_hint);
     if hint != Some(ValueHint::Username) {
         return Vec::new();
     }
-    // The words before the cursor say which database, as they would for the command itself.
+    // The words before the cursor choose the database, as for the command itself.
     let words = ["chat-server"].iter().chain(cursor.global_options()).chain(&["user", "list"]);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let Ok(resolved) = Resolved::of(&words) else { return Vec::new() };
     completion::in_time(move |found| {
         let mut after = None;
-        // That there is no server, or none that answers, is nobody's business here.
+        // Completion does not report a missing server.
         while let Ok(Some(AdminReply::Users { users, more })) = admin_client::ask_server(
             &resolved.arguments.db,
             &Request::UserList { after },

@@ -1,5 +1,5 @@
-//! `config`: shows what the server is set to and why, finds what is wrong with it, and prints a file
-//! to begin with. None of it touches the database.
+//! `config`: shows and checks the settings, and prints an example file. It does not touch the
+//! database.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::settings::{self, Definition, Resolved};
 use crate::catalogue::{serve as texts, server};
 use crate::configuration::{Kind, Value, setting};
 
-/// How long a line of explanation in the example file may be.
+/// The maximum length of an explaining line in the example file.
 const COMMENT_COLUMNS: usize = 96;
 
 pub(super) fn run(
@@ -32,7 +32,7 @@ pub(super) fn run(
     }
 }
 
-/// A line a setting; as a whole it is a configuration file that sets just this.
+/// Prints one setting a line. The whole is a configuration file with these settings.
 fn show(resolved: &Resolved, mut output: Output) -> Result<(), Failure> {
     if output.is_json {
         for setting in &resolved.settings {
@@ -46,7 +46,7 @@ fn show(resolved: &Resolved, mut output: Output) -> Result<(), Failure> {
     output.finish()
 }
 
-/// What the file says was checked when it was read; here is what only shows when the server starts.
+/// The values were checked when the file was read. This checks what a start would check.
 fn check_all(
     resolved: &Resolved,
     serve: &ServeArguments,
@@ -95,7 +95,7 @@ pub(super) fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {
     Err(Failure::new(Exit::Configuration, problem).hint(server::give_file_in_folder()))
 }
 
-/// A configuration file that sets nothing and explains everything.
+/// A configuration file that sets nothing and explains every setting.
 pub(super) fn example() -> String {
     let definitions = settings::definitions();
     definitions.iter().fold(texts::example_header().to_owned(), |text, definition| {
@@ -103,7 +103,7 @@ pub(super) fn example() -> String {
     })
 }
 
-/// A setting that is set to this, with its explanation above, as a configuration file has it.
+/// The lines of a setting in a configuration file: its explanation and its value.
 pub(super) fn explained(definition: &Definition, value: &Value) -> String {
     format!("{}{} = {value}\n", comment(definition), definition.key)
 }

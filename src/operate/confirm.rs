@@ -1,11 +1,11 @@
-//! Asks before something is done that cannot be undone.
+//! Asks before an action that cannot be undone.
 
 use std::io::{self, IsTerminal, Write};
 
 use super::failure::{Exit, Failure};
 use crate::catalogue::server;
 
-/// Goes on if `is_confirmed` on the command line, or a person says yes to `question`.
+/// Returns if `is_confirmed` on the command line, or if the user answers yes to `question`.
 pub(super) fn confirm(question: &str, is_confirmed: bool) -> Result<(), Failure> {
     if is_confirmed {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How many there are of something, in words: `1 message`, `2 messages`.
+//! Counts in words: `1 message`, `2 messages`.
 
 use crate::catalogue::server;
 
@@ -22,7 +22,7 @@ pub(super) fn findings(count: impl TryInto<u64>) -> String {
     counted(count, server::one_finding, server::several_findings)
 }
 
-/// A number that is none of something is more than anybody counts.
+/// Saturates, which no real count reaches.
 fn counted(
     count: impl TryInto<u64>,
     one: fn() -> &'static str,

@@ -1,4 +1,4 @@
-//! `export`: everything in the database as lines of JSON.
+//! `export`: the database as lines of JSON.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::store::{Export, ExportError, OfflineDatabase};
 use crate::terminal::progress::{Measure, Progress};
 use crate::transfer::Record;
 
-/// How many messages are exported between two estimates of the whole.
+/// The number of messages between two estimates of the total.
 const ESTIMATE_MESSAGES: u64 = 1_024;
 
 /// Writes the lines to standard output.
@@ -72,7 +72,7 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Resu
     }
 }
 
-/// Which part of the ids is exported, after the message `id`. Ids rise by one, but for gaps.
+/// The exported part of the ids, after the message `id`. Ids rise by one, except for gaps.
 fn part(from: MessageId, id: MessageId, newest: MessageId) -> f64 {
     let upto = |id: MessageId| id.0.saturating_sub(from.0).max(0) as f64 + 1.0;
     (upto(id) / upto(newest)).min(1.0)

@@ -1,5 +1,5 @@
-//! How `chat-server` ends: every exit code, in one place, and what is said of a failure. The numbers
-//! from 64 to 78 mean what `sysexits.h` says, so that service managers read them rightly.
+//! The exit codes of `chat-server`, and its error messages. The numbers from 64 to 78 have their
+//! meaning from `sysexits.h`, which service managers know.
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
@@ -12,44 +12,44 @@ use crate::configuration::Problem;
 use crate::protocol::json;
 use crate::terminal::text;
 
-/// How a command ended, as its caller sees it. The numbers never change their meaning.
+/// How a command ended. The numbers never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It was done; the server was stopped by SIGTERM or SIGINT.
+    /// Success; or SIGTERM or SIGINT stopped the server.
     Done = 0,
-    /// There was nothing to do it to.
+    /// There was nothing to do.
     Nothing = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The file is not ours, damaged, or of a newer program; or what was given is refused.
+    /// The file is not a database of this program, damaged, or newer; or the input is refused.
     Data = 65,
-    /// The file is no file, or its folder is not there.
+    /// The path is not a file, or its folder does not exist.
     NoInput = 66,
-    /// There is no such user.
+    /// The user does not exist.
     NoUser = 67,
-    /// An address cannot be listened on; no server runs.
+    /// The server cannot listen on an address; or no server runs.
     Unavailable = 69,
     /// A fault of this program.
     Internal = 70,
-    /// There is something already where a file was to be made.
+    /// A file to be created exists already.
     Exists = 73,
-    /// The database or a file beside it cannot be read or written, or its outcome is not known.
+    /// The database or a file beside it cannot be read or written, or the outcome is unknown.
     Io = 74,
-    /// Later it may be done.
+    /// A later attempt may succeed.
     TryAgain = 75,
     /// The server belongs to another user of this machine.
     NoPermission = 77,
-    /// The configuration would be unsafe, or the system does not allow what it asks for.
+    /// The configuration is unsafe, or the system does not allow it.
     Configuration = 78,
     /// Ctrl-C at a question.
     Interrupted = 130,
-    /// Whoever read the output went away.
+    /// The reader closed the output.
     OutputClosed = 141,
 }
 
 impl Exit {
-    /// Every way to end, lowest number first.
+    /// Every exit code, lowest number first.
     pub const ALL: &[Self] = &[
         Self::Done,
         Self::Nothing,
@@ -68,7 +68,7 @@ impl Exit {
         Self::OutputClosed,
     ];
 
-    /// What it means, in the words of `--help`.
+    /// Its meaning, as in `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => server::exit_done(),
@@ -89,7 +89,7 @@ impl Exit {
         }
     }
 
-    /// The word for it in the errors of `--json`, where there is no better one.
+    /// Its word in the errors of `--json`, unless the failure has a more specific one.
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -115,7 +115,7 @@ impl Exit {
         self as u8
     }
 
-    /// All of them, as the end of `--help` has them.
+    /// The table at the end of `--help`.
     pub fn table() -> String {
         let mut table = format!("{}\n", shared::exit_codes_heading());
         for exit in Self::ALL {
@@ -131,10 +131,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why it was not done, for the person who asked for it.
+/// Why a command failed, for people.
 #[derive(Debug)]
 pub struct Failure {
-    /// How the process ends.
+    /// The exit code.
     pub exit: Exit,
     problem: String,
     hint: Option<String>,
@@ -142,24 +142,24 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that is told as `problem`: what failed, with the path, address or user.
+    /// A failure with this problem: what failed, with the path, address or user.
     pub fn new(exit: Exit, problem: impl Display) -> Self {
         Self { exit, problem: problem.to_string(), hint: None, word: None }
     }
 
-    /// Gives programs a better word for it than that of the exit code.
+    /// Sets a more specific word for programs than that of the exit code.
     pub fn word(mut self, word: &'static str) -> Self {
         self.word = Some(word);
         self
     }
 
-    /// Says what to do about it.
+    /// Adds a hint: what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says nothing about what to do.
+    /// Removes the hint.
     pub fn without_hint(self) -> Self {
         Self { hint: None, ..self }
     }
@@ -169,15 +169,15 @@ impl Failure {
         &self.problem
     }
 
-    /// Says it on standard error.
+    /// Prints it on standard error.
     pub fn report(&self) {
-        if self.is_told() {
-            // Whoever closed standard error does not want to know.
+        if self.is_reported() {
+            // A closed standard error is no further failure.
             let _ = io::stderr().write_all(self.to_string().as_bytes());
         }
     }
 
-    /// Says it on standard error as one JSON object.
+    /// Prints it on standard error as one JSON object.
     pub fn report_json(&self) {
         #[derive(Serialize)]
         struct Fields<'a> {
@@ -193,13 +193,13 @@ impl Failure {
             exit: self.exit.code(),
             hint: self.hint.as_deref(),
         };
-        if self.is_told() {
+        if self.is_reported() {
             let _ = writeln!(io::stderr(), "{}", json::versioned(&fields));
         }
     }
 
-    /// Whoever pressed Ctrl-C or closed the output knows.
-    fn is_told(&self) -> bool {
+    /// Ctrl-C and a closed output need no message.
+    fn is_reported(&self) -> bool {
         !matches!(self.exit, Exit::Interrupted | Exit::OutputClosed)
     }
 }
@@ -214,7 +214,7 @@ impl From<Problem> for Failure {
     }
 }
 
-/// As it is printed: one line for the problem, one for the hint.
+/// One line for the problem and one for the hint.
 impl Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(formatter, "{}", shared::failed(text::visible(&self.problem)))?;
@@ -225,7 +225,7 @@ impl Display for Failure {
     }
 }
 
-/// Standard output could not be written to.
+/// Standard output could not be written.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

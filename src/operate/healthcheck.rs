@@ -1,4 +1,4 @@
-//! `healthcheck`: whether a server does its work, for what starts it again when it does not.
+//! `healthcheck`: whether the server works, for a supervisor that restarts it.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,21 +12,21 @@ use super::output::Output;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 
-/// Has the server that serves `db` write a little, durably, and read it back.
+/// Lets the server of `db` write a value durably, and read it back.
 ///
 /// # Errors
-/// It does not, or not in time, or there is none.
+/// The server failed, did not answer in time, or does not run.
 pub(super) fn run(
     db: &Path,
     arguments: &HealthcheckArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
     let begun = Instant::now();
-    // One line of reason: whoever reads it does so in a list of such lines.
+    // One line only, because supervisors show it in a list.
     let answer = admin_client::ask_server(db, &Request::Probe, arguments.timeout)
         .map_err(Failure::without_hint)?;
     if answer.is_none() {
-        let problem = server::nobody_serves(db.display());
+        let problem = server::not_served(db.display());
         return Err(Failure::new(Exit::Unavailable, problem));
     }
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! `import`: takes in the lines of an export, or of plain text.
+//! `import`: imports the lines of an export, or plain text.
 
 mod lines;
 mod places;
@@ -26,32 +26,32 @@ use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
 use places::Places;
 
-/// The most steps that are asked for at a time, and the most bytes of their lines but for the last.
+/// The maximum number of steps per request, and of the bytes of their lines except the last.
 const BATCH_STEPS_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 256 * 1024;
-/// The most cursors at a time: each has its reader's messages counted.
+/// The maximum number of cursors per request: each needs a count of its reader's messages.
 const BATCH_CURSORS_MAX: usize = 16;
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     users: usize,
     users_there: usize,
-    /// Of the new users, those who have no password yet.
+    /// The new users that have no password yet.
     users_locked: usize,
     messages: usize,
     messages_there: usize,
-    /// Of the new messages, those that have another id than in the file.
+    /// The new messages whose id differs from that in the file.
     renumbered: usize,
     cursors: usize,
-    /// Cursors that stay where they are, because other messages would count as read too.
+    /// Cursors that were not moved, because other messages would count as read.
     cursors_left: usize,
     dead_letters: usize,
-    /// The path of the database, if there was none before.
+    /// The path of the database, if the import created it.
     new_database: Option<PathBuf>,
 }
 
-/// Takes in a file, or standard input.
+/// Imports a file, or standard input.
 pub(super) fn run(
     db: &Path,
     arguments: &ImportArguments,
@@ -60,7 +60,7 @@ pub(super) fn run(
     let is_typed = is_stdin(&arguments.file) && io::stdin().is_terminal();
     let progress = Progress::start_if(!is_typed, server::importing(), Measure::Bytes);
     let mut lines = Lines::new(&arguments.file, open(&arguments.file, &progress)?);
-    // What cannot be imported brings no new database into being.
+    // An invalid file must not create a database.
     let import = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => {
             let (from, to) = (user_name::parse(from)?, user_name::parse(to)?);
@@ -76,7 +76,7 @@ pub(super) fn run(
         }
     };
     let Import { summary, admin, progress, .. } = import;
-    // What it shows goes away before anything else is said.
+    // The progress line disappears before the result is printed.
     drop(progress);
     let summary = Summary { new_database: admin.created().map(Path::to_owned), ..summary };
     output.new_database(admin.created())?;
@@ -92,7 +92,7 @@ fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// Opens a file, whose size is the whole of the progress.
+/// Opens a file. Its size is the total of the progress.
 fn open(file: &Path, progress: &Progress) -> Result<Box<dyn BufRead>, Failure> {
     if is_stdin(file) {
         progress.of_file(io::stdin());
@@ -131,10 +131,10 @@ fn tell(summary: &Summary, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An import under way.
+/// An import in progress.
 struct Import {
     admin: AdminClient,
-    /// What is to be asked for next, and where it came from.
+    /// The steps of the next request, and their lines.
     steps: Vec<(usize, Step)>,
     bytes: usize,
     summary: Summary,
@@ -179,8 +179,8 @@ impl Import {
         self.ask(&lines)
     }
 
-    /// A message a line. Its key is that of its place and content, so that the same file can be taken
-    /// in again, also when more was written at its end.
+    /// Imports one message a line. Its key depends on its position and content. So the same file
+    /// can be imported again, even after more lines were appended.
     fn take_text(
         &mut self,
         mut lines: Lines,
@@ -220,7 +220,7 @@ impl Import {
         Ok(())
     }
 
-    /// Has done what has come together.
+    /// Sends the collected steps.
     fn ask(&mut self, lines: &Lines) -> Result<(), Failure> {
         if self.steps.is_empty() {
             return Ok(());
@@ -268,7 +268,7 @@ impl Import {
     }
 }
 
-/// Reads the first line, and tells the newest id of the other database.
+/// Reads the first line. Returns the newest id of the exported database.
 fn header(lines: &mut Lines) -> Result<MessageId, Failure> {
     let Some(line) = lines.next()? else {
         return Err(lines.wrong(server::header_missing(FORMAT)));

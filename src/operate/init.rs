@@ -1,5 +1,5 @@
-//! `init`: asks what a server needs to begin, writes its configuration, and makes its database with a
-//! first user. Where anything stands against it, no file is left behind.
+//! `init`: asks for the settings of a server, writes its configuration, and creates its database
+//! with a first user. If anything fails, it leaves no file behind.
 
 mod made;
 mod plan;
@@ -29,7 +29,7 @@ use crate::model::{DisplayName, UserName};
 use made::Made;
 use plan::Plan;
 
-/// Writes the configuration and makes the database.
+/// Writes the configuration and creates the database.
 pub(super) fn run(
     resolved: &Resolved,
     arguments: &InitArguments,
@@ -38,7 +38,7 @@ pub(super) fn run(
     let is_asked = stdin().is_terminal();
     let plan = Plan::settle(resolved, arguments, is_asked)?;
     let chosen = choose(&plan.name, arguments, is_asked)?;
-    // From here on a signal waits until it is all there or nothing of it.
+    // From here on a signal takes effect once all files exist, or none.
     let stop = Stop::listen()?;
     let mut made = Made::default();
     let serve = make(&plan, &chosen, arguments.force, &mut made)?;
@@ -49,8 +49,8 @@ pub(super) fn run(
     tell(&plan, &serve, &chosen, output)
 }
 
-/// The password of the first user. On a terminal a refused one is asked for again: no other answer is
-/// lost.
+/// The password of the first user. On a terminal, a refused password is asked for again, so that
+/// the earlier answers are not lost.
 fn choose(name: &UserName, arguments: &InitArguments, is_asked: bool) -> Result<Chosen, Failure> {
     if let Some(path) = &arguments.password_file {
         return password::of_file(path);
@@ -68,8 +68,8 @@ fn choose(name: &UserName, arguments: &InitArguments, is_asked: bool) -> Result<
     }
 }
 
-/// Writes the file, reads it as `serve` will, and makes the database that it names. What was made is
-/// in `made`. Gives what the file sets.
+/// Writes the file, reads it as `serve` will, and creates the database that it names. Records the
+/// created files in `made`. Returns the settings of the file.
 fn make(
     plan: &Plan,
     chosen: &Chosen,
@@ -79,7 +79,7 @@ fn make(
     let file = made.configuration(&plan.config, force);
     let written = OpenOptions::new().write(true).create_new(true).open(&file);
     let mut written = written.map_err(|error| {
-        // It is somebody else's, or there is none.
+        // The file belongs to another process, or does not exist.
         made.leave(&file);
         match error.kind() {
             ErrorKind::AlreadyExists => plan::exists(&plan.config),
@@ -99,7 +99,7 @@ fn cannot_write(path: &Path, error: io::Error) -> Failure {
     Failure::new(Exit::Io, configuration::cannot_write(path.display(), error))
 }
 
-/// How the server is set by this file, with the environment of now.
+/// The settings of the server with this file and the current environment.
 fn read(file: &Path) -> Result<ServeArguments, Failure> {
     let words: [OsString; 3] = ["chat-server".into(), "--config".into(), file.into()];
     match Resolved::of(&words) {
@@ -112,7 +112,7 @@ fn read(file: &Path) -> Result<ServeArguments, Failure> {
     }
 }
 
-/// Adds the first user. A server that others reach would not start with a password that everybody knows.
+/// Adds the first user. An exposed server would not start with a published password.
 fn add(
     admin: &mut AdminClient,
     name: &UserName,
@@ -134,7 +134,7 @@ fn add(
     }
 }
 
-/// Says what there is now, how to start the server, and how to log in.
+/// Prints the created files, how to start the server, and how to log in.
 fn tell(
     plan: &Plan,
     serve: &ServeArguments,
@@ -144,7 +144,7 @@ fn tell(
     let Plan { config, db, name, .. } = plan;
     if output.is_json {
         let mut fields = json!({"config": config, "new_database": db, "name": name});
-        if let Some(password) = chosen.to_be_told() {
+        if let Some(password) = chosen.to_print() {
             fields["password"] = password.into();
         }
         output.object(&fields)?;
@@ -152,7 +152,7 @@ fn tell(
     }
     output.line(&configuration::configuration_written(config.display()))?;
     output.line(&server::new_database(db.display()))?;
-    output.line(&match chosen.to_be_told() {
+    output.line(&match chosen.to_print() {
         Some(password) => texts::user_added_with_password(name, password),
         None => server::user_added(name),
     })?;
@@ -167,7 +167,7 @@ fn tell(
     output.finish()
 }
 
-/// What a client on this machine gives to `--server`; nothing where it needs no such option.
+/// The value of `--server` for a client on this machine. `None` if it needs no such option.
 fn place(serve: &ServeArguments) -> Option<String> {
     const DEFAULT: &str = "127.0.0.1:8889";
     const TLS_PORT: u16 = 8890;
@@ -190,7 +190,7 @@ fn place(serve: &ServeArguments) -> Option<String> {
     }
 }
 
-/// Where it is reached from this machine.
+/// The address for clients on this machine.
 fn here(listen: &Listen) -> Option<SocketAddr> {
     let mut address = *listen.addresses.first()?;
     if address.ip().is_unspecified() {
@@ -202,7 +202,7 @@ fn here(listen: &Listen) -> Option<SocketAddr> {
     Some(address)
 }
 
-/// A path as a word of a shell.
+/// The path as a word for a shell.
 fn word(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./+,:@%".contains(&byte);

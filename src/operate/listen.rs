@@ -15,14 +15,14 @@ use crate::server::{Identity, IdentityError, Listener, Shown, UnixSocket};
 use crate::tls::certificate::ReadError;
 use crate::unix;
 
-/// How many connections the system keeps until they are accepted.
+/// The number of connections that the system queues until they are accepted.
 const UNIX_BACKLOG: i32 = 1024;
-/// How long a server that may be there has to take a connection.
+/// How long a server that may still run has to accept a connection.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
-/// How long before its end a certificate is complained of.
+/// How long before its end a certificate causes a warning.
 const RENEWAL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// The first address that other machines can reach. By a proxy they reach any.
+/// The first address that other machines can reach. Through a proxy they can reach any.
 pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
     let has_proxy = !arguments.proxy_protocol.is_empty();
     arguments.listen.iter().find_map(|listen| match listen {
@@ -32,7 +32,7 @@ pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
     })
 }
 
-/// Refuses what would let passwords travel unencrypted, and what does not go together.
+/// Refuses settings that contradict each other, or that expose passwords without encryption.
 pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
     if arguments.listen.is_empty() {
         return Err(
@@ -63,14 +63,14 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
                 .hint(texts::give_certificate()))
         }
         (None, Some(path)) => {
-            Err(Failure::new(Exit::Configuration, texts::certificate_for_nobody(path.display()))
+            Err(Failure::new(Exit::Configuration, texts::unused_certificate(path.display()))
                 .hint(texts::say_where_tls()))
         }
         _ => Ok(()),
     }
 }
 
-/// Reads the certificate and its key, where there is one.
+/// Reads the certificate and its key, if they are set.
 pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity>>, Failure> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
         return Ok(None);
@@ -80,7 +80,7 @@ pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity
     Ok(Some(Arc::new(identity)))
 }
 
-/// A host name that the certificate is good for, where there is one.
+/// A host name that the certificate is valid for, if there is one.
 pub(super) fn name_shown(arguments: &ServeArguments) -> Option<String> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
         return None;
@@ -90,7 +90,7 @@ pub(super) fn name_shown(arguments: &ServeArguments) -> Option<String> {
     shown.facts.names.into_iter().find(is_host)
 }
 
-/// Logs what is shown to whoever connects, and whether it will be believed.
+/// Logs the certificate that clients see, and whether its dates are valid.
 fn tell(shown: &Shown) {
     let (fingerprint, names) = (shown.fingerprint, shown.facts.names.join(","));
     let not_after = shown.facts.not_after.to_rfc3339();
@@ -121,7 +121,7 @@ fn unusable(error: &IdentityError) -> Failure {
     Failure::new(exit, error).hint(hint)
 }
 
-/// Binds everything that is to be listened on.
+/// Binds all addresses.
 pub(super) fn bind_all(
     arguments: &ServeArguments,
     identity: Option<&Arc<Identity>>,
@@ -132,7 +132,7 @@ pub(super) fn bind_all(
         }
         (ListenOn::Plain(listen), _) => Ok(Listener::Plain(bind(listen, "--listen")?)),
         (ListenOn::Unix(path), _) => Ok(Listener::Unix(bind_unix(path, arguments.unix_mode)?)),
-        // `check` has refused it.
+        // `check` refuses this.
         (ListenOn::Tls(listen), None) => {
             Err(Failure::new(Exit::Internal, texts::no_certificate(&listen.given)))
         }
@@ -140,7 +140,7 @@ pub(super) fn bind_all(
     arguments.listen.iter().map(bind_one).collect()
 }
 
-/// Binds every address of the network, and lets it go again: whether a server could.
+/// Binds and releases every network address, to find out whether a server could.
 pub(super) fn try_all(arguments: &ServeArguments) -> Result<(), Failure> {
     for listen in &arguments.listen {
         if let ListenOn::Plain(listen) | ListenOn::Tls(listen) = listen {
@@ -150,7 +150,7 @@ pub(super) fn try_all(arguments: &ServeArguments) -> Result<(), Failure> {
     arguments.metrics.as_ref().map_or(Ok(()), |listen| bind(listen, "--metrics").map(drop))
 }
 
-/// Binds an address of the network that was given to `option`.
+/// Binds a network address that was given to `option`.
 pub(super) fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure> {
     let bound = match &listen.inherited {
         Some(listener) => listener.try_clone(),
@@ -166,7 +166,7 @@ pub(super) fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure
     })
 }
 
-/// Makes a socket; one that a server has left behind is replaced, anything else is left alone.
+/// Creates a socket. It replaces one that a server left behind, and no other file.
 fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
     let refused = |error: io::Error, hint: &str| {
         let problem = texts::cannot_listen(format_args!("unix:{}", path.display()), error);

@@ -1,5 +1,5 @@
-//! The service manager (systemd, or whatever speaks like it): it is told when the server is ready,
-//! reloads, stops and lives, and it may pass on the sockets to listen on.
+//! The service manager: systemd, or a program with the same protocol. The server notifies it when
+//! it is ready, reloads, stops and is alive. The manager may pass on the sockets to listen on.
 
 use std::env;
 use std::io;
@@ -17,76 +17,75 @@ use super::failure::{Exit, Failure};
 use crate::catalogue::serve as texts;
 use crate::system;
 
-/// Where the manager is to be told.
+/// The socket for notifications.
 const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
-/// After how many microseconds without a sign of life it restarts the server, and which process is
-/// meant by that.
+/// The microseconds without a sign of life after which it restarts the server, and the process that
+/// this is for.
 const WATCHDOG_VARIABLE: &str = "WATCHDOG_USEC";
 const WATCHDOG_PID_VARIABLE: &str = "WATCHDOG_PID";
-/// What the sockets that are passed on are called, and what those are that TLS is spoken on.
+/// The names of the passed sockets, and the name of those for TLS.
 const NAMES_VARIABLE: &str = "LISTEN_FDNAMES";
 const TLS_NAME: &str = "tls";
-/// How many signs of life there are in the time after which the manager gives up.
+/// The number of signs of life within the manager's time limit.
 const SIGNS_OF_LIFE: u32 = 2;
 
-/// The manager that started this process, if one did. That it cannot be told is nothing to stop for.
+/// The manager that started this process, if one did. The server runs on if a notification fails.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Manager {
     socket: Option<Arc<UnixDatagram>>,
-    /// How often it wants a sign of life.
+    /// The interval between signs of life.
     pub(super) interval: Option<Duration>,
 }
 
 impl Manager {
-    /// As the environment says.
+    /// The manager that the environment names.
     pub(super) fn of_environment() -> Self {
         let socket = env::var_os(NOTIFY_VARIABLE).and_then(|name| {
             let connected = connect(name.as_bytes());
             if let Err(error) = &connected {
-                tracing::warn!(%error, "the service manager cannot be told anything");
+                tracing::warn!(%error, "the service manager cannot be notified");
             }
             connected.ok().map(Arc::new)
         });
         Self { socket, interval: interval() }
     }
 
-    /// Connections are accepted; or: what was said to be read again has been.
+    /// Connections are accepted; or a reload is done.
     pub(super) fn ready(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={status}\n"));
     }
 
-    /// The configuration is read again; [`Self::ready`] says when that is over.
+    /// The configuration is read again, until [`Self::ready`].
     pub(super) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
     }
 
-    /// What is under way is answered, and nothing more.
+    /// Only requests in progress are answered.
     pub(super) fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=stopping\n");
     }
 
-    /// The server does what it is there for.
+    /// The server works.
     pub(super) fn alive(&self) {
         self.tell("WATCHDOG=1\n");
     }
 
-    /// Never waits: a manager that does not read is told nothing.
+    /// Never waits. A manager that does not read gets no notification.
     fn tell(&self, what: &str) {
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(what.as_bytes())
         {
-            tracing::debug!(%error, "the service manager was not told");
+            tracing::debug!(%error, "a notification did not reach the service manager");
         }
     }
 }
 
-/// The sockets that were passed on: they are listened on instead of what is configured. None where
-/// none were.
+/// The passed sockets, which replace the configured addresses. Empty if none were passed.
 ///
 /// # Errors
-/// When one is no socket that connections can be accepted from.
+/// One of them is not a listening socket.
 pub(super) fn inherited() -> Result<Vec<ListenOn>, Failure> {
     let names = env::var(NAMES_VARIABLE).unwrap_or_default();
     let mut names = names.split(':');

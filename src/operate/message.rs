@@ -1,4 +1,4 @@
-//! `message`: what becomes of messages.
+//! `message`: purges messages.
 
 use std::path::Path;
 use std::thread;
@@ -19,28 +19,28 @@ use crate::catalogue::server;
 use crate::model::{MessageId, Timestamp};
 use crate::terminal::progress::{Measure, Progress};
 
-/// How often it is tried to empty the log, should somebody be reading it, and the pause between.
+/// The attempts to truncate the WAL while a reader uses it, and the pause between them.
 const EMPTY_LOG_TRIES: u32 = 20;
 const EMPTY_LOG_PAUSE: Duration = Duration::from_millis(100);
-/// How long compacting may take: some seconds for each GB.
+/// The time limit for compacting, which takes some seconds per GB.
 const COMPACT_WAIT: Duration = Duration::from_secs(3600);
 
-/// What became of a purge.
+/// The result of a purge.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Purged {
-    /// How many messages are gone.
+    /// The number of deleted messages.
     pub(super) messages: usize,
-    /// How many fitted but for being unread.
+    /// The number of matching messages that were kept because they are unread.
     pub(super) unread: usize,
-    /// Nothing of them is left in the log.
+    /// The WAL contains none of them.
     pub(super) log_emptied: bool,
-    /// Nothing of them is left in the unused parts of the file.
+    /// The unused parts of the file contain none of them.
     pub(super) compacted: bool,
-    /// How long the file was, in bytes.
+    /// The size of the file in bytes, before it was compacted.
     bytes: u64,
 }
 
-/// Does what the words after `message` say.
+/// Executes a `message` command.
 pub(super) fn run(db: &Path, command: &MessageCommand, output: Output) -> Result<(), Failure> {
     match command {
         MessageCommand::Purge(arguments) => purge(db, arguments, output),
@@ -67,7 +67,7 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
         step_through(&mut admin, &purge, true, &mut on_progress)?
     } else {
         let mut purged = step_through(&mut admin, &purge, false, &mut on_progress)?;
-        // Also where nothing was found: an earlier run may have been broken off.
+        // Even if nothing matched: an earlier run may have been interrupted.
         purge_remains(&mut admin, arguments.compact, &mut purged)?;
         purged
     };
@@ -97,7 +97,7 @@ fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Re
     output.finish()
 }
 
-/// Says where something of the messages may still stand.
+/// Prints where deleted messages may still be found.
 pub(super) fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<(), Failure> {
     if !purged.log_emptied {
         output.line(server::log_still_read())?;
@@ -109,8 +109,8 @@ pub(super) fn tell_of_remains(purged: &Purged, output: &mut Output) -> Result<()
     Ok(())
 }
 
-/// Deletes all that fits, a step at a time; or, as a `dry_run`, only counts it. `on_progress` is told
-/// how many messages that is. Their bytes are still there: see [`purge_remains`].
+/// Deletes the matching messages step by step, or only counts them in a `dry_run`. Passes the
+/// number so far to `on_progress`. Their bytes remain in the files: see [`purge_remains`].
 pub(super) fn step_through(
     admin: &mut AdminClient,
     purge: &Purge,
@@ -136,8 +136,8 @@ pub(super) fn step_through(
     }
 }
 
-/// Removes what remains of all that was deleted: from the log, and from the unused parts of a file
-/// that is short, or with `compact`.
+/// Removes the bytes of deleted messages from the WAL. In a small file, or with `compact`, also
+/// from its unused parts.
 pub(super) fn purge_remains(
     admin: &mut AdminClient,
     compact: bool,
@@ -153,7 +153,7 @@ pub(super) fn purge_remains(
                 purged.log_emptied = log_emptied;
                 purged.compacted |= compacted;
                 purged.bytes = bytes;
-                // What is left to do is only the log.
+                // Only the WAL is left to do.
                 compact = Compact::No;
                 if log_emptied {
                     break;

@@ -1,4 +1,4 @@
-//! Opens the database, and says what stands against it.
+//! Opens the database, and words the reason if it cannot.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use crate::catalogue::server;
 use crate::log::Log;
 use crate::store::{self, Fatal, FileTools, OpenError, Store, Upgrade};
 
-/// How many threads read.
+/// The number of reader threads.
 const READERS: usize = 2;
-/// How long to wait for who has the file and cannot be asked: a command, or a server that is
-/// starting or stopping.
+/// How long to wait for a process that has the file and answers no requests: a command, or a server
+/// that starts or stops.
 pub(super) const HOLDER_WAIT: Duration = Duration::from_secs(5);
-/// How often to look whether that is over.
+/// The pause between two attempts.
 pub(super) const HOLDER_POLL: Duration = Duration::from_millis(25);
 
-/// Opens the store at `db` for a server. An operator's command that has it is waited for, a server
-/// is not.
+/// Opens the store at `db` for a server. Waits for an operator's command that has it open, but not
+/// for a server.
 pub(super) fn store(
     db: &Path,
     inbox_unread_max: &Adjustable<usize>,
@@ -53,8 +53,8 @@ pub(super) fn is_served(db: &Path) -> bool {
     !path.is_some_and(|path| matches!(socket::connect(&path, HOLDER_WAIT), Ok(None)))
 }
 
-/// Opens the store at `db` and locks it. When it can no longer vouch for what it says, the process
-/// says so (in the log where there is one) and ends.
+/// Opens the store at `db` and locks it. If the store can later no longer guarantee its answers, it
+/// reports that (in the server log, if there is one) and ends the process.
 pub(super) fn try_store(
     db: &Path,
     inbox_unread_max: Adjustable<usize>,
@@ -92,7 +92,7 @@ pub(super) fn try_store(
     Ok(store)
 }
 
-/// What is said of a database that was not opened.
+/// The failure for a database that was not opened.
 pub(super) fn refused(error: &OpenError) -> Failure {
     let failure = Failure::new(exit(error), error);
     match hint(error) {

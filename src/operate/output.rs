@@ -1,4 +1,4 @@
-//! What commands print: objects for programs, tables for people, tab-separated lines for the rest.
+//! The output of commands: objects for programs, tables for people, otherwise tab-separated lines.
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
@@ -12,15 +12,15 @@ use crate::model::Timestamp;
 use crate::protocol::json;
 use crate::terminal::{self, relative, text};
 
-/// What stands between two columns.
+/// The space between two columns.
 const GAP_COLUMNS: u16 = 2;
 
-/// Standard output, and how it is to be written. Is written out by [`Output::finish`].
+/// Standard output and its format. [`Output::finish`] flushes it.
 pub(super) struct Output {
     out: BufWriter<StdoutLock<'static>>,
-    /// One JSON object a line was asked for.
+    /// One JSON object a line.
     pub(super) is_json: bool,
-    /// A person reads it.
+    /// It is a terminal.
     pub(super) is_shown: bool,
 }
 
@@ -35,23 +35,23 @@ impl Output {
         Ok(writeln!(self.out, "{}", json::versioned(fields))?)
     }
 
-    /// A line of text, which may hold what others wrote.
+    /// A line of text, which may contain text from other users.
     pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{}", text::visible(line))?)
     }
 
-    /// A line that says what was done. With `--json` the object says it.
+    /// A line that reports an action. With `--json` the object reports it.
     pub(super) fn did(&mut self, what: &str) -> Result<(), Failure> {
         if self.is_json { Ok(()) } else { self.line(what) }
     }
 
-    /// [`Self::did`], where standard output is for the result alone: on standard error, where that is a
-    /// terminal.
+    /// [`Self::did`] for commands whose standard output is the result alone. Prints on standard
+    /// error, if that is a terminal.
     pub(super) fn did_beside(&mut self, what: &str) -> Result<(), Failure> {
         if !self.is_json && io::stderr().is_terminal() { self.aside(what) } else { Ok(()) }
     }
 
-    /// Says on standard error that a database was made. With `--json` the object says it.
+    /// Reports a new database on standard error. With `--json` the object reports it.
     pub(super) fn new_database(&mut self, made: Option<&Path>) -> Result<(), Failure> {
         match made {
             Some(path) if !self.is_json => self.aside(&server::new_database(path.display())),
@@ -59,21 +59,21 @@ impl Output {
         }
     }
 
-    /// A line on standard error, after what standard output has so far.
+    /// A line on standard error. Flushes standard output first.
     fn aside(&mut self, line: &str) -> Result<(), Failure> {
         self.out.flush()?;
-        // A reader that closed standard error does not want to know.
+        // A closed standard error is no failure.
         let _ = writeln!(io::stderr(), "{}", text::visible(line));
         Ok(())
     }
 
-    /// A text of this program, as it is.
+    /// A text of this program, unchanged.
     pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
         Ok(self.out.write_all(text.as_bytes())?)
     }
 
-    /// Rows: in columns under their titles on a terminal, elsewhere with tabs between and without
-    /// titles. What others wrote is harmless either way.
+    /// Rows: columns with titles on a terminal, otherwise separated by tabs and without titles.
+    /// Text from other users is made safe in both cases.
     pub(super) fn table<const N: usize>(
         &mut self,
         titles: [&str; N],
@@ -84,7 +84,7 @@ impl Output {
         self.rows(titles.into_iter().chain(rows).collect())
     }
 
-    /// Rows that may be shown.
+    /// Rows that are safe to print.
     fn rows<const N: usize>(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
         if !self.is_shown {
             for row in rows {
@@ -98,17 +98,17 @@ impl Output {
         Ok(())
     }
 
-    /// Titles and what they are of, a line each.
+    /// One title and its value a line.
     pub(super) fn pairs(&mut self, rows: &[[String; 2]]) -> Result<(), Failure> {
         self.rows(rows.iter().map(|row| row.each_ref().map(|cell| text::visible(cell))).collect())
     }
 
-    /// Words in a table: the person's on a terminal, else English, because a program reads them.
+    /// Words in a table: in the user's language on a terminal, otherwise in English for programs.
     pub(super) fn words<T>(&self, say: impl FnOnce() -> T) -> T {
         if self.is_shown { say() } else { catalogue::in_english(say) }
     }
 
-    /// A moment: how long ago for a person, RFC 3339 for a program; `-` where there is none.
+    /// A time: its age for people, RFC 3339 for programs. `-` stands for none.
     pub(super) fn moment(&self, moment: Option<Timestamp>) -> String {
         match moment {
             None => "-".to_owned(),
@@ -117,7 +117,7 @@ impl Output {
         }
     }
 
-    /// Writes out what is still held.
+    /// Flushes the output.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)
     }

@@ -1,5 +1,5 @@
-//! What a running server takes over from its configuration at SIGHUP, and what waits for a restart.
-//! Nobody is disconnected by it, and a configuration that is wrong changes nothing.
+//! The settings that a running server applies at SIGHUP, and those that need a restart. A reload
+//! disconnects no client, and a wrong configuration changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::log::Log;
 use crate::server::Identity;
 use crate::service::LoginLimits;
 
-/// The settings that are taken over; every other one waits for a restart.
+/// The settings that a reload applies. Every other one needs a restart.
 pub const AT_RUN_TIME: [&str; 13] = [
     "log",
     "session_idle",
@@ -31,20 +31,20 @@ pub const AT_RUN_TIME: [&str; 13] = [
     "tls_key",
 ];
 
-/// What of a running server can be changed.
+/// The parts of a running server that can change.
 pub(super) struct Running {
-    /// What the parts of the server look at.
+    /// The limits that the server reads.
     pub(super) limits: Limits,
-    /// What whoever connects with TLS is shown, where it is spoken.
+    /// The TLS certificate, if there is one.
     identity: Option<Arc<Identity>>,
-    /// What is listened on.
+    /// The addresses in use.
     listen: Vec<ListenOn>,
     log: Log,
-    /// What is in force.
+    /// The settings in force.
     settings: Vec<Setting>,
 }
 
-/// The limits and times of a server. Its clones are the same ones.
+/// The limits and times of a server. Clones share the values.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     pub(super) session_idle: Adjustable<Duration>,
@@ -59,7 +59,7 @@ pub(super) struct Limits {
 }
 
 impl Running {
-    /// A server that is about to run with this.
+    /// Creates the state of a server that starts with these settings.
     pub(super) fn new(
         resolved: &Resolved,
         arguments: &ServeArguments,
@@ -71,7 +71,7 @@ impl Running {
         Self { limits, identity, listen, log: log.clone(), settings }
     }
 
-    /// Takes over what the layers say by now, all of it or nothing, and says so in the log.
+    /// Reads all sources again. Applies all changes or none, and logs them.
     pub(super) fn reload(&mut self, started: &Resolved) {
         let resolved = match started.again() {
             Ok(resolved) => resolved,
@@ -86,7 +86,7 @@ impl Running {
         let Some(arguments) = resolved.serve() else { return };
         let mut arguments = arguments.clone();
         if self.listen.iter().any(ListenOn::is_inherited) {
-            // What is configured is not what is listened on.
+            // The configured addresses are not in use.
             arguments.listen.clone_from(&self.listen);
         }
         let arguments = &arguments;
@@ -103,7 +103,7 @@ impl Running {
         self.note(&resolved);
     }
 
-    /// Says what has changed, and what would have.
+    /// Logs what changed, and what needs a restart.
     fn note(&mut self, resolved: &Resolved) {
         let mut changed = Vec::new();
         for (now, new) in self.settings.iter_mut().zip(&resolved.settings) {

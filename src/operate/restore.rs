@@ -1,4 +1,4 @@
-//! `restore`: makes the database of a backup.
+//! `restore`: creates a database from a backup.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::catalogue::server;
 use crate::store::{self, Copy, OldSessions};
 use crate::terminal::progress::{Measure, Progress};
 
-/// Puts a backup in the place of `db`, where there must be nothing.
+/// Creates `db` from a backup. It must not exist.
 pub(super) fn run(
     db: &Path,
     arguments: &RestoreArguments,

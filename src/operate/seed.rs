@@ -1,4 +1,4 @@
-//! `seed`: several users at once, those of the seed or of a file.
+//! `seed`: adds several users at once, from the seed or from a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,10 +16,10 @@ use crate::admin::request::{NewUser, Request, SEED_USERS_MAX};
 use crate::catalogue::{client, server};
 use crate::model::UserName;
 
-/// The longest file: what is in it has to fit into one request.
+/// The maximum size of the file: its users have to fit into one request.
 const FILE_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
 
-/// Adds users, all or none; in a new database, where there is none.
+/// Adds all users or none. Creates the database if it does not exist.
 pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> Result<(), Failure> {
     let users = arguments.file.as_deref().map(read).transpose()?;
     let mut admin = AdminClient::open(db, Missing::Create)?;
@@ -56,7 +56,7 @@ fn read(path: &Path) -> Result<Vec<NewUser>, Failure> {
     if text.len() > FILE_BYTES_MAX {
         return Err(refused(server::file_too_long(&shown, FILE_BYTES_MAX)));
     }
-    // Where, and not what: it may stand next to a password, or be one.
+    // Only the place: the text there could be a password.
     let users: Vec<NewUser> = serde_json::from_slice(&text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         refused(server::no_list_of_users(&shown, line, column))

@@ -1,4 +1,4 @@
-//! `serve`: wires the store, the service and the server together, and waits for the end.
+//! `serve`: starts the store, the service and the server, and waits for the stop.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -29,15 +29,15 @@ use crate::store::{FileTools, Medium, Ping, Store};
 use crate::system;
 use crate::terminal;
 
-/// How often sessions are swept: at least so often, and several times in the time after which an
-/// unused one ends, because what is stored of their use lags by that much.
+/// The limits of the interval between two sweeps of sessions. It is a fraction of the idle time,
+/// because the stored time of the last use lags by one interval.
 const SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
 const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Serves `db` until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Why it did not start. What fails while it runs ends the process.
+/// Why it did not start. A failure while it runs ends the process.
 pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(), Failure> {
     let format = match arguments.log_format {
         LogFormat::Text => Format::Text,
@@ -59,7 +59,7 @@ pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(),
 }
 
 fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
-    // Before anything is opened, so that no signal ends the process half-way.
+    // First, so that no signal ends the process between two steps.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, texts::no_signals(error)))?;
     let identity = preconditions::check(arguments)?;
@@ -110,7 +110,7 @@ fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(
     Ok(())
 }
 
-/// Logs where a stored message is less safe than on a disk of a Linux machine.
+/// Warns if stored messages are less safe than on a disk of a Linux machine.
 fn warn_of_medium(store: &Store) {
     for limit in system::LIMITS {
         tracing::warn!(limit, "this system promises less than Linux");
@@ -223,7 +223,7 @@ fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Opti
 }
 
 fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Options {
-    // The others are for the system's network, the writer, and whoever is on the same machine.
+    // The other half is for the system's network stack, the writer, and local clients.
     let half = thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
     server::Options {
         workers: arguments.workers.map_or(half, usize::from),
@@ -235,7 +235,7 @@ fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Option
     }
 }
 
-/// Opens the admin socket. A server without one serves all the same.
+/// Opens the admin socket. Without one, the server still serves clients.
 fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
     Administration::start(database, service, server.metrics())
         .inspect_err(|error| {
@@ -246,7 +246,7 @@ fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Optio
         .ok()
 }
 
-/// Begins to tell how the server does.
+/// Starts the monitor.
 fn monitor(
     listener: TcpListener,
     arguments: &ServeArguments,
@@ -259,8 +259,8 @@ fn monitor(
     Monitor::start(listener, hosts, Sources { service, server, log: log.clone() })
 }
 
-/// Says that connections are accepted from now on, and where: in the ready file, on standard output
-/// and in the server log. On a terminal that shows both, the lines of standard output are enough.
+/// Reports the addresses once connections are accepted: in the ready file, on standard output and
+/// in the server log. If one terminal shows both, it prints only the lines for standard output.
 fn announce(
     places: &[Place],
     metrics: Option<SocketAddr>,
@@ -277,11 +277,11 @@ fn announce(
         lines.push_str(&format!("chat-server metrics on {url}\n"));
     }
     if terminal::is_one_terminal() {
-        // By way of the log, because it keeps the order.
+        // The server log's queue keeps the order of the lines.
         log.say(lines);
         return Ok(());
     }
-    // A reader that closed standard output does not want to know.
+    // A closed standard output is no failure.
     let _ = io::stdout().write_all(lines.as_bytes());
     for place in places {
         tracing::info!(address = place.address(), protocol = place.protocol(), "listening");
@@ -297,7 +297,7 @@ fn list(places: &[Place], separator: &str) -> String {
     places.join(separator)
 }
 
-/// Whole or not at all.
+/// Writes the whole file, or nothing.
 fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
@@ -306,9 +306,9 @@ fn write_ready_file(path: &Path, content: &str) -> Result<(), Failure> {
     })
 }
 
-/// Waits for SIGTERM or SIGINT; meanwhile sweeps the sessions, reloads at SIGHUP, and has the writer
-/// give the manager its signs of life: what neither this thread nor the writer can do shows there.
-/// From then on a second signal ends the process at once.
+/// Waits for SIGTERM or SIGINT. Meanwhile it sweeps the sessions and reloads at SIGHUP. The writer
+/// gives the manager its signs of life, so they stop if this thread or the writer hangs. A second
+/// signal ends the process at once.
 fn wait_for_stop(
     mut signals: Signals,
     service: &Arc<Service>,

@@ -1,4 +1,4 @@
-//! `session`: who is logged in, and how that ends.
+//! `session`: lists and ends sessions.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::admin::answer::{AdminReply, Session};
 use crate::admin::request::{Request, Sessions};
 use crate::catalogue::{client, server};
 
-/// Does what the words after `session` say.
+/// Executes a `session` command.
 pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result<(), Failure> {
     match command {
         SessionCommand::List(arguments) => list(db, arguments, output),
@@ -68,7 +68,7 @@ fn row(session: &Session, output: &Output) -> [String; 5] {
         session.user.to_string(),
         moment(session.created_at),
         moment(session.last_seen_at),
-        // It is still to come: there is no telling how long ago.
+        // It is in the future, so it has no age.
         session.expires_at.to_rfc3339(),
     ]
 }

@@ -1,7 +1,7 @@
-//! What the server is set to, from all layers: what was typed, else the environment, else the
-//! configuration file, else the default. `clap`'s definition of [`ServeArguments`] (and of `--db`) is
-//! the one list of settings: the keys of the file, the environment, `config show` and the example
-//! file are all read off it. An option that is added there is a setting everywhere.
+//! The server's settings from all sources: the command line, else the environment, else the
+//! configuration file, else the default. `clap`'s definition of [`ServeArguments`] (and of `--db`)
+//! is the one list of settings. The keys of the file, the environment, `config show` and the
+//! example file follow from it. An option that is added there is a setting everywhere.
 
 use std::any::TypeId;
 use std::env;
@@ -20,33 +20,33 @@ use crate::catalogue::{command_line, configuration as texts, serve, server_help}
 use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 
-/// The file that is read where none is named, if there is one.
+/// The file that is read by default, if it exists.
 pub const FILE_DEFAULT: &str = "/etc/chat/server.toml";
 
-/// The commands that take the settings of `serve`: from the root, where nothing is the root itself.
+/// The commands that take the settings of `serve`, as paths from the root.
 const COMMANDS: [&[&str]; 4] = [&[], &["serve"], &["config", "show"], &["config", "check"]];
 
-/// A command line, and what all layers make of it.
+/// A command line with the settings of all sources.
 pub struct Resolved {
-    /// What is to be done, and how.
+    /// The command and its options.
     pub arguments: Arguments,
-    /// Every setting, and where it comes from; only of use where `serve` or `config` is to be done.
+    /// Every setting and its source. Only `serve` and `config` use them.
     pub settings: Vec<Setting>,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
     words: Vec<OsString>,
 }
 
-/// Why nothing can be made of it.
+/// Why a command line is invalid.
 pub enum Unresolved {
-    /// The words, or the environment; `--help` and `--version` are errors to `clap` too.
+    /// The words, or the environment. `--help` and `--version` are errors to `clap` too.
     Words(clap::Error),
-    /// What is wrong with the configuration file: at least one thing.
+    /// The problems of the configuration file: at least one.
     File(Vec<Problem>),
 }
 
 impl Resolved {
-    /// Reads the command line, and the configuration file where the command has any use for it.
+    /// Reads the command line, and the configuration file if the command uses it.
     ///
     /// # Errors
     /// See [`Unresolved`].
@@ -58,7 +58,7 @@ impl Resolved {
         Ok(Self { arguments, settings, file, words: words.to_vec() })
     }
 
-    /// How to serve, where that is what is to be done.
+    /// The options of `serve`, if that is the command.
     pub fn serve(&self) -> Option<&ServeArguments> {
         match &self.arguments.command {
             None => Some(&self.arguments.serve),
@@ -67,13 +67,13 @@ impl Resolved {
         }
     }
 
-    /// Whether anybody has set it.
+    /// Whether any source sets it.
     pub fn is_set(&self, key: &str) -> bool {
         let setting = self.settings.iter().find(|setting| setting.key == key);
         setting.is_some_and(|setting| setting.source != Source::Default)
     }
 
-    /// The same command line, with what the configuration file says by now.
+    /// The same command line with the current configuration file.
     ///
     /// # Errors
     /// See [`Unresolved`].
@@ -88,15 +88,15 @@ fn matched(command: Command, words: &[OsString]) -> Result<(ArgMatches, Argument
     Ok((matches, arguments))
 }
 
-/// The variable of the environment that the command line is refused for, because it is empty: `clap` names
-/// the option, which nobody gave.
+/// The empty environment variable that `clap` refuses. Its error names the option, which is not on
+/// the command line.
 pub fn empty_variable(error: &clap::Error) -> Option<String> {
     let is_empty = matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(given)) if given.is_empty());
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
     let mut root = Arguments::command();
-    // Only then an argument can say how it is written.
+    // Arguments know their names only after this.
     root.build();
     let argument = root.get_arguments().find(|known| known.to_string() == *argument)?;
     let variable = argument.get_env().filter(|_| is_empty)?;
@@ -104,10 +104,10 @@ pub fn empty_variable(error: &clap::Error) -> Option<String> {
     is_set.then(|| variable.to_string_lossy().into_owned())
 }
 
-/// The configuration file that is meant, and what it sets.
+/// The configuration file to read, and its settings.
 fn file(typed: &Arguments) -> Result<(Option<PathBuf>, FileSettings), Unresolved> {
     let checked = match &typed.command {
-        // `init` writes the file that is named.
+        // `init` writes the named file.
         Some(operate::Command::Completions(_) | operate::Command::Init(_)) => {
             return Ok((None, FileSettings::default()));
         }
@@ -132,24 +132,24 @@ fn file(typed: &Arguments) -> Result<(Option<PathBuf>, FileSettings), Unresolved
     }
 }
 
-/// What can be set.
+/// The definition of a setting.
 #[derive(Debug, Clone)]
 pub struct Definition {
     argument: Arg,
-    /// What it is called in the file.
+    /// Its key in the file.
     pub key: String,
-    /// What it has to be there.
+    /// Its type in the file.
     pub kind: Kind,
 }
 
-/// What a configuration file sets: every key is known, and every value is accepted.
+/// The settings of a configuration file. Every key is known, and every value is valid.
 #[derive(Debug, Default)]
 pub struct FileSettings {
     path: PathBuf,
     entries: Vec<(Definition, Entry)>,
 }
 
-/// Every setting there is, `db` first, else in the order of `--help`.
+/// All settings: `db` first, then in the order of `--help`.
 pub fn definitions() -> Vec<Definition> {
     let root = Arguments::command();
     let db = root.get_arguments().find(|argument| argument.get_id() == "db").cloned();
@@ -158,19 +158,19 @@ pub fn definitions() -> Vec<Definition> {
     db.into_iter().chain(arguments).filter_map(Definition::of).collect()
 }
 
-/// What is set in the file at `path`; `None` where there is none.
+/// The settings of the file at `path`. `None` if it does not exist.
 ///
 /// # Errors
-/// Everything that is wrong with it: at least one thing.
+/// All problems of the file: at least one.
 pub fn read(path: &Path) -> Result<Option<FileSettings>, Vec<Problem>> {
     let document = Document::read(path).map_err(|problem| vec![problem])?;
     document.map(check).transpose()
 }
 
-/// What a document sets, where it is a configuration file of the server.
+/// The settings of a document, if it is a valid configuration file of the server.
 ///
 /// # Errors
-/// Everything that is wrong with it: at least one thing.
+/// All problems of the file: at least one.
 pub fn check(document: Document) -> Result<FileSettings, Vec<Problem>> {
     let definitions = definitions();
     let keys: Vec<&str> = definitions.iter().map(|definition| definition.key.as_str()).collect();
@@ -205,7 +205,7 @@ pub fn check(document: Document) -> Result<FileSettings, Vec<Problem>> {
 }
 
 impl FileSettings {
-    /// The command line's definition, with what the file sets as the defaults.
+    /// The command line's definition with the file's settings as defaults.
     pub fn apply(&self, command: Command) -> Command {
         COMMANDS.iter().fold(command, |command, path| self.apply_to(command, path))
     }
@@ -216,7 +216,7 @@ impl FileSettings {
         }
         self.entries.iter().fold(command, |command, (definition, entry)| {
             let id = definition.argument.get_id().clone();
-            // `--db` is defined once, for all commands.
+            // `--db` is defined once for all commands.
             if !command.get_arguments().any(|argument| *argument.get_id() == id) {
                 return command;
             }
@@ -232,7 +232,7 @@ impl FileSettings {
     }
 }
 
-/// Every setting, as the matched command line has it; `file` is what was applied to its definition.
+/// All settings of a matched command line. `file` was applied to its definition.
 pub fn settings(matches: &ArgMatches, file: &FileSettings) -> Vec<Setting> {
     let mut innermost = matches;
     while let Some((_, below)) = innermost.subcommand() {
@@ -240,7 +240,7 @@ pub fn settings(matches: &ArgMatches, file: &FileSettings) -> Vec<Setting> {
     }
     let of = |definition: &Definition| {
         let id = definition.argument.get_id().as_str();
-        // What another command than `serve` leaves out stands where its own options do.
+        // Settings that a command does not define are at the root.
         let at = iter::once(innermost).chain(iter::once(matches));
         let mut at = at.filter(|matches| matches.try_contains_id(id).is_ok());
         let found = at.next();
@@ -252,14 +252,14 @@ pub fn settings(matches: &ArgMatches, file: &FileSettings) -> Vec<Setting> {
 }
 
 impl Definition {
-    /// `None` for what is no setting, like `--help`.
+    /// `None` for an option that is no setting, such as `--help`.
     fn of(argument: Arg) -> Option<Self> {
         let key = argument.get_long()?.replace('-', "_");
         let kind = kind(&argument);
         Some(Self { argument, key, kind })
     }
 
-    /// What it is for, as `--help` has it.
+    /// Its text in `--help`.
     pub fn help(&self) -> String {
         let help = self.argument.get_help().map(ToString::to_string).unwrap_or_default();
         command_line::help_in_language(&help, server_help::HELP).to_owned()
@@ -275,7 +275,7 @@ impl Definition {
         self.argument.get_env().map(|name| name.to_string_lossy().into_owned())
     }
 
-    /// What it is where nothing is said.
+    /// Its default.
     pub fn default(&self) -> Option<Value> {
         let words = self.argument.get_default_values().iter();
         let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
@@ -286,13 +286,13 @@ impl Definition {
         }
     }
 
-    /// What stands for its value in `--help`.
+    /// The placeholder of its value in `--help`.
     pub fn placeholder(&self) -> String {
         let names = self.argument.get_value_names().unwrap_or_default();
         names.first().map(ToString::to_string).unwrap_or_default()
     }
 
-    /// Whether the value is accepted: by its kind, and by the parser of the option itself.
+    /// Checks the value: its type, and with the option's own parser.
     fn check(&self, value: &Value) -> Result<(), String> {
         let words = self.kind.words(value);
         let words = words.ok_or_else(|| texts::has_to_be(self.kind.described()))?;
@@ -314,7 +314,7 @@ impl Definition {
         }
     }
 
-    /// What it is set to, however it was said.
+    /// Its value, whatever the source.
     fn value(&self, matches: &ArgMatches) -> Option<Value> {
         let id = self.argument.get_id().as_str();
         if self.kind == Kind::Switch {
@@ -356,7 +356,7 @@ fn kind(argument: &Arg) -> Kind {
     }
 }
 
-/// Why `clap` does not take a value: what its parser said, or what it would have taken.
+/// Why `clap` refuses a value: the parser's error, or the accepted values.
 fn reason(error: &clap::Error) -> String {
     if let Some(source) = error.source() {
         return source.to_string();

@@ -1,4 +1,4 @@
-//! `stats`: how much there is of everything.
+//! `stats`: the figures of the database and of the server.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::admin::answer::{AdminReply, Stats};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 
-/// Prints how much there is; what the server knows of itself only where one runs.
+/// Prints the figures. Those of the server exist only while one runs.
 pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
     let stats = match admin_client::ask(db, &Request::Stats)? {
         AdminReply::Stats(stats) => stats,

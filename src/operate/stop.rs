@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT for commands that take long: what is under way is broken off tidily.
+//! SIGTERM and SIGINT for long commands, which stop in an orderly way.
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver};
@@ -11,13 +11,13 @@ use signal_hook::iterator::Signals;
 use super::failure::{Exit, Failure};
 use crate::catalogue::serve;
 
-/// Knows whether the process was asked to stop. Asked a second time, it ends at once.
+/// Whether a signal asked the process to stop. A second signal ends it at once.
 pub(super) struct Stop {
     asked: Receiver<()>,
 }
 
 impl Stop {
-    /// From now on signals are for this.
+    /// Handles the signals from now on.
     pub(super) fn listen() -> Result<Self, Failure> {
         let failed = |error| Failure::new(Exit::Internal, serve::no_signals(error));
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
@@ -36,12 +36,12 @@ impl Stop {
         Ok(Self { asked })
     }
 
-    /// Waits so long, or until it is asked; tells whether it was.
+    /// Waits for this time, or for a signal. Returns whether a signal came.
     pub(super) fn wait(&self, time: Duration) -> bool {
         self.asked.recv_timeout(time).is_ok()
     }
 
-    /// Whether to go on with what is under way.
+    /// Whether to continue.
     pub(super) fn flow(&self) -> ControlFlow<()> {
         if self.wait(Duration::ZERO) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -1,4 +1,4 @@
-//! `user`: who may log in, and be written to.
+//! `user`: adds, changes, lists and deletes users.
 
 mod add;
 mod delete;
@@ -22,7 +22,7 @@ use crate::catalogue::{client, server};
 use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName};
 use crate::terminal::reason::of_invalid;
 
-/// Does what the words after `user` say.
+/// Executes a `user` command.
 pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<(), Failure> {
     match command {
         UserCommand::Add(arguments) => add::run(db, arguments, output),
@@ -44,12 +44,12 @@ fn display_name(given: &str) -> Result<DisplayName, Failure> {
     })
 }
 
-/// Has a user changed, and tells how many sessions ended with it.
+/// Changes a user. Returns the number of sessions that ended with it.
 fn change(db: &Path, request: &Request) -> Result<usize, Failure> {
     change_over(&mut AdminClient::open(db, Missing::Refuse)?, request)
 }
 
-/// [`change`], over a client that exists.
+/// [`change`] with an open client.
 fn change_over(admin: &mut AdminClient, request: &Request) -> Result<usize, Failure> {
     match admin.ask(request)? {
         AdminReply::Ended { sessions } => Ok(sessions),

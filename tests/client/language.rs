@@ -271,7 +271,7 @@ fn operators_read_the_chosen_language_and_programs_the_same_output() {
             &database,
             &["user", "show", "conner"],
             67,
-            "error: there is no user conner\nhint: `chat-server user list` shows who there is\n",
+            "error: there is no user conner\nhint: `chat-server user list` lists the users\n",
             "error: user itu tidak ada (there is no user conner)\nsaran: `chat-server user list` \
              menampilkan siapa saja yang ada\n",
         ),
@@ -286,7 +286,7 @@ fn operators_read_the_chosen_language_and_programs_the_same_output() {
             &database,
             &["user", "delete", "paff"],
             2,
-            "error: this cannot be undone, and there is nobody to ask\nhint: give --yes\n",
+            "error: this cannot be undone, and there is no terminal to confirm it\nhint: give --yes\n",
             "error: ini tidak bisa dibatalkan, dan tidak ada orang yang bisa ditanya\n\
              saran: tambahkan --yes\n",
         ),

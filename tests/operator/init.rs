@@ -225,7 +225,7 @@ fn refusal_leaves_everything_as_it_was() {
     let plain = [&open[..], &["--allow-plaintext"]].concat();
     for (code, arguments, password, words) in [
         (78, &open[..], "geheim", "would travel unencrypted"),
-        (78, &plain, "cytus", "everybody knows the password of ada"),
+        (78, &plain, "cytus", "the password of ada is public"),
         (73, &["--config", "there.toml"], "geheim", "there.toml exists already"),
         (73, &["--db", "there.sqlite"], "geheim", "there.sqlite exists already"),
         (78, &["--config", "no/server.toml"], "geheim", "config: there is no folder"),

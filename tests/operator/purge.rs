@@ -284,7 +284,7 @@ fn wal_in_use_by_a_reader_is_emptied_later_and_that_is_reported() {
     let arguments = ["message", "purge", "--user", "paff", "--unread-too"];
     let outcome = operator::run(&server.database(), &arguments);
     assert_eq!(outcome.code, 0, "{outcome:?}");
-    assert!(outcome.stdout.contains("somebody is reading the log"), "{outcome:?}");
+    assert!(outcome.stdout.contains("a reader still uses the WAL"), "{outcome:?}");
     assert_eq!(found_in_files(server.folder(), &mark), mark.iter().collect::<Vec<_>>());
     drop(reader);
     server.stop();

@@ -45,7 +45,7 @@ fn commands_that_change_something_report_it_without_a_terminal_too() {
         (&["user", "add", "ada"][..], "ada is added", "ada ditambahkan"),
         (
             &["user", "passwd", "neko"],
-            "neko has another password, 1 session ended",
+            "neko has a new password, 1 session ended",
             "password neko sudah diganti, 1 sesi diakhiri",
         ),
         (
@@ -118,7 +118,7 @@ fn generated_password_is_all_of_standard_output() {
     assert_eq!(terminal.wait().code(), Some(0));
     let screen = terminal.screen();
     let rows: Vec<&str> = screen.lines().collect();
-    assert_eq!(rows[1..], ["ada has another password, 0 sessions ended"], "{screen}");
+    assert_eq!(rows[1..], ["ada has a new password, 0 sessions ended"], "{screen}");
     assert_eq!(rows[0].len(), 27, "{screen}");
 }
 

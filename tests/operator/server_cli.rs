@@ -586,7 +586,7 @@ fn listening_beyond_this_machine_requires_explicit_permission() {
     };
     assert_refused(&mut command(&[]), 78, &["unencrypted"]);
     assert!(folder_content(folder.path()).is_empty(), "nothing was made");
-    let names = ["knows the password", "paff", "vanessa"];
+    let names = ["is public", "paff", "vanessa"];
     assert_refused(&mut command(&["--allow-plaintext"]), 78, &names);
     // The refused start did not add the users that it was refused for.
     drop(start(&mut command(&["--allow-plaintext", "--no-seed"])));
@@ -615,8 +615,8 @@ fn every_form_of_an_address_that_others_can_reach_is_recognised() {
         let new = folder.path().join("new.sqlite");
         assert_refused(&mut command(&new, &[]), 78, &["unencrypted"]);
         let allowed = ["--allow-plaintext"];
-        assert_refused(&mut command(&new, &allowed), 78, &["knows the password", "paff"]);
-        assert_refused(&mut command(&seeded, &allowed), 78, &["knows the password", "paff"]);
+        assert_refused(&mut command(&new, &allowed), 78, &["is public", "paff"]);
+        assert_refused(&mut command(&seeded, &allowed), 78, &["is public", "paff"]);
     };
     for listen in
         ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0", "[::ffff:192.0.2.1]:0", "192.0.2.1:0"]
@@ -669,7 +669,7 @@ fn name_of_an_address_that_others_can_reach_is_recognised() {
     };
     for listen in ["far.test:0", "both.test:0"] {
         assert_refused(&mut command(listen), 78, &["unencrypted"]);
-        assert_refused(command(listen).arg("--allow-plaintext"), 78, &["knows the password"]);
+        assert_refused(command(listen).arg("--allow-plaintext"), 78, &["is public"]);
     }
     drop(start(&mut command("near.test:0")));
 }
@@ -718,7 +718,7 @@ fn password_set_back_to_the_published_one_is_recognised() {
         drop(server);
         let mut exposed = Command::new(env!("CARGO_BIN_EXE_chat-server"));
         exposed.arg("--db").arg(&path).args(["--listen", "0.0.0.0:0", "--allow-plaintext"]);
-        assert_refused(&mut exposed, 78, &["knows the password", name]);
+        assert_refused(&mut exposed, 78, &["is public", name]);
         command(&path, &["user", "passwd", name], "another one");
         // A server that others can reach accepts no published password.
         let server = start(&mut exposed);

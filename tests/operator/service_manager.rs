@@ -179,7 +179,7 @@ fn passed_sockets_must_be_as_safe_as_others() {
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
     for (options, reported) in [
         (&[][..], "passwords and messages would travel unencrypted"),
-        (&["--allow-plaintext"], "everybody knows the password of"),
+        (&["--allow-plaintext"], "and the password of "),
     ] {
         let output = activated(&path, &socket, options).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

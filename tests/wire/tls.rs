@@ -402,10 +402,13 @@ fn unsafe_or_meaningless_options_are_refused() {
     let (certificate, key) = (as_str(&files.certificate), as_str(&files.key));
     let pair = ["--tls-cert", certificate, "--tls-key", key];
     for (options, problem) in [
-        (vec!["--listen", "tls:127.0.0.1:0"], "there is no certificate to show"),
-        ([&["--listen", "127.0.0.1:0"][..], &pair].concat(), "nobody would be shown"),
+        (vec!["--listen", "tls:127.0.0.1:0"], "there is no certificate for"),
+        (
+            [&["--listen", "127.0.0.1:0"][..], &pair].concat(),
+            "no listener would use the certificate",
+        ),
         ([&["--listen", "0.0.0.0:0,tls:127.0.0.1:0"][..], &pair].concat(), "unencrypted"),
-        ([&["--listen", "tls:0.0.0.0:0"][..], &pair].concat(), "everybody knows the password"),
+        ([&["--listen", "tls:0.0.0.0:0"][..], &pair].concat(), "and the password of "),
         (vec!["--listen", "tls:127.0.0.1:0", "--tls-cert", certificate], "go together"),
     ] {
         let (code, reported) = refused(&options);

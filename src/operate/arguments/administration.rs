@@ -1,4 +1,4 @@
-//! What can be said of users and sessions, and of how a server does.
+//! The arguments of the commands about users, sessions and the server's health.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,28 +21,28 @@ pub struct UserArguments {
 /// What `chat-server user` does.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// Add a user; the password is asked for, or is the first line of standard input.
+    /// Add a user; asks for the password, or reads the first line of standard input.
     #[command(after_help = server_help::user_add_examples())]
     Add(UserAddArguments),
     /// Show every user.
     #[command(after_help = server_help::user_list_examples())]
     List,
-    /// Show all that is known of a user: sessions, messages, cursors.
+    /// Show a user's details: sessions, messages, cursors.
     #[command(after_help = server_help::user_show_examples())]
     Show(UserName),
-    /// Give a user another password and end all sessions; asked for as with `add`.
+    /// Set a user's password and end all sessions; the password comes as for `add`.
     #[command(after_help = server_help::user_passwd_examples())]
     Passwd(UserPasswdArguments),
-    /// End the sessions of a user and let there be no new ones; messages to the user wait.
+    /// End a user's sessions and refuse new ones; messages to the user wait.
     #[command(after_help = server_help::user_disable_examples())]
     Disable(UserName),
     /// Let a user log in again.
     #[command(after_help = server_help::user_disable_examples())]
     Enable(UserName),
-    /// Give a user another name; messages, cursors and sessions stay.
+    /// Rename a user; messages, cursors and sessions stay.
     #[command(after_help = server_help::user_rename_examples())]
     Rename(UserRenameArguments),
-    /// Delete a user; the messages stay, and nobody can take the name, but with --purge.
+    /// Delete a user; without --purge the messages stay, and the name is not free.
     #[command(after_help = server_help::user_delete_examples())]
     Delete(UserDeleteArguments),
 }
@@ -58,12 +58,12 @@ pub struct UserName {
 /// `user add`
 #[derive(Debug, Args)]
 pub struct UserAddArguments {
-    /// What the user logs in with: 1 to 32 of a-z, 0-9, _ and -.
+    /// The name to log in with: 1 to 32 of a-z, 0-9, _ and -.
     pub name: String,
-    /// What people call the user; the name where nothing is said.
+    /// The name for people; by default the user's name.
     #[arg(long, value_name = "TEXT")]
     pub display_name: Option<String>,
-    /// Make up a strong password, and print it, this once.
+    /// Generate a strong password, and print it once.
     #[arg(long)]
     pub generate: bool,
 }
@@ -74,7 +74,7 @@ pub struct UserPasswdArguments {
     /// The name of the user.
     #[arg(value_hint = ValueHint::Username)]
     pub name: String,
-    /// Make up a strong password, and print it, this once.
+    /// Generate a strong password, and print it once.
     #[arg(long)]
     pub generate: bool,
 }
@@ -82,10 +82,10 @@ pub struct UserPasswdArguments {
 /// `user rename`
 #[derive(Debug, Args)]
 pub struct UserRenameArguments {
-    /// The name until now; it is free from then on.
+    /// The current name; it becomes free.
     #[arg(value_hint = ValueHint::Username)]
     pub old: String,
-    /// The name from now on.
+    /// The new name.
     pub new: String,
 }
 
@@ -95,7 +95,7 @@ pub struct UserDeleteArguments {
     /// The name of the user.
     #[arg(value_hint = ValueHint::Username)]
     pub name: String,
-    /// Remove all messages from and to the user as well, and free the name.
+    /// Also remove all messages from and to the user, and free the name.
     #[arg(long)]
     pub purge: bool,
     /// Do not ask.
@@ -117,7 +117,7 @@ pub enum SessionCommand {
     /// Show the sessions that have not ended.
     #[command(after_help = server_help::session_list_examples())]
     List(SessionListArguments),
-    /// End sessions: whoever holds one is told so with the next request.
+    /// End sessions; their clients get the reason with the next request.
     #[command(after_help = server_help::session_revoke_examples())]
     Revoke(SessionRevokeArguments),
 }
@@ -125,7 +125,7 @@ pub enum SessionCommand {
 /// `session list`
 #[derive(Debug, Args)]
 pub struct SessionListArguments {
-    /// Those of this user only.
+    /// Only this user's sessions.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
 }
@@ -134,13 +134,13 @@ pub struct SessionListArguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct SessionRevokeArguments {
-    /// The one of this number.
+    /// The session with this number.
     #[arg(value_parser = parse_session)]
     pub id: Option<SessionId>,
-    /// All of this user.
+    /// All sessions of this user.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
-    /// All of everybody.
+    /// All sessions of all users.
     #[arg(long)]
     pub all: bool,
 }
@@ -148,7 +148,7 @@ pub struct SessionRevokeArguments {
 /// `seed`
 #[derive(Debug, Args)]
 pub struct SeedArguments {
-    /// A JSON file with the users, of the shape of seed/users.json; `-` for standard input.
+    /// A JSON file with users, in the format of seed/users.json; `-` for standard input.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
@@ -156,7 +156,7 @@ pub struct SeedArguments {
 /// `healthcheck`
 #[derive(Debug, Args)]
 pub struct HealthcheckArguments {
-    /// How long it may take.
+    /// The time limit.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     pub timeout: Duration,
 }

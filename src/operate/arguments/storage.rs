@@ -1,4 +1,4 @@
-//! The commands about the file: copies of it, what is in it, and whether it is sound.
+//! The arguments of the commands about the database: its messages, copies, exports and checks.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct MessageArguments {
 /// What `chat-server message` does.
 #[derive(Debug, Subcommand)]
 pub enum MessageCommand {
-    /// Delete messages for good: those that fit every condition that is given.
+    /// Delete messages for good: those that match every given condition.
     #[command(after_help = server_help::message_purge_examples())]
     Purge(MessagePurgeArguments),
 }
@@ -28,29 +28,29 @@ pub enum MessageCommand {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true))]
 pub struct MessagePurgeArguments {
-    /// Those that were sent longer ago than this.
+    /// Messages older than this.
     #[arg(long, value_name = "TIME", value_parser = parse_time, group = "which")]
     pub older_than: Option<Duration>,
-    /// Those with a lower id than this.
+    /// Messages with an id below this one.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..), group = "which")]
     pub before_id: Option<i64>,
-    /// Those that this user has sent or was sent.
+    /// Messages from or to this user.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, group = "which")]
     pub user: Option<String>,
-    /// Of the user's, only those that the user has sent.
+    /// Only messages from the user.
     #[arg(long, requires = "user", conflicts_with = "received")]
     pub sent: bool,
-    /// Of the user's, only those that the user was sent.
+    /// Only messages to the user.
     #[arg(long, requires = "user")]
     pub received: bool,
-    /// Also those that somebody has still to read, or to deal with at a cursor.
+    /// Also messages that a reader has not read, or that wait at a cursor.
     #[arg(long)]
     pub unread_too: bool,
-    /// Write the file anew afterwards: nothing at all is left of them, and the space is given back;
-    /// nobody can send meanwhile. A file of up to 16 MiB is compacted anyway.
+    /// Rewrite the file afterwards: this removes all traces and frees the space; no client can send
+    /// meanwhile. A file of up to 16 MiB is always compacted.
     #[arg(long, conflicts_with = "dry_run")]
     pub compact: bool,
-    /// Only say how many it would be.
+    /// Only count the messages.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -58,13 +58,14 @@ pub struct MessagePurgeArguments {
 /// `backup`
 #[derive(Debug, Args)]
 pub struct BackupArguments {
-    /// The file to make; or a folder, in which it is named after the database and the time.
+    /// The file to create; or a folder, where the database and the time give its name.
     #[arg(value_name = "FILE|FOLDER", value_hint = ValueHint::AnyPath)]
     pub to: PathBuf,
-    /// Go on, and make one in the folder so often, until SIGTERM or SIGINT.
+    /// Repeat the backup at this interval, until SIGTERM or SIGINT.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub every: Option<Duration>,
-    /// After each, remove the oldest in the folder but so many; only those that were named by this.
+    /// After each backup keep only this many in the folder, and remove the oldest; other files
+    /// stay.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep: Option<u32>,
 }
@@ -72,10 +73,10 @@ pub struct BackupArguments {
 /// `restore`
 #[derive(Debug, Args)]
 pub struct RestoreArguments {
-    /// What `backup` made.
+    /// The file from `backup`.
     #[arg(value_name = "BACKUP", value_hint = ValueHint::FilePath)]
     pub backup: PathBuf,
-    /// Whoever was logged in when the backup was made is so again, with the tokens of then.
+    /// Keep the sessions of the backup, with their tokens.
     #[arg(long)]
     pub keep_sessions: bool,
 }
@@ -83,13 +84,13 @@ pub struct RestoreArguments {
 /// `export`
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    /// Only what this user has sent or was sent, and who is named in it.
+    /// Only messages from and to this user, and the users in them.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// Only messages from this id on.
     #[arg(long, value_name = "ID", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
     pub from_id: i64,
-    /// The hashes of passwords too; whoever has the file can then try to guess them.
+    /// Include the password hashes; a reader of the file can then try to guess the passwords.
     #[arg(long)]
     pub with_secrets: bool,
 }
@@ -97,16 +98,16 @@ pub struct ExportArguments {
 /// `import`
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// What `export` wrote, or plain text; `-` is standard input.
+    /// The output of `export`, or plain text; `-` is standard input.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// The file is plain text: each line that is not empty is a message.
+    /// The file is plain text; each non-empty line is a message.
     #[arg(long, requires = "from", requires = "to")]
     pub text: bool,
-    /// Who has sent the lines.
+    /// The sender of the messages.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, requires = "text")]
     pub from: Option<String>,
-    /// Who the lines are for.
+    /// The recipient of the messages.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username, requires = "text")]
     pub to: Option<String>,
 }
@@ -114,11 +115,11 @@ pub struct ImportArguments {
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// Do not compare the indexes with the tables, nor look at each message.
+    /// Do not compare the indexes with the tables, and do not check each message.
     #[arg(long, conflicts_with = "rebuild")]
     pub quick: bool,
-    /// First make anew what can be told from the tables: indexes, views, and the floor of the ids.
-    /// Nobody can send while an index is made.
+    /// First rebuild what follows from the tables: indexes, views, and the lowest unused id. No
+    /// client can send while an index is rebuilt.
     #[arg(long)]
     pub rebuild: bool,
 }

@@ -1,4 +1,4 @@
-//! The lines of what is imported, and which of them is wrong.
+//! The lines of an import, with their numbers for errors.
 
 use std::fmt::Display;
 use std::io::{BufRead, Read};
@@ -22,7 +22,7 @@ impl Lines {
         Self { file: file.to_owned(), input, number: 0, bytes: 0, bytes_read: 0 }
     }
 
-    /// The next line without its line feed; also the last one, should it have none.
+    /// The next line without its LF. The last line may lack it.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         let mut line = Vec::new();
         let room = LINE_BYTES_MAX as u64 + 1;
@@ -44,27 +44,27 @@ impl Lines {
         Ok(Some(line))
     }
 
-    /// Of the line that was read last.
+    /// The number of the last line read.
     pub(super) fn number(&self) -> usize {
         self.number
     }
 
-    /// The length of the line that was read last.
+    /// The length of the last line read.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The length of all lines that were read.
+    /// The total length of the lines read.
     pub(super) fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 
-    /// What is wrong with the line that was read last.
+    /// The failure for the last line read.
     pub(super) fn wrong(&self, problem: impl Display) -> Failure {
         self.wrong_at(self.number.max(1), problem)
     }
 
-    /// What is wrong with a line.
+    /// The failure for a line.
     pub(super) fn wrong_at(&self, number: usize, problem: impl Display) -> Failure {
         let file = self.file.display();
         Failure::new(Exit::Data, server::line_wrong(file, number, problem))

@@ -1,12 +1,11 @@
-//! Where cursors and dead letters of an import belong, once it is known which id each message has
-//! got.
+//! The positions of imported cursors and dead letters. They depend on the new ids of the messages.
 
 use std::collections::HashMap;
 
 use crate::model::{CursorName, MessageId, UserName};
 use crate::transfer::{Cursor, Message, Step};
 
-/// What there is to be placed when all messages are there.
+/// The cursors and dead letters that wait until all messages are imported.
 #[derive(Default)]
 pub(super) struct Places {
     cursors: HashMap<UserName, Vec<Place>>,
@@ -14,23 +13,23 @@ pub(super) struct Places {
     some_ids_changed: bool,
 }
 
-/// A cursor on its way.
+/// A cursor that waits.
 struct Place {
     cursor: Cursor,
-    /// The highest id here of its reader's messages up to where it stood.
+    /// The highest new id of its reader's messages up to its old position.
     upto: MessageId,
-    /// How many they are.
+    /// The number of those messages.
     messages: u64,
 }
 
 impl Places {
-    /// Takes in a cursor; all come before the first message.
+    /// Adds a cursor. All come before the first message.
     pub(super) fn expect(&mut self, cursor: Cursor) {
         let place = Place { upto: MessageId::ZERO, messages: 0, cursor };
         self.cursors.entry(place.cursor.user.clone()).or_default().push(place);
     }
 
-    /// Takes note that a message has this id here.
+    /// Records the new id of a message.
     pub(super) fn note(&mut self, message: &Message, id: MessageId) {
         self.some_ids_changed |= id != message.id;
         for place in self.cursors.get_mut(&message.to).into_iter().flatten() {
@@ -43,13 +42,13 @@ impl Places {
         self.dead.extend(dead);
     }
 
-    /// Every message has the id that it had.
+    /// Every message kept its id.
     pub(super) fn ids_are_kept(&self) -> bool {
         !self.some_ids_changed
     }
 
-    /// The cursors, and then the dead letters that lie at them. Where ids were kept, a cursor stands
-    /// where it stood, be there a message or not.
+    /// The cursors, and then their dead letters. If all ids were kept, a cursor keeps its position,
+    /// even if no message has that id.
     pub(super) fn settle(self) -> (Vec<Step>, Vec<Step>) {
         let kept = self.ids_are_kept();
         let cursors = self.cursors.into_values().flatten().map(|place| {

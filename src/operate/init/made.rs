@@ -1,4 +1,4 @@
-//! What `init` has made so far. It is removed again unless it is kept.
+//! The files that `init` created. They are removed again unless they are kept.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::catalogue::configuration;
 use crate::operate::failure::{Exit, Failure};
 
-/// The files that stand beside a database while it is open, and its lock, which stays.
+/// The files beside an open database, and its lock, which stays.
 const BESIDE_DATABASE: [&str; 4] = ["", "-wal", "-shm", ".lock"];
 
-/// The files that were not there before.
+/// The files that did not exist before.
 #[derive(Debug, Default)]
 pub(super) struct Made {
     files: Vec<PathBuf>,
-    /// The configuration, where it stands beside the file that it will replace.
+    /// The new configuration beside the file that it will replace.
     draft: Option<PathBuf>,
 }
 
 impl Made {
-    /// Where the configuration is to be written, which has to be made new: `path` itself, or beside the
-    /// file that it will replace.
+    /// The path to create the configuration at: `path` itself, or one beside the file that it will
+    /// replace.
     pub(super) fn configuration(&mut self, path: &Path, is_replacing: bool) -> PathBuf {
         let file = if is_replacing {
             let draft = beside(path, &format!(".{}", std::process::id()));
@@ -33,18 +33,18 @@ impl Made {
         file
     }
 
-    /// The database is about to be made.
+    /// Records the files of a database that is created next.
     pub(super) fn database(&mut self, path: &Path) {
         let files = BESIDE_DATABASE.iter().map(|suffix| beside(path, suffix));
         self.files.extend(files.filter(|file| fs::symlink_metadata(file).is_err()));
     }
 
-    /// Somebody else's.
+    /// Excludes a file that `init` did not create.
     pub(super) fn leave(&mut self, file: &Path) {
         self.files.retain(|made| made != file);
     }
 
-    /// Puts the configuration in its place, and keeps everything.
+    /// Puts the configuration in its place, and keeps all files.
     pub(super) fn keep(mut self, config: &Path) -> Result<(), Failure> {
         if let Some(draft) = &self.draft {
             fs::rename(draft, config).map_err(|error| {

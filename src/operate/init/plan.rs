@@ -1,4 +1,4 @@
-//! What `init` is going to make: from the options, else from the answers of a person, else by default.
+//! The plan of `init`: from the options, else from the user's answers, else by default.
 
 use std::path::{self, Path, PathBuf};
 
@@ -16,28 +16,28 @@ use crate::operate::settings::{Resolved, definitions};
 use crate::operate::user_name;
 use crate::terminal::question;
 
-/// Where the configuration is written where nothing is said.
+/// The default path of the configuration.
 const CONFIG_DEFAULT: &str = "chat-server.toml";
 const LISTEN_DEFAULT: &str = "127.0.0.1:8889";
 
-/// Everything but the password. Each part was checked.
+/// Everything except the password. Each part is valid.
 pub(super) struct Plan {
     /// The configuration file, as an absolute path.
     pub(super) config: PathBuf,
-    /// The database, as an absolute path; there is none yet.
+    /// The database, as an absolute path. It does not exist yet.
     pub(super) db: PathBuf,
     /// The first user.
     pub(super) name: UserName,
     serve: ServeArguments,
-    /// What was given beside.
+    /// The other options.
     given: Vec<Setting>,
 }
 
 impl Plan {
-    /// Settles every part. Asks, where somebody `is_asked`, until an answer will do.
+    /// Determines every part. If `is_asked`, it asks the user until the answer is valid.
     ///
     /// # Errors
-    /// What stands against it; nobody answers.
+    /// A part is invalid, or the user gives no answer.
     pub(super) fn settle(
         resolved: &Resolved,
         arguments: &InitArguments,
@@ -78,7 +78,7 @@ impl Plan {
         Ok(Self { config, db, name, serve, given })
     }
 
-    /// The configuration file: what was given or answered, each with its explanation.
+    /// The configuration file: the given settings and the answers, each with its explanation.
     pub(super) fn text(&self) -> String {
         let header = texts::header().to_owned();
         definitions().iter().fold(header, |text, definition| match self.value(&definition.key) {
@@ -94,11 +94,11 @@ impl Plan {
         match key {
             "db" => Some(path(&self.db)),
             "listen" => Some(Value::List(serve.listen.iter().map(ToString::to_string).collect())),
-            // Where the file is read from is not where it is written.
+            // The file that is read is not the file that is written.
             "tls_cert" => serve.tls_cert.as_ref().map(path),
             "tls_key" => serve.tls_key.as_ref().map(path),
             "ready_file" => serve.ready_file.as_ref().map(path),
-            // A database that is lost, or looked for elsewhere, must not let everybody in.
+            // If the database is lost or moved, a new one must not have the seed's users.
             "no_seed" => Some(Value::Switch(true)),
             "allow_plaintext" if serve.allow_plaintext => Some(Value::Switch(true)),
             _ => given(),
@@ -106,13 +106,13 @@ impl Plan {
     }
 }
 
-/// A configuration file that is there already.
+/// The failure for an existing configuration file.
 pub(super) fn exists(path: &Path) -> Failure {
     let problem = crate::catalogue::storage::exists(path.display());
     Failure::new(Exit::Exists, problem).hint(texts::edit_or_replace())
 }
 
-/// What was given, if it passes the check; else what `ask` gives. A person is asked again.
+/// The given value if it is valid, else the answer of `ask`, which is repeated until it is valid.
 fn settle<T>(
     given: Option<String>,
     ask: impl Fn() -> Result<String, Failure>,
@@ -138,7 +138,7 @@ fn answer(question: &str, default: &str) -> Result<String, Failure> {
     heard(question::ask(question, default))
 }
 
-/// The end of the input is Ctrl-D.
+/// The end of the input means Ctrl-D.
 fn heard<T>(answer: std::io::Result<Option<T>>) -> Result<T, Failure> {
     match answer {
         Ok(Some(answer)) => Ok(answer),
@@ -170,7 +170,7 @@ fn free_database(given: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// Asks until there is an address that a server with this configuration can listen on.
+/// Asks for an address until the server can listen on it.
 fn ask_where_to_listen(serve: &mut ServeArguments) -> Result<(), Failure> {
     loop {
         let mut asked = serve.clone();
@@ -192,7 +192,7 @@ fn ask_where_to_listen(serve: &mut ServeArguments) -> Result<(), Failure> {
     }
 }
 
-/// Asks for a certificate where TLS can be spoken, and else whether others may come without it.
+/// Asks for a certificate. Without one, asks whether other machines may connect unencrypted.
 fn ask_about_tls(serve: &mut ServeArguments) -> Result<(), Failure> {
     let Some(ListenOn::Plain(listen) | ListenOn::Tls(listen)) = serve.listen.first().cloned()
     else {
@@ -216,8 +216,8 @@ fn ask_about_tls(serve: &mut ServeArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a server with this configuration would start: by the rules of `serve`, and by listening for
-/// a moment.
+/// Checks whether a server with this configuration would start: by the rules of `serve`, and by
+/// binding its addresses for a moment.
 fn check(serve: &ServeArguments) -> Result<(), Failure> {
     preconditions::check(serve)?;
     if let Some(path) = &serve.ready_file {

@@ -14,7 +14,7 @@ use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
-/// Adds a user; in a new database, where there is none.
+/// Adds a user. Creates the database if it does not exist.
 pub(super) fn run(
     db: &Path,
     arguments: &UserAddArguments,
@@ -26,7 +26,7 @@ pub(super) fn run(
         None => DisplayName::from(&name),
     };
     let chosen = password::choose(&name, arguments.generate)?;
-    // Not before: whoever types a password holds up nobody who needs the file.
+    // Only now: the file must not be locked while the operator types the password.
     let mut admin = AdminClient::open(db, Missing::Create)?;
     let password = chosen.secret();
     let user = NewUser { name: name.clone(), display_name: display_name.clone(), password };
@@ -34,7 +34,7 @@ pub(super) fn run(
     if output.is_json {
         let mut fields =
             json!({"name": name, "display_name": display_name, "new_database": admin.created()});
-        if let Some(password) = chosen.to_be_told() {
+        if let Some(password) = chosen.to_print() {
             fields["password"] = password.into();
         }
         output.object(&fields)?;

@@ -20,7 +20,7 @@ use crate::operate::output::Output;
 use crate::operate::user_name;
 use crate::terminal::progress::{Measure, Progress};
 
-/// Leaves of a user the name and the messages; or nothing.
+/// Deletes a user. The name and the messages stay, unless they are purged.
 pub(super) fn run(
     db: &Path,
     arguments: &UserDeleteArguments,
@@ -39,7 +39,7 @@ pub(super) fn run(
     } else {
         change_over(&mut admin, &Request::UserDelete { name: name.clone() })?
     };
-    // Nobody can write to the user any more: what is purged now is all there will ever be.
+    // No client can send to the user any more, so this purge is complete.
     let purged = arguments.purge.then(|| purge(&mut admin, &name)).transpose()?;
     if output.is_json {
         let messages = purged.map(|purged| purged.messages);
@@ -60,7 +60,7 @@ fn is_deleted(admin: &mut AdminClient, name: &UserName) -> Result<bool, Failure>
     }
 }
 
-/// Removes the messages of a deleted user and then what is left of the user.
+/// Removes the messages of a deleted user, and then the user.
 fn purge(admin: &mut AdminClient, name: &UserName) -> Result<Purged, Failure> {
     let user = PurgeUser { name: name.clone(), part: PurgePart::Both };
     let purge = Purge { user: Some(user), unread_too: true, ..Purge::default() };

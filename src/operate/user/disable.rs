@@ -12,7 +12,7 @@ use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
-/// Ends the sessions of a user, who cannot log in any more.
+/// Ends a user's sessions, and refuses new ones.
 pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
     let name = user_name::parse(&user.name)?;
     let sessions = change(db, &Request::UserDisable { name: name.clone() })?;

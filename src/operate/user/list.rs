@@ -9,7 +9,7 @@ use crate::operate::admin_client::{AdminClient, Missing, unexpected};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 
-/// Prints every user, in the order of their names.
+/// Prints all users, sorted by name.
 pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
     let users = fetch(&mut AdminClient::open(db, Missing::Refuse)?)?;
     if output.is_json {
@@ -45,7 +45,7 @@ pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
     output.finish()
 }
 
-/// All users, however many answers they take.
+/// All users, page by page.
 pub(super) fn fetch(admin: &mut AdminClient) -> Result<Vec<User>, Failure> {
     let mut all: Vec<User> = Vec::new();
     loop {
@@ -63,7 +63,7 @@ pub(super) fn fetch(admin: &mut AdminClient) -> Result<Vec<User>, Failure> {
     }
 }
 
-/// Whether the user may log in, and so might anybody.
+/// The state of the user, and whether the password is published.
 pub(super) fn notes(user: &User) -> String {
     let state = match user.state {
         State::Active => server::state_active(),

@@ -12,7 +12,7 @@ use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
-/// Gives a user another password, and ends all sessions.
+/// Sets a user's password, and ends all sessions.
 pub(super) fn run(
     db: &Path,
     arguments: &UserPasswdArguments,
@@ -24,7 +24,7 @@ pub(super) fn run(
     let sessions = change(db, &request)?;
     if output.is_json {
         let mut fields = json!({"name": name, "ended": sessions});
-        if let Some(password) = chosen.to_be_told() {
+        if let Some(password) = chosen.to_print() {
             fields["password"] = password.into();
         }
         output.object(&fields)?;

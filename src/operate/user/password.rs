@@ -1,4 +1,4 @@
-//! The password that an operator gives a user: typed, piped, or made up.
+//! The password that an operator sets: typed, piped, or generated.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, stdin};
@@ -13,35 +13,35 @@ use crate::system;
 use crate::terminal::reason::of_invalid;
 use crate::terminal::secret::{self, SecretError};
 
-/// 32 characters that are told apart when read aloud or copied by hand: each stands for 5 bits.
+/// 32 characters that are easy to distinguish when read aloud or copied: 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// How many of them a password has that is made up, in groups: 120 bits.
+/// The number of characters of a generated password, in groups: 120 bits.
 const GENERATED_CHARACTERS: usize = 24;
 const GROUP_CHARACTERS: usize = 6;
-/// How much of a file is looked at: the password is its first line.
+/// The number of bytes read from a file: the password is its first line.
 const FILE_BYTES_MAX: u64 = 1024;
 
-/// A password, and whether its owner has still to be told.
+/// A password, and whether it was generated.
 pub(in crate::operate) struct Chosen {
     password: Password,
     is_generated: bool,
 }
 
 impl Chosen {
-    /// For a request.
+    /// The password for a request.
     pub(in crate::operate) fn secret(&self) -> Secret {
         Secret(self.password.clone())
     }
 
-    /// The password, if nobody knows it yet.
-    pub(in crate::operate) fn to_be_told(&self) -> Option<&str> {
+    /// The password, if it was generated and has to be printed.
+    pub(in crate::operate) fn to_print(&self) -> Option<&str> {
         self.is_generated.then(|| self.password.reveal())
     }
 
-    /// Says what was done with it. A password that was made up is all that standard output has: a script
-    /// keeps it. With `--json` the object says both.
+    /// Reports the action. A generated password is the only output on standard output, so that a
+    /// script can store it. With `--json` the object has both.
     pub(in crate::operate) fn tell(&self, done: &str, output: &mut Output) -> Result<(), Failure> {
-        match self.to_be_told() {
+        match self.to_print() {
             _ if output.is_json => Ok(()),
             Some(password) => {
                 output.line(password)?;
@@ -52,8 +52,8 @@ impl Chosen {
     }
 }
 
-/// Makes a password up, or asks for one: twice on a terminal, else it is the first line of standard
-/// input, less the white space around it, which the protocol cannot say.
+/// Generates a password, or asks for one twice on a terminal. Otherwise reads the first line of
+/// standard input without surrounding white space, which the protocol cannot transmit.
 pub(in crate::operate) fn choose(name: &UserName, is_generated: bool) -> Result<Chosen, Failure> {
     if is_generated {
         return Ok(Chosen { password: generate()?, is_generated });
@@ -79,7 +79,7 @@ fn ask_text(prompt: &str) -> Result<String, Failure> {
     })
 }
 
-/// [`choose`], of the first line of standard input; nothing where that is empty.
+/// [`choose`] from the first line of standard input. `None` if that is empty.
 pub(in crate::operate) fn of_input() -> Result<Option<Chosen>, Failure> {
     let text = ask_text("")?;
     let is_generated = false;
@@ -89,7 +89,7 @@ pub(in crate::operate) fn of_input() -> Result<Option<Chosen>, Failure> {
     }
 }
 
-/// [`choose`], of the first line of a file.
+/// [`choose`] from the first line of a file.
 pub(in crate::operate) fn of_file(path: &Path) -> Result<Chosen, Failure> {
     let unreadable = |error: io::Error| {
         let exit = if error.kind() == ErrorKind::NotFound { Exit::NoInput } else { Exit::Io };
@@ -97,7 +97,7 @@ pub(in crate::operate) fn of_file(path: &Path) -> Result<Chosen, Failure> {
     };
     let mut line = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    // What is longer than this is refused for it, whatever white space stands around it.
+    // A longer line is refused, even if much of it is white space.
     let mut start = BufReader::new(file).take(FILE_BYTES_MAX);
     start.read_until(b'\n', &mut line).map_err(unreadable)?;
     let text = String::from_utf8(line)

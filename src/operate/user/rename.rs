@@ -12,7 +12,7 @@ use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
-/// Gives a user another name; messages, cursors and sessions stay.
+/// Renames a user. Messages, cursors and sessions stay.
 pub(super) fn run(
     db: &Path,
     arguments: &UserRenameArguments,

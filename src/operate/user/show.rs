@@ -12,7 +12,7 @@ use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
-/// Prints all that is known of a user.
+/// Prints the details of a user.
 pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
     let details =
         match admin_client::ask(db, &Request::UserShow { name: user_name::parse(&user.name)? })? {

@@ -23,8 +23,8 @@ impl Service {
             _ => false,
         };
         if !self.options.published_passwords_allowed && steps.iter().any(is_published) {
-            let message = "the server can be reached from other machines, and everybody knows the \
-                           password of a user who is to be imported";
+            let message = "the server can be reached from other machines, and the password of an \
+                           imported user is public";
             return responder.answer(Err(Refusal::new(Code::Unsafe, message)));
         }
         let hub = Arc::clone(&self.hub);

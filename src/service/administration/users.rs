@@ -226,8 +226,8 @@ fn has_messages(name: &UserName) -> Refusal {
 }
 
 fn unsafe_password() -> Refusal {
-    let message = "the server can be reached from other machines, and everybody knows the password of \
-                   the users of the seed";
+    let message = "the server can be reached from other machines, and the password of \
+                   the seed's users is public";
     Refusal::new(Code::Unsafe, message)
 }
 
