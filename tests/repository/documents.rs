@@ -157,6 +157,20 @@ fn every_decision_and_experiment_is_in_its_index() {
 }
 
 #[test]
+fn no_two_decisions_have_the_same_number() {
+    let mut numbers: Vec<String> = fs::read_dir(root().join("docs/decisions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "README.md")
+        .map(|name| name.split('-').next().unwrap_or_default().to_owned())
+        .collect();
+    numbers.sort();
+    assert!(numbers.len() > 40, "{numbers:?}");
+    let twice: Vec<_> = numbers.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
 fn links_and_headings_are_read() {
     let text =
         "# A title\n## One: `two`, three\n[a](b.md#c) and [d](#e)\n```\n[f](g)\n# not\n```\n";
