@@ -273,7 +273,7 @@ fn operators_read_the_chosen_language_and_programs_the_same_output() {
             67,
             "error: there is no user conner\nhint: `chat-server user list` lists the users\n",
             "error: user itu tidak ada (there is no user conner)\nsaran: `chat-server user list` \
-             menampilkan siapa saja yang ada\n",
+             menampilkan para user\n",
         ),
         (
             &database,
@@ -287,7 +287,7 @@ fn operators_read_the_chosen_language_and_programs_the_same_output() {
             &["user", "delete", "paff"],
             2,
             "error: this cannot be undone, and there is no terminal to confirm it\nhint: give --yes\n",
-            "error: ini tidak bisa dibatalkan, dan tidak ada orang yang bisa ditanya\n\
+            "error: ini tidak bisa dibatalkan, dan tidak ada terminal untuk mengonfirmasinya\n\
              saran: tambahkan --yes\n",
         ),
         (
