@@ -19,6 +19,7 @@ pub mod failure;
 pub mod frames;
 pub mod known_servers;
 pub mod link;
+pub mod local_login;
 pub mod password;
 pub mod prompt;
 pub mod render;
@@ -148,6 +149,7 @@ fn dispatch(
         }
         Command::Completions(arguments) => command::completions::run(&arguments, out),
     };
+    local_login::end(link);
     match done {
         Err(Failure::NotLoggedIn) => Err(why_not_logged_in(link)),
         done => done,

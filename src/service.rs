@@ -15,6 +15,7 @@ mod responder;
 mod seed;
 mod sessions;
 mod stream;
+mod system_users;
 mod throttle;
 mod watch;
 
@@ -27,6 +28,7 @@ pub use responder::{Deliver, Outcome, ReplyAddress, Responder, Ticket, Watcher};
 pub use seed::{SeedError, seed, users_of_the_seed, users_with_published_password};
 pub use sessions::LiveSession;
 pub use stream::{Stream, StreamPage};
+pub use system_users::{UnixUser, UnixUsers};
 pub use throttle::{LoginLimits, Network};
 
 pub use crate::store::{Expect, Flush};
@@ -65,6 +67,8 @@ pub struct Options {
     pub login_limits: LoginLimits,
     /// The verb `users` is refused.
     pub users_hidden: Adjustable<bool>,
+    /// Who is logged in without a password over a Unix-domain socket.
+    pub unix_users: UnixUsers,
     /// Whether users may have a password that is published in the source. It is true if only this
     /// machine can connect, or if the operator has allowed it.
     pub published_passwords_allowed: bool,
@@ -128,6 +132,7 @@ impl Service {
     pub fn execute(self: &Arc<Self>, request: Request, responder: Responder) -> InFlight {
         match request {
             Request::Auth { user, password } => self.authenticate(user, password, responder),
+            Request::AuthPeer => self.authenticate_peer(responder),
             Request::Hello => responder.answer(about::hello()),
             Request::Help => responder.answer(about::help()),
             Request::InSession { token, action } => {

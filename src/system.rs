@@ -4,8 +4,11 @@
 //! that each function names; docs/install.md lists them for users. Another system needs a file
 //! beside `linux.rs` that has the same functions.
 
+use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::unistd::{Uid, User};
 use rustix::process::{Resource, getrlimit};
 
 #[cfg(target_os = "linux")]
@@ -22,7 +25,7 @@ compile_error!("chat runs on Linux and macOS; src/system.rs says what another sy
 pub use here::{
     FLOCK_IGNORES_FCNTL, LIMITS, Waker, abstract_address, at_socket_address, connection_owner,
     file_id, file_length, fill, fill_random, ignored_signals, limit_socket_mode, lock_byte,
-    peer_user, reserve, since_boot, unix_socket,
+    overflow_user, peer_user, reserve, since_boot, unix_socket,
 };
 
 /// A lock of one byte of a file, which belongs to the open file.
@@ -59,6 +62,20 @@ impl Process {
 /// The number of open file descriptors, and their limit. It takes longer the more are open.
 pub fn open_files() -> (Option<u64>, Option<u64>) {
     (here::open_descriptors(), getrlimit(Resource::Nofile).current)
+}
+
+/// The name of the user with this number, if there is one. Blocks: the system may ask another
+/// machine (nsswitch.conf(5)).
+///
+/// # Errors
+/// The system could not find out.
+pub fn user_name(uid: u32) -> io::Result<Option<String>> {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(user) => Ok(user.map(|user| user.name)),
+        // Some sources report an unknown user so (getpwuid(3)).
+        Err(Errno::ENOENT | Errno::ESRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A file system that does not keep what was synced as a disk does.
@@ -100,6 +117,12 @@ mod tests {
     fn peer_of_a_socket_is_its_user() {
         let (one, _other) = UnixStream::pair().unwrap();
         assert_eq!(peer_user(one.as_fd()).unwrap(), rustix::process::geteuid());
+    }
+
+    #[test]
+    fn users_of_the_system_have_names_and_unknown_numbers_have_none() {
+        assert_eq!(user_name(0).unwrap().as_deref(), Some("root"));
+        assert_eq!(user_name(3_999_999_999).unwrap(), None);
     }
 
     #[test]

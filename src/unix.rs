@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use crate::system::{self, at_socket_address};
@@ -28,6 +29,13 @@ pub fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> 
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     rustix::net::listen(&socket, backlog)?;
     Ok(UnixListener::from(socket))
+}
+
+/// Whether there is a socket at `path` that this process may connect to. A server may have left it
+/// behind: only [`connect`] tells.
+pub fn may_connect(path: &Path) -> bool {
+    let is_socket = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    is_socket && access(path, Access::WRITE_OK).is_ok()
 }
 
 /// Removes the socket at `path`, if it exists.

@@ -4,6 +4,18 @@ texts! {
     // The session
     not_logged_in { en: "not authorized", id: "belum login" }
     log_in { en: "log in with `chat-cli auth USER`", id: "login dengan `chat-cli auth USER`" }
+    kernel_names_nobody(reason) {
+        en: "not authorized: no session is stored, and the server does not log you in: {reason}",
+        id: "belum login: tidak ada sesi yang disimpan, dan server tidak memasukkan Anda: {reason}",
+    }
+    kernel_names_another(named, wanted) {
+        en: "the server knows you as {named}, and the user is set to {wanted}",
+        id: "server mengenal Anda sebagai {named}, padahal user yang dipilih {wanted}",
+    }
+    log_in_as_set_user(user) {
+        en: "leave out --user, or log in with `chat-cli --user {user} auth`",
+        id: "hilangkan --user, atau login dengan `chat-cli --user {user} auth`",
+    }
     log_in_again {
         en: "log in again with `chat-cli auth USER`",
         id: "login lagi dengan `chat-cli auth USER`",

@@ -87,6 +87,22 @@ texts! {
         en: "{given} is no mode: give three digits from 0 to 7, as in 660",
         id: "{given} bukan mode: beri tiga angka dari 0 sampai 7, seperti 660",
     }
+    no_unix_user(given) {
+        en: "{given} maps no system user: give SYSTEM-USER=USER, as in alice=ada or \"uid 1001=ci\"",
+        id: "{given} tidak memetakan user sistem: beri USER-SISTEM=USER, seperti alice=ada atau \"uid 1001=ci\"",
+    }
+    no_uid(given) {
+        en: "{given} has no number of a system user: give it as in \"uid 1001\"",
+        id: "{given} tidak berisi nomor user sistem: tulis seperti \"uid 1001\"",
+    }
+    no_socket_for_system_users(option) {
+        en: "{option} logs in system users over a Unix-domain socket, and the server listens on none",
+        id: "{option} memasukkan user sistem lewat soket Unix-domain, padahal server tidak mendengarkan di satu pun",
+    }
+    listen_on_socket {
+        en: "add --listen unix:/run/chat/chat.sock",
+        id: "tambahkan --listen unix:/run/chat/chat.sock",
+    }
     live_socket {
         en: "another server listens there; give another path",
         id: "server lain sudah mendengarkan di sana; beri path lain",

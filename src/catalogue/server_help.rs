@@ -92,6 +92,14 @@ pub const HELP: &Help = &[
         "Mode socket di unix:PATH, seperti untuk chmod: ini menentukan siapa yang boleh menyambung",
     ),
     (
+        "Over unix:PATH, log in system users as the users of the same name, without a password; root only by --unix-user-map",
+        "Lewat unix:PATH, masukkan user sistem sebagai user bernama sama, tanpa password; root hanya lewat --unix-user-map",
+    ),
+    (
+        "Over unix:PATH, log in this system user as this user, without a password: alice=ada, or \"uid 1001=ci\"; can be given several times",
+        "Lewat unix:PATH, masukkan user sistem ini sebagai user ini, tanpa password: alice=ada, atau \"uid 1001=ci\"; bisa diberikan beberapa kali",
+    ),
+    (
         "Write the bound addresses to this file, one a line, once connections are accepted",
         "Tulis alamat yang dipakai ke file ini, satu per baris, begitu koneksi diterima",
     ),

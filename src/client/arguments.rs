@@ -46,7 +46,8 @@ pub struct Arguments {
     /// Without a command: the prompt, or the seed's session if standard input is no terminal.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The server's address: HOST:PORT, chats://HOST or unix:/PATH [default: 127.0.0.1:8889].
+    /// The server's address: HOST:PORT, chats://HOST or unix:/PATH [default:
+    /// unix:/run/chat/chat.sock if there is one, else 127.0.0.1:8889].
     #[arg(long, global = true, value_name = "ADDRESS", env = "CHAT_SERVER")]
     pub server: Option<ServerAddress>,
     /// For chats://: trust the authorities in this PEM file instead of the system's.

@@ -10,7 +10,7 @@ use super::connection::{Connection, ExchangeError};
 use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, Refused};
 use super::session::Account;
-use crate::model::UserName;
+use crate::model::{Token, UserName};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::reply::DecodedReply;
 
@@ -21,13 +21,15 @@ pub struct Link {
     account: Account,
     timeout: Duration,
     connection: Option<Connection>,
+    /// The session that ends with the command.
+    to_end: Option<Token>,
 }
 
 impl Link {
     /// A link that connects by `dialer` and waits `timeout` for each answer.
     pub fn new(dialer: Dialer, timeout: Duration) -> Self {
         let account = Account { server: dialer.address().clone(), user: None };
-        Self { dialer, account, timeout, connection: None }
+        Self { dialer, account, timeout, connection: None, to_end: None }
     }
 
     /// The dialer for this server.
@@ -39,6 +41,16 @@ impl Link {
     pub fn acting_as(mut self, user: Option<UserName>) -> Self {
         self.account.user = user;
         self
+    }
+
+    /// Keeps the token of a session that ends with the command.
+    pub(super) fn end_later(&mut self, token: Token) {
+        self.to_end = Some(token);
+    }
+
+    /// The token of [`end_later`](Self::end_later), once.
+    pub(super) fn take_to_end(&mut self) -> Option<Token> {
+        self.to_end.take()
     }
 
     /// The server and the user whose session is used.

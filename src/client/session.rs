@@ -39,6 +39,8 @@ pub enum Source {
     Environment,
     /// The session file.
     File,
+    /// A new session, of the user whom the kernel names to the server.
+    Kernel,
 }
 
 /// The token for the server: from `CHAT_TOKEN`, else the stored one. If `CHAT_TOKEN` is set, no
@@ -53,6 +55,13 @@ pub fn current(account: &Account) -> Result<(Token, Source), Failure> {
         Some(session) => Ok((session.token, Source::File)),
         None => Err(Failure::NotLoggedIn),
     }
+}
+
+/// Whether there is a session for this account, in `CHAT_TOKEN` or stored. A file that cannot be
+/// used counts, so that it is reported.
+pub fn exists(account: &Account) -> bool {
+    let is_set = std::env::var_os(TOKEN_VARIABLE).is_some_and(|text| !text.is_empty());
+    is_set || StateFolder::locate().is_ok() && !matches!(load(account), Ok(None))
 }
 
 /// The stored session of this account.

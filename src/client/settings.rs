@@ -22,11 +22,16 @@ use super::dial::Dialer;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::render::inbox::Clock;
+use super::session::{self, Account};
 use super::xdg_folder;
 use crate::catalogue::{LANGUAGE_VARIABLE, Language, configuration};
 use crate::configuration::setting::{Setting, Source};
 use crate::configuration::{Document, Entry, Kind, Problem, Value};
 use crate::model::UserName;
+use crate::unix;
+
+/// Where a server of this machine listens, if its packages are set up so.
+pub const SOCKET_DEFAULT: &str = "/run/chat/chat.sock";
 
 /// The settings; `None` for the default.
 #[derive(Debug, Clone, Default)]
@@ -89,8 +94,21 @@ impl Settings {
 
     /// The dialer for the server.
     pub fn dialer(&self) -> Dialer {
-        let server = self.server.clone().unwrap_or_else(ServerAddress::local);
-        Dialer::new(server, self.tls_ca.clone())
+        Dialer::new(self.server(), self.tls_ca.clone())
+    }
+
+    /// The server's address. Without a setting it is this machine's socket, if there is one that
+    /// this process may connect to; else the default address. A session for the default address
+    /// keeps that: it was stored when there was no socket.
+    fn server(&self) -> ServerAddress {
+        if let Some(server) = &self.server {
+            return server.clone();
+        }
+        let local = Account { server: ServerAddress::local(), user: self.user.clone() };
+        match unix::may_connect(Path::new(SOCKET_DEFAULT)) && !session::exists(&local) {
+            true => ServerAddress::Unix(PathBuf::from(SOCKET_DEFAULT)),
+            false => local.server,
+        }
     }
 
     /// How long to wait for the server.
@@ -148,11 +166,20 @@ pub fn sources(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>
                 let (path, line) = (path.clone(), entry.line);
                 (Some(entry.value.clone()), Source::File { path, line, profile })
             }
-            _ => (key.default.map(|text| Value::Text(text.to_owned())), Source::Default),
+            _ => (default_of(key, arguments)?, Source::Default),
         };
-        Setting { key: key.name.to_owned(), value, source }
+        Ok(Setting { key: key.name.to_owned(), value, source })
     };
-    Ok(KEYS.iter().map(of).collect())
+    KEYS.iter().map(of).collect()
+}
+
+/// The value that is used where nothing sets the key.
+fn default_of(key: &Key, arguments: &Arguments) -> Result<Option<Value>, Failure> {
+    let text = match key.name {
+        "server" => Some(Settings::of(arguments)?.server().to_string()),
+        _ => key.default.map(str::to_owned),
+    };
+    Ok(text.map(Value::Text))
 }
 
 /// The path of the configuration file, whether it exists or not:

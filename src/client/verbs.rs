@@ -9,6 +9,7 @@ use super::connection::reason;
 use super::exit::Exit;
 use super::failure::{Failure, NoAnswer};
 use super::link::Link;
+use super::session::Session;
 use crate::catalogue::client;
 use crate::model::{Body, Password, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke, USERS_MAX, Users};
@@ -16,7 +17,7 @@ use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
     Acked, Ended, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList, decode_fields,
-    decode_messages, decode_token,
+    decode_messages, decode_named_token, decode_token,
 };
 
 /// Logs in and returns the new session's token. A password that contains a line ending is refused
@@ -28,6 +29,15 @@ pub fn auth(link: &mut Link, user: &UserName, password: &Password) -> Result<Tok
     let (user, password) = (user.clone(), password.clone());
     let fields = link.call(&Request::Auth { user, password })?;
     decode_token(&fields).map_err(|error| link.not_understood(reason(&error)))
+}
+
+/// Logs in as the user whom the kernel names to the server. Blocks until `deadline` at the longest.
+pub fn auth_by_kernel(link: &mut Link, deadline: Instant) -> Result<Session, Failure> {
+    let fields = link.call_until(&Request::AuthPeer, deadline)?;
+    match decode_named_token(&fields) {
+        Ok((token, user)) => Ok(Session { user, token }),
+        Err(error) => Err(link.not_understood(reason(&error))),
+    }
 }
 
 /// Sends with the seed's `send`, which has no key. So the outcome is unknown ([`Exit::TryAgain`])

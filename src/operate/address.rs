@@ -6,6 +6,8 @@ use std::path::{self, PathBuf};
 use std::sync::Arc;
 
 use crate::catalogue::{serve as texts, server};
+use crate::model::UserName;
+use crate::service::UnixUser;
 
 /// An address to listen on.
 #[derive(Debug, Clone)]
@@ -92,5 +94,60 @@ pub(super) fn parse_unix_mode(given: &str) -> Result<UnixMode, String> {
     match u32::from_str_radix(given, 8) {
         Ok(mode) if mode <= 0o777 => Ok(UnixMode(mode)),
         _ => Err(texts::no_mode(format_args!("{given:?}"))),
+    }
+}
+
+/// Parses a value of `--unix-user-map`: `alice=ada`, `uid 1001=ci`. White space around each part
+/// does not count.
+pub(super) fn parse_unix_user(given: &str) -> Result<(UnixUser, UserName), String> {
+    let (system, user) = given.split_once('=').ok_or_else(|| texts::no_unix_user(quoted(given)))?;
+    let (system, user) = (system.trim(), user.trim());
+    let from = match system.strip_prefix("uid ") {
+        Some(number) => {
+            let number = number.trim().parse();
+            UnixUser::Uid(number.map_err(|_| texts::no_uid(quoted(system)))?)
+        }
+        None if system.is_empty() || system.contains([':', ' ']) => {
+            return Err(texts::no_unix_user(quoted(given)));
+        }
+        None => UnixUser::Name(system.to_owned()),
+    };
+    let to = user.parse().map_err(|error| format!("{}: {error}", quoted(user)))?;
+    Ok((from, to))
+}
+
+fn quoted(given: &str) -> String {
+    format!("{given:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_users_are_mapped_by_name_or_by_number() {
+        let told = |given: &str| {
+            parse_unix_user(given).map(|(from, to)| (from, to.to_string())).map_err(drop)
+        };
+        let name = |name: &str| UnixUser::Name(name.to_owned());
+        assert_eq!(told("alice=ada"), Ok((name("alice"), "ada".to_owned())));
+        assert_eq!(told(" alice.l = ada "), Ok((name("alice.l"), "ada".to_owned())));
+        assert_eq!(told("1001=ci"), Ok((name("1001"), "ci".to_owned())));
+        assert_eq!(told("uid 1001 = ci"), Ok((UnixUser::Uid(1001), "ci".to_owned())));
+        for wrong in [
+            "",
+            "alice",
+            "=ada",
+            "alice=",
+            "alice=Ada",
+            "uid=ci2 x",
+            "uid -1=ci",
+            "uid x=ci",
+            "uid 4294967296=ci",
+            "a b=ci",
+            "alice=ada=x",
+        ] {
+            assert_eq!(told(wrong), Err(()), "{wrong:?}");
+        }
     }
 }

@@ -18,7 +18,9 @@ use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request, socket};
 use crate::catalogue::{self, Language, server, storage};
-use crate::service::{self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service};
+use crate::service::{
+    self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service, UnixUsers,
+};
 use crate::store::{self, OpenError};
 
 /// How long an answer may take, unless the command has a limit of its own.
@@ -106,6 +108,7 @@ impl AdminClient {
             hashers: 1,
             // A command never logs in.
             users_hidden: false.into(),
+            unix_users: UnixUsers::default(),
             login_limits: LoginLimits { per_address: 0.into(), per_account: 0.into() },
             published_passwords_allowed: true,
         };

@@ -24,11 +24,15 @@ pub use storage::{
     MessageCommand, MessagePurgeArguments, RestoreArguments,
 };
 
-use super::address::{Listen, ListenOn, UnixMode, parse_listen, parse_listen_on, parse_unix_mode};
+use super::address::{
+    Listen, ListenOn, UnixMode, parse_listen, parse_listen_on, parse_unix_mode, parse_unix_user,
+};
 use super::failure::Exit;
 use crate::catalogue::{Language, server, server_help};
 use crate::completion::CompletionsArguments;
+use crate::model;
 use crate::server::Subnet;
+use crate::service::UnixUser;
 use crate::terminal::reason;
 
 /// A persistent multi-user messaging server: what it has acknowledged is on the disk.
@@ -192,6 +196,14 @@ pub struct ServeArguments {
     /// The mode of the socket at unix:PATH, as for chmod: it decides who may connect.
     #[arg(long, value_name = "MODE", env = "CHAT_SERVER_UNIX_MODE", default_value = "660", value_parser = parse_unix_mode)]
     pub unix_mode: UnixMode,
+    /// Over unix:PATH, log in system users as the users of the same name, without a password; root
+    /// only by --unix-user-map.
+    #[arg(long, env = "CHAT_SERVER_UNIX_USERS", value_parser = BoolishValueParser::new())]
+    pub unix_users: bool,
+    /// Over unix:PATH, log in this system user as this user, without a password: alice=ada, or
+    /// "uid 1001=ci"; can be given several times.
+    #[arg(long, value_name = "SYSTEM-USER=USER", env = "CHAT_SERVER_UNIX_USER_MAP", value_delimiter = ',', value_parser = parse_unix_user)]
+    pub unix_user_map: Vec<(UnixUser, model::UserName)>,
     /// Write the bound addresses to this file, one a line, once connections are accepted.
     #[arg(long, value_name = "PATH", env = "CHAT_SERVER_READY_FILE")]
     pub ready_file: Option<PathBuf>,

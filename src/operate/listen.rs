@@ -49,6 +49,7 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Configuration, texts::unencrypted(address))
             .hint(texts::allow_plaintext(address)));
     }
+    check_unix_users(arguments)?;
     let tls = arguments.listen.iter().find_map(|listen| match listen {
         ListenOn::Tls(listen) => Some(listen),
         ListenOn::Plain(_) | ListenOn::Unix(_) => None,
@@ -68,6 +69,20 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses settings for system users without a socket: they would have no effect.
+fn check_unix_users(arguments: &ServeArguments) -> Result<(), Failure> {
+    let option = match (arguments.unix_users, arguments.unix_user_map.is_empty()) {
+        (true, _) => "--unix-users",
+        (false, false) => "--unix-user-map",
+        (false, true) => return Ok(()),
+    };
+    if arguments.listen.iter().any(|listen| matches!(listen, ListenOn::Unix(_))) {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Configuration, texts::no_socket_for_system_users(option))
+        .hint(texts::listen_on_socket()))
 }
 
 /// Reads the certificate and its key, if they are set.

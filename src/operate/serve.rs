@@ -24,7 +24,7 @@ use crate::log::{Format, Log};
 use crate::model::UserName;
 use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Proxies, Server, Stopping};
-use crate::service::{self, SESSIONS_PER_USER_MAX, SeedError, Service};
+use crate::service::{self, SESSIONS_PER_USER_MAX, SeedError, Service, UnixUsers};
 use crate::store::{FileTools, Medium, Ping, Store};
 use crate::system;
 use crate::terminal;
@@ -217,6 +217,7 @@ fn service_options(arguments: &ServeArguments, limits: &Limits) -> service::Opti
         hashers: 2,
         login_limits: limits.login_failures.clone(),
         users_hidden: limits.users_hidden.clone(),
+        unix_users: UnixUsers::new(arguments.unix_users, arguments.unix_user_map.iter().cloned()),
         published_passwords_allowed: listen::exposed(arguments).is_none()
             || arguments.allow_default_passwords,
     }

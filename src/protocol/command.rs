@@ -28,6 +28,8 @@ pub enum Request {
         /// The password.
         password: Password,
     },
+    /// `auth`: as the user whom the kernel names at the other end of a Unix-domain socket.
+    AuthPeer,
     /// `hello`
     Hello,
     /// `help`
@@ -121,6 +123,7 @@ impl Request {
     pub fn encode(&self) -> String {
         match self {
             Self::Auth { user, password } => format!("auth {user} {} \r\n", password.reveal()),
+            Self::AuthPeer => "auth \r\n".to_owned(),
             Self::Hello => "hello \r\n".to_owned(),
             Self::Help => "help \r\n".to_owned(),
             Self::InSession { token, action } => {
@@ -145,7 +148,7 @@ impl Request {
     /// The verb, for the server log and the metrics.
     pub fn verb(&self) -> Verb {
         match self {
-            Self::Auth { .. } => Verb::Auth,
+            Self::Auth { .. } | Self::AuthPeer => Verb::Auth,
             Self::Hello => Verb::Hello,
             Self::Help => Verb::Help,
             Self::InSession { action: Ok(action), .. } => action.verb(),
@@ -204,6 +207,9 @@ fn is_http(line: &str) -> bool {
 }
 
 fn parse_auth(rest: &str) -> Result<Request, Refusal> {
+    if trim(rest).is_empty() {
+        return Ok(Request::AuthPeer);
+    }
     let (user, password) = split_at_space(rest).ok_or(Code::Usage)?;
     let password = trim(password);
     if user.is_empty() || password.is_empty() {
@@ -363,8 +369,6 @@ mod tests {
     #[test]
     fn missing_fields_are_usage_errors() {
         for line in [
-            "auth",
-            "auth ",
             "auth paff",
             "auth paff ",
             "auth  cytus",
@@ -383,6 +387,14 @@ mod tests {
         ] {
             assert_eq!(code(line), Code::Usage, "{line:?}");
         }
+    }
+
+    #[test]
+    fn auth_without_fields_is_a_login_by_the_kernel() {
+        for line in ["auth", "auth ", "auth  "] {
+            assert_eq!(Request::parse(line).unwrap(), Request::AuthPeer, "{line:?}");
+        }
+        assert_eq!(Request::parse(Request::AuthPeer.encode().trim_end()), Ok(Request::AuthPeer));
     }
 
     #[test]

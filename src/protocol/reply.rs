@@ -35,6 +35,8 @@ const SENT_TO_BYTES: usize = 72;
 pub enum Reply {
     /// To `auth`. No later reply contains the token.
     Authenticated(Token),
+    /// To `auth` without a password: the token, and whose it is.
+    AuthenticatedAs(Token, UserName),
     /// To `send`.
     Sent,
     /// To `inbox`.
@@ -288,9 +290,8 @@ impl Reply {
                 out.extend_from_slice(SENT);
                 true
             }
-            Self::Authenticated(token) => {
-                json::encode(&Done::new(Authenticated { tokenid: token.reveal().into() }), out)
-            }
+            Self::Authenticated(token) => Authenticated::encode(*token, None, out),
+            Self::AuthenticatedAs(token, user) => Authenticated::encode(*token, Some(user), out),
             Self::Inbox(inbox) => json::encode(
                 &Done::new(InboxFields { messages: Senders(&inbox.senders), more: inbox.more }),
                 out,
@@ -362,9 +363,17 @@ impl<T> Done<T> {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Authenticated {
+#[derive(Serialize)]
+struct Authenticated<'a> {
     tokenid: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a UserName>,
+}
+
+impl Authenticated<'_> {
+    fn encode(token: Token, user: Option<&UserName>, out: &mut Vec<u8>) -> bool {
+        json::encode(&Done::new(Authenticated { tokenid: token.reveal().into(), user }), out)
+    }
 }
 
 /// The replies to `list` and `logout` contain a text for people.
@@ -467,6 +476,12 @@ pub fn decode_fields<T: DeserializeOwned>(fields: Value) -> Result<T, DecodeErro
 pub fn decode_token(fields: &Value) -> Result<Token, DecodeError> {
     let token = fields.get("tokenid").and_then(Value::as_str).and_then(|text| text.parse().ok());
     token.ok_or(DecodeError::Field("tokenid"))
+}
+
+/// Extracts the token, and whose it is, from a reply to `auth` without a password.
+pub fn decode_named_token(fields: &Value) -> Result<(Token, UserName), DecodeError> {
+    let user = fields.get("user").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    Ok((decode_token(fields)?, user.ok_or(DecodeError::Field("user"))?))
 }
 
 /// Extracts `messages` from a reply to `inbox`, `list` or `logout`: a map of senders, or a text.

@@ -140,6 +140,14 @@ impl Peer {
         self.network
     }
 
+    /// The user of this machine at the other end of a Unix-domain socket, as of `connect`.
+    pub(super) fn unix_user(&self) -> Option<u32> {
+        match self.origin {
+            Origin::Unix(user) => Some(user),
+            Origin::Network(_) => None,
+        }
+    }
+
     /// Reads the stream's next page, if a read is due, and sends a page that is in memory. Returns
     /// whether there is more after it.
     pub(super) fn read_stream(&mut self, now: Instant) -> bool {

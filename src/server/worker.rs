@@ -386,7 +386,8 @@ impl Worker {
                 let generation = peer.generation;
                 let ticket = Ticket { connection: index, generation, sequence };
                 let network = peer.network(request.verb());
-                let responder = Responder::new(Arc::clone(&self.deliver), ticket, network);
+                let responder = Responder::new(Arc::clone(&self.deliver), ticket, network)
+                    .from_peer(peer.unix_user());
                 let in_flight = self.service.execute(request, responder);
                 peer.note_session(in_flight.session.as_ref());
                 peer.connection.note_in_flight(in_flight);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::hashers::Unverified;
+use super::hashers::{TooMany, Unverified};
 use super::sessions::LiveSession;
+use super::system_users::Unmapped;
 use super::throttle::{LimitReached, Login, Throttled};
 use super::{Responder, Service, failure};
 use crate::model::{
@@ -29,6 +30,15 @@ const USER_BYTES_MAX: usize = r#"{"user": "", "display_name": ""}, "#.len()
     + USER_NAME_BYTES_MAX
     + 6 * DISPLAY_NAME_BYTES_MAX;
 const _: () = assert!(USERS_MAX * USER_BYTES_MAX <= PAGE_BYTES_MAX);
+
+/// A session that is about to be opened.
+struct Opening {
+    session: OpenSession,
+    /// The answer when it is open.
+    reply: Reply,
+    /// The answer if the user was changed in the meantime.
+    if_changed: Code,
+}
 
 impl Service {
     /// `auth`: finds the user, verifies the password, and opens a session. For an unknown user it
@@ -55,7 +65,10 @@ impl Service {
             let hash = allowed.map(|user| user.password_hash.clone());
             let opener = Arc::clone(&service);
             service.hashers.verify(login, password, hash, move |verified| match (user, verified) {
-                (Some(user), Ok(())) => opener.open_session(user, responder),
+                (Some(user), Ok(())) => {
+                    let opening = opener.opening(user, Code::WrongPassword, Reply::Authenticated);
+                    opener.try_to_open(opening, Vec::new(), responder, OPEN_TRIES_MAX);
+                }
                 (user, Err(unverified)) => {
                     let user = user.map(|user| user.id);
                     let wrong = user.map_or(Code::UnknownUser, |_| Code::WrongPassword);
@@ -67,7 +80,47 @@ impl Service {
         });
     }
 
-    fn open_session(self: &Arc<Self>, user: StoredUser, responder: Responder) {
+    /// `auth` without a password: opens a session for the user whom the kernel names at the other
+    /// end of a Unix-domain socket. Where that is not allowed, the request lacks its fields.
+    pub(super) fn authenticate_peer(self: &Arc<Self>, responder: Responder) {
+        let Some(uid) = responder.peer().filter(|_| self.options.unix_users.is_on()) else {
+            return responder.answer(Code::Usage);
+        };
+        let (service, users) = (Arc::clone(self), self.options.unix_users.clone());
+        // The system may ask another machine who its users are.
+        self.hashers.run(
+            move || users.user_of(uid),
+            move |named| match named {
+                Ok(Ok(name)) => service.admit_peer(name, uid, responder),
+                Ok(Err(unmapped)) => responder.answer(no_user(&unmapped)),
+                Err(TooMany) => responder.answer(Code::Busy),
+            },
+        );
+    }
+
+    fn admit_peer(self: &Arc<Self>, name: UserName, uid: u32, responder: Responder) {
+        let service = Arc::clone(self);
+        self.store.read(FindUser::Named(name.clone()), move |found| match found {
+            Ok(Some(user)) if user.disabled => {
+                responder.answer(no_user(&Unmapped::Disabled { uid, name }));
+            }
+            Ok(Some(user)) => {
+                let reply = |token| Reply::AuthenticatedAs(token, name);
+                // No password was given that could be wrong: the client may try again.
+                let opening = service.opening(user, Code::Busy, reply);
+                service.try_to_open(opening, Vec::new(), responder, OPEN_TRIES_MAX);
+            }
+            Ok(None) => responder.answer(no_user(&Unmapped::NoSuchUser { uid, name })),
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    fn opening(
+        &self,
+        user: StoredUser,
+        if_changed: Code,
+        reply: impl FnOnce(Token) -> Reply,
+    ) -> Opening {
         let token = Token::generate();
         let at = self.clock.now();
         let session = OpenSession {
@@ -79,44 +132,44 @@ impl Service {
             sessions_max: self.options.sessions_per_user,
             end: Vec::new(),
         };
-        self.try_to_open(session, Vec::new(), token, responder, OPEN_TRIES_MAX);
+        Opening { session, reply: reply(token), if_changed }
     }
 
     /// Opens the session, and ends the sessions `ended` to make room. If another login took the
     /// room first, it chooses the sessions again. Each retry means that another login succeeded.
     fn try_to_open(
         self: &Arc<Self>,
-        mut session: OpenSession,
+        mut opening: Opening,
         ended: Vec<Endable>,
-        token: Token,
         responder: Responder,
         tries: usize,
     ) {
-        let (service, user) = (Arc::clone(self), session.user);
-        session.end = ended.iter().map(|session| session.id).collect();
-        self.store.write(session.clone(), move |opened| match opened {
+        let (service, user) = (Arc::clone(self), opening.session.user);
+        opening.session.end = ended.iter().map(|session| session.id).collect();
+        self.store.write(opening.session.clone(), move |opened| match opened {
             Ok(Opened::Yes) => {
                 service.displace_sessions(user, &ended);
-                responder.answer(Reply::Authenticated(token));
+                responder.answer(opening.reply);
             }
             Ok(Opened::Full(_)) if tries == 0 => responder.answer(Code::Busy),
             Ok(Opened::Full(open)) => {
-                let excess = open.len() + 1 - session.sessions_max;
+                let sessions_max = opening.session.sessions_max;
+                let excess = open.len() + 1 - sessions_max;
                 match service.sessions.choose_to_end(open, excess) {
                     Some(chosen) => {
-                        service.try_to_open(session, chosen, token, responder, tries - 1);
+                        service.try_to_open(opening, chosen, responder, tries - 1);
                     }
                     None => {
                         tracing::warn!(
                             user = user.0,
-                            sessions_max = session.sessions_max,
+                            sessions_max,
                             "a login was refused: every session of the user has an open stream"
                         );
                         responder.answer(Code::TooManySessions);
                     }
                 }
             }
-            Ok(Opened::PasswordChanged) => responder.answer(Code::WrongPassword),
+            Ok(Opened::PasswordChanged) => responder.answer(opening.if_changed),
             Err(error) => responder.answer(failure(error)),
         });
     }
@@ -209,6 +262,11 @@ impl Responder {
 /// The refusal of a throttled login. It says nothing about the password, which was not compared.
 fn refused(throttled: Throttled) -> Refusal {
     Refusal::to_try_again(Code::RateLimited, throttled.retry_after)
+}
+
+/// The refusal of a login by the kernel. The client learns only about its own user.
+fn no_user(unmapped: &Unmapped) -> Refusal {
+    Refusal::new(Code::UnknownUser, format!("{}: {unmapped}", Code::UnknownUser.message()))
 }
 
 /// Logs that a login limit was reached. It names an existing user by number and never logs the name

@@ -133,6 +133,16 @@ impl Hashers {
         );
     }
 
+    /// Does other work that may block, such as a look-up of the system's users. Calls `done` as
+    /// [`Self::hash_all`] does.
+    pub(super) fn run<T: 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(Result<T, TooMany>) + Send + 'static,
+    ) {
+        self.submit(|| Ok(()), move |()| work(), move |worked| done(worked.map_err(|_| TooMany)));
+    }
+
     /// Queues `work` as a login attempt. `work` returns `None` if the password is wrong.
     fn submit_attempt<T: 'static>(
         &self,

@@ -72,18 +72,34 @@ pub struct Responder {
     address: ReplyAddress,
     /// Where the request comes from.
     network: Network,
+    /// The user of this machine whom the kernel named at the other end of a Unix-domain socket.
+    peer: Option<u32>,
     answered: bool,
 }
 
 impl Responder {
     /// Creates the responder of the request `ticket`, which comes from `network`.
     pub fn new(deliver: Arc<dyn Deliver>, ticket: Ticket, network: Network) -> Self {
-        Self { address: ReplyAddress { deliver, ticket }, network, answered: false }
+        let address = ReplyAddress { deliver, ticket };
+        Self { address, network, peer: None, answered: false }
+    }
+
+    /// The same, for a request over a Unix-domain socket: `peer` is the user at its other end.
+    pub fn from_peer(self, peer: Option<u32>) -> Self {
+        let mut responder = self;
+        responder.peer = peer;
+        responder
     }
 
     /// Where the request comes from.
     pub(super) fn network(&self) -> Network {
         self.network
+    }
+
+    /// The user at the other end of a Unix-domain socket. `None` for every other connection, also
+    /// over the loopback.
+    pub(super) fn peer(&self) -> Option<u32> {
+        self.peer
     }
 
     /// Attaches the session to the request.

@@ -37,6 +37,9 @@ use super::ByteLock;
 /// What the server promises on Linux but not on this system: sentences for the server log.
 pub const LIMITS: &[&str] = &[];
 
+/// The default of `/proc/sys/kernel/overflowuid`: usually it is called `nobody`.
+const OVERFLOW_USER: u32 = 65_534;
+
 /// Whether a lock of [`File::lock`] (flock) does not affect SQLite's own locks (fcntl) on the same
 /// file. Only then may a process take both.
 pub const FLOCK_IGNORES_FCNTL: bool = true;
@@ -47,6 +50,13 @@ pub const FLOCK_IGNORES_FCNTL: bool = true;
 /// The system's error.
 pub fn peer_user(socket: impl AsFd) -> io::Result<Uid> {
     Ok(socket_peercred(socket)?.uid)
+}
+
+/// The number by which the kernel names a user that has no number in this user namespace.
+pub fn overflow_user() -> u32 {
+    let told = fs::read_to_string("/proc/sys/kernel/overflowuid");
+    // A service may not see this file. The number is the kernel's default, which nobody changes.
+    told.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(OVERFLOW_USER)
 }
 
 /// The time since the machine started, including sleep. Setting the wall clock does not change it.

@@ -41,6 +41,11 @@ pub fn peer_user(socket: impl AsFd) -> io::Result<Uid> {
     Ok(Uid::from_raw(user.as_raw()))
 }
 
+/// The number of the user `nobody`. There are no user namespaces.
+pub fn overflow_user() -> u32 {
+    u32::MAX - 1
+}
+
 /// The system does not tell.
 pub fn connection_owner(_client: net::SocketAddr, _server: net::SocketAddr) -> Option<u32> {
     None

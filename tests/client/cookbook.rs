@@ -12,6 +12,7 @@ const PAGE: &str = include_str!("../../docs/cookbook.md");
 recipes! {
     login []
     token ["jq"]
+    local []
     cron []
     build []
     disk []
@@ -105,6 +106,21 @@ fn login(recipe: &mut Recipe) {
     // Without a session, no server needs to be asked.
     assert_eq!(outcome.code, 69, "{outcome:?}");
     assert!(outcome.stderr.contains("cannot"), "{outcome:?}");
+}
+
+fn local(recipe: &mut Recipe) {
+    // The kernel takes the test for robo, on a socket that is not the machine's.
+    recipe.done("robo", "chat-cli logout");
+    let listen = format!("unix:{}", recipe.home("robo").path().join("chat.sock").display());
+    let entry = format!("uid {}=robo", rustix::process::geteuid().as_raw());
+    recipe.server = Server::start_with(&["--listen", &listen, "--unix-user-map", &entry]);
+    recipe.set("CHAT_SERVER", &listen);
+    recipe.run();
+    assert_eq!(recipe.count("neko"), 1);
+    recipe.run();
+    assert!(recipe.server.query("select * from v1_sessions").is_empty(), "a session is left");
+    recipe.server.stop();
+    assert_eq!(recipe.sh("robo", "chat-cli send neko 'is it there?'").code, 69);
 }
 
 fn token(recipe: &mut Recipe) {

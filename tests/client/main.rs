@@ -12,6 +12,7 @@ mod cookbook;
 mod faults;
 mod language;
 mod live;
+mod local_login;
 mod login;
 mod narrow;
 mod oneshot;

@@ -21,5 +21,6 @@ mod session_limit;
 mod state_machine;
 mod tls;
 mod unix_socket;
+mod unix_users;
 mod users;
 mod watch;

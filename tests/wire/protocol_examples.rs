@@ -1,12 +1,17 @@
 //! The examples of docs/protocol.md, run against a server.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use tempfile::TempDir;
+
 use crate::support::page::{Block, Names, blocks, fill_in, fits};
-use crate::support::{Server, Wire};
+use crate::support::{PATIENCE, Server, Wire};
 
 const PAGE: &str = include_str!("../../docs/protocol.md");
 
 /// Each block is one connection.
-fn run(wire: &mut Wire, block: &Block, names: &mut Names) {
+fn run<S: Read + Write>(wire: &mut Wire<S>, block: &Block, names: &mut Names) {
     for (number, line) in block.lines() {
         if let Some(request) = line.strip_prefix("C:") {
             wire.send(format!("{}\r\n", fill_in(request.trim_start(), names)));
@@ -25,13 +30,24 @@ fn run(wire: &mut Wire, block: &Block, names: &mut Names) {
 
 #[test]
 fn examples_of_the_protocol_page_are_true() {
-    let server = Server::start();
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("chat.sock");
+    let listen = format!("unix:{}", socket.display());
+    // In the examples the kernel names vanessa.
+    let entry = format!("uid {}=vanessa", rustix::process::geteuid().as_raw());
+    let server = Server::start_with(&["--listen", &listen, "--unix-user-map", &entry]);
     let mut names = Names::new();
     let mut blocks = blocks(PAGE);
     blocks.retain(|block| block.language == "session");
     assert!(blocks.len() >= 16, "an example for each verb");
     for block in &blocks {
-        run(&mut server.connect(), block, &mut names);
+        if block.attribute("unix").is_some() {
+            let stream = UnixStream::connect(&socket).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            run(&mut Wire::over(stream), block, &mut names);
+        } else {
+            run(&mut server.connect(), block, &mut names);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::model::{CursorName, MessageId, Token};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom};
 
@@ -24,7 +24,7 @@ pub fn run(
         Some(Err(_)) => return Err(Failure::new(Exit::Usage, client::id_negative())),
         None => None,
     };
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let upto = match upto {
         Some(id) => id,
         None => newest(link, token)?,

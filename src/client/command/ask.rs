@@ -12,7 +12,7 @@ use crate::client::failure::{Failure, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
-use crate::client::{delivery, session, verbs};
+use crate::client::{delivery, local_login, verbs};
 use crate::model::{CursorName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Watch, WatchFrom};
 use crate::terminal::{self, text};
@@ -27,7 +27,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let user = parse_user(&arguments.user)?;
     let question = match arguments.text.as_slice() {
         [word] if word == "-" => send::read_text(io::stdin().lock())?,

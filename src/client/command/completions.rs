@@ -12,7 +12,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::settings::{self, Settings};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
 use crate::model::{MessageId, Token};
@@ -63,11 +63,12 @@ fn profiles() -> Vec<String> {
 /// values.
 fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
     let mut link = Link::new(settings.dialer(), LIVE_WAIT).acting_as(settings.user);
-    let Ok((token, _)) = session::current(link.account()) else { return };
+    let Ok((token, _)) = local_login::current(&mut link) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),
         Wanted::Sessions => sessions(&mut link, token, found),
     };
+    local_login::end(&mut link);
 }
 
 /// All users. If the server does not tell them, those who are logged in and those who have sent

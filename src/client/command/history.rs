@@ -9,7 +9,7 @@ use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::View;
 use crate::client::render::messages::Messages;
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::model::{Message, MessageId};
 use crate::protocol::arguments::{FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 
@@ -20,7 +20,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let with = arguments.user.as_deref().map(parse_user).transpose()?;
     // The newest page arrives first and is shown last.
     let mut pages: Vec<Vec<Message>> = Vec::new();

@@ -17,7 +17,7 @@ use crate::client::render::View;
 use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_map::JsonMap;
 use crate::client::render::messages::Messages;
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::model::{CursorName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 use crate::terminal;
@@ -33,7 +33,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let selection = Selection {
         from: arguments.from.as_deref().map(parse_user).transpose()?,
         count: arguments.count,

@@ -9,11 +9,11 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, json_line, object};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 
 /// Prints the users who are logged in, as the seed's JSON text.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let reply = verbs::list(link, token)?;
     if view.is_json {
         let names = verbs::parse_list(&reply);

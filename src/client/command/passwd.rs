@@ -8,14 +8,14 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
-use crate::client::{password, session, verbs};
+use crate::client::{local_login, password, verbs};
 use crate::protocol::arguments::Passwd;
 
 /// Changes the password. On a terminal, it asks without echo, for the new one twice. Otherwise the
 /// old and the new password are the first two lines of standard input. The user's other sessions
 /// end.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let old = password::ask(client::old_password_prompt())?;
     let new = password::ask(client::new_password_prompt())?;
     if stdin().is_terminal() && password::ask(client::new_password_again_prompt())? != new {

@@ -8,7 +8,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::model::SessionId;
 use crate::protocol::arguments::{Revoke, True};
 
@@ -20,7 +20,7 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let revoke = match arguments.id {
         Some(id) => Revoke::Session(id),
         None => Revoke::Others(True),

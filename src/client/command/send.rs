@@ -12,7 +12,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
-use crate::client::{delivery, session};
+use crate::client::{delivery, local_login};
 use crate::model::{BODY_BYTES_MAX, Body, Invalid, Token, UserName};
 use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
 use crate::protocol::refusal::Code;
@@ -41,7 +41,7 @@ pub fn run(
     if is_stdin && arguments.text.is_empty() && io::stdin().is_terminal() {
         return Err(Failure::new(Exit::Usage, client::no_text()).with_hint(client::give_text()));
     }
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let to = parse_recipients(&arguments.to)?;
     let key = match arguments.id {
         Some(key) => key,

@@ -9,13 +9,13 @@ use crate::client::link::Link;
 use crate::client::render::inbox::Clock;
 use crate::client::render::messages::moment;
 use crate::client::render::{View, object};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::terminal;
 
 /// Prints the user's sessions, oldest first: number, `*` for the one in use, when it was opened and
 /// when it was last used. On a terminal in columns, elsewhere separated by tabs.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let sessions = verbs::sessions(link, token)?.sessions;
     let is_shown = terminal::is_shown();
     let clock = view.clock.unwrap_or(if is_shown { Clock::Relative } else { Clock::Utc });

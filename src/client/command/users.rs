@@ -6,7 +6,7 @@ use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::protocol::reply::UserInfo;
 use crate::terminal;
 use crate::terminal::text;
@@ -14,7 +14,7 @@ use crate::terminal::text;
 /// Prints all users, ordered by name: user name and display name. On a terminal in columns,
 /// elsewhere separated by a tab.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     let is_shown = terminal::is_shown() && !view.is_json;
     verbs::all_users(link, token, |users| {
         if is_shown {

@@ -22,7 +22,7 @@ use crate::client::link::Link;
 use crate::client::render::messages::Messages;
 use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
-use crate::client::{session, verbs};
+use crate::client::{local_login, verbs};
 use crate::model::{CursorName, Message, MessageId, Timestamp, Token};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Watch, WatchFrom};
 use crate::terminal::{self, text};
@@ -44,7 +44,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let (token, _) = session::current(link.account())?;
+    let (token, _) = local_login::current(link)?;
     if arguments.dead
         && let Some(cursor) = &arguments.cursor
     {

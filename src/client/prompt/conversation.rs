@@ -63,7 +63,7 @@ impl Conversation {
     /// Continues a session, and shows how much is unread. It also works while the server is away.
     pub fn begin(&mut self, login: Login, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{}", client::logged_in(&login.session().user))?;
-        if !login.is_stored() {
+        if !login.is_kept() {
             writeln!(out, "{}", shared::note(prompt::login_not_kept()))?;
         }
         self.to.clear();

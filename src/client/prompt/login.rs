@@ -4,6 +4,8 @@
 //! uses.
 
 use crate::client::failure::Failure;
+use crate::client::link::Link;
+use crate::client::local_login;
 use crate::client::session::{self, Account, Session, SessionInUse};
 use crate::client::state_folder::StateFolder;
 use crate::model::Token;
@@ -14,6 +16,8 @@ pub struct Login {
     session: Session,
     /// The file of the session; `None` if only this prompt has it.
     held: Option<SessionInUse>,
+    /// The next prompt logs in as this user without being asked.
+    is_by_kernel: bool,
 }
 
 impl Login {
@@ -23,12 +27,26 @@ impl Login {
     /// It cannot be used.
     pub fn resume(folder: &StateFolder, account: &Account) -> Result<Option<Self>, Failure> {
         let held = session::begin_use(folder, account)?;
-        Ok(held.map(|held| Self { session: held.session.clone(), held: Some(held) }))
+        Ok(held.map(|held| Self {
+            session: held.session.clone(),
+            held: Some(held),
+            is_by_kernel: false,
+        }))
     }
 
     /// A session that only this prompt has.
     pub fn unstored(session: Session) -> Self {
-        Self { session, held: None }
+        Self { session, held: None, is_by_kernel: false }
+    }
+
+    /// A session that only this prompt has, of the user whom the kernel names to the server. `None`
+    /// if the server does not log in so.
+    ///
+    /// # Errors
+    /// Those of [`local_login::by_kernel`].
+    pub fn by_kernel(link: &mut Link) -> Result<Option<Self>, Failure> {
+        let session = local_login::by_kernel(link)?;
+        Ok(session.map(|session| Self { session, held: None, is_by_kernel: true }))
     }
 
     /// Stores the session, replacing the previous one.
@@ -53,9 +71,9 @@ impl Login {
         self.session.token
     }
 
-    /// Whether the session is stored, so that it outlives this prompt.
-    pub fn is_stored(&self) -> bool {
-        self.held.is_some()
+    /// Whether the next prompt is logged in too.
+    pub fn is_kept(&self) -> bool {
+        self.held.is_some() || self.is_by_kernel
     }
 
     /// Whether nobody can use the session once this prompt is done with it. In doubt, somebody can.

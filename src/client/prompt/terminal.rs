@@ -32,18 +32,19 @@ const HISTORY_LINES_MAX: usize = 1000;
 
 /// Runs the prompt until the person leaves. It begins with the session that `chat-cli auth` stored
 /// for this server, if there is one. If `is_bell_on`, the terminal rings for messages.
-pub fn run(link: Link, is_bell_on: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(mut link: Link, is_bell_on: bool, out: &mut dyn Write) -> Result<(), Failure> {
     // The prompt also works without a history file and without a usable stored session.
     let folder = reported(StateFolder::locate().and_then(|path| StateFolder::create(&path)));
     let history = folder.as_ref().and_then(|folder| reported(history_file(folder)));
     let login = folder.as_ref().and_then(|folder| reported(Login::resume(folder, link.account())));
+    let login = login.flatten().or_else(|| reported(Login::by_kernel(&mut link)).flatten());
     let board = Arc::new(NoticeBoard::default());
     board.set_bell(is_bell_on);
     let mut reader = LineReader::open(history, &board)?;
     out.write_all(prompt::welcome().as_bytes())?;
     let live = LiveWatch::new(link.dialer().clone(), link.timeout(), board);
     let mut conversation = Conversation::new(link, live, folder);
-    let done = talk(&mut conversation, login.flatten(), &mut reader, out);
+    let done = talk(&mut conversation, login, &mut reader, out);
     conversation.end();
     done
 }
