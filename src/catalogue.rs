@@ -56,6 +56,7 @@ pub mod client_help;
 pub mod command_line;
 pub mod configuration;
 pub mod init;
+pub mod job;
 pub mod prompt;
 pub mod refusal;
 pub mod serve;
@@ -221,6 +222,7 @@ mod tests {
             server_help::TEXTS,
             shared_help::TEXTS,
             storage::TEXTS,
+            job::TEXTS,
             time::TEXTS,
             trust::TEXTS,
         ]

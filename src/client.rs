@@ -38,7 +38,7 @@ use std::time::Instant;
 use clap::CommandFactory;
 
 use arguments::{Arguments, Command, ConfigCommand};
-use exit::Exit;
+use exit::{Ending, Exit};
 use failure::Failure;
 use link::Link;
 use render::View;
@@ -49,7 +49,7 @@ use crate::terminal;
 
 /// Runs the command line and returns how it ended. It never panics, whatever standard input
 /// contains and even if standard output or standard error is closed.
-pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Ending {
     let words: Vec<OsString> = words.into_iter().collect();
     let of_environment = Language::of_environment();
     catalogue::set_language(Language::named_in(&words).unwrap_or(of_environment));
@@ -58,7 +58,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             let help = catalogue::client_help::HELP;
             let error = command_line::in_language(error, Arguments::command(), help, &words);
-            return print_message(&error, words.iter().any(|word| word == "--json"));
+            return print_message(&error, words.iter().any(|word| word == "--json")).into();
         }
     };
     // The word `--lang` may have been part of a message's text.
@@ -71,12 +71,12 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         settings.lang.into_iter().for_each(catalogue::set_language);
         dispatch(arguments, settings, &words, &mut out)
     });
-    let done = done.and_then(|exit| {
+    let done = done.and_then(|ending| {
         out.flush()?;
-        Ok(exit)
+        Ok(ending)
     });
     match done {
-        Ok(exit) => exit,
+        Ok(ending) => ending,
         Err(failure) => {
             // The results come before the error, as they did in time.
             let _ = out.flush();
@@ -85,7 +85,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
             } else {
                 failure.report(&mut io::stderr());
             }
-            failure.exit()
+            failure.exit().into()
         }
     }
 }
@@ -107,7 +107,7 @@ fn dispatch(
     settings: Settings,
     words: &[OsString],
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<Ending, Failure> {
     let view = View { is_json: arguments.json, clock: settings.time };
     // The command decides how long it runs. `settings.timeout` is how long it waits for the server,
     // which the configuration file can also set.
@@ -122,11 +122,15 @@ fn dispatch(
     let is_bell_on = settings.is_bell_on();
     let mut link = Link::new(settings.dialer(), settings.timeout()).acting_as(settings.user);
     let Some(command) = arguments.command.take() else {
-        return prompt::run(&arguments.prompt, is_bell_on, link, out).map(|()| Exit::Done);
+        return prompt::run(&arguments.prompt, is_bell_on, link, out).map(|()| Exit::Done.into());
     };
     let link = &mut link;
     let done = match command {
         Command::Auth(arguments) => command::auth::run(&arguments, view, link, out),
+        Command::Send(arguments) if arguments.done => {
+            let done = command::send::done::run(&arguments, view, link);
+            return end(done.map(Ending::OfCommand), link);
+        }
         Command::Send(arguments) => command::send::run(arguments, view, link, out),
         Command::Inbox(arguments) => command::inbox::run(arguments, view, link, out),
         Command::History(arguments) => command::history::run(&arguments, view, link, out),
@@ -149,6 +153,10 @@ fn dispatch(
         }
         Command::Completions(arguments) => command::completions::run(&arguments, out),
     };
+    end(done.map(Ending::Own), link)
+}
+
+fn end(done: Result<Ending, Failure>, link: &mut Link) -> Result<Ending, Failure> {
     local_login::end(link);
     match done {
         Err(Failure::NotLoggedIn) => Err(why_not_logged_in(link)),

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::unistd::{Uid, User};
@@ -25,7 +26,7 @@ compile_error!("chat runs on Linux and macOS; src/system.rs says what another sy
 pub use here::{
     FLOCK_IGNORES_FCNTL, LIMITS, Waker, abstract_address, at_socket_address, connection_owner,
     file_id, file_length, fill, fill_random, ignored_signals, limit_socket_mode, lock_byte,
-    overflow_user, peer_user, reserve, since_boot, unix_socket,
+    overflow_user, peer_user, process_seen, reserve, since_boot, unix_socket, wait_for_process,
 };
 
 /// A lock of one byte of a file, which belongs to the open file.
@@ -37,6 +38,15 @@ pub enum ByteLock {
     Exclusive,
     /// Ends the lock.
     None,
+}
+
+/// Another process, when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessSeen {
+    /// The name of its program.
+    pub name: String,
+    /// How long it has run.
+    pub age: Duration,
 }
 
 /// The resources that this process uses, named like those of Prometheus's own libraries.
@@ -123,6 +133,19 @@ mod tests {
     fn users_of_the_system_have_names_and_unknown_numbers_have_none() {
         assert_eq!(user_name(0).unwrap().as_deref(), Some("root"));
         assert_eq!(user_name(3_999_999_999).unwrap(), None);
+    }
+
+    #[test]
+    fn end_of_a_process_is_waited_for() {
+        let mut child = std::process::Command::new("sleep").arg("0.3").spawn().unwrap();
+        let number = child.id();
+        if let Some(seen) = process_seen(number) {
+            assert!(seen.age < Duration::from_secs(60), "{seen:?}");
+        }
+        let waiter = std::thread::spawn(move || wait_for_process(number));
+        assert!(child.wait().unwrap().success());
+        waiter.join().unwrap().unwrap();
+        assert_eq!(wait_for_process(number).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

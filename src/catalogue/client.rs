@@ -371,6 +371,14 @@ texts! {
     }
     timeout_too_short { en: "give at least 1ms", id: "tulis paling sedikit 1ms" }
     timeout_too_long { en: "give at most 24h", id: "tulis paling banyak 24h" }
+    give_pid {
+        en: "give the number of a process, as `ps` and `$!` have it",
+        id: "beri nomor proses, seperti pada `ps` dan `$!`",
+    }
+    give_tail(max) {
+        en: "give a number of lines from 0 to {max}",
+        id: "beri banyaknya baris dari 0 sampai {max}",
+    }
     give_count { en: "give a number of at least 1", id: "tulis angka paling sedikit 1" }
     give_key(problem) {
         en: "{problem}; give 1 to 64 characters of printable ASCII, no spaces",

@@ -116,12 +116,24 @@ pub const HELP: &Help = &[
         "Kirim setiap baris masukan sebagai pesan tersendiri, begitu datang. Baris kosong dilewati",
     ),
     (
+        "Run a command, and tell TO how it ended: COMMAND ARGS... instead of a text. Its output is passed through, and its exit code is the one of this command",
+        "Jalankan sebuah perintah, lalu beri tahu TO bagaimana berakhirnya: PERINTAH ARG... sebagai ganti teks. Keluarannya diteruskan, dan kode keluarnya menjadi kode keluar perintah ini",
+    ),
+    (
+        "Wait for the end of this process, and tell TO",
+        "Tunggu sampai proses ini berakhir, lalu beri tahu TO",
+    ),
+    (
+        "With --done: how many of the last lines of the output are sent. With 0 the command has your terminal to itself",
+        "Dengan --done: berapa baris terakhir keluarannya yang dikirim. Dengan 0 perintahnya memakai terminal Anda sepenuhnya",
+    ),
+    (
         "The recipient, or several separated by commas: all of them get it, or none",
         "Penerimanya; beberapa dipisah koma: semua menerima, atau tidak ada satu pun",
     ),
     (
-        "The text; words are joined with one space. Without it, or as `-`, standard input is sent unchanged, except for one line feed at its end",
-        "Teksnya; kata-kata digabung dengan satu spasi. Tanpa teks, atau dengan `-`, standard input dikirim apa adanya, kecuali satu ganti baris di akhirnya",
+        "The text; words are joined with one space. Without it, or as `-`, standard input is sent unchanged, except for one line feed at its end. With --done: the command and its arguments",
+        "Teksnya; kata-kata digabung dengan satu spasi. Tanpa teks, atau dengan `-`, standard input dikirim apa adanya, kecuali satu ganti baris di akhirnya. Dengan --done: perintah dan argumennya",
     ),
     // inbox
     (
@@ -344,6 +356,12 @@ Examples:
   tail -f log | chat-cli send neko --lines   each line a message, as it arrives
   chat-cli send neko --lines --id night-7 -F report.txt
                                              run it twice: each line is sent once
+  chat-cli send --done neko -- make -j8      neko learns how make ended, with its last lines
+  chat-cli send --done-pid 1234 neko         the same of a process that runs already
+
+With --done, the exit code is that of the command: 127 if there is none, 126 if it cannot be run, and
+128 more than the number of a signal that ended it. If the message cannot be sent, standard error
+says why, and the exit code is still the command's.
 
 If the connection breaks, the message is sent again with the same id until --timeout is over, so it
 is stored once. If there is no answer by then, the exit code is 75 and the error names the id. Send
@@ -361,6 +379,12 @@ Contoh:
   tail -f log | chat-cli send neko --lines   setiap baris satu pesan, begitu datang
   chat-cli send neko --lines --id malam-7 -F laporan.txt
                                              dijalankan dua kali: tiap baris terkirim sekali
+  chat-cli send --done neko -- make -j8      neko tahu bagaimana make berakhir, dan baris akhirnya
+  chat-cli send --done-pid 1234 neko         sama, untuk proses yang sudah berjalan
+
+Dengan --done, kode keluarnya adalah milik perintah itu: 127 jika tidak ada, 126 jika tidak bisa
+dijalankan, dan 128 ditambah nomor sinyal yang mengakhirinya. Jika pesannya tidak bisa dikirim,
+standard error menyebut sebabnya, dan kode keluarnya tetap milik perintah itu.
 
 Jika koneksi putus, pengiriman dicoba lagi dengan id yang sama sampai --timeout habis, sehingga pesan
 disimpan satu kali. Jika sampai saat itu belum ada jawaban, kode keluarnya 75 dan id-nya disebut:

@@ -141,6 +141,30 @@ impl Exit {
     }
 }
 
+/// How this process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With a code of its own.
+    Own(Exit),
+    /// With the code of the command that it has run.
+    OfCommand(u8),
+}
+
+impl From<Exit> for Ending {
+    fn from(exit: Exit) -> Self {
+        Self::Own(exit)
+    }
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Own(exit) => exit.into(),
+            Ending::OfCommand(code) => Self::from(code),
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

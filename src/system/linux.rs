@@ -29,7 +29,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 pub(super) use medium::of as medium;
 pub use owner::of_connection as connection_owner;
-pub use process::ignored_signals;
+pub use process::{ignored_signals, process_seen, wait_for_process};
 pub(super) use process::{open_descriptors, usage};
 
 use super::ByteLock;

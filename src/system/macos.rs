@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::statfs;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
-use rustix::process::Uid;
+use rustix::process::{Pid, Uid, test_kill_process};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{ByteLock, Medium, Process};
+use super::{ByteLock, Medium, Process, ProcessSeen};
 
 /// What the server promises on Linux but not on this system: sentences for the server log.
 pub const LIMITS: &[&str] = &[
@@ -27,6 +28,9 @@ pub const LIMITS: &[&str] = &[
     "no room on the disk is reserved: a full disk may stop the server until there is room again",
     "only the lock file keeps a second server away from the database",
 ];
+
+/// How often to look whether a process has ended.
+const PROCESS_LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Both kinds of locks are one here: a lock of [`File::lock`] on the database would lock
 /// out SQLite in the same process. So only the lock file beside the database is locked.
@@ -49,6 +53,29 @@ pub fn overflow_user() -> u32 {
 /// The system does not tell.
 pub fn connection_owner(_client: net::SocketAddr, _server: net::SocketAddr) -> Option<u32> {
     None
+}
+
+/// The system has no `/proc`.
+pub fn process_seen(_number: u32) -> Option<ProcessSeen> {
+    None
+}
+
+/// Waits until the process has ended, and looks every fifth of a second. A later process with the
+/// same number is mistaken for it.
+///
+/// # Errors
+/// `NotFound` if there is no such process.
+pub fn wait_for_process(number: u32) -> io::Result<()> {
+    let number = i32::try_from(number).ok().and_then(Pid::from_raw);
+    let number = number.ok_or(ErrorKind::NotFound)?;
+    let is_there = || test_kill_process(number) != Err(Errno::SRCH);
+    if !is_there() {
+        return Err(ErrorKind::NotFound.into());
+    }
+    while is_there() {
+        std::thread::sleep(PROCESS_LOOK_INTERVAL);
+    }
+    Ok(())
 }
 
 /// The monotonic clock of this system includes sleep.

@@ -162,9 +162,10 @@ fn build(recipe: &mut Recipe) {
     recipe.run_failing(2);
     recipe.run();
     recipe.server.stop();
-    let outcome = recipe.sh("robo", "chat-done neko true");
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""));
-    assert!(outcome.stderr.starts_with("error: cannot reach"), "{outcome:?}");
+    let outcome = recipe.sh("robo", "chat-cli send --done neko -- make test");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, "testing\n"));
+    assert!(outcome.stderr.starts_with("note: neko was not told"), "{outcome:?}");
+    assert!(outcome.stderr.contains("\nerror: cannot reach"), "{outcome:?}");
 }
 
 fn disk(recipe: &mut Recipe) {

@@ -9,6 +9,7 @@ mod commands;
 mod completions;
 mod config;
 mod cookbook;
+mod done;
 mod faults;
 mod language;
 mod live;

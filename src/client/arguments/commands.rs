@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
-use super::values::{Since, parse_count, parse_cursor, parse_key, parse_tls_host};
+use super::values::{
+    Since, parse_count, parse_cursor, parse_key, parse_pid, parse_tail, parse_tls_host,
+};
 use crate::catalogue::client_help;
 use crate::client::address::Host;
 use crate::model::{CursorName, SessionId};
@@ -41,11 +43,24 @@ pub struct SendArguments {
     /// Send each line of the input as its own message, as it arrives. Empty lines are skipped.
     #[arg(long, conflicts_with = "text")]
     pub lines: bool,
+    /// Run a command, and tell TO how it ended: COMMAND ARGS... instead of a text. Its output is
+    /// passed through, and its exit code is the one of this command.
+    #[arg(long, requires = "text", conflicts_with_all = ["file", "lines", "done_pid"])]
+    pub done: bool,
+    /// Wait for the end of this process, and tell TO.
+    #[arg(long, value_name = "PID", value_parser = parse_pid)]
+    #[arg(conflicts_with_all = ["file", "lines", "text"])]
+    pub done_pid: Option<u32>,
+    /// With --done: how many of the last lines of the output are sent. With 0 the command has your
+    /// terminal to itself.
+    #[arg(long, value_name = "COUNT", default_value = "20", value_parser = parse_tail)]
+    #[arg(requires = "done")]
+    pub tail: usize,
     /// The recipient, or several separated by commas: all of them get it, or none.
     #[arg(value_name = "TO[,TO...]", value_hint = ValueHint::Username)]
     pub to: String,
     /// The text; words are joined with one space. Without it, or as `-`, standard input is sent
-    /// unchanged, except for one line feed at its end.
+    /// unchanged, except for one line feed at its end. With --done: the command and its arguments.
     #[arg(trailing_var_arg = true)]
     pub text: Vec<OsString>,
 }

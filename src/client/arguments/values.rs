@@ -11,6 +11,12 @@ use crate::terminal::reason::{self, of_invalid};
 /// The longest `--timeout`.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The largest number of a process.
+const PID_MAX: u32 = i32::MAX.unsigned_abs();
+
+/// The largest `--tail`. A message has 32 KiB, so most lines would not fit anyway.
+const TAIL_LINES_MAX: usize = 1000;
+
 /// Where a `watch` begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
@@ -66,6 +72,22 @@ pub fn parse_count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..) => Ok(count),
         _ => Err(client::give_count().to_owned()),
+    }
+}
+
+/// The number of a process.
+pub fn parse_pid(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number @ 1..=PID_MAX) => Ok(number),
+        _ => Err(client::give_pid().to_owned()),
+    }
+}
+
+/// How many lines of output a message can have.
+pub fn parse_tail(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 0..=TAIL_LINES_MAX) => Ok(count),
+        _ => Err(client::give_tail(TAIL_LINES_MAX)),
     }
 }
 

@@ -1,5 +1,9 @@
 //! `chat-cli send TO[,TO…] [TEXT…]`
 
+pub mod done;
+mod job;
+mod tail;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
@@ -33,6 +37,9 @@ pub fn run(
     link: &mut Link,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
+    if let Some(number) = arguments.done_pid {
+        return done::run_for_process(number, &arguments, link);
+    }
     let text = match arguments.text.as_slice() {
         [word] if word == STDIN => &[],
         words => words,

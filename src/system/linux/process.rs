@@ -1,10 +1,20 @@
 //! What `/proc` says about this process.
 
 use std::fs;
+use std::io;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::param::{clock_ticks_per_second, page_size};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::system::Process;
+use super::since_boot;
+use crate::system::{Process, ProcessSeen};
+
+/// The field of `/proc/PID/stat` with the start of the process, in clock ticks after the start of
+/// the machine.
+const STARTED_AT: usize = 22;
 
 /// See [`Process::look`].
 pub(in crate::system) fn usage() -> Option<Process> {
@@ -23,6 +33,37 @@ pub fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// What the system says about another process. `None` if there is none, or it is hidden.
+pub fn process_seen(number: u32) -> Option<ProcessSeen> {
+    let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    let (before, rest) = stat.rsplit_once(')')?;
+    let (_, name) = before.split_once('(')?;
+    let ticks: u64 = rest.split_whitespace().nth(STARTED_AT - 3)?.parse().ok()?;
+    let begun = Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64);
+    Some(ProcessSeen { name: name.to_owned(), age: since_boot().saturating_sub(begun) })
+}
+
+/// Waits until the process has ended. Blocks meanwhile. A later process with the same number is not
+/// mistaken for it.
+///
+/// # Errors
+/// `NotFound` if there is no such process, or the system's error.
+pub fn wait_for_process(number: u32) -> io::Result<()> {
+    let number = i32::try_from(number).ok().and_then(Pid::from_raw);
+    let number = number.ok_or(io::ErrorKind::NotFound)?;
+    let process = pidfd_open(number, PidfdFlags::empty()).map_err(|error| match error {
+        Errno::SRCH => io::ErrorKind::NotFound.into(),
+        error => io::Error::from(error),
+    })?;
+    loop {
+        match poll(&mut [PollFd::new(&process, PollFlags::IN)], None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Parses the format of proc_pid_stat(5). The second field is the process name in parentheses.
