@@ -5,7 +5,7 @@ texts! {
         en: "{command} succeeded after {took}",
         id: "{command} berhasil setelah {took}",
     }
-    failed(command, code, took) {
+    failed_with(command, code, took) {
         en: "{command} failed with {code} after {took}",
         id: "{command} gagal dengan {code} setelah {took}",
     }

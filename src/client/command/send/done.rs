@@ -118,7 +118,7 @@ fn headline(command: &str, job: &Job) -> String {
     let took = took(job.took);
     match &job.result {
         JobResult::Code(0) => texts::succeeded(command, took),
-        JobResult::Code(code) => texts::failed(command, code, took),
+        JobResult::Code(code) => texts::failed_with(command, code, took),
         JobResult::Signal(signal) => texts::ended_by_signal(command, signal_name(*signal), took),
         JobResult::NotRun(error) => texts::not_run(command, error),
     }
