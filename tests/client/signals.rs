@@ -6,12 +6,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 use std::thread;
-use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::cli::{Home, Outcome, outcome, start};
-use crate::support::{PATIENCE, Server};
+use crate::support::{Server, wait_until};
 
 const SIGNALS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
@@ -75,14 +74,6 @@ fn with_default_signals(home: &Home) -> Command {
 fn state_of(process: &str) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        thread::yield_now();
-    }
 }
 
 fn is_running(process: &str) -> bool {

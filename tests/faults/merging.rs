@@ -8,13 +8,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::thread;
-use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::support::operator::done;
-use crate::support::{PATIENCE, Random, Server, Wire, scaled};
+use crate::support::{Random, Server, Wire, scaled, wait_until};
 
 /// Recipients of each message.
 const USERS: usize = 100;
@@ -219,14 +218,6 @@ fn key(message: usize) -> String {
 
 fn number(database: &Connection, sql: &str) -> i64 {
     database.query_row(sql, [], |row| row.get(0)).unwrap()
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
-        thread::yield_now();
-    }
 }
 
 /// The number of active runs.

@@ -35,6 +35,15 @@ use tempfile::TempDir;
 /// How long a test waits for an event before it fails. A passing test never waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Waits until `holds`, at most for [`PATIENCE`]; fails with `what` then.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}
+
 /// A running server. It is killed, and its folder removed, when this is dropped.
 pub struct Server {
     child: Child,
