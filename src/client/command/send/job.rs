@@ -111,9 +111,9 @@ pub fn run(program: &OsString, arguments: &[OsString], lines_max: usize) -> io::
     let status = running.wait(&mut child);
     let took = since_boot().saturating_sub(begun);
     ended.wake();
-    for copy in copies {
-        // Without its thread, an output was closed and the command may have ended by that.
-        let _ = copy?.join();
+    // Without its thread, an output was closed, and the command may have ended by that.
+    for copy in copies.into_iter().flatten() {
+        let _ = copy.join();
     }
     let result = status?.into();
     let tail = std::mem::replace(&mut *lock(&tail), Tail::new(0));
