@@ -26,7 +26,7 @@ const RUNS_MERGED: i64 = 8;
 fn deliveries_match_the_message_log_after_merges_under_kills_purge_and_rebuild() {
     let mut random = Random::new();
     let mut session = Session::begin();
-    let rounds = scaled(2, 24);
+    let rounds = scaled(1, 24);
     let (mut merges, mut kills) = (0, 0);
     for round in 0..rounds {
         while kills == round {
