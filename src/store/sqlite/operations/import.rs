@@ -133,7 +133,17 @@ fn add_message(
     }
     let newest = context.newest()?;
     let next = MessageId(newest.0 + 1);
-    let (id, key) = if message.id == next || (next..=KEPT_ID_MAX).contains(&message.id) {
+    let is_kept = (next..=KEPT_ID_MAX).contains(&message.id);
+    // Above `KEPT_ID_MAX` an earlier import may have given the message a lower id, and this key.
+    if !is_kept && message.id == next && message.key.is_none() {
+        let key = message.key_of_content();
+        if let KeyMeaning::This(id) =
+            find_by_key(context, message, key.as_str(), sender, recipient)?
+        {
+            return Ok(Ok(Taken::There(id)));
+        }
+    }
+    let (id, key) = if is_kept || message.id == next {
         (message.id, message.key.clone())
     } else {
         let key = message.key.clone().unwrap_or_else(|| message.key_of_content());
