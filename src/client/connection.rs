@@ -15,7 +15,7 @@ use rustls::{CertificateError, ClientConfig, ClientConnection};
 use socket::{Socket, is_timeout, remaining};
 
 use super::address::Host;
-use super::failure::{Refused, Untrusted};
+use super::failure::{Refused, Untrusted, fields_of};
 use super::trust::server_name;
 use crate::catalogue::client;
 use crate::protocol::reply::{DecodeError, DecodedReply, REPLY_BYTES_MAX, REPLY_END};
@@ -241,14 +241,8 @@ impl Drop for Connection {
 
 /// The refusal in plain text of a server that is too busy for a handshake.
 fn busy_refusal(said: &[u8]) -> Option<Refused> {
-    match DecodedReply::decode(said.strip_suffix(REPLY_END)?) {
-        Ok(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
-            let refused =
-                Refused { code, unknown_code, message, users, retry_after, is_by_client: false };
-            Some(refused).filter(Refused::is_temporary)
-        }
-        _ => None,
-    }
+    let reply = DecodedReply::decode(said.strip_suffix(REPLY_END)?).ok()?;
+    fields_of(reply).err().filter(Refused::is_temporary)
 }
 
 fn unanswered(error: io::Error) -> HandshakeError {

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 pub use no_answer::{NoAnswer, TlsProblem, Untrusted, seconds};
-pub use refused::Refused;
+pub use refused::{Refused, fields_of};
 
 use super::exit::Exit;
 use super::render::object;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError};
 use super::dial::Dialer;
-use super::failure::{Failure, NoAnswer, Refused};
+use super::failure::{Failure, NoAnswer, fields_of};
 use super::session::Account;
 use crate::model::{Token, UserName};
 use crate::protocol::command::{Action, Request};
@@ -90,23 +90,11 @@ impl Link {
             }
             answer => answer,
         };
-        match answer? {
-            DecodedReply::Done(fields) => Ok(fields),
-            DecodedReply::Refused { code, unknown_code, message, users, retry_after } => {
-                if code.is_some_and(|code| code.closes()) {
-                    self.connection = None;
-                }
-                Err(Refused {
-                    code,
-                    unknown_code,
-                    message,
-                    users,
-                    retry_after,
-                    is_by_client: false,
-                }
-                .into())
-            }
+        let fields = fields_of(answer?);
+        if fields.as_ref().is_err_and(|refused| refused.code.is_some_and(|code| code.closes())) {
+            self.connection = None;
         }
+        Ok(fields?)
     }
 
     /// Closes the connection, whose next bytes would answer no request.

@@ -19,14 +19,14 @@ use watch_connection::{WatchConnection, WatchState};
 use super::address::ServerAddress;
 use super::connection::{ExchangeError, reason};
 use super::dial::Dialer;
-use super::failure::{Failure, NoAnswer, Refused};
+use super::failure::{Failure, NoAnswer, fields_of};
 use crate::catalogue::client;
 use crate::model::{Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::event::Event;
 use crate::protocol::refusal::Code;
-use crate::protocol::reply::{DecodedReply, Watching, decode_fields};
+use crate::protocol::reply::{Watching, decode_fields};
 
 /// A watching connection that is silent for this long counts as dead. The server sends something
 /// every 30 s.
@@ -264,21 +264,10 @@ impl Stream {
         let within = live.limit(&self.timeouts);
         match answer.map_err(|error| no_answer(self.dialer.address(), within, error))? {
             None => Ok(Received::Nothing),
-            Some(DecodedReply::Done(fields)) if fields.get("event").is_some() => {
-                self.take_event(fields)
-            }
-            Some(DecodedReply::Done(fields)) => self.take_reply(fields),
-            Some(DecodedReply::Refused { code, unknown_code, message, users, retry_after }) => {
-                Err(Refused {
-                    code,
-                    unknown_code,
-                    message,
-                    users,
-                    retry_after,
-                    is_by_client: false,
-                }
-                .into())
-            }
+            Some(reply) => match fields_of(reply)? {
+                event if event.get("event").is_some() => self.take_event(event),
+                fields => self.take_reply(fields),
+            },
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use crate::catalogue::{Language, language, refusal, shared};
 use crate::client::exit::Exit;
 use crate::protocol::refusal::Code;
+use crate::protocol::reply::DecodedReply;
 use crate::terminal::text;
 
 /// A reply that refuses a request.
@@ -23,6 +26,19 @@ pub struct Refused {
     pub retry_after: Option<u32>,
     /// The client refused, with its own text in the user's language.
     pub is_by_client: bool,
+}
+
+/// The fields of a positive reply.
+///
+/// # Errors
+/// The refusal, if the reply is one.
+pub fn fields_of(reply: DecodedReply) -> Result<Value, Refused> {
+    match reply {
+        DecodedReply::Done(fields) => Ok(fields),
+        DecodedReply::Refused { code, unknown_code, message, users, retry_after } => {
+            Err(Refused { code, unknown_code, message, users, retry_after, is_by_client: false })
+        }
+    }
 }
 
 impl Refused {
