@@ -131,24 +131,13 @@ fn add_message(
     if is_there(connection, message, sender, recipient)? {
         return Ok(Ok(Taken::There(message.id)));
     }
-    let newest = context.newest()?;
-    let next = MessageId(newest.0 + 1);
-    let is_kept = (next..=KEPT_ID_MAX).contains(&message.id);
-    // Above `KEPT_ID_MAX` an earlier import may have given the message a lower id, and this key.
-    if !is_kept && message.id == next && message.key.is_none() {
-        let key = message.key_of_content();
-        if let KeyMeaning::This(id) =
-            find_by_key(context, message, key.as_str(), sender, recipient)?
-        {
-            return Ok(Ok(Taken::There(id)));
-        }
-    }
-    let (id, key) = if is_kept || message.id == next {
-        (message.id, message.key.clone())
-    } else {
-        let key = message.key.clone().unwrap_or_else(|| message.key_of_content());
-        (next, Some(key))
-    };
+    let next = MessageId(context.newest()?.0 + 1);
+    let keeps_id = message.id == next || (next..=KEPT_ID_MAX).contains(&message.id);
+    // A message without a key is known by its content if its id here is, or may be from an earlier
+    // import, another one.
+    let may_have_another_id = !keeps_id || message.id > KEPT_ID_MAX;
+    let by_content = || may_have_another_id.then(|| message.key_of_content());
+    let key = message.key.clone().or_else(by_content);
     if let Some(key) = &key {
         match find_by_key(context, message, key.as_str(), sender, recipient)? {
             KeyMeaning::Free => {}
@@ -159,6 +148,7 @@ fn add_message(
             }
         }
     }
+    let (id, key) = if keeps_id { (message.id, message.key.clone()) } else { (next, key) };
     connection
         .prepare_cached(
             "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
