@@ -39,8 +39,8 @@ texts! {
         id: "perintahnya tidak dijalankan: {error}",
     }
     not_told(users) {
-        en: "{users} was not told how the command ended",
-        id: "{users} tidak diberi tahu bagaimana perintahnya berakhir",
+        en: "the result of the command was not sent to {users}",
+        id: "hasil perintah tidak terkirim ke {users}",
     }
     less_than_a_second { en: "less than a second", id: "kurang dari satu detik" }
     seconds(seconds) { en: "{seconds} s", id: "{seconds} dtk" }

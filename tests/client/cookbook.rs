@@ -164,7 +164,10 @@ fn build(recipe: &mut Recipe) {
     recipe.server.stop();
     let outcome = recipe.sh("robo", "chat-cli send --done neko -- make test");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, "testing\n"));
-    assert!(outcome.stderr.starts_with("note: neko was not told"), "{outcome:?}");
+    assert!(
+        outcome.stderr.starts_with("note: the result of the command was not sent to neko"),
+        "{outcome:?}"
+    );
     assert!(outcome.stderr.contains("\nerror: cannot reach"), "{outcome:?}");
 }
 

@@ -1,5 +1,6 @@
 //! `send --done`: every way in which a command can end, its output, its signals, and the message.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
@@ -10,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::cli::{Home, Outcome, outcome, outcome_with_input};
 use crate::support::pty::{CTRL_C, Terminal};
 use crate::support::skip::is_here;
-use crate::support::{PATIENCE, Server};
+use crate::support::{Server, wait_until};
 
 /// paff runs commands, and neko is told.
 struct Desk {
@@ -181,11 +182,7 @@ fn stopped_command_is_waited_for() {
         number.push(char::from(byte[0]));
     }
     let stat = format!("/proc/{}/stat", number.trim());
-    let deadline = Instant::now() + PATIENCE;
-    while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
-        assert!(Instant::now() < deadline, "it does not stop");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("it stops", || fs::read_to_string(&stat).unwrap().contains(") T "));
     assert!(child.try_wait().unwrap().is_none(), "it has not ended");
     assert_eq!(desk.neko.run(["unread"]).code, 1, "nothing is told yet");
     let process = Pid::from_raw(number.trim().parse().unwrap()).unwrap();
@@ -309,7 +306,7 @@ fn command_runs_without_a_server_and_its_code_is_kept() {
     let outcome = desk.sh("echo work; exit 9");
     assert_eq!((outcome.code, outcome.stdout.as_str()), (9, "work\n"));
     let lines: Vec<&str> = outcome.stderr.lines().collect();
-    assert_eq!(lines[0], "note: neko was not told how the command ended");
+    assert_eq!(lines[0], "note: the result of the command was not sent to neko");
     assert!(lines[1].starts_with("error: cannot reach 127.0.0.1:"), "{outcome:?}");
     let outcome = desk.paff.run(["--json", "send", "--done", "neko", "true"]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""));
@@ -327,7 +324,12 @@ fn message_is_stored_once_under_its_id_and_for_all_recipients() {
     assert_eq!(desk.server.query("select count(*) from v1_messages"), ["2"]);
     let outcome = desk.paff.run(["send", "--done", "neko,nosuchuser", "true"]);
     assert_eq!(outcome.code, 0, "{outcome:?}");
-    assert!(outcome.stderr.contains("note: neko, nosuchuser was not told"), "{outcome:?}");
+    assert!(
+        outcome
+            .stderr
+            .contains("note: the result of the command was not sent to neko, nosuchuser\n"),
+        "{outcome:?}"
+    );
     assert!(outcome.stderr.contains("nosuchuser"), "{outcome:?}");
     let input = outcome_with_input(desk.paff.cli(["send", "--done", "neko", "cat"]), b"in");
     assert_eq!(input.stdout, "in");
@@ -339,8 +341,13 @@ fn end_of_a_running_process_is_told() {
     let mut sleeper = std::process::Command::new("sleep").arg("600").spawn().unwrap();
     let number = sleeper.id().to_string();
     let mut waiter = desk.paff.cli(["send", "--done-pid", &number, "neko"]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(waiter.try_wait().unwrap().is_none(), "the process runs");
+    let open = format!("/proc/{}/fd", waiter.id());
+    wait_until("it waits for the process", || {
+        assert!(waiter.try_wait().unwrap().is_none(), "the process runs");
+        let files = fs::read_dir(&open).unwrap();
+        let mut links = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        links.any(|link| link.to_string_lossy().contains("pidfd"))
+    });
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
     assert!(waiter.wait().unwrap().success());

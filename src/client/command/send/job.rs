@@ -159,7 +159,7 @@ fn copy(mut from: Box<dyn Source>, output: Output, tail: &Mutex<Tail>, ended: &W
     }
 }
 
-/// Writes everything, also where whoever has the other end made it non-blocking.
+/// Writes everything, also if another process has made the output non-blocking.
 fn write(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
