@@ -123,13 +123,13 @@ texts! {
         en: "the file was left as it was; give another --db",
         id: "filenya dibiarkan seperti semula; beri --db lain",
     }
-    move_foreign_log(log) {
-        en: "every file was left as it was; to use the database as it is, move {log} away: it may hold newer messages; to keep those, put back the database that it was beside",
-        id: "semua file dibiarkan seperti semula; untuk memakai database apa adanya, pindahkan {log}: mungkin ada pesan yang lebih baru di dalamnya; agar pesan itu tetap ada, kembalikan database pasangannya",
+    move_foreign_wal(wal) {
+        en: "every file was left as it was; to use the database as it is, move {wal} away: it may hold newer messages; to keep those, put back the database that it was beside",
+        id: "semua file dibiarkan seperti semula; untuk memakai database apa adanya, pindahkan {wal}: mungkin ada pesan yang lebih baru di dalamnya; agar pesan itu tetap ada, kembalikan database pasangannya",
     }
-    move_orphan_log(log) {
-        en: "every file was left as it was; put the database back, or move {log} away to begin a new one",
-        id: "semua file dibiarkan seperti semula; kembalikan database-nya, atau pindahkan {log} untuk memulai yang baru",
+    move_orphan_wal(wal) {
+        en: "every file was left as it was; put the database back, or move {wal} away to begin a new one",
+        id: "semua file dibiarkan seperti semula; kembalikan database-nya, atau pindahkan {wal} untuk memulai yang baru",
     }
     read_again {
         en: "a server has begun to write; run the command again",

@@ -18,7 +18,7 @@ pub const HELP: &Help = &[
     ("Print help for the subcommand(s)", "Tampilkan bantuan untuk perintah yang disebut"),
     // The language
     (
-        "The language of what is said to people; also CHAT_LANG, else the locale",
+        "The language of messages for people; also CHAT_LANG, else the locale",
         "Bahasa untuk teks yang dibaca orang; juga CHAT_LANG, atau locale",
     ),
     ("English", "Inggris"),

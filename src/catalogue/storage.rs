@@ -39,13 +39,13 @@ texts! {
         en: "it has rows that refer to nothing",
         id: "ada baris yang merujuk ke yang tidak ada",
     }
-    foreign_log(log, path) {
-        en: "{log} does not belong to {path}: it continues another copy of the database",
-        id: "{log} bukan milik {path}: isinya melanjutkan salinan lain dari database itu",
+    foreign_wal(wal, path) {
+        en: "{wal} does not belong to {path}: it continues another copy of the database",
+        id: "{wal} bukan milik {path}: isinya melanjutkan salinan lain dari database itu",
     }
-    orphan_log(log, path) {
-        en: "{path} is missing or empty, and {log} has messages of a database",
-        id: "{path} tidak ada atau kosong, sedangkan {log} berisi pesan dari sebuah database",
+    orphan_wal(wal, path) {
+        en: "{path} is missing or empty, and {wal} has messages of a database",
+        id: "{path} tidak ada atau kosong, sedangkan {wal} berisi pesan dari sebuah database",
     }
     changed(path) {
         en: "{path} was written to while it was read",

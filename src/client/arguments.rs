@@ -72,7 +72,7 @@ pub struct Arguments {
     /// How times are shown.
     #[arg(long, global = true, value_enum, value_name = "CLOCK")]
     pub time: Option<Clock>,
-    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    /// The language of messages for people; also CHAT_LANG, else the locale.
     #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
     pub lang: Option<Language>,
     /// How the prompt behaves.

@@ -59,7 +59,7 @@ struct Interval {
 
 /// The intervals as one list per figure, oldest first. It is the format of the JSON.
 #[derive(Serialize)]
-pub(super) struct Told {
+pub(super) struct Series {
     at: Vec<u64>,
     messages: Vec<u64>,
     messages_per_second: Vec<f64>,
@@ -100,11 +100,11 @@ impl History {
         self.last = now;
     }
 
-    pub(super) fn tell(&self) -> Told {
+    pub(super) fn series(&self) -> Series {
         fn list<T>(history: &History, figure: impl Fn(&Interval) -> T) -> Vec<T> {
             history.intervals.iter().map(figure).collect()
         }
-        Told {
+        Series {
             at: list(self, |it| it.at),
             messages: list(self, |it| it.messages),
             messages_per_second: list(self, |it| it.messages_per_second),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Sources;
-use super::history::{History, INTERVAL, Told, milliseconds_since_1970, send_times};
+use super::history::{History, INTERVAL, Series, milliseconds_since_1970, send_times};
 use super::http::Response;
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
@@ -80,7 +80,7 @@ struct Status {
     open_files: Option<u64>,
     open_files_max: Option<u64>,
     interval_seconds: u64,
-    history: Told,
+    history: Series,
 }
 
 #[derive(Serialize)]
@@ -178,7 +178,7 @@ impl Status {
             open_files,
             open_files_max,
             interval_seconds: INTERVAL.as_secs(),
-            history: history.tell(),
+            history: history.series(),
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct Arguments {
     /// Print one JSON object a line; errors too, on standard error.
     #[arg(long, global = true)]
     pub json: bool,
-    /// The language of what is said to people; also CHAT_LANG, else the locale.
+    /// The language of messages for people; also CHAT_LANG, else the locale.
     #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
     pub lang: Option<Language>,
     /// The command; `serve` by default.

@@ -121,10 +121,10 @@ fn hint(error: &OpenError) -> Option<String> {
     let hint = match error {
         OpenError::NotAFileName(_) => server::give_file(),
         OpenError::NotOurs { .. } => server::give_another_database(),
-        OpenError::ForeignWal { log, .. } => {
-            return Some(server::move_foreign_log(log.display()));
+        OpenError::ForeignWal { wal, .. } => {
+            return Some(server::move_foreign_wal(wal.display()));
         }
-        OpenError::OrphanWal { log, .. } => return Some(server::move_orphan_log(log.display())),
+        OpenError::OrphanWal { wal, .. } => return Some(server::move_orphan_wal(wal.display())),
         OpenError::Changed { .. } => server::read_again(),
         OpenError::Newer { path, copy: Some(copy), .. } => {
             return Some(server::go_back(path.display(), copy.display()));

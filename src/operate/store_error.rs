@@ -29,8 +29,8 @@ fn sentence(error: &OpenError) -> String {
             format!("{} {}", path.display(), no_input(*problem))
         }
         OpenError::NotOurs { path, problem } => format!("{} {}", path.display(), not_ours(problem)),
-        OpenError::ForeignWal { path, log } => storage::foreign_log(log.display(), path.display()),
-        OpenError::OrphanWal { path, log } => storage::orphan_log(log.display(), path.display()),
+        OpenError::ForeignWal { path, wal } => storage::foreign_wal(wal.display(), path.display()),
+        OpenError::OrphanWal { path, wal } => storage::orphan_wal(wal.display(), path.display()),
         OpenError::Changed { path } => storage::changed(path.display()),
         OpenError::Newer { path, version, .. } => storage::is_newer(path.display(), version),
         OpenError::Older { path, version } => storage::is_older(path.display(), version),

@@ -69,14 +69,14 @@ pub enum OpenError {
         /// The given path.
         path: PathBuf,
         /// The WAL.
-        log: PathBuf,
+        wal: PathBuf,
     },
     /// The database is missing or empty, but a WAL of a database lies beside its path.
     OrphanWal {
         /// The given path.
         path: PathBuf,
         /// The WAL.
-        log: PathBuf,
+        wal: PathBuf,
     },
     /// Another process wrote to the database while it was read without a lock.
     Changed {

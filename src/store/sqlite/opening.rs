@@ -96,9 +96,9 @@ fn look_once(path: &Path) -> Result<Option<Look>, OpenError> {
     };
     let Some(evidence) = evidence else { return Ok(Some(look)) };
     let refusal = match header {
-        None => Some(OpenError::OrphanWal { path: path.to_owned(), log: wal_path.clone() }),
+        None => Some(OpenError::OrphanWal { path: path.to_owned(), wal: wal_path.clone() }),
         Some(header) if !belongs(header, found, &evidence) => {
-            Some(OpenError::ForeignWal { path: path.to_owned(), log: wal_path.clone() })
+            Some(OpenError::ForeignWal { path: path.to_owned(), wal: wal_path.clone() })
         }
         // The header in the WAL replaces that of the file.
         Some(_) => evidence.last_header.and_then(|header| check(&header, path).err()),
