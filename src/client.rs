@@ -23,6 +23,7 @@ pub mod local_login;
 pub mod password;
 pub mod prompt;
 pub mod render;
+pub mod servers;
 pub mod session;
 pub mod settings;
 pub mod state_folder;

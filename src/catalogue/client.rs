@@ -94,6 +94,14 @@ texts! {
         en: "nothing was done; open standard output, or mark messages as read with `chat-cli ack --all`",
         id: "tidak ada yang dilakukan; buka standard output, atau tandai pesan sudah dibaca dengan `chat-cli ack --all`",
     }
+    server_twice(address) {
+        en: "{address} is in the list twice",
+        id: "{address} ada dua kali di daftar",
+    }
+    too_many_servers(most) {
+        en: "give at most {most} servers",
+        id: "beri paling banyak {most} server",
+    }
     unreachable(address, error) {
         en: "cannot reach {address}: {error}",
         id: "{address} tidak bisa dihubungi: {error}",

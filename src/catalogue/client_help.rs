@@ -13,8 +13,8 @@ pub const HELP: &Help = &[
     ),
     // For every command
     (
-        "The server's address: HOST:PORT, chats://HOST or unix:/PATH [default: unix:/run/chat/chat.sock if there is one, else 127.0.0.1:8889]",
-        "Alamat server: HOST:PORT, chats://HOST atau unix:/PATH [bawaan: unix:/run/chat/chat.sock jika ada, kalau tidak 127.0.0.1:8889]",
+        "The server's address: HOST:PORT, chats://HOST or unix:/PATH [default: unix:/run/chat/chat.sock if there is one, else 127.0.0.1:8889]. Commas separate the servers of one service",
+        "Alamat server: HOST:PORT, chats://HOST atau unix:/PATH [bawaan: unix:/run/chat/chat.sock jika ada, kalau tidak 127.0.0.1:8889]. Koma memisahkan server-server dari satu layanan",
     ),
     (
         "The user to act as: uses this user's session, which is kept apart from others",

@@ -22,9 +22,9 @@ pub use commands::{
 };
 pub use values::{Since, parse_timeout, parse_user};
 
-use super::address::ServerAddress;
 use super::exit::Exit;
 use super::render::inbox::Clock;
+use super::servers::Servers;
 use crate::catalogue::{Language, client, client_help};
 use crate::completion::CompletionsArguments;
 use crate::model::UserName;
@@ -47,9 +47,10 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The server's address: HOST:PORT, chats://HOST or unix:/PATH [default:
-    /// unix:/run/chat/chat.sock if there is one, else 127.0.0.1:8889].
+    /// unix:/run/chat/chat.sock if there is one, else 127.0.0.1:8889]. Commas separate the servers
+    /// of one service.
     #[arg(long, global = true, value_name = "ADDRESS", env = "CHAT_SERVER")]
-    pub server: Option<ServerAddress>,
+    pub server: Option<Servers>,
     /// For chats://: trust the authorities in this PEM file instead of the system's.
     #[arg(long, global = true, value_name = "FILE", env = "CHAT_TLS_CA")]
     #[arg(value_hint = ValueHint::FilePath)]

@@ -1,5 +1,5 @@
-//! The link to one server: it connects at the first request, keeps the connection for the next
-//! ones, and replaces it if it is gone.
+//! The link to a service: it connects at the first request, keeps the connection for the next ones,
+//! and replaces it if it is gone, by one to another server if there are several.
 
 use std::time::{Duration, Instant};
 
@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use super::address::ServerAddress;
 use super::connection::{Connection, ExchangeError};
-use super::dial::Dialer;
+use super::dial::{Dialer, part};
 use super::failure::{Failure, NoAnswer, fields_of};
 use super::session::Account;
 use crate::model::{Token, UserName};
 use crate::protocol::command::{Action, Request};
+use crate::protocol::refusal::Code;
 use crate::protocol::reply::DecodedReply;
 
-/// A server that answers one request at a time. Nothing is connected before the first request.
+/// A service that answers one request at a time. Nothing is connected before the first request.
 #[derive(Debug)]
 pub struct Link {
     dialer: Dialer,
@@ -28,11 +29,11 @@ pub struct Link {
 impl Link {
     /// A link that connects by `dialer` and waits `timeout` for each answer.
     pub fn new(dialer: Dialer, timeout: Duration) -> Self {
-        let account = Account { server: dialer.address().clone(), user: None };
+        let account = Account { servers: dialer.servers().clone(), user: None };
         Self { dialer, account, timeout, connection: None, to_end: None }
     }
 
-    /// The dialer for this server.
+    /// The dialer for this service.
     pub fn dialer(&self) -> &Dialer {
         &self.dialer
     }
@@ -53,12 +54,12 @@ impl Link {
         self.to_end.take()
     }
 
-    /// The server and the user whose session is used.
+    /// The service and the user whose session is used.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// The server's address.
+    /// The address of the server that was reached last.
     pub fn address(&self) -> &ServerAddress {
         self.dialer.address()
     }
@@ -79,8 +80,20 @@ impl Link {
     /// once, provided that repeating it is harmless. Otherwise the failure says that the outcome is
     /// unknown.
     pub fn call_until(&mut self, request: &Request, deadline: Instant) -> Result<Value, Failure> {
+        let answer = match self.dialer.servers().are_several() {
+            true => self.ask_any(request, deadline),
+            false => self.ask_one(request, deadline),
+        };
+        let fields = fields_of(answer?);
+        if fields.as_ref().is_err_and(|refused| refused.code.is_some_and(|code| code.closes())) {
+            self.connection = None;
+        }
+        Ok(fields?)
+    }
+
+    fn ask_one(&mut self, request: &Request, deadline: Instant) -> Result<DecodedReply, Failure> {
         let line = request.encode();
-        let answer = match self.exchange(&line, deadline) {
+        match self.exchange(&line, deadline) {
             Err(broken @ Failure::NoAnswer(NoAnswer::Broken { .. })) if is_repeatable(request) => {
                 match self.exchange(&line, deadline) {
                     // The second attempt sent nothing, but the first may have.
@@ -89,12 +102,42 @@ impl Link {
                 }
             }
             answer => answer,
-        };
-        let fields = fields_of(answer?);
-        if fields.as_ref().is_err_and(|refused| refused.code.is_some_and(|code| code.closes())) {
-            self.connection = None;
         }
-        Ok(fields?)
+    }
+
+    /// Asks one server after the other, until one answers. A server that stops has done nothing. If
+    /// a connection breaks or stays silent, the next server is asked only if repeating the request
+    /// is harmless; then each server gets an equal part of the time.
+    fn ask_any(&mut self, request: &Request, deadline: Instant) -> Result<DecodedReply, Failure> {
+        let (line, is_repeatable) = (request.encode(), is_repeatable(request));
+        let mut unanswered = None;
+        // One more, because the first connection may be an old one.
+        let mut left = self.dialer.servers().addresses().len() + 1;
+        loop {
+            left -= 1;
+            let until = if is_repeatable { part(deadline, left + 1) } else { deadline };
+            match self.exchange(&line, until) {
+                Ok(DecodedReply::Refused { code: Some(Code::ShuttingDown), .. }) if left > 0 => {
+                    self.connection = None;
+                    self.dialer.leave();
+                }
+                Err(
+                    failure
+                    @ Failure::NoAnswer(NoAnswer::Broken { .. } | NoAnswer::TimedOut { .. }),
+                ) => {
+                    self.dialer.leave();
+                    if !is_repeatable || left == 0 || Instant::now() >= deadline {
+                        return Err(failure);
+                    }
+                    unanswered = Some(failure);
+                }
+                // This attempt sent nothing, but an earlier one may have.
+                Err(failure @ Failure::NoAnswer(NoAnswer::Unreachable { .. })) => {
+                    return Err(unanswered.unwrap_or(failure));
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Closes the connection, whose next bytes would answer no request.

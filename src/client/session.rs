@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::ServerAddress;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::servers::Servers;
 use super::state_folder::{SharedFile, StateFolder};
 use crate::catalogue::client;
 use crate::model::{Token, UserName};
@@ -14,11 +14,12 @@ use crate::protocol::refusal::Code;
 /// The environment variable that holds a token.
 pub const TOKEN_VARIABLE: &str = "CHAT_TOKEN";
 
-/// A server and optionally a user on it. A user who is given has a session file of their own.
+/// A service and optionally a user of it. A user who is given has a session file of their own. So has
+/// each list of servers: a token is shown to no server that was not in the list at the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The server.
-    pub server: ServerAddress,
+    /// The servers, all of which know the session.
+    pub servers: Servers,
     /// The user; `None` for the session of the last `auth` without `--user`.
     pub user: Option<UserName>,
 }
@@ -162,7 +163,7 @@ pub fn encode(account: &Account, session: &Session) -> Vec<u8> {
 
 fn encode_as(account: &Account, session: &Session, private: bool) -> Vec<u8> {
     let fields = Fields {
-        server: account.server.to_string(),
+        server: account.servers.service(),
         user: session.user.clone(),
         token: session.token.reveal(),
         private,
@@ -173,8 +174,8 @@ fn encode_as(account: &Account, session: &Session, private: bool) -> Vec<u8> {
     bytes
 }
 
-/// Parses a session's file. A token is for one server only, so a token that was stored for another
-/// server is refused.
+/// Parses a session's file. A token is for one service only, so a token that was stored for another
+/// one is refused.
 pub fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
     parse_as(bytes, account).map(|(session, _)| session)
 }
@@ -182,14 +183,14 @@ pub fn parse(bytes: &[u8], account: &Account) -> Option<Session> {
 fn parse_as(bytes: &[u8], account: &Account) -> Option<(Session, bool)> {
     let fields: Fields = serde_json::from_slice(bytes).ok()?;
     let token = fields.token.parse().ok()?;
-    let is_meant = fields.server == account.server.to_string()
+    let is_meant = fields.server == account.servers.service()
         && account.user.as_ref().is_none_or(|user| *user == fields.user);
     is_meant.then_some((Session { user: fields.user, token }, fields.private))
 }
 
 /// Neither host names nor user names contain `@`, so no two accounts share a file.
 fn file_name(account: &Account) -> String {
-    let server = account.server.file_stem();
+    let server = account.servers.file_stem();
     match &account.user {
         Some(user) => format!("session-{user}@{server}.json"),
         None => format!("session-{server}.json"),
@@ -203,7 +204,7 @@ mod tests {
 
     fn account(server: &str, user: Option<&str>) -> Account {
         let user = user.map(|user| user.parse().unwrap());
-        Account { server: server.parse().unwrap(), user }
+        Account { servers: server.parse().unwrap(), user }
     }
 
     fn here() -> Account {
@@ -261,6 +262,18 @@ mod tests {
         let bytes = folder.read(&file_name(&paff)).unwrap().unwrap();
         folder.write(&file_name(&neko), &bytes).unwrap();
         assert!(load_from(&folder, &neko).is_err(), "neko acts as paff");
+    }
+
+    #[test]
+    fn list_of_servers_has_one_session_in_any_order() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = StateFolder::create(&home.path().join("chat")).unwrap();
+        let session = session();
+        store(&folder, &account("a:1,b:1", None), &session).unwrap();
+        assert_eq!(load_from(&folder, &account("b:1,a:1", None)).unwrap(), Some(session));
+        for other in ["a:1", "b:1", "a:1,b:1,c:1"] {
+            assert_eq!(load_from(&folder, &account(other, None)).unwrap(), None, "{other}");
+        }
     }
 
     #[test]

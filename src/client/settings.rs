@@ -22,6 +22,7 @@ use super::dial::Dialer;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::render::inbox::Clock;
+use super::servers::Servers;
 use super::session::{self, Account};
 use super::xdg_folder;
 use crate::catalogue::{LANGUAGE_VARIABLE, Language, configuration};
@@ -36,8 +37,8 @@ pub const SOCKET_DEFAULT: &str = "/run/chat/chat.sock";
 /// The settings; `None` for the default.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// The server's address.
-    pub server: Option<ServerAddress>,
+    /// The servers of the service.
+    pub server: Option<Servers>,
     /// The file of trusted authorities, instead of the system's.
     pub tls_ca: Option<PathBuf>,
     /// The user on the server.
@@ -92,22 +93,22 @@ impl Settings {
         }
     }
 
-    /// The dialer for the server.
+    /// The dialer for the servers.
     pub fn dialer(&self) -> Dialer {
-        Dialer::new(self.server(), self.tls_ca.clone())
+        Dialer::new(self.servers(), self.tls_ca.clone())
     }
 
-    /// The server's address. Without a setting it is this machine's socket, if there is one that
-    /// this process may connect to; else the default address. A session for the default address
-    /// keeps that: it was stored when there was no socket.
-    fn server(&self) -> ServerAddress {
-        if let Some(server) = &self.server {
-            return server.clone();
+    /// The servers. Without a setting it is this machine's socket, if there is one that this
+    /// process may connect to; else the default address. A session for the default address keeps
+    /// that: it was stored when there was no socket.
+    fn servers(&self) -> Servers {
+        if let Some(servers) = &self.server {
+            return servers.clone();
         }
-        let local = Account { server: ServerAddress::local(), user: self.user.clone() };
+        let local = Account { servers: Servers::local(), user: self.user.clone() };
         match unix::may_connect(Path::new(SOCKET_DEFAULT)) && !session::exists(&local) {
-            true => ServerAddress::Unix(PathBuf::from(SOCKET_DEFAULT)),
-            false => local.server,
+            true => ServerAddress::Unix(PathBuf::from(SOCKET_DEFAULT)).into(),
+            false => local.servers,
         }
     }
 
@@ -176,7 +177,7 @@ pub fn sources(arguments: &Arguments, words: &[OsString]) -> Result<Vec<Setting>
 /// The value that is used where nothing sets the key.
 fn default_of(key: &Key, arguments: &Arguments) -> Result<Option<Value>, Failure> {
     let text = match key.name {
-        "server" => Some(Settings::of(arguments)?.server().to_string()),
+        "server" => Some(Settings::of(arguments)?.servers().to_string()),
         _ => key.default.map(str::to_owned),
     };
     Ok(text.map(Value::Text))

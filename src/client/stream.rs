@@ -328,6 +328,8 @@ impl Stream {
         if !is_temporary(&failure) {
             return Err(failure);
         }
+        // Another server may have what this one lacks.
+        self.dialer.leave();
         let pause = jittered(self.pause);
         self.retry_at = Some(Instant::now() + pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);

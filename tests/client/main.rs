@@ -21,6 +21,7 @@ mod outcome;
 mod output;
 mod progress;
 mod prompt;
+mod several_servers;
 mod signals;
 mod stream;
 mod talk;

@@ -2,6 +2,7 @@
 
 use chat::client::address::ServerAddress;
 use chat::client::known_servers::{self, KnownServer};
+use chat::client::servers::Servers;
 use chat::client::session::{self, Account, Session};
 
 use super::choices::Choices;
@@ -19,13 +20,13 @@ pub fn session_is_for_its_server_and_user_alone(bytes: &[u8]) {
     assert!(stem.bytes().all(harmless), "{stem}");
 
     let session = Session { user: choices.name(), token: choices.token() };
-    let account = |user| Account { server: server.clone(), user };
+    let account = |user| Account { servers: server.clone().into(), user };
     let (anybody, somebody) = (account(None), account(Some(session.user.clone())));
     let other = account(Some("somebody-else".parse().expect("a name")));
     let elsewhere: [ServerAddress; 2] =
         ["elsewhere:1", "elsewhere:2"].map(|text| text.parse().expect("an address"));
     let elsewhere = elsewhere.into_iter().find(|other| *other != server).expect("one is another");
-    let elsewhere = Account { server: elsewhere, user: None };
+    let elsewhere = Account { servers: elsewhere.into(), user: None };
     let stored = session::encode(&anybody, &session);
     for account in [&anybody, &somebody] {
         assert_eq!(session::parse(&stored, account).as_ref(), Some(&session));
@@ -36,7 +37,7 @@ pub fn session_is_for_its_server_and_user_alone(bytes: &[u8]) {
 
     // Other contents of the file.
     let junk = choices.0;
-    let local = Account { server: ServerAddress::local(), user: None };
+    let local = Account { servers: Servers::local(), user: None };
     if let Some(session) = session::parse(junk, &local) {
         let stored = session::encode(&local, &session);
         assert_eq!(session::parse(&stored, &local), Some(session));

@@ -9,13 +9,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::catalogue::configuration;
-use crate::client::address::ServerAddress;
 use crate::client::arguments::{Arguments, AuthArguments, ConfigCommand, SERVER_DEFAULT};
 use crate::client::dial::Dialer;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::{View, object};
+use crate::client::servers::Servers;
 use crate::client::settings;
 use crate::configuration::{Value, setting};
 use crate::model::UserName;
@@ -126,12 +126,12 @@ fn kept(path: &Path, profile: Option<&str>, force: bool) -> Result<Option<String
 
 fn section(
     profile: Option<&str>,
-    server: &ServerAddress,
+    servers: &Servers,
     tls_ca: Option<&Path>,
     user: Option<&UserName>,
 ) -> String {
     let begin = profile.map(|name| format!("[profile.{name}]\n")).unwrap_or_default();
-    let server = Value::Text(server.to_string());
+    let server = Value::Text(servers.to_string());
     // The file may be read from another folder than the current one.
     let tls_ca = tls_ca.and_then(|path| std::path::absolute(path).ok()).map(|path| {
         let path = Value::Text(path.display().to_string());
@@ -148,11 +148,7 @@ fn section(
 
 /// The server's address: from the options, else from the person, until a server answers or the
 /// person keeps the address anyway.
-fn server(
-    arguments: &Arguments,
-    timeout: Duration,
-    is_asked: bool,
-) -> Result<ServerAddress, Failure> {
+fn server(arguments: &Arguments, timeout: Duration, is_asked: bool) -> Result<Servers, Failure> {
     let mut given = arguments.server.clone();
     loop {
         let server = match given.take() {
@@ -166,7 +162,7 @@ fn server(
                     }
                 }
             }
-            None => ServerAddress::local(),
+            None => Servers::local(),
         };
         let dialer = Dialer::new(server.clone(), arguments.tls_ca.clone());
         let tried = Link::new(dialer, timeout).call(&Request::Hello);

@@ -35,8 +35,8 @@ pub fn run(
     if arguments.list {
         return list(view, out);
     }
-    let host = match (&arguments.host, link.address()) {
-        (Some(host), _) | (None, ServerAddress::Tls(host)) => host,
+    let host = match (&arguments.host, link.dialer().servers().addresses()) {
+        (Some(host), _) | (None, [ServerAddress::Tls(host)]) => host,
         _ => {
             return Err(
                 Failure::new(Exit::Usage, texts::which_server()).with_hint(texts::give_server())
@@ -86,7 +86,7 @@ fn inspect(host: &Host, deadline: Instant) -> Result<Vec<CertificateDer<'static>
     let address = ServerAddress::Tls(host.clone());
     let config = TrustPolicy::InspectOnly.into_config(host)?;
     let connection = Connection::open(host, deadline)
-        .map_err(|source| NoAnswer::Unreachable { address: address.clone(), source })?;
+        .map_err(|source| NoAnswer::Unreachable { servers: address.clone().into(), source })?;
     let connection =
         connection.secure(config, host, deadline).map_err(|error| tls_failure(&address, error))?;
     let shown = connection.certificates().to_vec();

@@ -55,7 +55,7 @@ pub fn run(
         Some(cursor) if !arguments.exec.is_empty() => {
             // Take the lock before reading the cursor, which its holder may be moving.
             let user = verbs::whoami(link, token)?.user;
-            Some(Lock::take(link.address(), &user, cursor)?)
+            Some(Lock::take(link.dialer().servers(), &user, cursor)?)
         }
         _ => None,
     };

@@ -6,15 +6,16 @@ use std::time::Duration;
 use crate::catalogue::{client, trust};
 use crate::client::address::ServerAddress;
 use crate::client::exit::Exit;
+use crate::client::servers::Servers;
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// There was no connection, so nothing was sent.
-    #[error("{}", client::unreachable(.address, .source))]
+    #[error("{}", client::unreachable(.servers, .source))]
     Unreachable {
-        /// The server's address.
-        address: ServerAddress,
+        /// The servers, none of which can be reached.
+        servers: Servers,
         /// What failed.
         source: io::Error,
     },

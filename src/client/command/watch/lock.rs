@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::client;
-use crate::client::address::ServerAddress;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
+use crate::client::servers::Servers;
 use crate::client::state_folder::StateFolder;
 use crate::model::{CursorName, MessageId, UserName};
 
@@ -36,18 +36,14 @@ struct Holder {
 }
 
 impl Lock {
-    /// Takes the lock of this cursor of a user of a server. Does not wait.
+    /// Takes the lock of this cursor of a user of a service. Does not wait.
     ///
     /// # Errors
     /// [`Exit::TryAgain`] if another process holds it; the failure names that process. Others if
     /// the file cannot be used.
-    pub fn take(
-        server: &ServerAddress,
-        user: &UserName,
-        cursor: &CursorName,
-    ) -> Result<Self, Failure> {
+    pub fn take(servers: &Servers, user: &UserName, cursor: &CursorName) -> Result<Self, Failure> {
         let folder = StateFolder::create(&StateFolder::locate()?)?;
-        let name = file_name(server, user, cursor);
+        let name = file_name(servers, user, cursor);
         let file = folder.open_or_create(&name)?;
         let lock = Self { file };
         match flock(&lock.file, FlockOperation::NonBlockingLockExclusive) {
@@ -109,9 +105,9 @@ fn is_running(process: u32) -> bool {
 }
 
 /// A name that fits any file system, however long the address is.
-fn file_name(server: &ServerAddress, user: &UserName, cursor: &CursorName) -> String {
-    let cursor = cursor.as_str();
-    let digest = Sha256::digest(format!("{server}\n{user}\n{cursor}"));
+fn file_name(servers: &Servers, user: &UserName, cursor: &CursorName) -> String {
+    let (service, cursor) = (servers.service(), cursor.as_str());
+    let digest = Sha256::digest(format!("{service}\n{user}\n{cursor}"));
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("watch-{hex}.lock")
 }
