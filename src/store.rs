@@ -5,8 +5,9 @@
 //! durable when its answer comes. A callback must not block.
 //!
 //! [`Store`] is a small facade over an engine. SQLite is the only engine today: all SQL and all
-//! file handling is inside `sqlite`. The modules beside it serve any engine: types, errors,
-//! metrics, scheduling and live messages. The store knows no protocol and no socket.
+//! file handling is inside `sqlite`. `postgres` connects to PostgreSQL. The modules beside them serve
+//! any engine: types, errors, metrics, scheduling and live messages. The store knows no protocol and
+//! no socket.
 
 mod cache;
 #[cfg(test)]
@@ -14,6 +15,8 @@ mod contract;
 mod error;
 mod metrics;
 pub mod operation;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod scheduler;
 mod sqlite;
 mod types;

@@ -16,6 +16,8 @@ mod inspect;
 mod monitor;
 mod opening;
 mod operations;
+#[cfg(feature = "postgres")]
+mod postgres_connect;
 mod purge;
 mod said;
 mod server_cli;

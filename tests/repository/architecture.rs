@@ -24,7 +24,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("unix", &["system"]),
     ("tls", &["model"]),
     ("admin", &["model", "protocol", "system", "transfer", "unix"]),
-    ("store", &["adjustable", "metrics", "model", "queue", "system", "transfer", "wake"]),
+    ("store", &["adjustable", "metrics", "model", "queue", "system", "tls", "transfer", "wake"]),
     (
         "service",
         &[
@@ -96,7 +96,8 @@ const MAY_USE: [(&str, &[&str]); 22] = [
 ];
 
 /// Words that belong to one module, and the places where they may appear.
-const AT_HOME: [(&[&str], &[&str]); 11] = [
+const AT_HOME: [(&[&str], &[&str]); 12] = [
+    (&["postgres::Client", "tokio", "tokio_postgres", "tokio_rustls"], &["store"]),
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
     (
@@ -104,7 +105,7 @@ const AT_HOME: [(&[&str], &[&str]); 11] = [
         &["server", "client", "monitor", "operate", "system"],
     ),
     (&["argon2"], &["service"]),
-    (&["rustls"], &["tls", "server", "client"]),
+    (&["rustls"], &["tls", "server", "client", "store"]),
     (&["x509_cert"], &["tls"]),
     (&["toml::de", "toml::Spanned"], &["configuration"]),
     (&["indicatif"], &["terminal"]),

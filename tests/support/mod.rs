@@ -12,6 +12,8 @@ pub mod hostile;
 pub mod http;
 pub mod operator;
 pub mod page;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod preload;
 pub mod pty;
 #[macro_use]
