@@ -57,6 +57,7 @@ pub mod command_line;
 pub mod configuration;
 pub mod init;
 pub mod job;
+pub mod postgres;
 pub mod prompt;
 pub mod refusal;
 pub mod serve;
@@ -215,6 +216,7 @@ mod tests {
             init::TEXTS,
             command_line::TEXTS,
             shared::TEXTS,
+            postgres::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
             serve::TEXTS,

@@ -13,6 +13,9 @@ mod completions;
 mod config;
 mod confirm;
 mod count;
+mod database;
+#[cfg(feature = "postgres")]
+mod db;
 mod export;
 pub mod failure;
 mod healthcheck;
@@ -45,6 +48,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use crate::catalogue::{self, Language, command_line, serve as serve_texts};
 use arguments::{Arguments, Command};
+use database::Database;
 use failure::{Exit, Failure};
 use output::Output;
 use settings::{Resolved, Unresolved};
@@ -89,7 +93,22 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
 
 fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
     let arguments = &resolved.arguments;
-    let (db, output) = (&arguments.db, || Output::new(arguments.json));
+    let output = || Output::new(arguments.json);
+    match &arguments.command {
+        // These use no database.
+        Some(Command::Config(config)) => return config::run(resolved, &config.command, output()),
+        Some(Command::Completions(completions)) => return completions::run(completions),
+        #[cfg(feature = "postgres")]
+        Some(Command::Db(db)) => return db::run(resolved, &db.command, output()),
+        #[cfg(not(feature = "postgres"))]
+        Some(Command::Db(_)) => return Err(database::not_built_in()),
+        _ => {}
+    }
+    let db = match Database::of(resolved)? {
+        Database::File(db) => db,
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => return Err(database::refused(arguments.command.as_ref())),
+    };
     match &arguments.command {
         None => serve::run(resolved, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(resolved, serve),
@@ -105,8 +124,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Seed(seed)) => seed::run(db, seed, output()),
         Some(Command::Stats) => stats::run(db, output()),
         Some(Command::Healthcheck(healthcheck)) => healthcheck::run(db, healthcheck, output()),
-        Some(Command::Config(config)) => config::run(resolved, &config.command, output()),
-        Some(Command::Completions(completions)) => completions::run(completions),
+        Some(Command::Config(_) | Command::Completions(_) | Command::Db(_)) => Ok(()),
     }
 }
 

@@ -13,8 +13,42 @@ pub const HELP: &Help = &[
     ),
     // For every command
     (
-        "The database file; `init`, `serve`, `user add`, `seed` and `import` create it if it does not exist",
-        "File database; `init`, `serve`, `user add`, `seed`, dan `import` membuatnya jika belum ada",
+        "The database: a file, or postgres://USER@HOST/DATABASE; `init`, `serve`, `user add`, `seed` and `import` create a file that does not exist",
+        "Database: sebuah file, atau postgres://USER@HOST/DATABASE; `init`, `serve`, `user add`, `seed`, dan `import` membuat file yang belum ada",
+    ),
+    (
+        "For postgres://: the first line of this file is the password. Other users must not be able to read it",
+        "Untuk postgres://: baris pertama file ini adalah password-nya. User lain tidak boleh bisa membacanya",
+    ),
+    (
+        "For postgres://: where a message must be before it is acknowledged: standby, local or storage",
+        "Untuk postgres://: di mana pesan harus ada sebelum dikonfirmasi: standby, local, atau storage",
+    ),
+    (
+        "On the primary's disk and on that of a synchronous standby",
+        "Di disk primary dan di disk sebuah standby sinkron",
+    ),
+    ("On the primary's disk", "Di disk primary"),
+    (
+        "Where the provider of the database replicates it; PostgreSQL's settings do not count",
+        "Di tempat penyedia database mereplikasinya; pengaturan PostgreSQL tidak dihitung",
+    ),
+    (
+        "For postgres://: how long a request may wait for a new primary",
+        "Untuk postgres://: berapa lama permintaan boleh menunggu primary yang baru",
+    ),
+    (
+        "For postgres://: connect to other machines without encryption, if the URL says sslmode=disable",
+        "Untuk postgres://: sambung ke mesin lain tanpa enkripsi, jika URL berisi sslmode=disable",
+    ),
+    ("Check a database on PostgreSQL", "Periksa database di PostgreSQL"),
+    (
+        "Find out whether a server could use the database, and what it would promise",
+        "Cari tahu apakah server bisa memakai database itu, dan apa yang dijanjikannya",
+    ),
+    (
+        "postgres://USER@HOST/DATABASE, instead of --db",
+        "postgres://USER@HOST/DATABASE, sebagai ganti --db",
     ),
     (
         "The configuration file [default: /etc/chat/server.toml, if there is one]",
@@ -638,6 +672,22 @@ Contoh:
   chat-server --db baru.sqlite import semua.ndjson
   ssh lama chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
   chat-server --db chat.sqlite import --text --from build --to alice build.log
+",
+    }
+    db_check_examples {
+        en: "\
+Exit code: 0 it could, 78 it cannot keep the promise or the settings are unsafe, 69 no primary answers.
+
+Examples:
+  chat-server db check postgres://chat_server@db1,db2/chat
+  chat-server db check --db-durability local postgres://chat_server@localhost/chat
+",
+        id: "\
+Kode keluar: 0 bisa, 78 janjinya tidak bisa dipegang atau pengaturannya tidak aman, 69 tidak ada primary yang menjawab.
+
+Contoh:
+  chat-server db check postgres://chat_server@db1,db2/chat
+  chat-server db check --db-durability local postgres://chat_server@localhost/chat
 ",
     }
     check_examples {

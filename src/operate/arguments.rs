@@ -1,6 +1,7 @@
 //! The command line of `chat-server`: its definition, and the English text of `--help`.
 
 mod administration;
+mod database;
 mod storage;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ pub use administration::{
     SessionRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
     UserName, UserPasswdArguments, UserRenameArguments,
 };
+pub use database::{DatabaseArguments, DbArguments, DbCheckArguments, DbCommand, DbDurability};
 pub use storage::{
     BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
     MessageCommand, MessagePurgeArguments, RestoreArguments,
@@ -46,8 +48,8 @@ use crate::terminal::reason;
     subcommand_precedence_over_arg = true
 )]
 pub struct Arguments {
-    /// The database file; `init`, `serve`, `user add`, `seed` and `import` create it if it does not
-    /// exist.
+    /// The database: a file, or postgres://USER@HOST/DATABASE; `init`, `serve`, `user add`, `seed` and
+    /// `import` create a file that does not exist.
     #[arg(
         long,
         global = true,
@@ -56,6 +58,9 @@ pub struct Arguments {
         default_value = "chat.sqlite"
     )]
     pub db: PathBuf,
+    /// How a database on PostgreSQL is used.
+    #[command(flatten)]
+    pub database: DatabaseArguments,
     /// The configuration file [default: /etc/chat/server.toml, if there is one].
     #[arg(long, global = true, value_name = "PATH", env = "CHAT_SERVER_CONFIG")]
     pub config: Option<PathBuf>,
@@ -112,11 +117,37 @@ pub enum Command {
     /// runs.
     #[command(after_help = server_help::import_examples())]
     Import(ImportArguments),
+    /// Check a database on PostgreSQL.
+    Db(DbArguments),
     /// Check whether the database is sound, also while the server runs.
     #[command(after_help = server_help::check_examples())]
     Check(CheckArguments),
     /// Print what a shell needs to complete this program's arguments.
     Completions(CompletionsArguments),
+}
+
+impl Command {
+    /// The word of the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "serve",
+            Self::Init(_) => "init",
+            Self::User(_) => "user",
+            Self::Message(_) => "message",
+            Self::Session(_) => "session",
+            Self::Seed(_) => "seed",
+            Self::Stats => "stats",
+            Self::Healthcheck(_) => "healthcheck",
+            Self::Config(_) => "config",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
+            Self::Export(_) => "export",
+            Self::Import(_) => "import",
+            Self::Db(_) => "db",
+            Self::Check(_) => "check",
+            Self::Completions(_) => "completions",
+        }
+    }
 }
 
 /// `init`

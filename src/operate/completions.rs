@@ -8,6 +8,7 @@ use clap::{CommandFactory, ValueHint};
 
 use super::admin_client;
 use super::arguments::Arguments;
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::settings::Resolved;
 use crate::admin::answer::AdminReply;
@@ -37,6 +38,9 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let words = ["chat-server"].iter().chain(cursor.global_options()).chain(&["user", "list"]);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let Ok(resolved) = Resolved::of(&words) else { return Vec::new() };
+    if !matches!(Database::of(&resolved), Ok(Database::File(_))) {
+        return Vec::new();
+    }
     completion::in_time(move |found| {
         let mut after = None;
         // Completion does not report a missing server.

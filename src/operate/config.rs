@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::arguments::{ConfigCommand, ServeArguments};
+use super::database::{self, Database};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::preconditions;
@@ -34,6 +35,8 @@ pub(super) fn run(
 
 /// Prints one setting a line. The whole is a configuration file with these settings.
 fn show(resolved: &Resolved, mut output: Output) -> Result<(), Failure> {
+    // A URL with a password is refused, and must not be shown.
+    Database::of(resolved)?;
     if output.is_json {
         for setting in &resolved.settings {
             output.object(setting)?;
@@ -60,6 +63,7 @@ fn check_all(
     for (key, path) in written(resolved, serve) {
         check_folder(key, path)?;
     }
+    Database::of(resolved)?;
     preconditions::check(serve)?;
     let file = resolved.file.as_deref().map(|path| path.display().to_string());
     if output.is_json {
@@ -79,7 +83,9 @@ fn written<'a>(
     serve: &'a ServeArguments,
 ) -> impl Iterator<Item = (&'static str, &'a PathBuf)> {
     let ready_file = serve.ready_file.iter().map(|path| ("ready_file", path));
-    std::iter::once(("db", &resolved.arguments.db)).chain(ready_file)
+    let db = &resolved.arguments.db;
+    let is_url = db.to_str().is_some_and(database::is_url);
+    (!is_url).then_some(("db", db)).into_iter().chain(ready_file)
 }
 
 pub(super) fn check_folder(key: &str, path: &Path) -> Result<(), Failure> {

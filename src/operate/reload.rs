@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::ListenOn;
 use super::arguments::ServeArguments;
+use super::database::Database;
 use super::preconditions;
 use super::settings::{Resolved, Unresolved};
 use crate::adjustable::Adjustable;
@@ -90,6 +91,9 @@ impl Running {
             arguments.listen.clone_from(&self.listen);
         }
         let arguments = &arguments;
+        if let Err(failure) = Database::of(&resolved) {
+            return refuse(failure.problem());
+        }
         let identity = match preconditions::check(arguments) {
             Ok(identity) => identity,
             Err(failure) => return refuse(failure.problem()),

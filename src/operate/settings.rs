@@ -1,7 +1,8 @@
 //! The server's settings from all sources: the command line, else the environment, else the
-//! configuration file, else the default. `clap`'s definition of [`ServeArguments`] (and of `--db`)
-//! is the one list of settings. The keys of the file, the environment, `config show` and the
-//! example file follow from it. An option that is added there is a setting everywhere.
+//! configuration file, else the default. `clap`'s definition of [`ServeArguments`], and of `--db` and
+//! the other options of the database, is the one list of settings. The keys of the file, the
+//! environment, `config show` and the example file follow from it. An option that is added there is
+//! a setting everywhere.
 
 use std::any::TypeId;
 use std::env;
@@ -149,13 +150,14 @@ pub struct FileSettings {
     entries: Vec<(Definition, Entry)>,
 }
 
-/// All settings: `db` first, then in the order of `--help`.
+/// All settings: those of the database first, then in the order of `--help`.
 pub fn definitions() -> Vec<Definition> {
     let root = Arguments::command();
-    let db = root.get_arguments().find(|argument| argument.get_id() == "db").cloned();
+    let of_database = |argument: &&Arg| argument.get_id().as_str().starts_with("db");
+    let database: Vec<Arg> = root.get_arguments().filter(of_database).cloned().collect();
     let serve = ServeArguments::augment_args(Command::new("serve"));
     let arguments: Vec<Arg> = serve.get_arguments().cloned().collect();
-    db.into_iter().chain(arguments).filter_map(Definition::of).collect()
+    database.into_iter().chain(arguments).filter_map(Definition::of).collect()
 }
 
 /// The settings of the file at `path`. `None` if it does not exist.
@@ -216,7 +218,7 @@ impl FileSettings {
         }
         self.entries.iter().fold(command, |command, (definition, entry)| {
             let id = definition.argument.get_id().clone();
-            // `--db` is defined once for all commands.
+            // The options of the database are defined once for all commands.
             if !command.get_arguments().any(|argument| *argument.get_id() == id) {
                 return command;
             }

@@ -18,6 +18,8 @@ mod opening;
 mod operations;
 #[cfg(feature = "postgres")]
 mod postgres_connect;
+#[cfg(feature = "postgres")]
+mod postgres_settings;
 mod purge;
 mod said;
 mod server_cli;

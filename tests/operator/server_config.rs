@@ -143,7 +143,7 @@ fn every_error_in_a_file_is_reported_with_its_line() {
             "server.toml:1: there is no setting connections-max\nhint: did you mean connections_max?\n",
         ),
         ("[heartbeat]\n", "server.toml:1: heartbeat is no table\n"),
-        ("quux = 1\n", "hint: there are: db, listen, "),
+        ("quux = 1\n", "hint: there are: db, db_password_file, "),
         (
             "connections_max = 0\n",
             "server.toml:1: connections_max = 0: 0 is not in 1..=4294967295\n",

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::config::{ChannelBinding, SslMode};
 use postgres::error::{DbError, SqlState};
@@ -24,6 +24,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How often a silent peer is asked whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const KEEPALIVES_MAX: u32 = 3;
+
+/// How long to wait before the hosts are tried again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens connections to one database.
 #[derive(Debug, Clone)]
@@ -100,7 +103,7 @@ impl Connector {
     /// # Errors
     /// No host is one. The error says why, for each.
     pub fn connect(&self) -> Result<Client, ConnectError> {
-        self.connect_with(&(Arc::new(|_| ()) as OnNotice))
+        self.connect_with(&nobody_listens())
     }
 
     /// Like [`Self::connect`], with a listener for the notices of the connection. A cancelled wait
@@ -117,6 +120,27 @@ impl Connector {
             }
         }
         Err(ConnectError { attempts })
+    }
+
+    /// Like [`Self::connect_with`], but waits for a primary where there can be one later: until then
+    /// the hosts are tried again. Blocks for at most `wait` and one more attempt.
+    ///
+    /// # Errors
+    /// That of the last attempt. It is not waited for what only a change of the settings repairs.
+    pub fn connect_within(
+        &self,
+        wait: Duration,
+        on_notice: &OnNotice,
+    ) -> Result<Client, ConnectError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            match self.connect_with(on_notice) {
+                Err(error) if error.is_temporary() && Instant::now() + PAUSE < deadline => {
+                    thread::sleep(PAUSE);
+                }
+                connected => return connected,
+            }
+        }
     }
 
     fn attempt(&self, host: &Host, on_notice: &OnNotice) -> Result<Client, Attempt> {
@@ -169,6 +193,11 @@ impl Connector {
         config.notice_callback(move |notice| on_notice(notice));
         config
     }
+}
+
+/// Ignores every notice.
+pub fn nobody_listens() -> OnNotice {
+    Arc::new(|_| ())
 }
 
 /// Runs `open` on a thread of its own, because the client limits only the time of the connection

@@ -1,0 +1,53 @@
+//! A database on PostgreSQL, as the settings describe it.
+
+use std::time::Duration;
+
+use super::error;
+use crate::operate::arguments::{DatabaseArguments, DbDurability};
+use crate::operate::failure::Failure;
+use crate::store::postgres::connect::Connector;
+use crate::store::postgres::durability::Durability;
+use crate::store::postgres::password::PasswordSource;
+use crate::store::postgres::target::Target;
+
+/// A database on PostgreSQL, and how to use it.
+#[derive(Debug, Clone)]
+pub(in crate::operate) struct Postgres {
+    /// Opens connections.
+    pub(in crate::operate) connector: Connector,
+    /// Where a message must be before it is acknowledged.
+    pub(in crate::operate) durability: Durability,
+    /// How long a request may wait for a new primary.
+    pub(in crate::operate) failover_wait: Duration,
+}
+
+impl Postgres {
+    /// Parses the URL, and checks it together with the other settings.
+    ///
+    /// # Errors
+    /// It cannot be used, or passwords and messages would be exposed.
+    pub(super) fn new(url: &str, arguments: &DatabaseArguments) -> Result<Self, Failure> {
+        let target: Target = url.parse().map_err(|invalid| error::invalid(&invalid))?;
+        if let Some(host) = target.exposed()
+            && !arguments.db_allow_plaintext
+        {
+            return Err(error::exposed(host));
+        }
+        let password = PasswordSource::find(arguments.db_password_file.as_deref());
+        Ok(Self {
+            connector: Connector { target, password },
+            durability: arguments.db_durability.into(),
+            failover_wait: arguments.db_failover_wait,
+        })
+    }
+}
+
+impl From<DbDurability> for Durability {
+    fn from(durability: DbDurability) -> Self {
+        match durability {
+            DbDurability::Standby => Self::Standby,
+            DbDurability::Local => Self::Local,
+            DbDurability::Storage => Self::Storage,
+        }
+    }
+}
