@@ -4,15 +4,16 @@
 //! once, on a thread of the store. The answer to a write comes after its commit, so a write is
 //! durable when its answer comes. A callback must not block.
 //!
-//! [`Store`] is a small facade over an engine. SQLite is the only engine today: all SQL and all
-//! file handling is inside `sqlite`. `postgres` connects to PostgreSQL. The modules beside them serve
-//! any engine: types, errors, metrics, scheduling and live messages. The store knows no protocol and
-//! no socket.
+//! [`Store`] is a small facade over an engine. `sqlite` keeps one file; `postgres` is a node of a
+//! service on a PostgreSQL database. All SQL is inside them. The modules beside them serve any
+//! engine: types, errors, metrics, scheduling and live messages. The store knows no protocol.
 
 mod cache;
 #[cfg(test)]
 mod contract;
+mod engines;
 mod error;
+mod events;
 mod metrics;
 pub mod operation;
 #[cfg(feature = "postgres")]
@@ -26,14 +27,15 @@ use std::sync::Arc;
 
 pub use crate::system::Medium;
 pub use cache::live_messages::LiveInbox;
+pub use engines::{EngineRead, EngineWrite};
 pub use error::{Fatal, NoInput, NotOurs, OpenError, StoreError};
+pub use events::{Event, OnEvent};
 pub use metrics::{CheckpointMode, Metrics, Rollback};
 pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;
 pub use sqlite::copy::{Content, Copy, OnProgress};
 pub use sqlite::file::DiskUsage;
 pub use sqlite::migrations::Upgrade;
-pub use sqlite::operations::import::refused_id;
 pub use sqlite::path::resolve;
 pub use sqlite::tools::check::{CheckDepth, Checked, FINDINGS_MAX};
 pub use sqlite::tools::export::{Export, ExportError};
@@ -49,9 +51,11 @@ pub use types::users::*;
 
 use crate::adjustable::Adjustable;
 use crate::model::UserId;
-use operation::{Read, Write};
+#[cfg(feature = "postgres")]
+pub use postgres::NodeOptions;
+#[cfg(feature = "postgres")]
+use postgres::Postgres;
 use sqlite::Sqlite;
-use sqlite::operation::{Apply, Query};
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -77,6 +81,8 @@ pub struct Store {
 /// The engines, known at compile time. Dispatch costs one predictable branch.
 enum Backend {
     Sqlite(Sqlite),
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 impl Store {
@@ -89,26 +95,40 @@ impl Store {
         Ok(Self { backend: Backend::Sqlite(Sqlite::open(options, on_fatal)?) })
     }
 
+    /// Connects to a PostgreSQL database, as one of its nodes, and starts the threads. Creates the
+    /// schema if there is none, and migrates an older one.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    #[cfg(feature = "postgres")]
+    pub fn join(options: &NodeOptions, on_fatal: OnFatal) -> Result<Self, OpenError> {
+        Ok(Self { backend: Backend::Postgres(Postgres::open(options, on_fatal)?) })
+    }
+
     /// Executes a write and calls `done` once, after the commit. Writes are executed in the order
     /// of the calls. Never blocks: if the queue is full, `done` is called at once, on this thread.
-    pub fn write<W: Write + Apply>(
+    pub fn write<W: EngineWrite>(
         &self,
         write: W,
         done: impl FnOnce(Result<W::Answer, StoreError>) + Send + 'static,
     ) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write(write, done),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.write(write, done),
         }
     }
 
     /// Executes a read on one snapshot and calls `done` once. Never blocks, like [`Self::write`].
-    pub fn read<R: Read + Query>(
+    pub fn read<R: EngineRead>(
         &self,
         read: R,
         done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
     ) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.read(read, done),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.read(read, done),
         }
     }
 
@@ -119,6 +139,8 @@ impl Store {
     pub fn collect_batch(&self, collect: impl FnOnce() -> Expect) -> Flush {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.writer.collect_batch(collect),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.writer().collect_batch(collect),
         }
     }
 
@@ -133,6 +155,18 @@ impl Store {
     pub fn watch(&self, user: UserId) -> LiveInbox {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.watch(user),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.watch(user),
+        }
+    }
+
+    /// Sets who is told of what other servers do. Only the first call counts. An engine with one
+    /// server tells nothing.
+    pub fn set_on_event(&self, on_event: OnEvent) {
+        match &self.backend {
+            Backend::Sqlite(_) => drop(on_event),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.set_on_event(on_event),
         }
     }
 
@@ -141,6 +175,9 @@ impl Store {
     pub fn inbox_is_known_to_be_empty(&self, reader: UserId) -> bool {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.inbox_is_known_to_be_empty(reader),
+            // Another node may have stored a message a moment ago.
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => false,
         }
     }
 
@@ -148,6 +185,8 @@ impl Store {
     pub fn metrics(&self) -> &Metrics {
         match &self.backend {
             Backend::Sqlite(sqlite) => &sqlite.metrics,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.metrics(),
         }
     }
 
@@ -155,6 +194,8 @@ impl Store {
     pub fn write_queue(&self) -> (usize, usize) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.write_queue(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.write_queue(),
         }
     }
 
@@ -162,20 +203,26 @@ impl Store {
     pub fn read_queue(&self) -> (usize, usize) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.read_queue(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.read_queue(),
         }
     }
 
     /// The version of the engine.
-    pub fn engine_version(&self) -> &'static str {
+    pub fn engine_version(&self) -> &str {
         match &self.backend {
             Backend::Sqlite(_) => rusqlite::version(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.version(),
         }
     }
 
-    /// The absolute path of the database file, without symbolic links.
+    /// The absolute path of the database file, without symbolic links; or the URL of the database.
     pub fn location(&self) -> &Path {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.path(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.location(),
         }
     }
 
@@ -183,6 +230,8 @@ impl Store {
     pub fn files(&self) -> Option<FileTools<'_>> {
         match &self.backend {
             Backend::Sqlite(sqlite) => Some(FileTools(sqlite)),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => None,
         }
     }
 
@@ -191,6 +240,8 @@ impl Store {
     pub fn close(&self) {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.close(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.close(),
         }
     }
 }

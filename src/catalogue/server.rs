@@ -163,6 +163,10 @@ texts! {
         en: "the database is as it was; make room beside it, then start again",
         id: "database-nya seperti semula; kosongkan ruang di sebelahnya, lalu jalankan lagi",
     }
+    database_server_must_run {
+        en: "PostgreSQL has to run there and accept this user; nothing was changed",
+        id: "PostgreSQL harus berjalan di sana dan menerima pengguna itu; tidak ada yang berubah",
+    }
     must_write_folder {
         en: "the server has to be able to write the file and its folder",
         id: "server harus bisa menulis file itu dan foldernya",

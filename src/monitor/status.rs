@@ -56,7 +56,7 @@ pub(super) fn figures(
 #[derive(Serialize)]
 struct Status {
     version: &'static str,
-    sqlite: &'static str,
+    sqlite: String,
     now: u64,
     started_at: u64,
     stopping: bool,
@@ -138,7 +138,7 @@ impl Status {
         let failed = [Code::UnknownUser, Code::WrongPassword];
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            sqlite: store.engine_version(),
+            sqlite: store.engine_version().to_owned(),
             now: milliseconds_since_1970(SystemTime::now()),
             started_at: milliseconds_since_1970(began),
             stopping,

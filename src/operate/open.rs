@@ -112,6 +112,7 @@ fn exit(error: &OpenError) -> Exit {
         OpenError::NoInput { .. } => Exit::NoInput,
         OpenError::Exists { .. } => Exit::Exists,
         OpenError::InUse { .. } | OpenError::Changed { .. } => Exit::TryAgain,
+        OpenError::Server { .. } => Exit::Unavailable,
         OpenError::NoCopy { .. } | OpenError::Io { .. } | OpenError::Sqlite { .. } => Exit::Io,
         OpenError::Stopped { .. } => Exit::Interrupted,
     }
@@ -138,6 +139,7 @@ fn hint(error: &OpenError) -> Option<String> {
         OpenError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
             server::nothing_done_make_room()
         }
+        OpenError::Server { .. } => server::database_server_must_run(),
         OpenError::Io { .. } | OpenError::Sqlite { .. } => server::must_write_folder(),
         OpenError::Stopped { .. } => return None,
     };

@@ -44,7 +44,9 @@ fn sentence(error: &OpenError) -> String {
             storage::in_use(path.display(), storage::another_process())
         }
         OpenError::Io { path, source } => storage::cannot_be_opened(path.display(), source),
-        OpenError::Sqlite { path, problem } => storage::cannot_be_opened(path.display(), problem),
+        OpenError::Server { path, problem } | OpenError::Sqlite { path, problem } => {
+            storage::cannot_be_opened(path.display(), problem)
+        }
     }
 }
 

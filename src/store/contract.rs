@@ -3,25 +3,37 @@
 //! The tests know [`Store`] and its operations only. An engine is a function that opens a store in
 //! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.
 
+#[cfg(feature = "postgres")]
+#[path = "../../tests/support/databases.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod databases;
 mod model;
+#[cfg(feature = "postgres")]
+mod nodes;
+#[cfg(feature = "postgres")]
+#[path = "../../tests/support/skip.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod skip;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+#[cfg(feature = "postgres")]
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use tempfile::TempDir;
 
 use crate::adjustable::Adjustable;
 use crate::model::{CursorName, Message, MessageId, UserId, UserName};
-use crate::store::operation::{Read, Write};
-use crate::store::sqlite::operation::{Apply, Query};
+#[cfg(feature = "postgres")]
+use crate::store::NodeOptions;
 use crate::store::{
     Acked, Acknowledge, AddDeadLetter, AddUsers, Append, Appended, Change, ChangeUser, Changed,
-    Expect, FindAccount, FindMessageOf, FindUser, MessageSearch, NewUser, Options, PageBounds,
-    PageStart, Ping, Purge, ReadPage, Store, StoreError,
+    EngineRead, EngineWrite, Expect, FindAccount, FindMessageOf, FindUser, MessageSearch, NewUser,
+    Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError,
 };
 
 /// The users of each store, with the ids 1, 2 and 3.
@@ -31,8 +43,9 @@ const PAFF: UserId = UserId(2);
 /// The maximum number of unread messages of one inbox in these tests.
 const INBOX_UNREAD_MAX: usize = 10_000;
 
-/// Opens the store in a folder, or creates one.
-type Open = fn(&Path) -> Store;
+/// Opens the store of a folder, or creates one. `None` if the engine is not installed: then the
+/// test is skipped.
+type Open = fn(&Path) -> Option<Store>;
 
 /// A store in a folder of its own.
 struct Engine {
@@ -43,9 +56,10 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(open: Open) -> Self {
+    /// A new store; `None` if the test is skipped.
+    fn new(open: Open) -> Option<Self> {
         let folder = TempDir::new().unwrap();
-        let store = Some(open(folder.path()));
+        let store = Some(open(folder.path())?);
         let engine = Self { open, folder, store };
         let user = |name: &str| NewUser {
             name: name.parse().unwrap(),
@@ -54,7 +68,7 @@ impl Engine {
             password_is_published: false,
         };
         assert_eq!(engine.write(AddUsers(USERS.map(user).into())).unwrap(), []);
-        engine
+        Some(engine)
     }
 
     fn store(&self) -> &Store {
@@ -62,14 +76,14 @@ impl Engine {
     }
 
     /// Writes and waits for the answer.
-    fn write<W: Write + Apply>(&self, write: W) -> Result<W::Answer, StoreError> {
+    fn write<W: EngineWrite>(&self, write: W) -> Result<W::Answer, StoreError> {
         let (done, answer) = channel();
         self.store().write(write, move |answer| done.send(answer).unwrap());
         answer.recv().unwrap()
     }
 
     /// Reads and waits for the answer.
-    fn read<R: Read + Query>(&self, read: R) -> R::Answer {
+    fn read<R: EngineRead>(&self, read: R) -> R::Answer {
         let (done, answer) = channel();
         self.store().read(read, move |answer| done.send(answer).unwrap());
         answer.recv().unwrap().unwrap()
@@ -89,7 +103,7 @@ impl Engine {
         self.store().close();
         // The old store must be dropped first, because it locks the folder.
         self.store = None;
-        self.store = Some((self.open)(self.folder.path()));
+        self.store = (self.open)(self.folder.path());
     }
 }
 
@@ -121,7 +135,7 @@ fn ids(appended: &Appended) -> SmallVec<[i64; 2]> {
 }
 
 fn callback_comes_once_after_the_message_can_be_read(open: Open) {
-    let engine = Arc::new(Engine::new(open));
+    let Some(engine) = Engine::new(open).map(Arc::new) else { return };
     let calls = Arc::new(Mutex::new(Vec::new()));
     let (done, answers) = channel();
     for number in 0..100 {
@@ -146,7 +160,7 @@ fn callback_comes_once_after_the_message_can_be_read(open: Open) {
 }
 
 fn ids_rise_in_the_order_of_commits_and_never_come_back(open: Open) {
-    let mut engine = Engine::new(open);
+    let Some(mut engine) = Engine::new(open) else { return };
     let mut given = BTreeSet::new();
     let mut newest = 0;
     for round in 0..4 {
@@ -167,7 +181,7 @@ fn ids_rise_in_the_order_of_commits_and_never_come_back(open: Open) {
 }
 
 fn refused_operation_fails_alone_in_its_batch(open: Open) {
-    let engine = Engine::new(open);
+    let Some(engine) = Engine::new(open) else { return };
     let (done, answers) = channel();
     let told = |place: usize| {
         let done = done.clone();
@@ -201,7 +215,7 @@ fn refused_operation_fails_alone_in_its_batch(open: Open) {
 }
 
 fn page_is_one_snapshot(open: Open) {
-    let engine = Engine::new(open);
+    let Some(engine) = Engine::new(open) else { return };
     thread::scope(|scope| {
         let writing = scope.spawn(|| {
             for number in 0..200 {
@@ -222,7 +236,7 @@ fn page_is_one_snapshot(open: Open) {
 }
 
 fn key_is_the_same_message_for_ever(open: Open) {
-    let mut engine = Engine::new(open);
+    let Some(mut engine) = Engine::new(open) else { return };
     let send = |engine: &Engine, to: &str, body: &str| {
         engine.append(message(PAFF, &[to], body, Some("build-417")))
     };
@@ -251,7 +265,7 @@ fn key_is_the_same_message_for_ever(open: Open) {
 }
 
 fn surplus_operations_are_refused_as_busy_at_once(open: Open) {
-    let engine = Engine::new(open);
+    let Some(engine) = Engine::new(open) else { return };
     let (_, capacity) = engine.store().write_queue();
     let (done, answers) = channel();
     let caller = thread::current().id();
@@ -283,7 +297,7 @@ fn surplus_operations_are_refused_as_busy_at_once(open: Open) {
 }
 
 fn closed_store_answers_accepted_operations_and_refuses_others(open: Open) {
-    let mut engine = Engine::new(open);
+    let Some(mut engine) = Engine::new(open) else { return };
     let (done, answers) = channel();
     for number in 0..50 {
         let done = done.clone();
@@ -302,7 +316,7 @@ fn closed_store_answers_accepted_operations_and_refuses_others(open: Open) {
 }
 
 fn full_inbox_refuses_until_it_is_read(open: Open) {
-    let engine = Engine::new(open);
+    let Some(engine) = Engine::new(open) else { return };
     let (done, answers) = channel();
     for number in 0..INBOX_UNREAD_MAX {
         let done = done.clone();
@@ -319,7 +333,7 @@ fn full_inbox_refuses_until_it_is_read(open: Open) {
 }
 
 fn user_is_removed_once_no_message_is_left(open: Open) {
-    let engine = Engine::new(open);
+    let Some(engine) = Engine::new(open) else { return };
     let change = |change: Change| {
         engine.write(ChangeUser { name: "robo".parse().unwrap(), change }).unwrap()
     };
@@ -372,23 +386,65 @@ macro_rules! suite {
     };
 }
 
-suite!(sqlite, open_sqlite, [
-    callback_comes_once_after_the_message_can_be_read
-    ids_rise_in_the_order_of_commits_and_never_come_back
-    refused_operation_fails_alone_in_its_batch
-    page_is_one_snapshot
-    key_is_the_same_message_for_ever
-    surplus_operations_are_refused_as_busy_at_once
-    closed_store_answers_accepted_operations_and_refuses_others
-    full_inbox_refuses_until_it_is_read
-    user_is_removed_once_no_message_is_left
-]);
+/// Creates the tests of an engine.
+macro_rules! promises {
+    ($engine:ident, $open:expr) => {
+        suite!($engine, $open, [
+            callback_comes_once_after_the_message_can_be_read
+            ids_rise_in_the_order_of_commits_and_never_come_back
+            refused_operation_fails_alone_in_its_batch
+            page_is_one_snapshot
+            key_is_the_same_message_for_ever
+            surplus_operations_are_refused_as_busy_at_once
+            closed_store_answers_accepted_operations_and_refuses_others
+            full_inbox_refuses_until_it_is_read
+            user_is_removed_once_no_message_is_left
+        ]);
+    };
+}
 
-fn open_sqlite(folder: &Path) -> Store {
+promises!(sqlite, open_sqlite);
+#[cfg(feature = "postgres")]
+promises!(postgres, open_postgres);
+
+fn open_sqlite(folder: &Path) -> Option<Store> {
     let options = Options {
         path: folder.join("chat.sqlite"),
         readers: 2,
         inbox_unread_max: Adjustable::from(INBOX_UNREAD_MAX),
     };
-    Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap()
+    Some(Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap())
+}
+
+/// The database of a folder is the one whose URL is in the folder's file.
+#[cfg(feature = "postgres")]
+fn open_postgres(folder: &Path) -> Option<Store> {
+    let file = folder.join("url");
+    let url = match std::fs::read_to_string(&file) {
+        Ok(url) => url,
+        Err(_) => {
+            let url = databases::new_database()?;
+            std::fs::write(&file, &url).unwrap();
+            url
+        }
+    };
+    Some(join_postgres(&url))
+}
+
+/// A node of the database at this URL.
+#[cfg(feature = "postgres")]
+fn join_postgres(url: &str) -> Store {
+    use crate::store::postgres::connect::Connector;
+    use crate::store::postgres::durability::Durability;
+    use crate::store::postgres::password::PasswordSource;
+
+    let options = NodeOptions {
+        connector: Connector { target: url.parse().unwrap(), password: PasswordSource::None },
+        // The server of the tests does not sync.
+        durability: Durability::Storage,
+        failover_wait: Duration::from_secs(30),
+        readers: 2,
+        inbox_unread_max: Adjustable::from(INBOX_UNREAD_MAX),
+    };
+    Store::join(&options, Arc::new(|error| panic!("{error}"))).unwrap()
 }

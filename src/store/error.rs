@@ -130,6 +130,13 @@ pub enum OpenError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The database server cannot be reached, or refuses.
+    Server {
+        /// The address of the database.
+        path: PathBuf,
+        /// The error of the server or of the connection.
+        problem: String,
+    },
     /// SQLite refused to read or write the file.
     Sqlite {
         /// The given path.

@@ -1,11 +1,237 @@
-//! PostgreSQL: several servers on one database.
+//! The PostgreSQL engine: any number of servers, called nodes, on one database.
 //!
 //! From bottom to top: [`target`] says which database is meant, [`password`] finds the password for
 //! it, [`encryption`] has TLS, [`connect`] opens connections, and [`durability`] decides what the
-//! database can promise.
+//! database can promise. [`session`] is a connection with settings and prepared statements, [`link`]
+//! one that is opened again, and [`schema`] has the steps of the schema. [`names`] is what a node remembers of users. [`append`]
+//! and [`moving`] execute what operations have in common, [`operations`] the rest. [`writer`] and
+//! [`readers`] run them on their threads. [`tailer`] passes on what other nodes write.
 
+mod append;
 pub mod connect;
 pub mod durability;
 pub mod encryption;
+mod error;
+mod link;
+mod moving;
+mod names;
+pub(in crate::store) mod operation;
+mod operations;
 pub mod password;
+mod readers;
+mod schema;
+mod session;
+mod shared;
+mod tailer;
 pub mod target;
+mod writer;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::adjustable::Adjustable;
+use crate::model::{MessageId, UserId};
+use crate::store::OnFatal;
+use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
+use crate::store::error::{OpenError, StoreError};
+use crate::store::events::OnEvent;
+use crate::store::metrics::Metrics;
+use append::LANE;
+use connect::Connector;
+use durability::Durability;
+use error::{Error, Result as StatementResult};
+use link::Link;
+use operation::{Apply, Query};
+use readers::{READ_QUEUE_JOBS_MAX, Readers};
+use schema::Found;
+use session::{Opener, Session};
+use shared::Shared;
+use tailer::Tailer;
+use writer::{WRITE_QUEUE_OPERATIONS_MAX, Writer};
+
+/// An open database.
+pub(in crate::store) struct Postgres {
+    writer: Arc<Writer>,
+    readers: Readers,
+    shared: Arc<Shared>,
+    tailer: Mutex<Option<JoinHandle<()>>>,
+    location: PathBuf,
+    version: String,
+}
+
+/// How to take part in a service on a PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The database, and its password.
+    pub connector: Connector,
+    /// Where a message must be before it is acknowledged.
+    pub durability: Durability,
+    /// How long an operation waits for a new primary.
+    pub failover_wait: Duration,
+    /// The number of reader threads. Each has a connection of its own.
+    pub readers: usize,
+    /// The maximum number of unread messages in one inbox.
+    pub inbox_unread_max: Adjustable<usize>,
+}
+
+/// What the first connection of a node found.
+struct Joined {
+    node: i64,
+    newest: MessageId,
+    changes: i64,
+    heard: Instant,
+    version: String,
+}
+
+impl Postgres {
+    /// Connects, brings the schema up to date, and starts the threads.
+    pub(in crate::store) fn open(
+        options: &NodeOptions,
+        on_fatal: OnFatal,
+    ) -> Result<Self, OpenError> {
+        let location = PathBuf::from(options.connector.target.to_string());
+        let failed =
+            |error: Error| OpenError::Server { path: location.clone(), problem: error.to_string() };
+        let io_error = |source: io::Error| OpenError::Io { path: location.clone(), source };
+        let opener = Opener::new(options.connector.clone(), options.durability);
+        let mut session = opener.open().map_err(failed)?;
+        session.check_promise().map_err(failed)?;
+        match schema::apply(&mut session).map_err(failed)? {
+            Found::Current => {}
+            Found::Newer(version) => {
+                return Err(OpenError::Newer { path: location, version, copy: None });
+            }
+        }
+        let joined = join(&mut session).map_err(failed)?;
+        let metrics = Arc::<Metrics>::default();
+        let live = Arc::<LiveMessages>::default();
+        let node = joined.node;
+        let shared =
+            Arc::new(Shared::new(node, joined.newest, joined.heard, live, Arc::clone(&metrics)));
+        let another = || -> StatementResult<Link> {
+            let mut session = opener.open()?;
+            session.prove(node)?;
+            Ok(Link::new(opener.clone(), node, session))
+        };
+        let link = Link::new(opener.clone(), node, session);
+        let readers: Vec<Link> = (0..options.readers)
+            .map(|_| another())
+            .collect::<StatementResult<_>>()
+            .map_err(failed)?;
+        let tail = another().map_err(failed)?;
+        let writer = Writer::start(
+            link,
+            Arc::clone(&shared),
+            options.inbox_unread_max.clone(),
+            options.failover_wait,
+            on_fatal,
+        );
+        let writer = Arc::new(writer.map_err(io_error)?);
+        let readers = Readers::start(readers, Arc::clone(&shared)).map_err(io_error)?;
+        let noting = Arc::clone(&writer);
+        let note_seen = Box::new(move |seen| noting.submit(seen, drop));
+        let tailer = Tailer::new(tail, Arc::clone(&shared), joined.changes, note_seen);
+        let tailer = thread::Builder::new()
+            .name("tailer".to_owned())
+            .spawn(move || tailer.run())
+            .map_err(io_error)?;
+        let (tailer, version) = (Mutex::new(Some(tailer)), joined.version);
+        Ok(Self { writer, readers, shared, tailer, location, version })
+    }
+
+    /// See [`crate::store::Store::write`].
+    pub(in crate::store) fn write<W: Apply>(
+        &self,
+        write: W,
+        done: impl FnOnce(Result<W::Answer, StoreError>) + Send + 'static,
+    ) {
+        if self.shared.has_lease() || self.shared.is_closing() {
+            self.writer.submit(write, done);
+        } else {
+            done(Err(StoreError::Busy));
+        }
+    }
+
+    /// See [`crate::store::Store::read`].
+    pub(in crate::store) fn read<R: Query>(
+        &self,
+        read: R,
+        done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
+    ) {
+        self.readers.submit(read, done);
+    }
+
+    /// See [`crate::store::Store::collect_batch`].
+    pub(in crate::store) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// See [`crate::store::Store::watch`].
+    pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
+        Arc::clone(&self.shared.live).watch(user)
+    }
+
+    /// See [`crate::store::Store::set_on_event`].
+    pub(in crate::store) fn set_on_event(&self, on_event: OnEvent) {
+        self.shared.set_on_event(on_event);
+    }
+
+    /// The metrics.
+    pub(in crate::store) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The address of the database, without a password.
+    pub(in crate::store) fn location(&self) -> &Path {
+        &self.location
+    }
+
+    /// The version of the database server.
+    pub(in crate::store) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// How many operations wait for the writer, and how many may wait.
+    pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
+        (self.writer.waiting(), WRITE_QUEUE_OPERATIONS_MAX)
+    }
+
+    /// How many reads wait for a reader thread, and how many may wait.
+    pub(in crate::store) fn read_queue(&self) -> (usize, usize) {
+        (self.readers.waiting(), READ_QUEUE_JOBS_MAX)
+    }
+
+    /// Finishes the waiting operations, accepts no more, and signs the node off. Blocks until then.
+    pub(in crate::store) fn close(&self) {
+        self.readers.close();
+        self.shared.close();
+        // Wakes the tailer, too.
+        self.writer.close();
+        let tailer = self.tailer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(tailer) = tailer {
+            let _ = tailer.join();
+        }
+        // No other node is waited for any more: what was done is durable.
+        self.shared.answer_upto(i64::MAX);
+    }
+}
+
+/// Registers a node, with a write that waits for the standbys.
+fn join(session: &mut Session) -> StatementResult<Joined> {
+    let heard = Instant::now();
+    session.transaction(|session| {
+        let row = session.query_one("SELECT chat.begin_change($1)", &[&LANE])?;
+        let changes: i64 = row.get(0);
+        let row = session.query_one(
+            "INSERT INTO chat.nodes (id, name, started_at, heard_at, seen_changes)
+             VALUES (chat.next_number('nodes'), '', chat.now_ms(), chat.now_ms(), $1)
+             RETURNING id, chat.head($2), current_setting('server_version')",
+            &[&changes, &LANE],
+        )?;
+        let (node, newest) = (row.get(0), MessageId(row.get(1)));
+        Ok(Joined { node, newest, changes, heard, version: row.get(2) })
+    })
+}

@@ -5,6 +5,7 @@
 pub mod browser;
 pub mod cli;
 pub mod clock;
+pub mod databases;
 pub mod disk;
 pub mod exposition;
 pub mod fake;

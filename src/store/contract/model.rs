@@ -71,7 +71,7 @@ struct Model {
 }
 
 pub(super) fn check(open: Open, steps: &[Step]) {
-    let mut engine = Engine::new(open);
+    let Some(mut engine) = Engine::new(open) else { return };
     let names = USERS.map(str::to_owned).into();
     let mut model = Model { names, ..Model::default() };
     for step in steps {

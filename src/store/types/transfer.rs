@@ -1,8 +1,22 @@
 //! Importing the records of another database, and rebuilding derived data.
 
-use crate::model::UserId;
+use crate::model::{MessageId, UserId};
 use crate::store::operation::Write;
 use crate::transfer::{Step, Taken};
+
+/// The highest id that an export can contain. Every JSON reader represents it exactly.
+const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
+
+/// Up to this id, an imported message keeps its id; above it, only if its id is the next one. So an
+/// import leaves 2^52 ids below [`MESSAGE_ID_MAX`] for new messages, and the database can import
+/// its own export.
+pub(in crate::store) const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
+
+/// Why an import refuses this id. `None` if it does not.
+pub fn refused_id(id: MessageId) -> Option<String> {
+    let is_too_high = id > MESSAGE_ID_MAX;
+    is_too_high.then(|| format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0))
+}
 
 /// Executes the steps in order, in one transaction, up to the first step that it must refuse. A
 /// step may be repeated: existing data is recognised by id and content, or by key. An inbox may

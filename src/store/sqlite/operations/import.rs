@@ -7,7 +7,7 @@ use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::write::context::WriteContext;
-use crate::store::types::transfer::{Import, Imported};
+use crate::store::types::transfer::{Import, Imported, KEPT_ID_MAX, refused_id};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
 impl Apply for Import {
@@ -17,14 +17,6 @@ impl Apply for Import {
         import(context, &self.steps, self.locked)
     }
 }
-
-/// The highest id that an export can contain. Every JSON reader represents it exactly.
-const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
-
-/// Up to this id, an imported message keeps its id; above it, only if its id is the next one. So an
-/// import leaves 2^52 ids below [`MESSAGE_ID_MAX`] for new messages, and the database can import
-/// its own export.
-const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
 
 /// The result of a step, or why it was refused.
 type Outcome = Result<Taken, String>;
@@ -70,12 +62,6 @@ fn import(
         }
     }
     Ok(imported)
-}
-
-/// Why an import refuses this id. `None` if it does not.
-pub fn refused_id(id: MessageId) -> Option<String> {
-    let is_too_high = id > MESSAGE_ID_MAX;
-    is_too_high.then(|| format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0))
 }
 
 fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Result<Outcome> {

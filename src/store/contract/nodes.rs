@@ -1,0 +1,255 @@
+//! Several nodes of one PostgreSQL database.
+
+use std::sync::mpsc::Sender;
+
+use super::*;
+use crate::model::{Timestamp, TokenHash};
+use crate::store::{EndSessions, Event, LiveInbox, OpenSession, Opened, SessionFilter};
+
+/// How long a test waits for another node.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two nodes of a new database with the users; `None` if the test is skipped.
+fn nodes() -> Option<[Engine; 2]> {
+    let first = Engine::new(open_postgres)?;
+    let url = std::fs::read_to_string(first.folder.path().join("url")).unwrap();
+    let store = Some(join_postgres(&url));
+    let second = Engine { open: open_postgres, folder: TempDir::new().unwrap(), store };
+    Some([first, second])
+}
+
+/// Sends every event of a node.
+fn listen(node: &Engine) -> Receiver<Event> {
+    let (sender, receiver): (Sender<Event>, _) = channel();
+    let sender = Mutex::new(sender);
+    node.store().set_on_event(Box::new(move |event| {
+        let _ = sender.lock().unwrap().send(event);
+    }));
+    receiver
+}
+
+/// Waits for an event that `is` accepts.
+fn wait_for(events: &Receiver<Event>, is: impl Fn(Event) -> bool) {
+    while !is(events.recv_timeout(PATIENCE).expect("an event")) {}
+}
+
+fn bounds() -> PageBounds {
+    PageBounds { messages: 1_000, size: usize::MAX, measure: |_| 1 }
+}
+
+/// What the live messages of an inbox have after an id.
+fn live(inbox: &LiveInbox, after: i64) -> Option<Vec<i64>> {
+    let (messages, _) = inbox.newer(MessageId(after), &bounds())?;
+    Some(messages.iter().map(|message| message.id.0).collect())
+}
+
+#[test]
+fn message_of_one_node_is_live_on_the_other() {
+    let Some([first, second]) = nodes() else { return };
+    let events = listen(&second);
+    let inbox = second.store().watch(NEKO);
+    let stored = ids(&first.append(message(PAFF, &["neko"], "hai", None)))[0];
+    wait_for(&events, |event| event == Event::Messages(NEKO));
+    assert_eq!(live(&inbox, 0), Some(vec![stored]));
+}
+
+#[test]
+fn nodes_that_write_at_once_have_one_order_without_a_gap() {
+    const EACH: usize = 300;
+    let Some(nodes) = nodes() else { return };
+    let events = [listen(&nodes[0]), listen(&nodes[1])];
+    let inboxes = [nodes[0].store().watch(NEKO), nodes[1].store().watch(NEKO)];
+    let mut all: Vec<i64> = thread::scope(|scope| {
+        let writing = nodes.iter().map(|node| {
+            scope.spawn(move || {
+                let send = |number| {
+                    let appended =
+                        node.append(message(PAFF, &["neko"], &format!("{number}"), None));
+                    ids(&appended)[0]
+                };
+                (0..EACH).map(send).collect::<Vec<i64>>()
+            })
+        });
+        let writing: Vec<_> = writing.collect();
+        let (mut all, begun) = (Vec::new(), std::time::Instant::now());
+        // Each watcher sees the log in its order and without a gap, while it grows.
+        for (node, (events, inbox)) in nodes.iter().zip(events.iter().zip(&inboxes)) {
+            let mut seen = Vec::new();
+            while seen.len() < 2 * EACH {
+                let after = seen.last().copied().unwrap_or(0);
+                let newer = live(inbox, after).unwrap_or_else(|| {
+                    let start = PageStart::After(MessageId(after));
+                    let page = node.read(page(NEKO, start)).unwrap();
+                    page.messages.iter().map(|message| message.id.0).collect()
+                });
+                assert!(begun.elapsed() < PATIENCE, "only {} messages came", seen.len());
+                if newer.is_empty() {
+                    // The service is told of a node's own messages by their answers.
+                    let _ = events.recv_timeout(Duration::from_millis(10));
+                }
+                seen.extend(newer);
+            }
+            all.push(seen);
+        }
+        let written: BTreeSet<i64> =
+            writing.into_iter().flat_map(|writing| writing.join().unwrap()).collect();
+        assert!(all.iter().all(|seen| written.iter().eq(seen.iter())), "a gap or another order");
+        all.pop().unwrap()
+    });
+    all.dedup();
+    assert_eq!(all.len(), 2 * EACH);
+}
+
+#[test]
+fn key_that_is_used_on_two_nodes_at_once_is_one_message() {
+    let Some(nodes) = nodes() else { return };
+    for round in 0..50 {
+        let key = format!("key-{round}");
+        let stored: Vec<i64> = thread::scope(|scope| {
+            let send =
+                |node: &Engine| ids(&node.append(message(PAFF, &["neko"], "once", Some(&key))))[0];
+            let sending: Vec<_> =
+                nodes.iter().map(|node| scope.spawn(move || send(node))).collect();
+            sending.into_iter().map(|sending| sending.join().unwrap()).collect()
+        });
+        assert_eq!(stored[0], stored[1], "round {round}");
+    }
+    assert_eq!(nodes[0].inbox(NEKO).len(), 50);
+}
+
+#[test]
+fn renamed_or_deleted_user_is_no_recipient_on_the_other_node() {
+    let Some([first, second]) = nodes() else { return };
+    // Both nodes remember the name.
+    for node in [&first, &second] {
+        assert!(matches!(
+            node.append(message(PAFF, &["robo"], "hai", None)),
+            Appended::Stored { .. }
+        ));
+    }
+    let change = |name: &str, change| {
+        first.write(ChangeUser { name: name.parse().unwrap(), change }).unwrap()
+    };
+    let rename = Change::Rename("robot".parse().unwrap());
+    assert!(matches!(change("robo", rename), Changed::Yes { .. }));
+    let unknown = |name: &str| Appended::UnknownRecipients(vec![name.parse().unwrap()]);
+    assert_eq!(second.append(message(PAFF, &["robo"], "hai", None)), unknown("robo"));
+    let renamed = second.append(message(PAFF, &["robot"], "hai", None));
+    assert!(matches!(renamed, Appended::Stored { .. }));
+    assert!(matches!(change("robot", Change::Delete), Changed::Yes { .. }));
+    assert_eq!(second.append(message(PAFF, &["robot"], "hai", None)), unknown("robot"));
+}
+
+/// The answer to a revocation comes after the other node has forgotten the session.
+#[test]
+fn session_that_ends_on_one_node_has_ended_on_the_other_when_it_is_answered() {
+    let Some([first, second]) = nodes() else { return };
+    let forgotten = Arc::new(Mutex::new(Vec::new()));
+    let forgetting = Arc::clone(&forgotten);
+    second.store().set_on_event(Box::new(move |event| {
+        if let Event::SessionEnded(user, token) = event {
+            forgetting.lock().unwrap().push((user, token));
+        }
+    }));
+    for number in 0..20 {
+        let token = TokenHash([number; 32]);
+        let open = OpenSession {
+            user: NEKO,
+            password_hash: String::new(),
+            token,
+            at: Timestamp::now(),
+            expires_at: Timestamp(i64::MAX),
+            sessions_max: 64,
+            end: Vec::new(),
+        };
+        assert!(matches!(first.write(open), Ok(Opened::Yes)));
+        let ended = first.write(EndSessions(SessionFilter::User(NEKO))).unwrap();
+        assert_eq!(ended, [(NEKO, token)]);
+        assert_eq!(forgotten.lock().unwrap().last(), Some(&(NEKO, token)), "answered too early");
+    }
+}
+
+/// A node that is killed does not sign off. Others wait for the end of its lease, and no longer.
+#[test]
+fn change_is_answered_after_the_lease_of_a_silent_node() {
+    let Some([first, second]) = nodes() else { return };
+    let url = std::fs::read_to_string(first.folder.path().join("url")).unwrap();
+    // A node that was heard just now and never again.
+    databases::query(
+        &url,
+        "INSERT INTO nodes (id, name, started_at, heard_at, seen_changes)
+         VALUES (1000, 'silent', now_ms(), now_ms(), 0)",
+    );
+    let begun = std::time::Instant::now();
+    let name = "robo".parse().unwrap();
+    let changed = second.write(ChangeUser { name, change: Change::Disable }).unwrap();
+    assert!(matches!(changed, Changed::Yes { .. }));
+    let waited = begun.elapsed();
+    assert!(waited > Duration::from_secs(2), "{waited:?}: it did not wait");
+    assert!(waited < PATIENCE);
+}
+
+/// A purge or a rename changes what the live messages of the other node show.
+#[test]
+fn purged_message_is_not_live_on_the_other_node() {
+    let Some([first, second]) = nodes() else { return };
+    let events = listen(&second);
+    let inbox = second.store().watch(NEKO);
+    let stored = ids(&first.append(message(PAFF, &["neko"], "hai", None)))[0];
+    wait_for(&events, |event| event == Event::Messages(NEKO));
+    assert_eq!(live(&inbox, 0), Some(vec![stored]));
+    let purge = Purge { ids: vec![MessageId(stored)], unread_too: true };
+    assert_eq!(first.write(purge), Ok(1));
+    assert_eq!(live(&inbox, 0), None);
+    assert!(second.inbox(NEKO).is_empty());
+}
+
+/// Every connection of a node breaks again and again, while it writes without keys: each message is
+/// stored once, and each answer is true.
+#[test]
+fn broken_connections_neither_lose_nor_double_a_message() {
+    const MESSAGES: usize = 400;
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    let url = std::fs::read_to_string(engine.folder.path().join("url")).unwrap();
+    let goes_on = std::sync::atomic::AtomicBool::new(true);
+    let told = thread::scope(|scope| {
+        let breaking = scope.spawn(|| {
+            let mut broken = 0;
+            while goes_on.load(std::sync::atomic::Ordering::SeqCst) {
+                let terminated = databases::query(
+                    &url,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                );
+                broken += terminated.len();
+            }
+            broken
+        });
+        let (done, answers) = channel();
+        let mut told = Vec::new();
+        // Several at once, so that batches have several messages.
+        for number in 0..MESSAGES {
+            let done = done.clone();
+            let text = format!("{number}");
+            let append = message(PAFF, &["neko"], &text, None);
+            engine.store().write(append, move |appended| done.send((text, appended)).unwrap());
+            if number % 8 == 7 {
+                told.extend(answers.iter().take(8));
+            }
+        }
+        goes_on.store(false, std::sync::atomic::Ordering::SeqCst);
+        let broken = breaking.join().unwrap();
+        assert!(broken > 10, "only {broken} connections broke");
+        told
+    });
+    let mut acknowledged: Vec<(i64, String)> =
+        told.into_iter().map(|(text, appended)| (ids(&appended.unwrap())[0], text)).collect();
+    acknowledged.sort();
+    let stored: Vec<(i64, String)> =
+        databases::query(&url, "SELECT id, convert_from(body, 'UTF8') FROM messages ORDER BY id")
+            .iter()
+            .map(|row| row.split_once('|').unwrap())
+            .map(|(id, text)| (id.parse().unwrap(), text.to_owned()))
+            .collect();
+    assert_eq!(stored, acknowledged);
+}

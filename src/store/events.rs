@@ -1,0 +1,17 @@
+//! What other servers on the same database do, as far as a server has to know.
+
+use crate::model::{TokenHash, UserId};
+
+/// Something that happened in the database, perhaps by another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// There may be new messages for this user.
+    Messages(UserId),
+    /// A session of this user has ended.
+    SessionEnded(UserId, TokenHash),
+    /// So much happened that anything may be new.
+    Everything,
+}
+
+/// Told of every [`Event`], on a thread of the store. It must not block.
+pub type OnEvent = Box<dyn Fn(Event) + Send + Sync>;

@@ -1,0 +1,168 @@
+//! What a node remembers of users: names, numbers, and the room in their inboxes.
+//!
+//! [`Names::changes`] is the newest change of which this memory knows. `append` refuses to use an
+//! older memory, so it is never wrong when a message is stored.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::model::{MessageId, UserId, UserName};
+use crate::store::postgres::error::Result;
+use crate::store::postgres::session::Session;
+
+/// The maximum number of users in memory.
+const NAMES_MAX: usize = 100_000;
+/// An inbox that was never counted may receive one part in this many of its limit. Then it is
+/// counted.
+const UNCOUNTED_DIVISOR: usize = 100;
+
+/// A fast hash is safe here: only names and ids of existing users are keys.
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// The memory. See the module.
+#[derive(Default)]
+pub(in crate::store) struct Names {
+    ids: Map<UserName, UserId>,
+    names: Map<UserId, UserName>,
+    rooms: Map<UserId, Room>,
+    /// The newest change that is known.
+    pub(in crate::store) changes: i64,
+}
+
+/// The room in an inbox.
+#[derive(Debug, Clone, Copy)]
+enum Room {
+    /// This node may still store so many messages before it counts.
+    Left(usize),
+    /// There is none while the cursor `inbox` is here.
+    Full(MessageId),
+}
+
+impl Names {
+    /// The number of the user who receives messages under this name.
+    pub(in crate::store) fn id(&self, name: &UserName) -> Option<UserId> {
+        self.ids.get(name).copied()
+    }
+
+    /// The name of a user.
+    pub(in crate::store) fn name(&self, user: UserId) -> Option<&UserName> {
+        self.names.get(&user)
+    }
+
+    /// Looks up the names and the users that are not in memory.
+    pub(in crate::store) fn look_up<'a>(
+        &mut self,
+        session: &mut Session,
+        names: impl Iterator<Item = &'a UserName>,
+        users: impl Iterator<Item = UserId>,
+    ) -> Result<()> {
+        if self.names.len() > NAMES_MAX {
+            self.forget();
+        }
+        let names: Vec<&str> =
+            names.filter(|name| !self.ids.contains_key(*name)).map(UserName::as_str).collect();
+        let users: Vec<i64> =
+            users.filter(|user| !self.names.contains_key(user)).map(|user| user.0).collect();
+        if names.is_empty() && users.is_empty() {
+            return Ok(());
+        }
+        let rows = session.query(
+            "SELECT id, name, deleted_at IS NOT NULL FROM chat.users
+              WHERE name = ANY ($1) OR id = ANY ($2)",
+            &[&names, &users],
+        )?;
+        self.insert(rows)
+    }
+
+    fn insert(&mut self, rows: Vec<postgres::Row>) -> Result<()> {
+        for row in rows {
+            let (user, name) = (UserId(row.get(0)), row.get::<_, &str>(1).parse::<UserName>()?);
+            // A deleted user receives nothing, but the name of its messages remains.
+            if !row.get::<_, bool>(2) {
+                self.ids.insert(name.clone(), user);
+            }
+            self.names.insert(user, name);
+        }
+        Ok(())
+    }
+
+    /// Learns what has changed since. Forgets what may be wrong.
+    pub(in crate::store) fn catch_up(&mut self, session: &mut Session) -> Result<()> {
+        let row = session.query_one(
+            "SELECT coalesce(max(id), 0),
+                    coalesce(bool_or(kind <> 'session') OR count(*) < max(id) - $1, false)
+               FROM chat.changes WHERE id > $1",
+            &[&self.changes],
+        )?;
+        let newest: i64 = row.get(0);
+        if row.get::<_, bool>(1) {
+            self.forget();
+        }
+        self.changes = self.changes.max(newest);
+        Ok(())
+    }
+
+    /// Forgets all users. Every inbox that was counted is counted again.
+    fn forget(&mut self) {
+        self.ids.clear();
+        self.names.clear();
+        self.must_count_all();
+    }
+
+    /// Whether an inbox has reached its limit of unread messages. Otherwise reserves room for one
+    /// more. `uncommitted` messages of this batch are not counted yet. If a reserved place is not
+    /// used, the inbox is only counted earlier.
+    pub(in crate::store) fn is_full(
+        &mut self,
+        session: &mut Session,
+        user: UserId,
+        max: usize,
+        uncommitted: usize,
+    ) -> Result<bool> {
+        match self.rooms.get_mut(&user) {
+            Some(Room::Left(left)) if *left > 0 => {
+                *left -= 1;
+                return Ok(false);
+            }
+            None if max / UNCOUNTED_DIVISOR > 0 => {
+                self.rooms.insert(user, Room::Left(max / UNCOUNTED_DIVISOR - 1));
+                return Ok(false);
+            }
+            Some(&mut Room::Full(at)) if inbox_position(session, user)? == at => return Ok(true),
+            _ => {}
+        }
+        let (unread, at) = count_unread(session, user, max)?;
+        let left = max.saturating_sub(unread).saturating_sub(uncommitted);
+        let is_full = left == 0;
+        // Other nodes take from the rest.
+        let room = if is_full { Room::Full(at) } else { Room::Left(left.div_ceil(2) - 1) };
+        self.rooms.insert(user, room);
+        Ok(is_full)
+    }
+
+    /// Every inbox that was counted is counted before its next message.
+    pub(in crate::store) fn must_count_all(&mut self) {
+        self.rooms.values_mut().for_each(|room| *room = Room::Left(0));
+    }
+}
+
+fn inbox_position(session: &mut Session, user: UserId) -> Result<MessageId> {
+    let row = session.query_opt(
+        "SELECT upto_id FROM chat.cursors WHERE user_id = $1 AND name = 'inbox'",
+        &[&user.0],
+    )?;
+    Ok(row.map_or(MessageId::ZERO, |row| MessageId(row.get(0))))
+}
+
+/// The unread messages, at most `max`, and the place of the cursor `inbox`.
+fn count_unread(session: &mut Session, user: UserId, max: usize) -> Result<(usize, MessageId)> {
+    let at = inbox_position(session, user)?;
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let row = session.query_one(
+        "SELECT count(*) FROM (SELECT FROM chat.messages
+                                WHERE mailbox_id = $1 AND id > $2 LIMIT $3) AS unread",
+        &[&user.0, &at.0, &max],
+    )?;
+    Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX), at))
+}

@@ -1,0 +1,10 @@
+//! The operations. Those that write hold the log's lock, except for the moves of cursors.
+
+pub(in crate::store) mod accounts;
+pub(in crate::store) mod cursors;
+pub(in crate::store) mod figures;
+pub(in crate::store) mod import;
+pub(in crate::store) mod pages;
+pub(in crate::store) mod purge;
+pub(in crate::store) mod sessions;
+pub(in crate::store) mod users;

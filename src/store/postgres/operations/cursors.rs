@@ -1,0 +1,145 @@
+//! Cursors and dead letters.
+
+use crate::model::{CursorName, MessageId, UserId};
+use crate::store::postgres::append::{BatchId, LANE};
+use crate::store::postgres::error::Result;
+use crate::store::postgres::moving::move_cursors;
+use crate::store::postgres::operation::{
+    Apply, CursorMove, Grouped, MoveKind, PartAnswer, Place, WriteContext, only_grouped,
+};
+use crate::store::postgres::session::Session;
+use crate::store::types::cursors::{
+    Acked, Acknowledge, AddDeadLetter, ClearDeadLetters, MoveCursor, Moved,
+};
+use crate::store::types::messages::{Append, Appended};
+
+impl Apply for Append {
+    fn grouped(&self) -> Grouped<'_> {
+        Grouped::Append(self)
+    }
+
+    fn answer(&self, part: PartAnswer) -> Option<Appended> {
+        match part {
+            PartAnswer::Appended(appended) => Some(appended),
+            PartAnswer::Cursor(_) => None,
+        }
+    }
+
+    fn apply(&self, _: &mut WriteContext<'_>) -> Result<Appended> {
+        only_grouped()
+    }
+}
+
+impl Apply for Acknowledge {
+    fn grouped(&self) -> Grouped<'_> {
+        let kind = if self.rewind { MoveKind::Anywhere } else { MoveKind::Forward };
+        let (user, cursor) = (self.user, self.cursor.as_str());
+        Grouped::Cursor(CursorMove { user, cursor, kind, upto: self.upto })
+    }
+
+    fn answer(&self, part: PartAnswer) -> Option<Acked> {
+        place(&part).and_then(Place::acked)
+    }
+
+    fn apply(&self, _: &mut WriteContext<'_>) -> Result<Acked> {
+        only_grouped()
+    }
+}
+
+impl Apply for MoveCursor {
+    fn grouped(&self) -> Grouped<'_> {
+        let (user, cursor) = (self.user, self.cursor.as_str());
+        let kind = MoveKind::From(self.seen);
+        Grouped::Cursor(CursorMove { user, cursor, kind, upto: self.upto })
+    }
+
+    fn answer(&self, part: PartAnswer) -> Option<Moved> {
+        place(&part).and_then(Place::moved)
+    }
+
+    fn apply(&self, _: &mut WriteContext<'_>) -> Result<Moved> {
+        only_grouped()
+    }
+}
+
+fn place(part: &PartAnswer) -> Option<Place> {
+    match part {
+        PartAnswer::Cursor(place) => Some(*place),
+        PartAnswer::Appended(_) => None,
+    }
+}
+
+impl Apply for AddDeadLetter {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Acked> {
+        let Self { user, cursor, id } = self;
+        if !is_for(context.session, *user, *id)? {
+            return Ok(Acked::BeyondTheLog);
+        }
+        let cursor_move =
+            CursorMove { user: *user, cursor: cursor.as_str(), kind: MoveKind::Forward, upto: *id };
+        // No batch of cursors has the number 0.
+        let batch = BatchId { node: context.node, batch: 0 };
+        let places = move_cursors(context.session, batch, &[cursor_move])?;
+        let acked = places.first().and_then(|place| place.acked()).unwrap_or(Acked::BeyondTheLog);
+        if matches!(acked, Acked::At(_)) {
+            insert_dead_letter(context.session, *user, cursor, *id)?;
+        }
+        Ok(acked)
+    }
+}
+
+impl Apply for ClearDeadLetters {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Acked> {
+        let Self { user, cursor, upto } = self;
+        context.session.execute(
+            "DELETE FROM chat.dead_letters
+              WHERE user_id = $1 AND cursor = $2 AND message_id <= $3",
+            &[&user.0, &cursor.as_str(), &upto.0],
+        )?;
+        let seen = position(context.session, *user, cursor)?;
+        Ok(Acked::At(seen.unwrap_or(MessageId::ZERO)))
+    }
+}
+
+/// The place of a cursor, if it exists.
+pub(in crate::store) fn position(
+    session: &mut Session,
+    user: UserId,
+    cursor: &CursorName,
+) -> Result<Option<MessageId>> {
+    let row = session.query_opt(
+        "SELECT upto_id FROM chat.cursors WHERE user_id = $1 AND name = $2",
+        &[&user.0, &cursor.as_str()],
+    )?;
+    Ok(row.map(|row| MessageId(row.get(0))))
+}
+
+/// Whether a message with this id exists for `user`.
+pub(in crate::store) fn is_for(session: &mut Session, user: UserId, id: MessageId) -> Result<bool> {
+    let row = session.query_opt(
+        "SELECT 1 FROM chat.messages WHERE id = $1 AND mailbox_id = $2",
+        &[&id.0, &user.0],
+    )?;
+    Ok(row.is_some())
+}
+
+/// Records a dead letter. Returns whether it is new.
+pub(in crate::store) fn insert_dead_letter(
+    session: &mut Session,
+    user: UserId,
+    cursor: &CursorName,
+    id: MessageId,
+) -> Result<bool> {
+    let inserted = session.execute(
+        "INSERT INTO chat.dead_letters (user_id, cursor, message_id)
+         VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        &[&user.0, &cursor.as_str(), &id.0],
+    )?;
+    Ok(inserted > 0)
+}
+
+/// The newest id of the log.
+pub(in crate::store) fn head(session: &mut Session) -> Result<MessageId> {
+    let row = session.query_one("SELECT chat.head($1)", &[&LANE])?;
+    Ok(MessageId(row.get(0)))
+}

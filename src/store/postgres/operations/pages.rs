@@ -1,0 +1,200 @@
+//! Reading pages of the message log.
+
+use postgres::Row;
+
+use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::operation::Query;
+use crate::store::postgres::operations::{cursors, users};
+use crate::store::postgres::session::Session;
+use crate::store::types::messages::{
+    CountUnread, FindStart, Page, PageStart, ReadPage, StreamStart, UnreadFrom,
+};
+
+/// The most messages that one statement of a page returns. A page of more takes several: the log
+/// only grows at its end, so together they are what one statement would find.
+const PART_MESSAGES_MAX: usize = 128;
+
+impl Query for ReadPage {
+    fn query(&self, session: &mut Session) -> Result<Option<Page>> {
+        let with = match &self.with {
+            None => None,
+            Some(name) => match users::id_of(session, name)? {
+                Some(id) => Some(id),
+                None => return Ok(None),
+            },
+        };
+        let start = match &self.start {
+            PageStart::After(id) | PageStart::Before(id) | PageStart::Dead(_, id) => *id,
+            PageStart::Cursor(name) => {
+                cursors::position(session, self.reader, name)?.unwrap_or(MessageId::ZERO)
+            }
+        };
+        let mut page = Page { start, messages: Vec::new(), more: false };
+        let (mut from, mut size) = (start, 0);
+        loop {
+            let limit = self.bounds.messages.saturating_add(1) - page.messages.len();
+            let limit = limit.min(PART_MESSAGES_MAX);
+            let rows = self.part(session, with, from, limit)?;
+            for row in &rows {
+                let message = message(row)?;
+                from = message.id;
+                size += (self.bounds.measure)(&message);
+                let is_full =
+                    page.messages.len() >= self.bounds.messages || size > self.bounds.size;
+                if is_full && !page.messages.is_empty() {
+                    page.more = true;
+                    break;
+                }
+                page.messages.push(message);
+            }
+            if page.more || rows.len() < limit {
+                break;
+            }
+        }
+        if matches!(self.start, PageStart::Before(_)) {
+            page.messages.reverse();
+        }
+        Ok(Some(page))
+    }
+}
+
+/// Reads with these parameters: the reader, the other user, the start, the oldest time, the number
+/// of messages.
+macro_rules! page_sql {
+    ($condition:literal, $order:literal) => {
+        concat!(
+            "SELECT m.id, m.sent_at, s.name, r.name, m.body
+               FROM (",
+            $condition,
+            " ORDER BY id ",
+            $order,
+            " LIMIT $4) AS m
+               JOIN chat.users s ON s.id = m.sender_id
+               JOIN chat.users r ON r.id = m.mailbox_id
+              ORDER BY m.id ",
+            $order
+        )
+    };
+}
+
+const AFTER: &str = page_sql!(
+    "SELECT * FROM chat.messages WHERE mailbox_id = $1 AND id > $2 AND sent_at >= $3",
+    "ASC"
+);
+const BEFORE: &str = page_sql!(
+    "SELECT * FROM chat.messages WHERE mailbox_id = $1 AND id < $2 AND sent_at >= $3",
+    "DESC"
+);
+/// Both directions of a conversation. A user's messages to themselves count once.
+const WITH_AFTER: &str = page_sql!(
+    "(SELECT * FROM chat.messages WHERE mailbox_id = $1 AND sender_id = $5
+         AND id > $2 AND sent_at >= $3 ORDER BY id LIMIT $4)
+      UNION ALL
+     (SELECT * FROM chat.messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
+         AND id > $2 AND sent_at >= $3 ORDER BY id LIMIT $4)",
+    "ASC"
+);
+const WITH_BEFORE: &str = page_sql!(
+    "(SELECT * FROM chat.messages WHERE mailbox_id = $1 AND sender_id = $5
+         AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)
+      UNION ALL
+     (SELECT * FROM chat.messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
+         AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)",
+    "DESC"
+);
+const DEAD: &str = page_sql!(
+    "SELECT m.* FROM chat.messages m
+       JOIN chat.dead_letters d ON d.message_id = m.id
+      WHERE d.user_id = $1 AND d.cursor = $5 AND m.id > $2 AND m.sent_at >= $3",
+    "ASC"
+);
+
+impl ReadPage {
+    /// At most `limit` messages from here on, in the direction of reading.
+    fn part(
+        &self,
+        session: &mut Session,
+        with: Option<UserId>,
+        from: MessageId,
+        limit: usize,
+    ) -> Result<Vec<Row>> {
+        let since = self.since.map_or(i64::MIN, |since| since.0);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (reader, from) = (self.reader.0, from.0);
+        let is_before = matches!(self.start, PageStart::Before(_));
+        match (&self.start, with) {
+            (PageStart::Dead(cursor, _), _) => {
+                session.query(DEAD, &[&reader, &from, &since, &limit, &cursor.as_str()])
+            }
+            (_, Some(with)) => {
+                let sql = if is_before { WITH_BEFORE } else { WITH_AFTER };
+                session.query(sql, &[&reader, &from, &since, &limit, &with.0])
+            }
+            (_, None) => {
+                let sql = if is_before { BEFORE } else { AFTER };
+                session.query(sql, &[&reader, &from, &since, &limit])
+            }
+        }
+    }
+}
+
+/// The message of a row: id, time, sender, recipient, text.
+pub(in crate::store) fn message(row: &Row) -> Result<Message> {
+    let text = std::str::from_utf8(row.get(4)).map_err(|_| Error::NotUtf8)?;
+    Ok(Message {
+        id: MessageId(row.get(0)),
+        at: Timestamp(row.get(1)),
+        from: row.get::<_, &str>(2).parse()?,
+        to: row.get::<_, &str>(3).parse()?,
+        body: Body::try_from(Box::<str>::from(text))?,
+    })
+}
+
+impl Query for CountUnread {
+    fn query(&self, session: &mut Session) -> Result<Vec<UnreadFrom>> {
+        let rows = session.query(
+            "SELECT u.name, c.count, c.newest
+               FROM (SELECT sender_id, count(*) AS count, min(id) AS oldest, max(id) AS newest
+                       FROM chat.messages
+                      WHERE mailbox_id = $1
+                        AND id > coalesce((SELECT upto_id FROM chat.cursors
+                                            WHERE user_id = $1 AND name = 'inbox'), 0)
+                      GROUP BY sender_id) AS c
+               JOIN chat.users u ON u.id = c.sender_id
+              ORDER BY c.oldest",
+            &[&self.reader.0],
+        )?;
+        let unread = |row: &Row| {
+            Ok(UnreadFrom {
+                from: row.get::<_, &str>(0).parse()?,
+                count: usize::try_from(row.get::<_, i64>(1)).unwrap_or(usize::MAX),
+                newest: MessageId(row.get(2)),
+            })
+        };
+        rows.iter().map(unread).collect()
+    }
+}
+
+impl Query for FindStart {
+    fn query(&self, session: &mut Session) -> Result<Option<(UserName, MessageId)>> {
+        let row =
+            session.query_opt("SELECT name FROM chat.users WHERE id = $1", &[&self.reader.0])?;
+        let Some(row) = row else { return Ok(None) };
+        let name: UserName = row.get::<_, &str>(0).parse()?;
+        if let Some(cursor) = &self.cursor
+            && let Some(seen) = cursors::position(session, self.reader, cursor)?
+        {
+            return Ok(Some((name, seen)));
+        }
+        let after = match self.start {
+            StreamStart::After(id) => id,
+            StreamStart::Newest => cursors::head(session)?,
+            StreamStart::Inbox => {
+                let inbox = CursorName::inbox();
+                cursors::position(session, self.reader, &inbox)?.unwrap_or(MessageId::ZERO)
+            }
+        };
+        Ok(Some((name, after)))
+    }
+}

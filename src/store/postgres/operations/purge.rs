@@ -1,0 +1,81 @@
+//! Finding messages to delete, and deleting them.
+
+use crate::model::MessageId;
+use crate::store::postgres::append::LANE;
+use crate::store::postgres::error::Result;
+use crate::store::postgres::operation::{Apply, Query, WriteContext};
+use crate::store::postgres::operations::users;
+use crate::store::postgres::session::Session;
+use crate::store::types::purge::{FindToPurge, Purge, PurgeCandidates, PurgeSide};
+
+/// The maximum number of messages that one step looks at.
+const SCAN_MESSAGES_MAX: usize = 10_000;
+/// The maximum number of messages that one step deletes, because senders wait for it.
+const PURGE_MESSAGES_MAX: usize = 128;
+/// The maximum text that one step deletes, in bytes. A step deletes at least one message.
+const PURGE_BYTES_MAX: u64 = 512 * 1024;
+
+impl Query for FindToPurge {
+    fn query(&self, session: &mut Session) -> Result<Option<PurgeCandidates>> {
+        let filter = &self.filter;
+        let (user, part) = match &filter.user {
+            None => (None, PurgeSide::Both),
+            Some((name, part)) => match users::id_of(session, name)? {
+                Some(id) => (Some(id.0), *part),
+                None => return Ok(None),
+            },
+        };
+        let sent = matches!(part, PurgeSide::Sent | PurgeSide::Both);
+        let received = matches!(part, PurgeSide::Received | PurgeSide::Both);
+        let rows = session.query(
+            "SELECT m.id, octet_length(m.body)::bigint,
+                    m.sent_at < $3 AND ($4::bigint IS NULL OR $5 AND m.sender_id = $4
+                                        OR $6 AND m.mailbox_id = $4),
+                    NOT $7 AND chat.is_unread(m.mailbox_id, m.id)
+               FROM chat.messages m
+              WHERE m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT $8",
+            &[
+                &self.after.0,
+                &filter.before_id.map_or(i64::MAX, |id| id.0),
+                &filter.before.map_or(i64::MAX, |before| before.0),
+                &user,
+                &sent,
+                &received,
+                &filter.unread_too,
+                &(SCAN_MESSAGES_MAX as i64),
+            ],
+        )?;
+        let mut found =
+            PurgeCandidates { ids: Vec::new(), unread: 0, upto: self.after, more: false };
+        let mut bytes = 0;
+        for row in &rows {
+            let id = MessageId(row.get(0));
+            if row.get(2) {
+                if row.get(3) {
+                    found.unread += 1;
+                } else {
+                    bytes += row.get::<_, i64>(1).unsigned_abs();
+                    let is_full = found.ids.len() >= PURGE_MESSAGES_MAX || bytes > PURGE_BYTES_MAX;
+                    if is_full && !found.ids.is_empty() {
+                        found.more = true;
+                        return Ok(Some(found));
+                    }
+                    found.ids.push(id);
+                }
+            }
+            found.upto = id;
+        }
+        found.more = rows.len() == SCAN_MESSAGES_MAX;
+        Ok(Some(found))
+    }
+}
+
+impl Apply for Purge {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<usize> {
+        let ids: Vec<i64> = self.ids.iter().map(|id| id.0).collect();
+        let row = context
+            .session
+            .query_one("SELECT chat.purge($1, $2, $3)", &[&LANE, &ids, &self.unread_too])?;
+        Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+    }
+}

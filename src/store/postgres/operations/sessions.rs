@@ -1,0 +1,220 @@
+//! Opening, finding and ending sessions.
+
+use postgres::Row;
+
+use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
+use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::operation::{Apply, Query, WriteContext};
+use crate::store::postgres::session::Session;
+use crate::store::types::sessions::{
+    EndSessions, Endable, EndedSession, FindSession, HeldSession, ListActiveUsers, ListAllSessions,
+    ListSessions, ListedSession, Live, OpenSession, Opened, SessionFilter, SettleSessions,
+    StoredSession, SweepSessions,
+};
+
+impl Apply for OpenSession {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Opened> {
+        let session = &mut *context.session;
+        let unchanged = session.query_opt(
+            "SELECT 1 FROM chat.users
+              WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL",
+            &[&self.user.0, &self.password_hash],
+        )?;
+        if unchanged.is_none() {
+            return Ok(Opened::PasswordChanged);
+        }
+        let held = endable(session, self.user)?;
+        let stays = |held: &&Endable| !self.end.contains(&held.id);
+        if held.iter().filter(stays).count() >= self.sessions_max {
+            return Ok(Opened::Full(held));
+        }
+        for &ended in &self.end {
+            end(session, SessionFilter::OfUser(self.user, ended))?;
+        }
+        session.execute(
+            "INSERT INTO chat.sessions
+                 (id, user_id, token_hash, created_at, last_seen_at, expires_at)
+             VALUES (chat.next_number('sessions'), $1, $2, $3, $3, $4)",
+            &[&self.user.0, &&self.token.0[..], &self.at.0, &self.expires_at.0],
+        )?;
+        Ok(Opened::Yes)
+    }
+}
+
+/// The sessions of a user, oldest first.
+fn endable(session: &mut Session, user: UserId) -> Result<Vec<Endable>> {
+    let rows = session.query(
+        "SELECT id, token_hash, last_seen_at FROM chat.sessions WHERE user_id = $1 ORDER BY id",
+        &[&user.0],
+    )?;
+    let endable = |row: &Row| {
+        Ok(Endable {
+            id: SessionId(row.get(0)),
+            token: token_hash(row, 1)?,
+            last_seen_at: Timestamp(row.get(2)),
+        })
+    };
+    rows.iter().map(endable).collect()
+}
+
+/// The hash of a token in a row.
+pub(in crate::store) fn token_hash(row: &Row, column: usize) -> Result<TokenHash> {
+    let bytes: &[u8] = row.get(column);
+    bytes
+        .try_into()
+        .map(TokenHash)
+        .map_err(|_| Error::Unexpected("the hash of a token has not 32 bytes"))
+}
+
+impl Apply for EndSessions {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Vec<EndedSession>> {
+        end(context.session, self.0)
+    }
+}
+
+/// Ends the matching sessions, and returns them.
+pub(in crate::store) fn end(
+    session: &mut Session,
+    filter: SessionFilter,
+) -> Result<Vec<EndedSession>> {
+    let (user, only, but) = match filter {
+        SessionFilter::Session(id) => (None, Some(id.0), None),
+        SessionFilter::OfUser(user, id) => (Some(user.0), Some(id.0), None),
+        SessionFilter::Others(user, id) => (Some(user.0), None, Some(id.0)),
+        SessionFilter::User(user) => (Some(user.0), None, None),
+        SessionFilter::All => (None, None, None),
+    };
+    let rows = session.query(
+        "SELECT user_id, token_hash FROM chat.end_sessions($1, $2, $3)",
+        &[&user, &only, &but],
+    )?;
+    rows.iter().map(|row| Ok((UserId(row.get(0)), token_hash(row, 1)?))).collect()
+}
+
+impl Apply for SettleSessions {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<()> {
+        let now = self.0.now.0;
+        context.session.execute(
+            "UPDATE chat.sessions SET last_seen_at = $1,
+                    created_at = created_at
+                        - CASE WHEN created_at > $1 THEN last_seen_at - $1 ELSE 0 END,
+                    expires_at = expires_at
+                        - CASE WHEN created_at > $1 THEN last_seen_at - $1 ELSE 0 END
+              WHERE last_seen_at > $1",
+            &[&now],
+        )?;
+        sweep(context.session, &[], self.0).map(drop)
+    }
+}
+
+impl Apply for SweepSessions {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Vec<TokenHash>> {
+        sweep(context.session, &self.seen, self.live)
+    }
+}
+
+fn sweep(
+    session: &mut Session,
+    seen: &[(SessionId, Timestamp)],
+    live: Live,
+) -> Result<Vec<TokenHash>> {
+    if !seen.is_empty() {
+        let ids: Vec<i64> = seen.iter().map(|(id, _)| id.0).collect();
+        let times: Vec<i64> = seen.iter().map(|(_, at)| at.0).collect();
+        // A session may be used on several nodes.
+        session.execute(
+            "UPDATE chat.sessions s SET last_seen_at = greatest(s.last_seen_at, seen.at)
+               FROM unnest($1::bigint[], $2::bigint[]) AS seen (id, at) WHERE s.id = seen.id",
+            &[&ids, &times],
+        )?;
+    }
+    // Every node finds out by itself that a session has expired, so no change is noted.
+    let rows = session.query(
+        "WITH ended AS (DELETE FROM chat.sessions WHERE expires_at <= $1 OR last_seen_at <= $2
+                        RETURNING user_id, token_hash, last_seen_at)
+         SELECT token_hash, chat.note_seen(user_id, last_seen_at)::text FROM ended",
+        &[&live.now.0, &live.seen_after.0],
+    )?;
+    rows.iter().map(|row| token_hash(row, 0)).collect()
+}
+
+impl Query for FindSession {
+    fn query(&self, session: &mut Session) -> Result<Option<StoredSession>> {
+        let row = session.query_opt(
+            "SELECT s.id, s.user_id, s.last_seen_at, s.expires_at, u.disabled_at IS NOT NULL
+               FROM chat.sessions s JOIN chat.users u ON u.id = s.user_id
+              WHERE s.token_hash = $1",
+            &[&&self.0.0[..]],
+        )?;
+        Ok(row.map(|row| StoredSession {
+            id: SessionId(row.get(0)),
+            user: UserId(row.get(1)),
+            last_seen_at: Timestamp(row.get(2)),
+            expires_at: Timestamp(row.get(3)),
+            disabled: row.get(4),
+        }))
+    }
+}
+
+impl Query for ListSessions {
+    fn query(&self, session: &mut Session) -> Result<Vec<ListedSession>> {
+        let rows = session.query(
+            "SELECT id, created_at, last_seen_at, expires_at
+               FROM chat.sessions WHERE user_id = $1 ORDER BY id",
+            &[&self.user.0],
+        )?;
+        Ok(rows.iter().map(listed).collect())
+    }
+}
+
+fn listed(row: &Row) -> ListedSession {
+    ListedSession {
+        id: SessionId(row.get(0)),
+        created_at: Timestamp(row.get(1)),
+        last_seen_at: Timestamp(row.get(2)),
+        expires_at: Timestamp(row.get(3)),
+    }
+}
+
+impl Query for ListAllSessions {
+    fn query(&self, session: &mut Session) -> Result<(Vec<HeldSession>, bool)> {
+        let Self { user, after, live, max } = self;
+        let rows = session.query(
+            "SELECT s.id, s.created_at, s.last_seen_at, s.expires_at, u.name
+               FROM chat.sessions s JOIN chat.users u ON u.id = s.user_id
+              WHERE s.id > $1 AND s.expires_at > $2 AND s.last_seen_at > $3
+                AND ($4::bigint IS NULL OR s.user_id = $4)
+              ORDER BY s.id LIMIT $5",
+            &[
+                &after.0,
+                &live.now.0,
+                &live.seen_after.0,
+                &user.map(|user| user.0),
+                &(*max as i64 + 1),
+            ],
+        )?;
+        let more = rows.len() > *max;
+        let held = |row: &Row| {
+            let user: UserName = row.get::<_, &str>(4).parse()?;
+            Ok(HeldSession { user, session: listed(row) })
+        };
+        let sessions = rows.iter().take(*max).map(held).collect::<Result<_>>()?;
+        Ok((sessions, more))
+    }
+}
+
+impl Query for ListActiveUsers {
+    fn query(&self, session: &mut Session) -> Result<(Vec<UserName>, bool)> {
+        let rows = session.query(
+            "SELECT u.name
+               FROM chat.sessions s JOIN chat.users u ON u.id = s.user_id
+              WHERE s.expires_at > $1 AND s.last_seen_at > $2 AND u.disabled_at IS NULL
+              GROUP BY u.id ORDER BY min(s.id) LIMIT $3",
+            &[&self.live.now.0, &self.live.seen_after.0, &(self.max as i64 + 1)],
+        )?;
+        let more = rows.len() > self.max;
+        let name = |row: &Row| Ok(row.get::<_, &str>(0).parse()?);
+        let names = rows.iter().take(self.max).map(name).collect::<Result<_>>()?;
+        Ok((names, more))
+    }
+}

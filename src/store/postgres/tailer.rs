@@ -1,0 +1,253 @@
+//! The tailer: a thread that reads what any node has written, and passes it on.
+//!
+//! PostgreSQL wakes it (`NOTIFY`). It also looks by itself, because a broken connection loses
+//! notifications silently. Its heartbeat is the lease of the node.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::Row;
+use postgres::fallible_iterator::FallibleIterator;
+
+use crate::model::{Message, MessageId, UserId};
+use crate::store::events::Event;
+use crate::store::operation::Write;
+use crate::store::postgres::append::LANE;
+use crate::store::postgres::error::Result;
+use crate::store::postgres::link::Link;
+use crate::store::postgres::operation::{Apply, WriteContext};
+use crate::store::postgres::operations::pages;
+use crate::store::postgres::operations::sessions::token_hash;
+use crate::store::postgres::session::Session;
+use crate::store::postgres::shared::Shared;
+
+/// How often the tailer looks without being woken.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a node is heard.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often old rows are removed.
+const CLEANING_INTERVAL: Duration = Duration::from_secs(60);
+/// The most messages that one look reads.
+const MESSAGES_MAX: i64 = 1_024;
+
+/// Records that this node knows of all changes up to this one. It is executed after the operations
+/// that were submitted before the node knew of them.
+pub(in crate::store) struct NoteSeen(pub(in crate::store) i64);
+
+impl Write for NoteSeen {
+    type Answer = ();
+}
+
+impl Apply for NoteSeen {
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<()> {
+        context.session.execute(
+            "UPDATE chat.nodes SET seen_changes = greatest(seen_changes, $2) WHERE id = $1",
+            &[&context.node, &self.0],
+        )?;
+        context.session.query_one("SELECT pg_notify('chat', 'seen')", &[]).map(drop)
+    }
+}
+
+/// The tailer. [`Self::run`] is its thread.
+pub(in crate::store) struct Tailer {
+    link: Link,
+    shared: Arc<Shared>,
+    /// Submits [`NoteSeen`].
+    note_seen: Box<dyn Fn(NoteSeen) + Send>,
+    /// The newest change that was passed on.
+    seen: i64,
+    is_listening: bool,
+    heard: Instant,
+    cleaned: Instant,
+}
+
+impl Tailer {
+    pub(in crate::store) fn new(
+        link: Link,
+        shared: Arc<Shared>,
+        seen: i64,
+        note_seen: Box<dyn Fn(NoteSeen) + Send>,
+    ) -> Self {
+        let now = Instant::now();
+        Self { link, shared, note_seen, seen, is_listening: false, heard: now, cleaned: now }
+    }
+
+    /// Works until the store closes. Then it signs the node off.
+    pub(in crate::store) fn run(mut self) {
+        while !self.shared.is_closing() {
+            if let Err(error) = self.look_and_wait() {
+                tracing::warn!(%error, "what other servers do is not known for now");
+                self.link.drop_session();
+                self.is_listening = false;
+                if !error.is_lost() {
+                    std::thread::sleep(POLL_INTERVAL);
+                }
+            }
+        }
+        let node = self.shared.node;
+        let left = self
+            .link
+            .session()
+            .and_then(|session| session.execute("DELETE FROM chat.nodes WHERE id = $1", &[&node]));
+        if let Err(error) = left {
+            tracing::warn!(%error, "the server did not sign off; its lease ends by itself");
+        }
+    }
+
+    fn look_and_wait(&mut self) -> Result<()> {
+        if !self.link.is_open() {
+            self.is_listening = false;
+        }
+        if !self.is_listening {
+            self.link.session()?.client.batch_execute("LISTEN chat")?;
+            self.is_listening = true;
+        }
+        self.beat()?;
+        let mut has_more = self.pass_messages_on()?;
+        has_more |= self.pass_changes_on()?;
+        self.answer_changes()?;
+        self.clean()?;
+        if has_more || self.shared.is_closing() {
+            return Ok(());
+        }
+        let session = self.link.session()?;
+        let mut notifications = session.client.notifications();
+        notifications.timeout_iter(POLL_INTERVAL).next()?;
+        // One look is enough for all that have come.
+        while notifications.iter().next()?.is_some() {}
+        Ok(())
+    }
+
+    /// Is heard once a second, with a write that waits for the standbys.
+    fn beat(&mut self) -> Result<()> {
+        if self.heard.elapsed() < HEARTBEAT_INTERVAL && self.shared.has_lease() {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let (shared, seen) = (&self.shared, self.seen);
+        let session = self.link.session()?;
+        // A node that was silent for an hour was removed.
+        session.execute(
+            "INSERT INTO chat.nodes AS n (id, name, started_at, heard_at, seen_changes)
+             VALUES ($1, '', chat.now_ms(), chat.now_ms(), $2)
+                 ON CONFLICT (id) DO UPDATE SET heard_at = chat.now_ms()",
+            &[&shared.node, &seen],
+        )?;
+        session.check_replicated()?;
+        // After a gap the node may have missed changes. It may answer again once it knows them.
+        if !self.shared.has_lease() {
+            self.pass_messages_on()?;
+            self.pass_changes_on()?;
+        }
+        self.shared.renew_lease(asked);
+        self.heard = asked;
+        Ok(())
+    }
+
+    /// Passes messages on that others have stored. Returns whether there are more.
+    fn pass_messages_on(&mut self) -> Result<bool> {
+        let tail = self.shared.tail();
+        let session = self.link.session()?;
+        let head = session.query_one("SELECT chat.head($1)", &[&LANE])?.get::<_, i64>(0);
+        if head <= tail.0 {
+            return Ok(false);
+        }
+        let rows = session.query(
+            "SELECT id, mailbox_id FROM chat.messages WHERE id > $1 AND id <= $2
+              ORDER BY id LIMIT $3",
+            &[&tail.0, &head, &MESSAGES_MAX],
+        )?;
+        let copy = |row: &Row| (UserId(row.get(1)), MessageId(row.get(0)));
+        let committed: Vec<(UserId, MessageId)> = rows.iter().map(copy).collect();
+        // An inbox that is watched only from now on reads these from the database.
+        let watched = committed.iter().filter(|(user, _)| self.shared.live.is_watched(*user));
+        let watched: Vec<i64> = watched.map(|(_, id)| id.0).collect();
+        let texts = texts(session, &watched)?;
+        let has_more = i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX);
+        let upto = match committed.last() {
+            Some(&(_, last)) if has_more => last,
+            _ => MessageId(head),
+        };
+        self.shared.extend_from_log(upto, &committed, texts);
+        let mut told = HashSet::new();
+        for (user, _) in committed {
+            if told.insert(user) {
+                self.shared.tell(Event::Messages(user));
+            }
+        }
+        Ok(has_more)
+    }
+
+    /// Passes changes on that make memory untrue. Returns whether there are more.
+    fn pass_changes_on(&mut self) -> Result<bool> {
+        let session = self.link.session()?;
+        let rows = session.query(
+            "SELECT id, kind, user_id, token_hash FROM chat.changes
+              WHERE id > $1 ORDER BY id LIMIT $2",
+            &[&self.seen, &MESSAGES_MAX],
+        )?;
+        let Some(last) = rows.last() else { return Ok(false) };
+        let newest: i64 = last.get(0);
+        let is_of_users = rows.iter().any(|row| row.get::<_, &str>(1) != "session");
+        let is_complete = rows.first().is_some_and(|row| row.get::<_, i64>(0) == self.seen + 1);
+        if is_of_users || !is_complete {
+            self.shared.live.clear();
+        }
+        if !is_complete {
+            // After more than an hour, changes are gone that this node has never seen.
+            self.shared.tell(Event::Everything);
+        }
+        for row in &rows {
+            let user = row.get::<_, Option<i64>>(2).map(UserId);
+            match (row.get::<_, &str>(1), user) {
+                ("session", Some(user)) => {
+                    self.shared.tell(Event::SessionEnded(user, token_hash(row, 3)?));
+                }
+                (_, Some(user)) => self.shared.tell(Event::Messages(user)),
+                _ => {}
+            }
+        }
+        self.seen = newest;
+        (self.note_seen)(NoteSeen(newest));
+        Ok(i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX))
+    }
+
+    /// Gives the answers that every node may know now.
+    fn answer_changes(&mut self) -> Result<()> {
+        if !self.shared.has_waiting() {
+            return Ok(());
+        }
+        let node = self.shared.node;
+        let session = self.link.session()?;
+        let row = session.query_one("SELECT chat.seen_everywhere($1)", &[&node])?;
+        self.shared.answer_upto(row.get(0));
+        Ok(())
+    }
+
+    /// Removes rows that nobody needs any more: of commits, changes and nodes of an hour ago.
+    fn clean(&mut self) -> Result<()> {
+        if self.cleaned.elapsed() < CLEANING_INTERVAL {
+            return Ok(());
+        }
+        self.cleaned = Instant::now();
+        let session: &mut Session = self.link.session()?;
+        session.query_one("SELECT chat.clean($1)", &[&LANE]).map(drop)
+    }
+}
+
+/// The messages with these ids.
+fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<Arc<Message>>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = session.query(
+        "SELECT m.id, m.sent_at, s.name, r.name, m.body
+           FROM chat.messages m
+           JOIN chat.users s ON s.id = m.sender_id
+           JOIN chat.users r ON r.id = m.mailbox_id
+          WHERE m.id = ANY ($1) ORDER BY m.id",
+        &[&ids],
+    )?;
+    rows.iter().map(|row| pages::message(row).map(Arc::new)).collect()
+}
