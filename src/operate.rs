@@ -104,26 +104,33 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Db(_)) => return Err(database::not_built_in()),
         _ => {}
     }
-    let db = match Database::of(resolved)? {
-        Database::File(db) => db,
-        #[cfg(feature = "postgres")]
-        Database::Postgres(_) => return Err(database::refused(arguments.command.as_ref())),
-    };
-    match &arguments.command {
-        None => serve::run(resolved, &arguments.serve),
-        Some(Command::Serve(serve)) => serve::run(resolved, serve),
-        Some(Command::Message(message)) => message::run(db, &message.command, output()),
-        Some(Command::Backup(backup)) => backup::run(db, backup, output()),
-        Some(Command::Restore(restore)) => restore::run(db, restore, output()),
-        Some(Command::Export(export)) => export::run(db, export, arguments.json),
-        Some(Command::Import(import)) => import::run(db, import, output()),
-        Some(Command::Check(check)) => check::run(db, check, output()),
-        Some(Command::Init(init)) => init::run(resolved, init, output()),
-        Some(Command::User(user)) => user::run(db, &user.command, output()),
-        Some(Command::Session(session)) => session::run(db, &session.command, output()),
-        Some(Command::Seed(seed)) => seed::run(db, seed, output()),
-        Some(Command::Stats) => stats::run(db, output()),
-        Some(Command::Healthcheck(healthcheck)) => healthcheck::run(db, healthcheck, output()),
+    let database = Database::of(resolved)?;
+    let command = arguments.command.as_ref();
+    match command {
+        None => serve::run(resolved, &arguments.serve, &database),
+        Some(Command::Serve(serve)) => serve::run(resolved, serve, &database),
+        Some(Command::Message(message)) => {
+            database.check_purge(command)?;
+            message::run(&database, &message.command, output())
+        }
+        Some(Command::Backup(backup)) => backup::run(database.file(command)?, backup, output()),
+        Some(Command::Restore(restore)) => restore::run(database.file(command)?, restore, output()),
+        Some(Command::Export(export)) => {
+            export::run(database.file(command)?, export, arguments.json)
+        }
+        Some(Command::Import(import)) => import::run(&database, import, output()),
+        Some(Command::Check(check)) => check::run(database.file(command)?, check, output()),
+        Some(Command::Init(init)) => {
+            database.file(command)?;
+            init::run(resolved, init, output())
+        }
+        Some(Command::User(user)) => user::run(&database, &user.command, output()),
+        Some(Command::Session(session)) => session::run(&database, &session.command, output()),
+        Some(Command::Seed(seed)) => seed::run(&database, seed, output()),
+        Some(Command::Stats) => stats::run(&database, output()),
+        Some(Command::Healthcheck(healthcheck)) => {
+            healthcheck::run(database.file(command)?, healthcheck, output())
+        }
         Some(Command::Config(_) | Command::Completions(_) | Command::Db(_)) => Ok(()),
     }
 }

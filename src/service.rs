@@ -39,7 +39,8 @@ use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::store::{
-    EndSessions, FindSession, Live, SessionFilter, SettleSessions, Store, StoreError, SweepSessions,
+    EndSessions, Event, FindSession, Live, SessionFilter, SettleSessions, Store, StoreError,
+    SweepSessions,
 };
 use clock::SessionClock;
 use hashers::Hashers;
@@ -124,7 +125,30 @@ impl Service {
         let hashers = Hashers::start(options.hashers, &throttle, &metrics)?;
         let sessions = Sessions::new(options.session_idle.clone());
         let (clock, hub) = (SessionClock::start(), Arc::default());
-        Ok(Arc::new(Self { store, sessions, clock, throttle, hashers, hub, metrics, options }))
+        let service =
+            Arc::new(Self { store, sessions, clock, throttle, hashers, hub, metrics, options });
+        let told = Arc::downgrade(&service);
+        service.store.set_on_event(Box::new(move |event| {
+            if let Some(service) = told.upgrade() {
+                service.learn(event);
+            }
+        }));
+        Ok(service)
+    }
+
+    /// Learns what another server has done.
+    fn learn(&self, event: Event) {
+        match event {
+            Event::Messages(user) => self.hub.publish(user),
+            Event::SessionEnded(user, token) => {
+                self.sessions.end(token);
+                self.hub.publish(user);
+            }
+            Event::Everything => {
+                self.sessions.forget();
+                self.hub.publish_all();
+            }
+        }
     }
 
     /// Executes `request`. `responder` gets the answer before this returns, or later from another

@@ -1,5 +1,6 @@
-//! A command's access to a database: through the admin socket of the server that serves it, or
-//! else by opening the file under its lock. The same code executes the requests in both cases.
+//! A command's access to a database. To a file: through the admin socket of the server that serves
+//! it, or else by opening the file under its lock. To PostgreSQL: as one more node. The same code
+//! executes the requests in all cases.
 //!
 //! The lock decides who writes. A command tries the socket first only so that it does not hold the
 //! lock in the moment when a server starts.
@@ -12,6 +13,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::open;
 use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
@@ -46,11 +48,12 @@ pub(super) struct AdminClient {
 
 enum Transport {
     Server(BufReader<UnixStream>),
-    File(Arc<Service>),
+    /// This process has opened the database.
+    Opened(Arc<Service>),
 }
 
-/// Sends one request to the database at `db`, which must exist.
-pub(super) fn ask(db: &Path, request: &Request) -> Result<AdminReply, Failure> {
+/// Sends one request to a database, which must exist.
+pub(super) fn ask(db: &Database<'_>, request: &Request) -> Result<AdminReply, Failure> {
     AdminClient::open(db, Missing::Refuse)?.ask(request)
 }
 
@@ -73,8 +76,18 @@ pub(super) fn ask_server(
 }
 
 impl AdminClient {
-    /// Connects to the server, or opens the file.
-    pub(super) fn open(db: &Path, missing: Missing) -> Result<Self, Failure> {
+    /// Connects to the server, or opens the database.
+    pub(super) fn open(db: &Database<'_>, missing: Missing) -> Result<Self, Failure> {
+        match db {
+            Database::File(db) => Self::open_file(db, missing),
+            #[cfg(feature = "postgres")]
+            Database::Postgres(postgres) => {
+                Self::of_store(open::node(postgres, &usize::MAX.into(), None)?, None)
+            }
+        }
+    }
+
+    fn open_file(db: &Path, missing: Missing) -> Result<Self, Failure> {
         let path = store::resolve(db).map_err(|error| open::refused(&error))?;
         let deadline = Instant::now() + open::HOLDER_WAIT;
         loop {
@@ -87,7 +100,7 @@ impl AdminClient {
                 return Err(Failure::new(Exit::NoInput, problem).hint(server::give_database()));
             }
             match open::try_store(&path, usize::MAX.into(), None) {
-                Ok(store) => return Self::of_file(store, is_new.then_some(path)),
+                Ok(store) => return Self::of_store(store, is_new.then_some(path)),
                 Err(OpenError::InUse { .. }) if Instant::now() < deadline => {
                     thread::sleep(open::HOLDER_POLL);
                 }
@@ -99,7 +112,7 @@ impl AdminClient {
         }
     }
 
-    fn of_file(store: store::Store, created: Option<PathBuf>) -> Result<Self, Failure> {
+    fn of_store(store: store::Store, created: Option<PathBuf>) -> Result<Self, Failure> {
         let options = service::Options {
             // Only a server ends sessions for their age.
             session_idle: Duration::MAX.into(),
@@ -114,7 +127,7 @@ impl AdminClient {
         };
         let service = Service::new(store, options)
             .map_err(|error| Failure::new(Exit::Internal, server::no_thread(error)))?;
-        Ok(Self { transport: Transport::File(service), created })
+        Ok(Self { transport: Transport::Opened(service), created })
     }
 
     /// The path of the database, if this client created it: there was no file, or an empty one.
@@ -135,7 +148,7 @@ impl AdminClient {
     ) -> Result<AdminReply, Failure> {
         let outcome = match &mut self.transport {
             Transport::Server(connection) => ask_over(connection, request, timeout)?,
-            Transport::File(service) => {
+            Transport::Opened(service) => {
                 let (sender, receiver) = mpsc::channel();
                 let responder = AdminResponder::new(move |result| drop(sender.send(result)));
                 service.administer(request.clone(), responder);
@@ -153,7 +166,7 @@ impl AdminClient {
 
 impl Drop for AdminClient {
     fn drop(&mut self) {
-        if let Transport::File(service) = &self.transport {
+        if let Transport::Opened(service) = &self.transport {
             service.close();
         }
     }

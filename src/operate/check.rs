@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::CheckArguments;
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::{count, open};
@@ -76,7 +77,7 @@ pub(super) fn run(
 /// Rebuilds the parts that follow from the tables, one at a time. Returns their names.
 fn rebuild(db: &Path) -> Result<Vec<String>, Failure> {
     let mut parts = Vec::new();
-    let mut admin = AdminClient::open(db, Missing::Refuse)?;
+    let mut admin = AdminClient::open(&Database::File(db), Missing::Refuse)?;
     let _progress = Progress::start(server::rebuilding(), Measure::Time);
     for part in 0.. {
         match admin.ask_within(&Request::Rebuild { part }, REBUILD_WAIT)? {

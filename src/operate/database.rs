@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::arguments::Command;
 #[cfg(not(feature = "postgres"))]
 use super::failure::Exit;
 use super::failure::Failure;
@@ -16,7 +17,7 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod refused;
 #[cfg(feature = "postgres")]
-pub(super) use error::{not_answered, not_connected, not_promised, version_shown};
+pub(super) use error::version_shown;
 #[cfg(feature = "postgres")]
 pub(super) use postgres::Postgres;
 #[cfg(feature = "postgres")]
@@ -44,6 +45,34 @@ impl<'a> Database<'a> {
         match arguments.db.to_str().filter(|text| is_url(text)) {
             None => Ok(Self::File(&arguments.db)),
             Some(url) => Self::of_url(url, resolved),
+        }
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// It is on PostgreSQL, where another program does what `command` does.
+    pub(super) fn file(&self, command: Option<&Command>) -> Result<&'a Path, Failure> {
+        match self {
+            Self::File(path) => {
+                let _ = command;
+                Ok(path)
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Err(refused(command)),
+        }
+    }
+
+    /// Refuses to purge as a file only can.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub(super) fn check_purge(&self, command: Option<&Command>) -> Result<(), Failure> {
+        match command {
+            Some(Command::Message(message)) if message.command.compacts() => {
+                self.file(command).map(drop)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
 use crate::model::{Body, Key, MessageId, Timestamp, UserName};
+use crate::operate::database::Database;
 use crate::store;
 use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
@@ -53,7 +54,7 @@ struct Summary {
 
 /// Imports a file, or standard input.
 pub(super) fn run(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &ImportArguments,
     mut output: Output,
 ) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::address::{Listen, ListenOn};
 use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::{InitArguments, ServeArguments};
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::listen;
 use super::output::Output;
@@ -90,7 +91,7 @@ fn make(
     let serve = read(&file)?;
     preconditions::check(&serve)?;
     made.database(&plan.db);
-    let mut admin = AdminClient::open(&plan.db, Missing::Create)?;
+    let mut admin = AdminClient::open(&Database::File(&plan.db), Missing::Create)?;
     add(&mut admin, &plan.name, chosen, &serve)?;
     Ok(serve)
 }

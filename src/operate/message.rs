@@ -1,6 +1,5 @@
 //! `message`: purges messages.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::admin::purge::{Compact, Purge, PurgePart, PurgeUser};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::model::{MessageId, Timestamp};
+use crate::operate::database::Database;
 use crate::terminal::progress::{Measure, Progress};
 
 /// The attempts to truncate the WAL while a reader uses it, and the pause between them.
@@ -41,13 +41,21 @@ pub(super) struct Purged {
 }
 
 /// Executes a `message` command.
-pub(super) fn run(db: &Path, command: &MessageCommand, output: Output) -> Result<(), Failure> {
+pub(super) fn run(
+    db: &Database<'_>,
+    command: &MessageCommand,
+    output: Output,
+) -> Result<(), Failure> {
     match command {
         MessageCommand::Purge(arguments) => purge(db, arguments, output),
     }
 }
 
-fn purge(db: &Path, arguments: &MessagePurgeArguments, mut output: Output) -> Result<(), Failure> {
+fn purge(
+    db: &Database<'_>,
+    arguments: &MessagePurgeArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
     let part = match (arguments.sent, arguments.received) {
         (true, _) => PurgePart::Sent,
         (_, true) => PurgePart::Received,

@@ -6,13 +6,15 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "postgres")]
+use super::database::Postgres;
 use super::failure::{Exit, Failure};
 use super::store_error;
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::catalogue::server;
 use crate::log::Log;
-use crate::store::{self, Fatal, FileTools, OpenError, Store, Upgrade};
+use crate::store::{self, Fatal, FileTools, OnFatal, OpenError, Store, Upgrade};
 
 /// The number of reader threads.
 const READERS: usize = 2;
@@ -62,24 +64,7 @@ pub(super) fn try_store(
 ) -> Result<Store, OpenError> {
     let options = store::Options { path: db.to_owned(), readers: READERS, inbox_unread_max };
     let path = Arc::new(OnceLock::<PathBuf>::new());
-    let on_fatal = {
-        let (path, log) = (Arc::clone(&path), log.cloned());
-        move |fatal: Fatal| {
-            let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
-            let hint = server::nothing_acknowledged_since();
-            let failure =
-                Failure::new(Exit::Io, format!("{path}{}", store_error::fatal(&fatal))).hint(hint);
-            match &log {
-                Some(log) => {
-                    log.say(failure.to_string());
-                    log.close();
-                }
-                None => failure.report(),
-            }
-            std::process::exit(i32::from(Exit::Io.code()));
-        }
-    };
-    let store = Store::open(&options, Arc::new(on_fatal))?;
+    let store = Store::open(&options, on_fatal(Arc::clone(&path), log.cloned()))?;
     let _ = path.set(store.location().to_owned());
     if let Some(Upgrade { from, to, copy }) = store.files().and_then(FileTools::upgrade) {
         let path = store.location().display();
@@ -90,6 +75,43 @@ pub(super) fn try_store(
         }
     }
     Ok(store)
+}
+
+/// Connects to a database on PostgreSQL as one of its nodes. Waits for a primary if one may come soon.
+#[cfg(feature = "postgres")]
+pub(super) fn node(
+    postgres: &Postgres,
+    inbox_unread_max: &Adjustable<usize>,
+    log: Option<&Log>,
+) -> Result<Store, Failure> {
+    postgres.check()?;
+    let options = store::NodeOptions {
+        connector: postgres.connector.clone(),
+        durability: postgres.durability,
+        failover_wait: postgres.failover_wait,
+        readers: READERS,
+        inbox_unread_max: inbox_unread_max.clone(),
+    };
+    let location = Arc::new(OnceLock::from(PathBuf::from(postgres.connector.target.to_string())));
+    Store::join(&options, on_fatal(location, log.cloned())).map_err(|error| refused(&error))
+}
+
+/// Reports why the server must stop, and ends the process.
+fn on_fatal(path: Arc<OnceLock<PathBuf>>, log: Option<Log>) -> OnFatal {
+    Arc::new(move |fatal: Fatal| {
+        let path = path.get().map_or_else(String::new, |path| format!("{}: ", path.display()));
+        let hint = server::nothing_acknowledged_since();
+        let failure =
+            Failure::new(Exit::Io, format!("{path}{}", store_error::fatal(&fatal))).hint(hint);
+        match &log {
+            Some(log) => {
+                log.say(failure.to_string());
+                log.close();
+            }
+            None => failure.report(),
+        }
+        std::process::exit(i32::from(Exit::Io.code()));
+    })
 }
 
 /// The failure for a database that was not opened.

@@ -15,12 +15,17 @@ use crate::admin::answer::AdminReply;
 use crate::admin::request::{NewUser, Request, SEED_USERS_MAX};
 use crate::catalogue::{client, server};
 use crate::model::UserName;
+use crate::operate::database::Database;
 
 /// The maximum size of the file: its users have to fit into one request.
 const FILE_BYTES_MAX: usize = LINE_BYTES_MAX / 2;
 
 /// Adds all users or none. Creates the database if it does not exist.
-pub(super) fn run(db: &Path, arguments: &SeedArguments, mut output: Output) -> Result<(), Failure> {
+pub(super) fn run(
+    db: &Database<'_>,
+    arguments: &SeedArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
     let users = arguments.file.as_deref().map(read).transpose()?;
     let mut admin = AdminClient::open(db, Missing::Create)?;
     let users = match admin.ask(&Request::Seed { users })? {

@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::arguments::{LogFormat, ServeArguments};
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::manager::{self, Manager};
 use super::reload::{Limits, Running};
@@ -34,11 +35,15 @@ use crate::terminal;
 const SWEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
 const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// Serves `db` until SIGTERM or SIGINT.
+/// Serves a database until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Why it did not start. A failure while it runs ends the process.
-pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(), Failure> {
+pub(super) fn run(
+    resolved: &Resolved,
+    arguments: &ServeArguments,
+    database: &Database<'_>,
+) -> Result<(), Failure> {
     let format = match arguments.log_format {
         LogFormat::Text => Format::Text,
         LogFormat::Json => Format::Json,
@@ -52,22 +57,30 @@ pub(super) fn run(resolved: &Resolved, arguments: &ServeArguments) -> Result<(),
             }
             arguments.listen = inherited;
         }
-        serve(resolved, &arguments, &log)
+        serve(resolved, &arguments, database, &log)
     });
     log.close();
     served
 }
 
-fn serve(resolved: &Resolved, arguments: &ServeArguments, log: &Log) -> Result<(), Failure> {
+fn serve(
+    resolved: &Resolved,
+    arguments: &ServeArguments,
+    database: &Database<'_>,
+    log: &Log,
+) -> Result<(), Failure> {
     // First, so that no signal ends the process between two steps.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::new(Exit::Internal, texts::no_signals(error)))?;
     let identity = preconditions::check(arguments)?;
     let mut running = Running::new(resolved, arguments, identity.clone(), log);
     let limits = running.limits.clone();
-    let db = &resolved.arguments.db;
-    let early = bind_early(db, arguments, identity.as_ref())?;
-    let store = open::store(db, &limits.inbox_unread_max, log)?;
+    let early = bind_early(database, arguments, identity.as_ref())?;
+    let store = match database {
+        Database::File(db) => open::store(db, &limits.inbox_unread_max, log)?,
+        #[cfg(feature = "postgres")]
+        Database::Postgres(postgres) => open::node(postgres, &limits.inbox_unread_max, Some(log))?,
+    };
     warn_of_medium(&store);
     let bound =
         prepare(arguments, identity.as_ref(), &store, early).inspect_err(|_| store.close())?;
@@ -148,18 +161,21 @@ impl Bound {
 /// or upgraded. Leaves it to [`prepare`] if the database has the better reason to refuse: a server
 /// serves it, or its users would be exposed.
 fn bind_early(
-    db: &Path,
+    database: &Database<'_>,
     arguments: &ServeArguments,
     identity: Option<&Arc<Identity>>,
 ) -> Result<Option<Bound>, Failure> {
-    if open::is_served(db) {
-        return Ok(None);
-    }
+    let db = match database {
+        Database::File(db) if open::is_served(db) => return Ok(None),
+        Database::File(db) => Some(db),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(_) => None,
+    };
     if let Some(path) = &arguments.ready_file {
         // A killed server left it. A script that waits for this server must not find it.
         let _ = fs::remove_file(path);
     }
-    if open::is_new(db) {
+    if let Some(db) = db.filter(|db| open::is_new(db)) {
         check_exposure(arguments, || service::users_of_the_seed(!arguments.no_seed), db)?;
         return Bound::new(arguments, identity).map(Some);
     }
@@ -236,8 +252,10 @@ fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Option
     }
 }
 
-/// Opens the admin socket. Without one, the server still serves clients.
+/// Opens the admin socket, which is beside the database file. Without one, the server still serves
+/// clients. Operators' commands connect to a database on PostgreSQL directly.
 fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
+    service.store().files()?;
     Administration::start(database, service, server.metrics())
         .inspect_err(|error| {
             let path = socket::path(database);

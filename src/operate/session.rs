@@ -1,7 +1,5 @@
 //! `session`: lists and ends sessions.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::admin_client::{self, AdminClient, Missing, unexpected};
@@ -13,9 +11,14 @@ use super::user_name;
 use crate::admin::answer::{AdminReply, Session};
 use crate::admin::request::{Request, Sessions};
 use crate::catalogue::{client, server};
+use crate::operate::database::Database;
 
 /// Executes a `session` command.
-pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result<(), Failure> {
+pub(super) fn run(
+    db: &Database<'_>,
+    command: &SessionCommand,
+    output: Output,
+) -> Result<(), Failure> {
     match command {
         SessionCommand::List(arguments) => list(db, arguments, output),
         SessionCommand::Revoke(arguments) => revoke(db, arguments, output),
@@ -23,7 +26,11 @@ pub(super) fn run(db: &Path, command: &SessionCommand, output: Output) -> Result
 }
 
 /// Prints the sessions that have not ended, the oldest first.
-fn list(db: &Path, arguments: &SessionListArguments, mut output: Output) -> Result<(), Failure> {
+fn list(
+    db: &Database<'_>,
+    arguments: &SessionListArguments,
+    mut output: Output,
+) -> Result<(), Failure> {
     let user = arguments.user.as_deref().map(user_name::parse).transpose()?;
     let mut admin = AdminClient::open(db, Missing::Refuse)?;
     let mut rows = Vec::new();
@@ -75,7 +82,7 @@ fn row(session: &Session, output: &Output) -> [String; 5] {
 
 /// Ends sessions.
 fn revoke(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &SessionRevokeArguments,
     mut output: Output,
 ) -> Result<(), Failure> {

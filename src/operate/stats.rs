@@ -1,16 +1,15 @@
 //! `stats`: the figures of the database and of the server.
 
-use std::path::Path;
-
 use super::admin_client::{self, unexpected};
 use super::failure::Failure;
 use super::output::Output;
 use crate::admin::answer::{AdminReply, Stats};
 use crate::admin::request::Request;
 use crate::catalogue::server;
+use crate::operate::database::Database;
 
 /// Prints the figures. Those of the server exist only while one runs.
-pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
+pub(super) fn run(db: &Database<'_>, mut output: Output) -> Result<(), Failure> {
     let stats = match admin_client::ask(db, &Request::Stats)? {
         AdminReply::Stats(stats) => stats,
         answer => return Err(unexpected(&answer)),

@@ -10,8 +10,6 @@ pub(super) mod password;
 mod rename;
 mod show;
 
-use std::path::Path;
-
 use super::admin_client::{AdminClient, Missing, unexpected};
 use super::arguments::UserCommand;
 use super::failure::{Exit, Failure};
@@ -20,10 +18,11 @@ use crate::admin::answer::AdminReply;
 use crate::admin::request::Request;
 use crate::catalogue::{client, server};
 use crate::model::{DISPLAY_NAME_BYTES_MAX, DisplayName};
+use crate::operate::database::Database;
 use crate::terminal::reason::of_invalid;
 
 /// Executes a `user` command.
-pub(super) fn run(db: &Path, command: &UserCommand, output: Output) -> Result<(), Failure> {
+pub(super) fn run(db: &Database<'_>, command: &UserCommand, output: Output) -> Result<(), Failure> {
     match command {
         UserCommand::Add(arguments) => add::run(db, arguments, output),
         UserCommand::List => list::run(db, output),
@@ -45,7 +44,7 @@ fn display_name(given: &str) -> Result<DisplayName, Failure> {
 }
 
 /// Changes a user. Returns the number of sessions that ended with it.
-fn change(db: &Path, request: &Request) -> Result<usize, Failure> {
+fn change(db: &Database<'_>, request: &Request) -> Result<usize, Failure> {
     change_over(&mut AdminClient::open(db, Missing::Refuse)?, request)
 }
 

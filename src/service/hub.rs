@@ -81,6 +81,16 @@ impl<A: Hint> Hub<A> {
         }
     }
 
+    /// Sends a hint to all watchers.
+    pub(super) fn publish_all(&self) {
+        fence(Ordering::SeqCst);
+        for registration in self.lock().values().flatten() {
+            if !registration.hinted.swap(true, Ordering::SeqCst) {
+                registration.address.hint();
+            }
+        }
+    }
+
     /// Whether any stream asks for what its user sends.
     pub(super) fn is_sent_wanted(&self) -> bool {
         self.wanting_sent.load(Ordering::SeqCst) > 0

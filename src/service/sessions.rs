@@ -1,7 +1,7 @@
 //! The sessions in use, in memory. Looking up a request's token needs no access to the store. The
 //! last use of a session is recorded here and stored once a minute.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -146,9 +146,23 @@ impl Sessions {
         self.write().entry(token).or_insert_with(|| Entry::Live(Arc::new(session)));
     }
 
-    /// Ends the session of a token.
+    /// Ends the session of a token. If it has ended already, the reason stays: another server may
+    /// report the end again.
     pub(super) fn end(&self, token: TokenHash) {
-        self.write().insert(token, Entry::Ended { swept: false, displaced: None });
+        match self.write().entry(token) {
+            hash_map::Entry::Occupied(mut entry) => match entry.get_mut() {
+                Entry::Ended { swept, .. } => *swept = false,
+                live => *live = Entry::Ended { swept: false, displaced: None },
+            },
+            hash_map::Entry::Vacant(entry) => {
+                entry.insert(Entry::Ended { swept: false, displaced: None });
+            }
+        }
+    }
+
+    /// Forgets all live sessions. The next request of each reads it from the store.
+    pub(super) fn forget(&self) {
+        self.write().retain(|_, entry| matches!(entry, Entry::Ended { .. }));
     }
 
     /// Ends the sessions of several tokens.
@@ -310,6 +324,7 @@ mod tests {
             |now| matches!(sessions.find(&token, now), Lookup::Ended(EndReason::Displaced));
         let begin = Timestamp(1);
         sessions.displace(token, begin);
+        sessions.end(token);
         for hours in [1, 2, 23] {
             let now = begin.plus(Duration::from_secs(hours * 3_600));
             sessions.take_seen(now);

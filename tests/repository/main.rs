@@ -10,4 +10,5 @@ mod documents;
 mod manual;
 mod modules;
 mod packaging;
+mod postgres_schema;
 mod skips;

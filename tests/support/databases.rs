@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use postgres::{SimpleQueryMessage, SimpleQueryRow};
+
 use super::skip;
 
 /// Where Debian keeps the versions.
@@ -52,15 +54,26 @@ pub fn new_database() -> Option<String> {
 
 /// The rows of a query, columns joined by `|`.
 pub fn query(url: &str, sql: &str) -> Vec<String> {
-    let programs = programs().expect("PostgreSQL");
-    let output = Command::new(programs.join("psql"))
-        .env_clear()
-        .env("PGOPTIONS", "-c search_path=chat")
-        .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
-        .output()
-        .expect("psql runs");
-    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
+    let mut config: postgres::Config = url.parse().expect("a URL");
+    config.options("-c search_path=chat");
+    let mut client = config.connect(postgres::NoTls).expect("the database answers");
+    let answers = client.simple_query(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let rows = answers.iter().filter_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let column = |row: &SimpleQueryRow, index| row.get(index).unwrap_or_default().to_owned();
+    let line = |row: &SimpleQueryRow| -> Vec<String> {
+        (0..row.len()).map(|index| column(row, index)).collect()
+    };
+    rows.map(|row| line(row).join("|")).collect()
+}
+
+/// Executes a statement. Gives the number of rows that it changed.
+pub fn change(url: &str, sql: &str) -> usize {
+    let rows =
+        query(url, &format!("WITH changed AS ({sql} RETURNING 1) SELECT count(*) FROM changed"));
+    rows[0].parse().expect("a number")
 }
 
 impl Cluster {

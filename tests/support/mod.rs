@@ -5,6 +5,7 @@
 pub mod browser;
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "postgres")]
 pub mod databases;
 pub mod disk;
 pub mod exposition;
@@ -47,12 +48,53 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// With `postgres` in this variable, servers are started on a new database of a PostgreSQL server,
+/// and not on a new file. So the same tests run with both engines.
+const DATABASE: &str = "CHAT_TEST_DB";
+
+/// Whether servers are started on PostgreSQL.
+pub fn is_on_postgres() -> bool {
+    match std::env::var(DATABASE) {
+        Ok(engine) => match engine.as_str() {
+            "postgres" => true,
+            "sqlite" => false,
+            other => panic!("{DATABASE} is {other:?}, not postgres or sqlite"),
+        },
+        Err(_) => false,
+    }
+}
+
+/// Whether the tests run on PostgreSQL, where a test of files is skipped and says so.
+#[track_caller]
+pub fn is_for_files_only() -> bool {
+    let is_skipped = is_on_postgres();
+    if is_skipped {
+        skip::does_not_apply("PostgreSQL");
+    }
+    is_skipped
+}
+
+/// Where a new database is: a file in this folder, or the URL of an empty one.
+fn new_database(folder: &Path) -> PathBuf {
+    #[cfg(feature = "postgres")]
+    if is_on_postgres() {
+        return databases::new_database().expect("PostgreSQL is installed").into();
+    }
+    folder.join("chat.sqlite")
+}
+
+/// Whether a database is on PostgreSQL.
+fn is_url(database: &Path) -> bool {
+    database.to_str().is_some_and(|text| text.starts_with("postgres://"))
+}
+
 /// A running server. It is killed, and its folder removed, when this is dropped.
 pub struct Server {
     child: Child,
     address: SocketAddr,
     monitor: Option<SocketAddr>,
     folder: TempDir,
+    database: PathBuf,
     options: Vec<String>,
 }
 
@@ -66,8 +108,17 @@ impl Server {
     pub fn start_with(options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let (child, address, monitor) = spawn(&folder.path().join("chat.sqlite"), &options);
-        Self { child, address, monitor, folder, options }
+        let database = new_database(folder.path());
+        let (child, address, monitor) = spawn(&database, &options);
+        Self { child, address, monitor, folder, database, options }
+    }
+
+    /// Starts a server on this database, which others may use as well.
+    pub fn start_on(database: &Path) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let (child, address, monitor) = spawn(database, &Vec::new());
+        let database = database.to_owned();
+        Self { child, address, monitor, folder, database, options: Vec::new() }
     }
 
     /// Starts a server on a copy of a database.
@@ -82,13 +133,14 @@ impl Server {
         std::fs::copy(database, &path).expect("a copy");
         let options = options.iter().map(ToString::to_string).collect();
         let (child, address, monitor) = spawn(&path, &options);
-        Self { child, address, monitor, folder, options }
+        Self { child, address, monitor, folder, database: path, options }
     }
 
     /// Starts a server by a command whose database is `chat.sqlite` in `folder`.
     pub fn start_command(mut command: Command, folder: TempDir) -> Self {
         let (child, address, monitor) = spawn_command(&mut command);
-        Self { child, address, monitor, folder, options: Vec::new() }
+        let database = folder.path().join("chat.sqlite");
+        Self { child, address, monitor, folder, database, options: Vec::new() }
     }
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
@@ -100,20 +152,24 @@ impl Server {
     pub fn start_with_users_and(count: usize, options: &[&str]) -> Self {
         let mut server = Self::start_with(options);
         server.stop();
-        let mut database = rusqlite::Connection::open(server.database()).expect("opens");
-        let transaction = database.transaction().expect("a transaction");
-        for index in 0..count {
-            // The same hash for all: one password, hashed once.
-            transaction
-                .execute(
-                    "INSERT INTO users (name, display_name, password_hash, created_at)
-                     SELECT 'user-' || ?1, '', password_hash, 0 FROM users WHERE name = 'paff'",
-                    [index.to_string()],
-                )
-                .expect("a user");
-        }
-        transaction.commit().expect("users");
-        drop(database);
+        // The same hash for all: one password, hashed once.
+        let users = match is_url(&server.database) {
+            true => format!("SELECT generate_series(0, {count} - 1) AS number"),
+            false => format!(
+                "WITH RECURSIVE n (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM n
+                                                WHERE number + 1 < {count})
+                 SELECT number FROM n"
+            ),
+        };
+        let (columns, values) = match is_url(&server.database) {
+            true => ("id, ", "next_number('users'), "),
+            false => ("", ""),
+        };
+        server.change(&format!(
+            "INSERT INTO users ({columns}name, display_name, password_hash, created_at)
+             SELECT {values}'user-' || n.number, '', password_hash, 0
+               FROM users, ({users}) AS n WHERE name = 'paff'"
+        ));
         server.start_again();
         server
     }
@@ -133,9 +189,20 @@ impl Server {
         self.child.id().try_into().expect("a pid")
     }
 
-    /// Its database file.
+    /// Its database: a file, or a URL.
     pub fn database(&self) -> PathBuf {
-        self.folder.path().join("chat.sqlite")
+        self.database.clone()
+    }
+
+    /// Executes a statement in the database. The server must have been stopped. Gives the number of
+    /// rows that it changed.
+    pub fn change(&self, sql: &str) -> usize {
+        #[cfg(feature = "postgres")]
+        if let Some(url) = self.database.to_str().filter(|_| is_url(&self.database)) {
+            return databases::change(url, sql);
+        }
+        let database = rusqlite::Connection::open(&self.database).expect("opens");
+        database.execute(sql, []).expect("the statement is valid")
     }
 
     /// The folder of the database: tests may put files there too.
@@ -218,6 +285,10 @@ impl Server {
 
     /// The rows of a query as in the `sqlite3` shell, columns joined by `|`.
     pub fn query(&self, sql: &str) -> Vec<String> {
+        #[cfg(feature = "postgres")]
+        if let Some(url) = self.database.to_str().filter(|_| is_url(&self.database)) {
+            return databases::query(url, sql);
+        }
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let database =
             rusqlite::Connection::open_with_flags(self.database(), flags).expect("opens");
@@ -256,7 +327,15 @@ pub fn server_command(database: &Path) -> Command {
         "warn",
     ]);
     command.env("CHAT_SERVER_CONFIG", "/dev/null").stdin(Stdio::null());
+    use_database(&mut command, database);
     command
+}
+
+/// The server of the tests does not sync, and has no standby.
+pub fn use_database(command: &mut Command, database: &Path) {
+    if is_url(database) {
+        command.env("CHAT_SERVER_DB_DURABILITY", "storage");
+    }
 }
 
 fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr, Option<SocketAddr>) {

@@ -15,6 +15,7 @@ pub fn command(database: &Path, arguments: &[&str]) -> Command {
     // The configuration of this machine must not influence a test.
     command.env("CHAT_SERVER_CONFIG", "/dev/null");
     command.arg("--db").arg(database).args(arguments);
+    super::use_database(&mut command, database);
     command
 }
 

@@ -47,6 +47,14 @@ pub fn skip(needs: &str, remedy: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
+/// Reports that the calling test is skipped, because what it tests does not exist `here`. Unlike
+/// [`skip`], this is no fault of the machine.
+#[track_caller]
+pub fn does_not_apply(here: &str) {
+    let line = format!("skipped {}: does not apply to {here}", name(Location::caller()));
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Whether a program is installed. If not, the test is skipped and says so.
 ///
 /// # Panics

@@ -218,7 +218,7 @@ fn every_key_is_stored_once_though_connections_are_cut_and_the_server_is_killed(
         senders.into_iter().map(|sender| sender.join().unwrap()).collect()
     });
     let acknowledged: BTreeMap<String, i64> = ids.into_iter().flatten().collect();
-    let stored: Vec<String> = server.query("select key, id, body from messages order by key");
+    let stored: Vec<String> = server.query("select key, id, body from v1_messages order by key");
     let expected: Vec<String> =
         acknowledged.iter().map(|(key, id)| format!("{key}|{id}|{key}")).collect();
     assert_eq!(stored, expected);

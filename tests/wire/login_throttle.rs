@@ -15,7 +15,7 @@ use crate::support::exposition::Scrape;
 use crate::support::http::get;
 use crate::support::service::Service;
 use crate::support::skip::skip;
-use crate::support::{PATIENCE, Server, Wire};
+use crate::support::{PATIENCE, Server, Wire, operator};
 
 const METRICS: &[&str] = &["--metrics", "127.0.0.1:0"];
 
@@ -79,9 +79,7 @@ fn sixth_attempt_is_refused_without_a_hash_for_any_user_and_password() {
 #[test]
 fn attempts_for_a_disabled_user_are_counted() {
     let server = Server::start();
-    let mut operator = std::process::Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    operator.env_clear().env("CHAT_SERVER_CONFIG", "/dev/null").arg("--db").arg(server.database());
-    assert!(operator.args(["user", "disable", "ivy"]).status().unwrap().success());
+    operator::done(&server.database(), &["user", "disable", "ivy"]);
     let mut wire = server.connect();
     for _ in 0..5 {
         assert_eq!(wire.refused("auth ivy cytus"), "wrong_password");

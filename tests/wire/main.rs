@@ -12,6 +12,8 @@ mod lifetimes;
 mod limits;
 mod login_throttle;
 mod login_timing;
+#[cfg(feature = "postgres")]
+mod nodes;
 mod protocol_examples;
 mod proxy;
 mod reload;

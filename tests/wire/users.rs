@@ -1,23 +1,14 @@
 //! `users`: every user to whom one can send, in pages; none if the operator hides them.
 
-use std::process::Command;
-
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::service::Service;
-use crate::support::{Server, Wire};
+use crate::support::{Server, Wire, operator};
 
 fn names(reply: &Value) -> Vec<&str> {
     let users = reply["users"].as_array().expect("users");
     users.iter().map(|user| user["user"].as_str().expect("a name")).collect()
-}
-
-fn operator(server: &Server, words: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
-    command.env_clear().env("CHAT_SERVER_CONFIG", "/dev/null").arg("--db").arg(server.database());
-    let output = command.args(words).output().expect("the command runs");
-    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
@@ -25,9 +16,9 @@ fn listed_users_are_exactly_those_who_can_be_written_to() {
     let server = Server::start();
     let mut wire = server.connect();
     let paff = wire.log_in("paff");
-    operator(&server, &["user", "disable", "ivy"]);
-    operator(&server, &["user", "delete", "robo", "--yes"]);
-    operator(&server, &["user", "rename", "vanessa", "anna"]);
+    operator::done(&server.database(), &["user", "disable", "ivy"]);
+    operator::done(&server.database(), &["user", "delete", "robo", "--yes"]);
+    operator::done(&server.database(), &["user", "rename", "vanessa", "anna"]);
     let reply = wire.done(format!("users {paff}"));
     assert_eq!(names(&reply), ["anna", "ivy", "neko", "paff"]);
     assert_eq!(reply["users"][0], json!({"user": "anna", "display_name": "Vanessa"}));

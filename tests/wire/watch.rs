@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::skip::skip;
 use crate::support::strace::Tracer;
+use crate::support::{self, exposition, http, operator};
 use crate::support::{Ending, Random, Server, Wire, read_some, scaled};
-use crate::support::{exposition, http, operator};
 
 /// The next event of a stream that is not a heartbeat.
 fn event(wire: &mut Wire) -> Value {
@@ -200,9 +200,13 @@ fn every_watcher_of_one_inbox_receives_everything() {
     }
 }
 
-/// Each watcher reads all new messages at its turn, so more messages mean more for each read.
+/// Each watcher reads all new messages at its turn, so more messages mean more for each read. On
+/// PostgreSQL a worker serves watchers while it waits for a commit, which delays no sender.
 #[test]
 fn sender_does_not_wait_for_watchers() {
+    if support::is_for_files_only() {
+        return;
+    }
     const WATCHERS: usize = 600;
     /// Several times the limit of pending requests.
     const REQUESTS: usize = 512;

@@ -24,6 +24,15 @@ pub enum MessageCommand {
     Purge(MessagePurgeArguments),
 }
 
+impl MessageCommand {
+    /// Whether it rewrites the file.
+    pub fn compacts(&self) -> bool {
+        match self {
+            Self::Purge(purge) => purge.compact,
+        }
+    }
+}
+
 /// `message purge`
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true))]

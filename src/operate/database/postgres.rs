@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::error;
 use crate::operate::arguments::{DatabaseArguments, DbDurability};
 use crate::operate::failure::Failure;
-use crate::store::postgres::connect::Connector;
-use crate::store::postgres::durability::Durability;
+use crate::store::postgres::connect::{Connector, nobody_listens};
+use crate::store::postgres::durability::{self, Durability, Found, Promise};
 use crate::store::postgres::password::PasswordSource;
 use crate::store::postgres::target::Target;
 
@@ -39,6 +39,24 @@ impl Postgres {
             durability: arguments.db_durability.into(),
             failover_wait: arguments.db_failover_wait,
         })
+    }
+
+    /// Connects, and asks the database what it can promise.
+    ///
+    /// # Errors
+    /// No host gives a connection in time, or its settings do not hold the promise.
+    pub(in crate::operate) fn check(&self) -> Result<(Found, Promise), Failure> {
+        let target = &self.connector.target;
+        let mut client = self
+            .connector
+            .connect_within(self.failover_wait, &nobody_listens())
+            .map_err(|error| error::not_connected(&self.connector, &error))?;
+        let found = durability::set_session(&mut client, self.durability)
+            .and_then(|()| durability::look(&mut client))
+            .map_err(|error| error::not_answered(target, error))?;
+        let promise = durability::decide(&found, self.durability)
+            .map_err(|missing| error::not_promised(target, self.durability, &missing))?;
+        Ok((found, promise))
     }
 }
 

@@ -1,14 +1,11 @@
 //! What a command does on PostgreSQL that works with files only: it names what does the same there.
 
 use crate::catalogue::postgres as texts;
-use crate::operate::arguments::{Command, MessageCommand};
+use crate::operate::arguments::Command;
 use crate::operate::failure::{Exit, Failure};
 
 /// Why a command does nothing on PostgreSQL: another program does it there, or it is not done yet.
 pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
-    let compacts = |command: &MessageCommand| match command {
-        MessageCommand::Purge(purge) => purge.compact,
-    };
     match command {
         Some(Command::Backup(_)) => only_for_files(&["backup"], texts::backup_by_pg_dump()),
         Some(Command::Restore(_)) => only_for_files(&["restore"], texts::restore_by_pg_restore()),
@@ -16,7 +13,7 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
             only_for_files(&["check", "--rebuild"], texts::rebuild_by_reindex())
         }
         Some(Command::Check(_)) => only_for_files(&["check"], texts::check_by_amcheck()),
-        Some(Command::Message(message)) if compacts(&message.command) => {
+        Some(Command::Message(message)) if message.command.compacts() => {
             only_for_files(&["message", "purge", "--compact"], texts::compact_by_vacuum())
         }
         Some(Command::Init(_)) => only_for_files(&["init"], texts::init_by_hand()),

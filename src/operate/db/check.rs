@@ -3,26 +3,15 @@
 use serde_json::json;
 
 use crate::catalogue::postgres as texts;
-use crate::operate::database::{
-    Postgres, not_answered, not_connected, not_promised, version_shown,
-};
+use crate::operate::database::{Postgres, version_shown};
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
-use crate::store::postgres::connect::nobody_listens;
-use crate::store::postgres::durability::{self, Durability, Promise};
+use crate::store::postgres::durability::{Durability, Promise};
 
 /// Tells what a server with these settings would find.
 pub(super) fn run(postgres: &Postgres, mut output: Output) -> Result<(), Failure> {
-    let Postgres { connector, durability: asked, failover_wait } = postgres;
-    let target = &connector.target;
-    let mut client = connector
-        .connect_within(*failover_wait, &nobody_listens())
-        .map_err(|error| not_connected(connector, &error))?;
-    let found = durability::set_session(&mut client, *asked)
-        .and_then(|()| durability::look(&mut client))
-        .map_err(|error| not_answered(target, error))?;
-    let promise = durability::decide(&found, *asked)
-        .map_err(|missing| not_promised(target, *asked, &missing))?;
+    let (found, promise) = postgres.check()?;
+    let target = &postgres.connector.target;
     let version = version_shown(found.server_version);
     if output.is_json {
         output.object(&json!({

@@ -1,7 +1,5 @@
 //! `user add`
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::{display_name, password};
@@ -10,13 +8,14 @@ use crate::catalogue::server;
 use crate::model::DisplayName;
 use crate::operate::admin_client::{AdminClient, Missing};
 use crate::operate::arguments::UserAddArguments;
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
 /// Adds a user. Creates the database if it does not exist.
 pub(super) fn run(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &UserAddArguments,
     mut output: Output,
 ) -> Result<(), Failure> {

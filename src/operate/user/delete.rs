@@ -1,7 +1,5 @@
 //! `user delete`
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::{change_over, ended};
@@ -14,6 +12,7 @@ use crate::operate::admin_client::{AdminClient, Missing, unexpected};
 use crate::operate::arguments::UserDeleteArguments;
 use crate::operate::confirm::confirm;
 use crate::operate::count;
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::message::{self, Purged};
 use crate::operate::output::Output;
@@ -22,7 +21,7 @@ use crate::terminal::progress::{Measure, Progress};
 
 /// Deletes a user. The name and the messages stay, unless they are purged.
 pub(super) fn run(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &UserDeleteArguments,
     mut output: Output,
 ) -> Result<(), Failure> {

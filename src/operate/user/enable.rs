@@ -1,19 +1,18 @@
 //! `user enable`
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::change;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserName;
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
 /// Lets a user log in again.
-pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
+pub(super) fn run(db: &Database<'_>, user: &UserName, mut output: Output) -> Result<(), Failure> {
     let name = user_name::parse(&user.name)?;
     let sessions = change(db, &Request::UserEnable { name: name.clone() })?;
     if output.is_json {

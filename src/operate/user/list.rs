@@ -1,16 +1,15 @@
 //! `user list`
 
-use std::path::Path;
-
 use crate::admin::answer::{AdminReply, State, User};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::admin_client::{AdminClient, Missing, unexpected};
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 
 /// Prints all users, sorted by name.
-pub(super) fn run(db: &Path, mut output: Output) -> Result<(), Failure> {
+pub(super) fn run(db: &Database<'_>, mut output: Output) -> Result<(), Failure> {
     let users = fetch(&mut AdminClient::open(db, Missing::Refuse)?)?;
     if output.is_json {
         for user in &users {

@@ -1,20 +1,19 @@
 //! `user passwd`
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::{change, ended, password};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserPasswdArguments;
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
 /// Sets a user's password, and ends all sessions.
 pub(super) fn run(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &UserPasswdArguments,
     mut output: Output,
 ) -> Result<(), Failure> {

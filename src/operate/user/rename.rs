@@ -1,20 +1,19 @@
 //! `user rename`
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::change;
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::arguments::UserRenameArguments;
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
 /// Renames a user. Messages, cursors and sessions stay.
 pub(super) fn run(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &UserRenameArguments,
     mut output: Output,
 ) -> Result<(), Failure> {

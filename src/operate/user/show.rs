@@ -1,19 +1,18 @@
 //! `user show`
 
-use std::path::Path;
-
 use super::list;
 use crate::admin::answer::{AdminReply, UserDetails};
 use crate::admin::request::Request;
 use crate::catalogue::server;
 use crate::operate::admin_client::{self, unexpected};
 use crate::operate::arguments::UserName;
+use crate::operate::database::Database;
 use crate::operate::failure::Failure;
 use crate::operate::output::Output;
 use crate::operate::user_name;
 
 /// Prints the details of a user.
-pub(super) fn run(db: &Path, user: &UserName, mut output: Output) -> Result<(), Failure> {
+pub(super) fn run(db: &Database<'_>, user: &UserName, mut output: Output) -> Result<(), Failure> {
     let details =
         match admin_client::ask(db, &Request::UserShow { name: user_name::parse(&user.name)? })? {
             AdminReply::UserDetails(details) => details,
