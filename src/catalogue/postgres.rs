@@ -213,6 +213,61 @@ texts! {
         id: "{database} adalah PostgreSQL {version}, dan bisa dipakai server",
     }
 
+    // Preparing a database
+    prepared(database, schema, server, reader) {
+        en: "{database} has schema {schema}; {server} may serve it, and {reader} may read its views",
+        id: "{database} berskema {schema}; {server} boleh melayaninya, dan {reader} boleh membaca view-nya",
+    }
+    new_role(role, database) {
+        en: "{role} is new and has no password: set one with \\password {role} in psql {database}",
+        id: "{role} baru dan belum punya password: isi dengan \\password {role} di psql {database}",
+    }
+    grant_standbys(role) {
+        en: "{role} does not see which standbys are connected: a superuser can GRANT pg_read_all_stats TO {role}",
+        id: "{role} tidak melihat standby mana yang tersambung: superuser bisa GRANT pg_read_all_stats TO {role}",
+    }
+    check_as_server(database) {
+        en: "then: chat-server db check {database}",
+        id: "lalu: chat-server db check {database}",
+    }
+    no_role(name) { en: "{name} is not the name of a role", id: "{name} bukan nama role" }
+    give_role {
+        en: "give lower-case letters, digits and underscores, at most 63",
+        id: "beri huruf kecil, angka, dan garis bawah, paling banyak 63",
+    }
+    same_roles {
+        en: "the owner, the servers and the readers must be three roles",
+        id: "pemilik, server, dan pembaca harus tiga role",
+    }
+    give_different_roles {
+        en: "connect as the owner, and give other names: --server-role, --reader-role",
+        id: "sambung sebagai pemilik, dan beri nama lain: --server-role, --reader-role",
+    }
+    not_utf8(database, encoding) {
+        en: "{database} stores text as {encoding}, not as UTF8",
+        id: "{database} menyimpan teks sebagai {encoding}, bukan UTF8",
+    }
+    create_as_utf8 {
+        en: "create another one: createdb --encoding=UTF8 --template=template0 NAME",
+        id: "buat yang lain: createdb --encoding=UTF8 --template=template0 NAMA",
+    }
+    superuser(role) {
+        en: "{role} is a superuser, who could do everything",
+        id: "{role} adalah superuser, yang boleh melakukan apa saja",
+    }
+    give_another_role {
+        en: "give another name: --server-role, --reader-role",
+        id: "beri nama lain: --server-role, --reader-role",
+    }
+    not_allowed(user, problem) {
+        en: "{user} may not prepare the database: {problem}",
+        id: "{user} tidak boleh menyiapkan database itu: {problem}",
+    }
+    who_may_prepare {
+        en: "connect as its owner, who needs CREATEROLE; or let an administrator create both roles first (createuser)",
+        id: "sambung sebagai pemiliknya, yang membutuhkan CREATEROLE; atau biarkan administrator membuat kedua role dulu (createuser)",
+    }
+
     // Commands
     not_built_in {
         en: "this program was built without PostgreSQL",
@@ -259,7 +314,7 @@ texts! {
         id: "hapus --compact: autovacuum memakai ulang ruangnya, dan `VACUUM FULL` mengembalikannya",
     }
     init_by_hand {
-        en: "write db = \"postgres://…\" into the configuration that `chat-server config example` prints",
-        id: "tulis db = \"postgres://…\" di konfigurasi yang dicetak `chat-server config example`",
+        en: "`chat-server db init` prepares a database; write its URL as db into what `config example` prints",
+        id: "`chat-server db init` menyiapkan database; tulis URL-nya sebagai db di hasil `config example`",
     }
 }

@@ -41,7 +41,23 @@ pub const HELP: &Help = &[
         "For postgres://: connect to other machines without encryption, if the URL says sslmode=disable",
         "Untuk postgres://: sambung ke mesin lain tanpa enkripsi, jika URL berisi sslmode=disable",
     ),
-    ("Check a database on PostgreSQL", "Periksa database di PostgreSQL"),
+    ("Prepare and check a database on PostgreSQL", "Siapkan dan periksa database di PostgreSQL"),
+    (
+        "Create the schema and the roles in a database, or bring them up to date",
+        "Buat skema dan role di sebuah database, atau perbarui",
+    ),
+    (
+        "postgres://OWNER@HOST/DATABASE, instead of --db; the schema will belong to this user",
+        "postgres://PEMILIK@HOST/DATABASE, sebagai ganti --db; skemanya akan menjadi milik user ini",
+    ),
+    (
+        "The role of the servers and of operators' commands; created if it does not exist",
+        "Role untuk server dan perintah operator; dibuat jika belum ada",
+    ),
+    (
+        "The role of people and programs that read the views; created if it does not exist",
+        "Role untuk orang dan program yang membaca view; dibuat jika belum ada",
+    ),
     (
         "Find out whether a server could use the database, and what it would promise",
         "Cari tahu apakah server bisa memakai database itu, dan apa yang dijanjikannya",
@@ -672,6 +688,22 @@ Contoh:
   chat-server --db baru.sqlite import semua.ndjson
   ssh lama chat-server --db chat.sqlite export | chat-server --db chat.sqlite import -
   chat-server --db chat.sqlite import --text --from build --to alice build.log
+",
+    }
+    db_init_examples {
+        en: "\
+Exit code: 0 done, 77 the user may not do it, 65 the database is of a newer program or not UTF-8, 69 no primary answers.
+
+Examples:
+  createdb --encoding=UTF8 chat && chat-server db init 'postgres://postgres@/chat?host=/run/postgresql'
+  chat-server db init postgres://chat_owner@db1,db2/chat          again after each upgrade
+",
+        id: "\
+Kode keluar: 0 selesai, 77 user itu tidak boleh, 65 database milik program yang lebih baru atau bukan UTF-8, 69 tidak ada primary yang menjawab.
+
+Contoh:
+  createdb --encoding=UTF8 chat && chat-server db init 'postgres://postgres@/chat?host=/run/postgresql'
+  chat-server db init postgres://chat_owner@db1,db2/chat          lagi setelah setiap pembaruan
 ",
     }
     db_check_examples {

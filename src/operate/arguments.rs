@@ -20,7 +20,9 @@ pub use administration::{
     SessionRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
     UserName, UserPasswdArguments, UserRenameArguments,
 };
-pub use database::{DatabaseArguments, DbArguments, DbCheckArguments, DbCommand, DbDurability};
+pub use database::{
+    DatabaseArguments, DbArguments, DbCheckArguments, DbCommand, DbDurability, DbInitArguments,
+};
 pub use storage::{
     BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
     MessageCommand, MessagePurgeArguments, RestoreArguments,
@@ -117,7 +119,7 @@ pub enum Command {
     /// runs.
     #[command(after_help = server_help::import_examples())]
     Import(ImportArguments),
-    /// Check a database on PostgreSQL.
+    /// Prepare and check a database on PostgreSQL.
     Db(DbArguments),
     /// Check whether the database is sound, also while the server runs.
     #[command(after_help = server_help::check_examples())]

@@ -17,7 +17,7 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod refused;
 #[cfg(feature = "postgres")]
-pub(super) use error::version_shown;
+pub(super) use error::{not_connected, version_shown};
 #[cfg(feature = "postgres")]
 pub(super) use postgres::Postgres;
 #[cfg(feature = "postgres")]

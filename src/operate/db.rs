@@ -1,20 +1,28 @@
-//! `db`: whether a server could use a database on PostgreSQL, and what it would promise.
+//! `db`: prepares a database on PostgreSQL, and tells whether a server could use it and what it would
+//! promise.
 
 use super::arguments::DbCommand;
-use super::database::{self, Database};
+use super::database::{self, Database, Postgres};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::settings::Resolved;
 use crate::catalogue::postgres as texts;
 
 mod check;
+mod init;
 
 /// Does what the words after `db` say.
 pub(super) fn run(resolved: &Resolved, command: &DbCommand, output: Output) -> Result<(), Failure> {
     match command {
+        DbCommand::Init(arguments) => {
+            let url = arguments.url.as_deref();
+            let postgres = on_postgres(resolved, url, &["db", "init"])?;
+            init::run(&postgres, arguments, output)
+        }
         DbCommand::Check(arguments) => {
             let url = arguments.url.as_deref();
-            on_postgres(resolved, url, &["db", "check"], output)
+            let postgres = on_postgres(resolved, url, &["db", "check"])?;
+            check::run(&postgres, output)
         }
     }
 }
@@ -24,8 +32,7 @@ fn on_postgres(
     resolved: &Resolved,
     url: Option<&str>,
     words: &[&str],
-    output: Output,
-) -> Result<(), Failure> {
+) -> Result<Box<Postgres>, Failure> {
     let database = match url {
         Some(url) if !database::is_url(url) => {
             return Err(Failure::new(Exit::Usage, texts::no_url()).hint(texts::give_url()));
@@ -38,6 +45,6 @@ fn on_postgres(
             let problem = texts::only_for_postgres(words.join(" "));
             Err(Failure::new(Exit::Usage, problem).hint(texts::give_url()))
         }
-        Database::Postgres(postgres) => check::run(&postgres, output),
+        Database::Postgres(postgres) => Ok(postgres),
     }
 }

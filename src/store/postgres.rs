@@ -1,11 +1,12 @@
 //! The PostgreSQL engine: any number of servers, called nodes, on one database.
 //!
-//! From bottom to top: [`target`] says which database is meant, [`password`] finds the password for
-//! it, [`encryption`] has TLS, [`connect`] opens connections, and [`durability`] decides what the
-//! database can promise. [`session`] is a connection with settings and prepared statements, [`link`]
-//! one that is opened again, and [`schema`] has the steps of the schema. [`names`] is what a node remembers of users. [`append`]
-//! and [`moving`] execute what operations have in common, [`operations`] the rest. [`writer`] and
-//! [`readers`] run them on their threads. [`tailer`] passes on what other nodes write.
+//! From bottom to top: `target` says which database is meant, `password` finds the password for
+//! it, `encryption` has TLS, `connect` opens connections, and `durability` decides what the
+//! database can promise. `session` is a connection with settings and prepared statements, `link`
+//! one that is opened again, and `schema` has the steps of the schema. `roles` gives rights.
+//! `names` is what a node remembers of users. `append` and `moving` execute what operations have
+//! in common, `operations` the rest. `writer` and `readers` run them on their threads.
+//! `tailer` passes on what other nodes write.
 
 mod append;
 pub mod connect;
@@ -19,6 +20,7 @@ pub(in crate::store) mod operation;
 mod operations;
 pub mod password;
 mod readers;
+pub mod roles;
 mod schema;
 mod session;
 mod shared;

@@ -19,6 +19,8 @@ mod operations;
 #[cfg(feature = "postgres")]
 mod postgres_connect;
 #[cfg(feature = "postgres")]
+mod postgres_init;
+#[cfg(feature = "postgres")]
 mod postgres_settings;
 mod purge;
 mod said;

@@ -55,9 +55,25 @@ pub struct DbArguments {
 /// What `chat-server db` does.
 #[derive(Debug, Subcommand)]
 pub enum DbCommand {
+    /// Create the schema and the roles in a database, or bring them up to date.
+    #[command(after_help = server_help::db_init_examples())]
+    Init(DbInitArguments),
     /// Find out whether a server could use the database, and what it would promise.
     #[command(after_help = server_help::db_check_examples())]
     Check(DbCheckArguments),
+}
+
+/// `db init`
+#[derive(Debug, Args)]
+pub struct DbInitArguments {
+    /// postgres://OWNER@HOST/DATABASE, instead of --db; the schema will belong to this user.
+    pub url: Option<String>,
+    /// The role of the servers and of operators' commands; created if it does not exist.
+    #[arg(long, value_name = "NAME", default_value = "chat_server")]
+    pub server_role: String,
+    /// The role of people and programs that read the views; created if it does not exist.
+    #[arg(long, value_name = "NAME", default_value = "chat_reader")]
+    pub reader_role: String,
 }
 
 /// `db check`
