@@ -3,17 +3,17 @@
 //! The tests know [`Store`] and its operations only. An engine is a function that opens a store in
 //! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.
 
-#[cfg(feature = "postgres")]
-#[path = "../../tests/support/databases.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
-mod databases;
 mod model;
 #[cfg(feature = "postgres")]
 mod nodes;
 #[cfg(feature = "postgres")]
-#[path = "../../tests/support/skip.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
-mod skip;
+#[path = "../../tests/support"]
+mod support {
+    pub mod databases;
+    pub mod postgres;
+    pub mod skip;
+}
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -24,6 +24,8 @@ use std::thread;
 use std::time::Duration;
 
 use smallvec::SmallVec;
+#[cfg(feature = "postgres")]
+use support::databases;
 use tempfile::TempDir;
 
 use crate::adjustable::Adjustable;

@@ -1,8 +1,9 @@
 //! A PostgreSQL cluster of a test's own: in a temporary folder, reached over a socket there. It runs
-//! as a user who is not root, because PostgreSQL refuses root.
+//! as a user who is not root, because PostgreSQL refuses root. It ends with the test's process,
+//! however that ends.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -10,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::skip::skip;
 
 /// The owner of a cluster that root starts: `nobody`, who exists everywhere.
@@ -25,16 +26,36 @@ const VERSION_MIN: u32 = 15;
 const PORT: u16 = 5432;
 /// How many ports are tried.
 const PORTS_MAX: usize = 10;
+/// How long a test waits for a server to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Starts the server and tells its process id. Removes both it and its folder once the process that
+/// holds the other end of the standard input has ended; a line there says that it was stopped.
+const WATCH: &str = r#"
+    "$@" >/dev/null & server=$!
+    echo $server
+    if ! read -r stopped; then kill -QUIT $server; wait $server; exec rm -rf "$0"; fi
+    wait $server
+"#;
+/// How much of a server log is kept.
+const LOG_BYTES_MAX: usize = 64 * 1024;
 /// The database user that owns everything.
 pub const OWNER: &str = "owner";
 
-/// A running database server. It is stopped, and its folder removed, when this is dropped.
+/// A database server. It is stopped, and its folder removed, when this is dropped.
 pub struct Cluster {
-    server: Option<Child>,
+    server: Option<Running>,
     programs: PathBuf,
     folder: TempDir,
+    data: PathBuf,
     port: u16,
     settings: Vec<String>,
+}
+
+/// A running server.
+struct Running {
+    /// [`WATCH`].
+    watch: Child,
+    pid: Pid,
 }
 
 impl Cluster {
@@ -42,7 +63,19 @@ impl Cluster {
     /// PostgreSQL is not installed.
     #[track_caller]
     pub fn start(settings: &[&str]) -> Option<Self> {
-        let mut cluster = Self::initialized(settings)?;
+        let mut cluster = Self::empty(programs()?, settings);
+        cluster.initialize();
+        cluster.restart();
+        Some(cluster)
+    }
+
+    /// [`Self::start`], with the data in this folder, which is given to the server.
+    #[track_caller]
+    pub fn start_in(folder: &Path, settings: &[&str]) -> Option<Self> {
+        let mut cluster = Self::empty(programs()?, settings);
+        cluster.give(folder);
+        cluster.data = folder.join("data");
+        cluster.initialize();
         cluster.restart();
         Some(cluster)
     }
@@ -51,51 +84,84 @@ impl Cluster {
     /// called before it starts.
     #[track_caller]
     pub fn start_on_network(settings: &[&str], prepare: impl FnOnce(&Self)) -> Option<Self> {
-        let mut cluster = Self::initialized(settings)?;
+        let mut cluster = Self::empty(programs()?, settings);
+        cluster.initialize();
         prepare(&cluster);
-        cluster.settings.push("listen_addresses=127.0.0.1".to_owned());
-        let is_started = (0..PORTS_MAX).any(|_| {
-            // PostgreSQL cannot choose a port, and another process can take this one meanwhile.
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-            cluster.port = free.expect("a free port").port();
-            cluster.try_start().is_ok()
-        });
-        assert!(is_started, "no port is free");
+        cluster.start_listening();
         Some(cluster)
     }
 
-    #[track_caller]
-    fn initialized(settings: &[&str]) -> Option<Self> {
-        let cluster = Self::empty(programs()?, settings);
-        let mut initialize = cluster.command("initdb");
+    fn start_listening(&mut self) {
+        self.settings.push("listen_addresses=127.0.0.1".to_owned());
+        let is_started = (0..PORTS_MAX).any(|_| {
+            // PostgreSQL cannot choose a port, and another process can take this one meanwhile.
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+            self.port = free.expect("a free port").port();
+            self.try_start().is_ok()
+        });
+        assert!(is_started, "no port is free");
+    }
+
+    fn initialize(&self) {
+        let mut initialize = self.command("initdb");
         initialize.args(["--username", OWNER, "--auth=trust", "--no-sync", "--encoding=UTF8"]);
-        initialize.args(["--locale=C", "--pgdata"]).arg(cluster.data());
+        initialize.args(["--no-instructions", "--locale=C.UTF-8", "--pgdata"]).arg(&self.data);
         done(&mut initialize);
-        Some(cluster)
     }
 
     /// Makes and starts a standby of this cluster, which bears a name for
     /// `synchronous_standby_names`.
     pub fn standby(&self, name: &str) -> Self {
         let mut standby = Self::empty(self.programs.clone(), &[]);
-        let mut copy = standby.command("pg_basebackup");
-        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"]);
-        copy.arg(standby.data()).arg("--dbname");
-        copy.arg(format!("{} application_name={name}", self.keywords("postgres")));
-        done(&mut copy);
+        standby.copy(&self.followed_as(name));
         standby.restart();
         standby
     }
 
+    /// [`Self::standby`] that listens on the network, with the settings of this cluster.
+    pub fn standby_on_network(&self, name: &str) -> Self {
+        let mut standby = Self::empty(self.programs.clone(), &[]);
+        standby.settings.clone_from(&self.settings);
+        standby.copy(&self.followed_as(name));
+        standby.start_listening();
+        standby
+    }
+
+    /// Makes a standby of this cluster, which has ended: its own data are replaced by a copy.
+    pub fn restart_as_standby(&mut self, of: &Self, name: &str) {
+        assert!(self.server.is_none(), "it has ended");
+        fs::remove_dir_all(&self.data).expect("our own folder");
+        self.copy(&of.followed_as(name));
+        self.restart();
+    }
+
+    /// Copies a primary, whose standby this becomes.
+    fn copy(&self, primary: &str) {
+        let mut copy = self.command("pg_basebackup");
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"]);
+        done(copy.arg(&self.data).arg("--dbname").arg(primary));
+    }
+
+    /// How a standby with this name connects to this cluster.
+    pub fn followed_as(&self, name: &str) -> String {
+        format!("{} application_name={name}", self.keywords("postgres"))
+    }
+
     fn empty(programs: PathBuf, settings: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        if geteuid().is_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root gives a folder away");
-        }
-        // Its clients may be other users.
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).expect("our own folder");
         let settings = settings.iter().map(ToString::to_string).collect();
-        Self { server: None, programs, folder, port: PORT, settings }
+        let data = folder.path().join("data");
+        let cluster = Self { server: None, programs, folder, data, port: PORT, settings };
+        cluster.give(cluster.folder.path());
+        cluster
+    }
+
+    /// Gives a folder to the user of the cluster. Its clients may be other users.
+    fn give(&self, folder: &Path) {
+        if geteuid().is_root() {
+            chown(folder, Some(NOBODY), Some(NOBODY)).expect("root gives a folder away");
+        }
+        fs::set_permissions(folder, Permissions::from_mode(0o711)).expect("our own folder");
     }
 
     /// Starts the server, again if it has been stopped, and waits until it answers.
@@ -105,18 +171,24 @@ impl Cluster {
 
     /// The error is the server log.
     fn try_start(&mut self) -> Result<(), String> {
-        let mut command = self.command("postgres");
-        command.arg("-D").arg(self.data()).arg("-k").arg(self.socket_folder());
-        command.args(["-p", &self.port.to_string()]);
+        let mut command = self.command("sh");
+        command.args(["-c", WATCH]).arg(self.folder.path());
+        command.arg(self.programs.join("postgres")).arg("-D").arg(&self.data);
+        command.arg("-k").arg(self.socket_folder()).args(["-p", &self.port.to_string()]);
         for setting in ["listen_addresses=", "logging_collector=off", "lc_messages=C"] {
             command.args(["-c", setting]);
         }
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
-        let mut server = command.stderr(Stdio::piped()).spawn().expect("postgres starts");
-        let log = BufReader::new(server.stderr.take().expect("a pipe"));
-        self.server = Some(server);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut watch = command.spawn().expect("postgres starts");
+        let log = BufReader::new(watch.stderr.take().expect("a pipe"));
+        let mut pid = String::new();
+        let told = BufReader::new(watch.stdout.take().expect("a pipe")).read_line(&mut pid);
+        told.expect("a line");
+        let pid = pid.trim_end().parse().ok().and_then(Pid::from_raw).expect("a process id");
+        self.server = Some(Running { watch, pid });
         let (sender, ready) = mpsc::channel();
         // Reads on until the end, because the server would wait for a full pipe.
         thread::spawn(move || {
@@ -125,21 +197,34 @@ impl Cluster {
                 if line.contains("database system is ready to accept") {
                     let _ = sender.send(Ok(()));
                 }
-                said.push_str(&line);
-                said.push('\n');
+                if said.len() < LOG_BYTES_MAX {
+                    said.push_str(&line);
+                    said.push('\n');
+                }
             }
             let _ = sender.send(Err(said));
         });
         let started = ready.recv_timeout(PATIENCE).expect("a line");
         if started.is_err() {
-            self.kill();
+            self.stop();
         }
         started
     }
 
-    /// Stops the server as SIGKILL of the machine would.
+    /// Ends all its processes with SIGKILL.
     pub fn kill(&mut self) {
-        self.stop_with(Signal::QUIT);
+        let Some(Running { pid, .. }) = self.server else { return };
+        // It starts no other process meanwhile.
+        let _ = kill_process(pid, Signal::STOP);
+        let children = children_of(pid);
+        for child in &children {
+            let _ = kill_process(*child, Signal::KILL);
+        }
+        self.stop_with(Signal::KILL);
+        // A later start must find none of them.
+        while children.iter().any(|child| is_alive(*child)) {
+            thread::yield_now();
+        }
     }
 
     /// Stops the server in order.
@@ -148,21 +233,27 @@ impl Cluster {
     }
 
     fn stop_with(&mut self, signal: Signal) {
-        let Some(mut server) = self.server.take() else { return };
-        let _ = kill_process(Pid::from_child(&server), signal);
-        let _ = server.wait();
+        let Some(Running { mut watch, pid }) = self.server.take() else { return };
+        let _ = kill_process(pid, signal);
+        let _ = watch.stdin.take().expect("a pipe").write_all(b"stopped\n");
+        let _ = watch.wait();
+    }
+
+    /// Whether it runs. A server that cannot write may end by itself.
+    pub fn is_running(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| is_alive(server.pid))
     }
 
     /// Suspends or resumes the postmaster: it accepts connections no more, and does not answer.
     pub fn suspend(&self, is_suspended: bool) {
         let signal = if is_suspended { Signal::STOP } else { Signal::CONT };
         let server = self.server.as_ref().expect("it runs");
-        kill_process(Pid::from_child(server), signal).expect("our own child");
+        kill_process(server.pid, signal).expect("our own process");
     }
 
     /// Replaces a file in the folder of the cluster, which then belongs to the server.
     pub fn write(&self, name: &str, content: &str) {
-        let path = self.data().join(name);
+        let path = self.data.join(name);
         fs::write(&path, content).expect("our own folder");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("our own file");
         if geteuid().is_root() {
@@ -193,18 +284,15 @@ impl Cluster {
         self.folder.path()
     }
 
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
     fn keywords(&self, database: &str) -> String {
         let folder = self.socket_folder().display();
         format!("host={folder} port={} user={OWNER} dbname={database}", self.port)
     }
 
-    /// A program of PostgreSQL, as the user of the cluster.
+    /// A program of PostgreSQL or of the system, as the user of the cluster.
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+        let path = self.programs.join(program);
+        let mut command = Command::new(if path.exists() { path } else { program.into() });
         if geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -217,10 +305,31 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if let Some(server) = &self.server {
-            let _ = kill_process(Pid::from_child(server), Signal::CONT);
+            let _ = kill_process(server.pid, Signal::CONT);
         }
         self.stop_with(Signal::QUIT);
     }
+}
+
+/// The processes that a server has started.
+fn children_of(pid: Pid) -> Vec<Pid> {
+    let all = fs::read_dir("/proc").expect("/proc").flatten();
+    let all = all.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    let parent = pid.as_raw_nonzero().to_string();
+    all.filter(|child| stat(*child).is_some_and(|[_, of]| of == parent)).collect()
+}
+
+/// Whether a process runs. One that has ended may still be in the list of processes.
+fn is_alive(pid: Pid) -> bool {
+    stat(pid).is_some_and(|[state, _]| state != "Z" && state != "X")
+}
+
+/// The state and the parent of a process (proc(5)).
+fn stat(pid: Pid) -> Option<[String; 2]> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // After the name, which may contain anything.
+    let mut words = stat.rsplit(") ").next()?.split(' ').map(str::to_owned);
+    Some([words.next()?, words.next()?])
 }
 
 fn done(command: &mut Command) -> String {
@@ -231,7 +340,7 @@ fn done(command: &mut Command) -> String {
 
 /// The programs of the newest version that is installed. Debian has them in no folder of `PATH`.
 #[track_caller]
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
     let newest = versions
