@@ -6,6 +6,7 @@ mod support;
 
 mod clock_steps;
 mod cut_connections;
+mod load;
 mod merging;
 mod overload;
 mod random_bytes;

@@ -5,7 +5,6 @@
 //! docs/reliability.md. The power cuts need root, a loop device, `mkfs.ext4`, `mount` and
 //! `python3`, and say so where they are skipped.
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Seek, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -19,14 +18,11 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::load::{CLIENTS, Client, PIPELINE, judge, name, name_of};
 use crate::support::disk::Disk;
 use crate::support::preload;
 use crate::support::{PATIENCE, Random, Wire, scaled, server_command};
 
-/// Clients that send at the same time.
-const CLIENTS: usize = 8;
-/// Pending requests of each client.
-const PIPELINE: usize = 16;
 /// The file system whose power is cut.
 const DISK_BYTES: u64 = 96 << 20;
 /// A round ends somewhere before so many acknowledgements.
@@ -165,19 +161,6 @@ struct Session {
     clients: Vec<Client>,
 }
 
-#[derive(Default)]
-struct Client {
-    /// The number of its messages; the number of one is its key.
-    made: usize,
-    /// The messages that were sent and not answered, the oldest first.
-    unanswered: Vec<usize>,
-    /// The id of each message that was acknowledged.
-    acknowledged: HashMap<usize, i64>,
-    /// Replies after the end had begun: a machine without power says nothing more, so they count as
-    /// never heard.
-    unheard: Vec<usize>,
-}
-
 /// Which acknowledgements count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answers {
@@ -202,8 +185,8 @@ impl Drop for Running {
 impl Session {
     /// A new database, and a session in it for every client.
     fn begin(database: PathBuf, environment: &[(String, String)]) -> Self {
-        let clients = (0..CLIENTS).map(|_| Client::default()).collect();
         let environment = environment.to_vec();
+        let clients = Client::all(false);
         let mut session = Self { database, environment, tokens: Vec::new(), clients };
         let server = session.serve();
         let mut wire = Wire::connect(server.address);
@@ -241,7 +224,7 @@ impl Session {
         let mut statement = database.prepare("SELECT 1 FROM messages WHERE key = ?1").unwrap();
         let clients = self.clients.iter().enumerate();
         let unanswered = clients.flat_map(|(number, client)| {
-            client.unanswered.iter().map(move |message| key(number, *message))
+            client.unanswered.iter().map(move |message| name(number, *message))
         });
         let mut stored = 0;
         for key in unanswered {
@@ -271,7 +254,7 @@ impl Session {
         thread::scope(|scope| {
             for (number, client) in self.clients.iter_mut().enumerate() {
                 let (token, acknowledged) = (&self.tokens[number], &acknowledged);
-                scope.spawn(move || client.send(number, token, address, acknowledged));
+                scope.spawn(move || send(client, token, address, acknowledged));
             }
         });
     }
@@ -287,98 +270,66 @@ impl Session {
         assert_eq!(sound, "ok");
         let astray: i64 = database.query_row(KEYS_ASTRAY, [], |row| row.get(0)).unwrap();
         assert_eq!(astray, 0, "the table of keys differs from the message log");
-        let mut stored = HashMap::new();
         let mut statement = database.prepare("SELECT key, id, body FROM messages").unwrap();
-        let mut rows = statement.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            let (key, id, body): (String, i64, String) =
-                (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
-            assert_eq!(body, text(&key), "message {id}");
-            assert!(stored.insert(key.clone(), id).is_none(), "{key} is stored twice");
+        let rows = statement.query_map([], |row| {
+            let (key, id, body): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            assert_eq!(name_of(&body), key, "message {id}");
+            Ok((id, body))
+        });
+        let lost = judge(&self.clients, rows.unwrap().map(Result::unwrap));
+        if lost == 0 {
+            self.ask_again(&server);
         }
-        let mut lost = 0;
+        lost
+    }
+
+    /// The server recognises the keys of stored messages.
+    fn ask_again(&self, server: &Running) {
         let mut wire = Wire::connect(server.address);
-        for (number, client) in self.clients.iter().enumerate() {
+        for client in &self.clients {
+            let token = &self.tokens[client.number];
             for (message, id) in &client.acknowledged {
-                let Some(there) = stored.remove(&key(number, *message)) else {
-                    lost += 1;
-                    continue;
-                };
-                assert_eq!(there, *id, "the id that was acknowledged");
                 if message % ASKED_AGAIN_OF == 0 {
-                    let reply = wire.done(post(number, &self.tokens[number], *message));
+                    let reply = wire.done(client.post(token, *message));
                     assert_eq!((&reply["duplicate"], &reply["id"]), (&json!(true), &json!(id)));
                 }
             }
-            for message in client.unanswered.iter().chain(&client.unheard) {
-                stored.remove(&key(number, *message));
-            }
-        }
-        assert!(stored.is_empty(), "nobody has sent {stored:?}");
-        drop(server);
-        lost
-    }
-}
-
-impl Client {
-    /// Sends the unanswered messages, then new ones, until the connection breaks or the server
-    /// stores nothing more.
-    fn send(
-        &mut self,
-        number: usize,
-        token: &str,
-        address: SocketAddr,
-        acknowledged: &impl Fn() -> bool,
-    ) {
-        self.unanswered.splice(0..0, self.unheard.drain(..));
-
-        let Ok(stream) = TcpStream::connect(address) else { return };
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut wire = Wire::over(stream);
-        let request = |wire: &Wire, message: usize| {
-            wire.stream().write_all(format!("{}\r\n", post(number, token, message)).as_bytes())
-        };
-        // A server that reads nothing more may still reply.
-        let mut open = self.unanswered.iter().all(|message| request(&wire, *message).is_ok());
-        loop {
-            while open && self.unanswered.len() < PIPELINE {
-                self.unanswered.push(self.made);
-                self.made += 1;
-                open = request(&wire, self.made - 1).is_ok();
-            }
-            let Some(reply) = wire.try_reply_bytes() else { return };
-            let reply: Value = serde_json::from_slice(&reply).unwrap();
-            if reply["status"] != "OK" {
-                return;
-            }
-            let message = self.unanswered.remove(0);
-            if !acknowledged() {
-                self.unheard.push(message);
-                continue;
-            }
-            let id = reply["sent"][0]["id"].as_i64().unwrap();
-            let before = self.acknowledged.insert(message, id);
-            assert!(before.is_none(), "one answer for each request");
         }
     }
 }
 
-fn key(client: usize, message: usize) -> String {
-    format!("c{client}-{message}")
-}
+/// Sends the unanswered messages of a client, then new ones, until the connection breaks or the
+/// server stores nothing more.
+fn send(client: &mut Client, token: &str, address: SocketAddr, acknowledged: &impl Fn() -> bool) {
+    client.unanswered.splice(0..0, client.unheard.drain(..));
 
-/// The request for a client's message.
-fn post(client: usize, token: &str, message: usize) -> String {
-    let key = key(client, message);
-    let to = ["neko", "robo", "ivy", "vanessa"][message % 4];
-    let text = text(&key);
-    format!(r#"post {token} {{"to": ["{to}"], "key": "{key}", "body": "{text}"}}"#)
-}
-
-/// The body of the message with this key: as long as a line of a log.
-fn text(key: &str) -> String {
-    format!("message {key} {}", "x".repeat(64))
+    let Ok(stream) = TcpStream::connect(address) else { return };
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut wire = Wire::over(stream);
+    let request = |wire: &Wire, client: &Client, message: usize| {
+        let line = format!("{}\r\n", client.post(token, message));
+        wire.stream().write_all(line.as_bytes()).is_ok()
+    };
+    // A server that reads nothing more may still reply.
+    let mut open = client.unanswered.iter().all(|message| request(&wire, client, *message));
+    loop {
+        while open && client.unanswered.len() < PIPELINE {
+            let message = client.make();
+            open = request(&wire, client, message);
+        }
+        let Some(reply) = wire.try_reply_bytes() else { return };
+        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        if reply["status"] != "OK" {
+            return;
+        }
+        let message = client.unanswered.remove(0);
+        if acknowledged() {
+            client.acknowledge(message, reply["sent"][0]["id"].as_i64().unwrap());
+        } else {
+            client.unheard.push(message);
+        }
+    }
 }
 
 /// The number of keys that the table lacks within its range, or has without a message.

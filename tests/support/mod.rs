@@ -21,6 +21,8 @@ pub mod pty;
 #[macro_use]
 pub mod recipe;
 pub mod relay;
+#[cfg(feature = "postgres")]
+pub mod replicas;
 pub mod service;
 pub mod skip;
 pub mod strace;
@@ -115,10 +117,15 @@ impl Server {
 
     /// Starts a server on this database, which others may use as well.
     pub fn start_on(database: &Path) -> Self {
+        Self::start_on_with(database, &[])
+    }
+
+    /// [`Self::start_on`], with more options.
+    pub fn start_on_with(database: &Path, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let (child, address, monitor) = spawn(database, &Vec::new());
-        let database = database.to_owned();
-        Self { child, address, monitor, folder, database, options: Vec::new() }
+        let options = options.iter().map(ToString::to_string).collect();
+        let (child, address, monitor) = spawn(database, &options);
+        Self { child, address, monitor, folder, database: database.to_owned(), options }
     }
 
     /// Starts a server on a copy of a database.
