@@ -5,7 +5,11 @@
 mod support;
 
 mod clock_steps;
+#[cfg(feature = "postgres")]
+mod crowd;
 mod cut_connections;
+#[cfg(feature = "postgres")]
+mod failover;
 mod load;
 mod merging;
 mod overload;
@@ -14,3 +18,5 @@ mod secrets;
 mod storage;
 mod system_calls;
 mod torture;
+#[cfg(feature = "postgres")]
+mod watchers;
