@@ -46,6 +46,7 @@ pub use types::figures::*;
 pub use types::messages::*;
 pub use types::purge::*;
 pub use types::sessions::*;
+pub use types::standing::*;
 pub use types::transfer::*;
 pub use types::users::*;
 
@@ -205,6 +206,15 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.read_queue(),
             #[cfg(feature = "postgres")]
             Backend::Postgres(postgres) => postgres.read_queue(),
+        }
+    }
+
+    /// What is known of the engine, and of what its answers are worth. Asks nobody.
+    pub fn standing(&self) -> Standing {
+        match &self.backend {
+            Backend::Sqlite(_) => Standing { engine: "sqlite", durability: "fsync", node: None },
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.standing(),
         }
     }
 

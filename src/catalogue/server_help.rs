@@ -38,6 +38,10 @@ pub const HELP: &Help = &[
         "Untuk postgres://: berapa lama permintaan boleh menunggu primary yang baru",
     ),
     (
+        "For postgres://: how often a server looks whether the database still holds --db-durability",
+        "Untuk postgres://: seberapa sering server memeriksa apakah database masih memenuhi --db-durability",
+    ),
+    (
         "For postgres://: connect to other machines without encryption, if the URL says sslmode=disable",
         "Untuk postgres://: sambung ke mesin lain tanpa enkripsi, jika URL berisi sslmode=disable",
     ),

@@ -89,6 +89,8 @@ pub(super) fn node(
         connector: postgres.connector.clone(),
         durability: postgres.durability,
         failover_wait: postgres.failover_wait,
+        // A command is over before it would look again.
+        check_interval: log.map(|_| postgres.check_interval),
         readers: READERS,
         inbox_unread_max: inbox_unread_max.clone(),
     };

@@ -445,6 +445,7 @@ fn join_postgres(url: &str) -> Store {
         // The server of the tests does not sync.
         durability: Durability::Storage,
         failover_wait: Duration::from_secs(30),
+        check_interval: None,
         readers: 2,
         inbox_unread_max: Adjustable::from(INBOX_UNREAD_MAX),
     };

@@ -4,6 +4,7 @@
 //! it, `encryption` has TLS, `connect` opens connections, and `durability` decides what the
 //! database can promise. `session` is a connection with settings and prepared statements, `link`
 //! one that is opened again, and `schema` has the steps of the schema. `roles` gives rights.
+//! `promise` remembers what the database promises now, and `lookout` looks again and again.
 //! `names` is what a node remembers of users. `append` and `moving` execute what operations have
 //! in common, `operations` the rest. `writer` and `readers` run them on their threads.
 //! `tailer` passes on what other nodes write.
@@ -13,12 +14,15 @@ pub mod connect;
 pub mod durability;
 pub mod encryption;
 mod error;
+mod lag;
 mod link;
+mod lookout;
 mod moving;
 mod names;
 pub(in crate::store) mod operation;
 mod operations;
 pub mod password;
+mod promise;
 mod readers;
 pub mod roles;
 mod schema;
@@ -41,12 +45,15 @@ use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::events::OnEvent;
 use crate::store::metrics::Metrics;
+use crate::store::types::standing::{NodeStanding, Standing};
 use append::LANE;
 use connect::Connector;
 use durability::Durability;
 use error::{Error, Result as StatementResult};
 use link::Link;
+use lookout::Lookout;
 use operation::{Apply, Query};
+use promise::Promised;
 use readers::{READ_QUEUE_JOBS_MAX, Readers};
 use schema::Found;
 use session::{Opener, Session};
@@ -59,6 +66,9 @@ pub(in crate::store) struct Postgres {
     writer: Arc<Writer>,
     readers: Readers,
     shared: Arc<Shared>,
+    promised: Arc<Promised>,
+    /// `None` if nothing looks.
+    lookout: Option<Lookout>,
     tailer: Mutex<Option<JoinHandle<()>>>,
     location: PathBuf,
     version: String,
@@ -73,6 +83,9 @@ pub struct NodeOptions {
     pub durability: Durability,
     /// How long an operation waits for a new primary.
     pub failover_wait: Duration,
+    /// How often to look whether the database still holds the promise. `None` looks only when a
+    /// connection is opened.
+    pub check_interval: Option<Duration>,
     /// The number of reader threads. Each has a connection of its own.
     pub readers: usize,
     /// The maximum number of unread messages in one inbox.
@@ -98,9 +111,9 @@ impl Postgres {
         let failed =
             |error: Error| OpenError::Server { path: location.clone(), problem: error.to_string() };
         let io_error = |source: io::Error| OpenError::Io { path: location.clone(), source };
-        let opener = Opener::new(options.connector.clone(), options.durability);
-        let mut session = opener.open().map_err(failed)?;
-        session.check_promise().map_err(failed)?;
+        let promised = Arc::new(Promised::new(options.durability));
+        let opener = Opener::new(options.connector.clone(), Arc::clone(&promised));
+        let mut session = opener.open_checked().map_err(failed)?;
         match schema::apply(&mut session).map_err(failed)? {
             Found::Current => {}
             Found::Newer(version) => {
@@ -140,8 +153,10 @@ impl Postgres {
             .name("tailer".to_owned())
             .spawn(move || tailer.run())
             .map_err(io_error)?;
+        let look = |interval| Lookout::start(opener, Arc::clone(&promised), interval);
+        let lookout = options.check_interval.map(look).transpose().map_err(io_error)?;
         let (tailer, version) = (Mutex::new(Some(tailer)), joined.version);
-        Ok(Self { writer, readers, shared, tailer, location, version })
+        Ok(Self { writer, readers, shared, promised, lookout, tailer, location, version })
     }
 
     /// See [`crate::store::Store::write`].
@@ -150,7 +165,8 @@ impl Postgres {
         write: W,
         done: impl FnOnce(Result<W::Answer, StoreError>) + Send + 'static,
     ) {
-        if self.shared.has_lease() || self.shared.is_closing() {
+        let is_sound = self.shared.has_lease() && self.promised.holds();
+        if is_sound || self.shared.is_closing() {
             self.writer.submit(write, done);
         } else {
             done(Err(StoreError::Busy));
@@ -186,6 +202,27 @@ impl Postgres {
         &self.shared.metrics
     }
 
+    /// See [`crate::store::Store::standing`].
+    pub(in crate::store) fn standing(&self) -> Standing {
+        let known = self.promised.known();
+        let shared = &self.shared;
+        Standing {
+            engine: "postgres",
+            durability: self.promised.asked().as_str(),
+            node: Some(NodeStanding {
+                number: shared.node,
+                found: known.found,
+                is_promised: self.promised.holds(),
+                standbys: known.standbys,
+                nodes: known.nodes,
+                lease_age: shared.lease_age(),
+                is_lease_over: !shared.has_lease(),
+                lag_messages: shared.lag.messages(shared.tail()),
+                lag: shared.lag.since_caught_up(),
+            }),
+        }
+    }
+
     /// The address of the database, without a password.
     pub(in crate::store) fn location(&self) -> &Path {
         &self.location
@@ -210,6 +247,9 @@ impl Postgres {
     pub(in crate::store) fn close(&self) {
         self.readers.close();
         self.shared.close();
+        if let Some(lookout) = &self.lookout {
+            lookout.close();
+        }
         // Wakes the tailer, too.
         self.writer.close();
         let tailer = self.tailer.lock().unwrap_or_else(PoisonError::into_inner).take();

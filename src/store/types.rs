@@ -5,5 +5,6 @@ pub(in crate::store) mod figures;
 pub(in crate::store) mod messages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod standing;
 pub(in crate::store) mod transfer;
 pub(in crate::store) mod users;

@@ -26,6 +26,10 @@ pub struct DatabaseArguments {
     #[arg(long, global = true, value_name = "TIME", env = "CHAT_SERVER_DB_FAILOVER_WAIT")]
     #[arg(default_value = "30s", value_parser = parse_time)]
     pub db_failover_wait: Duration,
+    /// For postgres://: how often a server looks whether the database still holds --db-durability.
+    #[arg(long, global = true, value_name = "TIME", env = "CHAT_SERVER_DB_CHECK_INTERVAL")]
+    #[arg(default_value = "10s", value_parser = parse_time)]
+    pub db_check_interval: Duration,
     /// For postgres://: connect to other machines without encryption, if the URL says
     /// sslmode=disable.
     #[arg(long, global = true, env = "CHAT_SERVER_DB_ALLOW_PLAINTEXT")]

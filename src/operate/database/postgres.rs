@@ -19,6 +19,8 @@ pub(in crate::operate) struct Postgres {
     pub(in crate::operate) durability: Durability,
     /// How long a request may wait for a new primary.
     pub(in crate::operate) failover_wait: Duration,
+    /// How often a server looks at the promise.
+    pub(in crate::operate) check_interval: Duration,
 }
 
 impl Postgres {
@@ -38,6 +40,7 @@ impl Postgres {
             connector: Connector { target, password },
             durability: arguments.db_durability.into(),
             failover_wait: arguments.db_failover_wait,
+            check_interval: arguments.db_check_interval,
         })
     }
 

@@ -105,6 +105,17 @@ impl fmt::Display for Durability {
     }
 }
 
+impl Found {
+    /// The word for the strongest promise that these settings hold: `standby`, `local` or `none`.
+    pub fn strongest(&self) -> &'static str {
+        match (self.fsync && self.full_page_writes, self.synchronous_standby_names.trim()) {
+            (false, _) => "none",
+            (true, "") => Durability::Local.as_str(),
+            (true, _) => Durability::Standby.as_str(),
+        }
+    }
+}
+
 impl Promise {
     /// Whether every write waits now, because no synchronous standby is connected.
     pub fn is_waiting(&self) -> bool {
@@ -120,6 +131,20 @@ impl Shortfall {
             Self::NoStandby => Some(Durability::Local),
             Self::Fsync | Self::FullPageWrites => Some(Durability::Storage),
             Self::TooOld(_) | Self::InRecovery | Self::SynchronousCommit(_) => None,
+        }
+    }
+}
+
+/// For the server log.
+impl fmt::Display for Shortfall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooOld(version) => write!(formatter, "the version is {version}"),
+            Self::InRecovery => formatter.write_str("it is a standby"),
+            Self::Fsync => formatter.write_str("fsync is off"),
+            Self::FullPageWrites => formatter.write_str("full_page_writes is off"),
+            Self::NoStandby => formatter.write_str("synchronous_standby_names is empty"),
+            Self::SynchronousCommit(value) => write!(formatter, "synchronous_commit is {value}"),
         }
     }
 }
@@ -280,6 +305,17 @@ mod tests {
         }
         let found = Found { synchronous_commit: "remote_apply".to_owned(), ..sound() };
         assert_eq!(missing(&found, Durability::Standby), []);
+    }
+
+    #[test]
+    fn strongest_promise_of_the_settings_is_named() {
+        let local = Found { synchronous_standby_names: " ".to_owned(), ..sound() };
+        let none = Found { full_page_writes: false, ..sound() };
+        assert_eq!(Found { fsync: false, ..sound() }.strongest(), "none");
+        assert_eq!(
+            [sound(), local, none].map(|found| found.strongest()),
+            ["standby", "local", "none"]
+        );
     }
 
     #[test]

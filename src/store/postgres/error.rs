@@ -45,9 +45,14 @@ impl Error {
         match self {
             Self::Client(error) => Self::is_lost_client(error),
             // The settings may be wrong now and right at the next primary.
-            Self::Connect(_) | Self::InDoubt(_) | Self::Unreplicated => true,
+            Self::Connect(_) | Self::NotPromised(_) | Self::InDoubt(_) | Self::Unreplicated => true,
             _ => false,
         }
+    }
+
+    /// Whether the server log has it already.
+    pub(in crate::store) fn is_logged(&self) -> bool {
+        matches!(self, Self::NotPromised(_))
     }
 
     /// Whether a row is there already.

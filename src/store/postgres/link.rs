@@ -28,18 +28,21 @@ impl Link {
         self.session.as_ref().is_some_and(|session| !session.client.is_closed())
     }
 
-    /// The connection. Opens it if it is not open: a synchronous write has then returned on it.
+    /// The connection. Opens it if it is not open: its database then holds the promise, and a
+    /// synchronous write has returned on it.
     pub(in crate::store) fn session(&mut self) -> Result<&mut Session> {
         if !self.is_open() {
             self.session = None;
             self.pause();
-            let opened = self.opener.open().and_then(|mut session| {
+            let opened = self.opener.open_checked().and_then(|mut session| {
                 session.prove(self.node)?;
                 Ok(session)
             });
             self.session = Some(opened.inspect_err(|error| {
                 self.failed = Some(Instant::now());
-                tracing::warn!(%error, "the database cannot be reached");
+                if !error.is_logged() {
+                    tracing::warn!(%error, "the database cannot be reached");
+                }
             })?);
         }
         match &mut self.session {

@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use postgres::error::SqlState;
 
 use super::connect::{ConnectError, Connector};
 use super::durability::Durability;
 use super::error::Error;
+use super::promise::Promised;
 use super::schema::{self, Found};
 use super::session::{Opener, Session};
 
@@ -69,7 +71,7 @@ pub enum PrepareError {
 /// See [`PrepareError`].
 pub fn prepare(connector: &Connector, roles: &Roles) -> Result<Prepared, PrepareError> {
     // The schema reaches the standbys anyway, and the first one may not exist yet.
-    let opener = Opener::new(connector.clone(), Durability::Local);
+    let opener = Opener::new(connector.clone(), Arc::new(Promised::new(Durability::Local)));
     let mut session = opener.open()?;
     check_encoding(&mut session)?;
     let mut created = Vec::new();

@@ -9,8 +9,9 @@ use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
 use crate::store::postgres::connect::{Connector, OnNotice};
-use crate::store::postgres::durability::{self, Durability};
+use crate::store::postgres::durability;
 use crate::store::postgres::error::{Error, Result};
+use crate::store::postgres::promise::Promised;
 
 /// The settings of every connection. Every statement of a function has a new snapshot, which the
 /// order of the log depends on. `synchronous_commit` is set apart.
@@ -27,7 +28,7 @@ const SETTINGS: &str = "
 #[derive(Clone)]
 pub(in crate::store) struct Opener {
     connector: Connector,
-    durability: Durability,
+    promised: Arc<Promised>,
 }
 
 /// An open connection. It prepares each statement once.
@@ -36,12 +37,19 @@ pub struct Session {
     statements: HashMap<&'static str, Statement>,
     /// PostgreSQL has warned that a commit did not wait for the standbys.
     unreplicated: Arc<AtomicBool>,
-    durability: Durability,
 }
 
 impl Opener {
-    pub(in crate::store) fn new(connector: Connector, durability: Durability) -> Self {
-        Self { connector, durability }
+    pub(in crate::store) fn new(connector: Connector, promised: Arc<Promised>) -> Self {
+        Self { connector, promised }
+    }
+
+    /// Opens a session on a primary whose settings hold the promise. See [`Self::open`].
+    pub(in crate::store) fn open_checked(&self) -> Result<Session> {
+        let mut session = self.open()?;
+        let found = durability::look(&mut session.client)?;
+        self.promised.note(found).map_err(Error::NotPromised)?;
+        Ok(session)
     }
 
     /// Opens a session on the primary. A read on it may show rows that no standby has, until a
@@ -58,19 +66,12 @@ impl Opener {
         });
         let mut client = self.connector.connect_with(&on_notice).map_err(Error::Connect)?;
         client.batch_execute(SETTINGS)?;
-        durability::set_session(&mut client, self.durability)?;
-        let (statements, durability) = (HashMap::new(), self.durability);
-        Ok(Session { client, statements, unreplicated, durability })
+        durability::set_session(&mut client, self.promised.asked())?;
+        Ok(Session { client, statements: HashMap::new(), unreplicated })
     }
 }
 
 impl Session {
-    /// Refuses a database whose settings do not hold what was asked for.
-    pub(in crate::store) fn check_promise(&mut self) -> Result<()> {
-        let found = durability::look(&mut self.client)?;
-        durability::decide(&found, self.durability).map(drop).map_err(Error::NotPromised)
-    }
-
     /// Waits for a synchronous write. Before this, a read could show rows that no standby has. A
     /// standby refuses it.
     pub(in crate::store) fn prove(&mut self, node: i64) -> Result<()> {

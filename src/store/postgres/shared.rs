@@ -8,6 +8,7 @@ use crate::model::{Message, MessageId, UserId};
 use crate::store::cache::live_messages::LiveMessages;
 use crate::store::events::{Event, OnEvent};
 use crate::store::metrics::Metrics;
+use crate::store::postgres::lag::Lag;
 
 /// How long a node may work from memory after it was last heard. `changed_since` and
 /// `seen_everywhere` have the same time.
@@ -22,6 +23,8 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) node: i64,
     pub(in crate::store) live: Arc<LiveMessages>,
     pub(in crate::store) metrics: Arc<Metrics>,
+    /// How far the tailer is behind.
+    pub(in crate::store) lag: Lag,
     /// The newest id that `live` knows of.
     tail: Mutex<MessageId>,
     /// Until when the lease lasts, in milliseconds since `opened`.
@@ -47,6 +50,7 @@ impl Shared {
             node,
             live,
             metrics,
+            lag: Lag::new(heard),
             tail: Mutex::new(newest),
             lease_until: AtomicU64::new(0),
             opened: heard,
@@ -70,6 +74,12 @@ impl Shared {
     pub(in crate::store) fn has_lease(&self) -> bool {
         let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         now < self.lease_until.load(Ordering::SeqCst)
+    }
+
+    /// How long ago the node was heard.
+    pub(in crate::store) fn lease_age(&self) -> Duration {
+        let until = Duration::from_millis(self.lease_until.load(Ordering::SeqCst));
+        (self.opened.elapsed() + LEASE).saturating_sub(until)
     }
 
     /// Sets who is told of events. Only the first call counts.

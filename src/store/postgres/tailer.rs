@@ -77,7 +77,9 @@ impl Tailer {
     pub(in crate::store) fn run(mut self) {
         while !self.shared.is_closing() {
             if let Err(error) = self.look_and_wait() {
-                tracing::warn!(%error, "what other servers do is not known for now");
+                if !error.is_logged() {
+                    tracing::warn!(%error, "what other servers do is not known for now");
+                }
                 self.link.drop_session();
                 self.is_listening = false;
                 if !error.is_lost() {
@@ -147,10 +149,12 @@ impl Tailer {
 
     /// Passes messages on that others have stored. Returns whether there are more.
     fn pass_messages_on(&mut self) -> Result<bool> {
-        let tail = self.shared.tail();
+        let (tail, asked) = (self.shared.tail(), Instant::now());
         let session = self.link.session()?;
         let head = session.query_one("SELECT chat.head($1)", &[&LANE])?.get::<_, i64>(0);
+        self.shared.lag.note_head(head);
         if head <= tail.0 {
+            self.shared.lag.note_caught_up(asked);
             return Ok(false);
         }
         let rows = session.query(
@@ -175,6 +179,9 @@ impl Tailer {
             if told.insert(user) {
                 self.shared.tell(Event::Messages(user));
             }
+        }
+        if !has_more {
+            self.shared.lag.note_caught_up(asked);
         }
         Ok(has_more)
     }

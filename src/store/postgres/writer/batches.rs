@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::store::error::StoreError;
 use crate::store::metrics::Rollback;
 use crate::store::postgres::append::BatchId;
+use crate::store::postgres::error::Error;
 use crate::store::postgres::link::Link;
 use crate::store::postgres::names::Names;
 use crate::store::postgres::operation::Grouped;
@@ -182,6 +183,8 @@ impl Batches {
                 self.link.session().and_then(|session| group.execute(session, names, max));
             self.last_commit = begun.elapsed();
             let outcome = match outcome {
+                // Nothing was done, and the new connection is not used.
+                Err(Error::NotPromised(_)) if !group.in_doubt => Err(StoreError::Busy),
                 Err(error) if error.is_lost() => {
                     self.link.drop_session();
                     let silent_since = *self.silent_since.get_or_insert(begun);
