@@ -12,6 +12,7 @@ pub mod json;
 pub mod proxy;
 pub mod refusal;
 pub mod reply;
+pub mod standing;
 pub mod verb;
 
 /// The protocol version that `hello` reports. It rises when a client written for `docs/protocol.md`

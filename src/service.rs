@@ -38,6 +38,7 @@ use crate::model::TokenHash;
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
+use crate::protocol::standing::Database;
 use crate::store::{
     EndSessions, Event, FindSession, Live, SessionFilter, SettleSessions, Store, StoreError,
     SweepSessions,
@@ -157,7 +158,7 @@ impl Service {
         match request {
             Request::Auth { user, password } => self.authenticate(user, password, responder),
             Request::AuthPeer => self.authenticate_peer(responder),
-            Request::Hello => responder.answer(about::hello()),
+            Request::Hello => responder.answer(about::hello(&self.store)),
             Request::Help => responder.answer(about::help()),
             Request::InSession { token, action } => {
                 return self.enter(token.hash(), action, responder, Searched::Memory);
@@ -253,6 +254,11 @@ impl Service {
             Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),
         }
         Concurrency::Exclusive
+    }
+
+    /// What is known of the database, without asking it.
+    pub fn database(&self) -> Database {
+        about::database(&self.store)
     }
 
     /// Collects the writes of the requests that `collect` executes into one batch: see

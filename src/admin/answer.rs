@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, UserName};
+use crate::protocol::standing::Database;
 use crate::transfer::Taken;
 
 /// The result of one request.
@@ -177,6 +178,8 @@ pub struct Stats {
     pub schema: u32,
     /// The version of the program that has the file open.
     pub version: String,
+    /// The database, as the program that has it open knows it.
+    pub database: Database,
     /// What the running server reports of itself. `None` if no server runs.
     pub server: Option<Server>,
 }

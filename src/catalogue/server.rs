@@ -296,6 +296,15 @@ texts! {
     free { en: "free", id: "kosong" }
     schema { en: "schema", id: "skema" }
     version { en: "version", id: "versi" }
+    engine { en: "engine", id: "mesin database" }
+    durability { en: "durability", id: "ketahanan" }
+    durability_found { en: "durability found", id: "ketahanan yang ditemukan" }
+    standbys { en: "standbys connected", id: "standby terhubung" }
+    nodes { en: "nodes", id: "node" }
+    node { en: "node", id: "node ini" }
+    lease_age { en: "lease age ms", id: "umur sewa (ms)" }
+    lag_messages { en: "lag messages", id: "pesan tertinggal" }
+    lag { en: "lag ms", id: "tertinggal (ms)" }
     server { en: "server", id: "server" }
     no_server { en: "none", id: "tidak ada" }
     process(pid) { en: "process {pid}", id: "proses {pid}" }

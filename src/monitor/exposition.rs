@@ -1,6 +1,8 @@
 //! All metrics in Prometheus's text format, version 0.0.4. `docs/monitoring.md` has the same list;
 //! a test compares the two.
 
+mod database;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::TextEncoder;
@@ -31,6 +33,7 @@ pub(super) fn render(sources: &Sources, totals: Totals, started_at: SystemTime) 
     about_writing(&mut page, sources);
     about_reading(&mut page, sources);
     about_storage(&mut page, sources, totals);
+    database::about_database(&mut page, sources.service.store());
     about_process(&mut page, sources, started_at);
     page.render()
 }
@@ -164,6 +167,9 @@ fn about_writing(page: &mut Page, sources: &Sources) {
     for &reason in Rollback::ALL {
         page.sample(&[("reason", reason.as_str())], store.rollbacks[reason as usize].get());
     }
+    if sources.service.store().files().is_none() {
+        return;
+    }
     page.histogram(
         "chat_checkpoint_duration_seconds",
         "Checkpoints: copying the WAL into the database file, by mode.",
@@ -197,8 +203,9 @@ fn about_storage(page: &mut Page, sources: &Sources, totals: Totals) {
     let store = sources.service.store();
     page.gauge("chat_newest_message_id", "The id of the newest message; ids rise by one.");
     page.sample(&[], totals.newest.0);
+    let pages = store.files().map(|_| store.metrics().wal_pages.get());
     page.gauge("chat_wal_uncheckpointed_pages", "Pages of the WAL that are not in the file yet.");
-    page.sample(&[], store.metrics().wal_pages.get());
+    page.sample_if_any(pages);
     // If the system does not report a size, the sample is omitted: no number is better than a wrong
     // one.
     let disk = store.files().and_then(|files| files.disk_usage().ok());
@@ -215,8 +222,10 @@ fn about_storage(page: &mut Page, sources: &Sources, totals: Totals) {
 
 fn about_process(page: &mut Page, sources: &Sources, started_at: SystemTime) {
     page.gauge("chat_build_info", "Always 1; the labels name the versions.");
-    let sqlite = sources.service.store().engine_version();
-    page.sample(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", sqlite)], 1_u64);
+    let store = sources.service.store();
+    let engine = if store.files().is_some() { "sqlite" } else { "postgres" };
+    let versions = [("version", env!("CARGO_PKG_VERSION")), (engine, store.engine_version())];
+    page.sample(&versions, 1_u64);
     let started_at = started_at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     page.gauge("process_start_time_seconds", "When the server started, in seconds since 1970.");
     page.sample(&[], started_at);

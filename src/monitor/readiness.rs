@@ -32,6 +32,11 @@ impl Readiness {
     /// Returns the readiness. Without a recent commit, it starts a probe write, and `waker` wakes
     /// the monitor when that write ends.
     pub(super) fn check(&mut self, service: &Service, waker: &Waker) -> State {
+        let node = service.store().standing().node;
+        if node.is_some_and(|node| !node.is_promised) {
+            let problem = "the database does not hold the durability: writes are refused";
+            return State::NotReady(problem.to_owned());
+        }
         let since = service.store().metrics().since_last_commit();
         if since.is_some_and(|since| since < RECENT_COMMIT) {
             return State::Ready;

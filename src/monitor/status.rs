@@ -11,6 +11,7 @@ use super::history::{History, INTERVAL, Series, milliseconds_since_1970, send_ti
 use super::http::Response;
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
+use crate::protocol::standing;
 use crate::protocol::verb::Verb;
 use crate::server::{CloseReason, ConnectionState};
 use crate::store::Totals;
@@ -56,7 +57,8 @@ pub(super) fn figures(
 #[derive(Serialize)]
 struct Status {
     version: &'static str,
-    sqlite: String,
+    sqlite: Option<String>,
+    database: Database,
     now: u64,
     started_at: u64,
     stopping: bool,
@@ -81,6 +83,13 @@ struct Status {
     open_files_max: Option<u64>,
     interval_seconds: u64,
     history: Series,
+}
+
+#[derive(Serialize)]
+struct Database {
+    version: String,
+    #[serde(flatten)]
+    known: standing::Database,
 }
 
 #[derive(Serialize)]
@@ -138,7 +147,11 @@ impl Status {
         let failed = [Code::UnknownUser, Code::WrongPassword];
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            sqlite: store.engine_version().to_owned(),
+            sqlite: store.files().is_some().then(|| store.engine_version().to_owned()),
+            database: Database {
+                version: store.engine_version().to_owned(),
+                known: service.database(),
+            },
             now: milliseconds_since_1970(SystemTime::now()),
             started_at: milliseconds_since_1970(began),
             stopping,

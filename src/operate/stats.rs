@@ -1,15 +1,16 @@
 //! `stats`: the figures of the database and of the server.
 
 use super::admin_client::{self, unexpected};
+use super::database;
 use super::failure::Failure;
 use super::output::Output;
 use crate::admin::answer::{AdminReply, Stats};
 use crate::admin::request::Request;
 use crate::catalogue::server;
-use crate::operate::database::Database;
+use crate::protocol::standing::Database;
 
 /// Prints the figures. Those of the server exist only while one runs.
-pub(super) fn run(db: &Database<'_>, mut output: Output) -> Result<(), Failure> {
+pub(super) fn run(db: &database::Database<'_>, mut output: Output) -> Result<(), Failure> {
     let stats = match admin_client::ask(db, &Request::Stats)? {
         AdminReply::Stats(stats) => stats,
         answer => return Err(unexpected(&answer)),
@@ -37,11 +38,18 @@ fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
         (server::last_id(), stats.last_id.0.to_string()),
         (server::title_unread(), number(stats.unread)),
         (server::file(), bytes(stats.file_bytes)),
-        (server::log(), bytes(stats.log_bytes)),
-        (server::free(), bytes(stats.free_bytes)),
+    ];
+    if stats.database.node.is_none() {
+        rows.extend([
+            (server::log(), bytes(stats.log_bytes)),
+            (server::free(), bytes(stats.free_bytes)),
+        ]);
+    }
+    rows.extend([
         (server::schema(), stats.schema.to_string()),
         (server::version(), stats.version.clone()),
-    ];
+    ]);
+    rows.extend(about_database(&stats.database));
     match &stats.server {
         None => rows.push((server::server(), server::no_server().to_owned())),
         Some(known) => rows.extend([
@@ -53,6 +61,27 @@ fn rows(stats: &Stats, output: &Output) -> Vec<[String; 2]> {
         ]),
     }
     rows.into_iter().map(|(title, value)| [title.to_owned(), value]).collect()
+}
+
+/// The engine, what is promised, and the node.
+fn about_database(database: &Database) -> Vec<(&'static str, String)> {
+    let mut rows = vec![
+        (server::engine(), database.engine.to_string()),
+        (server::durability(), database.durability.to_string()),
+    ];
+    let Some(node) = &database.node else { return rows };
+    let known = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
+    let found = node.durability_found.as_deref().unwrap_or("-");
+    rows.extend([
+        (server::durability_found(), found.to_owned()),
+        (server::standbys(), known(node.standbys)),
+        (server::nodes(), known(node.nodes)),
+        (server::node(), node.number.to_string()),
+        (server::lease_age(), node.lease_age_ms.to_string()),
+        (server::lag_messages(), node.lag_messages.to_string()),
+        (server::lag(), node.lag_ms.to_string()),
+    ]);
+    rows
 }
 
 /// `1.5 MiB`

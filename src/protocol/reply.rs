@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 pub use super::framing::REPLY_END;
 use super::json;
 use super::refusal::{Code, Refusal};
+use super::standing::Database;
 use crate::model::{Body, CursorName, Message, MessageId, SessionId, Timestamp, Token, UserName};
 
 /// The largest page of messages or names in one reply, in encoded bytes. `more` reports that there
@@ -120,6 +121,9 @@ pub struct Hello {
     pub features: Vec<Cow<'static, str>>,
     /// The limits. Each name ends in its unit.
     pub limits: Limits,
+    /// The database. An older server does not send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
 }
 
 /// The limits that a client must respect.

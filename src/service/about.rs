@@ -1,10 +1,14 @@
 //! The replies to `hello` and `help`.
 
+use std::time::Duration;
+
 use crate::model::BODY_BYTES_MAX;
 use crate::protocol::PROTOCOL_VERSION;
 use crate::protocol::arguments::{FETCH_MESSAGES_MAX, KEY_BYTES_MAX, RECIPIENTS_MAX};
 use crate::protocol::framing::LINE_BYTES_MAX;
 use crate::protocol::reply::{Hello, Help, Limits, Reply};
+use crate::protocol::standing::{Database, Node};
+use crate::store::{Standing, Store};
 
 /// Each verb with its help line.
 const VERBS: &[(&str, &str)] = &[
@@ -30,7 +34,7 @@ const VERBS: &[(&str, &str)] = &[
     ("help", "help -> this"),
 ];
 
-pub(super) fn hello() -> Reply {
+pub(super) fn hello(store: &Store) -> Reply {
     Reply::Hello(Hello {
         server: "chat-server".into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -43,7 +47,26 @@ pub(super) fn hello() -> Reply {
             recipients: RECIPIENTS_MAX,
             fetch_messages: FETCH_MESSAGES_MAX,
         },
+        database: Some(database(store)),
     })
+}
+
+/// What the store knows of its database.
+pub(super) fn database(store: &Store) -> Database {
+    let Standing { engine, durability, node } = store.standing();
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let node = node.map(|node| Node {
+        number: node.number,
+        durability_found: node.found.map(Into::into),
+        is_read_only: !node.is_promised,
+        standbys: node.standbys,
+        nodes: node.nodes,
+        lease_age_ms: milliseconds(node.lease_age),
+        is_lease_over: node.is_lease_over,
+        lag_messages: node.lag_messages,
+        lag_ms: milliseconds(node.lag),
+    });
+    Database { engine: engine.into(), durability: durability.into(), node }
 }
 
 pub(super) fn help() -> Reply {

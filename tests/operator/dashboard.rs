@@ -15,8 +15,11 @@ const ALERTS: &str = include_str!("../../contrib/prometheus/alerts.yml");
 /// labels. A histogram has three names.
 fn series() -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
-    let rows = DOCUMENT.lines().skip_while(|line| !line.starts_with("| metric |")).skip(2);
-    for row in rows.take_while(|line| line.starts_with('|')) {
+    let tables = ["| metric |", "| metric on PostgreSQL |"].into_iter().flat_map(|head| {
+        let rows = DOCUMENT.lines().skip_while(move |line| !line.starts_with(head)).skip(2);
+        rows.take_while(|line| line.starts_with('|'))
+    });
+    for row in tables {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let name = cells[1].trim_matches('`');
         let words = cells[3].split('`').skip(1).step_by(2);
@@ -95,13 +98,14 @@ fn dashboard_expressions_name_existing_metrics() {
     assert_eq!(assert_known(query.as_str().expect("a query")).len(), 1);
     // A metric without a panel is not worth its cost, except these.
     let unseen = ["chat_build_info", "chat_queue_capacity", "chat_newest_message_id"];
+    let labels = ["chat_database_info", "chat_node_number"];
     let other = [
         "chat_slow_requests_total",
         "chat_connections_opened_total",
         "chat_sessions_displaced_total",
     ];
     let more = ["chat_log_lines_dropped_total", "chat_password_queue_duration_seconds"];
-    let expected: Vec<&str> = [&unseen[..], &other[..], &more[..]].concat();
+    let expected: Vec<&str> = [&unseen[..], &labels[..], &other[..], &more[..]].concat();
     for name in series().keys() {
         let base = ["_bucket", "_sum", "_count"]
             .iter()
@@ -128,6 +132,69 @@ fn metrics_in_an_expression_are_found() {
     let labels = vec!["instance".to_owned(), "verb".to_owned()];
     let expected = vec![("chat_a_total".to_owned(), labels), ("chat_b".to_owned(), Vec::new())];
     assert_eq!(asked(expression), expected);
+}
+
+/// What servers report every ten seconds: a metric, the server, more labels, and the values. `c` is
+/// on SQLite.
+const REPORTED: [(&str, &str, &str, &str); 8] = [
+    ("chat_database_info", "a", "durability='standby'", "1x60"),
+    ("chat_database_info", "b", "durability='local'", "1x60"),
+    ("chat_database_info", "c", "durability='fsync'", "1x60"),
+    ("chat_standbys", "a", "", "1x11 0x18 1x30"),
+    ("chat_standbys", "b", "", "0x60"),
+    ("chat_durability_held", "a", "", "1x5 0x6 1x60"),
+    ("chat_lease_age_seconds", "a", "", "0.5x11 30x18 0.5x30"),
+    ("chat_tailer_lag_seconds", "b", "", "0.2x11 30x18 0.2x30"),
+];
+
+/// After how many seconds an alert fires, and about which server; or does not.
+const FIRING: [(&str, u32, &str); 12] = [
+    ("ChatDurabilityLost", 40, ""),
+    ("ChatDurabilityLost", 70, "a, severity: critical"),
+    ("ChatDurabilityLost", 140, ""),
+    ("ChatStandbyLost", 130, ""),
+    ("ChatStandbyLost", 200, "a, severity: critical"),
+    ("ChatStandbyLost", 320, ""),
+    ("ChatNodeWithoutLease", 130, ""),
+    ("ChatNodeWithoutLease", 160, "a, severity: critical"),
+    ("ChatNodeWithoutLease", 320, ""),
+    ("ChatTailerBehind", 130, ""),
+    ("ChatTailerBehind", 200, "b, severity: warning"),
+    ("ChatTailerBehind", 320, ""),
+];
+
+#[test]
+fn alerts_about_postgres_fire_when_they_should_and_at_no_other_time() {
+    if !is_here("promtool") {
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    // promtool compares the texts, too, which have the value in them.
+    let is_text = |line: &&str| {
+        let keys = ["annotations:", "summary:", "description:"];
+        keys.iter().any(|key| line.trim().starts_with(key))
+    };
+    let rules: Vec<&str> = ALERTS.lines().filter(|line| !is_text(line)).collect();
+    std::fs::write(folder.path().join("rules.yml"), rules.join("\n")).unwrap();
+    let mut file = "rule_files: [rules.yml]\nevaluation_interval: 10s\ntests:\n".to_owned();
+    file.push_str("  - interval: 10s\n    input_series:\n");
+    for (metric, instance, labels, values) in REPORTED {
+        let series = format!("{metric}{{job='chat', instance='{instance}', {labels}}}");
+        file.push_str(&format!("      - {{series: \"{series}\", values: '{values}'}}\n"));
+    }
+    file.push_str("    alert_rule_test:\n");
+    for (alert, seconds, firing) in FIRING {
+        let firing = match firing {
+            "" => String::new(),
+            firing => format!("{{exp_labels: {{job: chat, instance: {firing}}}}}"),
+        };
+        let alert = format!("alertname: {alert}, exp_alerts: [{firing}]");
+        file.push_str(&format!("      - {{eval_time: {seconds}s, {alert}}}\n"));
+    }
+    let path = folder.path().join("firing.yml");
+    std::fs::write(&path, file).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

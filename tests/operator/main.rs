@@ -21,6 +21,8 @@ mod postgres_connect;
 #[cfg(feature = "postgres")]
 mod postgres_init;
 #[cfg(feature = "postgres")]
+mod postgres_promise;
+#[cfg(feature = "postgres")]
 mod postgres_settings;
 mod purge;
 mod said;

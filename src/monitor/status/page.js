@@ -224,6 +224,14 @@ function makePlot([title, format, lines, aside]) {
   return (now) => { status = now; draw(); };
 }
 
+// A value that is not known now.
+const orNot = (value) => (value === null ? "–" : typeof value === "number" ? count(value) : value);
+const nodeRows = (node) => [
+  ["durability found", orNot(node.durability_found)], ["writes", node.is_read_only ? "refused" : "accepted"],
+  ["standbys connected", orNot(node.standbys)], ["nodes", orNot(node.nodes)], ["this node", count(node.number)],
+  ["lease", `${node.is_lease_over ? "over, " : ""}${write(time, node.lease_age_ms / 1000)} old`],
+  ["messages to pass on", count(node.lag_messages)], ["all passed on", `${write(time, node.lag_ms / 1000)} ago`]];
+
 // The tables.
 const TABLES = [
   ["Requests since the start", ["verb", "done", "refused", "p50", "p99"], (s) => s.requests
@@ -241,8 +249,10 @@ const TABLES = [
   ["Process", ["", ""], (s) => [
     ["memory", write(bytes, s.process && s.process.resident_bytes)], ["threads", s.process ? count(s.process.threads) : "–"],
     ["open files", s.open_files === null ? "–" : `${count(s.open_files)} of ${s.open_files_max === null ? "any" : count(s.open_files_max)}`],
-    ["failed logins", count(s.logins_failed)], ["slow requests", count(s.slow_requests)],
-    ["SQLite", s.sqlite]]],
+    ["failed logins", count(s.logins_failed)], ["slow requests", count(s.slow_requests)]]],
+  ["Database", ["", ""], (s) => [
+    ["engine", `${s.database.engine === "sqlite" ? "SQLite" : "PostgreSQL"} ${s.database.version}`],
+    ["durability", s.database.durability], ...(s.database.node ? nodeRows(s.database.node) : [])]],
 ];
 
 function makeTable([title, heads, rows]) {

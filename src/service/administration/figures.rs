@@ -6,14 +6,16 @@ use super::super::Service;
 use super::{AdminResponder, failure};
 use crate::admin::answer::{AdminReply, Code, Refusal, Stats};
 use crate::model::Timestamp;
+use crate::protocol::standing::Database;
 use crate::store::{CountAll, ReadProbe, Statistics, WriteProbe};
 
 impl Service {
     pub(super) fn count_all(&self, responder: AdminResponder) {
+        let database = self.database();
         let count = CountAll { wall: Timestamp::now(), live: self.live() };
         self.store.read(count, move |counted| {
             responder.answer(match counted {
-                Ok(counted) => Ok(AdminReply::Stats(Box::new(stats(&counted)))),
+                Ok(counted) => Ok(AdminReply::Stats(Box::new(stats(&counted, database)))),
                 Err(error) => Err(failure(error)),
             });
         });
@@ -39,7 +41,7 @@ impl Service {
 }
 
 /// Converts the store's statistics. The server adds its own part.
-fn stats(counted: &Statistics) -> Stats {
+fn stats(counted: &Statistics, database: Database) -> Stats {
     Stats {
         users_active: counted.users_active,
         users_disabled: counted.users_disabled,
@@ -55,6 +57,7 @@ fn stats(counted: &Statistics) -> Stats {
         free_bytes: counted.free_bytes,
         schema: counted.schema,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        database,
         server: None,
     }
 }
