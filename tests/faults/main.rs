@@ -9,12 +9,16 @@ mod clock_steps;
 mod crowd;
 mod cut_connections;
 #[cfg(feature = "postgres")]
+mod database;
+#[cfg(feature = "postgres")]
 mod failover;
 mod load;
 mod merging;
 mod overload;
 mod random_bytes;
 mod secrets;
+#[cfg(feature = "postgres")]
+mod standbys;
 mod storage;
 mod system_calls;
 mod torture;

@@ -4,7 +4,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -277,6 +277,11 @@ impl Cluster {
     /// The port, which is also a part of the socket's name.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The address of a cluster that listens on the network.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// The folder of the socket.

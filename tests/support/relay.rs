@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -33,13 +34,35 @@ impl Default for Passage {
 
 const PIECE_MAX: usize = 16 * 1024;
 
+/// A direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client.
+    ToServer,
+    /// From the server.
+    ToClient,
+}
+
+/// How many bytes a connection still forwards in one direction.
+type Left = Arc<AtomicUsize>;
+
+/// One connection.
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    to_server: Left,
+    to_client: Left,
+}
+
 struct State {
     target: SocketAddr,
+    /// New connections are closed at once.
+    is_closed: bool,
     /// Applies to so many connections; later ones have the ordinary passage.
     passage: (Passage, usize),
     cuts: usize,
-    /// Both ends of each connection so far.
-    connections: Vec<(TcpStream, TcpStream)>,
+    /// Each connection so far.
+    connections: Vec<Connection>,
     count: usize,
 }
 
@@ -49,7 +72,8 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let passage = (Passage::default(), 0);
-        let state = State { target, passage, cuts: 0, connections: Vec::new(), count: 0 };
+        let (is_closed, cuts, count, connections) = (false, 0, 0, Vec::new());
+        let state = State { target, is_closed, passage, cuts, connections, count };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -82,10 +106,36 @@ impl Relay {
 
     /// Ends every connection.
     pub fn cut(&self) {
-        for (client, server) in self.state.lock().expect("a state").connections.drain(..) {
-            let _ = client.shutdown(Shutdown::Both);
-            let _ = server.shutdown(Shutdown::Both);
+        for connection in self.state.lock().expect("a state").connections.drain(..) {
+            let _ = connection.client.shutdown(Shutdown::Both);
+            let _ = connection.server.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Ends every connection, and accepts none until [`Self::open`].
+    pub fn close(&self) {
+        self.state.lock().expect("a state").is_closed = true;
+        self.cut();
+    }
+
+    /// Accepts connections again.
+    pub fn open(&self) {
+        self.state.lock().expect("a state").is_closed = false;
+    }
+
+    /// Cuts an open connection after so many more bytes in this direction; `None` leaves it alone.
+    /// The server sees the connection come from this `port`.
+    pub fn cut_next(&self, port: u16, direction: Direction, bytes: Option<usize>) {
+        let state = self.state.lock().expect("a state");
+        let is_meant = |connection: &&Connection| {
+            connection.server.local_addr().is_ok_and(|address| address.port() == port)
+        };
+        let connection = state.connections.iter().rfind(is_meant).expect("a connection");
+        let left = match direction {
+            Direction::ToServer => &connection.to_server,
+            Direction::ToClient => &connection.to_client,
+        };
+        left.store(bytes.unwrap_or(usize::MAX), Ordering::SeqCst);
     }
 
     /// The number of connections so far.
@@ -104,40 +154,47 @@ fn accept(client: TcpStream, shared: &Arc<Mutex<State>>) {
             *passage
         }
     };
+    if state.is_closed {
+        return;
+    }
     // No server: the client finds its connection closed.
     let Ok(server) = TcpStream::connect(state.target) else { return };
     let handle = |stream: &TcpStream| {
         stream.set_nodelay(true).expect("no delay");
         stream.try_clone().expect("a second handle")
     };
-    for (from, to, most) in [
-        (handle(&client), handle(&server), passage.to_server),
-        (handle(&server), handle(&client), passage.to_client),
+    let left = |most: Option<usize>| Arc::new(AtomicUsize::new(most.unwrap_or(usize::MAX)));
+    let (to_server, to_client) = (left(passage.to_server), left(passage.to_client));
+    for (from, to, left) in [
+        (handle(&client), handle(&server), Arc::clone(&to_server)),
+        (handle(&server), handle(&client), Arc::clone(&to_client)),
     ] {
         let shared = Arc::clone(shared);
         thread::spawn(move || {
-            if pass_on(&from, &to, most, passage.piece) {
+            if pass_on(&from, &to, &left, passage.piece) {
                 shared.lock().expect("a state").cuts += 1;
             }
             let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Both);
         });
     }
-    state.connections.push((client, server));
+    state.connections.push(Connection { client, server, to_server, to_client });
 }
 
 /// Returns whether it ended after so many bytes.
-fn pass_on(mut from: &TcpStream, mut to: &TcpStream, most: Option<usize>, piece: usize) -> bool {
+fn pass_on(mut from: &TcpStream, mut to: &TcpStream, left: &AtomicUsize, piece: usize) -> bool {
     let mut bytes = [0; PIECE_MAX];
-    let mut left = most.unwrap_or(usize::MAX);
-    while left > 0 {
+    while left.load(Ordering::SeqCst) > 0 {
         let Ok(count @ 1..) = from.read(&mut bytes) else { return false };
-        for piece in bytes[..count.min(left)].chunks(piece) {
+        let most = left.load(Ordering::SeqCst);
+        for piece in bytes[..count.min(most)].chunks(piece) {
             if to.write_all(piece).is_err() {
                 return false;
             }
         }
-        left = left.saturating_sub(count);
+        if most != usize::MAX {
+            left.store(most.saturating_sub(count), Ordering::SeqCst);
+        }
     }
     true
 }

@@ -41,7 +41,12 @@ impl Replicas {
     pub fn url(&self) -> String {
         let hosts = self.clusters.iter().map(|cluster| format!("127.0.0.1:{}", cluster.port()));
         let hosts: Vec<String> = hosts.collect();
-        format!("postgres://{OWNER}@{}/{DATABASE}", hosts.join(","))
+        self.url_of(&hosts.join(","))
+    }
+
+    /// The URL of the database, with these hosts.
+    pub fn url_of(&self, hosts: &str) -> String {
+        format!("postgres://{OWNER}@{hosts}/{DATABASE}")
     }
 
     /// The primary.
@@ -100,6 +105,38 @@ impl Replicas {
         cluster.sql("postgres", "SELECT pg_reload_conf()");
     }
 
+    /// [`Self::cut_off`] of both standbys.
+    pub fn cut_all_off(&self) {
+        self.standbys().into_iter().for_each(|standby| self.cut_off(standby));
+    }
+
+    /// [`Self::follow`] of both standbys.
+    pub fn follow_all(&self) {
+        self.standbys().into_iter().for_each(|standby| self.follow(standby));
+    }
+
+    /// Lets the standbys follow the primary through a relay at this port.
+    pub fn follow_through(&self, port: u16) {
+        for standby in self.standbys() {
+            let cluster = &self.clusters[standby];
+            let primary = format!("host=127.0.0.1 port={port} user={OWNER}");
+            let name = NAMES[standby];
+            cluster.sql(
+                "postgres",
+                &format!("ALTER SYSTEM SET primary_conninfo = '{primary} application_name={name}'"),
+            );
+            cluster.sql("postgres", "SELECT pg_reload_conf()");
+        }
+        let sql = "SELECT count(*) FROM pg_stat_replication
+                    WHERE state = 'streaming' AND client_addr = '127.0.0.1'";
+        wait_until("the standbys receive", || self.primary().sql("postgres", sql) == "2");
+    }
+
+    /// Ends all processes of one of the three with SIGKILL.
+    pub fn kill(&mut self, index: usize) {
+        self.clusters[index].kill();
+    }
+
     /// Ends all processes of the primary with SIGKILL.
     pub fn kill_primary(&mut self) {
         self.clusters[self.primary].kill();
@@ -136,8 +173,7 @@ impl Replicas {
     pub fn promote_most_advanced(&mut self) {
         let [one, other] = self.standbys();
         // Neither receives any more while they are compared.
-        self.cut_off(one);
-        self.cut_off(other);
+        self.cut_all_off();
         let (new, behind) =
             if self.received(one) < self.received(other) { (other, one) } else { (one, other) };
         self.promote(new);

@@ -1,0 +1,137 @@
+//! Faults between a server and PostgreSQL, and of PostgreSQL itself.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::crowd::{Crowd, Run};
+use crate::failover::{nodes, stored};
+use crate::support::disk::Disk;
+use crate::support::postgres::{Cluster, OWNER};
+use crate::support::relay::{Direction, Relay};
+use crate::support::{Random, Server, databases, operator, scaled};
+
+/// A file system with room for a cluster and some messages.
+const DISK_BYTES: u64 = 256 << 20;
+/// The text of a message on it, which has pages of its own.
+const TEXT_BYTES: usize = 3_500;
+
+#[test]
+fn connection_to_the_database_that_is_cut_at_any_byte_stores_each_message_once() {
+    let Some(cluster) = Cluster::start_on_network(&["fsync=off"], |_| ()) else { return };
+    let relay = Relay::to(cluster.address());
+    let url = format!("postgres://{OWNER}@{}/postgres", relay.address());
+    let node = Server::start_on_with(Path::new(&url), &["--log", "error"]);
+    let (mut wire, token) = (node.connect(), node.log_in("paff"));
+    let mut acknowledged = Vec::new();
+    let mut send = || {
+        let number = acknowledged.len();
+        let mut post = json!({"to": ["neko", "robo"], "body": number.to_string()});
+        // Every second one has a key.
+        if number % 2 == 0 {
+            post["key"] = json!(format!("key-{number}"));
+        }
+        let sent = wire.done(format!("post {token} {post}"));
+        let copies = sent["sent"].as_array().unwrap();
+        let ids: Vec<i64> = copies.iter().map(|copy| copy["id"].as_i64().unwrap()).collect();
+        acknowledged.push(ids);
+    };
+    send();
+    let step = scaled(13, 1);
+    let mut random = Random::new();
+    let mut cuts = [0; 2];
+    for (direction, cuts) in [Direction::ToServer, Direction::ToClient].iter().zip(&mut cuts) {
+        for bytes in (random.below(step)..).step_by(step) {
+            let before = relay.cuts();
+            let port = cluster.sql("postgres", WRITER).parse().unwrap();
+            relay.cut_next(port, *direction, Some(bytes));
+            send();
+            if relay.cuts() == before {
+                // The whole batch has passed.
+                relay.cut_next(port, *direction, None);
+                break;
+            }
+            *cuts += 1;
+        }
+    }
+    let sent = acknowledged.into_iter().enumerate();
+    let sent =
+        sent.flat_map(|(number, ids)| ids.into_iter().map(move |id| format!("{id}|{number}")));
+    let sql = "SELECT id, convert_from(body, 'UTF8') FROM chat.messages ORDER BY id";
+    assert!(cluster.sql("postgres", sql).lines().eq(sent), "each once, under its id");
+    assert!(cuts[0] * step > 200 && cuts[1] * step > 50, "{cuts:?} cuts are no batch");
+    println!("{} cuts to the database and {} from it", cuts[0], cuts[1]);
+}
+
+/// The port of the connection that has written.
+const WRITER: &str = "
+    SELECT client_port FROM pg_stat_activity
+     WHERE (query LIKE '%chat.append%' OR query LIKE '%chat.find_%') AND pid <> pg_backend_pid()
+     ORDER BY query_start DESC LIMIT 1";
+
+#[test]
+fn full_disk_of_the_database_refuses_sends_and_freed_room_is_used() {
+    let Some(disk) = Disk::of_size(DISK_BYTES) else { return };
+    // Neither a checkpoint nor a new part of its own log needs room meanwhile.
+    let settings = ["checkpoint_timeout=1h", "max_wal_size=1GB", "fsync=off"];
+    let Some(cluster) = Cluster::start_in(&disk.path(), &settings) else { return };
+    let node = Server::start_on_with(Path::new(&cluster.url(OWNER, "postgres")), &["--log", "off"]);
+    let (token, neko) = (node.log_in("paff"), node.log_in("neko"));
+    let mut wire = node.connect();
+    let (mut stored, mut refused) = (BTreeSet::new(), 0);
+    let mut send = |number: usize| {
+        let body = format!("{number} {}", "x".repeat(TEXT_BYTES));
+        let post = json!({"to": ["neko"], "body": body});
+        let reply = wire.ask(format!("post {token} {post}"));
+        match reply["code"].as_str() {
+            None => assert!(stored.insert(number)),
+            Some(code) => {
+                assert_eq!(code, "storage_full");
+                refused += 1;
+            }
+        }
+        refused
+    };
+    send(0);
+    let ballast = disk.fill();
+    let full = (1..).find(|number| send(*number) == 10).unwrap();
+    let page = node.connect().done(format!("fetch {neko} {}", json!({"after": 0, "limit": 1})));
+    assert_eq!(page["messages"].as_array().unwrap().len(), 1, "reads go on");
+    std::fs::remove_file(ballast).unwrap();
+    send(full + 1);
+    assert_eq!(refused, 10, "freed room is used");
+    assert!(stored.contains(&(full + 1)));
+    let sql =
+        "SELECT split_part(convert_from(body, 'UTF8'), ' ', 1) FROM chat.messages ORDER BY id";
+    let found = cluster.sql("postgres", sql);
+    assert!(found.lines().map(|number| number.parse::<usize>().unwrap()).eq(stored), "{found}");
+    assert!(cluster.is_running());
+}
+
+#[test]
+fn snapshot_that_is_held_open_stops_nothing() {
+    let Some(database) = databases::new_database() else { return };
+    let nodes = nodes(&database, "storage");
+    let (mut crowd, run) = (Crowd::log_in(&nodes[0], true), Run::of(&nodes));
+    let mut client = ::postgres::Client::connect(&database, ::postgres::NoTls).unwrap();
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").unwrap();
+    let mut seen = || client.query_one("SELECT count(*) FROM chat.users", &[]).unwrap();
+    let users: i64 = seen().get(0);
+    let rounds = scaled(4, 40);
+    crowd.load(&run, || {
+        for round in 0..rounds {
+            run.wait_for(run.acknowledged() + scaled(500, 10_000));
+            // Sessions and users change meanwhile.
+            let (node, other) = (&nodes[round % 2], &nodes[1 - round % 2]);
+            let token = node.log_in("robo");
+            node.connect().done(format!("logout {token}"));
+            assert_eq!(other.connect().refused(format!("whoami {token}")), "no_session");
+            operator::add_user(Path::new(&database), &format!("user-{round}"), "secret");
+        }
+    });
+    assert_eq!(seen().get::<_, i64>(0), users, "the snapshot was open all the time");
+    let lost = crowd.judge(stored(|sql| databases::query(&database, sql).join("\n")));
+    assert_eq!(lost, 0, "lost beside a snapshot");
+    println!("{} acknowledged beside a snapshot, 0 lost", crowd.acknowledged());
+}
