@@ -50,6 +50,32 @@ fn waits_that_are_cancelled_or_terminated_are_acknowledged_only_if_a_standby_has
     println!("{interrupted} waits ended, {} acknowledged, 0 lost", crowd.acknowledged());
 }
 
+/// A repeated message writes nothing new, so PostgreSQL alone would not wait.
+#[test]
+fn repeated_message_is_acknowledged_only_once_a_standby_has_it() {
+    let Some(replicas) = Replicas::start(ANY_STANDBY) else { return };
+    let nodes = nodes(&replicas.url(), "standby");
+    let token = nodes[0].log_in("paff");
+    let mut wire = nodes[0].connect();
+    let post = |body: &str| json!({"to": ["neko"], "key": "key", "body": body});
+    let first = wire.done(format!("post {token} {}", post("hai")));
+    // One that repeats it, and one that is refused because it does not.
+    for (body, expected) in [("hai", "OK"), ("another text", "ERROR")] {
+        let log = Log::lock(&replicas);
+        wire.send(format!("post {token} {}\r\n", post(body)));
+        wait_for_lock(&replicas);
+        replicas.cut_all_off();
+        drop(log);
+        wait_for_wait(&replicas, "UPDATE chat.nodes");
+        replicas.follow_all();
+        let reply = wire.reply();
+        assert_eq!(reply["status"], expected, "{reply}");
+        if expected == "OK" {
+            assert_eq!((&reply["id"], &reply["duplicate"]), (&first["id"], &json!(true)));
+        }
+    }
+}
+
 /// After its restart the primary shows what no standby has. It is lost by a failover, and its id is
 /// used again.
 #[test]

@@ -34,6 +34,15 @@ pub(in crate::store) struct Stored {
     pub(in crate::store) first: Option<(MessageId, Timestamp)>,
 }
 
+impl Stored {
+    /// Whether an answer depends on an earlier message with the same key.
+    fn tells_of_earlier(&self) -> bool {
+        let is_of_key =
+            |answer: &Appended| matches!(answer, Appended::Stored { .. } | Appended::KeyConflict);
+        self.answers.iter().flatten().any(is_of_key)
+    }
+}
+
 /// The messages of a batch, on their way into the log.
 pub(in crate::store) struct Appending<'a> {
     id: BatchId,
@@ -66,7 +75,13 @@ impl<'a> Appending<'a> {
             match plan.call(session, names, self.id, &self.messages)? {
                 Some(rows) => {
                     session.check_replicated()?;
-                    return plan.conclude(session, &self.messages, &rows);
+                    let stored = plan.conclude(session, &self.messages, &rows)?;
+                    // Nothing was written, so the commit waited for no standby. But the wait of the
+                    // commit that has stored the earlier messages may have been interrupted.
+                    if stored.first.is_none() && stored.tells_of_earlier() {
+                        session.prove(self.id.node)?;
+                    }
+                    return Ok(stored);
                 }
                 None => names.catch_up(session)?,
             }
