@@ -46,6 +46,7 @@ fn message(id: i64) -> Message {
         from: "paff".parse().expect("the name is valid"),
         to: "neko".parse().expect("the name is valid"),
         body: "x".repeat(64).parse().expect("the text is valid"),
+        details: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! This module does not depend on the protocol, on sockets or on storage.
 
+mod details;
 mod secrets;
 mod time;
 
@@ -12,9 +13,14 @@ use std::str::FromStr;
 
 use arrayvec::ArrayString;
 use serde::de::Visitor;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+pub use details::{
+    CLICK_BYTES_MAX, Click, Details, InvalidClick, NoPriority, Priority, TAG_BYTES_MAX, TAGS_MAX,
+    TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
+};
 pub use secrets::{Password, Token, TokenHash};
 pub use time::{NoTime, Timestamp, parse_duration};
 
@@ -325,8 +331,9 @@ pub struct UserId(pub i64);
 #[serde(transparent)]
 pub struct SessionId(pub i64);
 
-/// One message in the message log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One message in the message log. In JSON, its details are fields beside the others.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "MessageFields")]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -338,6 +345,76 @@ pub struct Message {
     pub to: UserName,
     /// Its text.
     pub body: Body,
+    /// What it carries beside its text; `None` for most messages.
+    pub details: Option<Box<Details>>,
+}
+
+impl Message {
+    /// The bytes of its text, and of the texts of its details.
+    pub fn text_bytes(&self) -> usize {
+        self.body.as_str().len() + self.details.as_ref().map_or(0, |details| details.text_bytes())
+    }
+}
+
+/// Written by hand, because `flatten` would serialize every message as a map.
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { id, at, from, to, body, details } = self;
+        let mut fields = serializer.serialize_struct("Message", 5)?;
+        fields.serialize_field("id", id)?;
+        fields.serialize_field("at", at)?;
+        fields.serialize_field("from", from)?;
+        fields.serialize_field("to", to)?;
+        fields.serialize_field("body", body)?;
+        if let Some(details) = details {
+            let Details { title, priority, tags, click, reply_to } = &**details;
+            if let Some(title) = title {
+                fields.serialize_field("title", title)?;
+            }
+            if *priority != Priority::Default {
+                fields.serialize_field("priority", priority)?;
+            }
+            if !tags.is_empty() {
+                fields.serialize_field("tags", tags)?;
+            }
+            if let Some(click) = click {
+                fields.serialize_field("click", click)?;
+            }
+            if let Some(reply_to) = reply_to {
+                fields.serialize_field("reply_to", reply_to)?;
+            }
+        }
+        fields.end()
+    }
+}
+
+/// The fields of a message in JSON. Unknown ones are ignored: a newer server may send more.
+#[derive(Deserialize)]
+struct MessageFields {
+    id: MessageId,
+    at: Timestamp,
+    from: UserName,
+    to: UserName,
+    body: Body,
+    #[serde(default)]
+    title: Option<Title>,
+    #[serde(default)]
+    priority: Priority,
+    #[serde(default)]
+    tags: Tags,
+    #[serde(default)]
+    click: Option<Click>,
+    #[serde(default)]
+    reply_to: Option<MessageId>,
+}
+
+impl From<MessageFields> for Message {
+    fn from(fields: MessageFields) -> Self {
+        let MessageFields { id, at, from, to, body, title, priority, tags, click, reply_to } =
+            fields;
+        let details = Details { title, priority, tags, click, reply_to };
+        Self { id, at, from, to, body, details: details.if_any() }
+    }
 }
 
 #[cfg(test)]

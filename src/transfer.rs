@@ -3,13 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Body, CursorName, Key, MessageId, Timestamp, UserName};
+use crate::model::{Body, CursorName, Details, Key, MessageId, Timestamp, UserName};
 
 /// The name of the format.
 pub const FORMAT: &str = "chat-export";
 /// The version of the format. An import refuses a higher one.
 pub const VERSION: u32 = 1;
-/// The longest line, in bytes: a text of 32 KiB with every byte escaped, and the fields around it.
+/// The longest line, in bytes: a text of 32 KiB and all details with every byte escaped, and the
+/// fields around them.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
 /// One line.
@@ -103,6 +104,9 @@ pub struct Message {
     pub to: UserName,
     /// Its text.
     pub body: Body,
+    /// What it carries beside the text. `reply_to` is an id of the same database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Details>>,
     /// The sender's idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
@@ -115,8 +119,12 @@ impl Message {
     /// The key for a message without one whose id the import cannot keep. The same line always gets
     /// the same key, so a repeated import stores it once.
     pub fn key_of_content(&self) -> Key {
-        let Self { id, at, from, to, body, .. } = self;
-        let content = format!("{} {} {from} {to} {}", id.0, at.0, body.as_str());
+        let Self { id, at, from, to, body, details, .. } = self;
+        let mut content = format!("{} {} {from} {to} {}", id.0, at.0, body.as_str());
+        if let Some(details) = details {
+            content.push('\0');
+            content.push_str(&details.to_json());
+        }
         Key::of_content("import", content.as_bytes())
     }
 }
@@ -169,6 +177,7 @@ pub enum Taken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{CLICK_BYTES_MAX, TAG_BYTES_MAX};
 
     #[test]
     fn longest_message_fits_into_a_line() {
@@ -178,6 +187,20 @@ mod tests {
             from: "x".repeat(32).parse().unwrap(),
             to: "x".repeat(32).parse().unwrap(),
             body: "\u{1}".repeat(crate::model::BODY_BYTES_MAX).parse().unwrap(),
+            details: Some(Box::new(Details {
+                title: Some("\"".repeat(crate::model::TITLE_BYTES_MAX).parse().unwrap()),
+                priority: crate::model::Priority::Urgent,
+                tags: (0..crate::model::TAGS_MAX)
+                    .map(|tag| format!("{:\"<width$}{tag:02}", "", width = TAG_BYTES_MAX - 2))
+                    .map(|tag| tag.parse().unwrap())
+                    .collect::<Vec<_>>()
+                    .try_into()
+                    .unwrap(),
+                click: Some(
+                    format!("http://{}", "\"".repeat(CLICK_BYTES_MAX - 7)).parse().unwrap(),
+                ),
+                reply_to: Some(MessageId(i64::MAX)),
+            })),
             key: Some("x".repeat(crate::model::KEY_BYTES_MAX).parse().unwrap()),
             dead: vec!["x".repeat(64).parse().unwrap(); 100],
         });

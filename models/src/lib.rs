@@ -72,6 +72,13 @@ pub mod model {
         pub from: UserName,
         pub to: UserName,
         pub body: Body,
+        pub details: Option<()>,
+    }
+
+    impl Message {
+        pub fn text_bytes(&self) -> usize {
+            self.body.len()
+        }
     }
 }
 

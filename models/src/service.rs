@@ -160,7 +160,7 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
 
 fn hai(id: MessageId) -> Message {
     let [from, to, body] = ["paff", "neko", "hai"].map(str::to_owned);
-    Message { id, at: Timestamp(0), from, to, body }
+    Message { id, at: Timestamp(0), from, to, body, details: None }
 }
 
 /// A dropped subscription gets no more hints, and the hub forgets it.

@@ -397,6 +397,33 @@ texts! {
         id: "{problem}; tulis 1 sampai 64 dari a-z 0-9 _ - .",
     }
 
+    // The same in both: messages are shown alike in every language.
+    answers_message(id) { en: "(re {id})", id: "(re {id})" }
+    give_title(problem, max) {
+        en: "{problem}; give one line of at most {max} bytes",
+        id: "{problem}; tulis satu baris paling banyak {max} byte",
+    }
+    give_tag(problem, max) {
+        en: "{problem}; give 1 to {max} characters of printable ASCII, no spaces and commas",
+        id: "{problem}; tulis 1 sampai {max} karakter ASCII yang bisa dicetak, tanpa spasi dan koma",
+    }
+    too_many_tags(max) {
+        en: "there are too many tags: give at most {max}",
+        id: "terlalu banyak tag: tulis paling banyak {max}",
+    }
+    give_click(problem) {
+        en: "{problem}; give a URL of printable ASCII",
+        id: "{problem}; tulis URL dari karakter ASCII yang bisa dicetak",
+    }
+    give_http {
+        en: "give a URL that begins with http:// or https:// and a host",
+        id: "tulis URL yang diawali http:// atau https:// dan nama host",
+    }
+    give_message_id {
+        en: "give the id of a message: a whole number from 1",
+        id: "tulis id pesan: bilangan bulat mulai dari 1",
+    }
+
     // Exit codes
     exit_done { en: "done", id: "selesai" }
     exit_nothing {

@@ -41,6 +41,21 @@ pub const HELP: &Help = &[
         "Show the request of each `send`, as the seed's client does (in the classic session)",
         "Tampilkan permintaan setiap `send`, seperti klien aslinya (dalam sesi klasik)",
     ),
+    // The details of a message
+    (
+        "One line above the text: at most 256 bytes",
+        "Satu baris di atas teks: paling banyak 256 byte",
+    ),
+    (
+        "How urgent it is: 1 to 5, or min, low, default, high, urgent",
+        "Seberapa mendesak: 1 sampai 5, atau min, low, default, high, urgent",
+    ),
+    (
+        "A word to select messages by; several are separated by commas, or given one by one",
+        "Kata untuk memilih pesan; beberapa dipisahkan koma, atau ditulis satu per satu",
+    ),
+    ("What to open: an http or https URL", "Yang dibuka: URL http atau https"),
+    ("The message that this one answers", "Pesan yang dijawab oleh pesan ini"),
     // Commands
     (
         "Log in, and store the session for later commands",

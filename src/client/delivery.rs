@@ -11,7 +11,7 @@ use super::failure::{Failure, NoAnswer, Refused, seconds};
 use super::link::Link;
 use super::verbs;
 use crate::catalogue::client;
-use crate::model::{Body, Token, UserName};
+use crate::model::{Body, Details, Token, UserName};
 use crate::protocol::arguments::{Key, Post};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -35,6 +35,28 @@ pub fn new_key() -> Result<Key, Failure> {
         .map_err(|invalid| Failure::new(Exit::Internal, client::no_key(of_invalid(invalid))))
 }
 
+/// What a message says.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// Its text.
+    pub body: Body,
+    /// What it carries beside the text.
+    pub details: Option<Box<Details>>,
+}
+
+impl Text {
+    /// Whether it answers another message.
+    fn is_answer(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.reply_to.is_some())
+    }
+}
+
+impl From<Body> for Text {
+    fn from(body: Body) -> Self {
+        Self { body, details: None }
+    }
+}
+
 /// After how many answers that do not fit a `post` it gives up. A new connection shows whether only
 /// the old one was out of step; a third would end like the second.
 const UNFITTING_MAX: usize = 2;
@@ -52,25 +74,35 @@ pub fn deliver(
     link: &mut Link,
     token: Token,
     to: &[UserName],
-    body: &Body,
+    text: &Text,
     key: &Key,
 ) -> Result<Posted, Failure> {
     let deadline = Instant::now() + link.timeout();
+    let sent = Sent { to, is_answer: text.is_answer() };
     let mut pause = PAUSE_FIRST;
     let mut attempts = Attempts::default();
     loop {
-        let post = Post { to: to.into(), body: body.clone(), key: Some(key.clone()) };
-        let failure = match try_once(link, token, post, attempt_deadline(deadline)) {
+        let Text { body, details } = text.clone();
+        let post = Post { to: to.into(), body, key: Some(key.clone()), details };
+        let failure = match try_once(link, token, post, sent, attempt_deadline(deadline)) {
             Ok(posted) => return Ok(posted),
             Err(failure) => failure,
         };
-        let retries = attempts.should_retry(&failure, to);
+        let retries = attempts.should_retry(&failure, sent);
         if !retries || Instant::now() + pause + ATTEMPT_WORTH >= deadline {
-            return Err(attempts.give_up(failure, link, to, key));
+            return Err(attempts.give_up(failure, link, sent, key));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSE_MAX);
     }
+}
+
+/// What an answer must fit.
+#[derive(Debug, Clone, Copy)]
+struct Sent<'a> {
+    to: &'a [UserName],
+    /// Whether the message answers another one.
+    is_answer: bool,
 }
 
 /// Sends one request. An answer about other recipients is a failure.
@@ -78,15 +110,15 @@ fn try_once(
     link: &mut Link,
     token: Token,
     post: Post,
+    sent: Sent<'_>,
     deadline: Instant,
 ) -> Result<Posted, Failure> {
-    let to = post.to.clone();
     let answer = verbs::post(link, token, post, deadline);
     match &answer {
-        Ok(posted) if !is_about(posted, &to) => {
+        Ok(posted) if !is_about(posted, sent.to) => {
             Err(link.not_understood(client::reply_about_others()))
         }
-        Err(Failure::Refused(refused)) if !fits_post(refused, &to) => {
+        Err(Failure::Refused(refused)) if !fits_post(refused, sent) => {
             // This connection is out of step: the next answer would not fit its request either.
             link.hang_up();
             answer
@@ -103,11 +135,14 @@ fn is_about(posted: &Posted, to: &[UserName]) -> bool {
 
 /// Whether a server could refuse a `post` to these users so. Behind a proxy that speaks first, the
 /// first answer is the proxy's, and the server may have stored the message after it.
-fn fits_post(refused: &Refused, to: &[UserName]) -> bool {
+fn fits_post(refused: &Refused, sent: Sent<'_>) -> bool {
     let is_of_post = refused.known_code().is_some_and(|code| {
-        is_temporary_or_internal(code) || is_for_good(code) || depends_on_state(code)
+        is_temporary_or_internal(code)
+            || is_for_good(code)
+            || depends_on_state(code)
+            || sent.is_answer && code == Code::UnknownMessage
     });
-    let is_recipient = |name: &String| to.iter().any(|user| user.as_str() == name);
+    let is_recipient = |name: &String| sent.to.iter().any(|user| user.as_str() == name);
     is_of_post && refused.users.iter().all(is_recipient)
 }
 
@@ -154,7 +189,7 @@ struct Attempts {
 
 impl Attempts {
     /// Records a failed attempt. Returns whether another attempt may succeed.
-    fn should_retry(&mut self, failure: &Failure, to: &[UserName]) -> bool {
+    fn should_retry(&mut self, failure: &Failure, sent: Sent<'_>) -> bool {
         let was_reached = self.reached;
         match failure {
             // A server that was reached before is probably restarting. One that does not answer may
@@ -171,7 +206,7 @@ impl Attempts {
                     NoAnswer::Unreachable { .. } | NoAnswer::Tls { .. } => false,
                 }
             }
-            Failure::Refused(refused) if !fits_post(refused, to) => {
+            Failure::Refused(refused) if !fits_post(refused, sent) => {
                 self.reached = true;
                 self.may_be_done = true;
                 self.should_retry_unfitting()
@@ -193,10 +228,10 @@ impl Attempts {
     }
 
     /// The failure to report: the last one, unless an earlier attempt makes the outcome unknown.
-    fn give_up(&self, last: Failure, link: &Link, to: &[UserName], key: &Key) -> Failure {
+    fn give_up(&self, last: Failure, link: &Link, sent: Sent<'_>, key: &Key) -> Failure {
         let is_for_good = match &last {
             Failure::Refused(refused) => {
-                fits_post(refused, to) && refused.known_code().is_some_and(is_for_good)
+                fits_post(refused, sent) && refused.known_code().is_some_and(is_for_good)
             }
             _ => false,
         };
@@ -216,7 +251,7 @@ impl Attempts {
             }
             _ => client::outcome_unknown(link.address(), seconds(link.timeout())),
         };
-        let (id, to) = (key.as_str(), names(to, ","));
+        let (id, to) = (key.as_str(), names(sent.to, ","));
         Failure::new(exit, message).with_key(key.clone()).with_hint(client::send_under_id(id, to))
     }
 }

@@ -2,6 +2,7 @@
 //! terminal through [`crate::terminal::text`] only.
 
 pub mod color;
+pub mod details;
 pub mod inbox;
 pub mod json_map;
 pub mod messages;

@@ -161,7 +161,7 @@ impl Import {
                 Record::Header(_) => return Err(lines.wrong(server::second_header())),
                 Record::User(user) => self.add(&lines, Step::User(user))?,
                 Record::Cursor(cursor) => self.places.expect(cursor),
-                Record::Message(message) => self.add(&lines, Step::Message(message))?,
+                Record::Message(message) => self.add_message(&lines, message)?,
             }
         }
         self.ask(&lines)?;
@@ -204,12 +204,31 @@ impl Import {
                     from: from.clone(),
                     to: to.clone(),
                     body,
+                    details: None,
                     key: Some(Key::of_content("text", place.as_bytes())),
                     dead: Vec::new(),
                 }),
             )?;
         }
         self.ask(&lines)
+    }
+
+    /// Adds a message. The message that it answers may have another id here.
+    fn add_message(&mut self, lines: &Lines, mut message: Message) -> Result<(), Failure> {
+        if let Some(reply_to) = message.details.as_ref().and_then(|details| details.reply_to) {
+            let is_asked = |(_, step): &(usize, Step)| match step {
+                Step::Message(earlier) => earlier.id <= reply_to,
+                _ => false,
+            };
+            if self.steps.iter().any(is_asked) {
+                // Its new id is known once its step is answered.
+                self.ask(lines)?;
+            }
+            let mut details = *message.details.take().unwrap_or_default();
+            details.reply_to = self.places.id_here(reply_to);
+            message.details = details.if_any();
+        }
+        self.add(lines, Step::Message(message))
     }
 
     fn add(&mut self, lines: &Lines, step: Step) -> Result<(), Failure> {

@@ -12,26 +12,38 @@ use uuid::fmt::Hyphenated;
 use super::framing::LINE_BYTES_MAX;
 use super::refusal::{Code, Refusal};
 use crate::model::{
-    BODY_BYTES_MAX, Body, CursorName, Invalid, MessageId, Password, SessionId, Timestamp,
-    USER_NAME_BYTES_MAX, UserName, deserialize_text,
+    BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Invalid, MessageId,
+    Password, Priority, SessionId, TAG_BYTES_MAX, TAGS_MAX, TITLE_BYTES_MAX, Tags, Timestamp,
+    Title, USER_NAME_BYTES_MAX, UserName, deserialize_text,
 };
 pub use crate::model::{KEY_BYTES_MAX, Key};
 
 /// The most recipients of one `post`.
 pub const RECIPIENTS_MAX: usize = 100;
+/// The digits of the highest id.
+const ID_DIGITS_MAX: usize = 19;
 /// How many bytes of JSON one byte of a text can take: `\u0041` is an A.
 const ESCAPED_BYTES_MAX: usize = 6;
-/// The longest `post`, where all that can be escaped is: a text, as many recipients, names and a
-/// key as long as they may be. No other verb needs as much.
+/// The longest `post`, where all that can be escaped is: a text, as many recipients and tags, names,
+/// a key and details as long as they may be. No other verb needs as much.
 pub const POST_LINE_BYTES_MAX: usize = {
     let verb_and_token = "post ".len() + Hyphenated::LENGTH + " ".len();
     let recipient = ESCAPED_BYTES_MAX * USER_NAME_BYTES_MAX + r#""", "#.len();
     let fields = r#"{"to": [], "body": "", "key": ""}"#.len()
         + ESCAPED_BYTES_MAX * ("to".len() + "body".len() + "key".len());
+    let tag = ESCAPED_BYTES_MAX * TAG_BYTES_MAX + r#""", "#.len();
+    let detail_fields = r#", "title": "", "priority": 5, "tags": [], "click": "", "reply_to": "#
+        .len()
+        + ESCAPED_BYTES_MAX * "titleprioritytagsclickreply_to".len();
+    let details = detail_fields
+        + ID_DIGITS_MAX
+        + TAGS_MAX * tag
+        + ESCAPED_BYTES_MAX * (TITLE_BYTES_MAX + CLICK_BYTES_MAX);
     verb_and_token
         + fields
         + RECIPIENTS_MAX * recipient
         + ESCAPED_BYTES_MAX * (BODY_BYTES_MAX + KEY_BYTES_MAX)
+        + details
 };
 
 const _: () = assert!(POST_LINE_BYTES_MAX <= LINE_BYTES_MAX);
@@ -52,6 +64,9 @@ pub struct Post {
     /// Makes the request idempotent: see [`Key`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
+    /// What it carries beside the text.
+    #[serde(flatten)]
+    pub details: Option<Box<Details>>,
 }
 
 /// Selects the messages to read. Reading changes nothing.
@@ -209,6 +224,16 @@ pub(super) struct PostFields {
     body: Parsed<Body>,
     #[serde(default)]
     key: Option<Parsed<Key>>,
+    #[serde(default)]
+    title: Option<Parsed<Title>>,
+    #[serde(default)]
+    priority: Priority,
+    #[serde(default)]
+    tags: Tags,
+    #[serde(default)]
+    click: Option<Parsed<Click>>,
+    #[serde(default)]
+    reply_to: Option<MessageId>,
 }
 
 /// A recipient as the client wrote it.
@@ -233,9 +258,19 @@ impl<'de> Deserialize<'de> for Recipient {
 }
 
 /// A field that was parsed but whose error is reported later, so that all fields are read first.
-struct Parsed<T>(Result<T, Invalid>);
+struct Parsed<T: FromStr>(Result<T, T::Err>);
 
-impl<T: FromStr<Err = Invalid>> FromStr for Parsed<T> {
+impl<T: FromStr> Parsed<T> {
+    /// The value, or the refusal, which names the field.
+    fn named(self, field: &str) -> Result<T, Refusal>
+    where
+        T::Err: std::fmt::Display,
+    {
+        self.0.map_err(|invalid| bad_argument(format!("{field}: {invalid}")))
+    }
+}
+
+impl<T: FromStr> FromStr for Parsed<T> {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -243,7 +278,7 @@ impl<T: FromStr<Err = Invalid>> FromStr for Parsed<T> {
     }
 }
 
-impl<'de, T: FromStr<Err = Invalid>> Deserialize<'de> for Parsed<T> {
+impl<'de, T: FromStr> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_text(deserializer)
     }
@@ -252,8 +287,11 @@ impl<'de, T: FromStr<Err = Invalid>> Deserialize<'de> for Parsed<T> {
 impl PostFields {
     pub(super) fn check(self) -> Result<Post, Refusal> {
         let body = self.body.0.map_err(bad_body)?;
-        let key = self.key.map(|key| key.0).transpose();
-        let key = key.map_err(|invalid| bad_argument(format!("key: {invalid}")))?;
+        let key = self.key.map(|key| key.named("key")).transpose()?;
+        let title = self.title.map(|title| title.named("title")).transpose()?;
+        let click = self.click.map(|click| click.named("click")).transpose()?;
+        let (priority, tags, reply_to) = (self.priority, self.tags, self.reply_to);
+        let details = Details { title, priority, tags, click, reply_to }.if_any();
         if self.to.is_empty() || self.to.len() > RECIPIENTS_MAX {
             return Err(bad_argument(format!("to: give 1 to {RECIPIENTS_MAX} user names")));
         }
@@ -269,7 +307,7 @@ impl PostFields {
         if !unknown.is_empty() {
             return Err(unknown_recipients(unknown));
         }
-        Ok(Post { to, body, key })
+        Ok(Post { to, body, key, details })
     }
 }
 

@@ -318,7 +318,9 @@ fn trim_end(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BODY_BYTES_MAX, CursorName, MessageId, SessionId, Timestamp};
+    use crate::model::{
+        BODY_BYTES_MAX, CursorName, Details, MessageId, Priority, SessionId, Timestamp,
+    };
     use crate::protocol::arguments::{
         DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX, WatchFrom,
     };
@@ -524,6 +526,25 @@ mod tests {
         "[a-z0-9_.-]{1,64}".prop_map(|text| text.parse().unwrap())
     }
 
+    fn details() -> impl Strategy<Value = Option<Box<Details>>> {
+        let title = prop::option::of("\\PC{1,60}");
+        let tags = prop::collection::vec("[!-+\\--~]{1,32}", 0..3);
+        let click = prop::option::of("https?://[a-z0-9.]{1,9}[!-~]{0,60}");
+        (title, 0..5_usize, tags, click, prop::option::of(id())).prop_map(
+            |(title, priority, tags, click, reply_to)| {
+                let tags: Vec<_> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+                let details = Details {
+                    title: title.map(|title| title.parse().unwrap()),
+                    priority: Priority::ALL[priority],
+                    tags: tags.try_into().unwrap(),
+                    click: click.map(|click| click.parse().unwrap()),
+                    reply_to,
+                };
+                details.if_any()
+            },
+        )
+    }
+
     fn id() -> impl Strategy<Value = MessageId> {
         (0..=i64::MAX).prop_map(MessageId)
     }
@@ -554,7 +575,9 @@ mod tests {
             Just(Action::List),
             Just(Action::Logout),
             (name(), line_body).prop_map(|(to, body)| Action::Send { to, body }),
-            (to, body(), key).prop_map(|(to, body, key)| Action::Post(Post { to, body, key })),
+            (to, body(), key, details()).prop_map(|(to, body, key, details)| {
+                Action::Post(Post { to, body, key, details })
+            }),
             (from, prop::option::of(name()), since, 1..=FETCH_MESSAGES_MAX).prop_map(
                 |(from, with, since, limit)| {
                     let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));

@@ -63,7 +63,7 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
+    use crate::model::{Details, Timestamp};
     use crate::protocol::reply::{DecodedReply, decode_fields};
 
     #[test]
@@ -74,6 +74,11 @@ mod tests {
             from: "paff".parse().unwrap(),
             to: "neko".parse().unwrap(),
             body: "hai\r\n\r\n🐱".parse().unwrap(),
+            details: Some(Box::new(Details {
+                title: Some("Build 🐱".parse().unwrap()),
+                reply_to: Some(MessageId(3)),
+                ..Details::default()
+            })),
         };
         for (event, expected) in [
             (Event::Message(message), "{\"status\": \"OK\", \"event\": \"message\", \"id\": 7, "),

@@ -72,11 +72,11 @@ codes! {
     EmptyMessage = "empty_message",
     /// A text is longer than its limit.
     TooLong = "too_long",
-    /// The key was already used with another text or other recipients.
+    /// The key was already used with another text, other details or other recipients.
     KeyConflict = "key_conflict",
     /// A recipient has too many unread messages; `users` names every such recipient.
     InboxFull = "inbox_full",
-    /// The id is beyond the end of the message log.
+    /// The id is beyond the end of the message log, or the user can read no message with this id.
     UnknownMessage = "unknown_message",
     /// The server did nothing because a queue is full. The client may try again.
     Busy = "busy",

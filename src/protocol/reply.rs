@@ -49,7 +49,7 @@ pub enum Reply {
     /// To `logout`.
     LoggedOut,
     /// To `hello`.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// To `help`.
     Help(Help),
     /// To `post`.
@@ -135,6 +135,18 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The longest key of a `post`.
     pub key_bytes: usize,
+    /// The longest title of a message; 0 from a server whose messages have none.
+    #[serde(default)]
+    pub title_bytes: usize,
+    /// The most tags of a message.
+    #[serde(default)]
+    pub tags: usize,
+    /// The longest tag.
+    #[serde(default)]
+    pub tag_bytes: usize,
+    /// The longest link of a message.
+    #[serde(default)]
+    pub click_bytes: usize,
     /// The most recipients of a `post`.
     pub recipients: usize,
     /// The most messages of a `fetch`.
@@ -629,6 +641,7 @@ mod tests {
                 from: name("paff"),
                 to: name("neko"),
                 body,
+                details: None,
             });
             let page = Page { messages: messages.collect(), more };
             prop_assert_eq!(decode_fields::<Page>(done(&Reply::Page(page.clone()))).unwrap(), page);

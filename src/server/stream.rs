@@ -135,6 +135,7 @@ mod tests {
             from: "paff".parse().unwrap(),
             to: "neko".parse().unwrap(),
             body: "hai".parse().unwrap(),
+            details: None,
         };
         (ids.into_iter().map(message).map(Arc::new).collect(), more)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::BODY_BYTES_MAX;
+use crate::model::{BODY_BYTES_MAX, CLICK_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX, TITLE_BYTES_MAX};
 use crate::protocol::PROTOCOL_VERSION;
 use crate::protocol::arguments::{FETCH_MESSAGES_MAX, KEY_BYTES_MAX, RECIPIENTS_MAX};
 use crate::protocol::framing::LINE_BYTES_MAX;
@@ -35,7 +35,7 @@ const VERBS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn hello(store: &Store) -> Reply {
-    Reply::Hello(Hello {
+    Reply::Hello(Box::new(Hello {
         server: "chat-server".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         protocol: PROTOCOL_VERSION,
@@ -44,11 +44,15 @@ pub(super) fn hello(store: &Store) -> Reply {
             line_bytes: LINE_BYTES_MAX,
             body_bytes: BODY_BYTES_MAX,
             key_bytes: KEY_BYTES_MAX,
+            title_bytes: TITLE_BYTES_MAX,
+            tags: TAGS_MAX,
+            tag_bytes: TAG_BYTES_MAX,
+            click_bytes: CLICK_BYTES_MAX,
             recipients: RECIPIENTS_MAX,
             fetch_messages: FETCH_MESSAGES_MAX,
         },
         database: Some(database(store)),
-    })
+    }))
 }
 
 /// What the store knows of its database.

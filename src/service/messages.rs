@@ -8,7 +8,7 @@ use smallvec::smallvec;
 use super::sessions::LiveSession;
 use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
-use crate::model::{Body, CursorName, Message, MessageId, UserId, UserName};
+use crate::model::{Body, CursorName, Details, Message, MessageId, Tag, UserId, UserName};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
@@ -24,8 +24,11 @@ use crate::store::{
 /// that another reader succeeded.
 const INBOX_TRIES_MAX: usize = 100;
 
-/// The maximum size in a reply of everything but a message's text and names, in bytes.
+/// The maximum size in a reply of everything but a message's text, names and details, in bytes.
 const MESSAGE_FRAME_BYTES: usize = 160;
+
+/// The maximum size in a reply of the fields of a message's details without their texts, in bytes.
+const DETAILS_FRAME_BYTES: usize = 120;
 
 impl Service {
     /// `send`: answers when the message is durable.
@@ -37,7 +40,7 @@ impl Service {
         responder: Responder,
     ) {
         let (sender, name) = (session.user, to.clone());
-        let append = Append { sender, to: smallvec![to], body, key: None };
+        let append = Append { sender, to: smallvec![to], body, key: None, details: None };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
@@ -72,9 +75,9 @@ impl Service {
 
     /// `post`: answers when every copy is durable.
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
-        let Post { to, body, key } = post;
+        let Post { to, body, key, details } = post;
         let sender = session.user;
-        let append = Append { sender, to: to.clone(), body, key };
+        let append = Append { sender, to: to.clone(), body, key, details };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {
@@ -225,6 +228,10 @@ fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
             Refusal::from(Code::UnknownRecipient).about(names(users)).into()
         }
         Ok(Appended::InboxFull(users)) => Refusal::from(Code::InboxFull).about(names(users)).into(),
+        // The words do not tell a missing message from one that the sender may not read.
+        Ok(Appended::UnknownMessage) => {
+            Refusal::new(Code::UnknownMessage, "reply_to: you have no message with that id").into()
+        }
         Ok(Appended::KeyConflict) => Code::KeyConflict.into(),
         Ok(Appended::Stored { .. }) => Code::Internal.into(),
         Err(error) => failure(error),
@@ -239,7 +246,15 @@ pub(super) fn page_bounds(messages: usize, bytes: usize) -> PageBounds {
 /// The maximum number of bytes that a message takes in a reply.
 fn encoded_bytes(message: &Message) -> usize {
     let names = message.from.as_str().len() + message.to.as_str().len();
-    MESSAGE_FRAME_BYTES + names + json::text_bytes(message.body.as_str())
+    let details = message.details.as_ref().map_or(0, |details| encoded_details_bytes(details));
+    MESSAGE_FRAME_BYTES + names + json::text_bytes(message.body.as_str()) + details
+}
+
+fn encoded_details_bytes(details: &Details) -> usize {
+    let title = details.title.as_ref().map_or(0, |title| json::text_bytes(title.as_str()));
+    let click = details.click.as_ref().map_or(0, |click| json::text_bytes(click.as_str()));
+    let tag = |tag: &Tag| r#""", "#.len() + json::text_bytes(tag.as_str());
+    DETAILS_FRAME_BYTES + title + click + details.tags.iter().map(tag).sum::<usize>()
 }
 
 /// Groups messages by sender. Senders are in the order of their first messages.

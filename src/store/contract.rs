@@ -121,6 +121,7 @@ fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append
         to: to.iter().map(|name| name.parse().unwrap()).collect(),
         body: body.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
+        details: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod commands;
 mod completions;
 mod config;
 mod cookbook;
+mod details;
 mod done;
 mod faults;
 mod language;

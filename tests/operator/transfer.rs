@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support;
 use crate::support::operator;
 use crate::support::pty::Terminal;
-use crate::support::{Random, Server, scaled};
+use crate::support::{Random, Server, Wire, scaled};
 
 /// A server with odd messages among its users, cursors and dead letters.
 fn odd_server(random: &mut Random, messages: usize) -> Server {
@@ -27,11 +27,13 @@ fn odd_server(random: &mut Random, messages: usize) -> Server {
             to.push("neko");
         }
         let mut post = json!({"to": to, "body": body});
+        add_odd_details(random, &mut post);
         if random.below(2) == 0 {
             post["key"] = json!(format!("key-{number}-of-{}", random.below(3)));
         }
         wire.done(format!("post {} {post}", tokens[random.below(4)]));
     }
+    add_answers(&server, &mut wire, &tokens[0]);
     let newest: i64 = server.query("SELECT max(id) FROM messages")[0].parse().unwrap();
     for (user, token) in users.iter().zip(&tokens).take(3) {
         let theirs =
@@ -44,6 +46,43 @@ fn odd_server(random: &mut Random, messages: usize) -> Server {
         }
     }
     server
+}
+
+/// Paff answers messages, and answers these answers.
+fn add_answers(server: &Server, wire: &mut Wire, paff: &str) {
+    let theirs = "SELECT id FROM v1_messages WHERE 'paff' IN (sender, recipient) ORDER BY id";
+    for id in server.query(theirs).iter().step_by(5).take(8) {
+        let mut id: i64 = id.parse().unwrap();
+        for depth in 0..3 {
+            let post = json!({"to": ["neko", "ivy"], "body": depth.to_string(), "reply_to": id});
+            id = wire.done(format!("post {paff} {post}"))["id"].as_i64().unwrap();
+        }
+    }
+}
+
+/// Which texts answer which, and where their threads begin.
+fn answers(server: &Server) -> Vec<String> {
+    server.query(
+        "SELECT hex(answer.body), hex(asked.body), hex(first.body)
+           FROM v2_messages answer
+           LEFT JOIN v2_messages asked ON asked.id = answer.reply_to
+           LEFT JOIN v2_messages first ON first.id = answer.thread
+          WHERE answer.thread <> answer.id ORDER BY answer.id",
+    )
+}
+
+/// Some of the details that a message can have.
+fn add_odd_details(random: &mut Random, post: &mut Value) {
+    if random.below(3) == 0 {
+        post["title"] = json!("\u{202e}\u{1f980} \\ \" \u{2028}");
+    }
+    if random.below(3) == 0 {
+        post["priority"] = json!(1 + random.below(5));
+        post["tags"] = json!(["+1", "\\", "\""]);
+    }
+    if random.below(3) == 0 {
+        post["click"] = json!("https://ci.example/?a=\\&b=\"#c");
+    }
 }
 
 /// Control characters, line ends, characters that look like them, and long texts.
@@ -217,6 +256,8 @@ fn import_beside_other_messages_keeps_them_and_the_unread_ones_and_gives_new_ids
     let stored = target.query("SELECT hex(body) FROM messages WHERE id > 2 ORDER BY id");
     let hex = |text: &String| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
     assert!(stored.iter().eq(&bodies.iter().map(hex).collect::<Vec<_>>()), "in their order");
+    assert!(answers(&source).len() > 20, "there are answers");
+    assert_eq!(answers(&target), answers(&source));
     // A user without earlier messages has the cursor of the export; a user with some has all of it
     // unread.
     let unread = |server: &Server, user: &str| {

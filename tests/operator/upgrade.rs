@@ -101,6 +101,11 @@ fn database_of_schema_4_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(4);
 }
 
+#[test]
+fn database_of_schema_5_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(5);
+}
+
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), rows(&frozen(schema)), "every row is there");
@@ -125,6 +130,12 @@ fn is_upgraded_with_everything_in_it(schema: usize) {
     assert_eq!((&posted["duplicate"], &posted["id"]), (&json!(true), &json!(4)));
     let posted = wire.done(format!(r#"post {PAFF} {{"to": ["neko"], "body": "new"}}"#));
     assert_eq!(posted["id"], 38, "ids go on");
+
+    let answer = r#"{"to": ["paff"], "body": "seen", "title": "Re", "reply_to": 38}"#;
+    assert_eq!(wire.done(format!("post {NEKO} {answer}"))["id"], 39, "and carry more");
+    let details =
+        "SELECT id, title, priority, reply_to, thread FROM v2_messages WHERE id IN (37, 39)";
+    assert_eq!(server.query(details), ["37||3||37", "39|Re|3|38|38"]);
 
     let inbox = "SELECT count(*), min(id) FROM v1_inbox WHERE recipient = 'neko'";
     assert_eq!(server.query(inbox), ["10|7"]);

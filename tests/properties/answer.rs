@@ -41,7 +41,7 @@ pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
     check(&fields, Reply::Identity as fn(Identity) -> Reply);
     check(&fields, Reply::Sessions as fn(Sessions) -> Reply);
     check(&fields, Reply::Ended as fn(Ended) -> Reply);
-    check(&fields, Reply::Hello as fn(Hello) -> Reply);
+    check(&fields, |hello: Hello| Reply::Hello(Box::new(hello)));
     check(&fields, Reply::Help as fn(Help) -> Reply);
     if let Ok(event) = decode_fields::<Event>(fields) {
         let mut out = Vec::new();

@@ -2,7 +2,8 @@
 //! value is 0, empty or the first choice.
 
 use chat::model::{
-    Body, CursorName, Key, Message, MessageId, SessionId, Timestamp, Token, UserName,
+    Body, CursorName, Details, Key, Message, MessageId, Priority, SessionId, Tag, Tags, Timestamp,
+    Token, UserName,
 };
 
 /// The remaining bytes.
@@ -103,6 +104,22 @@ impl<'a> Choices<'a> {
             from: self.name(),
             to: self.name(),
             body: self.body(),
+            details: self.details(),
         }
+    }
+
+    pub fn details(&mut self) -> Option<Box<Details>> {
+        let priority = Priority::ALL[(self.below(5) + 2) % 5];
+        let printable: Vec<u8> = (b'!'..=b'~').filter(|&byte| byte != b',').collect();
+        let tag = |choices: &mut Self| -> Tag {
+            choices.of_alphabet(&printable, 32).parse().expect("a tag")
+        };
+        let tags = Tags::try_from(self.many(3, tag)).expect("few tags");
+        let title = self.flag().then(|| self.text().replace(char::is_control, "-"));
+        let title = title.and_then(|title| title.parse().ok());
+        let click = self.flag().then(|| format!("https://{}", self.of_alphabet(&printable, 99)));
+        let click = click.and_then(|click| click.parse().ok());
+        let reply_to = self.flag().then(|| self.id());
+        Details { title, priority, tags, click, reply_to }.if_any()
     }
 }

@@ -63,10 +63,10 @@ fn record(choices: &mut Choices<'_>) -> Record {
             moved_at: choices.moment(),
         }),
         _ => {
-            let chat::model::Message { id, at, from, to, body } = choices.message();
+            let chat::model::Message { id, at, from, to, body, details } = choices.message();
             let key = choices.flag().then(|| choices.key());
             let dead = choices.many(3, Choices::cursor);
-            Record::Message(Message { id, at, from, to, body, key, dead })
+            Record::Message(Message { id, at, from, to, body, details, key, dead })
         }
     }
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod account;
 mod delivery;
+mod details;
 mod hang_up;
 mod keys;
 mod lifetimes;

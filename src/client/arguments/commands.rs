@@ -6,14 +6,19 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use super::values::{
-    Since, parse_count, parse_cursor, parse_key, parse_pid, parse_tail, parse_tls_host,
+    Since, parse_click, parse_count, parse_cursor, parse_key, parse_message_id, parse_pid,
+    parse_tag, parse_tail, parse_title, parse_tls_host,
 };
-use crate::catalogue::client_help;
+use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
-use crate::model::{CursorName, SessionId};
+use crate::client::exit::Exit;
+use crate::client::failure::Failure;
+use crate::model::{
+    Click, CursorName, Details, MessageId, Priority, SessionId, TAGS_MAX, Tag, Tags, Title,
+};
 use crate::protocol::arguments::Key;
 use crate::terminal::reason::parse_session;
 use crate::tls::certificate::Fingerprint;
@@ -28,6 +33,69 @@ pub struct AuthArguments {
     /// Not recommended: other users of this machine can see it. Without it, a terminal asks for it;
     /// otherwise it is the first line of standard input.
     pub password: Option<String>,
+}
+
+/// A priority, by its name or its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PriorityName {
+    #[value(alias = "1")]
+    Min,
+    #[value(alias = "2")]
+    Low,
+    #[value(alias = "3")]
+    Default,
+    #[value(alias = "4")]
+    High,
+    #[value(alias = "5")]
+    Urgent,
+}
+
+impl From<PriorityName> for Priority {
+    fn from(name: PriorityName) -> Self {
+        match name {
+            PriorityName::Min => Self::Min,
+            PriorityName::Low => Self::Low,
+            PriorityName::Default => Self::Default,
+            PriorityName::High => Self::High,
+            PriorityName::Urgent => Self::Urgent,
+        }
+    }
+}
+
+// What a message carries beside its text.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DetailArguments {
+    /// One line above the text: at most 256 bytes.
+    #[arg(long, value_name = "TITLE", value_parser = parse_title)]
+    pub title: Option<Title>,
+    /// How urgent it is: 1 to 5, or min, low, default, high, urgent.
+    #[arg(long, value_name = "PRIORITY", value_enum)]
+    pub priority: Option<PriorityName>,
+    /// A word to select messages by; several are separated by commas, or given one by one.
+    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',', value_parser = parse_tag)]
+    pub tags: Vec<Tag>,
+    /// What to open: an http or https URL.
+    #[arg(long, value_name = "URL", value_parser = parse_click, value_hint = ValueHint::Url)]
+    pub click: Option<Click>,
+    /// The message that this one answers.
+    #[arg(long, value_name = "ID", value_parser = parse_message_id)]
+    pub reply_to: Option<MessageId>,
+}
+
+impl DetailArguments {
+    /// The details; `None` if no option was given.
+    pub fn details(&self) -> Result<Option<Box<Details>>, Failure> {
+        let tags = Tags::try_from(self.tags.clone())
+            .map_err(|_| Failure::new(Exit::Usage, client::too_many_tags(TAGS_MAX)))?;
+        let details = Details {
+            title: self.title.clone(),
+            priority: self.priority.map(Priority::from).unwrap_or_default(),
+            tags,
+            click: self.click.clone(),
+            reply_to: self.reply_to,
+        };
+        Ok(details.if_any())
+    }
 }
 
 // `send`
@@ -56,6 +124,8 @@ pub struct SendArguments {
     #[arg(long, value_name = "COUNT", default_value = "20", value_parser = parse_tail)]
     #[arg(requires = "done")]
     pub tail: usize,
+    #[command(flatten)]
+    pub details: DetailArguments,
     /// The recipient, or several separated by commas: all of them get it, or none.
     #[arg(value_name = "TO[,TO...]", value_hint = ValueHint::Username)]
     pub to: String,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::catalogue::{client, configuration};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
-use crate::model::{CursorName, MessageId, UserName};
+use crate::model::{
+    Click, CursorName, InvalidClick, MessageId, TAG_BYTES_MAX, TITLE_BYTES_MAX, Tag, Title,
+    UserName,
+};
 use crate::protocol::arguments::{Key, WatchFrom};
 use crate::terminal::reason::{self, of_invalid};
 
@@ -94,6 +97,32 @@ pub fn parse_tail(text: &str) -> Result<usize, String> {
 /// An idempotency key.
 pub fn parse_key(text: &str) -> Result<Key, String> {
     text.parse().map_err(|invalid| client::give_key(of_invalid(invalid)))
+}
+
+/// The title of a message.
+pub fn parse_title(text: &str) -> Result<Title, String> {
+    text.parse().map_err(|invalid| client::give_title(of_invalid(invalid), TITLE_BYTES_MAX))
+}
+
+/// A tag of a message.
+pub fn parse_tag(text: &str) -> Result<Tag, String> {
+    text.parse().map_err(|invalid| client::give_tag(of_invalid(invalid), TAG_BYTES_MAX))
+}
+
+/// The link of a message.
+pub fn parse_click(text: &str) -> Result<Click, String> {
+    text.parse().map_err(|invalid| match invalid {
+        InvalidClick::Text(invalid) => client::give_click(of_invalid(invalid)),
+        InvalidClick::NotHttp => client::give_http().to_owned(),
+    })
+}
+
+/// The id of a message.
+pub fn parse_message_id(text: &str) -> Result<MessageId, String> {
+    match text.parse() {
+        Ok(id @ 1..) => Ok(MessageId(id)),
+        _ => Err(client::give_message_id().to_owned()),
+    }
 }
 
 /// The name of a cursor.

@@ -39,7 +39,7 @@ pub fn run(
     };
     let deadline = Instant::now() + timeout.unwrap_or(ASK_TIMEOUT_DEFAULT);
     let to = std::slice::from_ref(&user);
-    let asked = delivery::deliver(link, token, to, &send::body(question)?, &key)?;
+    let asked = delivery::deliver(link, token, to, &send::body(question)?.into(), &key)?;
     let answered = print_answer(asked.id, &user, token, deadline, view, link, out);
     answered.map_err(|failure| asked_already(failure, &user, &key))
 }

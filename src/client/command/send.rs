@@ -12,12 +12,13 @@ use std::os::unix::ffi::OsStringExt;
 use super::{parse_user, unknown};
 use crate::catalogue::{client, refusal};
 use crate::client::arguments::SendArguments;
+use crate::client::delivery::Text;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, local_login};
-use crate::model::{BODY_BYTES_MAX, Body, Invalid, Token, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, Details, Invalid, Token, UserName};
 use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -54,7 +55,8 @@ pub fn run(
         Some(key) => key,
         None => delivery::new_key()?,
     };
-    let mut sender = Sender { link, token, to, view, out };
+    let details = arguments.details.details()?;
+    let mut sender = Sender { link, token, to, details, view, out };
     if !text.is_empty() {
         return sender.send_one(&body(text.join(OsStr::new(" ")))?, &key);
     }
@@ -92,6 +94,7 @@ struct Sender<'a> {
     link: &'a mut Link,
     token: Token,
     to: Vec<UserName>,
+    details: Option<Box<Details>>,
     view: View,
     out: &'a mut dyn Write,
 }
@@ -116,7 +119,8 @@ impl Sender<'_> {
     }
 
     fn post(&mut self, body: &Body, key: &Key) -> Result<Posted, Failure> {
-        delivery::deliver(self.link, self.token, &self.to, body, key)
+        let text = Text { body: body.clone(), details: self.details.clone() };
+        delivery::deliver(self.link, self.token, &self.to, &text, key)
             .map_err(|failure| naming_users(failure, self.to.len()))
     }
 

@@ -323,6 +323,7 @@ mod tests {
             from: "paff".parse().unwrap(),
             to: "neko".parse().unwrap(),
             body: "hai".parse().unwrap(),
+            details: None,
         })
     }
 

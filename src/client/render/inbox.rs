@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-use super::color;
 use super::wrap::{fitted, wrap};
+use super::{color, details};
 use crate::catalogue::time;
 use crate::model::{Message, Timestamp, UserName};
 use crate::terminal::{self, relative, text};
@@ -141,7 +141,8 @@ impl Layout {
     /// `first_indent` from the end of `out`.
     fn text(&self, message: &Message, indent: usize, first_indent: usize, out: &mut String) {
         let columns = self.columns.saturating_sub(indent).max(1);
-        let lines = text::visible_lines(message.body.as_str());
+        let text = details::text(message);
+        let lines = text::visible_lines(&text);
         let lines: Vec<_> = lines.iter().map(|line| fitted(line, columns)).collect();
         let pieces = lines.iter().flat_map(|line| wrap(line, columns));
         for (index, piece) in pieces.enumerate() {
@@ -233,6 +234,7 @@ mod tests {
             from: from.parse().unwrap(),
             to: "neko".parse().unwrap(),
             body: body.parse().unwrap(),
+            details: None,
         }
     }
 

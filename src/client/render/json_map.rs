@@ -51,6 +51,7 @@ mod tests {
             from: from.parse().unwrap(),
             to: "neko".parse().unwrap(),
             body: body.parse().unwrap(),
+            details: None,
         };
         let mut map = JsonMap::default();
         assert_eq!(JsonMap::default().into_line(), "{}");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use super::inbox::{Clock, Layout};
-use super::{View, object};
+use super::{View, details, object};
 use crate::model::{Message, Timestamp};
 use crate::terminal::{self, relative, text};
 
@@ -48,7 +48,7 @@ impl Messages {
             match self {
                 Self::Json => writeln!(out, "{}", object::message(message))?,
                 Self::Plain(clock) => {
-                    let (from, body) = (&message.from, text::visible(message.body.as_str()));
+                    let (from, body) = (&message.from, text::visible(&details::text(message)));
                     writeln!(out, "{}\t{from}\t{body}", moment(message.at, *clock))?;
                 }
                 Self::Raw | Self::LaidOut(_) => writeln!(out, "{}", message.body.as_str())?,

@@ -41,6 +41,7 @@ mod tests {
             from: "paff".parse().unwrap(),
             to: "neko".parse().unwrap(),
             body: "a\n猫".parse().unwrap(),
+            details: None,
         });
         let at = "1970-01-01T00:00:00.000Z";
         let body = "a\\n\\u732b";

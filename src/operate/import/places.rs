@@ -11,6 +11,10 @@ pub(super) struct Places {
     cursors: HashMap<UserName, Vec<Place>>,
     dead: Vec<(UserName, CursorName, MessageId)>,
     some_ids_changed: bool,
+    /// The ids of the file, and the ids here, where their difference changes.
+    moves: Vec<(MessageId, MessageId)>,
+    /// The last message.
+    last: Option<(MessageId, MessageId)>,
 }
 
 /// A cursor that waits.
@@ -32,6 +36,13 @@ impl Places {
     /// Records the new id of a message.
     pub(super) fn note(&mut self, message: &Message, id: MessageId) {
         self.some_ids_changed |= id != message.id;
+        let follows = |(before, here): (MessageId, MessageId)| {
+            message.id.0.checked_sub(before.0) == id.0.checked_sub(here.0)
+        };
+        if !self.last.is_some_and(follows) {
+            self.moves.push((message.id, id));
+        }
+        self.last = Some((message.id, id));
         for place in self.cursors.get_mut(&message.to).into_iter().flatten() {
             if message.id <= place.cursor.upto {
                 place.upto = place.upto.max(id);
@@ -40,6 +51,17 @@ impl Places {
         }
         let dead = message.dead.iter().map(|cursor| (message.to.clone(), cursor.clone(), id));
         self.dead.extend(dead);
+    }
+
+    /// The id here of an earlier message of the file. A message that the file lacks keeps its id if
+    /// all others did; otherwise it has none here, because its id may be that of another one.
+    pub(super) fn id_here(&self, id: MessageId) -> Option<MessageId> {
+        if self.ids_are_kept() {
+            return Some(id);
+        }
+        let place = self.moves.partition_point(|&(before, _)| before <= id).checked_sub(1)?;
+        let (before, here) = self.moves.get(place)?;
+        Some(MessageId(here.0 + (id.0 - before.0)))
     }
 
     /// Every message kept its id.

@@ -126,14 +126,14 @@ impl LiveMessages {
 impl State {
     fn insert(&mut self, user: UserId, message: Arc<Message>) {
         let key = (user, message.id);
-        self.bytes += message.body.as_str().len();
+        self.bytes += message.text_bytes();
         self.eviction_order.push_back(key);
         self.messages.insert(key, message);
     }
 
     fn remove(&mut self, key: (UserId, MessageId)) -> Option<Arc<Message>> {
         let message = self.messages.remove(&key)?;
-        self.bytes -= message.body.as_str().len();
+        self.bytes -= message.text_bytes();
         Some(message)
     }
 
@@ -173,7 +173,7 @@ impl LiveInbox {
             if found.len() >= messages || (size > bytes && found.len() > 1) {
                 break;
             }
-            size += message.body.as_str().len();
+            size += message.text_bytes();
             found.push(Arc::clone(message));
         }
         Some(found)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Details;
 use crate::store::{
     CURSORS_MAX, ClearDeadLetters, CountUnread, FindStart, MoveCursor, Moved, StreamStart,
 };
@@ -13,7 +14,7 @@ use crate::store::{
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     /// A user sends a message to these users, with or without a key.
-    Append { from: usize, to: Vec<usize>, text: u8, key: Option<u8> },
+    Append { from: usize, to: Vec<usize>, text: u8, key: Option<u8>, details: Carried },
     /// A user acknowledges up to a place with one of two cursors, perhaps backwards.
     Acknowledge { user: usize, cursor: bool, place: u8, rewind: bool },
     /// A user moves the cursor `inbox`, from the right position or from a wrong one.
@@ -28,13 +29,30 @@ pub(super) enum Step {
     Reopen,
 }
 
+/// What a message carries: a priority, whether it has tags and a title, and the place of the message
+/// that it answers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Carried {
+    priority: u8,
+    has_words: bool,
+    answers: Option<u8>,
+}
+
+fn carried() -> impl Strategy<Value = Carried> {
+    let some = (1..=5_u8, any::<bool>(), prop::option::of(0..110_u8))
+        .prop_map(|(priority, has_words, answers)| Carried { priority, has_words, answers });
+    prop_oneof![Just(Carried { priority: 3, ..Carried::default() }), some]
+}
+
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let user = 0..USERS.len();
     let to = prop::collection::btree_set(0..USERS.len(), 1..3)
         .prop_map(|to| to.into_iter().collect::<Vec<_>>());
     let step = prop_oneof![
-        8 => (user.clone(), to, 0..4_u8, prop::option::of(0..3_u8))
-            .prop_map(|(from, to, text, key)| Step::Append { from, to, text, key }),
+        8 => (user.clone(), to, 0..4_u8, prop::option::of(0..3_u8), carried())
+            .prop_map(|(from, to, text, key, details)| {
+                Step::Append { from, to, text, key, details }
+            }),
         3 => (user.clone(), any::<bool>(), 0..110_u8, any::<bool>())
             .prop_map(|(user, cursor, place, rewind)| {
                 Step::Acknowledge { user, cursor, place, rewind }
@@ -58,6 +76,9 @@ struct Copy {
     to: usize,
     text: String,
     key: Option<String>,
+    details: Option<Box<Details>>,
+    /// The oldest message of its thread.
+    thread: i64,
 }
 
 #[derive(Default)]
@@ -97,7 +118,10 @@ impl Model {
 
     fn take(&mut self, engine: &mut Engine, step: &Step) {
         match step {
-            Step::Append { from, to, text, key } => self.append(engine, *from, to, *text, *key),
+            Step::Append { from, to, text, key, details } => {
+                let details = self.details(details);
+                self.append(engine, *from, to, (*text, *key, details));
+            }
             &Step::Acknowledge { user, cursor, place, rewind } => {
                 let name = if cursor { "inbox" } else { "worker" };
                 let upto = self.place(place);
@@ -150,14 +174,40 @@ impl Model {
         }
     }
 
-    fn append(&mut self, engine: &Engine, from: usize, to: &[usize], text: u8, key: Option<u8>) {
+    fn details(&self, carried: &Carried) -> Option<Box<Details>> {
+        let tags = ["build", "main"].map(|tag| tag.parse().unwrap());
+        let details = Details {
+            title: carried.has_words.then(|| "a title".parse().unwrap()),
+            priority: carried.priority.try_into().unwrap(),
+            tags: tags[..2 * usize::from(carried.has_words)].to_vec().try_into().unwrap(),
+            click: carried.has_words.then(|| "https://ci.example/1".parse().unwrap()),
+            reply_to: carried.answers.map(|place| self.place(place)),
+        };
+        details.if_any()
+    }
+
+    /// The oldest message of the thread of a message that this user can read.
+    fn thread(&self, id: MessageId, reader: usize) -> Option<i64> {
+        let is_it = |copy: &&Copy| copy.id == id.0 && (copy.from == reader || copy.to == reader);
+        self.messages.iter().find(is_it).map(|copy| copy.thread)
+    }
+
+    fn append(
+        &mut self,
+        engine: &Engine,
+        from: usize,
+        to: &[usize],
+        (text, key, details): (u8, Option<u8>, Option<Box<Details>>),
+    ) {
         let (text, key) = (format!("text {text}"), key.map(|key| format!("key-{key}")));
         let names: Vec<&str> = to.iter().map(|&user| self.names[user].as_str()).collect();
-        let appended = engine.append(message(number(from), &names, &text, key.as_deref()));
+        let append = message(number(from), &names, &text, key.as_deref());
+        let reply_to = details.as_ref().and_then(|details| details.reply_to);
+        let appended = engine.append(Append { details: details.clone(), ..append });
         let has_key = |copy: &&Copy| key.is_some() && copy.key == key && copy.from == from;
         let earlier: Vec<Copy> = self.messages.iter().filter(has_key).cloned().collect();
         if !earlier.is_empty() {
-            let same = earlier.iter().all(|copy| copy.text == text)
+            let same = earlier.iter().all(|copy| copy.text == text && copy.details == details)
                 && earlier.iter().map(|copy| copy.to).collect::<BTreeSet<_>>()
                     == to.iter().copied().collect();
             match appended {
@@ -170,13 +220,20 @@ impl Model {
             }
             return;
         }
+        let thread = reply_to.map(|id| self.thread(id, from));
+        if thread == Some(None) {
+            assert_eq!(appended, Appended::UnknownMessage);
+            return;
+        }
         let ids = ids(&appended);
         assert!(matches!(appended, Appended::Stored { duplicate: false, .. }));
         assert_eq!(ids.len(), to.len());
         for (&to, id) in to.iter().zip(ids) {
             assert!(id > self.newest);
             self.newest = id;
-            self.messages.push(Copy { id, from, to, text: text.clone(), key: key.clone() });
+            let (text, key, details) = (text.clone(), key.clone(), details.clone());
+            let thread = thread.flatten().unwrap_or(id);
+            self.messages.push(Copy { id, from, to, text, key, details, thread });
         }
     }
 
@@ -213,8 +270,10 @@ impl Model {
         for user in 0..USERS.len() {
             let found = engine.inbox(number(user));
             let of_user = self.messages.iter().filter(|copy| copy.to == user);
-            let expected: Vec<_> =
-                of_user.clone().map(|copy| (copy.id, copy.text.clone(), copy.from)).collect();
+            let expected: Vec<_> = of_user
+                .clone()
+                .map(|copy| (copy.id, copy.text.clone(), copy.from, copy.details.clone()))
+                .collect();
             let name = |name: &UserName| {
                 self.names.iter().position(|other| other == name.as_str()).unwrap()
             };
@@ -222,7 +281,8 @@ impl Model {
                 .iter()
                 .map(|message| {
                     assert_eq!(name(&message.to), user);
-                    (message.id.0, message.body.as_str().to_owned(), name(&message.from))
+                    let (text, from) = (message.body.as_str().to_owned(), name(&message.from));
+                    (message.id.0, text, from, message.details.clone())
                 })
                 .collect();
             assert_eq!(found, expected, "the inbox of user {user}");

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use postgres::Row;
 use postgres::types::ToSql;
 
-use crate::model::{MessageId, Timestamp, UserId, UserName};
+use crate::model::{Details, MessageId, Timestamp, UserId, UserName};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::names::Names;
 use crate::store::postgres::session::Session;
@@ -120,6 +120,8 @@ pub(in crate::store) struct Plan {
     posts: Vec<usize>,
     /// The recipients of each of them.
     copies: Vec<Copies>,
+    /// The thread that each of them joins, if it answers a message.
+    threads: Vec<Option<MessageId>>,
 }
 
 impl Plan {
@@ -135,10 +137,16 @@ impl Plan {
             messages.iter().flat_map(|message| &message.to),
             messages.iter().map(|message| message.sender),
         )?;
-        let mut plan =
-            Self { answers: vec![None; messages.len()], posts: Vec::new(), copies: Vec::new() };
+        let mut threads = find_threads(session, messages)?.into_iter();
+        let mut plan = Self {
+            answers: vec![None; messages.len()],
+            posts: Vec::new(),
+            copies: Vec::new(),
+            threads: Vec::new(),
+        };
         let mut reserved: HashMap<UserId, usize> = HashMap::new();
         for (place, message) in messages.iter().enumerate() {
+            let thread = message.reply_to().map(|_| threads.next().flatten());
             // A removed user can send nothing.
             if names.name(message.sender).is_none() {
                 continue;
@@ -153,12 +161,17 @@ impl Plan {
                         inbox_unread_max,
                         &mut reserved,
                     )?;
-                    if full.is_empty() {
+                    if full.is_empty() && thread != Some(None) {
                         plan.posts.push(place);
                         plan.copies.push(copies);
+                        plan.threads.push(thread.flatten());
                         continue;
                     }
-                    Appended::InboxFull(full)
+                    if full.is_empty() {
+                        Appended::UnknownMessage
+                    } else {
+                        Appended::InboxFull(full)
+                    }
                 }
             };
             // A key that is there already decides first.
@@ -186,6 +199,9 @@ impl Plan {
         let keys: Vec<Option<&str>> =
             posts().map(|message| message.key.as_ref().map(|key| key.as_str())).collect();
         let bodies: Vec<&[u8]> = posts().map(|message| message.body.as_str().as_bytes()).collect();
+        let details = details(posts());
+        let threads: Option<Vec<Option<i64>>> = (self.threads.iter().any(Option::is_some))
+            .then(|| self.threads.iter().map(|thread| thread.map(|id| id.0)).collect());
         let (mut numbers, mut mailboxes) = (Vec::new(), Vec::new());
         for (number, copies) in (1_i32..).zip(&self.copies) {
             for (recipient, _) in copies {
@@ -201,12 +217,14 @@ impl Plan {
             &senders,
             &keys,
             &bodies,
+            &details,
+            &threads,
             &numbers,
             &mailboxes,
         ];
         let rows = session.query(
             "SELECT post, id, at, ids, mailboxes, same
-               FROM chat.append($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+               FROM chat.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             parameters,
         )?;
         Ok((!rows.is_empty()).then_some(rows))
@@ -259,7 +277,8 @@ struct Earlier {
     /// The number of the post.
     number: i32,
     at: Timestamp,
-    is_same_text: bool,
+    /// Whether its text and details are those of the post.
+    is_same: bool,
     copies: Copies,
 }
 
@@ -269,7 +288,7 @@ impl Earlier {
         let (ids, mailboxes): (Vec<i64>, Vec<i64>) = (row.get(3), row.get(4));
         let copies = mailboxes.into_iter().zip(ids);
         let copies = copies.map(|(mailbox, id)| (UserId(mailbox), MessageId(id))).collect();
-        Self { number: row.get(0), at: Timestamp(row.get(2)), is_same_text: row.get(5), copies }
+        Self { number: row.get(0), at: Timestamp(row.get(2)), is_same: row.get(5), copies }
     }
 
     fn first(&self) -> MessageId {
@@ -290,10 +309,34 @@ fn find_posts(session: &mut Session, posts: &[&Append]) -> Result<Vec<Row>> {
     let keys: Vec<Option<&str>> =
         posts.iter().map(|message| message.key.as_ref().map(|key| key.as_str())).collect();
     let bodies: Vec<&[u8]> = posts.iter().map(|message| message.body.as_str().as_bytes()).collect();
+    let details = details(posts.iter().copied());
     session.query(
-        "SELECT post, id, at, ids, mailboxes, same FROM chat.find_posts($1, $2, $3, $4, $5)",
-        &[&LANE, &numbers, &senders, &keys, &bodies],
+        "SELECT post, id, at, ids, mailboxes, same FROM chat.find_posts($1, $2, $3, $4, $5, $6)",
+        &[&LANE, &numbers, &senders, &keys, &bodies, &details],
     )
+}
+
+/// The stored form of the details of each message. `None` if none has any.
+fn details<'a>(messages: impl Iterator<Item = &'a Append>) -> Option<Vec<Option<String>>> {
+    let details = messages.map(|message| message.details.as_deref().map(Details::to_json));
+    let details: Vec<Option<String>> = details.collect();
+    details.iter().any(Option::is_some).then_some(details)
+}
+
+/// The threads of the messages that these answer, in their order. `None` where the sender can read
+/// no such message. Nobody knows the id of a message of the same batch yet, so such a message is
+/// unknown too.
+fn find_threads(session: &mut Session, messages: &[&Append]) -> Result<Vec<Option<MessageId>>> {
+    let answers = || messages.iter().filter_map(|message| Some((message.reply_to()?, message)));
+    let ids: Vec<i64> = answers().map(|(id, _)| id.0).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let readers: Vec<i64> = answers().map(|(_, message)| message.sender.0).collect();
+    let row =
+        session.query_one("SELECT chat.find_threads($1, $2, $3)", &[&LANE, &ids, &readers])?;
+    let threads: Vec<Option<i64>> = row.get(0);
+    Ok(threads.into_iter().map(|id| id.map(MessageId)).collect())
 }
 
 /// The answer to a message that would be refused, if its key is there already.
@@ -337,7 +380,7 @@ fn full_inboxes(
 /// the sender uses the current names, they mean the same users.
 fn compare(session: &mut Session, message: &Append, earlier: &Earlier) -> Result<Appended> {
     let Some(&(_, then)) = earlier.copies.first() else { return Ok(Appended::KeyConflict) };
-    if earlier.is_same_text {
+    if earlier.is_same {
         for before in [Some(then), None] {
             let recipients = ids_of(session, message, before)?;
             if let Some(copies) = recipients.and_then(|of| copies_for(&of, &earlier.copies)) {

@@ -249,7 +249,7 @@ fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<Arc<Message>>> {
         return Ok(Vec::new());
     }
     let rows = session.query(
-        "SELECT m.id, m.sent_at, s.name, r.name, m.body
+        "SELECT m.id, m.sent_at, s.name, r.name, m.body, m.details
            FROM chat.messages m
            JOIN chat.users s ON s.id = m.sender_id
            JOIN chat.users r ON r.id = m.mailbox_id

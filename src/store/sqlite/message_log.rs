@@ -1,6 +1,6 @@
 //! The message log: its ids, and the next id.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{MessageId, UserId};
 
@@ -40,6 +40,39 @@ pub(in crate::store) fn is_for(
     connection
         .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND recipient_id = ?2")?
         .exists([id.0, user.0])
+}
+
+/// The oldest message of the thread of a message: itself, if it answers none. `None` if `reader` can
+/// read no such message.
+pub(in crate::store) fn thread_of(
+    connection: &Connection,
+    id: MessageId,
+    reader: UserId,
+) -> rusqlite::Result<Option<MessageId>> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(t.thread_id, m.id)
+               FROM messages m LEFT JOIN threads t ON t.message_id = m.id
+              WHERE m.id = ?1 AND ?2 IN (m.sender_id, m.recipient_id)",
+        )?
+        .query_row([id.0, reader.0], |row| row.get(0).map(MessageId))
+        .optional()
+}
+
+/// Notes that the message `id` answers `reply_to`. If that one was purged, it may still be where the
+/// thread begins.
+pub(in crate::store) fn join_thread(
+    connection: &Connection,
+    id: MessageId,
+    reply_to: MessageId,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO threads (message_id, thread_id)
+             VALUES (?1, coalesce((SELECT thread_id FROM threads WHERE message_id = ?2), ?2))",
+        )?
+        .execute([id.0, reply_to.0])
+        .map(drop)
 }
 
 /// The messages whose sender or recipient does not exist. There must be none. The schema does not

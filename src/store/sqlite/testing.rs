@@ -55,6 +55,7 @@ pub(in crate::store) fn append_one_by_one(store: &Sqlite, messages: usize) {
             to: smallvec![["neko", "paff"][number % 2].parse().unwrap()],
             body: format!("text {number}").parse().unwrap(),
             key: None,
+            details: None,
         };
         let done = done.clone();
         store.write(append, move |appended| done.send(appended).unwrap());

@@ -267,10 +267,13 @@ mod tests {
         let (to, body) = (smallvec!["neko".parse().unwrap()], format!("text {number}"));
         let body = body.parse().unwrap();
         let told = told.clone();
-        store.write(Append { sender: UserId(2), to, body, key: None }, move |appended| {
-            appended.unwrap();
-            told.send((number, thread::current().id())).unwrap();
-        });
+        store.write(
+            Append { sender: UserId(2), to, body, key: None, details: None },
+            move |appended| {
+                appended.unwrap();
+                told.send((number, thread::current().id())).unwrap();
+            },
+        );
     }
 
     /// After a slow commit the writer thread does the next one.

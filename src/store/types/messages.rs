@@ -2,7 +2,9 @@
 
 use smallvec::SmallVec;
 
-use crate::model::{Body, CursorName, Key, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{
+    Body, CursorName, Details, Key, Message, MessageId, Timestamp, UserId, UserName,
+};
 use crate::store::operation::{Party, Read, Write};
 
 /// Appends a message to the message log, one copy for each recipient. When the answer comes, the
@@ -18,13 +20,24 @@ pub struct Append {
     pub body: Body,
     /// The sender's idempotency key: a message that is sent again with its key is stored once.
     pub key: Option<Key>,
+    /// What it carries beside the text. The sender must be able to read the message that it
+    /// answers: as its sender, or as the user whose mailbox it is in.
+    pub details: Option<Box<Details>>,
+}
+
+impl Append {
+    /// The message that it answers.
+    pub(in crate::store) fn reply_to(&self) -> Option<MessageId> {
+        self.details.as_ref()?.reply_to
+    }
 }
 
 impl Write for Append {
     type Answer = Appended;
 
     fn text_bytes(&self) -> usize {
-        self.body.as_str().len() * self.to.len()
+        let details = self.details.as_ref().map_or(0, |details| details.text_bytes());
+        (self.body.as_str().len() + details) * self.to.len()
     }
 }
 
@@ -47,7 +60,10 @@ pub enum Appended {
     UnknownRecipients(Vec<UserName>),
     /// Nothing was stored: these inboxes have too many unread messages.
     InboxFull(Vec<UserName>),
-    /// Nothing was stored: the key belongs to a message with another text or other recipients.
+    /// Nothing was stored: the sender can read no message with the id that this one answers.
+    UnknownMessage,
+    /// Nothing was stored: the key belongs to a message with another text, other details or other
+    /// recipients.
     KeyConflict,
 }
 

@@ -34,7 +34,10 @@ impl Write for Import {
 
     fn text_bytes(&self) -> usize {
         let bytes = self.steps.iter().map(|step| match step {
-            Step::Message(message) => message.body.as_str().len(),
+            Step::Message(message) => {
+                message.body.as_str().len()
+                    + message.details.as_ref().map_or(0, |details| details.text_bytes())
+            }
             _ => 0,
         });
         bytes.sum()

@@ -10,12 +10,13 @@ use super::{naming_users, parse_recipients};
 use crate::catalogue::{job as texts, shared};
 use crate::client::address::ServerAddress;
 use crate::client::arguments::SendArguments;
+use crate::client::delivery::Text;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::View;
 use crate::client::{delivery, local_login, session};
-use crate::model::{BODY_BYTES_MAX, Body, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, Details, UserName};
 use crate::protocol::arguments::Key;
 use crate::system;
 use crate::terminal::text;
@@ -78,6 +79,7 @@ pub fn run_for_process(
 struct Message {
     to: Vec<UserName>,
     key: Key,
+    details: Option<Box<Details>>,
 }
 
 impl Message {
@@ -85,6 +87,7 @@ impl Message {
     /// from running.
     fn prepare(arguments: &SendArguments, link: &Link) -> Result<Self, Failure> {
         let to = parse_recipients(&arguments.to)?;
+        let details = arguments.details.details()?;
         let key = match &arguments.id {
             Some(key) => key.clone(),
             None => delivery::new_key()?,
@@ -93,12 +96,13 @@ impl Message {
         if !matches!(link.address(), ServerAddress::Unix(_)) {
             session::current(link.account())?;
         }
-        Ok(Self { to, key })
+        Ok(Self { to, key, details })
     }
 
     fn send(&self, body: &Body, link: &mut Link) -> Result<(), Failure> {
         let (token, _) = local_login::current(link)?;
-        delivery::deliver(link, token, &self.to, body, &self.key)
+        let text = Text { body: body.clone(), details: self.details.clone() };
+        delivery::deliver(link, token, &self.to, &text, &self.key)
             .map_err(|failure| naming_users(failure, self.to.len()))?;
         Ok(())
     }

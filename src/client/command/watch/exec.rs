@@ -12,7 +12,7 @@ use crate::catalogue::{client, shared};
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::client::render::object;
-use crate::model::Message;
+use crate::model::{Details, Message, Tag};
 use crate::terminal::text;
 
 /// The pause before a message's second attempt. Each further pause is twice as long, up to the
@@ -101,12 +101,32 @@ impl Exec {
             .args(&self.arguments)
             .env("CHAT_ID", message.id.0.to_string())
             .env("CHAT_FROM", message.from.as_str());
+        set_details(&mut command, message.details.as_deref());
         let input = format!("{}\n", object::message(message));
         self.guard.run(&mut command, &input, |process| {
             if let Some(lock) = &self.lock {
                 lock.note_command(process, message.id);
             }
         })
+    }
+}
+
+/// A variable for each detail. One that the message lacks is not set, whatever this process has.
+fn set_details(command: &mut Command, details: Option<&Details>) {
+    let none = Details::default();
+    let Details { title, priority, tags, click, reply_to } = details.unwrap_or(&none);
+    let tags = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(",");
+    for (name, value) in [
+        ("CHAT_TITLE", title.as_ref().map(|title| title.as_str().to_owned())),
+        ("CHAT_PRIORITY", Some((*priority as u8).to_string())),
+        ("CHAT_TAGS", Some(tags).filter(|tags| !tags.is_empty())),
+        ("CHAT_CLICK", click.as_ref().map(|click| click.as_str().to_owned())),
+        ("CHAT_REPLY_TO", reply_to.map(|id| id.0.to_string())),
+    ] {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
 }
 

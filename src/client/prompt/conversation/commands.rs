@@ -147,7 +147,7 @@ impl Conversation {
         let token = self.token()?;
         let body = send::body(text.into())?;
         let key = delivery::new_key()?;
-        let posted = delivery::deliver(&mut self.link, token, to, &body, &key);
+        let posted = delivery::deliver(&mut self.link, token, to, &body.into(), &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
         self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
         to.iter().for_each(|user| self.live.board().add_user(user));

@@ -15,7 +15,7 @@ fn live() -> Arc<LiveMessages> {
 fn message(id: i64, body: &str) -> Arc<Message> {
     let (from, to) = ("paff".parse().unwrap(), "neko".parse().unwrap());
     let (id, at, body) = (MessageId(id), Timestamp(0), body.parse().unwrap());
-    Arc::new(Message { id, at, from, to, body })
+    Arc::new(Message { id, at, from, to, body, details: None })
 }
 
 /// Commits a message for each of these ids.

@@ -1,6 +1,6 @@
 //! Importing records of another database, and rebuilding what can be derived.
 
-use crate::model::{DisplayName, Key, MessageId, Timestamp, UserId};
+use crate::model::{Details, DisplayName, Key, MessageId, Timestamp, UserId};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, WriteContext};
@@ -153,8 +153,8 @@ fn insert(
     let key = key.map(Key::as_str);
     session.execute(
         "WITH stored AS (
-             INSERT INTO chat.messages (id, sent_at, sender_id, mailbox_id, key, body)
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id),
+             INSERT INTO chat.messages (id, sent_at, sender_id, mailbox_id, key, body, details)
+             VALUES ($1, $2, $3, $4, $5, $6, $8) RETURNING id),
          keyed AS (
              INSERT INTO chat.keys AS k (key, sender_id, first_id, last_id)
              SELECT $5, $3, id, id FROM stored WHERE $5::text IS NOT NULL
@@ -169,8 +169,13 @@ fn insert(
             &key,
             &message.body.as_str().as_bytes(),
             &node,
+            &details(message),
         ],
     )?;
+    if let Some(reply_to) = message.details.as_ref().and_then(|details| details.reply_to) {
+        let sql = "SELECT chat.join_thread($1, $2, $3)";
+        session.query_one(sql, &[&LANE, &id.0, &reply_to.0])?;
+    }
     session.query_one("SELECT pg_notify('chat', $1::text)", &[&id.0.to_string()]).map(drop)
 }
 
@@ -184,7 +189,7 @@ fn is_there(
     let row = session.query_opt(
         "SELECT 1 FROM chat.messages
           WHERE id = $1 AND sent_at = $2 AND sender_id = $3 AND mailbox_id = $4
-            AND key IS NOT DISTINCT FROM $5 AND body = $6",
+            AND key IS NOT DISTINCT FROM $5 AND body = $6 AND details IS NOT DISTINCT FROM $7",
         &[
             &message.id.0,
             &message.at.0,
@@ -192,9 +197,15 @@ fn is_there(
             &recipient.0,
             &message.key.as_ref().map(Key::as_str),
             &message.body.as_str().as_bytes(),
+            &details(message),
         ],
     )?;
     Ok(row.is_some())
+}
+
+/// The stored form of a message's details.
+fn details(message: &Message) -> Option<String> {
+    message.details.as_deref().map(Details::to_json)
 }
 
 /// The meaning of a sender's key.
@@ -218,12 +229,20 @@ fn find_by_key(
     recipient: UserId,
 ) -> Result<KeyMeaning> {
     let rows = session.query(
-        "SELECT m.id, m.mailbox_id = $3, m.body = $4, m.sent_at = $5
+        "SELECT m.id, m.mailbox_id = $3, m.body = $4 AND m.details IS NOT DISTINCT FROM $6,
+                m.sent_at = $5
            FROM chat.keys k
            JOIN chat.messages m ON m.id BETWEEN k.first_id AND k.last_id
             AND m.key = k.key AND m.sender_id = k.sender_id
           WHERE k.key = $1 AND k.sender_id = $2 ORDER BY m.id",
-        &[&key.as_str(), &sender.0, &recipient.0, &message.body.as_str().as_bytes(), &message.at.0],
+        &[
+            &key.as_str(),
+            &sender.0,
+            &recipient.0,
+            &message.body.as_str().as_bytes(),
+            &message.at.0,
+            &details(message),
+        ],
     )?;
     let mut found = KeyMeaning::Free;
     for row in rows {

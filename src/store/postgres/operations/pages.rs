@@ -2,7 +2,7 @@
 
 use postgres::Row;
 
-use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{Body, CursorName, Details, Message, MessageId, Timestamp, UserId, UserName};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{cursors, users};
@@ -64,7 +64,7 @@ impl Query for ReadPage {
 macro_rules! page_sql {
     ($condition:literal, $order:literal) => {
         concat!(
-            "SELECT m.id, m.sent_at, s.name, r.name, m.body
+            "SELECT m.id, m.sent_at, s.name, r.name, m.body, m.details
                FROM (",
             $condition,
             " ORDER BY id ",
@@ -139,15 +139,19 @@ impl ReadPage {
     }
 }
 
-/// The message of a row: id, time, sender, recipient, text.
+/// The message of a row: id, time, sender, recipient, text, details.
 pub(in crate::store) fn message(row: &Row) -> Result<Message> {
     let text = std::str::from_utf8(row.get(4)).map_err(|_| Error::NotUtf8)?;
+    let details: Option<&str> = row.get(5);
+    let details = details.map(Details::from_json).transpose();
+    let details = details.map(|details| details.and_then(Details::if_any));
     Ok(Message {
         id: MessageId(row.get(0)),
         at: Timestamp(row.get(1)),
         from: row.get::<_, &str>(2).parse()?,
         to: row.get::<_, &str>(3).parse()?,
         body: Body::try_from(Box::<str>::from(text))?,
+        details: details.map_err(|_| Error::Unexpected("a message has invalid details"))?,
     })
 }
 

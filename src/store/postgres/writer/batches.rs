@@ -287,7 +287,8 @@ impl Batches {
                     && let Some(from) = self.names.name(message.sender)
                 {
                     let (from, to, body) = (from.clone(), to.clone(), message.body.clone());
-                    texts.push(Arc::new(Message { id, at, from, to, body }));
+                    let details = message.details.clone();
+                    texts.push(Arc::new(Message { id, at, from, to, body, details }));
                 }
             }
         }

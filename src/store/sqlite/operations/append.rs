@@ -3,11 +3,13 @@
 use rusqlite::{Connection, params};
 use smallvec::SmallVec;
 
-use crate::model::{CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{CursorName, Details, Message, MessageId, Timestamp, UserId, UserName};
+use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::keys::{self, KeyLookup};
 use crate::store::sqlite::write::context::WriteContext;
+use crate::store::sqlite::write::pending_inserts::Text;
 use crate::store::types::messages::{Append, Appended, Copies};
 
 /// An inbox whose messages were never counted may receive one part in this many of its limit. Then
@@ -49,6 +51,13 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     if !full.is_empty() {
         return Ok(Appended::InboxFull(full));
     }
+    let thread = match append.reply_to() {
+        None => None,
+        Some(id) => match find_thread(context, id, append.sender)? {
+            None => return Ok(Appended::UnknownMessage),
+            thread => thread,
+        },
+    };
     // A removed user can send nothing. The schema does not check that.
     let Some(from) = users::recall_name(context, append.sender)? else {
         return Err(rusqlite::Error::QueryReturnedNoRows);
@@ -62,7 +71,8 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
         context.deliveries.append_delivery(*recipient, *id);
         if context.deliveries.is_watched(*recipient) {
             let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
-            context.deliveries.keep_text(Message { id: *id, at, from, to, body });
+            let details = append.details.clone();
+            context.deliveries.keep_text(Message { id: *id, at, from, to, body, details });
         }
         match context.cache.unread_counts.get_mut(recipient) {
             Some(unread) => *unread += 1,
@@ -76,9 +86,23 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     if let Some(key) = &append.key {
         context.keys.insert(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
-    let Append { sender, to: _, body, key } = append;
-    context.pending_inserts.push(sender, at, key, body, &copies);
+    let Append { sender, to: _, body, key, details } = append;
+    let text = Text::new(sender, at, key, body).with(details.as_deref(), thread);
+    context.pending_inserts.push(text, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })
+}
+
+/// The oldest message of the thread of a message. `None` if `reader` can read no such message.
+fn find_thread(
+    context: &mut WriteContext<'_>,
+    id: MessageId,
+    reader: UserId,
+) -> rusqlite::Result<Option<MessageId>> {
+    // The open transaction may have appended that message, so it must be in the table first.
+    if context.pending_inserts.may_have(id) {
+        context.pending_inserts.write(context.connection)?;
+    }
+    message_log::thread_of(context.connection, id, reader)
 }
 
 /// Looks for an earlier message of the sender with the same key, and compares it with this one.
@@ -114,7 +138,7 @@ fn compare_with_earlier(
     if posts.is_empty() {
         return Ok(None);
     }
-    for Earlier { at, copies, .. } in posts.iter().filter(|post| post.same_text) {
+    for Earlier { at, copies, .. } in posts.iter().filter(|post| post.is_same) {
         let Some(&(_, then)) = copies.first() else { continue };
         let then = recipients(append, |name| users::id_then(connection, name, then))?;
         let now = recipients(append, |name| users::id_of(connection, name))?;
@@ -130,8 +154,8 @@ fn compare_with_earlier(
 /// An earlier message with the key.
 struct Earlier {
     at: Timestamp,
-    /// Whether its text is the new message's text.
-    same_text: bool,
+    /// Whether its text and details are those of the new message.
+    is_same: bool,
     copies: Copies,
 }
 
@@ -144,18 +168,20 @@ fn posts_of_key(
     messages: &keys::Messages,
 ) -> rusqlite::Result<SmallVec<[Earlier; 1]>> {
     let mut select = connection.prepare_cached(
-        "SELECT sent_at, recipient_id, body = ?4 FROM messages
+        "SELECT sent_at, recipient_id, body = ?4 AND details IS ?5 FROM messages
           WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
     )?;
+    let details = append.details.as_deref().map(Details::to_json);
     let mut posts: SmallVec<[Earlier; 1]> = SmallVec::new();
     for &id in messages {
-        let mut rows = select.query(params![id.0, key, append.sender.0, append.body.as_str()])?;
+        let text = append.body.as_str();
+        let mut rows = select.query(params![id.0, key, append.sender.0, text, details])?;
         let Some(row) = rows.next()? else { continue };
         let (at, copy) = (Timestamp(row.get(0)?), (UserId(row.get(1)?), id));
-        let same_text = row.get(2)?;
-        match posts.iter_mut().find(|post| post.at == at && post.same_text == same_text) {
+        let is_same = row.get(2)?;
+        match posts.iter_mut().find(|post| post.at == at && post.is_same == is_same) {
             Some(post) => post.copies.push(copy),
-            None => posts.push(Earlier { at, same_text, copies: [copy].into_iter().collect() }),
+            None => posts.push(Earlier { at, is_same, copies: [copy].into_iter().collect() }),
         }
     }
     Ok(posts)

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{DisplayName, MessageId, Timestamp, UserId};
+use crate::model::{Details, DisplayName, Key, MessageId, Timestamp, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
@@ -135,19 +135,7 @@ fn add_message(
         }
     }
     let (id, key) = if keeps_id { (message.id, message.key.clone()) } else { (next, key) };
-    connection
-        .prepare_cached(
-            "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            id.0,
-            message.at.0,
-            sender.0,
-            recipient.0,
-            key.as_ref().map(|key| key.as_str()),
-            message.body.as_str()
-        ])?;
+    insert(connection, id, message, (sender, recipient), key.as_ref())?;
     context.deliveries.append_delivery(recipient, id);
     context.cache.newest = Some(id);
     if let Some(key) = &key {
@@ -158,6 +146,34 @@ fn add_message(
         recipients.push(recipient);
     }
     Ok(Ok(Taken::Stored(id)))
+}
+
+/// Inserts a message with this id and this key.
+fn insert(
+    connection: &Connection,
+    id: MessageId,
+    message: &Message,
+    (sender, recipient): (UserId, UserId),
+    key: Option<&Key>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO messages (id, sent_at, sender_id, recipient_id, key, body, details)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            id.0,
+            message.at.0,
+            sender.0,
+            recipient.0,
+            key.map(Key::as_str),
+            message.body.as_str(),
+            message.details.as_deref().map(Details::to_json),
+        ])?;
+    match message.details.as_ref().and_then(|details| details.reply_to) {
+        Some(reply_to) => message_log::join_thread(connection, id, reply_to),
+        None => Ok(()),
+    }
 }
 
 /// Whether this very message exists, with its id.
@@ -171,7 +187,7 @@ fn is_there(
         .prepare_cached(
             "SELECT 1 FROM messages
               WHERE id = ?1 AND sent_at = ?2 AND sender_id = ?3 AND recipient_id = ?4
-                AND key IS ?5 AND body = ?6",
+                AND key IS ?5 AND body = ?6 AND details IS ?7",
         )?
         .exists(params![
             message.id.0,
@@ -179,7 +195,8 @@ fn is_there(
             sender.0,
             recipient.0,
             message.key.as_ref().map(|key| key.as_str()),
-            message.body.as_str()
+            message.body.as_str(),
+            message.details.as_deref().map(Details::to_json),
         ])
 }
 
@@ -204,13 +221,15 @@ fn find_by_key(
     recipient: UserId,
 ) -> rusqlite::Result<KeyMeaning> {
     let mut select = context.connection.prepare_cached(
-        "SELECT recipient_id = ?4, body = ?5, sent_at = ?6 FROM messages
+        "SELECT recipient_id = ?4, body = ?5 AND details IS ?7, sent_at = ?6 FROM messages
           WHERE id = ?1 AND key = ?2 AND sender_id = ?3",
     )?;
+    let details = message.details.as_deref().map(Details::to_json);
     let mut found = KeyMeaning::Free;
     for id in context.keys.messages(context.connection, sender, key)? {
-        let wanted = params![id.0, key, sender.0, recipient.0, message.body.as_str(), message.at.0];
-        let mut rows = select.query(wanted)?;
+        let (text, at) = (message.body.as_str(), message.at.0);
+        let mut rows =
+            select.query(params![id.0, key, sender.0, recipient.0, text, at, details])?;
         let Some(row) = rows.next()? else { continue };
         match (row.get(0)?, row.get(1)?, row.get(2)?) {
             (true, true, _) => return Ok(KeyMeaning::This(id)),

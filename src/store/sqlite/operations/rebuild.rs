@@ -1,4 +1,4 @@
-//! Rebuilding derived data: deliveries, keys, indexes, views, and the lowest free id.
+//! Rebuilding derived data: deliveries, keys, threads, indexes, views, and the lowest free id.
 
 use rusqlite::Connection;
 
@@ -19,8 +19,8 @@ impl Apply for Rebuild {
     }
 }
 
-/// Part 0 is the floor of the ids, part 1 the deliveries, part 2 the keys. Each later part is one
-/// index or one view.
+/// Part 0 is the floor of the ids, part 1 the deliveries, part 2 the keys, part 3 the threads. Each
+/// later part is one index or one view.
 fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Option<String>> {
     let connection = context.connection;
     let part = match part {
@@ -33,7 +33,11 @@ fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Opti
             context.keys.rebuild(connection)?;
             return Ok(Some("keys".to_owned()));
         }
-        part => part - 3,
+        3 => {
+            rebuild_threads(connection)?;
+            return Ok(Some("threads".to_owned()));
+        }
+        part => part - 4,
     };
     let version = schema::version(connection)?;
     let Some(model) = schema::empty(version)? else { return Ok(None) };
@@ -51,6 +55,22 @@ fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Opti
     };
     connection.execute_batch(&format!("DROP {kind} IF EXISTS {name}; {sql}"))?;
     Ok(Some(format!("{kind} {name}")))
+}
+
+/// Finds the thread of each message that answers another one. That one has a lower id, so its thread
+/// is known before.
+fn rebuild_threads(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM threads", [])?;
+    let mut answers = connection.prepare(
+        "SELECT id, json_extract(details, '$.reply_to') AS reply_to FROM messages
+          WHERE details IS NOT NULL AND reply_to IS NOT NULL ORDER BY id",
+    )?;
+    let mut rows = answers.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, reply_to) = (MessageId(row.get(0)?), MessageId(row.get(1)?));
+        message_log::join_thread(connection, id, reply_to)?;
+    }
+    Ok(())
 }
 
 /// Raises the floor of the ids to the highest cursor. Otherwise new messages below that cursor

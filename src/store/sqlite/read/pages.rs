@@ -10,7 +10,7 @@ use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
-use crate::store::sqlite::row::not_a_value;
+use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::types::messages::{
     CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, StreamStart, UnreadFrom,
 };
@@ -284,9 +284,9 @@ impl<'a> PageBuilder<'a> {
         let body: Box<str> = row.get(4)?;
         let body = Body::try_from(body).map_err(|error| not_a_value(4, error))?;
         let (id, at) = (MessageId(row.get(0)?), Timestamp(row.get(1)?));
-        Ok(Some(Message { id, at, from, to, body }))
+        Ok(Some(Message { id, at, from, to, body, details: details(row, 5)? }))
     }
 }
 
-const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body FROM messages
+const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
       WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{Body, CursorName, Key, MessageId, Timestamp, UserId, UserName};
+use crate::model::{Body, CursorName, Details, Key, MessageId, Timestamp, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operations::users;
-use crate::store::sqlite::row::{cursor_name, not_a_value, user_name};
+use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
 use crate::transfer::{Cursor, FORMAT, Header, Message, PasswordHash, Record, User, VERSION};
 
@@ -92,6 +92,7 @@ impl OfflineDatabase {
                     from: users[from].name.clone(),
                     to: users[to].name.clone(),
                     body: row.body,
+                    details: row.details,
                     key: row.key,
                     dead: row.dead,
                 }))?;
@@ -176,6 +177,7 @@ struct MessageRow {
     sender: UserId,
     recipient: UserId,
     body: Body,
+    details: Option<Box<Details>>,
     key: Option<Key>,
     dead: Vec<CursorName>,
 }
@@ -188,7 +190,7 @@ fn page(
 ) -> rusqlite::Result<Vec<MessageRow>> {
     let snapshot = connection.unchecked_transaction()?;
     let mut statement = snapshot.prepare_cached(
-        "SELECT id, sent_at, sender_id, recipient_id, key, body FROM messages
+        "SELECT id, sent_at, sender_id, recipient_id, key, body, details FROM messages
           WHERE id > ?1 AND id <= ?2 AND (?3 IS NULL OR ?3 IN (sender_id, recipient_id))
           ORDER BY id LIMIT ?4",
     )?;
@@ -211,6 +213,7 @@ fn page(
                 .collect::<rusqlite::Result<_>>()?;
         }
         bytes += message.body.as_str().len();
+        bytes += message.details.as_ref().map_or(0, |details| details.text_bytes());
         page.push(message);
         if bytes >= PAGE_BYTES_MAX {
             break;
@@ -229,6 +232,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         recipient: UserId(row.get(3)?),
         key: key.map_err(|error| not_a_value(4, error))?,
         body: Body::try_from(body).map_err(|error| not_a_value(5, error))?,
+        details: details(row, 6)?,
         dead: Vec::new(),
     })
 }

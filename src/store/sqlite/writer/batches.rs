@@ -423,9 +423,12 @@ mod tests {
             for _ in 0..600 {
                 let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
                 let body = body.parse().unwrap();
-                store.write(Append { sender: UserId(2), to, body, key: None }, |appended| {
-                    appended.unwrap();
-                });
+                store.write(
+                    Append { sender: UserId(2), to, body, key: None, details: None },
+                    |appended| {
+                        appended.unwrap();
+                    },
+                );
             }
             Expect::MoreRequests
         });

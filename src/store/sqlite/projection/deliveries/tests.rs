@@ -133,7 +133,7 @@ impl Log {
         };
         let (from, to, body): (UserName, UserName, Body) =
             self.connection.query_row(select, [id], read).unwrap();
-        Message { id: MessageId(id), at: Timestamp(0), from, to, body }
+        Message { id: MessageId(id), at: Timestamp(0), from, to, body, details: None }
     }
 
     fn reopen(&mut self) {

@@ -47,6 +47,7 @@ fn append(
         to: smallvec!["neko".parse().unwrap()],
         body: text.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
+        details: None,
     };
     store.write(append, move |appended| done.send(appended).unwrap());
     outcome

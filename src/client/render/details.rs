@@ -1,0 +1,71 @@
+//! A message's text with its details, as lines for a person: a line above it with priority, title,
+//! the message that it answers and tags, and the link below it.
+
+use std::borrow::Cow;
+
+use crate::catalogue::client;
+use crate::model::{Details, Message, Priority};
+
+/// The text with its details, not yet safe for a terminal. Without details it is the text itself.
+pub fn text(message: &Message) -> Cow<'_, str> {
+    let body = message.body.as_str();
+    let Some(details) = &message.details else { return Cow::Borrowed(body) };
+    let head = head(details);
+    let mut text = String::new();
+    if !head.is_empty() {
+        text.push_str(&head);
+        text.push('\n');
+    }
+    text.push_str(body);
+    if let Some(click) = &details.click {
+        text.push_str("\n-> ");
+        text.push_str(click.as_str());
+    }
+    Cow::Owned(text)
+}
+
+/// `[urgent] Build 417 failed (re 17) #build #main`
+fn head(details: &Details) -> String {
+    let mut words = Vec::new();
+    if details.priority != Priority::Default {
+        words.push(format!("[{}]", details.priority.as_str()));
+    }
+    words.extend(details.title.as_ref().map(|title| title.as_str().to_owned()));
+    words.extend(details.reply_to.map(|id| client::answers_message(id.0)));
+    words.extend(details.tags.iter().map(|tag| format!("#{}", tag.as_str())));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MessageId, Timestamp};
+
+    fn message(details: &str) -> Message {
+        Message {
+            id: MessageId(18),
+            at: Timestamp(0),
+            from: "paff".parse().unwrap(),
+            to: "neko".parse().unwrap(),
+            body: "step 3".parse().unwrap(),
+            details: Details::from_json(details).unwrap().if_any(),
+        }
+    }
+
+    #[test]
+    fn details_stand_above_and_below_the_text() {
+        let all = r#"{"title":"Build 417 failed","priority":5,"tags":["build","main"],
+                      "click":"https://ci.example/417","reply_to":17}"#;
+        for (details, shown) in [
+            ("{}", "step 3"),
+            (
+                all,
+                "[urgent] Build 417 failed (re 17) #build #main\nstep 3\n-> https://ci.example/417",
+            ),
+            (r#"{"priority":1}"#, "[min]\nstep 3"),
+            (r#"{"click":"http://x"}"#, "step 3\n-> http://x"),
+        ] {
+            assert_eq!(text(&message(details)), shown);
+        }
+    }
+}
