@@ -20,8 +20,10 @@ pub mod frames;
 pub mod known_servers;
 pub mod link;
 pub mod local_login;
+pub mod open_questions;
 pub mod password;
 pub mod prompt;
+pub mod question;
 pub mod render;
 pub mod servers;
 pub mod session;
@@ -133,12 +135,16 @@ fn dispatch(
             return end(done.map(Ending::OfCommand), link);
         }
         Command::Send(arguments) => command::send::run(arguments, view, link, out),
+        Command::Reply(arguments) => command::reply::run(arguments, view, link, out),
         Command::Inbox(arguments) => command::inbox::run(arguments, view, link, out),
         Command::History(arguments) => command::history::run(&arguments, view, link, out),
         Command::Unread => command::unread::run(view, link, out),
         Command::Ack(arguments) => command::ack::run(&arguments, view, link, out),
         Command::Watch(arguments) => command::watch::run(&arguments, timeout, view, link, out),
-        Command::Ask(arguments) => command::ask::run(arguments, timeout, view, link, out),
+        Command::Ask(arguments) => {
+            let done = command::ask::run(arguments, timeout, view, link, out);
+            return end(done, link);
+        }
         Command::List => command::list::run(view, link, out),
         Command::Users => command::users::run(view, link, out),
         Command::Whoami => command::whoami::run(view, link, out),

@@ -399,6 +399,20 @@ texts! {
 
     // The same in both: messages are shown alike in every language.
     answers_message(id) { en: "(re {id})", id: "(re {id})" }
+    // The command that answers a question.
+    answered_by(id) { en: "(reply {id})", id: "(reply {id})" }
+    too_many_choices(max) {
+        en: "there are too many answers to choose from: give at most {max}",
+        id: "terlalu banyak pilihan jawaban: tulis paling banyak {max}",
+    }
+    answer_not_offered(user, id, offered) {
+        en: "message {id} of {user} is none of the offered answers ({offered}): still waiting",
+        id: "pesan {id} dari {user} bukan jawaban yang ditawarkan ({offered}): masih menunggu",
+    }
+    several_questions_open(user, count, id, question) {
+        en: "{count} questions to {user} are open, so message {id} answers none: this one is {question}",
+        id: "ada {count} pertanyaan untuk {user}, jadi pesan {id} tidak menjawab: yang ini {question}",
+    }
     give_title(problem, max) {
         en: "{problem}; give one line of at most {max} bytes",
         id: "{problem}; tulis satu baris paling banyak {max} byte",

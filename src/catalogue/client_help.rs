@@ -232,7 +232,25 @@ pub const HELP: &Help = &[
         "Send under this id instead of a new one. With the same id again, the question is sent once, and the answer is the same",
         "Kirim dengan id ini, bukan id baru: bertanya lagi dengan id yang sama hanya bertanya satu kali, dan menunggu jawaban yang sama",
     ),
+    (
+        "Accept only one of these answers, separated by commas. The exit code is 0 for the first, 3 for the second, 4 for the third, and so on",
+        "Hanya terima salah satu jawaban ini, dipisahkan koma. Kode keluarnya 0 untuk yang pertama, 3 untuk yang kedua, 4 untuk yang ketiga, dan seterusnya",
+    ),
     ("The user to ask", "Siapa yang ditanya"),
+    // reply
+    ("Answer a message", "Jawab sebuah pesan"),
+    (
+        "The message to answer: one that you received or sent. The other side gets the answer",
+        "Pesan yang dijawab: yang kamu terima atau kirim. Jawabannya dikirim ke pihak lain",
+    ),
+    (
+        "The text; words are joined with one space. `-` is standard input",
+        "Teksnya; kata-kata digabung dengan satu spasi. `-` berarti standard input",
+    ),
+    (
+        "The thread of this message: what it answers, and what answers it, back to the oldest one",
+        "Rangkaian pesan ini: yang dijawabnya dan yang menjawabnya, sampai yang paling lama",
+    ),
     (
         "The question; words are joined with one space. `-` is standard input, and everything after `--` is text too",
         "Pertanyaannya; kata-kata digabung dengan satu spasi. `-` berarti standard input, dan yang ada setelah `--` juga teks",
@@ -524,20 +542,34 @@ Contoh:
   chat-cli watch --as worker --dead          pesan yang tidak bisa ditangani
   chat-cli watch --as worker --dead --clear  tampilkan, lalu lupakan",
     }
+    reply_examples {
+        en: "\
+Examples:
+  chat-cli reply 17 yes
+  chat-cli history --thread 17       what was said to it",
+        id: "\
+Contoh:
+  chat-cli reply 17 ya
+  chat-cli history --thread 17       apa saja jawabannya",
+    }
+
     ask_examples {
         en: "\
-The answer is the first message of that user after the question. Only its text is printed. It counts
-as read if nothing else is unread. Exit code 1 if none came within --timeout (60s).
+The answer is the reply of that user to the question, or their next message if no other question of
+yours to them is open. Only its text is printed. It counts as read if nothing else is unread. Exit
+code 1 if none came within --timeout (60s).
 
 Examples:
+  chat-cli ask --choice deploy,abort neko 'go?' && ./deploy
   chat-cli ask neko 'deploy to production? (yes/no)' --timeout 10m
   answer=$(chat-cli ask --timeout 10m neko shall I deploy) && [ \"$answer\" = yes ] && ./deploy",
         id: "\
-Jawabannya adalah pesan pertama dari user itu setelah pertanyaan. Hanya teksnya yang dicetak. Jawaban
-terhitung sudah dibaca jika tidak ada lagi yang belum dibaca. Kode keluar 1 jika tidak ada yang datang
-dalam --timeout (60s).
+Jawabannya adalah balasan user itu untuk pertanyaannya, atau pesan berikutnya jika tidak ada
+pertanyaanmu yang lain untuknya. Hanya teksnya yang dicetak. Jawaban terhitung sudah dibaca jika tidak
+ada lagi yang belum dibaca. Kode keluar 1 jika tidak ada yang datang dalam --timeout (60s).
 
 Contoh:
+  chat-cli ask --choice deploy,batal neko 'jadi?' && ./deploy
   chat-cli ask neko 'deploy ke produksi? (ya/tidak)' --timeout 10m
   jawab=$(chat-cli ask --timeout 10m neko boleh deploy) && [ \"$jawab\" = ya ] && ./deploy",
     }

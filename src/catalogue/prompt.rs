@@ -79,6 +79,18 @@ logout            logout
         en: "there is no message to reply to",
         id: "belum ada pesan yang bisa dibalas",
     }
+    no_open_question {
+        en: "no question to you is open",
+        id: "tidak ada pertanyaan untukmu yang menunggu jawaban",
+    }
+    answer_is_none_of(offered) {
+        en: "that is none of the offered answers: {offered}",
+        id: "itu bukan salah satu jawaban yang ditawarkan: {offered}",
+    }
+    several_questions {
+        en: "several questions are open: answer one with `reply ID TEXT`",
+        id: "ada beberapa pertanyaan: jawab salah satu dengan `reply ID TEXT`",
+    }
     bell_is_on { en: "the bell is on", id: "bel menyala" }
     bell_is_off { en: "the bell is off", id: "bel mati" }
     one_unread { en: "1 unread message, type inbox", id: "1 pesan belum dibaca, ketik inbox" }
@@ -134,6 +146,8 @@ users                  all users you can write to
 send USER TEXT         send a message, exactly once; several: USER,USER
 to USER                send text without a verb to USER; `to` alone ends that
 reply TEXT             answer the last sender
+reply ID TEXT          answer the message with this id
+answer TEXT            answer the only open question
 inbox                  show unread messages and mark them as read
 history [USER]         the last received messages, or with USER both ways
 unread                 how many unread messages there are, and from whom
@@ -158,6 +172,8 @@ users                  semua yang bisa dikirimi pesan
 send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
 to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
 reply TEXT             balas siapa yang terakhir menulis
+reply ID TEXT          jawab pesan dengan id ini
+answer TEXT            jawab satu-satunya pertanyaan yang menunggu
 inbox                  tampilkan yang belum dibaca, lalu tandai sudah dibaca
 history [USER]         pesan terakhir yang masuk, atau dengan USER dua arah
 unread                 berapa pesan yang belum dibaca, dan dari siapa

@@ -17,8 +17,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
-    HistoryArguments, InboxArguments, RevokeArguments, SendArguments, TrustArguments,
-    WatchArguments,
+    HistoryArguments, InboxArguments, ReplyArguments, RevokeArguments, SendArguments,
+    TrustArguments, WatchArguments,
 };
 pub use values::{Since, parse_timeout, parse_user};
 
@@ -101,6 +101,8 @@ pub enum Command {
     Auth(AuthArguments),
     /// Send a message, exactly once
     Send(SendArguments),
+    /// Answer a message
+    Reply(ReplyArguments),
     /// Show unread messages, and mark them as read once they are written
     Inbox(InboxArguments),
     /// Show past messages, newest last; changes nothing

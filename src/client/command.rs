@@ -11,6 +11,7 @@ pub mod inbox;
 pub mod list;
 pub mod logout;
 pub mod passwd;
+pub mod reply;
 pub mod revoke;
 pub mod send;
 pub mod sessions;

@@ -148,6 +148,19 @@ pub enum Ending {
     Own(Exit),
     /// With the code of the command that it has run.
     OfCommand(u8),
+    /// With the code of the offered answer with this number, from 0: see [`Ending::code_of_choice`].
+    Choice(usize),
+}
+
+impl Ending {
+    /// 0 for the first offered answer, 3 for the second, 4 for the third, and so on. 1 and 2 have
+    /// another meaning.
+    fn code_of_choice(number: usize) -> u8 {
+        match number {
+            0 => 0,
+            number => u8::try_from(number + 2).unwrap_or(u8::MAX),
+        }
+    }
 }
 
 impl From<Exit> for Ending {
@@ -161,6 +174,7 @@ impl From<Ending> for ExitCode {
         match ending {
             Ending::Own(exit) => exit.into(),
             Ending::OfCommand(code) => Self::from(code),
+            Ending::Choice(number) => Self::from(Ending::code_of_choice(number)),
         }
     }
 }
@@ -174,6 +188,15 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::question;
+
+    #[test]
+    fn offered_answers_have_codes_that_nothing_else_has() {
+        let codes: Vec<u8> = (0..question::CHOICES_MAX).map(Ending::code_of_choice).collect();
+        assert_eq!(codes[..3], [0, 3, 4]);
+        let own = Exit::ALL.iter().map(|&exit| exit as u8);
+        assert!(own.skip(1).all(|code| !codes.contains(&code)));
+    }
 
     #[test]
     fn numbers_are_the_documented_ones() {

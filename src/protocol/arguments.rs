@@ -76,6 +76,9 @@ pub struct Fetch {
     pub from: FetchFrom,
     /// Only the conversation with this user, in both directions. Without it, all incoming messages.
     pub with: Option<UserName>,
+    /// Only the thread of this message, whoever sent the messages of it and to whom: as far as the
+    /// reader can read them.
+    pub thread: Option<MessageId>,
     /// Only messages that the server accepted at or after this time.
     pub since: Option<Timestamp>,
     /// The most messages to return: 1 to [`FETCH_MESSAGES_MAX`].
@@ -327,6 +330,8 @@ pub(super) struct FetchFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     with: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    thread: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
@@ -349,13 +354,18 @@ impl FetchFields {
         if !(1..=FETCH_MESSAGES_MAX).contains(&limit) {
             return Err(bad_argument(format!("limit: give 1 to {FETCH_MESSAGES_MAX}")));
         }
+        let is_by_id = matches!(from, FetchFrom::After(_) | FetchFrom::Before(_));
+        if self.thread.is_some() && (self.with.is_some() || !is_by_id) {
+            return Err(bad_argument("thread: give it alone, or with after or before"));
+        }
         let with = self.with.map(|name| name.parse().map_err(|_| unknown_recipients([name])));
-        Ok(Fetch { from, with: with.transpose()?, since: self.since, limit })
+        Ok(Fetch { from, with: with.transpose()?, thread: self.thread, since: self.since, limit })
     }
 
     pub(super) fn of(fetch: &Fetch) -> Self {
         let mut fields = Self {
             with: fetch.with.as_ref().map(UserName::to_string),
+            thread: fetch.thread,
             since: fetch.since,
             limit: Some(fetch.limit),
             ..Self::default()

@@ -578,12 +578,13 @@ mod tests {
             (to, body(), key, details()).prop_map(|(to, body, key, details)| {
                 Action::Post(Post { to, body, key, details })
             }),
-            (from, prop::option::of(name()), since, 1..=FETCH_MESSAGES_MAX).prop_map(
-                |(from, with, since, limit)| {
+            (from, prop::option::of(name()), prop::option::of(id()), since, 1..=FETCH_MESSAGES_MAX)
+                .prop_map(|(from, with, thread, since, limit)| {
+                    let is_by_id = matches!(from, FetchFrom::After(_) | FetchFrom::Before(_));
+                    let thread = thread.filter(|_| is_by_id && with.is_none());
                     let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));
-                    Action::Fetch(Fetch { from, with, since, limit })
-                }
-            ),
+                    Action::Fetch(Fetch { from, with, thread, since, limit })
+                }),
             (prop::option::of(name()), 1..=USERS_MAX)
                 .prop_map(|(after, limit)| Action::Users(Users { after, limit })),
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {

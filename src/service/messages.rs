@@ -17,7 +17,7 @@ use crate::protocol::reply::{
 };
 use crate::store::{
     self, Acknowledge, AddDeadLetter, Append, Appended, CURSORS_MAX, ClearDeadLetters, CountUnread,
-    MoveCursor, Moved, PageBounds, PageStart, ReadPage, StoreError,
+    MoveCursor, Moved, PageBounds, PageStart, ReadPage, ReadThread, StoreError, ThreadStart,
 };
 
 /// How often `inbox` retries when another reader took the same messages first. Each retry means
@@ -144,6 +144,9 @@ impl Service {
 
     /// `fetch`: changes nothing.
     pub(super) fn fetch(&self, session: &LiveSession, fetch: Fetch, responder: Responder) {
+        if let Some(of) = fetch.thread {
+            return self.fetch_thread(session, of, &fetch, responder);
+        }
         let start = match fetch.from {
             FetchFrom::After(id) => PageStart::After(id),
             FetchFrom::Before(id) => PageStart::Before(id),
@@ -168,6 +171,33 @@ impl Service {
             Err(error) => responder.answer(failure(error)),
         };
         self.store.read(read, done);
+    }
+
+    /// `fetch` with `thread`. The parser allows two beginnings with it.
+    fn fetch_thread(
+        &self,
+        session: &LiveSession,
+        of: MessageId,
+        fetch: &Fetch,
+        responder: Responder,
+    ) {
+        let start = match fetch.from {
+            FetchFrom::After(id) => ThreadStart::After(id),
+            FetchFrom::Before(id) => ThreadStart::Before(id),
+            FetchFrom::Cursor(_) | FetchFrom::Dead(..) => {
+                return responder.answer(Code::BadArgument);
+            }
+        };
+        let bounds = page_bounds(fetch.limit, PAGE_BYTES_MAX);
+        let (reader, since) = (session.user, fetch.since);
+        let read = ReadThread { reader, of, start, since, bounds };
+        self.store.read(read, move |found| match found {
+            Ok(Some(store::Page { messages, more, .. })) => {
+                responder.answer(Reply::Page(reply::Page { messages, more }));
+            }
+            Ok(None) => responder.answer(no_such_message("thread")),
+            Err(error) => responder.answer(failure(error)),
+        });
     }
 
     /// `unread`: changes nothing.
@@ -228,14 +258,17 @@ fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
             Refusal::from(Code::UnknownRecipient).about(names(users)).into()
         }
         Ok(Appended::InboxFull(users)) => Refusal::from(Code::InboxFull).about(names(users)).into(),
-        // The words do not tell a missing message from one that the sender may not read.
-        Ok(Appended::UnknownMessage) => {
-            Refusal::new(Code::UnknownMessage, "reply_to: you have no message with that id").into()
-        }
+        Ok(Appended::UnknownMessage) => no_such_message("reply_to").into(),
         Ok(Appended::KeyConflict) => Code::KeyConflict.into(),
         Ok(Appended::Stored { .. }) => Code::Internal.into(),
         Err(error) => failure(error),
     }
+}
+
+/// The refusal of an id in a field. The words do not tell a missing message from one that the user may
+/// not read.
+fn no_such_message(field: &str) -> Refusal {
+    Refusal::new(Code::UnknownMessage, format!("{field}: you have no message with that id"))
 }
 
 /// The bounds of a page: messages, and encoded bytes.

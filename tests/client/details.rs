@@ -1,10 +1,12 @@
 //! Messages with a title, a priority, tags, a link and the message that they answer: sent and shown
 //! by commands.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::support::Server;
-use crate::support::cli::Home;
+use crate::support::cli::{Home, start, told};
 use crate::support::pty::Terminal;
 
 const ALL: &[&str] = &[
@@ -98,4 +100,121 @@ fn invalid_details_are_refused_before_anything_is_sent() {
     let outcome = paff.run(["send", "--reply-to", "99", "neko", "hai"]);
     assert_eq!(outcome.code, 65, "{outcome:?}");
     assert_eq!(server.query("SELECT count(*) FROM messages"), ["0"]);
+}
+
+#[test]
+fn reply_goes_to_the_other_side_and_history_shows_the_thread() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    let robo = Home::of("robo", server.address());
+    assert_eq!(paff.run(["send", "neko", "hai"]).code, 0);
+    assert_eq!(paff.run(["send", "neko", "something else"]).code, 0);
+    assert_eq!(neko.run(["reply", "1", "hai", "juga"]).stdout, "message sent to paff\n");
+    assert_eq!(paff.run(["reply", "3", "apa kabar?"]).stdout, "message sent to neko\n");
+    // One's own message is answered to the one who got it.
+    assert_eq!(paff.run(["reply", "4", "well?"]).stdout, "message sent to neko\n");
+    for home in [&paff, &neko] {
+        for id in ["1", "3", "4", "5"] {
+            let thread = home.run(["history", "--raw", "--thread", id]).stdout;
+            assert_eq!(thread, "hai\nhai juga\napa kabar?\nwell?\n", "{id}");
+        }
+        let newest = home.run(["history", "--raw", "--thread", "1", "-n", "2"]).stdout;
+        assert_eq!(newest, "apa kabar?\nwell?\n");
+        assert_eq!(home.run(["history", "--raw", "--thread", "2"]).stdout, "something else\n");
+    }
+    // A stranger cannot tell the message from a missing one.
+    for words in [&["reply", "1", "x"][..], &["history", "--thread", "1"]] {
+        let mut missing = words.to_vec();
+        missing[words.iter().position(|word| *word == "1").unwrap()] = "99";
+        let (strange, missing) = (robo.run(words), robo.run(&missing));
+        assert_eq!((strange.code, missing.code), (65, 65), "{strange:?}");
+        assert_eq!(strange.stderr, missing.stderr);
+    }
+    let object =
+        |words: &[&str]| -> Value { serde_json::from_str(&paff.run(words).stdout).unwrap() };
+    let again = ["reply", "--id", "once", "1", "x", "--json"];
+    let words = ["--json", "reply", "--id", "once", "1", "x"];
+    assert_eq!(object(&words)["duplicate"], false);
+    assert_eq!(object(&words)["duplicate"], true);
+    assert_eq!(paff.run(again).code, 65, "the option is text there, and the key has another text");
+}
+
+#[test]
+fn parallel_questions_to_one_person_get_their_own_answers() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    let ask = |text: &str| {
+        let mut command = paff.cli(["ask", "neko", text, "--timeout", "60s"]);
+        start(command.stdin(Stdio::null()))
+    };
+    let first = ask("first?");
+    let shown = neko.run(["watch", "-n", "1", "--as", "n", "--timeout", "60s"]).stdout;
+    assert!(shown.contains("(reply 1)\\nfirst?"), "{shown}");
+    let second = ask("second?");
+    assert_eq!(neko.run(["watch", "-n", "1", "--as", "n", "--timeout", "60s"]).code, 0);
+    // It could be meant for either, so it answers none.
+    assert_eq!(neko.run(["send", "paff", "unclear"]).code, 0);
+    assert_eq!(neko.run(["reply", "2", "to the second"]).code, 0);
+    let second = told(second.wait_with_output().unwrap());
+    assert_eq!((second.code, second.stdout.as_str()), (0, "to the second\n"), "{second:?}");
+    assert!(second.stderr.contains("2 questions to neko are open"), "{second:?}");
+    // Now there is one.
+    assert_eq!(neko.run(["send", "paff", "to the first"]).code, 0);
+    let first = told(first.wait_with_output().unwrap());
+    assert_eq!((first.code, first.stdout.as_str()), (0, "to the first\n"), "{first:?}");
+}
+
+#[test]
+fn offered_answers_have_exit_codes_of_their_own_and_others_are_not_taken() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    for (number, (said, code)) in [("deploy", 0), ("Abort", 3), ("wait", 4)].into_iter().enumerate()
+    {
+        let choices = ["ask", "--choice", "deploy,abort,wait", "neko", "go?", "--timeout", "60s"];
+        let asked = start(paff.cli(choices).stdin(Stdio::null()));
+        let words = ["watch", "-n", "1", "--as", "n", "--json", "--timeout", "60s"];
+        let question: Value = serde_json::from_str(&neko.run(words).stdout).unwrap();
+        let tags = json!(["ask", "choice:deploy", "choice:abort", "choice:wait"]);
+        assert_eq!(question["tags"], tags);
+        let id = question["id"].to_string();
+        assert_eq!(neko.run(["reply", &id, "why?"]).code, 0);
+        // The last one comes as a plain message.
+        match number {
+            2 => assert_eq!(neko.run(["send", "paff", said]).code, 0),
+            _ => assert_eq!(neko.run(["reply", &id, said]).code, 0),
+        }
+        let asked = told(asked.wait_with_output().unwrap());
+        assert_eq!((asked.code, asked.stdout), (code, format!("{said}\n")), "{}", asked.stderr);
+        assert!(asked.stderr.contains("none of the offered answers (deploy, abort, wait)"));
+    }
+    let none = paff.run(["ask", "--choice", "yes,no", "neko", "again?", "--timeout", "1s"]);
+    assert_eq!((none.code, none.stdout.as_str()), (1, ""));
+    let many: Vec<String> = (0..16).map(|choice| format!("c{choice}")).collect();
+    assert_eq!(paff.run(["ask", "--choice", &many.join(","), "neko", "?"]).code, 2);
+    assert_eq!(paff.run(["ask", "--choice", &"x".repeat(26), "neko", "?"]).code, 2);
+}
+
+#[test]
+fn question_is_answered_at_the_prompt() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    let choices = ["ask", "--choice", "yes,no", "neko", "go?", "--timeout", "60s"];
+    let asked = start(paff.cli(choices).stdin(Stdio::null()));
+    assert_eq!(neko.run(["watch", "-n", "1", "--timeout", "60s"]).code, 0);
+    let mut terminal = Terminal::start(neko.cli::<&str>([]));
+    terminal.line("answer perhaps");
+    terminal.wait_for("none of the offered answers: yes, no");
+    terminal.line("answer yes");
+    terminal.wait_for("message sent to paff");
+    assert_eq!(told(asked.wait_with_output().unwrap()).code, 0);
+    terminal.line("answer yes");
+    terminal.wait_for("no question to you is open");
+    terminal.line("reply 1 one more thing");
+    terminal.wait_until("a second message", |terminal| {
+        terminal.transcript().matches("message sent to paff").count() == 2
+    });
+    terminal.line("quit");
+    terminal.wait();
+    let answers = server.query("SELECT id, reply_to FROM v2_messages WHERE id > 1 ORDER BY id");
+    assert_eq!(answers, ["2|1", "3|1"]);
 }

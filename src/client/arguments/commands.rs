@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use super::values::{
-    Since, parse_click, parse_count, parse_cursor, parse_key, parse_message_id, parse_pid,
-    parse_tag, parse_tail, parse_title, parse_tls_host,
+    Since, parse_choice, parse_click, parse_count, parse_cursor, parse_key, parse_message_id,
+    parse_pid, parse_tag, parse_tail, parse_title, parse_tls_host,
 };
 use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
@@ -135,6 +135,21 @@ pub struct SendArguments {
     pub text: Vec<OsString>,
 }
 
+// `reply`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::reply_examples())]
+pub struct ReplyArguments {
+    /// Send under this id instead of a new one. An id is stored once, however often it is sent.
+    #[arg(long, alias = "key", value_name = "ID", value_parser = parse_key)]
+    pub id: Option<Key>,
+    /// The message to answer: one that you received or sent. The other side gets the answer.
+    #[arg(value_name = "MESSAGE", value_parser = parse_message_id)]
+    pub message: MessageId,
+    /// The text; words are joined with one space. `-` is standard input.
+    #[arg(required = true, trailing_var_arg = true)]
+    pub text: Vec<OsString>,
+}
+
 // `inbox`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::inbox_examples())]
@@ -165,6 +180,9 @@ pub struct HistoryArguments {
     /// The conversation with this user, in both directions. Without it, all received messages.
     #[arg(value_hint = ValueHint::Username)]
     pub user: Option<String>,
+    /// The thread of this message: what it answers, and what answers it, back to the oldest one.
+    #[arg(long, value_name = "ID", value_parser = parse_message_id, conflicts_with = "user")]
+    pub thread: Option<MessageId>,
     /// How many of the newest messages.
     #[arg(short = 'n', value_name = "COUNT", default_value = "20", value_parser = parse_count)]
     pub count: usize,
@@ -241,6 +259,10 @@ pub struct AskArguments {
     /// and the answer is the same.
     #[arg(long, value_name = "ID", value_parser = parse_key)]
     pub id: Option<Key>,
+    /// Accept only one of these answers, separated by commas. The exit code is 0 for the first, 3
+    /// for the second, 4 for the third, and so on.
+    #[arg(long = "choice", value_name = "ANSWER", value_delimiter = ',', value_parser = parse_choice)]
+    pub choices: Vec<Tag>,
     /// The user to ask.
     #[arg(value_hint = ValueHint::Username)]
     pub user: String,

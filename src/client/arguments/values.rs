@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::catalogue::{client, configuration};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
+use crate::client::question::CHOICE_BYTES_MAX;
 use crate::model::{
-    Click, CursorName, InvalidClick, MessageId, TAG_BYTES_MAX, TITLE_BYTES_MAX, Tag, Title,
-    UserName,
+    Click, CursorName, Invalid, InvalidClick, MessageId, TAG_BYTES_MAX, TITLE_BYTES_MAX, Tag,
+    Title, UserName,
 };
 use crate::protocol::arguments::{Key, WatchFrom};
 use crate::terminal::reason::{self, of_invalid};
@@ -107,6 +108,18 @@ pub fn parse_title(text: &str) -> Result<Title, String> {
 /// A tag of a message.
 pub fn parse_tag(text: &str) -> Result<Tag, String> {
     text.parse().map_err(|invalid| client::give_tag(of_invalid(invalid), TAG_BYTES_MAX))
+}
+
+/// An answer that a question offers.
+pub fn parse_choice(text: &str) -> Result<Tag, String> {
+    match text.parse::<Tag>() {
+        Ok(choice) if text.len() <= CHOICE_BYTES_MAX => Ok(choice),
+        Ok(_) => {
+            let too_long = of_invalid(Invalid::TooLong { max: CHOICE_BYTES_MAX });
+            Err(client::give_tag(too_long, CHOICE_BYTES_MAX))
+        }
+        Err(invalid) => Err(client::give_tag(of_invalid(invalid), CHOICE_BYTES_MAX)),
+    }
 }
 
 /// The link of a message.

@@ -1,4 +1,4 @@
-//! `chat-cli history [USER] [-n N]`
+//! `chat-cli history [USER] [--thread ID] [-n N]`
 
 use std::io::Write;
 
@@ -28,7 +28,8 @@ pub fn run(
     let mut missing = arguments.count;
     while missing > 0 {
         let (from, limit) = (FetchFrom::Before(before), missing.min(FETCH_MESSAGES_MAX));
-        let fetch = Fetch { from, with: with.clone(), since: None, limit };
+        let fetch =
+            Fetch { from, with: with.clone(), thread: arguments.thread, since: None, limit };
         let page = verbs::fetch(link, token, fetch)?;
         let Some(first) = page.messages.first() else { break };
         before = first.id;

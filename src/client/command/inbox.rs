@@ -170,7 +170,11 @@ impl InboxReader {
             None => self.missing.min(FETCH_MESSAGES_MAX),
             Some(_) => FETCH_MESSAGES_MAX,
         };
-        let page = verbs::fetch(link, token, Fetch { from, with: None, since: None, limit })?;
+        let page = verbs::fetch(
+            link,
+            token,
+            Fetch { from, with: None, thread: None, since: None, limit },
+        )?;
         self.at_end = !page.more;
         let Some(last) = page.messages.last() else {
             self.at_end = true;

@@ -77,6 +77,18 @@ pub fn run(
     }
 }
 
+/// Sends one message to these users, and prints the result.
+pub fn one(
+    text: Text,
+    to: Vec<UserName>,
+    key: &Key,
+    token: Token,
+    (view, link): (View, &mut Link),
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    Sender { link, token, to, details: text.details, view, out }.send_one(&text.body, key)
+}
+
 /// The progress of `--lines` from a file or standard input.
 fn progress(file: Option<&File>, is_json: bool) -> Progress {
     let is_typed = file.is_none() && io::stdin().is_terminal();

@@ -99,6 +99,7 @@ fn begin(since: Since, token: Token, link: &mut Link) -> Result<WatchFrom, Failu
     let fetch = Fetch {
         from: FetchFrom::After(MessageId::ZERO),
         with: None,
+        thread: None,
         since: Some(Timestamp::now().minus(ago)),
         limit: 1,
     };

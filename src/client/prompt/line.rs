@@ -2,8 +2,8 @@
 
 /// The verbs of the prompt.
 pub const VERBS: &[&str] = &[
-    "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd", "quit",
-    "reply", "revoke", "send", "sessions", "to", "unread", "users", "whoami",
+    "answer", "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd",
+    "quit", "reply", "revoke", "send", "sessions", "to", "unread", "users", "whoami",
 ];
 /// Verbs of other programs, with the equivalent verb of the prompt.
 const SYNONYMS: &[(&str, &str)] = &[
@@ -55,6 +55,18 @@ pub enum Line<'a> {
     /// `reply TEXT`
     Reply {
         /// The text of the answer.
+        text: &'a str,
+    },
+    /// `reply ID TEXT`
+    ReplyTo {
+        /// The message to answer.
+        id: i64,
+        /// The text of the answer.
+        text: &'a str,
+    },
+    /// `answer TEXT`
+    Answer {
+        /// The answer to the only open question.
         text: &'a str,
     },
     /// `bell`, `bell on`, `bell off`
@@ -111,9 +123,13 @@ impl<'a> Line<'a> {
             ("", _) => Self::Empty,
             ("auth", (FORGET, rest)) => Self::auth(first_word(rest), true),
             ("auth", words) => Self::auth(words, false),
-            ("send", ("", _) | (_, "")) | ("reply", ("", _)) => Self::Incomplete,
+            ("send", ("", _) | (_, "")) | ("reply" | "answer", ("", _)) => Self::Incomplete,
             ("send", (to, text)) => Self::Send { to, text },
-            ("reply", _) => Self::Reply { text: rest },
+            ("answer", _) => Self::Answer { text: rest },
+            ("reply", (id, text)) => match id.parse() {
+                Ok(id @ 1..) if !text.is_empty() => Self::ReplyTo { id, text },
+                _ => Self::Reply { text: rest },
+            },
             ("to", (to, "")) => Self::To { to },
             ("bell", ("", _)) => Self::Bell { is_on: None },
             ("bell", ("on", "")) => Self::Bell { is_on: Some(true) },
@@ -170,7 +186,9 @@ impl<'a> Line<'a> {
     pub fn is_understood(line: &str) -> bool {
         match Line::parse(line) {
             Line::Unknown | Line::Surplus | Line::PasswdWithWords => false,
-            Line::Send { .. } | Line::Reply { .. } => true,
+            Line::Send { .. } | Line::Reply { .. } | Line::ReplyTo { .. } | Line::Answer { .. } => {
+                true
+            }
             _ => !line.trim_ascii().contains(['\n', '\r']),
         }
     }
@@ -217,6 +235,11 @@ mod tests {
             ("to be honest", Line::Surplus),
             ("reply hai  juga", Line::Reply { text: "hai  juga" }),
             ("reply", Line::Incomplete),
+            ("reply 17 yes  please", Line::ReplyTo { id: 17, text: "yes  please" }),
+            ("reply 17", Line::Reply { text: "17" }),
+            ("reply 0 yes", Line::Reply { text: "0 yes" }),
+            ("answer yes", Line::Answer { text: "yes" }),
+            ("answer", Line::Incomplete),
             ("bell", Line::Bell { is_on: None }),
             ("bell on", Line::Bell { is_on: Some(true) }),
             ("bell off", Line::Bell { is_on: Some(false) }),

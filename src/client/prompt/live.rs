@@ -86,7 +86,7 @@ impl SentMessages {
     /// The message; `None` if the server does not return it.
     fn look_up(&mut self, id: MessageId, to: UserName) -> Option<Message> {
         let from = FetchFrom::After(MessageId(id.0 - 1));
-        let fetch = Fetch { from, with: Some(to), since: None, limit: 1 };
+        let fetch = Fetch { from, with: Some(to), thread: None, since: None, limit: 1 };
         let page = verbs::fetch(&mut self.link, self.session.token, fetch).ok()?;
         let message = page.messages.into_iter().next();
         message.filter(|message| message.id == id && message.from == self.session.user)

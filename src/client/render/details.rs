@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use crate::catalogue::client;
-use crate::model::{Details, Message, Priority};
+use crate::client::question;
+use crate::model::{Message, Priority};
 
 /// The text with its details, not yet safe for a terminal. Without details it is the text itself.
 pub fn text(message: &Message) -> Cow<'_, str> {
     let body = message.body.as_str();
     let Some(details) = &message.details else { return Cow::Borrowed(body) };
-    let head = head(details);
+    let head = head(message);
     let mut text = String::new();
     if !head.is_empty() {
         text.push_str(&head);
@@ -24,22 +25,29 @@ pub fn text(message: &Message) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// `[urgent] Build 417 failed (re 17) #build #main`
-fn head(details: &Details) -> String {
+/// `[urgent] Build 417 failed (re 17) #build #main`. A question has the command that answers it, and
+/// the answers that it offers: `(reply 17) deploy | abort`.
+fn head(message: &Message) -> String {
+    let Some(details) = &message.details else { return String::new() };
     let mut words = Vec::new();
     if details.priority != Priority::Default {
         words.push(format!("[{}]", details.priority.as_str()));
     }
     words.extend(details.title.as_ref().map(|title| title.as_str().to_owned()));
     words.extend(details.reply_to.map(|id| client::answers_message(id.0)));
-    words.extend(details.tags.iter().map(|tag| format!("#{}", tag.as_str())));
+    if question::is_question(message) {
+        words.push(client::answered_by(message.id.0));
+        words.extend(Some(question::choices(message).join(" | ")).filter(|it| !it.is_empty()));
+    }
+    let tags = details.tags.iter().filter(|tag| !question::is_of_question(tag));
+    words.extend(tags.map(|tag| format!("#{}", tag.as_str())));
     words.join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MessageId, Timestamp};
+    use crate::model::{Details, MessageId, Timestamp};
 
     fn message(details: &str) -> Message {
         Message {
@@ -63,6 +71,8 @@ mod tests {
                 "[urgent] Build 417 failed (re 17) #build #main\nstep 3\n-> https://ci.example/417",
             ),
             (r#"{"priority":1}"#, "[min]\nstep 3"),
+            (r#"{"tags":["ask"]}"#, "(reply 18)\nstep 3"),
+            (r#"{"tags":["ask","x","choice:a","choice:b"]}"#, "(reply 18) a | b #x\nstep 3"),
             (r#"{"click":"http://x"}"#, "step 3\n-> http://x"),
         ] {
             assert_eq!(text(&message(details)), shown);

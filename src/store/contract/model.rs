@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::Details;
 use crate::store::{
-    CURSORS_MAX, ClearDeadLetters, CountUnread, FindStart, MoveCursor, Moved, StreamStart,
+    CURSORS_MAX, ClearDeadLetters, CountUnread, FindStart, MoveCursor, Moved, ReadThread,
+    StreamStart, ThreadStart,
 };
 
 /// One step of a history. Users are 0, 1 and 2. A place is a percentage of the newest id.
@@ -266,6 +267,30 @@ impl Model {
         copy.id > inbox.min(worker) || self.dead.contains(&(copy.to, copy.id))
     }
 
+    /// The thread of each message, as this user can read it.
+    fn compare_threads(&self, engine: &Engine, user: usize) {
+        let can_read = |copy: &&Copy| copy.from == user || copy.to == user;
+        for copy in self.messages.iter().rev().take(8) {
+            let bounds = PageBounds { messages: 3, size: usize::MAX, measure: |_| 1 };
+            let (of, start) = (MessageId(copy.id), ThreadStart::After(MessageId::ZERO));
+            let read = ReadThread { reader: number(user), of, start, since: None, bounds };
+            let page = engine.read(read);
+            assert_eq!(page.is_some(), can_read(&copy));
+            let Some(page) = page else { continue };
+            let thread = self.messages.iter().filter(|other| other.thread == copy.thread);
+            let thread: Vec<i64> = thread.filter(can_read).map(|copy| copy.id).collect();
+            assert_eq!(page.more, thread.len() > 3);
+            let found = page.messages.iter().map(|message| message.id.0);
+            assert!(found.eq(thread.iter().copied().take(3)));
+            let bounds = PageBounds { messages: 3, size: usize::MAX, measure: |_| 1 };
+            let start = ThreadStart::Before(MessageId(i64::MAX));
+            let read = ReadThread { reader: number(user), of, start, since: None, bounds };
+            let page = engine.read(read).unwrap();
+            let found = page.messages.iter().map(|message| message.id.0);
+            assert!(found.eq(thread[thread.len().saturating_sub(3)..].iter().copied()));
+        }
+    }
+
     fn compare(&self, engine: &Engine) {
         for user in 0..USERS.len() {
             let found = engine.inbox(number(user));
@@ -286,6 +311,7 @@ impl Model {
                 })
                 .collect();
             assert_eq!(found, expected, "the inbox of user {user}");
+            self.compare_threads(engine, user);
             let at = self.cursor(user, "inbox").unwrap_or(0);
             let start = PageStart::Cursor(CursorName::inbox());
             let unread = engine.read(page(number(user), start)).unwrap();

@@ -90,6 +90,39 @@ impl Read for ReadPage {
     }
 }
 
+/// Reads a page of the thread of a message: the messages that answer each other, back to the oldest
+/// one. It has those that `reader` has sent or received. The answer is `None` if the message is not
+/// one of them, or does not exist. Moves no cursor.
+pub struct ReadThread {
+    /// The reader.
+    pub reader: UserId,
+    /// Any message of the thread.
+    pub of: MessageId,
+    /// Where the page begins, and its direction.
+    pub start: ThreadStart,
+    /// Leaves out messages from before this time.
+    pub since: Option<Timestamp>,
+    /// Where the page ends.
+    pub bounds: PageBounds,
+}
+
+impl Read for ReadThread {
+    type Answer = Option<Page>;
+
+    fn party(&self) -> Party {
+        Some(self.reader)
+    }
+}
+
+/// Where a page of a thread begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadStart {
+    /// With the oldest message after this id.
+    After(MessageId),
+    /// With the newest message before this id.
+    Before(MessageId),
+}
+
 /// A page of the message log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {

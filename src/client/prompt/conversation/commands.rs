@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{client, prompt};
-use crate::client::command::{inbox, parse_user, revoke, send, users};
+use crate::client::command::{inbox, parse_user, reply, revoke, send, users};
+use crate::client::delivery::Text;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
 use crate::client::prompt::line::Line;
@@ -13,8 +14,8 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_line;
 use crate::client::render::messages::moment;
 use crate::client::session::Session;
-use crate::client::{delivery, password, verbs};
-use crate::model::{CursorName, MessageId, SessionId, Token, UserName};
+use crate::client::{delivery, open_questions, password, question, verbs};
+use crate::model::{CursorName, Message, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -37,6 +38,8 @@ impl Conversation {
             Line::Send { to, text } => self.send(&send::parse_recipients(to)?, text, out)?,
             Line::To { to } => self.set_to(to, out)?,
             Line::Reply { text } => self.reply(text, out)?,
+            Line::ReplyTo { id, text } => self.reply_to(MessageId(id), text, out)?,
+            Line::Answer { text } => self.answer(text, out)?,
             Line::Bell { is_on } => self.bell(is_on, out)?,
             Line::Inbox => {
                 let token = self.token()?;
@@ -144,10 +147,19 @@ impl Conversation {
     }
 
     fn send(&mut self, to: &[UserName], text: &str, out: &mut dyn Write) -> Result<(), Failure> {
-        let token = self.token()?;
         let body = send::body(text.into())?;
+        self.deliver(to, &body.into(), out)
+    }
+
+    fn deliver(
+        &mut self,
+        to: &[UserName],
+        text: &Text,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let token = self.token()?;
         let key = delivery::new_key()?;
-        let posted = delivery::deliver(&mut self.link, token, to, &body.into(), &key);
+        let posted = delivery::deliver(&mut self.link, token, to, text, &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
         self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
         to.iter().for_each(|user| self.live.board().add_user(user));
@@ -179,11 +191,44 @@ impl Conversation {
         }
     }
 
+    fn reply_to(&mut self, id: MessageId, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let user = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().user.clone();
+        let token = self.token()?;
+        let body = send::body(text.into())?;
+        let message = reply::find(&mut self.link, token, id)?;
+        let to = reply::other_side(&message, &user);
+        self.deliver(&[to], &reply::answer(body, id), out)
+    }
+
+    /// Answers the only open question.
+    fn answer(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let user = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().user.clone();
+        let token = self.token()?;
+        let body = send::body(text.into())?;
+        let open = open_questions::to_user(&mut self.link, token, &user)?;
+        match open.as_slice() {
+            [] => writeln!(out, "{}", prompt::no_open_question())?,
+            [question] if is_refused(question, text) => {
+                let offered = question::choices(question).join(", ");
+                writeln!(out, "{}", prompt::answer_is_none_of(offered))?;
+            }
+            [question] => {
+                let to = question.from.clone();
+                self.deliver(&[to], &reply::answer(body, question.id), out)?;
+            }
+            several => {
+                writeln!(out, "{}", prompt::several_questions())?;
+                out.write_all(Layout::for_terminal(Clock::Local).page(several).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
     /// The sender of the newest message that counts as read.
     fn newest_read_sender(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
         let upto = self.read_upto(token)?;
         let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
-        let fetch = Fetch { from, with: None, since: None, limit: 1 };
+        let fetch = Fetch { from, with: None, thread: None, since: None, limit: 1 };
         let page = verbs::fetch(&mut self.link, token, fetch)?;
         Ok(page.messages.into_iter().next().map(|message| message.from))
     }
@@ -216,7 +261,7 @@ impl Conversation {
         let token = self.token()?;
         let with = user.map(parse_user).transpose()?;
         let from = FetchFrom::Before(MessageId(i64::MAX));
-        let fetch = Fetch { from, with, since: None, limit: HISTORY_MESSAGES };
+        let fetch = Fetch { from, with, thread: None, since: None, limit: HISTORY_MESSAGES };
         let page = verbs::fetch(&mut self.link, token, fetch);
         let page = page.map_err(|failure| with_user(failure, user.unwrap_or_default()))?;
         if page.messages.is_empty() {
@@ -289,6 +334,11 @@ impl Conversation {
         writeln!(out, "{}", client::password_changed(revoke::summary(ended)))?;
         Ok(())
     }
+}
+
+/// Whether the question offers answers, and this is none of them.
+fn is_refused(question: &Message, text: &str) -> bool {
+    !question::choices(question).is_empty() && question::chosen(question, text).is_none()
 }
 
 /// Adds the user to a refusal that names none.

@@ -3,12 +3,14 @@
 use postgres::Row;
 
 use crate::model::{Body, CursorName, Details, Message, MessageId, Timestamp, UserId, UserName};
+use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{cursors, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{
-    CountUnread, FindStart, Page, PageStart, ReadPage, StreamStart, UnreadFrom,
+    CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, ReadThread, StreamStart,
+    ThreadStart, UnreadFrom,
 };
 
 /// The most messages that one statement of a page returns. A page of more takes several: the log
@@ -30,29 +32,60 @@ impl Query for ReadPage {
                 cursors::position(session, self.reader, name)?.unwrap_or(MessageId::ZERO)
             }
         };
-        let mut page = Page { start, messages: Vec::new(), more: false };
-        let (mut from, mut size) = (start, 0);
-        loop {
-            let limit = self.bounds.messages.saturating_add(1) - page.messages.len();
-            let limit = limit.min(PART_MESSAGES_MAX);
-            let rows = self.part(session, with, from, limit)?;
-            for row in &rows {
-                let message = message(row)?;
-                from = message.id;
-                size += (self.bounds.measure)(&message);
-                let is_full =
-                    page.messages.len() >= self.bounds.messages || size > self.bounds.size;
-                if is_full && !page.messages.is_empty() {
-                    page.more = true;
-                    break;
-                }
-                page.messages.push(message);
-            }
-            if page.more || rows.len() < limit {
+        let mut page =
+            fill(&self.bounds, start, |from, limit| self.part(session, with, from, limit))?;
+        if matches!(self.start, PageStart::Before(_)) {
+            page.messages.reverse();
+        }
+        Ok(Some(page))
+    }
+}
+
+/// Reads a page in parts. `part` reads a number of messages from an id on.
+fn fill(
+    bounds: &PageBounds,
+    start: MessageId,
+    mut part: impl FnMut(MessageId, usize) -> Result<Vec<Row>>,
+) -> Result<Page> {
+    let mut page = Page { start, messages: Vec::new(), more: false };
+    let (mut from, mut size) = (start, 0);
+    loop {
+        let limit = bounds.messages.saturating_add(1) - page.messages.len();
+        let limit = limit.min(PART_MESSAGES_MAX);
+        let rows = part(from, limit)?;
+        for row in &rows {
+            let message = message(row)?;
+            from = message.id;
+            size += (bounds.measure)(&message);
+            let is_full = page.messages.len() >= bounds.messages || size > bounds.size;
+            if is_full && !page.messages.is_empty() {
+                page.more = true;
                 break;
             }
+            page.messages.push(message);
         }
-        if matches!(self.start, PageStart::Before(_)) {
+        if page.more || rows.len() < limit {
+            return Ok(page);
+        }
+    }
+}
+
+impl Query for ReadThread {
+    fn query(&self, session: &mut Session) -> Result<Option<Page>> {
+        let sql = "SELECT chat.find_threads($1, ARRAY[$2::bigint], ARRAY[$3::bigint])";
+        let row = session.query_one(sql, &[&LANE, &self.of.0, &self.reader.0])?;
+        let found: Vec<Option<i64>> = row.get(0);
+        let Some(thread) = found.into_iter().next().flatten() else { return Ok(None) };
+        let (sql, start) = match self.start {
+            ThreadStart::After(id) => (THREAD_AFTER, id),
+            ThreadStart::Before(id) => (THREAD_BEFORE, id),
+        };
+        let since = self.since.map_or(i64::MIN, |since| since.0);
+        let mut page = fill(&self.bounds, start, |from, limit| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            session.query(sql, &[&self.reader.0, &from.0, &since, &limit, &thread])
+        })?;
+        if matches!(self.start, ThreadStart::Before(_)) {
             page.messages.reverse();
         }
         Ok(Some(page))
@@ -101,6 +134,21 @@ const WITH_BEFORE: &str = page_sql!(
       UNION ALL
      (SELECT * FROM chat.messages WHERE mailbox_id = $5 AND sender_id = $1 AND $1 <> $5
          AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)",
+    "DESC"
+);
+/// The messages of a thread that the reader has sent or received.
+const THREAD_AFTER: &str = page_sql!(
+    "SELECT m.* FROM chat.messages m
+      WHERE m.id IN (SELECT $5 UNION ALL
+                     SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
+        AND $1 IN (m.sender_id, m.mailbox_id) AND m.id > $2 AND m.sent_at >= $3",
+    "ASC"
+);
+const THREAD_BEFORE: &str = page_sql!(
+    "SELECT m.* FROM chat.messages m
+      WHERE m.id IN (SELECT $5 UNION ALL
+                     SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
+        AND $1 IN (m.sender_id, m.mailbox_id) AND m.id < $2 AND m.sent_at >= $3",
     "DESC"
 );
 const DEAD: &str = page_sql!(

@@ -12,7 +12,8 @@ use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::types::messages::{
-    CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, StreamStart, UnreadFrom,
+    CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, ReadThread, StreamStart,
+    ThreadStart, UnreadFrom,
 };
 
 impl Query for ReadPage {
@@ -70,6 +71,27 @@ impl Query for ReadPage {
         if let Some(read_point) = read_point.filter(|_| page.messages.is_empty()) {
             memtable.note_empty(reader, read_point);
         }
+        Ok(Some(page.end(start)))
+    }
+}
+
+impl Query for ReadThread {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Page>> {
+        let Self { reader, of, start, since, bounds } = self;
+        let connection = context.connection;
+        let Some(thread) = message_log::thread_of(connection, of, reader)? else {
+            return Ok(None);
+        };
+        let mut page = PageBuilder::new(connection, &bounds);
+        page.since = since;
+        page.fill_with_thread(reader, thread, start)?;
+        let start = match start {
+            ThreadStart::After(id) => id,
+            ThreadStart::Before(id) => {
+                page.messages.reverse();
+                id
+            }
+        };
         Ok(Some(page.end(start)))
     }
 }
@@ -245,6 +267,40 @@ impl<'a> PageBuilder<'a> {
         Ok(())
     }
 
+    /// Adds the messages of a thread that `reader` has sent or received. All but the oldest message
+    /// have a row of their own, and higher ids.
+    fn fill_with_thread(
+        &mut self,
+        reader: UserId,
+        thread: MessageId,
+        start: ThreadStart,
+    ) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        let mut statement = connection.prepare_cached(match start {
+            ThreadStart::After(_) => {
+                "SELECT ?1 AS message_id WHERE ?1 > ?2
+                  UNION ALL
+                 SELECT message_id FROM threads WHERE thread_id = ?1 AND message_id > ?2
+                  ORDER BY message_id"
+            }
+            ThreadStart::Before(_) => {
+                "SELECT ?1 AS message_id WHERE ?1 < ?2
+                  UNION ALL
+                 SELECT message_id FROM threads WHERE thread_id = ?1 AND message_id < ?2
+                  ORDER BY message_id DESC"
+            }
+        })?;
+        let (ThreadStart::After(edge) | ThreadStart::Before(edge)) = start;
+        let mut find = connection.prepare_cached(OF_READER)?;
+        let mut rows = statement.query([thread.0, edge.0])?;
+        while let Some(row) = rows.next()? {
+            if self.take(&mut find, MessageId(row.get(0)?), Some(reader))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the message with this id, if it exists and `since` allows it. With `sender`, only a
     /// message of that sender. Breaks when the page is full.
     fn take(
@@ -287,6 +343,10 @@ impl<'a> PageBuilder<'a> {
         Ok(Some(Message { id, at, from, to, body, details: details(row, 5)? }))
     }
 }
+
+/// As [`ONE`], but of the messages that a user has sent or received.
+const OF_READER: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
+      WHERE id = ?1 AND sent_at >= ?2 AND ?3 IN (sender_id, recipient_id)";
 
 const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
       WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";
