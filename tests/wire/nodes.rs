@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, databases, operator};
+use crate::support::{Server, Wire, databases, operator, wait_until};
+
+/// How many requests are sent before a change, at least, and how many after it.
+const BEFORE: usize = 5;
+const AFTER: usize = 20;
 
 /// Two servers on a new database; `None` if the test is skipped.
 #[track_caller]
@@ -192,4 +197,113 @@ fn killed_node_takes_nothing_with_it_and_the_other_goes_on() {
     first.start_again();
     assert_eq!(first.connect().refused(format!("whoami {token}")), "no_session");
     first.connect().done(format!("whoami {neko}"));
+}
+
+/// Asks a node without a pause while `change` is executed elsewhere. Gives the replies to requests
+/// that were sent before `change` had its answer, and of [`AFTER`] that were sent after it.
+fn around(
+    node: &Server,
+    line: impl Fn(usize) -> String + Sync,
+    change: impl FnOnce(),
+) -> [Vec<Value>; 2] {
+    let (count, is_changed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let (mut wire, mut replies) = (node.connect(), [Vec::new(), Vec::new()]);
+            while replies[1].len() < AFTER {
+                let is_after = is_changed.load(Ordering::SeqCst);
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                replies[usize::from(is_after)].push(wire.ask(line(number)));
+            }
+            replies
+        });
+        wait_until("the node answers", || count.load(Ordering::SeqCst) > BEFORE);
+        change();
+        is_changed.store(true, Ordering::SeqCst);
+        asking.join().unwrap()
+    })
+}
+
+/// Every reply is `OK` before a change, and has this code after it. In between it can be either,
+/// but never `OK` again.
+fn changes_once(replies: &[Vec<Value>; 2], code: &str) {
+    let mut is_changed = false;
+    for reply in replies.iter().flatten() {
+        match reply["status"] == "OK" {
+            true => assert!(!is_changed, "{code} is over again: {reply}"),
+            false => is_changed = true,
+        }
+        assert!(!is_changed || reply["code"] == code, "{reply}");
+    }
+    assert_eq!(replies[0][0]["status"], "OK");
+    assert!(replies[1].iter().all(|reply| reply["code"] == code), "{:?}", replies[1]);
+}
+
+#[test]
+fn session_that_one_node_ends_is_refused_by_the_other_while_that_one_takes_its_sends() {
+    let Some(nodes) = nodes() else { return };
+    for round in 0..10 {
+        let [ending, using] = [&nodes[round % 2], &nodes[1 - round % 2]];
+        let (kept, ended) = (ending.log_in("paff"), using.log_in("paff"));
+        let send = |number| format!("send {ended} neko {round} {number}");
+        let replies = around(using, send, || {
+            let mut wire = ending.connect();
+            match round % 3 {
+                0 => wire.done(format!("revoke {kept} {}", json!({"others": true}))),
+                1 => wire.done(format!("logout {ended}")),
+                _ => {
+                    wire.done(format!("passwd {kept} {}", json!({"old": "cytus", "new": "cytus"})))
+                }
+            };
+        });
+        changes_once(&replies, "no_session");
+        ending.connect().done(format!("logout {kept}"));
+    }
+}
+
+#[test]
+fn user_who_is_renamed_or_deleted_gets_every_message_acknowledged_before_and_none_after() {
+    let Some([first, second]) = nodes() else { return };
+    let (database, token) = (first.database(), first.log_in("paff"));
+    let mut acknowledged = 0;
+    for (node, arguments) in [
+        (&first, ["user", "rename", "robo", "robot"].as_slice()),
+        (&second, &["user", "rename", "robot", "robo"]),
+        (&first, &["user", "delete", "robo", "--yes"]),
+    ] {
+        let send = |number| format!("send {token} {} {number}", arguments[2]);
+        let replies = around(node, send, || drop(operator::done(&database, arguments)));
+        changes_once(&replies, "unknown_recipient");
+        acknowledged += replies.iter().flatten().filter(|reply| reply["status"] == "OK").count();
+    }
+    let stored = first.query("SELECT count(*) FROM messages");
+    assert_eq!(stored, [acknowledged.to_string()]);
+}
+
+#[test]
+fn purge_is_complete_on_the_node_that_takes_sends_and_touches_no_later_message() {
+    let Some([first, second]) = nodes() else { return };
+    let (paff, neko) = (first.log_in("paff"), first.log_in("neko"));
+    let mut stream = watch(&second, &neko);
+    let before = (0..20).map(|_| first.connect().done(format!("send {paff} neko old")));
+    assert_eq!(before.count(), 20);
+    assert_eq!(messages(&mut stream, 20).len(), 20);
+    let purge = ["message", "purge", "--before-id", "21", "--unread-too"];
+    let database = first.database();
+    // Sends and reads in turn.
+    let line = |number: usize| match number % 2 {
+        0 => format!("send {paff} neko new"),
+        _ => format!("fetch {neko} {}", json!({"after": 0})),
+    };
+    let [during, after] = around(&second, line, || drop(operator::done(&database, &purge)));
+    let is_old = |page: &Value| page.to_string().contains(r#""old""#);
+    assert!(is_old(&during[1]), "{during:?}");
+    assert!(!after.iter().any(is_old), "{after:?}");
+    let sent = during.iter().chain(&after).filter(|reply| reply["message"] == "Message Sent");
+    let sent = sent.count();
+    assert!(sent > 0);
+    let pushed = messages(&mut stream, sent);
+    assert!(pushed.iter().all(|(_, body)| body == "new"), "{pushed:?}");
+    let stored = second.query("SELECT id FROM messages ORDER BY id");
+    assert!(stored.iter().eq(&pushed.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>()));
 }
