@@ -13,7 +13,7 @@ use crate::support::exposition::Scrape;
 use crate::support::http;
 use crate::support::http::get;
 use crate::support::skip::is_here;
-use crate::support::{PATIENCE, Server, server_command};
+use crate::support::{PATIENCE, Server, is_on_postgres, server_command};
 
 const METRICS: &[&str] = &["--metrics", "127.0.0.1:0"];
 
@@ -189,7 +189,9 @@ fn health_and_readiness_are_reported() {
     assert_eq!((healthy.status, healthy.body.as_str()), (200, "ok\n"));
     let begun = Instant::now();
     // A commit in the last second is enough; after that the monitor writes itself.
-    while server.query("SELECT count(*) FROM meta WHERE name = 'probed_at'") == ["0"] {
+    let table = if is_on_postgres() { "marks" } else { "meta" };
+    let written = format!("SELECT count(*) FROM {table} WHERE name = 'probed_at'");
+    while server.query(&written) == ["0"] {
         let ready = get(server.monitor(), "/readyz");
         assert_eq!((ready.status, ready.body.as_str()), (200, "ready\n"));
         assert!(begun.elapsed() < PATIENCE, "nothing is written");

@@ -1,11 +1,13 @@
 //! `chat-server db init`: the schema, and roles with the least rights that will do.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::support::cli::{Outcome, outcome};
 use crate::support::postgres::{Cluster, OWNER};
+use crate::support::{Server, operator};
 
 fn init(url: &str, more: &[&str]) -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
@@ -87,6 +89,19 @@ fn server_may_not_change_the_schema_nor_a_stored_message() {
     ] {
         assert_eq!(as_role(&cluster, "chat_server", sql), Ok(()), "{sql}");
     }
+}
+
+#[test]
+fn server_serves_and_commands_change_users_with_the_rights_of_its_role() {
+    let Some(cluster) = prepared() else { return };
+    let database = PathBuf::from(cluster.url("chat_server", "chat"));
+    let server = Server::start_on(&database);
+    let neko = server.log_in("neko");
+    server.connect().done(format!(r#"post {neko} {{"to": ["paff"], "body": "hai", "key": "k"}}"#));
+    operator::add_user(&database, "ann", "a good password");
+    operator::done(&database, &["user", "delete", "ann", "--yes"]);
+    operator::done(&database, &["message", "purge", "--user", "paff", "--unread-too"]);
+    assert_eq!(operator::objects(&database, &["stats"])[0]["messages"], 0);
 }
 
 #[test]

@@ -12,6 +12,9 @@ SET LOCAL search_path = chat;
 CREATE TABLE meta (name text PRIMARY KEY, value text NOT NULL);
 INSERT INTO meta VALUES ('application', 'chat'), ('schema', '1'), ('oldest_server', '1');
 
+-- What the servers note. They may not change meta.
+CREATE TABLE marks (name text PRIMARY KEY, value text NOT NULL);
+
 -- The newest number given to users, sessions and nodes. Numbers are never given again.
 CREATE TABLE counters (name text PRIMARY KEY, value bigint NOT NULL);
 INSERT INTO counters VALUES ('users', 0), ('sessions', 0), ('nodes', 0);

@@ -83,7 +83,7 @@ impl Apply for Ping {
 impl Apply for WriteProbe {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<()> {
         context.session.execute(
-            "INSERT INTO chat.meta AS m (name, value) VALUES ('probed_at', $1)
+            "INSERT INTO chat.marks AS m (name, value) VALUES ('probed_at', $1)
              ON CONFLICT (name) DO UPDATE SET value = greatest(m.value, excluded.value)",
             &[&self.0.to_rfc3339()],
         )?;
@@ -94,7 +94,7 @@ impl Apply for WriteProbe {
 impl Query for ReadProbe {
     fn query(&self, session: &mut Session) -> Result<bool> {
         let row = session.query_opt(
-            "SELECT 1 FROM chat.meta WHERE name = 'probed_at' AND value >= $1",
+            "SELECT 1 FROM chat.marks WHERE name = 'probed_at' AND value >= $1",
             &[&self.0.to_rfc3339()],
         )?;
         Ok(row.is_some())

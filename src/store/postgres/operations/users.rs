@@ -122,7 +122,7 @@ pub(in crate::store) fn insert(session: &mut Session, user: &NewUser) -> Result<
 /// Marks the database as seeded. No server creates the first users in it any more.
 pub(in crate::store) fn mark_as_seeded(session: &mut Session) -> Result<()> {
     session.execute(
-        "INSERT INTO chat.meta (name, value) VALUES ('seeded_at', chat.iso(chat.now_ms()))
+        "INSERT INTO chat.marks (name, value) VALUES ('seeded_at', chat.iso(chat.now_ms()))
          ON CONFLICT DO NOTHING",
         &[],
     )?;
@@ -130,7 +130,7 @@ pub(in crate::store) fn mark_as_seeded(session: &mut Session) -> Result<()> {
 }
 
 fn is_seeded(session: &mut Session) -> Result<bool> {
-    let row = session.query_opt("SELECT 1 FROM chat.meta WHERE name = 'seeded_at'", &[])?;
+    let row = session.query_opt("SELECT 1 FROM chat.marks WHERE name = 'seeded_at'", &[])?;
     Ok(row.is_some())
 }
 
