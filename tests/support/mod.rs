@@ -76,13 +76,21 @@ pub fn is_for_files_only() -> bool {
     is_skipped
 }
 
-/// Where a new database is: a file in this folder, or the URL of an empty one.
+/// Where a new database is: a file in this folder, or a URL.
 fn new_database(folder: &Path) -> PathBuf {
     #[cfg(feature = "postgres")]
     if is_on_postgres() {
-        return databases::new_database().expect("PostgreSQL is installed").into();
+        return new_on_postgres().expect("PostgreSQL is installed").into();
     }
     folder.join("chat.sqlite")
+}
+
+/// A new database on PostgreSQL after `db init`: its URL for a server. `None` if PostgreSQL is not
+/// installed; then the calling test is skipped and says so.
+#[cfg(feature = "postgres")]
+#[track_caller]
+pub fn new_on_postgres() -> Option<String> {
+    databases::new_prepared(|url| drop(operator::done(Path::new(url), &["db", "init"])))
 }
 
 /// Whether a database is on PostgreSQL.

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire, databases, operator, wait_until};
+use crate::support::{self, Server, Wire, operator, wait_until};
 
 /// How many requests are sent before a change, at least, and how many after it.
 const BEFORE: usize = 5;
@@ -16,7 +16,7 @@ const AFTER: usize = 20;
 /// Two servers on a new database; `None` if the test is skipped.
 #[track_caller]
 fn nodes() -> Option<[Server; 2]> {
-    let database = databases::new_database()?;
+    let database = support::new_on_postgres()?;
     let database = Path::new(&database);
     Some([Server::start_on(database), Server::start_on(database)])
 }
