@@ -85,7 +85,16 @@ pub struct Outcome {
 
 /// Runs `load` against the server at `address`.
 pub fn run(address: SocketAddr, protocol: &mut dyn Protocol, load: &Load) -> Result<Outcome> {
-    let mut generator = Generator::connect(address, protocol, load)?;
+    run_on(&[address], protocol, load)
+}
+
+/// Runs `load` against several servers, which get the connections in turn.
+pub fn run_on(
+    addresses: &[SocketAddr],
+    protocol: &mut dyn Protocol,
+    load: &Load,
+) -> Result<Outcome> {
+    let mut generator = Generator::connect(addresses, protocol, load)?;
     let before = processor_time();
     generator.run()?;
     let processor = processor_time().saturating_sub(before);
@@ -136,7 +145,7 @@ struct Peer {
 
 impl<'a> Generator<'a> {
     fn connect(
-        address: SocketAddr,
+        addresses: &[SocketAddr],
         protocol: &'a mut dyn Protocol,
         load: &'a Load,
     ) -> Result<Self> {
@@ -144,7 +153,7 @@ impl<'a> Generator<'a> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
         poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
         let mut peers = Vec::with_capacity(load.connections);
-        for index in 0..load.connections {
+        for (index, address) in (0..load.connections).zip(addresses.iter().cycle()) {
             let mut stream = std::net::TcpStream::connect(address)
                 .with_context(|| format!("connection {index} to {address}"))?;
             stream.set_nodelay(true)?;

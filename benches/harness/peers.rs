@@ -4,9 +4,10 @@
 mod beanstalkd;
 pub mod chat;
 pub mod client;
+pub mod cluster;
 mod mosquitto;
 mod postfix;
-mod postgres;
+pub mod postgres;
 mod redis;
 
 use std::fs::Permissions;

@@ -6,7 +6,7 @@
 mod harness;
 mod service;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -17,7 +17,7 @@ use harness::generator::{self, Extent, Load, Outcome};
 use harness::machine;
 use harness::peers::client::Client;
 use harness::peers::cluster::Programs;
-use harness::peers::{Messages, Peer, Postgres, Verb, chat, recipient};
+use harness::peers::{Messages, Verb, chat, recipient};
 use harness::place::{self, Place, chat_server};
 use service::Service;
 
@@ -56,7 +56,7 @@ struct Arguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Sends a second on a file, on PostgreSQL without and with a standby, and single inserts.
+    /// Sends a second on a file, on PostgreSQL without and with a standby, and pgbench's inserts.
     Sends,
     /// Sends a second of several servers on one database.
     Nodes,
@@ -90,7 +90,7 @@ fn main() -> Result<()> {
     let alone = Service::on_postgres(&programs, server, &folder_of("alone")?, 0)?;
     let doubled = Service::on_postgres(&programs, server, &folder_of("doubled")?, 1)?;
     let file = Service::on_file(server, &folder_of("file")?)?;
-    let bench = Bench { arguments: &arguments, programs: &programs, folder: folder.path() };
+    let bench = Bench { arguments: &arguments, programs: &programs };
     for part in &arguments.parts {
         println!();
         match part {
@@ -107,7 +107,6 @@ fn main() -> Result<()> {
 struct Bench<'a> {
     arguments: &'a Arguments,
     programs: &'a Programs,
-    folder: &'a Path,
 }
 
 /// The figures of all runs of one measurement.
@@ -125,7 +124,11 @@ impl Figures {
     }
 
     fn cell(&self) -> String {
-        format!("{}, {:.2} ms", summary(&self.rates, 0), median(self.latest.iter().copied()))
+        let rate = summary(&self.rates, 0);
+        match self.latest.is_empty() {
+            true => rate,
+            false => format!("{rate}, {:.2} ms", median(self.latest.iter().copied())),
+        }
     }
 
     /// The ratios to another measurement, run by run.
@@ -152,9 +155,9 @@ impl Bench<'_> {
         if self.arguments.quiet { machine::wait_for_quiet() } else { Ok(()) }
     }
 
-    /// The server on each engine, and single inserts into PostgreSQL without and with a standby.
+    /// The server on each engine, and the single inserts of pgbench without and with a standby.
     fn measure_sends(&self, services: [&Service; 3]) -> Result<()> {
-        let names = ["file", "PostgreSQL", "with a standby", "inserts", "inserts with a standby"];
+        let names = ["file", "PostgreSQL", "with a standby", "pgbench", "pgbench with a standby"];
         let mut figures: Vec<Vec<Figures>> = (0..CONNECTIONS.len())
             .map(|_| names.iter().map(|_| Figures::default()).collect())
             .collect();
@@ -162,11 +165,16 @@ impl Bench<'_> {
             for (row, connections) in CONNECTIONS.into_iter().enumerate() {
                 for (column, figures) in figures[row].iter_mut().enumerate() {
                     self.wait()?;
-                    let outcome = match services.get(column) {
-                        Some(service) => self.sends(service, 1, connections),
-                        None => self.inserts(column - services.len(), connections),
-                    };
-                    figures.add(&outcome.context(names[column])?);
+                    match services.get(column) {
+                        Some(service) => figures
+                            .add(&self.sends(service, 1, connections).context(names[column])?),
+                        // The services before these two are without and with a standby, too.
+                        None => figures.rates.push(
+                            services[column - 2]
+                                .inserts(self.programs, connections, self.arguments.seconds)
+                                .context(names[column])?,
+                        ),
+                    }
                 }
             }
         }
@@ -177,16 +185,16 @@ impl Bench<'_> {
             println!("| {connections} | {} |", cells.join(" | "));
         }
         println!(
-            "\n| connections | PostgreSQL ÷ file | with a standby ÷ file | ÷ inserts | both with a standby |"
+            "\n| connections | PostgreSQL ÷ file | with a standby ÷ file | PostgreSQL ÷ pgbench | both with a standby |"
         );
         println!("| --- | --- | --- | --- | --- |");
         for (connections, figures) in CONNECTIONS.into_iter().zip(&figures) {
-            let [file, alone, doubled, inserts, both] = &figures[..] else { continue };
+            let [file, alone, doubled, pgbench, both] = &figures[..] else { continue };
             println!(
                 "| {connections} | {} | {} | {} | {} |",
                 alone.over(file),
                 doubled.over(file),
-                alone.over(inserts),
+                alone.over(pgbench),
                 doubled.over(both)
             );
         }
@@ -201,17 +209,6 @@ impl Bench<'_> {
         let addresses: Vec<_> = run.nodes.iter().map(chat::Server::address).collect();
         let outcome = generator::run_on(&addresses, protocol.as_mut(), &self.load(connections))?;
         run.stop(outcome.acknowledged)?;
-        Ok(outcome)
-    }
-
-    fn inserts(&self, standbys: usize, connections: usize) -> Result<Outcome> {
-        let place = tempfile::tempdir_in(self.folder)?;
-        let peer = Postgres { programs: self.programs.clone(), standbys };
-        let server = peer.start(place.path())?;
-        let mut protocol = server.protocol(MESSAGES);
-        let load = self.load(connections);
-        let outcome = generator::run(server.address(), protocol.as_mut(), &load)?;
-        server.stop(MESSAGES, outcome.acknowledged)?;
         Ok(outcome)
     }
 

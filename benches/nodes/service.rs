@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::USERS;
 use crate::harness::peers::chat::{self, Server};
 use crate::harness::peers::cluster::{Cluster, Programs};
+use crate::harness::peers::postgres::TABLE;
 use crate::harness::peers::{BODY_NUMBER_BYTES, recipient, run};
 
 /// The database with the users, which every run copies.
@@ -143,6 +144,28 @@ impl Run<'_> {
 }
 
 impl Service {
+    /// How many single inserts a second pgbench makes into a table like ours: prepared, each a
+    /// transaction.
+    pub fn inserts(&self, programs: &Programs, connections: usize, seconds: f64) -> Result<f64> {
+        const SCRIPT: &str = "\\set recipient random(1, 1000)\n\
+            INSERT INTO messages (sent_at, sender_id, recipient_id, body) \
+            VALUES (1700000000000, 1, :recipient, repeat('x', 64));\n";
+        let cluster = self.cluster.as_ref().context("no cluster")?;
+        let script = self.folder.join("insert.sql");
+        fs::write(&script, SCRIPT)?;
+        cluster.ask(&format!("DROP TABLE IF EXISTS messages; {TABLE}"))?;
+        let mut pgbench = Command::new(programs.path("pgbench"));
+        pgbench.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--file"]).arg(&script);
+        pgbench.arg(format!("--client={connections}"));
+        pgbench.arg(format!("--time={}", seconds.ceil().max(1.0)));
+        let output = pgbench.arg(cluster.url("postgres")).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let rate = text.lines().find_map(|line| line.strip_prefix("tps = "));
+        let rate = rate.and_then(|rate| rate.split(' ').next());
+        let said = || String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok(rate.with_context(said)?.parse()?)
+    }
+
     /// The number of messages, and the sum of the numbers in their bodies.
     fn stored(&self, database: &str) -> Result<(u64, u64)> {
         match &self.cluster {

@@ -98,13 +98,23 @@ impl Chat {
     }
 }
 
-/// Creates a database whose users can receive messages and log in. They are imported with a
-/// password hash that is cheap to check, because no figure here is about argon2.
+/// Creates a database whose users can receive messages and log in.
 pub fn create<'a>(
     program: &Path,
     database: &Path,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<()> {
+    let file = database.with_extension("users");
+    fs::write(&file, users(names)?)?;
+    let mut import = Command::new(program);
+    import.env_clear().arg("--db").arg(database).arg("import").arg(&file);
+    run(&mut import)?;
+    Ok(fs::remove_file(file)?)
+}
+
+/// An export with the users. They have a password hash that is cheap to check, because no figure
+/// here is about argon2.
+pub fn users<'a>(names: impl Iterator<Item = &'a str>) -> Result<String> {
     let password = password_hash()?;
     let mut lines =
         "{\"type\":\"header\",\"format\":\"chat-export\",\"version\":1,\"newest\":0}\n".to_owned();
@@ -115,12 +125,7 @@ pub fn create<'a>(
              \"password\":{{\"hash\":\"{password}\",\"is_published\":false}}}}\n"
         ));
     }
-    let file = database.with_extension("users");
-    fs::write(&file, lines)?;
-    let mut import = Command::new(program);
-    import.env_clear().arg("--db").arg(database).arg("import").arg(&file);
-    run(&mut import)?;
-    Ok(fs::remove_file(file)?)
+    Ok(lines)
 }
 
 fn password_hash() -> Result<String> {

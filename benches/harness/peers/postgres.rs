@@ -1,26 +1,18 @@
 //! PostgreSQL: one prepared insert per message, into a table like ours with the same index.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Signal, geteuid};
 
-use super::{
-    MessageSource, Messages, Peer, Process, Running, TIMEOUT, first_line, free_address, let_in,
-    user_id,
-};
+use super::cluster::{Cluster, Programs, USER};
+use super::{MessageSource, Messages, Peer, Running};
 use crate::harness::generator::Protocol;
 
 /// The table and the statement, equivalent to our `messages` and `send`.
-const TABLE: &str = "
+pub const TABLE: &str = "
     CREATE TABLE messages (
         id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         sent_at      bigint NOT NULL,
@@ -31,30 +23,16 @@ const TABLE: &str = "
     CREATE INDEX messages_by_recipient ON messages (recipient_id, id)";
 const INSERT: &str = "INSERT INTO messages (sent_at, sender_id, recipient_id, body)
     VALUES (1700000000000, 1, $1, $2)";
-const CONNECTIONS_MAX: usize = 1100;
 
-/// `postgres`, from Debian's folder for one version.
+/// `postgres`.
 pub struct Postgres {
-    folder: PathBuf,
+    programs: Programs,
 }
 
 impl Postgres {
     /// Finds the newest version on this machine.
     pub fn find() -> Option<Self> {
-        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
-        let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
-        let folder = folders.filter(|folder| folder.join("postgres").is_file()).max()?;
-        Some(Self { folder })
-    }
-
-    /// A command that runs as its own user, because PostgreSQL refuses to run as root.
-    fn command(&self, name: &str, owner: Option<u32>) -> Command {
-        let mut command = Command::new(self.folder.join(name));
-        command.stdin(Stdio::null()).env("LC_ALL", "C");
-        if let Some(owner) = owner {
-            command.uid(owner).current_dir("/");
-        }
-        command
+        Some(Self { programs: Programs::find()? })
     }
 }
 
@@ -64,71 +42,37 @@ impl Peer for Postgres {
     }
 
     fn description(&self) -> String {
-        let version = first_line(&self.folder.join("postgres"), "--version").unwrap_or_default();
+        let version = self.programs.version();
         format!("{version}; prepared insert, same index, fsync and synchronous_commit on")
     }
 
     fn start(&self, folder: &Path) -> Result<Box<dyn Running>> {
-        let address = free_address()?;
-        let owner = owner(folder)?;
-        let data = folder.join("data");
-        let mut initdb = self.command("initdb", owner);
-        initdb.args(["--auth=trust", "--username=load", "--encoding=UTF8", "--no-sync", "-D"]);
-        let made = initdb.arg(&data).output()?;
-        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut command = self.command("postgres", owner);
-        command.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-k", ""]);
-        command.args(["-p", &address.port().to_string()]);
-        command.args(["-c", &format!("max_connections={CONNECTIONS_MAX}")]);
-        let process = Process::start(&mut command, address)?;
-        let begin = Instant::now();
-        // It accepts connections some time before it can serve them.
-        let mut stream = loop {
-            match connect(address) {
-                Err(_) if begin.elapsed() < TIMEOUT => thread::sleep(Duration::from_millis(10)),
-                connected => break connected?,
-            }
-        };
-        ask(&mut stream, TABLE)?;
-        Ok(Box::new(RunningPostgres { process, address, folder: self.folder.clone() }))
+        let cluster = Cluster::start(&self.programs, folder, 0)?;
+        cluster.ask(TABLE)?;
+        Ok(Box::new(RunningPostgres { cluster, programs: self.programs.clone() }))
     }
-}
-
-/// The user to run as if this process is root: one that owns nothing else. That user gets access to
-/// `folder`.
-fn owner(folder: &Path) -> Result<Option<u32>> {
-    if !geteuid().is_root() {
-        return Ok(None);
-    }
-    let owner = user_id("postgres")?;
-    chown(folder, Some(owner), None)?;
-    let_in(folder)?;
-    Ok(Some(owner))
 }
 
 struct RunningPostgres {
-    process: Process,
-    address: SocketAddr,
-    /// The folder of the programs.
-    folder: PathBuf,
+    cluster: Cluster,
+    programs: Programs,
 }
 
 impl Running for RunningPostgres {
     fn address(&self) -> SocketAddr {
-        self.address
+        self.cluster.address
     }
 
     fn process(&self) -> u32 {
-        self.process.id()
+        self.cluster.process()
     }
 
     fn one_shot(&self, body: &str) -> Option<Command> {
         // Not Debian's script of the same name, which first searches for a version.
-        let program = self.folder.join("psql");
+        let program = self.programs.path("psql");
         program.is_file().then(|| {
             let mut command = Command::new(program);
-            command.args(["-h", "127.0.0.1", "-p", &self.address.port().to_string()]);
-            command.args(["-U", "load", "-d", "postgres", "-c"]);
+            command.args(["-d", &self.cluster.url("postgres"), "-c"]);
             command.arg(format!(
                 "INSERT INTO messages (sent_at, sender_id, recipient_id, body)
                  VALUES (1700000000000, 1, 1, '{body}')"
@@ -142,13 +86,10 @@ impl Running for RunningPostgres {
     }
 
     fn stop(self: Box<Self>, _: Messages, acknowledged: u64) -> Result<()> {
-        let mut stream = connect(self.address)?;
-        let stored = ask(&mut stream, "SELECT count(*) FROM messages")?;
+        let stored = self.cluster.ask("SELECT count(*) FROM messages")?;
         let stored: u64 = stored.context("there is no count")?.parse()?;
         ensure!(stored == acknowledged, "{acknowledged} were acknowledged, {stored} are stored");
-        drop(stream);
-        // The fast shutdown, which ends open connections.
-        self.process.stop_by(Signal::INT)
+        self.cluster.stop()
     }
 }
 
@@ -160,7 +101,7 @@ struct Inserts {
 
 impl Protocol for Inserts {
     fn prepare_connection(&self, stream: &mut TcpStream) -> Result<()> {
-        start_up(stream)?;
+        start_up(stream, "postgres")?;
         let mut parse = b"send\0".to_vec();
         parse.extend_from_slice(INSERT.as_bytes());
         parse.extend_from_slice(b"\0\0\0");
@@ -198,16 +139,17 @@ impl Protocol for Inserts {
     }
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+/// A connection to a database.
+pub fn connect_to(address: SocketAddr, database: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
-    start_up(&mut stream)?;
+    start_up(&mut stream, database)?;
     Ok(stream)
 }
 
-fn start_up(stream: &mut TcpStream) -> Result<()> {
+fn start_up(stream: &mut TcpStream, database: &str) -> Result<()> {
     let mut message = Vec::new();
     message.extend_from_slice(&196_608_u32.to_be_bytes());
-    message.extend_from_slice(b"user\0load\0database\0postgres\0\0");
+    message.extend_from_slice(format!("user\0{USER}\0database\0{database}\0\0").as_bytes());
     stream.write_all(&(message.len() as u32 + 4).to_be_bytes())?;
     stream.write_all(&message)?;
     read_until_ready(stream)?;
@@ -215,7 +157,7 @@ fn start_up(stream: &mut TcpStream) -> Result<()> {
 }
 
 /// Executes a command, and returns the first value of its result.
-fn ask(stream: &mut TcpStream, command: &str) -> Result<Option<String>> {
+pub fn ask(stream: &mut TcpStream, command: &str) -> Result<Option<String>> {
     let mut said = Vec::new();
     write_message(&mut said, b'Q', format!("{command}\0").as_bytes());
     stream.write_all(&said)?;
@@ -224,7 +166,10 @@ fn ask(stream: &mut TcpStream, command: &str) -> Result<Option<String>> {
     while let Some((kind, length)) = message(&received[place..])? {
         // Type, length, number of columns, length of the first column, and its value.
         if kind == b'D' {
-            return Ok(Some(String::from_utf8(received[place + 11..place + length].to_vec())?));
+            let end = place
+                + 11
+                + u32::from_be_bytes(received[place + 7..place + 11].try_into()?) as usize;
+            return Ok(Some(String::from_utf8(received[place + 11..end].to_vec())?));
         }
         place += length;
     }
