@@ -32,4 +32,6 @@ mod server_log;
 mod service_manager;
 mod status_page;
 mod transfer;
+#[cfg(feature = "postgres")]
+mod two_nodes;
 mod upgrade;
