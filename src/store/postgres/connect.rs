@@ -44,34 +44,47 @@ pub struct ConnectError {
     pub attempts: Vec<(Host, Attempt)>,
 }
 
-/// What was wrong with one host.
-#[derive(Debug)]
+/// What was wrong with one host. `Display` is for the server log.
+#[derive(Debug, thiserror::Error)]
 pub enum Attempt {
     /// The password cannot be read.
+    #[error("the password cannot be read: {0:?}")]
     Password(PasswordError),
     /// TLS cannot be spoken with these settings.
+    #[error("TLS cannot be set up: {0:?}")]
     Encryption(EncryptionError),
     /// The name leads nowhere, nothing listens there, or the connection broke.
+    #[error("{0}")]
     Unreachable(String),
     /// It did not answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// It does not speak TLS.
+    #[error("it does not speak TLS")]
     NoTls,
     /// Its certificate was refused, or the handshake failed.
+    #[error("its certificate is not accepted: {0}")]
     Certificate(String),
     /// It wants a password, and there is none for it.
+    #[error("it wants a password, and there is none")]
     NoPassword,
     /// It refused the user or the password: its message.
+    #[error("it refuses the login: {0}")]
     Login(String),
     /// It has no such database.
+    #[error("it has no such database")]
     NoDatabase,
     /// It is starting, stopping or recovering.
+    #[error("it is starting, stopping or recovering")]
     Starting,
     /// It has no connection left.
+    #[error("it has no connection left")]
     TooMany,
     /// It is a standby, or has been set to read only.
+    #[error("it is a standby, or read only")]
     ReadOnly,
     /// It refused for another reason: its message.
+    #[error("it refuses: {0}")]
     Refused(String),
 }
 

@@ -143,6 +143,6 @@ fn said(error: &postgres::Error) -> String {
 fn attempts(error: &ConnectError) -> String {
     let attempts = error.attempts.iter();
     let attempts: Vec<String> =
-        attempts.map(|(host, attempt)| format!("{host}: {attempt:?}")).collect();
+        attempts.map(|(host, attempt)| format!("{host}: {attempt}")).collect();
     attempts.join(", ")
 }

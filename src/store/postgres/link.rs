@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::postgres::error::Result;
+use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::session::{Opener, Session};
 
 /// How long to wait after a failed attempt to connect.
@@ -15,12 +15,14 @@ pub(in crate::store) struct Link {
     session: Option<Session>,
     /// When the last attempt to connect failed.
     failed: Option<Instant>,
+    /// Since when the server log says that the database is away.
+    away_since: Option<Instant>,
 }
 
 impl Link {
     /// Takes over an open connection, which is proven.
     pub(in crate::store) fn new(opener: Opener, node: i64, session: Session) -> Self {
-        Self { opener, node, session: Some(session), failed: None }
+        Self { opener, node, session: Some(session), failed: None, away_since: None }
     }
 
     /// Whether the connection is open, as far as is known.
@@ -38,22 +40,34 @@ impl Link {
                 session.prove(self.node)?;
                 Ok(session)
             });
-            self.session = Some(opened.inspect_err(|error| {
+            let session = opened.inspect_err(|error| {
                 self.failed = Some(Instant::now());
-                if !error.is_logged() {
-                    tracing::warn!(%error, "the database cannot be reached");
-                }
-            })?);
+                self.report(error);
+            })?;
+            self.session = Some(session);
+            if let Some(since) = self.away_since.take() {
+                let seconds = since.elapsed().as_secs_f64();
+                tracing::info!(seconds, "the database is back");
+            }
         }
         match &mut self.session {
             Some(session) => Ok(session),
-            None => Err(crate::store::postgres::error::Error::Unexpected("no connection")),
+            None => Err(Error::Unexpected("no connection")),
         }
     }
 
     /// Closes the connection, because it broke.
-    pub(in crate::store) fn drop_session(&mut self) {
+    pub(in crate::store) fn drop_session(&mut self, error: &Error) {
         self.session = None;
+        self.report(error);
+    }
+
+    /// Logs the first error since the connection was last open.
+    fn report(&mut self, error: &Error) {
+        if !error.is_logged() && self.away_since.is_none() {
+            tracing::warn!(%error, "the database is away; the server tries again");
+            self.away_since = Some(Instant::now());
+        }
     }
 
     /// Waits until [`PAUSE`] after the last failed attempt.

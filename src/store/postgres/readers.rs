@@ -98,8 +98,10 @@ fn execute<T>(
     mut read: impl FnMut(&mut Session) -> StatementResult<T>,
 ) -> Result<T, StoreError> {
     let mut found = link.session().and_then(&mut read);
-    if found.as_ref().is_err_and(|error| error.is_lost()) {
-        link.drop_session();
+    if let Err(error) = &found
+        && error.is_lost()
+    {
+        link.drop_session(error);
         found = link.session().and_then(&mut read);
     }
     found.map_err(|error| StoreError::from(&error))

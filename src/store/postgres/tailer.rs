@@ -77,10 +77,7 @@ impl Tailer {
     pub(in crate::store) fn run(mut self) {
         while !self.shared.is_closing() {
             if let Err(error) = self.look_and_wait() {
-                if !error.is_logged() {
-                    tracing::warn!(%error, "what other servers do is not known for now");
-                }
-                self.link.drop_session();
+                self.link.drop_session(&error);
                 self.is_listening = false;
                 if !error.is_lost() {
                     std::thread::sleep(POLL_INTERVAL);

@@ -186,12 +186,11 @@ impl Batches {
                 // Nothing was done, and the new connection is not used.
                 Err(Error::NotPromised(_)) if !group.in_doubt => Err(StoreError::Busy),
                 Err(error) if error.is_lost() => {
-                    self.link.drop_session();
+                    self.link.drop_session(&error);
                     let silent_since = *self.silent_since.get_or_insert(begun);
                     let is_final = group.kind == Kind::Alone
                         && matches!(StoreError::from(&error), StoreError::Statement(_));
                     if !is_final && silent_since.elapsed() < self.failover_wait {
-                        tracing::warn!(%error, "the connection to the database broke");
                         group.in_doubt = true;
                         if turn == Turn::Worker {
                             return false;
