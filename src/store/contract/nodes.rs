@@ -211,11 +211,12 @@ fn broken_connections_neither_lose_nor_double_a_message() {
     const MESSAGES: usize = 400;
     let Some(engine) = Engine::new(open_postgres) else { return };
     let url = std::fs::read_to_string(engine.folder.path().join("url")).unwrap();
-    let goes_on = std::sync::atomic::AtomicBool::new(true);
     let told = thread::scope(|scope| {
+        // Once for each round of messages: a node that is always cut off has no lease.
+        let (round, rounds) = channel();
         let breaking = scope.spawn(|| {
             let mut broken = 0;
-            while goes_on.load(std::sync::atomic::Ordering::SeqCst) {
+            for () in rounds {
                 let terminated = databases::query(
                     &url,
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -234,10 +235,11 @@ fn broken_connections_neither_lose_nor_double_a_message() {
             let append = message(PAFF, &["neko"], &text, None);
             engine.store().write(append, move |appended| done.send((text, appended)).unwrap());
             if number % 8 == 7 {
+                round.send(()).unwrap();
                 told.extend(answers.iter().take(8));
             }
         }
-        goes_on.store(false, std::sync::atomic::Ordering::SeqCst);
+        drop(round);
         let broken = breaking.join().unwrap();
         assert!(broken > 10, "only {broken} connections broke");
         told
