@@ -115,9 +115,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         }
         Some(Command::Backup(backup)) => backup::run(database.file(command)?, backup, output()),
         Some(Command::Restore(restore)) => restore::run(database.file(command)?, restore, output()),
-        Some(Command::Export(export)) => {
-            export::run(database.file(command)?, export, arguments.json)
-        }
+        Some(Command::Export(export)) => export::run(&database, export, arguments.json),
         Some(Command::Import(import)) => import::run(&database, import, output()),
         Some(Command::Check(check)) => check::run(database.file(command)?, check, output()),
         Some(Command::Init(init)) => {

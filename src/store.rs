@@ -14,6 +14,7 @@ mod contract;
 mod engines;
 mod error;
 mod events;
+mod export;
 mod metrics;
 pub mod operation;
 #[cfg(feature = "postgres")]
@@ -30,6 +31,7 @@ pub use cache::live_messages::LiveInbox;
 pub use engines::{EngineRead, EngineWrite};
 pub use error::{Fatal, NoInput, NotOurs, OpenError, StoreError};
 pub use events::{Event, OnEvent};
+pub use export::{Export, ExportError};
 pub use metrics::{CheckpointMode, Metrics, Rollback};
 pub use scheduler::group_commit::{Expect, Flush};
 pub use sqlite::FileTools;
@@ -38,7 +40,6 @@ pub use sqlite::file::DiskUsage;
 pub use sqlite::migrations::Upgrade;
 pub use sqlite::path::resolve;
 pub use sqlite::tools::check::{CheckDepth, Checked, FINDINGS_MAX};
-pub use sqlite::tools::export::{Export, ExportError};
 pub use sqlite::tools::offline::OfflineDatabase;
 pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
 pub use types::cursors::*;
@@ -52,10 +53,11 @@ pub use types::users::*;
 
 use crate::adjustable::Adjustable;
 use crate::model::UserId;
+use crate::transfer::Record;
 #[cfg(feature = "postgres")]
 pub use postgres::NodeOptions;
 #[cfg(feature = "postgres")]
-use postgres::Postgres;
+use postgres::{Postgres, target::Target};
 use sqlite::Sqlite;
 
 /// How to open a store.
@@ -252,6 +254,79 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.close(),
             #[cfg(feature = "postgres")]
             Backend::Postgres(postgres) => postgres.close(),
+        }
+    }
+}
+
+/// A database that is read for an export, beside its servers or without them. It is not changed.
+pub struct Exporter {
+    source: ExportSource,
+}
+
+/// What an export reads, in each engine.
+enum ExportSource {
+    Sqlite(Box<OfflineDatabase>),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<postgres::export::Exporter>),
+}
+
+impl Exporter {
+    /// Opens a file of today's schema.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let file = OfflineDatabase::open_current(path)?;
+        Ok(Self { source: ExportSource::Sqlite(Box::new(file)) })
+    }
+
+    /// Uses this connection to a PostgreSQL database.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    #[cfg(feature = "postgres")]
+    pub fn over(client: ::postgres::Client, target: &Target) -> Result<Self, OpenError> {
+        let exporter = postgres::export::Exporter::over(client, target)?;
+        Ok(Self { source: ExportSource::Postgres(Box::new(exporter)) })
+    }
+
+    /// Passes a header, users, cursors and messages to `take`, always in the same order: those of
+    /// the moment when it is called. The order is the same in every engine. It reads a page at a
+    /// time, so `take` may be slow.
+    ///
+    /// # Errors
+    /// See [`ExportError`].
+    pub fn export<E>(
+        &mut self,
+        export: &Export,
+        take: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), ExportError<E>> {
+        match &mut self.source {
+            ExportSource::Sqlite(file) => file.export(export, take),
+            #[cfg(feature = "postgres")]
+            ExportSource::Postgres(postgres) => postgres.export(export, take),
+        }
+    }
+
+    /// Checks that everything that was read belongs to one state of the database.
+    ///
+    /// # Errors
+    /// A file was read without a lock, and another process has written to it meanwhile.
+    pub fn verify_unchanged(&self) -> Result<(), OpenError> {
+        match &self.source {
+            ExportSource::Sqlite(file) => file.verify_unchanged(),
+            // It was one snapshot.
+            #[cfg(feature = "postgres")]
+            ExportSource::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// The absolute path of the file, without symbolic links; or the URL of the database.
+    pub fn location(&self) -> &Path {
+        match &self.source {
+            ExportSource::Sqlite(file) => file.path(),
+            #[cfg(feature = "postgres")]
+            ExportSource::Postgres(postgres) => postgres.location(),
         }
     }
 }

@@ -313,6 +313,14 @@ texts! {
         en: "leave --compact out: autovacuum reuses the space, and `VACUUM FULL` gives it back",
         id: "hapus --compact: autovacuum memakai ulang ruangnya, dan `VACUUM FULL` mengembalikannya",
     }
+    prepare_by_db_init {
+        en: "`chat-server db init` creates the schema, or brings it up to date",
+        id: "`chat-server db init` membuat skemanya, atau memperbaruinya",
+    }
+    export_not_whole {
+        en: "the output so far is incomplete: export again; the log of the database says more",
+        id: "hasil sejauh ini belum lengkap: ekspor lagi; log database berisi lebih banyak",
+    }
     init_by_hand {
         en: "`chat-server db init` prepares a database; write its URL as db into what `config example` prints",
         id: "`chat-server db init` menyiapkan database; tulis URL-nya sebagai db di hasil `config example`",

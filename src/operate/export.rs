@@ -1,17 +1,19 @@
 //! `export`: the database as lines of JSON.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
 
 use super::arguments::ExportArguments;
 use super::count;
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::open;
 use super::output::Output;
 use super::user_name;
+#[cfg(feature = "postgres")]
+use crate::catalogue::postgres;
 use crate::catalogue::server;
 use crate::model::MessageId;
-use crate::store::{Export, ExportError, OfflineDatabase};
+use crate::store::{Export, ExportError};
 use crate::terminal::progress::{Measure, Progress};
 use crate::transfer::Record;
 
@@ -19,13 +21,17 @@ use crate::transfer::Record;
 const ESTIMATE_MESSAGES: u64 = 1_024;
 
 /// Writes the lines to standard output.
-pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Result<(), Failure> {
+pub(super) fn run(
+    db: &Database<'_>,
+    arguments: &ExportArguments,
+    is_json: bool,
+) -> Result<(), Failure> {
     let export = Export {
         user: arguments.user.as_deref().map(user_name::parse).transpose()?,
         from_id: MessageId(arguments.from_id),
         with_secrets: arguments.with_secrets,
     };
-    let reading = OfflineDatabase::open_current(db).map_err(|error| open::refused(&error))?;
+    let mut reading = open::exporter(db)?;
     let mut output = BufWriter::new(io::stdout().lock());
     let is_alone = !io::stdout().is_terminal();
     let progress = Progress::start_if(is_alone, server::exporting(), Measure::Bytes);
@@ -66,8 +72,16 @@ pub(super) fn run(db: &Path, arguments: &ExportArguments, is_json: bool) -> Resu
             Err(Failure::new(Exit::NoUser, server::no_user(name)).hint(server::user_list_shows()))
         }
         Err(ExportError::Database(problem)) => {
-            let problem = server::database_unreadable(reading.path().display(), problem);
-            Err(Failure::new(Exit::Data, problem).hint(server::export_not_whole()))
+            let problem = server::database_unreadable(reading.location().display(), problem);
+            Err(match db {
+                Database::File(_) => {
+                    Failure::new(Exit::Data, problem).hint(server::export_not_whole())
+                }
+                #[cfg(feature = "postgres")]
+                Database::Postgres(_) => {
+                    Failure::new(Exit::Io, problem).hint(postgres::export_not_whole())
+                }
+            })
         }
     }
 }

@@ -6,15 +6,20 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::database::Database;
 #[cfg(feature = "postgres")]
-use super::database::Postgres;
+use super::database::{Postgres, not_connected};
 use super::failure::{Exit, Failure};
 use super::store_error;
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
+#[cfg(feature = "postgres")]
+use crate::catalogue::postgres;
 use crate::catalogue::server;
 use crate::log::Log;
-use crate::store::{self, Fatal, FileTools, OnFatal, OpenError, Store, Upgrade};
+#[cfg(feature = "postgres")]
+use crate::store::postgres::connect::nobody_listens;
+use crate::store::{self, Exporter, Fatal, FileTools, OnFatal, OpenError, Store, Upgrade};
 
 /// The number of reader threads.
 const READERS: usize = 2;
@@ -96,6 +101,26 @@ pub(super) fn node(
     };
     let location = Arc::new(OnceLock::from(PathBuf::from(postgres.connector.target.to_string())));
     Store::join(&options, on_fatal(location, log.cloned())).map_err(|error| refused(&error))
+}
+
+/// Opens a database for an export. On PostgreSQL it waits for a primary if one may come soon.
+pub(super) fn exporter(database: &Database<'_>) -> Result<Exporter, Failure> {
+    match database {
+        Database::File(path) => Exporter::open(path).map_err(|error| refused(&error)),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(database) => {
+            let connector = &database.connector;
+            let client = connector
+                .connect_within(database.failover_wait, &nobody_listens())
+                .map_err(|error| not_connected(connector, &error))?;
+            Exporter::over(client, &connector.target).map_err(|error| match error {
+                OpenError::NoInput { .. } | OpenError::Older { .. } => {
+                    Failure::new(exit(&error), error).hint(postgres::prepare_by_db_init())
+                }
+                error => refused(&error),
+            })
+        }
+    }
 }
 
 /// Reports why the server must stop, and ends the process.

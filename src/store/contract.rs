@@ -14,6 +14,7 @@ mod support {
     pub mod postgres;
     pub mod skip;
 }
+mod transfer;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,6 +28,7 @@ use smallvec::SmallVec;
 #[cfg(feature = "postgres")]
 use support::databases;
 use tempfile::TempDir;
+use transfer::{import_decides_about_each_step, refused_step_ends_an_import};
 
 use crate::adjustable::Adjustable;
 use crate::model::{CursorName, Message, MessageId, UserId, UserName};
@@ -60,9 +62,7 @@ struct Engine {
 impl Engine {
     /// A new store; `None` if the test is skipped.
     fn new(open: Open) -> Option<Self> {
-        let folder = TempDir::new().unwrap();
-        let store = Some(open(folder.path())?);
-        let engine = Self { open, folder, store };
+        let engine = Self::without_users(open)?;
         let user = |name: &str| NewUser {
             name: name.parse().unwrap(),
             display_name: name.to_owned(),
@@ -71,6 +71,13 @@ impl Engine {
         };
         assert_eq!(engine.write(AddUsers(USERS.map(user).into())).unwrap(), []);
         Some(engine)
+    }
+
+    /// A new store that has no users yet; `None` if the test is skipped.
+    fn without_users(open: Open) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let store = Some(open(folder.path())?);
+        Some(Self { open, folder, store })
     }
 
     fn store(&self) -> &Store {
@@ -384,6 +391,11 @@ macro_rules! suite {
                 fn agrees_with_the_model(steps in model::steps()) {
                     model::check($open, &steps);
                 }
+
+                #[test]
+                fn exports_what_it_imported(records in transfer::records()) {
+                    transfer::check($open, &records);
+                }
             }
         }
     };
@@ -402,6 +414,8 @@ macro_rules! promises {
             closed_store_answers_accepted_operations_and_refuses_others
             full_inbox_refuses_until_it_is_read
             user_is_removed_once_no_message_is_left
+            import_decides_about_each_step
+            refused_step_ends_an_import
         ]);
     };
 }

@@ -7,13 +7,14 @@
 //! `promise` remembers what the database promises now, and `lookout` looks again and again.
 //! `names` is what a node remembers of users. `append` and `moving` execute what operations have
 //! in common, `operations` the rest. `writer` and `readers` run them on their threads.
-//! `tailer` passes on what other nodes write.
+//! `tailer` passes on what other nodes write. `export` only reads, beside the nodes.
 
 mod append;
 pub mod connect;
 pub mod durability;
 pub mod encryption;
 mod error;
+pub(in crate::store) mod export;
 mod lag;
 mod link;
 mod lookout;

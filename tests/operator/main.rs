@@ -14,6 +14,8 @@ mod first_start;
 mod init;
 mod inspect;
 mod monitor;
+#[cfg(feature = "postgres")]
+mod moving;
 mod opening;
 mod operations;
 #[cfg(feature = "postgres")]

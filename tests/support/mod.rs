@@ -77,7 +77,7 @@ pub fn is_for_files_only() -> bool {
 }
 
 /// Where a new database is: a file in this folder, or a URL.
-fn new_database(folder: &Path) -> PathBuf {
+pub fn new_database(folder: &Path) -> PathBuf {
     #[cfg(feature = "postgres")]
     if is_on_postgres() {
         return new_on_postgres().expect("PostgreSQL is installed").into();
@@ -94,7 +94,7 @@ pub fn new_on_postgres() -> Option<String> {
 }
 
 /// Whether a database is on PostgreSQL.
-fn is_url(database: &Path) -> bool {
+pub fn is_url(database: &Path) -> bool {
     database.to_str().is_some_and(|text| text.starts_with("postgres://"))
 }
 

@@ -1,6 +1,7 @@
 //! The schema: its steps, and the versions that this program understands.
 
 use include_dir::{Dir, include_dir};
+use postgres::Client;
 
 use crate::store::postgres::error::Result;
 use crate::store::postgres::session::Session;
@@ -35,13 +36,9 @@ pub(in crate::store) fn newest() -> usize {
 }
 
 fn apply_alone(session: &mut Session) -> Result<Found> {
-    let version = version(session)?;
-    if version > newest() {
-        let row = session
-            .query_one("SELECT value::bigint FROM chat.meta WHERE name = 'oldest_server'", &[])?;
-        let oldest: i64 = row.get(0);
-        let is_understood = usize::try_from(oldest).is_ok_and(|oldest| oldest <= newest());
-        return Ok(if is_understood { Found::Current } else { Found::Newer(version) });
+    let version = version(&mut session.client)?;
+    if !is_understood(&mut session.client, version)? {
+        return Ok(Found::Newer(version));
     }
     let mut steps: Vec<_> = STEPS.dirs().collect();
     steps.sort_by_key(|step| step.path());
@@ -53,14 +50,22 @@ fn apply_alone(session: &mut Session) -> Result<Found> {
     Ok(Found::Current)
 }
 
+/// Whether this program can work with this schema of the database, once it is at least its own.
+pub(in crate::store) fn is_understood(client: &mut Client, version: usize) -> Result<bool> {
+    if version <= newest() {
+        return Ok(true);
+    }
+    let row = client
+        .query_one("SELECT value::bigint FROM chat.meta WHERE name = 'oldest_server'", &[])?;
+    Ok(usize::try_from(row.get::<_, i64>(0)).is_ok_and(|oldest| oldest <= newest()))
+}
+
 /// The schema of the database; 0 if there is none.
-fn version(session: &mut Session) -> Result<usize> {
-    let row = session.client.query_one("SELECT to_regclass('chat.meta') IS NOT NULL", &[])?;
+pub(in crate::store) fn version(client: &mut Client) -> Result<usize> {
+    let row = client.query_one("SELECT to_regclass('chat.meta') IS NOT NULL", &[])?;
     if !row.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row = session
-        .client
-        .query_one("SELECT value::bigint FROM chat.meta WHERE name = 'schema'", &[])?;
+    let row = client.query_one("SELECT value::bigint FROM chat.meta WHERE name = 'schema'", &[])?;
     Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }

@@ -1,8 +1,8 @@
 //! Importing the records of another database, and rebuilding derived data.
 
-use crate::model::{MessageId, UserId};
+use crate::model::{DisplayName, MessageId, UserId};
 use crate::store::operation::Write;
-use crate::transfer::{Step, Taken};
+use crate::transfer::{Step, Taken, User};
 
 /// The highest id that an export can contain. Every JSON reader represents it exactly.
 const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
@@ -16,6 +16,17 @@ pub(in crate::store) const KEPT_ID_MAX: MessageId = MessageId(1 << 52);
 pub fn refused_id(id: MessageId) -> Option<String> {
     let is_too_high = id > MESSAGE_ID_MAX;
     is_too_high.then(|| format!("the id {} is higher than {}", id.0, MESSAGE_ID_MAX.0))
+}
+
+/// Why an import refuses this user. `None` if it does not.
+pub(in crate::store) fn refused_user(user: &User) -> Option<String> {
+    if user.display_name.parse::<DisplayName>().is_err() {
+        return Some(format!("the display name of {} is none", user.name));
+    }
+    // A deleted user has an empty one.
+    let hash = user.password.as_ref().map_or("", |password| &password.hash);
+    let is_hash = hash.bytes().all(|byte| byte.is_ascii_graphic());
+    (!is_hash).then(|| format!("the password hash of {} is none", user.name))
 }
 
 /// Executes the steps in order, in one transaction, up to the first step that it must refuse. A

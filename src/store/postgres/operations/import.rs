@@ -1,12 +1,14 @@
 //! Importing records of another database, and rebuilding what can be derived.
 
-use crate::model::{Details, DisplayName, Key, MessageId, Timestamp, UserId};
+use crate::model::{Details, Key, MessageId, Timestamp, UserId};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, WriteContext};
 use crate::store::postgres::operations::{cursors, users};
 use crate::store::postgres::session::Session;
-use crate::store::types::transfer::{Import, Imported, KEPT_ID_MAX, Rebuild, refused_id};
+use crate::store::types::transfer::{
+    Import, Imported, KEPT_ID_MAX, Rebuild, refused_id, refused_user,
+};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
 /// What was done, or why it was refused.
@@ -69,8 +71,8 @@ fn add_user(session: &mut Session, user: &User, locked: &str) -> Result<Outcome>
     if users::id_of(session, &user.name)?.is_some() {
         return Ok(Ok(Taken::Already));
     }
-    if user.display_name.parse::<DisplayName>().is_err() {
-        return Ok(Err(format!("the display name of {} is none", user.name)));
+    if let Some(refused) = refused_user(user) {
+        return Ok(Err(refused));
     }
     let password = user.password.as_ref();
     let moment = |at: Option<Timestamp>| at.map(|at| at.0);
@@ -150,15 +152,13 @@ fn insert(
     (sender, recipient): (UserId, UserId),
     key: Option<&Key>,
 ) -> Result<()> {
-    let key = key.map(Key::as_str);
+    if let Some(key) = key {
+        note_key(session, id, key, sender)?;
+    }
     session.execute(
         "WITH stored AS (
              INSERT INTO chat.messages (id, sent_at, sender_id, mailbox_id, key, body, details)
-             VALUES ($1, $2, $3, $4, $5, $6, $8) RETURNING id),
-         keyed AS (
-             INSERT INTO chat.keys AS k (key, sender_id, first_id, last_id)
-             SELECT $5, $3, id, id FROM stored WHERE $5::text IS NOT NULL
-                 ON CONFLICT (key, sender_id) DO UPDATE SET last_id = excluded.last_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $8) RETURNING id)
          INSERT INTO chat.batches (last_id, first_id, node, batch, at)
          SELECT id, id, $7, -id, chat.now_ms() FROM stored",
         &[
@@ -166,7 +166,7 @@ fn insert(
             &message.at.0,
             &sender.0,
             &recipient.0,
-            &key,
+            &key.map(Key::as_str),
             &message.body.as_str().as_bytes(),
             &node,
             &details(message),
@@ -177,6 +177,21 @@ fn insert(
         session.query_one(sql, &[&LANE, &id.0, &reply_to.0])?;
     }
     session.query_one("SELECT pg_notify('chat', $1::text)", &[&id.0.to_string()]).map(drop)
+}
+
+/// Notes that a copy of the message that has the key has this id. Nobody may change a row of the
+/// keys, so it is replaced.
+fn note_key(session: &mut Session, id: MessageId, key: &Key, sender: UserId) -> Result<()> {
+    let row = session.query_opt(
+        "DELETE FROM chat.keys WHERE key = $1 AND sender_id = $2 RETURNING first_id",
+        &[&key.as_str(), &sender.0],
+    )?;
+    let first = row.map_or(id.0, |row| row.get(0));
+    session.execute(
+        "INSERT INTO chat.keys (key, sender_id, first_id, last_id) VALUES ($1, $2, $3, $4)",
+        &[&key.as_str(), &sender.0, &first, &id.0],
+    )?;
+    Ok(())
 }
 
 /// Whether this very message exists, with its id.

@@ -190,17 +190,21 @@ impl ReadPage {
 /// The message of a row: id, time, sender, recipient, text, details.
 pub(in crate::store) fn message(row: &Row) -> Result<Message> {
     let text = std::str::from_utf8(row.get(4)).map_err(|_| Error::NotUtf8)?;
-    let details: Option<&str> = row.get(5);
-    let details = details.map(Details::from_json).transpose();
-    let details = details.map(|details| details.and_then(Details::if_any));
     Ok(Message {
         id: MessageId(row.get(0)),
         at: Timestamp(row.get(1)),
         from: row.get::<_, &str>(2).parse()?,
         to: row.get::<_, &str>(3).parse()?,
         body: Body::try_from(Box::<str>::from(text))?,
-        details: details.map_err(|_| Error::Unexpected("a message has invalid details"))?,
+        details: details(row.get(5))?,
     })
+}
+
+/// The details of a message, from their stored form.
+pub(in crate::store) fn details(stored: Option<&str>) -> Result<Option<Box<Details>>> {
+    let details = stored.map(Details::from_json).transpose();
+    let details = details.map_err(|_| Error::Unexpected("a message has invalid details"))?;
+    Ok(details.and_then(Details::if_any))
 }
 
 impl Query for CountUnread {

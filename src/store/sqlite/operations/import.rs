@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Details, DisplayName, Key, MessageId, Timestamp, UserId};
+use crate::model::{Details, Key, MessageId, Timestamp, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::write::context::WriteContext;
-use crate::store::types::transfer::{Import, Imported, KEPT_ID_MAX, refused_id};
+use crate::store::types::transfer::{Import, Imported, KEPT_ID_MAX, refused_id, refused_user};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
 impl Apply for Import {
@@ -68,8 +68,8 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
     if users::id_of(connection, &user.name)?.is_some() {
         return Ok(Ok(Taken::Already));
     }
-    if user.display_name.parse::<DisplayName>().is_err() {
-        return Ok(Err(format!("the display name of {} is none", user.name)));
+    if let Some(refused) = refused_user(user) {
+        return Ok(Err(refused));
     }
     let password = user.password.as_ref();
     let moment = |at: Option<Timestamp>| at.map(|at| at.0);

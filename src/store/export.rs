@@ -1,0 +1,147 @@
+//! Exports a database, or the data of one user, as records: what every engine has in common. An
+//! engine only reads, as a [`Source`].
+
+use std::collections::HashMap;
+
+use crate::model::{Body, CursorName, Details, Key, MessageId, Timestamp, UserId, UserName};
+use crate::transfer::{Cursor, FORMAT, Header, Message, Record, User, VERSION};
+
+/// The maximum size of one read, in bytes of text. It bounds the memory of an export, and keeps each
+/// read short, even if the consumer of the records is slow.
+pub(in crate::store) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// Only messages from and to this user, with the users named in them.
+    pub user: Option<UserName>,
+    /// Only messages from this id on.
+    pub from_id: MessageId,
+    /// Whether to include password hashes; with `user`, only the hash of that user.
+    pub with_secrets: bool,
+}
+
+impl Export {
+    /// The messages after this id are exported.
+    pub(in crate::store) fn after(&self) -> MessageId {
+        MessageId(self.from_id.0.saturating_sub(1))
+    }
+}
+
+/// Why an export stopped.
+#[derive(Debug)]
+pub enum ExportError<E> {
+    /// The user does not exist.
+    UnknownUser,
+    /// The database cannot be read, with its own message.
+    Database(String),
+    /// The consumer of the records failed.
+    Output(E),
+}
+
+/// What an engine reads of one state of a database.
+pub(in crate::store) trait Source {
+    /// Reads what comes before the messages. `None` if the selected user does not exist.
+    fn start(&mut self, export: &Export) -> Result<Option<Start>, String>;
+
+    /// Reads the next messages of the export, in the order of their ids. None are left if it reads
+    /// none.
+    fn next_messages(&mut self) -> Result<Vec<ExportedMessage>, String>;
+}
+
+/// The data that is read first, from one snapshot.
+pub(in crate::store) struct Start {
+    /// The newest id that a message has ever had.
+    pub(in crate::store) newest: MessageId,
+    /// The selected user.
+    pub(in crate::store) only: Option<UserId>,
+    /// All users, in the order of their ids.
+    pub(in crate::store) users: Vec<ExportedUser>,
+    /// The cursors of the selected users, in the order of their ids and of the cursors' names.
+    pub(in crate::store) cursors: Vec<Cursor>,
+}
+
+/// A user, whose record is taken out once it is exported.
+pub(in crate::store) struct ExportedUser {
+    id: UserId,
+    name: UserName,
+    record: Option<User>,
+}
+
+impl ExportedUser {
+    pub(in crate::store) fn new(id: UserId, record: User) -> Self {
+        Self { id, name: record.name.clone(), record: Some(record) }
+    }
+}
+
+/// A message, whose users are numbers.
+pub(in crate::store) struct ExportedMessage {
+    /// Its id.
+    pub(in crate::store) id: MessageId,
+    /// When it was sent.
+    pub(in crate::store) at: Timestamp,
+    /// Its sender.
+    pub(in crate::store) sender: UserId,
+    /// Its recipient.
+    pub(in crate::store) recipient: UserId,
+    /// Its text.
+    pub(in crate::store) body: Body,
+    /// What it carries beside the text.
+    pub(in crate::store) details: Option<Box<Details>>,
+    /// The sender's key.
+    pub(in crate::store) key: Option<Key>,
+    /// The recipient's cursors at which it is a dead letter, in the order of their names. Nobody
+    /// else's export has them.
+    pub(in crate::store) dead: Vec<CursorName>,
+}
+
+/// Passes a header, users, cursors and messages to `take`, always in the same order. It reads a page
+/// at a time, so `take` may be slow.
+pub(in crate::store) fn export<E>(
+    source: &mut impl Source,
+    export: &Export,
+    mut take: impl FnMut(Record) -> Result<(), E>,
+) -> Result<(), ExportError<E>> {
+    let mut take = |record| take(record).map_err(ExportError::Output);
+    let start = source.start(export).map_err(ExportError::Database)?;
+    let Start { newest, only, cursors, mut users } = start.ok_or(ExportError::UnknownUser)?;
+    take(Record::Header(Header { format: FORMAT.to_owned(), version: VERSION, newest }))?;
+    // All users, or the selected one. The other users of that one's messages come when they are
+    // first named.
+    for user in users.iter_mut().filter(|user| only.is_none_or(|only| user.id == only)) {
+        if let Some(record) = user.record.take() {
+            take(Record::User(record))?;
+        }
+    }
+    cursors.into_iter().try_for_each(|cursor| take(Record::Cursor(cursor)))?;
+    let places: HashMap<UserId, usize> =
+        users.iter().enumerate().map(|(place, user)| (user.id, place)).collect();
+    loop {
+        let messages = source.next_messages().map_err(ExportError::Database)?;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        for message in messages {
+            let names = [message.sender, message.recipient].map(|id| places.get(&id).copied());
+            let [Some(from), Some(to)] = names else {
+                let problem = format!("message {} is of a user who is not there", message.id.0);
+                return Err(ExportError::Database(problem));
+            };
+            for place in [from, to] {
+                if let Some(record) = users[place].record.take() {
+                    take(Record::User(record))?;
+                }
+            }
+            take(Record::Message(Message {
+                id: message.id,
+                at: message.at,
+                from: users[from].name.clone(),
+                to: users[to].name.clone(),
+                body: message.body,
+                details: message.details,
+                key: message.key,
+                dead: message.dead,
+            }))?;
+        }
+    }
+}
