@@ -146,7 +146,7 @@ impl Service {
                 self.hub.publish(user);
             }
             Event::Everything => {
-                self.sessions.forget();
+                self.sessions.doubt_all();
                 self.hub.publish_all();
             }
         }
@@ -191,10 +191,12 @@ impl Service {
                 responder.answer(Code::NoSession);
             }
             (Lookup::Unknown, Searched::Memory) => {
-                let service = Arc::clone(self);
+                let (service, question) = (Arc::clone(self), self.sessions.ask());
                 self.store.read(FindSession(token), move |found| match found {
                     Ok(Some(stored)) => {
-                        service.sessions.insert(token, stored);
+                        if !service.sessions.insert(token, stored, question) {
+                            return responder.answer(Code::Busy);
+                        }
                         service.enter(token, action, responder, Searched::Store);
                     }
                     Ok(None) => responder.answer(Code::NoSession),

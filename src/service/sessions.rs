@@ -2,7 +2,7 @@
 //! last use of a session is recorded here and stored once a minute.
 
 use std::collections::{HashMap, hash_map};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct LiveSession {
     stored_seen: AtomicI64,
     /// The number of its open streams.
     streams: AtomicUsize,
+    /// Its end may have been missed: see [`Sessions::doubt_all`].
+    in_doubt: AtomicBool,
 }
 
 impl LiveSession {
@@ -49,7 +51,7 @@ pub(super) enum Lookup {
     Ended(EndReason),
     /// The session has expired. This lookup found it first.
     Expired(SessionId),
-    /// The token is not in memory.
+    /// The token is not in memory, or in doubt there: the store knows.
     Unknown,
 }
 
@@ -103,11 +105,20 @@ enum Entry {
 pub(super) struct Sessions {
     entries: RwLock<Entries>,
     idle: Adjustable<Duration>,
+    /// How often all sessions came into doubt.
+    doubts: AtomicU64,
+}
+
+/// A question to the store about a session. Its answer is worth nothing if all sessions come into
+/// doubt meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    doubts: u64,
 }
 
 impl Sessions {
     pub(super) fn new(idle: Adjustable<Duration>) -> Self {
-        Self { entries: RwLock::default(), idle }
+        Self { entries: RwLock::default(), idle, doubts: AtomicU64::new(0) }
     }
 
     /// Looks up a token and records the use of its session.
@@ -119,6 +130,9 @@ impl Sessions {
             }
             None => return Lookup::Unknown,
         };
+        if session.in_doubt.load(Ordering::SeqCst) {
+            return Lookup::Unknown;
+        }
         let seen = Timestamp(session.seen.load(Ordering::Relaxed));
         if now >= session.expires_at || now >= seen.plus(self.idle.get()) {
             self.end(*token);
@@ -128,22 +142,47 @@ impl Sessions {
         Lookup::Live(session)
     }
 
-    /// Inserts a session that was read from the store, unless it has ended since. The session of a
-    /// disabled user counts as ended.
-    pub(super) fn insert(&self, token: TokenHash, stored: StoredSession) {
+    /// Begins a question to the store about a session.
+    pub(super) fn ask(&self) -> Question {
+        Question { doubts: self.doubts.load(Ordering::SeqCst) }
+    }
+
+    /// Inserts a session that the store gave as the answer to this question, unless it has ended
+    /// since. It is no longer in doubt. The session of a disabled user counts as ended. Returns
+    /// whether the answer is worth something.
+    pub(super) fn insert(
+        &self,
+        token: TokenHash,
+        stored: StoredSession,
+        Question { doubts }: Question,
+    ) -> bool {
         if stored.disabled {
-            return;
+            return true;
         }
-        let session = LiveSession {
-            id: stored.id,
-            token,
-            user: stored.user,
-            expires_at: stored.expires_at,
-            seen: AtomicI64::new(stored.last_seen_at.0),
-            stored_seen: AtomicI64::new(stored.last_seen_at.0),
-            streams: AtomicUsize::new(0),
-        };
-        self.write().entry(token).or_insert_with(|| Entry::Live(Arc::new(session)));
+        let mut entries = self.write();
+        if self.doubts.load(Ordering::SeqCst) != doubts {
+            return false;
+        }
+        match entries.entry(token) {
+            hash_map::Entry::Occupied(entry) => {
+                if let Entry::Live(session) = entry.get() {
+                    session.in_doubt.store(false, Ordering::SeqCst);
+                }
+            }
+            hash_map::Entry::Vacant(entry) => {
+                entry.insert(Entry::Live(Arc::new(LiveSession {
+                    id: stored.id,
+                    token,
+                    user: stored.user,
+                    expires_at: stored.expires_at,
+                    seen: AtomicI64::new(stored.last_seen_at.0),
+                    stored_seen: AtomicI64::new(stored.last_seen_at.0),
+                    streams: AtomicUsize::new(0),
+                    in_doubt: AtomicBool::new(false),
+                })));
+            }
+        }
+        true
     }
 
     /// Ends the session of a token. If it has ended already, the reason stays: another server may
@@ -160,9 +199,16 @@ impl Sessions {
         }
     }
 
-    /// Forgets all live sessions. The next request of each reads it from the store.
-    pub(super) fn forget(&self) {
-        self.write().retain(|_, entry| matches!(entry, Entry::Ended { .. }));
+    /// The ends of any sessions may have been missed. So the next request or read of each asks the
+    /// store. The sessions stay in memory, because they count their streams.
+    pub(super) fn doubt_all(&self) {
+        let entries = self.write();
+        self.doubts.fetch_add(1, Ordering::SeqCst);
+        for entry in entries.values() {
+            if let Entry::Live(session) = entry {
+                session.in_doubt.store(true, Ordering::SeqCst);
+            }
+        }
     }
 
     /// Ends the sessions of several tokens.
@@ -210,7 +256,10 @@ impl Sessions {
                 if session.stored_seen.swap(seen, Ordering::Relaxed) != seen {
                     taken.push((session.id, Timestamp(seen)));
                 }
-                !crowded || seen > in_use_after
+                let is_idle = session.streams.load(Ordering::SeqCst) == 0;
+                // One in doubt may have ended long ago.
+                let is_wanted = !session.in_doubt.load(Ordering::SeqCst);
+                !is_idle || is_wanted && (!crowded || seen > in_use_after)
             }
             Entry::Ended { swept, displaced } => {
                 let is_told = displaced.is_some_and(|at| now < at.plus(DISPLACED_TOLD_FOR));
@@ -248,7 +297,7 @@ mod tests {
 
     fn sessions() -> (Sessions, TokenHash) {
         let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
-        sessions.insert(token, stored());
+        sessions.insert(token, stored(), sessions.ask());
         (sessions, token)
     }
 
@@ -276,16 +325,16 @@ mod tests {
     fn ended_session_is_not_inserted_again_by_an_earlier_read() {
         let (sessions, token) = sessions();
         sessions.end(token);
-        sessions.insert(token, stored());
+        sessions.insert(token, stored(), sessions.ask());
         sessions.take_seen(Timestamp(1));
-        sessions.insert(token, stored());
+        sessions.insert(token, stored(), sessions.ask());
         assert!(!lives(&sessions, token, 1));
     }
 
     #[test]
     fn session_of_a_disabled_user_is_not_live() {
         let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
-        sessions.insert(token, StoredSession { disabled: true, ..stored() });
+        sessions.insert(token, StoredSession { disabled: true, ..stored() }, sessions.ask());
         assert!(!lives(&sessions, token, 1));
     }
 
@@ -295,7 +344,7 @@ mod tests {
             let sessions = Sessions::new(IDLE.into());
             let held = (1..=4).map(|id| {
                 let (id, token) = (SessionId(id), Token::generate().hash());
-                sessions.insert(token, StoredSession { id, ..stored() });
+                sessions.insert(token, StoredSession { id, ..stored() }, sessions.ask());
                 Endable { id, token, last_seen_at: Timestamp(0) }
             });
             let held = held.collect();
@@ -333,6 +382,26 @@ mod tests {
         let now = begin.plus(DISPLACED_TOLD_FOR);
         sessions.take_seen(now);
         assert!(matches!(sessions.find(&token, now), Lookup::Unknown));
+    }
+
+    #[test]
+    fn session_in_doubt_is_live_again_once_the_store_has_confirmed_it_and_keeps_its_streams() {
+        let (sessions, token) = sessions();
+        let Lookup::Live(session) = sessions.find(&token, Timestamp(1)) else { panic!() };
+        let stream = OpenStream::of(&session);
+        let earlier = sessions.ask();
+        sessions.doubt_all();
+        assert!(matches!(sessions.find(&token, Timestamp(2)), Lookup::Unknown));
+        assert!(!sessions.insert(token, stored(), earlier), "the store was asked too early");
+        assert!(matches!(sessions.find(&token, Timestamp(2)), Lookup::Unknown));
+        sessions.take_seen(Timestamp(2));
+        assert!(sessions.insert(token, stored(), sessions.ask()));
+        let Lookup::Live(again) = sessions.find(&token, Timestamp(3)) else { panic!() };
+        assert!(Arc::ptr_eq(&session, &again), "the count of its streams is lost");
+        drop(stream);
+        sessions.doubt_all();
+        sessions.take_seen(Timestamp(4));
+        assert!(sessions.read().is_empty(), "nobody asks for it again");
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
 use crate::store::{
-    EndSessions, FindStart, PageStart, ReadPage, SessionFilter, StoreError, StreamStart,
+    EndSessions, FindSession, FindStart, PageStart, ReadPage, SessionFilter, StoreError,
+    StreamStart,
 };
 
 /// The maximum number of messages of one read of a stream.
@@ -70,7 +71,10 @@ impl Watcher {
                 self.service.store.write(EndSessions(SessionFilter::Session(id)), drop);
                 return Some(StreamPage::Over(Code::NoSession.into()));
             }
-            Lookup::Unknown => return Some(StreamPage::Over(Code::NoSession.into())),
+            Lookup::Unknown => {
+                self.ask_for_session();
+                return None;
+            }
         }
         self.subscription.rearm();
         let bounds = page_bounds(STREAM_PAGE_MESSAGES_MAX, STREAM_PAGE_BYTES_MAX);
@@ -91,15 +95,41 @@ impl Watcher {
                     let messages = page.messages.into_iter().map(Arc::new).collect();
                     StreamPage::Messages { messages, more: page.more }
                 }
-                Err(StoreError::Busy) => StreamPage::Later,
                 Ok(None) => StreamPage::Over(Code::Internal.into()),
-                Err(error) => match failure(error) {
-                    Reply::Refused(refusal) => StreamPage::Over(refusal),
-                    _ => StreamPage::Over(Code::Internal.into()),
-                },
+                Err(error) => failed_page(error),
             };
             address.deliver(Outcome::Page(page));
         });
         None
+    }
+
+    /// Asks the store whether the session has ended, because this server may have missed it. The
+    /// connection reads again after that.
+    fn ask_for_session(&self) {
+        let (service, token) = (Arc::clone(&self.service), self.stream.session().token);
+        let address = self.subscription.address().clone();
+        let question = service.sessions.ask();
+        self.service.store.read(FindSession(token), move |found| {
+            let page = match found {
+                Ok(Some(stored)) if !stored.disabled => {
+                    service.sessions.insert(token, stored, question);
+                    StreamPage::Later
+                }
+                Ok(_) => StreamPage::Over(Code::NoSession.into()),
+                Err(error) => failed_page(error),
+            };
+            address.deliver(Outcome::Page(page));
+        });
+    }
+}
+
+/// What a stream gets when the store could not read for it.
+fn failed_page(error: StoreError) -> StreamPage {
+    match error {
+        StoreError::Busy => StreamPage::Later,
+        error => match failure(error) {
+            Reply::Refused(refusal) => StreamPage::Over(refusal),
+            _ => StreamPage::Over(Code::Internal.into()),
+        },
     }
 }
