@@ -440,12 +440,29 @@ fn open_postgres(folder: &Path) -> Option<Store> {
     let url = match std::fs::read_to_string(&file) {
         Ok(url) => url,
         Err(_) => {
-            let url = databases::new_database()?;
+            let url = for_server(&databases::new_database()?);
             std::fs::write(&file, &url).unwrap();
             url
         }
     };
     Some(join_postgres(&url))
+}
+
+/// Prepares the database of an owner, and gives the URL for a server: every promise must hold with
+/// the rights that a server has.
+#[cfg(feature = "postgres")]
+fn for_server(url: &str) -> String {
+    use crate::store::postgres::connect::Connector;
+    use crate::store::postgres::password::PasswordSource;
+    use crate::store::postgres::roles::{Roles, prepare};
+
+    let connector = Connector { target: url.parse().unwrap(), password: PasswordSource::None };
+    let [server, reader] = ["chat_server", "chat_reader"].map(|name| name.parse().unwrap());
+    let owner = connector.target.user.clone();
+    prepare(&connector, &Roles { server, reader }).unwrap();
+    let as_server = url.replacen(&format!("//{owner}@"), "//chat_server@", 1);
+    assert_ne!(as_server, url);
+    as_server
 }
 
 /// A node of the database at this URL.

@@ -270,7 +270,7 @@ fn join(session: &mut Session) -> StatementResult<Joined> {
         let changes: i64 = row.get(0);
         let row = session.query_one(
             "INSERT INTO chat.nodes (id, name, started_at, heard_at, seen_changes)
-             VALUES (chat.next_number('nodes'), '', chat.now_ms(), chat.now_ms(), $1)
+             VALUES (chat.next_number($2, 'nodes'), '', chat.now_ms(), chat.now_ms(), $1)
              RETURNING id, chat.head($2), current_setting('server_version')",
             &[&changes, &LANE],
         )?;

@@ -177,7 +177,7 @@ impl Server {
             ),
         };
         let (columns, values) = match is_url(&server.database) {
-            true => ("id, ", "next_number('users'), "),
+            true => ("id, ", "next_number(0, 'users'), "),
             false => ("", ""),
         };
         server.change(&format!(

@@ -3,9 +3,8 @@
 -- Times are milliseconds since 1970-01-01T00:00:00Z, by the clock of the database. Bodies are bytea,
 -- because text cannot hold U+0000. A mailbox is the number of its user.
 --
--- A lane is a part of the log with an order of its own. There is one lane, 0. These rules keep the
--- way to more of them open: a function that touches the log takes the lane first, is PL/pgSQL, and
--- never counts rows with ROW_COUNT; no number comes from an identity column; there is no trigger.
+-- A lane is a part of the log with an order of its own. There is one lane, 0. Six rules keep the way
+-- to more of them open: see docs/decisions/0064 and the test postgres_schema.
 CREATE SCHEMA chat;
 SET LOCAL search_path = chat;
 
@@ -125,8 +124,11 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_by_message ON dead_letters (message_id);
 
-CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS
-    'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+-- The time in milliseconds. All nodes use this clock.
+CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+END $$;
 
 -- The only places that know the lock of a lane and its newest id.
 CREATE FUNCTION lock_log(p_lane int) RETURNS void LANGUAGE plpgsql AS $$
@@ -139,13 +141,13 @@ BEGIN
     RETURN coalesce((SELECT b.last_id FROM chat.batches b ORDER BY b.last_id DESC LIMIT 1), 0);
 END $$;
 
-CREATE FUNCTION newest_change() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION newest_change(p_lane int) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN coalesce((SELECT c.id FROM chat.changes c ORDER BY c.id DESC LIMIT 1), 0);
 END $$;
 
 -- The next number. Call it with the log's lock.
-CREATE FUNCTION next_number(p_name text) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION next_number(p_lane int, p_name text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE given bigint;
 BEGIN
     UPDATE chat.counters c SET value = c.value + 1 WHERE c.name = p_name RETURNING c.value INTO given;
@@ -169,7 +171,7 @@ DECLARE
 BEGIN
     PERFORM chat.lock_log(p_lane);
     -- Each statement has a new snapshot: it sees all that was committed under the lock before.
-    IF chat.newest_change() <> p_changes THEN RETURN; END IF;
+    IF chat.newest_change(p_lane) <> p_changes THEN RETURN; END IF;
     v_first := chat.head(p_lane) + 1;
     v_now := chat.now_ms();
     IF v_keyed THEN
@@ -231,9 +233,10 @@ END $$;
 -- The write makes this commit, and all commits before it, wait for the standby before the answer.
 CREATE FUNCTION find_batch(p_lane int, p_node bigint, p_batch bigint)
 RETURNS TABLE (first_id bigint, at bigint) LANGUAGE plpgsql AS $$
+DECLARE v_now bigint := chat.now_ms();
 BEGIN
     PERFORM chat.lock_log(p_lane);
-    UPDATE chat.nodes n SET heard_at = chat.now_ms() WHERE n.id = p_node;
+    UPDATE chat.nodes n SET heard_at = v_now WHERE n.id = p_node;
     RETURN QUERY SELECT b.first_id, b.at FROM chat.batches b
                   WHERE b.node = p_node AND b.batch = p_batch;
 END $$;
@@ -297,12 +300,12 @@ BEGIN
 END $$;
 
 -- Notes that what nodes remember is no longer true, and wakes them. Call it with the log's lock.
-CREATE FUNCTION note_change(p_kind text, p_user bigint, p_token bytea) RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE number bigint := chat.newest_change() + 1;
+CREATE FUNCTION note_change(p_lane int, p_kind text, p_user bigint, p_token bytea)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE number bigint := chat.newest_change(p_lane) + 1; v_now bigint := chat.now_ms();
 BEGIN
     INSERT INTO chat.changes (id, at, kind, user_id, token_hash)
-    VALUES (number, chat.now_ms(), p_kind, p_user, p_token);
+    VALUES (number, v_now, p_kind, p_user, p_token);
     PERFORM pg_notify('chat', 'change');
     RETURN number;
 END $$;
@@ -312,49 +315,53 @@ END $$;
 CREATE FUNCTION begin_change(p_lane int) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM chat.lock_log(p_lane);
-    RETURN chat.newest_change();
+    RETURN chat.newest_change(p_lane);
 END $$;
 
 -- What has changed: the newest change, whether more than sessions changed, and how many other nodes
 -- must learn of it.
-CREATE FUNCTION changed_since(p_before bigint, p_node bigint)
+CREATE FUNCTION changed_since(p_lane int, p_before bigint, p_node bigint)
 RETURNS TABLE (newest bigint, of_users boolean, others bigint) LANGUAGE plpgsql AS $$
+DECLARE v_now bigint := chat.now_ms();
 BEGIN
     RETURN QUERY
-    SELECT chat.newest_change(),
+    SELECT chat.newest_change(p_lane),
            coalesce((SELECT bool_or(c.kind <> 'session') FROM chat.changes c
                       WHERE c.id > p_before), false),
            (SELECT count(*) FROM chat.nodes n
-             WHERE n.id <> p_node AND n.heard_at > chat.now_ms() - 3000);
+             WHERE n.id <> p_node AND n.heard_at > v_now - 3000);
 END $$;
 
 -- The oldest change that a node with a lease has not yet seen is after this one.
-CREATE FUNCTION seen_everywhere(p_node bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION seen_everywhere(p_lane int, p_node bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE v_now bigint := chat.now_ms();
 BEGIN
     RETURN coalesce((SELECT min(n.seen_changes) FROM chat.nodes n
-                      WHERE n.id <> p_node AND n.heard_at > chat.now_ms() - 3000),
-                    chat.newest_change());
+                      WHERE n.id <> p_node AND n.heard_at > v_now - 3000),
+                    chat.newest_change(p_lane));
 END $$;
 
 -- Ends sessions, and notes that for every node. NULL matches every user and every session.
-CREATE FUNCTION end_sessions(p_user bigint, p_only bigint, p_but bigint)
+CREATE FUNCTION end_sessions(p_lane int, p_user bigint, p_only bigint, p_but bigint)
 RETURNS TABLE (user_id bigint, token_hash bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE s record;
 BEGIN
-    PERFORM chat.lock_log(0);
+    PERFORM chat.lock_log(p_lane);
     FOR s IN DELETE FROM chat.sessions s
               WHERE (p_user IS NULL OR s.user_id = p_user) AND (p_only IS NULL OR s.id = p_only)
                 AND (p_but IS NULL OR s.id <> p_but)
              RETURNING s.user_id, s.token_hash, s.last_seen_at LOOP
-        PERFORM chat.note_seen(s.user_id, s.last_seen_at);
-        PERFORM chat.note_change('session', s.user_id, s.token_hash);
+        PERFORM chat.note_seen(p_lane, s.user_id, s.last_seen_at);
+        PERFORM chat.note_change(p_lane, 'session', s.user_id, s.token_hash);
         user_id := s.user_id; token_hash := s.token_hash;
         RETURN NEXT;
     END LOOP;
 END $$;
 
-CREATE FUNCTION note_seen(p_user bigint, p_at bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_seen(p_lane int, p_user bigint, p_at bigint) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO chat.last_seen AS l (user_id, at) VALUES (p_user, p_at)
         ON CONFLICT (user_id) DO UPDATE SET at = greatest(l.at, excluded.at);
@@ -362,16 +369,19 @@ END $$;
 
 -- Removes what no node needs any more, but never the newest row: it is the head.
 CREATE FUNCTION clean(p_lane int) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE old bigint := chat.now_ms() - 3600000;
+DECLARE
+    v_now bigint := chat.now_ms(); old bigint := v_now - 3600000;
+    newest bigint := chat.head(p_lane); change bigint := chat.newest_change(p_lane);
 BEGIN
-    DELETE FROM chat.batches b WHERE b.at < old AND b.last_id < chat.head(p_lane);
-    DELETE FROM chat.changes c WHERE c.at < old AND c.id < chat.newest_change();
+    DELETE FROM chat.batches b WHERE b.at < old AND b.last_id < newest;
+    DELETE FROM chat.changes c WHERE c.at < old AND c.id < change;
     DELETE FROM chat.nodes n WHERE n.heard_at < old;
 END $$;
 
 -- Whether a message is unread: a cursor of its reader is before it, or it is a dead letter. The
 -- cursor inbox is at 0 until it is moved. A deleted user has read everything.
-CREATE FUNCTION is_unread(p_mailbox bigint, p_id bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION is_unread(p_lane int, p_mailbox bigint, p_id bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM chat.dead_letters d WHERE d.message_id = p_id)
         OR p_id > (SELECT CASE
@@ -391,7 +401,7 @@ BEGIN
     PERFORM chat.lock_log(p_lane);
     WITH deleted AS (
         DELETE FROM chat.messages m
-         WHERE m.id = ANY (p_ids) AND (p_unread_too OR NOT chat.is_unread(m.mailbox_id, m.id))
+         WHERE m.id = ANY (p_ids) AND (p_unread_too OR NOT chat.is_unread(p_lane, m.mailbox_id, m.id))
         RETURNING m.id, m.sender_id, m.key)
     SELECT array_agg(d.id), array_agg(d.key), array_agg(d.sender_id)
       INTO gone, given, senders FROM deleted d;
@@ -402,17 +412,20 @@ BEGIN
        AND NOT EXISTS (SELECT FROM chat.messages m
                         WHERE m.id BETWEEN k.first_id AND k.last_id
                           AND m.key = k.key AND m.sender_id = k.sender_id);
-    PERFORM chat.note_change('purge', NULL, NULL);
+    PERFORM chat.note_change(p_lane, 'purge', NULL, NULL);
     RETURN cardinality(gone);
 END $$;
 
 -- No new message gets an id up to and including this one.
 CREATE FUNCTION raise_floor(p_lane int, p_id bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_now bigint := chat.now_ms();
 BEGIN
     PERFORM chat.lock_log(p_lane);
-    -- A commit of no node, without messages.
-    INSERT INTO chat.batches (last_id, first_id, node, batch, at)
-    SELECT p_id, p_id, 0, -p_id, chat.now_ms() WHERE p_id > chat.head(p_lane);
+    IF p_id > chat.head(p_lane) THEN
+        -- A commit of no node, without messages.
+        INSERT INTO chat.batches (last_id, first_id, node, batch, at)
+        VALUES (p_id, p_id, 0, -p_id, v_now);
+    END IF;
 END $$;
 
 -- The views for people: the same names and columns as on SQLite.
@@ -451,7 +464,7 @@ CREATE VIEW v1_dead_letters AS
 SELECT u.name AS "user", d.cursor, d.message_id AS id, s.name AS sender, shown(m.body) AS body
   FROM dead_letters d
   JOIN users u ON u.id = d.user_id
-  JOIN messages m ON m.id = d.message_id
+  JOIN messages m ON m.mailbox_id = d.user_id AND m.id = d.message_id
   JOIN users s ON s.id = m.sender_id;
 
 CREATE VIEW v1_sessions AS

@@ -43,7 +43,7 @@ DECLARE
 BEGIN
     PERFORM chat.lock_log(p_lane);
     -- Each statement has a new snapshot: it sees all that was committed under the lock before.
-    IF chat.newest_change() <> p_changes THEN RETURN; END IF;
+    IF chat.newest_change(p_lane) <> p_changes THEN RETURN; END IF;
     v_first := chat.head(p_lane) + 1;
     v_now := chat.now_ms();
     IF v_keyed THEN
@@ -128,7 +128,7 @@ BEGIN
     PERFORM chat.lock_log(p_lane);
     WITH deleted AS (
         DELETE FROM chat.messages m
-         WHERE m.id = ANY (p_ids) AND (p_unread_too OR NOT chat.is_unread(m.mailbox_id, m.id))
+         WHERE m.id = ANY (p_ids) AND (p_unread_too OR NOT chat.is_unread(p_lane, m.mailbox_id, m.id))
         RETURNING m.id, m.sender_id, m.key)
     SELECT array_agg(d.id), array_agg(d.key), array_agg(d.sender_id)
       INTO gone, given, senders FROM deleted d;
@@ -140,7 +140,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM chat.messages m
                         WHERE m.id BETWEEN k.first_id AND k.last_id
                           AND m.key = k.key AND m.sender_id = k.sender_id);
-    PERFORM chat.note_change('purge', NULL, NULL);
+    PERFORM chat.note_change(p_lane, 'purge', NULL, NULL);
     RETURN cardinality(gone);
 END $$;
 
@@ -160,15 +160,19 @@ SELECT m.id, iso(m.sent_at) AS sent_at, s.name AS sender, r.name AS recipient,
   LEFT JOIN threads t ON t.message_id = m.id;
 
 CREATE VIEW v2_inbox AS
-SELECT i.recipient, i.id, i.sent_at, i.sender, i.body,
+SELECT r.name AS recipient, m.id, iso(m.sent_at) AS sent_at, s.name AS sender,
+       shown(m.body) AS body,
        m.details::json ->> 'title' AS title,
        coalesce((m.details::json ->> 'priority')::int, 3) AS priority,
        coalesce(m.details::json ->> 'tags', '[]') AS tags,
        m.details::json ->> 'click' AS click,
        (m.details::json ->> 'reply_to')::bigint AS reply_to,
        coalesce(t.thread_id, m.id) AS thread
-  FROM v1_inbox i
-  JOIN messages m ON m.id = i.id
-  LEFT JOIN threads t ON t.message_id = m.id;
+  FROM users r
+  LEFT JOIN cursors c ON c.user_id = r.id AND c.name = 'inbox'
+  JOIN messages m ON m.mailbox_id = r.id AND m.id > coalesce(c.upto_id, 0)
+  JOIN users s ON s.id = m.sender_id
+  LEFT JOIN threads t ON t.message_id = m.id
+ WHERE r.deleted_at IS NULL;
 
 UPDATE meta SET value = '2' WHERE name = 'schema';

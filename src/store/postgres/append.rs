@@ -191,7 +191,7 @@ impl Plan {
     ) -> Result<Option<Vec<Row>>> {
         if self.posts.is_empty() {
             // Nothing is stored, but the refusals must not come from an old memory.
-            let row = session.query_one("SELECT chat.newest_change()", &[])?;
+            let row = session.query_one("SELECT chat.newest_change($1)", &[&LANE])?;
             return Ok((row.get::<_, i64>(0) == names.changes).then(Vec::new));
         }
         let posts = || self.posts.iter().map(|&place| messages[place]);

@@ -106,10 +106,19 @@ fn create(session: &mut Session, role: &RoleName) -> Result<bool, PrepareError> 
             let create = format!(
                 "CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION"
             );
-            session.client.batch_execute(&create).map_err(Error::from)?;
-            Ok(true)
+            match session.client.batch_execute(&create) {
+                Ok(()) => Ok(true),
+                // Another `db init` created it meanwhile: roles belong to all databases.
+                Err(error) if is_there(&error) => Ok(false),
+                Err(error) => Err(Error::from(error).into()),
+            }
         }
     }
+}
+
+fn is_there(error: &postgres::Error) -> bool {
+    let codes = [&SqlState::DUPLICATE_OBJECT, &SqlState::UNIQUE_VIOLATION];
+    error.code().is_some_and(|code| codes.contains(&code))
 }
 
 /// The statements that give the roles their rights, and take all others away. The log is append
@@ -122,6 +131,8 @@ fn rights(Roles { server, reader }: &Roles) -> String {
          GRANT USAGE ON SCHEMA chat TO {server}, {reader};
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA chat TO {server};
          REVOKE UPDATE ON chat.messages, chat.keys, chat.batches, chat.changes FROM {server};
+         -- A further copy of an imported message extends its key.
+         GRANT UPDATE (last_id) ON chat.keys TO {server};
          REVOKE INSERT, UPDATE, DELETE ON chat.meta FROM {server};
          GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA chat TO {server};
          DO $$

@@ -224,7 +224,7 @@ impl Tailer {
         }
         let node = self.shared.node;
         let session = self.link.session()?;
-        let row = session.query_one("SELECT chat.seen_everywhere($1)", &[&node])?;
+        let row = session.query_one("SELECT chat.seen_everywhere($1, $2)", &[&LANE, &node])?;
         self.shared.answer_upto(row.get(0));
         Ok(())
     }

@@ -79,7 +79,7 @@ fn add_user(session: &mut Session, user: &User, locked: &str) -> Result<Outcome>
     session.execute(
         "INSERT INTO chat.users (id, name, display_name, password_hash, password_is_published,
                                  created_at, disabled_at, deleted_at)
-         VALUES (chat.next_number('users'), $1, $2, $3, $4, $5, $6, $7)",
+         VALUES (chat.next_number($8, 'users'), $1, $2, $3, $4, $5, $6, $7)",
         &[
             &user.name.as_str(),
             &user.display_name,
@@ -89,6 +89,7 @@ fn add_user(session: &mut Session, user: &User, locked: &str) -> Result<Outcome>
             // A deleted user cannot log in either.
             &moment(user.disabled_at.or(user.deleted_at)),
             &moment(user.deleted_at),
+            &LANE,
         ],
     )?;
     Ok(Ok(Taken::Done))

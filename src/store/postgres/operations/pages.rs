@@ -154,7 +154,8 @@ const THREAD_BEFORE: &str = page_sql!(
 const DEAD: &str = page_sql!(
     "SELECT m.* FROM chat.messages m
        JOIN chat.dead_letters d ON d.message_id = m.id
-      WHERE d.user_id = $1 AND d.cursor = $5 AND m.id > $2 AND m.sent_at >= $3",
+      WHERE m.mailbox_id = $1 AND d.user_id = $1 AND d.cursor = $5 AND m.id > $2
+        AND m.sent_at >= $3",
     "ASC"
 );
 

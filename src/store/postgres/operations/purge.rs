@@ -31,7 +31,7 @@ impl Query for FindToPurge {
             "SELECT m.id, octet_length(m.body)::bigint,
                     m.sent_at < $3 AND ($4::bigint IS NULL OR $5 AND m.sender_id = $4
                                         OR $6 AND m.mailbox_id = $4),
-                    NOT $7 AND chat.is_unread(m.mailbox_id, m.id)
+                    NOT $7 AND chat.is_unread($9, m.mailbox_id, m.id)
                FROM chat.messages m
               WHERE m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT $8",
             &[
@@ -43,6 +43,7 @@ impl Query for FindToPurge {
                 &received,
                 &filter.unread_too,
                 &(SCAN_MESSAGES_MAX as i64),
+                &LANE,
             ],
         )?;
         let mut found =

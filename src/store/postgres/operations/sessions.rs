@@ -3,6 +3,7 @@
 use postgres::Row;
 
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
+use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::session::Session;
@@ -34,8 +35,8 @@ impl Apply for OpenSession {
         session.execute(
             "INSERT INTO chat.sessions
                  (id, user_id, token_hash, created_at, last_seen_at, expires_at)
-             VALUES (chat.next_number('sessions'), $1, $2, $3, $3, $4)",
-            &[&self.user.0, &&self.token.0[..], &self.at.0, &self.expires_at.0],
+             VALUES (chat.next_number($5, 'sessions'), $1, $2, $3, $3, $4)",
+            &[&self.user.0, &&self.token.0[..], &self.at.0, &self.expires_at.0, &LANE],
         )?;
         Ok(Opened::Yes)
     }
@@ -85,8 +86,8 @@ pub(in crate::store) fn end(
         SessionFilter::All => (None, None, None),
     };
     let rows = session.query(
-        "SELECT user_id, token_hash FROM chat.end_sessions($1, $2, $3)",
-        &[&user, &only, &but],
+        "SELECT user_id, token_hash FROM chat.end_sessions($1, $2, $3, $4)",
+        &[&LANE, &user, &only, &but],
     )?;
     rows.iter().map(|row| Ok((UserId(row.get(0)), token_hash(row, 1)?))).collect()
 }
@@ -132,8 +133,8 @@ fn sweep(
     let rows = session.query(
         "WITH ended AS (DELETE FROM chat.sessions WHERE expires_at <= $1 OR last_seen_at <= $2
                         RETURNING user_id, token_hash, last_seen_at)
-         SELECT token_hash, chat.note_seen(user_id, last_seen_at)::text FROM ended",
-        &[&live.now.0, &live.seen_after.0],
+         SELECT token_hash, chat.note_seen($3, user_id, last_seen_at)::text FROM ended",
+        &[&live.now.0, &live.seen_after.0, &LANE],
     )?;
     rows.iter().map(|row| token_hash(row, 0)).collect()
 }

@@ -3,6 +3,7 @@
 use postgres::Row;
 
 use crate::model::{MessageId, TokenHash, UserId, UserName};
+use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
 use crate::store::postgres::operations::{cursors, sessions};
@@ -108,12 +109,13 @@ pub(in crate::store) fn insert(session: &mut Session, user: &NewUser) -> Result<
     session.execute(
         "INSERT INTO chat.users
              (id, name, display_name, password_hash, password_is_published, created_at)
-         VALUES (chat.next_number('users'), $1, $2, $3, $4, chat.now_ms())",
+         VALUES (chat.next_number($5, 'users'), $1, $2, $3, $4, chat.now_ms())",
         &[
             &user.name.as_str(),
             &user.display_name,
             &user.password_hash,
             &user.password_is_published,
+            &LANE,
         ],
     )?;
     Ok(())
@@ -167,6 +169,6 @@ pub(in crate::store) fn give_name_up(
 
 /// Notes for every node that what it remembers of this user is no longer true.
 pub(in crate::store) fn note_change(session: &mut Session, user: UserId) -> Result<()> {
-    session.query_one("SELECT chat.note_change('user', $1, NULL)", &[&user.0])?;
+    session.query_one("SELECT chat.note_change($2, 'user', $1, NULL)", &[&user.0, &LANE])?;
     Ok(())
 }

@@ -134,8 +134,8 @@ impl Group {
             let before: i64 = row.get(0);
             operation.apply(&mut WriteContext { session, node })?;
             let row = session.query_one(
-                "SELECT newest, of_users, others FROM chat.changed_since($1, $2)",
-                &[&before, &node],
+                "SELECT newest, of_users, others FROM chat.changed_since($1, $2, $3)",
+                &[&append::LANE, &before, &node],
             )?;
             let number: i64 = row.get(0);
             let change =
