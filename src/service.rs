@@ -9,6 +9,7 @@ mod administration;
 mod clock;
 mod hashers;
 mod hub;
+mod judge;
 mod messages;
 mod metrics;
 mod responder;
@@ -34,7 +35,7 @@ pub use throttle::{LoginLimits, Network};
 pub use crate::store::{Expect, Flush};
 
 use crate::adjustable::Adjustable;
-use crate::model::TokenHash;
+use crate::model::{Timestamp, TokenHash};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
@@ -122,7 +123,8 @@ impl Service {
     /// A thread cannot be started.
     pub fn new(store: Store, options: Options) -> std::io::Result<Arc<Self>> {
         let metrics = Arc::<Metrics>::default();
-        let throttle = Arc::new(Throttle::new(options.login_limits.clone()));
+        let is_shared = store.has_other_servers();
+        let throttle = Arc::new(Throttle::new(options.login_limits.clone(), is_shared));
         let hashers = Hashers::start(options.hashers, &throttle, &metrics)?;
         let sessions = Sessions::new(options.session_idle.clone());
         let (clock, hub) = (SessionClock::start(), Arc::default());
@@ -176,7 +178,7 @@ impl Service {
         responder: Responder,
         searched: Searched,
     ) -> InFlight {
-        match (self.sessions.find(&token, self.clock.now()), searched) {
+        match (self.sessions.find(&token, self.now()), searched) {
             (Lookup::Live(session), searched) => {
                 if searched == Searched::Store {
                     responder.attach_session(&session);
@@ -308,9 +310,20 @@ impl Service {
         self.store.close();
     }
 
+    /// The time by which sessions live: that of the database, if several servers share it.
+    fn now(&self) -> Timestamp {
+        self.store.shared_time().unwrap_or_else(|| self.clock.now())
+    }
+
+    /// What a time by this machine's clock is by the clock that all servers share.
+    fn by_shared_clock(&self, at: Timestamp) -> Timestamp {
+        let ahead = self.store.shared_time().map_or(0, |now| now.0 - Timestamp::now().0);
+        Timestamp(at.0.saturating_add(ahead))
+    }
+
     /// The condition for a session to be live now.
     fn live(&self) -> Live {
-        let now = self.clock.now();
+        let now = self.now();
         Live { now, seen_after: now.minus(self.options.session_idle.get()) }
     }
 }

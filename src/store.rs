@@ -44,6 +44,7 @@ pub use sqlite::tools::offline::OfflineDatabase;
 pub use sqlite::tools::restore::{OldSessions, RESTORE_IDS_SKIPPED_MIN, restore};
 pub use types::cursors::*;
 pub use types::figures::*;
+pub use types::logins::*;
 pub use types::messages::*;
 pub use types::purge::*;
 pub use types::sessions::*;
@@ -52,7 +53,7 @@ pub use types::transfer::*;
 pub use types::users::*;
 
 use crate::adjustable::Adjustable;
-use crate::model::UserId;
+use crate::model::{Timestamp, UserId};
 use crate::transfer::Record;
 #[cfg(feature = "postgres")]
 pub use postgres::NodeOptions;
@@ -170,6 +171,25 @@ impl Store {
             Backend::Sqlite(_) => drop(on_event),
             #[cfg(feature = "postgres")]
             Backend::Postgres(postgres) => postgres.set_on_event(on_event),
+        }
+    }
+
+    /// Whether other servers may use the database at the same time.
+    pub fn has_other_servers(&self) -> bool {
+        match &self.backend {
+            Backend::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => true,
+        }
+    }
+
+    /// The time by the clock that all servers of the database share: that of the database. `None`
+    /// if there is one server, whose own clock counts. Never blocks.
+    pub fn shared_time(&self) -> Option<Timestamp> {
+        match &self.backend {
+            Backend::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => Some(postgres.time()),
         }
     }
 

@@ -64,18 +64,22 @@ impl Service {
             let allowed = user.as_ref().filter(|user| !user.disabled);
             let hash = allowed.map(|user| user.password_hash.clone());
             let opener = Arc::clone(&service);
-            service.hashers.verify(login, password, hash, move |verified| match (user, verified) {
-                (Some(user), Ok(())) => {
-                    let opening = opener.opening(user, Code::WrongPassword, Reply::Authenticated);
-                    opener.try_to_open(opening, Vec::new(), responder, OPEN_TRIES_MAX);
+            let judge = service.judge();
+            service.hashers.verify(judge, login, password, hash, move |verified| {
+                match (user, verified) {
+                    (Some(user), Ok(())) => {
+                        let opening =
+                            opener.opening(user, Code::WrongPassword, Reply::Authenticated);
+                        opener.try_to_open(opening, Vec::new(), responder, OPEN_TRIES_MAX);
+                    }
+                    (user, Err(unverified)) => {
+                        let user = user.map(|user| user.id);
+                        let wrong = user.map_or(Code::UnknownUser, |_| Code::WrongPassword);
+                        responder.refuse_password(unverified, wrong, user);
+                    }
+                    // No password matches `NOBODY`.
+                    (None, Ok(())) => responder.answer(Code::UnknownUser),
                 }
-                (user, Err(unverified)) => {
-                    let user = user.map(|user| user.id);
-                    let wrong = user.map_or(Code::UnknownUser, |_| Code::WrongPassword);
-                    responder.refuse_password(unverified, wrong, user);
-                }
-                // No password matches `NOBODY`.
-                (None, Ok(())) => responder.answer(Code::UnknownUser),
             });
         });
     }
@@ -122,7 +126,7 @@ impl Service {
         reply: impl FnOnce(Token) -> Reply,
     ) -> Opening {
         let token = Token::generate();
-        let at = self.clock.now();
+        let at = self.now();
         let session = OpenSession {
             user: user.id,
             password_hash: user.password_hash,
@@ -176,7 +180,7 @@ impl Service {
 
     /// Ends the sessions `ended` in memory, logs them, and wakes their streams.
     fn displace_sessions(&self, user: UserId, ended: &[Endable]) {
-        let now = self.clock.now();
+        let now = self.now();
         for session in ended {
             self.sessions.displace(session.token, now);
             self.metrics.sessions_displaced.add(1);
@@ -249,6 +253,7 @@ impl Responder {
         match unverified {
             Unverified::TooMany => self.answer(Code::Busy),
             Unverified::Throttled(throttled) => self.answer(refused(throttled)),
+            Unverified::Unjudged(error) => self.answer(failure(error)),
             Unverified::Wrong(reached) => {
                 if let Some(reached) = reached {
                     log_reached(&self, reached, user);

@@ -92,17 +92,25 @@ impl Service {
             let (changer, old_hash) = (Arc::clone(&service), user.password_hash);
             let Passwd { old, new } = passwd;
             let compared = old_hash.clone();
-            service.hashers.replace(login, old, compared, new, move |replaced| match replaced {
-                Ok(Some(hash)) => {
-                    let new = PasswordHash { hash, is_published };
-                    changer.store_password(&session, old_hash, new, responder);
-                }
-                Ok(None) => responder.answer(Code::Internal),
-                Err(unverified) => {
-                    let user = Some(session.user);
-                    responder.refuse_password(unverified, Code::WrongPassword, user);
-                }
-            });
+            let judge = service.judge();
+            service.hashers.replace(
+                judge,
+                login,
+                old,
+                compared,
+                new,
+                move |replaced| match replaced {
+                    Ok(Some(hash)) => {
+                        let new = PasswordHash { hash, is_published };
+                        changer.store_password(&session, old_hash, new, responder);
+                    }
+                    Ok(None) => responder.answer(Code::Internal),
+                    Err(unverified) => {
+                        let user = Some(session.user);
+                        responder.refuse_password(unverified, Code::WrongPassword, user);
+                    }
+                },
+            );
         });
     }
 

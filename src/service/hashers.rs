@@ -10,11 +10,13 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::password_hash::try_generate_salt;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
+use super::judge::Judge;
 use super::metrics::Metrics;
 use super::throttle::{Attempt, LimitReached, Login, Throttle, Throttled};
 use crate::metrics::Stages;
 use crate::model::Password;
 use crate::queue::Queue;
+use crate::store::{Judgement, LoginOutcome, StoreError};
 
 /// The maximum number of passwords in the queue. A further one is refused as busy. Two hashers need
 /// about five seconds for a full queue.
@@ -58,6 +60,8 @@ pub(super) enum Unverified {
     Throttled(Throttled),
     /// The password is wrong. If this failure reached a limit that should be logged, it is given.
     Wrong(Option<LimitReached>),
+    /// The database did not say whether the password may be compared.
+    Unjudged(StoreError),
 }
 
 impl Hashers {
@@ -86,9 +90,11 @@ impl Hashers {
 
     /// Compares a password with a stored hash, or with `NOBODY` if there is none. Calls `done` on a
     /// hasher thread, or at once on this thread if the queue is full. The login limits are checked
-    /// when the job starts. So queued guesses cannot pass a limit together.
+    /// when the job starts. So queued guesses cannot pass a limit together. If there is a judge, it
+    /// has the last word.
     pub(super) fn verify(
         &self,
+        judge: Option<Judge>,
         login: Login,
         password: Password,
         hash: Option<String>,
@@ -98,13 +104,14 @@ impl Hashers {
             let matches = verify(&password, hash.as_deref().unwrap_or(NOBODY));
             (matches && hash.is_some()).then_some(())
         };
-        self.submit_attempt(login, compare, done);
+        self.submit_attempt(judge, login, compare, done);
     }
 
     /// Hashes `new` if `old` matches `old_hash`. Calls `done` as [`Self::verify`] does, with `None`
     /// if the system has no random bytes.
     pub(super) fn replace(
         &self,
+        judge: Option<Judge>,
         login: Login,
         old: Password,
         old_hash: String,
@@ -112,7 +119,7 @@ impl Hashers {
         done: impl FnOnce(Result<Option<String>, Unverified>) + Send + 'static,
     ) {
         let replace = move || verify(&old, &old_hash).then(|| hash(&new));
-        self.submit_attempt(login, replace, done);
+        self.submit_attempt(judge, login, replace, done);
     }
 
     /// Hashes new passwords one after another. Calls `done` on a hasher thread, or at once if the
@@ -146,26 +153,28 @@ impl Hashers {
     /// Queues `work` as a login attempt. `work` returns `None` if the password is wrong.
     fn submit_attempt<T: 'static>(
         &self,
+        judge: Option<Judge>,
         login: Login,
         work: impl FnOnce() -> Option<T> + Send + 'static,
         done: impl FnOnce(Result<T, Unverified>) + Send + 'static,
     ) {
         let throttle = Arc::clone(&self.throttle);
-        let begin = move || throttle.begin(login, Instant::now());
-        let compare = |attempt: Attempt| match work() {
-            Some(done) => {
-                attempt.succeed();
-                Ok(done)
+        let begin = move || {
+            let begun = throttle.begin(login, Instant::now());
+            let attempt = begun.map_err(Unverified::Throttled)?;
+            match judge {
+                None => Ok((attempt, None)),
+                Some(judge) => ask(attempt, &judge).map(|attempt| (attempt, Some(judge))),
             }
-            None => Err(Unverified::Wrong(attempt.fail(Instant::now()))),
         };
+        let compare = |(attempt, judge)| conclude(attempt, judge, work());
         self.submit(begin, compare, |compared| done(compared.and_then(|compared| compared)));
     }
 
     /// Queues a job. When it starts, `begin` decides whether `work` is done.
     fn submit<P, T: 'static>(
         &self,
-        begin: impl FnOnce() -> Result<P, Throttled> + Send + 'static,
+        begin: impl FnOnce() -> Result<P, Unverified> + Send + 'static,
         work: impl FnOnce(P) -> T + Send + 'static,
         done: impl FnOnce(Result<T, Unverified>) + Send + 'static,
     ) {
@@ -180,9 +189,9 @@ impl Hashers {
             metrics.hash_queue.observe_time(queued);
             let permit = match begin() {
                 Ok(permit) => permit,
-                Err(throttled) => {
+                Err(unverified) => {
                     let stages = before.and(Stages { queued, ..Stages::default() });
-                    return stages.scope(|| done(Err(Unverified::Throttled(throttled))));
+                    return stages.scope(|| done(Err(unverified)));
                 }
             };
             let worked = work(permit);
@@ -208,6 +217,54 @@ impl Hashers {
             let _ = thread.join();
         }
     }
+}
+
+/// Asks the judge whether the password may be compared.
+fn ask(attempt: Attempt, judge: &Judge) -> Result<Attempt, Unverified> {
+    let refused = match judge(attempt.login(), LoginOutcome::Asked) {
+        Ok(judgement) => match refused(&judgement) {
+            None => return Ok(attempt),
+            Some(throttled) => Unverified::Throttled(throttled),
+        },
+        Err(error) => Unverified::Unjudged(error),
+    };
+    attempt.withdraw();
+    Err(refused)
+}
+
+/// Concludes an attempt; `worked` is `None` if the password was wrong. A judge may refuse it still,
+/// because others have failed meanwhile on other servers. Then the client learns nothing.
+fn conclude<T>(attempt: Attempt, judge: Option<Judge>, worked: Option<T>) -> Result<T, Unverified> {
+    let outcome = if worked.is_some() { LoginOutcome::Right } else { LoginOutcome::Wrong };
+    let judgement = match judge.map(|judge| judge(attempt.login(), outcome)).transpose() {
+        // A wrong password counts at this server anyway.
+        Err(error) => {
+            if outcome == LoginOutcome::Right {
+                attempt.withdraw();
+            }
+            return Err(Unverified::Unjudged(error));
+        }
+        Ok(judgement) => judgement,
+    };
+    if let Some(throttled) = judgement.as_ref().and_then(refused) {
+        attempt.withdraw();
+        return Err(Unverified::Throttled(throttled));
+    }
+    match (worked, judgement) {
+        (Some(done), _) => {
+            attempt.succeed();
+            Ok(done)
+        }
+        (None, None) => Err(Unverified::Wrong(attempt.fail(Instant::now()))),
+        (None, Some(judgement)) => {
+            Err(Unverified::Wrong(attempt.fail_as(judgement, Instant::now())))
+        }
+    }
+}
+
+fn refused(judgement: &Judgement) -> Option<Throttled> {
+    let (_, retry_after) = judgement.reached.filter(|_| judgement.is_refused)?;
+    Some(Throttled { retry_after })
 }
 
 /// Hashes a new password with a new salt. Takes tens of milliseconds. `None` if the system has no

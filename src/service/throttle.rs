@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crate::adjustable::Adjustable;
 use crate::log::LineRate;
 use crate::model::UserName;
+use crate::store::{Judgement, LoginLimit};
 
 /// How long a failure counts.
 const LOGIN_WINDOW: Duration = Duration::from_secs(60);
@@ -83,6 +84,9 @@ pub struct LoginLimits {
 pub(super) struct Throttle {
     limits: LoginLimits,
     failures: Mutex<Failures>,
+    /// Other servers count failures too, and the database judges by the account: see `judge`. This
+    /// memory then only bounds what one network can ask for at this server.
+    is_shared: bool,
 }
 
 /// A login attempt whose password is being compared. It counts as a failure until it succeeds.
@@ -125,7 +129,7 @@ impl Network {
     }
 
     /// Whether it is this machine. Failures from elsewhere never lock out its processes.
-    fn is_local(self) -> bool {
+    pub(super) fn is_local(self) -> bool {
         matches!(self, Self::ThisMachine | Self::User(_))
     }
 }
@@ -142,8 +146,8 @@ impl fmt::Display for Network {
 }
 
 impl Throttle {
-    pub(super) fn new(limits: LoginLimits) -> Self {
-        Self { limits, failures: Mutex::default() }
+    pub(super) fn new(limits: LoginLimits, is_shared: bool) -> Self {
+        Self { limits, failures: Mutex::default(), is_shared }
     }
 
     /// Checks whether a password may be compared now. Counts nothing.
@@ -186,7 +190,7 @@ impl Throttle {
         let is_exempt = failures.known.logins.contains(login);
         let by_account =
             if login.network.is_local() { &failures.by_account_here } else { &failures.by_account };
-        let by_account = by_account.get(&login.account).filter(|_| !is_exempt);
+        let by_account = by_account.get(&login.account).filter(|_| !is_exempt && !self.is_shared);
         let by_account = by_account.and_then(|times| over(times, per_account, now));
         let reached = [(by_account, "account"), (by_address, "address")].into_iter();
         reached
@@ -212,6 +216,28 @@ impl Attempt {
         let mut failures = self.throttle.failures();
         failures.take_back(&self.login, self.at);
         failures.known.add(&self.login);
+    }
+
+    /// Who logs in.
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The password counts as not compared.
+    pub(super) fn withdraw(self) {
+        self.throttle.failures().take_back(&self.login, self.at);
+    }
+
+    /// The password was wrong, and the database counted that. Returns the limit that this reached,
+    /// if it should be logged.
+    pub(super) fn fail_as(self, judgement: Judgement, now: Instant) -> Option<LimitReached> {
+        let (limit, retry_after) = judgement.reached?;
+        let left_out = self.throttle.failures().log_lines.admit(now)?;
+        let limit = match limit {
+            LoginLimit::Network => "address",
+            LoginLimit::Account => "account",
+        };
+        Some(LimitReached { limit, throttled: Throttled { retry_after }, left_out })
     }
 
     /// The password was wrong. Returns the limit that this reached, if it should be logged.
@@ -313,7 +339,7 @@ mod tests {
 
     fn throttle() -> Arc<Throttle> {
         let limits = LoginLimits { per_address: 5.into(), per_account: 20.into() };
-        Arc::new(Throttle::new(limits))
+        Arc::new(Throttle::new(limits, false))
     }
 
     fn login(account: &str, address: &str) -> Login {

@@ -64,7 +64,7 @@ impl Watcher {
     /// session first, and the read counts as a use of it.
     pub fn read(&self, after: MessageId) -> Option<StreamPage> {
         let session = self.stream.session();
-        match self.service.sessions.find(&session.token, self.service.clock.now()) {
+        match self.service.sessions.find(&session.token, self.service.now()) {
             Lookup::Live(_) => {}
             Lookup::Ended(why) => return Some(StreamPage::Over(self.service.ended(why))),
             Lookup::Expired(id) => {

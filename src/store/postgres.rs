@@ -37,16 +37,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::adjustable::Adjustable;
-use crate::model::{MessageId, UserId};
+use crate::model::{MessageId, Timestamp, UserId};
 use crate::store::OnFatal;
 use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::events::OnEvent;
 use crate::store::metrics::Metrics;
 use crate::store::types::standing::{NodeStanding, Standing};
+use crate::system::since_boot;
 use append::LANE;
 use connect::Connector;
 use durability::Durability;
@@ -98,7 +99,10 @@ struct Joined {
     node: i64,
     newest: MessageId,
     changes: i64,
-    heard: Instant,
+    /// When it asked, since the boot of the machine.
+    heard: Duration,
+    /// The time of the database, this long after the boot.
+    time: (Timestamp, Duration),
     version: String,
 }
 
@@ -125,8 +129,14 @@ impl Postgres {
         let metrics = Arc::<Metrics>::default();
         let live = Arc::<LiveMessages>::default();
         let node = joined.node;
-        let shared =
-            Arc::new(Shared::new(node, joined.newest, joined.heard, live, Arc::clone(&metrics)));
+        let shared = Arc::new(Shared::new(
+            node,
+            joined.newest,
+            joined.heard,
+            joined.time,
+            live,
+            Arc::clone(&metrics),
+        ));
         let another = || -> StatementResult<Link> {
             let mut session = opener.open()?;
             session.prove(node)?;
@@ -191,6 +201,11 @@ impl Postgres {
     /// See [`crate::store::Store::watch`].
     pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
         Arc::clone(&self.shared.live).watch(user)
+    }
+
+    /// See [`crate::store::Store::shared_time`].
+    pub(in crate::store) fn time(&self) -> Timestamp {
+        self.shared.time()
     }
 
     /// See [`crate::store::Store::set_on_event`].
@@ -264,8 +279,8 @@ impl Postgres {
 
 /// Registers a node, with a write that waits for the standbys.
 fn join(session: &mut Session) -> StatementResult<Joined> {
-    let heard = Instant::now();
-    session.transaction(|session| {
+    let heard = since_boot();
+    let (node, newest, changes, version) = session.transaction(|session| {
         let row = session.query_one("SELECT chat.begin_change($1)", &[&LANE])?;
         let changes: i64 = row.get(0);
         let row = session.query_one(
@@ -275,6 +290,8 @@ fn join(session: &mut Session) -> StatementResult<Joined> {
             &[&changes, &LANE],
         )?;
         let (node, newest) = (row.get(0), MessageId(row.get(1)));
-        Ok(Joined { node, newest, changes, heard, version: row.get(2) })
-    })
+        Ok((node, newest, changes, row.get(2)))
+    })?;
+    let (time, read, _) = session.time()?;
+    Ok(Joined { node, newest, changes, heard, time: (time, read), version })
 }

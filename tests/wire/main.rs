@@ -14,6 +14,10 @@ mod limits;
 mod login_throttle;
 mod login_timing;
 #[cfg(feature = "postgres")]
+mod node_clocks;
+#[cfg(feature = "postgres")]
+mod node_sessions;
+#[cfg(feature = "postgres")]
 mod nodes;
 mod protocol_examples;
 mod proxy;

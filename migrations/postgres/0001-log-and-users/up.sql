@@ -124,6 +124,31 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_by_message ON dead_letters (message_id);
 
+-- Failed logins of the last minute, for all nodes. They are lost with a crash or a failover, like
+-- the memory of a server, and their commits wait for no disk and no standby. An account is the
+-- SHA-256 of the name: a user who confuses the fields sends a password there.
+CREATE UNLOGGED TABLE login_failures (
+    account  bytea   NOT NULL,
+    network  text    NOT NULL,
+    is_local boolean NOT NULL,
+    at       bigint  NOT NULL
+);
+CREATE INDEX login_failures_by_account ON login_failures (account, at);
+
+-- A row to lock while a failure of the account is counted.
+CREATE UNLOGGED TABLE login_accounts (
+    account bytea PRIMARY KEY,
+    at      bigint NOT NULL
+) WITH (fillfactor = 70);
+
+-- Where each account was logged in from.
+CREATE UNLOGGED TABLE login_networks (
+    account bytea  NOT NULL,
+    network text   NOT NULL,
+    at      bigint NOT NULL,
+    PRIMARY KEY (account, network)
+);
+
 -- The time in milliseconds. All nodes use this clock.
 CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -376,6 +401,67 @@ BEGIN
     DELETE FROM chat.batches b WHERE b.at < old AND b.last_id < newest;
     DELETE FROM chat.changes c WHERE c.at < old AND c.id < change;
     DELETE FROM chat.nodes n WHERE n.heard_at < old;
+    -- Times in the future are from a clock that was set back.
+    DELETE FROM chat.login_failures f WHERE f.at NOT BETWEEN v_now - 60000 AND v_now + 60000;
+    DELETE FROM chat.login_accounts a WHERE a.at NOT BETWEEN v_now - 60000 AND v_now + 60000;
+    DELETE FROM chat.login_networks n WHERE n.at < (
+        SELECT k.at FROM chat.login_networks k ORDER BY k.at DESC OFFSET 65536 LIMIT 1);
+END $$;
+
+-- How long an account is held from a network because of failed logins: the time of the decisive one,
+-- and the limit that was reached. Failures elsewhere hold neither a network that the account was
+-- logged in from nor a process of the server's machine. No row: it is not held.
+CREATE FUNCTION login_held(p_lane int, p_now bigint, p_account bytea, p_network text,
+                           p_is_local boolean, p_per_network int, p_per_account int)
+RETURNS TABLE (until_at bigint, reached text) LANGUAGE plpgsql STABLE AS $$
+DECLARE since bigint := p_now - 60000; is_known boolean;
+BEGIN
+    is_known := EXISTS (SELECT FROM chat.login_networks n
+                         WHERE n.account = p_account AND n.network = p_network);
+    RETURN QUERY
+    SELECT h.at + 60000, h.reached FROM (
+        (SELECT f.at, 'address' AS reached FROM chat.login_failures f
+          WHERE f.account = p_account AND f.at > since AND f.network = p_network
+          ORDER BY f.at DESC OFFSET greatest(p_per_network - 1, 0) LIMIT 1)
+        UNION ALL
+        (SELECT f.at, 'account' FROM chat.login_failures f
+          WHERE f.account = p_account AND f.at > since AND NOT is_known
+            AND (NOT p_is_local OR f.is_local)
+          ORDER BY f.at DESC OFFSET greatest(p_per_account - 1, 0) LIMIT 1)) AS h
+     ORDER BY h.at DESC LIMIT 1;
+END $$;
+
+-- Judges a login, for all nodes: p_outcome is 'asked' before the password is compared, then 'right'
+-- or 'wrong'. A failure is counted under a lock of the account, so no more of them are answered
+-- than the limit, however many nodes compare at once. The answer: for how many milliseconds the
+-- login is refused (NULL: it is not), and the limit that was reached, by this failure or before.
+CREATE FUNCTION judge_login(p_lane int, p_account bytea, p_network text, p_is_local boolean,
+                            p_outcome text, p_per_network int, p_per_account int)
+RETURNS TABLE (is_refused boolean, held_ms bigint, reached text) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE v_now bigint := chat.now_ms(); v_until bigint; v_reached text;
+BEGIN
+    IF p_outcome = 'wrong' THEN
+        INSERT INTO chat.login_accounts AS a (account, at) VALUES (p_account, v_now)
+            ON CONFLICT (account) DO UPDATE SET at = greatest(a.at, excluded.at);
+        v_now := chat.now_ms();
+    END IF;
+    SELECT h.until_at, h.reached INTO v_until, v_reached
+      FROM chat.login_held(p_lane, v_now, p_account, p_network, p_is_local,
+                           p_per_network, p_per_account) h;
+    is_refused := v_until IS NOT NULL;
+    IF p_outcome = 'wrong' AND NOT is_refused THEN
+        INSERT INTO chat.login_failures (account, network, is_local, at)
+        VALUES (p_account, p_network, p_is_local, v_now);
+        SELECT h.until_at, h.reached INTO v_until, v_reached
+          FROM chat.login_held(p_lane, v_now, p_account, p_network, p_is_local,
+                               p_per_network, p_per_account) h;
+    ELSIF p_outcome = 'right' AND NOT is_refused THEN
+        INSERT INTO chat.login_networks (account, network, at)
+        VALUES (p_account, p_network, v_now) ON CONFLICT DO NOTHING;
+    END IF;
+    held_ms := least(v_until - v_now, 60000); reached := v_reached;
+    RETURN NEXT;
 END $$;
 
 -- Whether a message is unread: a cursor of its reader is before it, or it is a dead letter. The

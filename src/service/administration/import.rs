@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{AdminResponder, Service, failure};
 use crate::admin::answer::{AdminReply, Code, Refusal};
+use crate::model::MessageId;
 use crate::service::hashers::NOBODY;
 use crate::store::{Import, Imported, Rebuild};
 use crate::transfer::Step;
@@ -13,7 +14,7 @@ const STEPS_MAX: usize = 256;
 
 impl Service {
     /// Executes some steps of an import, and sends hints to the watchers of the imported messages.
-    pub(super) fn import(self: &Arc<Self>, steps: Vec<Step>, responder: AdminResponder) {
+    pub(super) fn import(self: &Arc<Self>, mut steps: Vec<Step>, responder: AdminResponder) {
         if steps.len() > STEPS_MAX {
             let message = format!("at most {STEPS_MAX} steps at a time");
             return responder.answer(Err(Refusal::new(Code::BadRequest, message)));
@@ -26,6 +27,14 @@ impl Service {
             let message = "the server can be reached from other machines, and the password of an \
                            imported user is public";
             return responder.answer(Err(Refusal::new(Code::Unsafe, message)));
+        }
+        for step in &mut steps {
+            // A message without an id is sent now, by the clock of this machine.
+            if let Step::Message(message) = step
+                && message.id == MessageId::ZERO
+            {
+                message.at = self.by_shared_clock(message.at);
+            }
         }
         let hub = Arc::clone(&self.hub);
         self.store.write(Import { steps, locked: NOBODY }, move |imported| match imported {

@@ -17,11 +17,13 @@ impl Service {
     /// Executes one step of a purge. The next request continues after the reply's `upto`.
     pub(super) fn purge_messages(
         self: &Arc<Self>,
-        purge: Purge,
+        mut purge: Purge,
         after: MessageId,
         dry_run: bool,
         responder: AdminResponder,
     ) {
+        // An operator's command says it by the clock of its machine, which is this one.
+        purge.before = purge.before.map(|before| self.by_shared_clock(before));
         let (service, unread_too) = (Arc::clone(self), purge.unread_too);
         let user = purge.user.as_ref().map(|user| user.name.clone());
         let find = FindToPurge { filter: filter(purge), after };

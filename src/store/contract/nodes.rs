@@ -4,7 +4,10 @@ use std::sync::mpsc::Sender;
 
 use super::*;
 use crate::model::{Timestamp, TokenHash};
-use crate::store::{EndSessions, Event, LiveInbox, OpenSession, Opened, SessionFilter};
+use crate::store::{
+    EndSessions, Event, JudgeLogin, Judgement, LiveInbox, LoginLimit, LoginOutcome, OpenSession,
+    Opened, SessionFilter,
+};
 
 /// How long a test waits for another node.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,6 +19,11 @@ fn nodes() -> Option<[Engine; 2]> {
     let store = Some(join_postgres(&url));
     let second = Engine { open: open_postgres, folder: TempDir::new().unwrap(), store };
     Some([first, second])
+}
+
+/// The database of the first node.
+fn url(first: &Engine) -> String {
+    std::fs::read_to_string(first.folder.path().join("url")).unwrap()
 }
 
 /// Sends every event of a node.
@@ -187,6 +195,58 @@ fn change_is_answered_after_the_lease_of_a_silent_node() {
     let waited = begun.elapsed();
     assert!(waited > Duration::from_secs(2), "{waited:?}: it did not wait");
     assert!(waited < PATIENCE);
+}
+
+/// Failures on one node count on the other, by network and by account. A network that an account
+/// was logged in from is not held because of others.
+#[test]
+fn failed_logins_of_both_nodes_are_judged_together() {
+    let Some(nodes) = nodes() else { return };
+    let judge = |node: usize, account: u8, network: &str, outcome| {
+        nodes[node].read(JudgeLogin {
+            account: [account; 32],
+            network: network.to_owned(),
+            is_local: network == "loopback",
+            outcome,
+            per_network_max: 5,
+            per_account_max: 20,
+        })
+    };
+    let open = Judgement { is_refused: false, reached: None };
+    let is_held = |judgement: Judgement, by: LoginLimit| {
+        let (limit, held) = judgement.reached.expect("a limit");
+        assert!(held > Duration::from_secs(30) && held <= Duration::from_secs(60), "{held:?}");
+        limit == by && judgement.is_refused
+    };
+    assert_eq!(judge(1, 1, "home", LoginOutcome::Right), open);
+    for failure in 0..20 {
+        let network = format!("network {}", failure / 4);
+        let judged = judge(failure % 2, 1, &network, LoginOutcome::Wrong);
+        assert!(!judged.is_refused);
+        let reached = judged.reached.map(|(limit, _)| limit);
+        assert_eq!(reached, (failure == 19).then_some(LoginLimit::Account), "{failure}");
+    }
+    for node in [0, 1] {
+        for outcome in [LoginOutcome::Asked, LoginOutcome::Right, LoginOutcome::Wrong] {
+            assert!(is_held(judge(node, 1, "new", outcome), LoginLimit::Account));
+        }
+        assert_eq!(judge(node, 1, "home", LoginOutcome::Right), open);
+        assert_eq!(judge(node, 1, "loopback", LoginOutcome::Asked), open);
+        assert_eq!(judge(node, 2, "new", LoginOutcome::Asked), open);
+    }
+    for failure in 0..5 {
+        assert!(!judge(failure % 2, 1, "home", LoginOutcome::Wrong).is_refused);
+    }
+    assert!(is_held(judge(0, 1, "home", LoginOutcome::Right), LoginLimit::Network));
+    // Refused attempts count nothing. A minute after the first failures, all is open again.
+    let url = url(&nodes[0]);
+    assert_eq!(databases::query(&url, "SELECT count(*) FROM login_failures"), ["25"]);
+    databases::query(&url, "UPDATE login_failures SET at = at - 60000");
+    for network in ["home", "new"] {
+        assert_eq!(judge(1, 1, network, LoginOutcome::Asked), open);
+    }
+    databases::query(&url, "SELECT clean(0)");
+    assert_eq!(databases::query(&url, "SELECT count(*) FROM login_failures"), ["0"]);
 }
 
 /// A purge or a rename changes what the live messages of the other node show.

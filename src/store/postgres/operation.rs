@@ -115,7 +115,8 @@ pub struct WriteContext<'a> {
 
 /// Executes a [`Read`].
 pub trait Query: Read {
-    /// Executes the operation. It must change nothing, because it may be executed again.
+    /// Executes the operation. It must change nothing that a second execution would make wrong,
+    /// because it may be executed again.
     fn query(&self, session: &mut Session) -> Result<Self::Answer>;
 }
 

@@ -1,9 +1,11 @@
-//! The operations. Those that write hold the log's lock, except for the moves of cursors.
+//! The operations. Those that write hold the log's lock, except for the moves of cursors and the
+//! counts of failed logins.
 
 pub(in crate::store) mod accounts;
 pub(in crate::store) mod cursors;
 pub(in crate::store) mod figures;
 pub(in crate::store) mod import;
+pub(in crate::store) mod logins;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod sessions;

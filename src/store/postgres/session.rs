@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
+use crate::model::Timestamp;
 use crate::store::postgres::connect::{Connector, OnNotice};
 use crate::store::postgres::durability;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::promise::Promised;
+use crate::system::since_boot;
 
 /// The settings of every connection. Every statement of a function has a new snapshot, which the
 /// order of the log depends on. `synchronous_commit` is set apart.
@@ -77,6 +80,15 @@ impl Session {
     pub(in crate::store) fn prove(&mut self, node: i64) -> Result<()> {
         self.execute("UPDATE chat.nodes SET heard_at = chat.now_ms() WHERE id = $1", &[&node])?;
         self.check_replicated()
+    }
+
+    /// The time by the clock of the database, and when it was read: the time since the boot of this
+    /// machine, and how much that may be wrong.
+    pub(in crate::store) fn time(&mut self) -> Result<(Timestamp, Duration, Duration)> {
+        let asked = since_boot();
+        let row = self.query_one("SELECT chat.now_ms()", &[])?;
+        let doubt = since_boot().saturating_sub(asked) / 2;
+        Ok((Timestamp(row.get(0)), asked + doubt, doubt))
     }
 
     /// The rows of a statement.

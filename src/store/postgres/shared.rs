@@ -1,14 +1,15 @@
 //! What the threads of a node share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::{Message, MessageId, UserId};
+use crate::model::{Message, MessageId, Timestamp, UserId};
 use crate::store::cache::live_messages::LiveMessages;
 use crate::store::events::{Event, OnEvent};
 use crate::store::metrics::Metrics;
 use crate::store::postgres::lag::Lag;
+use crate::system::since_boot;
 
 /// How long a node may work from memory after it was last heard. `changed_since` and
 /// `seen_everywhere` have the same time.
@@ -27,9 +28,11 @@ pub(in crate::store) struct Shared {
     pub(in crate::store) lag: Lag,
     /// The newest id that `live` knows of.
     tail: Mutex<MessageId>,
-    /// Until when the lease lasts, in milliseconds since `opened`.
+    /// Until when the lease lasts, in milliseconds since the machine was booted. That time counts
+    /// a machine that sleeps.
     lease_until: AtomicU64,
-    opened: Instant,
+    /// How many milliseconds the clock of the database is ahead of the time since boot.
+    clock_ahead: AtomicI64,
     /// The answers that wait until every node has seen a change.
     waiting: Mutex<Vec<(i64, Answer)>>,
     on_event: OnceLock<OnEvent>,
@@ -41,7 +44,8 @@ impl Shared {
     pub(in crate::store) fn new(
         node: i64,
         newest: MessageId,
-        heard: Instant,
+        heard: Duration,
+        (time, read): (Timestamp, Duration),
         live: Arc<LiveMessages>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -50,36 +54,46 @@ impl Shared {
             node,
             live,
             metrics,
-            lag: Lag::new(heard),
+            lag: Lag::new(Instant::now()),
             tail: Mutex::new(newest),
             lease_until: AtomicU64::new(0),
-            opened: heard,
+            clock_ahead: AtomicI64::new(0),
             waiting: Mutex::default(),
             on_event: OnceLock::new(),
             is_closing: AtomicBool::new(false),
         };
         shared.renew_lease(heard);
+        shared.set_time(read, time);
         shared
     }
 
-    /// The node was heard. `asked` is when the request was sent, so this clock is never ahead of
-    /// that of the database.
-    pub(in crate::store) fn renew_lease(&self, asked: Instant) {
-        let until = asked.saturating_duration_since(self.opened) + LEASE;
-        let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+    /// The node was heard. `asked` is the time since boot when the request was sent, so the lease
+    /// does not last longer here than in the database.
+    pub(in crate::store) fn renew_lease(&self, asked: Duration) {
+        let until = u64::try_from((asked + LEASE).as_millis()).unwrap_or(u64::MAX);
         self.lease_until.fetch_max(until, Ordering::SeqCst);
+    }
+
+    /// It was this time by the clock of the database, this long after the boot of the machine.
+    pub(in crate::store) fn set_time(&self, since_boot: Duration, time: Timestamp) {
+        self.clock_ahead.store(time.0 - milliseconds(since_boot), Ordering::SeqCst);
+    }
+
+    /// The time by the clock of the database.
+    pub(in crate::store) fn time(&self) -> Timestamp {
+        Timestamp(milliseconds(since_boot()) + self.clock_ahead.load(Ordering::SeqCst))
     }
 
     /// Whether the node may answer from memory.
     pub(in crate::store) fn has_lease(&self) -> bool {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX);
         now < self.lease_until.load(Ordering::SeqCst)
     }
 
     /// How long ago the node was heard.
     pub(in crate::store) fn lease_age(&self) -> Duration {
         let until = Duration::from_millis(self.lease_until.load(Ordering::SeqCst));
-        (self.opened.elapsed() + LEASE).saturating_sub(until)
+        (since_boot() + LEASE).saturating_sub(until)
     }
 
     /// Sets who is told of events. Only the first call counts.
@@ -162,6 +176,10 @@ impl Shared {
     pub(in crate::store) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::SeqCst)
     }
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// No statement leaves these values half changed when it panics.

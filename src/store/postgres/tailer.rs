@@ -21,6 +21,7 @@ use crate::store::postgres::operations::pages;
 use crate::store::postgres::operations::sessions::token_hash;
 use crate::store::postgres::session::Session;
 use crate::store::postgres::shared::Shared;
+use crate::system::since_boot;
 
 /// How often the tailer looks without being woken.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -28,6 +29,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old rows are removed.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(60);
+/// A time of the database that may be wrong by more than this is not used.
+const CLOCK_DOUBT_MAX: Duration = Duration::from_millis(250);
 /// The most messages that one look reads.
 const MESSAGES_MAX: i64 = 1_024;
 
@@ -123,7 +126,7 @@ impl Tailer {
         if self.heard.elapsed() < HEARTBEAT_INTERVAL && self.shared.has_lease() {
             return Ok(());
         }
-        let asked = Instant::now();
+        let asked = since_boot();
         let (shared, seen) = (&self.shared, self.seen);
         let session = self.link.session()?;
         // A node that was silent for an hour was removed.
@@ -140,7 +143,16 @@ impl Tailer {
             self.pass_changes_on()?;
         }
         self.shared.renew_lease(asked);
-        self.heard = asked;
+        self.heard = Instant::now();
+        self.read_clock()
+    }
+
+    /// Reads the clock of the database.
+    fn read_clock(&mut self) -> Result<()> {
+        let (time, read, doubt) = self.link.session()?.time()?;
+        if doubt < CLOCK_DOUBT_MAX {
+            self.shared.set_time(read, time);
+        }
         Ok(())
     }
 

@@ -13,7 +13,8 @@ pub struct OpenSession {
     pub password_hash: String,
     /// The hash of the new token.
     pub token: TokenHash,
-    /// The time of the login.
+    /// The time of the login. An engine that several servers share takes its own clock, and the
+    /// time between this and `expires_at`.
     pub at: Timestamp,
     /// When the session expires, used or not.
     pub expires_at: Timestamp,
@@ -130,13 +131,22 @@ pub struct HeldSession {
     pub session: ListedSession,
 }
 
-/// Which sessions have not expired.
+/// Which sessions have not expired. An engine that several servers share takes its own clock for
+/// `now`, and the time between the two.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
     /// A session that expires at this time or before has expired.
     pub now: Timestamp,
     /// A session that was last used at this time or before has expired, too.
     pub seen_after: Timestamp,
+}
+
+#[cfg(feature = "postgres")]
+impl Live {
+    /// How many milliseconds a session lives without use.
+    pub(in crate::store) fn idle(&self) -> i64 {
+        self.now.0.saturating_sub(self.seen_after.0)
+    }
 }
 
 /// Looks up a session by the hash of its token.

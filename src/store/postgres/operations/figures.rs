@@ -16,9 +16,11 @@ impl Query for CountTotals {
         let row = session.query_one(
             "SELECT (SELECT count(*) FROM chat.users WHERE disabled_at IS NULL),
                     (SELECT count(*) FROM chat.sessions s JOIN chat.users u ON u.id = s.user_id
-                      WHERE s.expires_at > $1 AND s.last_seen_at > $2 AND u.disabled_at IS NULL),
-                    (SELECT coalesce(max(id), 0) FROM chat.messages)",
-            &[&self.0.now.0, &self.0.seen_after.0],
+                      WHERE s.expires_at > n.now AND s.last_seen_at > n.now - $1
+                        AND u.disabled_at IS NULL),
+                    (SELECT coalesce(max(id), 0) FROM chat.messages)
+               FROM (SELECT chat.now_ms() AS now) AS n",
+            &[&self.0.idle()],
         )?;
         Ok(Totals { users: row.get(0), sessions: row.get(1), newest: MessageId(row.get(2)) })
     }
@@ -26,14 +28,13 @@ impl Query for CountTotals {
 
 impl Query for CountAll {
     fn query(&self, session: &mut Session) -> Result<Statistics> {
-        let (hour, day) = (self.wall.0 - HOUR_MILLISECONDS, self.wall.0 - DAY_MILLISECONDS);
         let row = session.query_one(
             "SELECT (SELECT count(*) FROM chat.users WHERE disabled_at IS NULL),
                     (SELECT count(*) FROM chat.users
                       WHERE disabled_at IS NOT NULL AND deleted_at IS NULL),
                     (SELECT count(*) FROM chat.users WHERE deleted_at IS NOT NULL),
                     (SELECT count(*) FROM chat.sessions
-                      WHERE expires_at > $1 AND last_seen_at > $2),
+                      WHERE expires_at > n.now AND last_seen_at > n.now - $1),
                     m.messages, m.newest, m.last_hour, m.last_day,
                     (SELECT count(*) FROM chat.messages m
                        JOIN chat.users u ON u.id = m.mailbox_id
@@ -41,11 +42,13 @@ impl Query for CountAll {
                       WHERE m.id > coalesce(c.upto_id, 0) AND u.deleted_at IS NULL),
                     pg_database_size(current_database()),
                     (SELECT value::bigint FROM chat.meta WHERE name = 'schema')
-               FROM (SELECT count(*) AS messages, coalesce(max(id), 0) AS newest,
-                            count(*) FILTER (WHERE sent_at >= $3) AS last_hour,
-                            count(*) FILTER (WHERE sent_at >= $4) AS last_day
-                       FROM chat.messages) AS m",
-            &[&self.live.now.0, &self.live.seen_after.0, &hour, &day],
+               FROM (SELECT chat.now_ms() AS now) AS n,
+                    (SELECT count(*) AS messages, coalesce(max(id), 0) AS newest,
+                            count(*) FILTER (WHERE sent_at >= t.now - $2) AS last_hour,
+                            count(*) FILTER (WHERE sent_at >= t.now - $3) AS last_day
+                       FROM (SELECT chat.now_ms() AS now) AS t
+                       CROSS JOIN chat.messages) AS m",
+            &[&self.live.idle(), &HOUR_MILLISECONDS, &DAY_MILLISECONDS],
         )?;
         let number = |column: usize| row.get::<_, i64>(column).unsigned_abs();
         Ok(Statistics {

@@ -13,6 +13,9 @@ use crate::store::types::sessions::{
     StoredSession, SweepSessions,
 };
 
+/// The longest lifetime of a session, in milliseconds. The sum with a time does not overflow.
+const LIFETIME_MAX: i64 = i64::MAX / 2;
+
 impl Apply for OpenSession {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Opened> {
         let session = &mut *context.session;
@@ -35,8 +38,14 @@ impl Apply for OpenSession {
         session.execute(
             "INSERT INTO chat.sessions
                  (id, user_id, token_hash, created_at, last_seen_at, expires_at)
-             VALUES (chat.next_number($5, 'sessions'), $1, $2, $3, $3, $4)",
-            &[&self.user.0, &&self.token.0[..], &self.at.0, &self.expires_at.0, &LANE],
+             SELECT chat.next_number($3, 'sessions'), $1, $2, n.now, n.now, n.now + $4
+               FROM (SELECT chat.now_ms() AS now) n",
+            &[
+                &self.user.0,
+                &&self.token.0[..],
+                &LANE,
+                &self.expires_at.0.saturating_sub(self.at.0).min(LIFETIME_MAX),
+            ],
         )?;
         Ok(Opened::Yes)
     }
@@ -94,7 +103,7 @@ pub(in crate::store) fn end(
 
 impl Apply for SettleSessions {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<()> {
-        let now = self.0.now.0;
+        let now = time(context.session)?;
         context.session.execute(
             "UPDATE chat.sessions SET last_seen_at = $1,
                     created_at = created_at
@@ -104,24 +113,33 @@ impl Apply for SettleSessions {
               WHERE last_seen_at > $1",
             &[&now],
         )?;
-        sweep(context.session, &[], self.0).map(drop)
+        sweep(context.session, now, &[], self.0).map(drop)
     }
 }
 
 impl Apply for SweepSessions {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Vec<TokenHash>> {
-        sweep(context.session, &self.seen, self.live)
+        let now = time(context.session)?;
+        sweep(context.session, now, &self.seen, self.live)
     }
+}
+
+/// The time by the clock of the database.
+fn time(session: &mut Session) -> Result<i64> {
+    session.time().map(|(time, ..)| time.0)
 }
 
 fn sweep(
     session: &mut Session,
+    now: i64,
     seen: &[(SessionId, Timestamp)],
     live: Live,
 ) -> Result<Vec<TokenHash>> {
     if !seen.is_empty() {
         let ids: Vec<i64> = seen.iter().map(|(id, _)| id.0).collect();
-        let times: Vec<i64> = seen.iter().map(|(_, at)| at.0).collect();
+        // The clock of this node may be another by a little.
+        let time = |at: Timestamp| at.0.saturating_sub(live.now.0).saturating_add(now).min(now);
+        let times: Vec<i64> = seen.iter().map(|&(_, at)| time(at)).collect();
         // A session may be used on several nodes.
         session.execute(
             "UPDATE chat.sessions s SET last_seen_at = greatest(s.last_seen_at, seen.at)
@@ -134,7 +152,7 @@ fn sweep(
         "WITH ended AS (DELETE FROM chat.sessions WHERE expires_at <= $1 OR last_seen_at <= $2
                         RETURNING user_id, token_hash, last_seen_at)
          SELECT token_hash, chat.note_seen($3, user_id, last_seen_at)::text FROM ended",
-        &[&live.now.0, &live.seen_after.0, &LANE],
+        &[&now, &now.saturating_sub(live.idle()), &LANE],
     )?;
     rows.iter().map(|row| token_hash(row, 0)).collect()
 }
@@ -183,16 +201,11 @@ impl Query for ListAllSessions {
         let rows = session.query(
             "SELECT s.id, s.created_at, s.last_seen_at, s.expires_at, u.name
                FROM chat.sessions s JOIN chat.users u ON u.id = s.user_id
-              WHERE s.id > $1 AND s.expires_at > $2 AND s.last_seen_at > $3
-                AND ($4::bigint IS NULL OR s.user_id = $4)
-              ORDER BY s.id LIMIT $5",
-            &[
-                &after.0,
-                &live.now.0,
-                &live.seen_after.0,
-                &user.map(|user| user.0),
-                &(*max as i64 + 1),
-            ],
+              WHERE s.id > $1 AND s.expires_at > (SELECT chat.now_ms())
+                AND s.last_seen_at > (SELECT chat.now_ms()) - $2
+                AND ($3::bigint IS NULL OR s.user_id = $3)
+              ORDER BY s.id LIMIT $4",
+            &[&after.0, &live.idle(), &user.map(|user| user.0), &(*max as i64 + 1)],
         )?;
         let more = rows.len() > *max;
         let held = |row: &Row| {
@@ -209,9 +222,10 @@ impl Query for ListActiveUsers {
         let rows = session.query(
             "SELECT u.name
                FROM chat.sessions s JOIN chat.users u ON u.id = s.user_id
-              WHERE s.expires_at > $1 AND s.last_seen_at > $2 AND u.disabled_at IS NULL
-              GROUP BY u.id ORDER BY min(s.id) LIMIT $3",
-            &[&self.live.now.0, &self.live.seen_after.0, &(self.max as i64 + 1)],
+              WHERE s.expires_at > (SELECT chat.now_ms())
+                AND s.last_seen_at > (SELECT chat.now_ms()) - $1 AND u.disabled_at IS NULL
+              GROUP BY u.id ORDER BY min(s.id) LIMIT $2",
+            &[&self.live.idle(), &(self.max as i64 + 1)],
         )?;
         let more = rows.len() > self.max;
         let name = |row: &Row| Ok(row.get::<_, &str>(0).parse()?);
