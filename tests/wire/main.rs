@@ -16,6 +16,8 @@ mod login_timing;
 #[cfg(feature = "postgres")]
 mod node_clocks;
 #[cfg(feature = "postgres")]
+mod node_schema;
+#[cfg(feature = "postgres")]
 mod node_sessions;
 #[cfg(feature = "postgres")]
 mod nodes;

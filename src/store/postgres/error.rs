@@ -28,6 +28,9 @@ pub enum Error {
     /// The rows contradict the operation.
     #[error("{0}")]
     Unexpected(&'static str),
+    /// The schema needs a newer program than this one.
+    #[error("the schema of the database now needs a newer program")]
+    Outdated,
     /// The connection broke during a commit.
     #[error("the outcome of a commit is unknown: {}", said(.0))]
     InDoubt(postgres::Error),

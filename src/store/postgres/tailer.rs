@@ -14,11 +14,12 @@ use crate::model::{Message, MessageId, UserId};
 use crate::store::events::Event;
 use crate::store::operation::Write;
 use crate::store::postgres::append::LANE;
-use crate::store::postgres::error::Result;
+use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::link::Link;
 use crate::store::postgres::operation::{Apply, WriteContext};
 use crate::store::postgres::operations::pages;
 use crate::store::postgres::operations::sessions::token_hash;
+use crate::store::postgres::schema;
 use crate::store::postgres::session::Session;
 use crate::store::postgres::shared::Shared;
 use crate::system::since_boot;
@@ -82,8 +83,10 @@ impl Tailer {
             if let Err(error) = self.look_and_wait() {
                 self.link.drop_session(&error);
                 self.is_listening = false;
-                if !error.is_lost() {
-                    std::thread::sleep(POLL_INTERVAL);
+                match error {
+                    Error::Outdated => std::thread::sleep(HEARTBEAT_INTERVAL),
+                    error if error.is_lost() => {}
+                    _ => std::thread::sleep(POLL_INTERVAL),
                 }
             }
         }
@@ -129,14 +132,20 @@ impl Tailer {
         let asked = since_boot();
         let (shared, seen) = (&self.shared, self.seen);
         let session = self.link.session()?;
-        // A node that was silent for an hour was removed.
-        session.execute(
+        // A node that was silent for an hour was removed. One that the schema no longer supports
+        // gets no lease.
+        let heard = session.query_opt(
             "INSERT INTO chat.nodes AS n (id, name, started_at, heard_at, seen_changes)
-             VALUES ($1, '', chat.now_ms(), chat.now_ms(), $2)
-                 ON CONFLICT (id) DO UPDATE SET heard_at = chat.now_ms()",
-            &[&shared.node, &seen],
+             SELECT $1, '', t.now, t.now, $2 FROM (SELECT chat.now_ms() AS now) AS t
+              WHERE $3 >= (SELECT value::bigint FROM chat.meta WHERE name = 'oldest_server')
+                 ON CONFLICT (id) DO UPDATE SET heard_at = excluded.heard_at
+             RETURNING n.id",
+            &[&shared.node, &seen, &(schema::newest() as i64)],
         )?;
         session.check_replicated()?;
+        if heard.is_none() {
+            return Err(Error::Outdated);
+        }
         // After a gap the node may have missed changes. It may answer again once it knows them.
         if !self.shared.has_lease() {
             self.pass_messages_on()?;
