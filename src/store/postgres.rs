@@ -147,7 +147,12 @@ impl Postgres {
             .map(|_| another())
             .collect::<StatementResult<_>>()
             .map_err(failed)?;
-        let tail = another().map_err(failed)?;
+        let mut tail = another().map_err(failed)?;
+        // Connecting may have taken as long as the lease. There is nothing in memory yet that a
+        // change could have made untrue.
+        let asked = since_boot();
+        tail.session().and_then(|session| session.prove(node)).map_err(failed)?;
+        shared.renew_lease(asked);
         let writer = Writer::start(
             link,
             Arc::clone(&shared),
