@@ -127,7 +127,8 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::Seed(seed)) => seed::run(&database, seed, output()),
         Some(Command::Stats) => stats::run(&database, output()),
         Some(Command::Healthcheck(healthcheck)) => {
-            healthcheck::run(database.file(command)?, healthcheck, output())
+            database.check_reachable(command)?;
+            healthcheck::run(&database, healthcheck, output())
         }
         Some(Command::Config(_) | Command::Completions(_) | Command::Db(_)) => Ok(()),
     }

@@ -74,6 +74,11 @@ pub enum AdminReply {
         /// There are more sessions after these.
         more: bool,
     },
+    /// The database that the server serves.
+    Serves {
+        /// Its URL without a password, or the path of its file.
+        database: String,
+    },
     /// The figures of the database.
     Stats(Box<Stats>),
 }

@@ -80,6 +80,8 @@ pub enum Request {
         /// The sessions to end.
         sessions: Sessions,
     },
+    /// Name the database that the server serves.
+    Database,
     /// Report the figures of the database.
     Stats,
     /// Write a value durably, and read it back.

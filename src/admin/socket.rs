@@ -17,58 +17,107 @@ const BACKLOG: i32 = 128;
 /// Only the owner may use the socket.
 const MODE: u32 = 0o600;
 
-/// The path of the socket, which is next to the database. `database` must be absolute.
-pub fn path(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".admin");
-    name.into()
+/// How long to wait for the server that may have a socket already.
+const PROBE_WAIT: Duration = Duration::from_secs(1);
+
+/// Where the admin socket of a server is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    path: PathBuf,
+    kind: Kind,
 }
 
-/// Creates the socket of `database` and listens on it. Only its owner can ever connect. Call it
-/// with the database's lock held: an existing socket is then left over from a killed server, and is
-/// replaced.
-///
-/// # Errors
-/// The system's error, or `AlreadyExists` if the path holds something other than a socket. It is
-/// left alone.
-pub fn bind(database: &Path) -> io::Result<UnixListener> {
-    let path = path(database);
-    unix::remove(&path)?;
-    unix::listen(&path, MODE, BACKLOG)
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Next to this database file. Who has its lock has the socket.
+    Beside(PathBuf),
+    /// In this folder, where the settings say.
+    Configured(PathBuf),
 }
 
-/// Removes the socket of `database`, if it exists. Call it with the database's lock held.
-///
-/// # Errors
-/// The system's error, or `AlreadyExists` if the path holds something other than a socket. It is
-/// left alone.
-pub fn remove(database: &Path) -> io::Result<()> {
-    unix::remove(&path(database))
-}
+impl Place {
+    /// The socket next to a database file. `database` must be absolute.
+    pub fn beside(database: &Path) -> Self {
+        let mut name = database.as_os_str().to_owned();
+        name.push(".admin");
+        Self { path: name.into(), kind: Kind::Beside(database.to_owned()) }
+    }
 
-/// Connects to the server of `database`. `None` if no process listens. It takes at most `wait`: a
-/// suspended server accepts nothing, and the system's queue of connections can be full.
-///
-/// # Errors
-/// The system's error. Or `PermissionDenied` if the listening process belongs neither to this user,
-/// nor to root, nor to the owner of the database: in a world-writable folder, anybody can create a
-/// socket.
-pub fn connect(database: &Path, wait: Duration) -> io::Result<Option<UnixStream>> {
-    match unix::connect(&path(database), wait) {
-        Ok(stream) => {
-            let server = system::peer_user(&stream)?;
-            let owner = fs::metadata(database).ok().map(|file| file.uid());
-            if server.is_root() || server == geteuid() || owner == Some(server.as_raw()) {
-                return Ok(Some(stream));
-            }
-            let uid = server.as_raw();
-            let message = format!("user {uid} listens there, but does not own the database");
-            Err(io::Error::new(ErrorKind::PermissionDenied, message))
+    /// The socket at this path.
+    pub fn at(path: &Path) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        Self { path: path.to_owned(), kind: Kind::Configured(folder) }
+    }
+
+    /// The path of the socket.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the socket and listens on it. Only its owner can ever connect. A socket that a
+    /// killed server has left is replaced. Beside a database, call it with the database's lock
+    /// held: then every existing socket is left over.
+    ///
+    /// # Errors
+    /// The system's error. `AddrInUse` if another server listens at a configured path.
+    /// `AlreadyExists` if the path holds something other than a socket. It is left alone.
+    pub fn bind(&self) -> io::Result<UnixListener> {
+        if let Kind::Beside(_) = self.kind {
+            self.remove()?;
         }
-        Err(error) => match error.kind() {
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
-            _ => Err(error),
-        },
+        match unix::listen(&self.path, MODE, BACKLOG) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                match unix::connect(&self.path, PROBE_WAIT) {
+                    Err(gone) if gone.kind() == ErrorKind::ConnectionRefused => {
+                        self.remove()?;
+                        unix::listen(&self.path, MODE, BACKLOG)
+                    }
+                    _ => Err(error),
+                }
+            }
+            listened => listened,
+        }
+    }
+
+    /// Removes the socket, if it exists. Only the server that has it may call it.
+    ///
+    /// # Errors
+    /// The system's error, or `AlreadyExists` if the path holds something other than a socket. It
+    /// is left alone.
+    pub fn remove(&self) -> io::Result<()> {
+        unix::remove(&self.path)
+    }
+
+    /// Connects to the server. `None` if no process listens. It takes at most `wait`: a suspended
+    /// server accepts nothing, and the system's queue of connections can be full.
+    ///
+    /// # Errors
+    /// The system's error. Or `PermissionDenied` if the listening process belongs neither to this
+    /// user, nor to root, nor to the owner of the database (of the folder, if the path is
+    /// configured): in a world-writable folder, anybody can create a socket.
+    pub fn connect(&self, wait: Duration) -> io::Result<Option<UnixStream>> {
+        let (Kind::Beside(owned) | Kind::Configured(owned)) = &self.kind;
+        match unix::connect(&self.path, wait) {
+            Ok(stream) => {
+                let server = system::peer_user(&stream)?;
+                let owner = fs::metadata(owned).ok().map(|file| file.uid());
+                if server.is_root() || server == geteuid() || owner == Some(server.as_raw()) {
+                    return Ok(Some(stream));
+                }
+                let uid = server.as_raw();
+                let owned = match self.kind {
+                    Kind::Beside(_) => "the database",
+                    Kind::Configured(_) => "the folder",
+                };
+                let message = format!("user {uid} listens there, but does not own {owned}");
+                Err(io::Error::new(ErrorKind::PermissionDenied, message))
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
+                _ => Err(error),
+            },
+        }
     }
 }
 
@@ -80,30 +129,46 @@ mod tests {
 
     use super::*;
 
-    fn mode(database: &Path) -> u32 {
-        fs::metadata(path(database)).unwrap().permissions().mode() & 0o7777
+    const WAIT: Duration = Duration::from_secs(60);
+
+    fn mode(place: &Place) -> u32 {
+        fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777
     }
 
     #[test]
     fn bind_creates_a_private_socket_and_replaces_a_dead_one() {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("chat.sqlite");
-        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
-        drop(bind(&database).unwrap());
-        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
-        let _listener = bind(&database).unwrap();
-        assert_eq!(mode(&database), 0o600);
-        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_some());
-        remove(&database).unwrap();
-        assert!(connect(&database, Duration::from_secs(60)).unwrap().is_none());
+        let file = folder.path().join("chat.sqlite");
+        for place in [Place::beside(&file), Place::at(&folder.path().join("admin.sock"))] {
+            assert!(place.connect(WAIT).unwrap().is_none());
+            drop(place.bind().unwrap());
+            assert!(place.connect(WAIT).unwrap().is_none());
+            let _listener = place.bind().unwrap();
+            assert_eq!(mode(&place), 0o600);
+            assert!(place.connect(WAIT).unwrap().is_some());
+            place.remove().unwrap();
+            assert!(place.connect(WAIT).unwrap().is_none());
+        }
     }
 
     #[test]
     fn bind_refuses_a_path_that_is_not_a_socket() {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("chat.sqlite");
-        fs::write(path(&database), "mine").unwrap();
-        assert_eq!(bind(&database).unwrap_err().kind(), ErrorKind::AlreadyExists);
-        assert_eq!(fs::read_to_string(path(&database)).unwrap(), "mine");
+        let place = Place::beside(&folder.path().join("chat.sqlite"));
+        fs::write(place.path(), "mine").unwrap();
+        assert_eq!(place.bind().unwrap_err().kind(), ErrorKind::AlreadyExists);
+        let configured = Place::at(place.path());
+        assert!(configured.bind().is_err());
+        assert_eq!(fs::read_to_string(place.path()).unwrap(), "mine");
+    }
+
+    #[test]
+    fn configured_socket_of_a_running_server_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::at(&folder.path().join("admin.sock"));
+        let listener = place.bind().unwrap();
+        assert_eq!(place.bind().unwrap_err().kind(), ErrorKind::AddrInUse);
+        assert!(place.connect(WAIT).unwrap().is_some());
+        drop(listener);
     }
 }

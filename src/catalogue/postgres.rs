@@ -285,6 +285,14 @@ texts! {
         en: "`{command}` is for a database on PostgreSQL, and --db is a file",
         id: "`{command}` hanya untuk database di PostgreSQL, sedangkan --db adalah file",
     }
+    no_admin_socket {
+        en: "`healthcheck` asks the server of this machine, whose admin socket has no place",
+        id: "`healthcheck` bertanya ke server di mesin ini, dan letak socket admin-nya tidak diatur",
+    }
+    give_admin_socket {
+        en: "set --admin-socket PATH for the server and for this command",
+        id: "atur --admin-socket PATH untuk server dan untuk perintah ini",
+    }
     not_yet(command) {
         en: "`{command}` cannot use PostgreSQL yet",
         id: "`{command}` belum bisa memakai PostgreSQL",

@@ -38,6 +38,10 @@ pub const HELP: &Help = &[
         "Untuk postgres://: berapa lama permintaan boleh menunggu primary yang baru",
     ),
     (
+        "For postgres://: the socket at which a server answers operators' commands of this machine; without it they connect to the database",
+        "Untuk postgres://: socket tempat server menjawab perintah operator di mesin ini; tanpanya, perintah tersambung langsung ke database",
+    ),
+    (
         "For postgres://: how often a server looks whether the database still holds --db-durability",
         "Untuk postgres://: seberapa sering server memeriksa apakah database masih memenuhi --db-durability",
     ),

@@ -1,6 +1,7 @@
 //! A command's access to a database. To a file: through the admin socket of the server that serves
-//! it, or else by opening the file under its lock. To PostgreSQL: as one more node. The same code
-//! executes the requests in all cases.
+//! it, or else by opening the file under its lock. To PostgreSQL: through the admin socket of the node
+//! of this machine, if that has a place, or else as one more node. The same code executes the
+//! requests in all cases.
 //!
 //! The lock decides who writes. A command tries the socket first only so that it does not hold the
 //! lock in the moment when a server starts.
@@ -14,11 +15,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::database::Database;
+#[cfg(feature = "postgres")]
+use super::database::Postgres;
 use super::failure::{Exit, Failure};
 use super::open;
 use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
-use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request, socket};
+use crate::admin::socket::Place;
+use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request};
 use crate::catalogue::{self, Language, server, storage};
 use crate::service::{
     self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service, UnixUsers,
@@ -57,22 +61,25 @@ pub(super) fn ask(db: &Database<'_>, request: &Request) -> Result<AdminReply, Fa
     AdminClient::open(db, Missing::Refuse)?.ask(request)
 }
 
-/// Sends one request to the server that serves `db`, and never opens the file. `None` if no server
-/// does.
+/// Sends one request to the server of this machine that serves `db`, and never opens the database.
+/// `None` if no server does.
 pub(super) fn ask_server(
-    db: &Path,
+    db: &Database<'_>,
     request: &Request,
     timeout: Duration,
 ) -> Result<Option<AdminReply>, Failure> {
     let deadline = Instant::now() + timeout;
-    let path = store::resolve(db).map_err(|error| open::refused(&error))?;
-    match connect(&path, timeout)? {
-        Some(transport) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            AdminClient { transport, created: None }.ask_within(request, left).map(Some)
+    let client = match db {
+        Database::File(db) => {
+            let path = store::resolve(db).map_err(|error| open::refused(&error))?;
+            let transport = connect(&Place::beside(&path), timeout)?;
+            transport.map(|transport| AdminClient { transport, created: None })
         }
-        None => Ok(None),
-    }
+        #[cfg(feature = "postgres")]
+        Database::Postgres(postgres) => AdminClient::of_node(postgres, timeout)?,
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    client.map(|mut client| client.ask_within(request, left)).transpose()
 }
 
 impl AdminClient {
@@ -81,9 +88,24 @@ impl AdminClient {
         match db {
             Database::File(db) => Self::open_file(db, missing),
             #[cfg(feature = "postgres")]
-            Database::Postgres(postgres) => {
-                Self::of_store(open::node(postgres, &usize::MAX.into(), None)?, None)
-            }
+            Database::Postgres(postgres) => match Self::of_node(postgres, CONNECT_WAIT)? {
+                Some(client) => Ok(client),
+                None => Self::of_store(open::node(postgres, &usize::MAX.into(), None)?, None),
+            },
+        }
+    }
+
+    /// Connects to the node of this machine. `None` if its admin socket has no place, if nobody
+    /// listens there, or if it serves another database.
+    #[cfg(feature = "postgres")]
+    fn of_node(postgres: &Postgres, wait: Duration) -> Result<Option<Self>, Failure> {
+        let Some(path) = &postgres.admin_socket else { return Ok(None) };
+        let Some(transport) = connect(&Place::at(path), wait)? else { return Ok(None) };
+        let mut client = Self { transport, created: None };
+        let ours = postgres.connector.target.to_string();
+        match client.ask_within(&Request::Database, wait)? {
+            AdminReply::Serves { database } => Ok((database == ours).then_some(client)),
+            answer => Err(unexpected(&answer)),
         }
     }
 
@@ -91,7 +113,7 @@ impl AdminClient {
         let path = store::resolve(db).map_err(|error| open::refused(&error))?;
         let deadline = Instant::now() + open::HOLDER_WAIT;
         loop {
-            if let Some(transport) = connect(&path, CONNECT_WAIT)? {
+            if let Some(transport) = connect(&Place::beside(&path), CONNECT_WAIT)? {
                 return Ok(Self { transport, created: None });
             }
             let is_new = open::is_new(&path);
@@ -172,8 +194,8 @@ impl Drop for AdminClient {
     }
 }
 
-fn connect(path: &Path, wait: Duration) -> Result<Option<Transport>, Failure> {
-    match socket::connect(path, wait) {
+fn connect(place: &Place, wait: Duration) -> Result<Option<Transport>, Failure> {
+    match place.connect(wait) {
         Ok(stream) => Ok(stream.map(|stream| Transport::Server(BufReader::new(stream)))),
         Err(error) => {
             let (exit, hint) = match error.kind() {
@@ -183,8 +205,7 @@ fn connect(path: &Path, wait: Duration) -> Result<Option<Transport>, Failure> {
                 std::io::ErrorKind::WouldBlock => (Exit::TryAgain, server::server_accepts_none()),
                 _ => (Exit::TryAgain, server::look_at_server()),
             };
-            let path = socket::path(path);
-            let problem = server::not_connected(path.display(), &error);
+            let problem = server::not_connected(place.path().display(), &error);
             Err(Failure::new(exit, problem).hint(hint))
         }
     }

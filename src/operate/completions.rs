@@ -38,17 +38,13 @@ fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let words = ["chat-server"].iter().chain(cursor.global_options()).chain(&["user", "list"]);
     let words: Vec<OsString> = words.map(OsString::from).collect();
     let Ok(resolved) = Resolved::of(&words) else { return Vec::new() };
-    if !matches!(Database::of(&resolved), Ok(Database::File(_))) {
-        return Vec::new();
-    }
     completion::in_time(move |found| {
+        let Ok(database) = Database::of(&resolved) else { return };
         let mut after = None;
         // Completion does not report a missing server.
-        while let Ok(Some(AdminReply::Users { users, more })) = admin_client::ask_server(
-            &resolved.arguments.db,
-            &Request::UserList { after },
-            LIVE_WAIT,
-        ) {
+        while let Ok(Some(AdminReply::Users { users, more })) =
+            admin_client::ask_server(&database, &Request::UserList { after }, LIVE_WAIT)
+        {
             users.iter().map(|user| user.name.to_string()).for_each(found);
             match users.into_iter().next_back().filter(|_| more) {
                 Some(last) => after = Some(last.name),

@@ -1,5 +1,6 @@
 //! Where the data is: `--db` names a file, or a database on PostgreSQL.
 
+use std::fmt;
 use std::path::Path;
 
 use super::arguments::Command;
@@ -76,6 +77,26 @@ impl<'a> Database<'a> {
         }
     }
 
+    /// Refuses to ask a server of this machine that has no admin socket.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub(super) fn check_reachable(&self, command: Option<&Command>) -> Result<(), Failure> {
+        match self.admin_socket() {
+            Some(_) => Ok(()),
+            None => self.file(command).map(drop),
+        }
+    }
+
+    /// Where the settings say that the admin socket is. The socket of a file is beside it.
+    pub(super) fn admin_socket(&self) -> Option<&Path> {
+        match self {
+            Self::File(_) => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(postgres) => postgres.admin_socket.as_deref(),
+        }
+    }
+
     /// The database of a URL.
     ///
     /// # Errors
@@ -90,6 +111,17 @@ impl<'a> Database<'a> {
     #[cfg(not(feature = "postgres"))]
     pub(super) fn of_url(_url: &str, _resolved: &Resolved) -> Result<Self, Failure> {
         Err(not_built_in())
+    }
+}
+
+/// The path of the file, or the URL.
+impl fmt::Display for Database<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(formatter),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(postgres) => postgres.connector.target.fmt(formatter),
+        }
     }
 }
 

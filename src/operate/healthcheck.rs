@@ -1,12 +1,12 @@
 //! `healthcheck`: whether the server works, for a supervisor that restarts it.
 
-use std::path::Path;
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::admin_client;
 use super::arguments::HealthcheckArguments;
+use super::database::Database;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use crate::admin::request::Request;
@@ -17,7 +17,7 @@ use crate::catalogue::server;
 /// # Errors
 /// The server failed, did not answer in time, or does not run.
 pub(super) fn run(
-    db: &Path,
+    db: &Database<'_>,
     arguments: &HealthcheckArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ pub(super) fn run(
     let answer = admin_client::ask_server(db, &Request::Probe, arguments.timeout)
         .map_err(Failure::without_hint)?;
     if answer.is_none() {
-        let problem = server::not_served(db.display());
+        let problem = server::not_served(db);
         return Err(Failure::new(Exit::Unavailable, problem));
     }
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::address::{Listen, ListenOn, UnixMode};
 use super::arguments::ServeArguments;
 use super::failure::{Exit, Failure};
+use crate::admin::socket::Place;
 use crate::catalogue::serve as texts;
 use crate::model::Timestamp;
 use crate::server::{Identity, IdentityError, Listener, Shown, UnixSocket};
@@ -183,10 +185,6 @@ pub(super) fn bind(listen: &Listen, option: &str) -> Result<TcpListener, Failure
 
 /// Creates a socket. It replaces one that a server left behind, and no other file.
 fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
-    let refused = |error: io::Error, hint: &str| {
-        let problem = texts::cannot_listen(format_args!("unix:{}", path.display()), error);
-        Failure::new(Exit::Unavailable, problem).hint(hint)
-    };
     let listen = || unix::listen(path, mode.bits(), UNIX_BACKLOG);
     let listened = match listen() {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -199,15 +197,32 @@ fn bind_unix(path: &Path, mode: UnixMode) -> Result<UnixSocket, Failure> {
         }
         listened => listened,
     };
-    match listened {
-        Ok(listener) => Ok(UnixSocket { listener, path: path.to_owned() }),
-        Err(error) => Err(match error.kind() {
-            ErrorKind::AddrInUse => refused(error, texts::live_socket()),
-            ErrorKind::AlreadyExists => refused(error, texts::no_socket_there()),
-            ErrorKind::NotFound => refused(error, texts::make_folder_first()),
-            _ => refused(error, texts::give_writable_folder()),
-        }),
-    }
+    let listener = listened.map_err(|error| no_unix_socket(path, &error))?;
+    Ok(UnixSocket { listener, path: path.to_owned() })
+}
+
+/// Binds the admin socket, if it has a configured place. A dead one is replaced.
+///
+/// # Errors
+/// A server listens there, or it cannot be created.
+pub(super) fn bind_admin(path: Option<&Path>) -> Result<Option<(Place, UnixListener)>, Failure> {
+    let bind = |path: &Path| {
+        let place = Place::at(path);
+        let listener = place.bind().map_err(|error| no_unix_socket(path, &error))?;
+        Ok((place, listener))
+    };
+    path.map(bind).transpose()
+}
+
+fn no_unix_socket(path: &Path, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => texts::live_socket(),
+        ErrorKind::AlreadyExists => texts::no_socket_there(),
+        ErrorKind::NotFound => texts::make_folder_first(),
+        _ => texts::give_writable_folder(),
+    };
+    let problem = texts::cannot_listen(format_args!("unix:{}", path.display()), error);
+    Failure::new(Exit::Unavailable, problem).hint(hint)
 }
 
 fn far(listen: &Listen) -> Option<&SocketAddr> {

@@ -12,7 +12,7 @@ use super::database::{Postgres, not_connected};
 use super::failure::{Exit, Failure};
 use super::store_error;
 use crate::adjustable::Adjustable;
-use crate::admin::socket;
+use crate::admin::socket::Place;
 #[cfg(feature = "postgres")]
 use crate::catalogue::postgres;
 use crate::catalogue::server;
@@ -57,7 +57,7 @@ pub(super) fn is_new(db: &Path) -> bool {
 /// nothing waits for it.
 pub(super) fn is_served(db: &Path) -> bool {
     let path = store::resolve(db).ok();
-    !path.is_some_and(|path| matches!(socket::connect(&path, HOLDER_WAIT), Ok(None)))
+    !path.is_some_and(|path| matches!(Place::beside(&path).connect(HOLDER_WAIT), Ok(None)))
 }
 
 /// Opens the store at `db` and locks it. If the store can later no longer guarantee its answers, it

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -84,6 +85,7 @@ fn serve(
     warn_of_medium(&store);
     let bound =
         prepare(arguments, identity.as_ref(), &store, early).inspect_err(|_| store.close())?;
+    let admin = listen::bind_admin(database.admin_socket()).inspect_err(|_| store.close())?;
     let Bound { listeners, metrics } = bound;
     let path = store.location().to_owned();
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
@@ -91,7 +93,7 @@ fn serve(
     settled.map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", path.display())))?;
     let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
-    let administration = administer(&path, &service, &server);
+    let administration = administer(admin, &path, &service, &server);
     let monitor = metrics
         .map(|listener| monitor(listener, arguments, &service, &server, log))
         .transpose()
@@ -252,13 +254,28 @@ fn server_options(arguments: &ServeArguments, limits: &Limits) -> server::Option
     }
 }
 
-/// Opens the admin socket, which is beside the database file. Without one, the server still serves
-/// clients. Operators' commands connect to a database on PostgreSQL directly.
-fn administer(database: &Path, service: &Arc<Service>, server: &Server) -> Option<Administration> {
-    service.store().files()?;
-    Administration::start(database, service, server.metrics())
+/// Answers on the admin socket, which is beside a database file. Without one, the server still
+/// serves clients. Operators' commands connect to a database on PostgreSQL directly then.
+fn administer(
+    bound: Option<(socket::Place, UnixListener)>,
+    database: &Path,
+    service: &Arc<Service>,
+    server: &Server,
+) -> Option<Administration> {
+    let beside = socket::Place::beside(database);
+    let path = bound.as_ref().map_or(beside.path(), |(place, _)| place.path()).to_owned();
+    let bound = match bound {
+        Some(bound) => Ok(bound),
+        None => {
+            service.store().files()?;
+            beside.bind().map(|listener| (beside, listener))
+        }
+    };
+    let started = bound.and_then(|(place, listener)| {
+        Administration::start(place, listener, service, server.metrics())
+    });
+    started
         .inspect_err(|error| {
-            let path = socket::path(database);
             let path = path.display();
             tracing::warn!(%error, %path, "no admin socket: operators' commands cannot be answered");
         })

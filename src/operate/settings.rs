@@ -153,7 +153,10 @@ pub struct FileSettings {
 /// All settings: those of the database first, then in the order of `--help`.
 pub fn definitions() -> Vec<Definition> {
     let root = Arguments::command();
-    let of_database = |argument: &&Arg| argument.get_id().as_str().starts_with("db");
+    let of_database = |argument: &&Arg| {
+        let id = argument.get_id().as_str();
+        id.starts_with("db") || id == "admin_socket"
+    };
     let database: Vec<Arg> = root.get_arguments().filter(of_database).cloned().collect();
     let serve = ServeArguments::augment_args(Command::new("serve"));
     let arguments: Vec<Arg> = serve.get_arguments().cloned().collect();

@@ -4,7 +4,6 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,7 +13,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::metrics::{ConnectionState, Metrics};
 use crate::admin::answer::{self, AdminReply, Code, Refusal};
-use crate::admin::{LINE_BYTES_MAX, decode_request, encode_result, socket};
+use crate::admin::socket::Place;
+use crate::admin::{LINE_BYTES_MAX, decode_request, encode_result};
 use crate::model::Timestamp;
 use crate::service::{AdminResponder, Service};
 use crate::system;
@@ -56,24 +56,23 @@ struct Content {
 }
 
 impl Administration {
-    /// Creates the admin socket of `database` and answers on it. The caller holds the database's
-    /// lock.
+    /// Answers on the admin socket, which is at `place`. Removes it at the end.
     ///
     /// # Errors
-    /// The socket or the thread cannot be created.
+    /// The thread cannot be created.
     pub fn start(
-        database: &Path,
+        place: Place,
+        listener: UnixListener,
         service: &Arc<Service>,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let listener = socket::bind(database)?;
         let poll = Poll::new()?;
         register(&poll, listener.as_raw_fd(), LISTENER)?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let inbound = Arc::new(Inbound { waker, content: Mutex::default() });
         let admin_loop = AdminLoop {
             poll,
-            database: database.to_owned(),
+            place,
             listener: Some(listener),
             info: Arc::new(ServerInfo {
                 service: Arc::clone(service),
@@ -125,7 +124,7 @@ impl Inbound {
 /// The state of the thread.
 struct AdminLoop {
     poll: Poll,
-    database: PathBuf,
+    place: Place,
     /// `None` while it is stopping.
     listener: Option<UnixListener>,
     info: Arc<ServerInfo>,
@@ -186,7 +185,7 @@ impl AdminLoop {
 
     fn close_listener(&mut self) {
         if self.listener.take().is_some()
-            && let Err(error) = socket::remove(&self.database)
+            && let Err(error) = self.place.remove()
         {
             tracing::warn!(%error, "the admin socket was not removed");
         }

@@ -10,7 +10,7 @@ mod users;
 use std::sync::Arc;
 
 use super::Service;
-use crate::admin::answer::{AdminResult, Code, Refusal};
+use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::model::UserName;
 use crate::store::StoreError;
@@ -38,6 +38,10 @@ impl Service {
             Request::Import { steps } => self.import(steps, responder),
             Request::Rebuild { part } => self.rebuild(part, responder),
             Request::PurgeRemains { compact } => self.purge_remains(compact, responder),
+            Request::Database => {
+                let database = self.store.location().display().to_string();
+                responder.answer(Ok(AdminReply::Serves { database }));
+            }
             Request::Stats => self.count_all(responder),
             Request::Probe => self.probe(responder),
         }

@@ -19,6 +19,8 @@ mod moving;
 mod opening;
 mod operations;
 #[cfg(feature = "postgres")]
+mod postgres_admin_socket;
+#[cfg(feature = "postgres")]
 mod postgres_connect;
 #[cfg(feature = "postgres")]
 mod postgres_init;

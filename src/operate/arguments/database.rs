@@ -30,6 +30,11 @@ pub struct DatabaseArguments {
     #[arg(long, global = true, value_name = "TIME", env = "CHAT_SERVER_DB_CHECK_INTERVAL")]
     #[arg(default_value = "10s", value_parser = parse_time)]
     pub db_check_interval: Duration,
+    /// For postgres://: the socket at which a server answers operators' commands of this machine;
+    /// without it they connect to the database.
+    #[arg(long, global = true, value_name = "PATH", env = "CHAT_SERVER_ADMIN_SOCKET")]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub admin_socket: Option<PathBuf>,
     /// For postgres://: connect to other machines without encryption, if the URL says
     /// sslmode=disable.
     #[arg(long, global = true, env = "CHAT_SERVER_DB_ALLOW_PLAINTEXT")]

@@ -1,5 +1,6 @@
 //! A database on PostgreSQL, as the settings describe it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error;
@@ -19,6 +20,8 @@ pub(in crate::operate) struct Postgres {
     pub(in crate::operate) durability: Durability,
     /// How long a request may wait for a new primary.
     pub(in crate::operate) failover_wait: Duration,
+    /// Where a server of this machine answers operators' commands.
+    pub(in crate::operate) admin_socket: Option<PathBuf>,
     /// How often a server looks at the promise.
     pub(in crate::operate) check_interval: Duration,
 }
@@ -40,6 +43,7 @@ impl Postgres {
             connector: Connector { target, password },
             durability: arguments.db_durability.into(),
             failover_wait: arguments.db_failover_wait,
+            admin_socket: arguments.admin_socket.clone(),
             check_interval: arguments.db_check_interval,
         })
     }

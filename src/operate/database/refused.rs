@@ -16,6 +16,10 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
         Some(Command::Message(message)) if message.command.compacts() => {
             only_for_files(&["message", "purge", "--compact"], texts::compact_by_vacuum())
         }
+        Some(Command::Healthcheck(_)) => {
+            let problem = texts::no_admin_socket();
+            Failure::new(Exit::Configuration, problem).hint(texts::give_admin_socket())
+        }
         Some(Command::Init(_)) => only_for_files(&["init"], texts::init_by_hand()),
         command => {
             let name = command.map_or("serve", Command::name);
