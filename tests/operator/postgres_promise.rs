@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::exposition::Scrape;
 use crate::support::http::get;
 use crate::support::postgres::{Cluster, OWNER};
-use crate::support::{PATIENCE, Server, Wire, operator, server_command, wait_until};
+use crate::support::{Ending, PATIENCE, Server, Wire, operator, server_command, wait_until};
 
 /// A server that looks often, with its log in a file.
 struct Node {
@@ -168,6 +170,45 @@ fn lost_standby_stops_writes_and_is_reported_until_it_is_back() {
     wait_until("the standby is seen again", || node.metric("chat_standbys") == 1.0);
     node.wait_for_log(CONNECTED, 1);
     assert_eq!((node.logged(WAITS), node.logged(LOST)), (1, 0), "once a change");
+}
+
+#[test]
+fn send_under_way_when_the_standby_goes_is_answered_when_it_is_back() {
+    let Some(cluster) = Cluster::start(&[]) else { return };
+    set(&cluster, "synchronous_standby_names = 'ANY 1 (standby1)'");
+    let mut standby = standby(&cluster, "standby1");
+    let node = Node::start(&cluster.url(OWNER, "postgres"), "standby");
+    let token = node.server.log_in("paff");
+    let answered = AtomicUsize::new(0);
+    let goes_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        let _ending = Ending(&goes_on);
+        // One send is always under way.
+        let sending = scope.spawn(|| {
+            let mut wire = node.connect();
+            while goes_on.load(Ordering::SeqCst) {
+                let reply = wire.ask(format!("send {token} neko hai"));
+                // The answer can come before the next lease.
+                if reply["code"] == "busy" {
+                    continue;
+                }
+                assert_eq!(reply["status"], "OK", "{reply}");
+                answered.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        wait_until("some are answered", || answered.load(Ordering::SeqCst) > 10);
+        standby.stop();
+        wait_until("the lease is over", || node.hello()["node"]["is_lease_over"] == true);
+        let before = answered.load(Ordering::SeqCst);
+        assert_eq!(node.connect().refused(format!("send {token} neko hai")), "busy");
+        assert_eq!(answered.load(Ordering::SeqCst), before, "nothing is acknowledged");
+        standby.restart();
+        wait_until("it is answered", || answered.load(Ordering::SeqCst) > before);
+        goes_on.store(false, Ordering::SeqCst);
+        sending.join().unwrap();
+    });
+    let stored = cluster.sql("postgres", "SELECT count(*) FROM chat.messages");
+    assert_eq!(stored, answered.load(Ordering::SeqCst).to_string(), "each once");
 }
 
 #[test]

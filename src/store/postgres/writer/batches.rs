@@ -34,8 +34,6 @@ use crate::wake;
 const BATCH_OPERATIONS_MAX: usize = 4_096;
 /// The most text of one batch, in bytes; one operation is always done.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// After a commit that took longer than this, a worker leaves the next one to the writer thread.
-const SHORT_COMMIT: Duration = Duration::from_millis(5);
 
 /// The connection that writes, and the operations that were taken out of the queue.
 pub(in crate::store) struct Batches {
@@ -81,9 +79,10 @@ impl Commit for Batches {
         if has_more { Remaining::Work } else { Remaining::Nothing }
     }
 
-    /// A worker does not wait for a database that is slow or gone.
+    /// A commit waits for a standby, as long as none is connected, and for other nodes. A worker that
+    /// committed would keep all its connections waiting.
     fn is_quick(&self) -> bool {
-        self.last_commit <= SHORT_COMMIT && self.unfinished.is_empty() && self.link.is_open()
+        false
     }
 
     fn idle_step(&mut self) -> Remaining {
