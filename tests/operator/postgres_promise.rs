@@ -11,6 +11,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::browser;
 use crate::support::exposition::Scrape;
 use crate::support::http::get;
 use crate::support::postgres::{Cluster, OWNER};
@@ -239,6 +240,47 @@ fn new_primary_without_a_standby_takes_no_writes() {
     let stored = standby.sql("postgres", "SELECT count(*) FROM chat.messages");
     assert_eq!(stored, "2");
     assert_eq!(node.logged(LOST), 1, "once a change");
+}
+
+#[test]
+fn outage_of_the_database_is_a_few_lines_of_the_log() {
+    let Some(mut cluster) = Cluster::start(&[]) else { return };
+    let node = Node::start(&cluster.url(OWNER, "postgres"), "local");
+    let mut wire = node.connect();
+    let token = wire.log_in("paff");
+    cluster.kill();
+    // The tailer has tried dozens of times by then.
+    wait_until("the lease is over", || node.hello()["node"]["is_lease_over"] == true);
+    assert_eq!(node.hello()["node"]["durability_found"], Value::Null, "it is not known");
+    assert_eq!(wire.refused(format!("send {token} neko hai")), "busy");
+    cluster.restart();
+    ask_until(&mut wire, &format!("send {token} neko hai"), |reply| reply["status"] == "OK");
+    // At most one of each connection: of the writer, two readers and the tailer.
+    for line in ["the database is away; the server tries again", "the database is back"] {
+        let count = node.logged(line);
+        assert!((1..=4).contains(&count), "{line}: {count}");
+    }
+    assert_eq!(node.logged("what the database promises is not known for now"), 1);
+}
+
+#[test]
+fn status_page_of_a_node_shows_it() {
+    if !browser::is_there() {
+        return;
+    }
+    let Some(cluster) = Cluster::start(&[]) else { return };
+    let node = Node::start(&cluster.url(OWNER, "postgres"), "local");
+    wait_until("it has looked", || node.scrape().families.contains_key("chat_nodes"));
+    let page = format!("http://{}/", node.server.monitor());
+    let visit = browser::visit(&page, 2, 1280, &[]);
+    assert!(visit.console.is_empty(), "{:#?}", visit.console);
+    let rows = |text: &str| visit.document.matches(text).count();
+    assert_eq!(rows(">PostgreSQL 1"), 1, "{}", visit.document);
+    assert_eq!(rows(">durability found</th><td>local</td>"), 1, "{}", visit.document);
+    assert_eq!(rows(">writes</th><td>accepted</td>"), 1);
+    assert_eq!(rows(">nodes</th><td>1</td>"), 1);
+    let shown = visit.document.split("<script").next().unwrap();
+    assert!(!shown.contains("undefined") && !shown.contains("NaN"), "{shown}");
 }
 
 #[test]
