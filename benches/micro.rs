@@ -135,7 +135,7 @@ mod encoding {
     #[divan::bench]
     fn page_of_many(bencher: Bencher) {
         let messages = (1..=MANY as i64).map(message).collect();
-        encode(bencher, &Reply::Page(Page { messages, more: false }));
+        encode(bencher, &Reply::Page(Page { messages, more: false, upto: None }));
     }
 
     #[divan::bench]

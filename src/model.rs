@@ -4,6 +4,7 @@
 //! This module does not depend on the protocol, on sockets or on storage.
 
 mod details;
+mod filter;
 mod secrets;
 mod time;
 
@@ -21,6 +22,7 @@ pub use details::{
     CLICK_BYTES_MAX, Click, Details, InvalidClick, NoPriority, Priority, TAG_BYTES_MAX, TAGS_MAX,
     TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
 };
+pub use filter::Filter;
 pub use secrets::{Password, Token, TokenHash};
 pub use time::{NoTime, Timestamp, parse_duration};
 

@@ -54,6 +54,16 @@ pub const HELP: &Help = &[
         "A word to select messages by; several are separated by commas, or given one by one",
         "Kata untuk memilih pesan; beberapa dipisahkan koma, atau ditulis satu per satu",
     ),
+    // Which messages
+    (
+        "Only messages of this priority and higher ones",
+        "Hanya pesan dengan prioritas ini dan yang lebih tinggi",
+    ),
+    (
+        "Only messages with this tag; with several, only messages that have all of them",
+        "Hanya pesan dengan tag ini; kalau beberapa, hanya pesan yang punya semuanya",
+    ),
+    ("Only messages from this user", "Hanya pesan dari user ini"),
     ("What to open: an http or https URL", "Yang dibuka: URL http atau https"),
     ("The message that this one answers", "Pesan yang dijawab oleh pesan ini"),
     // Commands
@@ -160,10 +170,6 @@ pub const HELP: &Help = &[
     (
         "At most this many messages, the oldest first",
         "Paling banyak sekian pesan, yang terlama dulu",
-    ),
-    (
-        "Only messages from this user. They count as read only up to the first unread message from another user",
-        "Hanya pesan dari user ini. Terhitung sudah dibaca hanya sejauh tidak ada pesan lain yang belum dibaca sebelumnya",
     ),
     // history
     (
@@ -433,7 +439,8 @@ as escapes such as \\x1b. With --json, one object per message. Anywhere else, on
 seed's client prints it:
   {\"paff\": [{\"msg\": \"hai neko\"}]}
 ({} if there is nothing; more than one line only for more than 64 MiB). Messages count as read when
-they have been written, so nothing is lost if the reader of the output goes away.
+they have been written, so nothing is lost if the reader of the output goes away. With --from, --tag
+or --min-priority they count as read only up to the first unread message that is left out.
 
 Examples:
   chat-cli inbox
@@ -448,7 +455,8 @@ sebagai escape seperti \\x1b. Dengan --json satu objek per pesan. Selain itu, sa
 yang dicetak klien aslinya:
   {\"paff\": [{\"msg\": \"hai neko\"}]}
 ({} jika tidak ada; lebih dari satu baris hanya jika lebih dari 64 MiB). Pesan terhitung sudah dibaca
-setelah selesai ditulis, jadi tidak ada yang hilang jika pembaca keluarannya pergi.
+setelah selesai ditulis, jadi tidak ada yang hilang jika pembaca keluarannya pergi. Dengan --from,
+--tag atau --min-priority, hanya sejauh tidak ada pesan lain yang belum dibaca sebelumnya.
 
 Contoh:
   chat-cli inbox

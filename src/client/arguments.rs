@@ -17,8 +17,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
-    HistoryArguments, InboxArguments, ReplyArguments, RevokeArguments, SendArguments,
-    TrustArguments, WatchArguments,
+    FilterArguments, HistoryArguments, InboxArguments, ReplyArguments, RevokeArguments,
+    SendArguments, TrustArguments, WatchArguments,
 };
 pub use values::{Since, parse_timeout, parse_user};
 

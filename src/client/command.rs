@@ -21,15 +21,29 @@ pub mod users;
 pub mod watch;
 pub mod whoami;
 
-use crate::model::UserName;
+use crate::catalogue::client;
+use crate::model::{Filter, Priority, TAGS_MAX, Tags, UserName};
 use crate::protocol::refusal::Code;
 
+use super::arguments::FilterArguments;
+use super::exit::Exit;
 use super::failure::{Failure, Refused};
 
 /// The name of another user. A text that cannot be a user name is refused as the server refuses an
 /// unknown user.
 pub(super) fn parse_user(text: &str) -> Result<UserName, Failure> {
     text.parse().map_err(|_| unknown([text.to_owned()]))
+}
+
+/// The filter of a command.
+pub(super) fn filter(arguments: &FilterArguments) -> Result<Box<Filter>, Failure> {
+    let tags = Tags::try_from(arguments.tags.clone())
+        .map_err(|_| Failure::new(Exit::Usage, client::too_many_tags(TAGS_MAX)))?;
+    Ok(Box::new(Filter {
+        min_priority: arguments.min_priority.map(Priority::from),
+        tags,
+        sender: arguments.from.as_deref().map(parse_user).transpose()?,
+    }))
 }
 
 fn unknown(users: impl IntoIterator<Item = String>) -> Failure {

@@ -20,6 +20,7 @@ pub fn conversation(
         with: Some(with.clone()),
         thread: None,
         since: Some(message.at.minus(OPEN_MAX)),
+        filter: Box::default(),
         limit: FETCH_MESSAGES_MAX,
     };
     Ok(verbs::fetch(link, token, fetch)?.messages)
@@ -32,6 +33,7 @@ pub fn to_user(link: &mut Link, token: Token, user: &UserName) -> Result<Vec<Mes
         with: None,
         thread: None,
         since: Some(Timestamp::now().minus(OPEN_MAX)),
+        filter: Box::default(),
         limit: FETCH_MESSAGES_MAX,
     };
     let asked = verbs::fetch(link, token, fetch.clone())?.messages;

@@ -12,7 +12,7 @@ use uuid::fmt::Hyphenated;
 use super::framing::LINE_BYTES_MAX;
 use super::refusal::{Code, Refusal};
 use crate::model::{
-    BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Invalid, MessageId,
+    BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Filter, Invalid, MessageId,
     Password, Priority, SessionId, TAG_BYTES_MAX, TAGS_MAX, TITLE_BYTES_MAX, Tags, Timestamp,
     Title, USER_NAME_BYTES_MAX, UserName, deserialize_text,
 };
@@ -81,6 +81,8 @@ pub struct Fetch {
     pub thread: Option<MessageId>,
     /// Only messages that the server accepted at or after this time.
     pub since: Option<Timestamp>,
+    /// Only messages that pass it. In a box, so that no other request is larger for it.
+    pub filter: Box<Filter>,
     /// The most messages to return: 1 to [`FETCH_MESSAGES_MAX`].
     pub limit: usize,
 }
@@ -164,6 +166,9 @@ pub struct Watch {
     /// Tell of the messages that the reader sends, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent: bool,
+    /// Only messages that pass it.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Box<Filter>,
 }
 
 /// Where a stream begins.
@@ -333,6 +338,8 @@ pub(super) struct FetchFields {
     thread: Option<MessageId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    filter: Box<Filter>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
 }
@@ -358,8 +365,12 @@ impl FetchFields {
         if self.thread.is_some() && (self.with.is_some() || !is_by_id) {
             return Err(bad_argument("thread: give it alone, or with after or before"));
         }
+        if self.thread.is_some() && !self.filter.is_empty() {
+            return Err(bad_argument("filter: a thread is read as a whole"));
+        }
         let with = self.with.map(|name| name.parse().map_err(|_| unknown_recipients([name])));
-        Ok(Fetch { from, with: with.transpose()?, thread: self.thread, since: self.since, limit })
+        let (thread, since, filter) = (self.thread, self.since, self.filter);
+        Ok(Fetch { from, with: with.transpose()?, thread, since, filter, limit })
     }
 
     pub(super) fn of(fetch: &Fetch) -> Self {
@@ -367,6 +378,7 @@ impl FetchFields {
             with: fetch.with.as_ref().map(UserName::to_string),
             thread: fetch.thread,
             since: fetch.since,
+            filter: fetch.filter.clone(),
             limit: Some(fetch.limit),
             ..Self::default()
         };

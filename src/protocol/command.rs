@@ -319,7 +319,7 @@ fn trim_end(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::model::{
-        BODY_BYTES_MAX, CursorName, Details, MessageId, Priority, SessionId, Timestamp,
+        BODY_BYTES_MAX, CursorName, Details, Filter, MessageId, Priority, SessionId, Timestamp,
     };
     use crate::protocol::arguments::{
         DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX, WatchFrom,
@@ -545,6 +545,16 @@ mod tests {
         )
     }
 
+    fn filter() -> impl Strategy<Value = Box<Filter>> {
+        let tags = prop::collection::vec("[!-+\\--~]{1,32}", 0..3);
+        let priority = prop::option::of(0..5_usize);
+        (priority, tags, prop::option::of(name())).prop_map(|(priority, tags, sender)| {
+            let tags: Vec<_> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            let min_priority = priority.map(|priority| Priority::ALL[priority]);
+            Box::new(Filter { min_priority, tags: tags.try_into().unwrap(), sender })
+        })
+    }
+
     fn id() -> impl Strategy<Value = MessageId> {
         (0..=i64::MAX).prop_map(MessageId)
     }
@@ -569,6 +579,7 @@ mod tests {
             Just(WatchFrom::All),
             id().prop_map(WatchFrom::After),
         ];
+        let limit = 1..=FETCH_MESSAGES_MAX;
         let since = prop::option::of((0..4_000_000_000_000i64).prop_map(Timestamp));
         prop_oneof![
             Just(Action::Inbox),
@@ -578,20 +589,22 @@ mod tests {
             (to, body(), key, details()).prop_map(|(to, body, key, details)| {
                 Action::Post(Post { to, body, key, details })
             }),
-            (from, prop::option::of(name()), prop::option::of(id()), since, 1..=FETCH_MESSAGES_MAX)
-                .prop_map(|(from, with, thread, since, limit)| {
+            (from, prop::option::of(name()), prop::option::of(id()), since, filter(), limit)
+                .prop_map(|(from, with, thread, since, filter, limit)| {
                     let is_by_id = matches!(from, FetchFrom::After(_) | FetchFrom::Before(_));
-                    let thread = thread.filter(|_| is_by_id && with.is_none());
+                    let can_have_thread = is_by_id && with.is_none() && filter.is_empty();
+                    let thread = thread.filter(|_| can_have_thread);
                     let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));
-                    Action::Fetch(Fetch { from, with, thread, since, limit })
+                    Action::Fetch(Fetch { from, with, thread, since, filter, limit })
                 }),
             (prop::option::of(name()), 1..=USERS_MAX)
                 .prop_map(|(after, limit)| Action::Users(Users { after, limit })),
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
                 Action::Ack(Ack { cursor, upto, rewind, dead })
             }),
-            (prop::option::of(cursor()), watch_from, any::<bool>())
-                .prop_map(|(cursor, from, sent)| Action::Watch(Watch { cursor, from, sent })),
+            (prop::option::of(cursor()), watch_from, any::<bool>(), filter()).prop_map(
+                |(cursor, from, sent, filter)| Action::Watch(Watch { cursor, from, sent, filter })
+            ),
             account_action(),
         ]
     }

@@ -215,6 +215,10 @@ pub struct Page {
     /// There are more messages in the requested direction: newer ones for `after`, `unread` and
     /// `cursor`, older ones for `before`.
     pub more: bool,
+    /// With a filter and `more`: the last message that was looked at, in the direction of reading.
+    /// The next page begins after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upto: Option<MessageId>,
 }
 
 /// The position of a cursor after `ack`.
@@ -643,7 +647,7 @@ mod tests {
                 body,
                 details: None,
             });
-            let page = Page { messages: messages.collect(), more };
+            let page = Page { messages: messages.collect(), more, upto: None };
             prop_assert_eq!(decode_fields::<Page>(done(&Reply::Page(page.clone()))).unwrap(), page);
         }
 

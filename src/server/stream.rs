@@ -57,10 +57,11 @@ impl Stream {
         Some(self.after)
     }
 
-    /// Appends the messages of a read to `out`. `more` says that there are more after them.
+    /// Appends the messages of a read to `out`. The read looked at the messages up to and including
+    /// `upto`, and `more` says that there are more after that.
     pub(super) fn push_events(
         &mut self,
-        messages: &[Arc<Message>],
+        (messages, upto): (&[Arc<Message>], Option<MessageId>),
         more: bool,
         now: Instant,
         out: &mut Vec<u8>,
@@ -75,6 +76,7 @@ impl Stream {
                 event::encode_message(message, out);
             }
         }
+        self.after = self.after.max(upto.unwrap_or(self.after));
         if !more && !std::mem::replace(&mut self.caught_up, true) {
             Event::CaughtUp { upto: self.after }.encode(out);
         }
@@ -142,7 +144,7 @@ mod tests {
 
     fn events(stream: &mut Stream, (messages, more): Page, now: Instant) -> Vec<String> {
         let mut out = Vec::new();
-        stream.push_events(&messages, more, now, &mut out);
+        stream.push_events((&messages, None), more, now, &mut out);
         let text = String::from_utf8(out).unwrap();
         text.split_terminator("\r\n\r\n")
             .map(|frame| {
@@ -185,6 +187,17 @@ mod tests {
             events(&mut stream, page([9, 10, 11, 11], false), now),
             ["message 11", "caught_up 11"]
         );
+    }
+
+    #[test]
+    fn messages_that_a_filter_left_out_are_not_read_again() {
+        let (mut stream, now) = stream();
+        let mut out = Vec::new();
+        stream.next_read(now);
+        let (messages, _) = page([11], true);
+        stream.push_events((&messages, Some(MessageId(40))), true, now, &mut out);
+        assert_eq!(stream.next_read(now), Some(MessageId(40)));
+        assert_eq!(events(&mut stream, page([], false), now), ["caught_up 40"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use smallvec::smallvec;
 use super::sessions::LiveSession;
 use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
-use crate::model::{Body, CursorName, Details, Message, MessageId, Tag, UserId, UserName};
+use crate::model::{Body, CursorName, Details, Filter, Message, MessageId, Tag, UserId, UserName};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
@@ -114,6 +114,7 @@ impl Service {
             start: PageStart::Cursor(cursor.clone()),
             with: None,
             since: None,
+            filter: Filter::default(),
             bounds: page_bounds(usize::MAX, PAGE_BYTES_MAX),
         };
         self.store.read(read, move |found| {
@@ -159,11 +160,14 @@ impl Service {
             start,
             with: fetch.with,
             since: fetch.since,
+            filter: *fetch.filter,
             bounds: page_bounds(fetch.limit, PAGE_BYTES_MAX),
         };
+        let has_filter = !read.filter.is_empty();
         let done = move |found| match found {
-            Ok(Some(store::Page { messages, more, .. })) => {
-                responder.answer(Reply::Page(reply::Page { messages, more }));
+            Ok(Some(store::Page { messages, more, upto, .. })) => {
+                let upto = upto.filter(|_| has_filter && more);
+                responder.answer(Reply::Page(reply::Page { messages, more, upto }));
             }
             Ok(None) => {
                 responder.answer(Refusal::from(Code::UnknownRecipient).about(with));
@@ -193,7 +197,7 @@ impl Service {
         let read = ReadThread { reader, of, start, since, bounds };
         self.store.read(read, move |found| match found {
             Ok(Some(store::Page { messages, more, .. })) => {
-                responder.answer(Reply::Page(reply::Page { messages, more }));
+                responder.answer(Reply::Page(reply::Page { messages, more, upto: None }));
             }
             Ok(None) => responder.answer(no_such_message("thread")),
             Err(error) => responder.answer(failure(error)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Service;
 use super::hub::Subscription;
 use super::sessions::OpenStream;
-use crate::model::{Message, MessageId, UserName};
+use crate::model::{Filter, Message, MessageId, UserName};
 use crate::protocol::refusal::Refusal;
 use crate::store::LiveInbox;
 
@@ -15,6 +15,8 @@ pub struct Stream<A> {
     pub(super) stream: OpenStream,
     pub(super) subscription: Subscription<A>,
     pub(super) watched: LiveInbox,
+    /// Only messages that pass it.
+    pub(super) filter: Box<Filter>,
 }
 
 /// The result of a read of a stream.
@@ -26,6 +28,8 @@ pub enum StreamPage {
         messages: Vec<Arc<Message>>,
         /// There are more messages after them.
         more: bool,
+        /// The last message that was looked at, if the filter left messages out after these.
+        upto: Option<MessageId>,
     },
     /// The user has sent this. Dropped where the peer is behind.
     Sent {

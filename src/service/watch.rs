@@ -37,6 +37,7 @@ impl Service {
             stream: OpenStream::of(session),
             subscription: self.hub.subscribe(session.user, responder.reply_address()),
             watched: self.store.watch(session.user),
+            filter: watch.filter,
         };
         if watch.sent {
             watcher.subscription.want_sent();
@@ -78,8 +79,12 @@ impl Watcher {
         }
         self.subscription.rearm();
         let bounds = page_bounds(STREAM_PAGE_MESSAGES_MAX, STREAM_PAGE_BYTES_MAX);
-        if let Some((messages, more)) = self.watched.newer(after, &bounds) {
-            return Some(StreamPage::Messages { messages, more });
+        if let Some((mut messages, more)) = self.watched.newer(after, &bounds) {
+            let upto = messages.last().map(|last| last.id);
+            if !self.filter.is_empty() {
+                messages.retain(|message| self.filter.passes(message));
+            }
+            return Some(StreamPage::Messages { messages, more, upto });
         }
         let address = self.subscription.address().clone();
         let read = ReadPage {
@@ -87,13 +92,14 @@ impl Watcher {
             start: PageStart::After(after),
             with: None,
             since: None,
+            filter: (*self.filter).clone(),
             bounds,
         };
         self.service.store.read(read, move |found| {
             let page = match found {
                 Ok(Some(page)) => {
                     let messages = page.messages.into_iter().map(Arc::new).collect();
-                    StreamPage::Messages { messages, more: page.more }
+                    StreamPage::Messages { messages, more: page.more, upto: page.upto }
                 }
                 Ok(None) => StreamPage::Over(Code::Internal.into()),
                 Err(error) => failed_page(error),

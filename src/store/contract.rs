@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use transfer::{import_decides_about_each_step, refused_step_ends_an_import};
 
 use crate::adjustable::Adjustable;
-use crate::model::{CursorName, Message, MessageId, UserId, UserName};
+use crate::model::{CursorName, Filter, Message, MessageId, UserId, UserName};
 #[cfg(feature = "postgres")]
 use crate::store::NodeOptions;
 use crate::store::{
@@ -134,7 +134,7 @@ fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append
 
 fn page(reader: UserId, start: PageStart) -> ReadPage {
     let bounds = PageBounds { messages: usize::MAX, size: usize::MAX, measure: |_| 1 };
-    ReadPage { reader, start, with: None, since: None, bounds }
+    ReadPage { reader, start, with: None, since: None, filter: Filter::default(), bounds }
 }
 
 fn ids(appended: &Appended) -> SmallVec<[i64; 2]> {

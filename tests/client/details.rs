@@ -218,3 +218,37 @@ fn question_is_answered_at_the_prompt() {
     let answers = server.query("SELECT id, reply_to FROM v2_messages WHERE id > 1 ORDER BY id");
     assert_eq!(answers, ["2|1", "3|1"]);
 }
+
+#[test]
+fn filters_show_the_selected_messages_and_mark_no_other_as_read() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    for (tags, priority, text) in
+        [("a", "3", "one"), ("a,b", "4", "two"), ("b", "5", "three"), ("c", "1", "four")]
+    {
+        assert_eq!(paff.run(["send", "--tag", tags, "--priority", priority, "neko", text]).code, 0);
+    }
+    let raw = |words: &[&str]| neko.run([words, &["--raw"]].concat()).stdout;
+    assert_eq!(raw(&["history", "--min-priority", "high"]), "two\nthree\n");
+    assert_eq!(raw(&["history", "--tag", "a", "--tag", "b"]), "two\n");
+    assert_eq!(raw(&["history", "--min-priority", "2", "-n", "1"]), "three\n");
+    assert_eq!(raw(&["history", "--from", "paff", "--tag", "c"]), "four\n");
+    assert_eq!(neko.run(["history", "--from", "robo"]).code, 1);
+    assert_eq!(raw(&["watch", "--exit-at-end", "--tag", "b"]), "two\nthree\n");
+
+    // A cursor of its own passes what is left out.
+    let watch = ["watch", "--exit-at-end", "--as", "b", "--min-priority", "4"];
+    assert_eq!(raw(&watch), "two\nthree\n");
+    assert_eq!(raw(&watch), "");
+    assert_eq!(server.query("SELECT upto_id FROM v1_cursors WHERE cursor = 'b'"), ["3"]);
+
+    assert_eq!(raw(&["inbox", "--min-priority", "4"]), "two\nthree\n");
+    assert_eq!(neko.run(["unread"]).stdout, "4\n4\tpaff\n", "the first was not shown");
+    assert_eq!(raw(&["inbox", "--tag", "a"]), "one\ntwo\n");
+    assert_eq!(neko.run(["unread"]).stdout, "2\n2\tpaff\n");
+    for words in
+        [&["history", "--thread", "1", "--tag", "a"][..], &["inbox", "--min-priority", "9"]]
+    {
+        assert_eq!(neko.run(words).code, 2, "{words:?}");
+    }
+}

@@ -38,7 +38,8 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
         }
         4 => {
             let messages = choices.many(5, Choices::message);
-            let page = Page { messages, more: choices.flag() };
+            let upto = choices.flag().then(|| choices.id());
+            let page = Page { messages, more: choices.flag(), upto };
             check(Reply::Page(page.clone()), &page);
         }
         5 => {

@@ -182,3 +182,83 @@ fn reply_to_a_message_of_others_is_refused_like_one_to_a_missing_message() {
     assert_eq!(reply(&robo, "paff", id), of_others);
     assert_eq!(server.query("SELECT count(*) FROM messages"), ["4"]);
 }
+
+#[test]
+fn filter_selects_in_pages_that_make_progress_and_in_streams() {
+    let server = Server::start();
+    let [paff, neko, robo] = ["paff", "neko", "robo"].map(|user| server.log_in(user));
+    let mut wire = server.connect();
+    let mut send = |token: &str, details: Value| {
+        let mut fields = json!({"to": ["neko"], "body": "hai"});
+        fields.as_object_mut().unwrap().extend(details.as_object().unwrap().clone());
+        wire.done(post(token, &fields))["id"].as_i64().unwrap()
+    };
+    let wanted = [
+        send(&paff, json!({"priority": 5, "tags": ["build", "main"]})),
+        send(&robo, json!({"priority": 4, "tags": ["main", "build"]})),
+    ];
+    let others = [
+        send(&paff, json!({"priority": 5, "tags": ["build"]})),
+        send(&paff, json!({"priority": 2, "tags": ["build", "main"]})),
+        send(&paff, json!({})),
+    ];
+    let filter = json!({"min_priority": 4, "tags": ["build", "main"]});
+    let ids = |page: &Value| -> Vec<i64> {
+        let messages = page["messages"].as_array().unwrap();
+        messages.iter().map(|message| message["id"].as_i64().unwrap()).collect()
+    };
+    let mut wire = server.connect();
+    let page = wire.done(format!("fetch {neko} {}", json!({"unread": true, "filter": filter})));
+    assert_eq!((ids(&page), &page["more"]), (wanted.to_vec(), &json!(false)), "{page}");
+    assert!(page.get("upto").is_none());
+    let of_paff = json!({"after": 0, "filter": {"sender": "paff", "min_priority": 5}});
+    assert_eq!(ids(&wire.done(format!("fetch {neko} {of_paff}"))), [wanted[0], others[0]]);
+    let of_nobody = json!({"after": 0, "filter": {"sender": "nobody"}});
+    assert!(ids(&wire.done(format!("fetch {neko} {of_nobody}"))).is_empty());
+    for bad in [json!({"min_priority": 6}), json!({"tags": ["a b"]}), json!({"from": "paff"})] {
+        let line = format!("fetch {neko} {}", json!({"filter": bad}));
+        assert_eq!(wire.refused(&line), "bad_argument", "{bad}");
+    }
+
+    let mut stream = server.connect();
+    let begin = json!({"from": "all", "filter": filter});
+    stream.done(format!("watch {neko} {begin}"));
+    for id in wanted {
+        assert_eq!(stream.reply()["id"], id);
+    }
+    let caught_up = stream.reply();
+    assert_eq!((&caught_up["event"], &caught_up["upto"]), (&json!("caught_up"), &json!(others[2])));
+    for details in [json!({}), json!({"priority": 4, "tags": ["build", "main"]})] {
+        let mut fields = json!({"to": ["neko"], "body": "later"});
+        fields.as_object_mut().unwrap().extend(details.as_object().unwrap().clone());
+        wire.done(post(&paff, &fields));
+    }
+    assert_eq!(stream.reply()["id"], others[2] + 2, "the plain one before it is left out");
+
+    // More messages than a page looks at, before and after a wanted one.
+    let many: Vec<String> = (0..2_100).map(|_| format!("send {paff} neko plain\r\n")).collect();
+    for _ in 0..2 {
+        for part in many.chunks(100) {
+            wire.send(part.concat());
+            part.iter().for_each(|_| assert_eq!(wire.reply()["status"], "OK"));
+        }
+        wire.done(post(&paff, &json!({"to": ["neko"], "body": "x", "tags": ["far"]})));
+    }
+    for (from, is_back) in [("after", false), ("before", true)] {
+        let mut place = if is_back { i64::MAX } else { 0 };
+        let (mut found, mut pages) = (Vec::new(), 0);
+        loop {
+            let fetch = json!({from: place, "filter": {"tags": ["far"]}});
+            let page = wire.done(format!("fetch {neko} {fetch}"));
+            found.extend(ids(&page));
+            pages += 1;
+            if page["more"] == false {
+                break;
+            }
+            let next = page["upto"].as_i64().unwrap();
+            assert!(if is_back { next < place } else { next > place }, "{page}");
+            place = next;
+        }
+        assert_eq!((found.len(), pages), (2, 3), "{from}");
+    }
+}

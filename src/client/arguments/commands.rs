@@ -98,6 +98,20 @@ impl DetailArguments {
     }
 }
 
+// Which messages to show.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FilterArguments {
+    /// Only messages of this priority and higher ones.
+    #[arg(long, value_name = "PRIORITY", value_enum)]
+    pub min_priority: Option<PriorityName>,
+    /// Only messages with this tag; with several, only messages that have all of them.
+    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',', value_parser = parse_tag)]
+    pub tags: Vec<Tag>,
+    /// Only messages from this user.
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
+    pub from: Option<String>,
+}
+
 // `send`
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::send_examples())]
@@ -167,10 +181,9 @@ pub struct InboxArguments {
     /// At most this many messages, the oldest first.
     #[arg(short = 'n', value_name = "COUNT", value_parser = parse_count)]
     pub count: Option<usize>,
-    /// Only messages from this user. They count as read only up to the first unread message from
-    /// another user.
-    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
-    pub from: Option<String>,
+    // They count as read only up to the first unread message that is left out.
+    #[command(flatten)]
+    pub filter: FilterArguments,
 }
 
 // `history`
@@ -181,8 +194,11 @@ pub struct HistoryArguments {
     #[arg(value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// The thread of this message: what it answers, and what answers it, back to the oldest one.
-    #[arg(long, value_name = "ID", value_parser = parse_message_id, conflicts_with = "user")]
+    #[arg(long, value_name = "ID", value_parser = parse_message_id)]
+    #[arg(conflicts_with_all = ["user", "min_priority", "tags", "from"])]
     pub thread: Option<MessageId>,
+    #[command(flatten)]
+    pub filter: FilterArguments,
     /// How many of the newest messages.
     #[arg(short = 'n', value_name = "COUNT", default_value = "20", value_parser = parse_count)]
     pub count: usize,
@@ -230,6 +246,8 @@ pub struct WatchArguments {
     /// Only the texts, exactly as they were sent, each followed by a line feed.
     #[arg(long, conflicts_with = "exec")]
     pub raw: bool,
+    #[command(flatten)]
+    pub filter: FilterArguments,
     /// Also report `ready`, `disconnected` and `caught_up`: on standard error, or with --json as
     /// objects between the messages.
     #[arg(long)]
@@ -238,7 +256,8 @@ pub struct WatchArguments {
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_count)]
     pub max_tries: usize,
     /// Show the dead letters of --as NAME, and end; exit code 1 if there are none.
-    #[arg(long, requires = "cursor", conflicts_with_all = ["exec", "count", "exit_at_end"])]
+    #[arg(long, requires = "cursor")]
+    #[arg(conflicts_with_all = ["exec", "count", "exit_at_end", "min_priority", "tags", "from"])]
     pub dead: bool,
     /// Remove the dead letters that --dead has shown.
     #[arg(long, requires = "dead")]

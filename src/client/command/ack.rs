@@ -43,7 +43,8 @@ pub fn run(
 /// The newest received message; [`MessageId::ZERO`] if there is none.
 pub fn newest(link: &mut Link, token: Token) -> Result<MessageId, Failure> {
     let from = FetchFrom::Before(MessageId(i64::MAX));
-    let fetch = Fetch { from, with: None, thread: None, since: None, limit: 1 };
+    let fetch =
+        Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit: 1 };
     let page = verbs::fetch(link, token, fetch)?;
     Ok(page.messages.last().map_or(MessageId::ZERO, |message| message.id))
 }

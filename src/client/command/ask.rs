@@ -120,7 +120,7 @@ impl Asker<'_> {
     /// The answer, and the number of the offered answer that it is.
     fn wait(&mut self) -> Result<Option<(Message, Option<usize>)>, Failure> {
         let from = WatchFrom::After(self.question.posted.id);
-        let begin = Watch { cursor: None, from, sent: false };
+        let begin = Watch { cursor: None, from, sent: false, filter: Box::default() };
         let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
         let mut stream = Stream::new(self.link.dialer().clone(), self.token, begin, timeouts);
         while let Some(event) = stream.next(Some(self.deadline))? {
@@ -211,7 +211,8 @@ fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
 fn count_as_read(link: &mut Link, token: Token, answer: &Message) -> Result<(), Failure> {
     let (cursor, upto) = (CursorName::inbox(), answer.id);
     let from = FetchFrom::Cursor(cursor.clone());
-    let fetch = Fetch { from, with: None, thread: None, since: None, limit: 1 };
+    let fetch =
+        Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit: 1 };
     let unread = verbs::fetch(link, token, fetch)?;
     if unread.messages.first().is_some_and(|first| first.id == upto) {
         verbs::ack(link, token, Ack { cursor, upto, rewind: false, dead: None })?;

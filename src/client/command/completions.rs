@@ -84,7 +84,14 @@ fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Fa
     let reply = verbs::list(link, token)?;
     verbs::parse_list(&reply).into_iter().flatten().map(str::to_owned).for_each(found);
     let from = FetchFrom::Before(MessageId(i64::MAX));
-    let newest = Fetch { from, with: None, thread: None, since: None, limit: MESSAGES_MAX };
+    let newest = Fetch {
+        from,
+        with: None,
+        thread: None,
+        since: None,
+        filter: Box::default(),
+        limit: MESSAGES_MAX,
+    };
     let page = verbs::fetch(link, token, newest)?;
     page.messages.iter().map(|message| message.from.to_string()).for_each(found);
     Ok(())

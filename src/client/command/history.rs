@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::parse_user;
+use super::{filter, parse_user};
 use crate::client::arguments::HistoryArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -21,6 +21,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let (token, _) = local_login::current(link)?;
+    let filter = filter(&arguments.filter)?;
     let with = arguments.user.as_deref().map(parse_user).transpose()?;
     // The newest page arrives first and is shown last.
     let mut pages: Vec<Vec<Message>> = Vec::new();
@@ -28,20 +29,27 @@ pub fn run(
     let mut missing = arguments.count;
     while missing > 0 {
         let (from, limit) = (FetchFrom::Before(before), missing.min(FETCH_MESSAGES_MAX));
-        let fetch =
-            Fetch { from, with: with.clone(), thread: arguments.thread, since: None, limit };
+        let fetch = Fetch {
+            from,
+            with: with.clone(),
+            thread: arguments.thread,
+            since: None,
+            filter: filter.clone(),
+            limit,
+        };
         let page = verbs::fetch(link, token, fetch)?;
-        let Some(first) = page.messages.first() else { break };
-        before = first.id;
+        // A page with a filter may be empty and still have more before it.
+        let next = page.upto.or(page.messages.first().map(|first| first.id));
         missing = missing.saturating_sub(page.messages.len());
         pages.push(page.messages);
-        if !page.more {
-            break;
+        match next {
+            Some(next) if page.more => before = next,
+            _ => break,
         }
     }
     let mut messages = Messages::of(view, arguments.raw);
     for page in pages.iter().rev() {
         messages.write(page, out)?;
     }
-    Ok(if pages.is_empty() { Exit::Nothing } else { Exit::Done })
+    Ok(if pages.iter().all(Vec::is_empty) { Exit::Nothing } else { Exit::Done })
 }

@@ -2,12 +2,12 @@
 //!
 //! Messages are acknowledged only after they have been written: each page is fetched, written,
 //! flushed and then acknowledged. If the reader of the output goes away or this process is killed,
-//! at worst a page is shown twice. With `--from`, only messages before the first unread one of
-//! another user are acknowledged.
+//! at worst a page is shown twice. With a filter, only messages before the first unread one that it
+//! leaves out are acknowledged.
 
 use std::io::Write;
 
-use super::parse_user;
+use super::filter;
 use crate::catalogue::client;
 use crate::client::arguments::InboxArguments;
 use crate::client::exit::Exit;
@@ -18,7 +18,7 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_map::JsonMap;
 use crate::client::render::messages::Messages;
 use crate::client::{local_login, verbs};
-use crate::model::{CursorName, Message, MessageId, Token, UserName};
+use crate::model::{CursorName, Filter, Message, MessageId, Token};
 use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
 use crate::terminal;
 
@@ -35,7 +35,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let (token, _) = local_login::current(link)?;
     let selection = Selection {
-        from: arguments.from.as_deref().map(parse_user).transpose()?,
+        filter: filter(&arguments.filter)?,
         count: arguments.count,
         all: arguments.all,
         peek: arguments.peek,
@@ -117,7 +117,7 @@ fn show_as_json_map(
 /// The messages to show, and whether to acknowledge them.
 #[derive(Debug, Default)]
 struct Selection {
-    from: Option<UserName>,
+    filter: Box<Filter>,
     count: Option<usize>,
     all: bool,
     peek: bool,
@@ -166,14 +166,15 @@ impl InboxReader {
             None if self.selection.all => FetchFrom::After(MessageId::ZERO),
             None => FetchFrom::Cursor(CursorName::inbox()),
         };
-        let limit = match self.selection.from {
-            None => self.missing.min(FETCH_MESSAGES_MAX),
-            Some(_) => FETCH_MESSAGES_MAX,
+        // The messages that are left out come too: what counts as read ends before the first.
+        let limit = match self.selection.filter.is_empty() {
+            true => self.missing.min(FETCH_MESSAGES_MAX),
+            false => FETCH_MESSAGES_MAX,
         };
         let page = verbs::fetch(
             link,
             token,
-            Fetch { from, with: None, thread: None, since: None, limit },
+            Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit },
         )?;
         self.at_end = !page.more;
         let Some(last) = page.messages.last() else {
@@ -190,7 +191,7 @@ impl InboxReader {
             if self.missing == 0 {
                 break;
             }
-            if self.selection.from.as_ref().is_some_and(|from| *from != message.from) {
+            if !self.selection.filter.passes(&message) {
                 self.has_gap = true;
                 continue;
             }

@@ -50,6 +50,7 @@ pub fn find(link: &mut Link, token: Token, id: MessageId) -> Result<Message, Fai
         with: None,
         thread: Some(id),
         since: None,
+        filter: Box::default(),
         limit: 1,
     };
     let found = verbs::fetch(link, token, fetch)?.messages.into_iter().next();

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::ack::newest;
+use super::filter;
 use crate::catalogue::client;
 use crate::client::arguments::{Since, TIMEOUT_DEFAULT, WatchArguments};
 use crate::client::exit::Exit;
@@ -59,8 +60,9 @@ pub fn run(
         }
         _ => None,
     };
+    let filter = filter(&arguments.filter)?;
     let from = begin(arguments.since, token, link)?;
-    let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false };
+    let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false, filter };
     let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let stream = Stream::new(link.dialer().clone(), token, begin, timeouts);
     let mut watcher = Watcher {
@@ -101,6 +103,7 @@ fn begin(since: Since, token: Token, link: &mut Link) -> Result<WatchFrom, Failu
         with: None,
         thread: None,
         since: Some(Timestamp::now().minus(ago)),
+        filter: Box::default(),
         limit: 1,
     };
     let page = verbs::fetch(link, token, fetch)?;

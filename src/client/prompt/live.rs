@@ -51,7 +51,12 @@ impl LiveWatch {
         self.board.add_user(&session.user);
         let timeouts = Timeouts { answer: self.timeout, silence: SILENCE_MAX };
         let begin = |sent| {
-            let begin = arguments::Watch { cursor: None, from: arguments::WatchFrom::New, sent };
+            let begin = arguments::Watch {
+                cursor: None,
+                from: arguments::WatchFrom::New,
+                sent,
+                filter: Box::default(),
+            };
             Stream::new(self.dialer.clone(), session.token, begin, timeouts)
         };
         let streams = [begin(true), begin(false)];
@@ -86,7 +91,14 @@ impl SentMessages {
     /// The message; `None` if the server does not return it.
     fn look_up(&mut self, id: MessageId, to: UserName) -> Option<Message> {
         let from = FetchFrom::After(MessageId(id.0 - 1));
-        let fetch = Fetch { from, with: Some(to), thread: None, since: None, limit: 1 };
+        let fetch = Fetch {
+            from,
+            with: Some(to),
+            thread: None,
+            since: None,
+            filter: Box::default(),
+            limit: 1,
+        };
         let page = verbs::fetch(&mut self.link, self.session.token, fetch).ok()?;
         let message = page.messages.into_iter().next();
         message.filter(|message| message.id == id && message.from == self.session.user)

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::model::{
-    Body, CursorName, Details, Key, Message, MessageId, Timestamp, UserId, UserName,
+    Body, CursorName, Details, Filter, Key, Message, MessageId, Timestamp, UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
 
@@ -78,9 +78,15 @@ pub struct ReadPage {
     pub with: Option<UserName>,
     /// Leaves out messages from before this time.
     pub since: Option<Timestamp>,
+    /// Leaves out messages that do not pass. Then a page also ends after
+    /// [`FILTERED_MESSAGES_MAX`] messages that it looked at.
+    pub filter: Filter,
     /// Where the page ends.
     pub bounds: PageBounds,
 }
+
+/// The most messages that a page with a filter looks at.
+pub const FILTERED_MESSAGES_MAX: usize = if cfg!(test) { 8 } else { 2_048 };
 
 impl Read for ReadPage {
     type Answer = Option<Page>;
@@ -131,8 +137,11 @@ pub struct Page {
     pub start: MessageId,
     /// The messages, in the order of the message log.
     pub messages: Vec<Message>,
-    /// There are more messages in the direction of reading.
+    /// There are more messages in the direction of reading, or there may be.
     pub more: bool,
+    /// The last message that was looked at, in the direction of reading: the last one of the page,
+    /// or one after it that the filter left out.
+    pub upto: Option<MessageId>,
 }
 
 /// Where a page begins.

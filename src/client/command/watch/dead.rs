@@ -23,8 +23,14 @@ pub fn run(
     let mut last = MessageId::ZERO;
     loop {
         let from = FetchFrom::Dead(cursor.clone(), last);
-        let fetch =
-            Fetch { from, with: None, thread: None, since: None, limit: FETCH_MESSAGES_MAX };
+        let fetch = Fetch {
+            from,
+            with: None,
+            thread: None,
+            since: None,
+            filter: Box::default(),
+            limit: FETCH_MESSAGES_MAX,
+        };
         let page = verbs::fetch(link, token, fetch)?;
         messages.write(&page.messages, out)?;
         last = page.messages.last().map_or(last, |message| message.id);

@@ -228,7 +228,8 @@ impl Conversation {
     fn newest_read_sender(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
         let upto = self.read_upto(token)?;
         let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
-        let fetch = Fetch { from, with: None, thread: None, since: None, limit: 1 };
+        let fetch =
+            Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit: 1 };
         let page = verbs::fetch(&mut self.link, token, fetch)?;
         Ok(page.messages.into_iter().next().map(|message| message.from))
     }
@@ -261,7 +262,14 @@ impl Conversation {
         let token = self.token()?;
         let with = user.map(parse_user).transpose()?;
         let from = FetchFrom::Before(MessageId(i64::MAX));
-        let fetch = Fetch { from, with, thread: None, since: None, limit: HISTORY_MESSAGES };
+        let fetch = Fetch {
+            from,
+            with,
+            thread: None,
+            since: None,
+            filter: Box::default(),
+            limit: HISTORY_MESSAGES,
+        };
         let page = verbs::fetch(&mut self.link, token, fetch);
         let page = page.map_err(|failure| with_user(failure, user.unwrap_or_default()))?;
         if page.messages.is_empty() {

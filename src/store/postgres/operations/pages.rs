@@ -2,15 +2,17 @@
 
 use postgres::Row;
 
-use crate::model::{Body, CursorName, Details, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{
+    Body, CursorName, Details, Filter, Message, MessageId, Timestamp, UserId, UserName,
+};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{cursors, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{
-    CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, ReadThread, StreamStart,
-    ThreadStart, UnreadFrom,
+    CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
+    ReadThread, StreamStart, ThreadStart, UnreadFrom,
 };
 
 /// The most messages that one statement of a page returns. A page of more takes several: the log
@@ -32,8 +34,9 @@ impl Query for ReadPage {
                 cursors::position(session, self.reader, name)?.unwrap_or(MessageId::ZERO)
             }
         };
-        let mut page =
-            fill(&self.bounds, start, |from, limit| self.part(session, with, from, limit))?;
+        let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
+        let bounds = (&self.bounds, filter);
+        let mut page = fill(bounds, start, |from, limit| self.part(session, with, from, limit))?;
         if matches!(self.start, PageStart::Before(_)) {
             page.messages.reverse();
         }
@@ -43,25 +46,40 @@ impl Query for ReadPage {
 
 /// Reads a page in parts. `part` reads a number of messages from an id on.
 fn fill(
-    bounds: &PageBounds,
+    (bounds, filter): (&PageBounds, Option<&Filter>),
     start: MessageId,
     mut part: impl FnMut(MessageId, usize) -> Result<Vec<Row>>,
 ) -> Result<Page> {
-    let mut page = Page { start, messages: Vec::new(), more: false };
-    let (mut from, mut size) = (start, 0);
+    let mut page = Page { start, messages: Vec::new(), more: false, upto: None };
+    let (mut from, mut size, mut looked_at) = (start, 0, 0);
     loop {
-        let limit = bounds.messages.saturating_add(1) - page.messages.len();
+        let limit = match filter {
+            None => bounds.messages.saturating_add(1) - page.messages.len(),
+            Some(_) => FILTERED_MESSAGES_MAX + 1 - looked_at,
+        };
         let limit = limit.min(PART_MESSAGES_MAX);
         let rows = part(from, limit)?;
         for row in &rows {
             let message = message(row)?;
             from = message.id;
+            if let Some(filter) = filter {
+                if looked_at >= FILTERED_MESSAGES_MAX {
+                    page.more = true;
+                    break;
+                }
+                looked_at += 1;
+                if !filter.passes(&message) {
+                    page.upto = Some(message.id);
+                    continue;
+                }
+            }
             size += (bounds.measure)(&message);
             let is_full = page.messages.len() >= bounds.messages || size > bounds.size;
             if is_full && !page.messages.is_empty() {
                 page.more = true;
                 break;
             }
+            page.upto = Some(message.id);
             page.messages.push(message);
         }
         if page.more || rows.len() < limit {
@@ -81,7 +99,7 @@ impl Query for ReadThread {
             ThreadStart::Before(id) => (THREAD_BEFORE, id),
         };
         let since = self.since.map_or(i64::MIN, |since| since.0);
-        let mut page = fill(&self.bounds, start, |from, limit| {
+        let mut page = fill((&self.bounds, None), start, |from, limit| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             session.query(sql, &[&self.reader.0, &from.0, &since, &limit, &thread])
         })?;

@@ -5,20 +5,20 @@ use std::ops::ControlFlow;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
-use crate::model::{Body, CursorName, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{Body, CursorName, Filter, Message, MessageId, Timestamp, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::types::messages::{
-    CountUnread, FindStart, Page, PageBounds, PageStart, ReadPage, ReadThread, StreamStart,
-    ThreadStart, UnreadFrom,
+    CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
+    ReadThread, StreamStart, ThreadStart, UnreadFrom,
 };
 
 impl Query for ReadPage {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Page>> {
-        let Self { reader, start, with, since, bounds } = self;
+        let Self { reader, start, with, since, filter, bounds } = self;
         let ReadContext { connection, memtable, .. } = *context;
         let with = match with {
             None => None,
@@ -33,6 +33,7 @@ impl Query for ReadPage {
         // This must precede every read: an inbox that is found empty was empty at this point.
         let reads_inbox = with.is_none()
             && since.is_none()
+            && filter.is_empty()
             && matches!(&start, PageStart::Cursor(name) if *name == CursorName::inbox());
         let read_point = reads_inbox.then(|| memtable.read_point());
         let after = match start {
@@ -43,6 +44,7 @@ impl Query for ReadPage {
         let (incoming, outgoing) = (in_memtable(reader), with.map(in_memtable));
         let mut page = PageBuilder::new(connection, &bounds);
         page.since = since;
+        page.filter = Some(&filter).filter(|filter| !filter.is_empty());
         let direction = match start {
             PageStart::After(id) => Direction::After(id),
             PageStart::Before(id) => Direction::Before(id),
@@ -166,17 +168,24 @@ struct PageBuilder<'a> {
     more: bool,
     /// Messages from before this time are left out.
     since: Option<Timestamp>,
+    /// Messages that do not pass are left out.
+    filter: Option<&'a Filter>,
+    /// How many messages were looked at, and the last of them.
+    looked_at: usize,
+    upto: Option<MessageId>,
     bounds: &'a PageBounds,
 }
 
 impl<'a> PageBuilder<'a> {
     fn new(connection: &'a Connection, bounds: &'a PageBounds) -> Self {
         let (names, messages) = (HashMap::new(), Vec::new());
-        Self { connection, names, messages, size: 0, more: false, since: None, bounds }
+        let (since, filter, upto) = (None, None, None);
+        let (size, looked_at, more) = (0, 0, false);
+        Self { connection, names, messages, size, more, since, filter, looked_at, upto, bounds }
     }
 
     fn end(self, start: MessageId) -> Page {
-        Page { start, messages: self.messages, more: self.more }
+        Page { start, messages: self.messages, more: self.more, upto: self.upto }
     }
 
     /// Adds messages for `reader`. It reads only messages of the page, and those that `since`
@@ -313,6 +322,17 @@ impl<'a> PageBuilder<'a> {
         let mut rows = find.query(params![id.0, since, sender.map(|sender| sender.0)])?;
         let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
         let Some(message) = self.message(row)? else { return Ok(ControlFlow::Continue(())) };
+        if let Some(filter) = self.filter {
+            if self.looked_at >= FILTERED_MESSAGES_MAX {
+                self.more = true;
+                return Ok(ControlFlow::Break(()));
+            }
+            self.looked_at += 1;
+            if !filter.passes(&message) {
+                self.upto = Some(id);
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
         self.size += (self.bounds.measure)(&message);
         let full = self.messages.len() >= self.bounds.messages || self.size > self.bounds.size;
         if full && !self.messages.is_empty() {
@@ -320,6 +340,7 @@ impl<'a> PageBuilder<'a> {
             return Ok(ControlFlow::Break(()));
         }
         self.messages.push(message);
+        self.upto = Some(id);
         Ok(ControlFlow::Continue(()))
     }
 
