@@ -280,7 +280,7 @@ fn broken_connections_neither_lose_nor_double_a_message() {
                 let terminated = databases::query(
                     &url,
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                      WHERE datname = current_database() AND usename = current_user
+                      WHERE datname = current_database() AND usename = 'chat_server'
                         AND pid <> pg_backend_pid()",
                 );
                 broken += terminated.len();
