@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::crowd::{Crowd, Run};
 use crate::failover::{nodes, stored};
+use crate::standbys::{answer, until_done};
 use crate::support::disk::Disk;
 use crate::support::postgres::{Cluster, OWNER};
 use crate::support::relay::{Direction, Relay};
@@ -124,9 +125,10 @@ fn snapshot_that_is_held_open_stops_nothing() {
             run.wait_for(run.acknowledged() + scaled(500, 10_000));
             // Sessions and users change meanwhile.
             let (node, other) = (&nodes[round % 2], &nodes[1 - round % 2]);
-            let token = node.log_in("robo");
-            node.connect().done(format!("logout {token}"));
-            assert_eq!(other.connect().refused(format!("whoami {token}")), "no_session");
+            let login = until_done(node, "auth robo cytus");
+            let token = login["tokenid"].as_str().unwrap();
+            until_done(node, &format!("logout {token}"));
+            assert_eq!(answer(other, &format!("whoami {token}"))["code"], "no_session");
             operator::add_user(Path::new(&database), &format!("user-{round}"), "secret");
         }
     });

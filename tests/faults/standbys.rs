@@ -227,6 +227,9 @@ struct Log {
 
 impl Log {
     fn lock(replicas: &Replicas) -> Self {
+        // The servers note in the log's order that they know of the logins. It would go first.
+        let sql = "SELECT count(*) FROM nodes WHERE seen_changes < (SELECT max(id) FROM changes)";
+        wait_until("the servers know all changes", || replicas.sql(sql) == "0");
         let url = replicas.primary().url(OWNER, DATABASE);
         let mut client = ::postgres::Client::connect(&url, ::postgres::NoTls).unwrap();
         client.batch_execute("BEGIN; SELECT chat.lock_log(0)").unwrap();
@@ -234,17 +237,19 @@ impl Log {
     }
 }
 
-/// Waits until somebody waits for [`Log`].
+/// Waits until a message waits for [`Log`].
 fn wait_for_lock(replicas: &Replicas) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'";
-    wait_until("somebody appends", || replicas.sql(sql) != "0");
+    let sql = "SELECT count(*) FROM pg_stat_activity
+                WHERE wait_event = 'advisory' AND query LIKE 'SELECT post, id%'";
+    wait_until("a message waits for the log", || replicas.sql(sql) != "0");
 }
 
-/// Waits until a statement that begins so waits for a standby.
+/// Waits until a statement that begins so waits for a standby, or for another one that does.
 fn wait_for_wait(replicas: &Replicas, statement: &str) {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity
-          WHERE wait_event = 'SyncRep' AND query LIKE '{statement}%'"
+          WHERE wait_event IN ('SyncRep', 'transactionid', 'tuple')
+            AND query LIKE '{statement}%'"
     );
     wait_until("it waits for a standby", || replicas.sql(&sql) != "0");
 }
@@ -279,7 +284,7 @@ fn is_without_the_unreplicated(page: &Value) {
 }
 
 /// Repeats a request while the server is busy. Gives the reply.
-fn answer(node: &Server, line: &str) -> Value {
+pub fn answer(node: &Server, line: &str) -> Value {
     let mut wire = node.connect();
     let mut reply = wire.ask(line);
     wait_until("the server answers", || {
@@ -291,7 +296,8 @@ fn answer(node: &Server, line: &str) -> Value {
     reply
 }
 
-fn until_done(node: &Server, line: &str) -> Value {
+/// [`answer`], which must be a success.
+pub fn until_done(node: &Server, line: &str) -> Value {
     let reply = answer(node, line);
     assert_eq!(reply["status"], "OK", "{line}: {reply}");
     reply

@@ -118,13 +118,20 @@ impl Cluster {
         standby
     }
 
-    /// [`Self::standby`] that listens on the network, with the settings of this cluster.
-    pub fn standby_on_network(&self, name: &str) -> Self {
-        let mut standby = Self::empty(self.programs.clone(), &[]);
-        standby.settings.clone_from(&self.settings);
-        standby.copy(&self.followed_as(name));
-        standby.start_listening();
-        standby
+    /// A copy of this cluster, which has never run; nor does the copy.
+    pub fn copy_of_new(&self) -> Self {
+        let copy = Self::empty(self.programs.clone(), &[]);
+        done(self.command("cp").arg("-a").arg(&self.data).arg(&copy.data));
+        copy
+    }
+
+    /// Starts a copy as a standby of the original, with its settings. It listens on the network.
+    pub fn start_as_standby(&mut self, of: &Self, name: &str) {
+        self.settings.clone_from(&of.settings);
+        self.write("standby.signal", "");
+        let primary = format!("primary_conninfo = '{}'\n", of.followed_as(name));
+        self.write("postgresql.auto.conf", &primary);
+        self.start_listening();
     }
 
     /// Makes a standby of this cluster, which has ended: its own data are replaced by a copy.

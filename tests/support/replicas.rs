@@ -27,10 +27,15 @@ impl Replicas {
     pub fn start(standby_names: &str) -> Option<Self> {
         let names = format!("synchronous_standby_names={standby_names}");
         let settings = [&SETTINGS[..], &[&names]].concat();
-        let primary = Cluster::start_on_network(&settings, |_| ())?;
-        let standbys = [1, 2].map(|index| primary.standby_on_network(NAMES[index]));
+        let mut copies = Vec::new();
+        let primary = Cluster::start_on_network(&settings, |new| {
+            copies = vec![new.copy_of_new(), new.copy_of_new()];
+        })?;
+        for (index, copy) in (1..).zip(&mut copies) {
+            copy.start_as_standby(&primary, NAMES[index]);
+        }
         let mut clusters = vec![primary];
-        clusters.extend(standbys);
+        clusters.append(&mut copies);
         let replicas = Self { clusters, primary: 0 };
         replicas.wait_for_standbys(2);
         replicas.primary().sql("postgres", &format!("CREATE DATABASE {DATABASE}"));
@@ -110,9 +115,11 @@ impl Replicas {
         self.standbys().into_iter().for_each(|standby| self.cut_off(standby));
     }
 
-    /// [`Self::follow`] of both standbys.
+    /// [`Self::follow`] of both standbys, which receive on return. One that only begins to receive
+    /// could not be cut off for certain.
     pub fn follow_all(&self) {
         self.standbys().into_iter().for_each(|standby| self.follow(standby));
+        self.wait_for_standbys(2);
     }
 
     /// Lets the standbys follow the primary through a relay at this port.
