@@ -46,6 +46,7 @@ use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::events::OnEvent;
 use crate::store::metrics::Metrics;
+use crate::store::scheduler::reader_pool::ReaderPool;
 use crate::store::types::standing::{NodeStanding, Standing};
 use crate::system::since_boot;
 use append::LANE;
@@ -56,17 +57,17 @@ use link::Link;
 use lookout::Lookout;
 use operation::{Apply, Query};
 use promise::Promised;
-use readers::{READ_QUEUE_JOBS_MAX, Readers};
+use readers::Reader;
 use schema::Found;
 use session::{Opener, Session};
 use shared::Shared;
 use tailer::Tailer;
-use writer::{WRITE_QUEUE_OPERATIONS_MAX, Writer};
+use writer::Writer;
 
 /// An open database.
 pub(in crate::store) struct Postgres {
     writer: Arc<Writer>,
-    readers: Readers,
+    readers: ReaderPool<Reader>,
     shared: Arc<Shared>,
     promised: Arc<Promised>,
     /// `None` if nothing looks.
@@ -143,8 +144,9 @@ impl Postgres {
             Ok(Link::new(opener.clone(), node, session))
         };
         let link = Link::new(opener.clone(), node, session);
-        let readers: Vec<Link> = (0..options.readers)
-            .map(|_| another())
+        let reader = || Ok(Reader { link: another()?, shared: Arc::clone(&shared) });
+        let readers: Vec<Reader> = (0..options.readers)
+            .map(|_| reader())
             .collect::<StatementResult<_>>()
             .map_err(failed)?;
         let mut tail = another().map_err(failed)?;
@@ -153,7 +155,7 @@ impl Postgres {
         let asked = since_boot();
         tail.session().and_then(|session| session.prove(node)).map_err(failed)?;
         shared.renew_lease(asked);
-        let writer = Writer::start(
+        let writer = Writer::open(
             link,
             Arc::clone(&shared),
             options.inbox_unread_max.clone(),
@@ -161,7 +163,7 @@ impl Postgres {
             on_fatal,
         );
         let writer = Arc::new(writer.map_err(io_error)?);
-        let readers = Readers::start(readers, Arc::clone(&shared)).map_err(io_error)?;
+        let readers = ReaderPool::start(readers, metrics).map_err(io_error)?;
         let noting = Arc::clone(&writer);
         let note_seen = Box::new(move |seen| noting.submit(seen, drop));
         let tailer = Tailer::new(tail, Arc::clone(&shared), joined.changes, note_seen);
@@ -195,7 +197,7 @@ impl Postgres {
         read: R,
         done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
     ) {
-        self.readers.submit(read, done);
+        self.readers.submit(read.party(), move |reader| reader.execute(&read), done);
     }
 
     /// See [`crate::store::Store::collect_batch`].
@@ -256,12 +258,12 @@ impl Postgres {
 
     /// How many operations wait for the writer, and how many may wait.
     pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
-        (self.writer.waiting(), WRITE_QUEUE_OPERATIONS_MAX)
+        self.writer.queue()
     }
 
     /// How many reads wait for a reader thread, and how many may wait.
     pub(in crate::store) fn read_queue(&self) -> (usize, usize) {
-        (self.readers.waiting(), READ_QUEUE_JOBS_MAX)
+        self.readers.queue()
     }
 
     /// Finishes the waiting operations, accepts no more, and signs the node off. Blocks until then.

@@ -2,3 +2,5 @@
 
 pub(in crate::store) mod fair_queue;
 pub(in crate::store) mod group_commit;
+pub(in crate::store) mod reader_pool;
+pub(in crate::store) mod writer_thread;

@@ -41,21 +41,22 @@ use std::sync::Arc;
 use crate::store::cache::live_messages::{LiveInbox, LiveMessages};
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::Metrics;
+use crate::store::scheduler::reader_pool::ReaderPool;
 use crate::store::{OnFatal, Options};
 use crate::system::Medium;
 use file::{DatabaseFile, DiskUsage};
 use migrations::Upgrade;
 use operation::{Apply, Query};
 use projection::memtable::Memtable;
-use readers::{READ_QUEUE_JOBS_MAX, Readers};
-use writer::{Maintenance, WRITE_QUEUE_OPERATIONS_MAX, Writer};
+use readers::Reader;
+use writer::{Maintenance, Writer};
 
 use crate::model::UserId;
 
 /// An open database.
 pub(in crate::store) struct Sqlite {
     pub(in crate::store) writer: Writer,
-    readers: Readers,
+    readers: ReaderPool<Reader>,
     memtable: Arc<Memtable>,
     live: Arc<LiveMessages>,
     pub(in crate::store) metrics: Arc<Metrics>,
@@ -80,7 +81,7 @@ impl Sqlite {
             on_fatal,
         )?;
         let readers =
-            Readers::open(&file, options.readers, Arc::clone(&memtable), Arc::clone(&metrics))?;
+            readers::start(&file, options.readers, Arc::clone(&memtable), Arc::clone(&metrics))?;
         file.keep();
         Ok(Self { writer, readers, memtable, live, metrics, upgrade, file })
     }
@@ -100,7 +101,7 @@ impl Sqlite {
         read: R,
         done: impl FnOnce(Result<R::Answer, StoreError>) + Send + 'static,
     ) {
-        self.readers.submit(read, done);
+        self.readers.submit(read.party(), move |reader| reader.execute(read), done);
     }
 
     /// The absolute path of the file, without symbolic links.
@@ -120,12 +121,12 @@ impl Sqlite {
 
     /// How many operations wait for the writer, and how many may wait.
     pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
-        (self.writer.waiting(), WRITE_QUEUE_OPERATIONS_MAX)
+        self.writer.queue()
     }
 
     /// How many reads wait for a reader thread, and how many may wait.
     pub(in crate::store) fn read_queue(&self) -> (usize, usize) {
-        (self.readers.waiting(), READ_QUEUE_JOBS_MAX)
+        self.readers.queue()
     }
 
     /// Finishes the waiting operations, accepts no more, checkpoints the WAL and closes the file.

@@ -10,9 +10,9 @@ mod checkpoint_policy;
 mod operation;
 mod transaction;
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -24,7 +24,8 @@ use crate::store::OnFatal;
 use crate::store::cache::live_messages::LiveMessages;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::metrics::{CheckpointMode, Metrics};
-use crate::store::scheduler::group_commit::{self, Expect, Flush, GroupCommit};
+use crate::store::scheduler::group_commit::{self, GroupCommit};
+use crate::store::scheduler::writer_thread::{WRITE_QUEUE_OPERATIONS_MAX, WriterThread};
 use crate::store::sqlite::connection::{LOCK_WAIT, PRAGMAS};
 use crate::store::sqlite::file::DatabaseFile;
 use crate::store::sqlite::migrations;
@@ -43,9 +44,6 @@ use transaction::WriteConnection;
 pub(in crate::store) use checkpoint::is_out_of_space;
 pub(in crate::store) use operation::Maintenance;
 
-/// The maximum number of queued operations. One more is refused as busy.
-pub(in crate::store) const WRITE_QUEUE_OPERATIONS_MAX: usize = 16_384;
-
 /// The writer's own settings. The WAL is cut to this size after a checkpoint. Deleted bytes are
 /// overwritten with zeros. A page whose cells do not fit is refused at the first look, so that
 /// damage does not spread. Readers spread nothing, and the check would take a quarter of their
@@ -58,16 +56,8 @@ const WRITER_PRAGMAS: &str = "
     PRAGMA secure_delete = ON;
 ";
 
-/// What one of the writer's threads does.
-type Work = Box<dyn FnOnce(&GroupCommit<Batches>) + Send>;
-
 /// The writer, for the rest of the store.
-pub(in crate::store) struct Writer {
-    group: Arc<GroupCommit<Batches>>,
-    /// The writer thread. `unpark` wakes it, and costs nothing if it is awake.
-    thread: Thread,
-    join: Mutex<Option<JoinHandle<()>>>,
-}
+pub(in crate::store) type Writer = WriterThread<Batches>;
 
 impl Writer {
     /// Opens the writer's connection, brings the schema up to date, and starts the threads.
@@ -98,19 +88,15 @@ impl Writer {
         let fatal = Arc::clone(&on_fatal);
         let batches = Batches::new(connection, inbox_unread_max, metrics, ask, fatal);
         let group = Arc::new(GroupCommit::new(WRITE_QUEUE_OPERATIONS_MAX, batches, on_fatal));
-        let spawn = |name: &str, work: Work| {
-            let group = Arc::clone(&group);
-            let run = move || group.guard(|| work(&group));
-            thread::Builder::new().name(name.to_owned()).spawn(run).map_err(io_error)
-        };
-        let checkpointer_thread = spawn(
-            "checkpointer",
-            Box::new(move |group| run_checkpointer(group, &checkpointer, &asked)),
-        )?;
+        let checkpointing = Arc::clone(&group);
+        let checkpointer_thread = thread::Builder::new()
+            .name("checkpointer".to_owned())
+            .spawn(move || {
+                checkpointing.guard(|| run_checkpointer(&checkpointing, &checkpointer, &asked));
+            })
+            .map_err(io_error)?;
         group.with_committer(|batches| batches.own_checkpointer(checkpointer_thread));
-        let join = spawn("writer", Box::new(|group| group.run(thread::park_timeout)))?;
-        let thread = join.thread().clone();
-        Ok(Self { group, thread, join: Mutex::new(Some(join)) })
+        Self::start(group).map_err(io_error)
     }
 
     /// Queues `write`. Writes are executed in the order of the calls. `done` is called once, when
@@ -148,34 +134,6 @@ impl Writer {
             outcome: Ok(false),
             done,
         }));
-    }
-
-    fn push(&self, operation: operation::BoxedOperation) {
-        if self.group.submit(operation) {
-            self.thread.unpark();
-        }
-    }
-
-    /// See [`GroupCommit::collect_batch`].
-    pub(in crate::store) fn collect_batch(&self, collect: impl FnOnce() -> Expect) -> Flush {
-        self.group.collect_batch(collect, || self.thread.unpark())
-    }
-
-    /// The number of queued operations.
-    pub(in crate::store) fn waiting(&self) -> usize {
-        self.group.waiting()
-    }
-
-    /// Refuses further operations, commits the queued ones, checkpoints the WAL and closes the
-    /// connection. Blocks until that is done.
-    pub(in crate::store) fn close(&self) {
-        self.group.close();
-        self.thread.unpark();
-        let join = self.join.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(join) = join {
-            // A panic of it has ended the process.
-            let _ = join.join();
-        }
     }
 }
 
@@ -256,7 +214,7 @@ mod tests {
     use super::*;
     use crate::model::UserId;
     use crate::store::Append;
-    use crate::store::scheduler::group_commit::{Commit, Remaining};
+    use crate::store::scheduler::group_commit::{Commit, Expect, Flush, Remaining};
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, store, wait_until};
 

@@ -433,7 +433,7 @@ mod tests {
             Expect::MoreRequests
         });
         // After a slow commit the batch is left to the writer thread.
-        wait_until("the batch to be taken", || store.writer.waiting() == 0);
+        wait_until("the batch to be taken", || store.writer.queue().0 == 0);
         let checkpointed =
             || store.metrics.checkpoint[CheckpointMode::Passive as usize].read().count();
         let pages_to_checkpoint =
