@@ -193,6 +193,8 @@ mod tests {
     /// Texts that are the same in both languages on purpose.
     const SAME: &[&str] = &[
         "refused",
+        "answers_message",
+        "answered_by",
         "one_user",
         "failed",
         "password_prompt",
