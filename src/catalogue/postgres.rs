@@ -293,11 +293,7 @@ texts! {
         en: "set --admin-socket PATH for the server and for this command",
         id: "atur --admin-socket PATH untuk server dan untuk perintah ini",
     }
-    not_yet(command) {
-        en: "`{command}` cannot use PostgreSQL yet",
-        id: "`{command}` belum bisa memakai PostgreSQL",
-    }
-    give_file_for_now {
+    give_database_file {
         en: "give a file: --db chat.sqlite",
         id: "beri file: --db chat.sqlite",
     }

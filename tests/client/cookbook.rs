@@ -2,10 +2,13 @@
 //! page. Where a recipe waits for something, the test provides it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+#[cfg(feature = "postgres")]
+use crate::support::new_on_postgres;
 use crate::support::page::{Names, blocks, fits};
 use crate::support::recipe::{OPERATOR, Recipe, SUCCESSOR, assert_all_are_tested};
-use crate::support::{Server, Wire};
+use crate::support::{Server, Wire, is_on_postgres};
 
 const PAGE: &str = include_str!("../../docs/cookbook.md");
 
@@ -37,6 +40,7 @@ recipes! {
     reports ["sqlite3"]
     backup []
     moving []
+    postgres []
 }
 
 /// The sections of the page that are not recipes.
@@ -545,4 +549,31 @@ fn moving(recipe: &mut Recipe) {
     // With another address, the client has no session.
     let elsewhere = format!("CHAT_SERVER={} chat-cli unread", new.address());
     assert_eq!(recipe.sh("neko", &elsewhere).code, 77);
+}
+
+fn postgres(recipe: &mut Recipe) {
+    #[cfg(feature = "postgres")]
+    let database = new_on_postgres();
+    #[cfg(not(feature = "postgres"))]
+    let database: Option<String> = None;
+    let Some(database) = database else { return recipe.leave_out() };
+    if is_on_postgres() {
+        return recipe.leave_out();
+    }
+    recipe.set("NEW", &database);
+    // The database of the tests does not sync.
+    recipe.set("CHAT_SERVER_DB_DURABILITY", "storage");
+    recipe.log_in("neko");
+    recipe
+        .done("neko", "seq 2 | chat-cli send neko --lines; chat-cli ack 1; chat-cli ack 1 --as x");
+    recipe.run();
+    recipe.done("neko", "chat-cli send neko 3; chat-cli ack 2");
+    recipe.server.stop();
+    recipe.run();
+    let new = Server::start_on(Path::new(&database));
+    let mut wire = Wire::connect(new.address());
+    let neko = wire.log_in("neko");
+    assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1, "the cursor is there");
+    drop(new);
+    recipe.run();
 }

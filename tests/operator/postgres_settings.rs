@@ -3,13 +3,15 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::cli::{Outcome, outcome};
+use crate::support::cli::{Outcome, outcome, outcome_with_input};
 use crate::support::postgres::{Cluster, OWNER};
+use crate::support::{Server, new_on_postgres, operator};
 
 const PASSWORD: &str = "postgres://chat:s3cret@db.invalid/chat";
 const URL: &str = "postgres://chat@db.invalid/chat";
@@ -115,6 +117,71 @@ fn healthcheck_without_an_admin_socket_names_the_setting_and_makes_no_file() {
         assert!(outcome.stderr.contains(told), "{outcome:?}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A command, its words, and the code and the hint where it does nothing on PostgreSQL.
+type OnPostgres = (&'static str, &'static [&'static str], Option<(i32, &'static str)>);
+
+/// What each command of `--help` does on PostgreSQL: it works with these words, or names what does
+/// the same. A new command needs a line.
+const COMMANDS: &[OnPostgres] = &[
+    ("serve", &[], None),
+    ("init", &[], Some((2, "config example"))),
+    ("user", &["list"], None),
+    ("message", &["purge", "--older-than", "1d", "--dry-run"], None),
+    ("session", &["list"], None),
+    ("seed", &["-"], None),
+    ("stats", &[], None),
+    ("healthcheck", &[], Some((78, "--admin-socket"))),
+    ("config", &["show"], None),
+    ("backup", &["/backup"], Some((2, "pg_dump"))),
+    ("restore", &["/backup"], Some((2, "pg_restore"))),
+    ("export", &[], None),
+    ("import", &["-"], None),
+    ("db", &["check"], None),
+    ("check", &[], Some((2, "pg_amcheck"))),
+    ("completions", &["bash"], None),
+];
+
+#[test]
+fn every_command_works_on_postgres_or_names_what_does_the_same() {
+    let help = run(&["--help"]).stdout;
+    let (_, rest) = help.split_once("Commands:\n").expect("a list");
+    let (list, _) = rest.split_once("\n\n").expect("its end");
+    let listed = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let listed: Vec<&str> =
+        listed.filter_map(|line| line.split_whitespace().next()).filter(|n| *n != "help").collect();
+    let named: Vec<&str> = COMMANDS.iter().map(|(name, _, _)| *name).collect();
+    assert_eq!(listed, named, "left: --help; right: the table");
+
+    let folder = TempDir::new().unwrap();
+    let Some(url) = new_on_postgres() else { return };
+    for (name, words, instead) in COMMANDS {
+        if *name == "serve" {
+            Server::start_on(Path::new(&url)).log_in("paff");
+            continue;
+        }
+        let words = [&[*name], *words].concat();
+        let mut command = operator::command(Path::new(&url), &words);
+        command.current_dir(folder.path());
+        let header = r#"{"type":"header","format":"chat-export","version":1,"newest":0}"#;
+        let input = match *name {
+            "import" => header,
+            "seed" => r#"[{"name": "ann", "display_name": "Ann", "password": "a good one"}]"#,
+            _ => "",
+        };
+        let outcome = outcome_with_input(command, input.as_bytes());
+        match instead {
+            // There may be nothing to do.
+            None => assert!([0, 1].contains(&outcome.code), "{name}: {outcome:?}"),
+            Some((code, instead)) => {
+                let told = (outcome.code, outcome.stdout.as_str());
+                assert_eq!(told, (*code, ""), "{name}: {outcome:?}");
+                assert!(outcome.stderr.contains(instead), "{name}: {outcome:?}");
+            }
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no file is made");
 }
 
 #[test]

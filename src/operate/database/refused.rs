@@ -4,7 +4,7 @@ use crate::catalogue::postgres as texts;
 use crate::operate::arguments::Command;
 use crate::operate::failure::{Exit, Failure};
 
-/// Why a command does nothing on PostgreSQL: another program does it there, or it is not done yet.
+/// Why a command does nothing on PostgreSQL, and what does the same there.
 pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
     match command {
         Some(Command::Backup(_)) => only_for_files(&["backup"], texts::backup_by_pg_dump()),
@@ -21,10 +21,21 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
             Failure::new(Exit::Configuration, problem).hint(texts::give_admin_socket())
         }
         Some(Command::Init(_)) => only_for_files(&["init"], texts::init_by_hand()),
-        command => {
-            let name = command.map_or("serve", Command::name);
-            Failure::new(Exit::Configuration, texts::not_yet(name)).hint(texts::give_file_for_now())
-        }
+        // The others work there. A new command needs a line here or above.
+        None
+        | Some(
+            Command::Serve(_)
+            | Command::User(_)
+            | Command::Message(_)
+            | Command::Session(_)
+            | Command::Seed(_)
+            | Command::Stats
+            | Command::Config(_)
+            | Command::Export(_)
+            | Command::Import(_)
+            | Command::Db(_)
+            | Command::Completions(_),
+        ) => only_for_files(&[command.map_or("serve", Command::name)], texts::give_database_file()),
     }
 }
 
