@@ -273,7 +273,8 @@ fn broken_connections_neither_lose_nor_double_a_message() {
     let url = std::fs::read_to_string(engine.folder.path().join("url")).unwrap();
     let told = thread::scope(|scope| {
         // Once for each round of messages: a node that is always cut off has no lease.
-        let (round, rounds) = channel();
+        // The next one begins when the breaking of the last is over.
+        let (round, rounds) = std::sync::mpsc::sync_channel(0);
         let breaking = scope.spawn(|| {
             let mut broken = 0;
             for () in rounds {
