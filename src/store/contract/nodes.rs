@@ -4,13 +4,15 @@ use std::sync::mpsc::Sender;
 
 use super::*;
 use crate::model::{Timestamp, TokenHash};
+use crate::store::postgres::connect::Connector;
+use crate::store::postgres::durability::Durability;
+use crate::store::postgres::password::PasswordSource;
+use crate::store::postgres::promise::Promised;
+use crate::store::postgres::session::Opener;
 use crate::store::{
     EndSessions, Event, JudgeLogin, Judgement, LiveInbox, LoginLimit, LoginOutcome, OpenSession,
     Opened, SessionFilter,
 };
-
-/// How long a test waits for another node.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two nodes of a new database with the users; `None` if the test is skipped.
 fn nodes() -> Option<[Engine; 2]> {
@@ -322,4 +324,18 @@ fn broken_connections_neither_lose_nor_double_a_message() {
             .map(|(id, text)| (id.parse().unwrap(), text.to_owned()))
             .collect();
     assert_eq!(stored, acknowledged);
+}
+
+/// A commit waits for the standbys only if its transaction has written something.
+#[test]
+fn connection_of_a_node_that_was_forgotten_is_proven_by_a_write() {
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    let url = std::fs::read_to_string(engine.folder.path().join("url")).unwrap();
+    let connector = Connector { target: url.parse().unwrap(), password: PasswordSource::None };
+    let opener = Opener::new(connector, Arc::new(Promised::new(Durability::Storage)));
+    let mut session = opener.open().unwrap();
+    session.client.batch_execute("BEGIN").unwrap();
+    session.prove(-1).unwrap();
+    let written = session.query_one("SELECT pg_current_xact_id_if_assigned() IS NOT NULL", &[]);
+    assert!(written.unwrap().get::<_, bool>(0));
 }
