@@ -21,8 +21,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-#[cfg(feature = "postgres")]
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 #[cfg(feature = "postgres")]
@@ -37,7 +36,7 @@ use crate::store::NodeOptions;
 use crate::store::{
     Acked, Acknowledge, AddDeadLetter, AddUsers, Append, Appended, Change, ChangeUser, Changed,
     EngineRead, EngineWrite, Expect, FindAccount, FindMessageOf, FindUser, MessageSearch, NewUser,
-    Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError,
+    OpenError, Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError,
 };
 
 /// The users of each store, with the ids 1, 2 and 3.
@@ -46,6 +45,9 @@ const NEKO: UserId = UserId(1);
 const PAFF: UserId = UserId(2);
 /// The maximum number of unread messages of one inbox in these tests.
 const INBOX_UNREAD_MAX: usize = 10_000;
+
+/// How long a test waits for an event before it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Opens the store of a folder, or creates one. `None` if the engine is not installed: then the
 /// test is skipped.
@@ -118,7 +120,10 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.store().close();
+        // There is none if it could not be opened again.
+        if let Some(store) = &self.store {
+            store.close();
+        }
     }
 }
 
@@ -430,7 +435,14 @@ fn open_sqlite(folder: &Path) -> Option<Store> {
         readers: 2,
         inbox_unread_max: Adjustable::from(INBOX_UNREAD_MAX),
     };
-    Some(Store::open(&options, Arc::new(|error| panic!("{error}"))).unwrap())
+    let begun = Instant::now();
+    loop {
+        match Store::open(&options, Arc::new(|error| panic!("{error}"))) {
+            // A process that another test starts holds the lock until it executes its program.
+            Err(OpenError::InUse { .. }) if begun.elapsed() < PATIENCE => thread::yield_now(),
+            opened => return Some(opened.unwrap()),
+        }
+    }
 }
 
 /// The database of a folder is the one whose URL is in the folder's file.
