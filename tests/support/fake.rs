@@ -1,7 +1,7 @@
 //! A scripted server, for faults that a real server rarely has.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
@@ -41,7 +41,10 @@ impl Fake {
                 let script = scripts[number.min(scripts.len() - 1)].clone();
                 let (sender, closing) = (sender.clone(), closing.clone());
                 thread::spawn(move || {
-                    play(stream, script, &sender);
+                    play(&stream, script, &sender);
+                    // A process that another test starts has a copy of the socket until it executes
+                    // its program. Dropping the socket would not close the connection then.
+                    let _ = stream.shutdown(Shutdown::Both);
                     let _ = closing.send(());
                 });
             }
@@ -75,8 +78,8 @@ impl Fake {
     }
 }
 
-fn play(stream: TcpStream, script: Vec<Step>, requests: &Sender<String>) {
-    let mut writer = stream.try_clone().expect("a second handle");
+fn play(stream: &TcpStream, script: Vec<Step>, requests: &Sender<String>) {
+    let mut writer = stream;
     let mut reader = BufReader::new(stream);
     for step in script {
         let mut line = String::new();
