@@ -158,7 +158,10 @@ fn check_that_rebuilds_parts_names_them() {
     let server = Server::start();
     let said = operator::done(&server.database(), &["check", "--rebuild"]);
     let first = said.lines().next().expect("a line");
-    assert!(first.starts_with("made anew: floor of the ids, deliveries, keys, index "), "{said}");
+    assert!(
+        first.starts_with("made anew: floor of the ids, deliveries, keys, threads, index "),
+        "{said}"
+    );
     let reported = &operator::objects(&server.database(), &["check", "--rebuild"])[0];
     assert_eq!(reported["rebuilt"][0], "floor of the ids", "{reported}");
     let reported = &operator::objects(&server.database(), &["check"])[0];
