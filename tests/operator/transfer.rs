@@ -67,13 +67,20 @@ fn add_answers(server: &Server, wire: &mut Wire, paff: &str) {
 
 /// Which texts answer which, and where their threads begin.
 fn answers(server: &Server) -> Vec<String> {
-    server.query(
-        "SELECT hex(answer.body), hex(asked.body), hex(first.body)
+    let [answer, asked, first] = ["answer", "asked", "first"].map(|table| {
+        if support::is_on_postgres() {
+            format!("encode(convert_to({table}.body, 'UTF8'), 'hex')")
+        } else {
+            format!("hex({table}.body)")
+        }
+    });
+    server.query(&format!(
+        "SELECT {answer}, {asked}, {first}
            FROM v2_messages answer
            LEFT JOIN v2_messages asked ON asked.id = answer.reply_to
            LEFT JOIN v2_messages first ON first.id = answer.thread
-          WHERE answer.thread <> answer.id ORDER BY answer.id",
-    )
+          WHERE answer.thread <> answer.id ORDER BY answer.id"
+    ))
 }
 
 /// Some of the details that a message can have.
