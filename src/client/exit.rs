@@ -148,7 +148,7 @@ pub enum Ending {
     Own(Exit),
     /// With the code of the command that it has run.
     OfCommand(u8),
-    /// With the code of the offered answer with this number, from 0: see [`Ending::code_of_choice`].
+    /// With the code of the offered answer with this number, from 0: see `Ending::code_of_choice`.
     Choice(usize),
 }
 
