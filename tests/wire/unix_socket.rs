@@ -31,6 +31,15 @@ fn start(more: &[&str]) -> (Server, TempDir) {
     (Server::start_with(&options), folder)
 }
 
+/// A reply without its end about a node on PostgreSQL, which changes from moment to moment.
+fn steady(mut reply: Vec<u8>) -> Vec<u8> {
+    const NODE: &[u8] = b"\"node\": {";
+    if let Some(at) = reply.windows(NODE.len()).position(|part| part == NODE) {
+        reply.truncate(at);
+    }
+    reply
+}
+
 #[test]
 fn answers_have_the_same_bytes_as_over_the_network() {
     let (server, folder) = start(&[]);
@@ -50,7 +59,7 @@ fn answers_have_the_same_bytes_as_over_the_network() {
     for line in lines {
         local.send(format!("{line}\r\n"));
         far.send(format!("{line}\r\n"));
-        assert_eq!(local.reply_bytes(), far.reply_bytes(), "{line:.20}");
+        assert_eq!(steady(local.reply_bytes()), steady(far.reply_bytes()), "{line:.20}");
     }
     assert!(local.wait_for_close().is_empty());
 }
