@@ -60,10 +60,21 @@ CREATE TABLE messages (
     mailbox_id bigint NOT NULL,
     -- The sender's idempotency key, where one was given.
     key        text COLLATE "C",
-    body       bytea  NOT NULL
+    body       bytea  NOT NULL,
+    -- One JSON object: title, priority, tags, click, reply_to. As text, so that the same details
+    -- are the same bytes. JSON escapes U+0000.
+    details    text COLLATE "C"
 );
 ALTER TABLE messages ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX messages_by_mailbox ON messages (mailbox_id, id);
+
+-- The messages that answer another one, and the oldest message that they go back to. A message that
+-- nobody answered has no row.
+CREATE TABLE threads (
+    message_id bigint PRIMARY KEY,
+    thread_id  bigint NOT NULL
+);
+CREATE INDEX threads_by_thread ON threads (thread_id, message_id);
 
 -- The copies of the message that has a key are among these ids. The key comes first: keys that rise
 -- with time touch the end of the index alone.
@@ -179,13 +190,26 @@ BEGIN
     RETURN given;
 END $$;
 
+-- The thread of each of these messages: itself, if it answers none. NULL where the reader can read
+-- no such message.
+CREATE FUNCTION find_threads(p_lane int, p_id bigint[], p_reader bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(CASE WHEN m.id IS NULL THEN NULL ELSE coalesce(t.thread_id, m.id) END
+                             ORDER BY a.place)
+              FROM unnest(p_id, p_reader) WITH ORDINALITY AS a (id, reader, place)
+              LEFT JOIN chat.messages m ON m.id = a.id AND a.reader IN (m.sender_id, m.mailbox_id)
+              LEFT JOIN chat.threads t ON t.message_id = m.id);
+END $$;
+
 -- One commit of the log. Posts are numbered from 1. A copy names its post; copies come in the order
--- of the posts. The first row has post 0, the id of the first new copy and the time. A further row
--- tells of a post whose key was there: its copies, and whether their text is the same. No row means
--- that what the node remembers is old, and that nothing was stored.
+-- of the posts. Details and threads are NULL for posts without. The first row has post 0, the id of
+-- the first new copy and the time. A further row tells of a post whose key was there: its copies,
+-- and whether their text and details are the same. No row means that what the node remembers is
+-- old, and that nothing was stored.
 CREATE FUNCTION append(p_lane int, p_node bigint, p_batch bigint, p_changes bigint,
-                       p_sender bigint[], p_key text[], p_body bytea[], p_post int[],
-                       p_mailbox bigint[])
+                       p_sender bigint[], p_key text[], p_body bytea[], p_details text[],
+                       p_thread bigint[], p_post int[], p_mailbox bigint[])
 RETURNS TABLE (post int, id bigint, at bigint, ids bigint[], mailboxes bigint[], same boolean)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -222,36 +246,55 @@ BEGIN
          WHERE p.key IS NOT NULL;
     END IF;
     IF v_post IS NOT NULL THEN
-        INSERT INTO chat.messages (id, sent_at, sender_id, mailbox_id, key, body)
-        SELECT v_first + c.place - 1, v_now, p.sender, c.mailbox, p.key, p.body
+        INSERT INTO chat.messages (id, sent_at, sender_id, mailbox_id, key, body, details)
+        SELECT v_first + c.place - 1, v_now, p.sender, c.mailbox, p.key, p.body, p.details
           FROM unnest(v_post, v_mailbox) WITH ORDINALITY AS c (post, mailbox, place)
-          JOIN unnest(p_sender, p_key, p_body) WITH ORDINALITY AS p (sender, key, body, number)
-            ON p.number = c.post;
+          JOIN unnest(p_sender, p_key, p_body, p_details)
+               WITH ORDINALITY AS p (sender, key, body, details, number) ON p.number = c.post;
+        IF p_thread IS NOT NULL THEN
+            INSERT INTO chat.threads (message_id, thread_id)
+            SELECT v_first + c.place - 1, p_thread[c.post]
+              FROM unnest(v_post) WITH ORDINALITY AS c (post, place)
+             WHERE p_thread[c.post] IS NOT NULL;
+        END IF;
         INSERT INTO chat.batches (last_id, first_id, node, batch, at)
         VALUES (v_first + cardinality(v_post) - 1, v_first, p_node, p_batch, v_now);
         PERFORM pg_notify('chat', (v_first + cardinality(v_post) - 1)::text);
     END IF;
     RETURN QUERY SELECT 0, v_first, v_now, NULL::bigint[], NULL::bigint[], NULL::boolean;
     IF v_refused IS NOT NULL THEN
-        RETURN QUERY SELECT f.* FROM chat.find_posts(p_lane, v_refused, p_sender, p_key, p_body) f;
+        RETURN QUERY SELECT f.* FROM chat.find_posts(p_lane, v_refused, p_sender, p_key, p_body,
+                                                     p_details) f;
     END IF;
 END $$;
 
 -- The stored copies of these posts, which have keys.
 CREATE FUNCTION find_posts(p_lane int, p_posts int[], p_sender bigint[], p_key text[],
-                           p_body bytea[])
+                           p_body bytea[], p_details text[])
 RETURNS TABLE (post int, id bigint, at bigint, ids bigint[], mailboxes bigint[], same boolean)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT p.number::int, min(m.id), min(m.sent_at), array_agg(m.id ORDER BY m.id),
-           array_agg(m.mailbox_id ORDER BY m.id), bool_and(m.body = p.body)
-      FROM unnest(p_sender, p_key, p_body) WITH ORDINALITY AS p (sender, key, body, number)
+           array_agg(m.mailbox_id ORDER BY m.id),
+           bool_and(m.body = p.body AND m.details IS NOT DISTINCT FROM p.details)
+      FROM unnest(p_sender, p_key, p_body, p_details)
+           WITH ORDINALITY AS p (sender, key, body, details, number)
       JOIN chat.keys k ON k.key = p.key AND k.sender_id = p.sender
       JOIN chat.messages m ON m.id BETWEEN k.first_id AND k.last_id
        AND m.key = k.key AND m.sender_id = k.sender_id
      WHERE p.number = ANY (p_posts)
      GROUP BY p.number;
+END $$;
+
+-- Puts a message into the thread of the one that it answers. If that one was purged, it may still
+-- be where the thread begins.
+CREATE FUNCTION join_thread(p_lane int, p_id bigint, p_reply_to bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chat.threads (message_id, thread_id)
+    VALUES (p_id, coalesce((SELECT t.thread_id FROM chat.threads t
+                             WHERE t.message_id = p_reply_to), p_reply_to));
 END $$;
 
 -- After a broken connection: whether a batch was committed. With the lock, its transaction is over.
@@ -478,8 +521,8 @@ BEGIN
                      FROM chat.cursors c WHERE c.user_id = p_mailbox);
 END $$;
 
--- Deletes messages, with their dead letters, and with a key whose last copy goes. Their ids are
--- never given again, because the head of the log stays.
+-- Deletes messages, with their dead letters, their places in threads, and a key whose last copy
+-- goes. Their ids are never given again, because the head of the log stays.
 CREATE FUNCTION purge(p_lane int, p_ids bigint[], p_unread_too boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE gone bigint[]; given text[]; senders bigint[];
@@ -493,6 +536,7 @@ BEGIN
       INTO gone, given, senders FROM deleted d;
     IF gone IS NULL THEN RETURN 0; END IF;
     DELETE FROM chat.dead_letters d WHERE d.message_id = ANY (gone);
+    DELETE FROM chat.threads t WHERE t.message_id = ANY (gone);
     DELETE FROM chat.keys k USING unnest(given, senders) AS g (key, sender)
      WHERE k.key = g.key AND k.sender_id = g.sender
        AND NOT EXISTS (SELECT FROM chat.messages m
@@ -563,3 +607,34 @@ CREATE VIEW v1_users AS
 SELECT id, name, display_name, iso(created_at) AS created_at, iso(disabled_at) AS disabled_at,
        password_is_published::int AS password_is_published, iso(deleted_at) AS deleted_at
   FROM users;
+
+-- The views of version 1 keep their columns. These have the details too. The tags are a JSON array.
+CREATE VIEW v2_messages AS
+SELECT m.id, iso(m.sent_at) AS sent_at, s.name AS sender, r.name AS recipient,
+       shown(m.body) AS body, m.key,
+       m.details::json ->> 'title' AS title,
+       coalesce((m.details::json ->> 'priority')::int, 3) AS priority,
+       coalesce(m.details::json ->> 'tags', '[]') AS tags,
+       m.details::json ->> 'click' AS click,
+       (m.details::json ->> 'reply_to')::bigint AS reply_to,
+       coalesce(t.thread_id, m.id) AS thread
+  FROM messages m
+  JOIN users s ON s.id = m.sender_id
+  JOIN users r ON r.id = m.mailbox_id
+  LEFT JOIN threads t ON t.message_id = m.id;
+
+CREATE VIEW v2_inbox AS
+SELECT r.name AS recipient, m.id, iso(m.sent_at) AS sent_at, s.name AS sender,
+       shown(m.body) AS body,
+       m.details::json ->> 'title' AS title,
+       coalesce((m.details::json ->> 'priority')::int, 3) AS priority,
+       coalesce(m.details::json ->> 'tags', '[]') AS tags,
+       m.details::json ->> 'click' AS click,
+       (m.details::json ->> 'reply_to')::bigint AS reply_to,
+       coalesce(t.thread_id, m.id) AS thread
+  FROM users r
+  LEFT JOIN cursors c ON c.user_id = r.id AND c.name = 'inbox'
+  JOIN messages m ON m.mailbox_id = r.id AND m.id > coalesce(c.upto_id, 0)
+  JOIN users s ON s.id = m.sender_id
+  LEFT JOIN threads t ON t.message_id = m.id
+ WHERE r.deleted_at IS NULL;
