@@ -452,7 +452,7 @@ fn open_postgres(folder: &Path) -> Option<Store> {
     let url = match std::fs::read_to_string(&file) {
         Ok(url) => url,
         Err(_) => {
-            let url = for_server(&databases::new_database()?);
+            let url = databases::new_prepared(prepare)?;
             std::fs::write(&file, &url).unwrap();
             url
         }
@@ -460,21 +460,16 @@ fn open_postgres(folder: &Path) -> Option<Store> {
     Some(join_postgres(&url))
 }
 
-/// Prepares the database of an owner, and gives the URL for a server: every promise must hold with
-/// the rights that a server has.
+/// What `db init` does: every promise must hold with the rights that a server has.
 #[cfg(feature = "postgres")]
-fn for_server(url: &str) -> String {
+fn prepare(url: &str) {
     use crate::store::postgres::connect::Connector;
     use crate::store::postgres::password::PasswordSource;
-    use crate::store::postgres::roles::{Roles, prepare};
+    use crate::store::postgres::roles;
 
     let connector = Connector { target: url.parse().unwrap(), password: PasswordSource::None };
     let [server, reader] = ["chat_server", "chat_reader"].map(|name| name.parse().unwrap());
-    let owner = connector.target.user.clone();
-    prepare(&connector, &Roles { server, reader }).unwrap();
-    let as_server = url.replacen(&format!("//{owner}@"), "//chat_server@", 1);
-    assert_ne!(as_server, url);
-    as_server
+    roles::prepare(&connector, &roles::Roles { server, reader }).unwrap();
 }
 
 /// A node of the database at this URL.
