@@ -158,10 +158,10 @@ impl Query for FindMessageOf {
     }
 }
 
-impl Query for FindAccount {
-    fn query(&self, session: &mut Session) -> Result<Option<(Account, Activity)>> {
-        let name = self.0.as_str();
-        let row = session.query_opt(
+/// The query of [`account`]'s columns, and the rest of it.
+macro_rules! select_accounts {
+    ($rest:literal) => {
+        concat!(
             "SELECT u.id, u.name, u.display_name, u.password_is_published, u.created_at,
                     u.disabled_at, u.deleted_at,
                     greatest((SELECT l.at FROM chat.last_seen l WHERE l.user_id = u.id),
@@ -170,10 +170,21 @@ impl Query for FindAccount {
                     (SELECT count(*) FROM chat.messages m
                       WHERE m.mailbox_id = u.id AND u.deleted_at IS NULL
                         AND m.id > coalesce((SELECT c.upto_id FROM chat.cursors c
-                                              WHERE c.user_id = u.id AND c.name = 'inbox'), 0)),
-                    (SELECT count(*) FROM chat.messages m WHERE m.sender_id = u.id),
-                    (SELECT count(*) FROM chat.messages m WHERE m.mailbox_id = u.id)
-               FROM chat.users u WHERE u.name = $1",
+                                              WHERE c.user_id = u.id AND c.name = 'inbox'), 0))",
+            $rest
+        )
+    };
+}
+
+impl Query for FindAccount {
+    fn query(&self, session: &mut Session) -> Result<Option<(Account, Activity)>> {
+        let name = self.0.as_str();
+        let row = session.query_opt(
+            select_accounts!(
+                ", (SELECT count(*) FROM chat.messages m WHERE m.sender_id = u.id),
+                   (SELECT count(*) FROM chat.messages m WHERE m.mailbox_id = u.id)
+                   FROM chat.users u WHERE u.name = $1"
+            ),
             &[&name],
         )?;
         let Some(row) = row else { return Ok(None) };
@@ -198,16 +209,7 @@ impl Query for ListAccounts {
     fn query(&self, session: &mut Session) -> Result<(Vec<Account>, bool)> {
         let after = self.after.as_ref().map_or("", UserName::as_str);
         let rows = session.query(
-            "SELECT u.id, u.name, u.display_name, u.password_is_published, u.created_at,
-                    u.disabled_at, u.deleted_at,
-                    greatest((SELECT l.at FROM chat.last_seen l WHERE l.user_id = u.id),
-                             (SELECT max(s.last_seen_at) FROM chat.sessions s
-                               WHERE s.user_id = u.id)),
-                    (SELECT count(*) FROM chat.messages m
-                      WHERE m.mailbox_id = u.id AND u.deleted_at IS NULL
-                        AND m.id > coalesce((SELECT c.upto_id FROM chat.cursors c
-                                              WHERE c.user_id = u.id AND c.name = 'inbox'), 0))
-               FROM chat.users u WHERE u.name > $1 ORDER BY u.name LIMIT $2",
+            select_accounts!(" FROM chat.users u WHERE u.name > $1 ORDER BY u.name LIMIT $2"),
             &[&after, &(self.max as i64 + 1)],
         )?;
         let more = rows.len() > self.max;
