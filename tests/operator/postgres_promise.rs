@@ -256,7 +256,9 @@ fn outage_of_the_database_is_a_few_lines_of_the_log() {
     cluster.restart();
     ask_until(&mut wire, &format!("send {token} neko hai"), |reply| reply["status"] == "OK");
     // At most one of each connection: of the writer, two readers and the tailer.
-    for line in ["the database is away; the server tries again", "the database is back"] {
+    for line in
+        ["the database cannot be used; the server tries again", "the database can be used again"]
+    {
         let count = node.logged(line);
         assert!((1..=4).contains(&count), "{line}: {count}");
     }

@@ -15,7 +15,7 @@ pub(in crate::store) struct Link {
     session: Option<Session>,
     /// When the last attempt to connect failed.
     failed: Option<Instant>,
-    /// Since when the server log says that the database is away.
+    /// Since when the server log says that the database cannot be used.
     away_since: Option<Instant>,
 }
 
@@ -47,7 +47,7 @@ impl Link {
             self.session = Some(session);
             if let Some(since) = self.away_since.take() {
                 let seconds = since.elapsed().as_secs_f64();
-                tracing::info!(seconds, "the database is back");
+                tracing::info!(seconds, "the database can be used again");
             }
         }
         match &mut self.session {
@@ -65,7 +65,7 @@ impl Link {
     /// Logs the first error since the connection was last open.
     fn report(&mut self, error: &Error) {
         if !error.is_logged() && self.away_since.is_none() {
-            tracing::warn!(%error, "the database is away; the server tries again");
+            tracing::warn!(%error, "the database cannot be used; the server tries again");
             self.away_since = Some(Instant::now());
         }
     }

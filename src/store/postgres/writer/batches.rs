@@ -5,8 +5,8 @@
 //! operations behind it follow. So an operation keeps its place among those of its kind, and none
 //! passes one that is executed alone.
 //!
-//! If the connection breaks, the writer thread connects again and finds out what became of the
-//! group. A worker never waits for that: it leaves what it has taken to the writer thread.
+//! Only the writer thread commits. If the connection breaks, it connects again and finds out what
+//! became of the group.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(in crate::store) struct Batches {
     counted_for: usize,
     /// The number of the newest group of this node.
     newest_batch: i64,
-    /// Operations that are not executed yet, and the group in front of them that may be.
+    /// Operations that are in no group yet, and the groups before them.
     taken: VecDeque<BoxedOperation>,
     unfinished: VecDeque<Group>,
     /// Since when the database does not answer.
@@ -59,24 +59,14 @@ impl Commit for Batches {
     type Operation = BoxedOperation;
 
     fn commit(&mut self, queue: &Queue<BoxedOperation>, turn: Turn) -> Remaining {
-        if self.taken.is_empty() && self.unfinished.is_empty() {
-            self.take(queue, turn);
-        }
-        let had_work = !self.taken.is_empty() || !self.unfinished.is_empty();
-        while !self.taken.is_empty() || !self.unfinished.is_empty() {
+        self.take(queue, turn);
+        while !self.taken.is_empty() {
             self.begin_groups();
-            if !self.execute_groups(turn) {
-                // The writer thread tries again.
-                return Remaining::Work;
-            }
+            self.execute_groups();
         }
         let is_ours =
             |place: u64, operation: &BoxedOperation| turn.takes(place, operation.is_collected());
-        let has_more = match turn {
-            Turn::WriterThread { .. } => queue.front_is_some_and(is_ours),
-            Turn::Worker => had_work && !queue.is_empty(),
-        };
-        if has_more { Remaining::Work } else { Remaining::Nothing }
+        if queue.front_is_some_and(is_ours) { Remaining::Work } else { Remaining::Nothing }
     }
 
     /// A commit waits for a standby, as long as none is connected, and for other nodes. A worker that
@@ -143,9 +133,6 @@ impl Batches {
 
     /// Makes groups of the operations up to the first that is executed alone, and of that one.
     fn begin_groups(&mut self) {
-        if !self.unfinished.is_empty() {
-            return;
-        }
         let (mut messages, mut cursors, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(operation) = self.taken.pop_front() {
             match operation.grouped() {
@@ -167,9 +154,8 @@ impl Batches {
         }
     }
 
-    /// Executes and answers the groups in order. `false` if the connection broke: the group in
-    /// front may be done.
-    fn execute_groups(&mut self, turn: Turn) -> bool {
+    /// Executes and answers the groups in order. Tries one again if the connection breaks.
+    fn execute_groups(&mut self) {
         let max = self.inbox_unread_max.get();
         if max != self.counted_for {
             self.counted_for = max;
@@ -191,9 +177,6 @@ impl Batches {
                         && matches!(StoreError::from(&error), StoreError::Statement(_));
                     if !is_final && silent_since.elapsed() < self.failover_wait {
                         group.in_doubt = true;
-                        if turn == Turn::Worker {
-                            return false;
-                        }
                         continue;
                     }
                     let problem = format!("the database does not answer: {error}");
@@ -214,7 +197,6 @@ impl Batches {
                 self.conclude(group, outcome, begun);
             }
         }
-        true
     }
 
     /// Answers the operations of a group.
