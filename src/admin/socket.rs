@@ -29,7 +29,7 @@ pub struct Place {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// Next to this database file. Who has its lock has the socket.
+    /// Next to this database file. The process that holds its lock owns the socket.
     Beside(PathBuf),
     /// In this folder, where the settings say.
     Configured(PathBuf),

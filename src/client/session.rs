@@ -14,8 +14,8 @@ use crate::protocol::refusal::Code;
 /// The environment variable that holds a token.
 pub const TOKEN_VARIABLE: &str = "CHAT_TOKEN";
 
-/// A service and optionally a user of it. A user who is given has a session file of their own. So has
-/// each list of servers: a token is shown to no server that was not in the list at the login.
+/// A service and optionally a user of it. Each such user, and each list of servers, has its own
+/// session file: a token is shown to no server that was not in the list at the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The servers, all of which know the session.

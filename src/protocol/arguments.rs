@@ -76,8 +76,7 @@ pub struct Fetch {
     pub from: FetchFrom,
     /// Only the conversation with this user, in both directions. Without it, all incoming messages.
     pub with: Option<UserName>,
-    /// Only the thread of this message, whoever sent the messages of it and to whom: as far as the
-    /// reader can read them.
+    /// Only the thread of this message, between any users, as far as the reader can read it.
     pub thread: Option<MessageId>,
     /// Only messages that the server accepted at or after this time.
     pub since: Option<Timestamp>,

@@ -218,7 +218,7 @@ impl Attempt {
         failures.known.add(&self.login);
     }
 
-    /// Who logs in.
+    /// The account and the network of the attempt.
     pub(super) fn login(&self) -> &Login {
         &self.login
     }

@@ -8,7 +8,7 @@ use crate::store::postgres::session::Session;
 
 static STEPS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/migrations/postgres");
 
-/// The advisory lock of whoever changes the schema: the application, and no lane.
+/// The advisory lock for changes of the schema: the application, and no lane.
 const LOCK: &str = "SELECT pg_advisory_lock(1667785076, -1)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(1667785076, -1)";
 
