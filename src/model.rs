@@ -5,6 +5,7 @@
 
 mod details;
 mod filter;
+mod mailbox;
 mod secrets;
 mod time;
 
@@ -23,6 +24,7 @@ pub use details::{
     TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
 };
 pub use filter::Filter;
+pub use mailbox::{MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
 pub use secrets::{Password, Token, TokenHash};
 pub use time::{NoTime, Timestamp, parse_duration};
 
@@ -267,6 +269,8 @@ macro_rules! serde_as_text {
 
 serde_as_text! {
     UserName => |name| &name.0;
+    RoomName => |name| name.as_str();
+    MailboxName => |name| name.as_str();
     DisplayName => |name| &name.0;
     CursorName => |name| &name.0;
     Body => |body| &body.0;
@@ -340,7 +344,7 @@ pub struct SessionId(pub i64);
 
 /// One message in the message log. In JSON, its details are fields beside the others.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "MessageFields")]
+#[serde(try_from = "MessageFields")]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -348,8 +352,8 @@ pub struct Message {
     pub at: Timestamp,
     /// The sender.
     pub from: UserName,
-    /// The recipient.
-    pub to: UserName,
+    /// The mailbox that it was sent to. In JSON a user is in the field `to`, a room in `room`.
+    pub to: MailboxName,
     /// Its text.
     pub body: Body,
     /// What it carries beside its text; `None` for most messages.
@@ -371,7 +375,10 @@ impl Serialize for Message {
         fields.serialize_field("id", id)?;
         fields.serialize_field("at", at)?;
         fields.serialize_field("from", from)?;
-        fields.serialize_field("to", to)?;
+        match to {
+            MailboxName::User(name) => fields.serialize_field("to", name)?,
+            MailboxName::Room(name) => fields.serialize_field("room", name)?,
+        }
         fields.serialize_field("body", body)?;
         if let Some(details) = details {
             let Details { title, priority, tags, click, reply_to } = &**details;
@@ -401,7 +408,10 @@ struct MessageFields {
     id: MessageId,
     at: Timestamp,
     from: UserName,
-    to: UserName,
+    #[serde(default)]
+    to: Option<UserName>,
+    #[serde(default)]
+    room: Option<RoomName>,
     body: Body,
     #[serde(default)]
     title: Option<Title>,
@@ -415,12 +425,16 @@ struct MessageFields {
     reply_to: Option<MessageId>,
 }
 
-impl From<MessageFields> for Message {
-    fn from(fields: MessageFields) -> Self {
-        let MessageFields { id, at, from, to, body, title, priority, tags, click, reply_to } =
-            fields;
+impl TryFrom<MessageFields> for Message {
+    type Error = &'static str;
+
+    fn try_from(fields: MessageFields) -> Result<Self, Self::Error> {
+        let MessageFields { id, at, from, to, room, body, .. } = fields;
+        let to = to.map(MailboxName::User).or(room.map(MailboxName::Room));
+        let to = to.ok_or("a message has a field to or room")?;
+        let MessageFields { title, priority, tags, click, reply_to, .. } = fields;
         let details = Details { title, priority, tags, click, reply_to };
-        Self { id, at, from, to, body, details: details.if_any() }
+        Ok(Self { id, at, from, to, body, details: details.if_any() })
     }
 }
 

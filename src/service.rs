@@ -142,7 +142,7 @@ impl Service {
     /// Learns what another server has done.
     fn learn(&self, event: Event) {
         match event {
-            Event::Messages(user) => self.hub.publish(user),
+            Event::Messages(mailbox) => self.hub.publish(mailbox),
             Event::SessionEnded(user, token) => {
                 self.sessions.end(token);
                 self.hub.publish(user);

@@ -52,6 +52,15 @@ pub mod model {
     pub struct UserId(pub i64);
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct MailboxId(pub i64);
+
+    impl From<UserId> for MailboxId {
+        fn from(user: UserId) -> Self {
+            Self(user.0)
+        }
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct MessageId(pub i64);
 
     impl MessageId {

@@ -128,16 +128,16 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
         thread::spawn(move || {
             for id in 1..=COMMITS {
                 let id = MessageId(id as i64);
-                let is_watched = live.is_watched(READER);
+                let is_watched = live.is_watched(READER.into());
                 let text = is_watched.then(|| Arc::new(hai(id)));
                 message_log.fetch_add(1, Ordering::AcqRel);
-                live.extend(&[(READER, id)], text.into_iter().collect());
+                live.extend(&[(READER.into(), id)], text.into_iter().collect());
                 hub.publish(READER);
             }
         })
     };
     let subscription = hub.subscribe(READER, hints.clone());
-    let watched = Arc::clone(&live).watch(READER);
+    let watched = Arc::clone(&live).watch(READER.into());
     let mut read_upto = 0;
     loop {
         subscription.rearm();

@@ -22,7 +22,7 @@ pub mod watch;
 pub mod whoami;
 
 use crate::catalogue::client;
-use crate::model::{Filter, Priority, TAGS_MAX, Tags, UserName};
+use crate::model::{Filter, MailboxName, Priority, TAGS_MAX, Tags, UserName};
 use crate::protocol::refusal::Code;
 
 use super::arguments::FilterArguments;
@@ -32,6 +32,11 @@ use super::failure::{Failure, Refused};
 /// The name of another user. A text that cannot be a user name is refused as the server refuses an
 /// unknown user.
 pub(super) fn parse_user(text: &str) -> Result<UserName, Failure> {
+    text.parse().map_err(|_| unknown([text.to_owned()]))
+}
+
+/// The name of a user or of a room. Refuses as [`parse_user`] does.
+pub(super) fn parse_mailbox(text: &str) -> Result<MailboxName, Failure> {
     text.parse().map_err(|_| unknown([text.to_owned()]))
 }
 

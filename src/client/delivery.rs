@@ -11,7 +11,7 @@ use super::failure::{Failure, NoAnswer, Refused, seconds};
 use super::link::Link;
 use super::verbs;
 use crate::catalogue::client;
-use crate::model::{Body, Details, Token, UserName};
+use crate::model::{Body, Details, MailboxName, Token};
 use crate::protocol::arguments::{Key, Post};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -73,7 +73,7 @@ const UNFITTING_MAX: usize = 2;
 pub fn deliver(
     link: &mut Link,
     token: Token,
-    to: &[UserName],
+    to: &[MailboxName],
     text: &Text,
     key: &Key,
 ) -> Result<Posted, Failure> {
@@ -100,7 +100,7 @@ pub fn deliver(
 /// What an answer must fit.
 #[derive(Debug, Clone, Copy)]
 struct Sent<'a> {
-    to: &'a [UserName],
+    to: &'a [MailboxName],
     /// Whether the message answers another one.
     is_answer: bool,
 }
@@ -128,8 +128,8 @@ fn try_once(
 }
 
 /// Whether the stored copies are for exactly these recipients.
-fn is_about(posted: &Posted, to: &[UserName]) -> bool {
-    let is_stored = |user: &UserName| posted.sent.iter().any(|copy| copy.to == *user);
+fn is_about(posted: &Posted, to: &[MailboxName]) -> bool {
+    let is_stored = |name: &MailboxName| posted.sent.iter().any(|copy| copy.to == *name);
     posted.sent.iter().all(|copy| to.contains(&copy.to)) && to.iter().all(is_stored)
 }
 
@@ -257,8 +257,8 @@ impl Attempts {
 }
 
 /// The names, separated by `between`.
-pub fn names(users: &[UserName], between: &str) -> String {
-    users.iter().map(UserName::as_str).collect::<Vec<_>>().join(between)
+pub fn names(names: &[MailboxName], between: &str) -> String {
+    names.iter().map(MailboxName::as_str).collect::<Vec<_>>().join(between)
 }
 
 /// The deadline of the next attempt: half of the time that is left, so that a dead connection

@@ -17,7 +17,7 @@ pub fn conversation(
 ) -> Result<Vec<Message>, Failure> {
     let fetch = Fetch {
         from: FetchFrom::Before(message.id),
-        with: Some(with.clone()),
+        with: Some(with.clone().into()),
         thread: None,
         since: Some(message.at.minus(OPEN_MAX)),
         filter: Box::default(),
@@ -45,7 +45,7 @@ pub fn to_user(link: &mut Link, token: Token, user: &UserName) -> Result<Vec<Mes
     }
     let mut found = Vec::new();
     for asker in askers {
-        let with = Fetch { with: Some(asker.clone()), ..fetch.clone() };
+        let with = Fetch { with: Some(asker.clone().into()), ..fetch.clone() };
         let messages = verbs::fetch(link, token, with)?.messages;
         // A message that comes after all of them.
         let Some(last) = messages.last() else { continue };

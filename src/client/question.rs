@@ -74,11 +74,12 @@ pub enum Relation {
 /// How `message` relates to `question`. `conversation` has the messages between the two users before
 /// it, in their order, as far as they are needed: the question too.
 pub fn relation(conversation: &[Message], question: &Message, message: &Message) -> Relation {
-    let is_for_asker = message.from == question.to && message.to == question.from;
+    let Some(asked) = question.to.user() else { return Relation::None };
+    let is_for_asker = message.from == *asked && message.to == question.from;
     if !is_for_asker || message.id <= question.id {
         return Relation::None;
     }
-    let open = open_before(conversation, message, (&question.from, &question.to));
+    let open = open_before(conversation, message, (&question.from, asked));
     if !open.contains(&question.id) {
         return Relation::None;
     }

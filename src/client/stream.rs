@@ -21,7 +21,7 @@ use super::connection::{ExchangeError, reason};
 use super::dial::Dialer;
 use super::failure::{Failure, NoAnswer, fields_of};
 use crate::catalogue::client;
-use crate::model::{Message, MessageId, Token, UserName};
+use crate::model::{MailboxName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::event::Event;
@@ -75,7 +75,7 @@ pub enum StreamEvent {
         /// The message.
         id: MessageId,
         /// Its recipient.
-        to: UserName,
+        to: MailboxName,
     },
     /// All messages that existed when the stream began or resumed have been returned.
     CaughtUp {

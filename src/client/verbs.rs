@@ -11,7 +11,7 @@ use super::failure::{Failure, NoAnswer};
 use super::link::Link;
 use super::session::Session;
 use crate::catalogue::client;
-use crate::model::{Body, Password, Token, UserName};
+use crate::model::{Body, MailboxName, Password, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke, USERS_MAX, Users};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
@@ -43,7 +43,7 @@ pub fn auth_by_kernel(link: &mut Link, deadline: Instant) -> Result<Session, Fai
 /// Sends with the seed's `send`, which has no key. So the outcome is unknown ([`Exit::TryAgain`])
 /// after a broken connection or an answer to another request. A text that contains a line ending is
 /// refused here, as in [`auth`].
-pub fn send(link: &mut Link, token: Token, to: UserName, body: Body) -> Result<(), Failure> {
+pub fn send(link: &mut Link, token: Token, to: MailboxName, body: Body) -> Result<(), Failure> {
     if body.as_str().contains(['\r', '\n', '\0']) {
         return Err(Code::BadLine.into());
     }

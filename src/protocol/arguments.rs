@@ -12,9 +12,9 @@ use uuid::fmt::Hyphenated;
 use super::framing::LINE_BYTES_MAX;
 use super::refusal::{Code, Refusal};
 use crate::model::{
-    BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Filter, Invalid, MessageId,
-    Password, Priority, SessionId, TAG_BYTES_MAX, TAGS_MAX, TITLE_BYTES_MAX, Tags, Timestamp,
-    Title, USER_NAME_BYTES_MAX, UserName, deserialize_text,
+    BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Filter, Invalid,
+    MailboxName, MessageId, Password, Priority, ROOM_NAME_BYTES_MAX, SessionId, TAG_BYTES_MAX,
+    TAGS_MAX, TITLE_BYTES_MAX, Tags, Timestamp, Title, UserName, deserialize_text,
 };
 pub use crate::model::{KEY_BYTES_MAX, Key};
 
@@ -28,7 +28,7 @@ const ESCAPED_BYTES_MAX: usize = 6;
 /// a key and details as long as they may be. No other verb needs as much.
 pub const POST_LINE_BYTES_MAX: usize = {
     let verb_and_token = "post ".len() + Hyphenated::LENGTH + " ".len();
-    let recipient = ESCAPED_BYTES_MAX * USER_NAME_BYTES_MAX + r#""", "#.len();
+    let recipient = ESCAPED_BYTES_MAX * ROOM_NAME_BYTES_MAX + r#""", "#.len();
     let fields = r#"{"to": [], "body": "", "key": ""}"#.len()
         + ESCAPED_BYTES_MAX * ("to".len() + "body".len() + "key".len());
     let tag = ESCAPED_BYTES_MAX * TAG_BYTES_MAX + r#""", "#.len();
@@ -58,7 +58,7 @@ pub const USERS_MAX: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Post {
     /// The recipients: 1 to [`RECIPIENTS_MAX`], without duplicates.
-    pub to: SmallVec<[UserName; 1]>,
+    pub to: SmallVec<[MailboxName; 1]>,
     /// The text.
     pub body: Body,
     /// Makes the request idempotent: see [`Key`].
@@ -75,7 +75,7 @@ pub struct Fetch {
     /// Where to begin.
     pub from: FetchFrom,
     /// Only the conversation with this user, in both directions. Without it, all incoming messages.
-    pub with: Option<UserName>,
+    pub with: Option<MailboxName>,
     /// Only the thread of this message, between any users, as far as the reader can read it.
     pub thread: Option<MessageId>,
     /// Only messages that the server accepted at or after this time.
@@ -245,7 +245,7 @@ pub(super) struct PostFields {
 
 /// A recipient as the client wrote it.
 enum Recipient {
-    Named(UserName),
+    Named(MailboxName),
     /// The text is not a valid user name.
     Nobody(String),
 }
@@ -374,7 +374,7 @@ impl FetchFields {
 
     pub(super) fn of(fetch: &Fetch) -> Self {
         let mut fields = Self {
-            with: fetch.with.as_ref().map(UserName::to_string),
+            with: fetch.with.as_ref().map(MailboxName::to_string),
             thread: fetch.thread,
             since: fetch.since,
             filter: fetch.filter.clone(),

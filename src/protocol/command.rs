@@ -16,7 +16,7 @@ use super::json;
 use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::verb::Verb;
-use crate::model::{Body, PASSWORD_BYTES_MAX, Password, Token, UserName};
+use crate::model::{Body, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName};
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub enum Request {
 pub enum Action {
     /// `send TOKEN TO TEXT`
     Send {
-        /// The recipient.
-        to: UserName,
+        /// The recipient: a user or a room.
+        to: MailboxName,
         /// The text, without surrounding white space.
         body: Body,
     },
@@ -585,7 +585,7 @@ mod tests {
             Just(Action::Inbox),
             Just(Action::List),
             Just(Action::Logout),
-            (name(), line_body).prop_map(|(to, body)| Action::Send { to, body }),
+            (name(), line_body).prop_map(|(to, body)| Action::Send { to: to.into(), body }),
             (to, body(), key, details()).prop_map(|(to, body, key, details)| {
                 Action::Post(Post { to, body, key, details })
             }),
@@ -595,6 +595,7 @@ mod tests {
                     let can_have_thread = is_by_id && with.is_none() && filter.is_empty();
                     let thread = thread.filter(|_| can_have_thread);
                     let with = with.filter(|_| !matches!(from, FetchFrom::Dead(..)));
+                    let with = with.map(MailboxName::User);
                     Action::Fetch(Fetch { from, with, thread, since, filter, limit })
                 }),
             (prop::option::of(name()), 1..=USERS_MAX)

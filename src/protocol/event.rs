@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::framing::REPLY_END;
 use super::json;
-use crate::model::{Message, MessageId, UserName};
+use crate::model::{MailboxName, Message, MessageId};
 
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum Event {
         /// The message.
         id: MessageId,
         /// Its recipient.
-        to: UserName,
+        to: MailboxName,
     },
     /// The server and the connection are alive.
     Heartbeat,

@@ -14,7 +14,9 @@ pub use super::framing::REPLY_END;
 use super::json;
 use super::refusal::{Code, Refusal};
 use super::standing::Database;
-use crate::model::{Body, CursorName, Message, MessageId, SessionId, Timestamp, Token, UserName};
+use crate::model::{
+    Body, CursorName, MailboxName, Message, MessageId, SessionId, Timestamp, Token, UserName,
+};
 
 /// The largest page of messages or names in one reply, in encoded bytes. `more` reports that there
 /// were more.
@@ -29,7 +31,7 @@ const SENT: &[u8] = br#"{"status": "OK", "message": "Message Sent"}"#;
 /// reserves.
 const POSTED_BYTES: usize = 128 + json::SHORT_BYTES;
 /// The largest copy in a reply to `post`, in bytes.
-const SENT_TO_BYTES: usize = 72;
+const SENT_TO_BYTES: usize = 73;
 
 /// The reply to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +179,7 @@ pub struct Posted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentTo {
     /// The recipient.
-    pub to: UserName,
+    pub to: MailboxName,
     /// The id of the copy in the message log.
     pub id: MessageId,
 }
@@ -643,7 +645,7 @@ mod tests {
                 id: MessageId(index as i64 + 1),
                 at: Timestamp(1_000 * index as i64),
                 from: name("paff"),
-                to: name("neko"),
+                to: name("neko").into(),
                 body,
                 details: None,
             });

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Message, MessageId, UserName};
+use crate::model::{MailboxName, Message, MessageId};
 use crate::protocol::event::{self, Event};
 
 /// How long to wait before the next read if the store was busy.
@@ -86,7 +86,7 @@ impl Stream {
     }
 
     /// Appends the event of a message that the user sent.
-    pub(super) fn push_sent(id: MessageId, to: UserName, out: &mut Vec<u8>) {
+    pub(super) fn push_sent(id: MessageId, to: MailboxName, out: &mut Vec<u8>) {
         Event::Sent { id, to }.encode(out);
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::UserId;
+use crate::model::{MailboxId, UserId};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +24,7 @@ pub(super) struct Hub<A> {
     wanting_sent: AtomicUsize,
 }
 
-type Watchers<A> = HashMap<UserId, Vec<Arc<Registration<A>>>>;
+type Watchers<A> = HashMap<MailboxId, Vec<Arc<Registration<A>>>>;
 
 struct Registration<A> {
     address: A,
@@ -37,7 +37,7 @@ struct Registration<A> {
 /// A watcher's registration. Dropping it ends the registration.
 pub(super) struct Subscription<A> {
     hub: Arc<Hub<A>>,
-    user: UserId,
+    user: MailboxId,
     registration: Arc<Registration<A>>,
 }
 
@@ -56,6 +56,7 @@ impl<A: Hint> Hub<A> {
             hinted: AtomicBool::new(false),
             wants_sent: AtomicBool::new(false),
         });
+        let user = MailboxId::from(user);
         self.lock().entry(user).or_default().push(Arc::clone(&registration));
         self.count.fetch_add(1, Ordering::SeqCst);
         Subscription { hub: Arc::clone(self), user, registration }
@@ -66,15 +67,15 @@ impl<A: Hint> Hub<A> {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Sends a hint to all watchers of `user`. Call it after the commit.
-    pub(super) fn publish(&self, user: UserId) {
+    /// Sends a hint to all watchers of a mailbox. Call it after the commit.
+    pub(super) fn publish(&self, mailbox: impl Into<MailboxId>) {
         // This fence pairs with the one in `rearm`: the watcher's read sees the commit, or this
         // sees the watcher. The atomics here alone do not order the reads of the store.
         fence(Ordering::SeqCst);
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        for registration in self.lock().get(&user).into_iter().flatten() {
+        for registration in self.lock().get(&mailbox.into()).into_iter().flatten() {
             if !registration.hinted.swap(true, Ordering::SeqCst) {
                 registration.address.hint();
             }
@@ -98,7 +99,7 @@ impl<A: Hint> Hub<A> {
 
     /// Calls `tell` for each stream that asks for what `sender` sends. It must not block.
     pub(super) fn push_sent(&self, sender: UserId, mut tell: impl FnMut(&A)) {
-        for registration in self.lock().get(&sender).into_iter().flatten() {
+        for registration in self.lock().get(&sender.into()).into_iter().flatten() {
             if registration.wants_sent.load(Ordering::SeqCst) {
                 tell(&registration.address);
             }

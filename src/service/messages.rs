@@ -8,7 +8,10 @@ use smallvec::smallvec;
 use super::sessions::LiveSession;
 use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
-use crate::model::{Body, CursorName, Details, Filter, Message, MessageId, Tag, UserId, UserName};
+use crate::model::{
+    Body, CursorName, Details, Filter, MailboxId, MailboxName, Message, MessageId, Tag, UserId,
+    UserName,
+};
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
@@ -35,7 +38,7 @@ impl Service {
     pub(super) fn send(
         self: &Arc<Self>,
         session: &LiveSession,
-        to: UserName,
+        to: MailboxName,
         body: Body,
         responder: Responder,
     ) {
@@ -58,13 +61,13 @@ impl Service {
     fn push_sent<'a>(
         &self,
         sender: UserId,
-        copies: impl Iterator<Item = (UserName, &'a (UserId, MessageId))>,
+        copies: impl Iterator<Item = (MailboxName, &'a (MailboxId, MessageId))>,
     ) {
         if !self.hub.is_sent_wanted() {
             return;
         }
         for (to, &(recipient, id)) in copies {
-            if recipient != sender {
+            if recipient != sender.into() {
                 self.hub.push_sent(sender, |stream| {
                     let page = StreamPage::Sent { id, to: to.clone() };
                     stream.deliver(Outcome::Page(page));
@@ -154,7 +157,7 @@ impl Service {
             FetchFrom::Cursor(name) => PageStart::Cursor(name),
             FetchFrom::Dead(cursor, after) => PageStart::Dead(cursor, after),
         };
-        let with = fetch.with.as_ref().map(UserName::to_string);
+        let with = fetch.with.as_ref().map(MailboxName::to_string);
         let read = ReadPage {
             reader: session.user,
             start,
@@ -256,7 +259,7 @@ impl Service {
 
 /// The reply for a message that was not stored.
 fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
-    let names = |users: Vec<UserName>| users.into_iter().map(|user| user.to_string());
+    let names = |users: Vec<MailboxName>| users.into_iter().map(|user| user.to_string());
     match appended {
         Ok(Appended::UnknownRecipients(users)) => {
             Refusal::from(Code::UnknownRecipient).about(names(users)).into()

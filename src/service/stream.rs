@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Service;
 use super::hub::Subscription;
 use super::sessions::OpenStream;
-use crate::model::{Filter, Message, MessageId, UserName};
+use crate::model::{Filter, MailboxName, Message, MessageId};
 use crate::protocol::refusal::Refusal;
 use crate::store::LiveInbox;
 
@@ -36,7 +36,7 @@ pub enum StreamPage {
         /// The message.
         id: MessageId,
         /// Its recipient.
-        to: UserName,
+        to: MailboxName,
     },
     /// The store is busy: read again a little later.
     Later,

@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use transfer::{import_decides_about_each_step, refused_step_ends_an_import};
 
 use crate::adjustable::Adjustable;
-use crate::model::{CursorName, Filter, Message, MessageId, UserId, UserName};
+use crate::model::{CursorName, Filter, MailboxName, Message, MessageId, UserId};
 #[cfg(feature = "postgres")]
 use crate::store::NodeOptions;
 use crate::store::{
@@ -220,7 +220,7 @@ fn refused_operation_fails_alone_in_its_batch(open: Open) {
     let [first, unknown, conflict, nobody, last] =
         <[_; 5]>::try_from(answers).unwrap().map(|(_, answer)| answer);
     assert_eq!((ids(&first.unwrap())[0], ids(&last.unwrap())[0]), (1, 2));
-    let names: Vec<UserName> = vec!["nobody".parse().unwrap()];
+    let names: Vec<MailboxName> = vec!["nobody".parse().unwrap()];
     assert_eq!(unknown.unwrap(), Appended::UnknownRecipients(names));
     assert_eq!(conflict.unwrap(), Appended::KeyConflict);
     assert!(matches!(nobody, Err(StoreError::Statement(_))));
@@ -267,7 +267,7 @@ fn key_is_the_same_message_for_ever(open: Open) {
         }
         match send(&engine, "neko", "done") {
             Appended::Stored { copies, duplicate: true, .. } => {
-                assert_eq!(copies[..], [(NEKO, MessageId(first))]);
+                assert_eq!(copies[..], [(NEKO.into(), MessageId(first))]);
             }
             other => panic!("{other:?}"),
         }

@@ -1,12 +1,12 @@
 //! What other servers on the same database do, as far as a server has to know.
 
-use crate::model::{TokenHash, UserId};
+use crate::model::{MailboxId, TokenHash, UserId};
 
 /// Something that happened in the database, perhaps by another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// There may be new messages for this user.
-    Messages(UserId),
+    /// There may be new messages in this mailbox.
+    Messages(MailboxId),
     /// A session of this user has ended.
     SessionEnded(UserId, TokenHash),
     /// So much happened that anything may be new.

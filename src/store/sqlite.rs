@@ -111,7 +111,7 @@ impl Sqlite {
 
     /// See [`crate::store::Store::watch`].
     pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
-        Arc::clone(&self.live).watch(user)
+        Arc::clone(&self.live).watch(user.into())
     }
 
     /// See [`crate::store::Store::inbox_is_known_to_be_empty`].

@@ -2,8 +2,8 @@
 //! value is 0, empty or the first choice.
 
 use chat::model::{
-    Body, CursorName, Details, Key, Message, MessageId, Priority, SessionId, Tag, Tags, Timestamp,
-    Token, UserName,
+    Body, CursorName, Details, Key, MailboxName, Message, MessageId, Priority, SessionId, Tag,
+    Tags, Timestamp, Token, UserName,
 };
 
 /// The remaining bytes.
@@ -97,12 +97,21 @@ impl<'a> Choices<'a> {
         uuid::Uuid::from_u128(number).to_string().parse().expect("a token")
     }
 
+    /// A user's name, or a room's.
+    pub fn mailbox(&mut self) -> MailboxName {
+        let name = self.name();
+        match self.flag() {
+            true => MailboxName::User(name),
+            false => format!("#{name}").parse().expect("a room"),
+        }
+    }
+
     pub fn message(&mut self) -> Message {
         Message {
             id: self.id(),
             at: self.moment(),
             from: self.name(),
-            to: self.name(),
+            to: self.mailbox(),
             body: self.body(),
             details: self.details(),
         }

@@ -27,7 +27,8 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
         1 => check_inbox(&mut choices),
         2 => check_active(&mut choices),
         3 => {
-            let sent = |choices: &mut Choices<'_>| SentTo { to: choices.name(), id: choices.id() };
+            let sent =
+                |choices: &mut Choices<'_>| SentTo { to: choices.mailbox(), id: choices.id() };
             let posted = Posted {
                 id: choices.id(),
                 at: choices.moment(),

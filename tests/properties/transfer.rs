@@ -63,7 +63,8 @@ fn record(choices: &mut Choices<'_>) -> Record {
             moved_at: choices.moment(),
         }),
         _ => {
-            let chat::model::Message { id, at, from, to, body, details } = choices.message();
+            let chat::model::Message { id, at, from, body, details, .. } = choices.message();
+            let to = choices.name();
             let key = choices.flag().then(|| choices.key());
             let dead = choices.many(3, Choices::cursor);
             Record::Message(Message { id, at, from, to, body, details, key, dead })

@@ -19,7 +19,7 @@ use crate::client::question::{self, CHOICES_MAX, Relation};
 use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::{delivery, local_login, open_questions, verbs};
-use crate::model::{Body, CursorName, Message, Tag, Token, UserName};
+use crate::model::{Body, CursorName, MailboxName, Message, Tag, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -75,7 +75,7 @@ fn ask(
     body: &Body,
     (choices, key): (&[Tag], &Key),
 ) -> Result<Question, Failure> {
-    let to = std::slice::from_ref(user);
+    let to = &[user.clone().into()];
     let details = question::details(choices);
     let text = Text { body: body.clone(), details };
     let asked = delivery::deliver(link, token, to, &text, key);
@@ -128,7 +128,8 @@ impl Asker<'_> {
             if message.from != *self.user {
                 continue;
             }
-            let question = self.question_to(&message);
+            let MailboxName::User(asker) = &message.to else { continue };
+            let question = self.question_of(asker.clone());
             match self.relation(&question, &message)? {
                 Relation::Answer => {
                     let number = question::chosen(&question, message.body.as_str());
@@ -148,14 +149,14 @@ impl Asker<'_> {
         Ok(None)
     }
 
-    /// The question as a message. An incoming message tells who the user is.
-    fn question_to(&self, incoming: &Message) -> Message {
+    /// The question of `from` as a message.
+    fn question_of(&self, from: UserName) -> Message {
         let Question { posted, body, choices, .. } = &self.question;
         Message {
             id: posted.id,
             at: posted.at,
-            from: incoming.to.clone(),
-            to: self.user.clone(),
+            from,
+            to: self.user.clone().into(),
             body: body.clone(),
             details: question::details(choices),
         }

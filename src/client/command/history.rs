@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{filter, parse_user};
+use super::{filter, parse_mailbox};
 use crate::client::arguments::HistoryArguments;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
@@ -22,7 +22,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let (token, _) = local_login::current(link)?;
     let filter = filter(&arguments.filter)?;
-    let with = arguments.user.as_deref().map(parse_user).transpose()?;
+    let with = arguments.user.as_deref().map(parse_mailbox).transpose()?;
     // The newest page arrives first and is shown last.
     let mut pages: Vec<Vec<Message>> = Vec::new();
     let mut before = MessageId(i64::MAX);

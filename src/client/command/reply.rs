@@ -11,7 +11,7 @@ use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::View;
 use crate::client::{local_login, verbs};
-use crate::model::{Body, Details, Message, MessageId, Token, UserName};
+use crate::model::{Body, Details, MailboxName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Fetch, FetchFrom};
 use crate::protocol::refusal::Code;
 
@@ -58,7 +58,10 @@ pub fn find(link: &mut Link, token: Token, id: MessageId) -> Result<Message, Fai
     found.filter(|message| message.id == id).ok_or_else(|| Code::UnknownMessage.into())
 }
 
-/// With whom `user` has the message.
-pub fn other_side(message: &Message, user: &UserName) -> UserName {
-    if message.from == *user { message.to.clone() } else { message.from.clone() }
+/// Where an answer of `user` to the message goes: to the other user, or to the room.
+pub fn other_side(message: &Message, user: &UserName) -> MailboxName {
+    match &message.to {
+        MailboxName::User(to) if to == user => message.from.clone().into(),
+        to => to.clone(),
+    }
 }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
-use super::{parse_user, unknown};
+use super::{parse_mailbox, unknown};
 use crate::catalogue::{client, refusal};
 use crate::client::arguments::SendArguments;
 use crate::client::delivery::Text;
@@ -18,7 +18,7 @@ use crate::client::failure::{Failure, Refused, is_closed};
 use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{delivery, local_login};
-use crate::model::{BODY_BYTES_MAX, Body, Details, Invalid, Token, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, Details, Invalid, MailboxName, Token};
 use crate::protocol::arguments::{KEY_BYTES_MAX, Key};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
@@ -80,7 +80,7 @@ pub fn run(
 /// Sends one message to these users, and prints the result.
 pub fn one(
     text: Text,
-    to: Vec<UserName>,
+    to: Vec<MailboxName>,
     key: &Key,
     token: Token,
     (view, link): (View, &mut Link),
@@ -105,7 +105,7 @@ fn progress(file: Option<&File>, is_json: bool) -> Progress {
 struct Sender<'a> {
     link: &'a mut Link,
     token: Token,
-    to: Vec<UserName>,
+    to: Vec<MailboxName>,
     details: Option<Box<Details>>,
     view: View,
     out: &'a mut dyn Write,
@@ -218,23 +218,23 @@ fn summary(sent: usize, known: usize, to: &str) -> String {
     }
 }
 
-/// Parses user names, separated by commas.
+/// Parses names of users and rooms, separated by commas.
 ///
 /// # Errors
-/// Some cannot be user names. The failure names them.
-pub fn parse_recipients(text: &str) -> Result<Vec<UserName>, Failure> {
+/// Some cannot be names. The failure names them.
+pub fn parse_recipients(text: &str) -> Result<Vec<MailboxName>, Failure> {
     let names: Vec<&str> = text.split(',').collect();
     if names.len() == 1 {
-        return Ok(vec![parse_user(text)?]);
+        return Ok(vec![parse_mailbox(text)?]);
     }
-    let wrong = names.iter().filter(|name| name.parse::<UserName>().is_err());
+    let wrong = names.iter().filter(|name| name.parse::<MailboxName>().is_err());
     let wrong: Vec<String> = wrong.map(ToString::to_string).collect();
     if !wrong.is_empty() {
         return Err(naming_users(unknown(wrong), names.len()));
     }
     let mut to = Vec::with_capacity(names.len());
     for name in names {
-        let name = parse_user(name)?;
+        let name = parse_mailbox(name)?;
         // A user who is named twice gets one message.
         if !to.contains(&name) {
             to.push(name);

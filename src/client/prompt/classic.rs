@@ -11,7 +11,7 @@ use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::json_line;
 use crate::client::{password, verbs};
-use crate::model::{Token, UserName};
+use crate::model::{MailboxName, Token, UserName};
 use crate::protocol::framing::{LineDecoder, LineError};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -106,7 +106,7 @@ impl Session {
             let (to, text) = (text::visible(to), text::visible(text));
             writeln!(out, "send {} {to} {text}\n", token.reveal())?;
         }
-        let to: UserName = to.parse().map_err(|_| Code::UnknownRecipient)?;
+        let to: MailboxName = to.parse().map_err(|_| Code::UnknownRecipient)?;
         verbs::send(&mut self.link, token, to.clone(), send::body(text.into())?)?;
         writeln!(out, "{}", client::message_sent(to))?;
         Ok(())

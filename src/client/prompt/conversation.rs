@@ -17,7 +17,7 @@ use crate::client::link::Link;
 use crate::client::session::{self};
 use crate::client::state_folder::StateFolder;
 use crate::client::{delivery, verbs};
-use crate::model::{CursorName, MessageId, Password, Token, UserName};
+use crate::model::{CursorName, MailboxName, MessageId, Password, Token, UserName};
 use crate::protocol::arguments::Ack;
 use crate::protocol::refusal::Code;
 
@@ -33,7 +33,7 @@ pub struct Conversation {
     folder: Option<StateFolder>,
     login: Option<Login>,
     /// The recipients of plain text.
-    to: Vec<UserName>,
+    to: Vec<MailboxName>,
 }
 
 /// The person at the terminal, who can be asked for more than the line contains.

@@ -13,7 +13,7 @@ use crate::client::link::Link;
 use crate::client::session::Session;
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::verbs;
-use crate::model::{Message, MessageId, UserName};
+use crate::model::{MailboxName, Message, MessageId};
 use crate::protocol::arguments::{self, Fetch, FetchFrom};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -89,7 +89,7 @@ struct SentMessages {
 
 impl SentMessages {
     /// The message; `None` if the server does not return it.
-    fn look_up(&mut self, id: MessageId, to: UserName) -> Option<Message> {
+    fn look_up(&mut self, id: MessageId, to: MailboxName) -> Option<Message> {
         let from = FetchFrom::After(MessageId(id.0 - 1));
         let fetch = Fetch {
             from,

@@ -20,12 +20,12 @@ pub fn is_wanted() -> bool {
 
 /// The user's name in its colour.
 pub fn name(name: &UserName) -> impl Display {
-    of_user(name, name.as_str())
+    of(name.as_str(), name.as_str())
 }
 
-/// A text in the colour of a user's name.
-pub fn of_user(name: &UserName, text: &str) -> impl Display {
-    let color = COLORS[fnv1a(name.as_str().as_bytes()) as usize % COLORS.len()];
+/// A text in the colour of the name of a user or a room.
+pub fn of(name: &str, text: &str) -> impl Display {
+    let color = COLORS[fnv1a(name.as_bytes()) as usize % COLORS.len()];
     fmt::from_fn(move |out| write!(out, "\x1b[{color}m{text}\x1b[0m"))
 }
 

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::wrap::{fitted, wrap};
 use super::{color, details};
 use crate::catalogue::time;
-use crate::model::{Message, Timestamp, UserName};
+use crate::model::{Message, Timestamp};
 use crate::terminal::{self, relative, text};
 
 /// The least width of a text beside its sender. With less room, the text goes below.
@@ -89,7 +89,7 @@ impl Layout {
         let indent = 3 * GAP_COLUMNS + self.time_columns() + name_columns;
         let mut out = String::new();
         for message in messages {
-            let (label, user) = (side.label(message), side.user(message));
+            let (label, name) = (side.label(message), side.name(message));
             let moment = message.at.to_calendar().to_zoned(self.zone.clone());
             self.day(moment.date(), &mut out);
             let time = match self.clock {
@@ -97,13 +97,13 @@ impl Layout {
                 Clock::Local | Clock::Utc => moment.strftime("%H:%M").to_string(),
             };
             if indent + TEXT_COLUMNS_MIN <= self.columns {
-                let name = self.colored(user, &label);
+                let shown = self.colored(name, &label);
                 let padding = name_columns - label.len() + GAP_COLUMNS;
                 let columns = self.time_columns();
-                let _ = write!(out, "{GAP}{time:>columns$}{GAP}{name}{:padding$}", "");
+                let _ = write!(out, "{GAP}{time:>columns$}{GAP}{shown}{:padding$}", "");
                 self.text(message, indent, 0, &mut out);
             } else {
-                self.narrow_head(user, &label, &time, &mut out);
+                self.narrow_head(name, &label, &time, &mut out);
                 let indent = narrow_indent(self.columns);
                 self.text(message, indent, indent, &mut out);
             }
@@ -124,16 +124,16 @@ impl Layout {
     }
 
     /// Time and sender on their own lines, for a narrow terminal.
-    fn narrow_head(&self, user: &UserName, label: &str, time: &str, out: &mut String) {
+    fn narrow_head(&self, name: &str, label: &str, time: &str, out: &mut String) {
         if time.len() + 1 + label.len() <= self.columns {
-            let _ = writeln!(out, "{time} {}", self.colored(user, label));
+            let _ = writeln!(out, "{time} {}", self.colored(name, label));
             return;
         }
         for piece in wrap(time, self.columns) {
             let _ = writeln!(out, "{piece}");
         }
         for piece in wrap(label, self.columns) {
-            let _ = writeln!(out, "{}", self.colored(user, piece));
+            let _ = writeln!(out, "{}", self.colored(name, piece));
         }
     }
 
@@ -155,10 +155,10 @@ impl Layout {
         }
     }
 
-    /// A text in the colour of a user's name.
-    fn colored(&self, user: &UserName, piece: &str) -> String {
+    /// A text in the colour of a name.
+    fn colored(&self, name: &str, piece: &str) -> String {
         match self.is_colored {
-            true => color::of_user(user, piece).to_string(),
+            true => color::of(name, piece).to_string(),
             false => piece.to_owned(),
         }
     }
@@ -171,7 +171,7 @@ impl Layout {
     }
 }
 
-/// The user to show with a message.
+/// The name to show with a message.
 #[derive(Debug, Clone, Copy)]
 enum Side {
     Sender,
@@ -179,10 +179,10 @@ enum Side {
 }
 
 impl Side {
-    fn user(self, message: &Message) -> &UserName {
+    fn name(self, message: &Message) -> &str {
         match self {
-            Self::Sender => &message.from,
-            Self::Recipient => &message.to,
+            Self::Sender => message.from.as_str(),
+            Self::Recipient => message.to.as_str(),
         }
     }
 

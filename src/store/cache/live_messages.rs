@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 
-use crate::model::{Message, MessageId, UserId};
+use crate::model::{MailboxId, Message, MessageId};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,10 +27,10 @@ pub(crate) struct LiveMessages {
 struct State {
     /// The newest committed message.
     newest: MessageId,
-    inboxes: HashMap<UserId, Inbox>,
-    messages: BTreeMap<(UserId, MessageId), Arc<Message>>,
+    inboxes: HashMap<MailboxId, Inbox>,
+    messages: BTreeMap<(MailboxId, MessageId), Arc<Message>>,
     /// The keys of `messages`, oldest first, and keys of messages that were removed.
-    eviction_order: VecDeque<(UserId, MessageId)>,
+    eviction_order: VecDeque<(MailboxId, MessageId)>,
     /// The text of `messages`, in bytes.
     bytes: usize,
 }
@@ -56,7 +56,7 @@ struct Inbox {
 /// A watched inbox. Dropping it ends the watch.
 pub struct LiveInbox {
     live: Arc<LiveMessages>,
-    user: UserId,
+    user: MailboxId,
 }
 
 impl LiveMessages {
@@ -66,7 +66,7 @@ impl LiveMessages {
     }
 
     /// Caches the messages that are committed for `user` from now on.
-    pub(crate) fn watch(self: Arc<Self>, user: UserId) -> LiveInbox {
+    pub(crate) fn watch(self: Arc<Self>, user: MailboxId) -> LiveInbox {
         let mut state = self.lock();
         let complete_after = state.newest;
         state.inboxes.entry(user).or_insert(Inbox { watchers: 0, complete_after }).watchers += 1;
@@ -77,13 +77,13 @@ impl LiveMessages {
 
     /// Whether [`Self::extend`] should get the text of a new message for `user`. A watch that
     /// starts during this batch reads it from the database.
-    pub(crate) fn is_watched(&self, user: UserId) -> bool {
+    pub(crate) fn is_watched(&self, user: MailboxId) -> bool {
         self.watched_inboxes.load(Ordering::Relaxed) > 0 && self.lock().inboxes.contains_key(&user)
     }
 
     /// Adds the committed messages, in the order of the message log: the ids of all, and the texts
     /// of those that were watched. Call this before anybody is notified of the commit.
-    pub(crate) fn extend(&self, committed: &[(UserId, MessageId)], texts: Vec<Arc<Message>>) {
+    pub(crate) fn extend(&self, committed: &[(MailboxId, MessageId)], texts: Vec<Arc<Message>>) {
         let Some(&(_, newest)) = committed.last() else { return };
         let mut state = self.lock();
         state.newest = newest;
@@ -103,7 +103,7 @@ impl LiveMessages {
     }
 
     /// Removes deleted messages.
-    pub(crate) fn remove(&self, deleted: &[(UserId, MessageId)]) {
+    pub(crate) fn remove(&self, deleted: &[(MailboxId, MessageId)]) {
         if !deleted.is_empty() {
             let mut state = self.lock();
             deleted.iter().for_each(|key| drop(state.remove(*key)));
@@ -124,14 +124,14 @@ impl LiveMessages {
 }
 
 impl State {
-    fn insert(&mut self, user: UserId, message: Arc<Message>) {
+    fn insert(&mut self, user: MailboxId, message: Arc<Message>) {
         let key = (user, message.id);
         self.bytes += message.text_bytes();
         self.eviction_order.push_back(key);
         self.messages.insert(key, message);
     }
 
-    fn remove(&mut self, key: (UserId, MessageId)) -> Option<Arc<Message>> {
+    fn remove(&mut self, key: (MailboxId, MessageId)) -> Option<Arc<Message>> {
         let message = self.messages.remove(&key)?;
         self.bytes -= message.text_bytes();
         Some(message)

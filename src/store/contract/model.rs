@@ -344,14 +344,13 @@ impl Model {
                 .clone()
                 .map(|copy| (copy.id, copy.text.clone(), copy.from, copy.details.clone()))
                 .collect();
-            let name = |name: &UserName| {
-                self.names.iter().position(|other| other == name.as_str()).unwrap()
-            };
+            let name = |name: &str| self.names.iter().position(|other| other == name).unwrap();
             let found: Vec<_> = found
                 .iter()
                 .map(|message| {
-                    assert_eq!(name(&message.to), user);
-                    let (text, from) = (message.body.as_str().to_owned(), name(&message.from));
+                    assert_eq!(name(message.to.as_str()), user);
+                    let (text, from) =
+                        (message.body.as_str().to_owned(), name(message.from.as_str()));
                     (message.id.0, text, from, message.details.clone())
                 })
                 .collect();

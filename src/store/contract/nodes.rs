@@ -59,7 +59,7 @@ fn message_of_one_node_is_live_on_the_other() {
     let events = listen(&second);
     let inbox = second.store().watch(NEKO);
     let stored = ids(&first.append(message(PAFF, &["neko"], "hai", None)))[0];
-    wait_for(&events, |event| event == Event::Messages(NEKO));
+    wait_for(&events, |event| event == Event::Messages(NEKO.into()));
     assert_eq!(live(&inbox, 0), Some(vec![stored]));
 }
 
@@ -258,7 +258,7 @@ fn purged_message_is_not_live_on_the_other_node() {
     let events = listen(&second);
     let inbox = second.store().watch(NEKO);
     let stored = ids(&first.append(message(PAFF, &["neko"], "hai", None)))[0];
-    wait_for(&events, |event| event == Event::Messages(NEKO));
+    wait_for(&events, |event| event == Event::Messages(NEKO.into()));
     assert_eq!(live(&inbox, 0), Some(vec![stored]));
     let purge = Purge { ids: vec![MessageId(stored)], unread_too: true };
     assert_eq!(first.write(purge), Ok(1));

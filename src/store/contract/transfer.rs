@@ -210,7 +210,7 @@ pub(super) fn refused_step_ends_an_import(open: Open) {
     let Imported { taken, refused, recipients } = import(&engine, steps);
     assert_eq!(taken, [Taken::Stored(MessageId(1))]);
     assert_eq!(refused.as_deref(), Some("there is no user nobody"));
-    assert_eq!(recipients, [NEKO]);
+    assert_eq!(recipients, [NEKO.into()]);
     assert_eq!(engine.inbox(NEKO).len(), 1, "the steps before it are done, and none after it");
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use postgres::Row;
 use postgres::types::ToSql;
 
-use crate::model::{Details, MessageId, Timestamp, UserId, UserName};
+use crate::model::{Details, MailboxId, MailboxName, MessageId, Timestamp};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::names::Names;
 use crate::store::postgres::session::Session;
@@ -134,7 +134,7 @@ impl Plan {
     ) -> Result<Self> {
         names.look_up(
             session,
-            messages.iter().flat_map(|message| &message.to),
+            messages.iter().flat_map(|message| &message.to).filter_map(MailboxName::user),
             messages.iter().map(|message| message.sender),
         )?;
         let mut threads = find_threads(session, messages)?.into_iter();
@@ -144,7 +144,7 @@ impl Plan {
             copies: Vec::new(),
             threads: Vec::new(),
         };
-        let mut reserved: HashMap<UserId, usize> = HashMap::new();
+        let mut reserved: HashMap<MailboxId, usize> = HashMap::new();
         for (place, message) in messages.iter().enumerate() {
             let thread = message.reply_to().map(|_| threads.next().flatten());
             // A removed user can send nothing.
@@ -287,7 +287,7 @@ impl Earlier {
     fn of(row: &Row) -> Self {
         let (ids, mailboxes): (Vec<i64>, Vec<i64>) = (row.get(3), row.get(4));
         let copies = mailboxes.into_iter().zip(ids);
-        let copies = copies.map(|(mailbox, id)| (UserId(mailbox), MessageId(id))).collect();
+        let copies = copies.map(|(mailbox, id)| (MailboxId(mailbox), MessageId(id))).collect();
         Self { number: row.get(0), at: Timestamp(row.get(2)), is_same: row.get(5), copies }
     }
 
@@ -346,13 +346,13 @@ fn find_earlier(session: &mut Session, message: &Append) -> Result<Option<Append
 }
 
 /// The recipients, without ids; or the names that belong to nobody.
-fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Vec<UserName>> {
-    let unknown: Vec<UserName> =
-        message.to.iter().filter(|name| names.id(name).is_none()).cloned().collect();
+fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Vec<MailboxName>> {
+    let unknown: Vec<MailboxName> =
+        message.to.iter().filter(|name| names.mailbox(name).is_none()).cloned().collect();
     if !unknown.is_empty() {
         return Err(unknown);
     }
-    Ok(message.to.iter().filter_map(|name| Some((names.id(name)?, MessageId::ZERO))).collect())
+    Ok(message.to.iter().filter_map(|name| Some((names.mailbox(name)?, MessageId::ZERO))).collect())
 }
 
 /// The recipients whose inbox is full. Reserves room in all of them if there are none.
@@ -361,8 +361,8 @@ fn full_inboxes(
     names: &mut Names,
     (message, copies): (&Append, &Copies),
     max: usize,
-    reserved: &mut HashMap<UserId, usize>,
-) -> Result<Vec<UserName>> {
+    reserved: &mut HashMap<MailboxId, usize>,
+) -> Result<Vec<MailboxName>> {
     let mut full = Vec::new();
     for (&(recipient, _), name) in copies.iter().zip(&message.to) {
         let uncommitted = reserved.get(&recipient).copied().unwrap_or(0);
@@ -397,8 +397,8 @@ fn ids_of(
     session: &mut Session,
     message: &Append,
     then: Option<MessageId>,
-) -> Result<Option<Vec<UserId>>> {
-    let names: Vec<&str> = message.to.iter().map(UserName::as_str).collect();
+) -> Result<Option<Vec<MailboxId>>> {
+    let names: Vec<&str> = message.to.iter().map(MailboxName::as_str).collect();
     let then = then.map(|id| id.0);
     let rows = session.query(
         "SELECT coalesce((SELECT f.user_id FROM chat.former_names f
@@ -408,15 +408,15 @@ fn ids_of(
            FROM unnest($1::text[]) WITH ORDINALITY AS n (name, place) ORDER BY n.place",
         &[&names, &then],
     )?;
-    Ok(rows.iter().map(|row| row.get::<_, Option<i64>>(0).map(UserId)).collect())
+    Ok(rows.iter().map(|row| row.get::<_, Option<i64>>(0).map(MailboxId)).collect())
 }
 
 /// The copies, in the order of the recipients. `None` if the copies have other recipients.
-fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
-    let is_asked_for = |(user, _): &(UserId, MessageId)| recipients.contains(user);
+fn copies_for(recipients: &[MailboxId], copies: &Copies) -> Option<Copies> {
+    let is_asked_for = |(mailbox, _): &(MailboxId, MessageId)| recipients.contains(mailbox);
     if recipients.len() != copies.len() || !copies.iter().all(is_asked_for) {
         return None;
     }
-    let copy = |user| copies.iter().find(|(recipient, _)| recipient == user).copied();
+    let copy = |mailbox| copies.iter().find(|(recipient, _)| recipient == mailbox).copied();
     recipients.iter().map(copy).collect()
 }

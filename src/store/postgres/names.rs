@@ -1,4 +1,4 @@
-//! What a node remembers of users: names, numbers, and the room in their inboxes.
+//! What a node remembers of users: names, numbers, and the space in their inboxes.
 //!
 //! [`Names::changes`] is the newest change of which this memory knows. `append` refuses to use an
 //! older memory, so it is never wrong when a message is stored.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{MessageId, UserId, UserName};
+use crate::model::{MailboxId, MailboxName, MessageId, UserId, UserName};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::session::Session;
 
@@ -25,14 +25,14 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 pub(in crate::store) struct Names {
     ids: Map<UserName, UserId>,
     names: Map<UserId, UserName>,
-    rooms: Map<UserId, Room>,
+    space: Map<MailboxId, Space>,
     /// The newest change that is known.
     pub(in crate::store) changes: i64,
 }
 
-/// The room in an inbox.
+/// The space in an inbox.
 #[derive(Debug, Clone, Copy)]
-enum Room {
+enum Space {
     /// This node may still store so many messages before it counts.
     Left(usize),
     /// There is none while the cursor `inbox` is here.
@@ -43,6 +43,14 @@ impl Names {
     /// The number of the user who receives messages under this name.
     pub(in crate::store) fn id(&self, name: &UserName) -> Option<UserId> {
         self.ids.get(name).copied()
+    }
+
+    /// The number of the mailbox that receives messages under this name.
+    pub(in crate::store) fn mailbox(&self, name: &MailboxName) -> Option<MailboxId> {
+        match name {
+            MailboxName::User(name) => self.id(name).map(MailboxId::from),
+            MailboxName::Room(_) => None,
+        }
     }
 
     /// The name of a user.
@@ -116,53 +124,59 @@ impl Names {
     pub(in crate::store) fn is_full(
         &mut self,
         session: &mut Session,
-        user: UserId,
+        mailbox: MailboxId,
         max: usize,
         uncommitted: usize,
     ) -> Result<bool> {
-        match self.rooms.get_mut(&user) {
-            Some(Room::Left(left)) if *left > 0 => {
+        match self.space.get_mut(&mailbox) {
+            Some(Space::Left(left)) if *left > 0 => {
                 *left -= 1;
                 return Ok(false);
             }
             None if max / UNCOUNTED_DIVISOR > 0 => {
-                self.rooms.insert(user, Room::Left(max / UNCOUNTED_DIVISOR - 1));
+                self.space.insert(mailbox, Space::Left(max / UNCOUNTED_DIVISOR - 1));
                 return Ok(false);
             }
-            Some(&mut Room::Full(at)) if inbox_position(session, user)? == at => return Ok(true),
+            Some(&mut Space::Full(at)) if inbox_position(session, mailbox)? == at => {
+                return Ok(true);
+            }
             _ => {}
         }
-        let (unread, at) = count_unread(session, user, max)?;
+        let (unread, at) = count_unread(session, mailbox, max)?;
         let left = max.saturating_sub(unread).saturating_sub(uncommitted);
         let is_full = left == 0;
         // Other nodes take from the rest.
-        let room = if is_full { Room::Full(at) } else { Room::Left(left.div_ceil(2) - 1) };
-        self.rooms.insert(user, room);
+        let space = if is_full { Space::Full(at) } else { Space::Left(left.div_ceil(2) - 1) };
+        self.space.insert(mailbox, space);
         Ok(is_full)
     }
 
     /// Every inbox that was counted is counted before its next message.
     pub(in crate::store) fn must_count_all(&mut self) {
-        self.rooms.values_mut().for_each(|room| *room = Room::Left(0));
+        self.space.values_mut().for_each(|space| *space = Space::Left(0));
     }
 }
 
-fn inbox_position(session: &mut Session, user: UserId) -> Result<MessageId> {
+fn inbox_position(session: &mut Session, mailbox: MailboxId) -> Result<MessageId> {
     let row = session.query_opt(
         "SELECT upto_id FROM chat.cursors WHERE user_id = $1 AND name = 'inbox'",
-        &[&user.0],
+        &[&mailbox.0],
     )?;
     Ok(row.map_or(MessageId::ZERO, |row| MessageId(row.get(0))))
 }
 
 /// The unread messages, at most `max`, and the place of the cursor `inbox`.
-fn count_unread(session: &mut Session, user: UserId, max: usize) -> Result<(usize, MessageId)> {
-    let at = inbox_position(session, user)?;
+fn count_unread(
+    session: &mut Session,
+    mailbox: MailboxId,
+    max: usize,
+) -> Result<(usize, MessageId)> {
+    let at = inbox_position(session, mailbox)?;
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let row = session.query_one(
         "SELECT count(*) FROM (SELECT FROM chat.messages
                                 WHERE mailbox_id = $1 AND id > $2 LIMIT $3) AS unread",
-        &[&user.0, &at.0, &max],
+        &[&mailbox.0, &at.0, &max],
     )?;
     Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX), at))
 }

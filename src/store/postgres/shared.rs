@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::{Message, MessageId, Timestamp, UserId};
+use crate::model::{MailboxId, Message, MessageId, Timestamp};
 use crate::store::cache::live_messages::LiveMessages;
 use crate::store::events::{Event, OnEvent};
 use crate::store::metrics::Metrics;
@@ -118,7 +118,7 @@ impl Shared {
     pub(in crate::store) fn extend_if_next(
         &self,
         first: MessageId,
-        committed: &[(UserId, MessageId)],
+        committed: &[(MailboxId, MessageId)],
         texts: Vec<Arc<Message>>,
     ) {
         let Some(&(_, last)) = committed.last() else { return };
@@ -133,7 +133,7 @@ impl Shared {
     pub(in crate::store) fn extend_from_log(
         &self,
         head: MessageId,
-        committed: &[(UserId, MessageId)],
+        committed: &[(MailboxId, MessageId)],
         texts: Vec<Arc<Message>>,
     ) {
         let mut tail = lock(&self.tail);
@@ -145,8 +145,8 @@ impl Shared {
         let mut new: Vec<_> = new.collect();
         let texts = texts.into_iter().filter(|message| is_new(message.id)).collect();
         if new.last().is_none_or(|&(_, id)| id < head) {
-            // The newest messages were purged. Nobody is user 0.
-            new.push((UserId(0), head));
+            // The newest messages were purged. There is no mailbox 0.
+            new.push((MailboxId(0), head));
         }
         self.live.extend(&new, texts);
         *tail = head;

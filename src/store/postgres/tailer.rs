@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use postgres::Row;
 use postgres::fallible_iterator::FallibleIterator;
 
-use crate::model::{Message, MessageId, UserId};
+use crate::model::{MailboxId, Message, MessageId, UserId};
 use crate::store::events::Event;
 use crate::store::operation::Write;
 use crate::store::postgres::append::LANE;
@@ -180,10 +180,10 @@ impl Tailer {
               ORDER BY id LIMIT $3",
             &[&tail.0, &head, &MESSAGES_MAX],
         )?;
-        let copy = |row: &Row| (UserId(row.get(1)), MessageId(row.get(0)));
-        let committed: Vec<(UserId, MessageId)> = rows.iter().map(copy).collect();
+        let copy = |row: &Row| (MailboxId(row.get(1)), MessageId(row.get(0)));
+        let committed: Vec<(MailboxId, MessageId)> = rows.iter().map(copy).collect();
         // An inbox that is watched only from now on reads these from the database.
-        let watched = committed.iter().filter(|(user, _)| self.shared.live.is_watched(*user));
+        let watched = committed.iter().filter(|(mailbox, _)| self.shared.live.is_watched(*mailbox));
         let watched: Vec<i64> = watched.map(|(_, id)| id.0).collect();
         let texts = texts(session, &watched)?;
         let has_more = i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX);
@@ -193,9 +193,9 @@ impl Tailer {
         };
         self.shared.extend_from_log(upto, &committed, texts);
         let mut told = HashSet::new();
-        for (user, _) in committed {
-            if told.insert(user) {
-                self.shared.tell(Event::Messages(user));
+        for (mailbox, _) in committed {
+            if told.insert(mailbox) {
+                self.shared.tell(Event::Messages(mailbox));
             }
         }
         if !has_more {
@@ -229,7 +229,7 @@ impl Tailer {
                 ("session", Some(user)) => {
                     self.shared.tell(Event::SessionEnded(user, token_hash(row, 3)?));
                 }
-                (_, Some(user)) => self.shared.tell(Event::Messages(user)),
+                (_, Some(user)) => self.shared.tell(Event::Messages(user.into())),
                 _ => {}
             }
         }

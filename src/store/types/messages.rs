@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::model::{
-    Body, CursorName, Details, Filter, Key, Message, MessageId, Timestamp, UserId, UserName,
+    Body, CursorName, Details, Filter, Key, MailboxId, MailboxName, Message, MessageId, Timestamp,
+    UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
 
@@ -15,7 +16,7 @@ pub struct Append {
     /// The sender.
     pub sender: UserId,
     /// The recipients: at least one, and each once.
-    pub to: SmallVec<[UserName; 1]>,
+    pub to: SmallVec<[MailboxName; 1]>,
     /// The text.
     pub body: Body,
     /// The sender's idempotency key: a message that is sent again with its key is stored once.
@@ -41,8 +42,8 @@ impl Write for Append {
     }
 }
 
-/// The copies of a message: each recipient and the copy's id.
-pub type Copies = SmallVec<[(UserId, MessageId); 1]>;
+/// The copies of a message: each recipient's mailbox and the copy's id.
+pub type Copies = SmallVec<[(MailboxId, MessageId); 1]>;
 
 /// The result of [`Append`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +58,9 @@ pub enum Appended {
         duplicate: bool,
     },
     /// Nothing was stored: no users have these names.
-    UnknownRecipients(Vec<UserName>),
+    UnknownRecipients(Vec<MailboxName>),
     /// Nothing was stored: these inboxes have too many unread messages.
-    InboxFull(Vec<UserName>),
+    InboxFull(Vec<MailboxName>),
     /// Nothing was stored: the sender can read no message with the id that this one answers.
     UnknownMessage,
     /// Nothing was stored: the key belongs to a message with another text, other details or other
@@ -75,7 +76,7 @@ pub struct ReadPage {
     /// Where the page begins, and its direction.
     pub start: PageStart,
     /// The other user of the conversation.
-    pub with: Option<UserName>,
+    pub with: Option<MailboxName>,
     /// Leaves out messages from before this time.
     pub since: Option<Timestamp>,
     /// Leaves out messages that do not pass. Then a page also ends after

@@ -1,6 +1,6 @@
 //! Importing the records of another database, and rebuilding derived data.
 
-use crate::model::{DisplayName, MessageId, UserId};
+use crate::model::{DisplayName, MailboxId, MessageId};
 use crate::store::operation::Write;
 use crate::transfer::{Step, Taken, User};
 
@@ -63,7 +63,7 @@ pub struct Imported {
     /// Why the next step was refused. The steps after it were not executed.
     pub refused: Option<String>,
     /// The users who have a new message.
-    pub recipients: Vec<UserId>,
+    pub recipients: Vec<MailboxId>,
 }
 
 /// Rebuilds one part of the derived data. The answer is the part's name, or `None` if there are no

@@ -16,7 +16,7 @@ use crate::client::failure::Failure;
 use crate::client::link::Link;
 use crate::client::render::View;
 use crate::client::{delivery, local_login, session};
-use crate::model::{BODY_BYTES_MAX, Body, Details, UserName};
+use crate::model::{BODY_BYTES_MAX, Body, Details, MailboxName};
 use crate::protocol::arguments::Key;
 use crate::system;
 use crate::terminal::text;
@@ -77,7 +77,7 @@ pub fn run_for_process(
 
 /// What is known of the message before the command runs.
 struct Message {
-    to: Vec<UserName>,
+    to: Vec<MailboxName>,
     key: Key,
     details: Option<Box<Details>>,
 }
@@ -108,7 +108,7 @@ impl Message {
     }
 }
 
-fn report(failure: &Failure, to: &[UserName], view: View) {
+fn report(failure: &Failure, to: &[MailboxName], view: View) {
     if view.is_json {
         return failure.report_json(&mut io::stderr());
     }

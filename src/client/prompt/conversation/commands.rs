@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{client, prompt};
-use crate::client::command::{inbox, parse_user, reply, revoke, send, users};
+use crate::client::command::{inbox, parse_mailbox, reply, revoke, send, users};
 use crate::client::delivery::Text;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
@@ -15,7 +15,7 @@ use crate::client::render::json_line;
 use crate::client::render::messages::moment;
 use crate::client::session::Session;
 use crate::client::{delivery, open_questions, password, question, verbs};
-use crate::model::{CursorName, Message, MessageId, SessionId, Token, UserName};
+use crate::model::{CursorName, MailboxName, Message, MessageId, SessionId, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
@@ -146,14 +146,14 @@ impl Conversation {
         }
     }
 
-    fn send(&mut self, to: &[UserName], text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    fn send(&mut self, to: &[MailboxName], text: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let body = send::body(text.into())?;
         self.deliver(to, &body.into(), out)
     }
 
     fn deliver(
         &mut self,
-        to: &[UserName],
+        to: &[MailboxName],
         text: &Text,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
@@ -162,7 +162,8 @@ impl Conversation {
         let posted = delivery::deliver(&mut self.link, token, to, text, &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
         self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
-        to.iter().for_each(|user| self.live.board().add_user(user));
+        let users = to.iter().filter_map(MailboxName::user);
+        users.for_each(|user| self.live.board().add_user(user));
         writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
         Ok(())
     }
@@ -186,7 +187,7 @@ impl Conversation {
             None => self.newest_read_sender(token)?,
         };
         match last {
-            Some(user) => self.send(&[user], text, out),
+            Some(user) => self.send(&[user.into()], text, out),
             None => Ok(writeln!(out, "{}", prompt::nobody_to_reply_to())?),
         }
     }
@@ -214,7 +215,7 @@ impl Conversation {
             }
             [question] => {
                 let to = question.from.clone();
-                self.deliver(&[to], &reply::answer(body, question.id), out)?;
+                self.deliver(&[to.into()], &reply::answer(body, question.id), out)?;
             }
             several => {
                 writeln!(out, "{}", prompt::several_questions())?;
@@ -260,7 +261,7 @@ impl Conversation {
 
     fn history(&mut self, user: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let with = user.map(parse_user).transpose()?;
+        let with = user.map(parse_mailbox).transpose()?;
         let from = FetchFrom::Before(MessageId(i64::MAX));
         let fetch = Fetch {
             from,

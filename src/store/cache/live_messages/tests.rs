@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::Timestamp;
 
-const NEKO: UserId = UserId(1);
-const IVY: UserId = UserId(2);
+const NEKO: MailboxId = MailboxId(1);
+const IVY: MailboxId = MailboxId(2);
 
 fn live() -> Arc<LiveMessages> {
     let live = Arc::<LiveMessages>::default();
@@ -19,7 +19,7 @@ fn message(id: i64, body: &str) -> Arc<Message> {
 }
 
 /// Commits a message for each of these ids.
-fn commit(live: &LiveMessages, user: UserId, ids: impl IntoIterator<Item = i64>, body: &str) {
+fn commit(live: &LiveMessages, user: MailboxId, ids: impl IntoIterator<Item = i64>, body: &str) {
     for id in ids {
         let text = live.is_watched(user).then(|| message(id, body));
         live.extend(&[(user, MessageId(id))], text.into_iter().collect());

@@ -1,6 +1,6 @@
 //! Importing records of another database, and rebuilding what can be derived.
 
-use crate::model::{Details, Key, MessageId, Timestamp, UserId};
+use crate::model::{Details, Key, MailboxId, MessageId, Timestamp, UserId};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, WriteContext};
@@ -37,7 +37,7 @@ fn execute(
     node: i64,
     step: &Step,
     locked: &str,
-    recipients: &mut Vec<UserId>,
+    recipients: &mut Vec<MailboxId>,
 ) -> Result<Outcome> {
     match step {
         Step::User(user) => add_user(session, user, locked),
@@ -102,7 +102,7 @@ fn add_message(
     session: &mut Session,
     node: i64,
     message: &Message,
-    recipients: &mut Vec<UserId>,
+    recipients: &mut Vec<MailboxId>,
 ) -> Result<Outcome> {
     if let Some(refused) = refused_id(message.id) {
         return Ok(Err(refused));
@@ -113,7 +113,7 @@ fn add_message(
         _ => users::id_of,
     };
     let (sender, recipient) = match (id_of(session, &message.from)?, id_of(session, &message.to)?) {
-        (Some(sender), Some(recipient)) => (sender, recipient),
+        (Some(sender), Some(recipient)) => (sender, MailboxId::from(recipient)),
         (None, _) => return Ok(Err(format!("there is no user {}", message.from))),
         (_, None) => return Ok(Err(format!("there is no user {}", message.to))),
     };
@@ -150,7 +150,7 @@ fn insert(
     session: &mut Session,
     (node, id): (i64, MessageId),
     message: &Message,
-    (sender, recipient): (UserId, UserId),
+    (sender, recipient): (UserId, MailboxId),
     key: Option<&Key>,
 ) -> Result<()> {
     if let Some(key) = key {
@@ -200,7 +200,7 @@ fn is_there(
     session: &mut Session,
     message: &Message,
     sender: UserId,
-    recipient: UserId,
+    recipient: MailboxId,
 ) -> Result<bool> {
     let row = session.query_opt(
         "SELECT 1 FROM chat.messages
@@ -242,7 +242,7 @@ fn find_by_key(
     message: &Message,
     key: &Key,
     sender: UserId,
-    recipient: UserId,
+    recipient: MailboxId,
 ) -> Result<KeyMeaning> {
     let rows = session.query(
         "SELECT m.id, m.mailbox_id = $3, m.body = $4 AND m.details IS NOT DISTINCT FROM $6,

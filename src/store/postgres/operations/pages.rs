@@ -3,7 +3,7 @@
 use postgres::Row;
 
 use crate::model::{
-    Body, CursorName, Details, Filter, Message, MessageId, Timestamp, UserId, UserName,
+    Body, CursorName, Details, Filter, MailboxName, Message, MessageId, Timestamp, UserId, UserName,
 };
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
@@ -23,7 +23,8 @@ impl Query for ReadPage {
     fn query(&self, session: &mut Session) -> Result<Option<Page>> {
         let with = match &self.with {
             None => None,
-            Some(name) => match users::id_of(session, name)? {
+            Some(MailboxName::Room(_)) => return Ok(None),
+            Some(MailboxName::User(name)) => match users::id_of(session, name)? {
                 Some(id) => Some(id),
                 None => return Ok(None),
             },

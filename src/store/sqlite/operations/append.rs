@@ -3,7 +3,9 @@
 use rusqlite::{Connection, params};
 use smallvec::SmallVec;
 
-use crate::model::{CursorName, Details, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{
+    CursorName, Details, MailboxId, MailboxName, Message, MessageId, Timestamp, UserId, UserName,
+};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
@@ -34,7 +36,7 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     let mut copies = Copies::with_capacity(append.to.len());
     let mut unknown = Vec::new();
     for name in &append.to {
-        match users::resolve(context, name)? {
+        match mailbox(name, |user| users::resolve(context, user))? {
             Some(recipient) => copies.push((recipient, MessageId::ZERO)),
             None => unknown.push(name.clone()),
         }
@@ -92,6 +94,17 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
+/// The mailbox that has this name. `find` finds a user.
+fn mailbox(
+    name: &MailboxName,
+    find: impl FnOnce(&UserName) -> rusqlite::Result<Option<UserId>>,
+) -> rusqlite::Result<Option<MailboxId>> {
+    match name {
+        MailboxName::User(name) => Ok(find(name)?.map(MailboxId::from)),
+        MailboxName::Room(_) => Ok(None),
+    }
+}
+
 /// The oldest message of the thread of a message. `None` if `reader` can read no such message.
 fn find_thread(
     context: &mut WriteContext<'_>,
@@ -140,8 +153,8 @@ fn compare_with_earlier(
     }
     for Earlier { at, copies, .. } in posts.iter().filter(|post| post.is_same) {
         let Some(&(_, then)) = copies.first() else { continue };
-        let then = recipients(append, |name| users::id_then(connection, name, then))?;
-        let now = recipients(append, |name| users::id_of(connection, name))?;
+        let then = recipients(append, |user| users::id_then(connection, user, then))?;
+        let now = recipients(append, |user| users::id_of(connection, user))?;
         for recipients in [then, now].iter().flatten() {
             if let Some(copies) = copies_for(recipients, copies) {
                 return Ok(Some(Appended::Stored { copies, at: *at, duplicate: true }));
@@ -177,7 +190,7 @@ fn posts_of_key(
         let text = append.body.as_str();
         let mut rows = select.query(params![id.0, key, append.sender.0, text, details])?;
         let Some(row) = rows.next()? else { continue };
-        let (at, copy) = (Timestamp(row.get(0)?), (UserId(row.get(1)?), id));
+        let (at, copy) = (Timestamp(row.get(0)?), (MailboxId(row.get(1)?), id));
         let is_same = row.get(2)?;
         match posts.iter_mut().find(|post| post.at == at && post.is_same == is_same) {
             Some(post) => post.copies.push(copy),
@@ -191,37 +204,40 @@ fn posts_of_key(
 fn recipients(
     append: &Append,
     find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,
-) -> rusqlite::Result<Option<Vec<UserId>>> {
-    append.to.iter().map(find).collect()
+) -> rusqlite::Result<Option<Vec<MailboxId>>> {
+    append.to.iter().map(|name| mailbox(name, &find)).collect()
 }
 
 /// The copies, in the order of the recipients. `None` if the copies have other recipients.
-fn copies_for(recipients: &[UserId], copies: &Copies) -> Option<Copies> {
-    let is_asked_for = |(user, _): &(UserId, MessageId)| recipients.contains(user);
+fn copies_for(recipients: &[MailboxId], copies: &Copies) -> Option<Copies> {
+    let is_asked_for = |(mailbox, _): &(MailboxId, MessageId)| recipients.contains(mailbox);
     if recipients.len() != copies.len() || !copies.iter().all(is_asked_for) {
         return None;
     }
-    let copy = |user| copies.iter().find(|(recipient, _)| recipient == user).copied();
+    let copy = |mailbox| copies.iter().find(|(recipient, _)| recipient == mailbox).copied();
     recipients.iter().map(copy).collect()
 }
 
 /// Whether an inbox has reached its limit of unread messages. Counting reads every run of
 /// deliveries, so it is postponed for an inbox that has received few messages since the start. Such
 /// an inbox may exceed its limit by that many messages, once after each start.
-fn is_full(context: &mut WriteContext<'_>, user: UserId) -> rusqlite::Result<bool> {
+fn is_full(context: &mut WriteContext<'_>, mailbox: MailboxId) -> rusqlite::Result<bool> {
     let max = context.inbox_unread_max;
-    if let Some(&unread) = context.cache.unread_counts.get(&user) {
+    if let Some(&unread) = context.cache.unread_counts.get(&mailbox) {
         return Ok(unread >= max);
     }
-    if context.cache.uncounted_messages.get(&user).copied().unwrap_or(0) < max / UNCOUNTED_DIVISOR {
+    if context.cache.uncounted_messages.get(&mailbox).copied().unwrap_or(0)
+        < max / UNCOUNTED_DIVISOR
+    {
         return Ok(false);
     }
     let cursor = CursorName::inbox();
-    let seen = cursors::position(context.connection, user, &cursor)?.unwrap_or(MessageId::ZERO);
+    let seen = cursors::position(context.connection, UserId(mailbox.0), &cursor)?
+        .unwrap_or(MessageId::ZERO);
     // Counting stops at the limit, because a higher count makes no difference.
     let bounds = (seen, MessageId(i64::MAX));
-    let unread = context.deliveries.count(context.connection, user, bounds, max)?;
-    context.cache.unread_counts.insert(user, unread);
-    context.cache.uncounted_messages.remove(&user);
+    let unread = context.deliveries.count(context.connection, mailbox, bounds, max)?;
+    context.cache.unread_counts.insert(mailbox, unread);
+    context.cache.uncounted_messages.remove(&mailbox);
     Ok(unread >= max)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Details, Key, MessageId, Timestamp, UserId};
+use crate::model::{Details, Key, MailboxId, MessageId, Timestamp, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
@@ -98,7 +98,7 @@ fn add_user(connection: &Connection, user: &User, locked: &str) -> rusqlite::Res
 fn add_message(
     context: &mut WriteContext<'_>,
     message: &Message,
-    recipients: &mut Vec<UserId>,
+    recipients: &mut Vec<MailboxId>,
 ) -> rusqlite::Result<Outcome> {
     if let Some(refused) = refused_id(message.id) {
         return Ok(Err(refused));
@@ -110,7 +110,7 @@ fn add_message(
         _ => users::id_of(connection, name),
     };
     let (sender, recipient) = match (id_of(&message.from)?, id_of(&message.to)?) {
-        (Some(sender), Some(recipient)) => (sender, recipient),
+        (Some(sender), Some(recipient)) => (sender, MailboxId::from(recipient)),
         (None, _) => return Ok(Err(format!("there is no user {}", message.from))),
         (_, None) => return Ok(Err(format!("there is no user {}", message.to))),
     };
@@ -153,7 +153,7 @@ fn insert(
     connection: &Connection,
     id: MessageId,
     message: &Message,
-    (sender, recipient): (UserId, UserId),
+    (sender, recipient): (UserId, MailboxId),
     key: Option<&Key>,
 ) -> rusqlite::Result<()> {
     connection
@@ -181,7 +181,7 @@ fn is_there(
     connection: &Connection,
     message: &Message,
     sender: UserId,
-    recipient: UserId,
+    recipient: MailboxId,
 ) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
@@ -218,7 +218,7 @@ fn find_by_key(
     message: &Message,
     key: &str,
     sender: UserId,
-    recipient: UserId,
+    recipient: MailboxId,
 ) -> rusqlite::Result<KeyMeaning> {
     let mut select = context.connection.prepare_cached(
         "SELECT recipient_id = ?4, body = ?5 AND details IS ?7, sent_at = ?6 FROM messages

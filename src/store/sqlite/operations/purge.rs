@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{MessageId, UserId};
+use crate::model::{MailboxId, MessageId, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
@@ -68,7 +68,7 @@ fn find(
         let id = MessageId(row.get(0)?);
         let recipient: i64 = row.get(3)?;
         if fits(row.get(1)?, row.get(2)?, recipient) {
-            if !purge.unread_too && read_marks.is_unread(connection, UserId(recipient), id)? {
+            if !purge.unread_too && read_marks.is_unread(connection, MailboxId(recipient), id)? {
                 found.unread += 1;
             } else {
                 bytes += row.get::<_, i64>(4)?.unsigned_abs();
@@ -103,7 +103,7 @@ fn delete(
     let mut deleted = 0;
     for &id in ids {
         let found = find
-            .query_row([id.0], |row| Ok((UserId(row.get(0)?), UserId(row.get(1)?), row.get(2)?)))
+            .query_row([id.0], |row| Ok((MailboxId(row.get(0)?), UserId(row.get(1)?), row.get(2)?)))
             .optional()?;
         let Some((recipient, sender, key)) = found else { continue };
         let key: Option<String> = key;
@@ -123,7 +123,7 @@ fn delete(
 /// The end of each recipient's read messages, cached for one step.
 #[derive(Default)]
 struct ReadMarks {
-    read_upto: HashMap<UserId, MessageId>,
+    read_upto: HashMap<MailboxId, MessageId>,
 }
 
 impl ReadMarks {
@@ -131,7 +131,7 @@ impl ReadMarks {
     fn is_unread(
         &mut self,
         connection: &Connection,
-        recipient: UserId,
+        recipient: MailboxId,
         id: MessageId,
     ) -> rusqlite::Result<bool> {
         let read_upto = match self.read_upto.entry(recipient) {
@@ -147,9 +147,9 @@ impl ReadMarks {
     }
 }
 
-/// The lowest place of a user's cursors. The cursor `inbox` is at 0 if it was never moved. A
+/// The lowest place of the cursors of a mailbox's user. The cursor `inbox` is at 0 if it was never moved. A
 /// deleted user has read everything, because nobody reads that inbox.
-fn lowest_cursor(connection: &Connection, user: UserId) -> rusqlite::Result<MessageId> {
+fn lowest_cursor(connection: &Connection, mailbox: MailboxId) -> rusqlite::Result<MessageId> {
     connection
         .prepare_cached(
             "SELECT CASE
@@ -157,7 +157,7 @@ fn lowest_cursor(connection: &Connection, user: UserId) -> rusqlite::Result<Mess
                     WHEN max(name = 'inbox') THEN min(upto_id) ELSE 0 END
                FROM cursors WHERE user_id = ?1",
         )?
-        .query_row([user.0, i64::MAX], |row| {
+        .query_row([mailbox.0, i64::MAX], |row| {
             Ok(MessageId(row.get::<_, Option<i64>>(0)?.unwrap_or(0)))
         })
 }

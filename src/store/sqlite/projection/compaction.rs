@@ -13,7 +13,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{MessageId, UserId};
+use crate::model::{MailboxId, MessageId};
 use crate::store::sqlite::projection::memtable::Delivery;
 use crate::store::sqlite::projection::runs::{self, RUN_MESSAGES};
 
@@ -188,7 +188,7 @@ fn delete_some(connection: &Connection, run: i64) -> rusqlite::Result<()> {
         .query_row([run, STEP_ROWS_DELETED_MAX as i64 - 1], delivery)
         .optional()?;
     // Fewer rows than a step are left: delete all of them.
-    let (user, message) = last.unwrap_or((UserId(i64::MAX), MessageId(i64::MAX)));
+    let (user, message) = last.unwrap_or((MailboxId(i64::MAX), MessageId(i64::MAX)));
     connection
         .prepare_cached(
             "DELETE FROM deliveries WHERE run = ?1 AND (user_id, message_id) <= (?2, ?3)",
@@ -198,7 +198,7 @@ fn delete_some(connection: &Connection, run: i64) -> rusqlite::Result<()> {
 }
 
 fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
-    Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
+    Ok((MailboxId(row.get(0)?), MessageId(row.get(1)?)))
 }
 
 #[cfg(test)]

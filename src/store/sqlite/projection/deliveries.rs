@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::model::{Message, MessageId, UserId};
+use crate::model::{MailboxId, Message, MessageId, UserId};
 use crate::store::cache::live_messages::LiveMessages;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::compaction::Compaction;
@@ -121,7 +121,7 @@ impl Deliveries {
         let mut statement = connection
             .prepare("SELECT recipient_id, id FROM messages WHERE id > ?1 ORDER BY id")?;
         let found = statement.query_map([runs::flushed_upto(connection)?.0], |row| {
-            Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
+            Ok((MailboxId(row.get(0)?), MessageId(row.get(1)?)))
         })?;
         memtable.extend(&found.collect::<Result<Vec<_>, _>>()?);
         Ok(Self {
@@ -140,7 +140,7 @@ impl Deliveries {
     }
 
     /// Adds a message that was appended to the message log. Ids must rise.
-    pub(in crate::store) fn append_delivery(&mut self, user: UserId, message: MessageId) {
+    pub(in crate::store) fn append_delivery(&mut self, user: MailboxId, message: MessageId) {
         self.appended.push((user, message));
     }
 
@@ -150,7 +150,7 @@ impl Deliveries {
     }
 
     /// Whether [`Self::keep_text`] should get the text of a message for this user.
-    pub(in crate::store) fn is_watched(&self, user: UserId) -> bool {
+    pub(in crate::store) fn is_watched(&self, user: MailboxId) -> bool {
         self.live.is_watched(user)
     }
 
@@ -168,7 +168,7 @@ impl Deliveries {
     pub(in crate::store) fn delete(
         &mut self,
         connection: &Connection,
-        user: UserId,
+        user: MailboxId,
         message: MessageId,
     ) -> rusqlite::Result<()> {
         self.deleted.push((user, message));
@@ -201,14 +201,15 @@ impl Deliveries {
     pub(in crate::store) fn count(
         &self,
         connection: &Connection,
-        user: UserId,
+        mailbox: impl Into<MailboxId>,
         (after, upto): (MessageId, MessageId),
         max: usize,
     ) -> rusqlite::Result<usize> {
-        let mut live = self.memtable.messages_for(user, after, upto);
-        live.extend(self.appended.iter().filter(|&&(to, _)| to == user).map(|&(_, id)| id));
+        let mailbox = mailbox.into();
+        let mut live = self.memtable.messages_for(mailbox, after, upto);
+        live.extend(self.appended.iter().filter(|&&(to, _)| to == mailbox).map(|&(_, id)| id));
         live.retain(|id| !self.deleted_unflushed.contains(id));
-        delivery_cursor::count(connection, &live, user, (after, upto), max)
+        delivery_cursor::count(connection, &live, mailbox, (after, upto), max)
     }
 
     /// The current point in the open transaction, for [`Self::roll_back_to`].

@@ -4,7 +4,7 @@ use std::vec;
 
 use rusqlite::{CachedStatement, Connection, Rows, params};
 
-use crate::model::{MessageId, UserId};
+use crate::model::{MailboxId, MessageId};
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::projection::runs;
 
@@ -17,14 +17,14 @@ pub(in crate::store) enum Direction {
     Before(MessageId),
 }
 
-/// The messages for one user after an id, as the memtable has them now. A reader must call this
+/// The messages in one mailbox after an id, as the memtable has them now. A reader must call this
 /// before its snapshot of the file begins: see `projection::deliveries`.
 pub(in crate::store) fn in_memtable(
     memtable: &Memtable,
-    user: UserId,
+    mailbox: impl Into<MailboxId>,
     after: MessageId,
 ) -> Vec<MessageId> {
-    memtable.messages_for(user, after, MessageId(i64::MAX))
+    memtable.messages_for(mailbox.into(), after, MessageId(i64::MAX))
 }
 
 /// Begins a new snapshot. A reader needs this if it had to read the file before it knew whose part
@@ -55,7 +55,7 @@ pub(in crate::store) fn prepare(
     })
 }
 
-/// Iterates over the messages for one user, by id.
+/// Iterates over the messages in one mailbox, by id.
 pub(in crate::store) struct DeliveryCursor<'a> {
     in_runs: Rows<'a>,
     in_memtable: vec::IntoIter<MessageId>,
@@ -68,7 +68,7 @@ impl<'a> DeliveryCursor<'a> {
     pub(in crate::store) fn begin(
         connection: &Connection,
         statement: &'a mut CachedStatement<'_>,
-        user: UserId,
+        mailbox: impl Into<MailboxId>,
         direction: Direction,
         mut in_memtable: Vec<MessageId>,
     ) -> rusqlite::Result<Self> {
@@ -84,7 +84,7 @@ impl<'a> DeliveryCursor<'a> {
                 id
             }
         };
-        let in_runs = statement.query([user.0, edge.0])?;
+        let in_runs = statement.query([mailbox.into().0, edge.0])?;
         Ok(Self { in_runs, in_memtable: in_memtable.into_iter(), direction })
     }
 
@@ -102,12 +102,12 @@ impl<'a> DeliveryCursor<'a> {
     }
 }
 
-/// Counts the messages for `user` after one id and up to another one, but stops at `max`.
+/// Counts the messages in `mailbox` after one id and up to another one, but stops at `max`.
 /// `in_memtable` is as for [`DeliveryCursor::begin`].
 pub(in crate::store) fn count(
     connection: &Connection,
     in_memtable: &[MessageId],
-    user: UserId,
+    mailbox: impl Into<MailboxId>,
     (after, upto): (MessageId, MessageId),
     max: usize,
 ) -> rusqlite::Result<usize> {
@@ -122,7 +122,7 @@ pub(in crate::store) fn count(
                   LIMIT ?4)",
         )?
         .query_row(
-            params![user.0, after.0, upto.0, i64::try_from(max).unwrap_or(i64::MAX)],
+            params![mailbox.into().0, after.0, upto.0, i64::try_from(max).unwrap_or(i64::MAX)],
             |row| row.get(0),
         )?;
     let is_counted = |&&id: &&MessageId| id > flushed_upto && id > after && id <= upto;

@@ -11,14 +11,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::model::{MessageId, UserId};
+use crate::model::{MailboxId, MessageId, UserId};
 
 /// The number of messages that are sorted together. It is small in tests, so that they have several
 /// chunks.
 const CHUNK_MESSAGES: usize = if cfg!(test) { 16 } else { 4_096 };
 
 /// The recipient of a message, and its id. Deliveries sort like the rows of a run.
-pub(in crate::store) type Delivery = (UserId, MessageId);
+pub(in crate::store) type Delivery = (MailboxId, MessageId);
 
 /// The memtable. Ids only rise: an added message is newer than all others.
 #[derive(Default)]
@@ -96,7 +96,7 @@ impl Memtable {
     /// log.
     pub(in crate::store) fn messages_for(
         &self,
-        user: UserId,
+        user: MailboxId,
         after: MessageId,
         upto: MessageId,
     ) -> Vec<MessageId> {
@@ -190,7 +190,7 @@ impl Memtable {
         let state = self.read();
         let Some(&upto) = state.empty_upto.get(&user) else { return false };
         // The memtable must have every message that has arrived since.
-        upto >= state.discarded_upto && !state.has_after(user, upto)
+        upto >= state.discarded_upto && !state.has_after(user.into(), upto)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -209,7 +209,7 @@ impl State {
         newest.unwrap_or(self.discarded_upto)
     }
 
-    fn has_after(&self, user: UserId, after: MessageId) -> bool {
+    fn has_after(&self, user: MailboxId, after: MessageId) -> bool {
         let start = self.open_chunk.partition_point(|&(_, id)| id <= after);
         let newer = self.chunks.iter().rev().take_while(|chunk| chunk.newest > after);
         self.open_chunk[start..].iter().any(|&(to, _)| to == user)

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
-use crate::model::{Body, CursorName, Filter, Message, MessageId, Timestamp, UserId, UserName};
+use crate::model::{
+    Body, CursorName, Filter, MailboxName, Message, MessageId, Timestamp, UserId, UserName,
+};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
@@ -22,7 +24,8 @@ impl Query for ReadPage {
         let ReadContext { connection, memtable, .. } = *context;
         let with = match with {
             None => None,
-            Some(name) => match users::id_of(connection, &name)? {
+            Some(MailboxName::Room(_)) => return Ok(None),
+            Some(MailboxName::User(name)) => match users::id_of(connection, &name)? {
                 Some(id) => {
                     delivery_cursor::renew_snapshot(connection)?;
                     Some(id)
@@ -361,7 +364,7 @@ impl<'a> PageBuilder<'a> {
         let body: Box<str> = row.get(4)?;
         let body = Body::try_from(body).map_err(|error| not_a_value(4, error))?;
         let (id, at) = (MessageId(row.get(0)?), Timestamp(row.get(1)?));
-        Ok(Some(Message { id, at, from, to, body, details: details(row, 5)? }))
+        Ok(Some(Message { id, at, from, to: to.into(), body, details: details(row, 5)? }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
-use crate::model::{MessageId, UserId, UserName};
+use crate::model::{MailboxId, MessageId, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
@@ -41,10 +41,10 @@ pub(in crate::store) struct WriterCache {
     /// The names of senders.
     pub(in crate::store) user_names: Map<UserId, UserName>,
     /// The number of unread messages of each inbox that was counted.
-    pub(in crate::store) unread_counts: Map<UserId, usize>,
+    pub(in crate::store) unread_counts: Map<MailboxId, usize>,
     /// For each inbox that was not counted: the messages that have arrived since the start.
     /// [`MUST_COUNT`] means that the inbox must be counted before its next message.
-    pub(in crate::store) uncounted_messages: Map<UserId, usize>,
+    pub(in crate::store) uncounted_messages: Map<MailboxId, usize>,
 }
 
 impl WriterCache {
@@ -58,9 +58,10 @@ impl WriterCache {
     }
 
     /// Forgets the count of an inbox, because it is no longer right.
-    pub(in crate::store) fn must_count(&mut self, user: UserId) {
-        self.unread_counts.remove(&user);
-        self.uncounted_messages.insert(user, MUST_COUNT);
+    pub(in crate::store) fn must_count(&mut self, mailbox: impl Into<MailboxId>) {
+        let mailbox = mailbox.into();
+        self.unread_counts.remove(&mailbox);
+        self.uncounted_messages.insert(mailbox, MUST_COUNT);
     }
 
     /// Does [`Self::must_count`] for every inbox that was counted.
@@ -105,15 +106,16 @@ impl WriteContext<'_> {
         seen: MessageId,
         upto: MessageId,
     ) -> rusqlite::Result<()> {
-        let Some(&unread) = self.cache.unread_counts.get(&user) else { return Ok(()) };
+        let inbox = MailboxId::from(user);
+        let Some(&unread) = self.cache.unread_counts.get(&inbox) else { return Ok(()) };
         // At the limit, counting may have stopped early. Backwards, there are more messages than
         // were counted. In both cases, the inbox is counted again when the count is needed.
         if upto < seen || unread >= self.inbox_unread_max {
-            self.cache.must_count(user);
+            self.cache.must_count(inbox);
             return Ok(());
         }
-        let read = self.deliveries.count(self.connection, user, (seen, upto), unread)?;
-        self.cache.unread_counts.insert(user, unread - read);
+        let read = self.deliveries.count(self.connection, inbox, (seen, upto), unread)?;
+        self.cache.unread_counts.insert(inbox, unread - read);
         Ok(())
     }
 }

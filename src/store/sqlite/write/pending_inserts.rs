@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use crate::model::{Body, Details, Key, MessageId, Timestamp, UserId};
+use crate::model::{Body, Details, Key, MailboxId, MessageId, Timestamp, UserId};
 use crate::store::sqlite::bulk_insert::BulkInsert;
 use crate::store::types::messages::Copies;
 
@@ -60,7 +60,7 @@ impl Text {
 }
 
 /// A copy of a message: the place of its message, the recipient, and the id.
-type Row = (usize, UserId, MessageId);
+type Row = (usize, MailboxId, MessageId);
 
 /// The messages, and their copies in the order of the message log.
 #[derive(Debug, Default)]

@@ -108,7 +108,7 @@ impl Log {
     fn append_all(&mut self, users: &[i64]) {
         for &user in users {
             self.insert(user);
-            if self.deliveries.is_watched(UserId(user)) {
+            if self.deliveries.is_watched(MailboxId(user)) {
                 self.deliveries.keep_text(self.message(self.newest));
             }
         }
@@ -120,7 +120,7 @@ impl Log {
                       VALUES (?1, 0, 1, ?2, ?3)";
         let body = "hai".repeat(1 + self.newest as usize % 7);
         self.connection.execute(insert, params![self.newest, user, body]).unwrap();
-        self.deliveries.append_delivery(UserId(user), MessageId(self.newest));
+        self.deliveries.append_delivery(MailboxId(user), MessageId(self.newest));
     }
 
     /// The message as the message log has it.
@@ -133,7 +133,7 @@ impl Log {
         };
         let (from, to, body): (UserName, UserName, Body) =
             self.connection.query_row(select, [id], read).unwrap();
-        Message { id: MessageId(id), at: Timestamp(0), from, to, body, details: None }
+        Message { id: MessageId(id), at: Timestamp(0), from, to: to.into(), body, details: None }
     }
 
     fn reopen(&mut self) {
@@ -155,7 +155,7 @@ impl Log {
                 let found = self
                     .connection
                     .query_row(find, [self.newest * part / 100], |row| {
-                        Ok((UserId(row.get(0)?), MessageId(row.get(1)?)))
+                        Ok((MailboxId(row.get(0)?), MessageId(row.get(1)?)))
                     })
                     .optional()
                     .unwrap();
@@ -211,7 +211,7 @@ impl Log {
                 self.append(&users);
             }
             Step::Watch(user) => {
-                self.watched.push((user, Arc::clone(&self.live).watch(UserId(user))));
+                self.watched.push((user, Arc::clone(&self.live).watch(MailboxId(user))));
             }
             Step::Unwatch(user) => self.watched.retain(|&(other, _)| other != user),
             Step::Read(..) => unreachable!("taken above"),
@@ -241,12 +241,12 @@ impl Log {
     }
 
     fn cursor(&self, user: i64, direction: Direction) -> Vec<i64> {
-        let in_memtable = in_memtable(&self.memtable, UserId(user), MessageId::ZERO);
+        let in_memtable = in_memtable(&self.memtable, MailboxId(user), MessageId::ZERO);
         let mut statement = delivery_cursor::prepare(&self.connection, direction).unwrap();
         let mut cursor = DeliveryCursor::begin(
             &self.connection,
             &mut statement,
-            UserId(user),
+            MailboxId(user),
             direction,
             in_memtable,
         )
@@ -298,7 +298,8 @@ impl Log {
             let before: Vec<i64> = log.iter().rev().copied().filter(|&id| id < edge).collect();
             assert_eq!(self.cursor(user, Direction::Before(MessageId(edge))), before);
             let bounds = (MessageId(edge), MessageId(i64::MAX));
-            let counted = self.deliveries.count(&self.connection, UserId(user), bounds, usize::MAX);
+            let counted =
+                self.deliveries.count(&self.connection, MailboxId(user), bounds, usize::MAX);
             assert_eq!(counted.unwrap(), after.len());
             let view: i64 = self
                 .connection

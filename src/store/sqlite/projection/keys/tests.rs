@@ -75,7 +75,7 @@ impl Log {
             )
             .unwrap();
         let id = MessageId(self.newest);
-        self.appended.push((UserId(self.newest), id));
+        self.appended.push((UserId(self.newest).into(), id));
         id
     }
 

@@ -10,7 +10,7 @@ fn ids(numbers: impl IntoIterator<Item = i64>) -> Vec<MessageId> {
 /// A memtable with a message for each of these users.
 fn memtable(users: &[i64]) -> (Memtable, Vec<Delivery>) {
     let deliveries: Vec<Delivery> =
-        (1..).zip(users).map(|(id, &user)| (UserId(user), MessageId(id))).collect();
+        (1..).zip(users).map(|(id, &user)| (MailboxId(user), MessageId(id))).collect();
     let memtable = Memtable::default();
     deliveries.chunks(7).for_each(|committed| memtable.extend(committed));
     (memtable, deliveries)
@@ -20,16 +20,16 @@ fn memtable(users: &[i64]) -> (Memtable, Vec<Delivery>) {
 fn messages_of_a_user_within_bounds_are_found_in_log_order() {
     let users: Vec<i64> = (0..10_000).map(|index| index % 3).collect();
     let (memtable, _) = memtable(&users);
-    let found = memtable.messages_for(UserId(1), MessageId(5), MessageId(9_000));
+    let found = memtable.messages_for(MailboxId(1), MessageId(5), MessageId(9_000));
     assert_eq!(found, ids((8..=9_000).step_by(3)));
-    assert!(memtable.messages_for(UserId(7), MessageId::ZERO, MessageId(i64::MAX)).is_empty());
+    assert!(memtable.messages_for(MailboxId(7), MessageId::ZERO, MessageId(i64::MAX)).is_empty());
 }
 
 #[test]
 fn deleted_message_is_not_found() {
     let (memtable, _) = memtable(&[1; 5_000]);
     memtable.delete(&ids([1, 5_000]));
-    let found = memtable.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
+    let found = memtable.messages_for(MailboxId(1), MessageId::ZERO, MessageId(i64::MAX));
     assert_eq!(found, ids(2..5_000));
     let mut run: Vec<Delivery> = memtable.merge_all().unwrap().collect();
     memtable.drop_deleted(&mut run);
@@ -45,7 +45,7 @@ fn messages_of_a_finished_run_are_discarded() {
     assert_eq!((upto.0 as usize, run.count()), (2 * CHUNK_MESSAGES, 2 * CHUNK_MESSAGES));
     memtable.discard(upto);
     assert_eq!(memtable.len(), CHUNK_MESSAGES + 5);
-    let left = memtable.messages_for(UserId(1), MessageId::ZERO, MessageId(i64::MAX));
+    let left = memtable.messages_for(MailboxId(1), MessageId::ZERO, MessageId(i64::MAX));
     assert_eq!(left.first(), Some(&MessageId(upto.0 + 1)));
     let upto = memtable.merge_all().unwrap().newest();
     memtable.discard(upto);
