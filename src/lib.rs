@@ -15,9 +15,12 @@ pub mod catalogue;
 pub mod client;
 pub mod completion;
 pub mod configuration;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "http")]
 pub mod monitor;
 pub mod operate;
 pub mod protocol;

@@ -1,29 +1,37 @@
-//! The monitor: metrics, health and a status page over HTTP, on a listener of its own. Its thread
-//! reads the counters of the other layers on request; those layers do not depend on it.
+//! The monitor: metrics, health and a status page over HTTP, on a listener of its own. It reads the
+//! counters of the other layers on request; those layers do not depend on it.
 //!
 //! It serves the server's own machine or a trusted network: there is no authentication. Its output
 //! contains no user names and no messages.
 
-mod event_loop;
 mod exposition;
 mod history;
-pub mod http;
+mod pages;
 mod readiness;
 mod status;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, SystemTime};
 
-pub use http::Hosts;
+use axum::Router;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::log::Log;
 use crate::server;
 use crate::service::Service;
-use crate::system::Waker;
-use event_loop::EventLoop;
+use crate::store::Totals;
+use history::History;
+use readiness::Readiness;
+
+/// The most connections at a time. A new one replaces the oldest connection without a request in
+/// progress, or else the oldest of all.
+pub const CONNECTIONS_MAX: usize = 32;
+/// How often users and sessions are counted: in intervals of the history.
+const TOTALS_EVERY: u32 = 5;
+/// How long the first count may take.
+const TOTALS_WAIT: Duration = Duration::from_secs(60);
 
 /// What the monitor reports on.
 pub struct Sources {
@@ -35,41 +43,38 @@ pub struct Sources {
     pub log: Log,
 }
 
-/// A running monitor. Dropping it does not stop it; call [`Monitor::stop`].
+/// The monitor's pages, and what they show.
 pub struct Monitor {
-    address: SocketAddr,
-    stopping: Arc<AtomicBool>,
-    ended: Arc<AtomicBool>,
-    waker: Waker,
-    thread: JoinHandle<()>,
+    sources: Sources,
+    /// The server is stopping.
+    stopping: AtomicBool,
+    readiness: Readiness,
+    totals: Arc<Mutex<Totals>>,
+    history: Mutex<History>,
+    started_at: SystemTime,
 }
 
 impl Monitor {
-    /// Starts the monitor on `listener`. Blocks until the users and sessions were counted once.
+    /// Creates the monitor. Blocks until the users and sessions were counted once.
     ///
     /// # Errors
-    /// The listener has no address, the first count failed or took too long, or the system could
-    /// not create the thread or an eventfd.
-    pub fn start(listener: TcpListener, hosts: Hosts, sources: Sources) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (stopping, ended) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let waker = Waker::new()?;
-        let event_loop = EventLoop::new(
-            listener,
-            hosts,
+    /// The first count failed or took too long.
+    pub fn new(sources: Sources) -> io::Result<Arc<Self>> {
+        let totals = Arc::new(Mutex::new(first_totals(&sources.service)?));
+        let history = Mutex::new(History::new(&sources));
+        Ok(Arc::new(Self {
             sources,
-            Arc::clone(&stopping),
-            Arc::clone(&ended),
-            waker.clone(),
-        )?;
-        let thread =
-            thread::Builder::new().name("monitor".to_owned()).spawn(move || event_loop.run())?;
-        Ok(Self { address, stopping, ended, waker, thread })
+            stopping: AtomicBool::new(false),
+            readiness: Readiness::default(),
+            totals,
+            history,
+            started_at: SystemTime::now(),
+        }))
     }
 
-    /// The address of the listener, with the port that the system chose.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The pages.
+    pub fn router(self: &Arc<Self>) -> Router {
+        pages::router(Arc::clone(self))
     }
 
     /// Reports the server as not ready from now on, because it is stopping.
@@ -77,11 +82,54 @@ impl Monitor {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Closes the listener and all connections, without waiting for any client.
-    pub fn stop(self) {
-        self.ended.store(true, Ordering::SeqCst);
-        self.waker.wake();
-        // A panic of the thread was already logged, and nothing is left to stop.
-        let _ = self.thread.join();
+    /// Keeps the history and the counts of users and sessions up to date. Never ends.
+    pub async fn keep_counting(self: Arc<Self>) {
+        let mut ticks = interval_at(Instant::now() + history::INTERVAL, history::INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 1_u32.. {
+            ticks.tick().await;
+            if tick % TOTALS_EVERY == 0 {
+                self.count_totals();
+            }
+            let monitor = Arc::clone(&self);
+            // A panic was logged, and the next interval is a new one.
+            let _ = tokio::task::spawn_blocking(move || {
+                monitor.history().look(&monitor.sources);
+            })
+            .await;
+        }
     }
+
+    /// Starts a count of users and sessions. Responses use the last result.
+    fn count_totals(&self) {
+        let found = Arc::clone(&self.totals);
+        self.sources.service.count_totals(move |totals| {
+            // A failed count is repeated after the next interval.
+            if let Ok(totals) = totals {
+                *found.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+            }
+        });
+    }
+
+    fn totals(&self) -> Totals {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn history(&self) -> std::sync::MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts users and sessions before the first response.
+fn first_totals(service: &Service) -> io::Result<Totals> {
+    let (sender, receiver) = mpsc::channel();
+    service.count_totals(move |totals| {
+        let _ = sender.send(totals);
+    });
+    let totals = receiver.recv_timeout(TOTALS_WAIT).map_err(io::Error::other)?;
+    totals.map_err(io::Error::other)
 }

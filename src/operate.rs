@@ -38,6 +38,7 @@ mod stop;
 mod store_error;
 mod user;
 mod user_name;
+mod web;
 
 use std::ffi::OsString;
 use std::sync::Arc;

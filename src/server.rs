@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 use crate::adjustable::Adjustable;
 use crate::service::Service;
 use acceptor::Acceptor;
-use admission::Admission;
 use mailbox::Mailbox;
 use worker::Worker;
 
 pub use administration::{Administration, Stopping};
+pub use admission::{Admission, Permit};
 pub use close::CloseReason;
 pub use connection::{CONNECTION_BYTES_MAX, STRANGER_BYTES_MAX};
 pub use identity::{Identity, IdentityError, Shown};

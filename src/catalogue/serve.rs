@@ -124,6 +124,14 @@ texts! {
         en: "give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted",
         id: "beri --metrics 127.0.0.1:9464, atau --allow-remote-metrics jika jaringannya tepercaya",
     }
+    no_http(option) {
+        en: "{option} needs HTTP, and this program was built without it",
+        id: "{option} membutuhkan HTTP, dan program ini dibuat tanpa HTTP",
+    }
+    build_http_in {
+        en: "build it with its default features",
+        id: "buat dengan fitur bawaannya",
+    }
     passwords_known(address, names) {
         en: "{address} can be reached from other machines, and the password of {names} is public",
         id: "{address} bisa dicapai dari mesin lain, dan password {names} diketahui umum",

@@ -84,11 +84,6 @@ impl History {
         Self { last: Counts::look(sources, None), intervals: VecDeque::new() }
     }
 
-    /// When the next sample is due.
-    pub(super) fn due(&self) -> Instant {
-        self.last.at + INTERVAL
-    }
-
     /// Takes a sample and adds the interval since the last one.
     pub(super) fn look(&mut self, sources: &Sources) {
         let process = Process::look();

@@ -3,12 +3,13 @@
 
 use std::time::SystemTime;
 
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::Sources;
 use super::history::{History, INTERVAL, Series, milliseconds_since_1970, send_times};
-use super::http::Response;
 use crate::metrics::Distribution;
 use crate::protocol::refusal::Code;
 use crate::protocol::standing;
@@ -30,13 +31,17 @@ pub(super) fn page() -> Response {
         .replace("{script}", SCRIPT)
         .replace("{nonce}", &nonce)
         .replace("{version}", env!("CARGO_PKG_VERSION"));
-    let more_head = format!(
-        "Content-Security-Policy: default-src 'none'; script-src 'nonce-{nonce}'; \
-         style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'\r\n\
-         Referrer-Policy: no-referrer\r\n"
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+         connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
     );
-    Response { more_head, ..Response::new(200, "text/html; charset=utf-8", body) }
+    let head = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, &policy),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    (head, body).into_response()
 }
 
 /// The figures, as `docs/monitoring.md` describes them.
@@ -48,10 +53,7 @@ pub(super) fn figures(
     history: &History,
 ) -> Response {
     let status = Status::look(sources, census, began, stopping, history);
-    match serde_json::to_string(&status) {
-        Ok(body) => Response::new(200, "application/json", body),
-        Err(error) => Response::text(500, error.to_string()),
-    }
+    axum::Json(status).into_response()
 }
 
 #[derive(Serialize)]

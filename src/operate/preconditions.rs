@@ -20,6 +20,8 @@ const OTHER_DESCRIPTORS: u64 = 128;
 pub(super) fn check(arguments: &ServeArguments) -> Result<Option<Arc<Identity>>, Failure> {
     raise_descriptor_limit(arguments.connections_max)?;
     listen::check(arguments)?;
+    #[cfg(not(feature = "http"))]
+    super::web::check(arguments)?;
     check_metrics(arguments)?;
     listen::identity(arguments)
 }

@@ -1,7 +1,7 @@
 //! `serve`: starts the store, the service and the server, and waits for the stop.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use super::failure::{Exit, Failure};
 use super::manager::{self, Manager};
 use super::reload::{Limits, Running};
 use super::settings::Resolved;
+use super::web::{self, Web};
 use super::{listen, open, preconditions};
 use crate::adjustable::Adjustable;
 use crate::admin::socket;
 use crate::catalogue::serve as texts;
 use crate::log::{Format, Log};
 use crate::model::UserName;
-use crate::monitor::{Hosts, Monitor, Sources};
 use crate::server::{self, Administration, Identity, Listener, Place, Proxies, Server, Stopping};
 use crate::service::{self, SESSIONS_PER_USER_MAX, SeedError, Service, UnixUsers};
 use crate::store::{FileTools, Medium, Ping, Store};
@@ -86,7 +86,7 @@ fn serve(
     let bound =
         prepare(arguments, identity.as_ref(), &store, early).inspect_err(|_| store.close())?;
     let admin = listen::bind_admin(database.admin_socket()).inspect_err(|_| store.close())?;
-    let Bound { listeners, metrics } = bound;
+    let Bound { listeners, web } = bound;
     let path = store.location().to_owned();
     let service = Service::new(store, service_options(arguments, &limits)).map_err(no_threads)?;
     let settled = service.settle().inspect_err(|_| service.close());
@@ -94,12 +94,9 @@ fn serve(
     let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(admin, &path, &service, &server);
-    let monitor = metrics
-        .map(|listener| monitor(listener, arguments, &service, &server, log))
-        .transpose()
-        .map_err(no_threads)?;
-    let metrics = monitor.as_ref().map(Monitor::address);
-    announce(server.places(), metrics, arguments.ready_file.as_deref(), log)?;
+    let parts = web::Parts { arguments, service: &service, server: server.metrics(), log };
+    let web = Web::start(web, &parts).map_err(no_threads)?;
+    announce(server.places(), web.metrics(), arguments.ready_file.as_deref(), log)?;
     let manager = Manager::of_environment();
     let status = texts::listening_on(list(server.places(), " "));
     manager.ready(&status);
@@ -110,14 +107,12 @@ fn serve(
     };
     wait_for_stop(signals, &service, &manager, reload, &limits.session_idle)?;
     manager.stopping();
-    monitor.iter().for_each(Monitor::note_stop);
+    web.note_stop();
     let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
     server.stop();
     administration.into_iter().for_each(Stopping::wait);
     service.close();
-    if let Some(monitor) = monitor {
-        monitor.stop();
-    }
+    web.close();
     if let Some(path) = &arguments.ready_file {
         let _ = fs::remove_file(path);
     }
@@ -147,14 +142,13 @@ fn warn_of_medium(store: &Store) {
 /// The sockets of a server.
 struct Bound {
     listeners: Vec<Listener>,
-    metrics: Option<TcpListener>,
+    web: web::Bound,
 }
 
 impl Bound {
     fn new(arguments: &ServeArguments, identity: Option<&Arc<Identity>>) -> Result<Self, Failure> {
-        let metrics = arguments.metrics.as_ref();
-        let metrics = metrics.map(|listen| listen::bind(listen, "--metrics")).transpose()?;
-        Ok(Self { listeners: listen::bind_all(arguments, identity)?, metrics })
+        let web = web::Bound::new(arguments)?;
+        Ok(Self { listeners: listen::bind_all(arguments, identity)?, web })
     }
 }
 
@@ -280,19 +274,6 @@ fn administer(
             tracing::warn!(%error, %path, "no admin socket: operators' commands cannot be answered");
         })
         .ok()
-}
-
-/// Starts the monitor.
-fn monitor(
-    listener: TcpListener,
-    arguments: &ServeArguments,
-    service: &Arc<Service>,
-    server: &Server,
-    log: &Log,
-) -> io::Result<Monitor> {
-    let hosts = Hosts { names: arguments.metrics_host.clone() };
-    let (service, server) = (Arc::clone(service), server.metrics());
-    Monitor::start(listener, hosts, Sources { service, server, log: log.clone() })
 }
 
 /// Reports the addresses once connections are accepted: in the ready file, on standard output and

@@ -8,7 +8,7 @@ use crate::adjustable::Adjustable;
 
 /// Counts open connections.
 #[derive(Clone)]
-pub(super) struct Admission {
+pub struct Admission {
     counts: Arc<Mutex<Counts>>,
     max: Adjustable<usize>,
     per_address_max: Adjustable<usize>,
@@ -22,7 +22,7 @@ struct Counts {
 }
 
 /// A counted connection. Dropping it uncounts the connection.
-pub(super) struct Permit {
+pub struct Permit {
     counts: Arc<Mutex<Counts>>,
     per_address_max: Adjustable<usize>,
     /// `None` where the address is not limited.
@@ -30,13 +30,14 @@ pub(super) struct Permit {
 }
 
 impl Admission {
-    pub(super) fn new(max: Adjustable<usize>, per_address_max: Adjustable<usize>) -> Self {
+    /// Counts from zero, up to these limits.
+    pub fn new(max: Adjustable<usize>, per_address_max: Adjustable<usize>) -> Self {
         Self { counts: Arc::default(), max, per_address_max }
     }
 
     /// Counts a connection from `address`, if the limits allow it. Without an address only the
     /// total limit applies.
-    pub(super) fn admit(&self, address: Option<IpAddr>) -> Option<Permit> {
+    pub fn admit(&self, address: Option<IpAddr>) -> Option<Permit> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.all >= self.max.get() {
             return None;

@@ -17,11 +17,20 @@ use crate::tls::provider;
 /// it.
 const OTHERS: u32 = 0o077;
 const OTHERS_OF_ROOT: u32 = 0o037;
+/// The versions of HTTP that a handshake offers, the preferred one first.
+const HTTP_VERSIONS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// A certificate and its key, which can be replaced while the server runs.
 pub struct Identity {
-    /// The configuration of new connections.
-    config: Mutex<Arc<ServerConfig>>,
+    /// The configurations of new connections.
+    configs: Mutex<Configs>,
+}
+
+/// The configurations of the two protocols. They present the same certificate.
+#[derive(Clone)]
+struct Configs {
+    line: Arc<ServerConfig>,
+    http: Arc<ServerConfig>,
 }
 
 /// A certificate that the server presents to clients.
@@ -73,18 +82,30 @@ impl Identity {
     /// # Errors
     /// See [`IdentityError`].
     pub fn load(certificate: &Path, key: &Path) -> Result<(Self, Shown), IdentityError> {
-        let (config, shown) = read(certificate, key)?;
-        Ok((Self { config: Mutex::new(config) }, shown))
+        let (line, shown) = read(certificate, key)?;
+        let mut http = ServerConfig::clone(&line);
+        http.alpn_protocols = HTTP_VERSIONS.map(<[u8]>::to_vec).into();
+        let configs = Configs { line, http: Arc::new(http) };
+        Ok((Self { configs: Mutex::new(configs) }, shown))
     }
 
     /// Presents the certificate of `other` to new connections. Existing ones keep theirs.
     pub fn become_as(&self, other: &Self) {
-        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = other.config();
+        *self.configs.lock().unwrap_or_else(PoisonError::into_inner) = other.configs();
     }
 
     /// The TLS configuration of new connections.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+        self.configs().line
+    }
+
+    /// The TLS configuration of new connections that speak HTTP. It offers the client the versions.
+    pub fn http_config(&self) -> Arc<ServerConfig> {
+        self.configs().http
+    }
+
+    fn configs(&self) -> Configs {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

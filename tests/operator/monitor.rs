@@ -269,6 +269,17 @@ fn answers_are_http_to_the_letter() {
         421
     );
     assert_eq!(ask("GET /healthz HTTP/1.0\r\n\r\n").status, 200);
+    assert_eq!(ask("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").status, 400);
+    assert_eq!(ask(&format!("GET /healthz HTTP/1.1\r\n{close}{close}\r\n")).status, 400);
+    assert_eq!(ask(&format!("GET /healthz HTTP/1.1\r\n folded: x\r\n{close}\r\n")).status, 400);
+    assert_eq!(ask(&format!("GET * HTTP/1.1\r\n{close}\r\n")).status, 400);
+    let body = format!("GET /healthz HTTP/1.1\r\n{close}Content-Length: 2\r\n\r\nhi");
+    assert_eq!(ask(&body).status, 400);
+    let chunked =
+        format!("GET /healthz HTTP/1.1\r\n{close}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    assert_eq!(ask(&chunked).status, 400);
+    let absolute = format!("GET http://evil.example/healthz HTTP/1.1\r\n{close}\r\n");
+    assert_eq!(ask(&absolute).status, 421);
     let head = ask(&format!("HEAD /healthz HTTP/1.1\r\n{close}\r\n"));
     assert_eq!(
         (head.status, head.field("content-length"), head.body.as_str()),
@@ -293,6 +304,22 @@ fn connection_serves_request_after_request_also_when_they_come_together() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
     assert_eq!(rest.matches("HTTP/1.1 200 OK").count(), 3, "{rest}");
+}
+
+#[test]
+fn http_2_is_spoken_too() {
+    if !is_here("curl") {
+        return;
+    }
+    let server = Server::start_with(METRICS);
+    let url = format!("http://{}/healthz", server.monitor());
+    let output = Command::new("curl")
+        .args(["-sS", "--http2-prior-knowledge", "-w", "%{http_version} %{http_code}"])
+        .arg(&url)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "ok\n2 200", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

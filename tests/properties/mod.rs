@@ -10,7 +10,6 @@ pub mod configuration;
 pub mod connection;
 pub mod files;
 pub mod framing;
-pub mod http;
 pub mod reply;
 pub mod terminal;
 pub mod transfer;
@@ -19,7 +18,7 @@ pub mod transfer;
 pub type Property = (&'static str, fn(&[u8]));
 
 /// Every property.
-pub const ALL: [Property; 14] = [
+pub const ALL: [Property; 13] = [
     ("framing", framing::lines_are_those_of_the_whole_stream),
     ("frames", framing::frames_are_those_of_the_whole_stream),
     ("command", command::line_is_one_request_or_one_refusal),
@@ -31,7 +30,6 @@ pub const ALL: [Property; 14] = [
     ("known_servers", files::known_servers_read_back_as_they_were_written),
     ("configuration", configuration::settings_read_back_and_mistakes_are_in_the_file),
     ("terminal", terminal::nothing_that_acts_or_hides_is_shown),
-    ("http", http::head_means_the_same_in_any_pieces),
     ("transfer", transfer::lines_read_back_as_they_were_written),
     ("certificate", certificate::facts_of_any_bytes_can_be_told),
 ];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::modules::Modules;
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
@@ -56,7 +56,11 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "wake",
         ],
     ),
-    ("monitor", &["log", "metrics", "model", "protocol", "server", "service", "store", "system"]),
+    ("http", &["server"]),
+    (
+        "monitor",
+        &["http", "log", "metrics", "model", "protocol", "server", "service", "store", "system"],
+    ),
     (
         "client",
         &[
@@ -79,6 +83,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "catalogue",
             "completion",
             "configuration",
+            "http",
             "log",
             "model",
             "monitor",
@@ -96,14 +101,13 @@ const MAY_USE: [(&str, &[&str]); 22] = [
 ];
 
 /// Words that belong to one module, and the places where they may appear.
-const AT_HOME: [(&[&str], &[&str]); 12] = [
-    (&["postgres::Client", "tokio", "tokio_postgres", "tokio_rustls"], &["store"]),
+const AT_HOME: [(&[&str], &[&str]); 14] = [
+    (&["postgres::Client", "tokio_postgres"], &["store"]),
+    (&["tokio", "tokio_rustls"], &["http", "monitor", "store"]),
+    (&["axum", "hyper", "hyper_util"], &["http", "monitor"]),
     (&["rusqlite", "r2d2", "rusqlite_migration", "prepare_cached"], &["store"]),
     (&["mio"], &["server"]),
-    (
-        &["std::net", "TcpStream", "TcpListener"],
-        &["server", "client", "monitor", "operate", "system"],
-    ),
+    (&["std::net", "TcpStream", "TcpListener"], &["server", "client", "http", "operate", "system"]),
     (&["argon2"], &["service"]),
     (&["rustls"], &["tls", "server", "client", "store"]),
     (&["x509_cert"], &["tls"]),

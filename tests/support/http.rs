@@ -72,7 +72,8 @@ pub fn read_one(stream: &mut TcpStream) -> Response {
 fn parse(bytes: &[u8]) -> Response {
     let text = String::from_utf8(bytes.to_vec()).expect("a response is text");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
-    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let version = ["HTTP/1.1 ", "HTTP/1.0 "].iter().find_map(|version| head.strip_prefix(version));
+    let status = version.and_then(|rest| rest.get(..3)?.parse().ok());
     Response {
         status: status.unwrap_or_else(|| panic!("no status in {head:?}")),
         head: head.to_owned(),

@@ -14,6 +14,7 @@ pub const PACKAGES: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("chromium", "chromium"),
     ("fish", "fish"),
+    ("curl", "curl"),
     ("git", "git"),
     ("groff", "groff-base"),
     ("ip", "iproute2"),
