@@ -27,7 +27,10 @@ use smallvec::SmallVec;
 #[cfg(feature = "postgres")]
 use support::databases;
 use tempfile::TempDir;
-use transfer::{import_decides_about_each_step, refused_step_ends_an_import};
+use transfer::{
+    import_decides_about_each_step, import_decides_about_steps_together,
+    refused_step_ends_an_import,
+};
 
 use crate::adjustable::Adjustable;
 use crate::model::{CursorName, Filter, MailboxName, Message, MessageId, UserId};
@@ -420,6 +423,7 @@ macro_rules! promises {
             full_inbox_refuses_until_it_is_read
             user_is_removed_once_no_message_is_left
             import_decides_about_each_step
+            import_decides_about_steps_together
             refused_step_ends_an_import
         ]);
     };

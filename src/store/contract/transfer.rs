@@ -175,17 +175,37 @@ fn ids_near_the_end() -> Vec<(Step, Decision)> {
 }
 
 pub(super) fn import_decides_about_each_step(open: Open) {
+    import_decides(open, 1);
+}
+
+/// Steps that come together are taken and refused as if each came alone.
+pub(super) fn import_decides_about_steps_together(open: Open) {
+    import_decides(open, usize::MAX);
+}
+
+fn import_decides(open: Open, together_max: usize) {
     let Some(mut engine) = Engine::new(open) else { return };
     let steps = [users_and_messages(), cursors_and_dead_letters(), ids_near_the_end()].concat();
-    for (step, expected) in steps {
-        let Imported { taken, refused, .. } = import(&engine, vec![step.clone()]);
-        match expected {
-            Ok(decision) => assert_eq!((&taken[..], refused), (&[decision][..], None), "{step:?}"),
-            Err(words) => {
-                let refused = refused.unwrap_or_default();
-                assert!(taken.is_empty() && refused.starts_with(words), "{step:?}: {refused}");
+    let mut rest = &steps[..];
+    while !rest.is_empty() {
+        let together = &rest[..together_max.min(rest.len())];
+        let asked = together.iter().map(|(step, _)| step.clone()).collect();
+        let Imported { taken, refused, .. } = import(&engine, asked);
+        let mut taken = taken.into_iter();
+        for (step, expected) in together {
+            rest = &rest[1..];
+            match expected {
+                Ok(decision) => assert_eq!(taken.next().as_ref(), Some(decision), "{step:?}"),
+                // It ends this import.
+                Err(words) => {
+                    let refused = refused.as_deref().unwrap_or_default();
+                    assert!(refused.starts_with(words), "{step:?}: {refused}");
+                    break;
+                }
             }
         }
+        let is_refused = together.iter().any(|(_, expected)| expected.is_err());
+        assert_eq!((taken.next(), refused.is_some()), (None, is_refused));
     }
     // What was imported is what a sender and a reader find.
     let sent = |body| engine.append(message(PAFF, &["neko", "robo"], body, Some("k")));
