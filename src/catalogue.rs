@@ -57,6 +57,7 @@ pub mod command_line;
 pub mod configuration;
 pub mod init;
 pub mod job;
+pub mod notify;
 pub mod postgres;
 pub mod prompt;
 pub mod refusal;
@@ -227,6 +228,7 @@ mod tests {
             shared_help::TEXTS,
             storage::TEXTS,
             job::TEXTS,
+            notify::TEXTS,
             time::TEXTS,
             trust::TEXTS,
         ]

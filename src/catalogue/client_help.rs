@@ -218,6 +218,10 @@ pub const HELP: &Help = &[
         "Beri tahu juga `ready`, `disconnected`, dan `caught_up`: di standard error, atau dengan --json sebagai objek di antara pesan",
     ),
     (
+        "Also notify of each message: on the desktop with notify-send, else through the terminal. On the desktop, a question that offers answers has a button for each",
+        "Beri notifikasi juga untuk setiap pesan: di desktop dengan notify-send, kalau tidak lewat terminal. Di desktop, pertanyaan dengan pilihan jawaban punya tombol untuk masing-masing",
+    ),
+    (
         "How often to try --exec for a message before it becomes a dead letter",
         "Berapa kali --exec dicoba untuk satu pesan sebelum menjadi dead letter",
     ),
@@ -516,6 +520,7 @@ Examples:
   chat-cli watch --since 2h --exit-at-end    the messages of the last two hours
   chat-cli watch --since new -n 1 --timeout 5m
                                              wait for the next message; exit code 1 if none comes
+  chat-cli watch --notify --min-priority high
   chat-cli watch --json --events | jq --unbuffered .
 
   chat-cli watch --as worker --exec ./handle.sh
@@ -540,6 +545,7 @@ Contoh:
   chat-cli watch --since 2h --exit-at-end    yang masuk dalam dua jam terakhir
   chat-cli watch --since new -n 1 --timeout 5m
                                              tunggu pesan berikutnya; kode keluar 1 jika tidak ada
+  chat-cli watch --notify --min-priority high
   chat-cli watch --json --events | jq --unbuffered .
 
   chat-cli watch --as worker --exec ./handle.sh

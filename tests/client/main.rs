@@ -17,6 +17,7 @@ mod live;
 mod local_login;
 mod login;
 mod narrow;
+mod notify;
 mod oneshot;
 mod outcome;
 mod output;

@@ -252,12 +252,16 @@ pub struct WatchArguments {
     /// objects between the messages.
     #[arg(long)]
     pub events: bool,
+    /// Also notify of each message: on the desktop with notify-send, else through the terminal. On
+    /// the desktop, a question that offers answers has a button for each.
+    #[arg(long, conflicts_with = "exec")]
+    pub notify: bool,
     /// How often to try --exec for a message before it becomes a dead letter.
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = parse_count)]
     pub max_tries: usize,
     /// Show the dead letters of --as NAME, and end; exit code 1 if there are none.
     #[arg(long, requires = "cursor")]
-    #[arg(conflicts_with_all = ["exec", "count", "exit_at_end", "min_priority", "tags", "from"])]
+    #[arg(conflicts_with_all = ["exec", "notify", "count", "exit_at_end", "min_priority", "tags", "from"])]
     pub dead: bool,
     /// Remove the dead letters that --dead has shown.
     #[arg(long, requires = "dead")]

@@ -7,6 +7,7 @@ mod child;
 mod dead;
 mod exec;
 mod lock;
+mod notify;
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Watch, Watch
 use crate::terminal::{self, text};
 use exec::{Exec, ExecOutcome};
 use lock::Lock;
+use notify::Notifier;
 
 /// How often to check whether the reader of the output has gone.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -69,6 +71,7 @@ pub fn run(
         stream,
         cursor: arguments.cursor.as_ref(),
         exec: Exec::new(&arguments.exec, arguments.max_tries, lock)?,
+        notifier: arguments.notify.then(|| Notifier::new(link, token)),
         messages: Messages::of(view, arguments.raw),
         reports_events: arguments.events,
         view,
@@ -79,7 +82,9 @@ pub fn run(
         unflushed: None,
         out,
     };
-    match watcher.run(arguments.exit_at_end) {
+    let ended = watcher.run(arguments.exit_at_end);
+    let ended = watcher.finish_notifications().and(ended);
+    match ended {
         Ok(exit) => watcher.wait_for_acks().map(|()| exit),
         Err(failure) => {
             // Messages that were shown should stay read. A failure of this is not reported beside
@@ -115,6 +120,7 @@ struct Watcher<'a> {
     stream: Stream,
     cursor: Option<&'a CursorName>,
     exec: Option<Exec>,
+    notifier: Option<Notifier>,
     messages: Messages,
     reports_events: bool,
     view: View,
@@ -152,6 +158,10 @@ impl Watcher<'_> {
                     }
                 }
                 Some(StreamEvent::CaughtUp { upto }) => {
+                    if let Some(notifier) = &mut self.notifier {
+                        notifier.caught_up();
+                    }
+                    self.flush()?;
                     let words = client::caught_up(upto.0);
                     self.report_event("caught_up", json!({"upto": upto}), &words)?;
                     if exit_at_end {
@@ -189,6 +199,9 @@ impl Watcher<'_> {
             // No such server exists; it is not just restarting.
             return Err(failure);
         }
+        if let Some(notifier) = &mut self.notifier {
+            notifier.disconnected();
+        }
         let words = client::trying_again(&failure, pause.as_millis());
         let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let fields = json!({"error": failure.to_string(), "retry_in_ms": pause});
@@ -199,6 +212,9 @@ impl Watcher<'_> {
         let Some(exec) = &self.exec else {
             self.messages.write(std::slice::from_ref(message), self.out)?;
             self.unflushed = Some(message.id);
+            if let Some(notifier) = &mut self.notifier {
+                notifier.add(message);
+            }
             return Ok(());
         };
         match exec.run(message)? {
@@ -236,7 +252,17 @@ impl Watcher<'_> {
         if let Some(upto) = self.unflushed.take() {
             self.acknowledge(upto, None);
         }
-        Ok(())
+        match &mut self.notifier {
+            Some(notifier) => notifier.tell(self.out),
+            None => Ok(()),
+        }
+    }
+
+    fn finish_notifications(&mut self) -> Result<(), Failure> {
+        match &mut self.notifier {
+            Some(notifier) => notifier.finish(self.out),
+            None => Ok(()),
+        }
     }
 
     fn acknowledge(&mut self, upto: MessageId, dead: Option<DeadLetter>) {

@@ -9,9 +9,17 @@ use crate::model::{Message, Priority};
 
 /// The text with its details, not yet safe for a terminal. Without details it is the text itself.
 pub fn text(message: &Message) -> Cow<'_, str> {
+    under(head(message, true), message)
+}
+
+/// [`text`] without the title, for a place that shows the title elsewhere.
+pub fn below_title(message: &Message) -> Cow<'_, str> {
+    under(head(message, false), message)
+}
+
+fn under(head: String, message: &Message) -> Cow<'_, str> {
     let body = message.body.as_str();
     let Some(details) = &message.details else { return Cow::Borrowed(body) };
-    let head = head(message);
     let mut text = String::new();
     if !head.is_empty() {
         text.push_str(&head);
@@ -27,13 +35,14 @@ pub fn text(message: &Message) -> Cow<'_, str> {
 
 /// `[urgent] Build 417 failed (re 17) #build #main`. A question has the command that answers it, and
 /// the answers that it offers: `(reply 17) deploy | abort`.
-fn head(message: &Message) -> String {
+fn head(message: &Message, has_title: bool) -> String {
     let Some(details) = &message.details else { return String::new() };
     let mut words = Vec::new();
     if details.priority != Priority::Default {
         words.push(format!("[{}]", details.priority.as_str()));
     }
-    words.extend(details.title.as_ref().map(|title| title.as_str().to_owned()));
+    let title = details.title.as_ref().filter(|_| has_title);
+    words.extend(title.map(|title| title.as_str().to_owned()));
     words.extend(details.reply_to.map(|id| client::answers_message(id.0)));
     if question::is_question(message) {
         words.push(client::answered_by(message.id.0));

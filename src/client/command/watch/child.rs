@@ -32,7 +32,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The signals that end this process. Signals that were ignored at the start stay ignored, as
 /// `nohup` and background jobs of the shell expect.
-const ENDING: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
+pub(super) const ENDING: [i32; 4] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT];
 
 /// Handles signals while a command handles a message.
 #[derive(Debug)]
@@ -233,7 +233,7 @@ fn signal_group(group: Option<Pid>, signal: Signal) {
 }
 
 /// Ends this process by a signal, as its default action would.
-fn end_by(signal: i32) -> ! {
+pub(super) fn end_by(signal: i32) -> ! {
     let _ = emulate_default_handler(signal);
     std::process::exit(128 + signal)
 }
