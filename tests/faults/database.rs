@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
+use ::postgres::SimpleQueryMessage;
+use serde_json::{Value, json};
 
 use crate::crowd::{Crowd, Run};
 use crate::failover::{nodes, stored};
@@ -136,4 +137,55 @@ fn snapshot_that_is_held_open_stops_nothing() {
     let lost = crowd.judge(stored(|sql| databases::query(&database, sql).join("\n")));
     assert_eq!(lost, 0, "lost beside a snapshot");
     println!("{} acknowledged beside a snapshot, 0 lost", crowd.acknowledged());
+}
+
+/// Every version of a row that a held snapshot keeps is read by each statement that looks for the
+/// row. So no row is changed by every batch of moves.
+#[test]
+fn moves_beside_a_held_snapshot_read_no_more_pages_with_time() {
+    let Some(database) = databases::new_database() else { return };
+    // It creates the schema.
+    let _node = Server::start_on(Path::new(&database));
+    let connect = || ::postgres::Client::connect(&database, ::postgres::NoTls).unwrap();
+    let mut holder = connect();
+    holder.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").unwrap();
+    let batches = scaled(3_000, 20_000);
+    let mut client = connect();
+    let mut grown = |function: &str| {
+        let call = |batch: &str| {
+            format!(
+                "chat.{function}(0, 1, {batch}, 100, ARRAY[1]::bigint[], ARRAY['c' || {batch} % 50],
+                                 ARRAY[2]::smallint[], ARRAY[0]::bigint[], ARRAY[0]::bigint[])"
+            )
+        };
+        let mut pages = |batch: usize| {
+            let call = call(&batch.to_string());
+            let sql = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT {call}");
+            let plan =
+                client.simple_query(&sql).unwrap().into_iter().find_map(|answer| match answer {
+                    SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                    _ => None,
+                });
+            let plan: Value = serde_json::from_str(&plan.expect("a plan")).unwrap();
+            let pages = |kind: &str| plan[0]["Plan"][kind].as_u64().unwrap();
+            pages("Shared Hit Blocks") + pages("Shared Read Blocks")
+        };
+        let first = 1_000_000;
+        let at_first = (0..100).map(|batch| pages(first + batch)).last().unwrap();
+        let (first, last) = (first + 100, first + 100 + batches);
+        let at_last = {
+            let call = call("b");
+            let loops = format!(
+                "DO $$ BEGIN
+                     FOR b IN {first} .. {last} LOOP PERFORM {call}; COMMIT; END LOOP;
+                 END $$"
+            );
+            databases::query(&database, &loops);
+            pages(last + 1)
+        };
+        println!("{function}: {at_first} pages, and {at_last} after {batches} batches");
+        at_last.saturating_sub(at_first)
+    };
+    let (now, before) = (grown("move_cursors_once"), grown("move_cursors"));
+    assert!(now * 4 < before, "{now} pages more; the function of the first schema {before}");
 }

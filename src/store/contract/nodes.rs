@@ -326,6 +326,67 @@ fn broken_connections_neither_lose_nor_double_a_message() {
     assert_eq!(stored, acknowledged);
 }
 
+/// A node calls again after a broken connection, because it does not know whether the first call was
+/// executed. A call of long ago, which the database executes only now, changes nothing.
+#[test]
+fn call_that_is_repeated_is_executed_once() {
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    let url = url(&engine);
+    engine.append(message(PAFF, &["neko"], "hai", None));
+    let call = |sql: &str| {
+        // A commit waits for the standbys only if its transaction has written something.
+        let written = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL";
+        databases::query(&url, &format!("BEGIN; {sql}; {written}; COMMIT"))
+    };
+    let moves = |batch: i64, upto: i64| {
+        format!(
+            "SELECT move_cursors_once(0, 1, {batch}, 1000, ARRAY[1]::bigint[], ARRAY['inbox'],
+                                      ARRAY[2]::smallint[], ARRAY[0]::bigint[],
+                                      ARRAY[{upto}]::bigint[])"
+        )
+    };
+    let newer = 1_000_000;
+    assert_eq!(call(&moves(newer, 1)), ["{0,1}", "t"]);
+    assert_eq!(call(&moves(newer, 1)), ["{0,1}", "t"], "not {{1,1}}: it was moved by this batch");
+    assert_eq!(call(&moves(newer + 5, 0)), ["{0,0}", "t"]);
+    let late = moves(newer, 1).replace("SELECT", "PERFORM");
+    databases::query(
+        &url,
+        &format!(
+            "DO $$ BEGIN
+                 {late};
+                 RAISE 'it was executed';
+             EXCEPTION WHEN raise_exception THEN
+                 IF SQLERRM NOT LIKE '%is over' THEN RAISE; END IF;
+             END $$"
+        ),
+    );
+    assert_eq!(databases::query(&url, "SELECT upto_id FROM cursors"), ["0"]);
+    assert_eq!(databases::query(&url, "SELECT node, batch FROM moves"), ["1|1000005"]);
+
+    let login = |token: &str, max: i64, end: &str| {
+        format!(
+            "SELECT outcome, change, id IS NOT NULL
+               FROM open_session(0, (SELECT n.id FROM nodes n), 1, '', sha256('{token}'), 1000, {max},
+                                 '{end}')"
+        )
+    };
+    assert_eq!(call(&login("one", 1, "{}")), ["0||f", "t"]);
+    // The first call may have ended sessions, so its repetition is answered after the newest change.
+    assert_eq!(call(&login("one", 1, "{}")), ["0|0|f", "t"]);
+    assert_eq!(call(&login("two", 1, "{}")), ["2||t", "f"], "there is no room");
+    let id = databases::query(&url, "SELECT id FROM sessions").remove(0);
+    for _ in 0..2 {
+        let replaced = call(&login("two", 1, &format!("{{{id}}}")));
+        let newest = databases::query(&url, "SELECT max(id) FROM changes").remove(0);
+        assert_eq!(replaced, [format!("0|{newest}|f"), "t".to_owned()]);
+    }
+    assert_eq!(
+        databases::query(&url, "SELECT count(*) FROM sessions WHERE token_hash = sha256('two')"),
+        ["1"]
+    );
+}
+
 /// A commit waits for the standbys only if its transaction has written something.
 #[test]
 fn connection_of_a_node_that_was_forgotten_is_proven_by_a_write() {

@@ -9,8 +9,27 @@ use crate::store::types::cursors::CURSORS_MAX;
 
 /// Moves cursors in one commit, in the order of the moves. After a broken connection it may be
 /// called again: a batch is executed once, and its answer is kept.
+pub(in crate::store) fn move_cursors_once(
+    session: &mut Session,
+    id: BatchId,
+    moves: &[CursorMove<'_>],
+) -> Result<Vec<Place>> {
+    call(session, "SELECT chat.move_cursors_once($1, $2, $3, $4, $5, $6, $7, $8, $9)", id, moves)
+}
+
+/// Moves cursors in the open transaction, in the order of the moves.
 pub(in crate::store) fn move_cursors(
     session: &mut Session,
+    moves: &[CursorMove<'_>],
+) -> Result<Vec<Place>> {
+    // There is no node 0, and no batch 0.
+    let id = BatchId { node: 0, batch: 0 };
+    call(session, "SELECT chat.move_cursors($1, $2, $3, $4, $5, $6, $7, $8, $9)", id, moves)
+}
+
+fn call(
+    session: &mut Session,
+    function: &'static str,
     id: BatchId,
     moves: &[CursorMove<'_>],
 ) -> Result<Vec<Place>> {
@@ -21,7 +40,7 @@ pub(in crate::store) fn move_cursors(
     let upto: Vec<i64> = moves.iter().map(|cursor| cursor.upto.0).collect();
     let max = i32::try_from(CURSORS_MAX).unwrap_or(i32::MAX);
     let row = session.query_one(
-        "SELECT chat.move_cursors($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        function,
         &[&LANE, &id.node, &id.batch, &max, &users, &names, &kinds, &seen, &upto],
     )?;
     session.check_replicated()?;

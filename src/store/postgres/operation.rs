@@ -23,9 +23,30 @@ pub trait Apply: Write {
         None
     }
 
-    /// Executes an operation that is not grouped, in a transaction of its own that holds the log's
-    /// lock. An error undoes it.
+    /// Executes an operation that is not grouped as one call of one function, outside a transaction.
+    /// It may be called again after a broken connection, so it is never in doubt. `None` for an
+    /// operation that is executed by [`Self::apply`].
+    fn call(&self, _: &mut WriteContext<'_>) -> Option<Result<Called<Self::Answer>>> {
+        None
+    }
+
+    /// Executes any other operation, in a transaction of its own that holds the log's lock. An error
+    /// undoes it.
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Self::Answer>;
+}
+
+/// The answer of [`Apply::call`], and the change that it has made.
+pub type Called<A> = (A, Option<Change>);
+
+/// A change of what nodes remember.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    /// Its number.
+    pub(in crate::store) number: i64,
+    /// More than sessions has changed.
+    pub(in crate::store) is_of_users: bool,
+    /// Other nodes have to learn of it.
+    pub(in crate::store) has_others: bool,
 }
 
 /// What an operation has in common with its neighbours in a batch.
@@ -107,7 +128,7 @@ impl Place {
 
 /// What a write that is not grouped works with.
 pub struct WriteContext<'a> {
-    /// The connection. Its transaction is open and has the log's lock.
+    /// The connection. For [`Apply::apply`], its transaction is open and has the log's lock.
     pub(in crate::store) session: &'a mut Session,
     /// The number of the node.
     pub(in crate::store) node: i64,
@@ -123,4 +144,9 @@ pub trait Query: Read {
 /// The error of an operation that is executed with its neighbours only.
 pub(in crate::store) fn only_grouped<T>() -> Result<T> {
     Err(Error::Unexpected("the operation is executed in a group"))
+}
+
+/// The error of an operation that is executed by [`Apply::call`] only.
+pub(in crate::store) fn only_called<T>() -> Result<T> {
+    Err(Error::Unexpected("the operation is one call"))
 }

@@ -16,7 +16,7 @@ use crate::store::operation::Write;
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::link::Link;
-use crate::store::postgres::operation::{Apply, WriteContext};
+use crate::store::postgres::operation::{Apply, Called, WriteContext, only_called};
 use crate::store::postgres::operations::pages;
 use crate::store::postgres::operations::sessions::token_hash;
 use crate::store::postgres::schema;
@@ -44,12 +44,19 @@ impl Write for NoteSeen {
 }
 
 impl Apply for NoteSeen {
-    fn apply(&self, context: &mut WriteContext<'_>) -> Result<()> {
-        context.session.execute(
-            "UPDATE chat.nodes SET seen_changes = greatest(seen_changes, $2) WHERE id = $1",
+    /// Without the log's lock: the order of the writer is enough.
+    fn call(&self, context: &mut WriteContext<'_>) -> Option<Result<Called<()>>> {
+        let noted = context.session.query_one(
+            "WITH noted AS (UPDATE chat.nodes SET seen_changes = greatest(seen_changes, $2)
+                             WHERE id = $1)
+             SELECT pg_notify('chat', 'seen')",
             &[&context.node, &self.0],
-        )?;
-        context.session.query_one("SELECT pg_notify('chat', 'seen')", &[]).map(drop)
+        );
+        Some(noted.map(|_| ((), None)))
+    }
+
+    fn apply(&self, _: &mut WriteContext<'_>) -> Result<()> {
+        only_called()
     }
 }
 
@@ -257,7 +264,7 @@ impl Tailer {
         }
         self.cleaned = Instant::now();
         let session: &mut Session = self.link.session()?;
-        session.query_one("SELECT chat.clean($1)", &[&LANE]).map(drop)
+        session.query_one("SELECT chat.clean($1), chat.clean_moves($1)", &[&LANE]).map(drop)
     }
 }
 

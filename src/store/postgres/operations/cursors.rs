@@ -1,7 +1,7 @@
 //! Cursors and dead letters.
 
 use crate::model::{CursorName, MessageId, UserId};
-use crate::store::postgres::append::{BatchId, LANE};
+use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::moving::move_cursors;
 use crate::store::postgres::operation::{
@@ -77,9 +77,7 @@ impl Apply for AddDeadLetter {
         }
         let cursor_move =
             CursorMove { user: *user, cursor: cursor.as_str(), kind: MoveKind::Forward, upto: *id };
-        // No batch of cursors has the number 0.
-        let batch = BatchId { node: context.node, batch: 0 };
-        let places = move_cursors(context.session, batch, &[cursor_move])?;
+        let places = move_cursors(context.session, &[cursor_move])?;
         let acked = places.first().and_then(|place| place.acked()).unwrap_or(Acked::BeyondTheLog);
         if matches!(acked, Acked::At(_)) {
             insert_dead_letter(context.session, *user, cursor, *id)?;

@@ -5,7 +5,7 @@ use postgres::Row;
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
-use crate::store::postgres::operation::{Apply, Query, WriteContext};
+use crate::store::postgres::operation::{Apply, Called, Change, Query, WriteContext, only_called};
 use crate::store::postgres::session::Session;
 use crate::store::types::sessions::{
     EndSessions, Endable, EndedSession, FindSession, HeldSession, ListActiveUsers, ListAllSessions,
@@ -17,54 +17,52 @@ use crate::store::types::sessions::{
 const LIFETIME_MAX: i64 = i64::MAX / 2;
 
 impl Apply for OpenSession {
-    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Opened> {
-        let session = &mut *context.session;
-        let unchanged = session.query_opt(
-            "SELECT 1 FROM chat.users
-              WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL",
-            &[&self.user.0, &self.password_hash],
-        )?;
-        if unchanged.is_none() {
-            return Ok(Opened::PasswordChanged);
-        }
-        let held = endable(session, self.user)?;
-        let stays = |held: &&Endable| !self.end.contains(&held.id);
-        if held.iter().filter(stays).count() >= self.sessions_max {
-            return Ok(Opened::Full(held));
-        }
-        for &ended in &self.end {
-            end(session, SessionFilter::OfUser(self.user, ended))?;
-        }
-        session.execute(
-            "INSERT INTO chat.sessions
-                 (id, user_id, token_hash, created_at, last_seen_at, expires_at)
-             SELECT chat.next_number($3, 'sessions'), $1, $2, n.now, n.now, n.now + $4
-               FROM (SELECT chat.now_ms() AS now) n",
-            &[
-                &self.user.0,
-                &&self.token.0[..],
-                &LANE,
-                &self.expires_at.0.saturating_sub(self.at.0).min(LIFETIME_MAX),
-            ],
-        )?;
-        Ok(Opened::Yes)
+    fn call(&self, context: &mut WriteContext<'_>) -> Option<Result<Called<Opened>>> {
+        Some(open(context, self))
+    }
+
+    fn apply(&self, _: &mut WriteContext<'_>) -> Result<Opened> {
+        only_called()
     }
 }
 
-/// The sessions of a user, oldest first.
-fn endable(session: &mut Session, user: UserId) -> Result<Vec<Endable>> {
-    let rows = session.query(
-        "SELECT id, token_hash, last_seen_at FROM chat.sessions WHERE user_id = $1 ORDER BY id",
-        &[&user.0],
+fn open(context: &mut WriteContext<'_>, login: &OpenSession) -> Result<Called<Opened>> {
+    let end: Vec<i64> = login.end.iter().map(|session| session.0).collect();
+    let rows = context.session.query(
+        "SELECT outcome, change, others, id, token_hash, last_seen_at
+           FROM chat.open_session($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            &LANE,
+            &context.node,
+            &login.user.0,
+            &login.password_hash,
+            &&login.token.0[..],
+            &login.expires_at.0.saturating_sub(login.at.0).min(LIFETIME_MAX),
+            &i64::try_from(login.sessions_max).unwrap_or(i64::MAX),
+            &end,
+        ],
     )?;
-    let endable = |row: &Row| {
-        Ok(Endable {
-            id: SessionId(row.get(0)),
-            token: token_hash(row, 1)?,
-            last_seen_at: Timestamp(row.get(2)),
-        })
+    let Some(first) = rows.first() else { return Err(Error::Unexpected("a login has no outcome")) };
+    let change = first.get::<_, Option<i64>>(1).map(|number| Change {
+        number,
+        is_of_users: false,
+        has_others: first.get::<_, i64>(2) > 0,
+    });
+    let opened = match first.get(0) {
+        0_i32 => Opened::Yes,
+        1 => Opened::PasswordChanged,
+        2 => Opened::Full(rows.iter().map(endable).collect::<Result<_>>()?),
+        _ => return Err(Error::Unexpected("a login has an unknown outcome")),
     };
-    rows.iter().map(endable).collect()
+    Ok((opened, change))
+}
+
+fn endable(row: &Row) -> Result<Endable> {
+    Ok(Endable {
+        id: SessionId(row.get(3)),
+        token: token_hash(row, 4)?,
+        last_seen_at: Timestamp(row.get(5)),
+    })
 }
 
 /// The hash of a token in a row.

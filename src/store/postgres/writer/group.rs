@@ -5,7 +5,7 @@ use crate::store::postgres::append::{self, Appending, BatchId, Plan, Stored};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::moving;
 use crate::store::postgres::names::Names;
-use crate::store::postgres::operation::{CursorMove, Grouped, PartAnswer, WriteContext};
+use crate::store::postgres::operation::{Change, CursorMove, Grouped, PartAnswer, WriteContext};
 use crate::store::postgres::session::Session;
 use crate::store::postgres::writer::operation::BoxedOperation;
 use crate::store::types::messages::Append;
@@ -28,9 +28,9 @@ pub(in crate::store) struct Group {
 pub(in crate::store) enum Kind {
     /// By `append`.
     Messages,
-    /// By `move_cursors`.
+    /// By `move_cursors_once`.
     Cursors,
-    /// One operation, in a transaction of its own.
+    /// One operation, by one call or in a transaction of its own.
     Alone,
 }
 
@@ -41,17 +41,6 @@ pub(in crate::store) struct Effects {
     pub(in crate::store) stored: Option<Stored>,
     /// The newest change, if the operation changed what nodes remember.
     pub(in crate::store) change: Option<Change>,
-}
-
-/// A change of what nodes remember.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::store) struct Change {
-    /// Its number.
-    pub(in crate::store) number: i64,
-    /// More than sessions has changed.
-    pub(in crate::store) is_of_users: bool,
-    /// Other nodes have to learn of it.
-    pub(in crate::store) has_others: bool,
 }
 
 impl Group {
@@ -118,7 +107,7 @@ impl Group {
             _ => None,
         });
         let moves: Vec<CursorMove<'_>> = moves.collect();
-        let places = moving::move_cursors(session, self.id, &moves)?;
+        let places = moving::move_cursors_once(session, self.id, &moves)?;
         drop(moves);
         for (operation, place) in self.operations.iter_mut().zip(places) {
             operation.set_answer(PartAnswer::Cursor(place));
@@ -129,6 +118,11 @@ impl Group {
     fn execute_alone(&mut self, session: &mut Session) -> Result<Effects> {
         let node = self.id.node;
         let Some(operation) = self.operations.first_mut() else { return Ok(Effects::default()) };
+        if let Some(called) = operation.call(&mut WriteContext { session, node }) {
+            let change = called?;
+            session.check_replicated()?;
+            return Ok(Effects { stored: None, change });
+        }
         session.transaction(|session| {
             let row = session.query_one("SELECT chat.begin_change($1)", &[&append::LANE])?;
             let before: i64 = row.get(0);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::metrics::Stages;
 use crate::store::error::StoreError;
 use crate::store::postgres::error::Result;
-use crate::store::postgres::operation::{Apply, Grouped, PartAnswer, WriteContext};
+use crate::store::postgres::operation::{Apply, Change, Grouped, PartAnswer, WriteContext};
 use crate::store::scheduler::group_commit::Collected;
 
 /// An operation of any kind.
@@ -22,7 +22,9 @@ pub(in crate::store) trait Operation: Send {
     fn set_answer(&mut self, part: PartAnswer);
     /// Notes why it was not executed.
     fn set_error(&mut self, error: StoreError);
-    /// Executes an operation that is not grouped, and notes its answer.
+    /// Executes an operation that is one call, and notes its answer. `None` for any other.
+    fn call(&mut self, context: &mut WriteContext<'_>) -> Option<Result<Option<Change>>>;
+    /// Executes an operation in an open transaction, and notes its answer.
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<()>;
     /// Calls the callback. `spent` is the time in the store.
     fn finish(self: Box<Self>, spent: Stages);
@@ -80,6 +82,14 @@ where
 
     fn set_error(&mut self, error: StoreError) {
         self.outcome = Some(Err(error));
+    }
+
+    fn call(&mut self, context: &mut WriteContext<'_>) -> Option<Result<Option<Change>>> {
+        let called = self.write.call(context)?;
+        Some(called.map(|(answer, change)| {
+            self.outcome = Some(Ok(answer));
+            change
+        }))
     }
 
     fn apply(&mut self, context: &mut WriteContext<'_>) -> Result<()> {
