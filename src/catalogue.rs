@@ -57,6 +57,7 @@ pub mod command_line;
 pub mod configuration;
 pub mod init;
 pub mod job;
+pub mod mcp;
 pub mod notify;
 pub mod postgres;
 pub mod prompt;
@@ -228,6 +229,7 @@ mod tests {
             shared_help::TEXTS,
             storage::TEXTS,
             job::TEXTS,
+            mcp::TEXTS,
             notify::TEXTS,
             time::TEXTS,
             trust::TEXTS,

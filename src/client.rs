@@ -145,6 +145,7 @@ fn dispatch(
             let done = command::ask::run(arguments, timeout, view, link, out);
             return end(done, link);
         }
+        Command::Mcp => command::mcp::run(link, out),
         Command::List => command::list::run(view, link, out),
         Command::Users => command::users::run(view, link, out),
         Command::Whoami => command::whoami::run(view, link, out),

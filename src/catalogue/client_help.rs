@@ -237,6 +237,11 @@ pub const HELP: &Help = &[
         "Run this command for each message, with the message as JSON on its standard input, and CHAT_ID and CHAT_FROM in its environment. Takes the rest of the command line. No shell is involved",
         "Jalankan ini untuk setiap pesan, dengan pesannya sebagai JSON di standard input, dan CHAT_ID serta CHAT_FROM di environment. Mengambil seluruh sisa baris perintah. Tanpa shell",
     ),
+    // mcp
+    (
+        "Serve agents by the Model Context Protocol, on standard input and output",
+        "Layani agen lewat Model Context Protocol, di standard input dan output",
+    ),
     // ask
     (
         "Send under this id instead of a new one. With the same id again, the question is sent once, and the answer is the same",
@@ -555,6 +560,26 @@ Contoh:
       ditangani dua kali, jika program ini dimatikan di antaranya; CHAT_ID-nya tetap sama.
   chat-cli watch --as worker --dead          pesan yang tidak bisa ditangani
   chat-cli watch --as worker --dead --clear  tampilkan, lalu lupakan",
+    }
+    mcp_examples {
+        en: "\
+An agent starts this command and calls its tools: send, reply, ask, answer, inbox, wait, ack and
+history. It acts as the user of the stored session, or of --user. The server proves the sender of
+each message. A tool that fails returns an error with a code and a hint; the next call connects
+again.
+
+Examples:
+  chat-cli --user robo auth robo            log in once, as the user of the agent
+  {\"mcpServers\": {\"chat\": {\"command\": \"chat-cli\", \"args\": [\"--user\", \"robo\", \"mcp\"]}}}",
+        id: "\
+Sebuah agen menjalankan perintah ini dan memanggil alatnya: send, reply, ask, answer, inbox, wait,
+ack, dan history. Agen bertindak sebagai user dari sesi yang tersimpan, atau dari --user. Server
+membuktikan pengirim setiap pesan. Alat yang gagal mengembalikan kesalahan dengan kode dan saran;
+panggilan berikutnya menyambung lagi.
+
+Contoh:
+  chat-cli --user robo auth robo            masuk sekali, sebagai user si agen
+  {\"mcpServers\": {\"chat\": {\"command\": \"chat-cli\", \"args\": [\"--user\", \"robo\", \"mcp\"]}}}",
     }
     reply_examples {
         en: "\

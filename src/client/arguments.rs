@@ -20,7 +20,7 @@ pub use commands::{
     FilterArguments, HistoryArguments, InboxArguments, ReplyArguments, RevokeArguments,
     SendArguments, TrustArguments, WatchArguments,
 };
-pub use values::{Since, parse_timeout, parse_user};
+pub use values::{Since, parse_choice, parse_timeout, parse_user};
 
 use super::exit::Exit;
 use super::render::inbox::Clock;
@@ -115,6 +115,9 @@ pub enum Command {
     Watch(WatchArguments),
     /// Send a message, wait for the answer and print it
     Ask(AskArguments),
+    /// Serve agents by the Model Context Protocol, on standard input and output
+    #[command(after_long_help = client_help::mcp_examples())]
+    Mcp,
     /// Show who is logged in
     List,
     /// Show all users you can write to
@@ -203,7 +206,7 @@ impl Command {
     /// Whether the command shows messages, which count as read once they are written.
     pub fn shows_messages(&self) -> bool {
         match self {
-            Self::Inbox(_) | Self::Ask(_) => true,
+            Self::Inbox(_) | Self::Ask(_) | Self::Mcp => true,
             Self::Watch(arguments) => arguments.exec.is_empty(),
             _ => false,
         }

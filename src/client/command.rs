@@ -10,6 +10,7 @@ pub mod history;
 pub mod inbox;
 pub mod list;
 pub mod logout;
+pub mod mcp;
 pub mod passwd;
 pub mod reply;
 pub mod revoke;

@@ -30,6 +30,7 @@ recipes! {
     desktop ["jq"]
     wait []
     gate []
+    agent ["jq"]
     status []
     digest ["jq"]
     archive ["jq"]
@@ -346,6 +347,15 @@ fn bot(recipe: &mut Recipe) {
         assert_eq!(recipe.sh("robo", &again).code, 0, "{question}");
     }
     assert_eq!(recipe.count("neko"), before + 1);
+}
+
+fn agent(recipe: &mut Recipe) {
+    recipe.run();
+    assert_eq!(recipe.done("neko", "chat-cli inbox --raw"), "deploy?\n");
+    let open = "chat-tool answer \"$(jq '{ticket}' asked)\"";
+    assert_eq!(recipe.done("robo", open), "{\"answered\":false}\n");
+    recipe.run();
+    recipe.run();
 }
 
 fn desktop(recipe: &mut Recipe) {

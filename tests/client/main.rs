@@ -16,6 +16,7 @@ mod language;
 mod live;
 mod local_login;
 mod login;
+mod mcp;
 mod narrow;
 mod notify;
 mod oneshot;
