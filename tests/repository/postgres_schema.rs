@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A rule: what is wrong with a schema and with the sources that use it.
 type Rule = fn(&Texts) -> Vec<String>;
 
-const RULES: [(&str, Rule); 13] = [
+const RULES: [(&str, Rule); 14] = [
     ("a function takes the lane first", lane_comes_first),
     ("a function is PL/pgSQL", functions_are_delegated),
     ("a function touches one lane", one_lane_is_touched),
@@ -21,6 +21,7 @@ const RULES: [(&str, Rule); 13] = [
     ("users has no hot column", users_are_cold),
     ("messages are joined by their mailbox", messages_are_joined_by_mailbox),
     ("a lane can join each unique key", lane_fits_unique_keys),
+    ("no wait is cancelled", nothing_is_cancelled),
 ];
 
 /// The schema without comments, and the sources of the engine by their path.
@@ -353,6 +354,30 @@ fn lane_fits_unique_keys(texts: &Texts) -> Vec<String> {
     found
 }
 
+/// PostgreSQL answers a cancelled wait for a standby with success, and a terminated one shows rows
+/// that no standby has. So the server never cancels, and lets no timeout do it.
+fn nothing_is_cancelled(texts: &Texts) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in &texts.sources {
+        let text = text.to_lowercase();
+        let words = ["cancel_token", "canceltoken", "cancel_query", "pg_cancel", "pg_terminate"];
+        found.extend(words.iter().filter(|word| text.contains(*word)).map(|_| path.clone()));
+        for setting in ["statement_timeout =", "lock_timeout ="] {
+            let values = text.split(setting).skip(1);
+            let is_off = |value: &str| value.trim_start().starts_with("0;");
+            found.extend(values.filter(|value| !is_off(value)).map(|_| path.clone()));
+        }
+    }
+    let settings = texts.sources.iter().find(|(path, _)| path.ends_with("postgres/session.rs"));
+    let (path, text) = settings.expect("the settings of a connection");
+    for setting in ["statement_timeout", "lock_timeout"] {
+        if !text.contains(&format!("SET {setting} = 0;")) {
+            found.push(path.clone());
+        }
+    }
+    found
+}
+
 #[test]
 fn schema_on_postgres_keeps_the_rules_for_lanes() {
     let texts = Texts::read();
@@ -489,6 +514,18 @@ fn each_rule_for_lanes_finds_what_breaks_it() {
         (
             "a lane can join each unique key",
             Box::new(in_schema("PRIMARY KEY (key, sender_id)", "PRIMARY KEY (key)")),
+        ),
+        (
+            "no wait is cancelled",
+            Box::new(in_source("session.rs", "SET lock_timeout = 0;", "SET lock_timeout = '5s';")),
+        ),
+        (
+            "no wait is cancelled",
+            Box::new(in_source("session.rs", "SET statement_timeout = 0;", "")),
+        ),
+        (
+            "no wait is cancelled",
+            Box::new(in_source("link.rs", "self.session = None;", "client.cancel_token();")),
         ),
     ];
     let texts = Texts::read();

@@ -326,6 +326,35 @@ fn broken_connections_neither_lose_nor_double_a_message() {
     assert_eq!(stored, acknowledged);
 }
 
+/// The order of the log, the durability and the patience of a node depend on settings that an
+/// administrator may have changed for the whole database.
+#[test]
+fn connection_has_its_own_settings_whatever_those_of_the_database_are() {
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    let url = url(&engine);
+    let settings = [
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("statement_timeout", "1ms", "0"),
+        ("lock_timeout", "1ms", "0"),
+        ("idle_in_transaction_session_timeout", "1ms", "1min"),
+        ("synchronous_commit", "off", "on"),
+        ("jit", "on", "off"),
+        ("client_min_messages", "error", "warning"),
+        ("timezone", "Asia/Jakarta", "UTC"),
+    ];
+    let database = databases::query(&url, "SELECT current_database()").remove(0);
+    for (name, of_database, _) in settings {
+        databases::query(&url, &format!("ALTER DATABASE {database} SET {name} = '{of_database}'"));
+    }
+    let connector = Connector { target: url.parse().unwrap(), password: PasswordSource::None };
+    let opener = Opener::new(connector, Arc::new(Promised::new(Durability::Storage)));
+    let mut session = opener.open().unwrap();
+    for (name, of_database, of_node) in settings {
+        let found = session.query_one("SELECT current_setting($1)", &[&name]).unwrap();
+        assert_eq!(found.get::<_, String>(0), of_node, "{name}, of the database {of_database}");
+    }
+}
+
 /// A node calls again after a broken connection, because it does not know whether the first call was
 /// executed. A call of long ago, which the database executes only now, changes nothing.
 #[test]
