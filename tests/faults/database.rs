@@ -1,6 +1,6 @@
 //! Faults between a server and PostgreSQL, and of PostgreSQL itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ::postgres::SimpleQueryMessage;
@@ -12,10 +12,12 @@ use crate::standbys::{answer, until_done};
 use crate::support::disk::Disk;
 use crate::support::postgres::{Cluster, OWNER};
 use crate::support::relay::{Direction, Relay};
-use crate::support::{Random, Server, databases, operator, scaled};
+use crate::support::{Random, Server, databases, operator, scaled, wait_until};
 
 /// A file system with room for a cluster and some messages.
 const DISK_BYTES: u64 = 256 << 20;
+/// A file system with room for the log of a small cluster.
+const LOG_DISK_BYTES: u64 = 64 << 20;
 /// The text of a message on it, which has pages of its own.
 const TEXT_BYTES: usize = 3_500;
 
@@ -109,6 +111,56 @@ fn full_disk_of_the_database_refuses_sends_and_freed_room_is_used() {
     let found = cluster.sql("postgres", sql);
     assert!(found.lines().map(|number| number.parse::<usize>().unwrap()).eq(stored), "{found}");
     assert!(cluster.is_running());
+}
+
+/// The log of the database has a disk of its own, which is full: PostgreSQL then ends all its
+/// processes, and cannot start again before there is room.
+#[test]
+fn full_disk_of_the_databases_log_loses_nothing_and_freed_room_is_used() {
+    let Some(disk) = Disk::of_size(LOG_DISK_BYTES) else { return };
+    // No checkpoint frees room meanwhile.
+    let settings = ["checkpoint_timeout=1h", "max_wal_size=1GB", "restart_after_crash=off"];
+    let Some(mut cluster) = Cluster::start_with_log_in(&disk.path(), &settings) else { return };
+    let options = ["--log", "off", "--db-durability", "local", "--db-failover-wait", "1s"];
+    let node = Server::start_on_with(Path::new(&cluster.url(OWNER, "postgres")), &options);
+    let token = node.log_in("paff");
+    let post = |number: usize| {
+        let body = format!("{number} {}", "x".repeat(TEXT_BYTES));
+        let post = json!({"to": ["neko"], "body": body, "key": number.to_string()});
+        format!("post {token} {post}")
+    };
+    let mut wire = node.connect();
+    let mut acknowledged = BTreeMap::new();
+    wire.done(post(0));
+    let ballast = disk.fill();
+    let mut number = 0;
+    let refusal = loop {
+        number += 1;
+        let reply = wire.ask(post(number));
+        match reply["code"].as_str() {
+            None => acknowledged.insert(number, reply["id"].as_i64().unwrap()),
+            Some(code) => break code.to_owned(),
+        };
+    };
+    // The database is gone: the outcome is unknown, or nothing was tried.
+    assert!(["internal", "busy"].contains(&refusal.as_str()), "{refusal}");
+    wait_until("the server refuses", || wire.ask(post(number + 1))["code"] == "busy");
+    wait_until("PostgreSQL ends, because it cannot write its log", || !cluster.is_running());
+
+    std::fs::remove_file(ballast).unwrap();
+    cluster.stop();
+    cluster.restart();
+    for number in [number, number + 1] {
+        let reply = until_done(&node, &post(number));
+        acknowledged.insert(number, reply["id"].as_i64().unwrap());
+    }
+    // Each message that was acknowledged is stored once, under its id, and no other one is.
+    acknowledged.insert(0, 1);
+    let sql = "SELECT split_part(convert_from(body, 'UTF8'), ' ', 1), id FROM chat.messages
+                ORDER BY id";
+    let found = cluster.sql("postgres", sql);
+    let expected = acknowledged.iter().map(|(number, id)| format!("{number}|{id}"));
+    assert!(found.lines().eq(expected), "{found}\n{acknowledged:?}");
 }
 
 #[test]

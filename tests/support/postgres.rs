@@ -2,6 +2,7 @@
 //! as a user who is not root, because PostgreSQL refuses root. It ends with the test's process,
 //! however that ends.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -80,8 +81,21 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// Makes and starts a cluster that also listens at 127.0.0.1, at [`Self::port`]. `prepare` is
-    /// called before it starts.
+    /// [`Self::start`], with the write-ahead log in this folder, which is given to the server. The
+    /// log grows in small steps.
+    #[track_caller]
+    pub fn start_with_log_in(folder: &Path, settings: &[&str]) -> Option<Self> {
+        let mut cluster = Self::empty(programs()?, settings);
+        cluster.give(folder);
+        let mut log = OsString::from("--waldir=");
+        log.push(folder.join("log"));
+        cluster.initialize_with(&["--wal-segsize=1".as_ref(), &log]);
+        cluster.restart();
+        Some(cluster)
+    }
+
+    /// Makes and starts a cluster that also listens at [`Self::port`]: of 127.0.0.1, or of what
+    /// the settings name. `prepare` is called before it starts.
     #[track_caller]
     pub fn start_on_network(settings: &[&str], prepare: impl FnOnce(&Self)) -> Option<Self> {
         let mut cluster = Self::empty(programs()?, settings);
@@ -92,7 +106,9 @@ impl Cluster {
     }
 
     fn start_listening(&mut self) {
-        self.settings.push("listen_addresses=127.0.0.1".to_owned());
+        if !self.settings.iter().any(|setting| setting.starts_with("listen_addresses=")) {
+            self.settings.push("listen_addresses=127.0.0.1".to_owned());
+        }
         let is_started = (0..PORTS_MAX).any(|_| {
             // PostgreSQL cannot choose a port, and another process can take this one meanwhile.
             let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
@@ -103,7 +119,12 @@ impl Cluster {
     }
 
     fn initialize(&self) {
+        self.initialize_with(&[]);
+    }
+
+    fn initialize_with(&self, more: &[&OsStr]) {
         let mut initialize = self.command("initdb");
+        initialize.args(more);
         initialize.args(["--username", OWNER, "--auth=trust", "--no-sync", "--encoding=UTF8"]);
         initialize.args(["--no-instructions", "--locale=C.UTF-8", "--pgdata"]).arg(&self.data);
         done(&mut initialize);
