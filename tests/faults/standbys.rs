@@ -1,10 +1,13 @@
 //! Servers on PostgreSQL whose primary has lost its standbys: what no standby has is neither
 //! acknowledged nor shown.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::crowd::{Crowd, Run};
 use crate::failover::{nodes, stored};
+use crate::support::network::Network;
 use crate::support::postgres::OWNER;
 use crate::support::relay::Relay;
 use crate::support::replicas::{ANY_STANDBY, DATABASE, Replicas};
@@ -130,8 +133,20 @@ fn restarted_primary_serves_nothing_that_no_standby_has() {
 /// server, which reaches its own side only.
 #[test]
 fn primary_that_is_cut_off_acknowledges_and_shows_nothing_that_the_other_side_may_lose() {
-    let Some(mut replicas) = Replicas::start(ANY_STANDBY) else { return };
-    let sides = Sides::between(&replicas);
+    let Some(replicas) = Replicas::start(ANY_STANDBY) else { return };
+    let sides = Relays::between(&replicas);
+    cut_primary_off(replicas, &sides);
+}
+
+/// The same with a cable that loses every packet: no connection is closed or refused.
+#[test]
+fn primary_whose_cable_is_cut_acknowledges_and_shows_nothing_that_the_other_side_may_lose() {
+    let Some(network) = Network::new() else { return };
+    let Some(replicas) = Replicas::start_apart(ANY_STANDBY, &network) else { return };
+    cut_primary_off(replicas, &network);
+}
+
+fn cut_primary_off(mut replicas: Replicas, sides: &impl Sides) {
     let (left, right) = (sides.node(&replicas, true), sides.node(&replicas, false));
     let (token, neko) = (left.log_in("paff"), left.log_in("neko"));
     let ended = left.log_in("paff");
@@ -147,7 +162,7 @@ fn primary_that_is_cut_off_acknowledges_and_shows_nothing_that_the_other_side_ma
     let log = Log::lock(&replicas);
     cut_off.send(format!("{}\r\n", send("two")));
     wait_for_lock(&replicas);
-    sides.close();
+    sides.cut();
     drop(log);
     wait_for_wait(&replicas, "SELECT post, id");
     replicas.promote_most_advanced();
@@ -159,7 +174,7 @@ fn primary_that_is_cut_off_acknowledges_and_shows_nothing_that_the_other_side_ma
 
     // The old primary is fenced, and the server of its side reaches the others again.
     replicas.kill(0);
-    sides.open();
+    sides.mend();
     let reply = cut_off.reply();
     assert_eq!(reply["status"], "OK", "its outcome is found out: {reply}");
     until_done(&left, &send("five"));
@@ -178,23 +193,57 @@ fn primary_that_is_cut_off_acknowledges_and_shows_nothing_that_the_other_side_ma
     }
 }
 
-/// The relays between two sides: of the primary and of its standbys.
-struct Sides {
+/// The side of the primary and that of its standbys.
+trait Sides {
+    /// A server of one side.
+    fn node(&self, replicas: &Replicas, is_left: bool) -> Server;
+    /// Nothing comes to the other side from now on.
+    fn cut(&self);
+    fn mend(&self);
+}
+
+/// A server waits longer for a new primary: the silence of a network takes a while to be noticed.
+const APART: &[&str] = &["--db-failover-wait", "120s", "--db-allow-plaintext", "--log", "error"];
+
+impl Sides for Network {
+    fn node(&self, replicas: &Replicas, is_left: bool) -> Server {
+        let url = replicas.url_of(&replicas.hosts_apart());
+        let database = format!("{url}?sslmode=disable");
+        let machine = self.machine(usize::from(!is_left));
+        Server::start_in(machine, Path::new(&database), APART)
+    }
+
+    fn cut(&self) {
+        Network::cut(self);
+    }
+
+    fn mend(&self) {
+        Network::mend(self);
+    }
+}
+
+/// The relays between the two sides.
+struct Relays {
     replication: Relay,
     to_primary: Relay,
     to_standbys: [Relay; 2],
 }
 
-impl Sides {
+impl Relays {
     fn between(replicas: &Replicas) -> Self {
         let relay = |index: usize| Relay::to(replicas.cluster(index).address());
-        let sides =
+        let relays =
             Self { replication: relay(0), to_primary: relay(0), to_standbys: [relay(1), relay(2)] };
-        replicas.follow_through(sides.replication.address().port());
-        sides
+        replicas.follow_through(relays.replication.address().port());
+        relays
     }
 
-    /// A server of one side.
+    fn all(&self) -> [&Relay; 4] {
+        [&self.replication, &self.to_primary, &self.to_standbys[0], &self.to_standbys[1]]
+    }
+}
+
+impl Sides for Relays {
     fn node(&self, replicas: &Replicas, is_left: bool) -> Server {
         let far = |relay: &Relay| relay.address();
         let near = |index: usize| replicas.cluster(index).address();
@@ -207,15 +256,11 @@ impl Sides {
         node
     }
 
-    fn all(&self) -> [&Relay; 4] {
-        [&self.replication, &self.to_primary, &self.to_standbys[0], &self.to_standbys[1]]
-    }
-
-    fn close(&self) {
+    fn cut(&self) {
         self.all().into_iter().for_each(Relay::close);
     }
 
-    fn open(&self) {
+    fn mend(&self) {
         self.all().into_iter().for_each(Relay::open);
     }
 }

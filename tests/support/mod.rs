@@ -12,6 +12,7 @@ pub mod exposition;
 pub mod fake;
 pub mod hostile;
 pub mod http;
+pub mod network;
 pub mod operator;
 pub mod page;
 #[cfg(feature = "postgres")]
@@ -35,6 +36,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use network::Machine;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -106,6 +108,8 @@ pub struct Server {
     folder: TempDir,
     database: PathBuf,
     options: Vec<String>,
+    /// The machine of a test's own network where it runs.
+    machine: Option<Machine>,
 }
 
 impl Server {
@@ -120,7 +124,7 @@ impl Server {
         let options = options.iter().map(ToString::to_string).collect();
         let database = new_database(folder.path());
         let (child, address, monitor) = spawn(&database, &options);
-        Self { child, address, monitor, folder, database, options }
+        Self { child, address, monitor, folder, database, options, machine: None }
     }
 
     /// Starts a server on this database, which others may use as well.
@@ -133,7 +137,22 @@ impl Server {
         let folder = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
         let (child, address, monitor) = spawn(database, &options);
-        Self { child, address, monitor, folder, database: database.to_owned(), options }
+        Self {
+            child,
+            address,
+            monitor,
+            folder,
+            database: database.to_owned(),
+            options,
+            machine: None,
+        }
+    }
+
+    /// [`Self::start_on_with`], in a machine of a test's own network.
+    pub fn start_in(machine: &Machine, database: &Path, options: &[&str]) -> Self {
+        let mut server = machine.enter(|| Self::start_on_with(database, options));
+        server.machine = Some(machine.clone());
+        server
     }
 
     /// Starts a server on a copy of a database.
@@ -148,14 +167,14 @@ impl Server {
         std::fs::copy(database, &path).expect("a copy");
         let options = options.iter().map(ToString::to_string).collect();
         let (child, address, monitor) = spawn(&path, &options);
-        Self { child, address, monitor, folder, database: path, options }
+        Self { child, address, monitor, folder, database: path, options, machine: None }
     }
 
     /// Starts a server by a command whose database is `chat.sqlite` in `folder`.
     pub fn start_command(mut command: Command, folder: TempDir) -> Self {
         let (child, address, monitor) = spawn_command(&mut command);
         let database = folder.path().join("chat.sqlite");
-        Self { child, address, monitor, folder, database, options: Vec::new() }
+        Self { child, address, monitor, folder, database, options: Vec::new(), machine: None }
     }
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
@@ -290,7 +309,10 @@ impl Server {
 
     /// A new connection.
     pub fn connect(&self) -> Wire {
-        Wire::connect(self.address)
+        match &self.machine {
+            Some(machine) => machine.enter(|| Wire::connect(self.address)),
+            None => Wire::connect(self.address),
+        }
     }
 
     /// Logs in a user of the seed, and returns the token.

@@ -1,6 +1,7 @@
 //! A PostgreSQL primary with two standbys, and the work of a manager when the primary is gone.
 
-use super::postgres::{Cluster, OWNER};
+use super::network::{ADDRESSES, Network};
+use super::postgres::{Cluster, OWNER, programs};
 use super::wait_until;
 
 /// The database of the servers.
@@ -14,6 +15,13 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 const SETTINGS: [&str; 3] =
     ["wal_retrieve_retry_interval=50ms", "wal_keep_size=4GB", "shared_buffers=64MB"];
 
+/// The access rules of replicas on several machines of a network of a test's own.
+const TRUST: &str = "
+local all,replication all trust
+host all,replication all samenet trust
+host all,replication all 127.0.0.1/32 trust
+";
+
 /// The three. They listen on the network.
 pub struct Replicas {
     clusters: Vec<Cluster>,
@@ -25,14 +33,50 @@ impl Replicas {
     /// visibly, where PostgreSQL is not installed.
     #[track_caller]
     pub fn start(standby_names: &str) -> Option<Self> {
+        Self::start_at(standby_names, &[], |_| (), |_, start| start())
+    }
+
+    /// [`Self::start`], with the primary in one machine of a network and the standbys in the other.
+    #[track_caller]
+    pub fn start_apart(standby_names: &str, network: &Network) -> Option<Self> {
+        let trust = |new: &Cluster| new.write("pg_hba.conf", TRUST);
+        let replicas =
+            Self::start_at(standby_names, &["listen_addresses=*"], trust, |index, start| {
+                network.machine(index.min(1)).enter(start);
+            })?;
+        replicas.follow_at(ADDRESSES[0], replicas.primary().port());
+        Some(replicas)
+    }
+
+    /// The hosts of [`Self::start_apart`], for a URL.
+    pub fn hosts_apart(&self) -> String {
+        let hosts = self.clusters.iter().enumerate();
+        let hosts =
+            hosts.map(|(index, host)| format!("{}:{}", ADDRESSES[index.min(1)], host.port()));
+        hosts.collect::<Vec<_>>().join(",")
+    }
+
+    /// `place` calls what it gets where the cluster with this number is to run.
+    #[track_caller]
+    fn start_at(
+        standby_names: &str,
+        more: &[&str],
+        prepare: impl Fn(&Cluster) + Sync,
+        place: impl Fn(usize, &mut (dyn FnMut() + Send)),
+    ) -> Option<Self> {
+        programs()?;
         let names = format!("synchronous_standby_names={standby_names}");
-        let settings = [&SETTINGS[..], &[&names]].concat();
-        let mut copies = Vec::new();
-        let primary = Cluster::start_on_network(&settings, |new| {
-            copies = vec![new.copy_of_new(), new.copy_of_new()];
-        })?;
+        let settings = [&SETTINGS[..], &[&names], more].concat();
+        let (mut primary, mut copies) = (None, Vec::new());
+        place(0, &mut || {
+            primary = Cluster::start_on_network(&settings, |new| {
+                prepare(new);
+                copies = vec![new.copy_of_new(), new.copy_of_new()];
+            });
+        });
+        let primary = primary?;
         for (index, copy) in (1..).zip(&mut copies) {
-            copy.start_as_standby(&primary, NAMES[index]);
+            place(index, &mut || copy.start_as_standby(&primary, NAMES[index]));
         }
         let mut clusters = vec![primary];
         clusters.append(&mut copies);
@@ -124,9 +168,14 @@ impl Replicas {
 
     /// Lets the standbys follow the primary through a relay at this port.
     pub fn follow_through(&self, port: u16) {
+        self.follow_at("127.0.0.1", port);
+    }
+
+    /// Lets the standbys follow the primary at this address.
+    fn follow_at(&self, host: &str, port: u16) {
         for standby in self.standbys() {
             let cluster = &self.clusters[standby];
-            let primary = format!("host=127.0.0.1 port={port} user={OWNER}");
+            let primary = format!("host={host} port={port} user={OWNER}");
             let name = NAMES[standby];
             cluster.sql(
                 "postgres",
@@ -135,7 +184,7 @@ impl Replicas {
             cluster.sql("postgres", "SELECT pg_reload_conf()");
         }
         let sql = "SELECT count(*) FROM pg_stat_replication
-                    WHERE state = 'streaming' AND client_addr = '127.0.0.1'";
+                    WHERE state = 'streaming' AND client_addr IS NOT NULL";
         wait_until("the standbys receive", || self.primary().sql("postgres", sql) == "2");
     }
 
