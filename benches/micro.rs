@@ -11,7 +11,7 @@ use chat::model::{Message, MessageId, Timestamp, Token};
 use chat::protocol::command::Request;
 use chat::protocol::event::Event;
 use chat::protocol::framing::LineDecoder;
-use chat::protocol::reply::{Inbox, Page, Posted, Reply, SentTo};
+use chat::protocol::reply::{Inbox, InboxEntry, Page, Posted, Reply, SentTo};
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher};
 use smallvec::smallvec;
@@ -140,9 +140,10 @@ mod encoding {
 
     #[divan::bench]
     fn inbox_of_many(bencher: Bencher) {
-        let bodies = (1..=MANY as i64).map(|id| message(id).body).collect();
-        let senders = vec![(message(1).from, bodies)];
-        encode(bencher, &Reply::Inbox(Inbox { senders, more: false }));
+        let entry = |id| InboxEntry { msg: message(id).body, from: None };
+        let entries = (1..=MANY as i64).map(entry).collect();
+        let groups = vec![(message(1).from.into(), entries)];
+        encode(bencher, &Reply::Inbox(Inbox { groups, more: false }));
     }
 
     #[divan::bench]

@@ -6,6 +6,7 @@
 mod details;
 mod filter;
 mod mailbox;
+mod room;
 mod secrets;
 mod time;
 
@@ -25,6 +26,7 @@ pub use details::{
 };
 pub use filter::Filter;
 pub use mailbox::{MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
+pub use room::{History, NoSuchWord, Notify, Posting, Role, TOPIC_BYTES_MAX, Topic, mentions};
 pub use secrets::{Password, Token, TokenHash};
 pub use time::{NoTime, Timestamp, parse_duration};
 
@@ -177,7 +179,7 @@ impl fmt::Debug for Body {
 /// The name of a cursor: a position in the message log up to which its owner has read. The `inbox`
 /// command moves the cursor `inbox`; any other is the owner's own. A name is 1 to 64 of `a-z`,
 /// `0-9`, `_`, `-` and `.`.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CursorName(Box<str>);
 
 impl CursorName {
@@ -276,6 +278,7 @@ serde_as_text! {
     Body => |body| &body.0;
     Key => |key| &key.0;
     Timestamp => |moment| &moment.text();
+    Topic => |topic| topic.as_str();
 }
 
 /// Deserializes a value from its text with `FromStr`, without copying the text first.

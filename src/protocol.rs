@@ -12,6 +12,7 @@ pub mod json;
 pub mod proxy;
 pub mod refusal;
 pub mod reply;
+pub mod rooms;
 pub mod standing;
 pub mod verb;
 

@@ -13,6 +13,7 @@ mod judge;
 mod messages;
 mod metrics;
 mod responder;
+mod rooms;
 mod seed;
 mod sessions;
 mod stream;
@@ -256,6 +257,7 @@ impl Service {
             Ok(Action::Sessions) => self.list_sessions(session, responder),
             Ok(Action::Revoke(revoke)) => self.revoke(session, revoke, responder),
             Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),
+            Ok(Action::Room(action)) => self.act_on_room(session, *action, responder),
         }
         Concurrency::Exclusive
     }

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use crate::system::Medium;
-pub use cache::live_messages::LiveInbox;
+pub use cache::live_messages::{LiveInbox, MembershipState};
 pub use engines::{EngineRead, EngineWrite};
 pub use error::{Fatal, NoInput, NotOurs, OpenError, StoreError};
 pub use events::{Event, OnEvent};
@@ -47,6 +47,7 @@ pub use types::figures::*;
 pub use types::logins::*;
 pub use types::messages::*;
 pub use types::purge::*;
+pub use types::rooms::*;
 pub use types::sessions::*;
 pub use types::standing::*;
 pub use types::transfer::*;
@@ -155,7 +156,7 @@ impl Store {
 
     /// Keeps new messages for this inbox in memory until the returned value is dropped.
     /// [`LiveInbox::newer`] finds the messages that are committed from now on, until memory is
-    /// needed for newer ones.
+    /// needed for newer ones. [`LiveInbox::follow`] adds rooms.
     pub fn watch(&self, user: UserId) -> LiveInbox {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.watch(user),

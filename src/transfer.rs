@@ -3,12 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Body, CursorName, Details, Key, MessageId, Timestamp, UserName};
+use crate::model::{
+    Body, CursorName, Details, History, Key, MailboxName, MessageId, Notify, Posting, Role,
+    RoomName, Timestamp, Topic, UserName,
+};
 
 /// The name of the format.
 pub const FORMAT: &str = "chat-export";
 /// The version of the format. An import refuses a higher one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+/// The version of an export without rooms, which older programs import, too.
+pub const VERSION_WITHOUT_ROOMS: u32 = 1;
 /// The longest line, in bytes: a text of 32 KiB and all details with every byte escaped, and the
 /// fields around them.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
@@ -21,6 +26,10 @@ pub enum Record {
     Header(Header),
     /// A user. It comes before every line that names the user.
     User(User),
+    /// A room. It comes before every line that names the room.
+    Room(Room),
+    /// A user's membership of a room. It comes before the first message.
+    Membership(Membership),
     /// A user's position in the message log.
     Cursor(Cursor),
     /// One recipient's copy of a message. Messages come in the order of their ids.
@@ -76,6 +85,58 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    /// Its name.
+    pub room: RoomName,
+    /// What it is about.
+    pub topic: Topic,
+    /// Only invited users can join and see it.
+    pub private: bool,
+    /// Which members may post.
+    pub posting: Posting,
+    /// What a new member may read.
+    pub history: History,
+    /// When it was created. A room of this name that was created at another time is another room.
+    pub created_at: Timestamp,
+    /// Since when it is archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
+}
+
+/// A user's membership of a room, over or not: an interval of the message log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Membership {
+    /// The room.
+    pub room: RoomName,
+    /// The user.
+    pub user: UserName,
+    /// The role.
+    pub role: Role,
+    /// Which messages count as unread.
+    pub notify: Notify,
+    /// The newest message when the user joined.
+    pub joined_after: MessageId,
+    /// The user may read what comes after this message.
+    pub sees_after: MessageId,
+    /// The newest message when the user left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_upto: Option<MessageId>,
+}
+
+/// A cursor of a user.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CursorOf {
+    /// The user.
+    pub user: UserName,
+    /// The cursor.
+    pub cursor: CursorName,
+}
+
 /// A user's position in the message log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,8 +161,8 @@ pub struct Message {
     pub at: Timestamp,
     /// The sender.
     pub from: UserName,
-    /// The recipient.
-    pub to: UserName,
+    /// The recipient: a user or a room.
+    pub to: MailboxName,
     /// Its text.
     pub body: Body,
     /// What it carries beside the text. `reply_to` is an id of the same database.
@@ -113,6 +174,9 @@ pub struct Message {
     /// The recipient's cursors that have this message as a dead letter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead: Vec<CursorName>,
+    /// The members' cursors that have this message of a room as a dead letter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead_for: Vec<CursorOf>,
 }
 
 impl Message {
@@ -135,8 +199,12 @@ impl Message {
 pub enum Step {
     /// Create a user, unless the name exists.
     User(User),
+    /// Create a room, unless it exists.
+    Room(Room),
     /// Store a message, unless it exists.
     Message(Message),
+    /// Make a user a member of a room. A membership of the same room that overlaps it stays as it is.
+    Membership(Membership),
     /// Assign only ids above this one from now on.
     Floor(MessageId),
     /// Move a cursor forward to its exported position.
@@ -203,6 +271,7 @@ mod tests {
             })),
             key: Some("x".repeat(crate::model::KEY_BYTES_MAX).parse().unwrap()),
             dead: vec!["x".repeat(64).parse().unwrap(); 100],
+            dead_for: Vec::new(),
         });
         let line = serde_json::to_string(&message).unwrap();
         assert!(line.len() < LINE_BYTES_MAX, "{}", line.len());

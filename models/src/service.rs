@@ -10,14 +10,15 @@ mod responder;
 
 use loom::thread;
 
-use crate::model::{Message, MessageId, Timestamp, UserId};
+use crate::model::{MailboxId, Message, MessageId, Timestamp, UserId};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Reply;
 use crate::queue::{PushError, Queue};
+use crate::store::types::rooms::{LiveRoom, LiveRooms};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex};
 use hub::{Hint, Hub};
-use live_messages::LiveMessages;
+use live_messages::{LiveMessage, LiveMessages};
 pub use responder::{Deliver, Outcome, Responder, Ticket};
 
 pub mod sessions {
@@ -42,6 +43,8 @@ use throttle::Network;
 
 pub const TICKET: Ticket = Ticket { connection: 0, generation: 0, sequence: 0 };
 const READER: UserId = UserId(1);
+const SENDER: UserId = UserId(2);
+const ROOM: MailboxId = MailboxId(-1);
 
 /// A receiver of hints; a thread can wait for the next one.
 #[derive(Default)]
@@ -129,7 +132,7 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
             for id in 1..=COMMITS {
                 let id = MessageId(id as i64);
                 let is_watched = live.is_watched(READER.into());
-                let text = is_watched.then(|| Arc::new(hai(id)));
+                let text = is_watched.then(|| hai(id));
                 message_log.fetch_add(1, Ordering::AcqRel);
                 live.extend(&[(READER.into(), id)], text.into_iter().collect());
                 hub.publish(READER);
@@ -137,7 +140,7 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
         })
     };
     let subscription = hub.subscribe(READER, hints.clone());
-    let watched = Arc::clone(&live).watch(READER.into());
+    let watched = Arc::clone(&live).watch(READER);
     let mut read_upto = 0;
     loop {
         subscription.rearm();
@@ -158,9 +161,98 @@ pub fn watcher_gets_every_message_once_from_memory_or_message_log() {
     writer.join().unwrap();
 }
 
-fn hai(id: MessageId) -> Message {
+fn hai(id: MessageId) -> LiveMessage {
     let [from, to, body] = ["paff", "neko", "hai"].map(str::to_owned);
-    Message { id, at: Timestamp(0), from, to, body, details: None }
+    let message = Message { id, at: Timestamp(0), from, to, body, details: None };
+    LiveMessage { sender: SENDER, message: Arc::new(message) }
+}
+
+/// What a snapshot of the database has: whether the reader is a member of the room, since and until
+/// which message, and the messages of the room.
+#[derive(Clone, Default)]
+struct Database {
+    joined_after: Option<i64>,
+    left_upto: Option<i64>,
+    newest: i64,
+}
+
+impl Database {
+    fn rooms(&self) -> LiveRooms {
+        match (self.joined_after, self.left_upto) {
+            (None, _) => LiveRooms::default(),
+            (Some(_), Some(left)) => LiveRooms { left_upto: MessageId(left), ..Default::default() },
+            (Some(after), None) => {
+                let (after, only_mentions) = (MessageId(after), false);
+                let room = LiveRoom { mailbox: ROOM, after, only_mentions };
+                LiveRooms { rooms: vec![room], ..Default::default() }
+            }
+        }
+    }
+
+    /// The messages of the room that the reader gets after an id.
+    fn read(&self, after: i64) -> Vec<i64> {
+        let Some(joined) = self.joined_after else { return Vec::new() };
+        (after.max(joined) + 1..=self.left_upto.unwrap_or(self.newest)).collect()
+    }
+}
+
+/// A user joins a room in which two messages are sent, and leaves it before the second one. The
+/// stream follows the room, and gets exactly the first message, in every order. A change of
+/// memberships is committed, then noted in memory, then told to the user's streams.
+pub fn stream_gets_what_was_sent_between_joining_and_leaving() {
+    let (hub, hints) = (Arc::new(Hub::default()), Arc::new(Hints::default()));
+    let live = Arc::new(LiveMessages::default());
+    let database = Arc::new(Mutex::new(Database::default()));
+    let writer = {
+        let (hub, live, database) = (Arc::clone(&hub), Arc::clone(&live), Arc::clone(&database));
+        thread::spawn(move || {
+            let change = |change: &dyn Fn(&mut Database)| {
+                change(&mut database.lock().unwrap());
+                live.change_memberships(&[READER]);
+                hub.publish(READER);
+            };
+            let send = |id: i64| {
+                let text = live.is_watched(ROOM).then(|| hai(MessageId(id)));
+                database.lock().unwrap().newest = id;
+                live.extend(&[(ROOM, MessageId(id))], text.into_iter().collect());
+                hub.publish(ROOM);
+            };
+            change(&|database| database.joined_after = Some(database.newest));
+            send(1);
+            change(&|database| database.left_upto = Some(database.newest));
+            send(2);
+        })
+    };
+    let subscription = hub.subscribe(READER, hints.clone());
+    let watched = Arc::clone(&live).watch(READER);
+    let (mut got, mut read_upto) = (Vec::new(), 0);
+    loop {
+        subscription.rearm();
+        let mut is_again = false;
+        let mut has_left = false;
+        match watched.after(MessageId(read_upto), usize::MAX, usize::MAX) {
+            Some(messages) => got.extend(messages.iter().map(|message| message.id.0)),
+            None => {
+                let as_of = watched.memberships();
+                let snapshot = database.lock().unwrap().clone();
+                got.extend(snapshot.read(read_upto));
+                has_left = snapshot.left_upto.is_some();
+                if watched.follow(&snapshot.rooms(), as_of) {
+                    subscription.follow(snapshot.rooms().mailboxes());
+                    is_again = true;
+                }
+            }
+        }
+        read_upto = got.last().copied().unwrap_or(read_upto);
+        if has_left {
+            break;
+        }
+        if !is_again {
+            hints.wait();
+        }
+    }
+    writer.join().unwrap();
+    assert_eq!(got, [1], "a message was missed, repeated, or sent after the leaving");
 }
 
 /// A dropped subscription gets no more hints, and the hub forgets it.

@@ -12,6 +12,39 @@ use crate::sync::{Arc, Condvar, Mutex};
 use error::{Fatal, StoreError};
 use group_commit::{Collected, Commit, Expect, Flush, GroupCommit, Remaining, Turn};
 
+/// Replaces `store::types` of the server.
+pub mod types {
+    pub mod rooms {
+        use crate::model::{MailboxId, MessageId, UserName};
+
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct LiveRooms {
+            pub reader: Option<UserName>,
+            pub rooms: Vec<LiveRoom>,
+            pub left_upto: MessageId,
+        }
+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct LiveRoom {
+            pub mailbox: MailboxId,
+            pub after: MessageId,
+            pub only_mentions: bool,
+        }
+
+        impl Default for LiveRooms {
+            fn default() -> Self {
+                Self { reader: None, rooms: Vec::new(), left_upto: MessageId::ZERO }
+            }
+        }
+
+        impl LiveRooms {
+            pub fn mailboxes(&self) -> impl Iterator<Item = MailboxId> {
+                self.rooms.iter().map(|room| room.mailbox)
+            }
+        }
+    }
+}
+
 pub mod error {
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum StoreError {

@@ -61,3 +61,8 @@ fn group_commit_leaves_no_operation_behind_a_slow_commit() {
 fn closing_group_commit_answers_each_operation_once() {
     model(store::closing_answers_each_operation_once);
 }
+
+#[test]
+fn stream_gets_what_was_sent_between_joining_and_leaving() {
+    model(service::stream_gets_what_was_sent_between_joining_and_leaving);
+}

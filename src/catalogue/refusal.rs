@@ -50,6 +50,21 @@ texts! {
         en: "there is no message with that id yet",
         id: "belum ada pesan dengan id itu",
     }
+    unknown_room { en: "there is no such room", id: "tidak ada ruang itu" }
+    room_exists {
+        en: "the name of the room is taken",
+        id: "nama ruang itu sudah dipakai",
+    }
+    not_allowed {
+        en: "your role in the room does not allow this",
+        id: "peranmu di ruang itu tidak mengizinkan ini",
+    }
+    last_owner {
+        en: "you are the last owner of the room: name another one",
+        id: "kamu pemilik terakhir ruang itu: sebutkan pemilik lain",
+    }
+    room_archived { en: "the room is archived", id: "ruang itu sudah diarsipkan" }
+    too_many_rooms { en: "there are too many rooms", id: "ruangnya terlalu banyak" }
     busy {
         en: "the server is busy, nothing was done, try again",
         id: "server sedang sibuk, tidak ada yang dilakukan, coba lagi",

@@ -49,6 +49,7 @@ pub(super) fn filter(arguments: &FilterArguments) -> Result<Box<Filter>, Failure
         min_priority: arguments.min_priority.map(Priority::from),
         tags,
         sender: arguments.from.as_deref().map(parse_user).transpose()?,
+        room: None,
     }))
 }
 

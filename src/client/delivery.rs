@@ -170,6 +170,8 @@ fn depends_on_state(code: Code) -> bool {
         code,
         Code::NoSession
             | Code::UnknownRecipient
+            | Code::NotAllowed
+            | Code::RoomArchived
             | Code::InboxFull
             | Code::StorageFull
             | Code::WrongProtocol

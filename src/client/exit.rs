@@ -110,7 +110,7 @@ impl Exit {
             | Code::TooLong
             | Code::KeyConflict
             | Code::UnknownMessage => Self::TextRefused,
-            Code::UnknownUser | Code::UnknownRecipient => Self::NoUser,
+            Code::UnknownUser | Code::UnknownRecipient | Code::UnknownRoom => Self::NoUser,
             Code::NoSession | Code::WrongPassword => Self::NotLoggedIn,
             Code::InboxFull
             | Code::Busy
@@ -120,7 +120,12 @@ impl Exit {
             | Code::TooManyConnections
             | Code::ShuttingDown => Self::TryAgain,
             Code::Internal => Self::Internal,
-            Code::UsersHidden => Self::Nothing,
+            Code::UsersHidden
+            | Code::RoomExists
+            | Code::NotAllowed
+            | Code::LastOwner
+            | Code::RoomArchived
+            | Code::TooManyRooms => Self::Nothing,
             // This client sends no such request, so the server speaks another protocol.
             Code::BadRequest
             | Code::UnknownCommand

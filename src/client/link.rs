@@ -14,6 +14,7 @@ use crate::model::{Token, UserName};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::DecodedReply;
+use crate::protocol::rooms::RoomAction;
 
 /// A service that answers one request at a time. Nothing is connected before the first request.
 #[derive(Debug)]
@@ -195,7 +196,22 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Unread
             | Action::Whoami
             | Action::Sessions => true,
+            Action::Room(action) => is_repeatable_in_room(action),
         },
         _ => true,
+    }
+}
+
+/// Whether a request about rooms can be sent again. A second `room_create` or `room_leave` would be
+/// refused, and a second `room_kick` or `room_set` could undo what somebody did in between.
+fn is_repeatable_in_room(action: &RoomAction) -> bool {
+    match action {
+        RoomAction::List(_) | RoomAction::Show(_) | RoomAction::Members(_) => true,
+        RoomAction::Join(_) | RoomAction::Invite(_) => true,
+        RoomAction::Create(_)
+        | RoomAction::Leave(_)
+        | RoomAction::Kick(_)
+        | RoomAction::Set(_)
+        | RoomAction::Archive(_) => false,
     }
 }

@@ -316,8 +316,8 @@ impl Stream {
 
     fn resume_after(&mut self, id: MessageId) {
         self.last = Some(id);
-        let (sent, filter) = (self.begin.sent, self.begin.filter.clone());
-        self.begin = Watch { cursor: None, from: WatchFrom::After(id), sent, filter };
+        let Watch { sent, muted, filter, .. } = self.begin.clone();
+        self.begin = Watch { cursor: None, from: WatchFrom::After(id), sent, muted, filter };
     }
 
     /// Drops the connection. Returns the event for the caller, or the failure if another connection

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Details, Message, Priority, Tags, UserName};
+use super::{Details, Message, Priority, RoomName, Tags, UserName};
 
 /// Which messages are wanted. Without conditions it is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Filter {
     /// Only messages of this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<UserName>,
+    /// Only messages of this room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomName>,
 }
 
 impl Filter {
@@ -27,12 +30,13 @@ impl Filter {
 
     /// Whether the message is wanted.
     pub fn passes(&self, message: &Message) -> bool {
-        let Self { min_priority, tags, sender } = self;
+        let Self { min_priority, tags, sender, room } = self;
         let none = Details::default();
         let details = message.details.as_deref().unwrap_or(&none);
         min_priority.is_none_or(|least| details.priority >= least)
             && tags.iter().all(|tag| details.tags.has(tag))
             && sender.as_ref().is_none_or(|sender| *sender == message.from)
+            && room.as_ref().is_none_or(|room| message.to.room() == Some(room))
     }
 }
 
@@ -63,6 +67,7 @@ mod tests {
             (r#"{"tags": ["a", "c"]}"#, false, false),
             (r#"{"sender": "paff"}"#, true, true),
             (r#"{"sender": "ivy"}"#, false, false),
+            (r##"{"room": "#build"}"##, false, false),
             (r#"{"sender": "paff", "min_priority": 4, "tags": ["a"]}"#, false, true),
         ] {
             let filter: Filter = serde_json::from_str(filter).unwrap();

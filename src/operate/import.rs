@@ -23,7 +23,7 @@ use crate::operate::database::Database;
 use crate::store;
 use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
-use crate::transfer::{FORMAT, Header, Message, Record, Step, Taken, VERSION};
+use crate::transfer::{FORMAT, Header, Membership, Message, Record, Step, Taken, VERSION};
 use lines::Lines;
 use places::Places;
 
@@ -48,6 +48,10 @@ struct Summary {
     /// Cursors that were not moved, because other messages would count as read.
     cursors_left: usize,
     dead_letters: usize,
+    rooms: usize,
+    memberships: usize,
+    /// Memberships that were not imported, because others overlap them.
+    memberships_left: usize,
     /// The path of the database, if the import created it.
     new_database: Option<PathBuf>,
 }
@@ -140,6 +144,8 @@ struct Import {
     bytes: usize,
     summary: Summary,
     places: Places,
+    /// The memberships, which wait until all messages are imported.
+    memberships: Vec<Membership>,
     progress: Progress,
 }
 
@@ -151,6 +157,7 @@ impl Import {
             bytes: 0,
             summary: Summary::default(),
             places: Places::default(),
+            memberships: Vec::new(),
             progress,
         }
     }
@@ -160,6 +167,8 @@ impl Import {
             match serde_json::from_slice(&line).map_err(|error| lines.wrong(error))? {
                 Record::Header(_) => return Err(lines.wrong(server::second_header())),
                 Record::User(user) => self.add(&lines, Step::User(user))?,
+                Record::Room(room) => self.add(&lines, Step::Room(room))?,
+                Record::Membership(of) => self.memberships.push(of),
                 Record::Cursor(cursor) => self.places.expect(cursor),
                 Record::Message(message) => self.add_message(&lines, message)?,
             }
@@ -167,6 +176,11 @@ impl Import {
         self.ask(&lines)?;
         if self.places.ids_are_kept() {
             self.add(&lines, Step::Floor(newest))?;
+        }
+        self.ask(&lines)?;
+        for mut membership in std::mem::take(&mut self.memberships) {
+            self.places.place_membership(&mut membership);
+            self.add(&lines, Step::Membership(membership))?;
         }
         self.ask(&lines)?;
         let (cursors, dead) = std::mem::take(&mut self.places).settle();
@@ -202,11 +216,12 @@ impl Import {
                     id: MessageId::ZERO,
                     at: Timestamp::now(),
                     from: from.clone(),
-                    to: to.clone(),
+                    to: to.clone().into(),
                     body,
                     details: None,
                     key: Some(Key::of_content("text", place.as_bytes())),
                     dead: Vec::new(),
+                    dead_for: Vec::new(),
                 }),
             )?;
         }
@@ -270,6 +285,9 @@ impl Import {
                     usize::from(user.password.is_none() && user.deleted_at.is_none());
             }
             (Step::User(_), _) => summary.users_there += 1,
+            (Step::Room(_), Taken::Done) => summary.rooms += 1,
+            (Step::Membership(_), Taken::Done) => summary.memberships += 1,
+            (Step::Membership(_), Taken::Left) => summary.memberships_left += 1,
             (Step::Message(message), Taken::Stored(id) | Taken::There(id)) => {
                 if matches!(taken, Taken::Stored(_)) {
                     summary.messages += 1;

@@ -165,6 +165,9 @@ pub struct Watch {
     /// Tell of the messages that the reader sends, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent: bool,
+    /// Send the messages of muted rooms, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub muted: bool,
     /// Only messages that pass it.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Box<Filter>,
@@ -367,7 +370,7 @@ impl FetchFields {
         if self.thread.is_some() && !self.filter.is_empty() {
             return Err(bad_argument("filter: a thread is read as a whole"));
         }
-        let with = self.with.map(|name| name.parse().map_err(|_| unknown_recipients([name])));
+        let with = self.with.map(|name| name.parse().map_err(|_| unknown_mailbox(name)));
         let (thread, since, filter) = (self.thread, self.since, self.filter);
         Ok(Fetch { from, with: with.transpose()?, thread, since, filter, limit })
     }
@@ -457,6 +460,13 @@ pub(super) fn bad_body(invalid: Invalid) -> Refusal {
 
 pub(super) fn unknown_recipients(names: impl IntoIterator<Item = String>) -> Refusal {
     Refusal::from(Code::UnknownRecipient).about(names)
+}
+
+/// The refusal of a conversation's name that is none.
+fn unknown_mailbox(name: String) -> Refusal {
+    let is_room = name.starts_with('#');
+    let code = if is_room { Code::UnknownRoom } else { Code::UnknownRecipient };
+    Refusal::from(code).about([name])
 }
 
 pub(super) fn bad_argument(error: impl std::fmt::Display) -> Refusal {

@@ -15,6 +15,7 @@ use super::arguments::{
 use super::json;
 use super::proxy;
 use super::refusal::{Code, Refusal};
+use super::rooms::RoomAction;
 use super::verb::Verb;
 use crate::model::{Body, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName};
 
@@ -80,6 +81,8 @@ pub enum Action {
     Revoke(Revoke),
     /// `passwd TOKEN {json}`
     Passwd(Passwd),
+    /// A verb of rooms.
+    Room(Box<RoomAction>),
 }
 
 impl Request {
@@ -113,7 +116,7 @@ impl Request {
             "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
             "revoke" => parse_json(rest, |revoke: RevokeFields| revoke.check().map(Action::Revoke)),
             "passwd" => parse_json(rest, |passwd: PasswdFields| passwd.check().map(Action::Passwd)),
-            _ => Err(Code::UnknownCommand.into()),
+            _ => parse_room_verb(verb, rest),
         }
     }
 
@@ -174,6 +177,7 @@ impl Action {
             Self::Sessions => Verb::Sessions,
             Self::Revoke(_) => Verb::Revoke,
             Self::Passwd(_) => Verb::Passwd,
+            Self::Room(action) => action.verb(),
         }
     }
 
@@ -192,9 +196,34 @@ impl Action {
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
+            Self::Room(action) => action.encode(),
             Self::Unread | Self::Whoami | Self::Sessions => json::to_string(&Nothing {}),
         };
         format!("{verb} {token} {fields}\r\n")
+    }
+}
+
+/// Parses a verb of rooms.
+fn parse_room_verb(verb: &str, rest: &str) -> Result<Request, Refusal> {
+    fn parse<F: DeserializeOwned>(
+        rest: &str,
+        action: fn(F) -> RoomAction,
+    ) -> Result<Request, Refusal> {
+        let check = |fields| action(fields).check().map(|action| Action::Room(Box::new(action)));
+        parse_json(rest, check)
+    }
+    match verb {
+        "rooms" => parse(rest, RoomAction::List),
+        "room" => parse(rest, RoomAction::Show),
+        "room_create" => parse(rest, RoomAction::Create),
+        "room_join" => parse(rest, RoomAction::Join),
+        "room_leave" => parse(rest, RoomAction::Leave),
+        "room_invite" => parse(rest, RoomAction::Invite),
+        "room_kick" => parse(rest, RoomAction::Kick),
+        "room_members" => parse(rest, RoomAction::Members),
+        "room_set" => parse(rest, RoomAction::Set),
+        "room_archive" => parse(rest, RoomAction::Archive),
+        _ => Err(Code::UnknownCommand.into()),
     }
 }
 
@@ -252,7 +281,7 @@ fn parse_open(rest: &str, request: Request) -> Result<Request, Refusal> {
 /// Parses `TOKEN {json}`. A missing JSON object means `{}`.
 fn parse_json<F: DeserializeOwned>(
     rest: &str,
-    check: fn(F) -> Result<Action, Refusal>,
+    check: impl FnOnce(F) -> Result<Action, Refusal>,
 ) -> Result<Request, Refusal> {
     let rest = trim_end(rest);
     let (token, fields) = split_at_space(rest).unwrap_or((rest, ""));
@@ -319,12 +348,17 @@ fn trim_end(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::model::{
-        BODY_BYTES_MAX, CursorName, Details, Filter, MessageId, Priority, SessionId, Timestamp,
+        BODY_BYTES_MAX, CursorName, Details, Filter, History, MessageId, Notify, Posting, Priority,
+        Role, RoomName, SessionId, Timestamp,
     };
     use crate::protocol::arguments::{
         DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX, WatchFrom,
     };
     use crate::protocol::framing::LineDecoder;
+    use crate::protocol::rooms::{
+        MEMBERS_MAX, MembersAfter, OfRoom, ROOMS_MAX, RoleOf, RoomArchive, RoomCreate, RoomInvite,
+        RoomKick, RoomLeave, RoomSet, RoomsAfter,
+    };
     use proptest::prelude::*;
 
     const TOKEN: &str = "7a592c0e-2cb5-4de6-866b-4e216b0caf15";
@@ -551,12 +585,57 @@ mod tests {
         (priority, tags, prop::option::of(name())).prop_map(|(priority, tags, sender)| {
             let tags: Vec<_> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
             let min_priority = priority.map(|priority| Priority::ALL[priority]);
-            Box::new(Filter { min_priority, tags: tags.try_into().unwrap(), sender })
+            Box::new(Filter { min_priority, tags: tags.try_into().unwrap(), sender, room: None })
         })
     }
 
     fn id() -> impl Strategy<Value = MessageId> {
         (0..=i64::MAX).prop_map(MessageId)
+    }
+
+    fn room() -> impl Strategy<Value = RoomName> {
+        name().prop_map(|name| format!("#{name}").parse().unwrap())
+    }
+
+    fn room_action() -> impl Strategy<Value = RoomAction> {
+        let topic = || "[ -~é🐱]{0,60}".prop_map(|text| text.parse().unwrap());
+        let posting = || prop::sample::select(Posting::ALL.to_vec());
+        let history = || prop::sample::select(History::ALL.to_vec());
+        let set = (
+            prop::option::of(topic()),
+            prop::option::of(any::<bool>()),
+            prop::option::of(posting()),
+            prop::option::of(history()),
+            prop::option::of((name(), prop::sample::select(Role::ALL.to_vec()))),
+            prop::sample::select(Notify::ALL.to_vec()),
+        );
+        prop_oneof![
+            (prop::option::of(room()), 1..=ROOMS_MAX, any::<bool>()).prop_map(
+                |(after, limit, mine)| RoomAction::List(RoomsAfter { after, limit, mine })
+            ),
+            room().prop_map(|room| RoomAction::Show(OfRoom { room })),
+            room().prop_map(|room| RoomAction::Join(OfRoom { room })),
+            (room(), topic(), any::<bool>(), posting(), history()).prop_map(
+                |(room, topic, private, posting, history)| {
+                    RoomAction::Create(RoomCreate { room, topic, private, posting, history })
+                }
+            ),
+            (room(), prop::option::of(name()))
+                .prop_map(|(room, owner)| RoomAction::Leave(RoomLeave { room, owner })),
+            (room(), prop::collection::vec(name(), 1..4))
+                .prop_map(|(room, users)| RoomAction::Invite(RoomInvite { room, users })),
+            (room(), name()).prop_map(|(room, user)| RoomAction::Kick(RoomKick { room, user })),
+            (room(), prop::option::of(name()), 1..=MEMBERS_MAX).prop_map(|(room, after, limit)| {
+                RoomAction::Members(MembersAfter { room, after, limit })
+            }),
+            (room(), set).prop_map(|(room, (topic, private, posting, history, role, notify))| {
+                let role = role.map(|(user, role)| RoleOf { user, role });
+                let notify = Some(notify);
+                RoomAction::Set(RoomSet { room, topic, private, posting, history, role, notify })
+            }),
+            (room(), any::<bool>())
+                .prop_map(|(room, archived)| RoomAction::Archive(RoomArchive { room, archived })),
+        ]
     }
 
     fn any_action() -> impl Strategy<Value = Action> {
@@ -603,10 +682,13 @@ mod tests {
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
                 Action::Ack(Ack { cursor, upto, rewind, dead })
             }),
-            (prop::option::of(cursor()), watch_from, any::<bool>(), filter()).prop_map(
-                |(cursor, from, sent, filter)| Action::Watch(Watch { cursor, from, sent, filter })
+            (prop::option::of(cursor()), watch_from, any::<[bool; 2]>(), filter()).prop_map(
+                |(cursor, from, [sent, muted], filter)| {
+                    Action::Watch(Watch { cursor, from, sent, muted, filter })
+                }
             ),
             account_action(),
+            room_action().prop_map(|action| Action::Room(Box::new(action))),
         ]
     }
 

@@ -78,6 +78,19 @@ codes! {
     InboxFull = "inbox_full",
     /// The id is beyond the end of the message log, or the user can read no message with this id.
     UnknownMessage = "unknown_message",
+    /// The room does not exist, or it is private and the user has no part in it; `users` names it.
+    UnknownRoom = "unknown_room",
+    /// The name of the new room is taken.
+    RoomExists = "room_exists",
+    /// The user's role in the room does not allow this; `users` names the rooms.
+    NotAllowed = "not_allowed",
+    /// The room would have no owner.
+    LastOwner = "last_owner",
+    /// The room is archived; `users` names the rooms.
+    RoomArchived = "room_archived",
+    /// The user is a member of as many rooms as a user may be, or there are as many rooms as there
+    /// may be.
+    TooManyRooms = "too_many_rooms",
     /// The server did nothing because a queue is full. The client may try again.
     Busy = "busy",
     /// The server did nothing because the disk is full.
@@ -114,6 +127,12 @@ impl Code {
             Self::KeyConflict => "the key was used before for another message",
             Self::InboxFull => "the inbox of the recipient is full",
             Self::UnknownMessage => "there is no message with that id yet",
+            Self::UnknownRoom => "there is no such room",
+            Self::RoomExists => "the name of the room is taken",
+            Self::NotAllowed => "your role in the room does not allow this",
+            Self::LastOwner => "you are the last owner of the room: name another one",
+            Self::RoomArchived => "the room is archived",
+            Self::TooManyRooms => "there are too many rooms",
             Self::Busy => "the server is busy, nothing was done, try again",
             Self::StorageFull => "the disk of the server is full, nothing was done",
             Self::TooManyConnections => "there are too many connections, try again later",

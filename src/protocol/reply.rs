@@ -13,9 +13,11 @@ use smallvec::SmallVec;
 pub use super::framing::REPLY_END;
 use super::json;
 use super::refusal::{Code, Refusal};
+use super::rooms::RoomReply;
 use super::standing::Database;
 use crate::model::{
-    Body, CursorName, MailboxName, Message, MessageId, SessionId, Timestamp, Token, UserName,
+    Body, CursorName, MailboxName, Message, MessageId, RoomName, SessionId, Timestamp, Token,
+    UserName,
 };
 
 /// The largest page of messages or names in one reply, in encoded bytes. `more` reports that there
@@ -70,17 +72,30 @@ pub enum Reply {
     Sessions(Sessions),
     /// To `revoke` and `passwd`.
     Ended(Ended),
+    /// To a verb of rooms.
+    Room(Box<RoomReply>),
     /// To any request that the server refused.
     Refused(Refusal),
 }
 
-/// The unread messages, grouped by sender. A sender's first message determines its place.
+/// The unread messages, grouped by sender; those of a room, by the room. The first message of a group
+/// determines its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inbox {
-    /// The senders, and each one's texts in the order of the message log.
-    pub senders: Vec<(UserName, Vec<Body>)>,
+    /// The groups, and each one's texts in the order of the message log.
+    pub groups: Vec<(MailboxName, Vec<InboxEntry>)>,
     /// Some unread messages did not fit into this reply.
     pub more: bool,
+}
+
+/// One text of an [`Inbox`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InboxEntry {
+    /// The text.
+    pub msg: Body,
+    /// Who sent it, in a room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<UserName>,
 }
 
 /// The logged-in users, in the order of their logins.
@@ -237,8 +252,26 @@ pub struct Acked {
 pub struct Unread {
     /// The total.
     pub unread: usize,
-    /// The number for each sender. A sender's first unread message determines its place.
+    /// The number for each sender of direct messages. A sender's first unread message determines its
+    /// place.
     pub senders: Vec<UnreadFrom>,
+    /// The number for each room, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<UnreadIn>,
+}
+
+/// The number of unread messages in one room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadIn {
+    /// The room.
+    pub room: RoomName,
+    /// The number of messages.
+    pub count: usize,
+    /// The id of the newest of those that were counted.
+    pub newest: MessageId,
+    /// Counting stopped here, so there may be more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// The number of unread messages from one sender.
@@ -315,7 +348,7 @@ impl Reply {
             Self::Authenticated(token) => Authenticated::encode(*token, None, out),
             Self::AuthenticatedAs(token, user) => Authenticated::encode(*token, Some(user), out),
             Self::Inbox(inbox) => json::encode(
-                &Done::new(InboxFields { messages: Senders(&inbox.senders), more: inbox.more }),
+                &Done::new(InboxFields { messages: Groups(&inbox.groups), more: inbox.more }),
                 out,
             ),
             Self::Active(active) => {
@@ -338,6 +371,7 @@ impl Reply {
             Self::Identity(fields) => json::encode(&Done::new(fields), out),
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),
             Self::Ended(fields) => json::encode(&Done::new(fields), out),
+            Self::Room(fields) => json::encode(&Done::new(fields), out),
             Self::Refused(refusal) => json::encode(&refusal.fields(), out),
         };
         if !encoded {
@@ -408,23 +442,18 @@ struct TextFields {
 
 #[derive(Serialize)]
 struct InboxFields<'a> {
-    messages: Senders<'a>,
+    messages: Groups<'a>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     more: bool,
 }
 
-struct Senders<'a>(&'a [(UserName, Vec<Body>)]);
+struct Groups<'a>(&'a [(MailboxName, Vec<InboxEntry>)]);
 
-impl Serialize for Senders<'_> {
+impl Serialize for Groups<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Entry<'a> {
-            msg: &'a Body,
-        }
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (sender, bodies) in self.0 {
-            let entries: Vec<Entry<'_>> = bodies.iter().map(|msg| Entry { msg }).collect();
-            map.serialize_entry(sender.as_str(), &entries)?;
+        for (name, entries) in self.0 {
+            map.serialize_entry(name.as_str(), entries)?;
         }
         map.end()
     }
@@ -542,7 +571,8 @@ mod tests {
     #[test]
     fn replies_to_seed_verbs_equal_the_seeds_byte_for_byte() {
         let token: Token = "7a592c0e-2cb5-4de6-866b-4e216b0caf15".parse().unwrap();
-        let senders = vec![(name("paff"), vec![body("hai neko"), body("🐱")])];
+        let entry = |text| InboxEntry { msg: body(text), from: None };
+        let groups = vec![(name("paff").into(), vec![entry("hai neko"), entry("🐱")])];
         let users = vec![name("paff"), name("neko")];
         for (reply, expected) in [
             (
@@ -551,7 +581,7 @@ mod tests {
             ),
             (Reply::Sent, r#"{"status": "OK", "message": "Message Sent"}"#),
             (
-                Reply::Inbox(Inbox { senders, more: false }),
+                Reply::Inbox(Inbox { groups, more: false }),
                 r#"{"status": "OK", "messages": {"paff": [{"msg": "hai neko"}, {"msg": "\ud83d\udc31"}]}}"#,
             ),
             (
@@ -581,8 +611,18 @@ mod tests {
     }
 
     #[test]
+    fn room_in_the_inbox_has_entries_with_senders() {
+        let entry = InboxEntry { msg: body("done"), from: Some(name("paff")) };
+        let groups = vec![("#build".parse().unwrap(), vec![entry])];
+        assert_eq!(
+            encode(&Reply::Inbox(Inbox { groups, more: false })),
+            "{\"status\": \"OK\", \"messages\": {\"#build\": [{\"msg\": \"done\", \"from\": \"paff\"}]}}\r\n\r\n"
+        );
+    }
+
+    #[test]
     fn truncated_inbox_reports_more() {
-        let reply = Reply::Inbox(Inbox { senders: Vec::new(), more: true });
+        let reply = Reply::Inbox(Inbox { groups: Vec::new(), more: true });
         assert_eq!(
             encode(&reply),
             "{\"status\": \"OK\", \"messages\": {}, \"more\": true}\r\n\r\n"
@@ -656,8 +696,9 @@ mod tests {
         #[test]
         fn any_body_stays_within_its_reply(text: String, end in "(\r\n\r\n\\{\"status\": \"OK\"\\})?") {
             let text = format!("x{text}{end}");
-            let senders = vec![(name("paff"), vec![body(&text)])];
-            let reply = Reply::Inbox(Inbox { senders, more: false });
+            let entry = InboxEntry { msg: body(&text), from: None };
+            let groups = vec![(name("paff").into(), vec![entry])];
+            let reply = Reply::Inbox(Inbox { groups, more: false });
             let encoded = encode(&reply);
             prop_assert!(encoded.is_ascii());
             prop_assert_eq!(encoded.find("\r\n"), Some(encoded.len() - REPLY_END.len()));

@@ -52,6 +52,26 @@ verbs! {
     Revoke = "revoke",
     /// Changes the password.
     Passwd = "passwd",
+    /// Lists rooms.
+    Rooms = "rooms",
+    /// Shows a room.
+    Room = "room",
+    /// Creates a room.
+    RoomCreate = "room_create",
+    /// Joins a room.
+    RoomJoin = "room_join",
+    /// Leaves a room.
+    RoomLeave = "room_leave",
+    /// Invites users to a room.
+    RoomInvite = "room_invite",
+    /// Removes a member from a room.
+    RoomKick = "room_kick",
+    /// Lists the members of a room.
+    RoomMembers = "room_members",
+    /// Changes the settings of a room.
+    RoomSet = "room_set",
+    /// Archives a room.
+    RoomArchive = "room_archive",
     /// Reports version and limits.
     Hello = "hello",
     /// Lists the verbs.

@@ -38,6 +38,8 @@ struct Registration<A> {
 pub(super) struct Subscription<A> {
     hub: Arc<Hub<A>>,
     user: MailboxId,
+    /// The rooms under which it is registered, too.
+    rooms: Mutex<Vec<MailboxId>>,
     registration: Arc<Registration<A>>,
 }
 
@@ -59,7 +61,7 @@ impl<A: Hint> Hub<A> {
         let user = MailboxId::from(user);
         self.lock().entry(user).or_default().push(Arc::clone(&registration));
         self.count.fetch_add(1, Ordering::SeqCst);
-        Subscription { hub: Arc::clone(self), user, registration }
+        Subscription { hub: Arc::clone(self), user, rooms: Mutex::default(), registration }
     }
 
     /// The number of watchers.
@@ -107,6 +109,16 @@ impl<A: Hint> Hub<A> {
     }
 }
 
+/// Ends a registration under a mailbox.
+fn end<A>(watchers: &mut Watchers<A>, mailbox: MailboxId, registration: &Arc<Registration<A>>) {
+    if let Some(registrations) = watchers.get_mut(&mailbox) {
+        registrations.retain(|other| !Arc::ptr_eq(other, registration));
+        if registrations.is_empty() {
+            watchers.remove(&mailbox);
+        }
+    }
+}
+
 impl<A> Hub<A> {
     fn lock(&self) -> MutexGuard<'_, Watchers<A>> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -114,6 +126,20 @@ impl<A> Hub<A> {
 }
 
 impl<A> Subscription<A> {
+    /// Registers the watcher under these rooms, and no longer under others. After this returns, every
+    /// commit for one of them leads to a hint.
+    pub(super) fn follow(&self, rooms: impl Iterator<Item = MailboxId>) {
+        let mut following = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchers = self.hub.lock();
+        for room in following.drain(..) {
+            end(&mut watchers, room, &self.registration);
+        }
+        following.extend(rooms);
+        for &room in &*following {
+            watchers.entry(room).or_default().push(Arc::clone(&self.registration));
+        }
+    }
+
     /// The address for hints and for the pages read after them.
     pub(super) fn address(&self) -> &A {
         &self.registration.address
@@ -136,13 +162,12 @@ impl<A> Subscription<A> {
 
 impl<A> Drop for Subscription<A> {
     fn drop(&mut self) {
+        let rooms = self.rooms.get_mut().unwrap_or_else(PoisonError::into_inner);
         let mut watchers = self.hub.lock();
-        if let Some(registrations) = watchers.get_mut(&self.user) {
-            registrations.retain(|registration| !Arc::ptr_eq(registration, &self.registration));
-            if registrations.is_empty() {
-                watchers.remove(&self.user);
-            }
+        for mailbox in std::iter::once(self.user).chain(rooms.drain(..)) {
+            end(&mut watchers, mailbox, &self.registration);
         }
+        drop(watchers);
         self.hub.count.fetch_sub(1, Ordering::SeqCst);
         if self.registration.wants_sent.load(Ordering::SeqCst) {
             self.hub.wanting_sent.fetch_sub(1, Ordering::SeqCst);

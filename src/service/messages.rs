@@ -10,22 +10,26 @@ use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
 use crate::model::{
     Body, CursorName, Details, Filter, MailboxId, MailboxName, Message, MessageId, Tag, UserId,
-    UserName,
 };
 use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{
-    self, Acked, Inbox, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread, UnreadFrom,
+    self, Acked, Inbox, InboxEntry, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread, UnreadFrom,
+    UnreadIn,
 };
 use crate::store::{
     self, Acknowledge, AddDeadLetter, Append, Appended, CURSORS_MAX, ClearDeadLetters, CountUnread,
     MoveCursor, Moved, PageBounds, PageStart, ReadPage, ReadThread, StoreError, ThreadStart,
+    Unreadable, Wanted,
 };
 
 /// How often `inbox` retries when another reader took the same messages first. Each retry means
 /// that another reader succeeded.
 const INBOX_TRIES_MAX: usize = 100;
+
+/// What counts as unread.
+const INCOMING: Wanted = Wanted::Incoming { muted: false };
 
 /// The maximum size in a reply of everything but a message's text, names and details, in bytes.
 const MESSAGE_FRAME_BYTES: usize = 160;
@@ -116,27 +120,31 @@ impl Service {
             reader: user,
             start: PageStart::Cursor(cursor.clone()),
             with: None,
+            wanted: INCOMING,
             since: None,
             filter: Filter::default(),
             bounds: page_bounds(usize::MAX, PAGE_BYTES_MAX),
         };
         self.store.read(read, move |found| {
             let unread = match found {
-                Ok(Some(unread)) => unread,
-                Ok(None) => return responder.answer(Code::Internal),
+                Ok(Ok(unread)) => unread,
+                Ok(Err(_)) => return responder.answer(Code::Internal),
                 Err(error) => return responder.answer(failure(error)),
             };
-            let Some(last) = unread.messages.last() else {
+            // A page without messages has more if it has left out many, as the reader's own.
+            let is_empty = unread.messages.is_empty();
+            let Some(upto) = unread.upto.filter(|_| !is_empty || unread.more) else {
                 return responder.answer(Reply::Inbox(Inbox::default()));
             };
-            let (seen, upto) = (unread.start, last.id);
+            let seen = unread.start;
             let again = Arc::clone(&service);
             service.store.write(
                 MoveCursor { user, cursor, seen, upto },
                 move |moved| match moved {
+                    Ok(Moved::Yes) if is_empty => again.try_inbox(session, responder, tries),
                     Ok(Moved::Yes) => {
-                        let (senders, more) = (by_sender(unread.messages), unread.more);
-                        responder.answer(Reply::Inbox(Inbox { senders, more }));
+                        let (groups, more) = (by_mailbox(unread.messages), unread.more);
+                        responder.answer(Reply::Inbox(Inbox { groups, more }));
                     }
                     Ok(Moved::No) if tries > 0 => again.try_inbox(session, responder, tries - 1),
                     Ok(Moved::No) => responder.answer(Code::Busy),
@@ -151,30 +159,30 @@ impl Service {
         if let Some(of) = fetch.thread {
             return self.fetch_thread(session, of, &fetch, responder);
         }
-        let start = match fetch.from {
-            FetchFrom::After(id) => PageStart::After(id),
-            FetchFrom::Before(id) => PageStart::Before(id),
-            FetchFrom::Cursor(name) => PageStart::Cursor(name),
-            FetchFrom::Dead(cursor, after) => PageStart::Dead(cursor, after),
+        let (start, wanted) = match fetch.from {
+            FetchFrom::After(id) => (PageStart::After(id), Wanted::All),
+            FetchFrom::Before(id) => (PageStart::Before(id), Wanted::All),
+            FetchFrom::Cursor(name) => (PageStart::Cursor(name), INCOMING),
+            FetchFrom::Dead(cursor, after) => (PageStart::Dead(cursor, after), Wanted::All),
         };
-        let with = fetch.with.as_ref().map(MailboxName::to_string);
+        let with = fetch.with.clone();
         let read = ReadPage {
             reader: session.user,
             start,
             with: fetch.with,
+            wanted,
             since: fetch.since,
             filter: *fetch.filter,
             bounds: page_bounds(fetch.limit, PAGE_BYTES_MAX),
         };
         let has_filter = !read.filter.is_empty();
         let done = move |found| match found {
-            Ok(Some(store::Page { messages, more, upto, .. })) => {
-                let upto = upto.filter(|_| has_filter && more);
+            Ok(Ok(store::Page { messages, more, upto, .. })) => {
+                let has_left_out = has_filter || upto != messages.last().map(|last| last.id);
+                let upto = upto.filter(|_| has_left_out && more);
                 responder.answer(Reply::Page(reply::Page { messages, more, upto }));
             }
-            Ok(None) => {
-                responder.answer(Refusal::from(Code::UnknownRecipient).about(with));
-            }
+            Ok(Err(unreadable)) => responder.answer(no_such_conversation(unreadable, with)),
             Err(error) => responder.answer(failure(error)),
         };
         self.store.read(read, done);
@@ -213,15 +221,20 @@ impl Service {
             return responder.answer(Reply::Unread(Unread::default()));
         }
         self.store.read(CountUnread { reader: session.user }, move |found| match found {
-            Ok(senders) => {
-                let unread = senders.iter().map(|sender| sender.count).sum();
-                let senders = senders.into_iter().map(|sender| UnreadFrom {
-                    from: sender.from,
-                    count: sender.count,
-                    newest: sender.newest,
-                });
-                let senders = senders.collect();
-                responder.answer(Reply::Unread(Unread { unread, senders }));
+            Ok(found) => {
+                let mut unread = Unread::default();
+                for store::UnreadFrom { from, count, newest, more } in found {
+                    unread.unread += count;
+                    match from {
+                        MailboxName::User(from) => {
+                            unread.senders.push(UnreadFrom { from, count, newest });
+                        }
+                        MailboxName::Room(room) => {
+                            unread.rooms.push(UnreadIn { room, count, newest, more });
+                        }
+                    }
+                }
+                responder.answer(Reply::Unread(unread));
             }
             Err(error) => responder.answer(failure(error)),
         });
@@ -264,6 +277,12 @@ fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
         Ok(Appended::UnknownRecipients(users)) => {
             Refusal::from(Code::UnknownRecipient).about(names(users)).into()
         }
+        Ok(Appended::NotAllowed(rooms)) => {
+            Refusal::from(Code::NotAllowed).about(names(rooms)).into()
+        }
+        Ok(Appended::RoomArchived(rooms)) => {
+            Refusal::from(Code::RoomArchived).about(names(rooms)).into()
+        }
         Ok(Appended::InboxFull(users)) => Refusal::from(Code::InboxFull).about(names(users)).into(),
         Ok(Appended::UnknownMessage) => no_such_message("reply_to").into(),
         Ok(Appended::KeyConflict) => Code::KeyConflict.into(),
@@ -276,6 +295,20 @@ fn refuse_append(appended: Result<Appended, StoreError>) -> Reply {
 /// not read.
 fn no_such_message(field: &str) -> Refusal {
     Refusal::new(Code::UnknownMessage, format!("{field}: you have no message with that id"))
+}
+
+/// The refusal of a conversation that the user cannot read. A private room that the user has no part
+/// in is refused like a missing one.
+fn no_such_conversation(unreadable: Unreadable, with: Option<MailboxName>) -> Refusal {
+    let is_room = matches!(with, Some(MailboxName::Room(_)));
+    let refusal = match unreadable {
+        Unreadable::Unknown if is_room => Code::UnknownRoom.into(),
+        Unreadable::Unknown => Code::UnknownRecipient.into(),
+        Unreadable::NotAMember => {
+            Refusal::new(Code::NotAllowed, "you are not in the room: join it first")
+        }
+    };
+    refusal.about(with.map(|name| name.to_string()))
 }
 
 /// The bounds of a page: messages, and encoded bytes.
@@ -297,16 +330,21 @@ fn encoded_details_bytes(details: &Details) -> usize {
     DETAILS_FRAME_BYTES + title + click + details.tags.iter().map(tag).sum::<usize>()
 }
 
-/// Groups messages by sender. Senders are in the order of their first messages.
-fn by_sender(messages: Vec<Message>) -> Vec<(UserName, Vec<Body>)> {
-    let mut senders: Vec<(UserName, Vec<Body>)> = Vec::new();
-    let mut places: HashMap<UserName, usize> = HashMap::new();
+/// Groups messages by sender, and those of rooms by room. Groups are in the order of their first
+/// messages.
+fn by_mailbox(messages: Vec<Message>) -> Vec<(MailboxName, Vec<InboxEntry>)> {
+    let mut groups: Vec<(MailboxName, Vec<InboxEntry>)> = Vec::new();
+    let mut places: HashMap<MailboxName, usize> = HashMap::new();
     for message in messages {
-        let place = *places.entry(message.from.clone()).or_insert(senders.len());
-        if place == senders.len() {
-            senders.push((message.from, Vec::new()));
+        let (name, from) = match message.to {
+            MailboxName::User(_) => (message.from.into(), None),
+            MailboxName::Room(_) => (message.to, Some(message.from)),
+        };
+        let place = *places.entry(name.clone()).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push((name, Vec::new()));
         }
-        senders[place].1.push(message.body);
+        groups[place].1.push(InboxEntry { msg: message.body, from });
     }
-    senders
+    groups
 }

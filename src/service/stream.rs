@@ -7,14 +7,17 @@ use super::hub::Subscription;
 use super::sessions::OpenStream;
 use crate::model::{Filter, MailboxName, Message, MessageId};
 use crate::protocol::refusal::Refusal;
-use crate::store::LiveInbox;
+use crate::store::{LiveInbox, Wanted};
 
 /// A stream that gets its hints and pages at an address of type `A`. Dropping it ends the stream.
 pub struct Stream<A> {
     pub(super) service: Arc<Service>,
     pub(super) stream: OpenStream,
-    pub(super) subscription: Subscription<A>,
-    pub(super) watched: LiveInbox,
+    /// Shared with a read that is in progress, as the next field is.
+    pub(super) subscription: Arc<Subscription<A>>,
+    pub(super) watched: Arc<LiveInbox>,
+    /// Which messages of rooms it gets.
+    pub(super) wanted: Wanted,
     /// Only messages that pass it.
     pub(super) filter: Box<Filter>,
 }

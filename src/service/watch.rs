@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::hub::Subscription;
 use super::messages::page_bounds;
 use super::responder::{Outcome, Responder, Watcher};
 use super::sessions::{LiveSession, Lookup, OpenStream};
@@ -13,8 +14,8 @@ use crate::protocol::arguments::{Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Reply, Watching};
 use crate::store::{
-    EndSessions, FindSession, FindStart, PageStart, ReadPage, SessionFilter, StoreError,
-    StreamStart,
+    EndSessions, FindSession, FindStart, LiveInbox, LiveRooms, MembershipState, PageStart,
+    ReadPage, SessionFilter, Start, StoreError, StreamStart, Wanted,
 };
 
 /// The maximum number of messages of one read of a stream.
@@ -35,8 +36,9 @@ impl Service {
         let watcher = Watcher {
             service: Arc::clone(self),
             stream: OpenStream::of(session),
-            subscription: self.hub.subscribe(session.user, responder.reply_address()),
-            watched: self.store.watch(session.user),
+            subscription: Arc::new(self.hub.subscribe(session.user, responder.reply_address())),
+            watched: Arc::new(self.store.watch(session.user)),
+            wanted: Wanted::Incoming { muted: watch.muted },
             filter: watch.filter,
         };
         if watch.sent {
@@ -48,10 +50,14 @@ impl Service {
             WatchFrom::All => StreamStart::After(MessageId::ZERO),
             WatchFrom::After(id) => StreamStart::After(id),
         };
-        let find = FindStart { reader: session.user, cursor: watch.cursor, start };
+        let (reader, wanted) = (session.user, watcher.wanted);
+        let find = FindStart { reader, cursor: watch.cursor, start, wanted };
+        let as_of = watcher.watched.memberships();
         self.store.read(find, move |found| match found {
-            Ok(Some((watching, after))) => {
-                responder.answer_stream(Watching { watching, after }, watcher);
+            Ok(Some(Start { reader, after, rooms })) => {
+                // The first read comes after this, so it finds what had no hint.
+                follow(&watcher.subscription, &watcher.watched, &rooms, as_of);
+                responder.answer_stream(Watching { watching: reader, after }, watcher);
             }
             Ok(None) => responder.answer(Code::NoSession),
             Err(error) => responder.answer(failure(error)),
@@ -86,25 +92,29 @@ impl Watcher {
             }
             return Some(StreamPage::Messages { messages, more, upto });
         }
-        let address = self.subscription.address().clone();
         let read = ReadPage {
             reader: session.user,
             start: PageStart::After(after),
             with: None,
+            wanted: self.wanted,
             since: None,
             filter: (*self.filter).clone(),
             bounds,
         };
+        let (subscription, watched) = (Arc::clone(&self.subscription), Arc::clone(&self.watched));
+        let as_of = watched.memberships();
         self.service.store.read(read, move |found| {
             let page = match found {
-                Ok(Some(page)) => {
+                Ok(Ok(page)) => {
+                    // It is read again after new rooms, because their hints began after the page.
+                    let is_new = follow(&subscription, &watched, &page.rooms, as_of);
                     let messages = page.messages.into_iter().map(Arc::new).collect();
-                    StreamPage::Messages { messages, more: page.more, upto: page.upto }
+                    StreamPage::Messages { messages, more: page.more || is_new, upto: page.upto }
                 }
-                Ok(None) => StreamPage::Over(Code::Internal.into()),
+                Ok(Err(_)) => StreamPage::Over(Code::Internal.into()),
                 Err(error) => failed_page(error),
             };
-            address.deliver(Outcome::Page(page));
+            subscription.address().deliver(Outcome::Page(page));
         });
         None
     }
@@ -127,6 +137,21 @@ impl Watcher {
             address.deliver(Outcome::Page(page));
         });
     }
+}
+
+/// Has a stream follow these rooms, in memory and by hints. Returns whether they are others than
+/// before.
+fn follow<A>(
+    subscription: &Subscription<A>,
+    watched: &LiveInbox,
+    rooms: &LiveRooms,
+    as_of: MembershipState,
+) -> bool {
+    let is_new = watched.follow(rooms, as_of);
+    if is_new {
+        subscription.follow(rooms.mailboxes());
+    }
+    is_new
 }
 
 /// What a stream gets when the store could not read for it.

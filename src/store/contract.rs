@@ -14,6 +14,7 @@ mod support {
     pub mod postgres;
     pub mod skip;
 }
+mod rooms;
 mod transfer;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rooms::{
+    deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
+    page_ends_after_many_own_messages_and_goes_on,
+};
 use smallvec::SmallVec;
 #[cfg(feature = "postgres")]
 use support::databases;
@@ -39,7 +44,7 @@ use crate::store::NodeOptions;
 use crate::store::{
     Acked, Acknowledge, AddDeadLetter, AddUsers, Append, Appended, Change, ChangeUser, Changed,
     EngineRead, EngineWrite, Expect, FindAccount, FindMessageOf, FindUser, MessageSearch, NewUser,
-    OpenError, Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError,
+    OpenError, Options, PageBounds, PageStart, Ping, Purge, ReadPage, Store, StoreError, Wanted,
 };
 
 /// The users of each store, with the ids 1, 2 and 3.
@@ -142,7 +147,8 @@ fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append
 
 fn page(reader: UserId, start: PageStart) -> ReadPage {
     let bounds = PageBounds { messages: usize::MAX, size: usize::MAX, measure: |_| 1 };
-    ReadPage { reader, start, with: None, since: None, filter: Filter::default(), bounds }
+    let (wanted, filter) = (Wanted::Incoming { muted: false }, Filter::default());
+    ReadPage { reader, start, with: None, wanted, since: None, filter, bounds }
 }
 
 fn ids(appended: &Appended) -> SmallVec<[i64; 2]> {
@@ -401,6 +407,11 @@ macro_rules! suite {
                 }
 
                 #[test]
+                fn rooms_agree_with_the_model(steps in rooms::steps()) {
+                    rooms::check($open, &steps);
+                }
+
+                #[test]
                 fn exports_what_it_imported(records in transfer::records()) {
                     transfer::check($open, &records);
                 }
@@ -422,6 +433,9 @@ macro_rules! promises {
             closed_store_answers_accepted_operations_and_refuses_others
             full_inbox_refuses_until_it_is_read
             user_is_removed_once_no_message_is_left
+            page_ends_after_many_own_messages_and_goes_on
+            key_of_a_post_to_a_room_is_the_same_message
+            deleted_user_is_in_no_room
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import

@@ -3,8 +3,14 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Body, CursorName, Details, Key, MessageId, Timestamp, UserId, UserName};
-use crate::transfer::{Cursor, FORMAT, Header, Message, Record, User, VERSION};
+use crate::model::{
+    Body, CursorName, Details, Key, MailboxId, MailboxName, MessageId, RoomId, RoomName, Timestamp,
+    UserId, UserName,
+};
+use crate::transfer::{
+    Cursor, CursorOf, FORMAT, Header, Membership, Message, Record, Room, User, VERSION,
+    VERSION_WITHOUT_ROOMS,
+};
 
 /// The maximum size of one read, in bytes of text. It bounds the memory of an export, and keeps each
 /// read short, even if the consumer of the records is slow.
@@ -13,7 +19,7 @@ pub(in crate::store) const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What to export.
 #[derive(Debug, Clone)]
 pub struct Export {
-    /// Only messages from and to this user, with the users named in them.
+    /// Only messages that this user has sent or may read, with the users named in them.
     pub user: Option<UserName>,
     /// Only messages from this id on.
     pub from_id: MessageId,
@@ -57,6 +63,12 @@ pub(in crate::store) struct Start {
     pub(in crate::store) only: Option<UserId>,
     /// All users, in the order of their ids.
     pub(in crate::store) users: Vec<ExportedUser>,
+    /// The rooms that the selected users are or were in, with their numbers, in that order. Without a
+    /// selected user, all rooms.
+    pub(in crate::store) rooms: Vec<(RoomId, Room)>,
+    /// The memberships of the selected users, in the order of the numbers of rooms and users, and of
+    /// their beginnings.
+    pub(in crate::store) memberships: Vec<Membership>,
     /// The cursors of the selected users, in the order of their ids and of the cursors' names.
     pub(in crate::store) cursors: Vec<Cursor>,
 }
@@ -82,8 +94,8 @@ pub(in crate::store) struct ExportedMessage {
     pub(in crate::store) at: Timestamp,
     /// Its sender.
     pub(in crate::store) sender: UserId,
-    /// Its recipient.
-    pub(in crate::store) recipient: UserId,
+    /// The mailbox that it was sent to.
+    pub(in crate::store) recipient: MailboxId,
     /// Its text.
     pub(in crate::store) body: Body,
     /// What it carries beside the text.
@@ -93,6 +105,8 @@ pub(in crate::store) struct ExportedMessage {
     /// The recipient's cursors at which it is a dead letter, in the order of their names. Nobody
     /// else's export has them.
     pub(in crate::store) dead: Vec<CursorName>,
+    /// The same of a message to a room, in the order of the numbers of users and of the names.
+    pub(in crate::store) dead_for: Vec<CursorOf>,
 }
 
 /// Passes a header, users, cursors and messages to `take`, always in the same order. It reads a page
@@ -104,8 +118,10 @@ pub(in crate::store) fn export<E>(
 ) -> Result<(), ExportError<E>> {
     let mut take = |record| take(record).map_err(ExportError::Output);
     let start = source.start(export).map_err(ExportError::Database)?;
-    let Start { newest, only, cursors, mut users } = start.ok_or(ExportError::UnknownUser)?;
-    take(Record::Header(Header { format: FORMAT.to_owned(), version: VERSION, newest }))?;
+    let start = start.ok_or(ExportError::UnknownUser)?;
+    let Start { newest, only, rooms, memberships, cursors, mut users } = start;
+    let version = if rooms.is_empty() { VERSION_WITHOUT_ROOMS } else { VERSION };
+    take(Record::Header(Header { format: FORMAT.to_owned(), version, newest }))?;
     // All users, or the selected one. The other users of that one's messages come when they are
     // first named.
     for user in users.iter_mut().filter(|user| only.is_none_or(|only| user.id == only)) {
@@ -113,6 +129,10 @@ pub(in crate::store) fn export<E>(
             take(Record::User(record))?;
         }
     }
+    let rooms_by_id: HashMap<RoomId, RoomName> =
+        rooms.iter().map(|(id, record)| (*id, record.room.clone())).collect();
+    rooms.into_iter().try_for_each(|(_, room)| take(Record::Room(room)))?;
+    memberships.into_iter().try_for_each(|of| take(Record::Membership(of)))?;
     cursors.into_iter().try_for_each(|cursor| take(Record::Cursor(cursor)))?;
     let places: HashMap<UserId, usize> =
         users.iter().enumerate().map(|(place, user)| (user.id, place)).collect();
@@ -122,12 +142,17 @@ pub(in crate::store) fn export<E>(
             return Ok(());
         }
         for message in messages {
-            let names = [message.sender, message.recipient].map(|id| places.get(&id).copied());
-            let [Some(from), Some(to)] = names else {
+            let sender = places.get(&message.sender).copied();
+            let recipient = message.recipient.user().and_then(|user| places.get(&user)).copied();
+            let to: Option<MailboxName> = match message.recipient.room() {
+                Some(room) => rooms_by_id.get(&room).cloned().map(MailboxName::Room),
+                None => recipient.map(|place| users[place].name.clone().into()),
+            };
+            let (Some(from), Some(to)) = (sender, to) else {
                 let problem = format!("message {} is of a user who is not there", message.id.0);
                 return Err(ExportError::Database(problem));
             };
-            for place in [from, to] {
+            for place in [Some(from), recipient].into_iter().flatten() {
                 if let Some(record) = users[place].record.take() {
                     take(Record::User(record))?;
                 }
@@ -136,11 +161,12 @@ pub(in crate::store) fn export<E>(
                 id: message.id,
                 at: message.at,
                 from: users[from].name.clone(),
-                to: users[to].name.clone(),
+                to,
                 body: message.body,
                 details: message.details,
                 key: message.key,
                 dead: message.dead,
+                dead_for: message.dead_for,
             }))?;
         }
     }

@@ -207,7 +207,7 @@ impl Postgres {
 
     /// See [`crate::store::Store::watch`].
     pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
-        Arc::clone(&self.shared.live).watch(user.into())
+        Arc::clone(&self.shared.live).watch(user)
     }
 
     /// See [`crate::store::Store::shared_time`].

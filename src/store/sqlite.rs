@@ -23,6 +23,7 @@ pub(in crate::store) mod projection;
 pub(in crate::store) mod read;
 pub(in crate::store) mod readers;
 pub(in crate::store) mod reserved_space;
+pub(in crate::store) mod rooms;
 pub(in crate::store) mod row;
 pub(in crate::store) mod schema;
 pub(in crate::store) mod stamp;
@@ -111,7 +112,7 @@ impl Sqlite {
 
     /// See [`crate::store::Store::watch`].
     pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
-        Arc::clone(&self.live).watch(user.into())
+        Arc::clone(&self.live).watch(user)
     }
 
     /// See [`crate::store::Store::inbox_is_known_to_be_empty`].

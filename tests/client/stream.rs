@@ -26,7 +26,7 @@ fn dialer(address: SocketAddr) -> Dialer {
 }
 
 fn all() -> Watch {
-    Watch { cursor: None, from: WatchFrom::All, sent: false, filter: Box::default() }
+    Watch { cursor: None, from: WatchFrom::All, sent: false, muted: false, filter: Box::default() }
 }
 
 fn next(stream: &mut Stream) -> StreamEvent {
@@ -140,6 +140,7 @@ fn silent_connection_is_given_up_and_the_stream_goes_on() {
         cursor: Some("worker".parse().unwrap()),
         from: WatchFrom::All,
         sent: false,
+        muted: false,
         filter: Box::default(),
     };
     let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, timeouts);

@@ -407,7 +407,7 @@ fn check_reports_each_fault_on_a_line_and_changes_nothing() {
         "the view v1_inbox is missing or was changed",
         "the table songs does not belong to the schema",
         "the cursor inbox of neko is at 500, and the newest id is 100: the next messages would count as read",
-        "row 100 of messages refers to a missing row of users",
+        "row 100 of messages refers to a missing row of users or rooms",
         "message 2 is a dead letter of paff at worker, but another user received it",
         "user 4 has an invalid name",
         "message 3 has an invalid text",

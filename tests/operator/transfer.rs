@@ -398,7 +398,7 @@ fn wrong_line_is_named_and_the_lines_before_it_are_stored() {
             header.replace(":9}", ":9223372036854775807}"),
             "the id 9223372036854775807 is higher than",
         ),
-        (header.replace("\"version\":1", "\"version\":2"), "line 1: is of version 2"),
+        (header.replace("\"version\":1", "\"version\":3"), "line 1: is of version 3"),
         (header.replace("chat-export", "songs"), "line 1: is not the header"),
     ] {
         fs::write(&file, text).unwrap();
@@ -654,7 +654,7 @@ fn example_of_the_storage_page_is_an_export() {
     let (folder, file, database) = folder();
     fs::write(&file, example).unwrap();
     let reported = import(&database, &file);
-    assert_eq!((&reported["messages"], &reported["cursors"]), (&json!(2), &json!(2)), "{reported}");
+    assert_eq!((&reported["messages"], &reported["cursors"]), (&json!(3), &json!(2)), "{reported}");
     let exported = export(&database, &folder.path().join("out"), &[]);
     assert_eq!(String::from_utf8(exported).unwrap(), example);
 }

@@ -4,12 +4,13 @@
 use std::fmt::Debug;
 
 use chat::client::frames::FrameDecoder;
+use chat::model::MailboxName;
 use chat::protocol::event::Event;
 use chat::protocol::refusal::{Code, Refusal};
 use chat::protocol::reply::{
-    Acked, Active, DecodedReply, Ended, Identity, Inbox, Page, Posted, REPLY_END, Reply, SentTo,
-    SessionInfo, Sessions, Unread, UnreadFrom, Watching, decode_fields, decode_messages,
-    decode_token,
+    Acked, Active, DecodedReply, Ended, Identity, Inbox, InboxEntry, Page, Posted, REPLY_END,
+    Reply, SentTo, SessionInfo, Sessions, Unread, UnreadFrom, UnreadIn, Watching, decode_fields,
+    decode_messages, decode_token,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -53,8 +54,17 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
                 count: choices.number() as usize,
                 newest: choices.id(),
             };
-            let unread =
-                Unread { unread: choices.number() as usize, senders: choices.many(5, from) };
+            let room = |choices: &mut Choices<'_>| UnreadIn {
+                room: format!("#{}", choices.name()).parse().expect("a room"),
+                count: choices.number() as usize,
+                newest: choices.id(),
+                more: choices.flag(),
+            };
+            let unread = Unread {
+                unread: choices.number() as usize,
+                senders: choices.many(5, from),
+                rooms: choices.many(5, room),
+            };
             check(Reply::Unread(unread.clone()), &unread);
         }
         7 => {
@@ -110,18 +120,33 @@ fn check<T: DeserializeOwned + PartialEq + Debug>(reply: Reply, meant: &T) {
 }
 
 fn check_inbox(choices: &mut Choices<'_>) {
-    let sender = |choices: &mut Choices<'_>| (choices.name(), choices.many(3, Choices::body));
-    let mut senders = choices.many(5, sender);
-    // Each sender appears once.
-    senders.sort();
-    senders.dedup_by(|one, other| one.0 == other.0);
-    let fields = done(&Reply::Inbox(Inbox { senders: senders.clone(), more: choices.flag() }));
+    let group = |choices: &mut Choices<'_>| {
+        let name = choices.name();
+        let is_room = choices.flag();
+        let entry = |choices: &mut Choices<'_>| InboxEntry {
+            msg: choices.body(),
+            from: is_room.then(|| choices.name()),
+        };
+        let entries = choices.many(3, entry);
+        let mailbox = if is_room { format!("#{name}").parse() } else { name.as_str().parse() };
+        (mailbox.expect("a mailbox"), entries)
+    };
+    let mut groups: Vec<(MailboxName, Vec<InboxEntry>)> = choices.many(5, group);
+    // Each sender and each room appears once.
+    groups.sort_by(|one, other| one.0.as_str().cmp(other.0.as_str()));
+    groups.dedup_by(|one, other| one.0 == other.0);
+    let fields = done(&Reply::Inbox(Inbox { groups: groups.clone(), more: choices.flag() }));
     let told = decode_messages(&fields).ok().and_then(Value::as_object).expect("a map of senders");
-    assert_eq!(told.len(), senders.len());
-    for ((name, told), (sender, bodies)) in told.iter().zip(&senders) {
-        assert_eq!(name, sender.as_str());
-        let texts = told.as_array().into_iter().flatten().map(|entry| entry["msg"].as_str());
-        assert!(texts.eq(bodies.iter().map(|body| Some(body.as_str()))));
+    assert_eq!(told.len(), groups.len());
+    for ((name, told), (mailbox, entries)) in told.iter().zip(&groups) {
+        assert_eq!(name, mailbox.as_str());
+        let read = |entry: &Value| (entry["msg"].clone(), entry.get("from").cloned());
+        let told = told.as_array().into_iter().flatten().map(read);
+        let meant = |entry: &InboxEntry| {
+            let from = entry.from.as_ref().map(|from| Value::from(from.as_str()));
+            (Value::from(entry.msg.as_str()), from)
+        };
+        assert!(told.eq(entries.iter().map(meant)));
     }
 }
 

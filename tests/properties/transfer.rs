@@ -67,7 +67,9 @@ fn record(choices: &mut Choices<'_>) -> Record {
             let to = choices.name();
             let key = choices.flag().then(|| choices.key());
             let dead = choices.many(3, Choices::cursor);
-            Record::Message(Message { id, at, from, to, body, details, key, dead })
+            let to = chat::model::MailboxName::from(to);
+            let dead_for = Vec::new();
+            Record::Message(Message { id, at, from, to, body, details, key, dead, dead_for })
         }
     }
 }

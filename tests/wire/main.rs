@@ -25,6 +25,7 @@ mod protocol_examples;
 mod proxy;
 mod reload;
 mod restart;
+mod rooms;
 mod seed_wire;
 mod session_limit;
 mod state_machine;

@@ -120,7 +120,7 @@ impl Asker<'_> {
     /// The answer, and the number of the offered answer that it is.
     fn wait(&mut self) -> Result<Option<(Message, Option<usize>)>, Failure> {
         let from = WatchFrom::After(self.question.posted.id);
-        let begin = Watch { cursor: None, from, sent: false, filter: Box::default() };
+        let begin = Watch { cursor: None, from, sent: false, muted: false, filter: Box::default() };
         let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
         let mut stream = Stream::new(self.link.dialer().clone(), self.token, begin, timeouts);
         while let Some(event) = stream.next(Some(self.deadline))? {

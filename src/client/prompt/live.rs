@@ -55,6 +55,7 @@ impl LiveWatch {
                 cursor: None,
                 from: arguments::WatchFrom::New,
                 sent,
+                muted: false,
                 filter: Box::default(),
             };
             Stream::new(self.dialer.clone(), session.token, begin, timeouts)

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::model::{CursorName, MessageId, UserName};
-use crate::transfer::{Cursor, Message, Step};
+use crate::model::{CursorName, MailboxName, MessageId, RoomName, UserName};
+use crate::transfer::{Cursor, Membership, Message, Step};
 
 /// The cursors and dead letters that wait until all messages are imported.
 #[derive(Default)]
@@ -15,6 +15,16 @@ pub(super) struct Places {
     moves: Vec<(MessageId, MessageId)>,
     /// The last message.
     last: Option<(MessageId, MessageId)>,
+    /// The same for each room.
+    rooms: HashMap<RoomName, Vec<Move>>,
+}
+
+/// A part of the messages of a room, whose ids differ by the same number in the file and here.
+struct Move {
+    before: MessageId,
+    here: MessageId,
+    /// Its last message here.
+    last: MessageId,
 }
 
 /// A cursor that waits.
@@ -43,14 +53,49 @@ impl Places {
             self.moves.push((message.id, id));
         }
         self.last = Some((message.id, id));
-        for place in self.cursors.get_mut(&message.to).into_iter().flatten() {
+        let to = match &message.to {
+            MailboxName::User(to) => to,
+            MailboxName::Room(room) => {
+                self.note_in_room(room, message, id);
+                return;
+            }
+        };
+        for place in self.cursors.get_mut(to).into_iter().flatten() {
             if message.id <= place.cursor.upto {
                 place.upto = place.upto.max(id);
                 place.messages += 1;
             }
         }
-        let dead = message.dead.iter().map(|cursor| (message.to.clone(), cursor.clone(), id));
+        let dead = message.dead.iter().map(|cursor| (to.clone(), cursor.clone(), id));
         self.dead.extend(dead);
+    }
+
+    fn note_in_room(&mut self, room: &RoomName, message: &Message, id: MessageId) {
+        let dead = message.dead_for.iter().map(|of| (of.user.clone(), of.cursor.clone(), id));
+        self.dead.extend(dead);
+        let moves = self.rooms.entry(room.clone()).or_default();
+        match moves.last_mut() {
+            Some(part) if message.id.0 - part.before.0 == id.0 - part.here.0 => part.last = id,
+            _ => moves.push(Move { before: message.id, here: id, last: id }),
+        }
+    }
+
+    /// Moves the ends of a membership to the ids of the room's messages here. If all ids were kept,
+    /// they stay.
+    pub(super) fn place_membership(&self, of: &mut Membership) {
+        if self.ids_are_kept() {
+            return;
+        }
+        let moves = self.rooms.get(&of.room).map_or(&[][..], Vec::as_slice);
+        let here = |id: MessageId| {
+            let part = moves.partition_point(|part| part.before <= id).checked_sub(1);
+            part.map_or(MessageId::ZERO, |part| {
+                let part = &moves[part];
+                part.last.min(MessageId(part.here.0 + (id.0 - part.before.0)))
+            })
+        };
+        (of.joined_after, of.sees_after) = (here(of.joined_after), here(of.sees_after));
+        of.left_upto = of.left_upto.map(here);
     }
 
     /// The id here of an earlier message of the file. A message that the file lacks keeps its id if

@@ -371,8 +371,9 @@ impl Model {
             let counted: usize = counted.iter().map(|sender| sender.count).sum();
             assert_eq!(counted, expected.len());
             let (reader, start) = (number(user), StreamStart::Newest);
-            let found = engine.read(FindStart { reader, cursor: None, start }).unwrap();
-            assert_eq!(found.1.0, self.newest);
+            let wanted = Wanted::Incoming { muted: false };
+            let found = engine.read(FindStart { reader, cursor: None, start, wanted }).unwrap();
+            assert_eq!(found.after.0, self.newest);
         }
         const { assert!(CURSORS_MAX > 2) };
     }

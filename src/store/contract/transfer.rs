@@ -65,6 +65,7 @@ fn copy(id: i64, from: &str, to: &str, body: &str, key: Option<&str>) -> Copy {
         key: key.map(|key| key.parse().unwrap()),
         details: None,
         dead: Vec::new(),
+        dead_for: Vec::new(),
     }
 }
 
@@ -245,7 +246,8 @@ fn steps(records: &[Record]) -> Vec<Step> {
     let step = |record: &Record| match record {
         Record::User(user) => Some(Step::User(user.clone())),
         Record::Message(message) => Some(Step::Message(message.clone())),
-        Record::Header(_) | Record::Cursor(_) => None,
+        Record::Room(room) => Some(Step::Room(room.clone())),
+        Record::Header(_) | Record::Cursor(_) | Record::Membership(_) => None,
     };
     let later = |record: &Record| match record {
         Record::Header(header) => Some(Step::Floor(header.newest)),
@@ -257,14 +259,20 @@ fn steps(records: &[Record]) -> Vec<Step> {
         _ => None,
     };
     let dead = messages().flat_map(|message| {
-        let letter = |cursor: &CursorName| Step::Dead {
-            user: message.to.clone(),
-            cursor: cursor.clone(),
-            id: message.id,
-        };
-        message.dead.iter().map(letter)
+        let own = message.to.user().map(|user| {
+            let of = move |cursor: &CursorName| (user.clone(), cursor.clone());
+            message.dead.iter().map(of)
+        });
+        let of_members = message.dead_for.iter().map(|of| (of.user.clone(), of.cursor.clone()));
+        let all = own.into_iter().flatten().chain(of_members);
+        all.map(|(user, cursor)| Step::Dead { user, cursor, id: message.id })
     });
-    records.iter().filter_map(step).chain(records.iter().filter_map(later)).chain(dead).collect()
+    let memberships = records.iter().filter_map(|record| match record {
+        Record::Membership(of) => Some(Step::Membership(of.clone())),
+        _ => None,
+    });
+    let first = records.iter().filter_map(step).chain(memberships);
+    first.chain(records.iter().filter_map(later)).chain(dead).collect()
 }
 
 /// A new database of this engine exports the records that it imports, to the byte, also when it

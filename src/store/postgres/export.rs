@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use postgres::{Client, IsolationLevel, Portal, Row, Transaction};
 
-use crate::model::{BODY_BYTES_MAX, Body, Key, MessageId, Timestamp, UserId};
+use crate::model::{BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, Timestamp, UserId};
 use crate::store::error::{NoInput, OpenError};
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
@@ -137,7 +137,8 @@ impl<'a> Snapshot<'a> {
         let newest = MessageId(newest.get(0));
         let messages = transaction.prepare(MESSAGES)?;
         self.messages = Some(transaction.bind(&messages, &[&export.after().0, &only])?);
-        Ok(Some(Start { newest, only: only.map(UserId), users, cursors }))
+        let (rooms, memberships) = (Vec::new(), Vec::new());
+        Ok(Some(Start { newest, only: only.map(UserId), users, rooms, memberships, cursors }))
     }
 
     fn read_messages(&mut self) -> Result<Vec<ExportedMessage>> {
@@ -188,7 +189,8 @@ fn message(row: &Row) -> Result<ExportedMessage> {
         id: MessageId(row.get(0)),
         at: Timestamp(row.get(1)),
         sender: UserId(row.get(2)),
-        recipient: UserId(row.get(3)),
+        recipient: MailboxId(row.get(3)),
+        dead_for: Vec::new(),
         key,
         body: Body::try_from(Box::<str>::from(body))?,
         details: details(row.get(6))?,

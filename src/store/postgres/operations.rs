@@ -8,5 +8,6 @@ pub(in crate::store) mod import;
 pub(in crate::store) mod logins;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod purge;
+pub(in crate::store) mod rooms;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod users;

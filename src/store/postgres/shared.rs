@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::{MailboxId, Message, MessageId, Timestamp};
-use crate::store::cache::live_messages::LiveMessages;
+use crate::model::{MailboxId, MessageId, Timestamp};
+use crate::store::cache::live_messages::{LiveMessage, LiveMessages};
 use crate::store::events::{Event, OnEvent};
 use crate::store::metrics::Metrics;
 use crate::store::postgres::lag::Lag;
@@ -119,7 +119,7 @@ impl Shared {
         &self,
         first: MessageId,
         committed: &[(MailboxId, MessageId)],
-        texts: Vec<Arc<Message>>,
+        texts: Vec<LiveMessage>,
     ) {
         let Some(&(_, last)) = committed.last() else { return };
         let mut tail = lock(&self.tail);
@@ -134,7 +134,7 @@ impl Shared {
         &self,
         head: MessageId,
         committed: &[(MailboxId, MessageId)],
-        texts: Vec<Arc<Message>>,
+        texts: Vec<LiveMessage>,
     ) {
         let mut tail = lock(&self.tail);
         if head <= *tail {
@@ -143,7 +143,7 @@ impl Shared {
         let is_new = |id: MessageId| id > *tail;
         let new = committed.iter().copied().filter(|&(_, id)| is_new(id));
         let mut new: Vec<_> = new.collect();
-        let texts = texts.into_iter().filter(|message| is_new(message.id)).collect();
+        let texts = texts.into_iter().filter(|text| is_new(text.message.id)).collect();
         if new.last().is_none_or(|&(_, id)| id < head) {
             // The newest messages were purged. There is no mailbox 0.
             new.push((MailboxId(0), head));

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use postgres::Row;
 use postgres::fallible_iterator::FallibleIterator;
 
-use crate::model::{MailboxId, Message, MessageId, UserId};
+use crate::model::{MailboxId, MessageId, UserId};
+use crate::store::cache::live_messages::LiveMessage;
 use crate::store::events::Event;
 use crate::store::operation::Write;
 use crate::store::postgres::append::LANE;
@@ -228,6 +229,7 @@ impl Tailer {
         }
         if !is_complete {
             // After more than an hour, changes are gone that this node has never seen.
+            self.shared.live.change_all_memberships();
             self.shared.tell(Event::Everything);
         }
         for row in &rows {
@@ -269,17 +271,21 @@ impl Tailer {
 }
 
 /// The messages with these ids.
-fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<Arc<Message>>> {
+fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<LiveMessage>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = session.query(
-        "SELECT m.id, m.sent_at, s.name, r.name, m.body, m.details
+        "SELECT m.id, m.sent_at, s.name, r.name, m.body, m.details, m.sender_id
            FROM chat.messages m
            JOIN chat.users s ON s.id = m.sender_id
            JOIN chat.users r ON r.id = m.mailbox_id
           WHERE m.id = ANY ($1) ORDER BY m.id",
         &[&ids],
     )?;
-    rows.iter().map(|row| pages::message(row).map(Arc::new)).collect()
+    let text = |row: &Row| {
+        let message = Arc::new(pages::message(row)?);
+        Ok(LiveMessage { sender: UserId(row.get(6)), message })
+    };
+    rows.iter().map(text).collect()
 }

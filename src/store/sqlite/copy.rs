@@ -221,7 +221,8 @@ pub(in crate::store) fn verify(path: &Path) -> Result<Content, OpenError> {
     if problem != "ok" {
         return Err(damaged(NotOurs::Damaged(problem)));
     }
-    for astray in ["PRAGMA foreign_key_check", message_log::WITHOUT_USERS] {
+    let schema = schema::version(&connection).map_err(failed)?;
+    for astray in ["PRAGMA foreign_key_check", message_log::without_mailboxes(schema)] {
         let found = connection.prepare(astray).and_then(|mut astray| astray.exists([]));
         if found.map_err(failed)? {
             return Err(damaged(NotOurs::DanglingRows));

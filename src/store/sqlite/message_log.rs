@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{MessageId, UserId};
+use crate::store::sqlite::rooms::is_read_in_room;
 
 /// The newest id that a message has ever had: the newest in the message log, or the floor if newer
 /// messages were deleted.
@@ -31,14 +32,18 @@ pub(in crate::store) fn raise_floor(
         .map(drop)
 }
 
-/// Whether a message with this id exists for `user`.
+/// Whether a message with this id exists for `user`, in their own mailbox or in a room.
 pub(in crate::store) fn is_for(
     connection: &Connection,
     user: UserId,
     id: MessageId,
 ) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND recipient_id = ?2")?
+        .prepare_cached(concat!(
+            "SELECT 1 FROM messages m WHERE m.id = ?1 AND (m.recipient_id = ?2 OR ",
+            is_read_in_room!("?2"),
+            ")"
+        ))?
         .exists([id.0, user.0])
 }
 
@@ -50,11 +55,13 @@ pub(in crate::store) fn thread_of(
     reader: UserId,
 ) -> rusqlite::Result<Option<MessageId>> {
     connection
-        .prepare_cached(
+        .prepare_cached(concat!(
             "SELECT coalesce(t.thread_id, m.id)
                FROM messages m LEFT JOIN threads t ON t.message_id = m.id
-              WHERE m.id = ?1 AND ?2 IN (m.sender_id, m.recipient_id)",
-        )?
+              WHERE m.id = ?1 AND (?2 IN (m.sender_id, m.recipient_id) OR ",
+            is_read_in_room!("?2"),
+            ")"
+        ))?
         .query_row([id.0, reader.0], |row| row.get(0).map(MessageId))
         .optional()
 }
@@ -75,7 +82,19 @@ pub(in crate::store) fn join_thread(
         .map(drop)
 }
 
-/// The messages whose sender or recipient does not exist. There must be none. The schema does not
-/// check that, because each operation that inserts a message looks both users up.
-pub(in crate::store) const WITHOUT_USERS: &str = "SELECT id FROM messages
-      WHERE sender_id NOT IN (SELECT id FROM users) OR recipient_id NOT IN (SELECT id FROM users)";
+/// The messages whose sender or mailbox does not exist. There must be none. The schema does not
+/// check that, because each operation that inserts a message looks both up. `schema` is the file's.
+pub(in crate::store) fn without_mailboxes(schema: usize) -> &'static str {
+    match schema {
+        ..7 => {
+            "SELECT id FROM messages
+              WHERE sender_id NOT IN (SELECT id FROM users)
+                 OR recipient_id NOT IN (SELECT id FROM users)"
+        }
+        _ => {
+            "SELECT id FROM messages
+              WHERE sender_id NOT IN (SELECT id FROM users)
+                 OR recipient_id NOT IN (SELECT id FROM users UNION ALL SELECT -id FROM rooms)"
+        }
+    }
+}

@@ -6,5 +6,6 @@ pub(in crate::store) mod cursors;
 pub(in crate::store) mod import;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rebuild;
+pub(in crate::store) mod rooms;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod users;

@@ -1,6 +1,7 @@
 //! The larger read operations.
 
 pub(in crate::store) mod logins;
+pub(in crate::store) mod mailboxes;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod statistics;
 pub(in crate::store) mod totals;

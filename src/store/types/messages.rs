@@ -7,6 +7,7 @@ use crate::model::{
     UserId, UserName,
 };
 use crate::store::operation::{Party, Read, Write};
+use crate::store::types::rooms::{LiveRooms, Unreadable, Wanted};
 
 /// Appends a message to the message log, one copy for each recipient. When the answer comes, the
 /// copies are durable and in the recipients' inboxes. Messages are in the message log in the order
@@ -22,7 +23,7 @@ pub struct Append {
     /// The sender's idempotency key: a message that is sent again with its key is stored once.
     pub key: Option<Key>,
     /// What it carries beside the text. The sender must be able to read the message that it
-    /// answers: as its sender, or as the user whose mailbox it is in.
+    /// answers: as its sender, as the user whose mailbox it is in, or as a member of its room.
     pub details: Option<Box<Details>>,
 }
 
@@ -57,8 +58,12 @@ pub enum Appended {
         /// The same message was stored earlier with the same key. Nothing was stored now.
         duplicate: bool,
     },
-    /// Nothing was stored: no users have these names.
+    /// Nothing was stored: no users have these names, and the sender sees no rooms with them.
     UnknownRecipients(Vec<MailboxName>),
+    /// Nothing was stored: the sender sees these rooms, but may not post there.
+    NotAllowed(Vec<MailboxName>),
+    /// Nothing was stored: these rooms are archived.
+    RoomArchived(Vec<MailboxName>),
     /// Nothing was stored: these inboxes have too many unread messages.
     InboxFull(Vec<MailboxName>),
     /// Nothing was stored: the sender can read no message with the id that this one answers.
@@ -68,15 +73,19 @@ pub enum Appended {
     KeyConflict,
 }
 
-/// Reads a page of messages for `reader`. With `with`, it reads the conversation with that user in
-/// both directions. The answer is `None` if no user has that name. Moves no cursor.
+/// Reads a page of messages for `reader`: those to them, and those of their rooms. With `with`, it
+/// reads the conversation with that user in both directions, or the messages of that room. Moves no
+/// cursor.
 pub struct ReadPage {
     /// The reader.
     pub reader: UserId,
     /// Where the page begins, and its direction.
     pub start: PageStart,
-    /// The other user of the conversation.
+    /// The other user of the conversation, or the room.
     pub with: Option<MailboxName>,
+    /// Which messages of rooms. A page that leaves out some also ends after
+    /// [`FILTERED_MESSAGES_MAX`] messages that it left out.
+    pub wanted: Wanted,
     /// Leaves out messages from before this time.
     pub since: Option<Timestamp>,
     /// Leaves out messages that do not pass. Then a page also ends after
@@ -90,7 +99,7 @@ pub struct ReadPage {
 pub const FILTERED_MESSAGES_MAX: usize = if cfg!(test) { 8 } else { 2_048 };
 
 impl Read for ReadPage {
-    type Answer = Option<Page>;
+    type Answer = Result<Page, Unreadable>;
 
     fn party(&self) -> Party {
         Some(self.reader)
@@ -143,6 +152,9 @@ pub struct Page {
     /// The last message that was looked at, in the direction of reading: the last one of the page,
     /// or one after it that the filter left out.
     pub upto: Option<MessageId>,
+    /// The rooms that a stream follows, as of the page's snapshot. Only for a page of incoming
+    /// messages without `with`.
+    pub rooms: LiveRooms,
 }
 
 /// Where a page begins.
@@ -169,7 +181,8 @@ pub struct PageBounds {
 }
 
 /// Counts the messages after the cursor `inbox` by sender, in the order of each sender's first
-/// unread message.
+/// unread message; then those of each room, in the same order. Counting looks at the first
+/// [`ROOM_UNREAD_MAX`](crate::store::ROOM_UNREAD_MAX) incoming messages of a room.
 pub struct CountUnread {
     /// The reader.
     pub reader: UserId,
@@ -183,19 +196,21 @@ impl Read for CountUnread {
     }
 }
 
-/// The unread messages from one sender.
+/// The unread messages from one sender, or of one room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadFrom {
-    /// The sender.
-    pub from: UserName,
+    /// The sender or the room.
+    pub from: MailboxName,
     /// How many messages there are.
     pub count: usize,
     /// The newest of them.
     pub newest: MessageId,
+    /// Counting stopped, so there may be more.
+    pub more: bool,
 }
 
-/// Finds where a stream begins: at `cursor`, if it exists, or else at `start`. The answer also has
-/// the reader's name; it is `None` if the user no longer exists.
+/// Finds where a stream begins: at `cursor`, if it exists, or else at `start`. The answer is `None`
+/// if the user no longer exists.
 pub struct FindStart {
     /// The reader.
     pub reader: UserId,
@@ -203,14 +218,27 @@ pub struct FindStart {
     pub cursor: Option<CursorName>,
     /// Where the stream begins if it has no cursor.
     pub start: StreamStart,
+    /// Which messages of rooms it gets.
+    pub wanted: Wanted,
 }
 
 impl Read for FindStart {
-    type Answer = Option<(UserName, MessageId)>;
+    type Answer = Option<Start>;
 
     fn party(&self) -> Party {
         Some(self.reader)
     }
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The reader's name.
+    pub reader: UserName,
+    /// It begins after this id.
+    pub after: MessageId,
+    /// The rooms that it follows, as of the same snapshot.
+    pub rooms: LiveRooms,
 }
 
 /// Where a stream without a cursor begins.

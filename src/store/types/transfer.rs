@@ -1,8 +1,9 @@
 //! Importing the records of another database, and rebuilding derived data.
 
-use crate::model::{DisplayName, MailboxId, MessageId};
+use crate::model::{DisplayName, MailboxId, MessageId, RoomName};
 use crate::store::operation::Write;
-use crate::transfer::{Step, Taken, User};
+use crate::store::types::rooms;
+use crate::transfer::{Membership, Step, Taken, User};
 
 /// The highest id that an export can contain. Every JSON reader represents it exactly.
 const MESSAGE_ID_MAX: MessageId = MessageId((1 << 53) - 1);
@@ -27,6 +28,29 @@ pub(in crate::store) fn refused_user(user: &User) -> Option<String> {
     let hash = user.password.as_ref().map_or("", |password| &password.hash);
     let is_hash = hash.bytes().all(|byte| byte.is_ascii_graphic());
     (!is_hash).then(|| format!("the password hash of {} is none", user.name))
+}
+
+/// Why an import refuses a room whose name another one has.
+pub(in crate::store) fn another_room(name: &RoomName) -> String {
+    format!("there is another room {name}, which was created at another time")
+}
+
+/// What becomes of an imported membership beside those that the user has of the room. `None` if it
+/// comes after all of them, so that it is stored.
+pub(in crate::store) fn overlap(
+    there: impl IntoIterator<Item = rooms::Membership>,
+    imported: &Membership,
+) -> Option<Taken> {
+    let mut taken = None;
+    for of in there {
+        if (of.joined_after, of.sees_after) == (imported.joined_after, imported.sees_after) {
+            return Some(Taken::Already);
+        }
+        if of.left_upto.is_none_or(|left| left > imported.joined_after) {
+            taken = Some(Taken::Left);
+        }
+    }
+    taken
 }
 
 /// Executes the steps in order, in one transaction, up to the first step that it must refuse. A

@@ -136,7 +136,7 @@ fn filter(
     min_priority: Option<Priority>,
 ) -> Result<Box<Filter>, Failure> {
     let sender = from.map(parse_user).transpose()?;
-    Ok(Box::new(Filter { min_priority, tags: self::tags(tags)?, sender }))
+    Ok(Box::new(Filter { min_priority, tags: self::tags(tags)?, sender, room: None }))
 }
 
 /// Which messages `inbox` and `wait` return.

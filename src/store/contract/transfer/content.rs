@@ -7,8 +7,14 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::KEPT;
-use crate::model::{Body, CursorName, Details, Key, MessageId, Timestamp};
-use crate::transfer::{Cursor, FORMAT, Header, Message, PasswordHash, Record, User, VERSION};
+use crate::model::{
+    Body, CursorName, Details, History, Key, MailboxName, MessageId, Notify, Posting, Role,
+    Timestamp,
+};
+use crate::transfer::{
+    Cursor, CursorOf, FORMAT, Header, Membership, Message, PasswordHash, Record, Room, User,
+    VERSION, VERSION_WITHOUT_ROOMS,
+};
 
 const CURSORS: [&str; 3] = ["bot.1", "inbox", "worker"];
 const ODD: &[&str] =
@@ -44,6 +50,18 @@ struct Place {
     percent: u8,
 }
 
+/// A user's membership of a room, in percent of the newest id.
+#[derive(Debug, Clone)]
+struct Stay {
+    user: usize,
+    joined: u8,
+    /// How long it lasted; `None` for a member.
+    length: Option<u8>,
+    sees_all: bool,
+    role: Role,
+    notify: Notify,
+}
+
 /// The records of an export with secrets.
 pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
     let place = (0..6_usize, 0..CURSORS.len(), 0..=100_u8)
@@ -54,25 +72,41 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
         prop::collection::btree_set(place, 0..8),
         prop::collection::vec((any::<Index>(), 0..CURSORS.len()), 0..4),
         (prop_oneof![3 => Just(0), 1 => KEPT - 12..KEPT], 0..4_i64),
+        prop::collection::vec(prop::collection::vec(stay(), 0..5), 0..3),
     );
-    content.prop_map(|(people, posts, places, dead, (first, floor))| {
+    content.prop_map(|(people, posts, places, dead, (first, floor), stays)| {
         let users: Vec<User> = people.iter().enumerate().map(user).collect();
-        let mut messages = messages(&users, &posts, first);
+        let rooms: Vec<Room> = (0..stays.len()).map(room).collect();
+        let mut messages = messages(&users, &rooms, &posts, first);
         let last = messages.last().map_or(first, |message| message.id.0);
         let newest = if last > KEPT { last } else { (last + floor).min(KEPT) };
         let cursors = cursors(&users, &places, newest);
+        let memberships: Vec<Membership> = rooms
+            .iter()
+            .zip(&stays)
+            .flat_map(|(room, stays)| memberships(room, &users, stays, newest))
+            .collect();
         for (index, name) in dead {
             let count = messages.len();
             if count > 0 {
-                add_dead_letter(&mut messages[index.index(count)], CURSORS[name], &cursors);
+                let message = &mut messages[index.index(count)];
+                match &message.to {
+                    MailboxName::User(_) => add_dead_letter(message, CURSORS[name], &cursors),
+                    MailboxName::Room(_) => {
+                        add_dead_letter_in_room(message, CURSORS[name], &cursors, &memberships);
+                    }
+                }
             }
         }
         let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
-        let header = Record::Header(Header { format, version: VERSION, newest });
+        let version = if rooms.is_empty() { VERSION_WITHOUT_ROOMS } else { VERSION };
+        let header = Record::Header(Header { format, version, newest });
         let users = users.into_iter().map(Record::User);
         let cursors = cursors.into_iter().map(Record::Cursor);
         let messages = messages.into_iter().map(Record::Message);
-        std::iter::once(header).chain(users).chain(cursors).chain(messages).collect()
+        let rooms = rooms.into_iter().map(Record::Room);
+        let rooms = rooms.chain(memberships.into_iter().map(Record::Membership));
+        std::iter::once(header).chain(users).chain(rooms).chain(cursors).chain(messages).collect()
     })
 }
 
@@ -86,6 +120,66 @@ fn person() -> impl Strategy<Value = Person> {
             is_published,
         },
     )
+}
+
+fn stay() -> impl Strategy<Value = Stay> {
+    let length = prop::option::of(0..60_u8);
+    let words = (select(Role::ALL.to_vec()), select(Notify::ALL.to_vec()));
+    (0..6_usize, 0..100_u8, length, any::<bool>(), words).prop_map(
+        |(user, joined, length, sees_all, (role, notify))| Stay {
+            user,
+            joined,
+            length,
+            sees_all,
+            role,
+            notify,
+        },
+    )
+}
+
+fn room(number: usize) -> Room {
+    Room {
+        room: ["#build", "#ops", "#x"][number].parse().unwrap(),
+        topic: ["", "\u{202e}builds \u{1f980}", "'"][number].parse().unwrap(),
+        private: number == 1,
+        posting: Posting::ALL[number % 2],
+        history: History::ALL[number % 2],
+        created_at: Timestamp(number as i64 * 7),
+        archived_at: (number == 1).then_some(Timestamp(9)),
+    }
+}
+
+/// A user's stays do not overlap.
+fn memberships(room: &Room, users: &[User], stays: &[Stay], newest: i64) -> Vec<Membership> {
+    let part = |percent: u8| {
+        let id = i128::from(newest) * i128::from(percent.min(100)) / 100;
+        MessageId(i64::try_from(id).unwrap())
+    };
+    let mut sorted: Vec<&Stay> = stays.iter().collect();
+    sorted.sort_by_key(|stay| (stay.user % users.len(), stay.joined));
+    let mut found: Vec<Membership> = Vec::new();
+    for stay in sorted {
+        let user = &users[stay.user % users.len()].name;
+        let joined_after = part(stay.joined);
+        let is_over = |other: &Membership| {
+            other.user == *user
+                && (other.left_upto.is_none_or(|left| left > joined_after)
+                    || other.joined_after == joined_after)
+        };
+        if found.iter().any(is_over) {
+            continue;
+        }
+        found.push(Membership {
+            room: room.room.clone(),
+            user: user.clone(),
+            role: stay.role,
+            notify: stay.notify,
+            joined_after,
+            sees_after: if stay.sees_all { MessageId::ZERO } else { joined_after },
+            left_upto: stay.length.map(|length| part(stay.joined + length)),
+        });
+    }
+    found
 }
 
 fn post() -> impl Strategy<Value = Post> {
@@ -133,7 +227,7 @@ fn user((number, person): (usize, &Person)) -> User {
     }
 }
 
-fn messages(users: &[User], posts: &[Post], first: i64) -> Vec<Message> {
+fn messages(users: &[User], rooms: &[Room], posts: &[Post], first: i64) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     let mut last = first;
     for (number, post) in posts.iter().enumerate() {
@@ -151,6 +245,8 @@ fn messages(users: &[User], posts: &[Post], first: i64) -> Vec<Message> {
         let details = details.if_any();
         let to: BTreeSet<usize> = post.to.iter().map(|to| to % users.len()).collect();
         let mut id = last + i64::from(post.gap);
+        // The first copy goes to a room, if there is one.
+        let mut room = rooms.get(number % 3).map(|room| room.room.clone());
         for to in to {
             id += 1;
             // Beyond the limit, an import keeps consecutive ids only.
@@ -164,11 +260,12 @@ fn messages(users: &[User], posts: &[Post], first: i64) -> Vec<Message> {
                 id: MessageId(id),
                 at: Timestamp(1_700_000_000_000 + number as i64 * 37),
                 from: from.clone(),
-                to: users[to].name.clone(),
+                to: room.take().map_or_else(|| users[to].name.clone().into(), MailboxName::Room),
                 body: post.body.clone(),
                 details: details.clone(),
                 key: key.clone(),
                 dead: Vec::new(),
+                dead_for: Vec::new(),
             });
             last = id;
         }
@@ -198,9 +295,40 @@ fn cursors(users: &[User], places: &BTreeSet<Place>, newest: i64) -> Vec<Cursor>
 /// Only a cursor that exists has dead letters.
 fn add_dead_letter(message: &mut Message, name: &str, cursors: &[Cursor]) {
     let name: CursorName = name.parse().unwrap();
-    let is_there = |cursor: &Cursor| cursor.user == message.to && cursor.cursor == name;
+    let is_there = |cursor: &Cursor| message.to == cursor.user && cursor.cursor == name;
     if cursors.iter().any(is_there) && !message.dead.contains(&name) {
         message.dead.push(name);
         message.dead.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    }
+}
+
+/// Only a user who may read the message has it as a dead letter.
+fn add_dead_letter_in_room(
+    message: &mut Message,
+    name: &str,
+    cursors: &[Cursor],
+    memberships: &[Membership],
+) {
+    let may_read = |cursor: &&Cursor| {
+        cursor.cursor.as_str() == name
+            && memberships.iter().any(|of| {
+                message.to.room() == Some(&of.room)
+                    && of.user == cursor.user
+                    && of.sees_after < message.id
+                    && of.left_upto.is_none_or(|upto| message.id <= upto)
+            })
+    };
+    // The cursors are in the order of the users.
+    if let Some(cursor) = cursors.iter().find(may_read) {
+        let (user, cursor) = (cursor.user.clone(), cursor.cursor.clone());
+        let letter = CursorOf { user, cursor };
+        if !message.dead_for.contains(&letter) {
+            message.dead_for.push(letter);
+            let place = |of: &CursorOf| {
+                let is_it = |other: &Cursor| other.user == of.user && other.cursor == of.cursor;
+                cursors.iter().position(is_it)
+            };
+            message.dead_for.sort_by_key(place);
+        }
     }
 }

@@ -58,6 +58,9 @@ fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> 
     match step {
         Step::Message(_) => Err(Error::Unexpected("messages are imported together")),
         Step::User(user) => add_user(session, user, locked),
+        Step::Room(_) | Step::Membership(_) => {
+            Err(Error::Unexpected("this engine has no rooms yet"))
+        }
         Step::Floor(floor) => match refused_id(*floor) {
             Some(refused) => Ok(Err(refused)),
             None => {

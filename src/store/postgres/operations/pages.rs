@@ -12,21 +12,22 @@ use crate::store::postgres::operations::{cursors, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{
     CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
-    ReadThread, StreamStart, ThreadStart, UnreadFrom,
+    ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
 };
+use crate::store::types::rooms::{LiveRooms, Unreadable};
 
 /// The most messages that one statement of a page returns. A page of more takes several: the log
 /// only grows at its end, so together they are what one statement would find.
 const PART_MESSAGES_MAX: usize = 128;
 
 impl Query for ReadPage {
-    fn query(&self, session: &mut Session) -> Result<Option<Page>> {
+    fn query(&self, session: &mut Session) -> Result<std::result::Result<Page, Unreadable>> {
         let with = match &self.with {
             None => None,
-            Some(MailboxName::Room(_)) => return Ok(None),
+            Some(MailboxName::Room(_)) => return Ok(Err(Unreadable::Unknown)),
             Some(MailboxName::User(name)) => match users::id_of(session, name)? {
                 Some(id) => Some(id),
-                None => return Ok(None),
+                None => return Ok(Err(Unreadable::Unknown)),
             },
         };
         let start = match &self.start {
@@ -41,7 +42,7 @@ impl Query for ReadPage {
         if matches!(self.start, PageStart::Before(_)) {
             page.messages.reverse();
         }
-        Ok(Some(page))
+        Ok(Ok(page))
     }
 }
 
@@ -51,7 +52,8 @@ fn fill(
     start: MessageId,
     mut part: impl FnMut(MessageId, usize) -> Result<Vec<Row>>,
 ) -> Result<Page> {
-    let mut page = Page { start, messages: Vec::new(), more: false, upto: None };
+    let mut page =
+        Page { start, messages: Vec::new(), more: false, upto: None, rooms: LiveRooms::default() };
     let (mut from, mut size, mut looked_at) = (start, 0, 0);
     loop {
         let limit = match filter {
@@ -243,7 +245,8 @@ impl Query for CountUnread {
         )?;
         let unread = |row: &Row| {
             Ok(UnreadFrom {
-                from: row.get::<_, &str>(0).parse()?,
+                from: row.get::<_, &str>(0).parse::<UserName>()?.into(),
+                more: false,
                 count: usize::try_from(row.get::<_, i64>(1)).unwrap_or(usize::MAX),
                 newest: MessageId(row.get(2)),
             })
@@ -253,7 +256,7 @@ impl Query for CountUnread {
 }
 
 impl Query for FindStart {
-    fn query(&self, session: &mut Session) -> Result<Option<(UserName, MessageId)>> {
+    fn query(&self, session: &mut Session) -> Result<Option<Start>> {
         let row =
             session.query_opt("SELECT name FROM chat.users WHERE id = $1", &[&self.reader.0])?;
         let Some(row) = row else { return Ok(None) };
@@ -261,7 +264,7 @@ impl Query for FindStart {
         if let Some(cursor) = &self.cursor
             && let Some(seen) = cursors::position(session, self.reader, cursor)?
         {
-            return Ok(Some((name, seen)));
+            return Ok(Some(Start { reader: name, after: seen, rooms: LiveRooms::default() }));
         }
         let after = match self.start {
             StreamStart::After(id) => id,
@@ -271,6 +274,6 @@ impl Query for FindStart {
                 cursors::position(session, self.reader, &inbox)?.unwrap_or(MessageId::ZERO)
             }
         };
-        Ok(Some((name, after)))
+        Ok(Some(Start { reader: name, after, rooms: LiveRooms::default() }))
     }
 }

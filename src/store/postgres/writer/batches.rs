@@ -16,6 +16,7 @@ use crate::adjustable::Adjustable;
 use crate::metrics::Stages;
 use crate::model::Message;
 use crate::queue::Queue;
+use crate::store::cache::live_messages::LiveMessage;
 use crate::store::error::StoreError;
 use crate::store::metrics::Rollback;
 use crate::store::postgres::append::BatchId;
@@ -268,7 +269,8 @@ impl Batches {
                 {
                     let (from, to, body) = (from.clone(), to.clone(), message.body.clone());
                     let details = message.details.clone();
-                    texts.push(Arc::new(Message { id, at, from, to, body, details }));
+                    let text = Arc::new(Message { id, at, from, to, body, details });
+                    texts.push(LiveMessage { sender: message.sender, message: text });
                 }
             }
         }

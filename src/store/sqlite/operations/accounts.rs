@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::model::{CursorName, MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
-use crate::store::sqlite::operations::{cursors, sessions, users};
+use crate::store::sqlite::operations::{cursors, rooms, sessions, users};
 use crate::store::sqlite::projection::delivery_cursor;
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::row::{cursor_name, user_name};
@@ -172,6 +172,8 @@ fn rename(
     context.cache.user_ids.remove(name);
     context.cache.user_names.remove(&user);
     context.deliveries.rename();
+    // Their streams look for mentions of the name.
+    context.deliveries.change_memberships(user);
     Ok(Changed::Yes { user, ended: Vec::new() })
 }
 
@@ -195,6 +197,7 @@ fn delete(
         .connection
         .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
         .execute([user.0])?;
+    rooms::remove_from_all(context, user)?;
     context.cache.user_ids.remove(name);
     context.cache.must_count(user);
     context.deliveries.rewind(user);

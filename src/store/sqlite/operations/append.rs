@@ -4,15 +4,18 @@ use rusqlite::{Connection, params};
 use smallvec::SmallVec;
 
 use crate::model::{
-    CursorName, Details, MailboxId, MailboxName, Message, MessageId, Timestamp, UserId, UserName,
+    CursorName, Details, MailboxId, MailboxName, Message, MessageId, RoomName, Timestamp, UserId,
+    UserName,
 };
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::keys::{self, KeyLookup};
+use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::sqlite::write::pending_inserts::Text;
 use crate::store::types::messages::{Append, Appended, Copies};
+use crate::store::types::rooms::{Act, Actor, RoomRefused};
 
 /// An inbox whose messages were never counted may receive one part in this many of its limit. Then
 /// it is counted.
@@ -33,17 +36,11 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     {
         return Ok(appended);
     }
-    let mut copies = Copies::with_capacity(append.to.len());
-    let mut unknown = Vec::new();
-    for name in &append.to {
-        match mailbox(name, |user| users::resolve(context, user))? {
-            Some(recipient) => copies.push((recipient, MessageId::ZERO)),
-            None => unknown.push(name.clone()),
-        }
-    }
-    if !unknown.is_empty() {
-        return Ok(Appended::UnknownRecipients(unknown));
-    }
+    let copies = find_mailboxes(context, &append)?;
+    let mut copies = match copies {
+        Ok(copies) => copies,
+        Err(refused) => return Ok(refused),
+    };
     let mut full = Vec::new();
     for (&(recipient, _), name) in copies.iter().zip(&append.to) {
         if is_full(context, recipient)? {
@@ -74,7 +71,11 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
         if context.deliveries.is_watched(*recipient) {
             let (from, to, body) = (from.clone(), to.clone(), append.body.clone());
             let details = append.details.clone();
-            context.deliveries.keep_text(Message { id: *id, at, from, to, body, details });
+            let message = Message { id: *id, at, from, to, body, details };
+            context.deliveries.keep_text(append.sender, message);
+        }
+        if recipient.room().is_some() {
+            continue;
         }
         match context.cache.unread_counts.get_mut(recipient) {
             Some(unread) => *unread += 1,
@@ -94,15 +95,54 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     Ok(Appended::Stored { copies, at, duplicate: false })
 }
 
-/// The mailbox that has this name. `find` finds a user.
-fn mailbox(
-    name: &MailboxName,
-    find: impl FnOnce(&UserName) -> rusqlite::Result<Option<UserId>>,
-) -> rusqlite::Result<Option<MailboxId>> {
-    match name {
-        MailboxName::User(name) => Ok(find(name)?.map(MailboxId::from)),
-        MailboxName::Room(_) => Ok(None),
+/// The mailboxes of the recipients, or why the sender may not post to them.
+fn find_mailboxes(
+    context: &mut WriteContext<'_>,
+    append: &Append,
+) -> rusqlite::Result<Result<Copies, Appended>> {
+    let mut copies = Copies::with_capacity(append.to.len());
+    let (mut unknown, mut forbidden, mut archived) = (Vec::new(), Vec::new(), Vec::new());
+    for name in &append.to {
+        let found = match name {
+            MailboxName::User(user) => {
+                users::resolve(context, user)?.map(MailboxId::from).ok_or(RoomRefused::Unknown)
+            }
+            MailboxName::Room(room) => find_room(context, append.sender, room)?,
+        };
+        match found {
+            Ok(recipient) => copies.push((recipient, MessageId::ZERO)),
+            Err(RoomRefused::NotAllowed) => forbidden.push(name.clone()),
+            Err(RoomRefused::Archived) => archived.push(name.clone()),
+            Err(_) => unknown.push(name.clone()),
+        }
     }
+    Ok(if !unknown.is_empty() {
+        Err(Appended::UnknownRecipients(unknown))
+    } else if !forbidden.is_empty() {
+        Err(Appended::NotAllowed(forbidden))
+    } else if !archived.is_empty() {
+        Err(Appended::RoomArchived(archived))
+    } else {
+        Ok(copies)
+    })
+}
+
+/// The mailbox of a room, if the sender may post there. Cached if possible.
+fn find_room(
+    context: &mut WriteContext<'_>,
+    sender: UserId,
+    name: &RoomName,
+) -> rusqlite::Result<Result<MailboxId, RoomRefused>> {
+    if let Some(&room) = context.cache.posters.get(&(sender, name.clone())) {
+        return Ok(Ok(room.into()));
+    }
+    let Some((room, place)) = rooms::place(context.connection, Actor::User(sender), name)? else {
+        return Ok(Err(RoomRefused::Unknown));
+    };
+    Ok(place.may(Act::Post).map(|()| {
+        context.cache.remember_poster(sender, name.clone(), room);
+        room.into()
+    }))
 }
 
 /// The oldest message of the thread of a message. `None` if `reader` can read no such message.
@@ -153,8 +193,8 @@ fn compare_with_earlier(
     }
     for Earlier { at, copies, .. } in posts.iter().filter(|post| post.is_same) {
         let Some(&(_, then)) = copies.first() else { continue };
-        let then = recipients(append, |user| users::id_then(connection, user, then))?;
-        let now = recipients(append, |user| users::id_of(connection, user))?;
+        let then = recipients(connection, append, |user| users::id_then(connection, user, then))?;
+        let now = recipients(connection, append, |user| users::id_of(connection, user))?;
         for recipients in [then, now].iter().flatten() {
             if let Some(copies) = copies_for(recipients, copies) {
                 return Ok(Some(Appended::Stored { copies, at: *at, duplicate: true }));
@@ -200,12 +240,17 @@ fn posts_of_key(
     Ok(posts)
 }
 
-/// The recipients. `None` if a name is unknown.
+/// The recipients. `None` if a name is unknown. A room keeps its name.
 fn recipients(
+    connection: &Connection,
     append: &Append,
     find: impl Fn(&UserName) -> rusqlite::Result<Option<UserId>>,
 ) -> rusqlite::Result<Option<Vec<MailboxId>>> {
-    append.to.iter().map(|name| mailbox(name, &find)).collect()
+    let mailbox = |name: &MailboxName| match name {
+        MailboxName::User(name) => Ok(find(name)?.map(MailboxId::from)),
+        MailboxName::Room(name) => Ok(rooms::id_of(connection, name)?.map(MailboxId::from)),
+    };
+    append.to.iter().map(mailbox).collect()
 }
 
 /// The copies, in the order of the recipients. `None` if the copies have other recipients.
@@ -222,6 +267,10 @@ fn copies_for(recipients: &[MailboxId], copies: &Copies) -> Option<Copies> {
 /// deliveries, so it is postponed for an inbox that has received few messages since the start. Such
 /// an inbox may exceed its limit by that many messages, once after each start.
 fn is_full(context: &mut WriteContext<'_>, mailbox: MailboxId) -> rusqlite::Result<bool> {
+    if mailbox.room().is_some() {
+        // A room has no limit: its messages are not lost for one member who does not read.
+        return Ok(false);
+    }
     let max = context.inbox_unread_max;
     if let Some(&unread) = context.cache.unread_counts.get(&mailbox) {
         return Ok(unread >= max);

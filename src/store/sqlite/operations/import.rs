@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Details, Key, MailboxId, MessageId, Timestamp, UserId};
-use crate::store::sqlite::message_log;
+use crate::model::{Details, Key, MailboxId, MailboxName, MessageId, Timestamp, UserId};
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::operations::{cursors, rooms, users};
 use crate::store::sqlite::write::context::WriteContext;
+use crate::store::sqlite::{self, message_log};
 use crate::store::types::transfer::{Import, Imported, KEPT_ID_MAX, refused_id, refused_user};
 use crate::transfer::{Cursor, Message, Step, Taken, User};
 
@@ -31,6 +31,8 @@ fn import(
     for step in steps {
         let outcome = match step {
             Step::User(user) => add_user(context.connection, user, locked)?,
+            Step::Room(room) => rooms::add_imported(context, room)?,
+            Step::Membership(of) => rooms::add_imported_membership(context, of)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
             Step::Floor(floor) => match refused_id(*floor) {
                 Some(refused) => Err(refused),
@@ -109,10 +111,16 @@ fn add_message(
         MessageId::ZERO => users::resolve(context, name),
         _ => users::id_of(connection, name),
     };
-    let (sender, recipient) = match (id_of(&message.from)?, id_of(&message.to)?) {
-        (Some(sender), Some(recipient)) => (sender, MailboxId::from(recipient)),
-        (None, _) => return Ok(Err(format!("there is no user {}", message.from))),
-        (_, None) => return Ok(Err(format!("there is no user {}", message.to))),
+    let Some(sender) = id_of(&message.from)? else {
+        return Ok(Err(format!("there is no user {}", message.from)));
+    };
+    let recipient = match &message.to {
+        MailboxName::User(name) => id_of(name)?.map(MailboxId::from),
+        MailboxName::Room(name) => sqlite::rooms::id_of(connection, name)?.map(MailboxId::from),
+    };
+    let Some(recipient) = recipient else {
+        let kind = if message.to.room().is_some() { "room" } else { "user" };
+        return Ok(Err(format!("there is no {kind} {}", message.to)));
     };
     if is_there(connection, message, sender, recipient)? {
         return Ok(Ok(Taken::There(message.id)));
@@ -141,7 +149,9 @@ fn add_message(
     if let Some(key) = &key {
         context.keys.insert(sender, key.as_str(), [id]);
     }
-    context.cache.must_count(recipient);
+    if recipient.user().is_some() {
+        context.cache.must_count(recipient);
+    }
     if !recipients.contains(&recipient) {
         recipients.push(recipient);
     }

@@ -5,12 +5,13 @@ use std::collections::hash_map::Entry;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::model::{MailboxId, MessageId, UserId};
+use crate::model::{MailboxId, MessageId, RoomId, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::purge::{FindToPurge, Purge, PurgeCandidates, PurgeFilter, PurgeSide};
+use crate::store::types::rooms::merge;
 
 /// The maximum number of messages that one step looks at.
 const SCAN_MESSAGES_MAX: usize = 10_000;
@@ -120,10 +121,11 @@ fn delete(
     Ok(deleted)
 }
 
-/// The end of each recipient's read messages, cached for one step.
+/// Which messages of each mailbox are unread, cached for one step: after the first id of a pair, up to
+/// and including the second.
 #[derive(Default)]
 struct ReadMarks {
-    read_upto: HashMap<MailboxId, MessageId>,
+    unread: HashMap<MailboxId, Vec<(MessageId, MessageId)>>,
 }
 
 impl ReadMarks {
@@ -131,14 +133,18 @@ impl ReadMarks {
     fn is_unread(
         &mut self,
         connection: &Connection,
-        recipient: MailboxId,
+        mailbox: MailboxId,
         id: MessageId,
     ) -> rusqlite::Result<bool> {
-        let read_upto = match self.read_upto.entry(recipient) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => *entry.insert(lowest_cursor(connection, recipient)?),
+        let unread = match self.unread.entry(mailbox) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(match mailbox.room() {
+                None => vec![(lowest_cursor(connection, mailbox)?, MessageId(i64::MAX))],
+                Some(room) => unread_in_room(connection, room)?,
+            }),
         };
-        if id > read_upto {
+        let place = unread.partition_point(|&(_, upto)| upto < id);
+        if unread.get(place).is_some_and(|&(after, _)| after < id) {
             return Ok(true);
         }
         connection
@@ -160,4 +166,27 @@ fn lowest_cursor(connection: &Connection, mailbox: MailboxId) -> rusqlite::Resul
         .query_row([mailbox.0, i64::MAX], |row| {
             Ok(MessageId(row.get::<_, Option<i64>>(0)?.unwrap_or(0)))
         })
+}
+
+/// The intervals of the message log in which a message to a room is unread for a member who got it,
+/// or for a former one. A muted room is unread for nobody.
+fn unread_in_room(
+    connection: &Connection,
+    room: RoomId,
+) -> rusqlite::Result<Vec<(MessageId, MessageId)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT max(p.joined_after,
+                    coalesce((SELECT CASE WHEN max(c.name = 'inbox') THEN min(c.upto_id) ELSE 0 END
+                                FROM cursors c WHERE c.user_id = p.user_id), 0)),
+                coalesce(p.left_upto, ?2)
+           FROM memberships p JOIN users u ON u.id = p.user_id AND u.deleted_at IS NULL
+          WHERE p.room_id = ?1
+            AND (SELECT n.notify FROM memberships n
+                  WHERE n.user_id = p.user_id AND n.room_id = p.room_id
+                  ORDER BY n.joined_after DESC LIMIT 1) <> 'none'",
+    )?;
+    let ranges = statement.query_map([room.0, i64::MAX], |row| {
+        Ok((MessageId(row.get(0)?), MessageId(row.get(1)?)))
+    })?;
+    Ok(merge(ranges.collect::<Result<_, _>>()?))
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::model::{MailboxId, Message, MessageId, UserId};
-use crate::store::cache::live_messages::LiveMessages;
+use crate::store::cache::live_messages::{LiveMessage, LiveMessages};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::compaction::Compaction;
 use crate::store::sqlite::projection::delivery_cursor;
@@ -38,7 +38,7 @@ pub(in crate::store) struct Deliveries {
     /// The messages that the open transaction has appended.
     appended: Vec<Delivery>,
     /// The texts of those messages whose inboxes are watched.
-    watched_texts: Vec<Arc<Message>>,
+    watched_texts: Vec<LiveMessage>,
     /// The messages that the open transaction has deleted. `deleted_unflushed` has those of them
     /// that no run covers.
     deleted: Vec<Delivery>,
@@ -47,6 +47,8 @@ pub(in crate::store) struct Deliveries {
     renamed: bool,
     /// The users whose inbox cursors the open transaction moves backwards.
     rewound_users: Vec<UserId>,
+    /// The users whose memberships the open transaction changes.
+    changed_members: Vec<UserId>,
     runs: RunWriter<DeliveryRun>,
     compaction: Compaction,
     /// Whether there may be runs to merge.
@@ -133,6 +135,7 @@ impl Deliveries {
             deleted_unflushed: Vec::new(),
             renamed: false,
             rewound_users: Vec::new(),
+            changed_members: Vec::new(),
             runs: RunWriter::new(OWED_ROWS_MIN),
             compaction: Compaction::default(),
             needs_compaction: true,
@@ -154,9 +157,14 @@ impl Deliveries {
         self.live.is_watched(user)
     }
 
-    /// Keeps the text of an appended message for the watchers of its recipient's inbox.
-    pub(in crate::store) fn keep_text(&mut self, message: Message) {
-        self.watched_texts.push(Arc::new(message));
+    /// Keeps the text of an appended message for the watchers of its mailbox.
+    pub(in crate::store) fn keep_text(&mut self, sender: UserId, message: Message) {
+        self.watched_texts.push(LiveMessage { sender, message: Arc::new(message) });
+    }
+
+    /// Notes that a user's memberships change.
+    pub(in crate::store) fn change_memberships(&mut self, user: UserId) {
+        self.changed_members.push(user);
     }
 
     /// Notes that a user's name has changed, so that cached texts with the old name are dropped.
@@ -300,6 +308,8 @@ impl Deliveries {
     /// Applies the effects of the open transaction, because it is durable now.
     pub(in crate::store) fn committed(&mut self) {
         let flushed_upto = self.runs.committed();
+        // Before later messages: a stream must not get what was sent after its reader had left.
+        self.live.change_memberships(&self.changed_members);
         self.live.extend(&self.appended, std::mem::take(&mut self.watched_texts));
         self.live.remove(&self.deleted);
         self.deleted.clear();
@@ -318,6 +328,8 @@ impl Deliveries {
         }
         self.memtable.delete(&self.deleted_unflushed);
         self.deleted_unflushed.clear();
+        // An inbox that was found empty may not be so with another room.
+        self.rewound_users.append(&mut self.changed_members);
         self.memtable.rewind(&self.rewound_users);
         self.rewound_users.clear();
     }
@@ -327,6 +339,7 @@ impl Deliveries {
         self.roll_back_to(Savepoint::default());
         self.renamed = false;
         self.rewound_users.clear();
+        self.changed_members.clear();
         self.runs.rolled_back();
     }
 

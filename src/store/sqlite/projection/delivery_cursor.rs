@@ -33,6 +33,11 @@ pub(in crate::store) fn renew_snapshot(connection: &Connection) -> rusqlite::Res
     connection.execute_batch("COMMIT; BEGIN")
 }
 
+/// The newest message that the runs have.
+pub(in crate::store) fn flushed_upto(connection: &Connection) -> rusqlite::Result<MessageId> {
+    runs::flushed_upto(connection)
+}
+
 /// Prepares the statement of a [`DeliveryCursor`].
 pub(in crate::store) fn prepare(
     connection: &Connection,

@@ -6,77 +6,184 @@ use std::ops::ControlFlow;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    Body, CursorName, Filter, MailboxName, Message, MessageId, Timestamp, UserId, UserName,
+    Body, CursorName, Filter, MailboxId, MailboxName, Message, MessageId, RoomName, Timestamp,
+    UserId, UserName, mentions,
 };
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
+use crate::store::sqlite::read::mailboxes::{Mailboxes, Merged, Next, Part};
+use crate::store::sqlite::rooms::{self, is_read_in_room};
 use crate::store::sqlite::row::{details, not_a_value};
 use crate::store::types::messages::{
     CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
-    ReadThread, StreamStart, ThreadStart, UnreadFrom,
+    ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
+};
+use crate::store::types::rooms::{
+    Actor, LiveRooms, Membership, ROOM_UNREAD_MAX, Unreadable, Wanted, may_read,
 };
 
 impl Query for ReadPage {
-    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Page>> {
-        let Self { reader, start, with, since, filter, bounds } = self;
-        let ReadContext { connection, memtable, .. } = *context;
-        let with = match with {
-            None => None,
-            Some(MailboxName::Room(_)) => return Ok(None),
-            Some(MailboxName::User(name)) => match users::id_of(connection, &name)? {
-                Some(id) => {
-                    delivery_cursor::renew_snapshot(connection)?;
-                    Some(id)
-                }
-                None => return Ok(None),
-            },
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Result<Page, Unreadable>> {
+        let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
+        let mut page = PageBuilder::new(context.connection, &self.bounds);
+        (page.since, page.filter) = (self.since, filter);
+        let start = match (&self.start, &self.with) {
+            (PageStart::Dead(cursor, after), _) => {
+                page.fill_with_dead(self.reader, cursor, *after)?;
+                Ok(*after)
+            }
+            (_, None) => self.fill_with_inbox(context, &mut page).map(Ok)?,
+            (_, Some(MailboxName::User(name))) => {
+                self.fill_with_conversation(context, name, &mut page)?
+            }
+            (_, Some(MailboxName::Room(name))) => self.fill_with_room(context, name, &mut page)?,
         };
-        // This must precede every read: an inbox that is found empty was empty at this point.
-        let reads_inbox = with.is_none()
-            && since.is_none()
-            && filter.is_empty()
-            && matches!(&start, PageStart::Cursor(name) if *name == CursorName::inbox());
-        let read_point = reads_inbox.then(|| memtable.read_point());
-        let after = match start {
+        if matches!(self.start, PageStart::Before(_)) {
+            page.messages.reverse();
+        }
+        Ok(start.map(|start| page.end(start)))
+    }
+}
+
+/// Where a page began, or why there is none.
+type Filled = Result<MessageId, Unreadable>;
+
+impl ReadPage {
+    /// Where the page begins, in the direction of reading. It begins the snapshot.
+    fn direction(&self, connection: &Connection) -> rusqlite::Result<Direction> {
+        Ok(match &self.start {
+            PageStart::After(id) | PageStart::Dead(_, id) => Direction::After(*id),
+            PageStart::Before(id) => Direction::Before(*id),
+            PageStart::Cursor(name) => Direction::After(
+                cursors::position(connection, self.reader, name)?.unwrap_or(MessageId::ZERO),
+            ),
+        })
+    }
+
+    /// An id that is not after the beginning of the page. A cursor is not read yet.
+    fn lowest(&self) -> MessageId {
+        match self.start {
             PageStart::After(id) => id,
             _ => MessageId::ZERO,
-        };
-        let in_memtable = |user| delivery_cursor::in_memtable(memtable, user, after);
-        let (incoming, outgoing) = (in_memtable(reader), with.map(in_memtable));
-        let mut page = PageBuilder::new(connection, &bounds);
-        page.since = since;
-        page.filter = Some(&filter).filter(|filter| !filter.is_empty());
-        let direction = match start {
-            PageStart::After(id) => Direction::After(id),
-            PageStart::Before(id) => Direction::Before(id),
-            PageStart::Cursor(name) => Direction::After(
-                cursors::position(connection, reader, &name)?.unwrap_or(MessageId::ZERO),
-            ),
-            PageStart::Dead(cursor, after) => {
-                page.fill_with_dead(reader, &cursor, after)?;
-                return Ok(Some(page.end(after)));
-            }
-        };
-        match (with, outgoing) {
-            (Some(with), Some(outgoing)) => {
-                let sides = [(reader, with, incoming), (with, reader, outgoing)];
-                page.fill_with_conversation(direction, sides)?;
-            }
-            _ => page.fill(reader, direction, incoming)?,
         }
-        let start = match direction {
-            Direction::After(id) => id,
-            Direction::Before(id) => {
-                page.messages.reverse();
-                id
-            }
-        };
+    }
+
+    /// Fills a page with what was sent to the reader, alone or in a room.
+    fn fill_with_inbox(
+        &self,
+        context: &ReadContext<'_>,
+        page: &mut PageBuilder<'_>,
+    ) -> rusqlite::Result<MessageId> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let (reader, lowest) = (self.reader, self.lowest());
+        // This must precede every read: an inbox that is found empty was empty at this point.
+        let reads_inbox = self.since.is_none()
+            && self.filter.is_empty()
+            && matches!(&self.start, PageStart::Cursor(name) if *name == CursorName::inbox());
+        let read_point = reads_inbox.then(|| memtable.read_point());
+        let in_memtable = delivery_cursor::in_memtable(memtable, reader, lowest);
+        let memberships = rooms::memberships_of(connection, reader)?;
+        if !memberships.is_empty() {
+            return self.fill_with_all(context, memberships, page);
+        }
+        let direction = self.direction(connection)?;
+        page.fill(reader, direction, in_memtable)?;
         if let Some(read_point) = read_point.filter(|_| page.messages.is_empty()) {
             memtable.note_empty(reader, read_point);
         }
-        Ok(Some(page.end(start)))
+        Ok(edge(direction))
+    }
+
+    /// Fills a page for a user who is or was in rooms.
+    fn fill_with_all(
+        &self,
+        context: &ReadContext<'_>,
+        memberships: Vec<Membership>,
+        page: &mut PageBuilder<'_>,
+    ) -> rusqlite::Result<MessageId> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let lowest = self.lowest();
+        let mut mailboxes =
+            Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;
+        let direction = self.direction(connection)?;
+        let parts = may_read(&mailboxes.memberships, self.wanted);
+        let Some(name) = users::name_of(connection, self.reader)? else {
+            return Ok(edge(direction));
+        };
+        if let Wanted::Incoming { .. } = self.wanted {
+            page.rooms = LiveRooms::of(&name, &parts);
+            page.leaves_out = Some((self.reader, name));
+        }
+        let mut all = vec![mailboxes.own(self.reader)];
+        all.extend(parts.into_iter().map(|part| mailboxes.of_room(part)));
+        page.fill_merged(direction, all)?;
+        Ok(edge(direction))
+    }
+
+    /// Fills a page with what the reader and another user sent to each other.
+    fn fill_with_conversation(
+        &self,
+        context: &ReadContext<'_>,
+        with: &UserName,
+        page: &mut PageBuilder<'_>,
+    ) -> rusqlite::Result<Filled> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let Some(with) = users::id_of(connection, with)? else {
+            return Ok(Err(Unreadable::Unknown));
+        };
+        delivery_cursor::renew_snapshot(connection)?;
+        let in_memtable = |user| delivery_cursor::in_memtable(memtable, user, self.lowest());
+        let (incoming, outgoing) = (in_memtable(self.reader), in_memtable(with));
+        let direction = self.direction(connection)?;
+        let sides = [(self.reader, with, incoming), (with, self.reader, outgoing)];
+        page.fill_with_conversation(direction, sides)?;
+        Ok(Ok(edge(direction)))
+    }
+
+    /// Fills a page with what the reader may read of a room. Naming the room includes a muted one.
+    fn fill_with_room(
+        &self,
+        context: &ReadContext<'_>,
+        name: &RoomName,
+        page: &mut PageBuilder<'_>,
+    ) -> rusqlite::Result<Filled> {
+        let ReadContext { connection, memtable, .. } = *context;
+        let actor = Actor::User(self.reader);
+        let Some((room, place)) = rooms::place(connection, actor, name)? else {
+            return Ok(Err(Unreadable::Unknown));
+        };
+        let memberships = rooms::memberships_of(connection, self.reader)?;
+        let is_of_room = |membership: &Membership| membership.room == room;
+        if !memberships.iter().any(is_of_room) {
+            let sees = place.sees();
+            return Ok(Err(if sees { Unreadable::NotAMember } else { Unreadable::Unknown }));
+        }
+        let lowest = self.lowest();
+        let mut mailboxes =
+            Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;
+        mailboxes.memberships.retain(is_of_room);
+        let direction = self.direction(connection)?;
+        let wanted = match self.wanted {
+            Wanted::All => Wanted::All,
+            Wanted::Incoming { .. } => Wanted::Incoming { muted: true },
+        };
+        if let Wanted::Incoming { .. } = wanted {
+            let name = users::name_of(connection, self.reader)?;
+            page.leaves_out = name.map(|name| (self.reader, name));
+        }
+        let parts = may_read(&mailboxes.memberships, wanted);
+        let parts = parts.into_iter().map(|part| mailboxes.of_room(part)).collect();
+        page.fill_merged(direction, parts)?;
+        Ok(Ok(edge(direction)))
+    }
+}
+
+/// Where a page began.
+fn edge(direction: Direction) -> MessageId {
+    match direction {
+        Direction::After(id) | Direction::Before(id) => id,
     }
 }
 
@@ -104,28 +211,51 @@ impl Query for ReadThread {
 impl Query for CountUnread {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Vec<UnreadFrom>> {
         let ReadContext { connection, memtable, .. } = *context;
-        let in_memtable = delivery_cursor::in_memtable(memtable, self.reader, MessageId::ZERO);
-        let seen = cursors::position(connection, self.reader, &CursorName::inbox())?;
-        count_by_sender(connection, self.reader, seen.unwrap_or(MessageId::ZERO), in_memtable)
+        let reader = self.reader;
+        let in_memtable = delivery_cursor::in_memtable(memtable, reader, MessageId::ZERO);
+        let memberships = rooms::memberships_of(connection, reader)?;
+        let seen = || cursors::position(connection, reader, &CursorName::inbox());
+        if memberships.is_empty() {
+            let seen = seen()?.unwrap_or(MessageId::ZERO);
+            return count_by_sender(connection, reader, seen, in_memtable);
+        }
+        let mut mailboxes =
+            Mailboxes::look(connection, memtable, reader, memberships, MessageId::ZERO)?;
+        let seen = seen()?.unwrap_or(MessageId::ZERO);
+        let in_memtable = mailboxes.take_own();
+        let mut counted = count_by_sender(connection, reader, seen, in_memtable)?;
+        let Some(name) = users::name_of(connection, reader)? else { return Ok(counted) };
+        let mut of_rooms = Vec::new();
+        for part in may_read(&mailboxes.memberships, Wanted::Incoming { muted: false }) {
+            let room = part.room;
+            let part = mailboxes.of_room(part);
+            let Some(room) = rooms::name_of(connection, room)? else { continue };
+            of_rooms.extend(count_in_room(connection, (reader, &name), seen, (room, part))?);
+        }
+        of_rooms.sort_unstable_by_key(|&(first, _)| first);
+        counted.extend(of_rooms.into_iter().map(|(_, unread)| unread));
+        Ok(counted)
     }
 }
 
 impl Query for FindStart {
-    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<(UserName, MessageId)>> {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Start>> {
         let (connection, reader) = (context.connection, self.reader);
         let Some(name) = users::name_of(connection, reader)? else { return Ok(None) };
+        let memberships = rooms::memberships_of(connection, reader)?;
+        let rooms = LiveRooms::of(&name, &may_read(&memberships, self.wanted));
         let position = |cursor| cursors::position(connection, reader, cursor);
         if let Some(cursor) = &self.cursor
             && let Some(seen) = position(cursor)?
         {
-            return Ok(Some((name, seen)));
+            return Ok(Some(Start { reader: name, after: seen, rooms }));
         }
         let after = match self.start {
             StreamStart::After(id) => id,
             StreamStart::Newest => message_log::newest_given(connection)?,
             StreamStart::Inbox => position(&CursorName::inbox())?.unwrap_or(MessageId::ZERO),
         };
-        Ok(Some((name, after)))
+        Ok(Some(Start { reader: name, after, rooms }))
     }
 }
 
@@ -155,17 +285,55 @@ fn count_by_sender(
     let mut found = Vec::with_capacity(counted.len());
     for (sender, count, newest) in counted {
         if let Some(from) = users::name_of(connection, sender)? {
-            found.push(UnreadFrom { from, count, newest });
+            found.push(UnreadFrom { from: from.into(), count, newest, more: false });
         }
     }
     Ok(found)
 }
 
+/// Counts the messages of others in a room after `seen`. The answer also has the first of them; it
+/// is `None` if there are none.
+fn count_in_room(
+    connection: &Connection,
+    (reader, name): (UserId, &UserName),
+    seen: MessageId,
+    (room, part): (RoomName, Part),
+) -> rusqlite::Result<Option<(MessageId, UnreadFrom)>> {
+    let mut merged = Merged::begin(connection, Direction::After(seen), vec![part])?;
+    let mut find = connection.prepare_cached(
+        "SELECT sender_id, CASE WHEN ?2 THEN body ELSE '' END FROM messages WHERE id = ?1",
+    )?;
+    let (mut looked_at, mut counted) = (0, None::<(MessageId, UnreadFrom)>);
+    while let Some(Next { id, only_mentions }) = merged.next()? {
+        if looked_at >= ROOM_UNREAD_MAX {
+            if let Some((_, unread)) = &mut counted {
+                unread.more = true;
+            }
+            break;
+        }
+        looked_at += 1;
+        let mut rows = find.query(params![id.0, only_mentions])?;
+        let Some(row) = rows.next()? else { continue };
+        let is_mention = || Ok::<_, rusqlite::Error>(mentions(row.get_ref(1)?.as_str()?, name));
+        if UserId(row.get(0)?) == reader || only_mentions && !is_mention()? {
+            continue;
+        }
+        match &mut counted {
+            Some((_, unread)) => (unread.count, unread.newest) = (unread.count + 1, id),
+            None => {
+                let from = room.clone().into();
+                counted = Some((id, UnreadFrom { from, count: 1, newest: id, more: false }));
+            }
+        }
+    }
+    Ok(counted)
+}
+
 /// A page under construction. It ends when it is full or when the message log ends.
 struct PageBuilder<'a> {
     connection: &'a Connection,
-    /// The names of senders and recipients so far. Most pages have few.
-    names: HashMap<UserId, Option<UserName>>,
+    /// The names of senders and mailboxes so far. Most pages have few.
+    names: HashMap<MailboxId, Option<MailboxName>>,
     messages: Vec<Message>,
     size: usize,
     more: bool,
@@ -173,7 +341,12 @@ struct PageBuilder<'a> {
     since: Option<Timestamp>,
     /// Messages that do not pass are left out.
     filter: Option<&'a Filter>,
-    /// How many messages were looked at, and the last of them.
+    /// The reader whose own messages in rooms are left out, and the name for mentions.
+    leaves_out: Option<(UserId, UserName)>,
+    /// See [`Page::rooms`].
+    rooms: LiveRooms,
+    /// How many messages were looked at: with a filter all, without one those that were left out.
+    /// And the last of them.
     looked_at: usize,
     upto: Option<MessageId>,
     bounds: &'a PageBounds,
@@ -182,13 +355,38 @@ struct PageBuilder<'a> {
 impl<'a> PageBuilder<'a> {
     fn new(connection: &'a Connection, bounds: &'a PageBounds) -> Self {
         let (names, messages) = (HashMap::new(), Vec::new());
-        let (since, filter, upto) = (None, None, None);
-        let (size, looked_at, more) = (0, 0, false);
-        Self { connection, names, messages, size, more, since, filter, looked_at, upto, bounds }
+        Self {
+            connection,
+            names,
+            messages,
+            size: 0,
+            more: false,
+            since: None,
+            filter: None,
+            leaves_out: None,
+            rooms: LiveRooms::default(),
+            looked_at: 0,
+            upto: None,
+            bounds,
+        }
     }
 
     fn end(self, start: MessageId) -> Page {
-        Page { start, messages: self.messages, more: self.more, upto: self.upto }
+        let Self { messages, more, upto, rooms, .. } = self;
+        Page { start, messages, more, upto, rooms }
+    }
+
+    /// Adds the messages of several parts of mailboxes.
+    fn fill_merged(&mut self, direction: Direction, parts: Vec<Part>) -> rusqlite::Result<()> {
+        let connection = self.connection;
+        let mut merged = Merged::begin(connection, direction, parts)?;
+        let mut find = connection.prepare_cached(ONE)?;
+        while let Some(Next { id, only_mentions }) = merged.next()? {
+            if self.take_if(&mut find, id, None, only_mentions)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Adds messages for `reader`. It reads only messages of the page, and those that `since`
@@ -313,25 +511,45 @@ impl<'a> PageBuilder<'a> {
         Ok(())
     }
 
-    /// Adds the message with this id, if it exists and `since` allows it. With `sender`, only a
-    /// message of that sender. Breaks when the page is full.
+    /// [`Self::take_if`] without a condition on mentions.
     fn take(
         &mut self,
         find: &mut CachedStatement<'_>,
         id: MessageId,
         sender: Option<UserId>,
     ) -> rusqlite::Result<ControlFlow<()>> {
+        self.take_if(find, id, sender, false)
+    }
+
+    /// Adds the message with this id, if it exists and `since` allows it. With `sender`, only a
+    /// message of that sender. Breaks when the page is full.
+    fn take_if(
+        &mut self,
+        find: &mut CachedStatement<'_>,
+        id: MessageId,
+        sender: Option<UserId>,
+        only_mentions: bool,
+    ) -> rusqlite::Result<ControlFlow<()>> {
         let since = self.since.map_or(i64::MIN, |since| since.0);
         let mut rows = find.query(params![id.0, since, sender.map(|sender| sender.0)])?;
         let Some(row) = rows.next()? else { return Ok(ControlFlow::Continue(())) };
         let Some(message) = self.message(row)? else { return Ok(ControlFlow::Continue(())) };
-        if let Some(filter) = self.filter {
+        let is_left_out = match &self.leaves_out {
+            Some((reader, name)) if message.to.room().is_some() => {
+                UserId(row.get(2)?) == *reader
+                    || only_mentions && !mentions(message.body.as_str(), name)
+            }
+            _ => false,
+        };
+        let passes = |filter: &Filter| filter.passes(&message);
+        let is_left_out = is_left_out || !self.filter.is_none_or(passes);
+        if is_left_out || self.filter.is_some() {
             if self.looked_at >= FILTERED_MESSAGES_MAX {
                 self.more = true;
                 return Ok(ControlFlow::Break(()));
             }
             self.looked_at += 1;
-            if !filter.passes(&message) {
+            if is_left_out {
                 self.upto = Some(id);
                 return Ok(ControlFlow::Continue(()));
             }
@@ -349,28 +567,46 @@ impl<'a> PageBuilder<'a> {
 
     /// The message of a row of [`ONE`]. `None` if its sender or recipient does not exist.
     fn message(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<Message>> {
+        let connection = self.connection;
         let mut name = |column| {
-            let user = UserId(row.get(column)?);
-            match self.names.get(&user) {
+            let mailbox = MailboxId(row.get(column)?);
+            match self.names.get(&mailbox) {
                 Some(name) => Ok(name.clone()),
                 None => {
-                    let name = users::name_of(self.connection, user)?;
-                    self.names.insert(user, name.clone());
+                    let name = mailbox_name(connection, mailbox)?;
+                    self.names.insert(mailbox, name.clone());
                     Ok::<_, rusqlite::Error>(name)
                 }
             }
         };
-        let (Some(from), Some(to)) = (name(2)?, name(3)?) else { return Ok(None) };
+        let (Some(MailboxName::User(from)), Some(to)) = (name(2)?, name(3)?) else {
+            return Ok(None);
+        };
         let body: Box<str> = row.get(4)?;
         let body = Body::try_from(body).map_err(|error| not_a_value(4, error))?;
         let (id, at) = (MessageId(row.get(0)?), Timestamp(row.get(1)?));
-        Ok(Some(Message { id, at, from, to: to.into(), body, details: details(row, 5)? }))
+        Ok(Some(Message { id, at, from, to, body, details: details(row, 5)? }))
     }
 }
 
-/// As [`ONE`], but of the messages that a user has sent or received.
-const OF_READER: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
-      WHERE id = ?1 AND sent_at >= ?2 AND ?3 IN (sender_id, recipient_id)";
+/// The name of a mailbox.
+fn mailbox_name(
+    connection: &Connection,
+    mailbox: MailboxId,
+) -> rusqlite::Result<Option<MailboxName>> {
+    Ok(match mailbox.room() {
+        Some(room) => rooms::name_of(connection, room)?.map(MailboxName::Room),
+        None => users::name_of(connection, UserId(mailbox.0))?.map(MailboxName::User),
+    })
+}
+
+/// As [`ONE`], but of the messages that a user has sent, or may read.
+const OF_READER: &str = concat!(
+    "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.body, m.details FROM messages m
+      WHERE m.id = ?1 AND m.sent_at >= ?2 AND (?3 IN (m.sender_id, m.recipient_id) OR ",
+    is_read_in_room!("?3"),
+    ")"
+);
 
 const ONE: &str = "SELECT id, sent_at, sender_id, recipient_id, body, details FROM messages
       WHERE id = ?1 AND sent_at >= ?2 AND (?3 IS NULL OR sender_id = ?3)";

@@ -6,6 +6,7 @@ use crate::model::{BODY_BYTES_MAX, Details, UserName};
 use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::keys;
+use crate::store::sqlite::rooms::is_read_in_room;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::tools::offline::OfflineDatabase;
 
@@ -101,12 +102,13 @@ fn check_references(
         let row = id.map_or_else(|| "a row".to_owned(), |id| format!("row {id}"));
         findings.add(format!("{row} of {table} refers to a missing row of {parent}"));
     }
-    let mut statement =
-        connection.prepare(&format!("{} ORDER BY id LIMIT ?1", message_log::WITHOUT_USERS))?;
+    let without_mailboxes = message_log::without_mailboxes(schema::version(connection)?);
+    let mut statement = connection.prepare(&format!("{without_mailboxes} ORDER BY id LIMIT ?1"))?;
+    let parents = if has_rooms(connection)? { "users or rooms" } else { "users" };
     let mut rows = statement.query([FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
-        findings.add(format!("row {id} of messages refers to a missing row of users"));
+        findings.add(format!("row {id} of messages refers to a missing row of {parents}"));
     }
     Ok(())
 }
@@ -190,11 +192,14 @@ fn check_cursors(
             newest = newest.0
         ));
     }
-    let mut statement = connection.prepare(
+    let is_read_in_room =
+        if has_rooms(connection)? { is_read_in_room!("d.user_id") } else { "false" };
+    let mut statement = connection.prepare(&format!(
         "SELECT u.name, d.cursor, d.message_id
            FROM dead_letters d JOIN users u ON u.id = d.user_id JOIN messages m ON m.id = d.message_id
-          WHERE m.recipient_id <> d.user_id ORDER BY d.message_id LIMIT ?1",
-    )?;
+          WHERE m.recipient_id <> d.user_id AND NOT {is_read_in_room}
+          ORDER BY d.message_id LIMIT ?1",
+    ))?;
     let mut rows = statement.query([FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let (user, cursor, id): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -236,9 +241,24 @@ fn check_views(
     Ok(())
 }
 
+/// Whether the schema has rooms.
+fn has_rooms(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(schema::version(connection)? >= 7)
+}
+
+/// The numbers and names of all mailboxes.
+fn mailboxes(connection: &Connection) -> rusqlite::Result<&'static str> {
+    Ok(if has_rooms(connection)? {
+        "(SELECT id, name FROM users UNION ALL SELECT -id, name FROM rooms)"
+    } else {
+        "users"
+    })
+}
+
 /// Up to its end, each run has the deliveries of the message log, and no others.
 fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(
+    let mailboxes = mailboxes(connection)?;
+    let mut statement = connection.prepare(&format!(
         "WITH log AS (
              SELECT recipient_id AS user_id, count(*) AS messages FROM messages NOT INDEXED
               WHERE id <= (SELECT coalesce(max(upto_id), 0) FROM delivery_runs)
@@ -254,14 +274,14 @@ fn check_deliveries(connection: &Connection, findings: &mut Findings) -> rusqlit
              SELECT d.user_id, count(*) AS messages
                FROM delivery_runs t CROSS JOIN deliveries d ON d.run = t.run GROUP BY d.user_id)
          SELECT u.name, coalesce(log.messages, 0), coalesce(runs.messages, 0), coalesce(entries.messages, 0)
-           FROM users u
+           FROM {mailboxes} u
            LEFT JOIN log ON log.user_id = u.id
            LEFT JOIN runs ON runs.user_id = u.id
            LEFT JOIN entries ON entries.user_id = u.id
           WHERE coalesce(log.messages, 0) <> coalesce(runs.messages, 0)
              OR coalesce(runs.messages, 0) <> coalesce(entries.messages, 0)
           ORDER BY u.id LIMIT ?1",
-    )?;
+    ))?;
     let mut rows = statement.query([FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let (user, log, runs, rows): (String, i64, i64, i64) =
@@ -297,7 +317,8 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
         ));
     }
     // Messages whose key is in the table twice, and messages that are not in the table yet.
-    let mut statement = connection.prepare(
+    let mailboxes = mailboxes(connection)?;
+    let mut statement = connection.prepare(&format!(
         "WITH several AS (SELECT key, sender_id FROM keys GROUP BY key, sender_id HAVING count(*) > 1),
               newer AS (SELECT id, key, sender_id, recipient_id FROM messages WHERE id > ?1 AND key IS NOT NULL),
               suspects AS (
@@ -311,10 +332,10 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
                FROM newer n JOIN keys k ON k.key = n.key AND k.sender_id = n.sender_id
                JOIN messages m ON m.id = k.message_id)
          SELECT s.key, u.name, r.name, count(*)
-           FROM suspects s JOIN users u ON u.id = s.sender_id JOIN users r ON r.id = s.recipient_id
+           FROM suspects s JOIN users u ON u.id = s.sender_id JOIN {mailboxes} r ON r.id = s.recipient_id
           GROUP BY s.key, s.sender_id, s.recipient_id HAVING count(*) > 1
           ORDER BY min(s.id) LIMIT ?2",
-    )?;
+    ))?;
     let mut rows = statement.query([flushed_upto.0, FINDINGS_MAX as i64])?;
     while let Some(row) = rows.next()? {
         let (key, sender, recipient, messages): (String, String, String, i64) =
@@ -326,12 +347,23 @@ fn check_keys(connection: &Connection, findings: &mut Findings) -> rusqlite::Res
     Ok(())
 }
 
-/// The number of unread messages of each inbox, by the index, equals that of the message log.
+/// The number of unread messages of each user's own mailbox, by the index, equals that of the message
+/// log. The deliveries of rooms are checked above.
 fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
     // The inbox of a deleted user is empty, and the message log still has the messages.
     let is_read = match schema::version(connection)? {
         ..2 => "true",
         _ => "u.deleted_at IS NULL",
+    };
+    let inbox = match schema::version(connection)? {
+        ..7 => "SELECT recipient AS name, count(*) AS unread FROM v1_inbox GROUP BY recipient",
+        _ => {
+            "SELECT u.name, count(*) AS unread
+               FROM delivered d JOIN users u ON u.id = d.user_id
+               LEFT JOIN cursors c ON c.user_id = u.id AND c.name = 'inbox'
+              WHERE d.message_id > coalesce(c.upto_id, 0)
+              GROUP BY u.id"
+        }
     };
     let mut statement = connection.prepare(&format!(
         "WITH log AS (
@@ -340,7 +372,7 @@ fn check_unread(connection: &Connection, findings: &mut Findings) -> rusqlite::R
                LEFT JOIN cursors c ON c.user_id = m.recipient_id AND c.name = 'inbox'
               WHERE m.id > coalesce(c.upto_id, 0)
               GROUP BY m.recipient_id),
-         inbox AS (SELECT recipient AS name, count(*) AS unread FROM v1_inbox GROUP BY recipient)
+         inbox AS ({inbox})
          SELECT u.name, coalesce(inbox.unread, 0), coalesce(log.unread, 0)
            FROM users u LEFT JOIN log ON log.user_id = u.id LEFT JOIN inbox ON inbox.name = u.name
           WHERE coalesce(inbox.unread, 0) <> coalesce(log.unread, 0) AND {is_read} ORDER BY u.id",

@@ -2,15 +2,16 @@
 
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{Body, Key, MessageId, Timestamp, UserId};
+use crate::model::{Body, Key, MailboxId, MessageId, RoomId, Timestamp, UserId};
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
 };
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operations::users;
+use crate::store::sqlite::rooms::{is_read_in_room, room_name, word};
 use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
-use crate::transfer::{Cursor, PasswordHash, Record, User};
+use crate::transfer::{Cursor, CursorOf, Membership, PasswordHash, Record, Room, User};
 
 /// The maximum number of messages of one read.
 const PAGE_MESSAGES_MAX: usize = 1_000;
@@ -107,16 +108,75 @@ fn start(connection: &Connection, export: &Export) -> rusqlite::Result<Option<St
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Some(Start { newest: message_log::newest_given(&snapshot)?, only, users, cursors }))
+    let newest = message_log::newest_given(&snapshot)?;
+    let (rooms, memberships) = (rooms(&snapshot, only)?, memberships(&snapshot, only)?);
+    Ok(Some(Start { newest, only, users, rooms, memberships, cursors }))
+}
+
+/// The rooms that a user is or was in, or all.
+fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<(RoomId, Room)>> {
+    connection
+        .prepare(
+            "SELECT id, name, topic, is_private, posting, history, created_at, archived_at
+               FROM rooms
+              WHERE ?1 IS NULL OR id IN (SELECT room_id FROM memberships WHERE user_id = ?1)
+              ORDER BY id",
+        )?
+        .query_map([only.map(|id| id.0)], |row| {
+            let room = Room {
+                room: room_name(row, 1)?,
+                topic: word(row, 2)?,
+                private: row.get(3)?,
+                posting: word(row, 4)?,
+                history: word(row, 5)?,
+                created_at: Timestamp(row.get(6)?),
+                archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+            };
+            Ok((RoomId(row.get(0)?), room))
+        })?
+        .collect()
+}
+
+/// The memberships of a user, or all.
+fn memberships(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<Membership>> {
+    connection
+        .prepare(
+            "SELECT o.name, u.name, p.role, p.notify, p.joined_after, p.sees_after, p.left_upto
+               FROM memberships p
+               JOIN rooms o ON o.id = p.room_id
+               JOIN users u ON u.id = p.user_id
+              WHERE ?1 IS NULL OR p.user_id = ?1
+              ORDER BY p.room_id, p.user_id, p.joined_after",
+        )?
+        .query_map([only.map(|id| id.0)], |row| {
+            Ok(Membership {
+                room: room_name(row, 0)?,
+                user: user_name(row, 1)?,
+                role: word(row, 2)?,
+                notify: word(row, 3)?,
+                joined_after: MessageId(row.get(4)?),
+                sees_after: MessageId(row.get(5)?),
+                left_upto: row.get::<_, Option<i64>>(6)?.map(MessageId),
+            })
+        })?
+        .collect()
 }
 
 fn page(connection: &Connection, range: Range) -> rusqlite::Result<Vec<ExportedMessage>> {
     let Range { after, newest, only } = range;
     let snapshot = connection.unchecked_transaction()?;
-    let mut statement = snapshot.prepare_cached(
-        "SELECT id, sent_at, sender_id, recipient_id, key, body, details FROM messages
-          WHERE id > ?1 AND id <= ?2 AND (?3 IS NULL OR ?3 IN (sender_id, recipient_id))
-          ORDER BY id LIMIT ?4",
+    let mut statement = snapshot.prepare_cached(concat!(
+        "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.key, m.body, m.details
+           FROM messages m
+          WHERE m.id > ?1 AND m.id <= ?2
+            AND (?3 IS NULL OR ?3 IN (m.sender_id, m.recipient_id) OR ",
+        is_read_in_room!("?3"),
+        ")
+          ORDER BY m.id LIMIT ?4"
+    ))?;
+    let mut dead_for = snapshot.prepare_cached(
+        "SELECT u.name, d.cursor FROM dead_letters d JOIN users u ON u.id = d.user_id
+          WHERE d.message_id = ?1 AND (?2 IS NULL OR d.user_id = ?2) ORDER BY u.id, d.cursor",
     )?;
     let mut dead = snapshot.prepare_cached(
         "SELECT cursor FROM dead_letters WHERE message_id = ?1 AND user_id = ?2 ORDER BY cursor",
@@ -131,7 +191,13 @@ fn page(connection: &Connection, range: Range) -> rusqlite::Result<Vec<ExportedM
     while let Some(row) = rows.next()? {
         let mut message = message(row)?;
         // What could not be dealt with is its recipient's own business.
-        if only.is_none_or(|only| only == message.recipient) {
+        if message.recipient.room().is_some() {
+            message.dead_for = dead_for
+                .query_map(params![message.id.0, only.map(|id| id.0)], |row| {
+                    Ok(CursorOf { user: user_name(row, 0)?, cursor: cursor_name(row, 1)? })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+        } else if only.is_none_or(|only| message.recipient == only.into()) {
             message.dead = dead
                 .query_map([message.id.0, message.recipient.0], |row| cursor_name(row, 0))?
                 .collect::<rusqlite::Result<_>>()?;
@@ -154,10 +220,11 @@ fn message(row: &Row<'_>) -> rusqlite::Result<ExportedMessage> {
         id: MessageId(row.get(0)?),
         at: Timestamp(row.get(1)?),
         sender: UserId(row.get(2)?),
-        recipient: UserId(row.get(3)?),
+        recipient: MailboxId(row.get(3)?),
         key,
         body: Body::try_from(body).map_err(|error| not_a_value(5, error))?,
         details: details(row, 6)?,
         dead: Vec::new(),
+        dead_for: Vec::new(),
     })
 }

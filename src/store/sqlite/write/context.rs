@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
-use crate::model::{MailboxId, MessageId, UserId, UserName};
+use crate::model::{MailboxId, MessageId, RoomId, RoomName, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
@@ -40,6 +40,8 @@ pub(in crate::store) struct WriterCache {
     pub(in crate::store) user_ids: Map<UserName, UserId>,
     /// The names of senders.
     pub(in crate::store) user_names: Map<UserId, UserName>,
+    /// The rooms to which these users may post.
+    pub(in crate::store) posters: Map<(UserId, RoomName), RoomId>,
     /// The number of unread messages of each inbox that was counted.
     pub(in crate::store) unread_counts: Map<MailboxId, usize>,
     /// For each inbox that was not counted: the messages that have arrived since the start.
@@ -79,6 +81,14 @@ impl WriterCache {
         self.user_ids.insert(name, id);
     }
 
+    /// Caches that a user may post to a room. Forgets all of them first if there are too many.
+    pub(in crate::store) fn remember_poster(&mut self, user: UserId, name: RoomName, room: RoomId) {
+        if self.posters.len() >= NAMES_MAX {
+            self.posters.clear();
+        }
+        self.posters.insert((user, name), room);
+    }
+
     /// Caches the name of an id. Forgets all ids first if there are too many.
     pub(in crate::store) fn remember_name(&mut self, id: UserId, name: UserName) {
         if self.user_names.len() >= NAMES_MAX {
@@ -89,6 +99,12 @@ impl WriterCache {
 }
 
 impl WriteContext<'_> {
+    /// Notes that memberships of this user change.
+    pub(in crate::store) fn change_memberships(&mut self, user: UserId) {
+        self.cache.posters.clear();
+        self.deliveries.change_memberships(user);
+    }
+
     /// The newest id in the message log, cached if possible.
     pub(in crate::store) fn newest(&mut self) -> rusqlite::Result<MessageId> {
         if let Some(newest) = self.cache.newest {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Details, Key, MailboxId, MessageId, UserId, UserName};
+use crate::model::{Details, Key, MailboxId, MailboxName, MessageId, UserId, UserName};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::session::Session;
 use crate::store::types::transfer::{KEPT_ID_MAX, refused_id};
@@ -14,8 +14,8 @@ pub(super) struct Users(HashMap<String, (UserId, bool)>);
 
 impl Users {
     pub(super) fn look_up(session: &mut Session, messages: &[&Message]) -> Result<Self> {
-        let names = messages.iter().flat_map(|message| [&message.from, &message.to]);
-        let mut names: Vec<&str> = names.map(UserName::as_str).collect();
+        let names = messages.iter().flat_map(|of| [of.from.as_str(), of.to.as_str()]);
+        let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
         names.dedup();
         let rows = session.query(
@@ -69,7 +69,10 @@ pub(super) fn candidates<'a>(
         }
         let parties = Parties {
             sender: users.find(&message.from, message)?,
-            recipient: users.find(&message.to, message)?.into(),
+            recipient: match &message.to {
+                MailboxName::User(name) => users.find(name, message)?.into(),
+                MailboxName::Room(name) => return Err(format!("there is no room {name}")),
+            },
         };
         let by_content =
             || may_have_another_id(message.id, next_max).then(|| message.key_of_content());

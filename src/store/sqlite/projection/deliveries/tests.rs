@@ -109,7 +109,7 @@ impl Log {
         for &user in users {
             self.insert(user);
             if self.deliveries.is_watched(MailboxId(user)) {
-                self.deliveries.keep_text(self.message(self.newest));
+                self.deliveries.keep_text(UserId(1), self.message(self.newest));
             }
         }
     }
@@ -211,7 +211,7 @@ impl Log {
                 self.append(&users);
             }
             Step::Watch(user) => {
-                self.watched.push((user, Arc::clone(&self.live).watch(MailboxId(user))));
+                self.watched.push((user, Arc::clone(&self.live).watch(UserId(user))));
             }
             Step::Unwatch(user) => self.watched.retain(|&(other, _)| other != user),
             Step::Read(..) => unreachable!("taken above"),

@@ -1,0 +1,623 @@
+//! Changing and listing rooms.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::model::{
+    History, MessageId, Notify, Role, RoomId, RoomName, Timestamp, UserId, UserName,
+};
+use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::operations::users;
+use crate::store::sqlite::rooms::{self, room_name, word};
+use crate::store::sqlite::row::{not_a_value, user_name};
+use crate::store::sqlite::write::context::WriteContext;
+use crate::store::types::rooms::{
+    Act, Actor, ArchiveRoom, CreateRoom, FindRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom,
+    LeaveRoom, ListMembers, ListRooms, MEMBERSHIPS_OF_USER_MAX, Member, Membership, Place,
+    ROOMS_MAX, ROOMS_OF_USER_MAX, Room, RoomAnswer, RoomChanged, RoomRefused, RoomSettings,
+    SetRoom,
+};
+use crate::store::types::transfer::{another_room, overlap};
+use crate::transfer::{self, Taken};
+
+/// Returns from an operation with a refusal, which is no error of the database.
+macro_rules! allowed {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(refused) => return Ok(Err(refused)),
+        }
+    };
+}
+
+impl Apply for CreateRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let Self { actor, name, settings } = self;
+        let connection = context.connection;
+        if rooms::id_of(connection, &name)?.is_some() {
+            return Ok(Err(RoomRefused::Exists));
+        }
+        let count = "SELECT count(*) FROM rooms";
+        let count: u32 = connection.prepare_cached(count)?.query_row([], |row| row.get(0))?;
+        if count as usize >= ROOMS_MAX {
+            return Ok(Err(RoomRefused::TooManyInAll));
+        }
+        let RoomSettings { topic, is_private, posting, history } = &settings;
+        connection
+            .prepare_cached(
+                "INSERT INTO rooms (name, topic, is_private, posting, history, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                name.as_str(),
+                topic.as_str(),
+                is_private,
+                posting.as_str(),
+                history.as_str(),
+                Timestamp::now().0
+            ])?;
+        let room = RoomId(connection.last_insert_rowid());
+        if let Actor::User(user) = actor {
+            allowed!(may_be_in_another(connection, user)?);
+            add(context, user, room, Role::Owner)?;
+        }
+        changed(context, actor, room, actor.user())
+    }
+}
+
+impl Apply for JoinRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let Self { room: name, joining } = self;
+        let connection = context.connection;
+        let (actor, user, role) = match joining {
+            Joining::Oneself(user) => (Actor::User(user), user, Role::Member),
+            Joining::Added(name, role) => match receiver(connection, &name)? {
+                Some(user) => (Actor::Operator, user, role),
+                None => return Ok(Err(RoomRefused::UnknownUsers(vec![name]))),
+            },
+        };
+        let (room, place) = allowed!(look(connection, actor, &name)?);
+        if role_of(connection, room, user)?.is_some() {
+            if actor == Actor::Operator {
+                set_role(connection, room, user, role)?;
+            }
+            return changed(context, actor, room, None);
+        }
+        allowed!(place.may(Act::Join));
+        allowed!(may_be_in_another(connection, user)?);
+        uninvite(connection, room, user)?;
+        add(context, user, room, role)?;
+        changed(context, actor, room, Some(user))
+    }
+}
+
+impl Apply for LeaveRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let Self { user, room: name, owner } = self;
+        let (connection, actor) = (context.connection, Actor::User(user));
+        let (room, place) = allowed!(look(connection, actor, &name)?);
+        allowed!(place.may(Act::OwnMembership));
+        let owner = match owner {
+            None => None,
+            Some(name) => {
+                allowed!(place.may(Act::Administer));
+                match member(connection, room, &name)?.filter(|&owner| owner != user) {
+                    None => return Ok(Err(RoomRefused::UnknownUsers(vec![name]))),
+                    owner => owner,
+                }
+            }
+        };
+        let is_last = !has_other(connection, room, user, None)?;
+        let is_ownerless = place.role == Some(Role::Owner)
+            && owner.is_none()
+            && !has_other(connection, room, user, Some(Role::Owner))?;
+        if is_ownerless && !is_last {
+            return Ok(Err(RoomRefused::LastOwner));
+        }
+        if let Some(owner) = owner {
+            set_role(connection, room, owner, Role::Owner)?;
+        }
+        remove(context, room, user)?;
+        if is_last {
+            archive(connection, room, true)?;
+        }
+        changed(context, actor, room, Some(user))
+    }
+}
+
+impl Apply for InviteToRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<Vec<UserName>>> {
+        let Self { actor, room: name, users: names } = self;
+        let connection = context.connection;
+        let (room, place) = allowed!(look(connection, actor, &name)?);
+        allowed!(place.may(Act::Invite));
+        let (mut inviting, mut unknown) = (Vec::new(), Vec::new());
+        for name in names {
+            match receiver(connection, &name)? {
+                None => unknown.push(name),
+                Some(user) if role_of(connection, room, user)?.is_some() => {}
+                Some(user) => inviting.push((user, name)),
+            }
+        }
+        if !unknown.is_empty() {
+            return Ok(Err(RoomRefused::UnknownUsers(unknown)));
+        }
+        let (by, now) = (actor.user().map(|user| user.0), Timestamp::now().0);
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO invitations (user_id, room_id, invited_by, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+        )?;
+        for (user, _) in &inviting {
+            insert.execute(params![user.0, room.0, by, now])?;
+        }
+        context.cache.posters.clear();
+        Ok(Ok(inviting.into_iter().map(|(_, name)| name).collect()))
+    }
+}
+
+impl Apply for KickFromRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let Self { actor, room: name, user: kicked } = self;
+        let connection = context.connection;
+        let (room, place) = allowed!(look(connection, actor, &name)?);
+        let user = users::id_of(connection, &kicked)?;
+        let role = user.map(|user| role_of(connection, room, user)).transpose()?.flatten();
+        allowed!(place.may(Act::Kick(role)));
+        let Some(user) = user else { return Ok(Err(RoomRefused::UnknownUsers(vec![kicked]))) };
+        uninvite(connection, room, user)?;
+        if role.is_some() {
+            remove(context, room, user)?;
+        }
+        changed(context, actor, room, Some(user))
+    }
+}
+
+impl Apply for SetRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let Self { actor, room: name, topic, is_private, posting, history, role, notify } = self;
+        let connection = context.connection;
+        let (room, place) = allowed!(look(connection, actor, &name)?);
+        // Everything is decided before anything is changed.
+        if topic.is_some() {
+            allowed!(place.may(Act::SetTopic));
+        }
+        if is_private.is_some() || posting.is_some() || history.is_some() || role.is_some() {
+            allowed!(place.may(Act::Administer));
+        }
+        if notify.is_some() {
+            allowed!(place.may(Act::OwnMembership));
+        }
+        if let Some((name, role)) = role {
+            let Some(user) = member(connection, room, &name)? else {
+                return Ok(Err(RoomRefused::UnknownUsers(vec![name])));
+            };
+            let keeps_owner = actor == Actor::Operator
+                || role == Role::Owner
+                || has_other(connection, room, user, Some(Role::Owner))?;
+            if !keeps_owner {
+                return Ok(Err(RoomRefused::LastOwner));
+            }
+            set_role(connection, room, user, role)?;
+        }
+        if let Some(topic) = topic {
+            let update = "UPDATE rooms SET topic = ?2 WHERE id = ?1";
+            connection.prepare_cached(update)?.execute(params![room.0, topic.as_str()])?;
+        }
+        let (posting, history) = (posting.map(|it| it.as_str()), history.map(|it| it.as_str()));
+        connection
+            .prepare_cached(
+                "UPDATE rooms SET is_private = coalesce(?2, is_private),
+                        posting = coalesce(?3, posting), history = coalesce(?4, history)
+                  WHERE id = ?1",
+            )?
+            .execute(params![room.0, is_private, posting, history])?;
+        let mut touched = None;
+        if let Some(notify) = notify {
+            touched = actor.user();
+            set_notify(context, room, touched, notify)?;
+        }
+        changed(context, actor, room, touched)
+    }
+}
+
+impl Apply for ArchiveRoom {
+    const STATEMENTS: Statements = Statements::Several;
+
+    fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+        let (room, place) = allowed!(look(context.connection, self.actor, &self.room)?);
+        allowed!(place.may(Act::Administer));
+        archive(context.connection, room, self.archived)?;
+        changed(context, self.actor, room, None)
+    }
+}
+
+impl Query for ListRooms {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<(Vec<Room>, bool)> {
+        let Self { actor, after, max, mine } = self;
+        // No name is before the empty one.
+        let after = after.as_ref().map_or("", RoomName::as_str);
+        let user = actor.user().map(|user| user.0);
+        let mut statement = context.connection.prepare_cached(
+            "SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at,
+                    o.archived_at,
+                    (SELECT count(*) FROM memberships c
+                      WHERE c.room_id = o.id AND c.left_upto IS NULL),
+                    p.role, p.notify, i.user_id IS NOT NULL
+               FROM rooms o
+               LEFT JOIN memberships p
+                 ON p.user_id = ?1 AND p.room_id = o.id AND p.left_upto IS NULL
+               LEFT JOIN invitations i ON i.user_id = ?1 AND i.room_id = o.id
+              WHERE o.name > ?2
+                AND (p.user_id IS NOT NULL OR i.user_id IS NOT NULL
+                     OR NOT ?3 AND (?1 IS NULL OR o.is_private = 0))
+              ORDER BY o.name LIMIT ?4",
+        )?;
+        let found = statement.query_map(params![user, after, mine, max as i64 + 1], room)?;
+        let mut found: Vec<Room> = found.collect::<Result<_, _>>()?;
+        let more = found.len() > max;
+        found.truncate(max);
+        Ok((found, more))
+    }
+}
+
+impl Query for FindRoom {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Room>> {
+        match rooms::place(context.connection, self.actor, &self.name)? {
+            Some((room, place)) if place.sees() => show(context.connection, self.actor, room),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Query for ListMembers {
+    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<RoomAnswer<(Vec<Member>, bool)>> {
+        let Self { actor, room: name, after, max } = self;
+        let (room, place) = allowed!(look(context.connection, actor, &name)?);
+        allowed!(place.may(Act::ListMembers));
+        let knows = place.is_operator || place.role.is_some();
+        let after = after.as_ref().map_or("", UserName::as_str);
+        let mut statement = context.connection.prepare_cached(
+            "SELECT u.name, u.display_name, p.role, p.joined_after
+               FROM memberships p JOIN users u ON u.id = p.user_id
+              WHERE p.room_id = ?1 AND p.left_upto IS NULL AND u.name > ?2
+              ORDER BY u.name LIMIT ?3",
+        )?;
+        let found = statement.query_map(params![room.0, after, max as i64 + 1], |row| {
+            Ok(Member {
+                name: user_name(row, 0)?,
+                display_name: row.get(1)?,
+                role: word(row, 2)?,
+                joined_after: knows.then_some(MessageId(row.get(3)?)),
+            })
+        })?;
+        let mut found: Vec<Member> = found.collect::<Result<_, _>>()?;
+        let more = found.len() > max;
+        found.truncate(max);
+        Ok(Ok((found, more)))
+    }
+}
+
+/// Ends all memberships and invitations of a user who is deleted.
+pub(in crate::store) fn remove_from_all(
+    context: &mut WriteContext<'_>,
+    user: UserId,
+) -> rusqlite::Result<()> {
+    let newest = context.newest()?;
+    let connection = context.connection;
+    let left = connection
+        .prepare_cached(
+            "UPDATE memberships SET left_upto = ?2 WHERE user_id = ?1 AND left_upto IS NULL",
+        )?
+        .execute([user.0, newest.0])?;
+    connection.prepare_cached("DELETE FROM invitations WHERE user_id = ?1")?.execute([user.0])?;
+    if left > 0 {
+        context.change_memberships(user);
+    }
+    Ok(())
+}
+
+/// Creates a room of an import. A room of the same name that was created at another time is another
+/// one.
+pub(in crate::store) fn add_imported(
+    context: &mut WriteContext<'_>,
+    room: &transfer::Room,
+) -> rusqlite::Result<Result<Taken, String>> {
+    let there: Option<i64> = context
+        .connection
+        .prepare_cached("SELECT created_at FROM rooms WHERE name = ?1")?
+        .query_row([room.room.as_str()], |row| row.get(0))
+        .optional()?;
+    match there {
+        Some(at) if at == room.created_at.0 => return Ok(Ok(Taken::Already)),
+        Some(_) => return Ok(Err(another_room(&room.room))),
+        None => {}
+    }
+    context
+        .connection
+        .prepare_cached(
+            "INSERT INTO rooms (name, topic, is_private, posting, history, created_at, archived_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            room.room.as_str(),
+            room.topic.as_str(),
+            room.private,
+            room.posting.as_str(),
+            room.history.as_str(),
+            room.created_at.0,
+            room.archived_at.map(|at| at.0)
+        ])?;
+    context.cache.posters.clear();
+    Ok(Ok(Taken::Done))
+}
+
+/// Creates a membership of an import, unless the user has one that overlaps it.
+pub(in crate::store) fn add_imported_membership(
+    context: &mut WriteContext<'_>,
+    of: &transfer::Membership,
+) -> rusqlite::Result<Result<Taken, String>> {
+    let connection = context.connection;
+    let Some(user) = users::id_of(connection, &of.user)? else {
+        return Ok(Err(format!("there is no user {}", of.user)));
+    };
+    let Some(room) = rooms::id_of(connection, &of.room)? else {
+        return Ok(Err(format!("there is no room {}", of.room)));
+    };
+    let there = rooms::memberships_of(connection, user)?;
+    let there = there.into_iter().filter(|other| other.room == room);
+    if let Some(taken) = overlap(there, of) {
+        return Ok(Ok(taken));
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO memberships
+                 (user_id, room_id, joined_after, sees_after, left_upto, role, notify)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            user.0,
+            room.0,
+            of.joined_after.0,
+            of.sees_after.0,
+            of.left_upto.map(|id| id.0),
+            of.role.as_str(),
+            of.notify.as_str()
+        ])?;
+    context.change_memberships(user);
+    Ok(Ok(Taken::Done))
+}
+
+/// A room that the actor sees, and their place in it.
+fn look(
+    connection: &Connection,
+    actor: Actor,
+    name: &RoomName,
+) -> rusqlite::Result<RoomAnswer<(RoomId, Place)>> {
+    let found = rooms::place(connection, actor, name)?;
+    Ok(found.filter(|(_, place)| place.sees()).ok_or(RoomRefused::Unknown))
+}
+
+/// The user who can be invited under this name.
+fn receiver(connection: &Connection, name: &UserName) -> rusqlite::Result<Option<UserId>> {
+    connection
+        .prepare_cached("SELECT id FROM users WHERE name = ?1 AND deleted_at IS NULL")?
+        .query_row([name.as_str()], |row| row.get(0).map(UserId))
+        .optional()
+}
+
+/// The member who has this name.
+fn member(
+    connection: &Connection,
+    room: RoomId,
+    name: &UserName,
+) -> rusqlite::Result<Option<UserId>> {
+    let Some(user) = users::id_of(connection, name)? else { return Ok(None) };
+    Ok(role_of(connection, room, user)?.map(|_| user))
+}
+
+/// The role of a member.
+fn role_of(connection: &Connection, room: RoomId, user: UserId) -> rusqlite::Result<Option<Role>> {
+    connection
+        .prepare_cached(
+            "SELECT role FROM memberships
+              WHERE user_id = ?1 AND room_id = ?2 AND left_upto IS NULL",
+        )?
+        .query_row([user.0, room.0], |row| word(row, 0))
+        .optional()
+}
+
+/// Whether the room has another member than `user`, of this role if one is given.
+fn has_other(
+    connection: &Connection,
+    room: RoomId,
+    user: UserId,
+    role: Option<Role>,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM memberships
+              WHERE room_id = ?1 AND left_upto IS NULL AND user_id <> ?2
+                AND (?3 IS NULL OR role = ?3)",
+        )?
+        .exists(params![room.0, user.0, role.map(|role| role.as_str())])
+}
+
+/// Whether the user may be a member of one more room.
+fn may_be_in_another(connection: &Connection, user: UserId) -> rusqlite::Result<RoomAnswer<()>> {
+    let (ever, now): (u32, u32) = connection
+        .prepare_cached(
+            "SELECT count(*), count(*) FILTER (WHERE left_upto IS NULL)
+               FROM memberships WHERE user_id = ?1",
+        )?
+        .query_row([user.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_full = now as usize >= ROOMS_OF_USER_MAX || ever as usize >= MEMBERSHIPS_OF_USER_MAX;
+    Ok(if is_full { Err(RoomRefused::TooManyOfUser) } else { Ok(()) })
+}
+
+/// Begins a membership. If nothing was sent since the user left, the last one goes on instead: it
+/// lets the user read the same messages.
+fn add(
+    context: &mut WriteContext<'_>,
+    user: UserId,
+    room: RoomId,
+    role: Role,
+) -> rusqlite::Result<()> {
+    let newest = context.newest()?;
+    let connection = context.connection;
+    let history: History = connection
+        .prepare_cached("SELECT history FROM rooms WHERE id = ?1")?
+        .query_row([room.0], |row| word(row, 0))?;
+    let sees_after = Membership::sees_after(newest, history);
+    let (role, notify) = (role.as_str(), Notify::default().as_str());
+    let gone_on = connection
+        .prepare_cached(
+            "UPDATE memberships
+                SET left_upto = NULL, sees_after = min(sees_after, ?4), role = ?5, notify = ?6
+              WHERE user_id = ?1 AND room_id = ?2 AND left_upto = ?3",
+        )?
+        .execute(params![user.0, room.0, newest.0, sees_after.0, role, notify])?;
+    if gone_on == 0 {
+        connection
+            .prepare_cached(
+                "INSERT INTO memberships
+                     (user_id, room_id, joined_after, sees_after, role, notify)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![user.0, room.0, newest.0, sees_after.0, role, notify])?;
+    }
+    context.change_memberships(user);
+    Ok(())
+}
+
+/// Ends a membership.
+fn remove(context: &mut WriteContext<'_>, room: RoomId, user: UserId) -> rusqlite::Result<()> {
+    let newest = context.newest()?;
+    context
+        .connection
+        .prepare_cached(
+            "UPDATE memberships SET left_upto = ?3
+              WHERE user_id = ?1 AND room_id = ?2 AND left_upto IS NULL",
+        )?
+        .execute([user.0, room.0, newest.0])?;
+    context.change_memberships(user);
+    Ok(())
+}
+
+fn uninvite(connection: &Connection, room: RoomId, user: UserId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM invitations WHERE user_id = ?1 AND room_id = ?2")?
+        .execute([user.0, room.0])
+        .map(drop)
+}
+
+fn set_role(
+    connection: &Connection,
+    room: RoomId,
+    user: UserId,
+    role: Role,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE memberships SET role = ?3
+              WHERE user_id = ?1 AND room_id = ?2 AND left_upto IS NULL",
+        )?
+        .execute(params![user.0, room.0, role.as_str()])
+        .map(drop)
+}
+
+fn set_notify(
+    context: &mut WriteContext<'_>,
+    room: RoomId,
+    user: Option<UserId>,
+    notify: Notify,
+) -> rusqlite::Result<()> {
+    let Some(user) = user else { return Ok(()) };
+    context
+        .connection
+        .prepare_cached(
+            "UPDATE memberships SET notify = ?3
+              WHERE user_id = ?1 AND room_id = ?2 AND left_upto IS NULL",
+        )?
+        .execute(params![user.0, room.0, notify.as_str()])?;
+    context.change_memberships(user);
+    Ok(())
+}
+
+/// Archives a room, or opens it again. An archived one keeps its time.
+fn archive(connection: &Connection, room: RoomId, archived: bool) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE rooms SET archived_at = CASE WHEN ?2 THEN coalesce(archived_at, ?3) END
+              WHERE id = ?1",
+        )?
+        .execute(params![room.0, archived, Timestamp::now().0])
+        .map(drop)
+}
+
+/// The answer to a change that was made. The writer forgets what it remembered of rooms.
+fn changed(
+    context: &mut WriteContext<'_>,
+    actor: Actor,
+    room: RoomId,
+    touched: Option<UserId>,
+) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
+    context.cache.posters.clear();
+    let room = show(context.connection, actor, room)?;
+    let room = room.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    Ok(Ok(RoomChanged { room, touched: touched.into_iter().collect() }))
+}
+
+/// A room as the actor sees it.
+fn show(connection: &Connection, actor: Actor, id: RoomId) -> rusqlite::Result<Option<Room>> {
+    connection
+        .prepare_cached(
+            "SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at,
+                    o.archived_at,
+                    (SELECT count(*) FROM memberships c
+                      WHERE c.room_id = o.id AND c.left_upto IS NULL),
+                    p.role, p.notify, i.user_id IS NOT NULL
+               FROM rooms o
+               LEFT JOIN memberships p
+                 ON p.user_id = ?1 AND p.room_id = o.id AND p.left_upto IS NULL
+               LEFT JOIN invitations i ON i.user_id = ?1 AND i.room_id = o.id
+              WHERE o.id = ?2",
+        )?
+        .query_row(params![actor.user().map(|user| user.0), id.0], room)
+        .optional()
+}
+
+/// The room of a row.
+fn room(row: &Row<'_>) -> rusqlite::Result<Room> {
+    let topic: Box<str> = row.get(2)?;
+    let topic = topic.parse().map_err(|error| not_a_value(2, error))?;
+    Ok(Room {
+        id: RoomId(row.get(0)?),
+        name: room_name(row, 1)?,
+        settings: RoomSettings {
+            topic,
+            is_private: row.get(3)?,
+            posting: word(row, 4)?,
+            history: word(row, 5)?,
+        },
+        created_at: Timestamp(row.get(6)?),
+        archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        members: row.get::<_, i64>(8)?.unsigned_abs(),
+        own: match row.get_ref(9)? {
+            ValueRef::Null => None,
+            _ => Some((word(row, 9)?, word(row, 10)?)),
+        },
+        is_invited: row.get(11)?,
+    })
+}
