@@ -5,7 +5,8 @@
 //! database can promise. `session` is a connection with settings and prepared statements, `link`
 //! one that is opened again, and `schema` has the steps of the schema. `roles` gives rights.
 //! `promise` remembers what the database promises now, and `lookout` looks again and again.
-//! `names` is what a node remembers of users. `append` and `moving` execute what operations have
+//! `places` finds what users are in rooms. `names` is what a node remembers of users and of
+//! those places. `reading` finds what decides what a reader gets. `append` and `moving` execute what operations have
 //! in common, `operations` the rest. `writer` and `readers` run them on their threads.
 //! `tailer` passes on what other nodes write. `export` only reads, beside the nodes.
 
@@ -23,8 +24,10 @@ mod names;
 pub(in crate::store) mod operation;
 mod operations;
 pub mod password;
+mod places;
 pub(in crate::store) mod promise;
 mod readers;
+mod reading;
 pub mod roles;
 mod schema;
 pub(in crate::store) mod session;

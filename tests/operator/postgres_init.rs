@@ -113,13 +113,21 @@ fn reader_sees_the_views_and_nothing_else() {
         "INSERT INTO chat.users (id, name, display_name, password_hash, created_at)
          VALUES (1, 'paff', 'Paff', 'secret', 0);
          INSERT INTO chat.messages (id, sent_at, sender_id, mailbox_id, body)
-         VALUES (1, 0, 1, 1, 'hai')",
+         VALUES (1, 0, 1, 1, 'hai'), (2, 0, 1, -1, '@ivy hai');
+         INSERT INTO chat.users (id, name, display_name, password_hash, created_at)
+         VALUES (2, 'ivy', 'Ivy', 'secret', 0);
+         INSERT INTO chat.rooms (id, name, posting, history, created_at)
+         VALUES (1, '#build', 'members', 'all', 0);
+         INSERT INTO chat.memberships (user_id, room_id, joined_after, sees_after, role, notify)
+         VALUES (2, 1, 0, 0, 'member', 'mentions')",
     );
     let views = cluster.sql(
         "chat",
-        "SELECT viewname FROM pg_views WHERE schemaname = 'chat' AND viewname LIKE 'v1%'",
+        "SELECT viewname FROM pg_views WHERE schemaname = 'chat' AND viewname LIKE 'v%'",
     );
-    assert!(views.lines().count() >= 6, "{views}");
+    assert!(views.lines().count() >= 10, "{views}");
+    let unread = cluster.sql("chat", "SELECT recipient, id, room FROM chat.v2_inbox ORDER BY id");
+    assert_eq!(unread.lines().collect::<Vec<_>>(), ["paff|1|", "ivy|2|#build"]);
     for view in views.lines() {
         let sql = format!("SELECT * FROM chat.{view}");
         assert_eq!(as_role(&cluster, "chat_reader", &sql), Ok(()), "{view}");

@@ -257,7 +257,7 @@ fn numbers_are_given_under_the_lock(texts: &Texts) -> Vec<String> {
         for insert in text.split("INSERT INTO chat.").skip(1) {
             let table = insert.split([' ', '\n']).next().unwrap();
             let is_given = insert.split("\",").next().unwrap().contains("chat.next_number(");
-            if ["users", "sessions"].contains(&table) && !is_given {
+            if ["users", "sessions", "rooms"].contains(&table) && !is_given {
                 found.push(format!("{path}: {table}"));
             }
         }
@@ -292,6 +292,7 @@ fn users_are_cold(texts: &Texts) -> Vec<String> {
 
 /// In views, and in what servers ask. A message is found by its mailbox, or in the log of a lane.
 fn messages_are_joined_by_mailbox(texts: &Texts) -> Vec<String> {
+    const JOINED: [&str; 6] = ["messages", "users", "cursors", "threads", "rooms", "memberships"];
     let mut found = Vec::new();
     for view in texts.statements("CREATE VIEW ") {
         let name = view.split(' ').next().unwrap();
@@ -302,7 +303,7 @@ fn messages_are_joined_by_mailbox(texts: &Texts) -> Vec<String> {
                 found.push(format!("{name} joins messages"));
             }
             let table = join.split(' ').next().unwrap();
-            if !["messages", "users", "cursors", "threads"].contains(&table) {
+            if !JOINED.contains(&table) {
                 found.push(format!("{name} joins {table}"));
             }
         }

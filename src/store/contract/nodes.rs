@@ -1,5 +1,7 @@
 //! Several nodes of one PostgreSQL database.
 
+mod rooms;
+
 use std::sync::mpsc::Sender;
 
 use super::*;

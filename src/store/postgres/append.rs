@@ -8,11 +8,12 @@ use std::collections::{HashMap, HashSet};
 use postgres::Row;
 use postgres::types::ToSql;
 
-use crate::model::{Details, MailboxId, MailboxName, MessageId, Timestamp};
+use crate::model::{Details, MailboxId, MailboxName, MessageId, Timestamp, UserId};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::names::Names;
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{Append, Appended, Copies};
+use crate::store::types::rooms::{Act, RoomRefused};
 
 /// How often a batch is checked again, because something changed meanwhile.
 const TRIES_MAX: usize = 1_000;
@@ -137,6 +138,11 @@ impl Plan {
             messages.iter().flat_map(|message| &message.to).filter_map(MailboxName::user),
             messages.iter().map(|message| message.sender),
         )?;
+        let posts = messages.iter().flat_map(|message| {
+            let rooms = message.to.iter().filter_map(MailboxName::room);
+            rooms.map(|room| (message.sender, room.clone()))
+        });
+        names.look_up_places(session, posts)?;
         let mut threads = find_threads(session, messages)?.into_iter();
         let mut plan = Self {
             answers: vec![None; messages.len()],
@@ -152,7 +158,7 @@ impl Plan {
                 continue;
             }
             let refused = match recipients(names, message) {
-                Err(unknown) => Appended::UnknownRecipients(unknown),
+                Err(refused) => refused,
                 Ok(copies) => {
                     let full = full_inboxes(
                         session,
@@ -345,17 +351,47 @@ fn find_earlier(session: &mut Session, message: &Append) -> Result<Option<Append
     found.first().map(|row| compare(session, message, &Earlier::of(row))).transpose()
 }
 
-/// The recipients, without ids; or the names that belong to nobody.
-fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Vec<MailboxName>> {
-    let unknown: Vec<MailboxName> =
-        message.to.iter().filter(|name| names.mailbox(name).is_none()).cloned().collect();
-    if !unknown.is_empty() {
-        return Err(unknown);
+/// The recipients, without ids; or why the message is refused: names that belong to nobody come
+/// before rooms where the sender may not post, and those before archived rooms.
+fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Appended> {
+    let mut copies = Copies::new();
+    let (mut unknown, mut not_allowed, mut archived) = (Vec::new(), Vec::new(), Vec::new());
+    for name in &message.to {
+        match mailbox(names, message.sender, name) {
+            Ok(mailbox) => copies.push((mailbox, MessageId::ZERO)),
+            Err(RoomRefused::NotAllowed) => not_allowed.push(name.clone()),
+            Err(RoomRefused::Archived) => archived.push(name.clone()),
+            Err(_) => unknown.push(name.clone()),
+        }
     }
-    Ok(message.to.iter().filter_map(|name| Some((names.mailbox(name)?, MessageId::ZERO))).collect())
+    if !unknown.is_empty() {
+        Err(Appended::UnknownRecipients(unknown))
+    } else if !not_allowed.is_empty() {
+        Err(Appended::NotAllowed(not_allowed))
+    } else if !archived.is_empty() {
+        Err(Appended::RoomArchived(archived))
+    } else {
+        Ok(copies)
+    }
 }
 
-/// The recipients whose inbox is full. Reserves room in all of them if there are none.
+/// The mailbox of a user, or of a room where the sender may post.
+fn mailbox(
+    names: &Names,
+    sender: UserId,
+    name: &MailboxName,
+) -> std::result::Result<MailboxId, RoomRefused> {
+    match name {
+        MailboxName::User(name) => names.id(name).map(MailboxId::from).ok_or(RoomRefused::Unknown),
+        MailboxName::Room(name) => {
+            let (room, place) = names.place(sender, name).ok_or(RoomRefused::Unknown)?;
+            place.may(Act::Post).map(|()| room.into())
+        }
+    }
+}
+
+/// The recipients whose inbox is full. Reserves room in all of them if there are none. A room is
+/// never full.
 fn full_inboxes(
     session: &mut Session,
     names: &mut Names,
@@ -365,6 +401,9 @@ fn full_inboxes(
 ) -> Result<Vec<MailboxName>> {
     let mut full = Vec::new();
     for (&(recipient, _), name) in copies.iter().zip(&message.to) {
+        if recipient.room().is_some() {
+            continue;
+        }
         let uncommitted = reserved.get(&recipient).copied().unwrap_or(0);
         if names.is_full(session, recipient, max, uncommitted)? {
             full.push(name.clone());
@@ -391,8 +430,8 @@ fn compare(session: &mut Session, message: &Append, earlier: &Earlier) -> Result
     Ok(Appended::KeyConflict)
 }
 
-/// The users who had these names when the message `then` was stored, or who have them now. `None`
-/// if a name belongs to nobody.
+/// The mailboxes that had these names when the message `then` was stored, or that have them now.
+/// `None` if a name belongs to nobody. A room keeps its name.
 fn ids_of(
     session: &mut Session,
     message: &Append,
@@ -404,7 +443,8 @@ fn ids_of(
         "SELECT coalesce((SELECT f.user_id FROM chat.former_names f
                            WHERE f.name = n.name AND f.upto_id >= $2
                            ORDER BY f.upto_id LIMIT 1),
-                         (SELECT u.id FROM chat.users u WHERE u.name = n.name))
+                         (SELECT u.id FROM chat.users u WHERE u.name = n.name),
+                         (SELECT -x.id FROM chat.rooms x WHERE x.name = n.name))
            FROM unnest($1::text[]) WITH ORDINALITY AS n (name, place) ORDER BY n.place",
         &[&names, &then],
     )?;

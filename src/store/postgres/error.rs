@@ -2,7 +2,7 @@
 
 use postgres::error::{DbError, SqlState};
 
-use crate::model::Invalid;
+use crate::model::{Invalid, NoSuchWord};
 use crate::store::error::StoreError;
 use crate::store::postgres::connect::ConnectError;
 use crate::store::postgres::durability::Shortfall;
@@ -22,6 +22,9 @@ pub enum Error {
     /// A row has a value that a server would never have stored.
     #[error("a row has an invalid value: {0}")]
     Value(#[from] Invalid),
+    /// A row has a word that a server would never have stored.
+    #[error("a row has an invalid value: {0}")]
+    Word(#[from] NoSuchWord),
     /// A text is not UTF-8.
     #[error("a body is not UTF-8")]
     NotUtf8,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use postgres::{Client, IsolationLevel, Portal, Row, Transaction};
 
-use crate::model::{BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, Timestamp, UserId};
+use crate::model::{BODY_BYTES_MAX, Body, Key, MailboxId, MessageId, RoomId, Timestamp, UserId};
 use crate::store::error::{NoInput, OpenError};
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
@@ -17,7 +17,7 @@ use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operations::pages::details;
 use crate::store::postgres::schema;
 use crate::store::postgres::target::Target;
-use crate::transfer::{Cursor, PasswordHash, Record, User};
+use crate::transfer::{Cursor, CursorOf, Membership, PasswordHash, Record, Room, User};
 
 /// The maximum number of messages of one read. So many fit into a page, however long they are.
 const PAGE_MESSAGES_MAX: i32 = (PAGE_BYTES_MAX / BODY_BYTES_MAX) as i32;
@@ -36,10 +36,32 @@ const MESSAGES: &str = "
            ARRAY(SELECT d.cursor FROM chat.dead_letters d
                   WHERE d.message_id = m.id AND d.user_id = m.mailbox_id
                     AND ($2::bigint IS NULL OR $2 = m.mailbox_id)
-                  ORDER BY d.cursor)
+                  ORDER BY d.cursor),
+           ARRAY(SELECT u.name || ' ' || d.cursor FROM chat.dead_letters d
+                   JOIN chat.users u ON u.id = d.user_id
+                  WHERE d.message_id = m.id AND m.mailbox_id < 0
+                    AND ($2::bigint IS NULL OR $2 = d.user_id)
+                  ORDER BY u.id, d.cursor)
       FROM chat.messages m
-     WHERE m.id > $1 AND ($2 IS NULL OR $2 IN (m.sender_id, m.mailbox_id))
+     WHERE m.id > $1 AND ($2 IS NULL OR chat.sees($3, $2, m.id, m.sender_id, m.mailbox_id))
      ORDER BY m.id";
+
+/// The rooms that a user is or was in, or all.
+const ROOMS: &str = "
+    SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at, o.archived_at
+      FROM chat.rooms o
+     WHERE $1::bigint IS NULL
+        OR o.id IN (SELECT b.room_id FROM chat.memberships b WHERE b.user_id = $1)
+     ORDER BY o.id";
+
+/// The memberships of a user, or all.
+const MEMBERSHIPS: &str = "
+    SELECT o.name, u.name, b.role, b.notify, b.joined_after, b.sees_after, b.left_upto
+      FROM chat.memberships b
+      JOIN chat.rooms o ON o.id = b.room_id
+      JOIN chat.users u ON u.id = b.user_id
+     WHERE $1::bigint IS NULL OR b.user_id = $1
+     ORDER BY b.room_id, b.user_id, b.joined_after";
 
 /// A connection that only reads.
 pub(in crate::store) struct Exporter {
@@ -136,8 +158,11 @@ impl<'a> Snapshot<'a> {
         let newest = transaction.query_one("SELECT chat.head($1)", &[&LANE])?;
         let newest = MessageId(newest.get(0));
         let messages = transaction.prepare(MESSAGES)?;
-        self.messages = Some(transaction.bind(&messages, &[&export.after().0, &only])?);
-        let (rooms, memberships) = (Vec::new(), Vec::new());
+        self.messages = Some(transaction.bind(&messages, &[&export.after().0, &only, &LANE])?);
+        let rooms = transaction.query(ROOMS, &[&only])?;
+        let rooms = rooms.iter().map(room).collect::<Result<_>>()?;
+        let memberships = transaction.query(MEMBERSHIPS, &[&only])?;
+        let memberships = memberships.iter().map(membership).collect::<Result<_>>()?;
         Ok(Some(Start { newest, only: only.map(UserId), users, rooms, memberships, cursors }))
     }
 
@@ -181,19 +206,51 @@ fn cursor(row: &Row) -> Result<Cursor> {
     })
 }
 
+fn room(row: &Row) -> Result<(RoomId, Room)> {
+    let room = Room {
+        room: row.get::<_, &str>(1).parse()?,
+        topic: row.get::<_, &str>(2).parse()?,
+        private: row.get(3),
+        posting: row.get::<_, &str>(4).parse()?,
+        history: row.get::<_, &str>(5).parse()?,
+        created_at: Timestamp(row.get(6)),
+        archived_at: row.get::<_, Option<i64>>(7).map(Timestamp),
+    };
+    Ok((RoomId(row.get(0)), room))
+}
+
+fn membership(row: &Row) -> Result<Membership> {
+    Ok(Membership {
+        room: row.get::<_, &str>(0).parse()?,
+        user: row.get::<_, &str>(1).parse()?,
+        role: row.get::<_, &str>(2).parse()?,
+        notify: row.get::<_, &str>(3).parse()?,
+        joined_after: MessageId(row.get(4)),
+        sees_after: MessageId(row.get(5)),
+        left_upto: row.get::<_, Option<i64>>(6).map(MessageId),
+    })
+}
+
+/// The cursor of a text that names its user and it.
+fn cursor_of(text: &str) -> Result<CursorOf> {
+    let (user, cursor) =
+        text.split_once(' ').ok_or(Error::Unexpected("a dead letter has no cursor"))?;
+    Ok(CursorOf { user: user.parse()?, cursor: cursor.parse()? })
+}
+
 fn message(row: &Row) -> Result<ExportedMessage> {
     let key: Option<Key> = row.get::<_, Option<&str>>(4).map(str::parse).transpose()?;
     let body = std::str::from_utf8(row.get(5)).map_err(|_| Error::NotUtf8)?;
-    let dead: Vec<&str> = row.get(7);
+    let (dead, dead_for): (Vec<&str>, Vec<&str>) = (row.get(7), row.get(8));
     Ok(ExportedMessage {
         id: MessageId(row.get(0)),
         at: Timestamp(row.get(1)),
         sender: UserId(row.get(2)),
         recipient: MailboxId(row.get(3)),
-        dead_for: Vec::new(),
         key,
         body: Body::try_from(Box::<str>::from(body))?,
         details: details(row.get(6))?,
         dead: dead.into_iter().map(str::parse).collect::<std::result::Result<_, _>>()?,
+        dead_for: dead_for.into_iter().map(cursor_of).collect::<Result<_>>()?,
     })
 }

@@ -1,4 +1,5 @@
-//! What a node remembers of users: names, numbers, and the space in their inboxes.
+//! What a node remembers of users and rooms: names, numbers, the space in inboxes, and what senders
+//! may do in rooms.
 //!
 //! [`Names::changes`] is the newest change of which this memory knows. `append` refuses to use an
 //! older memory, so it is never wrong when a message is stored.
@@ -7,17 +8,18 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{MailboxId, MailboxName, MessageId, UserId, UserName};
+use crate::model::{MailboxId, MessageId, RoomName, UserId, UserName};
 use crate::store::postgres::error::Result;
+use crate::store::postgres::places::{Placed, find_places};
 use crate::store::postgres::session::Session;
 
-/// The maximum number of users in memory.
+/// The maximum number of users in memory, and of their places in rooms.
 const NAMES_MAX: usize = 100_000;
 /// An inbox that was never counted may receive one part in this many of its limit. Then it is
 /// counted.
 const UNCOUNTED_DIVISOR: usize = 100;
 
-/// A fast hash is safe here: only names and ids of existing users are keys.
+/// A fast hash is safe here: only names and ids of existing users and rooms are keys.
 type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// The memory. See the module.
@@ -26,8 +28,24 @@ pub(in crate::store) struct Names {
     ids: Map<UserName, UserId>,
     names: Map<UserId, UserName>,
     space: Map<MailboxId, Space>,
+    /// The places of senders in the rooms to which they posted.
+    places: Map<(UserId, RoomName), Placed>,
     /// The newest change that is known.
     pub(in crate::store) changes: i64,
+    /// What [`Self::take_touched`] takes.
+    touched: Touched,
+}
+
+/// The users whose memberships have changed, or whose names, for mentions.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::store) enum Touched {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// These.
+    Users(Vec<UserId>),
+    /// Perhaps anybody.
+    Anybody,
 }
 
 /// The space in an inbox.
@@ -45,12 +63,9 @@ impl Names {
         self.ids.get(name).copied()
     }
 
-    /// The number of the mailbox that receives messages under this name.
-    pub(in crate::store) fn mailbox(&self, name: &MailboxName) -> Option<MailboxId> {
-        match name {
-            MailboxName::User(name) => self.id(name).map(MailboxId::from),
-            MailboxName::Room(_) => None,
-        }
+    /// The number of a room and the place of the sender in it. `None` if there is no such room.
+    pub(in crate::store) fn place(&self, sender: UserId, room: &RoomName) -> Option<Placed> {
+        self.places.get(&(sender, room.clone())).copied()
     }
 
     /// The name of a user.
@@ -83,6 +98,23 @@ impl Names {
         self.insert(rows)
     }
 
+    /// Looks up the places that are not in memory.
+    pub(in crate::store) fn look_up_places(
+        &mut self,
+        session: &mut Session,
+        wanted: impl Iterator<Item = (UserId, RoomName)>,
+    ) -> Result<()> {
+        if self.places.len() > NAMES_MAX {
+            self.places.clear();
+        }
+        let is_new = |of: &(UserId, RoomName)| !self.places.contains_key(of);
+        let mut wanted: Vec<(UserId, RoomName)> = wanted.filter(is_new).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.places.extend(find_places(session, &wanted)?);
+        Ok(())
+    }
+
     fn insert(&mut self, rows: Vec<postgres::Row>) -> Result<()> {
         for row in rows {
             let (user, name) = (UserId(row.get(0)), row.get::<_, &str>(1).parse::<UserName>()?);
@@ -98,17 +130,30 @@ impl Names {
     /// Learns what has changed since. Forgets what may be wrong.
     pub(in crate::store) fn catch_up(&mut self, session: &mut Session) -> Result<()> {
         let row = session.query_one(
-            "SELECT coalesce(max(id), 0),
-                    coalesce(bool_or(kind <> 'session') OR count(*) < max(id) - $1, false)
+            "SELECT coalesce(max(id), 0), coalesce(count(*) < max(id) - $1, false),
+                    coalesce(bool_or(kind NOT IN ('session', 'room')), false),
+                    coalesce(bool_or(kind = 'room'), false),
+                    array_agg(DISTINCT user_id) FILTER (WHERE kind IN ('room', 'user')
+                                                          AND user_id IS NOT NULL)
                FROM chat.changes WHERE id > $1",
             &[&self.changes],
         )?;
-        let newest: i64 = row.get(0);
-        if row.get::<_, bool>(1) {
+        let (newest, has_gap): (i64, bool) = (row.get(0), row.get(1));
+        if has_gap || row.get(2) {
             self.forget();
         }
+        if has_gap || row.get(3) {
+            self.places.clear();
+        }
+        let touched = row.get::<_, Option<Vec<i64>>>(4).unwrap_or_default();
+        self.touched.add(has_gap, touched.into_iter().map(UserId));
         self.changes = self.changes.max(newest);
         Ok(())
+    }
+
+    /// The users whose memberships have changed since the last call.
+    pub(in crate::store) fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
     }
 
     /// Forgets all users. Every inbox that was counted is counted again.
@@ -154,6 +199,20 @@ impl Names {
     /// Every inbox that was counted is counted before its next message.
     pub(in crate::store) fn must_count_all(&mut self) {
         self.space.values_mut().for_each(|space| *space = Space::Left(0));
+    }
+}
+
+impl Touched {
+    fn add(&mut self, anybody: bool, users: impl Iterator<Item = UserId>) {
+        *self = match std::mem::take(self) {
+            _ if anybody => Self::Anybody,
+            Self::Anybody => Self::Anybody,
+            Self::Nobody => Self::Users(users.collect()),
+            Self::Users(mut all) => {
+                all.extend(users);
+                Self::Users(all)
+            }
+        };
     }
 }
 

@@ -43,7 +43,7 @@ pub type Called<A> = (A, Option<Change>);
 pub struct Change {
     /// Its number.
     pub(in crate::store) number: i64,
-    /// More than sessions has changed.
+    /// More than sessions and rooms has changed.
     pub(in crate::store) is_of_users: bool,
     /// Other nodes have to learn of it.
     pub(in crate::store) has_others: bool,

@@ -10,4 +10,5 @@ pub(in crate::store) mod pages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod unread;
 pub(in crate::store) mod users;

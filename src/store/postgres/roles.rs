@@ -140,7 +140,7 @@ fn rights(Roles { server, reader }: &Roles) -> String {
          BEGIN
              FOR name IN SELECT c.oid::regclass FROM pg_catalog.pg_class c
                           WHERE c.relnamespace = 'chat'::regnamespace
-                            AND c.relkind = 'v' AND c.relname LIKE 'v1\\_%' LOOP
+                            AND c.relkind = 'v' AND c.relname ~ '^v[0-9]+_' LOOP
                  EXECUTE 'GRANT SELECT ON ' || name || ' TO {reader}';
              END LOOP;
              -- What the views call runs with the rights of their reader.

@@ -61,6 +61,19 @@ impl Apply for NoteSeen {
     }
 }
 
+/// Messages that a look has found.
+struct NewMessages {
+    /// When it looked.
+    asked: Instant,
+    /// How far it looked.
+    upto: MessageId,
+    committed: Vec<(MailboxId, MessageId)>,
+    /// Those that somebody watches.
+    texts: Vec<LiveMessage>,
+    /// There are more.
+    has_more: bool,
+}
+
 /// The tailer. [`Self::run`] is its thread.
 pub(in crate::store) struct Tailer {
     link: Link,
@@ -117,8 +130,7 @@ impl Tailer {
             self.is_listening = true;
         }
         self.beat()?;
-        let mut has_more = self.pass_messages_on()?;
-        has_more |= self.pass_changes_on()?;
+        let has_more = self.pass_on()?;
         self.answer_changes()?;
         self.clean()?;
         if has_more || self.shared.is_closing() {
@@ -156,8 +168,7 @@ impl Tailer {
         }
         // After a gap the node may have missed changes. It may answer again once it knows them.
         if !self.shared.has_lease() {
-            self.pass_messages_on()?;
-            self.pass_changes_on()?;
+            self.pass_on()?;
         }
         self.shared.renew_lease(asked);
         self.heard = Instant::now();
@@ -173,15 +184,35 @@ impl Tailer {
         Ok(())
     }
 
-    /// Passes messages on that others have stored. Returns whether there are more.
-    fn pass_messages_on(&mut self) -> Result<bool> {
+    /// Passes on what others have written. Returns whether there is more.
+    ///
+    /// The changes are read after the messages, but a stream forgets the rooms that its user has left
+    /// before it gets the messages: so none that came after the user had left. The memory of messages
+    /// is cleared after they were added, because they may have been read before the change.
+    fn pass_on(&mut self) -> Result<bool> {
+        let log = self.read_log()?;
+        let changes = self.read_changes()?;
+        self.change_memberships(&changes);
+        let mut has_more = self.pass_messages_on(log);
+        has_more |= self.pass_changes_on(&changes)?;
+        Ok(has_more)
+    }
+
+    /// Reads the messages that this node does not know of.
+    fn read_log(&mut self) -> Result<NewMessages> {
         let (tail, asked) = (self.shared.tail(), Instant::now());
         let session = self.link.session()?;
         let head = session.query_one("SELECT chat.head($1)", &[&LANE])?.get::<_, i64>(0);
         self.shared.lag.note_head(head);
+        let mut new = NewMessages {
+            asked,
+            upto: tail,
+            committed: Vec::new(),
+            texts: Vec::new(),
+            has_more: false,
+        };
         if head <= tail.0 {
-            self.shared.lag.note_caught_up(asked);
-            return Ok(false);
+            return Ok(new);
         }
         let rows = session.query(
             "SELECT id, mailbox_id FROM chat.messages WHERE id > $1 AND id <= $2
@@ -189,50 +220,76 @@ impl Tailer {
             &[&tail.0, &head, &MESSAGES_MAX],
         )?;
         let copy = |row: &Row| (MailboxId(row.get(1)), MessageId(row.get(0)));
-        let committed: Vec<(MailboxId, MessageId)> = rows.iter().map(copy).collect();
+        new.committed = rows.iter().map(copy).collect();
         // An inbox that is watched only from now on reads these from the database.
-        let watched = committed.iter().filter(|(mailbox, _)| self.shared.live.is_watched(*mailbox));
+        let live = &self.shared.live;
+        let watched = new.committed.iter().filter(|(mailbox, _)| live.is_watched(*mailbox));
         let watched: Vec<i64> = watched.map(|(_, id)| id.0).collect();
-        let texts = texts(session, &watched)?;
-        let has_more = i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX);
-        let upto = match committed.last() {
-            Some(&(_, last)) if has_more => last,
+        new.texts = texts(session, &watched)?;
+        new.has_more = is_full(&rows);
+        new.upto = match new.committed.last() {
+            Some(&(_, last)) if new.has_more => last,
             _ => MessageId(head),
         };
-        self.shared.extend_from_log(upto, &committed, texts);
+        Ok(new)
+    }
+
+    /// Passes messages on that others have stored. Returns whether there are more.
+    fn pass_messages_on(&mut self, new: NewMessages) -> bool {
+        self.shared.extend_from_log(new.upto, &new.committed, new.texts);
         let mut told = HashSet::new();
-        for (mailbox, _) in committed {
+        for (mailbox, _) in new.committed {
             if told.insert(mailbox) {
                 self.shared.tell(Event::Messages(mailbox));
             }
         }
-        if !has_more {
-            self.shared.lag.note_caught_up(asked);
+        if !new.has_more {
+            self.shared.lag.note_caught_up(new.asked);
         }
-        Ok(has_more)
+        new.has_more
     }
 
-    /// Passes changes on that make memory untrue. Returns whether there are more.
-    fn pass_changes_on(&mut self) -> Result<bool> {
-        let session = self.link.session()?;
-        let rows = session.query(
+    /// Reads the changes that make memory untrue.
+    fn read_changes(&mut self) -> Result<Vec<Row>> {
+        self.link.session()?.query(
             "SELECT id, kind, user_id, token_hash FROM chat.changes
               WHERE id > $1 ORDER BY id LIMIT $2",
             &[&self.seen, &MESSAGES_MAX],
-        )?;
-        let Some(last) = rows.last() else { return Ok(false) };
+        )
+    }
+
+    /// Whether no change is missing before these, or among them.
+    fn are_complete(&self, changes: &[Row]) -> bool {
+        changes.first().is_none_or(|row| row.get::<_, i64>(0) == self.seen + 1)
+    }
+
+    /// What streams follow is out of date once memberships have changed.
+    fn change_memberships(&self, changes: &[Row]) {
+        let live = &self.shared.live;
+        if !self.are_complete(changes) || is_full(changes) {
+            return live.change_all_memberships();
+        }
+        // A stream also looks for mentions of its reader's name.
+        let of_streams = changes.iter().filter(|row| matches!(row.get(1), "room" | "user"));
+        let users = of_streams.filter_map(|row| row.get::<_, Option<i64>>(2));
+        let users: Vec<UserId> = users.map(UserId).collect();
+        live.change_memberships(&users);
+    }
+
+    /// Passes changes on. Returns whether there are more.
+    fn pass_changes_on(&mut self, changes: &[Row]) -> Result<bool> {
+        let Some(last) = changes.last() else { return Ok(false) };
         let newest: i64 = last.get(0);
-        let is_of_users = rows.iter().any(|row| row.get::<_, &str>(1) != "session");
-        let is_complete = rows.first().is_some_and(|row| row.get::<_, i64>(0) == self.seen + 1);
-        if is_of_users || !is_complete {
+        let is_complete = self.are_complete(changes);
+        let is_of_messages = |row: &Row| !matches!(row.get(1), "session" | "room");
+        if changes.iter().any(is_of_messages) || !is_complete {
             self.shared.live.clear();
         }
         if !is_complete {
             // After more than an hour, changes are gone that this node has never seen.
-            self.shared.live.change_all_memberships();
             self.shared.tell(Event::Everything);
         }
-        for row in &rows {
+        for row in changes {
             let user = row.get::<_, Option<i64>>(2).map(UserId);
             match (row.get::<_, &str>(1), user) {
                 ("session", Some(user)) => {
@@ -244,7 +301,7 @@ impl Tailer {
         }
         self.seen = newest;
         (self.note_seen)(NoteSeen(newest));
-        Ok(i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX))
+        Ok(is_full(changes))
     }
 
     /// Gives the answers that every node may know now.
@@ -270,16 +327,22 @@ impl Tailer {
     }
 }
 
+/// Whether there may be more rows than these.
+fn is_full(rows: &[Row]) -> bool {
+    i64::try_from(rows.len()).is_ok_and(|count| count >= MESSAGES_MAX)
+}
+
 /// The messages with these ids.
 fn texts(session: &mut Session, ids: &[i64]) -> Result<Vec<LiveMessage>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = session.query(
-        "SELECT m.id, m.sent_at, s.name, r.name, m.body, m.details, m.sender_id
+        "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details, m.sender_id
            FROM chat.messages m
            JOIN chat.users s ON s.id = m.sender_id
-           JOIN chat.users r ON r.id = m.mailbox_id
+           LEFT JOIN chat.users r ON r.id = m.mailbox_id
+           LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
           WHERE m.id = ANY ($1) ORDER BY m.id",
         &[&ids],
     )?;

@@ -5,7 +5,7 @@ use postgres::Row;
 use crate::model::{MessageId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::{Apply, Query, WriteContext};
-use crate::store::postgres::operations::{sessions, users};
+use crate::store::postgres::operations::{rooms, sessions, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::sessions::SessionFilter;
 use crate::store::types::users::{
@@ -113,6 +113,7 @@ fn delete(session: &mut Session, user: UserId) -> Result<()> {
     )?;
     session.execute("DELETE FROM chat.dead_letters WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.cursors WHERE user_id = $1", &[&user.0])?;
+    rooms::members::remove_from_all(session, user)?;
     users::note_change(session, user)
 }
 
@@ -132,6 +133,8 @@ fn remove(session: &mut Session, user: UserId, looked_upto: MessageId) -> Result
         return Ok(Changed::InUse);
     }
     session.execute("DELETE FROM chat.former_names WHERE user_id = $1", &[&user.0])?;
+    session.execute("DELETE FROM chat.memberships WHERE user_id = $1", &[&user.0])?;
+    session.execute("DELETE FROM chat.invitations WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.last_seen WHERE user_id = $1", &[&user.0])?;
     users::note_change(session, user)?;
     Ok(Changed::Yes { user, ended: Vec::new() })

@@ -112,11 +112,14 @@ pub(in crate::store) fn position(
     Ok(row.map(|row| MessageId(row.get(0))))
 }
 
-/// Whether a message with this id exists for `user`.
+/// Whether a message with this id exists for `user`, in their own mailbox or in a room.
 pub(in crate::store) fn is_for(session: &mut Session, user: UserId, id: MessageId) -> Result<bool> {
+    // Sent by nobody, so that nobody reads it as its sender.
     let row = session.query_opt(
-        "SELECT 1 FROM chat.messages WHERE id = $1 AND mailbox_id = $2",
-        &[&id.0, &user.0],
+        "SELECT 1 FROM chat.messages m
+          WHERE m.id = $1 AND (m.mailbox_id = $2 OR m.mailbox_id < 0
+                                AND chat.sees($3, $2, m.id, 0, m.mailbox_id))",
+        &[&id.0, &user.0, &LANE],
     )?;
     Ok(row.is_some())
 }

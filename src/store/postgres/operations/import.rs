@@ -7,7 +7,7 @@ use crate::model::{MessageId, Timestamp};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, WriteContext};
-use crate::store::postgres::operations::{cursors, users};
+use crate::store::postgres::operations::{cursors, rooms, users};
 use crate::store::postgres::session::Session;
 use crate::store::types::transfer::{
     Import, Imported, KEPT_ID_MAX, Rebuild, refused_id, refused_user,
@@ -58,9 +58,8 @@ fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> 
     match step {
         Step::Message(_) => Err(Error::Unexpected("messages are imported together")),
         Step::User(user) => add_user(session, user, locked),
-        Step::Room(_) | Step::Membership(_) => {
-            Err(Error::Unexpected("this engine has no rooms yet"))
-        }
+        Step::Room(room) => rooms::importing::add_room(session, room),
+        Step::Membership(of) => rooms::importing::add_membership(session, of),
         Step::Floor(floor) => match refused_id(*floor) {
             Some(refused) => Ok(Err(refused)),
             None => {

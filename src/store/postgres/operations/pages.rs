@@ -1,92 +1,153 @@
 //! Reading pages of the message log.
 
+mod filling;
+mod merging;
+
 use postgres::Row;
 
 use crate::model::{
-    Body, CursorName, Details, Filter, MailboxName, Message, MessageId, Timestamp, UserId, UserName,
+    Body, CursorName, Details, MailboxId, MailboxName, Message, MessageId, RoomName, Timestamp,
+    UserId, UserName,
 };
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::Query;
 use crate::store::postgres::operations::{cursors, users};
+use crate::store::postgres::places::find_place;
+use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{
-    CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
-    ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
+    FindStart, Page, PageStart, ReadPage, ReadThread, Start, StreamStart, ThreadStart,
 };
-use crate::store::types::rooms::{LiveRooms, Unreadable};
+use crate::store::types::rooms::{Actor, RoomPart, Unreadable, Wanted};
+use filling::{LeftOut, Part, Selection};
+use merging::Runs;
 
-/// The most messages that one statement of a page returns. A page of more takes several: the log
-/// only grows at its end, so together they are what one statement would find.
-const PART_MESSAGES_MAX: usize = 128;
+/// The answer of [`ReadPage`].
+type Readable = std::result::Result<Page, Unreadable>;
 
 impl Query for ReadPage {
-    fn query(&self, session: &mut Session) -> Result<std::result::Result<Page, Unreadable>> {
-        let with = match &self.with {
-            None => None,
-            Some(MailboxName::Room(_)) => return Ok(Err(Unreadable::Unknown)),
-            Some(MailboxName::User(name)) => match users::id_of(session, name)? {
-                Some(id) => Some(id),
-                None => return Ok(Err(Unreadable::Unknown)),
-            },
+    fn query(&self, session: &mut Session) -> Result<Readable> {
+        let mut page = match &self.with {
+            None => Ok(self.incoming(session)?),
+            Some(MailboxName::User(name)) => self.conversation(session, name)?,
+            Some(MailboxName::Room(name)) => self.of_room(session, name)?,
         };
-        let start = match &self.start {
-            PageStart::After(id) | PageStart::Before(id) | PageStart::Dead(_, id) => *id,
-            PageStart::Cursor(name) => {
-                cursors::position(session, self.reader, name)?.unwrap_or(MessageId::ZERO)
-            }
-        };
-        let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
-        let bounds = (&self.bounds, filter);
-        let mut page = fill(bounds, start, |from, limit| self.part(session, with, from, limit))?;
-        if matches!(self.start, PageStart::Before(_)) {
+        if let Ok(page) = &mut page
+            && self.is_before()
+        {
             page.messages.reverse();
         }
-        Ok(Ok(page))
+        Ok(page)
     }
 }
 
-/// Reads a page in parts. `part` reads a number of messages from an id on.
-fn fill(
-    (bounds, filter): (&PageBounds, Option<&Filter>),
-    start: MessageId,
-    mut part: impl FnMut(MessageId, usize) -> Result<Vec<Row>>,
-) -> Result<Page> {
-    let mut page =
-        Page { start, messages: Vec::new(), more: false, upto: None, rooms: LiveRooms::default() };
-    let (mut from, mut size, mut looked_at) = (start, 0, 0);
-    loop {
-        let limit = match filter {
-            None => bounds.messages.saturating_add(1) - page.messages.len(),
-            Some(_) => FILTERED_MESSAGES_MAX + 1 - looked_at,
-        };
-        let limit = limit.min(PART_MESSAGES_MAX);
-        let rows = part(from, limit)?;
-        for row in &rows {
-            let message = message(row)?;
-            from = message.id;
-            if let Some(filter) = filter {
-                if looked_at >= FILTERED_MESSAGES_MAX {
-                    page.more = true;
-                    break;
-                }
-                looked_at += 1;
-                if !filter.passes(&message) {
-                    page.upto = Some(message.id);
-                    continue;
-                }
-            }
-            size += (bounds.measure)(&message);
-            let is_full = page.messages.len() >= bounds.messages || size > bounds.size;
-            if is_full && !page.messages.is_empty() {
-                page.more = true;
-                break;
-            }
-            page.upto = Some(message.id);
-            page.messages.push(message);
+impl ReadPage {
+    /// What comes to the reader, in their own mailbox and in rooms.
+    fn incoming(&self, session: &mut Session) -> Result<Page> {
+        if let PageStart::Dead(cursor, after) = &self.start {
+            let (reader, since) = (self.reader.0, self.since());
+            return self.selection(None).fill(*after, |from, limit| {
+                let cursor = cursor.as_str();
+                part(
+                    session.query(DEAD, &[&reader, &from.0, &since, &number(limit), &cursor]),
+                    limit,
+                )
+            });
         }
-        if page.more || rows.len() < limit {
+        let reading = Reading::find(session, self.reader, &self.cursor())?;
+        let parts = reading.parts(self.wanted);
+        if !parts.is_empty() {
+            let mut page = self.merged(session, &reading, Some(self.reader.into()), &parts)?;
+            if self.wanted != Wanted::All {
+                page.rooms = reading.live_rooms(&parts);
+            }
             return Ok(page);
+        }
+        let (reader, since, head) = (self.reader.0, self.since(), reading.head.0);
+        let sql = if self.is_before() { BEFORE } else { AFTER };
+        self.selection(None).fill(self.begin(reading.position), |from, limit| {
+            part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &head]), limit)
+        })
+    }
+
+    /// What the reader and another user have sent to each other.
+    fn conversation(&self, session: &mut Session, with: &UserName) -> Result<Readable> {
+        let Some(UserId(with)) = users::id_of(session, with)? else {
+            return Ok(Err(Unreadable::Unknown));
+        };
+        let position = match &self.start {
+            PageStart::Cursor(cursor) => cursors::position(session, self.reader, cursor)?,
+            _ => None,
+        };
+        let (reader, since) = (self.reader.0, self.since());
+        let sql = if self.is_before() { WITH_BEFORE } else { WITH_AFTER };
+        let page = self.selection(None).fill(self.begin(position), |from, limit| {
+            part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &with]), limit)
+        });
+        page.map(Ok)
+    }
+
+    /// The messages of a room. A user who has left still reads what came before.
+    fn of_room(&self, session: &mut Session, name: &RoomName) -> Result<Readable> {
+        let found = find_place(session, Actor::User(self.reader), name)?;
+        let Some((room, place)) = found else {
+            return Ok(Err(Unreadable::Unknown));
+        };
+        let reading = Reading::find(session, self.reader, &self.cursor())?;
+        if !reading.memberships.iter().any(|membership| membership.room == room) {
+            let sees = place.sees();
+            return Ok(Err(if sees { Unreadable::NotAMember } else { Unreadable::Unknown }));
+        }
+        // Naming the room includes a muted one.
+        let wanted = match self.wanted {
+            Wanted::All => Wanted::All,
+            Wanted::Incoming { .. } => Wanted::Incoming { muted: true },
+        };
+        let mut parts = reading.parts(wanted);
+        parts.retain(|part| part.room == room);
+        self.merged(session, &reading, None, &parts).map(Ok)
+    }
+
+    fn merged(
+        &self,
+        session: &mut Session,
+        reading: &Reading,
+        own: Option<MailboxId>,
+        parts: &[RoomPart],
+    ) -> Result<Page> {
+        let left_out = LeftOut::of(self.reader, reading.name.as_ref(), self.wanted, parts);
+        let mut runs = Runs::new(own, parts, reading.head, (self.is_before(), self.since()));
+        let start = self.begin(reading.position);
+        self.selection(left_out).fill(start, |from, limit| runs.read(session, from, limit))
+    }
+
+    fn selection(&self, left_out: Option<LeftOut>) -> Selection<'_> {
+        let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
+        Selection { bounds: &self.bounds, filter, left_out }
+    }
+
+    fn is_before(&self) -> bool {
+        matches!(self.start, PageStart::Before(_))
+    }
+
+    fn since(&self) -> i64 {
+        self.since.map_or(i64::MIN, |since| since.0)
+    }
+
+    /// The cursor at which the page begins, or any.
+    fn cursor(&self) -> CursorName {
+        match &self.start {
+            PageStart::Cursor(cursor) => cursor.clone(),
+            _ => CursorName::inbox(),
+        }
+    }
+
+    /// Where the page begins, if its cursor is here.
+    fn begin(&self, position: Option<MessageId>) -> MessageId {
+        match &self.start {
+            PageStart::After(id) | PageStart::Before(id) | PageStart::Dead(_, id) => *id,
+            PageStart::Cursor(_) => position.unwrap_or(MessageId::ZERO),
         }
     }
 }
@@ -102,9 +163,11 @@ impl Query for ReadThread {
             ThreadStart::Before(id) => (THREAD_BEFORE, id),
         };
         let since = self.since.map_or(i64::MIN, |since| since.0);
-        let mut page = fill((&self.bounds, None), start, |from, limit| {
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            session.query(sql, &[&self.reader.0, &from.0, &since, &limit, &thread])
+        let selection = Selection { bounds: &self.bounds, filter: None, left_out: None };
+        let mut page = selection.fill(start, |from, limit| {
+            let rows = session
+                .query(sql, &[&self.reader.0, &from.0, &since, &number(limit), &thread, &LANE]);
+            part(rows, limit)
         })?;
         if matches!(self.start, ThreadStart::Before(_)) {
             page.messages.reverse();
@@ -113,31 +176,46 @@ impl Query for ReadThread {
     }
 }
 
+/// The part that a statement with this limit has found.
+fn part(rows: Result<Vec<Row>>, limit: usize) -> Result<Part> {
+    let rows = rows?;
+    let is_last = rows.len() < limit;
+    Ok(Part { rows, is_last })
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Reads with these parameters: the reader, the other user, the start, the oldest time, the number
 /// of messages.
 macro_rules! page_sql {
     ($condition:literal, $order:literal) => {
         concat!(
-            "SELECT m.id, m.sent_at, s.name, r.name, m.body, m.details
+            "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details
                FROM (",
             $condition,
             " ORDER BY id ",
             $order,
             " LIMIT $4) AS m
                JOIN chat.users s ON s.id = m.sender_id
-               JOIN chat.users r ON r.id = m.mailbox_id
+               LEFT JOIN chat.users r ON r.id = m.mailbox_id
+               LEFT JOIN chat.rooms x ON x.id = -m.mailbox_id
               ORDER BY m.id ",
             $order
         )
     };
 }
 
+/// Up to the newest message of a moment.
 const AFTER: &str = page_sql!(
-    "SELECT * FROM chat.messages WHERE mailbox_id = $1 AND id > $2 AND sent_at >= $3",
+    "SELECT * FROM chat.messages
+      WHERE mailbox_id = $1 AND id > $2 AND id <= $5 AND sent_at >= $3",
     "ASC"
 );
 const BEFORE: &str = page_sql!(
-    "SELECT * FROM chat.messages WHERE mailbox_id = $1 AND id < $2 AND sent_at >= $3",
+    "SELECT * FROM chat.messages
+      WHERE mailbox_id = $1 AND id < $2 AND id <= $5 AND sent_at >= $3",
     "DESC"
 );
 /// Both directions of a conversation. A user's messages to themselves count once.
@@ -157,57 +235,31 @@ const WITH_BEFORE: &str = page_sql!(
          AND id < $2 AND sent_at >= $3 ORDER BY id DESC LIMIT $4)",
     "DESC"
 );
-/// The messages of a thread that the reader has sent or received.
+/// The messages of a thread that the reader may read.
 const THREAD_AFTER: &str = page_sql!(
     "SELECT m.* FROM chat.messages m
       WHERE m.id IN (SELECT $5 UNION ALL
                      SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
-        AND $1 IN (m.sender_id, m.mailbox_id) AND m.id > $2 AND m.sent_at >= $3",
+        AND m.id > $2 AND m.sent_at >= $3
+        AND chat.sees($6, $1, m.id, m.sender_id, m.mailbox_id)",
     "ASC"
 );
 const THREAD_BEFORE: &str = page_sql!(
     "SELECT m.* FROM chat.messages m
       WHERE m.id IN (SELECT $5 UNION ALL
                      SELECT t.message_id FROM chat.threads t WHERE t.thread_id = $5)
-        AND $1 IN (m.sender_id, m.mailbox_id) AND m.id < $2 AND m.sent_at >= $3",
+        AND m.id < $2 AND m.sent_at >= $3
+        AND chat.sees($6, $1, m.id, m.sender_id, m.mailbox_id)",
     "DESC"
 );
+/// In the reader's own mailbox, or in a room.
 const DEAD: &str = page_sql!(
     "SELECT m.* FROM chat.messages m
        JOIN chat.dead_letters d ON d.message_id = m.id
-      WHERE m.mailbox_id = $1 AND d.user_id = $1 AND d.cursor = $5 AND m.id > $2
-        AND m.sent_at >= $3",
+      WHERE (m.mailbox_id = $1 OR m.mailbox_id < 0) AND d.user_id = $1 AND d.cursor = $5
+        AND m.id > $2 AND m.sent_at >= $3",
     "ASC"
 );
-
-impl ReadPage {
-    /// At most `limit` messages from here on, in the direction of reading.
-    fn part(
-        &self,
-        session: &mut Session,
-        with: Option<UserId>,
-        from: MessageId,
-        limit: usize,
-    ) -> Result<Vec<Row>> {
-        let since = self.since.map_or(i64::MIN, |since| since.0);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let (reader, from) = (self.reader.0, from.0);
-        let is_before = matches!(self.start, PageStart::Before(_));
-        match (&self.start, with) {
-            (PageStart::Dead(cursor, _), _) => {
-                session.query(DEAD, &[&reader, &from, &since, &limit, &cursor.as_str()])
-            }
-            (_, Some(with)) => {
-                let sql = if is_before { WITH_BEFORE } else { WITH_AFTER };
-                session.query(sql, &[&reader, &from, &since, &limit, &with.0])
-            }
-            (_, None) => {
-                let sql = if is_before { BEFORE } else { AFTER };
-                session.query(sql, &[&reader, &from, &since, &limit])
-            }
-        }
-    }
-}
 
 /// The message of a row: id, time, sender, recipient, text, details.
 pub(in crate::store) fn message(row: &Row) -> Result<Message> {
@@ -229,51 +281,26 @@ pub(in crate::store) fn details(stored: Option<&str>) -> Result<Option<Box<Detai
     Ok(details.and_then(Details::if_any))
 }
 
-impl Query for CountUnread {
-    fn query(&self, session: &mut Session) -> Result<Vec<UnreadFrom>> {
-        let rows = session.query(
-            "SELECT u.name, c.count, c.newest
-               FROM (SELECT sender_id, count(*) AS count, min(id) AS oldest, max(id) AS newest
-                       FROM chat.messages
-                      WHERE mailbox_id = $1
-                        AND id > coalesce((SELECT upto_id FROM chat.cursors
-                                            WHERE user_id = $1 AND name = 'inbox'), 0)
-                      GROUP BY sender_id) AS c
-               JOIN chat.users u ON u.id = c.sender_id
-              ORDER BY c.oldest",
-            &[&self.reader.0],
-        )?;
-        let unread = |row: &Row| {
-            Ok(UnreadFrom {
-                from: row.get::<_, &str>(0).parse::<UserName>()?.into(),
-                more: false,
-                count: usize::try_from(row.get::<_, i64>(1)).unwrap_or(usize::MAX),
-                newest: MessageId(row.get(2)),
-            })
-        };
-        rows.iter().map(unread).collect()
-    }
-}
-
 impl Query for FindStart {
     fn query(&self, session: &mut Session) -> Result<Option<Start>> {
-        let row =
-            session.query_opt("SELECT name FROM chat.users WHERE id = $1", &[&self.reader.0])?;
-        let Some(row) = row else { return Ok(None) };
-        let name: UserName = row.get::<_, &str>(0).parse()?;
-        if let Some(cursor) = &self.cursor
-            && let Some(seen) = cursors::position(session, self.reader, cursor)?
-        {
-            return Ok(Some(Start { reader: name, after: seen, rooms: LiveRooms::default() }));
-        }
-        let after = match self.start {
-            StreamStart::After(id) => id,
-            StreamStart::Newest => cursors::head(session)?,
-            StreamStart::Inbox => {
-                let inbox = CursorName::inbox();
-                cursors::position(session, self.reader, &inbox)?.unwrap_or(MessageId::ZERO)
-            }
+        let cursor = self.cursor.clone().unwrap_or_else(CursorName::inbox);
+        let reading = Reading::find(session, self.reader, &cursor)?;
+        let Some(reader) = reading.name.clone() else { return Ok(None) };
+        let rooms = reading.live_rooms(&reading.parts(self.wanted));
+        let after = match (&self.cursor, reading.position) {
+            (Some(_), Some(seen)) => seen,
+            _ => match self.start {
+                StreamStart::After(id) => id,
+                StreamStart::Newest => reading.head,
+                StreamStart::Inbox if self.cursor.is_none() => {
+                    reading.position.unwrap_or(MessageId::ZERO)
+                }
+                StreamStart::Inbox => {
+                    let inbox = CursorName::inbox();
+                    cursors::position(session, self.reader, &inbox)?.unwrap_or(MessageId::ZERO)
+                }
+            },
         };
-        Ok(Some(Start { reader: name, after, rooms: LiveRooms::default() }))
+        Ok(Some(Start { reader, after, rooms }))
     }
 }

@@ -28,12 +28,26 @@ impl Query for FindToPurge {
         let sent = matches!(part, PurgeSide::Sent | PurgeSide::Both);
         let received = matches!(part, PurgeSide::Received | PurgeSide::Both);
         let rows = session.query(
-            "SELECT m.id, octet_length(m.body)::bigint,
-                    m.sent_at < $3 AND ($4::bigint IS NULL OR $5 AND m.sender_id = $4
-                                        OR $6 AND m.mailbox_id = $4),
-                    NOT $7 AND chat.is_unread($9, m.mailbox_id, m.id)
-               FROM chat.messages m
-              WHERE m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT $8",
+            "WITH looked_at AS MATERIALIZED (
+                 SELECT m.id, m.sent_at, m.sender_id, m.mailbox_id,
+                        octet_length(m.body)::bigint AS bytes
+                   FROM chat.messages m
+                  WHERE m.id > $1 AND m.id < $2 ORDER BY m.id LIMIT $8),
+                  unread AS MATERIALIZED (
+                 SELECT p.mailbox_id, (p.part).after_id, (p.part).upto_id
+                   FROM (SELECT b.mailbox_id, chat.unread_parts($9, b.mailbox_id) AS part
+                           FROM (SELECT DISTINCT l.mailbox_id FROM looked_at l
+                                  WHERE NOT $7) AS b) AS p)
+             SELECT l.id, l.bytes,
+                    l.sent_at < $3 AND ($4::bigint IS NULL OR $5 AND l.sender_id = $4
+                                        OR $6 AND l.mailbox_id = $4),
+                    NOT $7 AND (EXISTS (SELECT FROM unread k
+                                         WHERE k.mailbox_id = l.mailbox_id
+                                           AND l.id > k.after_id AND l.id <= k.upto_id)
+                                OR EXISTS (SELECT FROM chat.dead_letters d
+                                            WHERE d.message_id = l.id))
+               FROM looked_at l
+              ORDER BY l.id",
             &[
                 &self.after.0,
                 &filter.before_id.map_or(i64::MAX, |id| id.0),

@@ -142,6 +142,15 @@ pub(in crate::store) fn id_of(session: &mut Session, name: &UserName) -> Result<
     Ok(row.map(|row| UserId(row.get(0))))
 }
 
+/// The id of the user who can be in rooms under this name.
+pub(in crate::store) fn resolve(session: &mut Session, name: &UserName) -> Result<Option<UserId>> {
+    let row = session.query_opt(
+        "SELECT id FROM chat.users WHERE name = $1 AND deleted_at IS NULL",
+        &[&name.as_str()],
+    )?;
+    Ok(row.map(|row| UserId(row.get(0))))
+}
+
 /// Records that `user` gives this name up. Keys that were used with the name until now keep their
 /// recipient.
 pub(in crate::store) fn give_name_up(

@@ -22,7 +22,7 @@ use crate::store::metrics::Rollback;
 use crate::store::postgres::append::BatchId;
 use crate::store::postgres::error::Error;
 use crate::store::postgres::link::Link;
-use crate::store::postgres::names::Names;
+use crate::store::postgres::names::{Names, Touched};
 use crate::store::postgres::operation::Grouped;
 use crate::store::postgres::shared::Shared;
 use crate::store::postgres::writer::group::{Effects, Group, Kind};
@@ -206,6 +206,7 @@ impl Batches {
         let mut change = None;
         match outcome {
             Ok(effects) => {
+                self.change_memberships(&effects);
                 self.remember_stored(&group, &effects);
                 change = effects.change;
             }
@@ -251,6 +252,18 @@ impl Batches {
         metrics.rollbacks[reason as usize].increment();
     }
 
+    /// What streams follow is out of date once memberships have changed. New messages come after
+    /// this: some may be of a room that a user has left at another node.
+    fn change_memberships(&mut self, effects: &Effects) {
+        let live = &self.shared.live;
+        match self.names.take_touched() {
+            Touched::Nobody => {}
+            Touched::Users(users) => live.change_memberships(&users),
+            Touched::Anybody => live.change_all_memberships(),
+        }
+        live.change_memberships(&effects.touched);
+    }
+
     /// Passes new messages to those who watch, before anybody is told of them.
     fn remember_stored(&self, group: &Group, effects: &Effects) {
         let Some(stored) = &effects.stored else { return };
@@ -269,8 +282,8 @@ impl Batches {
                 {
                     let (from, to, body) = (from.clone(), to.clone(), message.body.clone());
                     let details = message.details.clone();
-                    let text = Arc::new(Message { id, at, from, to, body, details });
-                    texts.push(LiveMessage { sender: message.sender, message: text });
+                    let text = Message { id, at, from, to, body, details };
+                    texts.push(LiveMessage { sender: message.sender, message: Arc::new(text) });
                 }
             }
         }

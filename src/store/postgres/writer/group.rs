@@ -1,5 +1,6 @@
 //! The operations of a batch that one commit executes.
 
+use crate::model::UserId;
 use crate::store::error::StoreError;
 use crate::store::postgres::append::{self, Appending, BatchId, Plan, Stored};
 use crate::store::postgres::error::Result;
@@ -41,6 +42,8 @@ pub(in crate::store) struct Effects {
     pub(in crate::store) stored: Option<Stored>,
     /// The newest change, if the operation changed what nodes remember.
     pub(in crate::store) change: Option<Change>,
+    /// The users whose memberships have changed, or whose names, for mentions.
+    pub(in crate::store) touched: Vec<UserId>,
 }
 
 impl Group {
@@ -98,7 +101,7 @@ impl Group {
                 None => operation.set_error(StoreError::Statement("no such sender".to_owned())),
             }
         }
-        Ok(Effects { stored: Some(stored), change: None })
+        Ok(Effects { stored: Some(stored), ..Effects::default() })
     }
 
     fn move_cursors(&mut self, session: &mut Session) -> Result<Effects> {
@@ -121,7 +124,7 @@ impl Group {
         if let Some(called) = operation.call(&mut WriteContext { session, node }) {
             let change = called?;
             session.check_replicated()?;
-            return Ok(Effects { stored: None, change });
+            return Ok(Effects { change, ..Effects::default() });
         }
         session.transaction(|session| {
             let row = session.query_one("SELECT chat.begin_change($1)", &[&append::LANE])?;
@@ -132,9 +135,23 @@ impl Group {
                 &[&append::LANE, &before, &node],
             )?;
             let number: i64 = row.get(0);
+            if number == before {
+                return Ok(Effects::default());
+            }
             let change =
                 Change { number, is_of_users: row.get(1), has_others: row.get::<_, i64>(2) > 0 };
-            Ok(Effects { stored: None, change: (number > before).then_some(change) })
+            let touched = touched_since(session, before)?;
+            Ok(Effects { change: Some(change), touched, ..Effects::default() })
         })
     }
+}
+
+/// The users whose memberships, or names, have changed after this change.
+fn touched_since(session: &mut Session, before: i64) -> Result<Vec<UserId>> {
+    let rows = session.query(
+        "SELECT DISTINCT user_id FROM chat.changes
+          WHERE id > $1 AND kind IN ('room', 'user') AND user_id IS NOT NULL",
+        &[&before],
+    )?;
+    Ok(rows.iter().map(|row| UserId(row.get(0))).collect())
 }

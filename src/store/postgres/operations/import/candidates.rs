@@ -3,34 +3,43 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Details, Key, MailboxId, MailboxName, MessageId, UserId, UserName};
+use crate::model::{Details, Key, MailboxId, MailboxName, MessageId, UserId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::session::Session;
 use crate::store::types::transfer::{KEPT_ID_MAX, refused_id};
 use crate::transfer::Message;
 
-/// The users whom messages name.
-pub(super) struct Users(HashMap<String, (UserId, bool)>);
+/// The users and rooms that messages name.
+pub(super) struct Mailboxes(HashMap<String, (MailboxId, bool)>);
 
-impl Users {
+impl Mailboxes {
     pub(super) fn look_up(session: &mut Session, messages: &[&Message]) -> Result<Self> {
         let names = messages.iter().flat_map(|of| [of.from.as_str(), of.to.as_str()]);
         let mut names: Vec<&str> = names.collect();
         names.sort_unstable();
         names.dedup();
         let rows = session.query(
-            "SELECT name, id, deleted_at IS NOT NULL FROM chat.users WHERE name = ANY ($1)",
+            "SELECT name, id, deleted_at IS NOT NULL FROM chat.users WHERE name = ANY ($1)
+              UNION ALL
+             SELECT name, -id, false FROM chat.rooms WHERE name = ANY ($1)",
             &[&names],
         )?;
-        Ok(Self(rows.iter().map(|row| (row.get(0), (UserId(row.get(1)), row.get(2)))).collect()))
+        Ok(Self(rows.iter().map(|row| (row.get(0), (MailboxId(row.get(1)), row.get(2)))).collect()))
     }
 
-    /// The user with this name. A message without an id is sent now, so its users must not be
+    /// The mailbox of this name. A message without an id is sent now, so its users must not be
     /// deleted.
-    fn find(&self, name: &UserName, message: &Message) -> std::result::Result<UserId, String> {
+    fn find(
+        &self,
+        name: &MailboxName,
+        message: &Message,
+    ) -> std::result::Result<MailboxId, String> {
         match self.0.get(name.as_str()) {
             Some(&(id, is_deleted)) if !is_deleted || message.id != MessageId::ZERO => Ok(id),
-            _ => Err(format!("there is no user {name}")),
+            _ => {
+                let kind = if name.room().is_some() { "room" } else { "user" };
+                Err(format!("there is no {kind} {name}"))
+            }
         }
     }
 }
@@ -58,7 +67,7 @@ pub(super) struct Candidate<'a> {
 pub(super) fn candidates<'a>(
     messages: &[&'a Message],
     head: MessageId,
-    users: &Users,
+    mailboxes: &Mailboxes,
 ) -> Vec<std::result::Result<Candidate<'a>, String>> {
     // The next id, if all messages are stored. Where some are not, the next id is lower. So a
     // message that keeps its id here also keeps it then.
@@ -67,13 +76,9 @@ pub(super) fn candidates<'a>(
         if let Some(refused) = refused_id(message.id) {
             return Err(refused);
         }
-        let parties = Parties {
-            sender: users.find(&message.from, message)?,
-            recipient: match &message.to {
-                MailboxName::User(name) => users.find(name, message)?.into(),
-                MailboxName::Room(name) => return Err(format!("there is no room {name}")),
-            },
-        };
+        let sender = mailboxes.find(&message.from.clone().into(), message)?;
+        let parties =
+            Parties { sender: UserId(sender.0), recipient: mailboxes.find(&message.to, message)? };
         let by_content =
             || may_have_another_id(message.id, next_max).then(|| message.key_of_content());
         let key = message.key.clone().or_else(by_content);

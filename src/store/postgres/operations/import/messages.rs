@@ -11,7 +11,7 @@ use crate::store::postgres::error::Result;
 use crate::store::postgres::operations::cursors;
 use crate::store::postgres::operations::import::Outcome;
 use crate::store::postgres::operations::import::candidates::{
-    Candidate, Found, Parties, Users, candidates, find_keys, find_messages, keeps_id,
+    Candidate, Found, Mailboxes, Parties, candidates, find_keys, find_messages, keeps_id,
     may_have_another_id,
 };
 use crate::store::postgres::session::Session;
@@ -50,8 +50,8 @@ pub(super) fn add(
 fn decide<'a>(session: &mut Session, messages: &[&'a Message]) -> Result<(Run<'a>, Vec<Outcome>)> {
     // The log's lock is held: neither users nor messages change meanwhile.
     let head = cursors::head(session)?;
-    let users = Users::look_up(session, messages)?;
-    let candidates = candidates(messages, head, &users);
+    let mailboxes = Mailboxes::look_up(session, messages)?;
+    let candidates = candidates(messages, head, &mailboxes);
     let known = candidates.iter().filter_map(|candidate| candidate.as_ref().ok());
     let known: Vec<&Candidate<'_>> = known.collect();
     let there = find_messages(session, &known, head)?;

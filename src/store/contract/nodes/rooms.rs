@@ -1,0 +1,144 @@
+//! Rooms on several nodes.
+
+use super::*;
+use crate::model::{MailboxId, RoomId, UserName, mentions};
+use crate::store::{
+    Actor, CreateRoom, FindStart, JoinRoom, Joining, KickFromRoom, RoomSettings, StreamStart,
+    Wanted,
+};
+
+const ROBO: UserId = UserId(3);
+/// The mailbox of the first room.
+const BUILD: MailboxId = MailboxId(-1);
+
+fn create(node: &Engine) {
+    let (name, settings) = ("#build".parse().unwrap(), RoomSettings::default());
+    let created = node.write(CreateRoom { actor: Actor::User(PAFF), name, settings });
+    assert_eq!(created.unwrap().unwrap().room.id, RoomId(1));
+}
+
+fn join(node: &Engine, user: UserId) {
+    let join = JoinRoom { room: "#build".parse().unwrap(), joining: Joining::Oneself(user) };
+    node.write(join).unwrap().unwrap();
+}
+
+fn kick(user: &str) -> KickFromRoom {
+    let (room, user) = ("#build".parse().unwrap(), user.parse().unwrap());
+    KickFromRoom { actor: Actor::User(PAFF), room, user }
+}
+
+fn post(node: &Engine, sender: UserId, text: &str) -> Appended {
+    node.append(message(sender, &["#build"], text, None))
+}
+
+/// The stream of a user begins, or looks again, at a node.
+fn follow(node: &Engine, inbox: &LiveInbox, reader: UserId) -> MessageId {
+    let as_of = inbox.memberships();
+    let wanted = Wanted::Incoming { muted: false };
+    let start = FindStart { reader, cursor: None, start: StreamStart::Newest, wanted };
+    let start = node.read(start).unwrap();
+    inbox.follow(&start.rooms, as_of);
+    start.after
+}
+
+#[test]
+fn post_of_one_node_is_live_for_a_member_at_the_other() {
+    let Some([first, second]) = nodes() else { return };
+    create(&first);
+    join(&first, NEKO);
+    let events = listen(&second);
+    let inbox = second.store().watch(NEKO);
+    let after = follow(&second, &inbox, NEKO);
+    let stored = ids(&post(&first, PAFF, "done"))[0];
+    wait_for(&events, |event| event == Event::Messages(BUILD));
+    assert_eq!(live(&inbox, after.0), Some(vec![stored]));
+}
+
+#[test]
+fn who_joined_or_was_removed_at_one_node_may_post_at_the_other_or_not() {
+    let Some([first, second]) = nodes() else { return };
+    create(&first);
+    let names = || vec!["#build".parse().unwrap()];
+    for round in 0..5 {
+        assert_eq!(post(&second, ROBO, "early"), Appended::NotAllowed(names()), "{round}");
+        join(&first, ROBO);
+        assert!(matches!(post(&second, ROBO, "hai"), Appended::Stored { .. }), "{round}");
+        first.write(kick("robo")).unwrap().unwrap();
+    }
+    assert_eq!(post(&second, ROBO, "late"), Appended::NotAllowed(names()));
+}
+
+/// One node removes a member, while both post and the other has the member's stream.
+#[test]
+fn removed_member_gets_no_message_that_came_later() {
+    let Some([first, second]) = nodes() else { return };
+    create(&first);
+    join(&first, ROBO);
+    let inbox = second.store().watch(NEKO);
+    let mut got = 0;
+    for round in 0..20 {
+        join(&first, NEKO);
+        let after = follow(&second, &inbox, NEKO);
+        let (done, removed) = channel();
+        let mut seen = Vec::new();
+        thread::scope(|scope| {
+            for (node, sender) in [(&first, PAFF), (&second, ROBO)] {
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        post(node, sender, &format!("{round} {number}"));
+                    }
+                });
+            }
+            first.store().write(kick("neko"), move |kicked| done.send(kicked).unwrap());
+            // Until the removal is answered, and once more.
+            let mut is_removed = false;
+            loop {
+                seen.extend(live(&inbox, after.0).unwrap_or_default());
+                if is_removed {
+                    break;
+                }
+                is_removed = removed.recv_timeout(Duration::from_millis(1)).is_ok();
+            }
+            assert_eq!(live(&inbox, after.0), None, "what the stream follows is out of date");
+        });
+        let left = databases::query(
+            &url(&first),
+            "SELECT max(left_upto) FROM memberships WHERE user_id = 1 AND room_id = 1",
+        );
+        let left: i64 = left[0].parse().unwrap();
+        assert!(seen.iter().all(|id| *id <= left), "{seen:?} after {left}");
+        got += seen.len();
+    }
+    assert!(got > 0, "no message came before a removal");
+}
+
+/// Views and counts decide in the database what counts as a mention.
+#[test]
+fn mentions_in_the_database_are_the_same() {
+    const WORDS: [&str; 12] =
+        ["@neko", "@", "neko", " ", "-", "_", "a", "Z", "7", "\\", "\0", "é🐱"];
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    let connector =
+        Connector { target: url(&engine).parse().unwrap(), password: PasswordSource::None };
+    let opener = Opener::new(connector, Arc::new(Promised::new(Durability::Storage)));
+    let mut session = opener.open().unwrap();
+    let mut texts = vec![String::new()];
+    let mut last = texts.clone();
+    for _ in 0..4 {
+        let longer = |text: &String| WORDS.map(|word| format!("{text}{word}"));
+        last = last.iter().flat_map(longer).collect();
+        texts.extend_from_slice(&last);
+    }
+    let bodies: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+    let sql = "SELECT chat.mentions(b.body, 'neko')
+                 FROM unnest($1::bytea[]) WITH ORDINALITY AS b (body, place) ORDER BY b.place";
+    let rows = session.query(sql, &[&bodies]).unwrap();
+    let neko: UserName = "neko".parse().unwrap();
+    let mut count = 0;
+    for (text, row) in texts.iter().zip(&rows) {
+        assert_eq!(row.get::<_, bool>(0), mentions(text, &neko), "{text:?}");
+        count += usize::from(row.get::<_, bool>(0));
+    }
+    assert_eq!(rows.len(), texts.len());
+    assert!(count > 100, "only {count} mentions");
+}

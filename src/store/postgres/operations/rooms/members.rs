@@ -1,0 +1,134 @@
+//! The members of rooms.
+
+use crate::model::{History, Notify, Role, RoomId, UserId};
+use crate::store::postgres::error::Result;
+use crate::store::postgres::operations::cursors;
+use crate::store::postgres::session::Session;
+use crate::store::types::rooms::{
+    MEMBERSHIPS_OF_USER_MAX, Membership, ROOMS_OF_USER_MAX, RoomAnswer, RoomRefused,
+};
+
+/// The role of a member.
+pub(super) fn role_of(session: &mut Session, room: RoomId, user: UserId) -> Result<Option<Role>> {
+    let row = session.query_opt(
+        "SELECT role FROM chat.memberships
+          WHERE user_id = $1 AND room_id = $2 AND left_upto IS NULL",
+        &[&user.0, &room.0],
+    )?;
+    Ok(row.map(|row| row.get::<_, &str>(0).parse()).transpose()?)
+}
+
+/// Whether the room has another member than `user`, of this role if one is given.
+pub(super) fn has_other(
+    session: &mut Session,
+    room: RoomId,
+    user: UserId,
+    role: Option<Role>,
+) -> Result<bool> {
+    let row = session.query_one(
+        "SELECT EXISTS (SELECT FROM chat.memberships
+                         WHERE room_id = $1 AND left_upto IS NULL AND user_id <> $2
+                           AND ($3::text IS NULL OR role = $3))",
+        &[&room.0, &user.0, &role.map(|role| role.as_str())],
+    )?;
+    Ok(row.get(0))
+}
+
+/// Whether the user may be a member of one more room.
+pub(super) fn may_be_in_another(session: &mut Session, user: UserId) -> Result<RoomAnswer<()>> {
+    let row = session.query_one(
+        "SELECT count(*), count(*) FILTER (WHERE left_upto IS NULL)
+           FROM chat.memberships WHERE user_id = $1",
+        &[&user.0],
+    )?;
+    let [ever, now] = [0, 1].map(|column| usize::try_from(row.get::<_, i64>(column)).unwrap_or(0));
+    let is_full = now >= ROOMS_OF_USER_MAX || ever >= MEMBERSHIPS_OF_USER_MAX;
+    Ok(if is_full { Err(RoomRefused::TooManyOfUser) } else { Ok(()) })
+}
+
+/// Begins a membership. If nothing was sent since the user left, the last one goes on instead: it
+/// lets the user read the same messages.
+pub(super) fn add(session: &mut Session, user: UserId, room: RoomId, role: Role) -> Result<()> {
+    let newest = cursors::head(session)?;
+    let row = session.query_one("SELECT history FROM chat.rooms WHERE id = $1", &[&room.0])?;
+    let history: History = row.get::<_, &str>(0).parse()?;
+    let sees_after = Membership::sees_after(newest, history);
+    let (role, notify) = (role.as_str(), Notify::default().as_str());
+    let gone_on = session.execute(
+        "UPDATE chat.memberships
+            SET left_upto = NULL, sees_after = least(sees_after, $4), role = $5, notify = $6
+          WHERE user_id = $1 AND room_id = $2 AND left_upto = $3",
+        &[&user.0, &room.0, &newest.0, &sees_after.0, &role, &notify],
+    )?;
+    if gone_on == 0 {
+        session.execute(
+            "INSERT INTO chat.memberships
+                 (user_id, room_id, joined_after, sees_after, role, notify)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            &[&user.0, &room.0, &newest.0, &sees_after.0, &role, &notify],
+        )?;
+    }
+    Ok(())
+}
+
+/// Ends a membership.
+pub(super) fn remove(session: &mut Session, room: RoomId, user: UserId) -> Result<()> {
+    let newest = cursors::head(session)?;
+    session.execute(
+        "UPDATE chat.memberships SET left_upto = $3
+          WHERE user_id = $1 AND room_id = $2 AND left_upto IS NULL",
+        &[&user.0, &room.0, &newest.0],
+    )?;
+    Ok(())
+}
+
+/// Ends all memberships and invitations of a user who is deleted.
+pub(in crate::store) fn remove_from_all(session: &mut Session, user: UserId) -> Result<()> {
+    let newest = cursors::head(session)?;
+    let left = session.execute(
+        "UPDATE chat.memberships SET left_upto = $2 WHERE user_id = $1 AND left_upto IS NULL",
+        &[&user.0, &newest.0],
+    )?;
+    let uninvited =
+        session.execute("DELETE FROM chat.invitations WHERE user_id = $1", &[&user.0])?;
+    if left + uninvited > 0 {
+        super::note(session, Some(user))?;
+    }
+    Ok(())
+}
+
+pub(super) fn uninvite(session: &mut Session, room: RoomId, user: UserId) -> Result<()> {
+    session.execute(
+        "DELETE FROM chat.invitations WHERE user_id = $1 AND room_id = $2",
+        &[&user.0, &room.0],
+    )?;
+    Ok(())
+}
+
+pub(super) fn set_role(
+    session: &mut Session,
+    room: RoomId,
+    user: UserId,
+    role: Role,
+) -> Result<()> {
+    session.execute(
+        "UPDATE chat.memberships SET role = $3
+          WHERE user_id = $1 AND room_id = $2 AND left_upto IS NULL",
+        &[&user.0, &room.0, &role.as_str()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn set_notify(
+    session: &mut Session,
+    room: RoomId,
+    user: UserId,
+    notify: Notify,
+) -> Result<()> {
+    session.execute(
+        "UPDATE chat.memberships SET notify = $3
+          WHERE user_id = $1 AND room_id = $2 AND left_upto IS NULL",
+        &[&user.0, &room.0, &notify.as_str()],
+    )?;
+    Ok(())
+}
