@@ -47,7 +47,7 @@ CREATE TABLE invitations (
     PRIMARY KEY (user_id, room_id)
 );
 
--- A change of a room, of who is in it, or of a member's settings. It names the user, if it is of one.
+-- A change of a room, of its members, or of a member's setting. It names the user, if it is of one.
 ALTER TABLE changes DROP CONSTRAINT changes_kind_check;
 ALTER TABLE changes ADD CONSTRAINT changes_kind_check
     CHECK (kind IN ('session', 'user', 'purge', 'room'));
@@ -98,8 +98,9 @@ CREATE FUNCTION mentions(body bytea, name text) RETURNS boolean LANGUAGE sql IMM
 $$;
 
 -- The intervals of a mailbox that somebody has not read: after the first id, up to the second. The
--- cursor inbox is at 0 until it is moved. A deleted user has read everything. A member has nothing to
--- read of a room from before joining or after leaving, nor if the newest membership is muted.
+-- cursor inbox is at 0 until it is moved. A deleted user has read everything. A member need not
+-- read what was in a room before joining or after leaving, nor a room whose newest membership is
+-- muted.
 CREATE FUNCTION unread_parts(p_lane int, p_mailbox bigint)
 RETURNS TABLE (after_id bigint, upto_id bigint) LANGUAGE plpgsql STABLE AS $$
 BEGIN

@@ -3,17 +3,19 @@
 //! A message is checked in memory first ([`Names`]). `append` then stores the whole batch, unless
 //! that memory is old.
 
+mod recipients;
+
 use std::collections::{HashMap, HashSet};
 
 use postgres::Row;
 use postgres::types::ToSql;
 
-use crate::model::{Details, MailboxId, MailboxName, MessageId, Timestamp, UserId};
+use crate::model::{Details, MailboxId, MailboxName, MessageId, Timestamp};
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::names::Names;
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{Append, Appended, Copies};
-use crate::store::types::rooms::{Act, RoomRefused};
+use recipients::{full_inboxes, recipients};
 
 /// How often a batch is checked again, because something changed meanwhile.
 const TRIES_MAX: usize = 1_000;
@@ -349,69 +351,6 @@ fn find_threads(session: &mut Session, messages: &[&Append]) -> Result<Vec<Optio
 fn find_earlier(session: &mut Session, message: &Append) -> Result<Option<Appended>> {
     let found = find_posts(session, &[message])?;
     found.first().map(|row| compare(session, message, &Earlier::of(row))).transpose()
-}
-
-/// The recipients, without ids; or why the message is refused: names that belong to nobody come
-/// before rooms where the sender may not post, and those before archived rooms.
-fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Appended> {
-    let mut copies = Copies::new();
-    let (mut unknown, mut not_allowed, mut archived) = (Vec::new(), Vec::new(), Vec::new());
-    for name in &message.to {
-        match mailbox(names, message.sender, name) {
-            Ok(mailbox) => copies.push((mailbox, MessageId::ZERO)),
-            Err(RoomRefused::NotAllowed) => not_allowed.push(name.clone()),
-            Err(RoomRefused::Archived) => archived.push(name.clone()),
-            Err(_) => unknown.push(name.clone()),
-        }
-    }
-    if !unknown.is_empty() {
-        Err(Appended::UnknownRecipients(unknown))
-    } else if !not_allowed.is_empty() {
-        Err(Appended::NotAllowed(not_allowed))
-    } else if !archived.is_empty() {
-        Err(Appended::RoomArchived(archived))
-    } else {
-        Ok(copies)
-    }
-}
-
-/// The mailbox of a user, or of a room where the sender may post.
-fn mailbox(
-    names: &Names,
-    sender: UserId,
-    name: &MailboxName,
-) -> std::result::Result<MailboxId, RoomRefused> {
-    match name {
-        MailboxName::User(name) => names.id(name).map(MailboxId::from).ok_or(RoomRefused::Unknown),
-        MailboxName::Room(name) => {
-            let (room, place) = names.place(sender, name).ok_or(RoomRefused::Unknown)?;
-            place.may(Act::Post).map(|()| room.into())
-        }
-    }
-}
-
-/// The recipients whose inbox is full. Reserves room in all of them if there are none. A room is
-/// never full.
-fn full_inboxes(
-    session: &mut Session,
-    names: &mut Names,
-    (message, copies): (&Append, &Copies),
-    max: usize,
-    reserved: &mut HashMap<MailboxId, usize>,
-) -> Result<Vec<MailboxName>> {
-    let mut full = Vec::new();
-    for (&(recipient, _), name) in copies.iter().zip(&message.to) {
-        if recipient.room().is_some() {
-            continue;
-        }
-        let uncommitted = reserved.get(&recipient).copied().unwrap_or(0);
-        if names.is_full(session, recipient, max, uncommitted)? {
-            full.push(name.clone());
-        } else {
-            *reserved.entry(recipient).or_default() += 1;
-        }
-    }
-    Ok(full)
 }
 
 /// Compares a message with the earlier message that has its key. A key means what it meant when it

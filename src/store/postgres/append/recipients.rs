@@ -1,0 +1,73 @@
+//! Who gets a message, or why it is refused before it is stored.
+
+use std::collections::HashMap;
+
+use crate::model::{MailboxId, MailboxName, MessageId, UserId};
+use crate::store::postgres::error::Result;
+use crate::store::postgres::names::Names;
+use crate::store::postgres::session::Session;
+use crate::store::types::messages::{Append, Appended, Copies};
+use crate::store::types::rooms::{Act, RoomRefused};
+
+/// The recipients, without ids; or why the message is refused: names that belong to nobody come
+/// before rooms where the sender may not post, and those before archived rooms.
+pub(super) fn recipients(names: &Names, message: &Append) -> std::result::Result<Copies, Appended> {
+    let mut copies = Copies::new();
+    let (mut unknown, mut not_allowed, mut archived) = (Vec::new(), Vec::new(), Vec::new());
+    for name in &message.to {
+        match mailbox(names, message.sender, name) {
+            Ok(mailbox) => copies.push((mailbox, MessageId::ZERO)),
+            Err(RoomRefused::NotAllowed) => not_allowed.push(name.clone()),
+            Err(RoomRefused::Archived) => archived.push(name.clone()),
+            Err(_) => unknown.push(name.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        Err(Appended::UnknownRecipients(unknown))
+    } else if !not_allowed.is_empty() {
+        Err(Appended::NotAllowed(not_allowed))
+    } else if !archived.is_empty() {
+        Err(Appended::RoomArchived(archived))
+    } else {
+        Ok(copies)
+    }
+}
+
+/// The mailbox of a user, or of a room where the sender may post.
+fn mailbox(
+    names: &Names,
+    sender: UserId,
+    name: &MailboxName,
+) -> std::result::Result<MailboxId, RoomRefused> {
+    match name {
+        MailboxName::User(name) => names.id(name).map(MailboxId::from).ok_or(RoomRefused::Unknown),
+        MailboxName::Room(name) => {
+            let (room, place) = names.place(sender, name).ok_or(RoomRefused::Unknown)?;
+            place.may(Act::Post).map(|()| room.into())
+        }
+    }
+}
+
+/// The recipients whose inbox is full. Reserves room in all of them if there are none. A room is
+/// never full.
+pub(super) fn full_inboxes(
+    session: &mut Session,
+    names: &mut Names,
+    (message, copies): (&Append, &Copies),
+    max: usize,
+    reserved: &mut HashMap<MailboxId, usize>,
+) -> Result<Vec<MailboxName>> {
+    let mut full = Vec::new();
+    for (&(recipient, _), name) in copies.iter().zip(&message.to) {
+        if recipient.room().is_some() {
+            continue;
+        }
+        let uncommitted = reserved.get(&recipient).copied().unwrap_or(0);
+        if names.is_full(session, recipient, max, uncommitted)? {
+            full.push(name.clone());
+        } else {
+            *reserved.entry(recipient).or_default() += 1;
+        }
+    }
+    Ok(full)
+}
