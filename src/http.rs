@@ -85,7 +85,7 @@ impl HttpServer {
 
     /// Waits until the connections of these listeners have ended, but no longer than `wait`. They
     /// end by themselves after [`Serving::stop`].
-    pub fn wait(&self, served: &[Serving], wait: Duration) {
+    pub fn wait<'a>(&self, served: impl Iterator<Item = &'a Serving>, wait: Duration) {
         let all = async {
             for serving in served {
                 serving.connections.wait_until_empty().await;

@@ -16,6 +16,8 @@ pub mod client;
 pub mod completion;
 pub mod configuration;
 #[cfg(feature = "http")]
+pub mod gateway;
+#[cfg(feature = "http")]
 pub mod http;
 pub mod log;
 pub mod metrics;

@@ -36,7 +36,7 @@ pub use throttle::{LoginLimits, Network};
 pub use crate::store::{Expect, Flush};
 
 use crate::adjustable::Adjustable;
-use crate::model::{Timestamp, TokenHash};
+use crate::model::{Timestamp, Token, TokenHash};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
@@ -260,6 +260,11 @@ impl Service {
             Ok(Action::Room(action)) => self.act_on_room(session, *action, responder),
         }
         Concurrency::Exclusive
+    }
+
+    /// Whether this is the token of a live session, as far as memory knows. It counts as a use.
+    pub fn is_live(&self, token: &Token) -> bool {
+        matches!(self.sessions.find(&token.hash(), self.now()), Lookup::Live(_))
     }
 
     /// What is known of the database, without asking it.

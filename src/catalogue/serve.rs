@@ -60,8 +60,8 @@ texts! {
         id: "sertifikat {path} tidak dipakai oleh alamat mana pun",
     }
     say_where_tls {
-        en: "add a TLS address, as in --listen tls:0.0.0.0:8890",
-        id: "tambahkan alamat TLS, seperti --listen tls:0.0.0.0:8890",
+        en: "add a TLS address, as in --listen tls:0.0.0.0:8890 or --http tls:0.0.0.0:8443",
+        id: "tambahkan alamat TLS, seperti --listen tls:0.0.0.0:8890 atau --http tls:0.0.0.0:8443",
     }
     give_pem_files {
         en: "--tls-cert and --tls-key take the paths of PEM files",
@@ -123,6 +123,10 @@ texts! {
     allow_remote_metrics {
         en: "give --metrics 127.0.0.1:9464, or --allow-remote-metrics where the network is trusted",
         id: "beri --metrics 127.0.0.1:9464, atau --allow-remote-metrics jika jaringannya tepercaya",
+    }
+    no_http_there {
+        en: "give ADDR:PORT or tls:ADDR:PORT",
+        id: "beri ALAMAT:PORT atau tls:ALAMAT:PORT",
     }
     no_http(option) {
         en: "{option} needs HTTP, and this program was built without it",

@@ -220,6 +220,14 @@ pub const HELP: &Help = &[
     ),
     // What is told of how it does
     (
+        "Where to serve HTTP for users: ADDR:PORT or tls:ADDR:PORT; can be given several times",
+        "Alamat HTTP untuk user: ALAMAT:PORT atau tls:ALAMAT:PORT; bisa diberikan beberapa kali",
+    ),
+    (
+        "A host name for requests to --http, beside localhost and those of the certificate; can be given several times",
+        "Nama yang dipakai untuk menghubungi --http, selain localhost dan nama di sertifikat; bisa diberikan beberapa kali",
+    ),
+    (
         "Serve metrics and the status page over HTTP at this address",
         "Beri tahu Prometheus dan browser keadaan server, lewat HTTP di alamat ini",
     ),

@@ -57,7 +57,14 @@ impl Hosts {
         };
         let host = host.strip_suffix('.').unwrap_or(host);
         let local = host.eq_ignore_ascii_case("localhost");
-        let named = || self.names.iter().any(|name| name.eq_ignore_ascii_case(host));
+        // A certificate may be valid for all names of one label: `*.chat.example`.
+        let is_named = |name: &String| match name.strip_prefix("*.") {
+            None => name.eq_ignore_ascii_case(host),
+            Some(rest) => host
+                .split_once('.')
+                .is_some_and(|(label, of)| !label.is_empty() && of.eq_ignore_ascii_case(rest)),
+        };
+        let named = || self.names.iter().any(is_named);
         local || matches!(host.parse(), Ok(IpAddr::V4(_))) || named()
     }
 }
@@ -78,7 +85,7 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let names = vec!["chat.example".to_owned()];
+        let names = vec!["chat.example".to_owned(), "*.wild.example".to_owned()];
         let hosts = Hosts { names, option: "--metrics-host" };
         hosts.check(&parts).map_err(|(status, _)| status.as_u16())
     }
@@ -96,11 +103,15 @@ mod tests {
             "192.0.2.7:80",
             "chat.example",
             "CHAT.example:443",
+            "one.wild.example",
         ] {
             assert_eq!(check("/", &[host]), Ok(()), "{host}");
         }
         for host in [
             "evil.example",
+            "wild.example",
+            ".wild.example",
+            "two.one.wild.example",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
             "",

@@ -1,4 +1,4 @@
-//! The addresses that `--listen` and `--metrics` accept, and the mode of a Unix-domain socket.
+//! The addresses that `--listen`, `--http` and `--metrics` accept, and the mode of a Unix-domain socket.
 
 use std::fmt::{self, Display};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -72,6 +72,14 @@ pub(super) fn parse_listen_on(given: &str) -> Result<ListenOn, String> {
     match given.strip_prefix("tls:") {
         Some(address) => parse_listen(address).map(ListenOn::Tls),
         None => parse_listen(given).map(ListenOn::Plain),
+    }
+}
+
+/// Parses a value of `--http`: an address of the network.
+pub(super) fn parse_http(given: &str) -> Result<ListenOn, String> {
+    match parse_listen_on(given)? {
+        ListenOn::Unix(_) => Err(texts::no_http_there().to_owned()),
+        network => Ok(network),
     }
 }
 

@@ -29,7 +29,8 @@ pub use storage::{
 };
 
 use super::address::{
-    Listen, ListenOn, UnixMode, parse_listen, parse_listen_on, parse_unix_mode, parse_unix_user,
+    Listen, ListenOn, UnixMode, parse_http, parse_listen, parse_listen_on, parse_unix_mode,
+    parse_unix_user,
 };
 use super::failure::Exit;
 use crate::catalogue::{Language, server, server_help};
@@ -291,6 +292,13 @@ pub struct ServeArguments {
     /// Log requests that take at least this long.
     #[arg(long, value_name = "TIME", env = "CHAT_SERVER_SLOW_REQUEST", default_value = "250ms", value_parser = parse_time)]
     pub slow_request: Duration,
+    /// Where to serve HTTP for users: ADDR:PORT or tls:ADDR:PORT; can be given several times.
+    #[arg(long, value_name = "ADDRESS", env = "CHAT_SERVER_HTTP", value_delimiter = ',', value_parser = parse_http)]
+    pub http: Vec<ListenOn>,
+    /// A host name for requests to --http, beside localhost and those of the certificate; can be
+    /// given several times.
+    #[arg(long, value_name = "NAME", env = "CHAT_SERVER_HTTP_HOST", value_delimiter = ',')]
+    pub http_host: Vec<String>,
     /// Serve metrics and the status page over HTTP at this address.
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_METRICS", value_parser = parse_listen)]
     pub metrics: Option<Listen>,

@@ -27,7 +27,7 @@ const RENEWAL: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// The first address that other machines can reach. Through a proxy they can reach any.
 pub(super) fn exposed(arguments: &ServeArguments) -> Option<&SocketAddr> {
     let has_proxy = !arguments.proxy_protocol.is_empty();
-    arguments.listen.iter().find_map(|listen| match listen {
+    arguments.listen.iter().chain(&arguments.http).find_map(|listen| match listen {
         ListenOn::Plain(listen) | ListenOn::Tls(listen) if has_proxy => listen.addresses.first(),
         ListenOn::Plain(listen) | ListenOn::Tls(listen) => far(listen),
         ListenOn::Unix(_) => None,
@@ -41,7 +41,7 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
             Failure::new(Exit::Configuration, texts::listens_nowhere()).hint(texts::give_listen())
         );
     }
-    let plain = arguments.listen.iter().find_map(|listen| match listen {
+    let plain = arguments.listen.iter().chain(&arguments.http).find_map(|listen| match listen {
         ListenOn::Plain(listen) => far(listen),
         ListenOn::Tls(_) | ListenOn::Unix(_) => None,
     });
@@ -52,7 +52,7 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<(), Failure> {
             .hint(texts::allow_plaintext(address)));
     }
     check_unix_users(arguments)?;
-    let tls = arguments.listen.iter().find_map(|listen| match listen {
+    let tls = arguments.listen.iter().chain(&arguments.http).find_map(|listen| match listen {
         ListenOn::Tls(listen) => Some(listen),
         ListenOn::Plain(_) | ListenOn::Unix(_) => None,
     });
@@ -99,12 +99,16 @@ pub(super) fn identity(arguments: &ServeArguments) -> Result<Option<Arc<Identity
 
 /// A host name that the certificate is valid for, if there is one.
 pub(super) fn name_shown(arguments: &ServeArguments) -> Option<String> {
-    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
-        return None;
-    };
-    let (_, shown) = Identity::load(certificate, key).ok()?;
     let is_host = |name: &String| !name.contains('*') && name.parse::<IpAddr>().is_err();
-    shown.facts.names.into_iter().find(is_host)
+    names_shown(arguments).into_iter().find(is_host)
+}
+
+/// All names that the certificate is valid for.
+pub(super) fn names_shown(arguments: &ServeArguments) -> Vec<String> {
+    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
+        return Vec::new();
+    };
+    Identity::load(certificate, key).map_or_else(|_| Vec::new(), |(_, shown)| shown.facts.names)
 }
 
 /// Logs the certificate that clients see, and whether its dates are valid.
@@ -159,9 +163,10 @@ pub(super) fn bind_all(
 
 /// Binds and releases every network address, to find out whether a server could.
 pub(super) fn try_all(arguments: &ServeArguments) -> Result<(), Failure> {
-    for listen in &arguments.listen {
+    let line = arguments.listen.iter().map(|listen| (listen, "--listen"));
+    for (listen, option) in line.chain(arguments.http.iter().map(|listen| (listen, "--http"))) {
         if let ListenOn::Plain(listen) | ListenOn::Tls(listen) = listen {
-            bind(listen, "--listen")?;
+            bind(listen, option)?;
         }
     }
     arguments.metrics.as_ref().map_or(Ok(()), |listen| bind(listen, "--metrics").map(drop))

@@ -21,7 +21,7 @@ pub(super) fn check(arguments: &ServeArguments) -> Result<Option<Arc<Identity>>,
     raise_descriptor_limit(arguments.connections_max)?;
     listen::check(arguments)?;
     #[cfg(not(feature = "http"))]
-    super::web::check(arguments)?;
+    check_http(arguments)?;
     check_metrics(arguments)?;
     listen::identity(arguments)
 }
@@ -45,6 +45,17 @@ fn raise_descriptor_limit(connections_max: u32) -> Result<(), Failure> {
     let raise = texts::raise_limit(needed);
     Err(Failure::new(Exit::Configuration, texts::too_few_descriptors(connections_max, needed))
         .hint(if most > 0 { texts::fewer_connections_or(most, raise) } else { raise }))
+}
+
+/// Refuses the options of HTTP where this program was built without it.
+#[cfg(not(feature = "http"))]
+fn check_http(arguments: &ServeArguments) -> Result<(), Failure> {
+    let option = match (arguments.http.is_empty(), &arguments.metrics) {
+        (false, _) => "--http",
+        (true, Some(_)) => "--metrics",
+        (true, None) => return Ok(()),
+    };
+    Err(Failure::new(Exit::Configuration, texts::no_http(option)).hint(texts::build_http_in()))
 }
 
 fn check_metrics(arguments: &ServeArguments) -> Result<(), Failure> {

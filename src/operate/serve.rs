@@ -1,7 +1,6 @@
 //! `serve`: starts the store, the service and the server, and waits for the stop.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,9 +93,10 @@ fn serve(
     let options = server_options(arguments, &limits);
     let server = Server::start(listeners, &service, &options).map_err(no_threads)?;
     let administration = administer(admin, &path, &service, &server);
-    let parts = web::Parts { arguments, service: &service, server: server.metrics(), log };
+    let metrics = server.metrics();
+    let parts = web::Parts { arguments, limits: &limits, service: &service, server: metrics, log };
     let web = Web::start(web, &parts).map_err(no_threads)?;
-    announce(server.places(), web.metrics(), arguments.ready_file.as_deref(), log)?;
+    announce(server.places(), &web, arguments.ready_file.as_deref(), log)?;
     let manager = Manager::of_environment();
     let status = texts::listening_on(list(server.places(), " "));
     manager.ready(&status);
@@ -107,9 +107,11 @@ fn serve(
     };
     wait_for_stop(signals, &service, &manager, reload, &limits.session_idle)?;
     manager.stopping();
-    web.note_stop();
-    let administration = administration.map(|admin| admin.stop(Instant::now() + server::STOP_WAIT));
+    web.stop();
+    let deadline = Instant::now() + server::STOP_WAIT;
+    let administration = administration.map(|admin| admin.stop(deadline));
     server.stop();
+    web.wait(deadline);
     administration.into_iter().for_each(Stopping::wait);
     service.close();
     web.close();
@@ -147,7 +149,7 @@ struct Bound {
 
 impl Bound {
     fn new(arguments: &ServeArguments, identity: Option<&Arc<Identity>>) -> Result<Self, Failure> {
-        let web = web::Bound::new(arguments)?;
+        let web = web::Bound::new(arguments, identity)?;
         Ok(Self { listeners: listen::bind_all(arguments, identity)?, web })
     }
 }
@@ -280,18 +282,21 @@ fn administer(
 /// in the server log. If one terminal shows both, it prints only the lines for standard output.
 fn announce(
     places: &[Place],
-    metrics: Option<SocketAddr>,
+    web: &Web,
     ready_file: Option<&Path>,
     log: &Log,
 ) -> Result<(), Failure> {
-    let url = metrics.map(|address| format!("http://{address}/"));
+    let (http, metrics) = (web.http(), web.metrics());
     if let Some(path) = ready_file {
-        let url = url.as_ref().map_or_else(String::new, |url| format!("{url}\n"));
-        write_ready_file(path, &format!("{}\n{url}", list(places, "\n")))?;
+        let urls: String = http.iter().chain(&metrics).map(|url| format!("{url}\n")).collect();
+        write_ready_file(path, &format!("{}\n{urls}", list(places, "\n")))?;
     }
     let mut lines = format!("chat-server listening on {}\n", list(places, " "));
-    if let Some(url) = url {
+    if let Some(url) = &metrics {
         lines.push_str(&format!("chat-server metrics on {url}\n"));
+    }
+    if !http.is_empty() {
+        lines.push_str(&format!("chat-server http on {}\n", list(&http, " ")));
     }
     if terminal::is_one_terminal() {
         // The server log's queue keeps the order of the lines.
@@ -303,13 +308,14 @@ fn announce(
     for place in places {
         tracing::info!(address = place.address(), protocol = place.protocol(), "listening");
     }
-    if let Some(address) = metrics {
-        tracing::info!(address = address.to_string(), protocol = "http", "listening");
+    for url in http.iter().chain(&metrics) {
+        let (address, protocol) = (url.address.to_string(), url.protocol());
+        tracing::info!(address, protocol, "listening");
     }
     Ok(())
 }
 
-fn list(places: &[Place], separator: &str) -> String {
+fn list<T: ToString>(places: &[T], separator: &str) -> String {
     let places: Vec<String> = places.iter().map(ToString::to_string).collect();
     places.join(separator)
 }

@@ -54,10 +54,14 @@ impl Proxies {
         Self(subnets.into())
     }
 
+    /// Whether a proxy has this address.
+    pub fn name(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|subnet| subnet.contains(address))
+    }
+
     /// How a connection from this address begins. `None` stands for a Unix socket.
     pub(super) fn preamble(&self, from: Option<IpAddr>) -> Preamble {
-        let is_named = |from| self.0.iter().any(|subnet| subnet.contains(from));
-        if from.is_some_and(is_named) {
+        if from.is_some_and(|from| self.name(from)) {
             Preamble::Expected(Vec::new())
         } else {
             Preamble::Unexpected

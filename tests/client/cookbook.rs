@@ -34,6 +34,7 @@ recipes! {
     status []
     digest ["jq"]
     archive ["jq"]
+    curl ["curl"]
     python ["python3"]
     nc ["nc"]
     bash ["bash"]
@@ -458,6 +459,16 @@ fn archive(recipe: &mut Recipe) {
     assert_eq!(recipe.done("neko", "jq -s length chat.ndjson"), "2\n", "each once");
     let twice = "cat chat.ndjson chat.ndjson | jq -s 'unique_by(.id)[]' | jq -s length";
     assert_eq!(recipe.done("neko", twice), "2\n");
+}
+
+fn curl(recipe: &mut Recipe) {
+    recipe.server.stop();
+    recipe.server.start_again_with(&["--http", "127.0.0.1:0"]);
+    recipe.set("CHAT_HTTP", &format!("http://{}", recipe.server.http()));
+    recipe.run();
+    assert_eq!(recipe.server.query("SELECT count(*) FROM v1_messages"), ["1"]);
+    let refused = recipe.sh("robo", "echo wrong | chat-curl robo neko build-418 hai");
+    assert_eq!(refused.code, 22, "{refused:?}");
 }
 
 fn python(recipe: &mut Recipe) {

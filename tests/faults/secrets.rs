@@ -13,7 +13,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::cli::{Home, told};
+use crate::support::http::send;
 use crate::support::pty::{CTRL_C, CTRL_D, PASTE_BEGIN, PASTE_END, Terminal};
+use crate::support::skip::is_here;
 use crate::support::{Random, Server, Wire, scaled, server_command};
 use crate::support::{cli, operator};
 
@@ -106,13 +108,34 @@ fn use_token(wire: &mut Wire, token: &str) {
     }
 }
 
+/// Requests over HTTP with a token, as it is and as a password.
+fn use_over_http(server: &Server, token: &str) {
+    let bearer = format!("Bearer {token}");
+    for request in ["POST /neko", "POST /nobody", "GET /inbox/json?poll=1", "GET /nothing"] {
+        send(server.http(), request, &[("Authorization", &bearer)], "hai");
+    }
+    send(server.http(), &format!("POST /neko?auth={token}"), &[], "hai");
+    if is_here("curl") {
+        let url = format!("http://{}/neko", server.http());
+        let config = format!("user = \":{token}\"\nurl = \"{url}\"\ndata = \"hai\"\n");
+        let mut curl = Command::new("curl")
+            .args(["-sS", "--http2-prior-knowledge", "-K", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        curl.stdin.take().unwrap().write_all(config.as_bytes()).unwrap();
+        assert!(curl.wait().unwrap().success());
+    }
+}
+
 #[test]
 fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     let (passwords, tokens) = (scaled(10, 1_000), scaled(20, 1_000));
     let mut random = Random::new();
     let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let mut command = server_command(&folder.path().join("chat.sqlite"));
-    command.args(["--log", "trace", "--slow-request", "1ms"]);
+    command.args(["--log", "trace", "--slow-request", "1ms", "--http", "127.0.0.1:0"]);
     command.args(["--login-failures-per-address-max", "1000000"]);
     command.stderr(Stdio::from(File::create(elsewhere.path().join("log")).unwrap()));
     let mut server = Server::start_command(command, folder);
@@ -135,6 +158,7 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
     for _ in 0..tokens {
         let token = wire.log_in("paff");
         use_token(&mut wire, &token);
+        use_over_http(&server, &token);
         secrets.push(token);
     }
 

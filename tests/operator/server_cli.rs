@@ -462,11 +462,16 @@ fn refused_start_neither_creates_nor_changes_a_database() {
         ["--listen", &taken, "--listen", "127.0.0.1:0"],
         ["--listen", "127.0.0.1:0", "--listen", &taken],
         ["--listen", "127.0.0.1:0", "--metrics", &taken],
+        ["--listen", "127.0.0.1:0", "--http", &taken],
         ["--listen", "127.0.0.1:0", "--listen", &file],
         ["--listen", "127.0.0.1:0", "--listen", &missing],
     ];
     addresses.iter().for_each(|options| refuses(69, options));
     refuses(78, &["--listen", "0.0.0.0:0", "--allow-plaintext"]);
+    refuses(78, &["--http", "0.0.0.0:0"]);
+    refuses(78, &["--http", "0.0.0.0:0", "--allow-plaintext"]);
+    refuses(78, &["--http", "tls:127.0.0.1:0"]);
+    refuses(2, &["--http", "unix:/tmp/socket"]);
     assert!(folder_content(folder.path()).is_empty());
     for _ in 0..2 {
         let mut server = start_on(&path);

@@ -1,6 +1,6 @@
-//! A minimal HTTP client for the monitor, which shows the exact response.
+//! A minimal HTTP client, which shows the exact response.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::{PATIENCE, read_some};
@@ -32,6 +32,56 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
     let mut stream = connect(address);
     stream.write_all(request.as_bytes()).expect("the monitor accepts a request");
     read_to_end(&mut stream)
+}
+
+/// Sends a request with these header fields and this body, on a connection of its own.
+pub fn send(
+    address: SocketAddr,
+    request: &str,
+    fields: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Response {
+    let body = body.as_ref();
+    let mut head = format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    fields.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+    let mut stream = connect(address);
+    stream.write_all(head.as_bytes()).expect("the server accepts a head");
+    stream.write_all(b"\r\n").expect("the server accepts a head");
+    // A refusal may come before the body was read.
+    let _ = stream.write_all(body);
+    read_to_end(&mut stream)
+}
+
+/// A response that goes on: its lines.
+pub struct Stream {
+    /// The head, with the status line.
+    pub head: String,
+    lines: BufReader<TcpStream>,
+}
+
+impl Stream {
+    /// Requests a path. HTTP/1.0 has no chunks: the body is what the server writes.
+    pub fn open(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Self {
+        let mut stream = connect(address);
+        let mut request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n");
+        fields.iter().for_each(|(name, value)| request.push_str(&format!("{name}: {value}\r\n")));
+        stream.write_all(format!("{request}\r\n").as_bytes()).expect("the server accepts a head");
+        let mut opened = Self { head: String::new(), lines: BufReader::new(stream) };
+        while let Some(line) = opened.line().filter(|line| !line.is_empty()) {
+            opened.head.push_str(&format!("{line}\n"));
+        }
+        opened
+    }
+
+    /// The next line without its end; `None` at the end of the response.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let count = self.lines.read_line(&mut line).expect("a line, or the end");
+        (count > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
+    }
 }
 
 /// A connection.

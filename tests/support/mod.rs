@@ -100,11 +100,18 @@ pub fn is_url(database: &Path) -> bool {
     database.to_str().is_some_and(|text| text.starts_with("postgres://"))
 }
 
+/// Where a server serves HTTP.
+#[derive(Debug, Clone, Copy)]
+struct Web {
+    monitor: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+}
+
 /// A running server. It is killed, and its folder removed, when this is dropped.
 pub struct Server {
     child: Child,
     address: SocketAddr,
-    monitor: Option<SocketAddr>,
+    web: Web,
     folder: TempDir,
     database: PathBuf,
     options: Vec<String>,
@@ -123,8 +130,8 @@ impl Server {
         let folder = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
         let database = new_database(folder.path());
-        let (child, address, monitor) = spawn(&database, &options);
-        Self { child, address, monitor, folder, database, options, machine: None }
+        let (child, address, web) = spawn(&database, &options);
+        Self { child, address, web, folder, database, options, machine: None }
     }
 
     /// Starts a server on this database, which others may use as well.
@@ -136,11 +143,11 @@ impl Server {
     pub fn start_on_with(database: &Path, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let (child, address, monitor) = spawn(database, &options);
+        let (child, address, web) = spawn(database, &options);
         Self {
             child,
             address,
-            monitor,
+            web,
             folder,
             database: database.to_owned(),
             options,
@@ -166,15 +173,15 @@ impl Server {
         let path = folder.path().join("chat.sqlite");
         std::fs::copy(database, &path).expect("a copy");
         let options = options.iter().map(ToString::to_string).collect();
-        let (child, address, monitor) = spawn(&path, &options);
-        Self { child, address, monitor, folder, database: path, options, machine: None }
+        let (child, address, web) = spawn(&path, &options);
+        Self { child, address, web, folder, database: path, options, machine: None }
     }
 
     /// Starts a server by a command whose database is `chat.sqlite` in `folder`.
     pub fn start_command(mut command: Command, folder: TempDir) -> Self {
-        let (child, address, monitor) = spawn_command(&mut command);
+        let (child, address, web) = spawn_command(&mut command);
         let database = folder.path().join("chat.sqlite");
-        Self { child, address, monitor, folder, database, options: Vec::new(), machine: None }
+        Self { child, address, web, folder, database, options: Vec::new(), machine: None }
     }
 
     /// Starts a server with `count` more users, `user-0` and so on, whose password is the seed's.
@@ -215,7 +222,12 @@ impl Server {
 
     /// The address of its monitor, if it was started with one.
     pub fn monitor(&self) -> SocketAddr {
-        self.monitor.expect("the server was started with --metrics")
+        self.web.monitor.expect("the server was started with --metrics")
+    }
+
+    /// The address of its gateway, if it was started with one.
+    pub fn http(&self) -> SocketAddr {
+        self.web.http.expect("the server was started with --http")
     }
 
     /// Its process id.
@@ -292,7 +304,13 @@ impl Server {
 
     /// Starts it again on the same database, at another address, after it has ended.
     pub fn start_again(&mut self) {
-        (self.child, self.address, self.monitor) = spawn(&self.database(), &self.options);
+        (self.child, self.address, self.web) = spawn(&self.database(), &self.options);
+    }
+
+    /// [`Self::start_again`], with more options from now on.
+    pub fn start_again_with(&mut self, more: &[&str]) {
+        self.options.extend(more.iter().map(ToString::to_string));
+        self.start_again();
     }
 
     /// Starts it again on the same database, at the same address, after it has ended.
@@ -304,7 +322,7 @@ impl Server {
     pub fn start_again_listening(&mut self, listen: &str) {
         let listen = ["--listen".to_owned(), listen.to_owned()];
         let options: Vec<String> = self.options.iter().cloned().chain(listen).collect();
-        (self.child, self.address, self.monitor) = spawn(&self.database(), &options);
+        (self.child, self.address, self.web) = spawn(&self.database(), &options);
     }
 
     /// A new connection.
@@ -375,11 +393,11 @@ pub fn use_database(command: &mut Command, database: &Path) {
     }
 }
 
-fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr, Option<SocketAddr>) {
+fn spawn(database: &Path, options: &Vec<String>) -> (Child, SocketAddr, Web) {
     spawn_command(server_command(database).args(options))
 }
 
-fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Option<SocketAddr>) {
+fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Web) {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
     let stdout = child.stdout.take().expect("its standard output");
     let mut stdout = BufReader::new(stdout);
@@ -388,15 +406,17 @@ fn spawn_command(command: &mut Command) -> (Child, SocketAddr, Option<SocketAddr
         stdout.read_line(&mut line).expect("a line when it accepts");
         // The last one: a socket in the file system has none.
         let address = line.trim_end().rsplit(' ').find_map(|word| {
-            let word = word.trim_start_matches("http://").trim_start_matches("tls:");
+            let word = word.trim_start_matches("https://").trim_start_matches("http://");
+            let word = word.trim_start_matches("tls:");
             word.trim_end_matches('/').parse().ok()
         });
         address.unwrap_or_else(|| panic!("no address in {line:?}"))
     };
     let address = next_address();
-    let monitored = command.get_args().any(|argument| argument == "--metrics");
-    let monitor = monitored.then(next_address);
-    (child, address, monitor)
+    let has = |option: &str| command.get_args().any(|argument| argument == option);
+    let monitor = has("--metrics").then(&mut next_address);
+    let http = has("--http").then(&mut next_address);
+    (child, address, Web { monitor, http })
 }
 
 /// A connection that speaks bytes.

@@ -8,6 +8,10 @@ mod account;
 mod delivery;
 mod details;
 mod hang_up;
+#[cfg(feature = "http")]
+mod http_publish;
+#[cfg(feature = "http")]
+mod http_read;
 mod keys;
 mod lifetimes;
 mod limits;

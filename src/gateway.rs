@@ -1,0 +1,69 @@
+//! The gateway: HTTP for users and their programs. It turns a request into the same
+//! [`Request`](crate::protocol::command::Request) that a line becomes, and the answer into a
+//! response. No rule of the service is written again here. Paths and parameters are those of ntfy.
+
+mod body;
+mod call;
+mod encoded_word;
+mod fields;
+mod message;
+mod names;
+mod publish;
+mod read;
+mod refused;
+mod routes;
+mod sign_in;
+mod since;
+mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::watch;
+
+use crate::adjustable::Adjustable;
+use crate::server::Proxies;
+use crate::service::Service;
+use sign_in::SignIns;
+
+/// The gateway of a service.
+pub struct Gateway {
+    service: Arc<Service>,
+    sign_ins: SignIns,
+    options: Options,
+    /// Streams end when this becomes true.
+    stopping: watch::Sender<bool>,
+}
+
+/// Settings of the gateway.
+pub struct Options {
+    /// How long a stream may be silent before it gets an event.
+    pub heartbeat: Adjustable<Duration>,
+    /// The proxies that name their client in `X-Forwarded-For`.
+    pub proxies: Proxies,
+}
+
+impl Gateway {
+    /// The gateway of this service.
+    pub fn new(service: Arc<Service>, options: Options) -> Arc<Self> {
+        let (stopping, _) = watch::channel(false);
+        Arc::new(Self { service, sign_ins: SignIns::new(), options, stopping })
+    }
+
+    /// Its paths.
+    pub fn router(self: &Arc<Self>) -> Router {
+        routes::router(Arc::clone(self))
+    }
+
+    /// Ends all streams.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Ends the sessions that were opened for names and passwords in requests. Returns before the
+    /// store has done it.
+    pub fn sign_out(&self) {
+        self.sign_ins.sign_out(&self.service);
+    }
+}

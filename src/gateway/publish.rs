@@ -1,0 +1,234 @@
+//! Publishing: a message to a mailbox, in the three ways of ntfy's clients.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use smallvec::smallvec;
+
+use super::call::act;
+use super::fields::{Fields, unsupported_field};
+use super::message::Event;
+use super::names::mailbox;
+use super::refused::Refused;
+use super::sign_in::Caller;
+use super::{Gateway, body};
+use crate::http::Peer;
+use crate::model::{BODY_BYTES_MAX, Body as Text, Details, Key, MailboxName, Priority, Tag, Tags};
+use crate::protocol::arguments::Post;
+use crate::protocol::command::Action;
+use crate::protocol::framing::LINE_BYTES_MAX;
+use crate::protocol::refusal::Code;
+use crate::protocol::reply::{Posted, Reply};
+
+/// The text of a message without one, as ntfy has it.
+const NO_TEXT: &str = "triggered";
+
+const MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// `POST /NAME`: the body is the text. Line breaks at its end do not belong to it.
+pub(super) async fn text(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(peer): Extension<Peer>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let caller = gateway.caller(&headers, peer).await?;
+    let fields = Fields::of_publish(&headers, &uri)?;
+    let body = body::read(&headers, body, BODY_BYTES_MAX).await?;
+    let text = match (body.trim_end_matches(['\r', '\n']), fields.get("message")) {
+        ("", message) => message.map_or(NO_TEXT.to_owned(), unescaped),
+        (text, None) => text.to_owned(),
+        (_, Some(_)) => return Err(Refused::bad("message: the body has the text already")),
+    };
+    let details = details(&fields)?;
+    publish(&gateway, caller, &headers, mailbox(&name)?, &text, details).await
+}
+
+/// `GET /NAME/publish?message=…`. A browser could be made to send it, so it takes a token only.
+pub(super) async fn by_query(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(peer): Extension<Peer>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let caller = gateway.caller(&headers, peer).await?;
+    if caller.by_password {
+        let why = "give a token (Authorization: Bearer …), or send a POST";
+        return Err(Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why));
+    }
+    let fields = Fields::of_publish(&headers, &uri)?;
+    let text = fields.get("message").map_or(NO_TEXT.to_owned(), unescaped);
+    let details = details(&fields)?;
+    publish(&gateway, caller, &headers, mailbox(&name)?, &text, details).await
+}
+
+/// A message as JSON.
+#[derive(Deserialize)]
+struct Json {
+    topic: String,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    priority: Option<Priority>,
+    #[serde(default)]
+    tags: Option<Tags>,
+    #[serde(default)]
+    click: Option<String>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+/// `POST /`: a message as JSON.
+pub(super) async fn json(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let caller = gateway.caller(&headers, peer).await?;
+    let body = body::read(&headers, body, LINE_BYTES_MAX).await?;
+    let json: Json = serde_json::from_str(&body)
+        .map_err(|error| Refused::bad(format!("the body is not a message as JSON: {error}")))?;
+    if let Some(name) = unsupported_field(&json.more) {
+        return Err(Refused::bad(format!("{name}: this server does not support it")));
+    }
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let named = |name: &'static str| move |error| Refused::bad(format!("{name}: {error}"));
+    let title = given(json.title).map(|text| text.parse()).transpose().map_err(named("title"))?;
+    let click = given(json.click).map(|text| text.parse()).transpose();
+    let click = click.map_err(|error| Refused::bad(format!("click: {error}")))?;
+    let details = Details {
+        title,
+        priority: json.priority.unwrap_or_default(),
+        tags: json.tags.unwrap_or_default(),
+        click,
+        reply_to: None,
+    };
+    let text = given(json.message).unwrap_or_else(|| NO_TEXT.to_owned());
+    publish(&gateway, caller, &headers, mailbox(&json.topic)?, &text, details).await
+}
+
+async fn publish(
+    gateway: &Gateway,
+    caller: Caller,
+    headers: &HeaderMap,
+    to: MailboxName,
+    text: &str,
+    details: Details,
+) -> Result<Response, Refused> {
+    let key = key(headers)?;
+    let body: Text = text.parse().map_err(|invalid| match invalid {
+        crate::model::Invalid::Empty => Refused::from(Code::EmptyMessage),
+        _ => Refused::from(Code::TooLong),
+    })?;
+    let details = details.if_any();
+    let post = Post { to: smallvec![to.clone()], body, key, details: details.clone() };
+    match act(&gateway.service, caller.token, Action::Post(post), caller.network).await {
+        Reply::Posted(Posted { id, at, duplicate, sent: _ }) => {
+            let event = Event::message((id, at), None, &to, text, details.as_deref());
+            let mut response = axum::Json(&event).into_response();
+            let headers = response.headers_mut();
+            headers.insert(MESSAGE_ID, id.0.into());
+            if duplicate {
+                headers.insert(REPLAYED, HeaderValue::from_static("true"));
+            }
+            Ok(response)
+        }
+        Reply::Refused(refusal) => Err(refusal.into()),
+        _ => Err(Code::Internal.into()),
+    }
+}
+
+/// The message's key. A quoted text is the form of the standard's draft.
+fn key(headers: &HeaderMap) -> Result<Option<Key>, Refused> {
+    let mut fields = headers.get_all("idempotency-key").iter();
+    let Some(field) = fields.next() else { return Ok(None) };
+    let bad = |why: String| Refused::bad(format!("Idempotency-Key: {why}"));
+    if fields.next().is_some() {
+        return Err(bad("it is given twice".to_owned()));
+    }
+    let text = field.to_str().map_err(|_| bad("it is not ASCII".to_owned()))?;
+    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    inside.parse().map(Some).map_err(|error| bad(format!("{error}")))
+}
+
+fn details(fields: &Fields) -> Result<Details, Refused> {
+    Ok(Details {
+        title: fields.parse("title")?,
+        priority: priority(fields.get("priority"))?.unwrap_or_default(),
+        tags: tags(fields.get("tags"))?,
+        click: fields.parse("click")?,
+        reply_to: None,
+    })
+}
+
+/// A priority by number or by name. ntfy has two names for the highest.
+pub(super) fn priority(given: Option<&str>) -> Result<Option<Priority>, Refused> {
+    let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "max" => Ok(Priority::Urgent),
+        text => text.parse().map_err(|error| {
+            Refused::bad(format!("priority: {error}, or min, low, default, high, urgent or max"))
+        }),
+    };
+    given.map(parse).transpose()
+}
+
+/// Tags, with commas between them.
+pub(super) fn tags(given: Option<&str>) -> Result<Tags, Refused> {
+    let bad = |error: &dyn std::fmt::Display| Refused::bad(format!("tags: {error}"));
+    let tags = given.into_iter().flat_map(|tags| tags.split(','));
+    let tags = tags.map(str::trim).filter(|tag| !tag.is_empty());
+    let tags: Result<Vec<Tag>, _> = tags.map(str::parse).collect();
+    Tags::try_from(tags.map_err(|error| bad(&error))?).map_err(|error| bad(&error))
+}
+
+/// A text in a header or a query has its line breaks as `\n`.
+fn unescaped(text: &str) -> String {
+    text.replace("\\n", "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priority_and_tags_are_read_as_ntfy_has_them() {
+        for (text, expected) in [
+            ("1", Priority::Min),
+            ("LOW", Priority::Low),
+            ("default", Priority::Default),
+            ("4", Priority::High),
+            ("max", Priority::Urgent),
+            ("urgent", Priority::Urgent),
+        ] {
+            assert_eq!(priority(Some(text)).unwrap(), Some(expected), "{text}");
+        }
+        assert!(priority(Some("6")).is_err());
+        let found = tags(Some("warning, disk,,warning")).unwrap();
+        assert_eq!(found.iter().map(Tag::as_str).collect::<Vec<_>>(), ["warning", "disk"]);
+        assert!(tags(Some("two words")).is_err());
+    }
+
+    #[test]
+    fn key_may_stand_in_quotes() {
+        let key = |text: &str| {
+            let headers = [("idempotency-key".parse().unwrap(), text.parse().unwrap())];
+            key(&headers.into_iter().collect()).map(|key| key.unwrap().as_str().to_owned())
+        };
+        assert_eq!(key("build-417").unwrap(), "build-417");
+        assert_eq!(key("\"build-417\"").unwrap(), "build-417");
+        assert!(key("").is_err() && key(&"x".repeat(65)).is_err());
+    }
+}

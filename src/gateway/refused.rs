@@ -1,0 +1,104 @@
+//! A refusal as a response: the code of the line protocol in a body of ntfy's form.
+
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::protocol::refusal::{Code, Refusal};
+
+/// A refused request.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    refusal: Refusal,
+}
+
+#[derive(Serialize)]
+struct Fields<'a> {
+    http: u16,
+    code: &'static str,
+    error: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    users: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, code: Code, why: impl Into<String>) -> Self {
+        Self { status, refusal: Refusal::new(code, why.into()) }
+    }
+
+    /// A request that cannot be understood; the text names the field.
+    pub(super) fn bad(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::BadArgument, why)
+    }
+
+    /// The request has neither a token nor a name and a password.
+    pub(super) fn unauthorized(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, Code::NoSession, why)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: status(refusal.code), refusal }
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Refusal::from(code).into()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self { status, refusal } = self;
+        let fields = Fields {
+            http: status.as_u16(),
+            code: refusal.code.as_str(),
+            error: &refusal.message,
+            users: &refusal.users,
+            retry_after: refusal.retry_after,
+        };
+        let mut response = (status, axum::Json(fields)).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Basic realm=\"chat\", charset=\"UTF-8\"");
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        let is_busy = refusal.code == Code::Busy;
+        if let Some(seconds) = refusal.retry_after.or(is_busy.then_some(1)) {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// The status of each refusal. A client that repeats 429 and 503, as `curl --retry` does, repeats
+/// what can succeed later.
+fn status(code: Code) -> StatusCode {
+    match code {
+        Code::BadRequest
+        | Code::UnknownCommand
+        | Code::Usage
+        | Code::BadLine
+        | Code::BadEncoding
+        | Code::WrongProtocol
+        | Code::BadArgument
+        | Code::EmptyMessage => StatusCode::BAD_REQUEST,
+        Code::LineTooLong | Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::NoSession | Code::UnknownUser | Code::WrongPassword => StatusCode::UNAUTHORIZED,
+        Code::UsersHidden => StatusCode::FORBIDDEN,
+        Code::UnknownRecipient | Code::UnknownMessage => StatusCode::NOT_FOUND,
+        Code::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::RateLimited | Code::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
+        Code::InboxFull | Code::Busy | Code::TooManyConnections | Code::ShuttingDown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,91 @@
+//! The paths, and what every request must fulfil.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use super::refused::Refused;
+use super::{Gateway, publish, read};
+use crate::protocol::refusal::Code;
+
+/// What a program that tries the server's root learns.
+const WHAT_THIS_IS: &str = "chat-server over HTTP: docs/http.md describes it\n";
+
+pub(super) fn router(gateway: Arc<Gateway>) -> Router {
+    let publish_form = get(publish::by_query);
+    Router::new()
+        .route("/", get(async || WHAT_THIS_IS).post(publish::json).put(publish::json))
+        .route("/v1/health", get(async || axum::Json(serde_json::json!({"healthy": true}))))
+        .route("/{name}", post(publish::text).put(publish::text))
+        .route("/{name}/publish", publish_form.clone())
+        .route("/{name}/send", publish_form.clone())
+        .route("/{name}/trigger", publish_form)
+        .route("/{name}/json", get(read::json))
+        .route("/{name}/sse", get(read::sse))
+        .route("/{name}/raw", get(read::raw))
+        .route("/{name}/ack", post(read::ack))
+        .fallback(async || Refused::new(StatusCode::NOT_FOUND, Code::BadRequest, "no such path"))
+        .method_not_allowed_fallback(async || {
+            let why = "this path does not take this method";
+            Refused::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadRequest, why)
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), check))
+        .with_state(gateway)
+}
+
+/// Refuses what a page of another site sends: a browser would add a password that it remembers. Also
+/// refuses tokens in the path and the query, which end up in logs.
+async fn check(State(_): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    if is_from_elsewhere(request.uri(), request.headers()) {
+        let why = "a page of another site may not use this server";
+        return Refused::new(StatusCode::FORBIDDEN, Code::BadRequest, why).into_response();
+    }
+    next.run(request).await
+}
+
+fn is_from_elsewhere(uri: &Uri, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(origin) = headers.get(ORIGIN) {
+        let host =
+            uri.authority().map(|authority| authority.as_str()).or_else(|| text(HOST.as_str()));
+        let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        return match (authority, host) {
+            (Some((_, authority)), Some(host)) => !authority.eq_ignore_ascii_case(host),
+            _ => true,
+        };
+    }
+    matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_elsewhere(fields: &[(&'static str, &str)]) -> bool {
+        let fields = fields.iter().map(|(name, value)| {
+            (axum::http::HeaderName::from_static(name), value.parse().unwrap())
+        });
+        is_from_elsewhere(&Uri::from_static("/neko"), &fields.collect())
+    }
+
+    #[test]
+    fn page_of_another_site_is_found_by_its_origin() {
+        let host = ("host", "chat.example:8080");
+        assert!(!is_elsewhere(&[host]));
+        assert!(!is_elsewhere(&[host, ("origin", "https://chat.example:8080")]));
+        for origin in ["https://evil.example", "null", "https://chat.example", ""] {
+            assert!(is_elsewhere(&[host, ("origin", origin)]), "{origin}");
+        }
+        for (site, is_refused) in
+            [("cross-site", true), ("same-site", true), ("same-origin", false), ("none", false)]
+        {
+            assert_eq!(is_elsewhere(&[host, ("sec-fetch-site", site)]), is_refused, "{site}");
+        }
+    }
+}

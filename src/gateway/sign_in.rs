@@ -1,0 +1,167 @@
+//! Who sends a request: `Authorization: Bearer TOKEN`, or a name and a password. A password is
+//! verified once; the session that this opens serves the same name and password from then on, until
+//! it ends. So a script does not wait for the password's hash with each request.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::Gateway;
+use super::call::{act, execute, forget};
+use super::refused::Refused;
+use crate::http::Peer;
+use crate::model::{Password, Token};
+use crate::protocol::command::{Action, Request};
+use crate::protocol::refusal::Code;
+use crate::protocol::reply::Reply;
+use crate::service::{Network, Service};
+
+/// The most names and passwords that are remembered. Beyond it the session of any other one ends.
+const SIGN_INS_MAX: usize = 1_000;
+
+/// The sessions of names and passwords.
+pub(super) struct SignIns {
+    /// Makes the keys worthless outside this process.
+    salt: Token,
+    sessions: Mutex<HashMap<[u8; 32], Token>>,
+}
+
+/// Who sends a request, and from where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    pub(super) token: Token,
+    pub(super) network: Network,
+    /// It has named itself by a name and a password. A browser may add these by itself.
+    pub(super) by_password: bool,
+}
+
+impl SignIns {
+    pub(super) fn new() -> Self {
+        Self { salt: Token::generate(), sessions: Mutex::default() }
+    }
+
+    /// Ends all sessions. Returns before the store has done it.
+    pub(super) fn sign_out(&self, service: &Arc<Service>) {
+        for (_, token) in self.lock().drain() {
+            end(service, token);
+        }
+    }
+
+    /// What stands for a name and a password in memory.
+    fn key(&self, credentials: &[u8]) -> [u8; 32] {
+        let salted = Sha256::new().chain_update(self.salt.hash().0).chain_update(credentials);
+        salted.finalize().into()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Token>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway {
+    /// Finds out who sends a request.
+    pub(super) async fn caller(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Refused> {
+        let network = Network::of(self.client(headers, peer.address));
+        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let field = fields.next().ok_or_else(|| {
+            Refused::unauthorized(
+                "give a token (Authorization: Bearer …), or a name and a password",
+            )
+        })?;
+        if fields.next().is_some() {
+            return Err(Refused::bad("Authorization: it is given twice"));
+        }
+        let wrong = || Refused::unauthorized("Authorization: give Bearer or Basic");
+        let (scheme, value) =
+            field.to_str().ok().and_then(|field| field.split_once(' ')).ok_or_else(wrong)?;
+        let value = value.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            let token = value.parse().map_err(|_| Code::NoSession)?;
+            return Ok(Caller { token, network, by_password: false });
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return Err(wrong());
+        }
+        let decoded = STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let credentials = decoded.ok_or_else(wrong)?;
+        let (name, password) = credentials.split_once(':').ok_or_else(wrong)?;
+        // As ntfy's clients do it: an empty name, and a token as the password.
+        if name.is_empty() {
+            let token = password.parse().map_err(|_| Code::NoSession)?;
+            return Ok(Caller { token, network, by_password: true });
+        }
+        let token = self.session_of(name, password, network).await?;
+        Ok(Caller { token, network, by_password: true })
+    }
+
+    /// The session of a name and a password.
+    async fn session_of(
+        &self,
+        name: &str,
+        password: &str,
+        network: Network,
+    ) -> Result<Token, Refused> {
+        let key = self.sign_ins.key(format!("{name}:{password}").as_bytes());
+        let known = self.sign_ins.lock().get(&key).copied();
+        if let Some(token) = known {
+            if self.service.is_live(&token) {
+                return Ok(token);
+            }
+            match act(&self.service, token, Action::Whoami, network).await {
+                Reply::Identity(_) => return Ok(token),
+                Reply::Refused(refusal) if refusal.code == Code::NoSession => {
+                    self.sign_ins.lock().remove(&key);
+                }
+                Reply::Refused(refusal) => return Err(refusal.into()),
+                _ => return Err(Code::Internal.into()),
+            }
+        }
+        let user = name.parse().map_err(|_| Code::UnknownUser)?;
+        let password = Password::shown(password).map_err(|_| Code::WrongPassword)?;
+        match execute(&self.service, Request::Auth { user, password }, network).await {
+            Reply::Authenticated(token) => {
+                self.remember(key, token);
+                Ok(token)
+            }
+            Reply::Refused(refusal) => Err(refusal.into()),
+            _ => Err(Code::Internal.into()),
+        }
+    }
+
+    fn remember(&self, key: [u8; 32], token: Token) {
+        let mut sessions = self.sign_ins.lock();
+        let other = sessions.keys().find(|known| **known != key).copied();
+        let displaced = (sessions.len() >= SIGN_INS_MAX)
+            .then(|| other.and_then(|other| sessions.remove(&other)))
+            .flatten();
+        // Two first requests at a time have opened two sessions.
+        let replaced = sessions.insert(key, token);
+        drop(sessions);
+        for token in displaced.into_iter().chain(replaced) {
+            end(&self.service, token);
+        }
+    }
+
+    /// The address of the client: that of the connection, or what a known proxy says.
+    fn client(&self, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
+        let address = peer.ip();
+        if !self.options.proxies.name(address) {
+            return address;
+        }
+        let mut fields = headers.get_all("x-forwarded-for").iter();
+        // The proxy itself appends to what its client may have claimed.
+        let last = fields.next_back().and_then(|field| field.to_str().ok()?.rsplit(',').next());
+        last.and_then(|text| text.trim().parse().ok()).unwrap_or(address)
+    }
+}
+
+/// Ends a session. Returns before the store has done it.
+fn end(service: &Arc<Service>, token: Token) {
+    forget(service, token, Action::Logout);
+}

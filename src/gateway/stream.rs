@@ -1,0 +1,277 @@
+//! The body of a response that is written bit by bit: the pages of a poll, and the events of a
+//! stream. A client that reads slowly delays only its own next page.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body::Frame;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::Gateway;
+use super::call::{Begun, News};
+use super::message::Event;
+use super::refused::Refused;
+use super::sign_in::Caller;
+use crate::model::{Message, MessageId, Priority, UserName};
+use crate::protocol::arguments::{Fetch, FetchFrom};
+use crate::protocol::reply::Page;
+use crate::service::StreamPage;
+
+/// How long to wait before the next read if the store was busy.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+/// How long a browser waits before it connects again, in milliseconds.
+const RETRY_WAIT_MS: u32 = 2_000;
+
+/// The form of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Sse,
+    Raw,
+}
+
+/// What is wanted beyond the filter of the service.
+pub(super) struct Wanted {
+    pub(super) form: Form,
+    /// Any of these priorities; none stands for all.
+    pub(super) priorities: Vec<Priority>,
+}
+
+impl Form {
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/x-ndjson; charset=utf-8",
+            Self::Sse => "text/event-stream; charset=utf-8",
+            Self::Raw => "text/plain; charset=utf-8",
+        }
+    }
+
+    fn push(self, event: &Event<'_>, text: Option<&str>, out: &mut String) {
+        match self {
+            Self::Json => out.push_str(&event.line()),
+            Self::Sse => {
+                if event.kind() != "message" {
+                    out.push_str(&format!("event: {}\n", event.kind()));
+                }
+                out.push_str(&format!("id: {}\ndata: {}\n", event.id(), event.line()));
+            }
+            Self::Raw => out.push_str(&text.unwrap_or_default().replace(['\r', '\n'], " ")),
+        }
+        out.push('\n');
+    }
+}
+
+impl Wanted {
+    fn push(&self, message: &Message, out: &mut String) {
+        let priority = message.details.as_ref().map_or(Priority::Default, |found| found.priority);
+        if self.priorities.is_empty() || self.priorities.contains(&priority) {
+            self.form.push(&Event::read(message), Some(message.body.as_str()), out);
+        }
+    }
+}
+
+impl Gateway {
+    /// The body of a poll. Its first page is read before the response begins, so that a refusal has
+    /// its status.
+    pub(super) async fn poll(
+        self: &Arc<Self>,
+        caller: Caller,
+        first: Option<Fetch>,
+        wanted: Wanted,
+    ) -> Result<Body, Refused> {
+        let Some(mut fetch) = first else { return Ok(Body::empty()) };
+        let mut page = self.page(caller, fetch.clone()).await?;
+        let is_forward = !matches!(fetch.from, FetchFrom::Before(_));
+        let (sender, body) = channel();
+        let gateway = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                let Page { messages, more, upto } = &page;
+                let mut out = String::new();
+                messages.iter().for_each(|message| wanted.push(message, &mut out));
+                if !out.is_empty() && sender.send(Some(out.into())).await.is_err() {
+                    return;
+                }
+                let last = upto.or(messages.last().map(|last| last.id));
+                let Some(last) = last.filter(|_| *more && is_forward) else { break };
+                fetch.from = FetchFrom::After(last);
+                page = match gateway.page(caller, fetch.clone()).await {
+                    Ok(page) => page,
+                    // Without the end mark, the client sees that the response is incomplete.
+                    Err(_) => return,
+                };
+            }
+            let _ = sender.send(None).await;
+        });
+        Ok(body)
+    }
+
+    /// The body of a stream.
+    pub(super) fn stream(&self, begun: Begun, wanted: Wanted) -> Body {
+        let (sender, body) = channel();
+        let heartbeat = self.options.heartbeat.get();
+        let stopping = self.stopping.subscribe();
+        let Begun { watching, watcher, news } = begun;
+        let pump = Pump {
+            reader: watching.watching,
+            after: watching.after,
+            watcher,
+            news,
+            wanted,
+            sender,
+            hinted: true,
+            heartbeat,
+            heartbeat_at: Instant::now() + heartbeat,
+        };
+        tokio::spawn(pump.run(stopping));
+        body
+    }
+}
+
+/// Writes the events of one stream.
+struct Pump {
+    reader: UserName,
+    /// All messages up to and including this id were written.
+    after: MessageId,
+    watcher: crate::service::Watcher,
+    news: mpsc::UnboundedReceiver<News>,
+    wanted: Wanted,
+    sender: Sender,
+    /// There may be newer messages.
+    hinted: bool,
+    heartbeat: Duration,
+    heartbeat_at: Instant,
+}
+
+/// The stream has ended.
+struct Over;
+
+impl Pump {
+    async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+        tokio::select! {
+            _ = self.write_all() => {}
+            () = stop => {}
+        }
+        // A stream that ends is complete: the client continues after its last event.
+        let _ = self.sender.try_send(None);
+    }
+
+    async fn write_all(&mut self) -> Result<(), Over> {
+        let mut out = match self.wanted.form {
+            Form::Sse => format!("retry: {RETRY_WAIT_MS}\n"),
+            Form::Json | Form::Raw => String::new(),
+        };
+        let open = Event::other("open", self.after, &self.reader);
+        self.wanted.form.push(&open, None, &mut out);
+        self.send(out).await?;
+        loop {
+            if std::mem::take(&mut self.hinted) {
+                let page = match self.watcher.read(self.after) {
+                    Some(page) => page,
+                    None => self.next_page().await?,
+                };
+                self.take(page).await?;
+            } else {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// Waits for a hint, or writes a sign of life. That also reads, which checks the session.
+    async fn wait(&mut self) -> Result<(), Over> {
+        tokio::select! {
+            news = self.news.recv() => match news {
+                Some(News::Hint) => self.hinted = true,
+                Some(News::Page(page)) => self.take(page).await?,
+                None => return Err(Over),
+            },
+            () = sleep_until(self.heartbeat_at) => {
+                let mut out = String::new();
+                let alive = Event::other("keepalive", self.after, &self.reader);
+                self.wanted.form.push(&alive, None, &mut out);
+                self.send(out).await?;
+                self.hinted = true;
+            }
+            () = self.sender.closed() => return Err(Over),
+        }
+        Ok(())
+    }
+
+    async fn next_page(&mut self) -> Result<StreamPage, Over> {
+        loop {
+            match self.news.recv().await {
+                Some(News::Hint) => self.hinted = true,
+                Some(News::Page(page)) => return Ok(page),
+                None => return Err(Over),
+            }
+        }
+    }
+
+    async fn take(&mut self, page: StreamPage) -> Result<(), Over> {
+        match page {
+            StreamPage::Messages { messages, more, upto } => {
+                let mut out = String::new();
+                for message in &messages {
+                    // Ids only rise. A message that was read twice is written once.
+                    if message.id > self.after {
+                        self.after = message.id;
+                        self.wanted.push(message, &mut out);
+                    }
+                }
+                self.after = self.after.max(upto.unwrap_or(self.after));
+                self.hinted |= more;
+                if !out.is_empty() {
+                    self.send(out).await?;
+                }
+                Ok(())
+            }
+            // Nobody asks for it.
+            StreamPage::Sent { .. } => Ok(()),
+            StreamPage::Later => {
+                tokio::time::sleep(BUSY_WAIT).await;
+                self.hinted = true;
+                Ok(())
+            }
+            StreamPage::Over(_) => Err(Over),
+        }
+    }
+
+    async fn send(&mut self, out: String) -> Result<(), Over> {
+        self.sender.send(Some(out.into())).await.map_err(|_| Over)?;
+        self.heartbeat_at = Instant::now() + self.heartbeat;
+        Ok(())
+    }
+}
+
+/// `None` is the end.
+type Sender = mpsc::Sender<Option<Bytes>>;
+
+/// A body, and where its parts come from. One part waits at most.
+fn channel() -> (Sender, Body) {
+    let (sender, receiver) = mpsc::channel(1);
+    (sender, Body::new(Parts(receiver)))
+}
+
+struct Parts(mpsc::Receiver<Option<Bytes>>);
+
+impl http_body::Body for Parts {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        self.0.poll_recv(context).map(|part| match part {
+            Some(Some(bytes)) => Some(Ok(Frame::data(bytes))),
+            Some(None) => None,
+            // The writer has gone without an end.
+            None => Some(Err(std::io::ErrorKind::UnexpectedEof.into())),
+        })
+    }
+}
