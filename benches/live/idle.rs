@@ -1,8 +1,10 @@
 //! Idle connections: their memory, and whether they slow down active ones.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::Bench;
 use crate::harness::figures::summary;
@@ -59,6 +61,51 @@ fn memory(server: &Server, idle: usize) -> Result<(f64, f64)> {
     let _idle = connect(server, &token, idle)?;
     let after = resident_kib(server.process())?;
     Ok((before, (after - before) / idle as f64))
+}
+
+/// Measures the memory of idle streams over HTTP.
+pub fn measure_streams(bench: &Bench) -> Result<()> {
+    println!("| idle streams over HTTP | KiB each | server with one, MiB |");
+    println!("|{}", " --- |".repeat(3));
+    for &idle in &bench.arguments.idle {
+        let (mut each, mut with_one) = (Vec::new(), Vec::new());
+        for _ in 0..bench.runs() {
+            let most = (idle + OTHERS).to_string();
+            let options = ["--connections-max", &most, "--http", "127.0.0.1:0"];
+            let (base, kib) = bench.with_server(&options, |server| {
+                let token = server.log_in_sender()?;
+                let _first = open_streams(server, &token, 1)?;
+                let before = resident_kib(server.process())?;
+                let _idle = open_streams(server, &token, idle)?;
+                let after = resident_kib(server.process())?;
+                Ok((before, (after - before) / idle as f64))
+            })?;
+            with_one.push(base / 1024.0);
+            each.push(kib);
+        }
+        println!("| {idle} | {} | {} |", summary(&each, 2), summary(&with_one, 1));
+    }
+    Ok(())
+}
+
+/// Streams that have had their first event.
+fn open_streams(server: &Server, token: &str, count: usize) -> Result<Vec<TcpStream>> {
+    let address = server.http().context("the server serves HTTP")?;
+    let mut streams = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(address)?;
+        let host = "Host: localhost\r\n";
+        write!(stream, "GET /inbox/sse HTTP/1.1\r\n{host}Authorization: Bearer {token}\r\n\r\n")?;
+        let mut received = Vec::new();
+        while !received.windows(11).any(|bytes| bytes == b"event: open") {
+            let mut chunk = [0; 2048];
+            let read = stream.read(&mut chunk)?;
+            ensure!(read > 0, "no stream: {}", String::from_utf8_lossy(&received));
+            received.extend_from_slice(&chunk[..read]);
+        }
+        streams.push(stream);
+    }
+    Ok(streams)
 }
 
 /// Connections that have sent one request each.

@@ -58,6 +58,8 @@ enum Part {
     Mixed,
     /// The memory of idle connections, and sends among them.
     Idle,
+    /// The memory of idle streams over HTTP.
+    Sse,
 }
 
 fn main() -> Result<()> {
@@ -88,6 +90,7 @@ fn main() -> Result<()> {
             Part::Fan => push::measure_fan(&bench)?,
             Part::Mixed => mixed::measure(&bench)?,
             Part::Idle => idle::measure(&bench)?,
+            Part::Sse => idle::measure_streams(&bench)?,
         }
     }
     Ok(())

@@ -78,6 +78,9 @@ struct Arguments {
     /// Also measure `post` with a UUID v7 for each server, even with `--only`.
     #[arg(long)]
     post: bool,
+    /// Also measure POST over HTTP, with a UUID v7 for each message, even with `--only`.
+    #[arg(long)]
+    http: bool,
     /// Measure only the one-shot processes.
     #[arg(long, conflicts_with = "only")]
     one_shot: bool,
@@ -245,6 +248,9 @@ fn targets(arguments: &Arguments, chats: &[Chat]) -> Vec<Box<dyn Peer>> {
         targets.push(Box::new(chat.clone()));
         if arguments.post {
             targets.push(Box::new(chat.with(Verb::Post(Key::TimeOrdered))));
+        }
+        if arguments.http {
+            targets.push(Box::new(chat.with(Verb::Http)));
         }
     }
     if arguments.only {

@@ -22,7 +22,11 @@ enum Support {
     Yes,
     /// It is refused, but for these values, which ask for what this server does anyway.
     No(&'static [&'static str]),
+    /// It only decorates the message.
+    Dropped,
 }
+
+const ICON: &str = "icon";
 
 const NO: &[&str] = &["no", "false", "0", ""];
 const YES: &[&str] = &["yes", "true", "1", ""];
@@ -54,7 +58,8 @@ const PUBLISH: &[Known] = &[
     unsupported("email", &["email", "e-mail", "mail", "e"], NO),
     unsupported("filename", &["filename", "file", "f"], &[""]),
     unsupported("firebase", &["firebase"], NO),
-    unsupported("icon", &["icon"], &[""]),
+    // It says nothing, and apprise gives one with every message.
+    Known { name: ICON, aliases: &[ICON], support: Support::Dropped },
     unsupported("markdown", &["markdown", "md"], NO),
     unsupported("poll_id", &["poll-id"], &[""]),
     unsupported("sequence_id", &["sequence-id", "sid"], &[""]),
@@ -131,6 +136,9 @@ impl Fields {
 
     fn add(&mut self, known: &Known, value: String) -> Result<(), Refused> {
         let name = known.name;
+        if known.support == Support::Dropped {
+            return Ok(());
+        }
         if let Support::No(but_for) = known.support {
             return match but_for.contains(&value.trim().to_ascii_lowercase().as_str()) {
                 true => Ok(()),
@@ -169,7 +177,8 @@ pub(super) fn unsupported_field(
         serde_json::Value::Array(list) => !list.is_empty(),
         _ => true,
     };
-    fields.iter().find(|(_, value)| asks(value)).map(|(name, _)| name.as_str())
+    let is_lost = |name: &str, value| name != ICON && asks(value);
+    fields.iter().find(|(name, value)| is_lost(name, value)).map(|(name, _)| name.as_str())
 }
 
 fn is_of_rfc_9218(value: &[u8]) -> bool {

@@ -90,14 +90,17 @@ struct Json {
     more: Map<String, Value>,
 }
 
-/// `POST /`: a message as JSON.
+/// `POST /`: a message as JSON. Parameters in the head hold too, as apprise gives them; where JSON
+/// has another value, that is the message's.
 pub(super) async fn json(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let caller = gateway.caller(&headers, peer).await?;
+    let fields = Fields::of_publish(&headers, &uri)?;
     let body = body::read(&headers, body, LINE_BYTES_MAX).await?;
     let json: Json = serde_json::from_str(&body)
         .map_err(|error| Refused::bad(format!("the body is not a message as JSON: {error}")))?;
@@ -109,14 +112,16 @@ pub(super) async fn json(
     let title = given(json.title).map(|text| text.parse()).transpose().map_err(named("title"))?;
     let click = given(json.click).map(|text| text.parse()).transpose();
     let click = click.map_err(|error| Refused::bad(format!("click: {error}")))?;
+    let head = details(&fields)?;
     let details = Details {
-        title,
-        priority: json.priority.unwrap_or_default(),
-        tags: json.tags.unwrap_or_default(),
-        click,
+        title: title.or(head.title),
+        priority: json.priority.unwrap_or(head.priority),
+        tags: json.tags.filter(|tags| !tags.is_empty()).unwrap_or(head.tags),
+        click: click.or(head.click),
         reply_to: None,
     };
-    let text = given(json.message).unwrap_or_else(|| NO_TEXT.to_owned());
+    let message = given(json.message).or(fields.get("message").map(unescaped));
+    let text = message.unwrap_or_else(|| NO_TEXT.to_owned());
     publish(&gateway, caller, &headers, mailbox(&json.topic)?, &text, details).await
 }
 

@@ -78,7 +78,7 @@ async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
     let filter = Filter {
         min_priority: priorities.iter().min().copied(),
         tags: tags(fields.get("tags"))?,
-        sender: None,
+        ..Filter::default()
     };
     let wanted = Wanted { form, priorities };
     let polls = match fields.get("poll").map(str::to_ascii_lowercase).as_deref() {
@@ -97,7 +97,7 @@ async fn read(form: Form, parts: Parts) -> Result<Response, Refused> {
         let from = gateway.beginning(caller, resumed, since, cursor.is_some()).await?;
         // The place that a client names itself is newer than the cursor's.
         let cursor = cursor.filter(|_| resumed.is_none());
-        let action = Watch { cursor, from, sent: false, filter: Box::new(filter) };
+        let action = Watch { cursor, from, filter: Box::new(filter), ..Watch::default() };
         let begun = watch(&gateway.service, caller.token, Action::Watch(action), caller.network);
         gateway.stream(begun.await.map_err(refused)?, wanted)
     };

@@ -81,14 +81,6 @@ impl IntoResponse for Refused {
 /// what can succeed later.
 fn status(code: Code) -> StatusCode {
     match code {
-        Code::BadRequest
-        | Code::UnknownCommand
-        | Code::Usage
-        | Code::BadLine
-        | Code::BadEncoding
-        | Code::WrongProtocol
-        | Code::BadArgument
-        | Code::EmptyMessage => StatusCode::BAD_REQUEST,
         Code::LineTooLong | Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Code::NoSession | Code::UnknownUser | Code::WrongPassword => StatusCode::UNAUTHORIZED,
         Code::UsersHidden => StatusCode::FORBIDDEN,
@@ -100,5 +92,7 @@ fn status(code: Code) -> StatusCode {
         }
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        // The request is wrong: its form, or what it says.
+        _ => StatusCode::BAD_REQUEST,
     }
 }

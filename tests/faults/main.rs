@@ -12,6 +12,8 @@ mod cut_connections;
 mod database;
 #[cfg(feature = "postgres")]
 mod failover;
+#[cfg(feature = "http")]
+mod http_cuts;
 mod load;
 mod merging;
 mod overload;

@@ -76,10 +76,13 @@ impl Stream {
         opened
     }
 
-    /// The next line without its end; `None` at the end of the response.
+    /// The next line without its end; `None` at the end of the response, also if it was cut.
     pub fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        let count = self.lines.read_line(&mut line).expect("a line, or the end");
+        let count = match self.lines.read_line(&mut line) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+            read => read.expect("a line, or the end"),
+        };
         (count > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
     }
 }

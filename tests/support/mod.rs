@@ -144,15 +144,7 @@ impl Server {
         let folder = TempDir::new().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
         let (child, address, web) = spawn(database, &options);
-        Self {
-            child,
-            address,
-            web,
-            folder,
-            database: database.to_owned(),
-            options,
-            machine: None,
-        }
+        Self { child, address, web, folder, database: database.to_owned(), options, machine: None }
     }
 
     /// [`Self::start_on_with`], in a machine of a test's own network.

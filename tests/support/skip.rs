@@ -10,6 +10,7 @@ const ALL: &str = "CHAT_TEST_ALL";
 
 /// The programs that only some tests need, and the Debian package of each. `.ci/run` installs them.
 pub const PACKAGES: &[(&str, &str)] = &[
+    ("apprise", "apprise"),
     ("bash", "bash"),
     ("cc", "gcc"),
     ("chromium", "chromium"),

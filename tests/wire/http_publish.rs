@@ -75,7 +75,7 @@ fn three_ways_of_publishing_are_the_same() {
     let token = bearer(&server.log_in("paff"));
     let fields = [("Authorization", token.as_str())];
     let object = json!({"topic": "neko", "message": "two\nlines", "title": "t", "priority": 5,
-                        "tags": ["a"], "markdown": false, "actions": [], "icon": null});
+                        "tags": ["a"], "markdown": false, "actions": [], "icon": "https://x.example"});
     let ways = [
         send(server.http(), "PUT /neko?title=t&p=max&ta=a", &fields, "two\nlines"),
         send(server.http(), "POST /", &fields, object.to_string()),
@@ -94,6 +94,11 @@ fn three_ways_of_publishing_are_the_same() {
         assert_eq!((&message["body"], &message["title"]), (&json!("two\nlines"), &json!("t")));
         assert_eq!((&message["priority"], &message["tags"]), (&json!(5), &json!(["a"])));
     }
+    let mixed = [fields[0], ("X-Priority", "4"), ("X-Tags", "ci"), ("X-Title", "head")];
+    let object = json!({"topic": "neko", "message": "hai", "title": "json"}).to_string();
+    let mixed = json_of(&send(server.http(), "POST /", &mixed, object));
+    assert_eq!((&mixed["title"], &mixed["priority"]), (&json!("json"), &json!(4)));
+    assert_eq!(mixed["tags"], json!(["ci"]));
     let empty = send(server.http(), "POST /neko", &fields, "");
     assert_eq!(json_of(&empty)["message"], "triggered", "as ntfy has it");
 }
@@ -198,8 +203,9 @@ fn what_is_not_supported_or_not_allowed_is_refused_by_name() {
         ("POST /neko", &[], b"\xff\xfe", 400, "UTF-8"),
         ("POST /neko", &[], long.as_bytes(), 413, "32768 bytes"),
         ("POST /", &[], b"hai", 400, "JSON"),
-        ("POST /", &[], br#"{"topic": "neko", "icon": "https://x.example"}"#, 400, "icon: "),
+        ("POST /", &[], br#"{"topic": "neko", "attach": "https://x.example"}"#, 400, "attach: "),
         ("POST /", &[], br#"{"message": "hai"}"#, 400, "topic"),
+        ("POST /", &[("X-Delay", "1h")], br#"{"topic": "neko"}"#, 400, "delay: "),
         ("POST /neko", &[("Origin", "https://evil.example")], b"hai", 403, "another site"),
         ("POST /neko", &[("Sec-Fetch-Site", "cross-site")], b"hai", 403, "another site"),
         ("DELETE /neko", &[], b"", 405, "method"),
@@ -252,6 +258,28 @@ fn requests_of_one_connection_are_answered_in_their_order() {
     let bodies: Vec<&str> =
         bodies.iter().map(|message| message["body"].as_str().unwrap()).collect();
     assert_eq!(bodies, texts);
+}
+
+#[test]
+fn apprise_publishes_by_its_ntfy_url() {
+    if !is_here("apprise") {
+        return;
+    }
+    let server = Server::start_with(HTTP);
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("apprise.conf");
+    let url = format!("ntfy://paff:cytus@{}/neko?mode=private", server.http());
+    std::fs::write(&config, format!("{url}&priority=high&click=https://ci.example/1\n")).unwrap();
+    let output = Command::new("apprise")
+        .args(["-c", as_str(&config), "-t", "Build 417 é", "-b", "it is done\nline two"])
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stored = &messages(&server, "neko")[0];
+    assert_eq!(stored["body"], "it is done\nline two");
+    assert_eq!((&stored["title"], &stored["priority"]), (&json!("Build 417 é"), &json!(4)));
+    assert_eq!(stored["click"], "https://ci.example/1");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Our own server, with `send` or with `post`, where each message has its own key.
+//! Our own server, with `send`, with `post` or over HTTP. In the last two each message has its own
+//! key.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -29,6 +30,9 @@ const OK: &[u8] = b"{\"status\": \"OK\"";
 /// The length of the end of every reply.
 const REPLY_END_BYTES: usize = 4;
 
+/// The options of a server that serves HTTP.
+pub const HTTP: &[&str] = &["--http", "127.0.0.1:0"];
+
 /// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -36,6 +40,8 @@ pub enum Verb {
     Send,
     /// `post` with a key.
     Post(Key),
+    /// A POST over HTTP, with a time-ordered key.
+    Http,
 }
 
 /// The kind of key.
@@ -82,6 +88,7 @@ impl Chat {
             Verb::Send => self.name.clone(),
             Verb::Post(Key::Random) => format!("{} post, UUID v4", self.name),
             Verb::Post(Key::TimeOrdered) => format!("{} post, UUID v7", self.name),
+            Verb::Http => format!("{} HTTP, UUID v7", self.name),
         };
         // One target with one-shot commands suffices: the verb does not change their cost.
         Self { name, verb, client: None, ..self.clone() }
@@ -91,7 +98,8 @@ impl Chat {
     pub fn start_under(&self, folder: &Path, wrapper: &[String]) -> Result<RunningChat> {
         let database = folder.join("chat.sqlite");
         fs::copy(&self.template, &database)?;
-        let server = Server::start_under(&self.program, &database, wrapper, &[])?;
+        let options: &[&str] = if self.verb == Verb::Http { HTTP } else { &[] };
+        let server = Server::start_under(&self.program, &database, wrapper, options)?;
         let token = server.log_in(SENDER)?;
         let (verb, client) = (self.verb, self.client.clone());
         Ok(RunningChat { server, token, database, verb, client })
@@ -171,7 +179,10 @@ impl RunningChat {
 
 impl Running for RunningChat {
     fn address(&self) -> SocketAddr {
-        self.server.address()
+        match (self.verb, self.server.http()) {
+            (Verb::Http, Some(address)) => address,
+            _ => self.server.address(),
+        }
     }
 
     fn process(&self) -> u32 {
@@ -236,6 +247,7 @@ impl Running for RunningChat {
 pub struct Server {
     process: Process,
     address: SocketAddr,
+    http: Option<SocketAddr>,
 }
 
 impl Server {
@@ -265,10 +277,15 @@ impl Server {
         let mut child = child.with_context(|| format!("{} does not start", program.display()))?;
         let stdout = child.stdout.take().context("its standard output")?;
         let process = Process(child);
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let address = line.trim_end().rsplit(' ').next().and_then(|address| address.parse().ok());
-        Ok(Self { process, address: address.with_context(|| format!("no address in {line:?}"))? })
+        let mut stdout = BufReader::new(stdout);
+        let address = next_address(&mut stdout)?;
+        let http = options.contains(&"--http").then(|| next_address(&mut stdout)).transpose()?;
+        Ok(Self { process, address, http })
+    }
+
+    /// Its address for HTTP, if it was started with one.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -306,12 +323,25 @@ impl Server {
     }
 }
 
+/// The address at the end of the next line that a server prints.
+fn next_address(stdout: &mut impl BufRead) -> Result<SocketAddr> {
+    let mut line = String::new();
+    stdout.read_line(&mut line)?;
+    let last = line.trim_end().rsplit(' ').next().unwrap_or_default();
+    let address = last.trim_start_matches("http://").trim_end_matches('/');
+    address.parse().ok().with_context(|| format!("no address in {line:?}"))
+}
+
 /// The protocol for sending messages with `verb` in the session of `token`.
 pub fn protocol(verb: Verb, token: &str, messages: Messages) -> Box<dyn Protocol> {
     let source = MessageSource::new(messages);
     match verb {
         Verb::Send => Box::new(Sends { prefix: format!("send {token} "), source }),
         Verb::Post(key) => Box::new(Posts { prefix: format!("post {token} "), key, source }),
+        Verb::Http => Box::new(Requests {
+            fields: format!("Host: localhost\r\nAuthorization: Bearer {token}\r\n"),
+            source,
+        }),
     }
 }
 
@@ -349,14 +379,14 @@ struct Posts {
     source: MessageSource,
 }
 
-impl Posts {
+impl Key {
     /// The key of the next message. `Uuid::new_v4` would call the system for each one.
-    fn key(&mut self) -> uuid::Uuid {
-        let random = (u128::from(self.source.random()) << 64) | u128::from(self.source.random());
+    fn next(self, source: &mut MessageSource) -> uuid::Uuid {
+        let random = (u128::from(source.random()) << 64) | u128::from(source.random());
         let random = random.to_be_bytes();
-        match self.key {
-            Key::Random => Builder::from_random_bytes(random).into_uuid(),
-            Key::TimeOrdered => {
+        match self {
+            Self::Random => Builder::from_random_bytes(random).into_uuid(),
+            Self::TimeOrdered => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let bytes = std::array::from_fn(|index| random[index]);
                 Builder::from_unix_timestamp_millis(now.as_millis() as u64, &bytes).into_uuid()
@@ -370,8 +400,8 @@ impl Protocol for Posts {
         out.extend_from_slice(self.prefix.as_bytes());
         out.extend_from_slice(b"{\"to\": [\"");
         write_recipient(out, self.source.recipient());
-        write!(out, "\"], \"key\": \"{}\", \"body\": \"", self.key())
-            .expect("a vector accepts bytes");
+        let key = self.key.next(&mut self.source);
+        write!(out, "\"], \"key\": \"{key}\", \"body\": \"").expect("a vector accepts bytes");
         self.source.write_body(out);
         out.extend_from_slice(b"\"}\r\n");
     }
@@ -380,6 +410,46 @@ impl Protocol for Posts {
         begins_with(received, b"{\"status\": \"OK\", \"id\"")?;
         Ok(reply_length(received))
     }
+}
+
+/// POST over HTTP/1.1, on connections that stay open.
+struct Requests {
+    /// The fields that all requests have.
+    fields: String,
+    source: MessageSource,
+}
+
+impl Protocol for Requests {
+    fn write_request(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"POST /");
+        write_recipient(out, self.source.recipient());
+        let key = Key::TimeOrdered.next(&mut self.source);
+        let (fields, length) = (&self.fields, self.source.messages.body_bytes);
+        write!(
+            out,
+            " HTTP/1.1\r\n{fields}Idempotency-Key: {key}\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .expect("a vector accepts bytes");
+        self.source.write_body(out);
+    }
+
+    fn acknowledgement(&self, received: &[u8]) -> Result<Option<usize>> {
+        begins_with(received, b"HTTP/1.1 200 OK\r\n")?;
+        response_length(received)
+    }
+}
+
+/// The length of the response at the start of `received`; `None` if it is incomplete.
+fn response_length(received: &[u8]) -> Result<Option<usize>> {
+    const FIELD: &str = "content-length: ";
+    let Some(head) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(&received[..head])?;
+    let field = text.lines().find_map(|line| line.strip_prefix(FIELD));
+    let body: usize = field.with_context(|| format!("no length in {text:?}"))?.parse()?;
+    let length = head + 4 + body;
+    Ok((received.len() >= length).then_some(length))
 }
 
 /// The same line again and again. Every successful reply is an acknowledgement.
