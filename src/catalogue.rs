@@ -55,6 +55,7 @@ pub mod client;
 pub mod client_help;
 pub mod command_line;
 pub mod configuration;
+pub mod expectation;
 pub mod init;
 pub mod job;
 pub mod mcp;
@@ -217,6 +218,7 @@ mod tests {
             client::TEXTS,
             client_help::TEXTS,
             configuration::TEXTS,
+            expectation::TEXTS,
             init::TEXTS,
             command_line::TEXTS,
             shared::TEXTS,

@@ -145,6 +145,8 @@ fn dispatch(
             let done = command::ask::run(arguments, timeout, view, link, out);
             return end(done, link);
         }
+        Command::Expect(arguments) => command::expect::run(arguments, view, link, out),
+        Command::Report(arguments) => command::report::run(&arguments, view, link, out),
         Command::Mcp => command::mcp::run(link, out),
         Command::List => command::list::run(view, link, out),
         Command::Users => command::users::run(view, link, out),

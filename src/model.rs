@@ -38,6 +38,8 @@ pub const DISPLAY_NAME_BYTES_MAX: usize = 128;
 pub const PASSWORD_BYTES_MAX: usize = 128;
 /// The longest message body, in bytes of UTF-8.
 pub const BODY_BYTES_MAX: usize = 32 * 1024;
+/// The longest name of an expectation, in bytes.
+pub const EXPECTATION_NAME_BYTES_MAX: usize = 32;
 /// The longest cursor name, in bytes.
 pub const CURSOR_NAME_BYTES_MAX: usize = 64;
 
@@ -213,6 +215,37 @@ impl fmt::Debug for CursorName {
     }
 }
 
+/// The name of an expectation: 1 to 32 of `a-z`, `0-9`, `_`, `-` and `.`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExpectationName(ArrayString<EXPECTATION_NAME_BYTES_MAX>);
+
+impl ExpectationName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ExpectationName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let max = EXPECTATION_NAME_BYTES_MAX;
+        check_length(text, max)?;
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+        if !text.bytes().all(allowed) {
+            return Err(Invalid::Character);
+        }
+        ArrayString::from(text).map(Self).map_err(|_| Invalid::TooLong { max })
+    }
+}
+
+impl fmt::Debug for ExpectationName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 /// An idempotency key: 1 to 64 bytes of printable ASCII without spaces. Two requests of one sender
 /// with the same key are the same message. It is stored inline, so a copy needs no allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -275,6 +308,7 @@ serde_as_text! {
     MailboxName => |name| name.as_str();
     DisplayName => |name| &name.0;
     CursorName => |name| &name.0;
+    ExpectationName => |name| &name.0;
     Body => |body| &body.0;
     Key => |key| &key.0;
     Timestamp => |moment| &moment.text();

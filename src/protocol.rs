@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod command;
 pub mod event;
+pub mod expectation;
 pub mod framing;
 pub mod json;
 pub mod proxy;

@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod administration;
 mod clock;
+mod expectations;
 mod hashers;
 mod hub;
 mod judge;
@@ -114,6 +115,7 @@ pub struct Service {
     hashers: Hashers,
     hub: Arc<Hub<ReplyAddress>>,
     metrics: Arc<Metrics>,
+    wake_expectations: expectations::Wake,
     options: Options,
 }
 
@@ -129,14 +131,25 @@ impl Service {
         let hashers = Hashers::start(options.hashers, &throttle, &metrics)?;
         let sessions = Sessions::new(options.session_idle.clone());
         let (clock, hub) = (SessionClock::start(), Arc::default());
-        let service =
-            Arc::new(Self { store, sessions, clock, throttle, hashers, hub, metrics, options });
+        let (wake_expectations, woken) = expectations::wake();
+        let service = Arc::new(Self {
+            store,
+            sessions,
+            clock,
+            throttle,
+            hashers,
+            hub,
+            metrics,
+            wake_expectations,
+            options,
+        });
         let told = Arc::downgrade(&service);
         service.store.set_on_event(Box::new(move |event| {
             if let Some(service) = told.upgrade() {
                 service.learn(event);
             }
         }));
+        expectations::start(&service, woken)?;
         Ok(service)
     }
 
@@ -258,6 +271,9 @@ impl Service {
             Ok(Action::Revoke(revoke)) => self.revoke(session, revoke, responder),
             Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),
             Ok(Action::Room(action)) => self.act_on_room(session, *action, responder),
+            Ok(Action::Expect(expect)) => self.expect(session, expect, responder),
+            Ok(Action::Expectations) => self.list_expectations(session, responder),
+            Ok(Action::Report(report)) => self.report(session, report, responder),
         }
         Concurrency::Exclusive
     }

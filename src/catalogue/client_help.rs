@@ -237,6 +237,29 @@ pub const HELP: &Help = &[
         "Run this command for each message, with the message as JSON on its standard input, and CHAT_ID and CHAT_FROM in its environment. Takes the rest of the command line. No shell is involved",
         "Jalankan ini untuk setiap pesan, dengan pesannya sebagai JSON di standard input, dan CHAT_ID serta CHAT_FROM di environment. Mengambil seluruh sisa baris perintah. Tanpa shell",
     ),
+    // expect, report
+    (
+        "Have the server tell a user if you do not report",
+        "Minta server memberi tahu user jika kamu tidak melapor",
+    ),
+    ("Report what is expected", "Laporkan yang diharapkan"),
+    (
+        "What will report: at most 32 of a-z, 0-9 and `._-`",
+        "Apa yang akan melapor: paling banyak 32 dari a-z, 0-9, dan `._-`",
+    ),
+    ("How often it reports: 10m, 1d", "Seberapa sering melapor: 10m, 1d"),
+    ("How much later a report may come", "Berapa lama laporan boleh terlambat"),
+    ("Who is told, with a message from you", "Siapa yang diberi tahu, dengan pesan darimu"),
+    (
+        "Show what you expect; exit code 1 if there is nothing",
+        "Tampilkan yang kamu harapkan; kode keluar 1 jika tidak ada",
+    ),
+    ("Expect something no longer", "Jangan harapkan sesuatu lagi"),
+    ("Which one; `expect list` shows them", "Yang mana; `expect list` menampilkannya"),
+    ("What reports", "Apa yang melapor"),
+    ("It has started. The deadline stays", "Sudah dimulai. Batas waktunya tetap"),
+    ("It has failed, as --exit-code 1", "Gagal, seperti --exit-code 1"),
+    ("How it has ended: 0 is success", "Bagaimana berakhirnya: 0 berarti berhasil"),
     // mcp
     (
         "Serve agents by the Model Context Protocol, on standard input and output",
@@ -560,6 +583,38 @@ Contoh:
       ditangani dua kali, jika program ini dimatikan di antaranya; CHAT_ID-nya tetap sama.
   chat-cli watch --as worker --dead          pesan yang tidak bisa ditangani
   chat-cli watch --as worker --dead --clear  tampilkan, lalu lupakan",
+    }
+    expect_examples {
+        en: "\
+If no report comes in time, the user of --tell gets one message, and one more when reports are back.
+A failed report is told at once. The server remembers it over a restart.
+
+Examples:
+  chat-cli expect backup --every 1d --grace 1h --tell neko
+  ./backup && chat-cli report backup
+  chat-cli expect list                  state, next deadline and last report of each
+  chat-cli expect remove backup",
+        id: "\
+Jika laporan tidak datang tepat waktu, user pada --tell mendapat satu pesan, dan satu lagi ketika
+laporan datang kembali. Laporan gagal langsung diberitahukan. Server mengingatnya setelah mulai lagi.
+
+Contoh:
+  chat-cli expect backup --every 1d --grace 1h --tell neko
+  ./backup && chat-cli report backup
+  chat-cli expect list                  keadaan, batas waktu, dan laporan terakhir masing-masing
+  chat-cli expect remove backup",
+    }
+    report_examples {
+        en: "\
+Examples:
+  ./backup && chat-cli report backup
+  ./backup; chat-cli report backup --exit-code $?
+  chat-cli report backup --start",
+        id: "\
+Contoh:
+  ./backup && chat-cli report backup
+  ./backup; chat-cli report backup --exit-code $?
+  chat-cli report backup --start",
     }
     mcp_examples {
         en: "\

@@ -65,6 +65,10 @@ texts! {
     }
     room_archived { en: "the room is archived", id: "ruang itu sudah diarsipkan" }
     too_many_rooms { en: "there are too many rooms", id: "ruangnya terlalu banyak" }
+    unknown_expectation {
+        en: "there is no such expectation",
+        id: "tidak ada harapan laporan seperti itu",
+    }
     busy {
         en: "the server is busy, nothing was done, try again",
         id: "server sedang sibuk, tidak ada yang dilakukan, coba lagi",

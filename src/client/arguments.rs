@@ -17,8 +17,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
-    FilterArguments, HistoryArguments, InboxArguments, ReplyArguments, RevokeArguments,
-    SendArguments, TrustArguments, WatchArguments,
+    ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments, InboxArguments,
+    ReplyArguments, ReportArguments, RevokeArguments, SendArguments, TrustArguments,
+    WatchArguments,
 };
 pub use values::{Since, parse_choice, parse_timeout, parse_user};
 
@@ -115,6 +116,10 @@ pub enum Command {
     Watch(WatchArguments),
     /// Send a message, wait for the answer and print it
     Ask(AskArguments),
+    /// Have the server tell a user if you do not report
+    Expect(ExpectArguments),
+    /// Report what is expected
+    Report(ReportArguments),
     /// Serve agents by the Model Context Protocol, on standard input and output
     #[command(after_long_help = client_help::mcp_examples())]
     Mcp,

@@ -125,7 +125,8 @@ impl Exit {
             | Code::NotAllowed
             | Code::LastOwner
             | Code::RoomArchived
-            | Code::TooManyRooms => Self::Nothing,
+            | Code::TooManyRooms
+            | Code::UnknownExpectation => Self::Nothing,
             // This client sends no such request, so the server speaks another protocol.
             Code::BadRequest
             | Code::UnknownCommand
@@ -223,6 +224,7 @@ mod tests {
     fn refusals_end_as_documented() {
         for (word, exit) in [
             ("users_hidden", 1),
+            ("unknown_expectation", 1),
             ("empty_message", 65),
             ("too_long", 65),
             ("bad_encoding", 65),

@@ -195,7 +195,10 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Ack(_)
             | Action::Unread
             | Action::Whoami
-            | Action::Sessions => true,
+            | Action::Sessions
+            | Action::Expect(_)
+            | Action::Expectations
+            | Action::Report(_) => true,
             Action::Room(action) => is_repeatable_in_room(action),
         },
         _ => true,

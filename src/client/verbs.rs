@@ -14,6 +14,7 @@ use crate::catalogue::client;
 use crate::model::{Body, MailboxName, Password, Token, UserName};
 use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke, USERS_MAX, Users};
 use crate::protocol::command::{Action, Request};
+use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
     Acked, Ended, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList, decode_fields,
@@ -156,6 +157,24 @@ pub fn sessions(link: &mut Link, token: Token) -> Result<Sessions, Failure> {
 /// Ends sessions of the user.
 pub fn revoke(link: &mut Link, token: Token, revoke: Revoke) -> Result<Ended, Failure> {
     let fields = link.call(&in_session(token, Action::Revoke(revoke)))?;
+    read(link, fields)
+}
+
+/// Declares or removes an expectation.
+pub fn expect(link: &mut Link, token: Token, expect: Expect) -> Result<Expected, Failure> {
+    let fields = link.call(&in_session(token, Action::Expect(expect)))?;
+    read(link, fields)
+}
+
+/// The expectations of the user.
+pub fn expectations(link: &mut Link, token: Token) -> Result<Expectations, Failure> {
+    let fields = link.call(&in_session(token, Action::Expectations))?;
+    read(link, fields)
+}
+
+/// Reports what was expected.
+pub fn report(link: &mut Link, token: Token, report: Report) -> Result<Expected, Failure> {
+    let fields = link.call(&in_session(token, Action::Report(report)))?;
     read(link, fields)
 }
 

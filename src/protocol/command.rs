@@ -12,6 +12,7 @@ use super::arguments::{
     Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Users,
     Watch, bad_argument, bad_body, unknown_recipients,
 };
+use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::json;
 use super::proxy;
 use super::refusal::{Code, Refusal};
@@ -83,6 +84,12 @@ pub enum Action {
     Passwd(Passwd),
     /// A verb of rooms.
     Room(Box<RoomAction>),
+    /// `expect TOKEN {json}`
+    Expect(Expect),
+    /// `expectations TOKEN`
+    Expectations,
+    /// `report TOKEN {json}`
+    Report(Report),
 }
 
 impl Request {
@@ -116,6 +123,9 @@ impl Request {
             "sessions" => parse_json(rest, |Nothing {}| Ok(Action::Sessions)),
             "revoke" => parse_json(rest, |revoke: RevokeFields| revoke.check().map(Action::Revoke)),
             "passwd" => parse_json(rest, |passwd: PasswdFields| passwd.check().map(Action::Passwd)),
+            "expect" => parse_json(rest, |expect: ExpectFields| expect.check().map(Action::Expect)),
+            "expectations" => parse_json(rest, |Nothing {}| Ok(Action::Expectations)),
+            "report" => parse_json(rest, |report: ReportFields| report.check().map(Action::Report)),
             _ => parse_room_verb(verb, rest),
         }
     }
@@ -178,6 +188,9 @@ impl Action {
             Self::Revoke(_) => Verb::Revoke,
             Self::Passwd(_) => Verb::Passwd,
             Self::Room(action) => action.verb(),
+            Self::Expect(_) => Verb::Expect,
+            Self::Expectations => Verb::Expectations,
+            Self::Report(_) => Verb::Report,
         }
     }
 
@@ -197,7 +210,11 @@ impl Action {
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
             Self::Room(action) => action.encode(),
-            Self::Unread | Self::Whoami | Self::Sessions => json::to_string(&Nothing {}),
+            Self::Expect(expect) => json::to_string(&ExpectFields::of(expect)),
+            Self::Report(report) => json::to_string(&ReportFields::of(report)),
+            Self::Unread | Self::Whoami | Self::Sessions | Self::Expectations => {
+                json::to_string(&Nothing {})
+            }
         };
         format!("{verb} {token} {fields}\r\n")
     }

@@ -91,6 +91,8 @@ codes! {
     /// The user is a member of as many rooms as a user may be, or there are as many rooms as there
     /// may be.
     TooManyRooms = "too_many_rooms",
+    /// The user has no expectation of this name.
+    UnknownExpectation = "unknown_expectation",
     /// The server did nothing because a queue is full. The client may try again.
     Busy = "busy",
     /// The server did nothing because the disk is full.
@@ -133,6 +135,7 @@ impl Code {
             Self::LastOwner => "you are the last owner of the room: name another one",
             Self::RoomArchived => "the room is archived",
             Self::TooManyRooms => "there are too many rooms",
+            Self::UnknownExpectation => "there is no such expectation",
             Self::Busy => "the server is busy, nothing was done, try again",
             Self::StorageFull => "the disk of the server is full, nothing was done",
             Self::TooManyConnections => "there are too many connections, try again later",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use smallvec::SmallVec;
 
+use super::expectation::{Expectations, Expected};
 pub use super::framing::REPLY_END;
 use super::json;
 use super::refusal::{Code, Refusal};
@@ -74,6 +75,10 @@ pub enum Reply {
     Ended(Ended),
     /// To a verb of rooms.
     Room(Box<RoomReply>),
+    /// To `expect` and `report`.
+    Expected(Expected),
+    /// To `expectations`.
+    Expectations(Expectations),
     /// To any request that the server refused.
     Refused(Refusal),
 }
@@ -370,6 +375,8 @@ impl Reply {
             Self::Watching(fields) => json::encode(&Done::new(fields), out),
             Self::Identity(fields) => json::encode(&Done::new(fields), out),
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),
+            Self::Expected(fields) => json::encode(&Done::new(fields), out),
+            Self::Expectations(fields) => json::encode(&Done::new(fields), out),
             Self::Ended(fields) => json::encode(&Done::new(fields), out),
             Self::Room(fields) => json::encode(&Done::new(fields), out),
             Self::Refused(refusal) => json::encode(&refusal.fields(), out),

@@ -72,6 +72,12 @@ verbs! {
     RoomSet = "room_set",
     /// Archives a room.
     RoomArchive = "room_archive",
+    /// Declares or removes an expectation.
+    Expect = "expect",
+    /// Lists the user's expectations.
+    Expectations = "expectations",
+    /// Reports that something expected was done.
+    Report = "report",
     /// Reports version and limits.
     Hello = "hello",
     /// Lists the verbs.

@@ -43,6 +43,12 @@ const VERBS: &[(&str, &str)] = &[
     ("room_members", r##"room_members TOKEN {"room": "#build"} -> who is in it"##),
     ("room_set", r##"room_set TOKEN {"room": "#build", "topic": "builds"} -> changes it"##),
     ("room_archive", r##"room_archive TOKEN {"room": "#build"} -> nobody can post there"##),
+    (
+        "expect",
+        r#"expect TOKEN {"name": "backup", "every": 86400, "tell": "neko"} -> neko is told if you do not report"#,
+    ),
+    ("expectations", "expectations TOKEN -> what you have declared, and when it is due"),
+    ("report", r#"report TOKEN {"name": "backup"} -> it was done; {"code": 3} it failed"#),
     ("hello", "hello -> version and limits of the server"),
     ("help", "help -> this"),
 ];

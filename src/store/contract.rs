@@ -3,6 +3,7 @@
 //! The tests know [`Store`] and its operations only. An engine is a function that opens a store in
 //! a folder. [`suite`] creates the tests of one engine; a second engine adds one line at the end.
 
+mod expectations;
 mod model;
 #[cfg(feature = "postgres")]
 mod nodes;
@@ -24,6 +25,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use expectations::{
+    disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away,
+    expectation_is_told_of_once_when_late_and_once_when_back,
+    expectations_are_limited_listed_changed_and_removed,
+    failure_is_told_of_at_once_and_a_start_is_no_report,
+};
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
     page_ends_after_many_own_messages_and_goes_on,
@@ -439,6 +446,10 @@ macro_rules! promises {
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import
+            expectation_is_told_of_once_when_late_and_once_when_back
+            failure_is_told_of_at_once_and_a_start_is_no_report
+            expectations_are_limited_listed_changed_and_removed
+            disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away
         ]);
     };
 }

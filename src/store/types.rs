@@ -1,6 +1,7 @@
 //! The operations of a store and their answers. Nothing here knows an engine.
 
 pub(in crate::store) mod cursors;
+pub(in crate::store) mod expectations;
 pub(in crate::store) mod figures;
 pub(in crate::store) mod logins;
 pub(in crate::store) mod messages;

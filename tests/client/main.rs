@@ -11,6 +11,7 @@ mod config;
 mod cookbook;
 mod details;
 mod done;
+mod expect;
 mod faults;
 mod language;
 mod live;

@@ -106,6 +106,16 @@ fn database_of_schema_5_is_upgraded_with_everything_in_it() {
     is_upgraded_with_everything_in_it(5);
 }
 
+#[test]
+fn database_of_schema_6_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(6);
+}
+
+#[test]
+fn database_of_schema_7_is_upgraded_with_everything_in_it() {
+    is_upgraded_with_everything_in_it(7);
+}
+
 fn is_upgraded_with_everything_in_it(schema: usize) {
     let server = Server::start_from_with(&frozen(schema), &["--session-idle", "36500d"]);
     assert_eq!(rows(&server.database()), rows(&frozen(schema)), "every row is there");

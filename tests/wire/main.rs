@@ -7,6 +7,7 @@ mod support;
 mod account;
 mod delivery;
 mod details;
+mod expectations;
 mod hang_up;
 #[cfg(feature = "http")]
 mod http_publish;

@@ -5,19 +5,22 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum, ValueHint};
 
 use super::values::{
-    Since, parse_choice, parse_click, parse_count, parse_cursor, parse_key, parse_message_id,
-    parse_pid, parse_tag, parse_tail, parse_title, parse_tls_host,
+    Since, parse_choice, parse_click, parse_count, parse_cursor, parse_every, parse_expectation,
+    parse_grace, parse_key, parse_message_id, parse_pid, parse_tag, parse_tail, parse_title,
+    parse_tls_host,
 };
 use crate::catalogue::{client, client_help};
 use crate::client::address::Host;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::model::{
-    Click, CursorName, Details, MessageId, Priority, SessionId, TAGS_MAX, Tag, Tags, Title,
+    Click, CursorName, Details, ExpectationName, MessageId, Priority, SessionId, TAGS_MAX, Tag,
+    Tags, Title,
 };
 use crate::protocol::arguments::Key;
 use crate::terminal::reason::parse_session;
@@ -293,6 +296,62 @@ pub struct AskArguments {
     /// `--` is text too.
     #[arg(required = true)]
     pub text: Vec<OsString>,
+}
+
+// `expect`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::expect_examples())]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ExpectArguments {
+    #[command(subcommand)]
+    pub command: Option<ExpectCommand>,
+    /// What will report: at most 32 of a-z, 0-9 and `._-`.
+    #[arg(required = true, value_parser = parse_expectation)]
+    pub name: Option<ExpectationName>,
+    /// How often it reports: 10m, 1d.
+    #[arg(long, required = true, value_name = "DURATION", value_parser = parse_every)]
+    pub every: Option<Duration>,
+    /// How much later a report may come.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_grace)]
+    pub grace: Duration,
+    /// Who is told, with a message from you.
+    #[arg(long, required = true, value_name = "USER", value_hint = ValueHint::Username)]
+    pub tell: Option<String>,
+}
+
+// What else `expect` does.
+#[derive(Debug, Subcommand)]
+pub enum ExpectCommand {
+    /// Show what you expect; exit code 1 if there is nothing
+    List,
+    /// Expect something no longer
+    Remove(ExpectRemoveArguments),
+}
+
+// `expect remove`
+#[derive(Debug, Args)]
+pub struct ExpectRemoveArguments {
+    /// Which one; `expect list` shows them.
+    #[arg(value_parser = parse_expectation)]
+    pub name: ExpectationName,
+}
+
+// `report`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::report_examples())]
+pub struct ReportArguments {
+    /// What reports.
+    #[arg(value_parser = parse_expectation)]
+    pub name: ExpectationName,
+    /// It has started. The deadline stays.
+    #[arg(long, conflicts_with_all = ["fail", "exit_code"])]
+    pub start: bool,
+    /// It has failed, as --exit-code 1.
+    #[arg(long, conflicts_with = "exit_code")]
+    pub fail: bool,
+    /// How it has ended: 0 is success.
+    #[arg(long, value_name = "CODE")]
+    pub exit_code: Option<u8>,
 }
 
 // `revoke`

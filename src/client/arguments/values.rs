@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{client, configuration};
+use crate::catalogue::{client, configuration, expectation};
 use crate::client::address::{Host, InvalidAddress, TLS_PORT};
 use crate::client::question::CHOICE_BYTES_MAX;
 use crate::model::{
-    Click, CursorName, Invalid, InvalidClick, MessageId, TAG_BYTES_MAX, TITLE_BYTES_MAX, Tag,
-    Title, UserName,
+    Click, CursorName, ExpectationName, Invalid, InvalidClick, MessageId, TAG_BYTES_MAX,
+    TITLE_BYTES_MAX, Tag, Title, UserName,
 };
 use crate::protocol::arguments::{Key, WatchFrom};
+use crate::protocol::expectation::EXPECTATION_SECONDS_MAX;
 use crate::terminal::reason::{self, of_invalid};
 
 /// The longest `--timeout`.
@@ -135,6 +136,29 @@ pub fn parse_message_id(text: &str) -> Result<MessageId, String> {
     match text.parse() {
         Ok(id @ 1..) => Ok(MessageId(id)),
         _ => Err(client::give_message_id().to_owned()),
+    }
+}
+
+/// The name of an expectation.
+pub fn parse_expectation(text: &str) -> Result<ExpectationName, String> {
+    text.parse().map_err(|invalid| expectation::give_expectation(of_invalid(invalid)))
+}
+
+/// The time between two reports: whole seconds, at least one.
+pub fn parse_every(text: &str) -> Result<Duration, String> {
+    match parse_grace(text)? {
+        Duration::ZERO => Err(expectation::give_period().to_owned()),
+        every => Ok(every),
+    }
+}
+
+/// How much later a report may come, in whole seconds.
+pub fn parse_grace(text: &str) -> Result<Duration, String> {
+    let grace = reason::parse_duration(text)?;
+    let is_whole = grace.subsec_nanos() == 0;
+    match is_whole && grace.as_secs() <= EXPECTATION_SECONDS_MAX {
+        true => Ok(grace),
+        false => Err(expectation::give_period().to_owned()),
     }
 }
 

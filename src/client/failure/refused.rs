@@ -161,6 +161,7 @@ fn words_of(code: Code) -> &'static str {
         Code::LastOwner => refusal::last_owner(),
         Code::RoomArchived => refusal::room_archived(),
         Code::TooManyRooms => refusal::too_many_rooms(),
+        Code::UnknownExpectation => refusal::unknown_expectation(),
         Code::Busy => refusal::busy(),
         Code::StorageFull => refusal::storage_full(),
         Code::TooManyConnections => refusal::too_many_connections(),

@@ -3,6 +3,7 @@
 
 pub(in crate::store) mod accounts;
 pub(in crate::store) mod cursors;
+pub(in crate::store) mod expectations;
 pub(in crate::store) mod figures;
 pub(in crate::store) mod import;
 pub(in crate::store) mod logins;

@@ -5,7 +5,7 @@ use std::error::Error;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use crate::model::{CursorName, Details, UserName};
+use crate::model::{CursorName, Details, ExpectationName, UserName};
 
 /// The name of a user.
 pub(in crate::store) fn user_name(row: &Row<'_>, index: usize) -> rusqlite::Result<UserName> {
@@ -15,6 +15,15 @@ pub(in crate::store) fn user_name(row: &Row<'_>, index: usize) -> rusqlite::Resu
 
 /// The name of a cursor.
 pub(in crate::store) fn cursor_name(row: &Row<'_>, index: usize) -> rusqlite::Result<CursorName> {
+    let text: Box<str> = row.get(index)?;
+    text.parse().map_err(|error| not_a_value(index, error))
+}
+
+/// The name of an expectation.
+pub(in crate::store) fn expectation_name(
+    row: &Row<'_>,
+    index: usize,
+) -> rusqlite::Result<ExpectationName> {
     let text: Box<str> = row.get(index)?;
     text.parse().map_err(|error| not_a_value(index, error))
 }

@@ -198,6 +198,10 @@ fn delete(
         .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
         .execute([user.0])?;
     rooms::remove_from_all(context, user)?;
+    context
+        .connection
+        .prepare_cached("DELETE FROM expectations WHERE owner_id = ?1 OR tell_id = ?1")?
+        .execute([user.0])?;
     context.cache.user_ids.remove(name);
     context.cache.must_count(user);
     context.deliveries.rewind(user);

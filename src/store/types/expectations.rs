@@ -1,0 +1,191 @@
+//! Expectations: somebody will report, or a user is told.
+
+use std::time::Duration;
+
+use crate::model::{ExpectationName, Timestamp, UserId, UserName};
+use crate::store::operation::{Party, Read, Write};
+
+/// The maximum number of expectations of one user.
+pub const EXPECTATIONS_MAX: usize = 1_000;
+
+/// Declares an expectation, or changes it. Its first deadline, or its next one, counts from now.
+/// What was late before is forgotten. Durable when the answer comes.
+#[derive(Debug, Clone)]
+pub struct PutExpectation {
+    /// Who will report.
+    pub owner: UserId,
+    /// Its name, unique for the owner.
+    pub name: ExpectationName,
+    /// How often a report comes.
+    pub every: Duration,
+    /// How much later it may come.
+    pub grace: Duration,
+    /// Who is told.
+    pub tell: UserName,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+impl Write for PutExpectation {
+    type Answer = Put;
+}
+
+/// The result of [`PutExpectation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is due then.
+    DueAt(Timestamp),
+    /// There is no user with that name to tell.
+    UnknownUser,
+    /// The owner has [`EXPECTATIONS_MAX`] of them.
+    TooMany,
+}
+
+/// Removes an expectation. The answer is whether there was one.
+#[derive(Debug, Clone)]
+pub struct RemoveExpectation {
+    /// Whose it is.
+    pub owner: UserId,
+    /// Which one.
+    pub name: ExpectationName,
+}
+
+impl Write for RemoveExpectation {
+    type Answer = bool;
+}
+
+/// The expectations of a user, by name.
+pub struct ListExpectations {
+    /// The user.
+    pub owner: UserId,
+}
+
+impl Read for ListExpectations {
+    type Answer = Vec<Expectation>;
+
+    fn party(&self) -> Party {
+        Some(self.owner)
+    }
+}
+
+/// An expectation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// Its name.
+    pub name: ExpectationName,
+    /// Who is told.
+    pub tell: UserName,
+    /// How often a report comes.
+    pub every: Duration,
+    /// How much later it may come.
+    pub grace: Duration,
+    /// The next deadline. It has passed if the expectation is late.
+    pub due_at: Timestamp,
+    /// When a run was reported to have started that has not ended yet.
+    pub started_at: Option<Timestamp>,
+    /// The last report, and its exit code.
+    pub last: Option<(Timestamp, u8)>,
+    /// Since when it is late or failing.
+    pub late_since: Option<Timestamp>,
+}
+
+/// A report. The answer is the next deadline; `None` if there is no such expectation. Durable when
+/// the answer comes.
+#[derive(Debug, Clone)]
+pub struct ReportExpectation {
+    /// Whose it is.
+    pub owner: UserId,
+    /// Which one.
+    pub name: ExpectationName,
+    /// What is reported.
+    pub report: Report,
+    /// The time now.
+    pub now: Timestamp,
+}
+
+impl Write for ReportExpectation {
+    type Answer = Option<Timestamp>;
+}
+
+/// What is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// It has started. That is no report that it is done.
+    Started,
+    /// It has ended with this code. Not 0 is a failure, of which is told at once.
+    Ended(u8),
+}
+
+/// Marks the expectations of enabled users whose deadline has passed as late. With `is_start`, it
+/// first shortens deadlines that the clock, set back while no server ran, has moved too far away.
+#[derive(Debug, Clone)]
+pub struct MarkLate {
+    /// The time now.
+    pub now: Timestamp,
+    /// Whether the server has just started.
+    pub is_start: bool,
+}
+
+impl Write for MarkLate {
+    type Answer = usize;
+}
+
+/// Finds what is to be told of, oldest first. Disabled users tell nothing.
+pub struct FindUntold {
+    /// The time now.
+    pub now: Timestamp,
+    /// The maximum number.
+    pub max: usize,
+}
+
+impl Read for FindUntold {
+    type Answer = FoundUntold;
+}
+
+/// The answer to [`FindUntold`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundUntold {
+    /// What is to be told of.
+    pub untold: Vec<Untold>,
+    /// Whether a deadline has passed that [`MarkLate`] has not seen.
+    pub is_due: bool,
+    /// The next deadline after now.
+    pub next: Option<Timestamp>,
+}
+
+/// Something to be told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// Who tells: the owner.
+    pub owner: UserId,
+    /// The expectation's name.
+    pub name: ExpectationName,
+    /// Who is told.
+    pub tell: UserName,
+    /// Since when it is late or failing.
+    pub late_since: Timestamp,
+    /// What is told.
+    pub what: Told,
+}
+
+/// What is told of an expectation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// There was no report; the last one before came then.
+    Missing {
+        /// The last report.
+        last_at: Option<Timestamp>,
+    },
+    /// It was reported to have failed with this code.
+    Failed(u8),
+    /// A report came again, then.
+    Back(Timestamp),
+}
+
+/// Records that the message about this is stored. The answer is whether that was not recorded yet.
+#[derive(Debug, Clone)]
+pub struct SettleTold(pub Untold);
+
+impl Write for SettleTold {
+    type Answer = bool;
+}

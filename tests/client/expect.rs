@@ -1,0 +1,79 @@
+//! `expect` and `report`.
+
+use serde_json::Value;
+
+use crate::support::cli::Home;
+use crate::support::{Server, wait_until};
+
+#[test]
+fn expectation_is_declared_listed_reported_and_removed() {
+    let server = Server::start();
+    let (paff, neko) = (Home::of("paff", server.address()), Home::of("neko", server.address()));
+    assert_eq!(paff.run(["expect", "list"]).code, 1);
+    let words = ["expect", "backup", "--every", "1d", "--grace", "1h", "--tell", "neko"];
+    let outcome = paff.run(words);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.stdout.starts_with("backup is expected, the next report until 20"));
+    let list = || paff.run(["expect", "list"]).stdout;
+    let line = list();
+    let fields: Vec<&str> = line.trim_end().split('\t').collect();
+    assert_eq!(fields[..2], ["backup", "on time"]);
+    assert_eq!(fields[3..], ["no report yet", "tells neko"]);
+    assert_eq!(paff.run(["report", "backup", "--start"]).code, 0);
+    assert!(list().starts_with("backup\trunning\t"));
+    let outcome = paff.run(["report", "backup", "--exit-code", "7"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(list().starts_with("backup\tLATE\t"), "{}", list());
+    let failed = || neko.run(["history", "--raw"]).stdout.starts_with("backup failed with 7 at ");
+    wait_until("neko is told", failed);
+    assert_eq!(paff.run(["report", "backup"]).code, 0);
+    let told = || neko.run(["history", "--raw"]).stdout;
+    wait_until("neko is told", || told().lines().count() == 2);
+    assert!(told().lines().last().unwrap().starts_with("backup is back: it reported at "));
+    let json = paff.run(["--json", "expect", "list"]);
+    let object: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(
+        (&object["v"], &object["every"], &object["late"]),
+        (&1.into(), &86_400.into(), &false.into())
+    );
+    assert_eq!((&object["last_code"], &object["tell"]), (&0.into(), &"neko".into()));
+    assert_eq!(paff.run(["expect", "remove", "backup"]).stdout, "backup is no longer expected\n");
+    for words in [&["report", "backup"][..], &["expect", "remove", "backup"]] {
+        let outcome = paff.run(words);
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert_eq!(outcome.stderr, "Error, there is no such expectation\n");
+    }
+}
+
+#[test]
+fn wrong_expectations_are_usage_errors() {
+    let server = Server::start();
+    let paff = Home::of("paff", server.address());
+    for words in [
+        &["expect"][..],
+        &["expect", "backup"],
+        &["expect", "backup", "--every", "1d"],
+        &["expect", "backup", "--every", "0s", "--tell", "neko"],
+        &["expect", "backup", "--every", "500ms", "--tell", "neko"],
+        &["expect", "backup", "--every", "400d", "--tell", "neko"],
+        &["expect", "Backup", "--every", "1d", "--tell", "neko"],
+        &["report"],
+        &["report", "backup", "--start", "--fail"],
+        &["report", "backup", "--exit-code", "256"],
+    ] {
+        assert_eq!(paff.run(words).code, 2, "{words:?}");
+    }
+    let nobody = paff.run(["expect", "backup", "--every", "1d", "--tell", "nobody"]);
+    assert_eq!(nobody.code, 67, "{nobody:?}");
+}
+
+#[test]
+fn report_waits_for_a_server_that_restarts() {
+    let mut server = Server::start();
+    let paff = Home::of("paff", server.address());
+    paff.run(["expect", "backup", "--every", "1d", "--tell", "neko"]);
+    server.kill();
+    assert_eq!(paff.run(["report", "backup"]).code, 69, "it says that there is no server");
+    server.start_again_at_its_address();
+    assert_eq!(paff.run(["report", "backup"]).code, 0);
+}
