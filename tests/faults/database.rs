@@ -113,6 +113,30 @@ fn full_disk_of_the_database_refuses_sends_and_freed_room_is_used() {
     assert!(cluster.is_running());
 }
 
+/// How long a server waits for a new primary counts from the moment when the connection breaks, and
+/// not from that of the request, which may have waited for a standby before.
+#[test]
+fn request_that_has_waited_long_is_tried_again_after_its_connection_breaks() {
+    let Some(database) = databases::new_database() else { return };
+    let options = ["--db-durability", "storage", "--db-failover-wait", "3s", "--log", "off"];
+    let node = Server::start_on_with(Path::new(&database), &options);
+    let token = node.log_in("paff");
+    let mut log = ::postgres::Client::connect(&database, ::postgres::NoTls).unwrap();
+    log.batch_execute("BEGIN; SELECT chat.lock_log(0)").unwrap();
+    let mut wire = node.connect();
+    wire.send(format!("send {token} neko hai\r\n"));
+    let waiting = "FROM pg_stat_activity
+                   WHERE datname = current_database() AND query LIKE 'SELECT post, id%'
+                     AND wait_event = 'advisory' AND query_start < now() - interval '4 s'";
+    let count = |sql: &str| databases::query(&database, sql).remove(0);
+    wait_until("it waits for longer", || count(&format!("SELECT count(*) {waiting}")) == "1");
+    assert_eq!(count(&format!("SELECT pg_terminate_backend(pid) {waiting}")), "t");
+    log.batch_execute("ROLLBACK").unwrap();
+    let reply = wire.reply();
+    assert_eq!(reply["status"], "OK", "{reply}");
+    assert_eq!(count("SELECT count(*) FROM messages"), "1");
+}
+
 /// The log of the database has a disk of its own, which is full: PostgreSQL then ends all its
 /// processes, and cannot start again before there is room.
 #[test]

@@ -173,7 +173,8 @@ impl Batches {
                 Err(Error::NotPromised(_)) if !group.in_doubt => Err(StoreError::Busy),
                 Err(error) if error.is_lost() => {
                     self.link.drop_session(&error);
-                    let silent_since = *self.silent_since.get_or_insert(begun);
+                    // Not since the call began: it may have waited for a standby for long.
+                    let silent_since = *self.silent_since.get_or_insert_with(Instant::now);
                     let is_final = group.kind == Kind::Alone
                         && matches!(StoreError::from(&error), StoreError::Statement(_));
                     if !is_final && silent_since.elapsed() < self.failover_wait {
