@@ -81,10 +81,24 @@ impl IntoResponse for Refused {
 /// what can succeed later.
 fn status(code: Code) -> StatusCode {
     match code {
+        Code::BadRequest
+        | Code::UnknownCommand
+        | Code::Usage
+        | Code::BadLine
+        | Code::BadEncoding
+        | Code::WrongProtocol
+        | Code::BadArgument
+        | Code::EmptyMessage => StatusCode::BAD_REQUEST,
         Code::LineTooLong | Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Code::NoSession | Code::UnknownUser | Code::WrongPassword => StatusCode::UNAUTHORIZED,
-        Code::UsersHidden => StatusCode::FORBIDDEN,
-        Code::UnknownRecipient | Code::UnknownMessage => StatusCode::NOT_FOUND,
+        Code::UsersHidden | Code::NotAllowed => StatusCode::FORBIDDEN,
+        Code::UnknownRecipient
+        | Code::UnknownRoom
+        | Code::UnknownMessage
+        | Code::UnknownExpectation => StatusCode::NOT_FOUND,
+        Code::RoomExists | Code::LastOwner | Code::RoomArchived | Code::TooManyRooms => {
+            StatusCode::CONFLICT
+        }
         Code::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited | Code::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
         Code::InboxFull | Code::Busy | Code::TooManyConnections | Code::ShuttingDown => {
@@ -92,7 +106,5 @@ fn status(code: Code) -> StatusCode {
         }
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        // The request is wrong: its form, or what it says.
-        _ => StatusCode::BAD_REQUEST,
     }
 }
