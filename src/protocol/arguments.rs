@@ -91,6 +91,8 @@ pub struct Fetch {
 pub enum FetchFrom {
     /// The oldest messages after this id.
     After(MessageId),
+    /// The oldest incoming messages after this id: as after a cursor, without one.
+    Incoming(MessageId),
     /// The newest messages before this id.
     Before(MessageId),
     /// The oldest messages after this cursor of the reader.
@@ -326,6 +328,8 @@ impl PostFields {
 pub(super) struct FetchFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    incoming: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<MessageId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -359,6 +363,11 @@ impl FetchFields {
             }
             _ => return Err(bad_argument("give one of after, before, unread, cursor and dead")),
         };
+        let from = match from {
+            FetchFrom::After(id) if self.incoming => FetchFrom::Incoming(id),
+            _ if self.incoming => return Err(bad_argument("incoming: give it with after")),
+            from => from,
+        };
         let limit = self.limit.unwrap_or(FETCH_MESSAGES_DEFAULT);
         if !(1..=FETCH_MESSAGES_MAX).contains(&limit) {
             return Err(bad_argument(format!("limit: give 1 to {FETCH_MESSAGES_MAX}")));
@@ -386,6 +395,7 @@ impl FetchFields {
         };
         match &fetch.from {
             FetchFrom::After(id) => fields.after = Some(*id),
+            FetchFrom::Incoming(id) => (fields.after, fields.incoming) = (Some(*id), true),
             FetchFrom::Before(id) => fields.before = Some(*id),
             FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
             FetchFrom::Dead(name, after) => {

@@ -599,10 +599,13 @@ mod tests {
     fn filter() -> impl Strategy<Value = Box<Filter>> {
         let tags = prop::collection::vec("[!-+\\--~]{1,32}", 0..3);
         let priority = prop::option::of(0..5_usize);
-        (priority, tags, prop::option::of(name())).prop_map(|(priority, tags, sender)| {
+        let room = prop::option::of("#[a-z0-9_-]{1,32}");
+        let all = (priority, tags, prop::option::of(name()), room);
+        all.prop_map(|(priority, tags, sender, room)| {
             let tags: Vec<_> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
             let min_priority = priority.map(|priority| Priority::ALL[priority]);
-            Box::new(Filter { min_priority, tags: tags.try_into().unwrap(), sender, room: None })
+            let room = room.map(|room| room.parse().unwrap());
+            Box::new(Filter { min_priority, tags: tags.try_into().unwrap(), sender, room })
         })
     }
 
@@ -666,6 +669,7 @@ mod tests {
             id().prop_map(FetchFrom::After),
             id().prop_map(FetchFrom::Before),
             cursor().prop_map(FetchFrom::Cursor),
+            id().prop_map(FetchFrom::Incoming),
             (cursor(), id()).prop_map(|(cursor, after)| FetchFrom::Dead(cursor, after)),
         ];
         let dead = prop::option::of(prop_oneof![Just(DeadLetter::Add), Just(DeadLetter::Clear)]);

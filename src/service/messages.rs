@@ -161,6 +161,7 @@ impl Service {
         }
         let (start, wanted) = match fetch.from {
             FetchFrom::After(id) => (PageStart::After(id), Wanted::All),
+            FetchFrom::Incoming(id) => (PageStart::After(id), INCOMING),
             FetchFrom::Before(id) => (PageStart::Before(id), Wanted::All),
             FetchFrom::Cursor(name) => (PageStart::Cursor(name), INCOMING),
             FetchFrom::Dead(cursor, after) => (PageStart::Dead(cursor, after), Wanted::All),
@@ -199,7 +200,7 @@ impl Service {
         let start = match fetch.from {
             FetchFrom::After(id) => ThreadStart::After(id),
             FetchFrom::Before(id) => ThreadStart::Before(id),
-            FetchFrom::Cursor(_) | FetchFrom::Dead(..) => {
+            FetchFrom::Incoming(_) | FetchFrom::Cursor(_) | FetchFrom::Dead(..) => {
                 return responder.answer(Code::BadArgument);
             }
         };

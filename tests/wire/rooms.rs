@@ -209,6 +209,37 @@ fn roles_decide_what_a_member_may_do() {
 }
 
 #[test]
+fn incoming_page_after_an_id_leaves_out_what_the_inbox_leaves_out() {
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut wire = server.connect();
+    for room in ["#build", "#noise"] {
+        wire.done(format!(r##"room_create {paff} {{"room": "{room}"}}"##));
+    }
+    post(&mut wire, &paff, "#build", "before joining");
+    for room in ["#build", "#noise"] {
+        wire.done(format!(r##"room_join {neko} {{"room": "{room}"}}"##));
+    }
+    wire.done(format!(r##"room_set {neko} {{"room": "#noise", "notify": "none"}}"##));
+    post(&mut wire, &neko, "#build", "my own");
+    post(&mut wire, &paff, "#noise", "muted");
+    post(&mut wire, &paff, "#build", "to read");
+    post(&mut wire, &paff, "neko", "direct");
+    let mut bodies = |fields: &str| {
+        let page = wire.done(format!("fetch {neko} {fields}"));
+        let messages = page["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(r#"{"unread": true}"#), ["to read", "direct"]);
+    assert_eq!(bodies(r#"{"after": 0, "incoming": true}"#), ["to read", "direct"]);
+    assert_eq!(bodies(r#"{"after": 4, "incoming": true}"#), ["direct"]);
+    assert_eq!(bodies(r#"{"after": 1}"#), ["my own", "muted", "to read", "direct"]);
+    for fields in [r#"{"incoming": true}"#, r#"{"unread": true, "incoming": true}"#] {
+        assert_eq!(wire.refused(format!("fetch {neko} {fields}")), "bad_argument");
+    }
+}
+
+#[test]
 fn room_with_history_from_joining_shows_no_earlier_message() {
     let server = Server::start();
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
