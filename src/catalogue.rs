@@ -63,6 +63,7 @@ pub mod notify;
 pub mod postgres;
 pub mod prompt;
 pub mod refusal;
+pub mod room;
 pub mod serve;
 pub mod server;
 pub mod server_help;
@@ -225,6 +226,7 @@ mod tests {
             postgres::TEXTS,
             prompt::TEXTS,
             refusal::TEXTS,
+            room::TEXTS,
             serve::TEXTS,
             server::TEXTS,
             server_help::TEXTS,

@@ -47,7 +47,7 @@ use link::Link;
 use render::View;
 use settings::Settings;
 
-use crate::catalogue::{self, Language, client as texts, command_line};
+use crate::catalogue::{self, Language, client as texts, command_line, shared};
 use crate::terminal;
 
 /// Runs the command line and returns how it ended. It never panics, whatever standard input
@@ -60,8 +60,10 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Ending {
         Ok(arguments) => arguments,
         Err(error) => {
             let help = catalogue::client_help::HELP;
+            let hint = arguments::hint(&error, &words);
             let error = command_line::in_language(error, Arguments::command(), help, &words);
-            return print_message(&error, words.iter().any(|word| word == "--json")).into();
+            let is_json = words.iter().any(|word| word == "--json");
+            return print_message(&error, hint, is_json).into();
         }
     };
     // The word `--lang` may have been part of a message's text.
@@ -150,6 +152,7 @@ fn dispatch(
         Command::Mcp => command::mcp::run(link, out),
         Command::List => command::list::run(view, link, out),
         Command::Users => command::users::run(view, link, out),
+        Command::Room(arguments) => command::room::run(arguments, view, link, out),
         Command::Whoami => command::whoami::run(view, link, out),
         Command::Passwd => command::passwd::run(view, link, out),
         Command::Sessions => command::sessions::run(view, link, out),
@@ -181,13 +184,21 @@ fn why_not_logged_in(link: &Link) -> Failure {
 }
 
 /// Prints a mistake in the command line, or the help or version, which are results.
-fn print_message(error: &clap::Error, is_json: bool) -> Exit {
+fn print_message(error: &clap::Error, hint: Option<&str>, is_json: bool) -> Exit {
     if error.use_stderr() && is_json {
-        let message = command_line::one_line(error);
-        Failure::new(Exit::Usage, message).report_json(&mut io::stderr());
+        let failure = Failure::new(Exit::Usage, command_line::one_line(error));
+        let failure = match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        };
+        failure.report_json(&mut io::stderr());
         return Exit::Usage;
     }
-    match (error.use_stderr(), error.print()) {
+    let printed = error.print();
+    if let Some(hint) = hint {
+        let _ = writeln!(io::stderr(), "\n{}", shared::hint(hint));
+    }
+    match (error.use_stderr(), printed) {
         (true, _) => Exit::Usage,
         (false, Ok(())) => Exit::Done,
         (false, Err(error)) => Failure::from(error).exit(),

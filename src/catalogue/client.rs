@@ -449,12 +449,16 @@ texts! {
         en: "the text is refused: empty, too long, or not UTF-8",
         id: "teksnya ditolak: kosong, terlalu panjang, atau bukan UTF-8",
     }
-    exit_no_user { en: "no such user", id: "user tidak ada" }
+    exit_no_user { en: "no such user or room", id: "user atau ruang tidak ada" }
     exit_unreachable {
         en: "the server is not reachable; nothing was sent",
         id: "server tidak bisa dihubungi; tidak ada yang terkirim",
     }
     exit_internal { en: "the server failed", id: "server gagal" }
+    exit_room_refused {
+        en: "the room does not allow it, or cannot be created",
+        id: "ruangnya tidak mengizinkan, atau tidak bisa dibuat",
+    }
     exit_local_file {
         en: "a problem with a local file (session, history, input, output)",
         id: "masalah dengan file di sini (sesi, riwayat, masukan, keluaran)",

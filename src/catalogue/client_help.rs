@@ -64,6 +64,10 @@ pub const HELP: &Help = &[
         "Hanya pesan dengan tag ini; kalau beberapa, hanya pesan yang punya semuanya",
     ),
     ("Only messages from this user", "Hanya pesan dari user ini"),
+    (
+        "Only messages to this room; its # may be left out",
+        "Hanya pesan ke ruang ini; # di depannya boleh dihilangkan",
+    ),
     ("What to open: an http or https URL", "Yang dibuka: URL http atau https"),
     ("The message that this one answers", "Pesan yang dijawab oleh pesan ini"),
     // Commands
@@ -153,8 +157,12 @@ pub const HELP: &Help = &[
         "Dengan --done: berapa baris terakhir keluarannya yang dikirim. Dengan 0 perintahnya memakai terminal Anda sepenuhnya",
     ),
     (
-        "The recipient, or several separated by commas: all of them get it, or none",
-        "Penerimanya; beberapa dipisah koma: semua menerima, atau tidak ada satu pun",
+        "The recipient, or several separated by commas: all of them get it, or none. A room is '#build', with quotes in a shell",
+        "Penerimanya; beberapa dipisah koma: semua menerima, atau tidak ada satu pun. Ruang ditulis '#build', dengan tanda kutip di shell",
+    ),
+    (
+        "Send to this room instead of TO, or to several, separated by commas. The # of a room may be left out",
+        "Kirim ke ruang ini, bukan ke TO, atau ke beberapa ruang, dipisah koma. # di depan nama ruang boleh dihilangkan",
     ),
     (
         "The text; words are joined with one space. Without it, or as `-`, standard input is sent unchanged, except for one line feed at its end. With --done: the command and its arguments",
@@ -173,8 +181,8 @@ pub const HELP: &Help = &[
     ),
     // history
     (
-        "The conversation with this user, in both directions. Without it, all received messages",
-        "Percakapan dengan user ini, dua arah. Tanpa ini, semua yang masuk",
+        "The conversation with this user, in both directions, or in this room: '#build'. Without it, all received messages",
+        "Percakapan dengan user ini, dua arah, atau di ruang ini: '#build'. Tanpa ini, semua yang masuk",
     ),
     ("How many of the newest messages", "Berapa pesan, diambil dari yang terbaru"),
     (
@@ -222,6 +230,10 @@ pub const HELP: &Help = &[
         "Beri notifikasi juga untuk setiap pesan: di desktop dengan notify-send, kalau tidak lewat terminal. Di desktop, pertanyaan dengan pilihan jawaban punya tombol untuk masing-masing",
     ),
     (
+        "Also messages of rooms that you are not told of: `room set --notify`",
+        "Juga pesan dari ruang yang tidak diberitahukan kepadamu: `room set --notify`",
+    ),
+    (
         "How often to try --exec for a message before it becomes a dead letter",
         "Berapa kali --exec dicoba untuk satu pesan sebelum menjadi dead letter",
     ),
@@ -234,8 +246,8 @@ pub const HELP: &Help = &[
         "Lupakan dead letter yang sudah ditampilkan --dead",
     ),
     (
-        "Run this command for each message, with the message as JSON on its standard input, and CHAT_ID and CHAT_FROM in its environment. Takes the rest of the command line. No shell is involved",
-        "Jalankan ini untuk setiap pesan, dengan pesannya sebagai JSON di standard input, dan CHAT_ID serta CHAT_FROM di environment. Mengambil seluruh sisa baris perintah. Tanpa shell",
+        "Run this command for each message, with the message as JSON on its standard input, and CHAT_ID and CHAT_FROM in its environment, and CHAT_ROOM if it is to a room. Takes the rest of the command line. No shell is involved",
+        "Jalankan ini untuk setiap pesan, dengan pesannya sebagai JSON di standard input, dan CHAT_ID serta CHAT_FROM di environment, juga CHAT_ROOM untuk pesan ke ruang. Mengambil seluruh sisa baris perintah. Tanpa shell",
     ),
     // expect, report
     (
@@ -293,6 +305,95 @@ pub const HELP: &Help = &[
         "The question; words are joined with one space. `-` is standard input, and everything after `--` is text too",
         "Pertanyaannya; kata-kata digabung dengan satu spasi. `-` berarti standard input, dan yang ada setelah `--` juga teks",
     ),
+    // room
+    (
+        "Talk in rooms: create, list, show, join, leave, invite, kick, members, set, archive",
+        "Bicara di ruang: create, list, show, join, leave, invite, kick, members, set, archive",
+    ),
+    ("Create a room, whose owner you are", "Buat ruang; kamu pemiliknya"),
+    ("Show the rooms that you can see", "Tampilkan ruang yang bisa kamu lihat"),
+    ("Show a room's settings", "Tampilkan pengaturan sebuah ruang"),
+    ("Become a member of a room", "Jadi anggota sebuah ruang"),
+    ("Leave a room", "Keluar dari sebuah ruang"),
+    ("Invite users to a room", "Undang user ke sebuah ruang"),
+    (
+        "Remove a member from a room, or an invitation",
+        "Keluarkan anggota dari sebuah ruang, atau batalkan undangan",
+    ),
+    ("Show the members of a room", "Tampilkan anggota sebuah ruang"),
+    (
+        "Change a room's settings, the role of a member, or which messages you are told of",
+        "Ubah pengaturan ruang, peran anggota, atau pesan mana yang diberitahukan kepadamu",
+    ),
+    (
+        "Archive a room: its members read it, and nobody posts there any more",
+        "Arsipkan sebuah ruang: anggotanya bisa membaca, dan tidak ada yang bisa menulis lagi",
+    ),
+    ("The room; its # may be left out", "Ruangnya; # di depannya boleh dihilangkan"),
+    (
+        "The name: 1 to 32 of a-z 0-9 _ -, with or without a # before it",
+        "Namanya: 1 sampai 32 dari a-z 0-9 _ -, dengan atau tanpa # di depannya",
+    ),
+    (
+        "What it is about: one line of at most 256 bytes",
+        "Tentang apa: satu baris paling banyak 256 byte",
+    ),
+    (
+        "Only invited users can join it, and nobody else sees it",
+        "Hanya user yang diundang yang bisa masuk, dan yang lain tidak melihatnya",
+    ),
+    (
+        "Who may post: all members, or only moderators and owners",
+        "Siapa yang boleh menulis: semua anggota, atau hanya moderator dan pemilik",
+    ),
+    (
+        "What a new member can read: all messages, or those from joining on",
+        "Yang bisa dibaca anggota baru: semua pesan, atau yang sejak ia masuk",
+    ),
+    (
+        "Only rooms that you are in or invited to",
+        "Hanya ruang yang kamu masuki, atau kamu diundang ke sana",
+    ),
+    (
+        "Make this member an owner before: the last owner must name another",
+        "Lebih dulu jadikan anggota ini pemilik: pemilik terakhir harus menyebut penggantinya",
+    ),
+    (
+        "The users to invite, separated by commas or spaces",
+        "User yang diundang, dipisah koma atau spasi",
+    ),
+    ("The member to remove", "Anggota yang dikeluarkan"),
+    (
+        "What it is about; '' for nothing. For moderators and owners",
+        "Tentang apa; '' untuk mengosongkan. Untuk moderator dan pemilik",
+    ),
+    (
+        "Only invited users can join it, and nobody else sees it. For owners",
+        "Hanya user yang diundang yang bisa masuk, dan yang lain tidak melihatnya. Untuk pemilik",
+    ),
+    (
+        "Anybody can see and join it. For owners",
+        "Siapa saja bisa melihat dan memasukinya. Untuk pemilik",
+    ),
+    (
+        "Who may post: all members, or only moderators and owners. For owners",
+        "Siapa yang boleh menulis: semua anggota, atau hanya moderator dan pemilik. Untuk pemilik",
+    ),
+    (
+        "What a member who joins later can read: all messages, or those from joining on. For owners",
+        "Yang bisa dibaca anggota yang masuk kemudian: semua pesan, atau yang sejak ia masuk. Untuk pemilik",
+    ),
+    ("Make this member an owner. For owners", "Jadikan anggota ini pemilik. Untuk pemilik"),
+    ("Make this member a moderator. For owners", "Jadikan anggota ini moderator. Untuk pemilik"),
+    (
+        "Make this member one without a special role. For owners",
+        "Jadikan anggota ini anggota biasa. Untuk pemilik",
+    ),
+    (
+        "Which messages count as unread for you and are shown as they arrive: all, those that mention you (@neko), or none",
+        "Pesan mana yang terhitung belum dibaca dan tampil begitu masuk: semua, yang menyebutmu (@neko), atau tidak ada",
+    ),
+    ("Open it again", "Buka lagi"),
     // revoke
     (
         "The session with this id; `sessions` lists them",
@@ -421,6 +522,8 @@ disimpan di $XDG_STATE_HOME/chat atau ~/.local/state/chat, satu per server, hany
 Examples:
   chat-cli send neko hai neko
   chat-cli send neko,robo the build is done
+  chat-cli send '#build' done                to a room, quoted: a shell takes # for a comment
+  chat-cli send --room build done            the same
   chat-cli send neko -- --not-an-option
   chat-cli send neko < letter.txt            several lines, kept exactly
   chat-cli send neko -F letter.txt           the same
@@ -444,6 +547,8 @@ ID has at most 52 characters then. A line that is refused ends it.",
 Contoh:
   chat-cli send neko hai neko
   chat-cli send neko,robo build sudah selesai
+  chat-cli send '#build' selesai             ke ruang, dengan tanda kutip: bagi shell # itu komentar
+  chat-cli send --room build selesai         sama saja
   chat-cli send neko -- --bukan-opsi
   chat-cli send neko < surat.txt             beberapa baris, persis apa adanya
   chat-cli send neko -F surat.txt            sama saja
@@ -469,10 +574,11 @@ dari tempat berhentinya. ID paling panjang 52 karakter. Baris yang ditolak mengh
 On a terminal: time, sender and text in columns; characters that could act on the terminal are shown
 as escapes such as \\x1b. With --json, one object per message. Anywhere else, one line of JSON as the
 seed's client prints it:
-  {\"paff\": [{\"msg\": \"hai neko\"}]}
+  {\"paff\": [{\"msg\": \"hai neko\"}], \"#build\": [{\"msg\": \"done\", \"from\": \"robo\"}]}
 ({} if there is nothing; more than one line only for more than 64 MiB). Messages count as read when
-they have been written, so nothing is lost if the reader of the output goes away. With --from, --tag
-or --min-priority they count as read only up to the first unread message that is left out.
+they have been written, so nothing is lost if the reader of the output goes away. With --from,
+--room, --tag or --min-priority they count as read only up to the first unread message that is left
+out.
 
 Examples:
   chat-cli inbox
@@ -480,15 +586,16 @@ Examples:
   chat-cli inbox --json | jq -r '[.at, .from, .body] | @tsv'
   chat-cli inbox --peek -n 5                 the oldest five; they stay unread
   chat-cli inbox --from paff
+  chat-cli inbox --room build
   chat-cli inbox --raw >> messages.txt",
         id: "\
 Di terminal: waktu, pengirim, dan teks dalam kolom; yang bisa mengacaukan terminal ditampilkan
 sebagai escape seperti \\x1b. Dengan --json satu objek per pesan. Selain itu, satu baris JSON seperti
 yang dicetak klien aslinya:
-  {\"paff\": [{\"msg\": \"hai neko\"}]}
+  {\"paff\": [{\"msg\": \"hai neko\"}], \"#build\": [{\"msg\": \"selesai\", \"from\": \"robo\"}]}
 ({} jika tidak ada; lebih dari satu baris hanya jika lebih dari 64 MiB). Pesan terhitung sudah dibaca
 setelah selesai ditulis, jadi tidak ada yang hilang jika pembaca keluarannya pergi. Dengan --from,
---tag atau --min-priority, hanya sejauh tidak ada pesan lain yang belum dibaca sebelumnya.
+--room, --tag atau --min-priority, hanya sejauh tidak ada pesan lain yang belum dibaca sebelumnya.
 
 Contoh:
   chat-cli inbox
@@ -496,26 +603,29 @@ Contoh:
   chat-cli inbox --json | jq -r '[.at, .from, .body] | @tsv'
   chat-cli inbox --peek -n 5                 lima yang terlama, tetap belum dibaca
   chat-cli inbox --from paff
+  chat-cli inbox --room build
   chat-cli inbox --raw >> pesan.txt",
     }
     history_examples {
         en: "\
-On a terminal: time, sender and text in columns. Anywhere else one line per message: time, sender
-and text separated by tabs, a line end in the text as \\n; or --json, or --raw. Exit code 1 if there
-is nothing.
+On a terminal: time, room, sender and text in columns. Anywhere else one line per message: time,
+sender and text separated by tabs, a line end in the text as \\n; or --json, or --raw. The room of a
+message stands before its sender: `#build paff`. Exit code 1 if there is nothing.
 
 Examples:
   chat-cli history                           the last 20 received messages
   chat-cli history paff -n 100               the conversation with paff
+  chat-cli history --room build              the room #build; also: history '#build'
   chat-cli history paff -n 1 --raw           the last message, exactly",
         id: "\
-Di terminal: waktu, pengirim, dan teks dalam kolom. Selain itu satu baris per pesan: waktu, pengirim,
-dan teks dipisah tab, ganti baris di dalam teks menjadi \\n; atau --json, atau --raw. Kode keluar 1
-jika tidak ada apa-apa.
+Di terminal: waktu, ruang, pengirim, dan teks dalam kolom. Selain itu satu baris per pesan: waktu,
+pengirim, dan teks dipisah tab, ganti baris di dalam teks menjadi \\n; atau --json, atau --raw. Ruang
+ditulis sebelum pengirimnya: `#build paff`. Kode keluar 1 jika tidak ada apa-apa.
 
 Contoh:
   chat-cli history                           20 pesan terakhir yang masuk
   chat-cli history paff -n 100               percakapan dengan paff
+  chat-cli history --room build              ruang #build; juga: history '#build'
   chat-cli history paff -n 1 --raw           kata terakhir, persis",
     }
     ack_examples {
@@ -535,8 +645,8 @@ Contoh:
     watch_examples {
         en: "\
 Shows unread messages and then each message as it arrives: in columns on a terminal; anywhere else
-one line per message (time, sender and text separated by tabs, a line end in the text as \\n); or
---json, or --raw. It reconnects when the connection breaks or is silent for 90 s. No message is lost
+one line per message (time, sender and text separated by tabs, a line end in the text as \\n, the
+room before the sender: `#build paff`); or --json, or --raw. It reconnects when the connection breaks or is silent for 90 s. No message is lost
 or shown twice.
 
 With --as NAME the server remembers the position. It moves when a message has been written, or when
@@ -560,8 +670,8 @@ Examples:
   chat-cli watch --as worker --dead --clear  show and remove them",
         id: "\
 Menampilkan yang belum dibaca, lalu setiap pesan begitu masuk: dalam kolom di terminal; selain itu
-satu baris per pesan (waktu, pengirim, dan teks dipisah tab, ganti baris di dalam teks menjadi \\n);
-atau --json, atau --raw. Koneksi yang putus, dan yang diam selama 90 s, dibuka lagi, tanpa ada pesan
+satu baris per pesan (waktu, pengirim, dan teks dipisah tab, ganti baris di dalam teks menjadi \\n,
+ruang sebelum pengirimnya: `#build paff`); atau --json, atau --raw. Koneksi yang putus, dan yang diam selama 90 s, dibuka lagi, tanpa ada pesan
 yang hilang atau tampil dua kali.
 
 Dengan --as NAME, posisinya diingat di server. Posisi maju setelah pesan ditulis, atau setelah

@@ -137,6 +137,34 @@ logout            logout
         id: "--trace untuk sesi klasik",
     }
     trace_classic { en: "chat-cli --classic --trace", id: "chat-cli --classic --trace" }
+    room_help {
+        en: "\
+room create ROOM         create a room; --private, --topic 'TWO WORDS'
+room list                the rooms you can see; with --mine those you are in
+room join ROOM           become a member
+room leave ROOM          stop being one; the last owner adds --owner USER
+room show ROOM           its settings, and what you are there
+room members ROOM        who is in it
+room invite ROOM USER    invite users
+room kick ROOM USER      remove a member
+room set ROOM OPTION…    change it; `room help set` lists the options
+room archive ROOM        nobody posts there any more; --undo opens it again
+ROOM is #build or build. Then `send #build TEXT`, `to #build`, `history #build`.
+",
+        id: "\
+room create ROOM         buat ruang; --private, --topic 'DUA KATA'
+room list                ruang yang kamu lihat; dengan --mine yang kamu masuki
+room join ROOM           jadi anggota
+room leave ROOM          keluar; pemilik terakhir menambahkan --owner USER
+room show ROOM           pengaturannya, dan kamu sebagai apa di sana
+room members ROOM        siapa anggotanya
+room invite ROOM USER    undang user
+room kick ROOM USER      keluarkan anggota
+room set ROOM OPSI…      ubah; `room help set` menampilkan opsinya
+room archive ROOM        tidak ada yang menulis lagi; --undo membukanya lagi
+ROOM: #build atau build. Lalu `send #build TEXT`, `to #build`, `history #build`.
+",
+    }
     help {
         en: "\
 auth USER [PASSWORD]   log in; asks for a missing PASSWORD and does not show it
@@ -144,12 +172,14 @@ auth --forget USER     log in until you leave: on a machine that is not yours
 list                   who is logged in
 users                  all users you can write to
 send USER TEXT         send a message, exactly once; several: USER,USER
+send #ROOM TEXT        send it to a room
+room list              the rooms you can see; `room help` has all: create, join…
 to USER                send text without a verb to USER; `to` alone ends that
-reply TEXT             answer the last sender
+reply TEXT             answer the last sender, or the room
 reply ID TEXT          answer the message with this id
 answer TEXT            answer the only open question
 inbox                  show unread messages and mark them as read
-history [USER]         the last received messages, or with USER both ways
+history [USER|#ROOM]   the last received messages; with USER both ways
 unread                 how many unread messages there are, and from whom
 whoami                 who you are
 passwd                 change the password; your other sessions end
@@ -170,12 +200,14 @@ auth --forget USER     login sampai kamu keluar: di mesin yang bukan milikmu
 list                   siapa yang sedang login
 users                  semua yang bisa dikirimi pesan
 send USER TEXT         kirim pesan, tepat satu kali; beberapa: USER,USER
+send #RUANG TEXT       kirim ke sebuah ruang
+room list              ruang yang kamu lihat; `room help`: create, join, …
 to USER                ketikan tanpa verb dikirim ke USER; `to` mengakhirinya
-reply TEXT             balas siapa yang terakhir menulis
+reply TEXT             balas siapa yang terakhir menulis, atau ruangnya
 reply ID TEXT          jawab pesan dengan id ini
 answer TEXT            jawab satu-satunya pertanyaan yang menunggu
 inbox                  tampilkan yang belum dibaca, lalu tandai sudah dibaca
-history [USER]         pesan terakhir yang masuk, atau dengan USER dua arah
+history [USER|#RUANG]  pesan terakhir yang masuk; dengan USER dua arah
 unread                 berapa pesan yang belum dibaca, dan dari siapa
 whoami                 siapa kamu
 passwd                 ganti password; sesimu yang lain diakhiri
@@ -202,9 +234,9 @@ mod tests {
     #[test]
     fn first_words_and_help_fit_80_columns() {
         for language in [Language::English, Language::Indonesian] {
-            let texts = speaking(language, || [welcome(), help()]);
+            let texts = speaking(language, || [welcome(), help(), room_help()]);
             for row in texts.iter().flat_map(|text| text.lines()) {
-                assert!(row.len() <= 80, "{row}");
+                assert!(row.chars().count() <= 80, "{row}");
             }
         }
     }

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod commands;
+mod rooms;
 mod values;
 
 use std::env;
@@ -12,7 +13,7 @@ use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 pub use commands::{
@@ -21,12 +22,13 @@ pub use commands::{
     ReplyArguments, ReportArguments, RevokeArguments, SendArguments, TrustArguments,
     WatchArguments,
 };
+pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{Since, parse_choice, parse_timeout, parse_user};
 
 use super::exit::Exit;
 use super::render::inbox::Clock;
 use super::servers::Servers;
-use crate::catalogue::{Language, client, client_help};
+use crate::catalogue::{Language, client, client_help, room};
 use crate::completion::CompletionsArguments;
 use crate::model::UserName;
 
@@ -35,6 +37,9 @@ pub const SERVER_DEFAULT: &str = "127.0.0.1:8889";
 
 /// How long to wait for the server by default.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The option of `send` that takes the place of its first argument.
+const SEND_ROOM: &str = "--room";
 
 /// How long `ask` waits for the other user's answer by default.
 pub const ASK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -127,6 +132,8 @@ pub enum Command {
     List,
     /// Show all users you can write to
     Users,
+    /// Talk in rooms: create, list, show, join, leave, invite, kick, members, set, archive
+    Room(RoomArguments),
     /// Show who you are
     Whoami,
     /// Change your password, and end your other sessions
@@ -151,6 +158,38 @@ impl Arguments {
     /// word names, and the definitions are not dropped. If that fails, the complete definition
     /// decides, and reports the mistake.
     pub fn read(words: &[OsString]) -> Result<Self, clap::Error> {
+        let said = Self::read_as_defined(words);
+        let is_room = |word: &OsString| word.to_string_lossy().starts_with(SEND_ROOM);
+        match said {
+            Err(error) if words.iter().any(is_room) => Self::read_without_recipient(words, error),
+            said => said,
+        }
+    }
+
+    /// With `--room`, `send` has no TO: all of its words are the text. If this is not what the
+    /// words mean either, the first error tells more if something was missing.
+    fn read_without_recipient(words: &[OsString], first: clap::Error) -> Result<Self, clap::Error> {
+        let whole = Self::definition();
+        let Some(send) = whole.find_subcommand("send") else { return Err(first) };
+        let about = send.get_about().cloned().unwrap_or_default();
+        let send = SendArguments::augment_args(clap::Command::new("send").about(about));
+        // An option that nobody knows takes the place of the argument.
+        let send = send.mut_arg("to", |to| to.long("no-recipient").hide(true));
+        let others = whole.get_subcommands().filter(|command| command.get_name() != "send");
+        let mut command = clap::Command::new(whole.get_name().to_owned())
+            .args(whole.get_arguments().cloned())
+            .subcommands(others.cloned())
+            .subcommand(send);
+        let said = command
+            .try_get_matches_from_mut(words)
+            .and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        said.map_err(|error| match error.kind() {
+            ErrorKind::MissingRequiredArgument => first,
+            _ => error,
+        })
+    }
+
+    fn read_as_defined(words: &[OsString]) -> Result<Self, clap::Error> {
         let whole = Self::definition();
         let is_named = |command: &&clap::Command| words.iter().any(|it| it == command.get_name());
         let named: Vec<_> = whole.get_subcommands().filter(is_named).cloned().collect();
@@ -216,6 +255,33 @@ impl Command {
             _ => false,
         }
     }
+}
+
+/// What to do about a mistake, if a shell has probably taken the name of a room, and all words
+/// after it, for a comment.
+pub fn hint(error: &clap::Error, words: &[OsString]) -> Option<&'static str> {
+    let missing = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
+            missing.first().cloned()
+        }
+        // An option without its value.
+        (ErrorKind::InvalidValue, Some(ContextValue::String(missing)))
+            if error.get(ContextKind::InvalidValue).is_some_and(is_empty) =>
+        {
+            Some(missing.clone())
+        }
+        _ => None,
+    }?;
+    let is_of_send = words.iter().any(|word| word == "send");
+    match () {
+        () if is_of_send && missing.starts_with("<TO[") => Some(room::quote_room()),
+        () if missing.contains("<ROOM>") => Some(room::leave_out_hash()),
+        () => None,
+    }
+}
+
+fn is_empty(value: &ContextValue) -> bool {
+    matches!(value, ContextValue::String(value) if value.is_empty())
 }
 
 fn conflict(message: &str) -> clap::Error {
@@ -314,6 +380,62 @@ mod tests {
         assert_eq!(text(&["send", "neko", "--server", "h:1", "hai"]), ["hai"]);
         assert!(parse(&["send", "neko", "--kye", "k1", "hai"]).is_err());
         assert!(parse(&["send", "--key", "two words", "neko", "hai"]).is_err());
+    }
+
+    #[test]
+    fn words_after_the_room_of_a_send_are_text() {
+        let sent = |words: &[&str]| match parse(words).unwrap().command {
+            Some(Command::Send(send)) => {
+                let rooms: Vec<String> = send.rooms.iter().map(ToString::to_string).collect();
+                let text: Vec<String> =
+                    send.text.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+                (rooms.join(","), send.to, text.join(" "))
+            }
+            other => panic!("{other:?}"),
+        };
+        let to_room = |text: &str| ("#build".to_owned(), None, text.to_owned());
+        for (words, text) in [
+            (&["send", "--room", "build"][..], ""),
+            (&["send", "--room", "#build", "done"], "done"),
+            (&["send", "--room=build", "it", "is", "done"], "it is done"),
+            (
+                &["send", "--title", "x", "--room", "build", "--tag", "t", "use", "--force"],
+                "use --force",
+            ),
+            (&["--json", "send", "--room", "build", "--", "-x"], "-x"),
+            (&["send", "--room", "build", "-F", "file"], ""),
+        ] {
+            assert_eq!(sent(words), to_room(text), "{words:?}");
+        }
+        assert_eq!(sent(&["send", "--room", "build,ops", "x"]).0, "#build,#ops");
+        let quoted = ("".to_owned(), Some("#build".to_owned()), "use --room ops".to_owned());
+        assert_eq!(sent(&["send", "#build", "use", "--room", "ops"]), quoted);
+        for words in [
+            &["send", "neko", "--room", "build", "hai"][..],
+            &["send", "--room", "build", "-F", "file", "hai"],
+            &["send", "--room", "Build", "hai"],
+            &["send", "--room", "", "hai"],
+            &["send", "--room"],
+            &["history", "neko", "--room", "build"],
+            &["room", "set", "build"],
+            &["room", "set", "build", "--owner", "neko", "--member", "ivy"],
+            &["room", "invite", "build"],
+        ] {
+            assert_eq!(parse(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn room_that_a_shell_took_for_a_comment_is_explained() {
+        let hint = |words: &[&str]| hint(&parse(words).unwrap_err(), &line(words));
+        assert_eq!(hint(&["send"]), Some(room::quote_room()));
+        assert_eq!(hint(&["send", "--title", "x"]), Some(room::quote_room()));
+        assert_eq!(hint(&["send", "--room"]), Some(room::leave_out_hash()));
+        assert_eq!(hint(&["watch", "--room"]), Some(room::leave_out_hash()));
+        for words in [&["reply"][..], &["send", "--title"], &["send", "--kye", "x"], &["nonsense"]]
+        {
+            assert_eq!(hint(words), None, "{words:?}");
+        }
     }
 
     #[test]

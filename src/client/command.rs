@@ -16,6 +16,7 @@ pub mod passwd;
 pub mod reply;
 pub mod report;
 pub mod revoke;
+pub mod room;
 pub mod send;
 pub mod sessions;
 pub mod trust;
@@ -51,7 +52,7 @@ pub(super) fn filter(arguments: &FilterArguments) -> Result<Box<Filter>, Failure
         min_priority: arguments.min_priority.map(Priority::from),
         tags,
         sender: arguments.from.as_deref().map(parse_user).transpose()?,
-        room: None,
+        room: arguments.room.clone(),
     }))
 }
 

@@ -19,12 +19,14 @@ pub enum Exit {
     Usage = 2,
     /// The text is refused, whatever the recipient.
     TextRefused = 65,
-    /// There is no such user.
+    /// There is no such user or room.
     NoUser = 67,
     /// The server cannot be reached, so nothing was sent.
     Unreachable = 69,
     /// The server failed.
     Internal = 70,
+    /// The rules of a room do not allow it, or the room cannot be created.
+    RoomRefused = 73,
     /// A local file or folder, or standard output, cannot be used.
     LocalFile = 74,
     /// Nothing was done, but a later attempt may succeed; or the outcome is unknown.
@@ -51,6 +53,7 @@ impl Exit {
         Self::NoUser,
         Self::Unreachable,
         Self::Internal,
+        Self::RoomRefused,
         Self::LocalFile,
         Self::TryAgain,
         Self::Protocol,
@@ -70,6 +73,7 @@ impl Exit {
             Self::NoUser => client::exit_no_user(),
             Self::Unreachable => client::exit_unreachable(),
             Self::Internal => client::exit_internal(),
+            Self::RoomRefused => client::exit_room_refused(),
             Self::LocalFile => client::exit_local_file(),
             Self::TryAgain => client::exit_try_again(),
             Self::Protocol => client::exit_protocol(),
@@ -90,6 +94,7 @@ impl Exit {
             Self::NoUser => "no_user",
             Self::Unreachable => "unreachable",
             Self::Internal => "internal",
+            Self::RoomRefused => "room_refused",
             Self::LocalFile => "local_file",
             Self::TryAgain => "try_again",
             Self::Protocol => "protocol",
@@ -120,13 +125,12 @@ impl Exit {
             | Code::TooManyConnections
             | Code::ShuttingDown => Self::TryAgain,
             Code::Internal => Self::Internal,
-            Code::UsersHidden
-            | Code::RoomExists
+            Code::UsersHidden | Code::UnknownExpectation => Self::Nothing,
+            Code::RoomExists
             | Code::NotAllowed
             | Code::LastOwner
             | Code::RoomArchived
-            | Code::TooManyRooms
-            | Code::UnknownExpectation => Self::Nothing,
+            | Code::TooManyRooms => Self::RoomRefused,
             // This client sends no such request, so the server speaks another protocol.
             Code::BadRequest
             | Code::UnknownCommand
@@ -207,7 +211,7 @@ mod tests {
     #[test]
     fn numbers_are_the_documented_ones() {
         let numbers: Vec<u8> = Exit::ALL.iter().map(|&exit| exit as u8).collect();
-        assert_eq!(numbers, [0, 1, 2, 65, 67, 69, 70, 74, 75, 76, 77, 78, 130, 141]);
+        assert_eq!(numbers, [0, 1, 2, 65, 67, 69, 70, 73, 74, 75, 76, 77, 78, 130, 141]);
         assert_eq!(Exit::table().lines().count(), 1 + numbers.len());
     }
 
@@ -230,7 +234,13 @@ mod tests {
             ("bad_encoding", 65),
             ("unknown_user", 67),
             ("unknown_recipient", 67),
+            ("unknown_room", 67),
             ("internal", 70),
+            ("room_exists", 73),
+            ("not_allowed", 73),
+            ("last_owner", 73),
+            ("room_archived", 73),
+            ("too_many_rooms", 73),
             ("busy", 75),
             ("rate_limited", 75),
             ("too_many_sessions", 75),

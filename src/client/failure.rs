@@ -179,6 +179,7 @@ impl Failure {
             Self::Refused(Refused { code: Some(Code::WrongProtocol), .. }) => {
                 Some(trust::give_chats().to_owned())
             }
+            Self::Refused(refused) => refused.hint_about_a_room(),
             Self::Other { hint, .. } => hint.clone(),
             _ => None,
         }

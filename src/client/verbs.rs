@@ -7,18 +7,22 @@ use serde_json::Value;
 
 use super::connection::reason;
 use super::exit::Exit;
-use super::failure::{Failure, NoAnswer};
+use super::failure::{Failure, NoAnswer, Refused};
 use super::link::Link;
 use super::session::Session;
 use crate::catalogue::client;
-use crate::model::{Body, MailboxName, Password, Token, UserName};
-use crate::protocol::arguments::{Ack, Fetch, Passwd, Post, Revoke, USERS_MAX, Users};
+use crate::model::{Body, CursorName, MailboxName, Message, Password, RoomName, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Post, Revoke, USERS_MAX, Users};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
     Acked, Ended, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList, decode_fields,
     decode_messages, decode_named_token, decode_token,
+};
+use crate::protocol::rooms::{
+    MEMBERS_MAX, MemberInfo, MemberList, MembersAfter, ROOMS_MAX, RoomAction, RoomInfo, RoomList,
+    RoomsAfter,
 };
 
 /// Logs in and returns the new session's token. A password that contains a line ending is refused
@@ -114,6 +118,55 @@ pub fn all_users(
     }
 }
 
+/// A request about rooms. The type of the reply is the one of the verb.
+pub fn room<T: DeserializeOwned>(
+    link: &mut Link,
+    token: Token,
+    action: RoomAction,
+) -> Result<T, Failure> {
+    let fields = link.call(&in_session(token, Action::Room(Box::new(action))))?;
+    read(link, fields)
+}
+
+/// Passes all rooms that the user can see to `page`, or only the user's own, page by page, ordered
+/// by name. There is always a page, which may be empty.
+pub fn all_rooms(
+    link: &mut Link,
+    token: Token,
+    mine: bool,
+    mut page: impl FnMut(Vec<RoomInfo>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let list = RoomAction::List(RoomsAfter { after, limit: ROOMS_MAX, mine });
+        let RoomList { rooms, more } = room(link, token, list)?;
+        after = rooms.last().map(|last| last.room.clone());
+        page(rooms)?;
+        if !more || after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Passes all members of a room to `page`, page by page, ordered by name.
+pub fn all_members(
+    link: &mut Link,
+    token: Token,
+    of: &RoomName,
+    mut page: impl FnMut(Vec<MemberInfo>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let list = MembersAfter { room: of.clone(), after, limit: MEMBERS_MAX };
+        let MemberList { members, more } = room(link, token, RoomAction::Members(list))?;
+        after = members.last().map(|last| last.user.clone());
+        page(members)?;
+        if !more || after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// Ends the session. The result is the seed's text.
 pub fn logout(link: &mut Link, token: Token) -> Result<Value, Failure> {
     messages(link, token, Action::Logout)
@@ -128,6 +181,32 @@ pub fn logout_until(link: &mut Link, token: Token, deadline: Instant) -> Result<
 pub fn fetch(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failure> {
     let fields = link.call(&in_session(token, Action::Fetch(fetch)))?;
     read(link, fields)
+}
+
+/// [`fetch`] of incoming messages. A server that knows no rooms knows no other messages.
+pub fn fetch_incoming(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failure> {
+    let FetchFrom::Incoming(id) = fetch.from else { return self::fetch(link, token, fetch) };
+    match self::fetch(link, token, fetch.clone()) {
+        Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. })) => {
+            self::fetch(link, token, Fetch { from: FetchFrom::After(id), ..fetch })
+        }
+        page => page,
+    }
+}
+
+/// The oldest unread message.
+pub fn first_unread(link: &mut Link, token: Token) -> Result<Option<Message>, Failure> {
+    let mut from = FetchFrom::Cursor(CursorName::inbox());
+    loop {
+        let (with, thread, since, filter) = (None, None, None, Box::default());
+        let fetch = Fetch { from, with, thread, since, filter, limit: 1 };
+        let page = fetch_incoming(link, token, fetch)?;
+        match (page.messages.into_iter().next(), page.upto) {
+            // The messages so far are the user's own, in rooms.
+            (None, Some(upto)) if page.more => from = FetchFrom::Incoming(upto),
+            (first, _) => return Ok(first),
+        }
+    }
 }
 
 /// Moves a cursor.

@@ -50,8 +50,8 @@ pub enum Offer {
     Words(Vec<Word>),
 }
 
-/// A word that can stand at a position. It has no special meaning to a shell and is safe to print
-/// on a terminal.
+/// A word that can stand at a position. It is safe to print on a terminal and has no special
+/// meaning to a shell, except that it may begin with a `#`: the scripts quote that.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Word {
     /// The complete word.
@@ -74,6 +74,11 @@ impl<'a> Cursor<'a> {
     /// The argument whose value is being completed, if any.
     pub fn argument(&self) -> Option<&'a Arg> {
         self.argument
+    }
+
+    /// The part of the value that was typed.
+    pub fn typed(&self) -> &'a str {
+        &self.word[self.value_at..]
     }
 
     /// The name of the innermost command before the cursor.
@@ -133,7 +138,7 @@ impl<'a> Cursor<'a> {
 
     /// Completes the word with `value`, if `value` continues it and is safe in a shell.
     fn word(&self, value: &str, meaning: Option<&StyledStr>) -> Option<Word> {
-        let is_plain = value.bytes().all(|byte| {
+        let is_plain = value.strip_prefix('#').unwrap_or(value).bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'+')
         });
         let (before, begun) = self.word.split_at(self.value_at);
@@ -169,12 +174,14 @@ mod tests {
             PossibleValue::new("utc"),
             PossibleValue::new("secret").hide(true),
         ]);
-        let user = || Arg::new("user").value_hint(ValueHint::Username);
+        let user =
+            || Arg::new("user").value_hint(ValueHint::Username).conflicts_with_all(["nobody"]);
         let send = Command::new("send")
             .about("Send a message")
             .arg(Arg::new("file").short('F').long("file").value_hint(ValueHint::FilePath))
             .arg(Arg::new("lines").short('l').long("lines").action(ArgAction::SetTrue))
             .arg(Arg::new("tag").long("tag").action(ArgAction::Append))
+            .arg(Arg::new("nobody").long("nobody").action(ArgAction::SetTrue).hide(true))
             .arg(user().required(true))
             .arg(Arg::new("text").num_args(0..).trailing_var_arg(true));
         let run = Command::new("run").arg(
@@ -184,7 +191,9 @@ mod tests {
                 .allow_hyphen_values(true)
                 .value_hint(ValueHint::CommandName),
         );
-        let add = Command::new("add").visible_alias("new").arg(user());
+        let add = Command::new("add")
+            .visible_alias("new")
+            .arg(Arg::new("user").value_hint(ValueHint::Username));
         let mut program = Command::new("program")
             .arg(time)
             .arg(Arg::new("db").long("db").value_hint(ValueHint::DirPath))
@@ -204,7 +213,7 @@ mod tests {
         let (word, before) = words.split_last().unwrap();
         let live = |cursor: &Cursor<'_>| {
             let hint = cursor.argument().unwrap().get_value_hint();
-            let names = ["neko", "nana", "paff", "$(rm -rf)", "a b", "\x1b[2J"];
+            let names = ["neko", "nana", "paff", "#news", "$(rm -rf)", "a b", "\x1b[2J", "a#b"];
             let names = if hint == ValueHint::Username { &names[..] } else { &[] };
             names.iter().map(ToString::to_string).collect()
         };
@@ -253,7 +262,8 @@ mod tests {
 
     #[test]
     fn live_users_are_offered_without_unsafe_names() {
-        assert_eq!(words("send "), ["neko", "nana", "paff"]);
+        assert_eq!(words("send "), ["neko", "nana", "paff", "#news"]);
+        assert_eq!(words("send neko,#"), ["neko,#news"]);
         assert_eq!(words("send -Fx n"), ["neko", "nana"]);
         assert_eq!(words("send -- n"), ["neko", "nana"]);
         assert_eq!(words("user new p"), ["paff"]);
@@ -262,9 +272,15 @@ mod tests {
     }
 
     #[test]
+    fn argument_that_an_option_replaces_is_not_offered() {
+        assert_eq!(words("send --nobody n"), [""; 0]);
+        assert_eq!(words("send --tag x n"), ["neko", "nana"]);
+    }
+
+    #[test]
     fn comma_continues_a_list_of_users() {
         assert_eq!(words("send paff,n"), ["paff,neko", "paff,nana"]);
-        assert_eq!(words("send paff,neko,"), ["paff,neko,nana"]);
+        assert_eq!(words("send paff,neko,n"), ["paff,neko,nana"]);
     }
 
     #[test]

@@ -14,6 +14,8 @@ _@FUNCTION@() {
     done
     word=${words[${#words[@]}-1]}
 
+    # A room begins with #, which bash takes for a comment unless it is quoted.
+    words[${#words[@]}-1]=${word#[\'\"\\]}
     { IFS= read -r kind; mapfile -t reply; } < <(@NAME@ completions bash -- "${words[@]}" 2>/dev/null)
 
     # Bash replaces only what comes after the last = or :.
@@ -23,7 +25,13 @@ _@FUNCTION@() {
     case $kind in
         words)
             reply=("${reply[@]%%$'\t'*}")
-            COMPREPLY=("${reply[@]#"$before"}") ;;
+            COMPREPLY=("${reply[@]#"$before"}")
+            # Bash keeps a quote that was typed, and closes it.
+            if [[ $word != [\'\"]* ]]; then
+                for word in "${!COMPREPLY[@]}"; do
+                    [[ ${COMPREPLY[word]} == '#'* ]] && COMPREPLY[word]="'${COMPREPLY[word]}'"
+                done
+            fi ;;
         files)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$rest") ;;

@@ -1,6 +1,7 @@
 # Completion of @NAME@ for fish. @NAME@ itself reports what can stand at the cursor.
 function __@FUNCTION@_complete
-    set -l word (commandline -ct)
+    # A room begins with #, which fish takes for a comment unless it is quoted.
+    set -l word (commandline -ct | string replace -r -- '^[\'"\\\\]' '')
     set -l reply (@NAME@ completions fish -- (commandline -opc) "$word" 2>/dev/null)
     set -l before (string match -r -- '^--[^=]*=' "$word")
     set -l value (string replace -r -- '^--[^=]*=' '' "$word")

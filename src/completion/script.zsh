@@ -3,7 +3,9 @@
 _@NAME@() {
     local -a reply offers
     local line tab=$'\t'
-    reply=("${(@f)$(@NAME@ completions zsh -- "${(@)words[1,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
+    # A room begins with #, which zsh takes for a comment unless it is quoted.
+    local word=${PREFIX#[\'\"\\]}
+    reply=("${(@f)$(@NAME@ completions zsh -- "${(@)words[1,CURRENT-1]}" "$word" 2>/dev/null)}")
     case $reply[1] in
         words)
             for line in "${(@)reply[2,-1]}"; do

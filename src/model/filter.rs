@@ -17,7 +17,7 @@ pub struct Filter {
     /// Only messages of this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<UserName>,
-    /// Only messages of this room.
+    /// Only messages to this room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
 }
@@ -74,5 +74,22 @@ mod tests {
             assert_eq!(filter.passes(&plain), takes_plain, "{filter:?}");
             assert_eq!(filter.passes(&all), takes_all, "{filter:?}");
         }
+    }
+
+    #[test]
+    fn filter_by_room_leaves_out_users_and_other_rooms() {
+        let filter: Filter = serde_json::from_str(r##"{"room": "#build"}"##).unwrap();
+        for (to, passes) in [("#build", true), ("#builds", false), ("build", false)] {
+            let message = Message {
+                id: MessageId(1),
+                at: Timestamp(0),
+                from: "paff".parse().unwrap(),
+                to: to.parse().unwrap(),
+                body: "hai".parse().unwrap(),
+                details: None,
+            };
+            assert_eq!(filter.passes(&message), passes, "{to}");
+        }
+        assert!(serde_json::from_str::<Filter>(r#"{"room": "build"}"#).is_err());
     }
 }

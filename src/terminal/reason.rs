@@ -1,9 +1,12 @@
 //! Explains to the user why a value is invalid.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::catalogue::shared;
-use crate::model::{self, Invalid, SessionId};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::catalogue::{room, shared};
+use crate::model::{self, Invalid, NoSuchWord, RoomName, SessionId, TOPIC_BYTES_MAX, Topic};
 
 /// Why a text is not a valid value.
 pub fn of_invalid(invalid: Invalid) -> String {
@@ -23,10 +26,52 @@ pub fn parse_session(text: &str) -> Result<SessionId, String> {
     text.parse().map(SessionId).map_err(|_| shared::no_session_number().to_owned())
 }
 
+/// Parses a room's name from a command line, with or without its `#`: a shell takes a `#` without
+/// quotes for a comment.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_room(text: &str) -> Result<RoomName, String> {
+    let name = if text.starts_with('#') { text.to_owned() } else { format!("#{text}") };
+    name.parse().map_err(|invalid| room::give_room(of_invalid(invalid)))
+}
+
+/// Parses the topic of a room from a command line.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_topic(text: &str) -> Result<Topic, String> {
+    text.parse().map_err(|invalid| room::give_topic(of_invalid(invalid), TOPIC_BYTES_MAX))
+}
+
+/// A parser for values of a command line that have a word each.
+pub fn words<T>(all: &[T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: FromStr<Err = NoSuchWord> + Copy + Send + Sync + 'static,
+{
+    let words = PossibleValuesParser::new(all.iter().map(|&value| word(value)));
+    words.try_map(|text| text.parse::<T>())
+}
+
 /// Parses a duration from a command line.
 ///
 /// # Errors
 /// A message for the user.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     model::parse_duration(text).map_err(|_| shared::no_duration(format_args!("{text:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_may_be_named_without_its_hash() {
+        for text in ["build", "#build"] {
+            assert_eq!(parse_room(text).unwrap().as_str(), "#build");
+        }
+        for text in ["", "#", "##build", "Build", "two words", "neko,build"] {
+            assert!(parse_room(text).is_err(), "{text:?}");
+        }
+    }
 }

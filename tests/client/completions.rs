@@ -81,6 +81,26 @@ impl Shell {
         begun.elapsed()
     }
 
+    /// Tab completes the typed words to this line, however busy the machine is: names that come too
+    /// late are not offered, and the person presses Tab again.
+    fn completes_at_last(&mut self, typed: &str, line: &str) {
+        const TRIES_MAX: usize = 40;
+        let [unchanged, wanted] = [typed, line].map(|line| format!("{PROMPT} {line}."));
+        for _ in 0..TRIES_MAX {
+            self.begin(typed);
+            // The full stop appears only after Tab was processed.
+            self.terminal.keys(format!("{TAB}."));
+            let what = format!("{wanted:?} in {}", self.name);
+            self.terminal.wait_until(&what, |terminal| {
+                [&unchanged, &wanted].contains(&&terminal.cursor_row().trim_end().to_owned())
+            });
+            if self.terminal.cursor_row().trim_end() == wanted {
+                return;
+            }
+        }
+        panic!("{typed:?} is not completed in {}", self.name);
+    }
+
     /// Tab, pressed twice if the shell requires that, shows all of these.
     fn lists(&mut self, typed: &str, words: &[&str]) {
         self.begin(typed);
@@ -199,6 +219,48 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.completes("chat-cli revoke ", "chat-cli revoke 1 ");
     shell.offers_nothing("chat-cli send nobod");
     shell.offers_nothing("chat-cli send neko who");
+}
+
+/// Rooms, which are quoted where they begin a word: a shell takes a `#` there for a comment.
+fn rooms_are_completed(name: &'static str, typed: &str, quoted: &str) {
+    let server = Server::start();
+    let home = home(&server);
+    for room in ["build", "on-call"] {
+        assert_eq!(home.run(["room", "create", room]).code, 0);
+    }
+    let Some(mut shell) = Shell::start(name, &home) else { return };
+    shell.completes_at_last(&format!("chat-cli send {typed}"), &format!("chat-cli send {quoted} "));
+    shell.completes_at_last("chat-cli send '#bu", "chat-cli send '#build' ");
+    shell.completes_at_last("chat-cli room join bu", "chat-cli room join build ");
+    shell.completes_at_last(
+        &format!("chat-cli room join {typed}"),
+        &format!("chat-cli room join {quoted} "),
+    );
+    shell.completes_at_last("chat-cli watch --room on", "chat-cli watch --room on-call ");
+    shell.completes_at_last("chat-cli room invite build ne", "chat-cli room invite build neko ");
+    shell.completes_at_last("chat-cli room set build --not", "chat-cli room set build --notify ");
+    shell.completes_at_last(
+        "chat-cli room set build --notify m",
+        "chat-cli room set build --notify mentions ",
+    );
+    shell.lists("chat-cli room show ", &["build", "on-call"]);
+    shell.offers_nothing("chat-cli send --room build ne");
+}
+
+#[test]
+fn rooms_are_completed_with_quotes_in_bash() {
+    rooms_are_completed("bash", "#bu", "'#build'");
+}
+
+#[test]
+fn rooms_are_completed_with_quotes_in_zsh() {
+    rooms_are_completed("zsh", "#bu", "\\#build");
+}
+
+#[test]
+fn rooms_are_completed_with_quotes_in_fish() {
+    // Without a quote, fish takes the word for a comment and asks for no completion.
+    rooms_are_completed("fish", "\\#bu", "\\#build");
 }
 
 /// The person who types does not see why there are no names.

@@ -31,6 +31,7 @@ recipes! {
     wait []
     gate []
     agent ["jq"]
+    room []
     status []
     digest ["jq"]
     archive ["jq"]
@@ -418,6 +419,27 @@ fn gate(recipe: &mut Recipe) {
     let outcome = recipe.sh("robo", "chat-gate neko 1s now?");
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.starts_with("error: cannot reach"), "{outcome:?}");
+}
+
+fn room(recipe: &mut Recipe) {
+    recipe.run();
+    recipe.run();
+    recipe.run();
+    // The next build is news.
+    recipe.done("robo", "chat-cli send '#build' 'build 418 is done'");
+    let news = "{\"#build\": [{\"msg\": \"build 418 is done\", \"from\": \"robo\"}]}\n";
+    assert_eq!(recipe.done("neko", "chat-cli inbox"), news);
+    let failures =
+        recipe.done("neko", "chat-cli watch --room build --tag failed --since all --exit-at-end");
+    assert_eq!(failures, "");
+    recipe.done("neko", "chat-cli room set build --notify mentions");
+    recipe.done(
+        "robo",
+        "chat-cli send '#build' 'nothing new'; chat-cli send '#build' 'thanks, @neko'",
+    );
+    assert_eq!(recipe.done("neko", "chat-cli inbox --raw"), "thanks, @neko\n");
+    recipe.done("robo", "chat-cli room leave build");
+    assert_eq!(recipe.sh("robo", "chat-cli send '#build' hai").code, 73);
 }
 
 fn status(recipe: &mut Recipe) {

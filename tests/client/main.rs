@@ -25,6 +25,8 @@ mod outcome;
 mod output;
 mod progress;
 mod prompt;
+mod room_prompt;
+mod rooms;
 mod several_servers;
 mod signals;
 mod stream;

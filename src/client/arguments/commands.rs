@@ -19,11 +19,11 @@ use crate::client::address::Host;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::model::{
-    Click, CursorName, Details, ExpectationName, MessageId, Priority, SessionId, TAGS_MAX, Tag,
-    Tags, Title,
+    Click, CursorName, Details, ExpectationName, MessageId, Priority, RoomName, SessionId,
+    TAGS_MAX, Tag, Tags, Title,
 };
 use crate::protocol::arguments::Key;
-use crate::terminal::reason::parse_session;
+use crate::terminal::reason::{parse_room, parse_session};
 use crate::tls::certificate::Fingerprint;
 
 // `auth`
@@ -113,6 +113,9 @@ pub struct FilterArguments {
     /// Only messages from this user.
     #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
     pub from: Option<String>,
+    /// Only messages to this room; its # may be left out.
+    #[arg(long, value_name = "ROOM", value_parser = parse_room)]
+    pub room: Option<RoomName>,
 }
 
 // `send`
@@ -143,9 +146,16 @@ pub struct SendArguments {
     pub tail: usize,
     #[command(flatten)]
     pub details: DetailArguments,
-    /// The recipient, or several separated by commas: all of them get it, or none.
+    /// Send to this room instead of TO, or to several, separated by commas. The # of a room may be
+    /// left out.
+    #[arg(long = "room", value_name = "ROOM", value_delimiter = ',', value_parser = parse_room)]
+    pub rooms: Vec<RoomName>,
+    /// The recipient, or several separated by commas: all of them get it, or none. A room is
+    /// '#build', with quotes in a shell.
+    // With `--room` it is no argument at all: see `Arguments::read`.
     #[arg(value_name = "TO[,TO...]", value_hint = ValueHint::Username)]
-    pub to: String,
+    #[arg(required_unless_present = "rooms", conflicts_with = "rooms")]
+    pub to: Option<String>,
     /// The text; words are joined with one space. Without it, or as `-`, standard input is sent
     /// unchanged, except for one line feed at its end. With --done: the command and its arguments.
     #[arg(trailing_var_arg = true)]
@@ -193,12 +203,13 @@ pub struct InboxArguments {
 #[derive(Debug, Args)]
 #[command(after_long_help = client_help::history_examples())]
 pub struct HistoryArguments {
-    /// The conversation with this user, in both directions. Without it, all received messages.
-    #[arg(value_hint = ValueHint::Username)]
+    /// The conversation with this user, in both directions, or in this room: '#build'. Without it,
+    /// all received messages.
+    #[arg(value_name = "USER|ROOM", value_hint = ValueHint::Username, conflicts_with = "room")]
     pub user: Option<String>,
     /// The thread of this message: what it answers, and what answers it, back to the oldest one.
     #[arg(long, value_name = "ID", value_parser = parse_message_id)]
-    #[arg(conflicts_with_all = ["user", "min_priority", "tags", "from"])]
+    #[arg(conflicts_with_all = ["user", "min_priority", "tags", "from", "room"])]
     pub thread: Option<MessageId>,
     #[command(flatten)]
     pub filter: FilterArguments,
@@ -251,6 +262,9 @@ pub struct WatchArguments {
     pub raw: bool,
     #[command(flatten)]
     pub filter: FilterArguments,
+    /// Also messages of rooms that you are not told of: `room set --notify`.
+    #[arg(long)]
+    pub muted: bool,
     /// Also report `ready`, `disconnected` and `caught_up`: on standard error, or with --json as
     /// objects between the messages.
     #[arg(long)]
@@ -265,13 +279,14 @@ pub struct WatchArguments {
     /// Show the dead letters of --as NAME, and end; exit code 1 if there are none.
     #[arg(long, requires = "cursor")]
     #[arg(conflicts_with_all = ["exec", "notify", "count", "exit_at_end", "min_priority", "tags", "from"])]
+    #[arg(conflicts_with = "room")]
     pub dead: bool,
     /// Remove the dead letters that --dead has shown.
     #[arg(long, requires = "dead")]
     pub clear: bool,
     /// Run this command for each message, with the message as JSON on its standard input, and
-    /// CHAT_ID and CHAT_FROM in its environment. Takes the rest of the command line. No shell is
-    /// involved.
+    /// CHAT_ID and CHAT_FROM in its environment, and CHAT_ROOM if it is to a room. Takes the rest of
+    /// the command line. No shell is involved.
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true)]
     #[arg(value_hint = ValueHint::CommandName)]
     pub exec: Vec<OsString>,

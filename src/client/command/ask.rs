@@ -20,7 +20,7 @@ use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::{delivery, local_login, open_questions, verbs};
 use crate::model::{Body, CursorName, MailboxName, Message, Tag, Token, UserName};
-use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Watch, WatchFrom};
+use crate::protocol::arguments::{Ack, Key, Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
 use crate::terminal::{self, text};
@@ -211,11 +211,7 @@ fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
 /// Acknowledges the answer, unless an older message is unread, which nobody has seen.
 fn count_as_read(link: &mut Link, token: Token, answer: &Message) -> Result<(), Failure> {
     let (cursor, upto) = (CursorName::inbox(), answer.id);
-    let from = FetchFrom::Cursor(cursor.clone());
-    let fetch =
-        Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit: 1 };
-    let unread = verbs::fetch(link, token, fetch)?;
-    if unread.messages.first().is_some_and(|first| first.id == upto) {
+    if verbs::first_unread(link, token)?.is_some_and(|first| first.id == upto) {
         verbs::ack(link, token, Ack { cursor, upto, rewind: false, dead: None })?;
     }
     Ok(())

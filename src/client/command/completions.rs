@@ -15,7 +15,7 @@ use crate::client::settings::{self, Settings};
 use crate::client::{local_login, verbs};
 use crate::completion::cursor::Cursor;
 use crate::completion::{self, CompletionsArguments, LIVE_WAIT};
-use crate::model::{MessageId, Token};
+use crate::model::{MessageId, RoomName, Token};
 use crate::protocol::arguments::{Fetch, FetchFrom};
 
 /// How many of the newest messages to search for senders.
@@ -32,6 +32,14 @@ pub fn run(arguments: &CompletionsArguments, out: &mut dyn Write) -> Result<Exit
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Users,
+    /// The users, and the rooms that the user is in.
+    UsersAndRooms,
+    /// The rooms that the user is in, or all that the user can see.
+    Rooms {
+        mine: bool,
+        /// Whether the `#` was typed. An argument that is a room needs none.
+        is_hashed: bool,
+    },
     Sessions,
 }
 
@@ -40,7 +48,13 @@ enum Wanted {
 fn live(cursor: &Cursor<'_>) -> Vec<String> {
     let Some(argument) = cursor.argument() else { return Vec::new() };
     let wanted = match (cursor.command_name(), argument.get_id().as_str()) {
+        ("send", "to") | ("history", "user") => Wanted::UsersAndRooms,
         _ if argument.get_value_hint() == ValueHint::Username => Wanted::Users,
+        ("create", "room") => return Vec::new(),
+        (command, "room" | "rooms") => {
+            let mine = !matches!(command, "join" | "show" | "members");
+            Wanted::Rooms { mine, is_hashed: cursor.typed().starts_with('#') }
+        }
         ("revoke", "id") => Wanted::Sessions,
         (_, "profile") => return profiles(),
         _ => return Vec::new(),
@@ -66,6 +80,13 @@ fn ask(settings: Settings, wanted: Wanted, found: &dyn Fn(String)) {
     let Ok((token, _)) = local_login::current(&mut link) else { return };
     let _ = match wanted {
         Wanted::Users => users(&mut link, token, found),
+        Wanted::UsersAndRooms => {
+            let _ = users(&mut link, token, found);
+            rooms(&mut link, token, true, |room| found(room.to_string()))
+        }
+        Wanted::Rooms { mine, is_hashed } => rooms(&mut link, token, mine, |room| {
+            found(room.as_str()[usize::from(!is_hashed)..].to_owned());
+        }),
         Wanted::Sessions => sessions(&mut link, token, found),
     };
     local_login::end(&mut link);
@@ -95,6 +116,18 @@ fn users(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Fa
     let page = verbs::fetch(link, token, newest)?;
     page.messages.iter().map(|message| message.from.to_string()).for_each(found);
     Ok(())
+}
+
+fn rooms(
+    link: &mut Link,
+    token: Token,
+    mine: bool,
+    found: impl Fn(&RoomName),
+) -> Result<(), Failure> {
+    verbs::all_rooms(link, token, mine, |rooms| {
+        rooms.iter().for_each(|info| found(&info.room));
+        Ok(())
+    })
 }
 
 fn sessions(link: &mut Link, token: Token, found: &dyn Fn(String)) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! `chat-cli history [USER] [--thread ID] [-n N]`
+//! `chat-cli history [USER|ROOM] [--thread ID] [-n N]`
 
 use std::io::Write;
 
@@ -21,8 +21,11 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let (token, _) = local_login::current(link)?;
-    let filter = filter(&arguments.filter)?;
-    let with = arguments.user.as_deref().map(parse_mailbox).transpose()?;
+    let mut filter = filter(&arguments.filter)?;
+    let with = match filter.room.take() {
+        Some(room) => Some(room.into()),
+        None => arguments.user.as_deref().map(parse_mailbox).transpose()?,
+    };
     // The newest page arrives first and is shown last.
     let mut pages: Vec<Vec<Message>> = Vec::new();
     let mut before = MessageId(i64::MAX);

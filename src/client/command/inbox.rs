@@ -162,8 +162,8 @@ impl InboxReader {
             return Ok(None);
         }
         let from = match self.last {
-            Some(id) => FetchFrom::After(id),
-            None if self.selection.all => FetchFrom::After(MessageId::ZERO),
+            Some(id) => FetchFrom::Incoming(id),
+            None if self.selection.all => FetchFrom::Incoming(MessageId::ZERO),
             None => FetchFrom::Cursor(CursorName::inbox()),
         };
         // The messages that are left out come too: what counts as read ends before the first.
@@ -171,17 +171,19 @@ impl InboxReader {
             true => self.missing.min(FETCH_MESSAGES_MAX),
             false => FETCH_MESSAGES_MAX,
         };
-        let page = verbs::fetch(
+        let page = verbs::fetch_incoming(
             link,
             token,
             Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit },
         )?;
-        self.at_end = !page.more;
-        let Some(last) = page.messages.last() else {
-            self.at_end = true;
+        // A page may be empty and not the last one: the server leaves out the user's own messages
+        // to rooms.
+        let last = page.messages.last().map(|last| last.id).max(page.upto);
+        self.at_end = !page.more || last.is_none();
+        if self.at_end && page.messages.is_empty() {
             return Ok(None);
-        };
-        self.last = Some(last.id);
+        }
+        self.last = last;
         Ok(Some(self.select(page.messages)))
     }
 

@@ -1,4 +1,4 @@
-//! `chat-cli send TO[,TO…] [TEXT…]`
+//! `chat-cli send TO[,TO…] [TEXT…]`, `chat-cli send --room ROOM [TEXT…]`
 
 pub mod done;
 mod job;
@@ -50,7 +50,7 @@ pub fn run(
         return Err(Failure::new(Exit::Usage, client::no_text()).with_hint(client::give_text()));
     }
     let (token, _) = local_login::current(link)?;
-    let to = parse_recipients(&arguments.to)?;
+    let to = recipients(&arguments)?;
     let key = match arguments.id {
         Some(key) => key,
         None => delivery::new_key()?,
@@ -215,6 +215,14 @@ fn summary(sent: usize, known: usize, to: &str) -> String {
     match known {
         0 => text,
         count => client::already_stored(text, count),
+    }
+}
+
+/// The recipients of the command.
+pub(super) fn recipients(arguments: &SendArguments) -> Result<Vec<MailboxName>, Failure> {
+    match &arguments.to {
+        Some(to) => parse_recipients(to),
+        None => Ok(arguments.rooms.iter().cloned().map(MailboxName::Room).collect()),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::client::link::Link;
 use crate::client::render::{View, object};
 use crate::client::{local_login, verbs};
 
-/// Prints the number of unread messages, then the number from each sender. Without unread messages
+/// Prints the number of unread messages, then the number from each sender and
+/// in each room. Without unread messages
 /// the result is [`Exit::Nothing`], for use in an `if`.
 pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (token, _) = local_login::current(link)?;
@@ -19,6 +20,9 @@ pub fn run(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Fai
         writeln!(out, "{}", unread.unread)?;
         for sender in &unread.senders {
             writeln!(out, "{}\t{}", sender.count, sender.from)?;
+        }
+        for room in &unread.rooms {
+            writeln!(out, "{}\t{}", room.count, room.room)?;
         }
     }
     Ok(if unread.unread == 0 { Exit::Nothing } else { Exit::Done })

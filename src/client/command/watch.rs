@@ -64,7 +64,8 @@ pub fn run(
     };
     let filter = filter(&arguments.filter)?;
     let from = begin(arguments.since, token, link)?;
-    let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false, muted: false, filter };
+    let muted = arguments.muted;
+    let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false, muted, filter };
     let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let stream = Stream::new(link.dialer().clone(), token, begin, timeouts);
     let mut watcher = Watcher {

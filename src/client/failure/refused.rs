@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::catalogue::{Language, language, refusal, shared};
+use crate::catalogue::{Language, language, refusal, room, shared};
 use crate::client::exit::Exit;
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::DecodedReply;
@@ -74,13 +74,42 @@ impl Refused {
         if let (Code::RateLimited, Some(seconds)) = (code, self.retry_after) {
             return refusal::rate_limited_for(seconds).into();
         }
-        let said = words_of(code);
+        let said = self.words_of(code);
         match message.strip_prefix(code.message()) {
             Some("") => said.into(),
             Some(details) => format!("{said}{details}").into(),
             None if self.is_by_client || is_seed => message.into(),
             None if message.is_empty() || is_text_of_a_code(message) => said.into(),
             None => format!("{said} ({message})").into(),
+        }
+    }
+
+    /// The text for this code. An unknown recipient may be a user or a room.
+    fn words_of(&self, code: Code) -> &'static str {
+        let is_room = |name: &String| name.starts_with('#');
+        match code {
+            Code::UnknownRecipient if language() == Language::Seed => words_of(code),
+            Code::UnknownRecipient if self.users.iter().any(is_room) => {
+                if self.users.iter().all(is_room) {
+                    refusal::unknown_room()
+                } else {
+                    room::no_such_user_or_room()
+                }
+            }
+            code => words_of(code),
+        }
+    }
+
+    /// What to do about a refusal that is about a room.
+    pub(super) fn hint_about_a_room(&self) -> Option<String> {
+        let name = self.users.first().and_then(|name| name.strip_prefix('#'));
+        match self.code? {
+            Code::UnknownRoom | Code::UnknownRecipient => {
+                name.map(|_| room::list_rooms().to_owned())
+            }
+            Code::NotAllowed => name.map(room::show_room),
+            Code::LastOwner => Some(room::name_an_owner().to_owned()),
+            _ => None,
         }
     }
 
@@ -241,6 +270,21 @@ mod tests {
         Failure::from(newer).report_json(&mut out);
         let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&object["code"], &object["exit"]), (&"tired".into(), &76.into()));
+    }
+
+    #[test]
+    fn recipient_that_is_unknown_is_called_a_user_or_a_room() {
+        let shown = |users: &[&str], language| {
+            let users = users.iter().map(ToString::to_string).collect();
+            let refused = Refused { users, ..Refused::from(Code::UnknownRecipient) };
+            speaking(language, || refused.line_naming_users())
+        };
+        let english = |users: &[&str]| shown(users, Language::English);
+        assert_eq!(english(&["#x"]), "Error, there is no such room: #x");
+        assert_eq!(english(&["x"]), "Error, there is no such user: x");
+        assert_eq!(english(&["x", "#x"]), "Error, there is no such user or room: x, #x");
+        assert_eq!(shown(&["#x"], Language::Indonesian), "Error, tidak ada ruang itu: #x");
+        assert_eq!(shown(&["#x"], Language::Seed), "Error, User Tidak Ditemukan: #x");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Executes the lines that a person types at a terminal. The token is never shown.
 
 mod commands;
+pub mod rooms;
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::client::link::Link;
 use crate::client::session::{self};
 use crate::client::state_folder::StateFolder;
 use crate::client::{delivery, verbs};
-use crate::model::{CursorName, MailboxName, MessageId, Password, Token, UserName};
+use crate::model::{CursorName, MailboxName, MessageId, Password, Token};
 use crate::protocol::arguments::Ack;
 use crate::protocol::refusal::Code;
 
@@ -147,8 +148,8 @@ impl Conversation {
                     _ => refused.line_naming_users(),
                 };
                 writeln!(out, "{line}")?;
-                if let Some(user) = self.similar_user(refused) {
-                    writeln!(out, "{}", shared::hint(configuration::did_you_mean(user)))?;
+                if let Some(name) = self.similar_name(refused) {
+                    writeln!(out, "{}", shared::hint(configuration::did_you_mean(name)))?;
                 }
             }
             Failure::NotLoggedIn => writeln!(out, "{}", shared::refused(failure))?,
@@ -163,15 +164,17 @@ impl Conversation {
         Ok(())
     }
 
-    /// A known user whose name is similar to the unknown one.
-    fn similar_user(&self, refused: &Refused) -> Option<UserName> {
+    /// A known user or room whose name is similar to the unknown one.
+    fn similar_name(&self, refused: &Refused) -> Option<MailboxName> {
         if !matches!(refused.code, Some(Code::UnknownUser | Code::UnknownRecipient)) {
             return None;
         }
-        let known = self.live.board().users("");
-        let known = known.iter().map(|user| (user.as_str(), user));
         let unknown = refused.users.first()?.to_lowercase();
-        line::nearest(&unknown, known).filter(|user| user.as_str() != refused.users[0]).cloned()
+        let known = self.live.board().names(if unknown.starts_with('#') { "#" } else { "" });
+        let is_login = refused.code == Some(Code::UnknownUser);
+        let known = known.iter().filter(|name| !is_login || name.user().is_some());
+        let known = known.map(|name| (name.as_str(), name));
+        line::nearest(&unknown, known).filter(|name| name.as_str() != refused.users[0]).cloned()
     }
 
     /// Acknowledges the messages above the line: the person who pressed Enter has seen them. If the
@@ -198,7 +201,10 @@ impl Conversation {
             } else if let Ok(reply) = verbs::list(&mut self.link, login.token()) {
                 add_listed_users(board, &reply);
             }
+            let token = login.token();
+            self.learn_rooms(token);
         }
+        let board = self.live.board();
         match board.unread() {
             0 => {}
             1 => writeln!(out, "{}", prompt::one_unread())?,
@@ -214,7 +220,8 @@ impl Conversation {
             && board.progress() == Progress::Connected
             && let Ok(unread) = verbs::unread(&mut self.link, login.token())
         {
-            let newest = unread.senders.iter().map(|sender| sender.newest).max();
+            let newest = unread.senders.iter().map(|sender| sender.newest);
+            let newest = newest.chain(unread.rooms.iter().map(|room| room.newest)).max();
             board.set_unread(unread.unread, newest.unwrap_or(MessageId::ZERO));
             unread.senders.iter().for_each(|sender| board.add_user(&sender.from));
         }

@@ -3,22 +3,38 @@
 /// The verbs of the prompt.
 pub const VERBS: &[&str] = &[
     "answer", "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd",
-    "quit", "reply", "revoke", "send", "sessions", "to", "unread", "users", "whoami",
+    "quit", "reply", "revoke", "room", "send", "sessions", "to", "unread", "users", "whoami",
 ];
+/// A command of `room`.
+macro_rules! room {
+    ($command:literal) => {
+        concat!("room ", $command)
+    };
+}
+
 /// Verbs of other programs, with the equivalent verb of the prompt.
 const SYNONYMS: &[(&str, &str)] = &[
     ("bye", "quit"),
+    ("channel", "room"),
+    ("channels", room!("list")),
+    ("create", room!("create")),
+    ("invite", room!("invite")),
+    ("join", room!("join")),
+    ("kick", room!("kick")),
+    ("leave", room!("leave")),
     ("login", "auth"),
+    ("members", room!("members")),
     ("msg", "send"),
     ("read", "inbox"),
+    ("rooms", room!("list")),
     ("say", "send"),
     ("tell", "send"),
     ("who", "list"),
 ];
 /// Verbs that may precede a password.
 const SECRET_VERBS: &[&str] = &["auth", "login", "passwd"];
-/// Verbs that precede a user name.
-pub const TAKES_USER: &[&str] = &["auth", "history", "send", "to"];
+/// Verbs that precede the name of a user, and all but `auth` also of a room.
+pub const TAKES_NAME: &[&str] = &["auth", "history", "send", "to"];
 
 /// The least similarity of a suggestion; 1 is equality.
 const SIMILARITY_MIN: f64 = 0.8;
@@ -82,10 +98,15 @@ pub enum Line<'a> {
     Users,
     /// `logout`
     Logout,
-    /// `history [USER]`
+    /// `history [USER|ROOM]`
     History {
-        /// Only the conversation with this user.
-        user: Option<&'a str>,
+        /// Only the conversation with this user, or in this room.
+        with: Option<&'a str>,
+    },
+    /// `room WORDS…`
+    Room {
+        /// The words of the command.
+        words: &'a str,
     },
     /// `unread`
     Unread,
@@ -135,8 +156,9 @@ impl<'a> Line<'a> {
             ("bell", ("on", "")) => Self::Bell { is_on: Some(true) },
             ("bell", ("off", "")) => Self::Bell { is_on: Some(false) },
             ("bell", (_, "")) => Self::Incomplete,
-            ("history", ("", _)) => Self::History { user: None },
-            ("history", (user, "")) => Self::History { user: Some(user) },
+            ("history", ("", _)) => Self::History { with: None },
+            ("history", (with, "")) => Self::History { with: Some(with) },
+            ("room", _) => Self::Room { words: rest },
             ("revoke", (which, "")) => Self::Revoke { which },
             ("inbox", ("", _)) => Self::Inbox,
             ("list", ("", _)) => Self::List,
@@ -203,6 +225,27 @@ pub fn nearest<T>(word: &str, names: impl IntoIterator<Item = (impl AsRef<str>, 
     similar.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, meant)| meant)
 }
 
+/// The words of a line. Quotes hold a word together, as in a shell: `--topic 'two words'`. One that
+/// is not closed ends with the line.
+pub fn shell_words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = None;
+    let mut quote = None;
+    for character in line.chars() {
+        match (character, quote) {
+            (_, Some(open)) if character == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (' ' | '\t', None) => words.extend(word.take()),
+            _ => word.get_or_insert_with(String::new).push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
 /// The first word and the rest.
 pub fn first_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -260,8 +303,11 @@ mod tests {
             ("send", Line::Incomplete),
             ("send neko", Line::Incomplete),
             ("send neko  ", Line::Incomplete),
-            ("history", Line::History { user: None }),
-            ("history neko", Line::History { user: Some("neko") }),
+            ("history", Line::History { with: None }),
+            ("history neko", Line::History { with: Some("neko") }),
+            ("history #build", Line::History { with: Some("#build") }),
+            ("room", Line::Room { words: "" }),
+            ("room set #b  --topic 'a  b'", Line::Room { words: "set #b  --topic 'a  b'" }),
             ("revoke", Line::Revoke { which: "" }),
             ("revoke others", Line::Revoke { which: "others" }),
             ("send neko one\n  two\n", Line::Send { to: "neko", text: "one\n  two" }),
@@ -323,6 +369,8 @@ mod tests {
             ("hlep", Some("help")),
             ("histroy", Some("history")),
             ("tell neko hai", Some("send")),
+            ("join #build", Some("room join")),
+            ("rooms", Some("room list")),
             ("dance", None),
             ("cytus", None),
             ("猫", None),
@@ -332,6 +380,20 @@ mod tests {
         let users = ["neko", "paff"].map(|name| (name, name));
         assert_eq!(nearest("paf", users), Some("paff"));
         assert_eq!(nearest("ivy", users), None);
+    }
+
+    #[test]
+    fn quotes_hold_a_word_together() {
+        for (line, words) in [
+            ("", &[][..]),
+            ("list  --mine ", &["list", "--mine"]),
+            ("set #b --topic 'two  words'", &["set", "#b", "--topic", "two  words"]),
+            (r#"set '#b' --topic="it's" x"#, &["set", "#b", "--topic=it's", "x"]),
+            ("set b --topic ''", &["set", "b", "--topic", ""]),
+            ("set b --topic 'open end", &["set", "b", "--topic", "open end"]),
+        ] {
+            assert_eq!(shell_words(line), words, "{line:?}");
+        }
     }
 
     #[test]

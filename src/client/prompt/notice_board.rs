@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::model::{Message, MessageId, UserName};
+use crate::model::{MailboxName, Message, MessageId, UserName};
 
 /// How many notices may wait, while a command runs or the terminal blocks. Further messages are
 /// counted as unread and left to `inbox`.
@@ -16,7 +16,7 @@ const WAITING_MESSAGES_MAX: usize = 1000;
 /// hundred.
 const SENT_MESSAGES_MAX: usize = 400;
 /// How many names are remembered for completion.
-const USERS_MAX: usize = 1000;
+const NAMES_MAX: usize = 1000;
 
 /// A notice above the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,13 +69,14 @@ struct State {
     counted_upto: Option<MessageId>,
     /// The newest message shown here since the last acknowledgement, and how many were shown.
     shown: Option<(MessageId, usize)>,
-    /// The newest message that was shown, here or by `inbox`, and its sender.
-    last: Option<(MessageId, UserName)>,
-    /// The sender of that message when the user began to type `reply`.
-    replying: Option<UserName>,
+    /// The newest message that was shown, here or by `inbox`, and where its answer goes.
+    last: Option<(MessageId, MailboxName)>,
+    /// Where the answer to that message went when the user began to type `reply`.
+    replying: Option<MailboxName>,
     /// The newest messages that were sent here.
     sent: VecDeque<MessageId>,
-    users: BTreeSet<UserName>,
+    /// The known users and rooms.
+    names: BTreeSet<MailboxName>,
 }
 
 impl NoticeBoard {
@@ -88,8 +89,8 @@ impl NoticeBoard {
     /// Clears the board, and returns the id of the only watch that may post.
     pub fn begin_watch(&self) -> WatchId {
         let mut state = self.lock();
-        let (watch, users) = (state.watch + 1, std::mem::take(&mut state.users));
-        *state = State { watch, users, ..State::default() };
+        let (watch, names) = (state.watch + 1, std::mem::take(&mut state.names));
+        *state = State { watch, names, ..State::default() };
         WatchId(watch)
     }
 
@@ -116,7 +117,8 @@ impl NoticeBoard {
                 return;
             }
             if let Notice::Message(message) = &notice {
-                state.add_user(&message.from);
+                state.add_name(message.from.clone().into());
+                state.add_name(message.to.clone());
                 let is_counted = state.counted_upto.is_some_and(|upto| message.id <= upto);
                 if state.notices.len() >= WAITING_MESSAGES_MAX {
                     let more = usize::from(!is_counted);
@@ -168,7 +170,7 @@ impl NoticeBoard {
             if let Notice::Message(message) = notice {
                 let count = state.shown.map_or(0, |(_, count)| count);
                 state.shown = Some((message.id, count + 1));
-                state.last = Some((message.id, message.from.clone()));
+                state.last = Some((message.id, answer_goes_to(message)));
             }
         }
         notices
@@ -189,7 +191,7 @@ impl NoticeBoard {
         let State { notices, last, .. } = &mut *state;
         notices.retain(|notice| match notice {
             Notice::Message(message) if message.id <= upto => {
-                *last = Some((message.id, message.from.clone()));
+                *last = Some((message.id, answer_goes_to(message)));
                 false
             }
             _ => true,
@@ -203,14 +205,14 @@ impl NoticeBoard {
         if !line.trim_start().starts_with("reply ") {
             state.replying = None;
         } else if state.replying.is_none() {
-            state.replying = state.last.as_ref().map(|(_, from)| from.clone());
+            state.replying = state.last.as_ref().map(|(_, to)| to.clone());
         }
     }
 
     /// The recipient of a reply; `None` if no message was shown yet.
-    pub fn reply_to(&self) -> Option<UserName> {
+    pub fn reply_to(&self) -> Option<MailboxName> {
         let mut state = self.lock();
-        let last = |state: &State| state.last.as_ref().map(|(_, from)| from.clone());
+        let last = |state: &State| state.last.as_ref().map(|(_, to)| to.clone());
         state.replying.take().or_else(|| last(&state))
     }
 
@@ -278,13 +280,23 @@ impl NoticeBoard {
 
     /// Adds a user name for completion.
     pub fn add_user(&self, user: &UserName) {
-        self.lock().add_user(user);
+        self.add_name(user.clone().into());
+    }
+
+    /// Adds the name of a user or a room for completion.
+    pub fn add_name(&self, name: MailboxName) {
+        self.lock().add_name(name);
     }
 
     /// The known user names with this prefix, sorted.
     pub fn users(&self, begin: &str) -> Vec<UserName> {
+        self.names(begin).iter().filter_map(MailboxName::user).cloned().collect()
+    }
+
+    /// The known names with this prefix: users and then rooms, both sorted.
+    pub fn names(&self, begin: &str) -> Vec<MailboxName> {
         let state = self.lock();
-        state.users.iter().filter(|user| user.as_str().starts_with(begin)).cloned().collect()
+        state.names.iter().filter(|name| name.as_str().starts_with(begin)).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -293,10 +305,18 @@ impl NoticeBoard {
 }
 
 impl State {
-    fn add_user(&mut self, user: &UserName) {
-        if self.users.len() < USERS_MAX {
-            self.users.insert(user.clone());
+    fn add_name(&mut self, name: MailboxName) {
+        if self.names.len() < NAMES_MAX {
+            self.names.insert(name);
         }
+    }
+}
+
+/// The sender of a received message, or its room.
+fn answer_goes_to(message: &Message) -> MailboxName {
+    match &message.to {
+        MailboxName::User(_) => message.from.clone().into(),
+        room => room.clone(),
     }
 }
 
@@ -391,7 +411,7 @@ mod tests {
             }
             notice => notice,
         };
-        let replies_to = |board: &NoticeBoard| board.reply_to().map(|user| user.to_string());
+        let replies_to = |board: &NoticeBoard| board.reply_to().map(|to| to.to_string());
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
         assert_eq!(replies_to(&board), None);
@@ -409,6 +429,18 @@ mod tests {
         board.post(watch, from(6, "robo"));
         board.mark_read(MessageId(6));
         assert_eq!(replies_to(&board).as_deref(), Some("robo"));
+        // A message to a room.
+        let to_room = match message(7) {
+            Notice::Message(message) => {
+                Notice::Message(Message { to: "#build".parse().unwrap(), ..message })
+            }
+            notice => notice,
+        };
+        board.post(watch, to_room);
+        board.take_notices();
+        assert_eq!(replies_to(&board).as_deref(), Some("#build"));
+        assert_eq!(board.names("#").len(), 1);
+        assert!(board.users("").iter().all(|user| user.as_str() != "#build"));
     }
 
     #[test]

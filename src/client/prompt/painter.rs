@@ -23,10 +23,12 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Context, Helper};
 
+use super::conversation::rooms;
 use super::line;
 use super::notice_board::{Notice, NoticeBoard};
 use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::wrap::{fitted, wrap};
+use crate::model::MailboxName;
 use crate::terminal;
 
 /// Moves one row up, after the line feed of an empty print.
@@ -166,12 +168,45 @@ impl Completer for Painter {
                 .filter(|verb| verb.starts_with(word))
                 .map(|verb| format!("{verb} "))
                 .collect(),
-            [verb] if line::TAKES_USER.contains(verb) => {
-                self.board.users(word).iter().map(|user| format!("{user} ")).collect()
-            }
+            [verb] if line::TAKES_NAME.contains(verb) => self.names(verb, word),
+            ["room", before @ ..] => self.room_words(before, word),
             _ => Vec::new(),
         };
         Ok((begin, words))
+    }
+}
+
+impl Painter {
+    /// The names that can stand after a verb and begin with `word`. The last one of a list counts.
+    fn names(&self, verb: &str, word: &str) -> Vec<String> {
+        let (before, begun) = word.split_at(word.rfind(',').map_or(0, |comma| comma + 1));
+        let takes_room = verb != "auth";
+        let names = self.board.names(begun).into_iter();
+        let names = names.filter(|name| takes_room || name.user().is_some());
+        let is_named = |name: &MailboxName| before.split(',').any(|it| it == name.as_str());
+        names.filter(|name| !is_named(name)).map(|name| format!("{before}{name} ")).collect()
+    }
+
+    /// The words that can stand after `room` and these words: a command, a room, or users.
+    fn room_words(&self, before: &[&str], word: &str) -> Vec<String> {
+        match before {
+            [] => {
+                let commands = rooms::commands().into_iter();
+                let begun = commands.filter(|command| command.starts_with(word));
+                begun.map(|command| format!("{command} ")).collect()
+            }
+            ["create" | "list" | "help"] => Vec::new(),
+            // The # may be left out.
+            [_] if !word.starts_with('#') => {
+                let rooms = self.board.names(&format!("#{word}"));
+                rooms.iter().map(|room| format!("{} ", &room.as_str()[1..])).collect()
+            }
+            [_] => self.board.names(word).iter().map(|room| format!("{room} ")).collect(),
+            ["invite" | "kick", _] | [.., "--owner" | "--moderator" | "--member"] => {
+                self.board.users(word).iter().map(|user| format!("{user} ")).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -205,8 +240,8 @@ mod tests {
     #[test]
     fn verbs_and_users_are_completed_where_they_can_stand() {
         let board = Arc::new(NoticeBoard::default());
-        for user in ["neko", "nana", "paff"] {
-            board.add_user(&user.parse().unwrap());
+        for name in ["neko", "nana", "paff", "#news"] {
+            board.add_name(name.parse().unwrap());
         }
         let painter = Painter::new(board);
         let history = rustyline::history::MemHistory::new();
@@ -215,6 +250,16 @@ mod tests {
         assert_eq!(complete("se"), (0, vec!["send ".to_owned(), "sessions ".to_owned()]));
         assert_eq!(complete("send n"), (5, vec!["nana ".to_owned(), "neko ".to_owned()]));
         assert_eq!(complete("history p"), (8, vec!["paff ".to_owned()]));
+        assert_eq!(complete("send #"), (5, vec!["#news ".to_owned()]));
+        assert_eq!(complete("send nana,ne"), (5, vec!["nana,neko ".to_owned()]));
+        assert_eq!(complete("to nana,#"), (3, vec!["nana,#news ".to_owned()]));
+        assert_eq!(complete("auth #").1.len(), 0);
+        assert_eq!(complete("room in"), (5, vec!["invite ".to_owned()]));
+        assert_eq!(complete("room show n"), (10, vec!["news ".to_owned()]));
+        assert_eq!(complete("room show #n"), (10, vec!["#news ".to_owned()]));
+        assert_eq!(complete("room kick news p"), (15, vec!["paff ".to_owned()]));
+        assert_eq!(complete("room set news --owner p"), (22, vec!["paff ".to_owned()]));
+        assert_eq!(complete("room create n").1.len(), 0);
         assert_eq!(complete("send neko n").1.len(), 0);
         assert_eq!(complete("list n").1.len(), 0);
     }

@@ -1,6 +1,7 @@
-//! Lays out messages for reading: a line per day, then time, sender and text in columns. Every line
-//! of a text is indented, so that no text can pass for another message. On a narrow terminal, time
-//! and sender are above the text.
+//! Lays out messages for reading: a line per day, then time, sender and text in columns. A page with
+//! a message to a room has a column for the rooms before the senders. Every line of a text is
+//! indented, so that no text can pass for another message. On a narrow terminal, time, room and
+//! sender are above the text.
 
 use std::fmt::Write as _;
 
@@ -10,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::wrap::{fitted, wrap};
 use super::{color, details};
 use crate::catalogue::time;
-use crate::model::{Message, Timestamp};
+use crate::model::{Message, RoomName, Timestamp};
 use crate::terminal::{self, relative, text};
 
 /// The least width of a text beside its sender. With less room, the text goes below.
@@ -86,10 +87,14 @@ impl Layout {
     fn lay_out(&mut self, messages: &[Message], side: Side) -> String {
         let names = messages.iter().map(|message| side.label(message).len());
         let name_columns = names.max().unwrap_or(0);
-        let indent = 3 * GAP_COLUMNS + self.time_columns() + name_columns;
+        // The column and the gap after it; a page without a room has neither.
+        let rooms = messages.iter().filter_map(|message| side.room(message));
+        let room_columns = rooms.map(|room| room.len() + GAP_COLUMNS).max().unwrap_or(0);
+        let indent = 3 * GAP_COLUMNS + self.time_columns() + room_columns + name_columns;
         let mut out = String::new();
         for message in messages {
             let (label, name) = (side.label(message), side.name(message));
+            let room = side.room(message).unwrap_or_default();
             let moment = message.at.to_calendar().to_zoned(self.zone.clone());
             self.day(moment.date(), &mut out);
             let time = match self.clock {
@@ -97,13 +102,13 @@ impl Layout {
                 Clock::Local | Clock::Utc => moment.strftime("%H:%M").to_string(),
             };
             if indent + TEXT_COLUMNS_MIN <= self.columns {
-                let shown = self.colored(name, &label);
-                let padding = name_columns - label.len() + GAP_COLUMNS;
                 let columns = self.time_columns();
-                let _ = write!(out, "{GAP}{time:>columns$}{GAP}{shown}{:padding$}", "");
+                let _ = write!(out, "{GAP}{time:>columns$}{GAP}");
+                self.cell(room, room, room_columns, &mut out);
+                self.cell(name, &label, name_columns + GAP_COLUMNS, &mut out);
                 self.text(message, indent, 0, &mut out);
             } else {
-                self.narrow_head(name, &label, &time, &mut out);
+                self.narrow_head(&time, &[(room, room), (name, &label)], &mut out);
                 let indent = narrow_indent(self.columns);
                 self.text(message, indent, indent, &mut out);
             }
@@ -123,18 +128,37 @@ impl Layout {
         });
     }
 
-    /// Time and sender on their own lines, for a narrow terminal.
-    fn narrow_head(&self, name: &str, label: &str, time: &str, out: &mut String) {
-        if time.len() + 1 + label.len() <= self.columns {
-            let _ = writeln!(out, "{time} {}", self.colored(name, label));
+    /// Time, room and sender above the text, for a narrow terminal: on one line if they fit. Each
+    /// label has the name whose colour it gets; an empty one is left out.
+    fn narrow_head(&self, time: &str, labels: &[(&str, &str)], out: &mut String) {
+        let labels = labels.iter().filter(|(_, label)| !label.is_empty());
+        let columns = labels.clone().map(|(_, label)| 1 + label.len()).sum::<usize>();
+        if time.len() + columns <= self.columns {
+            out.push_str(time);
+            labels.for_each(|(name, label)| {
+                let _ = write!(out, " {}", self.colored(name, label));
+            });
+            out.push('\n');
             return;
         }
         for piece in wrap(time, self.columns) {
             let _ = writeln!(out, "{piece}");
         }
-        for piece in wrap(label, self.columns) {
-            let _ = writeln!(out, "{}", self.colored(name, piece));
+        for (name, label) in labels {
+            for piece in wrap(label, self.columns) {
+                let _ = writeln!(out, "{}", self.colored(name, piece));
+            }
         }
+    }
+
+    /// Writes a label in the colour of a name, padded to this many columns.
+    fn cell(&self, name: &str, label: &str, columns: usize, out: &mut String) {
+        if columns == 0 {
+            return;
+        }
+        let padding = columns - label.len();
+        let shown = if label.is_empty() { String::new() } else { self.colored(name, label) };
+        let _ = write!(out, "{shown}{:padding$}", "");
     }
 
     /// Writes the text, with lines indented by `indent`. The first line is indented by
@@ -183,6 +207,15 @@ impl Side {
         match self {
             Self::Sender => message.from.as_str(),
             Self::Recipient => message.to.as_str(),
+        }
+    }
+
+    /// The room that stands before the sender. The recipient of a sent message may be a room too,
+    /// and then it is shown already.
+    fn room(self, message: &Message) -> Option<&str> {
+        match self {
+            Self::Sender => message.to.room().map(RoomName::as_str),
+            Self::Recipient => None,
         }
     }
 
@@ -276,6 +309,33 @@ mod tests {
     }
 
     #[test]
+    fn rooms_have_a_column_before_the_senders() {
+        let to_room = |from: &str, room: &str, body: &str| Message {
+            to: room.parse().unwrap(),
+            ..message(from, NOON, body)
+        };
+        let messages = [
+            to_room("paff", "#build", "done\nin 3 s"),
+            message("vanessa", NOON, "hai"),
+            to_room("ivy", "#ops", "ok"),
+        ];
+        assert_eq!(
+            layout(80).page(&messages),
+            "Mon 2026-11-23\n\
+             \x20 12:00  #build  paff     done\n\
+             \x20                         in 3 s\n\
+             \x20 12:00          vanessa  hai\n\
+             \x20 12:00  #ops    ivy      ok\n"
+        );
+        let page = layout(30).page(&messages[..1]);
+        assert_eq!(page, "Mon 2026-11-23\n12:00 #build paff\n    done\n    in 3 s\n");
+        let page = layout(16).page(&messages[..1]);
+        assert!(page.ends_with("\n12:00\n#build\npaff\n    done\n    in 3 s\n"), "{page}");
+        let page = layout(80).sent_page(&messages[2..]);
+        assert!(page.ends_with("\n  12:00  > #ops  ok\n"), "{page}");
+    }
+
+    #[test]
     fn sent_messages_are_shown_with_their_recipient() {
         let page = layout(80).sent_page(&[message("paff", NOON, "hai\nneko")]);
         assert!(page.ends_with("\n  12:00  > neko  hai\n                 neko\n"), "{page}");
@@ -327,16 +387,21 @@ mod tests {
         fn no_row_is_wider_than_the_terminal_and_no_text_passes_for_another_message(
             body in "([ -~猫\u{a0}\u{301}]|❤\u{fe0f}|\n|\r\n|\t){1,200}",
             from in "[a-z0-9_-]{1,32}",
+            room in proptest::option::of("#[a-z0-9_-]{1,32}"),
             columns in 1usize..=200,
             clock in prop_oneof![Just(Clock::Utc), Just(Clock::Local), Just(Clock::Relative)],
         ) {
             let mut layout = Layout::new(columns, clock);
-            let page = layout.page(&[message(&from, NOON, &body)]);
+            let message = |body: &str| {
+                let to = room.as_deref().unwrap_or("neko").parse().unwrap();
+                [Message { to, ..message(&from, NOON, body) }]
+            };
+            let page = layout.page(&message(&body));
             for line in page.lines() {
                 prop_assert!(line.width() <= columns, "{line:?}");
             }
             // The columns before the text.
-            let texts = layout.page(&[message(&from, NOON, "x")]);
+            let texts = layout.page(&message("x"));
             let head = texts.lines().count();
             let is_beside = texts.starts_with(GAP);
             let indent = if is_beside {
@@ -348,7 +413,7 @@ mod tests {
                 indent
             };
             prop_assert!(columns < 3 || indent > 0);
-            let days = page.lines().count() - layout.page(&[message(&from, NOON, &body)]).lines().count();
+            let days = page.lines().count() - layout.page(&message(&body)).lines().count();
             for line in page.lines().skip(days + if is_beside { 1 } else { head - 1 }) {
                 prop_assert!(line.is_empty() || line.starts_with(&" ".repeat(indent)), "{line:?}");
             }

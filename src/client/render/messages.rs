@@ -18,8 +18,8 @@ pub enum Messages {
     Raw,
     /// In columns, for a person.
     LaidOut(Layout),
-    /// One line per message: time, sender and text, separated by tabs. A line ending in the text
-    /// becomes `\n`.
+    /// One line per message: time, sender and text, separated by tabs. The room of a message stands
+    /// before its sender, with a space between. A line ending in the text becomes `\n`.
     Plain(Clock),
 }
 
@@ -48,8 +48,10 @@ impl Messages {
             match self {
                 Self::Json => writeln!(out, "{}", object::message(message))?,
                 Self::Plain(clock) => {
-                    let (from, body) = (&message.from, text::visible(&details::text(message)));
-                    writeln!(out, "{}\t{from}\t{body}", moment(message.at, *clock))?;
+                    let room = message.to.room().map(|room| format!("{room} "));
+                    let (room, from) = (room.unwrap_or_default(), &message.from);
+                    let body = text::visible(&details::text(message));
+                    writeln!(out, "{}\t{room}{from}\t{body}", moment(message.at, *clock))?;
                 }
                 Self::Raw | Self::LaidOut(_) => writeln!(out, "{}", message.body.as_str())?,
             }

@@ -138,7 +138,12 @@ impl<'a> Matcher<'a> {
     /// The positional argument of the next word, and the number of its values so far.
     fn positional(&self) -> Option<(&'a Arg, usize)> {
         let mut values = self.positionals;
-        for positional in self.command.get_positionals() {
+        let is_excluded = |positional: &&Arg| {
+            let others = self.command.get_arg_conflicts_with(positional);
+            others.iter().any(|it| self.given.iter().any(|given| given.get_id() == it.get_id()))
+        };
+        // A positional argument that an option replaces takes no word.
+        for positional in self.command.get_positionals().filter(|it| !is_excluded(it)) {
             let (_, most) = values_of(positional);
             if values < most {
                 let is_open = self.is_escaped || !positional.is_last_set();

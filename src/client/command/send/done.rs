@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::job::{self, Job, JobResult};
-use super::{naming_users, parse_recipients};
+use super::{naming_users, recipients};
 use crate::catalogue::{job as texts, shared};
 use crate::client::address::ServerAddress;
 use crate::client::arguments::SendArguments;
@@ -86,7 +86,7 @@ impl Message {
     /// Finds the mistakes that can be found without a server. A server that is away keeps no command
     /// from running.
     fn prepare(arguments: &SendArguments, link: &Link) -> Result<Self, Failure> {
-        let to = parse_recipients(&arguments.to)?;
+        let to = recipients(arguments)?;
         let details = arguments.details.details()?;
         let key = match &arguments.id {
             Some(key) => key.clone(),

@@ -101,6 +101,10 @@ impl Exec {
             .args(&self.arguments)
             .env("CHAT_ID", message.id.0.to_string())
             .env("CHAT_FROM", message.from.as_str());
+        match message.to.room() {
+            Some(room) => command.env("CHAT_ROOM", room.as_str()),
+            None => command.env_remove("CHAT_ROOM"),
+        };
         set_details(&mut command, message.details.as_deref());
         let input = format!("{}\n", object::message(message));
         self.guard.run(&mut command, &input, |process| {

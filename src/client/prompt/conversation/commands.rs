@@ -56,7 +56,8 @@ impl Conversation {
             }
             Line::Users => self.users(out)?,
             Line::Logout => self.logout(out)?,
-            Line::History { user } => self.history(user, out)?,
+            Line::History { with } => self.history(with, out)?,
+            Line::Room { words } => self.room(words, out)?,
             Line::Unread => self.unread(out)?,
             Line::Whoami => {
                 let token = self.token()?;
@@ -162,8 +163,7 @@ impl Conversation {
         let posted = delivery::deliver(&mut self.link, token, to, text, &key);
         let posted = posted.map_err(|failure| send::naming_users(failure, to.len()))?;
         self.live.board().record_sent(posted.sent.iter().map(|copy| copy.id));
-        let users = to.iter().filter_map(MailboxName::user);
-        users.for_each(|user| self.live.board().add_user(user));
+        to.iter().for_each(|name| self.live.board().add_name(name.clone()));
         writeln!(out, "{}", client::message_sent(delivery::names(to, ", ")))?;
         Ok(())
     }
@@ -183,11 +183,11 @@ impl Conversation {
     fn reply(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
         let last = match self.live.board().reply_to() {
-            Some(user) => Some(user),
-            None => self.newest_read_sender(token)?,
+            Some(to) => Some(to),
+            None => self.other_side_of_newest_read(token)?,
         };
         match last {
-            Some(user) => self.send(&[user.into()], text, out),
+            Some(to) => self.send(&[to], text, out),
             None => Ok(writeln!(out, "{}", prompt::nobody_to_reply_to())?),
         }
     }
@@ -225,14 +225,15 @@ impl Conversation {
         Ok(())
     }
 
-    /// The sender of the newest message that counts as read.
-    fn newest_read_sender(&mut self, token: Token) -> Result<Option<UserName>, Failure> {
+    /// Where an answer to the newest message goes that counts as read.
+    fn other_side_of_newest_read(&mut self, token: Token) -> Result<Option<MailboxName>, Failure> {
+        let user = self.login.as_ref().ok_or(Failure::NotLoggedIn)?.session().user.clone();
         let upto = self.read_upto(token)?;
         let from = FetchFrom::Before(MessageId(upto.0.saturating_add(1)));
         let fetch =
             Fetch { from, with: None, thread: None, since: None, filter: Box::default(), limit: 1 };
         let page = verbs::fetch(&mut self.link, token, fetch)?;
-        Ok(page.messages.into_iter().next().map(|message| message.from))
+        Ok(page.messages.first().map(|message| reply::other_side(message, &user)))
     }
 
     fn bell(&mut self, is_on: Option<bool>, out: &mut dyn Write) -> Result<(), Failure> {
@@ -259,9 +260,9 @@ impl Conversation {
         Ok(verbs::ack(&mut self.link, token, ack)?.upto)
     }
 
-    fn history(&mut self, user: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
+    fn history(&mut self, name: Option<&str>, out: &mut dyn Write) -> Result<(), Failure> {
         let token = self.token()?;
-        let with = user.map(parse_mailbox).transpose()?;
+        let with = name.map(parse_mailbox).transpose()?;
         let from = FetchFrom::Before(MessageId(i64::MAX));
         let fetch = Fetch {
             from,
@@ -272,7 +273,7 @@ impl Conversation {
             limit: HISTORY_MESSAGES,
         };
         let page = verbs::fetch(&mut self.link, token, fetch);
-        let page = page.map_err(|failure| with_user(failure, user.unwrap_or_default()))?;
+        let page = page.map_err(|failure| with_user(failure, name.unwrap_or_default()))?;
         if page.messages.is_empty() {
             writeln!(out, "{}", client::no_messages())?;
         }
@@ -289,6 +290,10 @@ impl Conversation {
         }
         for sender in unread.senders {
             writeln!(out, "{:>6}  {}", sender.count, sender.from)?;
+        }
+        for room in unread.rooms {
+            let more = if room.more { "+" } else { "" };
+            writeln!(out, "{:>6}  {}", format!("{}{more}", room.count), room.room)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub fn inbox(given: Selection, session: &Session) -> Result<Value, Failure> {
     if given.timeout_seconds.is_some() {
         return Err(refused("timeout_seconds", texts::only_for_wait()));
     }
-    let from = given.after.map_or(FetchFrom::Cursor(CursorName::inbox()), FetchFrom::After);
+    let from = given.after.map_or(FetchFrom::Cursor(CursorName::inbox()), FetchFrom::Incoming);
     let fetch = Fetch {
         from,
         with: None,
@@ -26,7 +26,7 @@ pub fn inbox(given: Selection, session: &Session) -> Result<Value, Failure> {
         filter: filter(given.from.as_deref(), given.tags, given.min_priority)?,
         limit: limit(given.limit)?,
     };
-    let found = session.run(|link, token| verbs::fetch(link, token, fetch.clone()))?;
+    let found = session.run(|link, token| verbs::fetch_incoming(link, token, fetch.clone()))?;
     let mut page = Page::default();
     let mut messages = found.messages.iter();
     let mut after = None;
