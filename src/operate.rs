@@ -29,6 +29,7 @@ mod output;
 mod preconditions;
 mod reload;
 mod restore;
+mod room;
 mod seed;
 mod serve;
 mod session;
@@ -124,6 +125,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
             init::run(resolved, init, output())
         }
         Some(Command::User(user)) => user::run(&database, &user.command, output()),
+        Some(Command::Room(room)) => room::run(&database, &room.command, output()),
         Some(Command::Session(session)) => session::run(&database, &session.command, output()),
         Some(Command::Seed(seed)) => seed::run(&database, seed, output()),
         Some(Command::Stats) => stats::run(&database, output()),

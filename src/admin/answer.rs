@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CursorName, MessageId, SessionId, Timestamp, UserName};
+use crate::protocol::rooms::{MemberInfo, RoomInfo};
 use crate::protocol::standing::Database;
 use crate::transfer::Taken;
 
@@ -30,6 +31,22 @@ pub enum AdminReply {
         /// The users, sorted by name.
         users: Vec<User>,
         /// There are more users after these.
+        more: bool,
+    },
+    /// One page of rooms.
+    Rooms {
+        /// The rooms, sorted by name.
+        rooms: Vec<RoomInfo>,
+        /// There are more rooms after these.
+        more: bool,
+    },
+    /// A room, after the change if there was one.
+    Room(Box<RoomInfo>),
+    /// One page of the members of a room.
+    RoomMembers {
+        /// The members, sorted by name.
+        members: Vec<MemberInfo>,
+        /// There are more members after these.
         more: bool,
     },
     /// One step of a purge was carried out.
@@ -244,9 +261,17 @@ pub enum Code {
     UserDeleted,
     /// No session has this number.
     UnknownSession,
+    /// No room has this name.
+    UnknownRoom,
+    /// The room is archived.
+    RoomArchived,
+    /// Other members of the room would have no owner.
+    LastOwner,
+    /// The user is in as many rooms as a user may be, or there are as many as there may be.
+    TooManyRooms,
     /// The change would let in users with published passwords, which the configuration forbids.
     Unsafe,
-    /// A user has this name, or a deleted user with remaining messages had it.
+    /// A user or a room has this name, or a deleted user with remaining messages had it.
     NameTaken,
     /// The other side has another version.
     Version,
@@ -271,6 +296,10 @@ impl Code {
             Self::UnknownUser => "unknown_user",
             Self::UserDeleted => "user_deleted",
             Self::UnknownSession => "unknown_session",
+            Self::UnknownRoom => "unknown_room",
+            Self::RoomArchived => "room_archived",
+            Self::LastOwner => "last_owner",
+            Self::TooManyRooms => "too_many_rooms",
             Self::Unsafe => "unsafe",
             Self::NameTaken => "name_taken",
             Self::Version => "version",

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::purge::{Compact, Purge};
-use crate::model::{DisplayName, MessageId, Password, SessionId, UserName};
+use crate::model::{DisplayName, MessageId, Password, Role, RoomName, SessionId, UserName};
+use crate::protocol::rooms::{RoomArchive, RoomCreate, RoomSet};
 use crate::transfer::Step;
 
 /// The most users in one [`Request::Seed`], because hashing their passwords takes time.
@@ -74,6 +75,54 @@ pub enum Request {
         user: Option<UserName>,
         /// Continue after this session.
         after: Option<SessionId>,
+    },
+    /// List the rooms, sorted by name, as many as fit into a reply.
+    RoomList {
+        /// Continue after this name.
+        after: Option<RoomName>,
+    },
+    /// Show a room.
+    RoomShow {
+        /// The room.
+        room: RoomName,
+    },
+    /// List the members of a room, sorted by name, as many as fit into a reply.
+    RoomMembers {
+        /// The room.
+        room: RoomName,
+        /// Continue after this name.
+        after: Option<UserName>,
+    },
+    /// Create a room without members.
+    RoomCreate {
+        /// The room.
+        create: RoomCreate,
+    },
+    /// Make a user a member of a room, or give a member another role.
+    RoomAdd {
+        /// The room.
+        room: RoomName,
+        /// The user.
+        user: UserName,
+        /// The role.
+        role: Role,
+    },
+    /// Remove a member from a room, or an invitation.
+    RoomRemove {
+        /// The room.
+        room: RoomName,
+        /// The user.
+        user: UserName,
+    },
+    /// Change a room's settings.
+    RoomSet {
+        /// The room, and what to change.
+        set: RoomSet,
+    },
+    /// Archive a room, or open it again.
+    RoomArchive {
+        /// The room, and whether to archive it.
+        archive: RoomArchive,
     },
     /// End sessions.
     SessionRevoke {

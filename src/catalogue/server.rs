@@ -84,6 +84,18 @@ texts! {
         en: "`chat-server user list` lists the users",
         id: "`chat-server user list` menampilkan para user",
     }
+    room_list_shows {
+        en: "`chat-server room list` lists the rooms",
+        id: "`chat-server room list` menampilkan ruang-ruangnya",
+    }
+    open_room_again {
+        en: "`chat-server room archive ROOM --undo` opens it again",
+        id: "`chat-server room archive ROOM --undo` membukanya lagi",
+    }
+    add_an_owner {
+        en: "`chat-server room add ROOM USER --role owner` makes another user the owner",
+        id: "`chat-server room add ROOM USER --role owner` menjadikan user lain pemiliknya",
+    }
     session_list_shows {
         en: "`chat-server session list` lists the sessions",
         id: "`chat-server session list` menampilkan sesi-sesinya",

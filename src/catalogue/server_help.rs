@@ -399,6 +399,57 @@ pub const HELP: &Help = &[
         "The file to check, instead of the default one",
         "File yang diperiksa, bukan yang akan dibaca",
     ),
+    // room
+    (
+        "Add, list and change rooms and their members, also while the server runs",
+        "Tambah, tampilkan, dan ubah ruang serta anggotanya, juga saat server berjalan",
+    ),
+    ("Show every room, private ones too", "Tampilkan semua ruang, juga yang privat"),
+    ("Show a room's settings", "Tampilkan pengaturan sebuah ruang"),
+    ("Create a room without members", "Buat ruang tanpa anggota"),
+    ("Show the members of a room", "Tampilkan anggota sebuah ruang"),
+    (
+        "Make a user a member of a room, or give a member another role",
+        "Jadikan user anggota sebuah ruang, atau beri anggota peran lain",
+    ),
+    (
+        "Remove a member from a room, or an invitation",
+        "Keluarkan anggota dari sebuah ruang, atau batalkan undangan",
+    ),
+    ("Change a room's settings", "Ubah pengaturan sebuah ruang"),
+    (
+        "Archive a room: its members read it, and nobody posts there any more",
+        "Arsipkan sebuah ruang: anggotanya bisa membaca, dan tidak ada yang bisa menulis lagi",
+    ),
+    ("The room; its # may be left out", "Ruangnya; # di depannya boleh dihilangkan"),
+    (
+        "The name: 1 to 32 of a-z, 0-9, _ and -, with or without a # before it",
+        "Namanya: 1 sampai 32 dari a-z, 0-9, _ dan -, dengan atau tanpa # di depannya",
+    ),
+    (
+        "What it is about: one line of at most 256 bytes",
+        "Tentang apa: satu baris paling banyak 256 byte",
+    ),
+    (
+        "Only its members and invited users see it",
+        "Hanya anggotanya dan user yang diundang yang melihatnya",
+    ),
+    (
+        "Who may post: all members, or only moderators and owners",
+        "Siapa yang boleh menulis: semua anggota, atau hanya moderator dan pemilik",
+    ),
+    (
+        "What a new member can read: all messages, or those from joining on",
+        "Yang bisa dibaca anggota baru: semua pesan, atau yang sejak ia masuk",
+    ),
+    ("The role of the member", "Peran anggota itu"),
+    ("What it is about; '' for nothing", "Tentang apa; '' untuk mengosongkan"),
+    ("Anybody can see and join it", "Siapa saja bisa melihat dan memasukinya"),
+    (
+        "What a member who joins later can read: all messages, or those from joining on",
+        "Yang bisa dibaca anggota yang masuk kemudian: semua pesan, atau yang sejak ia masuk",
+    ),
+    ("Open it again", "Buka lagi"),
 ];
 
 texts! {
@@ -506,6 +557,34 @@ Examples:
 Contoh:
   chat-server --db chat.sqlite user list
   chat-server user list --json | jq -r 'select(.password_is_published).name'
+",
+    }
+    room_examples {
+        en: "\
+An operator sees private rooms too, and may change every room. Who posts, invites and removes members
+otherwise, says `chat-cli room --help`.
+
+Examples:
+  chat-server room create build --topic 'Builds of the main branch'
+  chat-server room add build alice --role owner
+  chat-server room members build
+  chat-server room remove build bob
+  chat-server room set news --posting moderators --public
+  chat-server room list --json | jq -r 'select(.members == 0) | .room'
+  chat-server room archive build                  nobody posts there any more
+",
+        id: "\
+Operator juga melihat ruang privat, dan boleh mengubah setiap ruang. Siapa lagi yang boleh menulis,
+mengundang, dan mengeluarkan anggota, ada di `chat-cli room --help`.
+
+Contoh:
+  chat-server room create build --topic 'Build dari cabang utama'
+  chat-server room add build alice --role owner
+  chat-server room members build
+  chat-server room remove build bob
+  chat-server room set news --posting moderators --public
+  chat-server room list --json | jq -r 'select(.members == 0) | .room'
+  chat-server room archive build                  tidak ada yang menulis di sana lagi
 ",
     }
     user_show_examples {

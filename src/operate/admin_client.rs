@@ -23,7 +23,7 @@ use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::admin::socket::Place;
 use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request};
-use crate::catalogue::{self, Language, server, storage};
+use crate::catalogue::{self, Language, refusal, server, storage};
 use crate::service::{
     self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service, UnixUsers,
 };
@@ -270,6 +270,10 @@ fn refused(refusal: Refusal) -> Failure {
     let (exit, hint) = match code {
         Code::UnknownUser => (Exit::NoUser, Some(server::user_list_shows())),
         Code::UserDeleted => (Exit::NoUser, None),
+        Code::UnknownRoom => (Exit::NoUser, Some(server::room_list_shows())),
+        Code::RoomArchived => (Exit::Data, Some(server::open_room_again())),
+        Code::LastOwner => (Exit::Data, Some(server::add_an_owner())),
+        Code::TooManyRooms => (Exit::Data, None),
         Code::UnknownSession => (Exit::Nothing, Some(server::session_list_shows())),
         Code::Unsafe => (Exit::Configuration, Some(server::add_own_passwords())),
         Code::NameTaken => (Exit::Data, Some(server::choose_another_name())),
@@ -290,9 +294,13 @@ fn worded(code: Code, message: String) -> String {
     if catalogue::language() != Language::Indonesian {
         return message;
     }
-    let refusal = match code {
+    let text = match code {
         Code::UnknownUser => storage::unknown_user(),
         Code::UserDeleted => storage::user_deleted(),
+        Code::UnknownRoom => refusal::unknown_room(),
+        Code::RoomArchived => refusal::room_archived(),
+        Code::LastOwner => refusal::last_owner(),
+        Code::TooManyRooms => refusal::too_many_rooms(),
         Code::UnknownSession => storage::unknown_session(),
         Code::Unsafe => storage::unsafe_now(),
         Code::NameTaken => storage::name_taken(),
@@ -304,5 +312,5 @@ fn worded(code: Code, message: String) -> String {
         Code::ShuttingDown => storage::shutting_down(),
         Code::Internal => storage::internal(),
     };
-    storage::refused_because(refusal, message)
+    storage::refused_because(text, message)
 }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod database;
+mod rooms;
 mod storage;
 
 use std::ffi::OsString;
@@ -22,6 +23,10 @@ pub use administration::{
 };
 pub use database::{
     DatabaseArguments, DbArguments, DbCheckArguments, DbCommand, DbDurability, DbInitArguments,
+};
+pub use rooms::{
+    RoomAddArguments, RoomArguments, RoomCommand, RoomCreateArguments, RoomRemoveArguments,
+    RoomSetArguments,
 };
 pub use storage::{
     BackupArguments, CheckArguments, ExportArguments, ImportArguments, MessageArguments,
@@ -92,6 +97,8 @@ pub enum Command {
     Init(Box<InitArguments>),
     /// Add, list and change users, also while the server runs.
     User(UserArguments),
+    /// Add, list and change rooms and their members, also while the server runs.
+    Room(RoomArguments),
     /// Purge messages, also while the server runs.
     Message(MessageArguments),
     /// List and end sessions, also while the server runs.
@@ -136,6 +143,7 @@ impl Command {
             Self::Serve(_) => "serve",
             Self::Init(_) => "init",
             Self::User(_) => "user",
+            Self::Room(_) => "room",
             Self::Message(_) => "message",
             Self::Session(_) => "session",
             Self::Seed(_) => "seed",

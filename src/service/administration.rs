@@ -4,6 +4,7 @@
 mod figures;
 mod import;
 mod purge;
+mod rooms;
 mod sessions;
 mod users;
 
@@ -30,6 +31,16 @@ impl Service {
             Request::UserRename { name, to } => self.rename_user(name, to, responder),
             Request::UserDelete { name } => self.delete_user(name, responder),
             Request::UserRemove { name } => self.remove_user(name, responder),
+            Request::RoomList { after } => self.list_all_rooms(after, responder),
+            Request::RoomShow { room } => self.show_any_room(room, responder),
+            Request::RoomMembers { room, after } => {
+                self.list_members_of_any_room(room, after, responder);
+            }
+            Request::RoomCreate { create } => self.create_room_for_operator(create, responder),
+            Request::RoomAdd { room, user, role } => self.add_to_room(room, user, role, responder),
+            Request::RoomRemove { room, user } => self.remove_from_room(room, user, responder),
+            Request::RoomSet { set } => self.set_any_room(set, responder),
+            Request::RoomArchive { archive } => self.archive_any_room(archive, responder),
             Request::SessionList { user, after } => self.list_all_sessions(user, after, responder),
             Request::SessionRevoke { sessions } => self.revoke_listed_sessions(sessions, responder),
             Request::MessagePurge { purge, after, dry_run } => {

@@ -110,10 +110,6 @@ impl Service {
         let list = ListMembers { actor: Actor::User(user), room: room.clone(), after, max: limit };
         self.store.read(list, move |found| match found {
             Ok(Ok((members, more))) => {
-                let member = |Member { name, display_name, role, joined_after }| {
-                    let (user, joined) = (name, joined_after);
-                    MemberInfo { user, display_name, role, joined }
-                };
                 let members = members.into_iter().map(member).collect();
                 answer(responder, RoomReply::Members(MemberList { members, more }));
             }
@@ -160,7 +156,14 @@ fn shown(changed: RoomChanged) -> RoomReply {
     RoomReply::Room(info(changed.room))
 }
 
-fn info(room: Room) -> RoomInfo {
+/// A member of a room, as a reply has it.
+pub(super) fn member(member: Member) -> MemberInfo {
+    let Member { name, display_name, role, joined_after } = member;
+    MemberInfo { user: name, display_name, role, joined: joined_after }
+}
+
+/// A room, as a reply has it.
+pub(super) fn info(room: Room) -> RoomInfo {
     let RoomSettings { topic, is_private, posting, history } = room.settings;
     RoomInfo {
         room: room.name,

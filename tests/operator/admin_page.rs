@@ -10,6 +10,7 @@ const PAGE: &str = include_str!("../../docs/admin.md");
 
 recipes! {
     users []
+    rooms []
     sessions []
     seed []
     stats []
@@ -41,6 +42,19 @@ fn users(recipe: &mut Recipe) {
     assert_eq!(recipe.sh(OPERATOR, "chat-cli send build hai").code, 67);
     recipe.run_failing(67);
     assert_eq!(recipe.count("build"), 0);
+}
+
+fn rooms(recipe: &mut Recipe) {
+    recipe.log_in("paff");
+    recipe.log_in("neko");
+    recipe.run();
+    recipe.done("paff", "chat-cli send '#build' hai");
+    recipe.run_failing(67);
+    assert_eq!(recipe.sh("paff", "chat-cli send '#build' hai").code, 73);
+    assert_eq!(recipe.sh("neko", "chat-cli send '#build' hai").code, 73);
+    recipe.done(OPERATOR, "chat-server room archive build --undo");
+    recipe.done("neko", "chat-cli send '#build' hai");
+    assert_eq!(recipe.sh(OPERATOR, "chat-server room create build").code, 65);
 }
 
 fn sessions(recipe: &mut Recipe) {

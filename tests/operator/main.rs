@@ -29,6 +29,7 @@ mod postgres_promise;
 #[cfg(feature = "postgres")]
 mod postgres_settings;
 mod purge;
+mod rooms;
 mod said;
 mod server_cli;
 mod server_config;

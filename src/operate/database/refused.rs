@@ -26,6 +26,7 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
         | Some(
             Command::Serve(_)
             | Command::User(_)
+            | Command::Room(_)
             | Command::Message(_)
             | Command::Session(_)
             | Command::Seed(_)
