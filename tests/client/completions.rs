@@ -83,11 +83,13 @@ impl Shell {
 
     /// Tab completes the typed words to this line, however busy the machine is: names that come too
     /// late are not offered, and the person presses Tab again.
-    fn completes_at_last(&mut self, typed: &str, line: &str) {
+    /// Returns how long the last attempt took.
+    fn completes_at_last(&mut self, typed: &str, line: &str) -> Duration {
         const TRIES_MAX: usize = 40;
         let [unchanged, wanted] = [typed, line].map(|line| format!("{PROMPT} {line}."));
         for _ in 0..TRIES_MAX {
             self.begin(typed);
+            let begun = Instant::now();
             // The full stop appears only after Tab was processed.
             self.terminal.keys(format!("{TAB}."));
             let what = format!("{wanted:?} in {}", self.name);
@@ -95,7 +97,7 @@ impl Shell {
                 [&unchanged, &wanted].contains(&&terminal.cursor_row().trim_end().to_owned())
             });
             if self.terminal.cursor_row().trim_end() == wanted {
-                return;
+                return begun.elapsed();
             }
         }
         panic!("{typed:?} is not completed in {}", self.name);
@@ -204,19 +206,21 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.lists("chat-cli se", &["send", "sessions"]);
 
     // All users.
-    let took = shell.completes("chat-cli send ne", "chat-cli send neko ");
+    let took = shell.completes_at_last("chat-cli send ne", "chat-cli send neko ");
     println!("{name}: a user's name is there after {took:?}, promised within {PROMISED:?}");
-    shell.completes("chat-cli send ro", "chat-cli send robo ");
-    shell.completes("chat-cli send neko,ro", "chat-cli send neko,robo ");
-    shell
-        .completes("chat-cli --time utc inbox --from ro", "chat-cli --time utc inbox --from robo ");
+    shell.completes_at_last("chat-cli send ro", "chat-cli send robo ");
+    shell.completes_at_last("chat-cli send neko,ro", "chat-cli send neko,robo ");
+    shell.completes_at_last(
+        "chat-cli --time utc inbox --from ro",
+        "chat-cli --time utc inbox --from robo ",
+    );
     let line = format!("chat-cli --server {} ask ne", server.address());
-    shell.completes(&line, &format!("{line}ko "));
-    shell.completes("chat-cli send vanes", "chat-cli send vanessa ");
+    shell.completes_at_last(&line, &format!("{line}ko "));
+    shell.completes_at_last("chat-cli send vanes", "chat-cli send vanessa ");
     shell.lists("chat-cli send ", &["ivy", "neko", "paff", "robo", "vanessa"]);
     let line = format!("chat-server --db {} user show van", server.database().display());
-    shell.completes(&line, &format!("{line}essa "));
-    shell.completes("chat-cli revoke ", "chat-cli revoke 1 ");
+    shell.completes_at_last(&line, &format!("{line}essa "));
+    shell.completes_at_last("chat-cli revoke ", "chat-cli revoke 1 ");
     shell.offers_nothing("chat-cli send nobod");
     shell.offers_nothing("chat-cli send neko who");
 }
@@ -268,7 +272,7 @@ fn what_fails_is_not_shown(name: &'static str) {
     let server = Server::start();
     let home = home(&server);
     let Some(mut shell) = Shell::start(name, &home) else { return };
-    shell.completes("chat-cli send ne", "chat-cli send neko ");
+    shell.completes_at_last("chat-cli send ne", "chat-cli send neko ");
     shell.offers_nothing(&format!("chat-cli --server {} send ne", nowhere()));
     let token = home.token();
     // It accepts the connection and never answers.
