@@ -30,6 +30,7 @@ mod postgres_promise;
 mod postgres_settings;
 mod purge;
 mod rooms;
+mod rooms_data;
 mod said;
 mod server_cli;
 mod server_config;
