@@ -36,7 +36,7 @@ fn server_works_on_a_newer_schema_until_that_needs_newer_servers() {
     // The next version of the program would do this first. The older server knows nothing of it.
     first.query(
         "ALTER TABLE messages ADD COLUMN language text;
-         CREATE TABLE rooms (id bigint PRIMARY KEY);
+         CREATE TABLE songs (id bigint PRIMARY KEY);
          UPDATE meta SET value = '99' WHERE name = 'schema'",
     );
     let mut second = Server::start_on(database);
