@@ -368,8 +368,10 @@ fn restore_refuses_a_leftover_wal_and_a_running_server() {
     assert_eq!(outcome.code, 73, "{outcome:?}");
     assert!(outcome.stderr.contains("place-wal exists already"), "{}", outcome.stderr);
 
-    // A server whose file was moved away still has the lock, and would continue to write.
+    // A server whose file was moved away still has the lock, and would continue to write. It is
+    // frozen, because it ends once it notices.
     let server = Server::start();
+    server.freeze();
     fs::rename(server.database(), server.folder().join("moved")).unwrap();
     fs::rename(server.folder().join("chat.sqlite-wal"), server.folder().join("moved-wal")).unwrap();
     let outcome = operator::run(&server.database(), &["restore", text(&backup)]);

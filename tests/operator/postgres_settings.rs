@@ -128,6 +128,7 @@ const COMMANDS: &[OnPostgres] = &[
     ("serve", &[], None),
     ("init", &[], Some((2, "config example"))),
     ("user", &["list"], None),
+    ("room", &["list"], None),
     ("message", &["purge", "--older-than", "1d", "--dry-run"], None),
     ("session", &["list"], None),
     ("seed", &["-"], None),
