@@ -54,6 +54,16 @@ pub mod model {
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct MailboxId(pub i64);
 
+    /// Only the tests of an included file name a room.
+    #[derive(Debug, Clone, Copy)]
+    pub struct RoomId(pub i64);
+
+    impl From<RoomId> for MailboxId {
+        fn from(room: RoomId) -> Self {
+            Self(-room.0)
+        }
+    }
+
     impl From<UserId> for MailboxId {
         fn from(user: UserId) -> Self {
             Self(user.0)
