@@ -25,6 +25,7 @@ pub mod password;
 pub mod prompt;
 pub mod question;
 pub mod render;
+pub mod retry;
 pub mod servers;
 pub mod session;
 pub mod settings;

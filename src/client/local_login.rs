@@ -2,13 +2,13 @@
 //! it who is at the other end. Such a session is for this process only: it is stored nowhere, and
 //! ends with the command.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::ServerAddress;
 use super::exit::Exit;
-use super::failure::{Failure, NoAnswer, Refused};
+use super::failure::{Failure, Refused};
 use super::link::Link;
+use super::retry;
 use super::session::{self, Session, Source};
 use super::state_folder::StateFolder;
 use super::verbs;
@@ -18,9 +18,6 @@ use crate::protocol::refusal::Code;
 
 /// The longest time to end the session of a command that is over.
 const END_MAX: Duration = Duration::from_secs(2);
-/// The pause before the second attempt. Each further pause is twice as long, up to the limit.
-const PAUSE_FIRST: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// The token for a command: that of [`session::current`], else of a session that [`end`] ends.
 ///
@@ -77,23 +74,7 @@ pub fn end(link: &mut Link) {
 /// Tries again while the server is busy or starts again: a job may begin at any moment.
 fn persist(link: &mut Link) -> Result<Session, Failure> {
     let deadline = Instant::now() + link.timeout();
-    let mut pause = PAUSE_FIRST;
-    loop {
-        let failure = match verbs::auth_by_kernel(link, deadline) {
-            Ok(session) => return Ok(session),
-            Err(failure) => failure,
-        };
-        let is_temporary = match &failure {
-            Failure::Refused(refused) => refused.is_temporary(),
-            Failure::NoAnswer(NoAnswer::Broken { .. }) => true,
-            _ => false,
-        };
-        if !is_temporary || Instant::now() + pause >= deadline {
-            return Err(failure);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
+    retry::until(deadline, || verbs::auth_by_kernel(link, deadline))
 }
 
 fn refused_by_server(refused: Refused) -> Result<Option<Session>, Failure> {

@@ -22,6 +22,14 @@ pub struct View {
     pub clock: Option<inbox::Clock>,
 }
 
+impl View {
+    /// The clock for times in lines: of this machine on a terminal, else UTC.
+    pub fn clock(&self) -> inbox::Clock {
+        let is_shown = crate::terminal::is_shown();
+        self.clock.unwrap_or(if is_shown { inbox::Clock::Local } else { inbox::Clock::Utc })
+    }
+}
+
 /// A value as the seed's client prints it: one line of ASCII JSON, which cannot act on a terminal.
 pub fn json_line(value: &Value) -> String {
     json::to_string(value)

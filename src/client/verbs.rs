@@ -252,8 +252,13 @@ pub fn expectations(link: &mut Link, token: Token) -> Result<Expectations, Failu
 }
 
 /// Reports what was expected.
-pub fn report(link: &mut Link, token: Token, report: Report) -> Result<Expected, Failure> {
-    let fields = link.call(&in_session(token, Action::Report(report)))?;
+pub fn report(
+    link: &mut Link,
+    token: Token,
+    report: Report,
+    deadline: Instant,
+) -> Result<Expected, Failure> {
+    let fields = link.call_until(&in_session(token, Action::Report(report)), deadline)?;
     read(link, fields)
 }
 

@@ -13,7 +13,6 @@ use crate::client::render::messages::moment;
 use crate::client::render::{View, object};
 use crate::client::{local_login, verbs};
 use crate::protocol::expectation::{Expect, Expectation};
-use crate::terminal;
 
 /// Declares, lists or removes expectations.
 pub fn run(
@@ -48,7 +47,7 @@ fn change(expect: Expect, link: &mut Link, view: View, out: &mut dyn Write) -> R
     }
     match expected.due_at {
         Some(due_at) => {
-            let due_at = moment(due_at, clock(view));
+            let due_at = moment(due_at, view.clock());
             writeln!(out, "{}", texts::expected_until(expected.name.as_str(), due_at))?;
         }
         None => writeln!(out, "{}", texts::not_expected(expected.name.as_str()))?,
@@ -63,7 +62,7 @@ fn list(view: View, link: &mut Link, out: &mut dyn Write) -> Result<Exit, Failur
     for expectation in &found {
         match view.is_json {
             true => writeln!(out, "{}", object::line(expectation))?,
-            false => writeln!(out, "{}", line(expectation, clock(view)))?,
+            false => writeln!(out, "{}", line(expectation, view.clock()))?,
         }
     }
     Ok(if found.is_empty() { Exit::Nothing } else { Exit::Done })
@@ -83,9 +82,4 @@ fn line(expectation: &Expectation, clock: Clock) -> String {
     };
     let due = texts::due_at(moment(*due_at, clock));
     [name.as_str(), state, &due, &last, &texts::tells(tell)].join("\t")
-}
-
-fn clock(view: View) -> Clock {
-    let default = if terminal::is_shown() { Clock::Local } else { Clock::Utc };
-    view.clock.unwrap_or(default)
 }
