@@ -19,6 +19,7 @@ use crate::client::command::parse_user;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::model::{Filter, Priority, TAGS_MAX, Tag, Tags};
+use crate::terminal::reason::parse_room;
 
 /// The descriptions of all tools.
 const DESCRIPTIONS: &str = include_str!("tools.json");
@@ -130,13 +131,14 @@ fn tags(given: Vec<Tag>) -> Result<Tags, Failure> {
 }
 
 /// Which messages are wanted.
-fn filter(
-    from: Option<&str>,
-    tags: Vec<Tag>,
-    min_priority: Option<Priority>,
-) -> Result<Box<Filter>, Failure> {
-    let sender = from.map(parse_user).transpose()?;
-    Ok(Box::new(Filter { min_priority, tags: self::tags(tags)?, sender, room: None }))
+fn filter(given: &Selection) -> Result<Box<Filter>, Failure> {
+    let room = given.room.as_deref().map(parse_room).transpose();
+    Ok(Box::new(Filter {
+        min_priority: given.min_priority,
+        tags: tags(given.tags.clone())?,
+        sender: given.from.as_deref().map(parse_user).transpose()?,
+        room: room.map_err(|reason| refused("room", reason))?,
+    }))
 }
 
 /// Which messages `inbox` and `wait` return.
@@ -147,6 +149,7 @@ struct Selection {
     after: Option<crate::model::MessageId>,
     limit: Option<usize>,
     from: Option<String>,
+    room: Option<String>,
     #[serde(default)]
     tags: Vec<Tag>,
     min_priority: Option<Priority>,

@@ -23,7 +23,7 @@ pub fn inbox(given: Selection, session: &Session) -> Result<Value, Failure> {
         with: None,
         thread: None,
         since: None,
-        filter: filter(given.from.as_deref(), given.tags, given.min_priority)?,
+        filter: filter(&given)?,
         limit: limit(given.limit)?,
     };
     let found = session.run(|link, token| verbs::fetch_incoming(link, token, fetch.clone()))?;

@@ -26,7 +26,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 pub fn wait(given: Selection, session: &Session, call: &Call) -> Result<Value, Failure> {
     let from = given.after.map_or(WatchFrom::Unread, WatchFrom::After);
     let timeout = timeout(given.timeout_seconds, WAIT_SECONDS_DEFAULT)?;
-    let filter = filter(given.from.as_deref(), given.tags, given.min_priority)?;
+    let filter = filter(&given)?;
     let limit = limit(given.limit)?;
     let mut page = Page::default();
     let mut after = given.after;
