@@ -380,8 +380,8 @@ pub const HELP: &Help = &[
         "Siapa yang boleh menulis: semua anggota, atau hanya moderator dan pemilik. Untuk pemilik",
     ),
     (
-        "What a member who joins later can read: all messages, or those from joining on. For owners",
-        "Yang bisa dibaca anggota yang masuk kemudian: semua pesan, atau yang sejak ia masuk. Untuk pemilik",
+        "What a new member can read: all messages, or those from joining on. For owners",
+        "Yang bisa dibaca anggota baru: semua pesan, atau yang sejak ia masuk. Untuk pemilik",
     ),
     ("Make this member an owner. For owners", "Jadikan anggota ini pemilik. Untuk pemilik"),
     ("Make this member a moderator. For owners", "Jadikan anggota ini moderator. Untuk pemilik"),
@@ -646,8 +646,8 @@ Contoh:
         en: "\
 Shows unread messages and then each message as it arrives: in columns on a terminal; anywhere else
 one line per message (time, sender and text separated by tabs, a line end in the text as \\n, the
-room before the sender: `#build paff`); or --json, or --raw. It reconnects when the connection breaks or is silent for 90 s. No message is lost
-or shown twice.
+room before the sender: `#build paff`); or --json, or --raw. It reconnects when the connection
+breaks or is silent for 90 s. No message is lost or shown twice.
 
 With --as NAME the server remembers the position. It moves when a message has been written, or when
 the command of --exec has ended with 0; without --as nothing is marked as read.
@@ -671,8 +671,8 @@ Examples:
         id: "\
 Menampilkan yang belum dibaca, lalu setiap pesan begitu masuk: dalam kolom di terminal; selain itu
 satu baris per pesan (waktu, pengirim, dan teks dipisah tab, ganti baris di dalam teks menjadi \\n,
-ruang sebelum pengirimnya: `#build paff`); atau --json, atau --raw. Koneksi yang putus, dan yang diam selama 90 s, dibuka lagi, tanpa ada pesan
-yang hilang atau tampil dua kali.
+ruang sebelum pengirimnya: `#build paff`); atau --json, atau --raw. Koneksi yang putus, dan yang
+diam selama 90 s, dibuka lagi, tanpa ada pesan yang hilang atau tampil dua kali.
 
 Dengan --as NAME, posisinya diingat di server. Posisi maju setelah pesan ditulis, atau setelah
 perintah --exec berakhir dengan 0; tanpa --as tidak ada yang ditandai sudah dibaca.

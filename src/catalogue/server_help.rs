@@ -445,10 +445,6 @@ pub const HELP: &Help = &[
     ("The role of the member", "Peran anggota itu"),
     ("What it is about; '' for nothing", "Tentang apa; '' untuk mengosongkan"),
     ("Anybody can see and join it", "Siapa saja bisa melihat dan memasukinya"),
-    (
-        "What a member who joins later can read: all messages, or those from joining on",
-        "Yang bisa dibaca anggota yang masuk kemudian: semua pesan, atau yang sejak ia masuk",
-    ),
     ("Open it again", "Buka lagi"),
 ];
 
@@ -561,8 +557,8 @@ Contoh:
     }
     room_examples {
         en: "\
-An operator sees private rooms too, and may change every room. Who posts, invites and removes members
-otherwise, says `chat-cli room --help`.
+An operator sees private rooms too, and may change every room. For other users their role in the
+room decides: see `chat-cli room --help`.
 
 Examples:
   chat-server room create build --topic 'Builds of the main branch'

@@ -137,7 +137,7 @@ pub struct RoomSetArguments {
     /// Who may post: all members, or only moderators and owners. For owners.
     #[arg(long, value_name = "WHO", value_parser = words(Posting::ALL, Posting::as_str))]
     pub posting: Option<Posting>,
-    /// What a member who joins later can read: all messages, or those from joining on. For owners.
+    /// What a new member can read: all messages, or those from joining on. For owners.
     #[arg(long, value_name = "WHAT", value_parser = words(History::ALL, History::as_str))]
     pub history: Option<History>,
     /// Make this member an owner. For owners.
