@@ -10,7 +10,7 @@ texts! {
         id: "{name} tidak lagi diharapkan melapor",
     }
     reported(name, due_at) {
-        en: "{name} has reported, the next report is due until {due_at}",
+        en: "{name} has reported; the next report is due by {due_at}",
         id: "{name} sudah melapor, laporan berikutnya paling lambat {due_at}",
     }
     is_late { en: "LATE", id: "TERLAMBAT" }

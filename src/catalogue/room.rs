@@ -17,13 +17,17 @@ texts! {
         en: "{problem}; give one line of at most {max} bytes",
         id: "{problem}; tulis satu baris paling banyak {max} byte",
     }
+    is_a_room(name) {
+        en: "{name} is a room: give a user",
+        id: "{name} adalah ruang: tulis nama user",
+    }
     list_rooms {
-        en: "`chat-cli room list` shows the rooms that you can see; into a private one you are invited",
+        en: "`chat-cli room list` shows the rooms that you can see; a private room needs an invitation",
         id: "`chat-cli room list` menampilkan ruang yang bisa kamu lihat; ke ruang privat kamu harus diundang",
     }
     show_room(room) {
-        en: "`chat-cli room show {room}` says who may do it and what you are there; a public room is joined with `chat-cli room join {room}`",
-        id: "`chat-cli room show {room}` menyebut siapa yang boleh dan kamu sebagai apa; ke ruang publik kamu masuk dengan `chat-cli room join {room}`",
+        en: "`chat-cli room show {room}` shows your role there; `chat-cli room join {room}` joins a public room",
+        id: "`chat-cli room show {room}` menampilkan peranmu di sana; `chat-cli room join {room}` masuk ke ruang publik",
     }
     name_an_owner {
         en: "`chat-cli room leave ROOM --owner USER` makes a member the owner first",
@@ -69,8 +73,8 @@ texts! {
     topic_label { en: "topic", id: "topik" }
     members_label { en: "members", id: "anggota" }
     access_label { en: "access", id: "akses" }
-    seen_by_all { en: "public", id: "publik" }
-    seen_by_invited { en: "private", id: "privat" }
+    public { en: "public", id: "publik" }
+    private { en: "private", id: "privat" }
     posting_label { en: "posting", id: "menulis" }
     history_label { en: "history", id: "riwayat" }
     created_label { en: "created", id: "dibuat" }
@@ -106,7 +110,8 @@ Examples:
   chat-cli room list --json | jq -r .room
   chat-cli room leave build --owner ivy         the last owner names another
 
-On a terminal in columns; anywhere else separated by tabs. Exit code 1 if there are no rooms.",
+`list` and `members` have columns on a terminal; anywhere else tabs separate the fields. Exit code 1
+if there are no rooms.",
         id: "\
 Nama ruang diawali #. Shell menganggap # tanpa tanda kutip komentar, jadi `room` juga menerima nama
 tanpa #, dan di tempat lain ada tanda kutip ('#build') serta --room build.
@@ -128,6 +133,7 @@ Contoh:
   chat-cli room list --json | jq -r .room
   chat-cli room leave build --owner ivy         pemilik terakhir menyebut penggantinya
 
-Di terminal dalam kolom; selain itu dipisah tab. Kode keluar 1 jika tidak ada ruang.",
+`list` dan `members` berkolom di terminal; selain itu dipisah tab. Kode keluar 1 jika tidak ada
+ruang.",
     }
 }

@@ -25,8 +25,8 @@ pub mod users;
 pub mod watch;
 pub mod whoami;
 
-use crate::catalogue::client;
-use crate::model::{Filter, MailboxName, Priority, TAGS_MAX, Tags, UserName};
+use crate::catalogue::{client, room as room_texts};
+use crate::model::{Filter, MailboxName, Priority, RoomName, TAGS_MAX, Tags, UserName};
 use crate::protocol::refusal::Code;
 
 use super::arguments::FilterArguments;
@@ -34,8 +34,11 @@ use super::exit::Exit;
 use super::failure::{Failure, Refused};
 
 /// The name of another user. A text that cannot be a user name is refused as the server refuses an
-/// unknown user.
+/// unknown user; a room is refused as one.
 pub(super) fn parse_user(text: &str) -> Result<UserName, Failure> {
+    if text.parse::<RoomName>().is_ok() {
+        return Err(Failure::new(Exit::NoUser, room_texts::is_a_room(text)));
+    }
     text.parse().map_err(|_| unknown([text.to_owned()]))
 }
 

@@ -96,6 +96,11 @@ fn rooms_are_listed_and_shown() {
     assert_eq!((&object["v"], &object["room"]), (&json!(1), &json!("#build")));
     assert_eq!((&object["role"], &object["notify"]), (&json!("member"), &json!("mentions")));
     assert_eq!(objects(paff, &["room", "list"]).len(), 2);
+    // Not on a terminal the clock is UTC, whatever the zone of the machine is.
+    let mut elsewhere = paff.cli(["room", "show", "build"]);
+    elsewhere.env("TZ", "Asia/Jakarta");
+    let utc = done(paff, &["--time", "utc", "room", "show", "build"]);
+    assert_eq!(outcome(elsewhere).stdout, utc);
     assert_eq!(objects(paff, &["room", "members", "build"])[1]["role"], "owner");
 }
 
@@ -225,6 +230,10 @@ fn roles_decide_who_posts_and_changes_the_room() {
     assert_eq!(code, 73, "{error}");
     assert!(error.contains("\nhint: `chat-cli room show build`"), "{error}");
     assert_eq!(refused(neko, &["room", "set", "build", "--topic", "mine"]).0, 73);
+    for words in [&["ask", "#build", "go?"][..], &["inbox", "--from", "#build"]] {
+        let (code, error) = refused(paff, words);
+        assert_eq!((code, error.as_str()), (67, "error: #build is a room: give a user\n"));
+    }
     assert_eq!(
         done(paff, &["room", "set", "build", "--posting", "moderators"]),
         "#build is changed\n"

@@ -110,10 +110,7 @@ fn set(arguments: RoomSetArguments) -> RoomSet {
         (arguments.member, Role::Member),
     ];
     let role = roles.into_iter().find_map(|(user, role)| Some(RoleOf { user: user?, role }));
-    let private = match (arguments.private, arguments.public) {
-        (false, false) => None,
-        (private, _) => Some(private),
-    };
+    let private = (arguments.private || arguments.public).then_some(arguments.private);
     RoomSet {
         room: arguments.room,
         topic: arguments.topic,

@@ -166,7 +166,10 @@ impl Conversation {
 
     /// A known user or room whose name is similar to the unknown one.
     fn similar_name(&self, refused: &Refused) -> Option<MailboxName> {
-        if !matches!(refused.code, Some(Code::UnknownUser | Code::UnknownRecipient)) {
+        if !matches!(
+            refused.code,
+            Some(Code::UnknownUser | Code::UnknownRecipient | Code::UnknownRoom)
+        ) {
             return None;
         }
         let unknown = refused.users.first()?.to_lowercase();

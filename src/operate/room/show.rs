@@ -132,5 +132,5 @@ fn state(info: &RoomInfo) -> String {
 }
 
 fn access(info: &RoomInfo) -> &'static str {
-    if info.private { room::seen_by_invited() } else { room::seen_by_all() }
+    if info.private { room::private() } else { room::public() }
 }

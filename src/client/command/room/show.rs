@@ -73,15 +73,14 @@ pub(super) fn one(rooms: &mut Rooms<'_>, room: RoomName) -> Result<Exit, Failure
         return Ok(Exit::Done);
     }
     writeln!(rooms.out, "{}", info.room)?;
-    let clock = rooms.view.clock.unwrap_or(Clock::Local);
-    let rows = settings(&info, clock);
+    let rows = settings(&info, rooms.view.clock());
     lines(&rows, true).iter().try_for_each(|line| writeln!(rooms.out, "{line}"))?;
     Ok(Exit::Done)
 }
 
 /// Each setting with its value. A value that can be set is the word that sets it.
 fn settings(info: &RoomInfo, clock: Clock) -> Vec<[String; 2]> {
-    let who_sees = if info.private { room::seen_by_invited() } else { room::seen_by_all() };
+    let who_sees = if info.private { room::private() } else { room::public() };
     let mut rows = vec![
         (room::topic_label(), text::visible(info.topic.as_str())),
         (room::members_label(), info.members.to_string()),
