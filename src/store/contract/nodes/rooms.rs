@@ -1,5 +1,7 @@
 //! Rooms on several nodes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::model::{MailboxId, RoomId, UserName, mentions};
 use crate::store::{
@@ -74,30 +76,39 @@ fn removed_member_gets_no_message_that_came_later() {
     let Some([first, second]) = nodes() else { return };
     create(&first);
     join(&first, ROBO);
+    let events = listen(&second);
     let inbox = second.store().watch(NEKO);
     let mut got = 0;
     for round in 0..20 {
         join(&first, NEKO);
         let after = follow(&second, &inbox, NEKO);
         let (done, removed) = channel();
+        let is_removed = AtomicBool::new(false);
         let mut seen = Vec::new();
         thread::scope(|scope| {
             for (node, sender) in [(&first, PAFF), (&second, ROBO)] {
+                let is_removed = &is_removed;
                 scope.spawn(move || {
-                    for number in 0..10 {
+                    let mut numbers = 0..1_000;
+                    while !is_removed.load(Ordering::Relaxed)
+                        && let Some(number) = numbers.next()
+                    {
                         post(node, sender, &format!("{round} {number}"));
                     }
                 });
             }
+            wait_for(&events, |event| event == Event::Messages(BUILD));
+            seen.extend(live(&inbox, after.0).unwrap_or_default());
             first.store().write(kick("neko"), move |kicked| done.send(kicked).unwrap());
             // Until the removal is answered, and once more.
-            let mut is_removed = false;
             loop {
+                let is_last = is_removed.load(Ordering::Relaxed);
                 seen.extend(live(&inbox, after.0).unwrap_or_default());
-                if is_removed {
+                if is_last {
                     break;
                 }
-                is_removed = removed.recv_timeout(Duration::from_millis(1)).is_ok();
+                let answered = removed.recv_timeout(Duration::from_millis(1)).is_ok();
+                is_removed.store(answered, Ordering::Relaxed);
             }
             assert_eq!(live(&inbox, after.0), None, "what the stream follows is out of date");
         });
