@@ -29,6 +29,7 @@ use expectations::{
     disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away,
     expectation_is_told_of_once_when_late_and_once_when_back,
     expectations_are_limited_listed_changed_and_removed,
+    failure_after_a_return_begins_a_new_period,
     failure_is_told_of_at_once_and_a_start_is_no_report,
 };
 use rooms::{
@@ -448,6 +449,7 @@ macro_rules! promises {
             refused_step_ends_an_import
             expectation_is_told_of_once_when_late_and_once_when_back
             failure_is_told_of_at_once_and_a_start_is_no_report
+            failure_after_a_return_begins_a_new_period
             expectations_are_limited_listed_changed_and_removed
             disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away
         ]);

@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
-use super::{Engine, NEKO, Open, PAFF};
+use super::{Engine, NEKO, Open, PAFF, message};
 use crate::model::{Timestamp, UserId};
 use crate::store::{
-    Change, ChangeUser, EXPECTATIONS_MAX, Expectation, FindUntold, FoundUntold, ListExpectations,
-    MarkLate, Put, PutExpectation, RemoveExpectation, Report, ReportExpectation, SettleTold, Told,
+    Appended, Change, ChangeUser, EXPECTATIONS_MAX, Expectation, FindUntold, FoundUntold,
+    ListExpectations, MarkLate, Put, PutExpectation, RemoveExpectation, Report, ReportExpectation,
+    SettleTold, Told, Untold,
 };
 
 const HOUR: i64 = 3_600_000;
 
 impl Engine {
-    fn expect(&self, owner: UserId, name: &str, hours: u64, now: i64) -> Put {
+    pub(super) fn expect(&self, owner: UserId, name: &str, hours: u64, now: i64) -> Put {
         let every = Duration::from_secs(3_600 * hours);
         let put = PutExpectation {
             owner,
@@ -26,7 +27,7 @@ impl Engine {
         self.write(put).unwrap()
     }
 
-    fn report(&self, name: &str, report: Report, now: i64) -> Option<i64> {
+    pub(super) fn report(&self, name: &str, report: Report, now: i64) -> Option<i64> {
         let name = name.parse().unwrap();
         let report = ReportExpectation { owner: PAFF, name, report, now: Timestamp(now) };
         self.write(report).unwrap().map(|due_at| due_at.0)
@@ -36,12 +37,22 @@ impl Engine {
         self.write(MarkLate { now: Timestamp(now), is_start }).unwrap()
     }
 
-    fn untold(&self, now: i64) -> FoundUntold {
+    pub(super) fn untold(&self, now: i64) -> FoundUntold {
         self.read(FindUntold { now: Timestamp(now), max: 100 })
     }
 
     fn expectations(&self) -> Vec<Expectation> {
         self.read(ListExpectations { owner: PAFF })
+    }
+
+    /// Stores the message about it under a key like the service's. Returns whether it is new.
+    pub(super) fn post(&self, untold: &Untold) -> bool {
+        let state = if matches!(untold.what, Told::Back(_)) { "back" } else { "late" };
+        let key = format!("expect-{state}-{}-{}", untold.late_since.0, untold.name.as_str());
+        match self.append(message(untold.owner, &[untold.tell.as_str()], state, Some(&key))) {
+            Appended::Stored { duplicate, .. } => !duplicate,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Tells what is to be told, as the service does. Returns what.
@@ -100,12 +111,40 @@ pub fn failure_is_told_of_at_once_and_a_start_is_no_report(open: Open) {
     assert_eq!(engine.report("backup", Report::Ended(4), 30), Some(2 * HOUR + 30));
     assert_eq!((engine.tell(30), engine.mark(9 * HOUR, false)), (vec![], 0));
     assert!(engine.report("backup", Report::Ended(0), 40).is_some());
-    // It fails before the end of the failure was told of: then it has not ended.
+    // It fails before the end of the failure was told of. That message may be stored already.
     assert!(engine.report("backup", Report::Ended(5), 50).is_some());
-    assert_eq!(engine.tell(50), []);
+    assert_eq!(engine.tell(50), [Told::Failed(5)]);
     assert!(engine.report("backup", Report::Ended(0), 60).is_some());
     assert_eq!(engine.tell(60), [Told::Back(Timestamp(60))]);
     assert_eq!(engine.report("other", Report::Ended(0), 60), None);
+}
+
+/// The message that a return is told with is stored, and a failure comes before that is recorded.
+pub fn failure_after_a_return_begins_a_new_period(open: Open) {
+    let Some(engine) = Engine::new(open) else { return };
+    engine.expect(PAFF, "backup", 1, 0);
+    engine.report("backup", Report::Ended(3), 20);
+    assert_eq!(engine.tell(20), [Told::Failed(3)]);
+    engine.report("backup", Report::Ended(0), 40);
+    let back = engine.untold(40).untold.remove(0);
+    assert_eq!((back.what, engine.post(&back)), (Told::Back(Timestamp(40)), true));
+    // The clock was set back to when the first failure came.
+    engine.report("backup", Report::Ended(5), 20);
+    assert_eq!(engine.write(SettleTold(back.clone())), Ok(false), "it is another period");
+    let failed = engine.untold(40).untold.remove(0);
+    assert_eq!((failed.what, failed.late_since), (Told::Failed(5), Timestamp(21)));
+    assert!(engine.post(&failed), "its key is a new one");
+    assert_eq!(engine.write(SettleTold(failed)), Ok(true));
+    assert_eq!(engine.untold(40).untold, []);
+    // A failure that repeats is part of the period.
+    engine.report("backup", Report::Ended(6), 50);
+    assert_eq!(engine.untold(50).untold, []);
+    engine.report("backup", Report::Ended(0), 60);
+    let next = engine.untold(60).untold.remove(0);
+    assert_eq!(next.what, Told::Back(Timestamp(60)));
+    assert!(engine.post(&next) && !engine.post(&back), "its key is a new one");
+    assert_eq!(engine.write(SettleTold(next)), Ok(true));
+    assert_eq!(engine.expectations()[0].late_since, None);
 }
 
 pub fn expectations_are_limited_listed_changed_and_removed(open: Open) {

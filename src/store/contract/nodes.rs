@@ -1,5 +1,6 @@
 //! Several nodes of one PostgreSQL database.
 
+mod expectations;
 mod rooms;
 
 use std::sync::mpsc::Sender;

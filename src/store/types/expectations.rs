@@ -112,7 +112,9 @@ impl Write for ReportExpectation {
 pub enum Report {
     /// It has started. That is no report that it is done.
     Started,
-    /// It has ended with this code. Not 0 is a failure, of which is told at once.
+    /// It has ended with this code. Not 0 is a failure, of which is told at once, unless it is late
+    /// or failing already. A return ends that, also if it was not told yet: the message about it may
+    /// be stored. So a failure after a return begins a new period, which starts after the last one.
     Ended(u8),
 }
 

@@ -86,8 +86,13 @@ impl Apply for ReportExpectation {
                 "UPDATE chat.expectations
                     SET started_at = NULL, last_at = $3, last_code = $4,
                         due_at = $3 + every_ms + grace_ms,
-                        late_code = CASE WHEN late_since IS NULL THEN $4 ELSE late_code END,
-                        late_since = coalesce(late_since, $3),
+                        late_code = CASE WHEN late_since IS NULL
+                                           OR is_told AND back_at IS NOT NULL THEN $4
+                                         ELSE late_code END,
+                        late_since = CASE WHEN is_told AND back_at IS NOT NULL
+                                          THEN greatest($3, late_since + 1)
+                                          ELSE coalesce(late_since, $3) END,
+                        is_told = is_told AND back_at IS NULL,
                         back_at = NULL
                   WHERE owner_id = $1 AND name = $2 RETURNING due_at",
                 &[&owner, &name, &now, &i64::from(code)],

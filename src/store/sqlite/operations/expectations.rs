@@ -85,8 +85,11 @@ impl Apply for ReportExpectation {
                 "UPDATE expectations
                     SET started_at = NULL, last_at = ?3, last_code = ?4,
                         due_at = ?3 + every_ms + grace_ms,
-                        late_code = iif(late_since IS NULL, ?4, late_code),
-                        late_since = coalesce(late_since, ?3),
+                        late_code = iif(late_since IS NULL OR is_told AND back_at IS NOT NULL, ?4,
+                                        late_code),
+                        late_since = iif(is_told AND back_at IS NOT NULL, max(?3, late_since + 1),
+                                         coalesce(late_since, ?3)),
+                        is_told = is_told AND back_at IS NULL,
                         back_at = NULL
                   WHERE owner_id = ?1 AND name = ?2 RETURNING due_at"
             }
