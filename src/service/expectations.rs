@@ -6,6 +6,7 @@
 //! message that was stored before a crash, or by another server on the database, is not stored
 //! again. The database remembers what is still to be told.
 
+use std::collections::HashSet;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -15,7 +16,7 @@ use smallvec::smallvec;
 
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
-use crate::model::{Body, Details, Key, Priority, Tags, Timestamp};
+use crate::model::{Body, Details, Key, Priority, Tags, Timestamp, UserName};
 use crate::protocol::expectation::{
     self, Expect, Expectations, Expected, Report as ReportArguments, Reported,
 };
@@ -192,35 +193,47 @@ impl Service {
         let _ = self.wake_expectations.try_send(());
     }
 
-    /// Tells of everything that is to be told of now. Returns the next deadline. Blocks.
+    /// Tells of everything that is to be told of now. Returns when to look again: at the next
+    /// deadline, or soon if something could not be told. Blocks.
     fn tell_of_expectations(&self, is_start: bool) -> Result<Option<Timestamp>, StoreError> {
         let mut is_start = is_start;
+        let mut round = Round::default();
         loop {
             let now = self.now();
-            let found = self.read_now(FindUntold { now, max: TOLD_MAX })?;
+            let find = FindUntold { now, after: round.after.clone(), max: TOLD_MAX };
+            let found = self.read_now(find)?;
             if found.is_due || is_start {
                 let marked = self.write_now(MarkLate { now, is_start })?;
                 is_start = false;
                 if marked > 0 {
+                    round.must_repeat = true;
                     continue;
                 }
             }
-            if found.untold.is_empty() {
-                return Ok(found.next);
+            if !found.untold.is_empty() {
+                self.tell(&found.untold, &mut round)?;
+                round.after = found.untold.into_iter().next_back();
+                continue;
             }
-            if self.tell(found.untold)? == 0 {
-                let retry = now.plus(RETRY_PAUSE);
-                return Ok(Some(found.next.map_or(retry, |next| next.min(retry))));
+            if let Some(error) = round.error {
+                return Err(error);
             }
+            if !round.must_repeat {
+                let retry = round.is_some_left.then(|| now.plus(RETRY_PAUSE));
+                return Ok(found.next.into_iter().chain(retry).min());
+            }
+            round = Round { full: round.full, ..Round::default() };
         }
     }
 
-    /// Stores the messages together, and then that they are stored. Returns how many are settled.
-    fn tell(&self, untold: Vec<Untold>) -> Result<usize, StoreError> {
+    /// Stores the messages together, and then that they are stored. What cannot be told is left for
+    /// a later round, and does not stop the others. It only fails if the store is closing.
+    fn tell(&self, untold: &[Untold], round: &mut Round) -> Result<(), StoreError> {
         let (sender, stored) = mpsc::channel();
         for (number, told) in untold.iter().enumerate() {
+            let is_full = round.full.contains(&told.tell);
+            let Some(append) = message(told).filter(|_| !is_full) else { continue };
             let sender = sender.clone();
-            let Some(append) = message(told) else { continue };
             self.store.write(append, move |appended| {
                 let _ = sender.send((number, appended));
             });
@@ -238,7 +251,7 @@ impl Service {
                 }
                 // It is stored, with what was known at the time.
                 Ok(Appended::KeyConflict) => settled.push(number),
-                Ok(Appended::InboxFull(_)) => {}
+                Ok(Appended::InboxFull(_)) => drop(round.full.insert(untold[number].tell.clone())),
                 // The others are refusals of rooms, and of answers.
                 Ok(
                     Appended::UnknownRecipients(_)
@@ -253,19 +266,25 @@ impl Service {
                 Err(StoreError::Statement(error)) => {
                     tracing::error!(%error, "an expectation was not told");
                 }
-                Err(error) => return Err(error),
+                Err(error) => round.fail(error)?,
             }
         }
+        round.is_some_left |= settled.len() < untold.len();
         let (sender, done) = mpsc::channel();
-        for &number in &settled {
+        for number in settled {
             let sender = sender.clone();
             self.store.write(SettleTold(untold[number].clone()), move |settled| {
                 let _ = sender.send(settled);
             });
         }
         drop(sender);
-        done.iter().try_for_each(|settled| settled.map(drop))?;
-        Ok(settled.len())
+        for settled in done {
+            match settled {
+                Ok(_) => round.must_repeat = true,
+                Err(error) => round.fail(error)?,
+            }
+        }
+        Ok(())
     }
 
     fn read_now<R: EngineRead>(&self, read: R) -> Result<R::Answer, StoreError> {
@@ -278,6 +297,33 @@ impl Service {
         let (sender, receiver) = mpsc::channel();
         self.store.write(write, move |answer| drop(sender.send(answer)));
         receiver.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// One look at everything that is to be told of, a page at a time.
+#[derive(Default)]
+struct Round {
+    /// The last one of the page before.
+    after: Option<Untold>,
+    /// Something has changed: there may be more to tell before `after`.
+    must_repeat: bool,
+    /// Something could not be told.
+    is_some_left: bool,
+    /// Who cannot be told, because their inboxes are full. Each of them is tried once, or for one
+    /// page.
+    full: HashSet<UserName>,
+    /// The first failure of the store.
+    error: Option<StoreError>,
+}
+
+impl Round {
+    /// Notes a failure. The round goes on, unless the store is closing.
+    fn fail(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if error == StoreError::Closed {
+            return Err(error);
+        }
+        self.error.get_or_insert(error);
+        Ok(())
     }
 }
 

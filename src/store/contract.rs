@@ -31,6 +31,7 @@ use expectations::{
     expectations_are_limited_listed_changed_and_removed,
     failure_after_a_return_begins_a_new_period,
     failure_is_told_of_at_once_and_a_start_is_no_report,
+    pages_of_what_is_to_be_told_go_past_what_cannot_be_told,
 };
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
@@ -450,6 +451,7 @@ macro_rules! promises {
             expectation_is_told_of_once_when_late_and_once_when_back
             failure_is_told_of_at_once_and_a_start_is_no_report
             failure_after_a_return_begins_a_new_period
+            pages_of_what_is_to_be_told_go_past_what_cannot_be_told
             expectations_are_limited_listed_changed_and_removed
             disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away
         ]);

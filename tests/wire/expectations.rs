@@ -97,6 +97,31 @@ fn expectations_belong_to_their_user_and_are_removed() {
     }
 }
 
+/// More messages than the server tells together cannot be told, and came first.
+#[test]
+fn full_inbox_stops_no_message_to_others() {
+    let server = Server::start_with(&["--inbox-unread-max", "1"]);
+    let mut wire = server.connect();
+    let [neko, ivy, robo] = ["neko", "ivy", "robo"].map(|user| wire.log_in(user));
+    wire.done(format!("send {neko} robo full"));
+    let fail = |wire: &mut Wire, token: &str, name: &str, tell: &str| {
+        let fields = json!({"name": name, "every": 3_600, "tell": tell});
+        wire.done(format!("expect {token} {fields}"));
+        report(wire, token, json!({"name": name, "code": 1}));
+    };
+    for number in 0..205 {
+        fail(&mut wire, &neko, &format!("job-{number}"), "robo");
+    }
+    fail(&mut wire, &ivy, "backup", "vanessa");
+    wait_for(&server, &["neko|full", "ivy|backup failed with 1"]);
+    // They come once there is room. A report has the server look at once.
+    for count in [3, 4] {
+        wire.done(format!("inbox {robo}"));
+        report(&mut wire, &ivy, json!({"name": "backup", "code": 1}));
+        wait_until("a message to robo", || told(&server).len() == count);
+    }
+}
+
 #[test]
 fn kills_at_any_moment_neither_lose_nor_repeat_what_is_told() {
     const COUNT: usize = 40;

@@ -20,7 +20,7 @@ CREATE TABLE expectations (
 );
 
 CREATE INDEX expectations_by_deadline ON expectations (due_at) WHERE late_since IS NULL;
-CREATE INDEX expectations_to_tell ON expectations (late_since)
+CREATE INDEX expectations_to_tell ON expectations (late_since, owner_id, name)
     WHERE late_since IS NOT NULL AND (NOT is_told OR back_at IS NOT NULL);
 
 UPDATE meta SET value = '4' WHERE name = 'schema';

@@ -38,7 +38,7 @@ impl Engine {
     }
 
     pub(super) fn untold(&self, now: i64) -> FoundUntold {
-        self.read(FindUntold { now: Timestamp(now), max: 100 })
+        self.read(FindUntold { now: Timestamp(now), after: None, max: 100 })
     }
 
     fn expectations(&self) -> Vec<Expectation> {
@@ -145,6 +145,40 @@ pub fn failure_after_a_return_begins_a_new_period(open: Open) {
     assert!(engine.post(&next) && !engine.post(&back), "its key is a new one");
     assert_eq!(engine.write(SettleTold(next)), Ok(true));
     assert_eq!(engine.expectations()[0].late_since, None);
+}
+
+/// What cannot be told, because an inbox is full, stays untold. The pages go on after it.
+pub fn pages_of_what_is_to_be_told_go_past_what_cannot_be_told(open: Open) {
+    const COUNT: usize = 25;
+    let Some(engine) = Engine::new(open) else { return };
+    let name = |number: usize| format!("e{number:02}");
+    for number in 0..COUNT {
+        engine.expect(PAFF, &name(number), 1, 0);
+        // Several fail at the same time.
+        engine.report(&name(number), Report::Ended(1), (number / 4) as i64);
+    }
+    engine.expect(NEKO, "backup", 1, 0);
+    let failed = Report::Ended(7);
+    let (owner, backup) = (NEKO, "backup".parse().unwrap());
+    let now = Timestamp((COUNT / 4) as i64);
+    engine.write(ReportExpectation { owner, name: backup, report: failed, now }).unwrap();
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = engine.read(FindUntold { now, after, max: 10 }).untold;
+        after = page.last().cloned();
+        found.extend(
+            page.into_iter().map(|untold| (untold.late_since.0, untold.owner, untold.name)),
+        );
+        if after.is_none() {
+            break;
+        }
+    }
+    let of_paff = (0..COUNT).map(|number| ((number / 4) as i64, PAFF, name(number)));
+    let mut expected: Vec<_> = of_paff.chain([(now.0, NEKO, "backup".to_owned())]).collect();
+    expected.sort();
+    let found: Vec<_> =
+        found.into_iter().map(|(at, owner, name)| (at, owner, name.as_str().to_owned())).collect();
+    assert_eq!(found, expected);
 }
 
 pub fn expectations_are_limited_listed_changed_and_removed(open: Open) {

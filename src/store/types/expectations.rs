@@ -132,10 +132,13 @@ impl Write for MarkLate {
     type Answer = usize;
 }
 
-/// Finds what is to be told of, oldest first. Disabled users tell nothing.
+/// Finds what is to be told of, in the order of `late_since`, owner and name. Disabled users tell
+/// nothing.
 pub struct FindUntold {
     /// The time now.
     pub now: Timestamp,
+    /// Only what comes after this one, which may be told of by now.
+    pub after: Option<Untold>,
     /// The maximum number.
     pub max: usize,
 }
@@ -168,6 +171,16 @@ pub struct Untold {
     pub late_since: Timestamp,
     /// What is told.
     pub what: Told,
+}
+
+impl FindUntold {
+    /// The place after which it looks: since when, the owner, and the name.
+    pub(in crate::store) fn place(&self) -> (i64, i64, &str) {
+        let place = |untold: &'_ Untold| (untold.late_since.0, untold.owner.0);
+        let (since, owner) = self.after.as_ref().map_or((i64::MIN, 0), place);
+        // No name is before the empty one.
+        (since, owner, self.after.as_ref().map_or("", |untold| untold.name.as_str()))
+    }
 }
 
 /// What is told of an expectation.

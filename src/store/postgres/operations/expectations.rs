@@ -169,6 +169,7 @@ impl Query for ListExpectations {
 
 impl Query for FindUntold {
     fn query(&self, session: &mut Session) -> Result<FoundUntold> {
+        let (since, owner, name) = self.place();
         let rows = session.query(
             "SELECT e.owner_id, e.name, u.name, e.late_since, e.is_told, e.late_code, e.last_at,
                     e.back_at
@@ -176,8 +177,9 @@ impl Query for FindUntold {
                JOIN chat.users o ON o.id = e.owner_id
               WHERE o.disabled_at IS NULL AND o.deleted_at IS NULL
                 AND e.late_since IS NOT NULL AND (NOT e.is_told OR e.back_at IS NOT NULL)
-              ORDER BY e.late_since LIMIT $1",
-            &[&i64::try_from(self.max).unwrap_or(i64::MAX)],
+                AND (e.late_since, e.owner_id, e.name) > ($1, $2, $3)
+              ORDER BY e.late_since, e.owner_id, e.name LIMIT $4",
+            &[&since, &owner, &name, &i64::try_from(self.max).unwrap_or(i64::MAX)],
         )?;
         let untold = |row: &Row| {
             let what = match (row.get(4), time(row, 7), code(row, 5)) {

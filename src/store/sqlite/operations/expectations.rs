@@ -187,6 +187,7 @@ impl Query for ListExpectations {
 
 impl Query for FindUntold {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<FoundUntold> {
+        let (since, owner, name) = self.place();
         let untold = context
             .connection
             .prepare_cached(
@@ -196,9 +197,10 @@ impl Query for FindUntold {
                    JOIN users o ON o.id = e.owner_id
                   WHERE o.disabled_at IS NULL AND o.deleted_at IS NULL
                     AND e.late_since IS NOT NULL AND (e.is_told = 0 OR e.back_at IS NOT NULL)
-                  ORDER BY e.late_since LIMIT ?1",
+                    AND (e.late_since, e.owner_id, e.name) > (?1, ?2, ?3)
+                  ORDER BY e.late_since, e.owner_id, e.name LIMIT ?4",
             )?
-            .query_map([self.max as i64], |row| {
+            .query_map(params![since, owner, name, self.max as i64], |row| {
                 let code: Option<u8> = row.get(5)?;
                 let back_at = time(row, 7)?;
                 let what = match (row.get(4)?, back_at, code) {
