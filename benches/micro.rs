@@ -135,7 +135,10 @@ mod encoding {
     #[divan::bench]
     fn page_of_many(bencher: Bencher) {
         let messages = (1..=MANY as i64).map(message).collect();
-        encode(bencher, &Reply::Page(Page { messages, more: false, upto: None }));
+        encode(
+            bencher,
+            &Reply::Page(Page { messages, more: false, more_before: false, upto: None }),
+        );
     }
 
     #[divan::bench]

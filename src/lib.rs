@@ -27,6 +27,7 @@ pub mod monitor;
 pub mod operate;
 pub mod protocol;
 pub mod queue;
+pub mod search;
 pub mod server;
 pub mod service;
 pub mod store;

@@ -268,6 +268,7 @@ impl Service {
             Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
             Ok(Action::Whoami) => self.identify(session, responder),
             Ok(Action::Sessions) => self.list_sessions(session, responder),
+            Ok(Action::Search(search)) => self.search(session, search, responder),
             Ok(Action::Revoke(revoke)) => self.revoke(session, revoke, responder),
             Ok(Action::Passwd(passwd)) => self.change_password(session, passwd, responder),
             Ok(Action::Room(action)) => self.act_on_room(session, *action, responder),

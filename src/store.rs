@@ -49,6 +49,9 @@ pub use types::logins::*;
 pub use types::messages::*;
 pub use types::purge::*;
 pub use types::rooms::*;
+pub use types::search::{
+    ReadAround, SEARCHED_ROWS_MAX, SEARCHED_TEXTS_MAX, Search, SearchPage, Searched,
+};
 pub use types::sessions::*;
 pub use types::standing::*;
 pub use types::transfer::*;
@@ -203,6 +206,16 @@ impl Store {
             // Another node may have stored a message a moment ago.
             #[cfg(feature = "postgres")]
             Backend::Postgres(_) => false,
+        }
+    }
+
+    /// Indexes the words of all messages.
+    #[cfg(test)]
+    pub(in crate::store) fn index_words(&self) {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => sqlite.index_words(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.index_words(),
         }
     }
 

@@ -85,6 +85,10 @@ pub const HELP: &Help = &[
         "Tampilkan percakapan, yang terbaru paling bawah; tidak mengubah apa pun",
     ),
     (
+        "Find messages by their words, newest first; changes nothing",
+        "Cari pesan menurut kata-katanya, yang terbaru dulu; tidak mengubah apa pun",
+    ),
+    (
         "Count unread messages; exit code 1 if there are none",
         "Beri tahu berapa yang belum dibaca; kode keluar 1 jika tidak ada",
     ),
@@ -188,6 +192,16 @@ pub const HELP: &Help = &[
     (
         "Only the texts, exactly as they were sent, each followed by a line feed",
         "Hanya teksnya, persis seperti dikirim, masing-masing diakhiri ganti baris",
+    ),
+    (
+        "The messages before and after this one, instead of the newest ones",
+        "Pesan-pesan sebelum dan sesudah pesan ini, bukan yang terbaru",
+    ),
+    // search
+    ("At most this many messages", "Paling banyak sekian pesan"),
+    (
+        "Words that a message must have. Also: \"phrases\" in quotation marks, beginnings*, from:USER, with:USER, in:#ROOM, tag:TAG, before: and after: with a date or an id. A `-` before a term excludes it. Words are joined with one space",
+        "Kata-kata yang harus ada di pesan. Juga: \"frasa\" dalam tanda kutip, awalan*, from:USER, with:USER, in:#RUANG, tag:TAG, before: dan after: dengan tanggal atau id. `-` di depan sebuah istilah mengecualikannya. Kata-kata digabung dengan satu spasi",
     ),
     // ack
     (
@@ -627,6 +641,32 @@ Contoh:
   chat-cli history paff -n 100               percakapan dengan paff
   chat-cli history --room build              ruang #build; juga: history '#build'
   chat-cli history paff -n 1 --raw           kata terakhir, persis",
+    }
+    search_examples {
+        en: "\
+Finds the messages that you may read, the newest first. Case and accents make no
+difference. On a terminal the words are marked. Anywhere else one line per message: id, time, sender,
+recipient and text, separated by tabs; or --json, which says in `matches` where the words are. Exit
+code 1 if nothing is found. A date is its first moment in UTC.
+
+Examples:
+  chat-cli search build failed
+  chat-cli search '\"build failed\" from:robo after:2026-11-01'
+  chat-cli search 'deploy* -staging tag:ci'
+  chat-cli search -n 1 --json rollback | jq .id
+  chat-cli history robo --around 17          a message in its place",
+        id: "\
+Mencari pesan yang boleh kamu baca, yang terbaru dulu. Huruf besar dan aksen tidak
+dibedakan. Di terminal kata-katanya ditandai. Selain itu satu baris per pesan: id, waktu, pengirim,
+penerima, dan teks, dipisah tab; atau --json, dengan letak kata-katanya di `matches`. Kode keluar 1
+jika tidak ada yang ditemukan. Tanggal berarti saat pertamanya dalam UTC.
+
+Contoh:
+  chat-cli search build gagal
+  chat-cli search '\"build gagal\" from:robo after:2026-11-01'
+  chat-cli search 'deploy* -staging tag:ci'
+  chat-cli search -n 1 --json rollback | jq .id
+  chat-cli history robo --around 17          sebuah pesan di tempatnya",
     }
     ack_examples {
         en: "\

@@ -180,6 +180,7 @@ reply ID TEXT          answer the message with this id
 answer TEXT            answer the only open question
 inbox                  show unread messages and mark them as read
 history [USER|#ROOM]   the last received messages; with USER both ways
+search WORDS           find messages: words, \"phrases\", begin*, from:USER, -not
 unread                 how many unread messages there are, and from whom
 whoami                 who you are
 passwd                 change the password; your other sessions end
@@ -208,6 +209,7 @@ reply ID TEXT          jawab pesan dengan id ini
 answer TEXT            jawab satu-satunya pertanyaan yang menunggu
 inbox                  tampilkan yang belum dibaca, lalu tandai sudah dibaca
 history [USER|#RUANG]  pesan terakhir yang masuk; dengan USER dua arah
+search KATA            cari pesan: kata, \"frasa\", awal*, from:USER, -bukan
 unread                 berapa pesan yang belum dibaca, dan dari siapa
 whoami                 siapa kamu
 passwd                 ganti password; sesimu yang lain diakhiri

@@ -19,6 +19,7 @@ texts! {
         en: "the JSON argument is not understood",
         id: "argumen JSON-nya tidak dipahami",
     }
+    bad_query { en: "the query is not understood", id: "kueri itu tidak dipahami" }
     no_session { en: "there is no such session", seed: "Session Tidak Ditemukan" }
     unknown_user { en: "there is no such user", seed: "User Tidak Ada" }
     wrong_password { en: "the password is wrong", seed: "Password Salah" }

@@ -19,8 +19,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments, InboxArguments,
-    ReplyArguments, ReportArguments, RevokeArguments, SendArguments, TrustArguments,
-    WatchArguments,
+    ReplyArguments, ReportArguments, RevokeArguments, SearchArguments, SendArguments,
+    TrustArguments, WatchArguments,
 };
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{Since, parse_choice, parse_timeout, parse_user};
@@ -113,6 +113,8 @@ pub enum Command {
     Inbox(InboxArguments),
     /// Show past messages, newest last; changes nothing
     History(HistoryArguments),
+    /// Find messages by their words, newest first; changes nothing
+    Search(SearchArguments),
     /// Count unread messages; exit code 1 if there are none
     Unread,
     /// Mark messages as read

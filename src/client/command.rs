@@ -17,6 +17,7 @@ pub mod reply;
 pub mod report;
 pub mod revoke;
 pub mod room;
+pub mod search;
 pub mod send;
 pub mod sessions;
 pub mod trust;

@@ -115,6 +115,7 @@ impl Exit {
             | Code::TooLong
             | Code::KeyConflict
             | Code::UnknownMessage => Self::TextRefused,
+            Code::BadQuery => Self::Usage,
             Code::UnknownUser | Code::UnknownRecipient | Code::UnknownRoom => Self::NoUser,
             Code::NoSession | Code::WrongPassword => Self::NotLoggedIn,
             Code::InboxFull

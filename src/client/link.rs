@@ -192,6 +192,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Users(_)
             | Action::Logout
             | Action::Fetch(_)
+            | Action::Search(_)
             | Action::Ack(_)
             | Action::Unread
             | Action::Whoami

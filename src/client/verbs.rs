@@ -12,13 +12,15 @@ use super::link::Link;
 use super::session::Session;
 use crate::catalogue::client;
 use crate::model::{Body, CursorName, MailboxName, Message, Password, RoomName, Token, UserName};
-use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Post, Revoke, USERS_MAX, Users};
+use crate::protocol::arguments::{
+    Ack, Fetch, FetchFrom, Passwd, Post, Revoke, Search, USERS_MAX, Users,
+};
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
-    Acked, Ended, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList, decode_fields,
-    decode_messages, decode_named_token, decode_token,
+    Acked, Ended, Found, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList,
+    decode_fields, decode_messages, decode_named_token, decode_token,
 };
 use crate::protocol::rooms::{
     MEMBERS_MAX, MemberInfo, MemberList, MembersAfter, ROOMS_MAX, RoomAction, RoomInfo, RoomList,
@@ -207,6 +209,12 @@ pub fn first_unread(link: &mut Link, token: Token) -> Result<Option<Message>, Fa
             (first, _) => return Ok(first),
         }
     }
+}
+
+/// Finds messages. Changes nothing on the server.
+pub fn search(link: &mut Link, token: Token, search: Search) -> Result<Found, Failure> {
+    let fields = link.call(&in_session(token, Action::Search(search)))?;
+    read(link, fields)
 }
 
 /// Moves a cursor.

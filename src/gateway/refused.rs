@@ -88,6 +88,7 @@ fn status(code: Code) -> StatusCode {
         | Code::BadEncoding
         | Code::WrongProtocol
         | Code::BadArgument
+        | Code::BadQuery
         | Code::EmptyMessage => StatusCode::BAD_REQUEST,
         Code::LineTooLong | Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Code::NoSession | Code::UnknownUser | Code::WrongPassword => StatusCode::UNAUTHORIZED,

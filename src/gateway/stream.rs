@@ -90,7 +90,7 @@ impl Gateway {
         let gateway = Arc::clone(self);
         tokio::spawn(async move {
             loop {
-                let Page { messages, more, upto } = &page;
+                let Page { messages, more, upto, more_before: _ } = &page;
                 let mut out = String::new();
                 messages.iter().for_each(|message| wanted.push(message, &mut out));
                 if !out.is_empty() && sender.send(Some(out.into())).await.is_err() {

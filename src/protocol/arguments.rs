@@ -51,6 +51,10 @@ const _: () = assert!(POST_LINE_BYTES_MAX <= LINE_BYTES_MAX);
 pub const FETCH_MESSAGES_MAX: usize = 1000;
 /// How many messages a `fetch` without `limit` returns.
 pub const FETCH_MESSAGES_DEFAULT: usize = 100;
+/// The most messages of one `search`.
+pub const SEARCH_MESSAGES_MAX: usize = 1000;
+/// How many messages a `search` without `limit` returns.
+pub const SEARCH_MESSAGES_DEFAULT: usize = 100;
 /// The most users of one `users`, and how many there are without `limit`.
 pub const USERS_MAX: usize = 1000;
 
@@ -99,6 +103,36 @@ pub enum FetchFrom {
     Cursor(CursorName),
     /// The oldest dead letters of this cursor, after this id.
     Dead(CursorName, MessageId),
+    /// The messages before and after this id, and the one that has it.
+    Around(MessageId),
+}
+
+/// Finds messages, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// What to find. The server parses it.
+    pub query: String,
+    /// Only messages before this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<MessageId>,
+    /// The most messages to return: 1 to [`SEARCH_MESSAGES_MAX`].
+    #[serde(default = "search_messages_default")]
+    pub limit: usize,
+}
+
+impl Search {
+    /// Refuses values that are out of bounds.
+    pub(super) fn check(self) -> Result<Self, Refusal> {
+        if !(1..=SEARCH_MESSAGES_MAX).contains(&self.limit) {
+            return Err(bad_argument(format!("limit: give 1 to {SEARCH_MESSAGES_MAX}")));
+        }
+        Ok(self)
+    }
+}
+
+fn search_messages_default() -> usize {
+    SEARCH_MESSAGES_DEFAULT
 }
 
 /// Selects the users to list, in the order of their names.
@@ -332,6 +366,8 @@ pub(super) struct FetchFields {
     incoming: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    around: Option<MessageId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unread: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -352,7 +388,20 @@ pub(super) struct FetchFields {
 
 impl FetchFields {
     pub(super) fn check(self) -> Result<Fetch, Refusal> {
+        let is_alone = self.around.is_none()
+            || (self.since.is_none() && self.filter.is_empty() && self.limit != Some(1));
+        if !is_alone {
+            return Err(bad_argument("around: give it with `with` and a limit of 2 or more only"));
+        }
         let from = match (self.after, self.before, self.unread, self.cursor, self.dead) {
+            (None, None, false, None, None) if self.around.is_some() => {
+                FetchFrom::Around(self.around.unwrap_or(MessageId::ZERO))
+            }
+            _ if self.around.is_some() => {
+                return Err(bad_argument(
+                    "give one of after, before, around, unread, cursor and dead",
+                ));
+            }
             (None, None, false, None, None) => FetchFrom::Before(MessageId(i64::MAX)),
             (Some(id), None, false, None, None) => FetchFrom::After(id),
             (None, Some(id), false, None, None) => FetchFrom::Before(id),
@@ -397,6 +446,7 @@ impl FetchFields {
             FetchFrom::After(id) => fields.after = Some(*id),
             FetchFrom::Incoming(id) => (fields.after, fields.incoming) = (Some(*id), true),
             FetchFrom::Before(id) => fields.before = Some(*id),
+            FetchFrom::Around(id) => fields.around = Some(*id),
             FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
             FetchFrom::Dead(name, after) => {
                 (fields.dead, fields.after) = (Some(name.clone()), Some(*after));

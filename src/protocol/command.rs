@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Users,
-    Watch, bad_argument, bad_body, unknown_recipients,
+    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Search,
+    Users, Watch, bad_argument, bad_body, unknown_recipients,
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::json;
@@ -68,6 +68,8 @@ pub enum Action {
     Post(Post),
     /// `fetch TOKEN {json}`
     Fetch(Fetch),
+    /// `search TOKEN {json}`
+    Search(Search),
     /// `ack TOKEN {json}`
     Ack(Ack),
     /// `unread TOKEN`
@@ -115,6 +117,7 @@ impl Request {
             "help" => parse_open(rest, Self::Help),
             "post" => parse_json(rest, |post: PostFields| post.check().map(Action::Post)),
             "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
+            "search" => parse_json(rest, |search: Search| search.check().map(Action::Search)),
             "users" => parse_json(rest, |users: Users| users.check().map(Action::Users)),
             "ack" => parse_json(rest, |ack| Ok(Action::Ack(ack))),
             "unread" => parse_json(rest, |Nothing {}| Ok(Action::Unread)),
@@ -180,6 +183,7 @@ impl Action {
             Self::Logout => Verb::Logout,
             Self::Post(_) => Verb::Post,
             Self::Fetch(_) => Verb::Fetch,
+            Self::Search(_) => Verb::Search,
             Self::Ack(_) => Verb::Ack,
             Self::Unread => Verb::Unread,
             Self::Watch(_) => Verb::Watch,
@@ -205,6 +209,7 @@ impl Action {
             Self::Post(post) => serde_json::to_string(post).unwrap_or_default(),
             Self::Fetch(fetch) => json::to_string(&FetchFields::of(fetch)),
             Self::Users(users) => json::to_string(users),
+            Self::Search(search) => json::to_string(search),
             Self::Ack(ack) => json::to_string(ack),
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),

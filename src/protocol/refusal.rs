@@ -53,6 +53,9 @@ codes! {
     WrongProtocol = "wrong_protocol",
     /// The argument is not JSON, or one of its fields is unknown or invalid.
     BadArgument = "bad_argument",
+    /// `search`: the query is malformed. The text names the place, in characters from 1, and what is
+    /// wrong there.
+    BadQuery = "bad_query",
     /// The token is unknown, expired or logged out.
     NoSession = "no_session",
     /// `auth`: the user does not exist.
@@ -117,6 +120,7 @@ impl Code {
             Self::BadEncoding => "the line is not UTF-8",
             Self::WrongProtocol => "this is a line protocol, neither TLS nor HTTP; type help",
             Self::BadArgument => "the JSON argument is not understood",
+            Self::BadQuery => "the query is not understood",
             Self::NoSession => "Session Tidak Ditemukan",
             Self::UnknownUser => "User Tidak Ada",
             Self::WrongPassword => "Password Salah",

@@ -61,6 +61,8 @@ pub enum Reply {
     Posted(Posted),
     /// To `fetch`.
     Page(Page),
+    /// To `search`.
+    Found(Found),
     /// To `ack`.
     Acked(Acked),
     /// To `unread`.
@@ -234,13 +236,42 @@ impl Posted {
 pub struct Page {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
-    /// There are more messages in the requested direction: newer ones for `after`, `unread` and
-    /// `cursor`, older ones for `before`.
+    /// There are more messages in the requested direction: newer ones for `after`, `unread`,
+    /// `cursor` and `around`, older ones for `before`.
     pub more: bool,
+    /// To `around`: there are more messages before these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_before: bool,
     /// With a filter and `more`: the last message that was looked at, in the direction of reading.
     /// The next page begins after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upto: Option<MessageId>,
+}
+
+/// The messages that a search has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The messages, newest first.
+    pub messages: Vec<Hit>,
+    /// There are more messages before these, or there may be.
+    pub more: bool,
+    /// With `more`: the oldest message that was looked at. The next page begins before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upto: Option<MessageId>,
+}
+
+/// A message that a search has found. Places are in characters (Unicode code points): the first
+/// character of a place, and the first after it. They are in order, and do not overlap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+    /// Where the query's words are in its text.
+    pub matches: Vec<(usize, usize)>,
+    /// Where they are in its title.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub title_matches: Vec<(usize, usize)>,
 }
 
 /// The position of a cursor after `ack`.
@@ -370,6 +401,7 @@ impl Reply {
             Self::Help(fields) => json::encode(&Done::new(fields), out),
             Self::Posted(posted) => posted.encode(out),
             Self::Page(fields) => json::encode(&Done::new(fields), out),
+            Self::Found(fields) => json::encode(&Done::new(fields), out),
             Self::Acked(fields) => json::encode(&Done::new(fields), out),
             Self::Unread(fields) => json::encode(&Done::new(fields), out),
             Self::Watching(fields) => json::encode(&Done::new(fields), out),
@@ -696,7 +728,7 @@ mod tests {
                 body,
                 details: None,
             });
-            let page = Page { messages: messages.collect(), more, upto: None };
+            let page = Page { messages: messages.collect(), more, more_before: false, upto: None };
             prop_assert_eq!(decode_fields::<Page>(done(&Reply::Page(page.clone()))).unwrap(), page);
         }
 

@@ -38,6 +38,8 @@ verbs! {
     Post = "post",
     /// Reads a part of the message log.
     Fetch = "fetch",
+    /// Finds messages by their words.
+    Search = "search",
     /// Moves a cursor.
     Ack = "ack",
     /// Counts the unread messages.

@@ -28,6 +28,7 @@ const VERBS: &[(&str, &str)] = &[
     ("watch", r#"watch TOKEN {"from": "new"} -> messages as they come, until you hang up"#),
     ("whoami", "whoami TOKEN -> whose session it is"),
     ("sessions", "sessions TOKEN -> your sessions"),
+    ("search", r#"search TOKEN {"query": "build -failed"} -> messages that have the words"#),
     ("revoke", r#"revoke TOKEN {"session": 3} -> ends it; {"others": true} ends all others"#),
     ("passwd", r#"passwd TOKEN {"old": "...", "new": "..."} -> changes it, ends other sessions"#),
     ("rooms", r##"rooms TOKEN {"after": "#build"} -> the rooms that you can see"##),

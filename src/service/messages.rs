@@ -11,17 +11,18 @@ use super::{Outcome, Responder, Service, failure};
 use crate::model::{
     Body, CursorName, Details, Filter, MailboxId, MailboxName, Message, MessageId, Tag, UserId,
 };
-use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post};
+use crate::protocol::arguments::{Ack, DeadLetter, Fetch, FetchFrom, Post, Search};
 use crate::protocol::json;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{
-    self, Acked, Inbox, InboxEntry, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread, UnreadFrom,
-    UnreadIn,
+    self, Acked, Found, Hit, Inbox, InboxEntry, PAGE_BYTES_MAX, Posted, Reply, SentTo, Unread,
+    UnreadFrom, UnreadIn,
 };
+use crate::search::{Matches, Query};
 use crate::store::{
     self, Acknowledge, AddDeadLetter, Append, Appended, CURSORS_MAX, ClearDeadLetters, CountUnread,
-    MoveCursor, Moved, PageBounds, PageStart, ReadPage, ReadThread, StoreError, ThreadStart,
-    Unreadable, Wanted,
+    MoveCursor, Moved, PageBounds, PageStart, ReadAround, ReadPage, ReadThread, SearchPage,
+    Searched, StoreError, ThreadStart, Unreadable, Wanted,
 };
 
 /// How often `inbox` retries when another reader took the same messages first. Each retry means
@@ -165,6 +166,7 @@ impl Service {
             FetchFrom::Before(id) => (PageStart::Before(id), Wanted::All),
             FetchFrom::Cursor(name) => (PageStart::Cursor(name), INCOMING),
             FetchFrom::Dead(cursor, after) => (PageStart::Dead(cursor, after), Wanted::All),
+            FetchFrom::Around(id) => return self.fetch_around(session, id, fetch, responder),
         };
         let with = fetch.with.clone();
         let read = ReadPage {
@@ -181,12 +183,69 @@ impl Service {
             Ok(Ok(store::Page { messages, more, upto, .. })) => {
                 let has_left_out = has_filter || upto != messages.last().map(|last| last.id);
                 let upto = upto.filter(|_| has_left_out && more);
-                responder.answer(Reply::Page(reply::Page { messages, more, upto }));
+                let more_before = false;
+                responder.answer(Reply::Page(reply::Page { messages, more, more_before, upto }));
             }
             Ok(Err(unreadable)) => responder.answer(no_such_conversation(unreadable, with)),
             Err(error) => responder.answer(failure(error)),
         };
         self.store.read(read, done);
+    }
+
+    /// `fetch` with `around`. Half of the messages come up to the id, half after it.
+    fn fetch_around(
+        &self,
+        session: &LiveSession,
+        around: MessageId,
+        fetch: Fetch,
+        responder: Responder,
+    ) {
+        let half = |messages| page_bounds(messages, PAGE_BYTES_MAX / 2);
+        let bounds = (half(fetch.limit.div_ceil(2)), half(fetch.limit / 2));
+        let with = fetch.with.clone();
+        let read = ReadAround { reader: session.user, around, bounds, with: fetch.with };
+        self.store.read(read, move |found| match found {
+            Ok(Ok((older, newer))) => {
+                let (more_before, more, upto) = (older.more, newer.more, None);
+                let messages = [older.messages, newer.messages].concat();
+                responder.answer(Reply::Page(reply::Page { messages, more, more_before, upto }));
+            }
+            Ok(Err(unreadable)) => responder.answer(no_such_conversation(unreadable, with)),
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// `search`: changes nothing.
+    pub(super) fn search(&self, session: &LiveSession, search: Search, responder: Responder) {
+        let query = match Query::parse(&search.query) {
+            Ok(query) => query,
+            Err(bad) => {
+                return responder.answer(Refusal::new(Code::BadQuery, bad.to_string()));
+            }
+        };
+        let before = search.before.unwrap_or(MessageId(i64::MAX));
+        let bounds = page_bounds(search.limit, PAGE_BYTES_MAX);
+        let read = store::Search { reader: session.user, query, before, bounds };
+        self.store.read(read, move |found| match found {
+            Ok(Searched::Page(SearchPage { hits, more, upto })) => {
+                let hit = |(message, Matches { body: matches, title: title_matches })| Hit {
+                    message,
+                    matches,
+                    title_matches,
+                };
+                let messages = hits.into_iter().map(hit).collect();
+                let upto = upto.filter(|_| more);
+                responder.answer(Reply::Found(Found { messages, more, upto }));
+            }
+            Ok(Searched::UnknownUsers(users)) => {
+                let users = users.into_iter().map(|user| user.to_string());
+                responder.answer(Refusal::from(Code::UnknownRecipient).about(users));
+            }
+            Ok(Searched::UnreadableRoom(room, unreadable)) => {
+                responder.answer(no_such_conversation(unreadable, Some(room.into())));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
     }
 
     /// `fetch` with `thread`. The parser allows two beginnings with it.
@@ -200,7 +259,10 @@ impl Service {
         let start = match fetch.from {
             FetchFrom::After(id) => ThreadStart::After(id),
             FetchFrom::Before(id) => ThreadStart::Before(id),
-            FetchFrom::Incoming(_) | FetchFrom::Cursor(_) | FetchFrom::Dead(..) => {
+            FetchFrom::Incoming(_)
+            | FetchFrom::Cursor(_)
+            | FetchFrom::Dead(..)
+            | FetchFrom::Around(_) => {
                 return responder.answer(Code::BadArgument);
             }
         };
@@ -209,7 +271,8 @@ impl Service {
         let read = ReadThread { reader, of, start, since, bounds };
         self.store.read(read, move |found| match found {
             Ok(Some(store::Page { messages, more, .. })) => {
-                responder.answer(Reply::Page(reply::Page { messages, more, upto: None }));
+                let (more_before, upto) = (false, None);
+                responder.answer(Reply::Page(reply::Page { messages, more, more_before, upto }));
             }
             Ok(None) => responder.answer(no_such_message("thread")),
             Err(error) => responder.answer(failure(error)),

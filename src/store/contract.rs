@@ -16,6 +16,7 @@ mod support {
     pub mod skip;
 }
 mod rooms;
+mod search;
 mod transfer;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,11 @@ use expectations::{
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
     page_ends_after_many_own_messages_and_goes_on,
+};
+use search::{
+    messages_around_an_id_are_one_page, search_finds_what_is_not_indexed_yet,
+    search_has_bounded_pages, search_refuses_unknown_names, search_says_where_the_words_are,
+    words_of_deleted_messages_are_gone,
 };
 use smallvec::SmallVec;
 #[cfg(feature = "postgres")]
@@ -421,6 +427,11 @@ macro_rules! suite {
                 }
 
                 #[test]
+                fn search_agrees_with_a_naive_scan(steps in search::steps()) {
+                    search::agrees_with_a_naive_scan($open, &steps);
+                }
+
+                #[test]
                 fn exports_what_it_imported(records in transfer::records()) {
                     transfer::check($open, &records);
                 }
@@ -454,6 +465,12 @@ macro_rules! promises {
             pages_of_what_is_to_be_told_go_past_what_cannot_be_told
             expectations_are_limited_listed_changed_and_removed
             disabled_user_tells_nothing_and_a_clock_set_back_moves_no_deadline_away
+            search_finds_what_is_not_indexed_yet
+            search_says_where_the_words_are
+            search_has_bounded_pages
+            search_refuses_unknown_names
+            words_of_deleted_messages_are_gone
+            messages_around_an_id_are_one_page
         ]);
     };
 }

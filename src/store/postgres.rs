@@ -6,9 +6,11 @@
 //! one that is opened again, and `schema` has the steps of the schema. `roles` gives rights.
 //! `promise` remembers what the database promises now, and `lookout` looks again and again.
 //! `places` finds what users are in rooms. `names` is what a node remembers of users and of
-//! those places. `reading` finds what decides what a reader gets. `append` and `moving` execute what operations have
-//! in common, `operations` the rest. `writer` and `readers` run them on their threads.
-//! `tailer` passes on what other nodes write. `export` only reads, beside the nodes.
+//! those places. `reading` finds what decides what a reader gets. `append` and `moving` execute
+//! what operations have in common, `operations` the rest. `writer` and `readers` run them on their
+//! threads.
+//! `tailer` passes on what other nodes write. `indexer` has the index of `words` written. `export`
+//! only reads, beside the nodes.
 
 mod append;
 pub mod connect;
@@ -16,6 +18,7 @@ pub mod durability;
 pub mod encryption;
 mod error;
 pub(in crate::store) mod export;
+mod indexer;
 mod lag;
 mod link;
 mod lookout;
@@ -34,6 +37,7 @@ pub(in crate::store) mod session;
 mod shared;
 mod tailer;
 pub mod target;
+mod words;
 mod writer;
 
 use std::io;
@@ -56,6 +60,7 @@ use append::LANE;
 use connect::Connector;
 use durability::Durability;
 use error::{Error, Result as StatementResult};
+use indexer::Indexer;
 use link::Link;
 use lookout::Lookout;
 use operation::{Apply, Query};
@@ -76,6 +81,7 @@ pub(in crate::store) struct Postgres {
     /// `None` if nothing looks.
     lookout: Option<Lookout>,
     tailer: Mutex<Option<JoinHandle<()>>>,
+    indexer: Mutex<Option<Indexer>>,
     location: PathBuf,
     version: String,
 }
@@ -152,6 +158,7 @@ impl Postgres {
             .map(|_| reader())
             .collect::<StatementResult<_>>()
             .map_err(failed)?;
+        let indexing = another().map_err(failed)?;
         let mut tail = another().map_err(failed)?;
         // Connecting may have taken as long as the lease. There is nothing in memory yet that a
         // change could have made untrue.
@@ -174,10 +181,12 @@ impl Postgres {
             .name("tailer".to_owned())
             .spawn(move || tailer.run())
             .map_err(io_error)?;
+        let indexer = Indexer::start(indexing, Arc::clone(&shared)).map_err(io_error)?;
         let look = |interval| Lookout::start(opener, Arc::clone(&promised), interval);
         let lookout = options.check_interval.map(look).transpose().map_err(io_error)?;
-        let (tailer, version) = (Mutex::new(Some(tailer)), joined.version);
-        Ok(Self { writer, readers, shared, promised, lookout, tailer, location, version })
+        let (tailer, indexer) = (Mutex::new(Some(tailer)), Mutex::new(Some(indexer)));
+        let version = joined.version;
+        Ok(Self { writer, readers, shared, promised, lookout, tailer, indexer, location, version })
     }
 
     /// See [`crate::store::Store::write`].
@@ -259,6 +268,18 @@ impl Postgres {
         &self.version
     }
 
+    /// See [`crate::store::Store::index_words`].
+    #[cfg(test)]
+    pub(in crate::store) fn index_words(&self) {
+        let (done, answer) = std::sync::mpsc::channel();
+        let index = |reader: &mut Reader| {
+            let indexed = reader.link.session().and_then(words::index_all);
+            indexed.map_err(|error| StoreError::from(&error))
+        };
+        self.readers.submit(None, index, move |indexed| done.send(indexed).unwrap());
+        answer.recv().unwrap().unwrap();
+    }
+
     /// How many operations wait for the writer, and how many may wait.
     pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
         self.writer.queue()
@@ -281,6 +302,10 @@ impl Postgres {
         let tailer = self.tailer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(tailer) = tailer {
             let _ = tailer.join();
+        }
+        let indexer = self.indexer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(indexer) = indexer {
+            indexer.join();
         }
         // No other node is waited for any more: what was done is durable.
         self.shared.answer_upto(i64::MAX);

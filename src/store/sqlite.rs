@@ -120,6 +120,12 @@ impl Sqlite {
         self.memtable.is_known_to_be_empty(reader)
     }
 
+    /// See [`crate::store::Store::index_words`].
+    #[cfg(test)]
+    pub(in crate::store) fn index_words(&self) {
+        self.writer.group.with_committer(writer::Batches::index_all_words);
+    }
+
     /// How many operations wait for the writer, and how many may wait.
     pub(in crate::store) fn write_queue(&self) -> (usize, usize) {
         self.writer.queue()

@@ -7,6 +7,7 @@ pub(in crate::store) mod logins;
 pub(in crate::store) mod messages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rooms;
+pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod standing;
 pub(in crate::store) mod transfer;

@@ -26,22 +26,40 @@ pub fn visible(text: &str) -> String {
     while let Some(character) = characters.next() {
         line.push(character, characters.peek().copied());
     }
-    line.finish()
+    line.finish().0
 }
 
 /// The text as lines, at least one. LF and CR LF end a line; the last one does not start another.
 /// Tabs become spaces. Otherwise each line is treated as in [`visible`].
 pub fn visible_lines(text: &str) -> Vec<String> {
+    visible_lines_with_places(text, &[]).into_iter().map(|(line, _)| line).collect()
+}
+
+/// Places in a text: the first one, and the first one after it.
+pub type Places = Vec<(usize, usize)>;
+
+/// As [`visible_lines`], each with the places in it, in bytes of the line. `places` are those of the
+/// text, in characters, in order and without overlaps.
+pub fn visible_lines_with_places(text: &str, places: &[(usize, usize)]) -> Vec<(String, Places)> {
     let mut lines = Vec::new();
     let mut line = Line::default();
     let text = text.strip_suffix('\n').map_or(text, |rest| rest.strip_suffix('\r').unwrap_or(rest));
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+    let mut characters = text.chars().enumerate().peekable();
+    let mut places = places.iter().peekable();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map(|&(_, next)| next);
+        let is_in = |&&&(from, to): &&&(usize, usize)| from <= at && at < to;
+        while places.next_if(|&&(_, to)| to <= at).is_some() {}
+        let is_marked = places.peek().filter(is_in).is_some();
+        let begin = line.shown.len();
         match character {
-            '\r' if characters.peek() == Some(&'\n') => {}
+            '\r' if next == Some('\n') => {}
             '\n' => lines.push(std::mem::take(&mut line).finish()),
             '\t' => line.push_tab(),
-            _ => line.push(character, characters.peek().copied()),
+            _ => line.push(character, next),
+        }
+        if is_marked && line.shown.len() > begin {
+            line.mark(begin, places.peek().is_some_and(|&&(from, _)| from == at));
         }
     }
     lines.push(line.finish());
@@ -59,6 +77,8 @@ struct Line {
     marks: usize,
     /// The number of further marks that were omitted.
     marks_left_out: usize,
+    /// The places in it, in bytes.
+    places: Places,
 }
 
 impl Line {
@@ -122,9 +142,18 @@ impl Line {
         }
     }
 
-    fn finish(mut self) -> String {
+    /// Notes that what was shown from this byte on belongs to a place, which may begin here.
+    fn mark(&mut self, from: usize, begins: bool) {
+        let to = self.shown.len();
+        match self.places.last_mut() {
+            Some(last) if last.1 == from && !begins => last.1 = to,
+            _ => self.places.push((from, to)),
+        }
+    }
+
+    fn finish(mut self) -> (String, Places) {
         self.settle_marks();
-        self.shown
+        (self.shown, self.places)
     }
 }
 

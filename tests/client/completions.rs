@@ -203,7 +203,7 @@ fn what_is_typed_is_completed(name: &'static str) {
     shell.completes("chat-cli send --file=let", "chat-cli send --file=letter.txt ");
     shell.completes("chat-server serve --ready-fi", "chat-server serve --ready-file ");
     shell.completes("chat-server --log-format js", "chat-server --log-format json ");
-    shell.lists("chat-cli se", &["send", "sessions"]);
+    shell.lists("chat-cli se", &["search", "send", "sessions"]);
 
     // All users.
     let took = shell.completes_at_last("chat-cli send ne", "chat-cli send neko ");

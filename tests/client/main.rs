@@ -27,6 +27,7 @@ mod progress;
 mod prompt;
 mod room_prompt;
 mod rooms;
+mod search;
 mod several_servers;
 mod signals;
 mod stream;

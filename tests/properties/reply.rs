@@ -41,7 +41,7 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
         4 => {
             let messages = choices.many(5, Choices::message);
             let upto = choices.flag().then(|| choices.id());
-            let page = Page { messages, more: choices.flag(), upto };
+            let page = Page { messages, more: choices.flag(), more_before: choices.flag(), upto };
             check(Reply::Page(page.clone()), &page);
         }
         5 => {

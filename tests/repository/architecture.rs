@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::modules::Modules;
 
 /// What each module of the library may use of the others.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 25] = [
     ("adjustable", &[]),
     ("catalogue", &[]),
     ("model", &[]),
@@ -18,13 +18,17 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("completion", &["catalogue"]),
     ("configuration", &["catalogue"]),
     ("protocol", &["model"]),
+    ("search", &["model"]),
     ("terminal", &["catalogue", "model"]),
     ("transfer", &["model"]),
     ("system", &[]),
     ("unix", &["system"]),
     ("tls", &["model"]),
     ("admin", &["model", "protocol", "system", "transfer", "unix"]),
-    ("store", &["adjustable", "metrics", "model", "queue", "system", "tls", "transfer", "wake"]),
+    (
+        "store",
+        &["adjustable", "metrics", "model", "queue", "search", "system", "tls", "transfer", "wake"],
+    ),
     (
         "service",
         &[
@@ -35,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "model",
             "queue",
             "protocol",
+            "search",
             "store",
             "system",
             "transfer",

@@ -31,6 +31,7 @@ mod proxy;
 mod reload;
 mod restart;
 mod rooms;
+mod search;
 mod seed_wire;
 mod session_limit;
 mod state_machine;

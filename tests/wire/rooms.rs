@@ -97,12 +97,15 @@ fn questions(token: &str, room: &str) -> Vec<String> {
         json!({"room": room, "user": "paff"}).to_string(),
         json!({"room": room, "topic": "mine"}).to_string(),
         json!({"with": room}).to_string(),
+        json!({"query": format!("secret in:{room}")}).to_string(),
         json!({"to": [room, "neko"], "body": "hai"}).to_string(),
     ]
     .iter()
     .flat_map(|fields| {
         let verbs: &[&str] = if fields.contains("\"with\"") {
             &["fetch"]
+        } else if fields.contains("\"query\"") {
+            &["search"]
         } else if fields.contains("\"to\"") {
             &["post"]
         } else if fields.contains("users") {

@@ -211,6 +211,10 @@ pub struct HistoryArguments {
     #[arg(long, value_name = "ID", value_parser = parse_message_id)]
     #[arg(conflicts_with_all = ["user", "min_priority", "tags", "from", "room"])]
     pub thread: Option<MessageId>,
+    /// The messages before and after this one, instead of the newest ones.
+    #[arg(long, value_name = "ID", value_parser = parse_message_id)]
+    #[arg(conflicts_with_all = ["thread", "min_priority", "tags", "from"])]
+    pub around: Option<MessageId>,
     #[command(flatten)]
     pub filter: FilterArguments,
     /// How many of the newest messages.
@@ -219,6 +223,20 @@ pub struct HistoryArguments {
     /// Only the texts, exactly as they were sent, each followed by a line feed.
     #[arg(long)]
     pub raw: bool,
+}
+
+// `search`
+#[derive(Debug, Args)]
+#[command(after_long_help = client_help::search_examples())]
+pub struct SearchArguments {
+    /// At most this many messages.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value = "20", value_parser = parse_count)]
+    pub limit: usize,
+    /// Words that a message must have. Also: "phrases" in quotation marks, beginnings*, from:USER,
+    /// with:USER, in:#ROOM, tag:TAG, before: and after: with a date or an id. A `-` before a term
+    /// excludes it. Words are joined with one space.
+    #[arg(required = true, trailing_var_arg = true, value_name = "WORDS")]
+    pub query: Vec<String>,
 }
 
 // `ack`

@@ -1,4 +1,4 @@
-//! `chat-cli history [USER|ROOM] [--thread ID] [-n N]`
+//! `chat-cli history [USER|ROOM] [--thread ID | --around ID] [-n N]`
 
 use std::io::Write;
 
@@ -26,6 +26,13 @@ pub fn run(
         Some(room) => Some(room.into()),
         None => arguments.user.as_deref().map(parse_mailbox).transpose()?,
     };
+    if let Some(id) = arguments.around {
+        let limit = arguments.count.clamp(2, FETCH_MESSAGES_MAX);
+        let (thread, since, from) = (None, None, FetchFrom::Around(id));
+        let page = verbs::fetch(link, token, Fetch { from, with, thread, since, filter, limit })?;
+        Messages::of(view, arguments.raw).write(&page.messages, out)?;
+        return Ok(if page.messages.is_empty() { Exit::Nothing } else { Exit::Done });
+    }
     // The newest page arrives first and is shown last.
     let mut pages: Vec<Vec<Message>> = Vec::new();
     let mut before = MessageId(i64::MAX);

@@ -172,6 +172,7 @@ fn words_of(code: Code) -> &'static str {
         Code::BadEncoding => refusal::bad_encoding(),
         Code::WrongProtocol => refusal::wrong_protocol(),
         Code::BadArgument => refusal::bad_argument(),
+        Code::BadQuery => refusal::bad_query(),
         Code::NoSession => refusal::no_session(),
         Code::UnknownUser => refusal::unknown_user(),
         Code::WrongPassword => refusal::wrong_password(),

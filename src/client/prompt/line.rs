@@ -3,7 +3,8 @@
 /// The verbs of the prompt.
 pub const VERBS: &[&str] = &[
     "answer", "auth", "bell", "exit", "help", "history", "inbox", "list", "logout", "passwd",
-    "quit", "reply", "revoke", "room", "send", "sessions", "to", "unread", "users", "whoami",
+    "quit", "reply", "revoke", "room", "search", "send", "sessions", "to", "unread", "users",
+    "whoami",
 ];
 /// A command of `room`.
 macro_rules! room {
@@ -18,6 +19,8 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("channel", "room"),
     ("channels", room!("list")),
     ("create", room!("create")),
+    ("find", "search"),
+    ("grep", "search"),
     ("invite", room!("invite")),
     ("join", room!("join")),
     ("kick", room!("kick")),
@@ -108,6 +111,11 @@ pub enum Line<'a> {
         /// The words of the command.
         words: &'a str,
     },
+    /// `search QUERY`
+    Search {
+        /// What to find; the server parses it.
+        query: &'a str,
+    },
     /// `unread`
     Unread,
     /// `whoami`
@@ -144,7 +152,9 @@ impl<'a> Line<'a> {
             ("", _) => Self::Empty,
             ("auth", (FORGET, rest)) => Self::auth(first_word(rest), true),
             ("auth", words) => Self::auth(words, false),
-            ("send", ("", _) | (_, "")) | ("reply" | "answer", ("", _)) => Self::Incomplete,
+            ("send", ("", _) | (_, "")) | ("reply" | "answer" | "search", ("", _)) => {
+                Self::Incomplete
+            }
             ("send", (to, text)) => Self::Send { to, text },
             ("answer", _) => Self::Answer { text: rest },
             ("reply", (id, text)) => match id.parse() {
@@ -159,6 +169,7 @@ impl<'a> Line<'a> {
             ("history", ("", _)) => Self::History { with: None },
             ("history", (with, "")) => Self::History { with: Some(with) },
             ("room", _) => Self::Room { words: rest },
+            ("search", _) => Self::Search { query: rest },
             ("revoke", (which, "")) => Self::Revoke { which },
             ("inbox", ("", _)) => Self::Inbox,
             ("list", ("", _)) => Self::List,
@@ -303,6 +314,8 @@ mod tests {
             ("send", Line::Incomplete),
             ("send neko", Line::Incomplete),
             ("send neko  ", Line::Incomplete),
+            ("search a  \"b c\"", Line::Search { query: "a  \"b c\"" }),
+            ("search", Line::Incomplete),
             ("history", Line::History { with: None }),
             ("history neko", Line::History { with: Some("neko") }),
             ("history #build", Line::History { with: Some("#build") }),

@@ -247,7 +247,8 @@ mod tests {
         let history = rustyline::history::MemHistory::new();
         let complete =
             |line: &str| painter.complete(line, line.len(), &Context::new(&history)).unwrap();
-        assert_eq!(complete("se"), (0, vec!["send ".to_owned(), "sessions ".to_owned()]));
+        let verbs = ["search ", "send ", "sessions "].map(str::to_owned);
+        assert_eq!(complete("se"), (0, verbs.to_vec()));
         assert_eq!(complete("send n"), (5, vec!["nana ".to_owned(), "neko ".to_owned()]));
         assert_eq!(complete("history p"), (8, vec!["paff ".to_owned()]));
         assert_eq!(complete("send #"), (5, vec!["#news ".to_owned()]));

@@ -29,6 +29,11 @@ pub fn of(name: &str, text: &str) -> impl Display {
     fmt::from_fn(move |out| write!(out, "\x1b[{color}m{text}\x1b[0m"))
 }
 
+/// A found text.
+pub fn found(text: &str) -> impl Display {
+    fmt::from_fn(move |out| write!(out, "\x1b[1;4m{text}\x1b[0m"))
+}
+
 /// The standard library's hash may change, and a name is to keep its colour.
 fn fnv1a(bytes: &[u8]) -> u32 {
     let hash = |hash: u32, &byte: &u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);

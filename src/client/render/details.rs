@@ -33,6 +33,17 @@ fn under(head: String, message: &Message) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Where the title and the body are in [`text`], in characters.
+pub fn places(message: &Message) -> (usize, usize) {
+    let Some(details) = &message.details else { return (0, 0) };
+    let head = head(message, true);
+    let title = match details.priority {
+        Priority::Default => 0,
+        priority => priority.as_str().len() + "[] ".len(),
+    };
+    (title, if head.is_empty() { 0 } else { head.chars().count() + 1 })
+}
+
 /// `[urgent] Build 417 failed (re 17) #build #main`. A question has the command that answers it, and
 /// the answers that it offers: `(reply 17) deploy | abort`.
 fn head(message: &Message, has_title: bool) -> String {

@@ -3,6 +3,7 @@
 //! indented, so that no text can pass for another message. On a narrow terminal, time, room and
 //! sender are above the text.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::civil::{Date, Weekday};
@@ -46,6 +47,15 @@ pub struct Layout {
     day: Option<Date>,
 }
 
+/// Where words were found in a message: in its title and in its text, in characters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Places<'a> {
+    /// In its title.
+    pub title: &'a [(usize, usize)],
+    /// In its text.
+    pub body: &'a [(usize, usize)],
+}
+
 impl Layout {
     /// A layout for the terminal on standard output.
     pub fn for_terminal(clock: Clock) -> Self {
@@ -75,24 +85,30 @@ impl Layout {
     /// The next page, safe to print on a terminal. Each line ends in a line feed, and none is wider
     /// than the terminal.
     pub fn page(&mut self, messages: &[Message]) -> String {
-        self.lay_out(messages, Side::Sender)
+        self.lay_out(&plain(messages), Side::Sender)
+    }
+
+    /// Like [`page`](Self::page), with the id of each message, and with marks where words were
+    /// found.
+    pub fn found_page(&mut self, messages: &[(&Message, Places<'_>)]) -> String {
+        self.lay_out(messages, Side::Found)
     }
 
     /// Like [`page`](Self::page), for messages that the user has sent: `> neko` replaces the
     /// sender.
     pub fn sent_page(&mut self, messages: &[Message]) -> String {
-        self.lay_out(messages, Side::Recipient)
+        self.lay_out(&plain(messages), Side::Recipient)
     }
 
-    fn lay_out(&mut self, messages: &[Message], side: Side) -> String {
-        let names = messages.iter().map(|message| side.label(message).len());
+    fn lay_out(&mut self, messages: &[(&Message, Places<'_>)], side: Side) -> String {
+        let names = messages.iter().map(|(message, _)| side.label(message).len());
         let name_columns = names.max().unwrap_or(0);
         // The column and the gap after it; a page without a room has neither.
-        let rooms = messages.iter().filter_map(|message| side.room(message));
+        let rooms = messages.iter().filter_map(|(message, _)| side.room(message));
         let room_columns = rooms.map(|room| room.len() + GAP_COLUMNS).max().unwrap_or(0);
         let indent = 3 * GAP_COLUMNS + self.time_columns() + room_columns + name_columns;
         let mut out = String::new();
-        for message in messages {
+        for &(message, places) in messages {
             let (label, name) = (side.label(message), side.name(message));
             let room = side.room(message).unwrap_or_default();
             let moment = message.at.to_calendar().to_zoned(self.zone.clone());
@@ -106,11 +122,11 @@ impl Layout {
                 let _ = write!(out, "{GAP}{time:>columns$}{GAP}");
                 self.cell(room, room, room_columns, &mut out);
                 self.cell(name, &label, name_columns + GAP_COLUMNS, &mut out);
-                self.text(message, indent, 0, &mut out);
+                self.text((message, places), indent, 0, &mut out);
             } else {
                 self.narrow_head(&time, &[(room, room), (name, &label)], &mut out);
                 let indent = narrow_indent(self.columns);
-                self.text(message, indent, indent, &mut out);
+                self.text((message, places), indent, indent, &mut out);
             }
         }
         out
@@ -163,12 +179,24 @@ impl Layout {
 
     /// Writes the text, with lines indented by `indent`. The first line is indented by
     /// `first_indent` from the end of `out`.
-    fn text(&self, message: &Message, indent: usize, first_indent: usize, out: &mut String) {
+    fn text(
+        &self,
+        (message, places): (&Message, Places<'_>),
+        indent: usize,
+        first_indent: usize,
+        out: &mut String,
+    ) {
         let columns = self.columns.saturating_sub(indent).max(1);
         let text = details::text(message);
-        let lines = text::visible_lines(&text);
-        let lines: Vec<_> = lines.iter().map(|line| fitted(line, columns)).collect();
-        let pieces = lines.iter().flat_map(|line| wrap(line, columns));
+        let lines = text::visible_lines_with_places(&text, &self.marked(message, places));
+        let lines: Vec<_> =
+            lines.iter().map(|(line, places)| (fitted(line, columns), places)).collect();
+        let pieces = lines.iter().flat_map(|(line, places)| {
+            // A line whose characters were replaced has no places.
+            let places = matches!(line, Cow::Borrowed(_)).then_some(places.as_slice());
+            let mark = move |piece| marked_piece(line, places.unwrap_or_default(), piece);
+            wrap(line, columns).into_iter().map(mark)
+        });
         for (index, piece) in pieces.enumerate() {
             let indent = match index {
                 0 => first_indent,
@@ -177,6 +205,18 @@ impl Layout {
             };
             let _ = writeln!(out, "{:indent$}{piece}", "");
         }
+    }
+
+    /// The places to mark in a message with its details.
+    fn marked(&self, message: &Message, places: Places<'_>) -> text::Places {
+        if !self.is_colored {
+            return text::Places::new();
+        }
+        let (title, body) = details::places(message);
+        let moved = |places: &[(usize, usize)], by: usize| {
+            Vec::from_iter(places.iter().map(|&(from, to)| (from + by, to + by)))
+        };
+        [moved(places.title, title), moved(places.body, body)].concat()
     }
 
     /// A text in the colour of a name.
@@ -200,12 +240,14 @@ impl Layout {
 enum Side {
     Sender,
     Recipient,
+    /// The id, and both: the user has sent or received it.
+    Found,
 }
 
 impl Side {
     fn name(self, message: &Message) -> &str {
         match self {
-            Self::Sender => message.from.as_str(),
+            Self::Sender | Self::Found => message.from.as_str(),
             Self::Recipient => message.to.as_str(),
         }
     }
@@ -215,7 +257,7 @@ impl Side {
     fn room(self, message: &Message) -> Option<&str> {
         match self {
             Self::Sender => message.to.room().map(RoomName::as_str),
-            Self::Recipient => None,
+            Self::Recipient | Self::Found => None,
         }
     }
 
@@ -223,9 +265,35 @@ impl Side {
     fn label(self, message: &Message) -> String {
         match self {
             Self::Sender => message.from.to_string(),
+            Self::Found => format!("{} {} > {}", message.id.0, message.from, message.to),
             Self::Recipient => format!("> {}", message.to),
         }
     }
+}
+
+fn plain(messages: &[Message]) -> Vec<(&Message, Places<'_>)> {
+    messages.iter().map(|message| (message, Places::default())).collect()
+}
+
+/// A piece of a line, with marks at the line's places.
+fn marked_piece<'a>(line: &str, places: &[(usize, usize)], piece: &'a str) -> Cow<'a, str> {
+    if places.is_empty() {
+        return Cow::Borrowed(piece);
+    }
+    // A piece is a part of its line.
+    let begin = piece.as_ptr() as usize - line.as_ptr() as usize;
+    let (mut out, mut done) = (String::new(), 0);
+    for &(from, to) in places {
+        let from = from.saturating_sub(begin).clamp(done, piece.len());
+        let to = to.saturating_sub(begin).clamp(from, piece.len());
+        if from < to {
+            out.push_str(&piece[done..from]);
+            let _ = write!(out, "{}", color::found(&piece[from..to]));
+            done = to;
+        }
+    }
+    out.push_str(&piece[done..]);
+    Cow::Owned(out)
 }
 
 /// The indentation of a text below its sender. With three or more columns, no text can pass for

@@ -13,8 +13,8 @@ use crate::store::types::rooms::{Membership, may_read};
 use crate::store::{
     Actor, ArchiveRoom, CountUnread, CreateRoom, FILTERED_MESSAGES_MAX, FindRoom, FindStart,
     InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom, ListMembers, ListRooms, LiveInbox,
-    ROOM_UNREAD_MAX, ReadThread, RoomRefused, RoomSettings, SetRoom, StreamStart, ThreadStart,
-    Unreadable,
+    ROOM_UNREAD_MAX, ReadThread, RoomRefused, RoomSettings, Searched, SetRoom, StreamStart,
+    ThreadStart, Unreadable,
 };
 
 const ROOMS: [&str; 2] = ["#build", "#ops"];
@@ -80,6 +80,8 @@ pub(super) enum Step {
     Rename {
         user: usize,
     },
+    /// Searches, before and after all messages are indexed.
+    Search,
     Reopen,
 }
 
@@ -133,6 +135,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (user(), 0..101_u8).prop_map(|(user, place)| Step::Dead { user, place }),
         1 => (0..101_u8).prop_map(|place| Step::Purge { place }),
         1 => user().prop_map(|user| Step::Rename { user }),
+        1 => Just(Step::Search),
         1 => Just(Step::Reopen),
     ];
     prop::collection::vec(step, 1..60)
@@ -195,6 +198,7 @@ pub(super) fn check(open: Open, steps: &[Step]) {
     streams.clear();
     engine.reopen();
     model.compare(&engine);
+    model.compare_search(&engine);
 }
 
 /// What a connection that watches has: its place, and what is in memory for it.
@@ -316,6 +320,11 @@ impl Model {
                 let changed = engine.write(ChangeUser { name, change }).unwrap();
                 assert!(matches!(changed, Changed::Yes { .. }));
                 self.names[user] = to;
+            }
+            Step::Search => {
+                self.compare_search(engine);
+                engine.store().index_words();
+                self.compare_search(engine);
             }
             Step::Reopen => {}
         }
@@ -725,6 +734,50 @@ impl Model {
             let listed = self.rooms.iter().filter(|(_, of)| is_listed(of));
             let expected = listed.map(|(&room, _)| room_name(room));
             assert!(found.into_iter().map(|of| of.name).eq(expected));
+        }
+    }
+
+    /// A search finds what its user may read, and nothing else.
+    fn compare_search(&self, engine: &Engine) {
+        let found = |user, query: &str| {
+            let mut found = search::all(engine, number(user), query);
+            found.reverse();
+            found
+        };
+        for user in 0..USERS.len() {
+            let readable = self.ids(|sent| sent.readers.contains(&user));
+            for query in ["hai", "-missing"] {
+                assert_eq!(found(user, query), readable, "{query} by {user}");
+            }
+            for (room, name) in ROOMS.iter().enumerate() {
+                let of = self.rooms.get(&room);
+                let was_member = of.is_some_and(|of| of.notify.contains_key(&user));
+                let query = format!("hai in:{name}");
+                let first = search::search(number(user), &query, MessageId(i64::MAX));
+                match engine.read(first) {
+                    Searched::Page(_) => {
+                        assert!(was_member, "{query} by {user}");
+                        let in_room = |sent: &Sent| sent.to == USERS.len() + room;
+                        for (query, is_in) in [(query, true), (format!("-in:{name}"), false)] {
+                            let expected = |sent: &Sent| {
+                                sent.readers.contains(&user) && in_room(sent) == is_in
+                            };
+                            assert_eq!(
+                                found(user, &query),
+                                self.ids(expected),
+                                "{query} by {user}"
+                            );
+                        }
+                    }
+                    Searched::UnreadableRoom(refused, why) => {
+                        let sees = of.is_some_and(|of| of.sees(user));
+                        let reason =
+                            if sees { Unreadable::NotAMember } else { Unreadable::Unknown };
+                        assert!(!was_member && refused == room_name(room) && why == reason);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub(in crate::store) mod logins;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rooms;
+pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod unread;
 pub(in crate::store) mod users;

@@ -38,6 +38,10 @@ const HANDED_OVER: RangeInclusive<usize> = 2..=31;
 /// How long the writer thread waits for work before it starts idle work.
 pub(in crate::store) const IDLE_DELAY: Duration = Duration::from_secs(10);
 
+/// How long the writer thread leaves the lock to a worker between two steps of idle work: longer than
+/// a worker waits before it comes again.
+const WORKER_TURN: Duration = Duration::from_millis(3);
+
 /// Whether a worker is likely to collect more operations during the commit of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
@@ -243,6 +247,9 @@ impl<C: Commit> GroupCommit<C> {
             drop(holder);
             if left == Remaining::Nothing {
                 sleep(rest);
+            } else if !self.queue.is_empty() {
+                // A worker has come for the lock during the step, and comes again.
+                sleep(WORKER_TURN);
             }
         }
     }

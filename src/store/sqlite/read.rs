@@ -3,5 +3,6 @@
 pub(in crate::store) mod logins;
 pub(in crate::store) mod mailboxes;
 pub(in crate::store) mod pages;
+pub(in crate::store) mod search;
 pub(in crate::store) mod statistics;
 pub(in crate::store) mod totals;

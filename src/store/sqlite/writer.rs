@@ -34,9 +34,10 @@ use crate::store::sqlite::path;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
 use crate::store::sqlite::projection::memtable::Memtable;
+use crate::store::sqlite::projection::words::Words;
 use crate::store::sqlite::reserved_space::ReservedSpace;
 use crate::store::sqlite::stamp;
-use batches::Batches;
+pub(in crate::store) use batches::Batches;
 use checkpoint::Checkpointer;
 use operation::{Pending, PendingMaintenance};
 use transaction::WriteConnection;
@@ -77,12 +78,13 @@ impl Writer {
         let guard = file.guard(page_bytes.into()).map_err(io_error)?;
         let deliveries = Deliveries::open(&connection, committed_to).map_err(sqlite_error)?;
         let keys = Keys::open(&connection).map_err(sqlite_error)?;
+        let words = Words::open(&connection).map_err(sqlite_error)?;
         let checkpointer = Checkpointer::open(file, Arc::clone(&metrics)).map_err(sqlite_error)?;
         let (ask, asked) = mpsc::channel();
         let connection = WriteConnection::new(
             connection,
             (guard, ReservedSpace::new(file.database())),
-            (deliveries, keys),
+            (deliveries, keys, words),
             inbox_unread_max.get(),
         );
         let fatal = Arc::clone(&on_fatal);

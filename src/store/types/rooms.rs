@@ -431,7 +431,6 @@ pub(in crate::store) struct RoomPart {
 
 impl RoomPart {
     /// Whether a message with this id is in one of the intervals.
-    #[cfg(test)]
     pub(in crate::store) fn has(&self, id: MessageId) -> bool {
         let place = self.ranges.partition_point(|&(_, upto)| upto < id);
         self.ranges.get(place).is_some_and(|&(after, _)| after < id)
@@ -481,6 +480,20 @@ pub(in crate::store) fn merge(
         touches
     });
     ranges
+}
+
+/// The number of a room for a reader of its messages. `found` is the reader's place in it, if there
+/// is such a room. A user who has left still reads what came before.
+pub(in crate::store) fn readable(
+    found: Option<(RoomId, Place)>,
+    memberships: &[Membership],
+) -> Result<RoomId, Unreadable> {
+    let Some((room, place)) = found else { return Err(Unreadable::Unknown) };
+    match memberships.iter().any(|membership| membership.room == room) {
+        true => Ok(room),
+        false if place.sees() => Err(Unreadable::NotAMember),
+        false => Err(Unreadable::Unknown),
+    }
 }
 
 /// Why there is no page of a conversation.

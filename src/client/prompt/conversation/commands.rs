@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{Conversation, Flow, Person, add_listed_users};
 use crate::catalogue::{client, prompt};
-use crate::client::command::{inbox, parse_mailbox, reply, revoke, send, users};
+use crate::client::command::{inbox, parse_mailbox, reply, revoke, search, send, users};
 use crate::client::delivery::Text;
 use crate::client::exit::Exit;
 use crate::client::failure::{Failure, Refused};
@@ -20,7 +20,7 @@ use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Passwd, Revoke, True};
 use crate::protocol::refusal::Code;
 use crate::terminal::text;
 
-/// The number of messages that `history` shows.
+/// The number of messages that `history` and `search` show.
 const HISTORY_MESSAGES: usize = 20;
 
 impl Conversation {
@@ -58,6 +58,7 @@ impl Conversation {
             Line::Logout => self.logout(out)?,
             Line::History { with } => self.history(with, out)?,
             Line::Room { words } => self.room(words, out)?,
+            Line::Search { query } => self.search(query, out)?,
             Line::Unread => self.unread(out)?,
             Line::Whoami => {
                 let token = self.token()?;
@@ -279,6 +280,17 @@ impl Conversation {
         }
         let mut layout = Layout::for_terminal(Clock::Local);
         out.write_all(layout.page(&page.messages).as_bytes())?;
+        Ok(())
+    }
+
+    fn search(&mut self, query: &str, out: &mut dyn Write) -> Result<(), Failure> {
+        let token = self.token()?;
+        let mut layout = Layout::for_terminal(Clock::Local);
+        let show = |hits: &[_]| out.write_all(search::page(&mut layout, hits).as_bytes());
+        let found = search::search(&mut self.link, token, query, HISTORY_MESSAGES, show)?;
+        if found == 0 {
+            writeln!(out, "{}", client::no_messages())?;
+        }
         Ok(())
     }
 

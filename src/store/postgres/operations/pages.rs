@@ -19,7 +19,7 @@ use crate::store::postgres::session::Session;
 use crate::store::types::messages::{
     FindStart, Page, PageStart, ReadPage, ReadThread, Start, StreamStart, ThreadStart,
 };
-use crate::store::types::rooms::{Actor, RoomPart, Unreadable, Wanted};
+use crate::store::types::rooms::{Actor, RoomPart, Unreadable, Wanted, readable};
 use filling::{LeftOut, Part, Selection};
 use merging::Runs;
 
@@ -91,14 +91,11 @@ impl ReadPage {
     /// The messages of a room. A user who has left still reads what came before.
     fn of_room(&self, session: &mut Session, name: &RoomName) -> Result<Readable> {
         let found = find_place(session, Actor::User(self.reader), name)?;
-        let Some((room, place)) = found else {
-            return Ok(Err(Unreadable::Unknown));
-        };
         let reading = Reading::find(session, self.reader, &self.cursor())?;
-        if !reading.memberships.iter().any(|membership| membership.room == room) {
-            let sees = place.sees();
-            return Ok(Err(if sees { Unreadable::NotAMember } else { Unreadable::Unknown }));
-        }
+        let room = match readable(found, &reading.memberships) {
+            Ok(room) => room,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
         // Naming the room includes a muted one.
         let wanted = match self.wanted {
             Wanted::All => Wanted::All,

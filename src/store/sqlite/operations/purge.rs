@@ -9,6 +9,7 @@ use crate::model::{MailboxId, MessageId, RoomId, UserId};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
 use crate::store::sqlite::operations::users;
+use crate::store::sqlite::row;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::purge::{FindToPurge, Purge, PurgeCandidates, PurgeFilter, PurgeSide};
 use crate::store::types::rooms::merge;
@@ -96,22 +97,30 @@ fn delete(
     let newest = context.newest()?;
     message_log::raise_floor(context.connection, newest)?;
     let connection = context.connection;
-    let mut find = connection
-        .prepare_cached("SELECT recipient_id, sender_id, key FROM messages WHERE id = ?1")?;
+    let mut find = connection.prepare_cached(
+        "SELECT recipient_id, sender_id, key, body, details FROM messages WHERE id = ?1",
+    )?;
     // Dead letters are deleted with their message.
     let mut delete = connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?;
     let mut read_marks = ReadMarks::default();
     let mut deleted = 0;
     for &id in ids {
         let found = find
-            .query_row([id.0], |row| Ok((MailboxId(row.get(0)?), UserId(row.get(1)?), row.get(2)?)))
+            .query_row([id.0], |row| {
+                let (recipient, sender) = (MailboxId(row.get(0)?), UserId(row.get(1)?));
+                let key: Option<String> = row.get(2)?;
+                // As the index was written: `check` reports a text or details that are invalid.
+                let body = row.get_ref(3)?.as_str().unwrap_or_default().to_owned();
+                Ok((recipient, sender, key, body, row::details(row, 4).ok().flatten()))
+            })
             .optional()?;
-        let Some((recipient, sender, key)) = found else { continue };
-        let key: Option<String> = key;
+        let Some((recipient, sender, key, body, details)) = found else { continue };
         if !unread_too && read_marks.is_unread(connection, recipient, id)? {
             continue;
         }
         deleted += delete.execute([id.0])?;
+        let parties = (sender, recipient);
+        context.words.delete(connection, id, parties, (&body, details.as_deref()))?;
         context.deliveries.delete(connection, recipient, id)?;
         if let Some(key) = key {
             context.keys.delete(connection, sender, &key, id)?;

@@ -1,4 +1,5 @@
-//! Rebuilding derived data: deliveries, keys, threads, indexes, views, and the lowest free id.
+//! Rebuilding derived data: deliveries, keys, threads, words, indexes, views, and the lowest free
+//! id.
 
 use rusqlite::Connection;
 
@@ -19,8 +20,8 @@ impl Apply for Rebuild {
     }
 }
 
-/// Part 0 is the floor of the ids, part 1 the deliveries, part 2 the keys, part 3 the threads. Each
-/// later part is one index or one view.
+/// Part 0 is the floor of the ids, part 1 the deliveries, part 2 the keys, part 3 the threads,
+/// part 4 the words. Each later part is one index or one view.
 fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Option<String>> {
     let connection = context.connection;
     let part = match part {
@@ -37,7 +38,11 @@ fn rebuild(context: &mut WriteContext<'_>, part: usize) -> rusqlite::Result<Opti
             rebuild_threads(connection)?;
             return Ok(Some("threads".to_owned()));
         }
-        part => part - 4,
+        4 => {
+            context.words.rebuild(connection)?;
+            return Ok(Some("words".to_owned()));
+        }
+        part => part - 5,
     };
     let version = schema::version(connection)?;
     let Some(model) = schema::empty(version)? else { return Ok(None) };

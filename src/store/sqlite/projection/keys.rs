@@ -164,6 +164,11 @@ impl Keys {
         Ok(keys)
     }
 
+    /// The newest id in the message log after the last commit.
+    pub(in crate::store) fn newest(&self) -> MessageId {
+        self.newest
+    }
+
     /// What memory knows about a sender's key.
     pub(in crate::store) fn look_up(&self, sender: UserId, key: &str) -> KeyLookup {
         if self.in_memory(sender, key).next().is_some() {

@@ -21,7 +21,7 @@ use crate::store::types::messages::{
     ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
 };
 use crate::store::types::rooms::{
-    Actor, LiveRooms, Membership, ROOM_UNREAD_MAX, Unreadable, Wanted, may_read,
+    Actor, LiveRooms, Membership, ROOM_UNREAD_MAX, Unreadable, Wanted, may_read, readable,
 };
 
 impl Query for ReadPage {
@@ -151,15 +151,13 @@ impl ReadPage {
     ) -> rusqlite::Result<Filled> {
         let ReadContext { connection, memtable, .. } = *context;
         let actor = Actor::User(self.reader);
-        let Some((room, place)) = rooms::place(connection, actor, name)? else {
-            return Ok(Err(Unreadable::Unknown));
-        };
+        let found = rooms::place(connection, actor, name)?;
         let memberships = rooms::memberships_of(connection, self.reader)?;
+        let room = match readable(found, &memberships) {
+            Ok(room) => room,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
         let is_of_room = |membership: &Membership| membership.room == room;
-        if !memberships.iter().any(is_of_room) {
-            let sees = place.sees();
-            return Ok(Err(if sees { Unreadable::NotAMember } else { Unreadable::Unknown }));
-        }
         let lowest = self.lowest();
         let mut mailboxes =
             Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;

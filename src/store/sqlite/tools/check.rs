@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::model::{BODY_BYTES_MAX, Details, UserName};
 use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
-use crate::store::sqlite::projection::keys;
+use crate::store::sqlite::projection::{keys, words};
 use crate::store::sqlite::rooms::is_read_in_room;
 use crate::store::sqlite::schema;
 use crate::store::sqlite::tools::offline::OfflineDatabase;
@@ -235,6 +235,9 @@ fn check_views(
         }
         if version >= 5 {
             check_keys(connection, findings)?;
+        }
+        if version >= 9 {
+            words::check(connection, |finding| findings.add(finding))?;
         }
         check_unread(connection, findings)?;
     }

@@ -9,6 +9,7 @@ use crate::model::{MailboxId, MessageId, RoomId, RoomName, UserId, UserName};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
+use crate::store::sqlite::projection::words::Words;
 use crate::store::sqlite::write::pending_inserts::PendingInserts;
 
 /// The maximum number of cached users, by name and by id.
@@ -27,6 +28,7 @@ pub struct WriteContext<'a> {
     pub(in crate::store) cache: &'a mut WriterCache,
     pub(in crate::store) deliveries: &'a mut Deliveries,
     pub(in crate::store) keys: &'a mut Keys,
+    pub(in crate::store) words: &'a mut Words,
     pub(in crate::store) pending_inserts: &'a mut PendingInserts,
     pub(in crate::store) inbox_unread_max: usize,
 }

@@ -27,6 +27,11 @@ const BATCH_OPERATIONS_MAX: usize = 4_096;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long the writer is idle before it compacts runs of deliveries.
 const COMPACTION_DELAY: Duration = Duration::from_millis(50);
+/// How long the writer is idle before it indexes words, and how long if the index is far behind.
+const INDEXING_DELAY: Duration = Duration::from_millis(50);
+const SHORT_INDEXING_DELAY: Duration = Duration::from_millis(2);
+/// How often the writer thread looks whether it may index, if the index is far behind.
+const INDEXING_INTERVAL: Duration = Duration::from_millis(10);
 /// How often a reader that blocks checkpoints may be logged.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// After a commit that took longer than this, a worker leaves the next one to the writer thread.
@@ -89,8 +94,8 @@ impl Commit for Batches {
         self.last_commit <= SHORT_COMMIT
     }
 
-    /// After a while without operations, one step a call: writes derived rows, then compacts runs,
-    /// then checkpoints the WAL.
+    /// After a while without operations, one step a call: writes derived rows, then indexes words,
+    /// then compacts runs, then checkpoints the WAL.
     fn idle_step(&mut self) -> Remaining {
         let rested = self.worked.elapsed();
         if rested >= IDLE_DELAY
@@ -98,6 +103,9 @@ impl Commit for Batches {
             && self.derive(WriteConnection::write_deliveries).is_ok()
         {
             return Remaining::Work;
+        }
+        if self.indexing_delay().is_some_and(|delay| rested >= delay) {
+            return self.index_words();
         }
         if rested >= COMPACTION_DELAY && self.may_compact() {
             self.compact();
@@ -116,7 +124,9 @@ impl Commit for Batches {
 
     /// How long [`Self::idle_step`] has nothing to do.
     fn idle_delay(&self) -> Duration {
-        if self.may_compact() { COMPACTION_DELAY } else { IDLE_DELAY }
+        let compaction = self.may_compact().then_some(COMPACTION_DELAY);
+        let indexing = self.indexing_delay().map(|delay| delay.max(INDEXING_INTERVAL));
+        compaction.into_iter().chain(indexing).min().unwrap_or(IDLE_DELAY)
     }
 
     /// Writes the derived rows, checkpoints the WAL and closes the file.
@@ -296,6 +306,43 @@ impl Batches {
         derived
     }
 
+    /// How long the writer must be idle before it indexes words. `None` if there are none to index,
+    /// or the WAL is too long for it.
+    fn indexing_delay(&self) -> Option<Duration> {
+        match self.connection.words_lag() {
+            (..=0, _) => None,
+            _ if !self.connection.policy.allows_compaction() => None,
+            (_, true) => Some(SHORT_INDEXING_DELAY),
+            (_, false) => Some(INDEXING_DELAY),
+        }
+    }
+
+    /// Indexes the words of some messages, or does the checkpoint that this needs first.
+    fn index_words(&mut self) -> Remaining {
+        if self.connection.policy.precedes_compaction() {
+            self.checkpoint_passively();
+            return Remaining::Work;
+        }
+        match self.derive(WriteConnection::index_words) {
+            Ok(()) => return Remaining::Work,
+            // Another process holds the file, or the disk is full: later.
+            Err(StoreError::Busy | StoreError::Full) => {}
+            Err(error) => {
+                tracing::warn!(%error, "new words are not indexed until the next start");
+                self.connection.postpone_words();
+            }
+        }
+        Remaining::Nothing
+    }
+
+    /// Indexes the words of all messages.
+    #[cfg(test)]
+    pub(in crate::store) fn index_all_words(&mut self) {
+        while self.connection.words_lag().0 > 0 {
+            self.derive(WriteConnection::index_words).unwrap();
+        }
+    }
+
     /// Whether runs need compaction and may be compacted now.
     fn may_compact(&self) -> bool {
         let WriteConnection { deliveries, policy, .. } = &self.connection;
@@ -403,7 +450,7 @@ mod tests {
     use crate::model::UserId;
     use crate::store::Append;
     use crate::store::metrics::CheckpointMode;
-    use crate::store::scheduler::group_commit::{Commit, Expect, IDLE_DELAY};
+    use crate::store::scheduler::group_commit::Expect;
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::testing::{append_one_by_one, open, store, wait_until};
     use crate::store::sqlite::writer::checkpoint_policy::{CHECKPOINT_PAGES, LONG_PAGES};
@@ -412,7 +459,7 @@ mod tests {
     fn compaction(store: &Sqlite) -> (bool, bool) {
         let batches = store.writer.group.hold();
         let batches = batches.as_ref().unwrap();
-        (batches.connection.deliveries.needs_compaction(), batches.idle_delay() < IDLE_DELAY)
+        (batches.connection.deliveries.needs_compaction(), batches.may_compact())
     }
 
     #[test]

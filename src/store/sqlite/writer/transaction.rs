@@ -16,6 +16,7 @@ use crate::store::sqlite::file_guard::FileGuard;
 use crate::store::sqlite::operation::Statements;
 use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::keys::Keys;
+use crate::store::sqlite::projection::words::Words;
 use crate::store::sqlite::reserved_space::ReservedSpace;
 use crate::store::sqlite::stamp;
 use crate::store::sqlite::write::context::{WriteContext, WriterCache};
@@ -32,6 +33,7 @@ pub(in crate::store) struct WriteConnection {
     cache: WriterCache,
     pub(in crate::store) deliveries: Deliveries,
     keys: Keys,
+    words: Words,
     pending_inserts: PendingInserts,
     /// The limit up to which the cached unread messages were counted.
     inbox_unread_max: usize,
@@ -55,7 +57,7 @@ impl WriteConnection {
     pub(in crate::store) fn new(
         connection: Connection,
         (guard, space): (FileGuard, ReservedSpace),
-        (deliveries, keys): (Deliveries, Keys),
+        (deliveries, keys, words): (Deliveries, Keys, Words),
         inbox_unread_max: usize,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(64);
@@ -68,6 +70,7 @@ impl WriteConnection {
             cache: WriterCache::default(),
             deliveries,
             keys,
+            words,
             pending_inserts: PendingInserts::default(),
             inbox_unread_max,
             lock_wait: LOCK_WAIT,
@@ -133,6 +136,7 @@ impl WriteConnection {
             cache: &mut self.cache,
             deliveries: &mut self.deliveries,
             keys: &mut self.keys,
+            words: &mut self.words,
             pending_inserts: &mut self.pending_inserts,
             inbox_unread_max: self.inbox_unread_max,
         };
@@ -140,6 +144,7 @@ impl WriteConnection {
         if !applied {
             self.deliveries.roll_back_to(savepoints.0);
             self.keys.roll_back_to(savepoints.1);
+            self.words.rolled_back();
             match operation.error() {
                 Some(StoreError::Statement(error)) => tracing::error!(error, "a write failed"),
                 Some(error) => return Err(error.clone()),
@@ -184,6 +189,23 @@ impl WriteConnection {
         self.keys.write_while_idle(&self.connection)
     }
 
+    /// How many messages the index of words lacks, and whether that is many.
+    pub(in crate::store) fn words_lag(&self) -> (i64, bool) {
+        let newest = self.keys.newest();
+        (self.words.lag(newest), self.words.is_far_behind(newest))
+    }
+
+    /// Indexes the words of some messages.
+    pub(in crate::store) fn index_words(&mut self) -> rusqlite::Result<()> {
+        self.may_grow_much = true;
+        self.words.index_some(&self.connection)
+    }
+
+    /// Indexes no words until the next start.
+    pub(in crate::store) fn postpone_words(&mut self) {
+        self.words.postpone();
+    }
+
     /// Does a step of the compaction of deliveries.
     pub(in crate::store) fn compact_deliveries(&mut self) -> rusqlite::Result<()> {
         self.may_grow_much = true;
@@ -223,6 +245,7 @@ impl WriteConnection {
             Ok(()) => {
                 self.deliveries.committed();
                 self.keys.committed();
+                self.words.committed();
                 let pages = checkpoint::pages();
                 self.note_wal_pages(pages);
                 let is_intact = self.guard.check(pages.map(|pages| pages.unsigned_abs().into()));
@@ -239,6 +262,7 @@ impl WriteConnection {
                 }
                 self.deliveries.rolled_back();
                 self.keys.rolled_back();
+                self.words.rolled_back();
                 self.pending_inserts.clear();
                 if !self.connection.is_autocommit() {
                     let _ = self.run_statement("ROLLBACK");
