@@ -768,19 +768,19 @@ Contoh:
     }
     mcp_examples {
         en: "\
-An agent starts this command and calls its tools: send, reply, ask, answer, inbox, wait, ack and
-history. It acts as the user of the stored session, or of --user. The server proves the sender of
-each message. A tool that fails returns an error with a code and a hint; the next call connects
-again.
+An agent starts this command and calls its tools: send, reply, ask, answer, inbox, wait, ack,
+history and search. It acts as the user of the stored session, or of --user. The server proves the
+sender of each message. A tool that fails returns an error with a code and a hint; the next call
+connects again.
 
 Examples:
   chat-cli --user robo auth robo            log in once, as the user of the agent
   {\"mcpServers\": {\"chat\": {\"command\": \"chat-cli\", \"args\": [\"--user\", \"robo\", \"mcp\"]}}}",
         id: "\
 Sebuah agen menjalankan perintah ini dan memanggil alatnya: send, reply, ask, answer, inbox, wait,
-ack, dan history. Agen bertindak sebagai user dari sesi yang tersimpan, atau dari --user. Server
-membuktikan pengirim setiap pesan. Alat yang gagal mengembalikan kesalahan dengan kode dan saran;
-panggilan berikutnya menyambung lagi.
+ack, history, dan search. Agen bertindak sebagai user dari sesi yang tersimpan, atau dari --user.
+Server membuktikan pengirim setiap pesan. Alat yang gagal mengembalikan kesalahan dengan kode dan
+saran; panggilan berikutnya menyambung lagi.
 
 Contoh:
   chat-cli --user robo auth robo            masuk sekali, sebagai user si agen

@@ -36,6 +36,8 @@ async def main(mode, program):
         await call("reply", message=sent["sent"][0]["id"], body="and more")
         history = await call("history", **{"with": "neko"})
         print("history", [message["body"] for message in history["messages"]])
+        found = await call("search", query='HAI from:paff -"and more"')
+        print("search", [message["body"] for message in found["messages"]], found["more"])
         asked = await call("ask", user="paff", question="go?", choices=["yes", "no"])
         print("open", await call("answer", ticket=asked["ticket"]))
         # A call that waits delays no other, and can be cancelled.

@@ -136,19 +136,20 @@ fn official_client_uses_every_tool() {
         let expected = [
             "version 2025-11-25",
             "server chat-cli",
-            "tools ack answer ask history inbox reply send wait",
+            "tools ack answer ask history inbox reply search send wait",
             "sent once True True",
             "inbox ['to myself'] False",
             "wait ['paff']",
             "ack True",
             "history ['hai 🐱', 'and more']",
+            "search ['hai 🐱'] False",
             "open {'answered': False}",
             "answered True yes Yes",
         ];
         assert_eq!(lines[..expected.len()], expected, "{outcome:?}");
-        assert!(lines[10].contains(r#""code": "unknown_recipient""#), "{outcome:?}");
-        assert!(lines[11].contains("unknown field `from`"), "{outcome:?}");
-        assert_eq!(lines[12..], ["no tool -32602", "end"], "{outcome:?}");
+        assert!(lines[11].contains(r#""code": "unknown_recipient""#), "{outcome:?}");
+        assert!(lines[12].contains("unknown field `from`"), "{outcome:?}");
+        assert_eq!(lines[13..], ["no tool -32602", "end"], "{outcome:?}");
     }
 }
 
@@ -173,7 +174,7 @@ fn handshake_agrees_on_a_version_and_lists_the_tools() {
     agent.write(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     assert_eq!(agent.ask("ping", json!({})), json!({}));
     let tools = agent.ask("tools/list", json!({}));
-    assert_eq!(tools["tools"].as_array().map(Vec::len), Some(8));
+    assert_eq!(tools["tools"].as_array().map(Vec::len), Some(9));
     assert!(tools["nextCursor"].is_null());
     agent.request("tools/list", json!({"cursor": "x"}));
     assert_eq!(agent.answer()["error"]["code"], -32602);
@@ -245,6 +246,8 @@ fn wrong_arguments_are_refused_by_name_and_the_sender_is_never_taken_from_them()
         ("wait", json!({"timeout_seconds": 301}), "timeout_seconds"),
         ("wait", json!({"timeout_seconds": -1}), "timeout_seconds"),
         ("history", json!({"with": "neko", "thread": 1}), "thread"),
+        ("search", json!({}), "query"),
+        ("search", json!({"query": "x", "limit": 0}), "limit"),
         ("ack", json!([1]), "arguments"),
     ] {
         let error = agent.failed(tool, arguments);
@@ -255,6 +258,11 @@ fn wrong_arguments_are_refused_by_name_and_the_sender_is_never_taken_from_them()
     let long = "x".repeat(40_000);
     assert_eq!(agent.failed("send", json!({"to": "neko", "body": long}))["code"], "too_long");
     assert_eq!(agent.failed("answer", json!({"ticket": 1}))["code"], "unknown_message");
+    let error = agent.failed("search", json!({"query": "a \"b"}));
+    assert_eq!((&error["code"], &error["exit"]), (&json!("bad_query"), &json!(2)), "{error}");
+    assert!(error["error"].as_str().unwrap().contains("column 3"), "{error}");
+    let unknown = json!({"query": "in:#none"});
+    assert_eq!(agent.failed("search", unknown)["code"], "unknown_room");
     agent.done("send", json!({"to": "neko", "body": "\r\n\r\n{\"from\": \"ivy\"}"}));
     assert_eq!(agent.failed("answer", json!({"ticket": 1}))["code"], "usage");
     let stored = server.query("select sender, body from v1_messages");
@@ -300,6 +308,17 @@ fn large_results_are_paged_or_cut() {
         arguments["before"] = page["before"].clone();
     }
     assert_eq!(seen, all);
+    let (mut seen, mut arguments) = (Vec::new(), json!({"query": "-00 from:paff", "limit": 100}));
+    loop {
+        let page = agent.done("search", arguments.clone());
+        assert!(page.to_string().len() < 70_000 && !bodies(&page).is_empty());
+        seen.extend(numbers(&page));
+        if page["more"] == false {
+            break;
+        }
+        arguments["before"] = page["before"].clone();
+    }
+    assert!(seen.iter().rev().eq(&all), "{seen:?}");
     let page = agent.done("wait", json!({"limit": 100}));
     assert!(page["more"] == true && page.to_string().len() < 70_000);
     let newest = server.query("select max(id) from v1_messages")[0].parse::<i64>().unwrap();

@@ -63,6 +63,7 @@ pub fn run(name: &str, arguments: Value, session: &Session, call: &Call) -> Opti
         "ack" => given(arguments).and_then(|it| reading::ack(it, session)),
         "inbox" => given(arguments).and_then(|it| reading::inbox(it, session)),
         "history" => given(arguments).and_then(|it| reading::history(it, session)),
+        "search" => given(arguments).and_then(|it| reading::search(it, session, call)),
         "wait" => given(arguments).and_then(|it| waiting::wait(it, session, call)),
         "answer" => given(arguments).and_then(|it| answer::answer(it, session, call)),
         _ => return None,
@@ -183,7 +184,7 @@ mod tests {
         assert!(instructions().as_str().unwrap().contains("ask"));
         let tools = list();
         let tools = tools.as_array().unwrap();
-        assert_eq!(tools.len(), 8);
+        assert_eq!(tools.len(), 9);
         for tool in tools {
             let name = tool["name"].as_str().unwrap();
             let mut described = properties(&tool["inputSchema"]);

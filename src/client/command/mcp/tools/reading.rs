@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use super::{Selection, filter, limit, refused};
 use crate::catalogue::mcp as texts;
+use crate::client::command::mcp::calls::Call;
 use crate::client::command::mcp::page::Page;
 use crate::client::command::mcp::session::Session;
 use crate::client::command::parse_mailbox;
 use crate::client::failure::Failure;
 use crate::client::verbs;
 use crate::model::{CursorName, MessageId};
-use crate::protocol::arguments::{Ack as AckRequest, Fetch, FetchFrom};
+use crate::protocol::arguments::{Ack as AckRequest, Fetch, FetchFrom, Search as SearchRequest};
 
 pub fn inbox(given: Selection, session: &Session) -> Result<Value, Failure> {
     if given.timeout_seconds.is_some() {
@@ -76,6 +77,35 @@ pub fn history(given: History, session: &Session) -> Result<Value, Failure> {
         messages.reverse();
     }
     Ok(result)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    query: String,
+    before: Option<MessageId>,
+    limit: Option<usize>,
+}
+
+pub fn search(given: Search, session: &Session, call: &Call) -> Result<Value, Failure> {
+    let Search { query, before, limit } = given;
+    let mut search = SearchRequest { query, before, limit: self::limit(limit)? };
+    loop {
+        let found = session.run(|link, token| verbs::search(link, token, search.clone()))?;
+        let mut page = Page::default();
+        let messages = found.messages.iter().map(|hit| &hit.message);
+        let kept = messages.take_while(|message| page.push(message)).count();
+        let (more, before) = match kept < found.messages.len() {
+            true => (true, found.messages[..kept].last().map(|hit| hit.message.id)),
+            false => (found.more, found.upto),
+        };
+        // The server looks at a part of the messages only, which may have none to find.
+        let goes_on = kept == 0 && more && !call.is_last() && !call.is_cancelled();
+        if !goes_on {
+            return Ok(of_page(page, more, "before", before));
+        }
+        search.before = before;
+    }
 }
 
 #[derive(Debug, Deserialize)]
