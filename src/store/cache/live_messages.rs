@@ -117,7 +117,8 @@ impl LiveMessages {
         }
     }
 
-    /// Notes that any memberships may have changed.
+    /// Notes that any memberships may have changed. Only PostgreSQL has other nodes that change them.
+    #[cfg(any(feature = "postgres", test))]
     pub(crate) fn change_all_memberships(&self) {
         self.lock().inboxes.values_mut().for_each(|inbox| inbox.changes += 1);
     }
