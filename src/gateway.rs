@@ -20,18 +20,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::adjustable::Adjustable;
 use crate::server::Proxies;
 use crate::service::Service;
 use sign_in::SignIns;
 
+/// The most pages of the store at a time, each of 1 MiB at most, that become the text of a response.
+const PAGES_MAX: usize = 8;
+
 /// The gateway of a service.
 pub struct Gateway {
     service: Arc<Service>,
     sign_ins: SignIns,
     options: Options,
+    /// Lets few polls have a page of the store at a time.
+    pages: Semaphore,
     /// Streams end when this becomes true.
     stopping: watch::Sender<bool>,
 }
@@ -48,7 +53,8 @@ impl Gateway {
     /// The gateway of this service.
     pub fn new(service: Arc<Service>, options: Options) -> Arc<Self> {
         let (stopping, _) = watch::channel(false);
-        Arc::new(Self { service, sign_ins: SignIns::new(), options, stopping })
+        let pages = Semaphore::new(PAGES_MAX);
+        Arc::new(Self { service, sign_ins: SignIns::new(), options, pages, stopping })
     }
 
     /// Its paths.

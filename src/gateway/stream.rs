@@ -1,5 +1,6 @@
 //! The body of a response that is written bit by bit: the pages of a poll, and the events of a
-//! stream. A client that reads slowly delays only its own next page.
+//! stream. A client that reads slowly delays only its own next page. What waits for it is the text of
+//! some messages, and never a page of the store.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use super::message::Event;
 use super::refused::Refused;
 use super::sign_in::Caller;
 use crate::model::{Message, MessageId, Priority, UserName};
-use crate::protocol::arguments::{Fetch, FetchFrom};
+use crate::protocol::arguments::{FETCH_MESSAGES_MAX, Fetch, FetchFrom};
+use crate::protocol::refusal::Code;
 use crate::protocol::reply::Page;
 use crate::service::StreamPage;
 
@@ -25,6 +27,12 @@ use crate::service::StreamPage;
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY_WAIT_MS: u32 = 2_000;
+/// The text of a response that is ready before its client reads it, without the last message.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of a part of a response: what a client must read within the write limit.
+const PART_BYTES_MAX: usize = 16 * 1024;
+/// The messages of the first page of a poll. Later ones follow the size of the messages.
+const FIRST_PAGE_MESSAGES: usize = 16;
 
 /// The form of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,30 +92,69 @@ impl Gateway {
         wanted: Wanted,
     ) -> Result<Body, Refused> {
         let Some(mut fetch) = first else { return Ok(Body::empty()) };
-        let mut page = self.page(caller, fetch.clone()).await?;
-        let is_forward = !matches!(fetch.from, FetchFrom::Before(_));
-        let (sender, body) = channel();
+        fetch.limit = fetch.limit.min(FIRST_PAGE_MESSAGES);
+        let mut text = self.text(caller, &mut fetch, &wanted).await?;
+        let (mut sender, body) = channel();
         let gateway = Arc::clone(self);
         tokio::spawn(async move {
             loop {
-                let Page { messages, more, upto, more_before: _ } = &page;
-                let mut out = String::new();
-                messages.iter().for_each(|message| wanted.push(message, &mut out));
-                if !out.is_empty() && sender.send(Some(out.into())).await.is_err() {
+                let Text { out, more } = text;
+                if sender.send(out).await.is_err() {
                     return;
                 }
-                let last = upto.or(messages.last().map(|last| last.id));
-                let Some(last) = last.filter(|_| *more && is_forward) else { break };
-                fetch.from = FetchFrom::After(last);
-                page = match gateway.page(caller, fetch.clone()).await {
-                    Ok(page) => page,
+                if !more {
+                    break;
+                }
+                text = match gateway.text(caller, &mut fetch, &wanted).await {
+                    Ok(text) => text,
                     // Without the end mark, the client sees that the response is incomplete.
                     Err(_) => return,
                 };
             }
-            let _ = sender.send(None).await;
+            sender.end().await;
         });
         Ok(body)
+    }
+
+    /// The text of the next messages of a poll. The page is gone before the text is sent, and few
+    /// pages are there at a time, however many clients read. `fetch` becomes the next one.
+    async fn text(
+        &self,
+        caller: Caller,
+        fetch: &mut Fetch,
+        wanted: &Wanted,
+    ) -> Result<Text, Refused> {
+        let _turn = self.pages.acquire().await.map_err(|_| Code::ShuttingDown)?;
+        let is_forward = !matches!(fetch.from, FetchFrom::Before(_));
+        // A page after a cursor has incoming messages only, and so have those after it.
+        let is_incoming = matches!(fetch.from, FetchFrom::Cursor(_) | FetchFrom::Incoming(_));
+        let Page { messages, more, upto, more_before: _ } =
+            self.page(caller, fetch.clone()).await?;
+        let mut out = String::new();
+        let mut taken = 0;
+        for message in &messages {
+            if out.len() >= TEXT_BYTES_MAX {
+                break;
+            }
+            wanted.push(message, &mut out);
+            taken += 1;
+        }
+        let is_whole = taken == messages.len();
+        let last = messages[..taken].last().map(|last| last.id);
+        let last = upto.filter(|_| is_whole).or(last);
+        // A page of as much text as one takes.
+        fetch.limit = match is_whole {
+            false => taken,
+            true if out.len() < TEXT_BYTES_MAX / 2 => (fetch.limit * 2).min(FETCH_MESSAGES_MAX),
+            true => fetch.limit,
+        };
+        let last = last.filter(|_| is_forward && (more || !is_whole));
+        match last {
+            Some(last) if is_incoming => fetch.from = FetchFrom::Incoming(last),
+            Some(last) => fetch.from = FetchFrom::After(last),
+            None => {}
+        }
+        Ok(Text { out, more: last.is_some() })
     }
 
     /// The body of a stream.
@@ -130,6 +177,12 @@ impl Gateway {
         tokio::spawn(pump.run(stopping));
         body
     }
+}
+
+/// The text of some messages of a poll.
+struct Text {
+    out: String,
+    more: bool,
 }
 
 /// Writes the events of one stream.
@@ -158,7 +211,7 @@ impl Pump {
             () = stop => {}
         }
         // A stream that ends is complete: the client continues after its last event.
-        let _ = self.sender.try_send(None);
+        self.sender.try_end();
     }
 
     async fn write_all(&mut self) -> Result<(), Over> {
@@ -197,7 +250,7 @@ impl Pump {
                 self.send(out).await?;
                 self.hinted = true;
             }
-            () = self.sender.closed() => return Err(Over),
+            () = self.sender.0.closed() => return Err(Over),
         }
         Ok(())
     }
@@ -216,11 +269,12 @@ impl Pump {
         match page {
             StreamPage::Messages { messages, more, upto } => {
                 let mut out = String::new();
-                for message in &messages {
+                // Each is dropped with its text written.
+                for message in messages {
                     // Ids only rise. A message that was read twice is written once.
                     if message.id > self.after {
                         self.after = message.id;
-                        self.wanted.push(message, &mut out);
+                        self.wanted.push(&message, &mut out);
                     }
                 }
                 self.after = self.after.max(upto.unwrap_or(self.after));
@@ -242,19 +296,44 @@ impl Pump {
     }
 
     async fn send(&mut self, out: String) -> Result<(), Over> {
-        self.sender.send(Some(out.into())).await.map_err(|_| Over)?;
+        self.sender.send(out).await?;
         self.heartbeat_at = Instant::now() + self.heartbeat;
         Ok(())
     }
 }
 
-/// `None` is the end.
-type Sender = mpsc::Sender<Option<Bytes>>;
+/// Where the parts of a body come from. `None` is the end.
+struct Sender(mpsc::Sender<Option<Bytes>>);
 
 /// A body, and where its parts come from. One part waits at most.
 fn channel() -> (Sender, Body) {
     let (sender, receiver) = mpsc::channel(1);
-    (sender, Body::new(Parts(receiver)))
+    (Sender(sender), Body::new(Parts(receiver)))
+}
+
+impl Sender {
+    /// Sends a text in parts, each when the one before was taken. An error means that the client
+    /// has gone.
+    async fn send(&mut self, text: String) -> Result<(), Over> {
+        if self.0.is_closed() {
+            return Err(Over);
+        }
+        for part in text.as_bytes().chunks(PART_BYTES_MAX) {
+            // A copy: a part that waits in the connection must not keep the whole text.
+            self.0.send(Some(Bytes::copy_from_slice(part))).await.map_err(|_| Over)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body.
+    async fn end(self) {
+        let _ = self.0.send(None).await;
+    }
+
+    /// Ends the body, unless a part still waits.
+    fn try_end(&self) {
+        let _ = self.0.try_send(None);
+    }
 }
 
 struct Parts(mpsc::Receiver<Option<Bytes>>);

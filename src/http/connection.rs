@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
-use super::pace::Paced;
+use super::pace::{Paced, WRITE_WAIT};
 use super::site::{Peer, Site};
 
 /// The longest head of a request in bytes: the request line and the header fields.
@@ -26,9 +26,9 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The most header fields of a request.
 const HEADERS_MAX: usize = 64;
 /// The most requests at a time on one connection of HTTP/2.
-const STREAMS_MAX: u32 = 64;
+const STREAMS_MAX: u32 = 16;
 /// The output of one stream of HTTP/2 that waits for its client.
-const STREAM_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+const STREAM_OUTPUT_BYTES_MAX: usize = 32 * 1024;
 /// The input of one connection of HTTP/2, and of one of its streams, that waits to be read.
 const INPUT_BYTES_MAX: u32 = 256 * 1024;
 const STREAM_INPUT_BYTES_MAX: u32 = 64 * 1024;
@@ -71,8 +71,9 @@ async fn speak<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let socket = TokioIo::new(Paced::new(stream, Arc::clone(&activity)));
+    let requests = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let in_progress = activity.begin(request.version() == Version::HTTP_2);
+        let in_progress = requests.begin(request.version() == Version::HTTP_2);
         let site = Arc::clone(&site);
         async move {
             let response = site.answer(request.map(Body::new), peer).await;
@@ -95,11 +96,16 @@ async fn speak<S>(
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .max_send_buf_size(STREAM_OUTPUT_BYTES_MAX);
     let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = async { drop(stop.wait_for(|stopping| *stopping).await) } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut unread = pin!(activity.unread_for(WRITE_WAIT));
+    let mut is_stopping = false;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = unread.as_mut() => break Err("the client does not read a response".into()),
+            () = async { drop(stop.wait_for(|stopping| *stopping).await) }, if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
         }
     };
     if let Err(error) = ended {

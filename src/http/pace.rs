@@ -1,5 +1,6 @@
 //! The deadlines of a connection: how long its client may take to send a head, to begin another
-//! request, and to read a response. hyper has no deadline for a slow reader, so the socket has them.
+//! request, and to read a response. hyper has no deadline for a slow reader, so the socket has them;
+//! [`Activity`] adds that of each response of HTTP/2.
 
 use std::future::Future;
 use std::io;
@@ -18,8 +19,8 @@ use super::activity::Activity;
 const HEAD_WAIT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept for another request.
 const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(75);
-/// How long a write may make no progress.
-const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// How long a write may make no progress, and a part of a response may wait for its reader.
+pub(super) const WRITE_WAIT: Duration = Duration::from_secs(10);
 /// How long the rest of a client's input is read after the last response. Closing a socket with
 /// unread input would discard the response.
 const DRAIN_WAIT: Duration = Duration::from_secs(1);

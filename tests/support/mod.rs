@@ -12,6 +12,7 @@ pub mod exposition;
 pub mod fake;
 pub mod hostile;
 pub mod http;
+pub mod http2;
 pub mod network;
 pub mod operator;
 pub mod page;

@@ -11,9 +11,23 @@ use crate::support::cli::Home;
 use crate::support::{self, Ending, PATIENCE, Random, Server, Wire, scaled};
 
 /// The memory of a process, in KiB.
-fn resident_kib(pid: i32) -> usize {
+pub fn resident_kib(pid: i32) -> usize {
+    memory_kib(pid, "VmRSS:")
+}
+
+/// From now on [`peak_kib`] is the most memory that a process has at a time.
+pub fn forget_peak(pid: i32) {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+}
+
+/// The most memory that a process had at a time, in KiB.
+pub fn peak_kib(pid: i32) -> usize {
+    memory_kib(pid, "VmHWM:")
+}
+
+fn memory_kib(pid: i32, field: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
