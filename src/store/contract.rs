@@ -36,7 +36,7 @@ use expectations::{
 };
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
-    page_ends_after_many_own_messages_and_goes_on,
+    page_ends_after_many_own_messages_and_goes_on, room_beyond_a_limit_is_refused_and_not_created,
 };
 use search::{
     messages_around_an_id_are_one_page, search_finds_what_is_not_indexed_yet,
@@ -456,6 +456,7 @@ macro_rules! promises {
             page_ends_after_many_own_messages_and_goes_on
             key_of_a_post_to_a_room_is_the_same_message
             deleted_user_is_in_no_room
+            room_beyond_a_limit_is_refused_and_not_created
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, Wire};
+use crate::support::{Server, Wire, operator};
 
 /// A private room of paff and neko.
 fn create(wire: &mut Wire<TcpStream>, paff: &str, neko: &str) {
@@ -433,6 +433,45 @@ fn rooms_and_what_members_read_survive_a_kill() {
     assert_eq!(wire.done(format!("unread {neko}"))["unread"], 1);
     assert_eq!(wire.refused(format!("send {neko} #ops  hai ")), "unknown_recipient");
     assert_eq!(wire.done(format!("rooms {paff}"))["rooms"][0]["members"], 1);
+}
+
+/// The rooms come by an import, because 1,024 requests take a while.
+#[test]
+fn user_in_too_many_rooms_creates_none_and_leaves_its_name_free() {
+    const ROOMS_OF_USER_MAX: usize = 1_024;
+    let server = Server::start();
+    let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
+    let mut lines = format!(
+        "{}\n",
+        json!({"type": "header", "format": "chat-export",
+                                           "version": 2, "newest": 0})
+    );
+    for number in 0..ROOMS_OF_USER_MAX {
+        let room = format!("#r{number}");
+        let created_at = "2026-01-01T00:00:00.000Z";
+        let (of, membership) = (
+            json!({"type": "room", "room": room, "topic": "", "private": false,
+                   "posting": "members", "history": "all", "created_at": created_at}),
+            json!({"type": "membership", "room": room, "user": "paff", "role": "owner",
+                   "notify": "all", "joined_after": 0, "sees_after": 0}),
+        );
+        lines += &format!("{of}\n{membership}\n");
+    }
+    let imported = operator::run_with_input(&server.database(), &["import", "-"], &lines);
+    assert_eq!(imported.code, 0, "{imported:?}");
+    let mut wire = server.connect();
+    let create = |token: &str| format!(r##"room_create {token} {{"room": "#next"}}"##);
+    for _ in 0..2 {
+        assert_eq!(wire.refused(create(&paff)), "too_many_rooms");
+    }
+    assert_eq!(wire.refused(format!(r##"room {neko} {{"room": "#next"}}"##)), "unknown_room");
+    assert_eq!(wire.done(create(&neko))["members"], 1);
+    assert_eq!(
+        wire.refused(format!(r##"room_join {paff} {{"room": "#next"}}"##)),
+        "too_many_rooms"
+    );
+    wire.done(format!(r##"room_leave {paff} {{"room": "#r0"}}"##));
+    assert_eq!(wire.done(format!(r##"room_join {paff} {{"room": "#next"}}"##))["members"], 2);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Compares random histories of rooms with a model that knows no intervals: each message has the set
 //! of the users who may read it, and a user who joins is added to those sets.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use changes::room_beyond_a_limit_is_refused_and_not_created;
 use proptest::prelude::*;
 
 use super::*;

@@ -11,11 +11,11 @@ use crate::model::{
 use crate::store::operation::{Party, Read, Write};
 
 /// The most rooms of which a user is a member at a time.
-pub const ROOMS_OF_USER_MAX: usize = 1_024;
+pub const ROOMS_OF_USER_MAX: usize = if cfg!(test) { 8 } else { 1_024 };
 /// The most memberships that a user may have had, those that are over included.
-pub const MEMBERSHIPS_OF_USER_MAX: usize = 8_192;
+pub const MEMBERSHIPS_OF_USER_MAX: usize = if cfg!(test) { 64 } else { 8_192 };
 /// The most rooms.
-pub const ROOMS_MAX: usize = 100_000;
+pub const ROOMS_MAX: usize = if cfg!(test) { 12 } else { 100_000 };
 /// Counting the unread messages of a room stops after this many.
 pub const ROOM_UNREAD_MAX: usize = if cfg!(test) { 8 } else { 1_000 };
 

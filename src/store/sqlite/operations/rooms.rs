@@ -44,6 +44,10 @@ impl Apply for CreateRoom {
         if count as usize >= ROOMS_MAX {
             return Ok(Err(RoomRefused::TooManyInAll));
         }
+        // A refusal undoes nothing, so it comes first.
+        if let Actor::User(user) = actor {
+            allowed!(may_be_in_another(connection, user)?);
+        }
         let RoomSettings { topic, is_private, posting, history } = &settings;
         connection
             .prepare_cached(
@@ -60,7 +64,6 @@ impl Apply for CreateRoom {
             ])?;
         let room = RoomId(connection.last_insert_rowid());
         if let Actor::User(user) = actor {
-            allowed!(may_be_in_another(connection, user)?);
             add(context, user, room, Role::Owner)?;
         }
         changed(context, actor, room, actor.user())
