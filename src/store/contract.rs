@@ -37,6 +37,7 @@ use expectations::{
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
     page_ends_after_many_own_messages_and_goes_on, room_beyond_a_limit_is_refused_and_not_created,
+    room_is_archived_when_its_last_member_is_gone,
 };
 use search::{
     messages_around_an_id_are_one_page, search_finds_what_is_not_indexed_yet,
@@ -457,6 +458,7 @@ macro_rules! promises {
             key_of_a_post_to_a_room_is_the_same_message
             deleted_user_is_in_no_room
             room_beyond_a_limit_is_refused_and_not_created
+            room_is_archived_when_its_last_member_is_gone
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import

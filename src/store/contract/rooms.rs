@@ -5,7 +5,9 @@ mod changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use changes::room_beyond_a_limit_is_refused_and_not_created;
+pub(super) use changes::{
+    room_beyond_a_limit_is_refused_and_not_created, room_is_archived_when_its_last_member_is_gone,
+};
 use proptest::prelude::*;
 
 use super::*;

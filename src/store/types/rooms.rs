@@ -122,8 +122,8 @@ impl Write for InviteToRoom {
     type Answer = RoomAnswer<Vec<UserName>>;
 }
 
-/// Ends a user's membership and invitation. A user who has neither is no error. Durable when the
-/// answer comes.
+/// Ends a user's membership and invitation. A user who has neither is no error. Whoever removes the
+/// last member archives the room. Durable when the answer comes.
 #[derive(Debug, Clone)]
 pub struct KickFromRoom {
     /// Who removes the member.

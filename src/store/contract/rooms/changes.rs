@@ -3,6 +3,57 @@
 use super::*;
 use crate::store::types::rooms::{MEMBERSHIPS_OF_USER_MAX, ROOMS_MAX, ROOMS_OF_USER_MAX};
 
+/// However the last member goes. A room without owners goes on.
+pub(in super::super) fn room_is_archived_when_its_last_member_is_gone(open: Open) {
+    let Some(engine) = Engine::new(open) else { return };
+    let (operator, build, ops) = (Actor::Operator, room_name(0), room_name(1));
+    let create = |actor, name: &RoomName| {
+        let (name, settings) = (name.clone(), RoomSettings::default());
+        done(engine.write(CreateRoom { actor, name, settings })).unwrap();
+    };
+    let delete = |name: &str| {
+        let change = ChangeUser { name: name.parse().unwrap(), change: Change::Delete };
+        assert!(matches!(engine.write(change), Ok(Changed::Yes { .. })));
+    };
+    let state = |name: &RoomName| {
+        let found = engine.read(FindRoom { actor: operator, name: name.clone() }).unwrap();
+        (found.members, found.archived_at.is_some())
+    };
+    let add = |name: &RoomName, user: &str, role| {
+        let joining = Joining::Added(user.parse().unwrap(), role);
+        done(engine.write(JoinRoom { room: name.clone(), joining }))
+    };
+    let kick = |name: &RoomName, user: &str| {
+        let (room, user) = (name.clone(), user.parse().unwrap());
+        done(engine.write(KickFromRoom { actor: operator, room, user })).unwrap();
+    };
+    // An operator removes them.
+    create(Actor::User(PAFF), &build);
+    assert_eq!(add(&build, "neko", Role::Member), Ok(()));
+    kick(&build, "paff");
+    assert_eq!(state(&build), (1, false), "without an owner");
+    kick(&build, "robo");
+    assert_eq!(state(&build), (1, false), "who is not in the room");
+    kick(&build, "neko");
+    assert_eq!(state(&build), (0, true));
+    // An operator opens it again, and a former member is deleted.
+    let open = ArchiveRoom { actor: operator, room: build.clone(), archived: false };
+    done(engine.write(open)).unwrap();
+    create(Actor::User(NEKO), &ops);
+    assert_eq!(add(&ops, "paff", Role::Moderator), Ok(()));
+    delete("neko");
+    assert_eq!((state(&build), state(&ops)), ((0, false), (1, false)));
+    // An operator gives the room an owner again, who is deleted.
+    assert_eq!(add(&ops, "paff", Role::Owner), Ok(()));
+    delete("paff");
+    assert_eq!((state(&build), state(&ops)), ((0, false), (0, true)));
+    assert_eq!(add(&ops, "robo", Role::Owner), Err(RoomRefused::Archived));
+    let open = ArchiveRoom { actor: operator, room: ops.clone(), archived: false };
+    done(engine.write(open)).unwrap();
+    assert_eq!(add(&ops, "robo", Role::Owner), Ok(()));
+    assert_eq!(state(&ops), (1, false));
+}
+
 /// At each limit, a refused request leaves nothing behind.
 pub(in super::super) fn room_beyond_a_limit_is_refused_and_not_created(open: Open) {
     let Some(engine) = Engine::new(open) else { return };

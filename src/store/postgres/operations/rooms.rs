@@ -113,10 +113,7 @@ impl Apply for LeaveRoom {
         if let Some(owner) = owner {
             members::set_role(session, room, owner, Role::Owner)?;
         }
-        members::remove(session, room, user)?;
-        if is_last {
-            archive(session, room, true)?;
-        }
+        members::end(session, user, Some(room))?;
         changed(session, actor, room, Some(user))
     }
 }
@@ -166,9 +163,7 @@ impl Apply for KickFromRoom {
             return Ok(Err(RoomRefused::UnknownUsers(vec![self.user.clone()])));
         };
         members::uninvite(session, room, user)?;
-        if role.is_some() {
-            members::remove(session, room, user)?;
-        }
+        members::end(session, user, Some(room))?;
         changed(session, self.actor, room, Some(user))
     }
 }

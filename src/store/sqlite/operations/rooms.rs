@@ -126,10 +126,7 @@ impl Apply for LeaveRoom {
         if let Some(owner) = owner {
             set_role(connection, room, owner, Role::Owner)?;
         }
-        remove(context, room, user)?;
-        if is_last {
-            archive(connection, room, true)?;
-        }
+        end_memberships(context, user, Some(room))?;
         changed(context, actor, room, Some(user))
     }
 }
@@ -178,9 +175,7 @@ impl Apply for KickFromRoom {
         allowed!(place.may(Act::Kick(role)));
         let Some(user) = user else { return Ok(Err(RoomRefused::UnknownUsers(vec![kicked]))) };
         uninvite(connection, room, user)?;
-        if role.is_some() {
-            remove(context, room, user)?;
-        }
+        end_memberships(context, user, Some(room))?;
         changed(context, actor, room, Some(user))
     }
 }
@@ -317,18 +312,12 @@ pub(in crate::store) fn remove_from_all(
     context: &mut WriteContext<'_>,
     user: UserId,
 ) -> rusqlite::Result<()> {
-    let newest = context.newest()?;
-    let connection = context.connection;
-    let left = connection
-        .prepare_cached(
-            "UPDATE memberships SET left_upto = ?2 WHERE user_id = ?1 AND left_upto IS NULL",
-        )?
-        .execute([user.0, newest.0])?;
-    connection.prepare_cached("DELETE FROM invitations WHERE user_id = ?1")?.execute([user.0])?;
-    if left > 0 {
-        context.change_memberships(user);
-    }
-    Ok(())
+    end_memberships(context, user, None)?;
+    context
+        .connection
+        .prepare_cached("DELETE FROM invitations WHERE user_id = ?1")?
+        .execute([user.0])
+        .map(drop)
 }
 
 /// Creates a room of an import. A room of the same name that was created at another time is another
@@ -504,17 +493,34 @@ fn add(
     Ok(())
 }
 
-/// Ends a membership.
-fn remove(context: &mut WriteContext<'_>, room: RoomId, user: UserId) -> rusqlite::Result<()> {
+/// Ends a user's membership of a room, or all of them. The last member archives a room by that.
+fn end_memberships(
+    context: &mut WriteContext<'_>,
+    user: UserId,
+    room: Option<RoomId>,
+) -> rusqlite::Result<()> {
     let newest = context.newest()?;
-    context
-        .connection
+    let (connection, room) = (context.connection, room.map(|room| room.0));
+    connection
+        .prepare_cached(
+            "UPDATE rooms SET archived_at = coalesce(archived_at, ?3)
+              WHERE id IN (SELECT p.room_id FROM memberships p
+                            WHERE p.user_id = ?1 AND p.left_upto IS NULL
+                              AND (?2 IS NULL OR p.room_id = ?2))
+                AND NOT EXISTS (SELECT 1 FROM memberships o
+                                 WHERE o.room_id = rooms.id AND o.left_upto IS NULL
+                                   AND o.user_id <> ?1)",
+        )?
+        .execute(params![user.0, room, Timestamp::now().0])?;
+    let ended = connection
         .prepare_cached(
             "UPDATE memberships SET left_upto = ?3
-              WHERE user_id = ?1 AND room_id = ?2 AND left_upto IS NULL",
+              WHERE user_id = ?1 AND left_upto IS NULL AND (?2 IS NULL OR room_id = ?2)",
         )?
-        .execute([user.0, room.0, newest.0])?;
-    context.change_memberships(user);
+        .execute(params![user.0, room, newest.0])?;
+    if ended > 0 {
+        context.change_memberships(user);
+    }
     Ok(())
 }
 

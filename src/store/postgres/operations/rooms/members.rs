@@ -71,27 +71,33 @@ pub(super) fn add(session: &mut Session, user: UserId, room: RoomId, role: Role)
     Ok(())
 }
 
-/// Ends a membership.
-pub(super) fn remove(session: &mut Session, room: RoomId, user: UserId) -> Result<()> {
+/// Ends a user's membership of a room, or all of them. The last member archives a room by that.
+/// Returns how many have ended.
+pub(super) fn end(session: &mut Session, user: UserId, room: Option<RoomId>) -> Result<u64> {
     let newest = cursors::head(session)?;
+    let room = room.map(|room| room.0);
+    session.execute(
+        "UPDATE chat.rooms r SET archived_at = coalesce(r.archived_at, chat.now_ms())
+          WHERE r.id IN (SELECT p.room_id FROM chat.memberships p
+                          WHERE p.user_id = $1 AND p.left_upto IS NULL
+                            AND ($2::bigint IS NULL OR p.room_id = $2))
+            AND NOT EXISTS (SELECT FROM chat.memberships o
+                             WHERE o.room_id = r.id AND o.left_upto IS NULL AND o.user_id <> $1)",
+        &[&user.0, &room],
+    )?;
     session.execute(
         "UPDATE chat.memberships SET left_upto = $3
-          WHERE user_id = $1 AND room_id = $2 AND left_upto IS NULL",
-        &[&user.0, &room.0, &newest.0],
-    )?;
-    Ok(())
+          WHERE user_id = $1 AND left_upto IS NULL AND ($2::bigint IS NULL OR room_id = $2)",
+        &[&user.0, &room, &newest.0],
+    )
 }
 
 /// Ends all memberships and invitations of a user who is deleted.
 pub(in crate::store) fn remove_from_all(session: &mut Session, user: UserId) -> Result<()> {
-    let newest = cursors::head(session)?;
-    let left = session.execute(
-        "UPDATE chat.memberships SET left_upto = $2 WHERE user_id = $1 AND left_upto IS NULL",
-        &[&user.0, &newest.0],
-    )?;
+    let ended = end(session, user, None)?;
     let uninvited =
         session.execute("DELETE FROM chat.invitations WHERE user_id = $1", &[&user.0])?;
-    if left + uninvited > 0 {
+    if ended + uninvited > 0 {
         super::note(session, Some(user))?;
     }
     Ok(())
