@@ -49,8 +49,8 @@ use smallvec::SmallVec;
 use support::databases;
 use tempfile::TempDir;
 use transfer::{
-    import_decides_about_each_step, import_decides_about_steps_together,
-    refused_step_ends_an_import,
+    export_has_nothing_that_happens_during_it, import_decides_about_each_step,
+    import_decides_about_steps_together, refused_step_ends_an_import,
 };
 
 use crate::adjustable::Adjustable;
@@ -462,6 +462,7 @@ macro_rules! promises {
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import
+            export_has_nothing_that_happens_during_it
             expectation_is_told_of_once_when_late_and_once_when_back
             failure_is_told_of_at_once_and_a_start_is_no_report
             failure_after_a_return_begins_a_new_period

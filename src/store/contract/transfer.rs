@@ -5,9 +5,12 @@ mod content;
 pub(super) use content::records;
 
 use super::*;
-use crate::model::Timestamp;
+use crate::model::{RoomName, Timestamp};
 use crate::store::types::transfer::KEPT_ID_MAX;
-use crate::store::{Export, Exporter, Import, Imported};
+use crate::store::{
+    Actor, ClearDeadLetters, CreateRoom, Export, Exporter, Import, Imported, JoinRoom, Joining,
+    RoomSettings,
+};
 use crate::transfer::{Cursor, Message as Copy, PasswordHash, Record, Step, Taken, User};
 
 /// Up to this id, an import keeps every id.
@@ -21,13 +24,21 @@ fn import(engine: &Engine, steps: Vec<Step>) -> Imported {
 
 /// What an engine exports.
 fn export(engine: &Engine, with_secrets: bool) -> Vec<Record> {
-    let mut records = Vec::new();
     let export = Export { user: None, from_id: MessageId::ZERO, with_secrets };
+    export_during(engine, &export, || {})
+}
+
+/// What an engine exports, and then what happens after the first record was taken.
+fn export_during(engine: &Engine, export: &Export, happens: impl FnOnce()) -> Vec<Record> {
+    let (mut records, mut happens) = (Vec::new(), Some(happens));
     let take = |record| {
         records.push(record);
+        if let Some(happens) = happens.take() {
+            happens();
+        }
         Ok::<_, ()>(())
     };
-    exporter(engine.store()).export(&export, take).unwrap();
+    exporter(engine.store()).export(export, take).unwrap();
     records
 }
 
@@ -233,6 +244,69 @@ pub(super) fn refused_step_ends_an_import(open: Open) {
     assert_eq!(refused.as_deref(), Some("there is no user nobody"));
     assert_eq!(recipients, [NEKO.into()]);
     assert_eq!(engine.inbox(NEKO).len(), 1, "the steps before it are done, and none after it");
+}
+
+/// Three messages of rooms and users, with dead letters. Paff is in no room.
+fn fill(engine: &Engine) {
+    let (actor, settings) = (Actor::User(NEKO), RoomSettings::default());
+    let name: RoomName = "#build".parse().unwrap();
+    engine.write(CreateRoom { actor, name: name.clone(), settings }).unwrap().unwrap();
+    let join = JoinRoom { room: name, joining: Joining::Oneself(UserId(3)) };
+    engine.write(join).unwrap().unwrap();
+    engine.append(message(NEKO, &["#build"], "done", None));
+    engine.append(message(NEKO, &["paff"], "hai", None));
+    engine.append(message(PAFF, &["neko"], "hai hai", None));
+    for (user, id) in [(UserId(3), 1), (PAFF, 2), (NEKO, 3)] {
+        let cursor = "worker".parse().unwrap();
+        let acked = engine.write(AddDeadLetter { user, cursor, id: MessageId(id) });
+        assert_eq!(acked, Ok(Acked::At(MessageId(id))));
+    }
+}
+
+/// Everything that decides what an export has: who is in a room, what is a dead letter, names.
+fn change_everything(engine: &Engine) {
+    let late = NewUser {
+        name: "late".parse().unwrap(),
+        display_name: "late".to_owned(),
+        password_hash: String::new(),
+        password_is_published: false,
+    };
+    assert_eq!(engine.write(AddUsers(vec![late])), Ok(vec![]));
+    for user in [PAFF, UserId(4)] {
+        let room: RoomName = "#build".parse().unwrap();
+        let join = JoinRoom { room, joining: Joining::Oneself(user) };
+        engine.write(join).unwrap().unwrap();
+        let (cursor, id) = ("worker".parse().unwrap(), MessageId(1));
+        engine.write(AddDeadLetter { user, cursor, id }).unwrap();
+    }
+    let (cursor, upto) = ("worker".parse().unwrap(), MessageId(3));
+    engine.write(ClearDeadLetters { user: NEKO, cursor, upto }).unwrap();
+    let change = Change::Rename("robot".parse().unwrap());
+    let renamed = engine.write(ChangeUser { name: "robo".parse().unwrap(), change });
+    assert!(matches!(renamed, Ok(Changed::Yes { .. })));
+    engine.append(message(NEKO, &["#build"], "later", None));
+}
+
+/// An export that takes a while is one state, and can be imported.
+pub(super) fn export_has_nothing_that_happens_during_it(open: Open) {
+    for user in [None, Some("paff"), Some("robo")] {
+        let Some(engine) = Engine::new(open) else { return };
+        fill(&engine);
+        let user = user.map(|user| user.parse().unwrap());
+        let wanted = Export { user, from_id: MessageId::ZERO, with_secrets: false };
+        let before = export_during(&engine, &wanted, || {});
+        let during = export_during(&engine, &wanted, || change_everything(&engine));
+        assert_eq!(during, before);
+        let Some(empty) = Engine::without_users(open) else { return };
+        assert_eq!(import(&empty, steps(&during)).refused, None);
+        let all = Export { user: None, ..wanted };
+        let again = export_during(&empty, &all, || {});
+        let of_messages = |records: &[Record]| -> Vec<Record> {
+            let is_one = |record: &&Record| matches!(record, Record::Message(_));
+            records.iter().filter(is_one).cloned().collect()
+        };
+        assert_eq!(of_messages(&again), of_messages(&before));
+    }
 }
 
 /// The steps of these records where every message keeps its id, as `chat-server import` takes them.

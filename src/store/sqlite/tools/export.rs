@@ -1,78 +1,164 @@
 //! Reads a file for an export.
 
+use std::collections::HashMap;
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use rusqlite::{Connection, Row, params};
 
-use crate::model::{Body, Key, MailboxId, MessageId, RoomId, Timestamp, UserId};
+use crate::model::{
+    Body, CursorName, Key, MailboxId, MessageId, RoomId, Timestamp, UserId, UserName,
+};
 use crate::store::export::{
     self, Export, ExportError, ExportedMessage, ExportedUser, PAGE_BYTES_MAX, Source, Start,
 };
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operations::users;
-use crate::store::sqlite::rooms::{is_read_in_room, room_name, word};
+use crate::store::sqlite::rooms::{memberships_of, room_name, word};
 use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
+use crate::store::types::rooms::{RoomPart, Wanted, may_read};
 use crate::transfer::{Cursor, CursorOf, Membership, PasswordHash, Record, Room, User};
 
 /// The maximum number of messages of one read.
 const PAGE_MESSAGES_MAX: usize = 1_000;
 
 impl OfflineDatabase {
-    /// See [`crate::store::Exporter::export`]. Users and cursors come from one snapshot. The
-    /// messages are those of that snapshot, except messages that are purged during the export.
+    /// See [`crate::store::Exporter::export`]. Everything is of one snapshot, except that messages
+    /// which are purged during the export may be missing.
     pub(in crate::store) fn export<E>(
         &self,
         export: &Export,
         take: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), ExportError<E>> {
-        let range = Range { after: export.after(), newest: MessageId::ZERO, only: None };
-        export::export(&mut Pages { connection: &self.connection, range }, export, take)
+        let mut pages = Pages {
+            connection: &self.connection,
+            after: export.after(),
+            newest: MessageId::ZERO,
+            only: None,
+            readable: Vec::new(),
+            names: HashMap::new(),
+            dead: Vec::new().into_iter().peekable(),
+        };
+        export::export(&mut pages, export, take)
     }
 }
 
 /// Reads the messages page by page, each from a snapshot of its own: an old snapshot would let the
-/// WAL of a running server grow.
+/// WAL of a running server grow. A message never changes. What can change, and decides about
+/// messages, is of the first snapshot.
 struct Pages<'a> {
     connection: &'a Connection,
-    range: Range,
-}
-
-/// The messages that are still to be exported.
-#[derive(Clone, Copy)]
-struct Range {
+    /// The last message that was read.
     after: MessageId,
+    /// The last message of the export.
     newest: MessageId,
     only: Option<UserId>,
+    /// What [`Self::only`] may read in rooms, in the order of their numbers.
+    readable: Vec<RoomPart>,
+    /// The users who have dead letters.
+    names: HashMap<UserId, UserName>,
+    /// The dead letters that may still come, in the order of messages, users and cursors.
+    dead: Peekable<IntoIter<(MessageId, UserId, CursorName)>>,
 }
 
 impl Source for Pages<'_> {
     fn start(&mut self, export: &Export) -> Result<Option<Start>, String> {
-        let start = start(self.connection, export).map_err(|error| error.to_string())?;
-        if let Some(Start { newest, only, .. }) = start {
-            self.range = Range { newest, only, ..self.range };
-        }
-        Ok(start)
+        self.read_start(export).map_err(|error| error.to_string())
     }
 
     fn next_messages(&mut self) -> Result<Vec<ExportedMessage>, String> {
-        let messages = page(self.connection, self.range).map_err(|error| error.to_string())?;
+        let messages = self.page().map_err(|error| error.to_string())?;
         if let Some(last) = messages.last() {
-            self.range.after = last.id;
+            self.after = last.id;
         }
         Ok(messages)
     }
 }
 
-fn start(connection: &Connection, export: &Export) -> rusqlite::Result<Option<Start>> {
-    let snapshot = connection.unchecked_transaction()?;
-    let only = match &export.user {
-        None => None,
-        Some(name) => match users::id_of(&snapshot, name)? {
-            Some(id) => Some(id),
-            None => return Ok(None),
-        },
-    };
-    let wants_secret = |id: UserId| export.with_secrets && only.is_none_or(|only| only == id);
-    let users = snapshot
+impl Pages<'_> {
+    fn read_start(&mut self, export: &Export) -> rusqlite::Result<Option<Start>> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        if let Some(name) = &export.user {
+            self.only = users::id_of(&snapshot, name)?;
+            let Some(only) = self.only else { return Ok(None) };
+            self.readable = may_read(&memberships_of(&snapshot, only)?, Wanted::All);
+        }
+        let only = self.only;
+        self.newest = message_log::newest_given(&snapshot)?;
+        let (names, dead) = dead_letters(&snapshot, self.after, only)?;
+        (self.names, self.dead) = (names, dead.into_iter().peekable());
+        Ok(Some(Start {
+            newest: self.newest,
+            only,
+            users: exported_users(&snapshot, only, export.with_secrets)?,
+            rooms: rooms(&snapshot, only)?,
+            memberships: memberships(&snapshot, only)?,
+            cursors: cursors(&snapshot, only)?,
+        }))
+    }
+
+    fn page(&mut self) -> rusqlite::Result<Vec<ExportedMessage>> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        let mut statement = snapshot.prepare_cached(
+            "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.key, m.body, m.details
+               FROM messages m
+              WHERE m.id > ?1 AND m.id <= ?2
+                AND (?3 IS NULL OR ?3 IN (m.sender_id, m.recipient_id) OR m.recipient_id < 0)
+              ORDER BY m.id",
+        )?;
+        let only = self.only.map(|id| id.0);
+        let mut rows = statement.query(params![self.after.0, self.newest.0, only])?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            if !self.is_wanted(row)? {
+                continue;
+            }
+            let mut message = message(row)?;
+            self.add_dead_letters(&mut message);
+            bytes += message.body.as_str().len();
+            bytes += message.details.as_ref().map_or(0, |details| details.text_bytes());
+            page.push(message);
+            if bytes >= PAGE_BYTES_MAX || page.len() >= PAGE_MESSAGES_MAX {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Whether a row is of the export: its text is not read for that.
+    fn is_wanted(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let Some(only) = self.only else { return Ok(true) };
+        let (id, sender) = (MessageId(row.get(0)?), UserId(row.get(2)?));
+        let Some(room) = MailboxId(row.get(3)?).room() else { return Ok(true) };
+        let place = self.readable.binary_search_by_key(&room, |part| part.room);
+        Ok(sender == only || place.is_ok_and(|place| self.readable[place].has(id)))
+    }
+
+    /// What could not be dealt with is its recipient's own business.
+    fn add_dead_letters(&mut self, message: &mut ExportedMessage) {
+        while let Some((id, user, cursor)) = self.dead.next_if(|&(id, ..)| id <= message.id) {
+            if id < message.id {
+                continue;
+            }
+            match (message.recipient.room(), self.names.get(&user)) {
+                (Some(_), Some(name)) => {
+                    message.dead_for.push(CursorOf { user: name.clone(), cursor });
+                }
+                (None, _) if message.recipient == user.into() => message.dead.push(cursor),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn exported_users(
+    connection: &Connection,
+    only: Option<UserId>,
+    with_secrets: bool,
+) -> rusqlite::Result<Vec<ExportedUser>> {
+    let wants_secret = |id: UserId| with_secrets && only.is_none_or(|only| only == id);
+    connection
         .prepare(
             "SELECT id, name, display_name, created_at, disabled_at, deleted_at,
                     password_hash, password_is_published
@@ -92,8 +178,12 @@ fn start(connection: &Connection, export: &Export) -> rusqlite::Result<Option<St
             };
             Ok(ExportedUser::new(id, record))
         })?
-        .collect::<rusqlite::Result<_>>()?;
-    let cursors = snapshot
+        .collect()
+}
+
+/// The cursors of a user, or all.
+fn cursors(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<Cursor>> {
+    connection
         .prepare(
             "SELECT u.name, c.name, c.upto_id, c.moved_at
                FROM cursors c JOIN users u ON u.id = c.user_id
@@ -107,10 +197,38 @@ fn start(connection: &Connection, export: &Export) -> rusqlite::Result<Option<St
                 moved_at: Timestamp(row.get(3)?),
             })
         })?
+        .collect()
+}
+
+/// Dead letters, in the order of messages, users and cursors.
+type DeadLetters = Vec<(MessageId, UserId, CursorName)>;
+
+/// The dead letters after a message, of a user or all, and the names of their users.
+fn dead_letters(
+    connection: &Connection,
+    after: MessageId,
+    only: Option<UserId>,
+) -> rusqlite::Result<(HashMap<UserId, UserName>, DeadLetters)> {
+    let only = only.map(|id| id.0);
+    let names = connection
+        .prepare(
+            "SELECT u.id, u.name FROM users u
+              WHERE u.id IN (SELECT d.user_id FROM dead_letters d)
+                AND (?1 IS NULL OR u.id = ?1)",
+        )?
+        .query_map([only], |row| Ok((UserId(row.get(0)?), user_name(row, 1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let newest = message_log::newest_given(&snapshot)?;
-    let (rooms, memberships) = (rooms(&snapshot, only)?, memberships(&snapshot, only)?);
-    Ok(Some(Start { newest, only, users, rooms, memberships, cursors }))
+    let dead = connection
+        .prepare(
+            "SELECT message_id, user_id, cursor FROM dead_letters
+              WHERE message_id > ?1 AND (?2 IS NULL OR user_id = ?2)
+              ORDER BY message_id, user_id, cursor",
+        )?
+        .query_map(params![after.0, only], |row| {
+            Ok((MessageId(row.get(0)?), UserId(row.get(1)?), cursor_name(row, 2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok((names, dead))
 }
 
 /// The rooms that a user is or was in, or all.
@@ -160,56 +278,6 @@ fn memberships(connection: &Connection, only: Option<UserId>) -> rusqlite::Resul
             })
         })?
         .collect()
-}
-
-fn page(connection: &Connection, range: Range) -> rusqlite::Result<Vec<ExportedMessage>> {
-    let Range { after, newest, only } = range;
-    let snapshot = connection.unchecked_transaction()?;
-    let mut statement = snapshot.prepare_cached(concat!(
-        "SELECT m.id, m.sent_at, m.sender_id, m.recipient_id, m.key, m.body, m.details
-           FROM messages m
-          WHERE m.id > ?1 AND m.id <= ?2
-            AND (?3 IS NULL OR ?3 IN (m.sender_id, m.recipient_id) OR ",
-        is_read_in_room!("?3"),
-        ")
-          ORDER BY m.id LIMIT ?4"
-    ))?;
-    let mut dead_for = snapshot.prepare_cached(
-        "SELECT u.name, d.cursor FROM dead_letters d JOIN users u ON u.id = d.user_id
-          WHERE d.message_id = ?1 AND (?2 IS NULL OR d.user_id = ?2) ORDER BY u.id, d.cursor",
-    )?;
-    let mut dead = snapshot.prepare_cached(
-        "SELECT cursor FROM dead_letters WHERE message_id = ?1 AND user_id = ?2 ORDER BY cursor",
-    )?;
-    let mut rows = statement.query(params![
-        after.0,
-        newest.0,
-        only.map(|id| id.0),
-        PAGE_MESSAGES_MAX as i64
-    ])?;
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let mut message = message(row)?;
-        // What could not be dealt with is its recipient's own business.
-        if message.recipient.room().is_some() {
-            message.dead_for = dead_for
-                .query_map(params![message.id.0, only.map(|id| id.0)], |row| {
-                    Ok(CursorOf { user: user_name(row, 0)?, cursor: cursor_name(row, 1)? })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-        } else if only.is_none_or(|only| message.recipient == only.into()) {
-            message.dead = dead
-                .query_map([message.id.0, message.recipient.0], |row| cursor_name(row, 0))?
-                .collect::<rusqlite::Result<_>>()?;
-        }
-        bytes += message.body.as_str().len();
-        bytes += message.details.as_ref().map_or(0, |details| details.text_bytes());
-        page.push(message);
-        if bytes >= PAGE_BYTES_MAX {
-            break;
-        }
-    }
-    Ok(page)
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<ExportedMessage> {
