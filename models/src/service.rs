@@ -208,7 +208,7 @@ pub fn stream_gets_what_was_sent_between_joining_and_leaving() {
         thread::spawn(move || {
             let change = |change: &dyn Fn(&mut Database)| {
                 change(&mut database.lock().unwrap());
-                live.change_memberships(&[READER]);
+                live.change_memberships(Some(&[READER]));
                 hub.publish(READER);
             };
             let send = |id: i64| {

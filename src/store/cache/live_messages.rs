@@ -103,9 +103,13 @@ impl LiveMessages {
         LiveInbox { live: self, user, following }
     }
 
-    /// Notes that memberships of these users have changed, which is committed. Call this before
-    /// [`Self::extend`] gets a later message, and before anybody is notified.
-    pub(crate) fn change_memberships(&self, users: &[UserId]) {
+    /// Notes that memberships of these users have changed, which is committed; `None` if they may be
+    /// anybody's. Call this before [`Self::extend`] gets a later message, and before anybody is
+    /// notified.
+    pub(crate) fn change_memberships(&self, of: Option<&[UserId]>) {
+        let Some(users) = of else {
+            return self.lock().inboxes.values_mut().for_each(|inbox| inbox.changes += 1);
+        };
         if users.is_empty() {
             return;
         }
@@ -115,12 +119,6 @@ impl LiveMessages {
                 inbox.changes += 1;
             }
         }
-    }
-
-    /// Notes that any memberships may have changed. Only PostgreSQL has other nodes that change them.
-    #[cfg(any(feature = "postgres", test))]
-    pub(crate) fn change_all_memberships(&self) {
-        self.lock().inboxes.values_mut().for_each(|inbox| inbox.changes += 1);
     }
 
     /// Whether [`Self::extend`] should get the text of a new message for `user`. A watch that

@@ -267,13 +267,13 @@ impl Tailer {
     fn change_memberships(&self, changes: &[Row]) {
         let live = &self.shared.live;
         if !self.are_complete(changes) || is_full(changes) {
-            return live.change_all_memberships();
+            return live.change_memberships(None);
         }
         // A stream also looks for mentions of its reader's name.
         let of_streams = changes.iter().filter(|row| matches!(row.get(1), "room" | "user"));
         let users = of_streams.filter_map(|row| row.get::<_, Option<i64>>(2));
         let users: Vec<UserId> = users.map(UserId).collect();
-        live.change_memberships(&users);
+        live.change_memberships(Some(&users));
     }
 
     /// Passes changes on. Returns whether there are more.

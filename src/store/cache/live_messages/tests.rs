@@ -162,10 +162,10 @@ fn changed_membership_makes_a_watch_unknown_until_it_follows_anew() {
     let watched = Arc::clone(&live).watch(UserId(1));
     let as_of = watched.memberships();
     watched.follow(&in_room(100, false), as_of);
-    live.change_memberships(&[PAFF]);
+    live.change_memberships(Some(&[PAFF]));
     commit(&live, build(), [101], "hai");
     assert_eq!(after(&watched, 100), Some(vec![101]));
-    live.change_memberships(&[UserId(1)]);
+    live.change_memberships(Some(&[UserId(1)]));
     commit(&live, build(), [102], "hai");
     assert_eq!(after(&watched, 101), None);
     // The state was read before the change, so the rooms may be those of before.
@@ -176,6 +176,6 @@ fn changed_membership_makes_a_watch_unknown_until_it_follows_anew() {
     assert_eq!(after(&watched, 100), None, "the room has messages up to the leaving");
     assert_eq!(after(&watched, 101), Some(vec![]));
     assert!(!live.is_watched(build()));
-    live.change_all_memberships();
+    live.change_memberships(None);
     assert_eq!(after(&watched, 101), None);
 }

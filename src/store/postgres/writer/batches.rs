@@ -259,10 +259,10 @@ impl Batches {
         let live = &self.shared.live;
         match self.names.take_touched() {
             Touched::Nobody => {}
-            Touched::Users(users) => live.change_memberships(&users),
-            Touched::Anybody => live.change_all_memberships(),
+            Touched::Users(users) => live.change_memberships(Some(&users)),
+            Touched::Anybody => live.change_memberships(None),
         }
-        live.change_memberships(&effects.touched);
+        live.change_memberships(Some(&effects.touched));
     }
 
     /// Passes new messages to those who watch, before anybody is told of them.

@@ -309,7 +309,7 @@ impl Deliveries {
     pub(in crate::store) fn committed(&mut self) {
         let flushed_upto = self.runs.committed();
         // Before later messages: a stream must not get what was sent after its reader had left.
-        self.live.change_memberships(&self.changed_members);
+        self.live.change_memberships(Some(&self.changed_members));
         self.live.extend(&self.appended, std::mem::take(&mut self.watched_texts));
         self.live.remove(&self.deleted);
         self.deleted.clear();
