@@ -70,9 +70,8 @@ impl Service {
     }
 
     fn create_room(self: &Arc<Self>, user: UserId, create: RoomCreate, responder: Responder) {
-        let RoomCreate { room, topic, private, posting, history } = create;
-        let settings = RoomSettings { topic, is_private: private, posting, history };
-        let create = CreateRoom { actor: Actor::User(user), name: room.clone(), settings };
+        let create = creation(Actor::User(user), create);
+        let room = create.name.clone();
         self.change_room(create, room, responder, shown);
     }
 
@@ -119,12 +118,9 @@ impl Service {
     }
 
     fn set_room(self: &Arc<Self>, user: UserId, set: RoomSet, responder: Responder) {
-        let RoomSet { room, topic, private, posting, history, role, notify } = set;
-        let (actor, is_private) = (Actor::User(user), private);
-        let role = role.map(|of| (of.user, of.role));
-        let name = room.clone();
-        let set = SetRoom { actor, room, topic, is_private, posting, history, role, notify };
-        self.change_room(set, name, responder, shown);
+        let set = setting(Actor::User(user), set);
+        let room = set.room.clone();
+        self.change_room(set, room, responder, shown);
     }
 
     /// Executes a change, and has the streams of the users that it touches look again.
@@ -154,6 +150,20 @@ fn answer(responder: Responder, reply: RoomReply) {
 
 fn shown(changed: RoomChanged) -> RoomReply {
     RoomReply::Room(info(changed.room))
+}
+
+/// The creation that an actor requests.
+pub(super) fn creation(actor: Actor, create: RoomCreate) -> CreateRoom {
+    let RoomCreate { room, topic, private, posting, history } = create;
+    let settings = RoomSettings { topic, is_private: private, posting, history };
+    CreateRoom { actor, name: room, settings }
+}
+
+/// The change of settings that an actor requests.
+pub(super) fn setting(actor: Actor, set: RoomSet) -> SetRoom {
+    let RoomSet { room, topic, private, posting, history, role, notify } = set;
+    let role = role.map(|of| (of.user, of.role));
+    SetRoom { actor, room, topic, is_private: private, posting, history, role, notify }
 }
 
 /// A member of a room, as a reply has it.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::super::Service;
-use super::super::rooms::{info, member};
+use super::super::rooms::{creation, info, member, setting};
 use super::{AdminResponder, failure, unknown_user};
 use crate::admin::answer::{AdminReply, Code, Refusal};
 use crate::model::{Role, RoomName, UserName};
 use crate::protocol::rooms::{RoomArchive, RoomCreate, RoomSet};
 use crate::store::{
-    Actor, ArchiveRoom, CreateRoom, EngineWrite, FindRoom, JoinRoom, Joining, KickFromRoom,
-    ListMembers, ListRooms, RoomAnswer, RoomChanged, RoomRefused, RoomSettings, SetRoom,
+    Actor, ArchiveRoom, EngineWrite, FindRoom, JoinRoom, Joining, KickFromRoom, ListMembers,
+    ListRooms, RoomAnswer, RoomChanged, RoomRefused,
 };
 
 /// The maximum number of rooms or members in one reply.
@@ -64,9 +64,8 @@ impl Service {
         create: RoomCreate,
         responder: AdminResponder,
     ) {
-        let RoomCreate { room, topic, private, posting, history } = create;
-        let settings = RoomSettings { topic, is_private: private, posting, history };
-        let create = CreateRoom { actor: Actor::Operator, name: room.clone(), settings };
+        let create = creation(Actor::Operator, create);
+        let room = create.name.clone();
         self.change_any_room(create, room, "room created", responder);
     }
 
@@ -92,12 +91,9 @@ impl Service {
     }
 
     pub(super) fn set_any_room(self: &Arc<Self>, set: RoomSet, responder: AdminResponder) {
-        let RoomSet { room, topic, private, posting, history, role, notify } = set;
-        let (actor, is_private) = (Actor::Operator, private);
-        let role = role.map(|of| (of.user, of.role));
-        let name = room.clone();
-        let set = SetRoom { actor, room, topic, is_private, posting, history, role, notify };
-        self.change_any_room(set, name, "room changed", responder);
+        let set = setting(Actor::Operator, set);
+        let room = set.room.clone();
+        self.change_any_room(set, room, "room changed", responder);
     }
 
     pub(super) fn archive_any_room(

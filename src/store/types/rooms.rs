@@ -182,6 +182,17 @@ impl Write for ArchiveRoom {
 /// The answer to an operation on a room.
 pub type RoomAnswer<T> = Result<T, RoomRefused>;
 
+/// Returns from an operation with a refusal, which is no error of the database.
+macro_rules! allowed {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(refused) => return Ok(Err(refused)),
+        }
+    };
+}
+pub(in crate::store) use allowed;
+
 /// Why an operation on a room was refused. It changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomRefused {
@@ -380,6 +391,39 @@ impl Place {
     fn is_at_least(&self, role: Role) -> bool {
         self.is_operator || self.role >= Some(role)
     }
+}
+
+/// Who is in a room beside a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) struct Others {
+    pub(in crate::store) has_member: bool,
+    pub(in crate::store) has_owner: bool,
+}
+
+/// Whether a member of this role may leave: an owner only if the others have one or there are none,
+/// or after naming one. `others` is asked only if it matters, because it may read all members.
+pub(in crate::store) fn may_leave<E>(
+    role: Option<Role>,
+    names_owner: bool,
+    others: impl FnOnce() -> Result<Others, E>,
+) -> Result<RoomAnswer<()>, E> {
+    if role != Some(Role::Owner) || names_owner {
+        return Ok(Ok(()));
+    }
+    let others = others()?;
+    let is_allowed = others.has_owner || !others.has_member;
+    Ok(if is_allowed { Ok(()) } else { Err(RoomRefused::LastOwner) })
+}
+
+/// Whether a member may get this role. Only an operator may leave a room without an owner. For
+/// `others`, see [`may_leave`].
+pub(in crate::store) fn may_get_role<E>(
+    actor: Actor,
+    role: Role,
+    others: impl FnOnce() -> Result<Others, E>,
+) -> Result<RoomAnswer<()>, E> {
+    let is_allowed = actor == Actor::Operator || role == Role::Owner || others()?.has_owner;
+    Ok(if is_allowed { Ok(()) } else { Err(RoomRefused::LastOwner) })
 }
 
 /// What a membership lets its user read.

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::model::{MailboxId, RoomId, UserName, mentions};
+use crate::store::postgres::operation::Query;
+use crate::store::postgres::session::Session;
 use crate::store::{
-    Actor, CreateRoom, FindStart, JoinRoom, Joining, KickFromRoom, RoomSettings, StreamStart,
-    Wanted,
+    Actor, CreateRoom, FindStart, JoinRoom, Joining, KickFromRoom, ListRooms, RoomSettings,
+    StreamStart, Wanted,
 };
 
 const ROBO: UserId = UserId(3);
@@ -123,16 +125,48 @@ fn removed_member_gets_no_message_that_came_later() {
     assert!(got > 0, "no message came before a removal");
 }
 
+/// The rows of a table that a transaction reads.
+const ROWS_READ: &str = "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint
+                           FROM pg_stat_xact_user_tables
+                          WHERE schemaname = 'chat' AND relname = $1";
+
+/// A user's own rooms do not take longer to list with the rooms of everybody.
+#[test]
+fn own_rooms_are_found_by_their_numbers() {
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    create(&engine);
+    databases::query(
+        &url(&engine),
+        "INSERT INTO rooms (id, name, posting, history, created_at)
+         SELECT number, '#r' || number, 'members', 'all', 0
+           FROM generate_series(1000, 9000) AS number;
+         INSERT INTO invitations (user_id, room_id, at) VALUES (2, 2000, 0);
+         ANALYZE rooms",
+    );
+    let mut session = session(&engine);
+    session.execute("BEGIN", &[]).unwrap();
+    let list = ListRooms { actor: Actor::User(PAFF), after: None, max: 10, mine: true };
+    let (found, more) = list.query(&mut session).unwrap();
+    let names: Vec<&str> = found.iter().map(|room| room.name.as_str()).collect();
+    assert_eq!((&names[..], more), (&["#build", "#r2000"][..], false));
+    let read: i64 = session.query_one(ROWS_READ, &[&"rooms"]).unwrap().get(0);
+    assert!((2..50).contains(&read), "{read} rooms were read");
+}
+
+/// A session of the database of an engine.
+fn session(engine: &Engine) -> Session {
+    let connector =
+        Connector { target: url(engine).parse().unwrap(), password: PasswordSource::None };
+    Opener::new(connector, Arc::new(Promised::new(Durability::Storage))).open().unwrap()
+}
+
 /// Views and counts decide in the database what counts as a mention.
 #[test]
 fn mentions_in_the_database_are_the_same() {
     const WORDS: [&str; 12] =
         ["@neko", "@", "neko", " ", "-", "_", "a", "Z", "7", "\\", "\0", "é🐱"];
     let Some(engine) = Engine::new(open_postgres) else { return };
-    let connector =
-        Connector { target: url(&engine).parse().unwrap(), password: PasswordSource::None };
-    let opener = Opener::new(connector, Arc::new(Promised::new(Durability::Storage)));
-    let mut session = opener.open().unwrap();
+    let mut session = session(&engine);
     let mut texts = vec![String::new()];
     let mut last = texts.clone();
     for _ in 0..4 {

@@ -13,18 +13,8 @@ use crate::store::postgres::places::{Placed, find_place};
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::{
     Act, Actor, ArchiveRoom, CreateRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom,
-    ROOMS_MAX, RoomAnswer, RoomChanged, RoomRefused, SetRoom,
+    ROOMS_MAX, RoomAnswer, RoomChanged, RoomRefused, SetRoom, allowed, may_get_role, may_leave,
 };
-
-/// Returns from an operation with a refusal, which is no error of the database.
-macro_rules! allowed {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(refused) => return Ok(Err(refused)),
-        }
-    };
-}
 
 impl Apply for CreateRoom {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<RoomAnswer<RoomChanged>> {
@@ -103,13 +93,8 @@ impl Apply for LeaveRoom {
                 }
             }
         };
-        let is_last = !members::has_other(session, room, user, None)?;
-        let is_ownerless = place.role == Some(Role::Owner)
-            && owner.is_none()
-            && !members::has_other(session, room, user, Some(Role::Owner))?;
-        if is_ownerless && !is_last {
-            return Ok(Err(RoomRefused::LastOwner));
-        }
+        let others = || members::others(session, room, user);
+        allowed!(may_leave(place.role, owner.is_some(), others)?);
         if let Some(owner) = owner {
             members::set_role(session, room, owner, Role::Owner)?;
         }
@@ -187,12 +172,7 @@ impl Apply for SetRoom {
             let Some(user) = member(session, room, name)? else {
                 return Ok(Err(RoomRefused::UnknownUsers(vec![name.clone()])));
             };
-            let keeps_owner = *actor == Actor::Operator
-                || *role == Role::Owner
-                || members::has_other(session, room, user, Some(Role::Owner))?;
-            if !keeps_owner {
-                return Ok(Err(RoomRefused::LastOwner));
-            }
+            allowed!(may_get_role(*actor, *role, || members::others(session, room, user))?);
             members::set_role(session, room, user, *role)?;
         }
         session.execute(

@@ -31,8 +31,8 @@ fn import(
     for step in steps {
         let outcome = match step {
             Step::User(user) => add_user(context.connection, user, locked)?,
-            Step::Room(room) => rooms::add_imported(context, room)?,
-            Step::Membership(of) => rooms::add_imported_membership(context, of)?,
+            Step::Room(room) => rooms::importing::add_room(context, room)?,
+            Step::Membership(of) => rooms::importing::add_membership(context, of)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
             Step::Floor(floor) => match refused_id(*floor) {
                 Some(refused) => Err(refused),

@@ -1,34 +1,20 @@
-//! Changing and listing rooms.
+//! Changing rooms.
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+pub(in crate::store) mod importing;
+mod listing;
 
-use crate::model::{
-    History, MessageId, Notify, Role, RoomId, RoomName, Timestamp, UserId, UserName,
-};
-use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::model::{History, Notify, Role, RoomId, RoomName, Timestamp, UserId, UserName};
+use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::users;
-use crate::store::sqlite::rooms::{self, room_name, word};
-use crate::store::sqlite::row::{not_a_value, user_name};
+use crate::store::sqlite::rooms::{self, word};
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::rooms::{
-    Act, Actor, ArchiveRoom, CreateRoom, FindRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom,
-    LeaveRoom, ListMembers, ListRooms, MEMBERSHIPS_OF_USER_MAX, Member, Membership, Place,
-    ROOMS_MAX, ROOMS_OF_USER_MAX, Room, RoomAnswer, RoomChanged, RoomRefused, RoomSettings,
-    SetRoom,
+    Act, Actor, ArchiveRoom, CreateRoom, InviteToRoom, JoinRoom, Joining, KickFromRoom, LeaveRoom,
+    MEMBERSHIPS_OF_USER_MAX, Membership, Others, Place, ROOMS_MAX, ROOMS_OF_USER_MAX, RoomAnswer,
+    RoomChanged, RoomRefused, RoomSettings, SetRoom, allowed, may_get_role, may_leave,
 };
-use crate::store::types::transfer::{another_room, overlap};
-use crate::transfer::{self, Taken};
-
-/// Returns from an operation with a refusal, which is no error of the database.
-macro_rules! allowed {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(refused) => return Ok(Err(refused)),
-        }
-    };
-}
 
 impl Apply for CreateRoom {
     const STATEMENTS: Statements = Statements::Several;
@@ -116,13 +102,8 @@ impl Apply for LeaveRoom {
                 }
             }
         };
-        let is_last = !has_other(connection, room, user, None)?;
-        let is_ownerless = place.role == Some(Role::Owner)
-            && owner.is_none()
-            && !has_other(connection, room, user, Some(Role::Owner))?;
-        if is_ownerless && !is_last {
-            return Ok(Err(RoomRefused::LastOwner));
-        }
+        let others = || others(connection, room, user);
+        allowed!(may_leave(place.role, owner.is_some(), others)?);
         if let Some(owner) = owner {
             set_role(connection, room, owner, Role::Owner)?;
         }
@@ -201,12 +182,7 @@ impl Apply for SetRoom {
             let Some(user) = member(connection, room, &name)? else {
                 return Ok(Err(RoomRefused::UnknownUsers(vec![name])));
             };
-            let keeps_owner = actor == Actor::Operator
-                || role == Role::Owner
-                || has_other(connection, room, user, Some(Role::Owner))?;
-            if !keeps_owner {
-                return Ok(Err(RoomRefused::LastOwner));
-            }
+            allowed!(may_get_role(actor, role, || others(connection, room, user))?);
             set_role(connection, room, user, role)?;
         }
         if let Some(topic) = topic {
@@ -241,72 +217,6 @@ impl Apply for ArchiveRoom {
     }
 }
 
-impl Query for ListRooms {
-    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<(Vec<Room>, bool)> {
-        let Self { actor, after, max, mine } = self;
-        // No name is before the empty one.
-        let after = after.as_ref().map_or("", RoomName::as_str);
-        let user = actor.user().map(|user| user.0);
-        let mut statement = context.connection.prepare_cached(
-            "SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at,
-                    o.archived_at,
-                    (SELECT count(*) FROM memberships c
-                      WHERE c.room_id = o.id AND c.left_upto IS NULL),
-                    p.role, p.notify, i.user_id IS NOT NULL
-               FROM rooms o
-               LEFT JOIN memberships p
-                 ON p.user_id = ?1 AND p.room_id = o.id AND p.left_upto IS NULL
-               LEFT JOIN invitations i ON i.user_id = ?1 AND i.room_id = o.id
-              WHERE o.name > ?2
-                AND (p.user_id IS NOT NULL OR i.user_id IS NOT NULL
-                     OR NOT ?3 AND (?1 IS NULL OR o.is_private = 0))
-              ORDER BY o.name LIMIT ?4",
-        )?;
-        let found = statement.query_map(params![user, after, mine, max as i64 + 1], room)?;
-        let mut found: Vec<Room> = found.collect::<Result<_, _>>()?;
-        let more = found.len() > max;
-        found.truncate(max);
-        Ok((found, more))
-    }
-}
-
-impl Query for FindRoom {
-    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<Room>> {
-        match rooms::place(context.connection, self.actor, &self.name)? {
-            Some((room, place)) if place.sees() => show(context.connection, self.actor, room),
-            _ => Ok(None),
-        }
-    }
-}
-
-impl Query for ListMembers {
-    fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<RoomAnswer<(Vec<Member>, bool)>> {
-        let Self { actor, room: name, after, max } = self;
-        let (room, place) = allowed!(look(context.connection, actor, &name)?);
-        allowed!(place.may(Act::ListMembers));
-        let knows = place.is_operator || place.role.is_some();
-        let after = after.as_ref().map_or("", UserName::as_str);
-        let mut statement = context.connection.prepare_cached(
-            "SELECT u.name, u.display_name, p.role, p.joined_after
-               FROM memberships p JOIN users u ON u.id = p.user_id
-              WHERE p.room_id = ?1 AND p.left_upto IS NULL AND u.name > ?2
-              ORDER BY u.name LIMIT ?3",
-        )?;
-        let found = statement.query_map(params![room.0, after, max as i64 + 1], |row| {
-            Ok(Member {
-                name: user_name(row, 0)?,
-                display_name: row.get(1)?,
-                role: word(row, 2)?,
-                joined_after: knows.then_some(MessageId(row.get(3)?)),
-            })
-        })?;
-        let mut found: Vec<Member> = found.collect::<Result<_, _>>()?;
-        let more = found.len() > max;
-        found.truncate(max);
-        Ok(Ok((found, more)))
-    }
-}
-
 /// Ends all memberships and invitations of a user who is deleted.
 pub(in crate::store) fn remove_from_all(
     context: &mut WriteContext<'_>,
@@ -318,77 +228,6 @@ pub(in crate::store) fn remove_from_all(
         .prepare_cached("DELETE FROM invitations WHERE user_id = ?1")?
         .execute([user.0])
         .map(drop)
-}
-
-/// Creates a room of an import. A room of the same name that was created at another time is another
-/// one.
-pub(in crate::store) fn add_imported(
-    context: &mut WriteContext<'_>,
-    room: &transfer::Room,
-) -> rusqlite::Result<Result<Taken, String>> {
-    let there: Option<i64> = context
-        .connection
-        .prepare_cached("SELECT created_at FROM rooms WHERE name = ?1")?
-        .query_row([room.room.as_str()], |row| row.get(0))
-        .optional()?;
-    match there {
-        Some(at) if at == room.created_at.0 => return Ok(Ok(Taken::Already)),
-        Some(_) => return Ok(Err(another_room(&room.room))),
-        None => {}
-    }
-    context
-        .connection
-        .prepare_cached(
-            "INSERT INTO rooms (name, topic, is_private, posting, history, created_at, archived_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            room.room.as_str(),
-            room.topic.as_str(),
-            room.private,
-            room.posting.as_str(),
-            room.history.as_str(),
-            room.created_at.0,
-            room.archived_at.map(|at| at.0)
-        ])?;
-    context.cache.posters.clear();
-    Ok(Ok(Taken::Done))
-}
-
-/// Creates a membership of an import, unless the user has one that overlaps it.
-pub(in crate::store) fn add_imported_membership(
-    context: &mut WriteContext<'_>,
-    of: &transfer::Membership,
-) -> rusqlite::Result<Result<Taken, String>> {
-    let connection = context.connection;
-    let Some(user) = users::id_of(connection, &of.user)? else {
-        return Ok(Err(format!("there is no user {}", of.user)));
-    };
-    let Some(room) = rooms::id_of(connection, &of.room)? else {
-        return Ok(Err(format!("there is no room {}", of.room)));
-    };
-    let there = rooms::memberships_of(connection, user)?;
-    let there = there.into_iter().filter(|other| other.room == room);
-    if let Some(taken) = overlap(there, of) {
-        return Ok(Ok(taken));
-    }
-    connection
-        .prepare_cached(
-            "INSERT INTO memberships
-                 (user_id, room_id, joined_after, sees_after, left_upto, role, notify)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            user.0,
-            room.0,
-            of.joined_after.0,
-            of.sees_after.0,
-            of.left_upto.map(|id| id.0),
-            of.role.as_str(),
-            of.notify.as_str()
-        ])?;
-    context.change_memberships(user);
-    Ok(Ok(Taken::Done))
 }
 
 /// A room that the actor sees, and their place in it.
@@ -430,20 +269,19 @@ fn role_of(connection: &Connection, room: RoomId, user: UserId) -> rusqlite::Res
         .optional()
 }
 
-/// Whether the room has another member than `user`, of this role if one is given.
-fn has_other(
-    connection: &Connection,
-    room: RoomId,
-    user: UserId,
-    role: Option<Role>,
-) -> rusqlite::Result<bool> {
+/// Who is in the room beside this user.
+fn others(connection: &Connection, room: RoomId, user: UserId) -> rusqlite::Result<Others> {
     connection
         .prepare_cached(
-            "SELECT 1 FROM memberships
-              WHERE room_id = ?1 AND left_upto IS NULL AND user_id <> ?2
-                AND (?3 IS NULL OR role = ?3)",
+            "SELECT EXISTS (SELECT 1 FROM memberships
+                             WHERE room_id = ?1 AND left_upto IS NULL AND user_id <> ?2),
+                    EXISTS (SELECT 1 FROM memberships
+                             WHERE room_id = ?1 AND left_upto IS NULL AND user_id <> ?2
+                               AND role = 'owner')",
         )?
-        .exists(params![room.0, user.0, role.map(|role| role.as_str())])
+        .query_row([room.0, user.0], |row| {
+            Ok(Others { has_member: row.get(0)?, has_owner: row.get(1)? })
+        })
 }
 
 /// Whether the user may be a member of one more room.
@@ -583,50 +421,7 @@ fn changed(
     touched: Option<UserId>,
 ) -> rusqlite::Result<RoomAnswer<RoomChanged>> {
     context.cache.posters.clear();
-    let room = show(context.connection, actor, room)?;
+    let room = listing::show(context.connection, actor, room)?;
     let room = room.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     Ok(Ok(RoomChanged { room, touched: touched.into_iter().collect() }))
-}
-
-/// A room as the actor sees it.
-fn show(connection: &Connection, actor: Actor, id: RoomId) -> rusqlite::Result<Option<Room>> {
-    connection
-        .prepare_cached(
-            "SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at,
-                    o.archived_at,
-                    (SELECT count(*) FROM memberships c
-                      WHERE c.room_id = o.id AND c.left_upto IS NULL),
-                    p.role, p.notify, i.user_id IS NOT NULL
-               FROM rooms o
-               LEFT JOIN memberships p
-                 ON p.user_id = ?1 AND p.room_id = o.id AND p.left_upto IS NULL
-               LEFT JOIN invitations i ON i.user_id = ?1 AND i.room_id = o.id
-              WHERE o.id = ?2",
-        )?
-        .query_row(params![actor.user().map(|user| user.0), id.0], room)
-        .optional()
-}
-
-/// The room of a row.
-fn room(row: &Row<'_>) -> rusqlite::Result<Room> {
-    let topic: Box<str> = row.get(2)?;
-    let topic = topic.parse().map_err(|error| not_a_value(2, error))?;
-    Ok(Room {
-        id: RoomId(row.get(0)?),
-        name: room_name(row, 1)?,
-        settings: RoomSettings {
-            topic,
-            is_private: row.get(3)?,
-            posting: word(row, 4)?,
-            history: word(row, 5)?,
-        },
-        created_at: Timestamp(row.get(6)?),
-        archived_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
-        members: row.get::<_, i64>(8)?.unsigned_abs(),
-        own: match row.get_ref(9)? {
-            ValueRef::Null => None,
-            _ => Some((word(row, 9)?, word(row, 10)?)),
-        },
-        is_invited: row.get(11)?,
-    })
 }

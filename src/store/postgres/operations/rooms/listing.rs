@@ -9,7 +9,7 @@ use crate::store::postgres::operations::rooms::look;
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::{
-    Act, Actor, FindRoom, ListMembers, ListRooms, Member, Room, RoomAnswer, RoomSettings,
+    Act, Actor, FindRoom, ListMembers, ListRooms, Member, Room, RoomAnswer, RoomSettings, allowed,
 };
 
 /// The query of [`room`]'s columns for the user `$1`, and the rest of it.
@@ -30,21 +30,32 @@ macro_rules! select_rooms {
     };
 }
 
+/// The rooms that a user sees, all for an operator.
+const ROOMS: &str = select_rooms!(
+    " WHERE o.name > $2
+        AND ($1 IS NULL OR NOT o.is_private OR p.user_id IS NOT NULL OR i.user_id IS NOT NULL)
+      ORDER BY o.name LIMIT $3"
+);
+
+/// Those that the user is in or invited to, found by their numbers.
+const ROOMS_OF_USER: &str = select_rooms!(
+    " WHERE o.id = ANY (ARRAY(
+                SELECT b.room_id FROM chat.memberships b
+                 WHERE b.user_id = $1 AND b.left_upto IS NULL
+                 UNION
+                SELECT n.room_id FROM chat.invitations n WHERE n.user_id = $1))
+        AND o.name > $2
+      ORDER BY o.name LIMIT $3"
+);
+
 impl Query for ListRooms {
     fn query(&self, session: &mut Session) -> Result<(Vec<Room>, bool)> {
         let Self { actor, after, max, mine } = self;
         // No name is before the empty one.
         let after = after.as_ref().map_or("", RoomName::as_str);
         let user = actor.user().map(|user| user.0);
-        let rows = session.query(
-            select_rooms!(
-                " WHERE o.name > $2
-                    AND (p.user_id IS NOT NULL OR i.user_id IS NOT NULL
-                         OR NOT $3 AND ($1 IS NULL OR NOT o.is_private))
-                  ORDER BY o.name LIMIT $4"
-            ),
-            &[&user, &after, mine, &(*max as i64 + 1)],
-        )?;
+        let select = if *mine { ROOMS_OF_USER } else { ROOMS };
+        let rows = session.query(select, &[&user, &after, &(*max as i64 + 1)])?;
         let more = rows.len() > *max;
         let rooms = rows.iter().take(*max).map(room).collect::<Result<_>>()?;
         Ok((rooms, more))
@@ -63,13 +74,8 @@ impl Query for FindRoom {
 impl Query for ListMembers {
     fn query(&self, session: &mut Session) -> Result<RoomAnswer<(Vec<Member>, bool)>> {
         let Self { actor, room, after, max } = self;
-        let (room, place) = match look(session, *actor, room)? {
-            Ok(placed) => placed,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        if let Err(refused) = place.may(Act::ListMembers) {
-            return Ok(Err(refused));
-        }
+        let (room, place) = allowed!(look(session, *actor, room)?);
+        allowed!(place.may(Act::ListMembers));
         let knows = place.is_operator || place.role.is_some();
         let after = after.as_ref().map_or("", UserName::as_str);
         let rows = session.query(

@@ -5,7 +5,7 @@ use crate::store::postgres::error::Result;
 use crate::store::postgres::operations::cursors;
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::{
-    MEMBERSHIPS_OF_USER_MAX, Membership, ROOMS_OF_USER_MAX, RoomAnswer, RoomRefused,
+    MEMBERSHIPS_OF_USER_MAX, Membership, Others, ROOMS_OF_USER_MAX, RoomAnswer, RoomRefused,
 };
 
 /// The role of a member.
@@ -18,20 +18,17 @@ pub(super) fn role_of(session: &mut Session, room: RoomId, user: UserId) -> Resu
     Ok(row.map(|row| row.get::<_, &str>(0).parse()).transpose()?)
 }
 
-/// Whether the room has another member than `user`, of this role if one is given.
-pub(super) fn has_other(
-    session: &mut Session,
-    room: RoomId,
-    user: UserId,
-    role: Option<Role>,
-) -> Result<bool> {
+/// Who is in the room beside this user.
+pub(super) fn others(session: &mut Session, room: RoomId, user: UserId) -> Result<Others> {
     let row = session.query_one(
         "SELECT EXISTS (SELECT FROM chat.memberships
+                         WHERE room_id = $1 AND left_upto IS NULL AND user_id <> $2),
+                EXISTS (SELECT FROM chat.memberships
                          WHERE room_id = $1 AND left_upto IS NULL AND user_id <> $2
-                           AND ($3::text IS NULL OR role = $3))",
-        &[&room.0, &user.0, &role.map(|role| role.as_str())],
+                           AND role = 'owner')",
+        &[&room.0, &user.0],
     )?;
-    Ok(row.get(0))
+    Ok(Others { has_member: row.get(0), has_owner: row.get(1) })
 }
 
 /// Whether the user may be a member of one more room.
