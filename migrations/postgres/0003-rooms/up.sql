@@ -107,14 +107,12 @@ BEGIN
     IF p_mailbox < 0 THEN
         RETURN QUERY
         SELECT min(g.begins), g.ends
-          FROM (SELECT greatest(b.joined_after, coalesce(c.lowest, 0)) AS begins,
+          FROM (SELECT greatest(b.joined_after, coalesce((
+                           SELECT CASE WHEN bool_or(c.name = 'inbox') THEN min(c.upto_id) END
+                             FROM chat.cursors c WHERE c.user_id = b.user_id), 0)) AS begins,
                        coalesce(b.left_upto, 9223372036854775807) AS ends
                   FROM chat.memberships b
                   JOIN chat.users u ON u.id = b.user_id AND u.deleted_at IS NULL
-                  LEFT JOIN (SELECT c.user_id,
-                                    CASE WHEN bool_or(c.name = 'inbox') THEN min(c.upto_id)
-                                         ELSE 0 END AS lowest
-                               FROM chat.cursors c GROUP BY c.user_id) c ON c.user_id = b.user_id
                  WHERE b.room_id = -p_mailbox
                    AND (SELECT n.notify FROM chat.memberships n
                          WHERE n.user_id = b.user_id AND n.room_id = b.room_id

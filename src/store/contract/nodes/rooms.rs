@@ -130,6 +130,27 @@ const ROWS_READ: &str = "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::big
                            FROM pg_stat_xact_user_tables
                           WHERE schemaname = 'chat' AND relname = $1";
 
+/// Which messages of a room are unread does not take longer with the cursors of everybody.
+#[test]
+fn unread_messages_of_a_room_are_found_by_the_cursors_of_its_members() {
+    let Some(engine) = Engine::new(open_postgres) else { return };
+    create(&engine);
+    databases::query(
+        &url(&engine),
+        "INSERT INTO cursors (user_id, name, upto_id, moved_at)
+         SELECT u.id, 'c' || n.number, 0, 0
+           FROM (SELECT 2 AS id UNION SELECT generate_series(100, 2000)) AS u,
+                generate_series(1, 5) AS n (number);
+         ANALYZE cursors",
+    );
+    let mut session = session(&engine);
+    session.execute("BEGIN", &[]).unwrap();
+    let parts = "SELECT after_id, upto_id FROM chat.unread_parts(0, -1)";
+    assert_eq!(session.query(parts, &[]).unwrap().len(), 1);
+    let read: i64 = session.query_one(ROWS_READ, &[&"cursors"]).unwrap().get(0);
+    assert!((5..50).contains(&read), "{read} cursors were read");
+}
+
 /// A user's own rooms do not take longer to list with the rooms of everybody.
 #[test]
 fn own_rooms_are_found_by_their_numbers() {
