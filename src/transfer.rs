@@ -30,6 +30,8 @@ pub enum Record {
     Room(Room),
     /// A user's membership of a room. It comes before the first message.
     Membership(Membership),
+    /// A user's invitation to a room. It comes before the first message.
+    Invitation(Invitation),
     /// A user's position in the message log.
     Cursor(Cursor),
     /// One recipient's copy of a message. Messages come in the order of their ids.
@@ -127,6 +129,21 @@ pub struct Membership {
     pub left_upto: Option<MessageId>,
 }
 
+/// A user's invitation to a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    /// The room.
+    pub room: RoomName,
+    /// Who is invited.
+    pub user: UserName,
+    /// Who invited them; `None` for an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserName>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A cursor of a user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,6 +222,8 @@ pub enum Step {
     Message(Message),
     /// Make a user a member of a room. A membership of the same room that overlaps it stays as it is.
     Membership(Membership),
+    /// Invite a user to a room. Members and deleted users are left out.
+    Invitation(Invitation),
     /// Assign only ids above this one from now on.
     Floor(MessageId),
     /// Move a cursor forward to its exported position.

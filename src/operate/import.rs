@@ -23,7 +23,9 @@ use crate::operate::database::Database;
 use crate::store;
 use crate::terminal::progress::{Measure, Progress};
 use crate::terminal::reason::of_invalid;
-use crate::transfer::{FORMAT, Header, Membership, Message, Record, Step, Taken, VERSION};
+use crate::transfer::{
+    FORMAT, Header, Invitation, Membership, Message, Record, Step, Taken, VERSION,
+};
 use lines::Lines;
 use places::Places;
 
@@ -52,6 +54,7 @@ struct Summary {
     memberships: usize,
     /// Memberships that were not imported, because others overlap them.
     memberships_left: usize,
+    invitations: usize,
     /// The path of the database, if the import created it.
     new_database: Option<PathBuf>,
 }
@@ -146,6 +149,8 @@ struct Import {
     places: Places,
     /// The memberships, which wait until all messages are imported.
     memberships: Vec<Membership>,
+    /// The invitations, which wait for them: a member is not invited.
+    invitations: Vec<Invitation>,
     progress: Progress,
 }
 
@@ -158,6 +163,7 @@ impl Import {
             summary: Summary::default(),
             places: Places::default(),
             memberships: Vec::new(),
+            invitations: Vec::new(),
             progress,
         }
     }
@@ -169,6 +175,7 @@ impl Import {
                 Record::User(user) => self.add(&lines, Step::User(user))?,
                 Record::Room(room) => self.add(&lines, Step::Room(room))?,
                 Record::Membership(of) => self.memberships.push(of),
+                Record::Invitation(of) => self.invitations.push(of),
                 Record::Cursor(cursor) => self.places.expect(cursor),
                 Record::Message(message) => self.add_message(&lines, message)?,
             }
@@ -181,6 +188,9 @@ impl Import {
         for mut membership in std::mem::take(&mut self.memberships) {
             self.places.place_membership(&mut membership);
             self.add(&lines, Step::Membership(membership))?;
+        }
+        for invitation in std::mem::take(&mut self.invitations) {
+            self.add(&lines, Step::Invitation(invitation))?;
         }
         self.ask(&lines)?;
         let (cursors, dead) = std::mem::take(&mut self.places).settle();
@@ -287,6 +297,7 @@ impl Import {
             (Step::User(_), _) => summary.users_there += 1,
             (Step::Room(_), Taken::Done) => summary.rooms += 1,
             (Step::Membership(_), Taken::Done) => summary.memberships += 1,
+            (Step::Invitation(_), Taken::Done) => summary.invitations += 1,
             (Step::Membership(_), Taken::Left) => summary.memberships_left += 1,
             (Step::Message(message), Taken::Stored(id) | Taken::There(id)) => {
                 if matches!(taken, Taken::Stored(_)) {

@@ -8,7 +8,7 @@ use crate::model::{
     UserId, UserName,
 };
 use crate::transfer::{
-    Cursor, CursorOf, FORMAT, Header, Membership, Message, Record, Room, User, VERSION,
+    Cursor, CursorOf, FORMAT, Header, Invitation, Membership, Message, Record, Room, User, VERSION,
     VERSION_WITHOUT_ROOMS,
 };
 
@@ -63,12 +63,15 @@ pub(in crate::store) struct Start {
     pub(in crate::store) only: Option<UserId>,
     /// All users, in the order of their ids.
     pub(in crate::store) users: Vec<ExportedUser>,
-    /// The rooms that the selected users are or were in, with their numbers, in that order. Without a
-    /// selected user, all rooms.
+    /// The rooms that the selected users are or were in, or are invited to, with their numbers, in
+    /// that order. Without a selected user, all rooms.
     pub(in crate::store) rooms: Vec<(RoomId, Room)>,
     /// The memberships of the selected users, in the order of the numbers of rooms and users, and of
     /// their beginnings.
     pub(in crate::store) memberships: Vec<Membership>,
+    /// The invitations of the selected users, in the order of the numbers of rooms and users, and
+    /// who invited them.
+    pub(in crate::store) invitations: Vec<(Option<UserId>, Invitation)>,
     /// The cursors of the selected users, in the order of their ids and of the cursors' names.
     pub(in crate::store) cursors: Vec<Cursor>,
 }
@@ -119,7 +122,7 @@ pub(in crate::store) fn export<E>(
     let mut take = |record| take(record).map_err(ExportError::Output);
     let start = source.start(export).map_err(ExportError::Database)?;
     let start = start.ok_or(ExportError::UnknownUser)?;
-    let Start { newest, only, rooms, memberships, cursors, mut users } = start;
+    let Start { newest, only, rooms, memberships, invitations, cursors, mut users } = start;
     let version = if rooms.is_empty() { VERSION_WITHOUT_ROOMS } else { VERSION };
     take(Record::Header(Header { format: FORMAT.to_owned(), version, newest }))?;
     // All users, or the selected one. The other users of that one's messages come when they are
@@ -133,9 +136,16 @@ pub(in crate::store) fn export<E>(
         rooms.iter().map(|(id, record)| (*id, record.room.clone())).collect();
     rooms.into_iter().try_for_each(|(_, room)| take(Record::Room(room)))?;
     memberships.into_iter().try_for_each(|of| take(Record::Membership(of)))?;
-    cursors.into_iter().try_for_each(|cursor| take(Record::Cursor(cursor)))?;
     let places: HashMap<UserId, usize> =
         users.iter().enumerate().map(|(place, user)| (user.id, place)).collect();
+    for (by, invitation) in invitations {
+        let by = by.and_then(|by| places.get(&by));
+        if let Some(record) = by.and_then(|&place| users[place].record.take()) {
+            take(Record::User(record))?;
+        }
+        take(Record::Invitation(invitation))?;
+    }
+    cursors.into_iter().try_for_each(|cursor| take(Record::Cursor(cursor)))?;
     loop {
         let messages = source.next_messages().map_err(ExportError::Database)?;
         if messages.is_empty() {

@@ -83,6 +83,46 @@ fn rooms_move_with_an_export_and_members_read_what_they_read() {
 }
 
 #[test]
+fn invitations_move_with_an_export_and_one_user_has_their_own() {
+    let server = Server::start();
+    let [paff, neko] = ["paff", "neko"].map(|user| server.log_in(user));
+    let mut wire = server.connect();
+    wire.done(format!(r##"room_create {paff} {{"room": "#ops", "private": true}}"##));
+    let invite = json!({"room": "#ops", "users": ["neko", "ivy"]});
+    wire.done(format!("room_invite {paff} {invite}"));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("export");
+    let path = file.to_str().unwrap();
+    // Paff, who invited, is a user of neko's export, and no member of its room.
+    let of_neko = export(&server.database(), &["--user", "neko"]);
+    let lines: Vec<Value> =
+        of_neko.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["header", "user", "room", "user", "invitation"]);
+    assert_eq!((&lines[4]["user"], &lines[4]["by"]), (&json!("neko"), &json!("paff")));
+    let exported = export(&server.database(), &["--with-secrets"]);
+    let other = TempDir::new().unwrap();
+    let [all, own] = [&folder, &other].map(|folder| support::new_database(folder.path()));
+    for (database, exported, count) in [(&all, &exported, 2), (&own, &of_neko, 1)] {
+        fs::write(&file, exported).unwrap();
+        for round in 0..2 {
+            let reported = operator::objects(database, &["import", path]).remove(0);
+            assert_eq!(reported["invitations"], if round == 0 { count } else { 0 }, "{reported}");
+        }
+    }
+    assert_eq!(export(&all, &["--with-secrets"]), exported);
+    let moved = Server::start_on(&all);
+    let token = moved.log_in("neko");
+    let joined = moved.connect().done(format!(r##"room_join {token} {{"room": "#ops"}}"##));
+    assert_eq!(joined["members"], 2);
+    // The invitation is used up, and a member is not invited again.
+    wire.done(format!(r##"room_join {neko} {{"room": "#ops"}}"##));
+    fs::write(&file, &exported).unwrap();
+    let reported = operator::objects(&server.database(), &["import", path]).remove(0);
+    assert_eq!(reported["invitations"], 0, "{reported}");
+}
+
+#[test]
 fn membership_moves_with_the_messages_of_its_room_where_ids_change() {
     let source = Server::start();
     fill(&source);

@@ -321,7 +321,9 @@ fn steps(records: &[Record]) -> Vec<Step> {
         Record::User(user) => Some(Step::User(user.clone())),
         Record::Message(message) => Some(Step::Message(message.clone())),
         Record::Room(room) => Some(Step::Room(room.clone())),
-        Record::Header(_) | Record::Cursor(_) | Record::Membership(_) => None,
+        Record::Header(_) | Record::Cursor(_) | Record::Membership(_) | Record::Invitation(_) => {
+            None
+        }
     };
     let later = |record: &Record| match record {
         Record::Header(header) => Some(Step::Floor(header.newest)),
@@ -343,6 +345,7 @@ fn steps(records: &[Record]) -> Vec<Step> {
     });
     let memberships = records.iter().filter_map(|record| match record {
         Record::Membership(of) => Some(Step::Membership(of.clone())),
+        Record::Invitation(of) => Some(Step::Invitation(of.clone())),
         _ => None,
     });
     let first = records.iter().filter_map(step).chain(memberships);

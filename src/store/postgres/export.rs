@@ -17,7 +17,7 @@ use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operations::pages::details;
 use crate::store::postgres::schema;
 use crate::store::postgres::target::Target;
-use crate::transfer::{Cursor, CursorOf, Membership, PasswordHash, Record, Room, User};
+use crate::transfer::{Cursor, CursorOf, Invitation, Membership, PasswordHash, Record, Room, User};
 
 /// The maximum number of messages of one read. So many fit into a page, however long they are.
 const PAGE_MESSAGES_MAX: i32 = (PAGE_BYTES_MAX / BODY_BYTES_MAX) as i32;
@@ -46,12 +46,14 @@ const MESSAGES: &str = "
      WHERE m.id > $1 AND ($2 IS NULL OR chat.sees($3, $2, m.id, m.sender_id, m.mailbox_id))
      ORDER BY m.id";
 
-/// The rooms that a user is or was in, or all.
+/// The rooms that a user is or was in, or is invited to, or all.
 const ROOMS: &str = "
     SELECT o.id, o.name, o.topic, o.is_private, o.posting, o.history, o.created_at, o.archived_at
       FROM chat.rooms o
      WHERE $1::bigint IS NULL
-        OR o.id IN (SELECT b.room_id FROM chat.memberships b WHERE b.user_id = $1)
+        OR o.id IN (SELECT b.room_id FROM chat.memberships b WHERE b.user_id = $1
+                     UNION
+                    SELECT i.room_id FROM chat.invitations i WHERE i.user_id = $1)
      ORDER BY o.id";
 
 /// The memberships of a user, or all.
@@ -62,6 +64,16 @@ const MEMBERSHIPS: &str = "
       JOIN chat.users u ON u.id = b.user_id
      WHERE $1::bigint IS NULL OR b.user_id = $1
      ORDER BY b.room_id, b.user_id, b.joined_after";
+
+/// The invitations of a user, or all.
+const INVITATIONS: &str = "
+    SELECT o.name, u.name, b.name, i.at, b.id
+      FROM chat.invitations i
+      JOIN chat.rooms o ON o.id = i.room_id
+      JOIN chat.users u ON u.id = i.user_id
+      LEFT JOIN chat.users b ON b.id = i.invited_by
+     WHERE $1::bigint IS NULL OR i.user_id = $1
+     ORDER BY i.room_id, i.user_id";
 
 /// A connection that only reads.
 pub(in crate::store) struct Exporter {
@@ -163,7 +175,10 @@ impl<'a> Snapshot<'a> {
         let rooms = rooms.iter().map(room).collect::<Result<_>>()?;
         let memberships = transaction.query(MEMBERSHIPS, &[&only])?;
         let memberships = memberships.iter().map(membership).collect::<Result<_>>()?;
-        Ok(Some(Start { newest, only: only.map(UserId), users, rooms, memberships, cursors }))
+        let invitations = transaction.query(INVITATIONS, &[&only])?;
+        let invitations = invitations.iter().map(invitation).collect::<Result<_>>()?;
+        let only = only.map(UserId);
+        Ok(Some(Start { newest, only, users, rooms, memberships, invitations, cursors }))
     }
 
     fn read_messages(&mut self) -> Result<Vec<ExportedMessage>> {
@@ -229,6 +244,16 @@ fn membership(row: &Row) -> Result<Membership> {
         sees_after: MessageId(row.get(5)),
         left_upto: row.get::<_, Option<i64>>(6).map(MessageId),
     })
+}
+
+fn invitation(row: &Row) -> Result<(Option<UserId>, Invitation)> {
+    let invitation = Invitation {
+        room: row.get::<_, &str>(0).parse()?,
+        user: row.get::<_, &str>(1).parse()?,
+        by: row.get::<_, Option<&str>>(2).map(str::parse).transpose()?,
+        at: Timestamp(row.get(3)),
+    };
+    Ok((row.get::<_, Option<i64>>(4).map(UserId), invitation))
 }
 
 /// The cursor of a text that names its user and it.

@@ -1,7 +1,7 @@
 //! Random exports, as a server would write them: names, gaps, ids near the end, and texts that
 //! PostgreSQL's `text`, JSON or a terminal would change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -12,8 +12,8 @@ use crate::model::{
     Timestamp,
 };
 use crate::transfer::{
-    Cursor, CursorOf, FORMAT, Header, Membership, Message, PasswordHash, Record, Room, User,
-    VERSION, VERSION_WITHOUT_ROOMS,
+    Cursor, CursorOf, FORMAT, Header, Invitation, Membership, Message, PasswordHash, Record, Room,
+    User, VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 const CURSORS: [&str; 3] = ["bot.1", "inbox", "worker"];
@@ -73,8 +73,9 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
         prop::collection::vec((any::<Index>(), 0..CURSORS.len()), 0..4),
         (prop_oneof![3 => Just(0), 1 => KEPT - 12..KEPT], 0..4_i64),
         prop::collection::vec(prop::collection::vec(stay(), 0..5), 0..3),
+        prop::collection::btree_map((0..3_usize, 0..6_usize), prop::option::of(0..6_usize), 0..4),
     );
-    content.prop_map(|(people, posts, places, dead, (first, floor), stays)| {
+    content.prop_map(|(people, posts, places, dead, (first, floor), stays, invited)| {
         let users: Vec<User> = people.iter().enumerate().map(user).collect();
         let rooms: Vec<Room> = (0..stays.len()).map(room).collect();
         let mut messages = messages(&users, &rooms, &posts, first);
@@ -86,6 +87,7 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
             .zip(&stays)
             .flat_map(|(room, stays)| memberships(room, &users, stays, newest))
             .collect();
+        let invitations = invitations(&rooms, &users, &memberships, &invited);
         for (index, name) in dead {
             let count = messages.len();
             if count > 0 {
@@ -106,6 +108,7 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
         let messages = messages.into_iter().map(Record::Message);
         let rooms = rooms.into_iter().map(Record::Room);
         let rooms = rooms.chain(memberships.into_iter().map(Record::Membership));
+        let rooms = rooms.chain(invitations.into_iter().map(Record::Invitation));
         std::iter::once(header).chain(users).chain(rooms).chain(cursors).chain(messages).collect()
     })
 }
@@ -180,6 +183,28 @@ fn memberships(room: &Room, users: &[User], stays: &[Stay], newest: i64) -> Vec<
         });
     }
     found
+}
+
+/// Neither members nor deleted users are invited.
+fn invitations(
+    rooms: &[Room],
+    users: &[User],
+    memberships: &[Membership],
+    invited: &BTreeMap<(usize, usize), Option<usize>>,
+) -> Vec<Invitation> {
+    let invitation = |(&(room, user), by): (&(usize, usize), &Option<usize>)| {
+        let (room, user) = (rooms.get(room)?, users.get(user)?);
+        let is_member = memberships
+            .iter()
+            .any(|of| of.room == room.room && of.user == user.name && of.left_upto.is_none());
+        (!is_member && user.deleted_at.is_none()).then(|| Invitation {
+            room: room.room.clone(),
+            user: user.name.clone(),
+            by: by.map(|by| users[by % users.len()].name.clone()),
+            at: Timestamp(by.map_or(3, |by| by as i64 * 11)),
+        })
+    };
+    invited.iter().filter_map(invitation).collect()
 }
 
 fn post() -> impl Strategy<Value = Post> {

@@ -60,6 +60,7 @@ fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> 
         Step::User(user) => add_user(session, user, locked),
         Step::Room(room) => rooms::importing::add_room(session, room),
         Step::Membership(of) => rooms::importing::add_membership(session, of),
+        Step::Invitation(of) => rooms::importing::add_invitation(session, of),
         Step::Floor(floor) => match refused_id(*floor) {
             Some(refused) => Ok(Err(refused)),
             None => {

@@ -33,6 +33,7 @@ fn import(
             Step::User(user) => add_user(context.connection, user, locked)?,
             Step::Room(room) => rooms::importing::add_room(context, room)?,
             Step::Membership(of) => rooms::importing::add_membership(context, of)?,
+            Step::Invitation(of) => rooms::importing::add_invitation(context, of)?,
             Step::Message(message) => add_message(context, message, &mut imported.recipients)?,
             Step::Floor(floor) => match refused_id(*floor) {
                 Some(refused) => Err(refused),

@@ -18,7 +18,7 @@ use crate::store::sqlite::rooms::{memberships_of, room_name, word};
 use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
 use crate::store::types::rooms::{RoomPart, Wanted, may_read};
-use crate::transfer::{Cursor, CursorOf, Membership, PasswordHash, Record, Room, User};
+use crate::transfer::{Cursor, CursorOf, Invitation, Membership, PasswordHash, Record, Room, User};
 
 /// The maximum number of messages of one read.
 const PAGE_MESSAGES_MAX: usize = 1_000;
@@ -94,6 +94,7 @@ impl Pages<'_> {
             users: exported_users(&snapshot, only, export.with_secrets)?,
             rooms: rooms(&snapshot, only)?,
             memberships: memberships(&snapshot, only)?,
+            invitations: invitations(&snapshot, only)?,
             cursors: cursors(&snapshot, only)?,
         }))
     }
@@ -231,13 +232,15 @@ fn dead_letters(
     Ok((names, dead))
 }
 
-/// The rooms that a user is or was in, or all.
+/// The rooms that a user is or was in, or is invited to, or all.
 fn rooms(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<(RoomId, Room)>> {
     connection
         .prepare(
             "SELECT id, name, topic, is_private, posting, history, created_at, archived_at
                FROM rooms
-              WHERE ?1 IS NULL OR id IN (SELECT room_id FROM memberships WHERE user_id = ?1)
+              WHERE ?1 IS NULL OR id IN (SELECT room_id FROM memberships WHERE user_id = ?1
+                                          UNION
+                                         SELECT room_id FROM invitations WHERE user_id = ?1)
               ORDER BY id",
         )?
         .query_map([only.map(|id| id.0)], |row| {
@@ -276,6 +279,34 @@ fn memberships(connection: &Connection, only: Option<UserId>) -> rusqlite::Resul
                 sees_after: MessageId(row.get(5)?),
                 left_upto: row.get::<_, Option<i64>>(6)?.map(MessageId),
             })
+        })?
+        .collect()
+}
+
+/// The invitations of a user, or all.
+fn invitations(
+    connection: &Connection,
+    only: Option<UserId>,
+) -> rusqlite::Result<Vec<(Option<UserId>, Invitation)>> {
+    connection
+        .prepare(
+            "SELECT o.name, u.name, b.name, i.at, b.id
+               FROM invitations i
+               JOIN rooms o ON o.id = i.room_id
+               JOIN users u ON u.id = i.user_id
+               LEFT JOIN users b ON b.id = i.invited_by
+              WHERE ?1 IS NULL OR i.user_id = ?1
+              ORDER BY i.room_id, i.user_id",
+        )?
+        .query_map([only.map(|id| id.0)], |row| {
+            let by = row.get::<_, Option<i64>>(4)?.map(UserId);
+            let invitation = Invitation {
+                room: room_name(row, 0)?,
+                user: user_name(row, 1)?,
+                by: by.map(|_| user_name(row, 2)).transpose()?,
+                at: Timestamp(row.get(3)?),
+            };
+            Ok((by, invitation))
         })?
         .collect()
 }

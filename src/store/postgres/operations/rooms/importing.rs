@@ -1,4 +1,4 @@
-//! Rooms and memberships of an import.
+//! Rooms, memberships and invitations of an import.
 
 use crate::model::CursorName;
 use crate::store::postgres::append::LANE;
@@ -9,7 +9,7 @@ use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
 use crate::store::types::rooms::Actor;
 use crate::store::types::transfer::{another_room, overlap};
-use crate::transfer::{Membership, Room, Taken};
+use crate::transfer::{Invitation, Membership, Room, Taken};
 
 /// What was done, or why it was refused.
 type Outcome = std::result::Result<Taken, String>;
@@ -72,5 +72,33 @@ pub(in crate::store) fn add_membership(session: &mut Session, of: &Membership) -
         return Ok(Ok(Taken::Left));
     }
     super::note(session, Some(user))?;
+    Ok(Ok(Taken::Done))
+}
+
+/// Creates an invitation, unless the user has one, is a member or is deleted.
+pub(in crate::store) fn add_invitation(session: &mut Session, of: &Invitation) -> Result<Outcome> {
+    let Some((room, _)) = find_place(session, Actor::Operator, &of.room)? else {
+        return Ok(Err(format!("there is no room {}", of.room)));
+    };
+    let (mut ids, names) = (Vec::new(), [Some(&of.user), of.by.as_ref()]);
+    for name in names.into_iter().flatten() {
+        match users::id_of(session, name)? {
+            Some(id) => ids.push(id.0),
+            None => return Ok(Err(format!("there is no user {name}"))),
+        }
+    }
+    let added = session.execute(
+        "INSERT INTO chat.invitations (user_id, room_id, invited_by, at)
+         SELECT u.id, $2, $3, $4 FROM chat.users u
+          WHERE u.id = $1 AND u.deleted_at IS NULL
+            AND NOT EXISTS (SELECT FROM chat.memberships b
+                             WHERE b.user_id = u.id AND b.room_id = $2 AND b.left_upto IS NULL)
+             ON CONFLICT DO NOTHING",
+        &[&ids[0], &room.0, &ids.get(1), &of.at.0],
+    )?;
+    if added == 0 {
+        return Ok(Ok(Taken::Already));
+    }
+    super::note(session, None)?;
     Ok(Ok(Taken::Done))
 }

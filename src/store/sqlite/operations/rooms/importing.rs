@@ -1,4 +1,4 @@
-//! Rooms and memberships of an import.
+//! Rooms, memberships and invitations of an import.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -6,7 +6,7 @@ use crate::store::sqlite::operations::users;
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::transfer::{another_room, overlap};
-use crate::transfer::{Membership, Room, Taken};
+use crate::transfer::{Invitation, Membership, Room, Taken};
 
 /// What was done, or why it was refused.
 type Outcome = Result<Taken, String>;
@@ -80,4 +80,35 @@ pub(in crate::store) fn add_membership(
         ])?;
     context.change_memberships(user);
     Ok(Ok(Taken::Done))
+}
+
+/// Creates an invitation, unless the user has one, is a member or is deleted.
+pub(in crate::store) fn add_invitation(
+    context: &mut WriteContext<'_>,
+    of: &Invitation,
+) -> rusqlite::Result<Outcome> {
+    let connection = context.connection;
+    let Some(room) = rooms::id_of(connection, &of.room)? else {
+        return Ok(Err(format!("there is no room {}", of.room)));
+    };
+    let (mut ids, names) = (Vec::new(), [Some(&of.user), of.by.as_ref()]);
+    for name in names.into_iter().flatten() {
+        match users::id_of(connection, name)? {
+            Some(id) => ids.push(id.0),
+            None => return Ok(Err(format!("there is no user {name}"))),
+        }
+    }
+    let added = connection
+        .prepare_cached(
+            "INSERT INTO invitations (user_id, room_id, invited_by, at)
+             SELECT u.id, ?2, ?3, ?4 FROM users u
+              WHERE u.id = ?1 AND u.deleted_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM memberships p
+                                 WHERE p.user_id = u.id AND p.room_id = ?2
+                                   AND p.left_upto IS NULL)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![ids[0], room.0, ids.get(1), of.at.0])?;
+    context.cache.posters.clear();
+    Ok(Ok(if added > 0 { Taken::Done } else { Taken::Already }))
 }
