@@ -7,7 +7,6 @@ mod harness;
 mod idle;
 mod mixed;
 mod push;
-mod watchers;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use crate::harness::figures::{quantile, summary};
 use crate::harness::generator::Outcome;
 use crate::harness::peers::chat::Server;
-use crate::watchers::Watchers;
+use crate::harness::watchers::Watchers;
 use crate::{Bench, USERS, log_in_users};
 
 const CONNECTIONS: usize = 64;

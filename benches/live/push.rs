@@ -7,13 +7,13 @@ use anyhow::{Result, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::harness::fan;
 use crate::harness::figures::summary;
 use crate::harness::peers::chat::Server;
 use crate::harness::peers::recipient;
-use crate::watchers::{Watchers, count_line_feeds, read_all};
+use crate::harness::watchers::{Watchers, count_line_feeds, read_all};
 use crate::{Bench, USERS, log_in_users};
 
-const TEXT: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 /// The number of watchers of one inbox.
 const FAN_WATCHERS: usize = 1000;
 /// How long to wait for an expected event.
@@ -83,7 +83,7 @@ impl Pushed {
 
     /// The milliseconds until the acknowledgement and until the event.
     fn send(&mut self, to: usize) -> Result<(f64, f64)> {
-        let line = format!("{}{} {TEXT}\r\n", self.prefix, recipient(to));
+        let line = format!("{}{} {}\r\n", self.prefix, recipient(to), fan::TEXT);
         let begin = Instant::now();
         self.sender.write_all(line.as_bytes())?;
         let mut line_feeds = [0, 0];
@@ -118,44 +118,15 @@ pub fn measure_fan(bench: &Bench) -> Result<()> {
     let messages = (bench.time().as_secs_f64() * 200.0) as usize;
     let mut rates = Vec::new();
     for _ in 0..bench.runs() {
-        rates.push(bench.with_server(&[], |server| fan_rate(server, messages))?);
+        rates.push(bench.with_server(&[], |server| {
+            let tokens = log_in_users(server, 1)?;
+            let same = tokens.iter().cycle().take(FAN_WATCHERS);
+            fan::rate(server, same, &recipient(0), messages)
+        })?);
     }
     println!(
         "one inbox with {FAN_WATCHERS} watchers, {messages} messages: {} deliveries a second",
         summary(&rates, 0)
     );
     Ok(())
-}
-
-fn fan_rate(server: &Server, messages: usize) -> Result<f64> {
-    let tokens = log_in_users(server, 1)?;
-    let same = tokens.iter().cycle().take(FAN_WATCHERS);
-    let mut watchers = Watchers::connect(server, same)?;
-    let line = format!("send {} {} {TEXT}", server.log_in_sender()?, recipient(0));
-    let mut sender = server.connect()?;
-    let expected = (messages * FAN_WATCHERS) as u64;
-    let begin = Instant::now();
-    std::thread::scope(|scope| -> Result<()> {
-        let sending = scope.spawn(move || -> Result<()> {
-            // One after the other: the acknowledgements do not depend on the deliveries.
-            for _ in 0..messages {
-                sender.ask_raw(&line)?;
-            }
-            Ok(())
-        });
-        let mut progress = (0, Instant::now());
-        while watchers.heard() < expected {
-            watchers.listen(Duration::from_secs(1))?;
-            if watchers.heard() > progress.0 {
-                progress = (watchers.heard(), Instant::now());
-            }
-            ensure!(
-                progress.1.elapsed() < TIMEOUT,
-                "only {} of {expected} deliveries came",
-                watchers.heard()
-            );
-        }
-        sending.join().expect("the sender does not panic")
-    })?;
-    Ok(expected as f64 / begin.elapsed().as_secs_f64())
 }

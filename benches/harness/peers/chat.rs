@@ -24,7 +24,7 @@ use crate::harness::peers::client::Client;
 /// The password of all users that are created here.
 const PASSWORD: &str = "load";
 /// The user who sends all messages.
-const SENDER: &str = "sender";
+pub const SENDER: &str = "sender";
 /// The start of the reply to every successful request.
 const OK: &[u8] = b"{\"status\": \"OK\"";
 /// The length of the end of every reply.
@@ -337,12 +337,22 @@ pub fn protocol(verb: Verb, token: &str, messages: Messages) -> Box<dyn Protocol
     let source = MessageSource::new(messages);
     match verb {
         Verb::Send => Box::new(Sends { prefix: format!("send {token} "), source }),
-        Verb::Post(key) => Box::new(Posts { prefix: format!("post {token} "), key, source }),
+        Verb::Post(key) => {
+            let prefix = format!("post {token} ");
+            Box::new(Posts { prefix, room: None, key, source })
+        }
         Verb::Http => Box::new(Requests {
             fields: format!("Host: localhost\r\nAuthorization: Bearer {token}\r\n"),
             source,
         }),
     }
+}
+
+/// The protocol for posts to one room, with time-ordered keys.
+pub fn posts_to_room(room: &str, token: &str, body_bytes: usize) -> Box<dyn Protocol> {
+    let source = MessageSource::new(Messages { recipients: 1, body_bytes });
+    let prefix = format!("post {token} ");
+    Box::new(Posts { prefix, room: Some(room.to_owned()), key: Key::TimeOrdered, source })
 }
 
 /// `send`.
@@ -375,6 +385,8 @@ pub fn sent(received: &[u8]) -> Result<Option<usize>> {
 /// `post` with a key.
 struct Posts {
     prefix: String,
+    /// The recipient of all messages; without it, each has a random user.
+    room: Option<String>,
     key: Key,
     source: MessageSource,
 }
@@ -399,7 +411,10 @@ impl Protocol for Posts {
     fn write_request(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.prefix.as_bytes());
         out.extend_from_slice(b"{\"to\": [\"");
-        write_recipient(out, self.source.recipient());
+        match &self.room {
+            Some(room) => out.extend_from_slice(room.as_bytes()),
+            None => write_recipient(out, self.source.recipient()),
+        }
         let key = self.key.next(&mut self.source);
         write!(out, "\"], \"key\": \"{key}\", \"body\": \"").expect("a vector accepts bytes");
         self.source.write_body(out);

@@ -10,7 +10,7 @@ use memchr::memmem;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::harness::peers::chat::Server;
+use super::peers::chat::Server;
 
 pub struct Watchers {
     poll: Poll,
@@ -75,6 +75,11 @@ impl Watchers {
     /// The parts, for a caller that also waits for other files. A connection's token is its index.
     pub fn into_parts(self) -> (Poll, Vec<TcpStream>) {
         (self.poll, self.streams)
+    }
+
+    /// The number of connections.
+    pub fn count(&self) -> usize {
+        self.streams.len()
     }
 
     /// The number of complete events that all connections received.
