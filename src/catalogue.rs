@@ -71,6 +71,7 @@ pub mod shared;
 pub mod shared_help;
 pub mod storage;
 pub mod time;
+pub mod token;
 pub mod trust;
 
 /// Which language texts are in.
@@ -220,6 +221,7 @@ mod tests {
             client_help::TEXTS,
             configuration::TEXTS,
             expectation::TEXTS,
+            token::TEXTS,
             init::TEXTS,
             command_line::TEXTS,
             shared::TEXTS,

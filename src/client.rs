@@ -159,6 +159,7 @@ fn dispatch(
         Command::Passwd => command::passwd::run(view, link, out),
         Command::Sessions => command::sessions::run(view, link, out),
         Command::Revoke(arguments) => command::revoke::run(&arguments, view, link, out),
+        Command::Token(arguments) => command::token::run(arguments, view, link, out),
         Command::Logout => command::logout::run(view, link, out),
         Command::Trust(arguments) => {
             command::trust::run(&arguments, settings.tls_ca.as_deref(), view, link, out)

@@ -3,6 +3,7 @@
 //!
 //! This module does not depend on the protocol, on sockets or on storage.
 
+mod access;
 mod details;
 mod filter;
 mod mailbox;
@@ -20,6 +21,9 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+pub use access::{
+    ACCESS_TOKEN_NAME_BYTES_MAX, AccessTokenId, AccessTokenName, Right, Rights, TOKEN_SECONDS_MAX,
+};
 pub use details::{
     CLICK_BYTES_MAX, Click, Details, InvalidClick, NoPriority, Priority, TAG_BYTES_MAX, TAGS_MAX,
     TITLE_BYTES_MAX, Tag, Tags, Title, TooManyTags,
@@ -27,7 +31,7 @@ pub use details::{
 pub use filter::Filter;
 pub use mailbox::{MailboxId, MailboxName, ROOM_NAME_BYTES_MAX, RoomId, RoomName};
 pub use room::{History, NoSuchWord, Notify, Posting, Role, TOPIC_BYTES_MAX, Topic, mentions};
-pub use secrets::{Password, Token, TokenHash};
+pub use secrets::{Password, TOKEN_BYTES_MAX, Token, TokenHash};
 pub use time::{NoTime, Timestamp, parse_duration};
 
 /// The longest user name, in bytes. A name is ASCII, so bytes are characters.
@@ -309,6 +313,7 @@ serde_as_text! {
     DisplayName => |name| &name.0;
     CursorName => |name| &name.0;
     ExpectationName => |name| &name.0;
+    AccessTokenName => |name| name.as_str();
     Body => |body| &body.0;
     Key => |key| &key.0;
     Timestamp => |moment| &moment.text();

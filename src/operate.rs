@@ -37,6 +37,7 @@ pub mod settings;
 mod stats;
 mod stop;
 mod store_error;
+mod token;
 mod user;
 mod user_name;
 mod web;
@@ -127,6 +128,7 @@ fn dispatch(resolved: &Resolved) -> Result<(), Failure> {
         Some(Command::User(user)) => user::run(&database, &user.command, output()),
         Some(Command::Room(room)) => room::run(&database, &room.command, output()),
         Some(Command::Session(session)) => session::run(&database, &session.command, output()),
+        Some(Command::Token(token)) => token::run(&database, &token.command, output()),
         Some(Command::Seed(seed)) => seed::run(&database, seed, output()),
         Some(Command::Stats) => stats::run(&database, output()),
         Some(Command::Healthcheck(healthcheck)) => {

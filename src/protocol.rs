@@ -15,6 +15,7 @@ pub mod refusal;
 pub mod reply;
 pub mod rooms;
 pub mod standing;
+pub mod tokens;
 pub mod verb;
 
 /// The protocol version that `hello` reports. It rises when a client written for `docs/protocol.md`

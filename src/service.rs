@@ -20,6 +20,7 @@ mod sessions;
 mod stream;
 mod system_users;
 mod throttle;
+mod tokens;
 mod watch;
 
 use std::sync::{Arc, mpsc};
@@ -161,6 +162,10 @@ impl Service {
                 self.sessions.end(token);
                 self.hub.publish(user);
             }
+            Event::UserChanged(user) => {
+                self.sessions.doubt_tokens(user);
+                self.hub.publish(user);
+            }
             Event::Everything => {
                 self.sessions.doubt_all();
                 self.hub.publish_all();
@@ -219,6 +224,7 @@ impl Service {
                     Err(error) => responder.answer(failure(error)),
                 });
             }
+            (Lookup::TokenExpired, _) => responder.answer(Code::NoSession),
             (Lookup::Ended(why), _) => responder.answer(self.ended(why)),
             (Lookup::Unknown, _) => responder.answer(Code::NoSession),
         }
@@ -248,6 +254,11 @@ impl Service {
         action: Result<Action, Refusal>,
         responder: Responder,
     ) -> Concurrency {
+        session.note_use_from(responder.network());
+        if let Some(refusal) = action.as_ref().ok().and_then(|action| session.refusal(action)) {
+            responder.answer(refusal);
+            return Concurrency::Exclusive;
+        }
         match action {
             Err(refusal) => responder.answer(refusal),
             Ok(Action::Send { to, body }) => {
@@ -275,6 +286,9 @@ impl Service {
             Ok(Action::Expect(expect)) => self.expect(session, expect, responder),
             Ok(Action::Expectations) => self.list_expectations(session, responder),
             Ok(Action::Report(report)) => self.report(session, report, responder),
+            Ok(Action::TokenCreate(create)) => self.create_token(session, *create, responder),
+            Ok(Action::Tokens) => self.list_tokens(session, responder),
+            Ok(Action::TokenRevoke(revoke)) => self.revoke_tokens(session, revoke, responder),
         }
         Concurrency::Exclusive
     }
@@ -318,7 +332,8 @@ impl Service {
     /// Returns before the store has done it.
     pub fn sweep(self: &Arc<Self>) {
         let live = self.live();
-        let sweep = SweepSessions { seen: self.sessions.take_seen(live.now), live };
+        let used = self.sessions.take_seen(live.now);
+        let sweep = SweepSessions { seen: used.sessions, used: used.tokens, live };
         let service = Arc::clone(self);
         self.store.write(sweep, move |ended| match ended {
             Ok(ended) => service.sessions.end_all(ended),

@@ -54,6 +54,7 @@ pub use types::search::{
 };
 pub use types::sessions::*;
 pub use types::standing::*;
+pub use types::tokens::*;
 pub use types::transfer::*;
 pub use types::users::*;
 

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CursorName, MessageId, SessionId, Timestamp, UserName};
+use crate::model::{AccessTokenId, CursorName, MessageId, SessionId, Timestamp, UserName};
 use crate::protocol::rooms::{MemberInfo, RoomInfo};
 use crate::protocol::standing::Database;
+use crate::protocol::tokens::{TokenCreated, TokenInfo};
 use crate::transfer::Taken;
 
 /// The result of one request.
@@ -91,6 +92,23 @@ pub enum AdminReply {
         /// There are more sessions after these.
         more: bool,
     },
+    /// An access token was made.
+    TokenCreated {
+        /// The only copy of the secret.
+        token: Box<TokenCreated>,
+    },
+    /// One page of access tokens.
+    Tokens {
+        /// The tokens, oldest first.
+        tokens: Vec<HeldToken>,
+        /// There are more tokens after these.
+        more: bool,
+    },
+    /// Access tokens were revoked.
+    TokensRevoked {
+        /// How many.
+        tokens: usize,
+    },
     /// The database that the server serves.
     Serves {
         /// Its URL without a password, or the path of its file.
@@ -154,6 +172,18 @@ pub struct Session {
     pub last_seen_at: Timestamp,
     /// When it expires at the latest.
     pub expires_at: Timestamp,
+}
+
+/// An access token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeldToken {
+    /// Its number.
+    pub id: AccessTokenId,
+    /// Its user.
+    pub user: UserName,
+    /// What its user sees of it.
+    #[serde(flatten)]
+    pub token: TokenInfo,
 }
 
 /// A user's position in the message log.
@@ -261,6 +291,10 @@ pub enum Code {
     UserDeleted,
     /// No session has this number.
     UnknownSession,
+    /// The user has no access token of this name.
+    UnknownToken,
+    /// The user has as many access tokens as there may be.
+    TooManyTokens,
     /// No room has this name.
     UnknownRoom,
     /// The room is archived.
@@ -296,6 +330,8 @@ impl Code {
             Self::UnknownUser => "unknown_user",
             Self::UserDeleted => "user_deleted",
             Self::UnknownSession => "unknown_session",
+            Self::UnknownToken => "unknown_token",
+            Self::TooManyTokens => "too_many_tokens",
             Self::UnknownRoom => "unknown_room",
             Self::RoomArchived => "room_archived",
             Self::LastOwner => "last_owner",

@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::purge::{Compact, Purge};
-use crate::model::{DisplayName, MessageId, Password, Role, RoomName, SessionId, UserName};
+use crate::model::{
+    AccessTokenId, AccessTokenName, DisplayName, MessageId, Password, Role, RoomName, SessionId,
+    UserName,
+};
 use crate::protocol::rooms::{RoomArchive, RoomCreate, RoomSet};
+use crate::protocol::tokens::TokenCreate;
 use crate::transfer::Step;
 
 /// The most users in one [`Request::Seed`], because hashing their passwords takes time.
@@ -123,6 +127,34 @@ pub enum Request {
     RoomArchive {
         /// The room, and whether to archive it.
         archive: RoomArchive,
+    },
+    /// Create a user without a password, for a program.
+    BotAdd {
+        /// The name that the program has.
+        name: UserName,
+        /// The name that people use for it.
+        display_name: DisplayName,
+    },
+    /// Make an access token.
+    TokenCreate {
+        /// Its user.
+        user: UserName,
+        /// The token.
+        create: TokenCreate,
+    },
+    /// List the access tokens, oldest first, as many as fit into a reply.
+    TokenList {
+        /// The user. `None` means all users.
+        user: Option<UserName>,
+        /// Continue after this token.
+        after: Option<AccessTokenId>,
+    },
+    /// Revoke access tokens.
+    TokenRevoke {
+        /// Their user.
+        user: UserName,
+        /// The token of this name. `None` means all.
+        name: Option<AccessTokenName>,
     },
     /// End sessions.
     SessionRevoke {

@@ -286,6 +286,35 @@ pub const HELP: &Help = &[
     ("It has started. The deadline stays", "Sudah dimulai. Batas waktunya tetap"),
     ("It has failed, as --exit-code 1", "Gagal, seperti --exit-code 1"),
     ("How it has ended: 0 is success", "Bagaimana berakhirnya: 0 berarti berhasil"),
+    // token
+    (
+        "Make, show and revoke access tokens, for programs",
+        "Buat, tampilkan, dan cabut token akses, untuk program",
+    ),
+    ("Make an access token, and print it once", "Buat token akses, dan tampilkan satu kali"),
+    (
+        "Show your access tokens; exit code 1 if there are none",
+        "Tampilkan token aksesmu; kode keluar 1 jika tidak ada",
+    ),
+    ("Revoke an access token: it is valid no longer", "Cabut token akses: tidak berlaku lagi"),
+    (
+        "A name for the token: at most 32 of a-z, 0-9 and `._-`",
+        "Nama token: paling banyak 32 dari a-z, 0-9, dan `._-`",
+    ),
+    (
+        "What a program with the token may do. `all` does not include your password, sessions and tokens",
+        "Apa yang boleh dilakukan program dengan token itu. `all` tidak termasuk password, sesi, dan tokenmu",
+    ),
+    (
+        "Send only to these users and rooms: neko,'#build'",
+        "Hanya kirim ke user dan ruang ini: neko,'#build'",
+    ),
+    (
+        "When it expires: 90d, 12h. Without it, it does not",
+        "Kapan kedaluwarsa: 90d, 12h. Tanpa ini, tidak pernah",
+    ),
+    ("Which one; `token list` shows them", "Yang mana; `token list` menampilkannya"),
+    ("All your tokens", "Semua tokenmu"),
     // mcp
     (
         "Serve agents by the Model Context Protocol, on standard input and output",
@@ -460,7 +489,7 @@ Environment:
   CHAT_SERVER   the server's address, as --server
   CHAT_USER     the user to act as, as --user
   CHAT_PROFILE  the profile to use, as --profile
-  CHAT_TOKEN    the session to use, instead of the one that `auth` stored
+  CHAT_TOKEN    the session or access token to use, instead of the session that `auth` stored
   CHAT_LANG     the language: en or id, as --lang
   NO_COLOR      no colours, also on a terminal
   The session is stored in $XDG_STATE_HOME/chat or ~/.local/state/chat, one per server, or one per
@@ -489,7 +518,7 @@ Environment:
   CHAT_SERVER   alamat server, seperti --server
   CHAT_USER     siapa kamu di sana, seperti --user
   CHAT_PROFILE  profil yang dipakai, seperti --profile
-  CHAT_TOKEN    sesi yang dipakai, bukan yang disimpan oleh `auth`
+  CHAT_TOKEN    sesi atau token akses yang dipakai, bukan sesi yang disimpan oleh `auth`
   CHAT_LANG     bahasa: en atau id, seperti --lang
   NO_COLOR      tanpa warna, juga di terminal
   Sesi disimpan di $XDG_STATE_HOME/chat atau ~/.local/state/chat, satu per server, atau satu per user
@@ -765,6 +794,26 @@ Contoh:
   ./backup && chat-cli report backup
   ./backup; chat-cli report backup --exit-code $?
   chat-cli report backup --start",
+    }
+    token_create_examples {
+        en: "\
+The token stands in CHAT_TOKEN, or behind `Authorization: Bearer` over HTTP. The server stores its
+SHA-256 only. A token may not change your password, and not make or revoke tokens.
+
+Examples:
+  chat-cli token create ci --to neko,'#build' --expires 90d
+  CHAT_TOKEN=ct_... chat-cli send neko build 417 is done
+  chat-cli token list                   rights, targets, end and last use of each
+  chat-cli token revoke ci",
+        id: "\
+Token dipakai di CHAT_TOKEN, atau setelah `Authorization: Bearer` lewat HTTP. Server hanya menyimpan
+SHA-256-nya. Token tidak boleh mengganti passwordmu, dan tidak boleh membuat atau mencabut token.
+
+Contoh:
+  chat-cli token create ci --to neko,'#build' --expires 90d
+  CHAT_TOKEN=ct_... chat-cli send neko build 417 is done
+  chat-cli token list                   hak, tujuan, akhir, dan pemakaian terakhir masing-masing
+  chat-cli token revoke ci",
     }
     mcp_examples {
         en: "\

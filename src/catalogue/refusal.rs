@@ -70,6 +70,18 @@ texts! {
         en: "there is no such expectation",
         id: "tidak ada harapan laporan seperti itu",
     }
+    token_rights {
+        en: "the access token does not allow this",
+        id: "token akses itu tidak mengizinkannya",
+    }
+    token_exists {
+        en: "you have an access token of this name already",
+        id: "kamu sudah punya token akses dengan nama ini",
+    }
+    too_many_tokens {
+        en: "you have 100 access tokens: revoke one first",
+        id: "kamu punya 100 token akses: cabut salah satunya dulu",
+    }
     busy {
         en: "the server is busy, nothing was done, try again",
         id: "server sedang sibuk, tidak ada yang dilakukan, coba lagi",

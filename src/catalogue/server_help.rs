@@ -301,6 +301,45 @@ pub const HELP: &Help = &[
         "Also remove all messages from and to the user, and free the name",
         "Buang juga semua pesan dari dan untuk user itu, dan bebaskan namanya",
     ),
+    // token
+    (
+        "Make, list and revoke access tokens, also while the server runs",
+        "Buat, tampilkan, dan cabut token akses, juga selagi server berjalan",
+    ),
+    ("Make an access token, and print it once", "Buat token akses, dan tampilkan satu kali"),
+    (
+        "Show the access tokens: rights, end and last use",
+        "Tampilkan token akses: hak, akhir, dan pemakaian terakhir",
+    ),
+    ("Revoke access tokens: they are valid no longer", "Cabut token akses: tidak berlaku lagi"),
+    (
+        "A name for the token: at most 32 of a-z, 0-9 and `._-`",
+        "Nama token: paling banyak 32 dari a-z, 0-9, dan `._-`",
+    ),
+    (
+        "The user for whom a program with the token acts",
+        "User yang diwakili program dengan token itu",
+    ),
+    (
+        "What a program with the token may do. `all` does not include the password, sessions and tokens",
+        "Apa yang boleh dilakukan program dengan token itu. `all` tidak termasuk password, sesi, dan token",
+    ),
+    (
+        "Send only to these users and rooms: neko,'#build'",
+        "Hanya kirim ke user dan ruang ini: neko,'#build'",
+    ),
+    (
+        "When it expires: 90d, 12h. Without it, it does not",
+        "Kapan kedaluwarsa: 90d, 12h. Tanpa ini, tidak pernah",
+    ),
+    ("Only this user's tokens", "Hanya token user ini"),
+    ("The token of this name", "Token dengan nama ini"),
+    ("The user of the token", "User pemilik token"),
+    ("All tokens of the user", "Semua token user itu"),
+    (
+        "A program without a password: it uses access tokens, which `token create` makes",
+        "Program tanpa password: ia memakai token akses, yang dibuat oleh `token create`",
+    ),
     // session
     ("Show the sessions that have not ended", "Tampilkan sesi yang belum berakhir"),
     (
@@ -653,6 +692,22 @@ Examples:
 Contoh:
   chat-server session list
   chat-server session list --user alice --json | jq .id
+",
+    }
+    token_create_examples {
+        en: "\
+Examples:
+  chat-server user add ci --bot
+  chat-server token create --user ci --to neko,'#build' --expires 90d github
+  chat-server token list --user ci
+  chat-server token revoke --user ci github
+",
+        id: "\
+Contoh:
+  chat-server user add ci --bot
+  chat-server token create --user ci --to neko,'#build' --expires 90d github
+  chat-server token list --user ci
+  chat-server token revoke --user ci github
 ",
     }
     session_revoke_examples {

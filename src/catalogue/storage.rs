@@ -95,6 +95,11 @@ texts! {
     unknown_user { en: "there is no such user", id: "user itu tidak ada" }
     user_deleted { en: "the user is deleted", id: "user itu sudah dihapus" }
     unknown_session { en: "there is no such session", id: "sesi itu tidak ada" }
+    unknown_token { en: "there is no such access token", id: "token akses itu tidak ada" }
+    too_many_tokens_of_user {
+        en: "the user has too many access tokens",
+        id: "user itu punya terlalu banyak token akses",
+    }
     unsafe_now {
         en: "it would let in users whom the configuration excludes",
         id: "ini akan membuka jalan bagi orang yang dicegah oleh konfigurasi",

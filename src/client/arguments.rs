@@ -20,7 +20,8 @@ pub use commands::{
     AckArguments, AskArguments, AuthArguments, ConfigArguments, ConfigCommand, ConfigInitArguments,
     ExpectArguments, ExpectCommand, FilterArguments, HistoryArguments, InboxArguments,
     ReplyArguments, ReportArguments, RevokeArguments, SearchArguments, SendArguments,
-    TrustArguments, WatchArguments,
+    TokenArguments, TokenCommand, TokenCreateArguments, TokenRevokeArguments, TrustArguments,
+    WatchArguments,
 };
 pub use rooms::{RoomArguments, RoomCommand, RoomCreateArguments, RoomSetArguments};
 pub use values::{Since, parse_choice, parse_timeout, parse_user};
@@ -144,6 +145,8 @@ pub enum Command {
     Sessions,
     /// End one of your sessions, or all others
     Revoke(RevokeArguments),
+    /// Make, show and revoke access tokens, for programs
+    Token(TokenArguments),
     /// End the session, on the server and here
     Logout,
     /// Show the certificate of a server that speaks TLS, and pin it

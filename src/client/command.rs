@@ -20,6 +20,7 @@ pub mod room;
 pub mod search;
 pub mod send;
 pub mod sessions;
+pub mod token;
 pub mod trust;
 pub mod unread;
 pub mod users;

@@ -126,7 +126,11 @@ impl Exit {
             | Code::TooManyConnections
             | Code::ShuttingDown => Self::TryAgain,
             Code::Internal => Self::Internal,
-            Code::UsersHidden | Code::UnknownExpectation => Self::Nothing,
+            Code::UsersHidden
+            | Code::UnknownExpectation
+            | Code::TokenRights
+            | Code::TokenExists
+            | Code::TooManyTokens => Self::Nothing,
             Code::RoomExists
             | Code::NotAllowed
             | Code::LastOwner

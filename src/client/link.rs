@@ -178,7 +178,8 @@ impl Link {
 }
 
 /// Whether repeating the request is harmless. The seed's `send` would send twice, and its `inbox`
-/// would skip messages that nobody has seen. A second `passwd` or `revoke` would be refused.
+/// would skip messages that nobody has seen. A second `passwd` or `revoke` would be refused, and
+/// the token of a first `token_create` would be lost.
 fn is_repeatable(request: &Request) -> bool {
     match request {
         Request::InSession { action: Ok(action), .. } => match action {
@@ -186,6 +187,8 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Inbox
             | Action::Watch(_)
             | Action::Revoke(_)
+            | Action::TokenCreate(_)
+            | Action::TokenRevoke(_)
             | Action::Passwd(_) => false,
             Action::Post(post) => post.key.is_some(),
             Action::List
@@ -197,6 +200,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Unread
             | Action::Whoami
             | Action::Sessions
+            | Action::Tokens
             | Action::Expect(_)
             | Action::Expectations
             | Action::Report(_) => true,

@@ -26,6 +26,7 @@ use crate::protocol::rooms::{
     MEMBERS_MAX, MemberInfo, MemberList, MembersAfter, ROOMS_MAX, RoomAction, RoomInfo, RoomList,
     RoomsAfter,
 };
+use crate::protocol::tokens::{TokenCreate, TokenCreated, TokenRevoke, Tokens};
 
 /// Logs in and returns the new session's token. A password that contains a line ending is refused
 /// here, because the rest of it would become a second request.
@@ -267,6 +268,28 @@ pub fn report(
     deadline: Instant,
 ) -> Result<Expected, Failure> {
     let fields = link.call_until(&in_session(token, Action::Report(report)), deadline)?;
+    read(link, fields)
+}
+
+/// Makes an access token.
+pub fn token_create(
+    link: &mut Link,
+    token: Token,
+    create: TokenCreate,
+) -> Result<TokenCreated, Failure> {
+    let fields = link.call(&in_session(token, Action::TokenCreate(Box::new(create))))?;
+    read(link, fields)
+}
+
+/// The access tokens of the user.
+pub fn tokens(link: &mut Link, token: Token) -> Result<Tokens, Failure> {
+    let fields = link.call(&in_session(token, Action::Tokens))?;
+    read(link, fields)
+}
+
+/// Revokes access tokens of the user.
+pub fn token_revoke(link: &mut Link, token: Token, revoke: TokenRevoke) -> Result<Ended, Failure> {
+    let fields = link.call(&in_session(token, Action::TokenRevoke(revoke)))?;
     read(link, fields)
 }
 

@@ -92,14 +92,17 @@ fn status(code: Code) -> StatusCode {
         | Code::EmptyMessage => StatusCode::BAD_REQUEST,
         Code::LineTooLong | Code::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Code::NoSession | Code::UnknownUser | Code::WrongPassword => StatusCode::UNAUTHORIZED,
-        Code::UsersHidden | Code::NotAllowed => StatusCode::FORBIDDEN,
+        Code::UsersHidden | Code::NotAllowed | Code::TokenRights => StatusCode::FORBIDDEN,
         Code::UnknownRecipient
         | Code::UnknownRoom
         | Code::UnknownMessage
         | Code::UnknownExpectation => StatusCode::NOT_FOUND,
-        Code::RoomExists | Code::LastOwner | Code::RoomArchived | Code::TooManyRooms => {
-            StatusCode::CONFLICT
-        }
+        Code::RoomExists
+        | Code::LastOwner
+        | Code::RoomArchived
+        | Code::TooManyRooms
+        | Code::TokenExists
+        | Code::TooManyTokens => StatusCode::CONFLICT,
         Code::KeyConflict => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RateLimited | Code::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
         Code::InboxFull | Code::Busy | Code::TooManyConnections | Code::ShuttingDown => {

@@ -54,41 +54,108 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A session token: a version 4 UUID from the system's random source. Its only valid form is lower
-/// case with hyphens. Its `Debug` output hides it.
+/// The text before the digits of an access token. Secret scanners find tokens by it.
+const ACCESS_PREFIX: &str = "ct_";
+/// The random bytes of an access token.
+const ACCESS_BYTES: usize = 20;
+/// The length of an access token, which is longer than the token of a session.
+pub const TOKEN_BYTES_MAX: usize = ACCESS_PREFIX.len() + 2 * ACCESS_BYTES;
+
+const _: () = assert!(Hyphenated::LENGTH <= TOKEN_BYTES_MAX);
+
+/// What a client shows with a request: the token of a session, or an access token. Both come from
+/// the system's random source, and each has one valid form. The `Debug` output hides it.
+///
+/// The token of a session is a version 4 UUID, in lower case with hyphens. An access token is `ct_`
+/// and 40 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Token(Uuid);
+pub struct Token(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Session(Uuid),
+    Access([u8; ACCESS_BYTES]),
+}
 
 impl Token {
-    /// A new token with 122 random bits.
+    /// A new token of a session, with 122 random bits.
     pub fn generate() -> Self {
-        Self(Uuid::new_v4())
+        Self(Kind::Session(Uuid::new_v4()))
+    }
+
+    /// A new access token, with 160 random bits.
+    pub fn generate_access() -> Self {
+        // Two UUIDs have 244 random bits. The hash spreads them over all bits of the token.
+        let random = Sha256::new()
+            .chain_update(Uuid::new_v4().as_bytes())
+            .chain_update(Uuid::new_v4().as_bytes())
+            .finalize();
+        let mut bytes = [0; ACCESS_BYTES];
+        bytes.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
+        Self(Kind::Access(bytes))
+    }
+
+    /// Whether it is an access token.
+    pub fn is_access(&self) -> bool {
+        matches!(self.0, Kind::Access(_))
     }
 
     /// The hash of the token, which is all that may be stored: see [`TokenHash`].
     pub fn hash(&self) -> TokenHash {
         let mut text = Uuid::encode_buffer();
-        let text = self.0.as_hyphenated().encode_lower(&mut text);
-        TokenHash(Sha256::digest(text.as_bytes()).into())
+        match &self.0 {
+            Kind::Session(uuid) => {
+                let text = uuid.as_hyphenated().encode_lower(&mut text);
+                TokenHash(Sha256::digest(text.as_bytes()).into())
+            }
+            Kind::Access(_) => TokenHash(Sha256::digest(self.reveal().as_bytes()).into()),
+        }
     }
 
     /// The secret itself, for the reply that issues it and for the requests that carry it.
     pub fn reveal(&self) -> String {
-        self.0.as_hyphenated().to_string()
+        match &self.0 {
+            Kind::Session(uuid) => uuid.as_hyphenated().to_string(),
+            Kind::Access(bytes) => {
+                let mut text = ACCESS_PREFIX.to_owned();
+                bytes.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
+                text
+            }
+        }
     }
 }
 
 impl FromStr for Token {
     type Err = Invalid;
 
-    /// Accepts only the form that the server issues. Upper case, braces and a form without hyphens
+    /// Accepts only the forms that the server issues. Upper case, braces and a UUID without hyphens
     /// are [`Invalid::Character`].
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        if let Some(digits) = text.strip_prefix(ACCESS_PREFIX) {
+            return parse_access(digits).map(Self).ok_or(Invalid::Character);
+        }
         if text.len() != Hyphenated::LENGTH || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(Invalid::Character);
         }
-        Uuid::try_parse(text).map(Self).map_err(|_| Invalid::Character)
+        let uuid = Uuid::try_parse(text).map_err(|_| Invalid::Character)?;
+        Ok(Self(Kind::Session(uuid)))
     }
+}
+
+/// An access token from its digits.
+fn parse_access(digits: &str) -> Option<Kind> {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; ACCESS_BYTES] = pairs.try_into().ok()?;
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; ACCESS_BYTES];
+    for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(high)? << 4 | digit(low)?;
+    }
+    Some(Kind::Access(bytes))
 }
 
 impl fmt::Debug for Token {
@@ -97,9 +164,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The SHA-256 of a token's text. A fast hash suffices, because a token has 122 random bits: a
-/// thief of the hash cannot find the token. The time of a lookup by hash reveals nothing about a
-/// token.
+/// The SHA-256 of a token's text. A fast hash suffices, because a token has at least 122 random
+/// bits: a thief of the hash cannot find the token. The time of a lookup by hash reveals nothing
+/// about a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
@@ -123,6 +190,23 @@ mod tests {
             assert!(bad.parse::<Token>().is_err(), "{bad:?} is accepted");
         }
         assert!(upper == text || upper.parse::<Token>().is_err());
+    }
+
+    #[test]
+    fn access_token_is_recognisable_and_accepts_only_its_form() {
+        let token = Token::generate_access();
+        let text = token.reveal();
+        assert!(text.starts_with("ct_") && text.len() == 43 && token.is_access());
+        assert_eq!(text.parse(), Ok(token));
+        assert!(token != Token::generate_access() && !format!("{token:?}").contains(&text));
+        let expected = Sha256::digest(&text);
+        assert_eq!(token.hash().0.as_slice(), expected.as_slice());
+        let (upper, digits) = (text.to_uppercase(), &text[3..]);
+        let other = format!("ct_{}", "g".repeat(40));
+        for bad in [&text[..42], &format!("{text}0"), &format!("{text}00"), &upper, digits, &other]
+        {
+            assert!(bad.parse::<Token>().is_err(), "{bad:?} is accepted");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::admin::answer::{AdminReply, AdminResult, Code, Refusal};
 use crate::admin::request::Request;
 use crate::admin::socket::Place;
 use crate::admin::{LINE_BYTES_MAX, decode_result, encode_request};
-use crate::catalogue::{self, Language, refusal, server, storage};
+use crate::catalogue::{self, Language, refusal, server, storage, token};
 use crate::service::{
     self, AdminResponder, LoginLimits, SESSIONS_PER_USER_MAX, Service, UnixUsers,
 };
@@ -275,6 +275,8 @@ fn refused(refusal: Refusal) -> Failure {
         Code::LastOwner => (Exit::Data, Some(server::add_an_owner())),
         Code::TooManyRooms => (Exit::Data, None),
         Code::UnknownSession => (Exit::Nothing, Some(server::session_list_shows())),
+        Code::UnknownToken => (Exit::Nothing, Some(token::token_list_shows())),
+        Code::TooManyTokens => (Exit::Nothing, None),
         Code::Unsafe => (Exit::Configuration, Some(server::add_own_passwords())),
         Code::NameTaken => (Exit::Data, Some(server::choose_another_name())),
         Code::Version => (Exit::Configuration, Some(server::restart_server())),
@@ -302,6 +304,8 @@ fn worded(code: Code, message: String) -> String {
         Code::LastOwner => refusal::last_owner(),
         Code::TooManyRooms => refusal::too_many_rooms(),
         Code::UnknownSession => storage::unknown_session(),
+        Code::UnknownToken => storage::unknown_token(),
+        Code::TooManyTokens => storage::too_many_tokens_of_user(),
         Code::Unsafe => storage::unsafe_now(),
         Code::NameTaken => storage::name_taken(),
         Code::Version => storage::other_version(),

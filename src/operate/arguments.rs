@@ -18,7 +18,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use administration::{
     HealthcheckArguments, SeedArguments, SessionArguments, SessionCommand, SessionListArguments,
-    SessionRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
+    SessionRevokeArguments, TokenArguments, TokenCommand, TokenCreateArguments, TokenListArguments,
+    TokenRevokeArguments, UserAddArguments, UserArguments, UserCommand, UserDeleteArguments,
     UserName, UserPasswdArguments, UserRenameArguments,
 };
 pub use database::{
@@ -103,6 +104,8 @@ pub enum Command {
     Message(MessageArguments),
     /// List and end sessions, also while the server runs.
     Session(SessionArguments),
+    /// Make, list and revoke access tokens, also while the server runs.
+    Token(TokenArguments),
     /// Add several users at once: from a file, or the five users of the seed.
     #[command(after_help = server_help::seed_examples())]
     Seed(SeedArguments),
@@ -146,6 +149,7 @@ impl Command {
             Self::Room(_) => "room",
             Self::Message(_) => "message",
             Self::Session(_) => "session",
+            Self::Token(_) => "token",
             Self::Seed(_) => "seed",
             Self::Stats => "stats",
             Self::Healthcheck(_) => "healthcheck",

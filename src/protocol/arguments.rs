@@ -7,14 +7,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use smallvec::SmallVec;
-use uuid::fmt::Hyphenated;
 
 use super::framing::LINE_BYTES_MAX;
 use super::refusal::{Code, Refusal};
 use crate::model::{
     BODY_BYTES_MAX, Body, CLICK_BYTES_MAX, Click, CursorName, Details, Filter, Invalid,
     MailboxName, MessageId, Password, Priority, ROOM_NAME_BYTES_MAX, SessionId, TAG_BYTES_MAX,
-    TAGS_MAX, TITLE_BYTES_MAX, Tags, Timestamp, Title, UserName, deserialize_text,
+    TAGS_MAX, TITLE_BYTES_MAX, TOKEN_BYTES_MAX, Tags, Timestamp, Title, UserName, deserialize_text,
 };
 pub use crate::model::{KEY_BYTES_MAX, Key};
 
@@ -27,7 +26,7 @@ const ESCAPED_BYTES_MAX: usize = 6;
 /// The longest `post`, where all that can be escaped is: a text, as many recipients and tags, names,
 /// a key and details as long as they may be. No other verb needs as much.
 pub const POST_LINE_BYTES_MAX: usize = {
-    let verb_and_token = "post ".len() + Hyphenated::LENGTH + " ".len();
+    let verb_and_token = "post ".len() + TOKEN_BYTES_MAX + " ".len();
     let recipient = ESCAPED_BYTES_MAX * ROOM_NAME_BYTES_MAX + r#""", "#.len();
     let fields = r#"{"to": [], "body": "", "key": ""}"#.len()
         + ESCAPED_BYTES_MAX * ("to".len() + "body".len() + "key".len());
@@ -71,6 +70,13 @@ pub struct Post {
     /// What it carries beside the text.
     #[serde(flatten)]
     pub details: Option<Box<Details>>,
+}
+
+impl Post {
+    /// Whether it answers a message.
+    pub fn answers(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.reply_to.is_some())
+    }
 }
 
 /// Selects the messages to read. Reading changes nothing.

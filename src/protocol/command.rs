@@ -17,6 +17,7 @@ use super::json;
 use super::proxy;
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomAction;
+use super::tokens::{TokenCreate, TokenRevoke, TokenRevokeFields};
 use super::verb::Verb;
 use crate::model::{Body, MailboxName, PASSWORD_BYTES_MAX, Password, Token, UserName};
 
@@ -92,6 +93,12 @@ pub enum Action {
     Expectations,
     /// `report TOKEN {json}`
     Report(Report),
+    /// `token_create TOKEN {json}`
+    TokenCreate(Box<TokenCreate>),
+    /// `tokens TOKEN`
+    Tokens,
+    /// `token_revoke TOKEN {json}`
+    TokenRevoke(TokenRevoke),
 }
 
 impl Request {
@@ -129,6 +136,13 @@ impl Request {
             "expect" => parse_json(rest, |expect: ExpectFields| expect.check().map(Action::Expect)),
             "expectations" => parse_json(rest, |Nothing {}| Ok(Action::Expectations)),
             "report" => parse_json(rest, |report: ReportFields| report.check().map(Action::Report)),
+            "token_create" => parse_json(rest, |create: TokenCreate| {
+                create.check().map(|create| Action::TokenCreate(Box::new(create)))
+            }),
+            "tokens" => parse_json(rest, |Nothing {}| Ok(Action::Tokens)),
+            "token_revoke" => parse_json(rest, |revoke: TokenRevokeFields| {
+                revoke.check().map(Action::TokenRevoke)
+            }),
             _ => parse_room_verb(verb, rest),
         }
     }
@@ -174,7 +188,8 @@ impl Request {
 }
 
 impl Action {
-    fn verb(&self) -> Verb {
+    /// The verb, which decides what right the action needs.
+    pub fn verb(&self) -> Verb {
         match self {
             Self::Send { .. } => Verb::Send,
             Self::Inbox => Verb::Inbox,
@@ -195,6 +210,9 @@ impl Action {
             Self::Expect(_) => Verb::Expect,
             Self::Expectations => Verb::Expectations,
             Self::Report(_) => Verb::Report,
+            Self::TokenCreate(_) => Verb::TokenCreate,
+            Self::Tokens => Verb::Tokens,
+            Self::TokenRevoke(_) => Verb::TokenRevoke,
         }
     }
 
@@ -217,7 +235,9 @@ impl Action {
             Self::Room(action) => action.encode(),
             Self::Expect(expect) => json::to_string(&ExpectFields::of(expect)),
             Self::Report(report) => json::to_string(&ReportFields::of(report)),
-            Self::Unread | Self::Whoami | Self::Sessions | Self::Expectations => {
+            Self::TokenCreate(create) => json::to_string(create),
+            Self::TokenRevoke(revoke) => json::to_string(&TokenRevokeFields::of(revoke)),
+            Self::Unread | Self::Whoami | Self::Sessions | Self::Expectations | Self::Tokens => {
                 json::to_string(&Nothing {})
             }
         };
@@ -371,7 +391,7 @@ mod tests {
     use super::*;
     use crate::model::{
         BODY_BYTES_MAX, CursorName, Details, Filter, History, MessageId, Notify, Posting, Priority,
-        Role, RoomName, SessionId, Timestamp,
+        Rights, Role, RoomName, SessionId, TOKEN_SECONDS_MAX, Timestamp,
     };
     use crate::protocol::arguments::{
         DeadLetter, FETCH_MESSAGES_MAX, FetchFrom, Key, True, USERS_MAX, WatchFrom,
@@ -725,10 +745,27 @@ mod tests {
             Just(Action::Unread),
             Just(Action::Whoami),
             Just(Action::Sessions),
+            Just(Action::Tokens),
+            Just(Action::TokenRevoke(TokenRevoke::All)),
+            "[a-z0-9_.-]{1,32}"
+                .prop_map(|name| Action::TokenRevoke(TokenRevoke::Named(name.parse().unwrap()))),
+            token_create(),
             Just(Action::Revoke(Revoke::Others(True))),
             any::<i64>().prop_map(|id| Action::Revoke(Revoke::Session(SessionId(id)))),
             (old, new).prop_map(|(old, new)| Action::Passwd(Passwd { old, new })),
         ]
+    }
+
+    fn token_create() -> impl Strategy<Value = Action> {
+        let to = prop::option::of(prop::collection::btree_set(name(), 1..4));
+        let rights = prop::sample::select(Rights::ALL.to_vec());
+        let life = prop::option::of(1..=TOKEN_SECONDS_MAX);
+        ("[a-z0-9_.-]{1,32}", rights, to, life).prop_map(|(name, can, to, expires_in)| {
+            let to = to.filter(|_| can == Rights::Send);
+            let to = to.map(|names| names.into_iter().map(MailboxName::User).collect());
+            let name = name.parse().unwrap();
+            Action::TokenCreate(Box::new(TokenCreate { name, can, to, expires_in }))
+        })
     }
 
     proptest! {

@@ -96,6 +96,12 @@ codes! {
     TooManyRooms = "too_many_rooms",
     /// The user has no expectation of this name.
     UnknownExpectation = "unknown_expectation",
+    /// The access token does not include the right that this needs.
+    TokenRights = "token_rights",
+    /// The user has an access token of this name already.
+    TokenExists = "token_exists",
+    /// The user has as many access tokens as there may be.
+    TooManyTokens = "too_many_tokens",
     /// The server did nothing because a queue is full. The client may try again.
     Busy = "busy",
     /// The server did nothing because the disk is full.
@@ -140,6 +146,9 @@ impl Code {
             Self::RoomArchived => "the room is archived",
             Self::TooManyRooms => "there are too many rooms",
             Self::UnknownExpectation => "there is no such expectation",
+            Self::TokenRights => "the access token does not allow this",
+            Self::TokenExists => "you have an access token of this name already",
+            Self::TooManyTokens => "you have 100 access tokens: revoke one first",
             Self::Busy => "the server is busy, nothing was done, try again",
             Self::StorageFull => "the disk of the server is full, nothing was done",
             Self::TooManyConnections => "there are too many connections, try again later",

@@ -16,9 +16,10 @@ use super::json;
 use super::refusal::{Code, Refusal};
 use super::rooms::RoomReply;
 use super::standing::Database;
+use super::tokens::{TokenCreated, Tokens};
 use crate::model::{
-    Body, CursorName, MailboxName, Message, MessageId, RoomName, SessionId, Timestamp, Token,
-    UserName,
+    AccessTokenName, Body, CursorName, MailboxName, Message, MessageId, Rights, RoomName,
+    SessionId, Timestamp, Token, UserName,
 };
 
 /// The largest page of messages or names in one reply, in encoded bytes. `more` reports that there
@@ -73,7 +74,7 @@ pub enum Reply {
     Identity(Identity),
     /// To `sessions`.
     Sessions(Sessions),
-    /// To `revoke` and `passwd`.
+    /// To `revoke`, `passwd` and `token_revoke`.
     Ended(Ended),
     /// To a verb of rooms.
     Room(Box<RoomReply>),
@@ -81,6 +82,10 @@ pub enum Reply {
     Expected(Expected),
     /// To `expectations`.
     Expectations(Expectations),
+    /// To `token_create`. No later reply contains the token.
+    TokenCreated(Box<TokenCreated>),
+    /// To `tokens`.
+    Tokens(Tokens),
     /// To any request that the server refused.
     Refused(Refusal),
 }
@@ -330,7 +335,7 @@ pub struct Watching {
     pub after: MessageId,
 }
 
-/// The user and the session of a token.
+/// The user, and the session or the access token of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The name.
@@ -338,7 +343,14 @@ pub struct Identity {
     /// The name that people use for the user.
     pub display_name: String,
     /// The session of this request.
-    pub session: SessionId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The access token of this request, where it has one in the place of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<AccessTokenName>,
+    /// What that access token may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub can: Option<Rights>,
 }
 
 /// The user's sessions.
@@ -409,6 +421,8 @@ impl Reply {
             Self::Sessions(fields) => json::encode(&Done::new(fields), out),
             Self::Expected(fields) => json::encode(&Done::new(fields), out),
             Self::Expectations(fields) => json::encode(&Done::new(fields), out),
+            Self::TokenCreated(fields) => json::encode(&Done::new(fields), out),
+            Self::Tokens(fields) => json::encode(&Done::new(fields), out),
             Self::Ended(fields) => json::encode(&Done::new(fields), out),
             Self::Room(fields) => json::encode(&Done::new(fields), out),
             Self::Refused(refusal) => json::encode(&refusal.fields(), out),

@@ -1,5 +1,7 @@
 //! The closed list of verbs. Metrics and the server log label requests with it.
 
+use crate::model::Right;
+
 /// Defines [`Verb`] together with each verb's word on the wire.
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
@@ -80,10 +82,57 @@ verbs! {
     Expectations = "expectations",
     /// Reports that something expected was done.
     Report = "report",
+    /// Makes an access token.
+    TokenCreate = "token_create",
+    /// Lists the user's access tokens.
+    Tokens = "tokens",
+    /// Revokes access tokens.
+    TokenRevoke = "token_revoke",
     /// Reports version and limits.
     Hello = "hello",
     /// Lists the verbs.
     Help = "help",
     /// An unknown verb, or a verb with invalid arguments.
     Invalid = "invalid",
+}
+
+impl Verb {
+    /// The right that a request with this verb needs. There is no arm for the rest: a new verb
+    /// compiles only with a decision.
+    pub fn right(self) -> Right {
+        match self {
+            // A request that could not be parsed does nothing but get its refusal.
+            Self::Auth | Self::Hello | Self::Help | Self::Invalid => Right::Open,
+            Self::Send | Self::Post => Right::Send,
+            Self::Inbox
+            | Self::List
+            | Self::Users
+            | Self::Fetch
+            | Self::Search
+            | Self::Ack
+            | Self::Unread
+            | Self::Watch
+            | Self::Whoami
+            | Self::Rooms
+            | Self::Room
+            | Self::RoomMembers
+            | Self::Expectations => Right::Read,
+            Self::RoomCreate
+            | Self::RoomJoin
+            | Self::RoomLeave
+            | Self::RoomInvite
+            | Self::RoomKick
+            | Self::RoomSet
+            | Self::RoomArchive
+            | Self::Expect
+            | Self::Report => Right::Change,
+            Self::Logout
+            | Self::Sessions
+            | Self::Revoke
+            | Self::Passwd
+            | Self::TokenCreate
+            | Self::Tokens
+            | Self::TokenRevoke => Right::Account,
+        }
+    }
 }

@@ -50,6 +50,15 @@ const VERBS: &[(&str, &str)] = &[
     ),
     ("expectations", "expectations TOKEN -> what you have declared, and when it is due"),
     ("report", r#"report TOKEN {"name": "backup"} -> it was done; {"code": 3} it failed"#),
+    (
+        "token_create",
+        r##"token_create TOKEN {"name": "ci", "can": "send", "to": ["neko", "#build"], "expires_in": 7776000} -> an access token, shown once"##,
+    ),
+    ("tokens", "tokens TOKEN -> your access tokens"),
+    (
+        "token_revoke",
+        r#"token_revoke TOKEN {"name": "ci"} -> it is valid no longer; {"all": true} all"#,
+    ),
     ("hello", "hello -> version and limits of the server"),
     ("help", "help -> this"),
 ];

@@ -19,7 +19,9 @@ impl Service {
             Ok(Some(user)) => responder.answer(Reply::Identity(Identity {
                 user: user.name,
                 display_name: user.display_name,
-                session: session.id,
+                session: session.access.is_none().then_some(session.id),
+                token: session.access.as_ref().map(|access| access.name.clone()),
+                can: session.access.as_ref().map(|access| access.rights),
             })),
             Ok(None) => responder.answer(Code::NoSession),
             Err(error) => responder.answer(failure(error)),

@@ -6,6 +6,7 @@ mod import;
 mod purge;
 mod rooms;
 mod sessions;
+mod tokens;
 mod users;
 
 use std::sync::Arc;
@@ -42,6 +43,10 @@ impl Service {
             Request::RoomSet { set } => self.set_any_room(set, responder),
             Request::RoomArchive { archive } => self.archive_any_room(archive, responder),
             Request::SessionList { user, after } => self.list_all_sessions(user, after, responder),
+            Request::BotAdd { name, display_name } => self.add_bot(name, &display_name, responder),
+            Request::TokenCreate { user, create } => self.make_token_for(user, create, responder),
+            Request::TokenList { user, after } => self.list_all_tokens(user, after, responder),
+            Request::TokenRevoke { user, name } => self.revoke_tokens_for(user, name, responder),
             Request::SessionRevoke { sessions } => self.revoke_listed_sessions(sessions, responder),
             Request::MessagePurge { purge, after, dry_run } => {
                 self.purge_messages(purge, after, dry_run, responder);

@@ -357,6 +357,7 @@ fn message(told: &Untold) -> Option<Append> {
         body,
         key: Some(key),
         details: details.if_any(),
+        only: None,
     })
 }
 

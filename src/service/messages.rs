@@ -48,7 +48,14 @@ impl Service {
         responder: Responder,
     ) {
         let (sender, name) = (session.user, to.clone());
-        let append = Append { sender, to: smallvec![to], body, key: None, details: None };
+        let append = Append {
+            sender,
+            to: smallvec![to],
+            body,
+            key: None,
+            details: None,
+            only: session.targets(),
+        };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, .. }) => {
@@ -85,7 +92,7 @@ impl Service {
     pub(super) fn post(self: &Arc<Self>, session: &LiveSession, post: Post, responder: Responder) {
         let Post { to, body, key, details } = post;
         let sender = session.user;
-        let append = Append { sender, to: to.clone(), body, key, details };
+        let append = Append { sender, to: to.clone(), body, key, details, only: session.targets() };
         let service = Arc::clone(self);
         self.store.write(append, move |appended| match appended {
             Ok(Appended::Stored { copies, at, duplicate }) => {

@@ -1,16 +1,17 @@
-//! The sessions in use, in memory. Looking up a request's token needs no access to the store. The
-//! last use of a session is recorded here and stored once a minute.
+//! The sessions and access tokens in use, in memory. Looking up a request's token needs no access
+//! to the store. The last use of each is recorded here and stored once a minute.
 
 use std::collections::{HashMap, hash_map};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::throttle::Network;
 use crate::adjustable::Adjustable;
 use crate::model::{SessionId, Timestamp, TokenHash, UserId};
-use crate::store::{Endable, StoredSession};
+use crate::store::{Access, Endable, StoredSession, TokenUse};
 
 /// Above this many sessions in memory, unused ones are removed from memory. The store still has
 /// them.
@@ -20,12 +21,17 @@ const NOT_IN_USE: Duration = Duration::from_secs(3600);
 /// How long the client of a displaced session gets the reason.
 const DISPLACED_TOLD_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// A session that has not ended.
+/// A session that has not ended, or an access token that is valid: what a request acts for.
 #[derive(Debug)]
 pub struct LiveSession {
+    /// The number of the session; 0 for an access token, which has no right that needs it.
     pub(super) id: SessionId,
     pub(super) token: TokenHash,
     pub(super) user: UserId,
+    /// What it grants, if it is an access token.
+    pub(super) access: Option<Access>,
+    /// From where an access token was last used.
+    used_from: Mutex<Option<Network>>,
     expires_at: Timestamp,
     /// The last use, and the last use known to the store, in milliseconds as [`Timestamp`].
     seen: AtomicI64,
@@ -41,6 +47,13 @@ impl LiveSession {
     pub fn user(&self) -> UserId {
         self.user
     }
+
+    /// Notes from where it is used. Only that of access tokens is stored.
+    pub(super) fn note_use_from(&self, network: Network) {
+        if self.access.is_some() {
+            *self.used_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(network);
+        }
+    }
 }
 
 /// The result of looking up a token.
@@ -51,6 +64,8 @@ pub(super) enum Lookup {
     Ended(EndReason),
     /// The session has expired. This lookup found it first.
     Expired(SessionId),
+    /// The access token has expired. The next sweep removes it from the store.
+    TokenExpired,
     /// The token is not in memory, or in doubt there: the store knows.
     Unknown,
 }
@@ -101,6 +116,26 @@ enum Entry {
     },
 }
 
+/// What was used since the store was last told.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    pub(super) sessions: Vec<(SessionId, Timestamp)>,
+    pub(super) tokens: Vec<TokenUse>,
+}
+
+impl Used {
+    fn add(&mut self, session: &LiveSession, at: Timestamp) {
+        match &session.access {
+            None => self.sessions.push((session.id, at)),
+            Some(access) => {
+                let from = *session.used_from.lock().unwrap_or_else(PoisonError::into_inner);
+                let from = from.map_or_else(String::new, |network| network.to_string());
+                self.tokens.push(TokenUse { id: access.id, at, from });
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Sessions {
     entries: RwLock<Entries>,
@@ -134,9 +169,14 @@ impl Sessions {
             return Lookup::Unknown;
         }
         let seen = Timestamp(session.seen.load(Ordering::Relaxed));
-        if now >= session.expires_at || now >= seen.plus(self.idle.get()) {
+        // An access token waits for its next use as long as it may.
+        let is_idle = session.access.is_none() && now >= seen.plus(self.idle.get());
+        if now >= session.expires_at || is_idle {
             self.end(*token);
-            return Lookup::Expired(session.id);
+            return match session.access {
+                None => Lookup::Expired(session.id),
+                Some(_) => Lookup::TokenExpired,
+            };
         }
         session.seen.fetch_max(now.0, Ordering::Relaxed);
         Lookup::Live(session)
@@ -174,6 +214,8 @@ impl Sessions {
                     id: stored.id,
                     token,
                     user: stored.user,
+                    access: stored.access,
+                    used_from: Mutex::default(),
                     expires_at: stored.expires_at,
                     seen: AtomicI64::new(stored.last_seen_at.0),
                     stored_seen: AtomicI64::new(stored.last_seen_at.0),
@@ -211,6 +253,21 @@ impl Sessions {
         }
     }
 
+    /// The access tokens of a user may have become valid or invalid. So the next request or read of
+    /// each asks the store.
+    pub(super) fn doubt_tokens(&self, user: UserId) {
+        let entries = self.write();
+        self.doubts.fetch_add(1, Ordering::SeqCst);
+        for entry in entries.values() {
+            if let Entry::Live(session) = entry
+                && session.user == user
+                && session.access.is_some()
+            {
+                session.in_doubt.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
     /// Ends the sessions of several tokens.
     pub(super) fn end_all(&self, tokens: impl IntoIterator<Item = TokenHash>) {
         for token in tokens {
@@ -243,18 +300,18 @@ impl Sessions {
         self.write().insert(token, Entry::Ended { swept: false, displaced: Some(now) });
     }
 
-    /// The sessions used since the last call, with the time of their last use. Also removes entries
-    /// that are no longer needed.
-    pub(super) fn take_seen(&self, now: Timestamp) -> Vec<(SessionId, Timestamp)> {
+    /// The sessions and access tokens used since the last call, with the time of their last use.
+    /// Also removes entries that are no longer needed.
+    pub(super) fn take_seen(&self, now: Timestamp) -> Used {
         let mut entries = self.write();
         let crowded = entries.len() > SESSIONS_IN_MEMORY;
         let in_use_after = now.minus(NOT_IN_USE).0;
-        let mut taken = Vec::new();
+        let mut taken = Used::default();
         entries.retain(|_, entry| match entry {
             Entry::Live(session) => {
                 let seen = session.seen.load(Ordering::Relaxed);
                 if session.stored_seen.swap(seen, Ordering::Relaxed) != seen {
-                    taken.push((session.id, Timestamp(seen)));
+                    taken.add(session, Timestamp(seen));
                 }
                 let is_idle = session.streams.load(Ordering::SeqCst) == 0;
                 // One in doubt may have ended long ago.
@@ -279,137 +336,4 @@ impl Sessions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Token;
-
-    const IDLE: Duration = Duration::from_secs(100);
-
-    fn stored() -> StoredSession {
-        StoredSession {
-            id: SessionId(1),
-            user: UserId(1),
-            last_seen_at: Timestamp(0),
-            expires_at: Timestamp(1_000_000),
-            disabled: false,
-        }
-    }
-
-    fn sessions() -> (Sessions, TokenHash) {
-        let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
-        sessions.insert(token, stored(), sessions.ask());
-        (sessions, token)
-    }
-
-    fn lives(sessions: &Sessions, token: TokenHash, now: i64) -> bool {
-        matches!(sessions.find(&token, Timestamp(now)), Lookup::Live(_))
-    }
-
-    #[test]
-    fn use_keeps_a_session_until_its_lifetime_is_over() {
-        let (sessions, token) = sessions();
-        for now in (0..1_000_000).step_by(99_000) {
-            assert!(lives(&sessions, token, now), "at {now}");
-        }
-        assert!(matches!(sessions.find(&token, Timestamp(1_000_000)), Lookup::Expired(_)));
-    }
-
-    #[test]
-    fn unused_session_expires_and_a_clock_set_back_does_not_revive_it() {
-        let (sessions, token) = sessions();
-        assert!(matches!(sessions.find(&token, Timestamp(100_000)), Lookup::Expired(SessionId(1))));
-        assert!(matches!(sessions.find(&token, Timestamp(0)), Lookup::Ended(EndReason::Any)));
-    }
-
-    #[test]
-    fn ended_session_is_not_inserted_again_by_an_earlier_read() {
-        let (sessions, token) = sessions();
-        sessions.end(token);
-        sessions.insert(token, stored(), sessions.ask());
-        sessions.take_seen(Timestamp(1));
-        sessions.insert(token, stored(), sessions.ask());
-        assert!(!lives(&sessions, token, 1));
-    }
-
-    #[test]
-    fn session_of_a_disabled_user_is_not_live() {
-        let (sessions, token) = (Sessions::new(IDLE.into()), Token::generate().hash());
-        sessions.insert(token, StoredSession { disabled: true, ..stored() }, sessions.ask());
-        assert!(!lives(&sessions, token, 1));
-    }
-
-    #[test]
-    fn least_recently_used_sessions_without_a_stream_are_displaced() {
-        let (sessions, held): (Sessions, Vec<Endable>) = {
-            let sessions = Sessions::new(IDLE.into());
-            let held = (1..=4).map(|id| {
-                let (id, token) = (SessionId(id), Token::generate().hash());
-                sessions.insert(token, StoredSession { id, ..stored() }, sessions.ask());
-                Endable { id, token, last_seen_at: Timestamp(0) }
-            });
-            let held = held.collect();
-            (sessions, held)
-        };
-        let chosen = |count| {
-            let chosen = sessions.choose_to_end(held.clone(), count)?;
-            Some(chosen.into_iter().map(|session| session.id.0).collect::<Vec<_>>())
-        };
-        assert_eq!(chosen(2), Some(vec![1, 2]), "unused sessions go by age");
-        assert!(lives(&sessions, held[0].token, 10));
-        assert!(lives(&sessions, held[1].token, 20));
-        let Lookup::Live(third) = sessions.find(&held[2].token, Timestamp(5)) else { panic!() };
-        assert_eq!(chosen(3), Some(vec![4, 3, 1]));
-        let streams = [OpenStream::of(&third), OpenStream::of(&third)];
-        assert_eq!(chosen(3), Some(vec![4, 1, 2]));
-        assert_eq!(chosen(4), None, "one session has a stream");
-        drop(streams);
-        assert_eq!(chosen(4), Some(vec![4, 3, 1, 2]));
-    }
-
-    #[test]
-    fn displaced_session_is_reported_as_such_for_a_day() {
-        let (sessions, token) = sessions();
-        let is_told =
-            |now| matches!(sessions.find(&token, now), Lookup::Ended(EndReason::Displaced));
-        let begin = Timestamp(1);
-        sessions.displace(token, begin);
-        sessions.end(token);
-        for hours in [1, 2, 23] {
-            let now = begin.plus(Duration::from_secs(hours * 3_600));
-            sessions.take_seen(now);
-            assert!(is_told(now), "after {hours} h");
-        }
-        let now = begin.plus(DISPLACED_TOLD_FOR);
-        sessions.take_seen(now);
-        assert!(matches!(sessions.find(&token, now), Lookup::Unknown));
-    }
-
-    #[test]
-    fn session_in_doubt_is_live_again_once_the_store_has_confirmed_it_and_keeps_its_streams() {
-        let (sessions, token) = sessions();
-        let Lookup::Live(session) = sessions.find(&token, Timestamp(1)) else { panic!() };
-        let stream = OpenStream::of(&session);
-        let earlier = sessions.ask();
-        sessions.doubt_all();
-        assert!(matches!(sessions.find(&token, Timestamp(2)), Lookup::Unknown));
-        assert!(!sessions.insert(token, stored(), earlier), "the store was asked too early");
-        assert!(matches!(sessions.find(&token, Timestamp(2)), Lookup::Unknown));
-        sessions.take_seen(Timestamp(2));
-        assert!(sessions.insert(token, stored(), sessions.ask()));
-        let Lookup::Live(again) = sessions.find(&token, Timestamp(3)) else { panic!() };
-        assert!(Arc::ptr_eq(&session, &again), "the count of its streams is lost");
-        drop(stream);
-        sessions.doubt_all();
-        sessions.take_seen(Timestamp(4));
-        assert!(sessions.read().is_empty(), "nobody asks for it again");
-    }
-
-    #[test]
-    fn last_use_is_returned_once() {
-        let (sessions, token) = sessions();
-        assert!(sessions.take_seen(Timestamp(1)).is_empty());
-        assert!(lives(&sessions, token, 5));
-        assert_eq!(sessions.take_seen(Timestamp(6)), [(SessionId(1), Timestamp(5))]);
-        assert!(sessions.take_seen(Timestamp(7)).is_empty());
-    }
-}
+mod tests;

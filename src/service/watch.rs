@@ -78,6 +78,7 @@ impl Watcher {
                 self.service.store.write(EndSessions(SessionFilter::Session(id)), drop);
                 return Some(StreamPage::Over(Code::NoSession.into()));
             }
+            Lookup::TokenExpired => return Some(StreamPage::Over(Code::NoSession.into())),
             Lookup::Unknown => {
                 self.ask_for_session();
                 return None;

@@ -17,6 +17,7 @@ mod support {
 }
 mod rooms;
 mod search;
+mod tokens;
 mod transfer;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,11 @@ use smallvec::SmallVec;
 #[cfg(feature = "postgres")]
 use support::databases;
 use tempfile::TempDir;
+use tokens::{
+    token_is_found_until_it_is_revoked_or_its_user_is_gone,
+    token_sends_to_its_targets_alone_whatever_they_are_called, tokens_are_limited_and_expire,
+    use_of_a_token_is_recorded_with_its_place,
+};
 use transfer::{
     export_has_nothing_that_happens_during_it, import_decides_about_each_step,
     import_decides_about_steps_together, refused_step_ends_an_import,
@@ -158,6 +164,7 @@ fn message(sender: UserId, to: &[&str], body: &str, key: Option<&str>) -> Append
         body: body.parse().unwrap(),
         key: key.map(|key| key.parse().unwrap()),
         details: None,
+        only: None,
     }
 }
 
@@ -475,6 +482,10 @@ macro_rules! promises {
             search_refuses_unknown_names
             words_of_deleted_messages_are_gone
             messages_around_an_id_are_one_page
+            token_is_found_until_it_is_revoked_or_its_user_is_gone
+            token_sends_to_its_targets_alone_whatever_they_are_called
+            tokens_are_limited_and_expire
+            use_of_a_token_is_recorded_with_its_place
         ]);
     };
 }

@@ -9,6 +9,8 @@ pub enum Event {
     Messages(MailboxId),
     /// A session of this user has ended.
     SessionEnded(UserId, TokenHash),
+    /// This user was changed: disabled, renamed, deleted.
+    UserChanged(UserId),
     /// So much happened that anything may be new.
     Everything,
 }

@@ -10,5 +10,6 @@ pub(in crate::store) mod rooms;
 pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;
 pub(in crate::store) mod standing;
+pub(in crate::store) mod tokens;
 pub(in crate::store) mod transfer;
 pub(in crate::store) mod users;

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::catalogue::{room, shared};
-use crate::model::{self, Invalid, NoSuchWord, RoomName, SessionId, TOPIC_BYTES_MAX, Topic};
+use crate::catalogue::{room, shared, token};
+use crate::model::{
+    self, AccessTokenName, Invalid, NoSuchWord, RoomName, SessionId, TOKEN_SECONDS_MAX,
+    TOPIC_BYTES_MAX, Topic,
+};
 
 /// Why a text is not a valid value.
 pub fn of_invalid(invalid: Invalid) -> String {
@@ -59,6 +62,27 @@ where
 /// A message for the user.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     model::parse_duration(text).map_err(|_| shared::no_duration(format_args!("{text:?}")))
+}
+
+/// The name of an access token.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_token_name(text: &str) -> Result<AccessTokenName, String> {
+    text.parse().map_err(|invalid| token::give_token_name(of_invalid(invalid)))
+}
+
+/// How long an access token lives: whole seconds, at least one.
+///
+/// # Errors
+/// A message for the user.
+pub fn parse_token_life(text: &str) -> Result<Duration, String> {
+    let life = parse_duration(text)?;
+    let is_whole = life.subsec_nanos() == 0;
+    match is_whole && (1..=TOKEN_SECONDS_MAX).contains(&life.as_secs()) {
+        true => Ok(life),
+        false => Err(token::give_token_life().to_owned()),
+    }
 }
 
 #[cfg(test)]

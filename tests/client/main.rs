@@ -33,6 +33,7 @@ mod signals;
 mod stream;
 mod talk;
 mod tls;
+mod token;
 mod typeahead;
 mod users;
 mod watch;

@@ -162,6 +162,18 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
         secrets.push(token);
     }
 
+    let session = wire.log_in("paff");
+    for number in 0..5 {
+        let create = json!({"name": format!("t{number}"), "can": "all"});
+        let created = wire.done(format!("token_create {session} {create}"));
+        let token = created["token"].as_str().unwrap().to_owned();
+        use_token(&mut wire, &token);
+        use_over_http(&server, &token);
+        wire.done(format!("token_revoke {session} {}", json!({"name": format!("t{number}")})));
+        wire.refused(format!("whoami {token}"));
+        secrets.push(token);
+    }
+    secrets.push(session);
     // An operator's password, and an operator's inputs.
     let operators = secret(&mut random);
     enter_password(operator::command(&server.database(), &["user", "add", "ada"]), &operators);

@@ -225,3 +225,35 @@ fn closed_output_ends_quietly() {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
     assert!(outcome.stdout.starts_with("ivy\t"), "{outcome:?}");
 }
+
+#[test]
+fn bot_has_no_password_and_an_operator_gives_it_tokens() {
+    let server = Server::start();
+    let database = server.database();
+    assert_eq!(operator::done(&database, &["user", "add", "ci", "--bot"]), "ci is added\n");
+    let mut wire = server.connect();
+    for guess in ["x", "ci"] {
+        assert_eq!(wire.refused(format!("auth ci {guess}")), "wrong_password");
+    }
+    let create = ["token", "create", "--user", "ci", "--to", "neko", "github"];
+    let token = operator::done(&database, &create).trim_end().to_owned();
+    assert!(token.starts_with("ct_"), "{token}");
+    wire.done(format!("send {token} neko  hai "));
+    assert_eq!(wire.refused(format!("send {token} paff  hai ")), "unknown_recipient");
+    let again = operator::run(&database, &create);
+    assert_eq!(again.code, 65, "{again:?}");
+    let listed = operator::objects(&database, &["token", "list"]);
+    assert_eq!(listed.len(), 1);
+    assert_eq!((&listed[0]["user"], &listed[0]["name"]), (&"ci".into(), &"github".into()));
+    assert_eq!(listed[0]["to"], serde_json::json!(["neko"]));
+    assert!(listed[0].get("token").is_none(), "the secret is printed once: {listed:?}");
+    let revoke = ["token", "revoke", "--user", "ci", "github"];
+    assert_eq!(operator::done(&database, &revoke), "1 token revoked\n");
+    assert_eq!(wire.refused(format!("send {token} neko  hai ")), "no_session");
+    let again = operator::run(&database, &revoke);
+    assert_eq!(again.code, 1, "{again:?}");
+    let nobody = operator::run(&database, &["token", "create", "--user", "nobody", "x"]);
+    assert_eq!(nobody.code, 67, "{nobody:?}");
+    let list = operator::run(&database, &["token", "list"]);
+    assert_eq!((list.code, list.stdout.as_str()), (0, ""), "{list:?}");
+}

@@ -12,6 +12,7 @@ recipes! {
     users []
     rooms []
     sessions []
+    tokens []
     seed []
     stats []
     health []
@@ -66,6 +67,11 @@ fn sessions(recipe: &mut Recipe) {
     assert_eq!(recipe.sh(OPERATOR, "chat-server session revoke 1").code, 1);
 }
 
+fn tokens(recipe: &mut Recipe) {
+    recipe.run();
+    assert_eq!(recipe.sh(OPERATOR, "chat-server token revoke --user ci github").code, 1);
+}
+
 fn seed(recipe: &mut Recipe) {
     recipe.begin_anew();
     recipe.run();
@@ -107,6 +113,9 @@ fn page_has_every_field_of_every_object() {
         ("`user rename`", &["user", "rename", "ada", "ada-l"]),
         ("`user delete`", &["user", "delete", "ada-l", "--yes"]),
         ("`session revoke`", &["session", "revoke", "--all"]),
+        ("`token create`", &["token", "create", "--user", "neko", "--expires", "1d", "ci"]),
+        ("`token list`", &["token", "list"]),
+        ("`token revoke`", &["token", "revoke", "--user", "neko", "--all"]),
     ] {
         let row = PAGE.lines().find(|line| line.starts_with(&format!("| {command}")));
         let row = row.unwrap_or_else(|| panic!("{command} has a row"));

@@ -75,7 +75,9 @@ pub fn reply_reads_back_as_it_was_written(bytes: &[u8]) {
             let identity = Identity {
                 user: choices.name(),
                 display_name: choices.text(),
-                session: choices.session(),
+                session: choices.flag().then(|| choices.session()),
+                token: None,
+                can: None,
             };
             check(Reply::Identity(identity.clone()), &identity);
         }

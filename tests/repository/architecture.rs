@@ -295,10 +295,11 @@ fn sql_is_in_the_store_only() {
 
 /// Secrets are not text, so they can be neither compared nor logged as text. Of the modules on a
 /// request's path one hashes passwords, and one compares a new password with the published ones,
-/// which are no secrets. `protocol` encodes the token for the client.
+/// which are no secrets. `protocol` encodes the tokens for the client.
 #[test]
 fn server_sees_secrets_as_text_in_three_places() {
-    let encoding = ["protocol/arguments.rs", "protocol/command.rs", "protocol/reply.rs"];
+    let encoding = ["arguments.rs", "command.rs", "reply.rs", "tokens.rs"];
+    let encoding = encoding.map(|file| format!("protocol/{file}"));
     let mut found = BTreeMap::new();
     for source in sources() {
         let is_on_the_way =
@@ -312,11 +313,15 @@ fn server_sees_secrets_as_text_in_three_places() {
     let found: Vec<_> = found.iter().map(|(path, count)| (path.as_path(), *count)).collect();
     let [(hashers, 1_usize), (seed, 2_usize)] = found[..] else { panic!("{found:?}") };
     assert!(hashers.ends_with("service/hashers.rs") && seed.ends_with("service/seed.rs"));
-    // The only place of `protocol` that the server uses: the reply to `auth`.
-    let reply = sources().into_iter().find(|source| source.path.ends_with("protocol/reply.rs"));
-    let lines = reply.expect("the replies").lines;
-    let revealed: Vec<_> = lines.iter().filter(|(_, line)| line.contains(".reveal()")).collect();
-    assert!(matches!(revealed[..], [(_, line)] if line.contains("tokenid")), "{revealed:?}");
+    // The only places of `protocol` that the server uses: the replies to `auth` and `token_create`.
+    for (file, expected) in [("reply.rs", "tokenid"), ("tokens.rs", "serialize_str")] {
+        let path = format!("protocol/{file}");
+        let reply = sources().into_iter().find(|source| source.path.ends_with(&path));
+        let lines = reply.expect("the replies").lines;
+        let revealed: Vec<_> =
+            lines.iter().filter(|(_, line)| line.contains(".reveal()")).collect();
+        assert!(matches!(revealed[..], [(_, line)] if line.contains(expected)), "{revealed:?}");
+    }
 }
 
 #[test]

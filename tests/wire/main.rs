@@ -38,6 +38,9 @@ mod seed_wire;
 mod session_limit;
 mod state_machine;
 mod tls;
+// Each of its tables has HTTP as a column.
+#[cfg(feature = "http")]
+mod tokens;
 mod unix_socket;
 mod unix_users;
 mod users;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::exposition::Scrape;
 use crate::support::http::get;
-use crate::support::{Server, Wire, databases};
+use crate::support::{Server, Wire, databases, operator};
 
 /// Two servers on a new database; `None` if the test is skipped.
 #[track_caller]
@@ -123,4 +123,33 @@ fn stream_goes_on_after_its_server_missed_more_than_an_hour_unless_its_session_h
     assert_eq!((&end["event"], &end["code"]), (&json!("end"), &json!("no_session")), "{end}");
     second.connect().done(format!("whoami {live}"));
     assert_eq!(second.connect().refused(format!("whoami {ended}")), "no_session");
+}
+
+#[test]
+fn revoked_token_and_one_of_a_disabled_user_are_refused_on_every_server() {
+    let Some(nodes) = nodes() else { return };
+    let mut wires = nodes.each_ref().map(Server::connect);
+    let session = wires[0].log_in("paff");
+    let tokens = ["revoked", "kept"].map(|name| {
+        let created = wires[0].done(format!("token_create {session} {}", json!({"name": name})));
+        created["token"].as_str().expect("a token").to_owned()
+    });
+    for wire in &mut wires {
+        for token in &tokens {
+            wire.done(format!("send {token} neko  hai "));
+        }
+    }
+    wires[1].done(format!("token_revoke {session} {}", json!({"name": "revoked"})));
+    for wire in &mut wires {
+        assert_eq!(wire.refused(format!("send {} neko  hai ", tokens[0])), "no_session");
+        wire.done(format!("send {} neko  hai ", tokens[1]));
+    }
+    operator::done(&nodes[0].database(), &["user", "disable", "paff"]);
+    for wire in &mut wires {
+        assert_eq!(wire.refused(format!("send {} neko  hai ", tokens[1])), "no_session");
+    }
+    operator::done(&nodes[0].database(), &["user", "enable", "paff"]);
+    for wire in &mut wires {
+        wire.done(format!("send {} neko  hai ", tokens[1]));
+    }
 }

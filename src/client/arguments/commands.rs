@@ -19,11 +19,13 @@ use crate::client::address::Host;
 use crate::client::exit::Exit;
 use crate::client::failure::Failure;
 use crate::model::{
-    Click, CursorName, Details, ExpectationName, MessageId, Priority, RoomName, SessionId,
-    TAGS_MAX, Tag, Tags, Title,
+    AccessTokenName, Click, CursorName, Details, ExpectationName, MessageId, Priority, Rights,
+    RoomName, SessionId, TAGS_MAX, Tag, Tags, Title,
 };
 use crate::protocol::arguments::Key;
-use crate::terminal::reason::{parse_room, parse_session};
+use crate::terminal::reason::{
+    parse_room, parse_session, parse_token_life, parse_token_name, words,
+};
 use crate::tls::certificate::Fingerprint;
 
 // `auth`
@@ -397,6 +399,57 @@ pub struct RevokeArguments {
     /// All sessions but the one in use.
     #[arg(long)]
     pub others: bool,
+}
+
+// `token`
+#[derive(Debug, Args)]
+pub struct TokenArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+// What `chat-cli token` does.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an access token, and print it once
+    #[command(after_long_help = client_help::token_create_examples())]
+    Create(TokenCreateArguments),
+    /// Show your access tokens; exit code 1 if there are none
+    List,
+    /// Revoke an access token: it is valid no longer
+    Revoke(TokenRevokeArguments),
+}
+
+// `token create`
+#[derive(Debug, Args)]
+pub struct TokenCreateArguments {
+    /// A name for the token: at most 32 of a-z, 0-9 and `._-`.
+    #[arg(value_parser = parse_token_name)]
+    pub name: AccessTokenName,
+    /// What a program with the token may do. `all` does not include your password, sessions and
+    /// tokens.
+    #[arg(long, value_name = "RIGHTS", default_value = "send")]
+    #[arg(value_parser = words(&Rights::ALL, Rights::as_str))]
+    pub can: Rights,
+    /// Send only to these users and rooms: neko,'#build'.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_hint = ValueHint::Username)]
+    pub to: Vec<String>,
+    /// When it expires: 90d, 12h. Without it, it does not.
+    #[arg(long, value_name = "DURATION", value_parser = parse_token_life)]
+    pub expires: Option<Duration>,
+}
+
+// `token revoke`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which_token").args(["name", "all"]).required(true))]
+pub struct TokenRevokeArguments {
+    /// Which one; `token list` shows them.
+    #[arg(value_parser = parse_token_name)]
+    pub name: Option<AccessTokenName>,
+    /// All your tokens.
+    #[arg(long)]
+    pub all: bool,
 }
 
 // `trust`

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
 use super::parse_time;
 use crate::catalogue::server_help;
-use crate::model::SessionId;
-use crate::terminal::reason::parse_session;
+use crate::model::{AccessTokenName, Rights, SessionId};
+use crate::terminal::reason::{parse_session, parse_token_life, parse_token_name, words};
 
 /// `user`
 #[derive(Debug, Args)]
@@ -66,6 +66,9 @@ pub struct UserAddArguments {
     /// Generate a strong password, and print it once.
     #[arg(long)]
     pub generate: bool,
+    /// A program without a password: it uses access tokens, which `token create` makes.
+    #[arg(long, conflicts_with = "generate")]
+    pub bot: bool,
 }
 
 /// `user passwd`
@@ -141,6 +144,71 @@ pub struct SessionRevokeArguments {
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub user: Option<String>,
     /// All sessions of all users.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `token`
+#[derive(Debug, Args)]
+pub struct TokenArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What `chat-server token` does.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an access token, and print it once.
+    #[command(after_help = server_help::token_create_examples())]
+    Create(TokenCreateArguments),
+    /// Show the access tokens: rights, end and last use.
+    List(TokenListArguments),
+    /// Revoke access tokens: they are valid no longer.
+    Revoke(TokenRevokeArguments),
+}
+
+/// `token create`
+#[derive(Debug, Args)]
+pub struct TokenCreateArguments {
+    /// A name for the token: at most 32 of a-z, 0-9 and `._-`.
+    #[arg(value_name = "NAME", value_parser = parse_token_name)]
+    pub token: AccessTokenName,
+    /// The user for whom a program with the token acts.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
+    pub user: String,
+    /// What a program with the token may do. `all` does not include the password, sessions and
+    /// tokens.
+    #[arg(long, value_name = "RIGHTS", default_value = "send")]
+    #[arg(value_parser = words(&Rights::ALL, Rights::as_str))]
+    pub can: Rights,
+    /// Send only to these users and rooms: neko,'#build'.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_hint = ValueHint::Username)]
+    pub to: Vec<String>,
+    /// When it expires: 90d, 12h. Without it, it does not.
+    #[arg(long, value_name = "TIME", value_parser = parse_token_life)]
+    pub expires: Option<Duration>,
+}
+
+/// `token list`
+#[derive(Debug, Args)]
+pub struct TokenListArguments {
+    /// Only this user's tokens.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
+    pub user: Option<String>,
+}
+
+/// `token revoke`
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which_token").args(["token", "all"]).required(true))]
+pub struct TokenRevokeArguments {
+    /// The token of this name.
+    #[arg(value_name = "NAME", value_parser = parse_token_name)]
+    pub token: Option<AccessTokenName>,
+    /// The user of the token.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
+    pub user: String,
+    /// All tokens of the user.
     #[arg(long)]
     pub all: bool,
 }

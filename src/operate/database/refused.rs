@@ -29,6 +29,7 @@ pub(in crate::operate) fn refused(command: Option<&Command>) -> Failure {
             | Command::Room(_)
             | Command::Message(_)
             | Command::Session(_)
+            | Command::Token(_)
             | Command::Seed(_)
             | Command::Stats
             | Command::Config(_)

@@ -78,7 +78,7 @@ impl Service {
         });
     }
 
-    fn find_user(
+    pub(super) fn find_user(
         self: &Arc<Self>,
         name: UserName,
         responder: AdminResponder,

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::Service;
-use super::super::hashers::TooMany;
+use super::super::hashers::{NOBODY, TooMany};
 use super::super::seed;
 use super::{AdminResponder, failure, unknown_user};
 use crate::admin::answer::{AdminReply, Code, Cursor, Refusal, Session, State, User, UserDetails};
 use crate::admin::request::{NewUser, SEED_USERS_MAX, Secret};
-use crate::model::{MessageId, Password, UserName};
+use crate::model::{DisplayName, MessageId, Password, UserName};
 use crate::store::{
     self, Account, Activity, AddUsers, Change, ChangeUser, Changed, FindAccount, FindMessageOf,
     ListAccounts, ListSessions, ListedSession, MessageSearch,
@@ -22,6 +22,23 @@ const USERS_PER_ANSWER_MAX: usize = 200;
 impl Service {
     pub(super) fn add_user(self: &Arc<Self>, user: NewUser, responder: AdminResponder) {
         self.create_users(vec![user], responder);
+    }
+
+    /// Creates a user whom no password logs in: access tokens do.
+    pub(super) fn add_bot(
+        self: &Arc<Self>,
+        name: UserName,
+        display_name: &DisplayName,
+        responder: AdminResponder,
+    ) {
+        let bot = store::NewUser {
+            name: name.clone(),
+            display_name: display_name.as_str().to_owned(),
+            // A login takes as long as any other, and fails.
+            password_hash: NOBODY.to_owned(),
+            password_is_published: false,
+        };
+        self.insert_users(vec![name], vec![bot], responder);
     }
 
     /// Creates the given users, or the users of the seed.
@@ -62,14 +79,23 @@ impl Service {
                 password_hash,
                 password_is_published,
             });
-            service.store.write(AddUsers(new.collect()), move |taken| match taken {
-                Ok(taken) if taken.is_empty() => {
-                    names.iter().for_each(|name| tracing::info!(%name, "user added"));
-                    responder.answer(Ok(AdminReply::Created { users: names }));
-                }
-                Ok(taken) => responder.answer(Err(name_taken(&taken))),
-                Err(error) => responder.answer(Err(failure(error))),
-            });
+            service.insert_users(names, new.collect(), responder);
+        });
+    }
+
+    fn insert_users(
+        &self,
+        names: Vec<UserName>,
+        users: Vec<store::NewUser>,
+        responder: AdminResponder,
+    ) {
+        self.store.write(AddUsers(users), move |taken| match taken {
+            Ok(taken) if taken.is_empty() => {
+                names.iter().for_each(|name| tracing::info!(%name, "user added"));
+                responder.answer(Ok(AdminReply::Created { users: names }));
+            }
+            Ok(taken) => responder.answer(Err(name_taken(&taken))),
+            Err(error) => responder.answer(Err(failure(error))),
         });
     }
 
@@ -186,6 +212,7 @@ impl Service {
                 }
                 let sessions = ended.len();
                 service.sessions.end_all(ended);
+                service.sessions.doubt_tokens(user);
                 service.hub.publish(user);
                 responder.answer(Ok(AdminReply::Ended { sessions }));
             }

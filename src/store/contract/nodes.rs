@@ -6,15 +6,15 @@ mod rooms;
 use std::sync::mpsc::Sender;
 
 use super::*;
-use crate::model::{Timestamp, TokenHash};
+use crate::model::{Rights, Timestamp, TokenHash};
 use crate::store::postgres::connect::Connector;
 use crate::store::postgres::durability::Durability;
 use crate::store::postgres::password::PasswordSource;
 use crate::store::postgres::promise::Promised;
 use crate::store::postgres::session::Opener;
 use crate::store::{
-    EndSessions, Event, JudgeLogin, Judgement, LiveInbox, LoginLimit, LoginOutcome, OpenSession,
-    Opened, SessionFilter,
+    CreateToken, CreatedToken, EndSessions, Event, JudgeLogin, Judgement, LiveInbox, LoginLimit,
+    LoginOutcome, OpenSession, Opened, RevokeTokens, SessionFilter,
 };
 
 /// Two nodes of a new database with the users; `None` if the test is skipped.
@@ -180,6 +180,34 @@ fn session_that_ends_on_one_node_has_ended_on_the_other_when_it_is_answered() {
         assert_eq!(ended, [(NEKO, token)]);
         assert_eq!(forgotten.lock().unwrap().last(), Some(&(NEKO, token)), "answered too early");
     }
+}
+
+/// So does the answer to the revocation of an access token, and to a change of its user.
+#[test]
+fn token_that_is_revoked_on_one_node_is_forgotten_on_the_other_when_it_is_answered() {
+    let Some([first, second]) = nodes() else { return };
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = Arc::clone(&heard);
+    second.store().set_on_event(Box::new(move |event| hearing.lock().unwrap().push(event)));
+    let has_heard = |event| heard.lock().unwrap().contains(&event);
+    for number in 0..5 {
+        let create = CreateToken {
+            user: NEKO,
+            name: "ci".parse().unwrap(),
+            hash: TokenHash([number; 32]),
+            rights: Rights::Send,
+            to: None,
+            now: Timestamp::now(),
+            lifetime: None,
+        };
+        assert!(matches!(first.write(create), Ok(CreatedToken::Yes { .. })));
+        let revoked = first.write(RevokeTokens { user: NEKO, name: None }).unwrap();
+        assert_eq!(revoked, [TokenHash([number; 32])]);
+        assert!(has_heard(Event::SessionEnded(NEKO, revoked[0])), "answered too early");
+    }
+    let change = ChangeUser { name: "neko".parse().unwrap(), change: Change::Disable };
+    assert!(matches!(first.write(change), Ok(Changed::Yes { .. })));
+    assert!(has_heard(Event::UserChanged(NEKO)), "answered too early");
 }
 
 /// A node that is killed does not sign off. Others wait for the end of its lease, and no longer.

@@ -15,7 +15,7 @@ use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::names::Names;
 use crate::store::postgres::session::Session;
 use crate::store::types::messages::{Append, Appended, Copies};
-use recipients::{full_inboxes, recipients};
+use recipients::{full_inboxes, not_among, recipients};
 
 /// How often a batch is checked again, because something changed meanwhile.
 const TRIES_MAX: usize = 1_000;
@@ -157,6 +157,11 @@ impl Plan {
             let thread = message.reply_to().map(|_| threads.next().flatten());
             // A removed user can send nothing.
             if names.name(message.sender).is_none() {
+                continue;
+            }
+            let others = not_among(names, message);
+            if !others.is_empty() {
+                plan.answers[place] = Some(Appended::UnknownRecipients(others));
                 continue;
             }
             let refused = match recipients(names, message) {

@@ -12,5 +12,6 @@ pub(in crate::store) mod purge;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod search;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod tokens;
 pub(in crate::store) mod unread;
 pub(in crate::store) mod users;

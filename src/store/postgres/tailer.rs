@@ -19,7 +19,7 @@ use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::link::Link;
 use crate::store::postgres::operation::{Apply, Called, WriteContext, only_called};
 use crate::store::postgres::operations::pages;
-use crate::store::postgres::operations::sessions::token_hash;
+use crate::store::postgres::operations::tokens::token_hash;
 use crate::store::postgres::schema;
 use crate::store::postgres::session::Session;
 use crate::store::postgres::shared::Shared;
@@ -294,6 +294,10 @@ impl Tailer {
             match (row.get::<_, &str>(1), user) {
                 ("session", Some(user)) => {
                     self.shared.tell(Event::SessionEnded(user, token_hash(row, 3)?));
+                }
+                ("user", Some(user)) => {
+                    self.shared.tell(Event::UserChanged(user));
+                    self.shared.tell(Event::Messages(user.into()));
                 }
                 (_, Some(user)) => self.shared.tell(Event::Messages(user.into())),
                 _ => {}

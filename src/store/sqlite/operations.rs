@@ -1,5 +1,6 @@
 //! The write operations: how each [`crate::store::operation::Write`] changes the database.
 
+pub(in crate::store) mod access;
 pub(in crate::store) mod accounts;
 pub(in crate::store) mod append;
 pub(in crate::store) mod cursors;
@@ -9,4 +10,5 @@ pub(in crate::store) mod purge;
 pub(in crate::store) mod rebuild;
 pub(in crate::store) mod rooms;
 pub(in crate::store) mod sessions;
+pub(in crate::store) mod tokens;
 pub(in crate::store) mod users;

@@ -228,7 +228,7 @@ mod tests {
         let body = body.parse().unwrap();
         let told = told.clone();
         store.write(
-            Append { sender: UserId(2), to, body, key: None, details: None },
+            Append { sender: UserId(2), to, body, key: None, details: None, only: None },
             move |appended| {
                 appended.unwrap();
                 told.send((number, thread::current().id())).unwrap();

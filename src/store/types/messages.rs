@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::store::operation::{Party, Read, Write};
 use crate::store::types::rooms::{LiveRooms, Unreadable, Wanted};
+use crate::store::types::tokens::Targets;
 
 /// Appends a message to the message log, one copy for each recipient. When the answer comes, the
 /// copies are durable and in the recipients' inboxes. Messages are in the message log in the order
@@ -25,6 +26,9 @@ pub struct Append {
     /// What it carries beside the text. The sender must be able to read the message that it
     /// answers: as its sender, as the user whose mailbox it is in, or as a member of its room.
     pub details: Option<Box<Details>>,
+    /// The mailboxes that the sender's access token may send to. `None` means any. Another
+    /// recipient is unknown, whether it exists or not, before anything else is looked at.
+    pub only: Option<Targets>,
 }
 
 impl Append {

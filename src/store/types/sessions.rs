@@ -2,6 +2,7 @@
 
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::operation::{Party, Read, Write};
+use crate::store::types::tokens::{Access, TokenUse};
 
 /// Opens a session, and ends the sessions in `end` to make room. If there is still no room, it does
 /// nothing. Durable when the answer comes.
@@ -149,7 +150,7 @@ impl Live {
     }
 }
 
-/// Looks up a session by the hash of its token.
+/// Looks up a session by the hash of its token, or an access token by its hash.
 pub struct FindSession(pub TokenHash);
 
 impl Read for FindSession {
@@ -159,7 +160,7 @@ impl Read for FindSession {
 /// A session with what authentication needs.
 #[derive(Debug, Clone)]
 pub struct StoredSession {
-    /// The session's number.
+    /// The session's number. An access token is no session and has 0.
     pub id: SessionId,
     /// The user.
     pub user: UserId,
@@ -169,6 +170,22 @@ pub struct StoredSession {
     pub expires_at: Timestamp,
     /// Whether the user is disabled.
     pub disabled: bool,
+    /// What it grants, if it is an access token.
+    pub access: Option<Access>,
+}
+
+impl StoredSession {
+    /// An access token of nobody; the engine adds the rest. The numbers of sessions begin with 1.
+    pub(in crate::store) fn of_access(access: Access) -> Self {
+        Self {
+            id: SessionId(0),
+            user: UserId(0),
+            last_seen_at: Timestamp(0),
+            expires_at: Timestamp(0),
+            disabled: true,
+            access: Some(access),
+        }
+    }
 }
 
 /// Lists the users who have an unexpired session, each once, in the order of their first such
@@ -200,12 +217,14 @@ impl Write for SettleSessions {
     type Answer = ();
 }
 
-/// Records when sessions were last used, and ends those that have expired. The answer has the
-/// tokens of the ended sessions.
+/// Records when sessions and access tokens were last used, and ends those that have expired. The
+/// answer has the tokens of the ended sessions.
 #[derive(Debug, Clone)]
 pub struct SweepSessions {
     /// When each session was last used.
     pub seen: Vec<(SessionId, Timestamp)>,
+    /// When each access token was last used, and from where.
+    pub used: Vec<TokenUse>,
     /// Which sessions have not expired.
     pub live: Live,
 }

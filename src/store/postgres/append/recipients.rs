@@ -33,6 +33,22 @@ pub(super) fn recipients(names: &Names, message: &Append) -> std::result::Result
     }
 }
 
+/// The recipients that the sender's access token may not send to. A user who does not exist is like
+/// one who is no target.
+pub(super) fn not_among(names: &Names, message: &Append) -> Vec<MailboxName> {
+    let Some(targets) = &message.only else { return Vec::new() };
+    let is_other = |name: &&MailboxName| {
+        let found = match name {
+            MailboxName::User(name) => names.id(name).map(MailboxId::from),
+            MailboxName::Room(name) => {
+                names.place(message.sender, name).map(|(room, _)| room.into())
+            }
+        };
+        !found.is_some_and(|found| targets.contains(&found))
+    };
+    message.to.iter().filter(is_other).cloned().collect()
+}
+
 /// The mailbox of a user, or of a room where the sender may post.
 fn mailbox(
     names: &Names,

@@ -6,6 +6,7 @@ use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, Called, Change, Query, WriteContext, only_called};
+use crate::store::postgres::operations::tokens::{self, token_hash};
 use crate::store::postgres::session::Session;
 use crate::store::types::sessions::{
     EndSessions, Endable, EndedSession, FindSession, HeldSession, ListActiveUsers, ListAllSessions,
@@ -65,15 +66,6 @@ fn endable(row: &Row) -> Result<Endable> {
     })
 }
 
-/// The hash of a token in a row.
-pub(in crate::store) fn token_hash(row: &Row, column: usize) -> Result<TokenHash> {
-    let bytes: &[u8] = row.get(column);
-    bytes
-        .try_into()
-        .map(TokenHash)
-        .map_err(|_| Error::Unexpected("the hash of a token has not 32 bytes"))
-}
-
 impl Apply for EndSessions {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Vec<EndedSession>> {
         end(context.session, self.0)
@@ -111,6 +103,7 @@ impl Apply for SettleSessions {
               WHERE last_seen_at > $1",
             &[&now],
         )?;
+        tokens::sweep(context.session, &[], 0, now)?;
         sweep(context.session, now, &[], self.0).map(drop)
     }
 }
@@ -118,6 +111,7 @@ impl Apply for SettleSessions {
 impl Apply for SweepSessions {
     fn apply(&self, context: &mut WriteContext<'_>) -> Result<Vec<TokenHash>> {
         let now = time(context.session)?;
+        tokens::sweep(context.session, &self.used, now.saturating_sub(self.live.now.0), now)?;
         sweep(context.session, now, &self.seen, self.live)
     }
 }
@@ -163,12 +157,14 @@ impl Query for FindSession {
               WHERE s.token_hash = $1",
             &[&&self.0.0[..]],
         )?;
-        Ok(row.map(|row| StoredSession {
+        let Some(row) = row else { return tokens::find(session, &self.0) };
+        Ok(Some(StoredSession {
             id: SessionId(row.get(0)),
             user: UserId(row.get(1)),
             last_seen_at: Timestamp(row.get(2)),
             expires_at: Timestamp(row.get(3)),
             disabled: row.get(4),
+            access: None,
         }))
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
-use crate::store::sqlite::operations::{cursors, users};
+use crate::store::sqlite::operations::{cursors, tokens, users};
 use crate::store::sqlite::projection::keys::{self, KeyLookup};
 use crate::store::sqlite::rooms;
 use crate::store::sqlite::write::context::WriteContext;
@@ -31,6 +31,12 @@ impl Apply for Append {
 
 /// Adds a message to the open transaction.
 fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appended> {
+    if let Some(targets) = &append.only {
+        let others = tokens::not_among(context, targets, &append.to)?;
+        if !others.is_empty() {
+            return Ok(Appended::UnknownRecipients(others));
+        }
+    }
     if let Some(key) = &append.key
         && let Some(appended) = find_by_key(context, &append, key.as_str())?
     {
@@ -89,7 +95,7 @@ fn take(context: &mut WriteContext<'_>, append: Append) -> rusqlite::Result<Appe
     if let Some(key) = &append.key {
         context.keys.insert(append.sender, key.as_str(), copies.iter().map(|&(_, id)| id));
     }
-    let Append { sender, to: _, body, key, details } = append;
+    let Append { sender, to: _, body, key, details, only: _ } = append;
     let text = Text::new(sender, at, key, body).with(details.as_deref(), thread);
     context.pending_inserts.push(text, &copies);
     Ok(Appended::Stored { copies, at, duplicate: false })

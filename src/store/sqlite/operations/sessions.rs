@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{SessionId, Timestamp, TokenHash, UserId, UserName};
 use crate::store::sqlite::operation::{Apply, Query, ReadContext, Statements};
+use crate::store::sqlite::operations::access;
 use crate::store::sqlite::row::user_name;
 use crate::store::sqlite::write::context::WriteContext;
 use crate::store::types::sessions::{
@@ -41,6 +42,7 @@ impl Apply for SettleSessions {
                   WHERE last_seen_at > ?1",
             )?
             .execute([self.0.now.0])?;
+        access::sweep(context.connection, &[], self.0.now)?;
         sweep(context.connection, &[], self.0).map(drop)
     }
 }
@@ -49,13 +51,17 @@ impl Apply for SweepSessions {
     const STATEMENTS: Statements = Statements::Several;
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Vec<TokenHash>> {
+        access::sweep(context.connection, &self.used, self.live.now)?;
         sweep(context.connection, &self.seen, self.live)
     }
 }
 
 impl Query for FindSession {
     fn query(self, context: &ReadContext<'_>) -> rusqlite::Result<Option<StoredSession>> {
-        find(context.connection, &self.0)
+        match find(context.connection, &self.0)? {
+            None => access::find(context.connection, &self.0),
+            session => Ok(session),
+        }
     }
 }
 
@@ -205,6 +211,7 @@ fn find(connection: &Connection, token: &TokenHash) -> rusqlite::Result<Option<S
                 last_seen_at: Timestamp(row.get(2)?),
                 expires_at: Timestamp(row.get(3)?),
                 disabled: row.get(4)?,
+                access: None,
             })
         })
         .optional()

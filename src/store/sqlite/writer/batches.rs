@@ -471,7 +471,7 @@ mod tests {
                 let (to, body) = (smallvec!["neko".parse().unwrap()], "x".repeat(4_000));
                 let body = body.parse().unwrap();
                 store.write(
-                    Append { sender: UserId(2), to, body, key: None, details: None },
+                    Append { sender: UserId(2), to, body, key: None, details: None, only: None },
                     |appended| {
                         appended.unwrap();
                     },
