@@ -6,6 +6,7 @@ mod body;
 mod call;
 mod encoded_word;
 mod fields;
+mod hooks;
 mod message;
 mod names;
 mod publish;

@@ -265,6 +265,9 @@ impl Service {
                 self.send(session, to, body, responder);
                 return Concurrency::Overlapping;
             }
+            Ok(Action::Post(post)) if post.to.is_empty() => {
+                self.post_to_target(session, post, responder);
+            }
             Ok(Action::Post(post)) => {
                 self.post(session, post, responder);
                 return Concurrency::Overlapping;

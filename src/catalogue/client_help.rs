@@ -306,8 +306,8 @@ pub const HELP: &Help = &[
         "Apa yang boleh dilakukan program dengan token itu. `all` tidak termasuk password, sesi, dan tokenmu",
     ),
     (
-        "Send only to these users and rooms: neko,'#build'",
-        "Hanya kirim ke user dan ruang ini: neko,'#build'",
+        "Send only to these users and rooms: neko,'#build'. A hook has one",
+        "Hanya kirim ke user dan ruang ini: neko,'#build'. Hook punya satu",
     ),
     (
         "When it expires: 90d, 12h. Without it, it does not",
@@ -804,7 +804,8 @@ Examples:
   chat-cli token create ci --to neko,'#build' --expires 90d
   CHAT_TOKEN=ct_... chat-cli send neko build 417 is done
   chat-cli token list                   rights, targets, end and last use of each
-  chat-cli token revoke ci",
+  chat-cli token revoke ci
+  chat-cli token create grafana --can hook --to '#ops'    for Grafana: see docs/http.md",
         id: "\
 Token dipakai di CHAT_TOKEN, atau setelah `Authorization: Bearer` lewat HTTP. Server hanya menyimpan
 SHA-256-nya. Token tidak boleh mengganti passwordmu, dan tidak boleh membuat atau mencabut token.
@@ -813,7 +814,8 @@ Contoh:
   chat-cli token create ci --to neko,'#build' --expires 90d
   CHAT_TOKEN=ct_... chat-cli send neko build 417 is done
   chat-cli token list                   hak, tujuan, akhir, dan pemakaian terakhir masing-masing
-  chat-cli token revoke ci",
+  chat-cli token revoke ci
+  chat-cli token create grafana --can hook --to '#ops'    untuk Grafana: lihat docs/http.md",
     }
     mcp_examples {
         en: "\

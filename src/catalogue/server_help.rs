@@ -325,8 +325,8 @@ pub const HELP: &Help = &[
         "Apa yang boleh dilakukan program dengan token itu. `all` tidak termasuk password, sesi, dan token",
     ),
     (
-        "Send only to these users and rooms: neko,'#build'",
-        "Hanya kirim ke user dan ruang ini: neko,'#build'",
+        "Send only to these users and rooms: neko,'#build'. A hook has one",
+        "Hanya kirim ke user dan ruang ini: neko,'#build'. Hook punya satu",
     ),
     (
         "When it expires: 90d, 12h. Without it, it does not",

@@ -26,8 +26,16 @@ texts! {
         id: "isi detik bulat, paling sedikit 1s dan paling banyak 3660d",
     }
     targets_only_for_send {
-        en: "--to: only a token with --can send has targets",
-        id: "--to: hanya token dengan --can send yang punya tujuan",
+        en: "--to: only a token with --can send or hook has targets",
+        id: "--to: hanya token dengan --can send atau hook yang punya tujuan",
+    }
+    hook_has_one_target {
+        en: "--to: give the one user or room that the hook posts to",
+        id: "--to: isi satu user atau ruang yang dituju hook itu",
+    }
+    hook_is_posted_to {
+        en: "programs post to the path /hooks/ and this token, at the server's HTTP address",
+        id: "program mengirim ke path /hooks/ dan token ini, di alamat HTTP server",
     }
     too_many_targets(max) {
         en: "--to: give at most {max} users and rooms",

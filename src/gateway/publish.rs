@@ -141,14 +141,11 @@ async fn publish(
     let details = details.if_any();
     let post = Post { to: smallvec![to.clone()], body, key, details: details.clone() };
     match act(&gateway.service, caller.token, Action::Post(post), caller.network).await {
-        Reply::Posted(Posted { id, at, duplicate, sent: _ }) => {
-            let event = Event::message((id, at), None, &to, text, details.as_deref());
+        Reply::Posted(posted) => {
+            let place = (posted.id, posted.at);
+            let event = Event::message(place, None, &to, text, details.as_deref());
             let mut response = axum::Json(&event).into_response();
-            let headers = response.headers_mut();
-            headers.insert(MESSAGE_ID, id.0.into());
-            if duplicate {
-                headers.insert(REPLAYED, HeaderValue::from_static("true"));
-            }
+            answer_headers(response.headers_mut(), &posted);
             Ok(response)
         }
         Reply::Refused(refusal) => Err(refusal.into()),
@@ -156,8 +153,16 @@ async fn publish(
     }
 }
 
+/// What the head of the answer says about the message.
+pub(super) fn answer_headers(headers: &mut HeaderMap, posted: &Posted) {
+    headers.insert(MESSAGE_ID, posted.id.0.into());
+    if posted.duplicate {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+}
+
 /// The message's key. A quoted text is the form of the standard's draft.
-fn key(headers: &HeaderMap) -> Result<Option<Key>, Refused> {
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<Key>, Refused> {
     let mut fields = headers.get_all("idempotency-key").iter();
     let Some(field) = fields.next() else { return Ok(None) };
     let bad = |why: String| Refused::bad(format!("Idempotency-Key: {why}"));

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::refused::Refused;
-use super::{Gateway, publish, read};
+use super::{Gateway, hooks, publish, read};
 use crate::protocol::refusal::Code;
 
 /// What a program that tries the server's root learns.
@@ -22,6 +22,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/", get(async || WHAT_THIS_IS).post(publish::json).put(publish::json))
         .route("/v1/health", get(async || axum::Json(serde_json::json!({"healthy": true}))))
+        .route("/hooks/{id}", post(hooks::post).put(hooks::post))
         .route("/{name}", post(publish::text).put(publish::text))
         .route("/{name}/publish", publish_form.clone())
         .route("/{name}/send", publish_form.clone())
@@ -39,8 +40,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
-/// Refuses what a page of another site sends: a browser would add a password that it remembers. Also
-/// refuses tokens in the path and the query, which end up in logs.
+/// Refuses what a page of another site sends: a browser would add a password that it remembers.
 async fn check(State(_): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     if is_from_elsewhere(request.uri(), request.headers()) {
         let why = "a page of another site may not use this server";

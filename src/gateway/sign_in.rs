@@ -67,7 +67,7 @@ impl SignIns {
 impl Gateway {
     /// Finds out who sends a request.
     pub(super) async fn caller(&self, headers: &HeaderMap, peer: Peer) -> Result<Caller, Refused> {
-        let network = Network::of(self.client(headers, peer.address));
+        let network = self.network(headers, peer);
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let field = fields.next().ok_or_else(|| {
             Refused::unauthorized(
@@ -98,6 +98,11 @@ impl Gateway {
         }
         let token = self.session_of(name, password, network).await?;
         Ok(Caller { token, network, by_password: true })
+    }
+
+    /// From where a request comes.
+    pub(super) fn network(&self, headers: &HeaderMap, peer: Peer) -> Network {
+        Network::of(self.client(headers, peer.address))
     }
 
     /// The session of a name and a password.

@@ -62,6 +62,8 @@ pub struct AccessTokenId(pub i64);
 pub enum Rights {
     /// Send messages.
     Send,
+    /// Send messages by an incoming hook, to its one target.
+    Hook,
     /// Read messages and lists, and move cursors.
     Read,
     /// Everything but to manage the account, its sessions and its tokens.
@@ -85,12 +87,13 @@ pub enum Right {
 
 impl Rights {
     /// Every value.
-    pub const ALL: [Self; 3] = [Self::Send, Self::Read, Self::All];
+    pub const ALL: [Self; 4] = [Self::Send, Self::Hook, Self::Read, Self::All];
 
     /// The word on the wire and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Send => "send",
+            Self::Hook => "hook",
             Self::Read => "read",
             Self::All => "all",
         }
@@ -100,7 +103,7 @@ impl Rights {
     pub fn include(self, right: Right) -> bool {
         match right {
             Right::Open => true,
-            Right::Send => matches!(self, Self::Send | Self::All),
+            Right::Send => matches!(self, Self::Send | Self::Hook | Self::All),
             Right::Read => matches!(self, Self::Read | Self::All),
             Right::Change => self == Self::All,
             Right::Account => false,
@@ -136,5 +139,6 @@ mod tests {
             assert!(!rights.include(Right::Account), "{rights:?}");
         }
         assert!(!Rights::Send.include(Right::Read) && !Rights::Read.include(Right::Send));
+        assert!(!Rights::Hook.include(Right::Read) && !Rights::Hook.include(Right::Change));
     }
 }

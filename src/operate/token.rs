@@ -48,6 +48,9 @@ fn create(
         output.line(&token.token.reveal())?;
     }
     output.did_beside(texts::token_shown_once())?;
+    if arguments.can == Rights::Hook {
+        output.did_beside(texts::hook_is_posted_to())?;
+    }
     output.finish()
 }
 
@@ -55,8 +58,11 @@ fn to_create(arguments: &TokenCreateArguments) -> Result<TokenCreate, Failure> {
     let TokenCreateArguments { token, user: _, can, to, expires } = arguments;
     let to: Vec<MailboxName> = to.iter().map(|name| mailbox(name)).collect::<Result<_, _>>()?;
     let usage = |message: &str| Err(Failure::new(Exit::Usage, message));
-    if !to.is_empty() && *can != Rights::Send {
+    if !to.is_empty() && !matches!(can, Rights::Send | Rights::Hook) {
         return usage(texts::targets_only_for_send());
+    }
+    if *can == Rights::Hook && to.len() != 1 {
+        return usage(texts::hook_has_one_target());
     }
     if to.len() > TARGETS_MAX {
         return usage(&texts::too_many_targets(TARGETS_MAX));

@@ -60,7 +60,8 @@ pub const USERS_MAX: usize = 1000;
 /// One message to one or more recipients. Its text is stored exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Post {
-    /// The recipients: 1 to [`RECIPIENTS_MAX`], without duplicates.
+    /// The recipients: 1 to [`RECIPIENTS_MAX`], without duplicates. None in the message of an
+    /// incoming hook, which goes to the target of its token; no line can have that.
     pub to: SmallVec<[MailboxName; 1]>,
     /// The text.
     pub body: Body,

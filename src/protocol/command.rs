@@ -761,8 +761,12 @@ mod tests {
         let rights = prop::sample::select(Rights::ALL.to_vec());
         let life = prop::option::of(1..=TOKEN_SECONDS_MAX);
         ("[a-z0-9_.-]{1,32}", rights, to, life).prop_map(|(name, can, to, expires_in)| {
-            let to = to.filter(|_| can == Rights::Send);
             let to = to.map(|names| names.into_iter().map(MailboxName::User).collect());
+            let to = match can {
+                Rights::Send => to,
+                Rights::Hook => Some(vec!["#ops".parse().unwrap()]),
+                Rights::Read | Rights::All => None,
+            };
             let name = name.parse().unwrap();
             Action::TokenCreate(Box::new(TokenCreate { name, can, to, expires_in }))
         })

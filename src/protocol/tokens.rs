@@ -21,7 +21,7 @@ pub struct TokenCreate {
     #[serde(default = "send")]
     pub can: Rights,
     /// The users and rooms to which its holder may send. `None` means all that its user may send
-    /// to. Only with [`Rights::Send`].
+    /// to. Only with [`Rights::Send`], and one with [`Rights::Hook`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<MailboxName>>,
     /// Its life in seconds. `None` means that it does not expire.
@@ -40,7 +40,7 @@ impl TokenCreate {
     /// The refusal names the field.
     pub fn check(mut self) -> Result<Self, Refusal> {
         if let Some(to) = &mut self.to {
-            if self.can != Rights::Send {
+            if !matches!(self.can, Rights::Send | Rights::Hook) {
                 return Err(bad_argument("to: only a token that can send has targets"));
             }
             to.sort_unstable();
@@ -48,6 +48,9 @@ impl TokenCreate {
             if !(1..=TARGETS_MAX).contains(&to.len()) {
                 return Err(bad_argument(format!("to: give 1 to {TARGETS_MAX} users and rooms")));
             }
+        }
+        if self.can == Rights::Hook && self.to.as_ref().map(Vec::len) != Some(1) {
+            return Err(bad_argument("to: a hook has one user or room"));
         }
         if self.expires_in.is_some_and(|seconds| !(1..=TOKEN_SECONDS_MAX).contains(&seconds)) {
             let max = TOKEN_SECONDS_MAX;

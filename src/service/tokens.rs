@@ -4,16 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::smallvec;
+
 use super::sessions::LiveSession;
 use super::{Responder, Service, failure};
 use crate::model::{AccessTokenId, MailboxName, Rights, Token, UserId};
+use crate::protocol::arguments::Post;
 use crate::protocol::command::Action;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{Ended, Reply};
 use crate::protocol::tokens::{TokenCreate, TokenCreated, TokenInfo, TokenRevoke, Tokens};
 use crate::store::{
-    CreateToken, CreatedToken, ListTokens, ListedToken, RevokeTokens, StoreError, TOKENS_MAX,
-    Targets,
+    Access, CreateToken, CreatedToken, ListTokens, ListedToken, RevokeTokens, StoreError,
+    TOKENS_MAX, Targets,
 };
 
 impl LiveSession {
@@ -22,25 +25,43 @@ impl LiveSession {
         self.access.as_ref()?.targets.clone()
     }
 
-    /// Why the holder of an access token may not do this. A session may do everything.
+    /// Why the holder of an access token may not do this. A session may do everything, but for the
+    /// message of a hook, whose recipient is the target of its token.
     pub(super) fn refusal(&self, action: &Action) -> Option<Refusal> {
-        let access = self.access.as_ref()?;
-        if !access.rights.include(action.verb().right()) {
-            return Some(not_included(access.rights));
+        let is_of_hook = is_of_hook(action);
+        let Some(Access { rights, .. }) = self.access else {
+            return is_of_hook.then(no_hook);
+        };
+        if !rights.include(action.verb().right()) {
+            return Some(not_included(rights));
         }
         match action {
+            _ if is_of_hook != (rights == Rights::Hook) => {
+                Some(if is_of_hook { no_hook() } else { not_included(rights) })
+            }
             // Only a reader may learn which messages there are.
-            Action::Post(post) if access.rights == Rights::Send && post.answers() => {
-                Some(not_included(access.rights))
+            Action::Post(post) if rights == Rights::Send && post.answers() => {
+                Some(not_included(rights))
             }
             _ => None,
         }
     }
 }
 
+/// Whether it is the message of an incoming hook.
+fn is_of_hook(action: &Action) -> bool {
+    matches!(action, Action::Post(post) if post.to.is_empty())
+}
+
+fn no_hook() -> Refusal {
+    let code = Code::TokenRights;
+    Refusal::new(code, format!("{}: it is no hook", code.message()))
+}
+
 fn not_included(rights: Rights) -> Refusal {
     let why = match rights {
         Rights::Send => "it may only send",
+        Rights::Hook => "it may only post to /hooks/TOKEN over HTTP",
         Rights::Read => "it may only read",
         Rights::All => "log in with the password to manage the account",
     };
@@ -105,6 +126,35 @@ impl Service {
                 service.hub.publish(user);
                 count
             }));
+        });
+    }
+
+    /// The message of an incoming hook: a `post` to the one target of its token, by the name of
+    /// today.
+    pub(super) fn post_to_target(
+        self: &Arc<Self>,
+        session: &Arc<LiveSession>,
+        post: Post,
+        responder: Responder,
+    ) {
+        let Some(Access { id, .. }) = session.access else {
+            return responder.answer(no_hook());
+        };
+        let after = AccessTokenId(id.0 - 1);
+        let list = ListTokens { user: Some(session.user), after, max: 1 };
+        let (service, session) = (Arc::clone(self), Arc::clone(session));
+        self.store.read(list, move |found| match found {
+            Ok((tokens, _)) => {
+                let token = tokens.into_iter().find(|token| token.id == id);
+                match token.and_then(|token| token.to).unwrap_or_default().pop() {
+                    Some(to) => {
+                        service.post(&session, Post { to: smallvec![to], ..post }, responder)
+                    }
+                    // A deleted user has no name.
+                    None => responder.answer(Code::UnknownRecipient),
+                }
+            }
+            Err(error) => responder.answer(failure(error)),
         });
     }
 

@@ -58,6 +58,8 @@ fn wrong_tokens_are_usage_errors() {
         &["token", "create", "CI"],
         &["token", "create", "ci", "--can", "write"],
         &["token", "create", "ci", "--can", "read", "--to", "neko"],
+        &["token", "create", "ci", "--can", "hook"],
+        &["token", "create", "ci", "--can", "hook", "--to", "neko,robo"],
         &["token", "create", "ci", "--expires", "0s"],
         &["token", "create", "ci", "--expires", "1500ms"],
         &["token", "revoke"],

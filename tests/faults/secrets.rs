@@ -115,6 +115,7 @@ fn use_over_http(server: &Server, token: &str) {
         send(server.http(), request, &[("Authorization", &bearer)], "hai");
     }
     send(server.http(), &format!("POST /neko?auth={token}"), &[], "hai");
+    send(server.http(), &format!("POST /hooks/{token}"), &[], r#"{"text": "hai"}"#);
     if is_here("curl") {
         let url = format!("http://{}/neko", server.http());
         let config = format!("user = \":{token}\"\nurl = \"{url}\"\ndata = \"hai\"\n");
@@ -164,12 +165,16 @@ fn no_byte_of_a_password_or_token_is_where_it_does_not_belong() {
 
     let session = wire.log_in("paff");
     for number in 0..5 {
-        let create = json!({"name": format!("t{number}"), "can": "all"});
+        let name = format!("t{number}");
+        let create = match number % 2 {
+            0 => json!({"name": name, "can": "all"}),
+            _ => json!({"name": name, "can": "hook", "to": ["neko"]}),
+        };
         let created = wire.done(format!("token_create {session} {create}"));
         let token = created["token"].as_str().unwrap().to_owned();
         use_token(&mut wire, &token);
         use_over_http(&server, &token);
-        wire.done(format!("token_revoke {session} {}", json!({"name": format!("t{number}")})));
+        wire.done(format!("token_revoke {session} {}", json!({"name": name})));
         wire.refused(format!("whoami {token}"));
         secrets.push(token);
     }

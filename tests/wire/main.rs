@@ -10,6 +10,8 @@ mod details;
 mod expectations;
 mod hang_up;
 #[cfg(feature = "http")]
+mod http_hooks;
+#[cfg(feature = "http")]
 mod http_limits;
 #[cfg(feature = "http")]
 mod http_publish;

@@ -72,7 +72,10 @@ fn server() -> (Server, String) {
 fn every_token_may_use_the_verbs_of_its_rights_and_no_others() {
     let (server, paff) = server();
     let mut wire = server.connect();
-    for (can, to) in [("send", None), ("send", Some(["neko"])), ("read", None), ("all", None)] {
+    let neko = Some(["neko"]);
+    // A hook posts to a path of its own, which no verb does.
+    for (can, to) in [("send", None), ("send", neko), ("hook", neko), ("read", None), ("all", None)]
+    {
         let mut fields = json!({"name": "it", "can": can});
         if let Some(to) = to {
             fields["to"] = json!(to);
@@ -316,6 +319,8 @@ fn arguments_out_of_bounds_make_no_token() {
         json!({"name": "ci", "to": []}),
         json!({"name": "ci", "to": ["No"]}),
         json!({"name": "ci", "can": "all", "to": ["neko"]}),
+        json!({"name": "ci", "can": "hook"}),
+        json!({"name": "ci", "can": "hook", "to": ["neko", "robo"]}),
         json!({"name": "ci", "expires_in": 0}),
         json!({"name": "ci", "expires_in": 400_000_000}),
         json!({"name": "ci", "token": "ct_"}),

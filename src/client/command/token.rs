@@ -40,6 +40,7 @@ fn make(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let create = to_create(arguments)?;
+    let is_hook = create.can == Rights::Hook;
     let (session, _) = local_login::current(link)?;
     let created = verbs::token_create(link, session, create)?;
     if view.is_json {
@@ -50,6 +51,9 @@ fn make(
     out.flush()?;
     if io::stderr().is_terminal() {
         let _ = writeln!(io::stderr(), "{}", shared::note(texts::token_shown_once()));
+        if is_hook {
+            let _ = writeln!(io::stderr(), "{}", shared::note(texts::hook_is_posted_to()));
+        }
     }
     Ok(Exit::Done)
 }
@@ -59,8 +63,11 @@ fn to_create(arguments: TokenCreateArguments) -> Result<TokenCreate, Failure> {
     let to: Vec<MailboxName> =
         to.iter().map(|name| parse_mailbox(name)).collect::<Result<_, _>>()?;
     let usage = |message: String| Err(Failure::new(Exit::Usage, message));
-    if !to.is_empty() && can != Rights::Send {
+    if !to.is_empty() && !matches!(can, Rights::Send | Rights::Hook) {
         return usage(texts::targets_only_for_send().to_owned());
+    }
+    if can == Rights::Hook && to.len() != 1 {
+        return usage(texts::hook_has_one_target().to_owned());
     }
     if to.len() > TARGETS_MAX {
         return usage(texts::too_many_targets(TARGETS_MAX));

@@ -182,7 +182,7 @@ pub struct TokenCreateArguments {
     #[arg(long, value_name = "RIGHTS", default_value = "send")]
     #[arg(value_parser = words(&Rights::ALL, Rights::as_str))]
     pub can: Rights,
-    /// Send only to these users and rooms: neko,'#build'.
+    /// Send only to these users and rooms: neko,'#build'. A hook has one.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_hint = ValueHint::Username)]
     pub to: Vec<String>,
     /// When it expires: 90d, 12h. Without it, it does not.

@@ -1,0 +1,108 @@
+//! Incoming hooks: `POST /hooks/ID` takes what Slack, Mattermost, Grafana and Alertmanager send to
+//! their own, as it is. The secret is in the path, and it may do nothing else: it is an access
+//! token of the kind `hook`, with one target.
+
+mod alerts;
+mod incoming;
+mod slack;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+use smallvec::SmallVec;
+
+use super::call::act;
+use super::publish::{answer_headers, key};
+use super::refused::Refused;
+use super::{Gateway, body};
+use crate::http::Peer;
+use crate::model::Token;
+use crate::protocol::arguments::Post;
+use crate::protocol::command::Action;
+use crate::protocol::framing::LINE_BYTES_MAX;
+use crate::protocol::refusal::Code;
+use crate::protocol::reply::Reply;
+use incoming::Incoming;
+
+/// What Slack and Mattermost answer.
+const DONE: &str = "ok";
+
+/// `POST /hooks/ID`: a message to the target of the hook.
+pub(super) async fn post(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(peer): Extension<Peer>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    // Only hooks have their secret in the path. A session that stands there is not even looked up.
+    let token: Token = id.parse().map_err(|_| unknown())?;
+    if !token.is_access() {
+        return Err(unknown());
+    }
+    let network = gateway.network(&headers, peer);
+    let key = key(&headers)?;
+    let sent = body::read(&headers, body, LINE_BYTES_MAX).await?;
+    let Incoming { text, details } = parse(&sent)?;
+    let body = text.parse().map_err(|_| Refused::from(Code::EmptyMessage))?;
+    // The service knows the target.
+    let post = Post { to: SmallVec::new(), body, key, details: details.if_any() };
+    match act(&gateway.service, token, Action::Post(post), network).await {
+        Reply::Posted(posted) => {
+            let mut response = DONE.into_response();
+            answer_headers(response.headers_mut(), &posted);
+            Ok(response)
+        }
+        Reply::Refused(refusal) if refusal.code == Code::NoSession => Err(unknown()),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        _ => Err(Code::Internal.into()),
+    }
+}
+
+fn unknown() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, Code::NoSession, "there is no such hook")
+}
+
+/// A message from a body: JSON, or a form whose field `payload` is JSON. Programs give the type of
+/// either with both, so the type is not looked at.
+fn parse(sent: &str) -> Result<Incoming, Refused> {
+    let mut form = form_urlencoded::parse(sent.as_bytes());
+    let payload = match sent.trim_start().starts_with('{') {
+        true => None,
+        false => form.find(|(name, _)| name == "payload").map(|(_, value)| value),
+    };
+    let json = payload.as_deref().unwrap_or(sent);
+    let bad = |error: serde_json::Error| Refused::bad(format!("the body of a hook: {error}"));
+    let fields: Map<String, Value> = serde_json::from_str(json).map_err(bad)?;
+    let is_of_alerts = fields.contains_key("alerts");
+    let value = Value::Object(fields);
+    match is_of_alerts {
+        true => serde_json::from_value(value).map(alerts::message).map_err(bad),
+        false => serde_json::from_value(value).map(slack::message).map_err(bad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn form_and_json_are_the_same_message() {
+        let json = parse(r#" {"text": "one & two"}"#).unwrap();
+        let form = parse("channel=x&payload=%7B%22text%22%3A+%22one+%26amp%3B+two%22%7D").unwrap();
+        assert_eq!((json.text.as_str(), json.text == form.text), ("one & two", true));
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        for sent in ["", "hai", "payload=hai", "[]", "7", "{", r#"{"text": 7}"#, r#"{"alerts": 7}"#]
+        {
+            assert!(parse(sent).is_err(), "{sent}");
+        }
+    }
+}
