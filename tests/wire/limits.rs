@@ -16,11 +16,13 @@ pub fn resident_kib(pid: i32) -> usize {
 }
 
 /// From now on [`peak_kib`] is the most memory that a process has at a time.
+#[cfg(feature = "http")]
 pub fn forget_peak(pid: i32) {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
 }
 
 /// The most memory that a process had at a time, in KiB.
+#[cfg(feature = "http")]
 pub fn peak_kib(pid: i32) -> usize {
     memory_kib(pid, "VmHWM:")
 }
