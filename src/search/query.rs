@@ -66,7 +66,7 @@ pub enum Place {
 }
 
 /// Where the words of a query are, in characters (Unicode code points): the first character, and
-/// the first after it. In order, and without overlaps; the first [`MATCHES_MAX`] of each text.
+/// the first after it. In order, and without overlaps; the first 64 of each text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matches {
     /// In the text of the message.
