@@ -104,7 +104,9 @@ impl Commit for Batches {
         {
             return Remaining::Work;
         }
-        if self.indexing_delay().is_some_and(|delay| rested >= delay) {
+        if self.connection.policy.allows_compaction()
+            && self.indexing_delay().is_some_and(|delay| rested >= delay)
+        {
             return self.index_words();
         }
         if rested >= COMPACTION_DELAY && self.may_compact() {
@@ -306,22 +308,23 @@ impl Batches {
         derived
     }
 
-    /// How long the writer must be idle before it indexes words. `None` if there are none to index,
-    /// or the WAL is too long for it.
+    /// How long the writer must be idle before it indexes words. `None` if there are none to index.
     fn indexing_delay(&self) -> Option<Duration> {
         match self.connection.words_lag() {
             (..=0, _) => None,
-            _ if !self.connection.policy.allows_compaction() => None,
             (_, true) => Some(SHORT_INDEXING_DELAY),
             (_, false) => Some(INDEXING_DELAY),
         }
     }
 
-    /// Indexes the words of some messages, or does the checkpoint that this needs first.
+    /// Indexes the words of some messages, or has the checkpoint done that this needs first. A short
+    /// pause is not its time: on a slow disk a sender would wait for it.
     fn index_words(&mut self) -> Remaining {
         if self.connection.policy.precedes_compaction() {
-            self.checkpoint_passively();
-            return Remaining::Work;
+            if !self.ask_checkpointer() {
+                self.checkpoint_passively();
+            }
+            return Remaining::Nothing;
         }
         match self.derive(WriteConnection::index_words) {
             Ok(()) => return Remaining::Work,
@@ -380,12 +383,15 @@ impl Batches {
         match self.connection.policy.due(self.last_operations) {
             Due::No => false,
             Due::Here => true,
-            Due::OnCheckpointer => {
-                let asked = self.checkpointer.as_ref().is_some_and(|ask| ask.send(()).is_ok());
-                self.connection.policy.is_checkpointing = asked;
-                !asked
-            }
+            Due::OnCheckpointer => !self.ask_checkpointer(),
         }
+    }
+
+    /// Has the checkpointer thread checkpoint the WAL. Returns whether it will.
+    fn ask_checkpointer(&mut self) -> bool {
+        let asked = self.checkpointer.as_ref().is_some_and(|ask| ask.send(()).is_ok());
+        self.connection.policy.is_checkpointing = asked;
+        asked
     }
 
     /// Checkpoints the WAL, and logs a reader that blocks it.
