@@ -207,6 +207,7 @@ mod tests {
         "command",
         "command_with_unread",
         "trace_classic",
+        "title_token",
         "title_user",
         "file",
         "log",

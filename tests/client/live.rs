@@ -264,7 +264,7 @@ fn tab_completes_verbs_and_users() {
     terminal.wait_for_end("Command neko:send ivy hai juga\nmessage sent to ivy\nCommand neko:");
     // The possible words are listed, and messages still appear.
     terminal.keys(format!("se{TAB}"));
-    terminal.wait_for_end("Command neko:se\nsend       sessions\nCommand neko:se");
+    terminal.wait_for_end("Command neko:se\nsearch     send       sessions\nCommand neko:se");
     vanessa.send("one more");
     terminal.wait_for_end("  vanessa  one more\nCommand neko:se");
     terminal.keys(format!("s{TAB}"));

@@ -89,7 +89,7 @@ fn server_that_accepts_and_is_silent_costs_a_part_of_the_time_only() {
     // The system accepts its connections, and nobody reads them.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let servers = [silent.local_addr().unwrap(), server.address()];
-    let hurry = ["--timeout", "3s"];
+    let hurry = ["--timeout", "9s"];
     let hurried = |words: &[&'static str]| [&hurry[..], words].concat();
     run(&home, &servers, &hurried(&["auth", "paff", "cytus"]));
     run(&home, &servers, &hurried(&["send", "paff", "hai"]));
