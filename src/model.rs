@@ -407,6 +407,14 @@ impl Message {
     pub fn text_bytes(&self) -> usize {
         self.body.as_str().len() + self.details.as_ref().map_or(0, |details| details.text_bytes())
     }
+
+    /// The conversation to which it belongs for its recipient: that with its sender, or the room.
+    pub fn conversation(&self) -> MailboxName {
+        match &self.to {
+            MailboxName::User(_) => self.from.clone().into(),
+            room @ MailboxName::Room(_) => room.clone(),
+        }
+    }
 }
 
 /// Written by hand, because `flatten` would serialize every message as a map.

@@ -11,6 +11,7 @@ mod expectations;
 mod hashers;
 mod hub;
 mod judge;
+mod marks;
 mod messages;
 mod metrics;
 mod responder;
@@ -40,6 +41,7 @@ pub use crate::store::{Expect, Flush};
 use crate::adjustable::Adjustable;
 use crate::model::{Timestamp, Token, TokenHash};
 use crate::protocol::command::{Action, Request};
+use crate::protocol::event::ReadUpto;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::Reply;
 use crate::protocol::standing::Database;
@@ -166,6 +168,10 @@ impl Service {
                 self.sessions.doubt_tokens(user);
                 self.hub.publish(user);
             }
+            Event::Read(user, Some(name), upto) => {
+                self.push_read(user, || ReadUpto::conversation(name, upto));
+            }
+            Event::Read(user, None, upto) => self.push_read(user, || ReadUpto::inbox(upto)),
             Event::Everything => {
                 self.sessions.doubt_all();
                 self.hub.publish_all();
@@ -278,6 +284,7 @@ impl Service {
             Ok(Action::Logout) => self.log_out(session, responder),
             Ok(Action::Fetch(fetch)) => self.fetch(session, fetch, responder),
             Ok(Action::Ack(ack)) => self.ack(session, ack, responder),
+            Ok(Action::Mark(mark)) => self.mark(session, mark, responder),
             Ok(Action::Unread) => self.count_unread(session, responder),
             Ok(Action::Watch(watch)) => self.watch(session, watch, responder),
             Ok(Action::Whoami) => self.identify(session, responder),

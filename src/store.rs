@@ -46,6 +46,7 @@ pub use types::cursors::*;
 pub use types::expectations::*;
 pub use types::figures::*;
 pub use types::logins::*;
+pub use types::marks::*;
 pub use types::messages::*;
 pub use types::purge::*;
 pub use types::rooms::*;
@@ -59,7 +60,7 @@ pub use types::transfer::*;
 pub use types::users::*;
 
 use crate::adjustable::Adjustable;
-use crate::model::{Timestamp, UserId};
+use crate::model::{MessageId, Timestamp, UserId};
 use crate::transfer::Record;
 #[cfg(feature = "postgres")]
 pub use postgres::NodeOptions;
@@ -86,6 +87,14 @@ pub type OnFatal = Arc<dyn Fn(Fatal) + Send + Sync>;
 /// An open store. Dropping it does not close the database; [`Store::close`] does.
 pub struct Store {
     backend: Backend,
+}
+
+/// A reader whose moves at other servers are told: see [`Store::follow_reading`].
+pub struct FollowedReading {
+    #[cfg(feature = "postgres")]
+    _follower: Option<postgres::followed::Follower>,
+    #[cfg(not(feature = "postgres"))]
+    _user: UserId,
 }
 
 /// The engines, known at compile time. Dispatch costs one predictable branch.
@@ -167,6 +176,31 @@ impl Store {
             Backend::Sqlite(sqlite) => sqlite.watch(user),
             #[cfg(feature = "postgres")]
             Backend::Postgres(postgres) => postgres.watch(user),
+        }
+    }
+
+    /// Tells of the moves of a reader's cursor `inbox` at other servers, by [`Event::Read`], until the
+    /// returned value is dropped.
+    pub fn follow_reading(&self, user: UserId) -> FollowedReading {
+        FollowedReading {
+            #[cfg(feature = "postgres")]
+            _follower: match &self.backend {
+                Backend::Sqlite(_) => None,
+                Backend::Postgres(postgres) => Some(postgres.followed().follow(user)),
+            },
+            #[cfg(not(feature = "postgres"))]
+            _user: user,
+        }
+    }
+
+    /// The cursor `inbox` was moved here by this server, so it is not told of that.
+    pub fn note_reading(&self, user: UserId, upto: MessageId) {
+        match &self.backend {
+            Backend::Sqlite(_) => {
+                let _ = (user, upto);
+            }
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(postgres) => postgres.followed().note(user, upto),
         }
     }
 

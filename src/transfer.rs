@@ -12,7 +12,7 @@ use crate::model::{
 pub const FORMAT: &str = "chat-export";
 /// The version of the format. An import refuses a higher one.
 pub const VERSION: u32 = 2;
-/// The version of an export without rooms, which older programs import, too.
+/// The version of an export without rooms and marks, which older programs import, too.
 pub const VERSION_WITHOUT_ROOMS: u32 = 1;
 /// The longest line, in bytes: a text of 32 KiB and all details with every byte escaped, and the
 /// fields around them.
@@ -34,6 +34,8 @@ pub enum Record {
     Invitation(Invitation),
     /// A user's position in the message log.
     Cursor(Cursor),
+    /// How far a user has read a conversation, beyond the cursor `inbox`.
+    Mark(Mark),
     /// One recipient's copy of a message. Messages come in the order of their ids.
     Message(Message),
 }
@@ -168,6 +170,20 @@ pub struct Cursor {
     pub moved_at: Timestamp,
 }
 
+/// How far a user has read a conversation, where that is further than the cursor `inbox`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// The reader.
+    pub user: UserName,
+    /// The user who sends the messages, or the room.
+    pub with: MailboxName,
+    /// Every message of the conversation up to and including this id counts as read.
+    pub upto: MessageId,
+    /// When it was last moved.
+    pub moved_at: Timestamp,
+}
+
 /// One recipient's copy of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,6 +248,14 @@ pub enum Step {
         cursor: Cursor,
         /// The number of messages up to that position that the import stored. If there are others,
         /// the cursor stays, because moving it would mark them as read.
+        messages: u64,
+    },
+    /// Move a mark forward to its exported position.
+    Mark {
+        /// The position, in ids of this database.
+        mark: Mark,
+        /// The number of messages of the conversation up to that position that the import stored: those
+        /// to the reader, or all of the room. If there are others, the mark stays.
         messages: u64,
     },
     /// Make a message a dead letter of one of its recipient's cursors.

@@ -310,6 +310,10 @@ texts! {
     no_new_messages { en: "no new messages", id: "tidak ada pesan baru" }
     no_messages { en: "no messages", id: "tidak ada pesan" }
     cursor_stands_at(cursor, id) { en: "{cursor} stands at {id}", id: "{cursor} ada di {id}" }
+    conversation_is_read(name, id) {
+        en: "{name} is read up to {id}",
+        id: "{name} sudah dibaca sampai {id}",
+    }
 
     id_negative { en: "an id is 0 or more", id: "id itu 0 atau lebih" }
 

@@ -217,6 +217,14 @@ pub const HELP: &Help = &[
         "Allow moving backwards, so that messages are unread again",
         "Juga mundur, sehingga pesan menjadi belum dibaca lagi",
     ),
+    (
+        "Only the messages from this user count as read",
+        "Hanya pesan dari user ini yang terhitung sudah dibaca",
+    ),
+    (
+        "Only the messages to this room count as read; its # may be left out",
+        "Hanya pesan ke ruang ini yang terhitung sudah dibaca; # boleh tidak ditulis",
+    ),
     // watch
     (
         "Begin where the last `watch` with this name stopped, and remember the position of this one",
@@ -620,8 +628,8 @@ seed's client prints it:
   {\"paff\": [{\"msg\": \"hai neko\"}], \"#build\": [{\"msg\": \"done\", \"from\": \"robo\"}]}
 ({} if there is nothing; more than one line only for more than 64 MiB). Messages count as read when
 they have been written, so nothing is lost if the reader of the output goes away. With --from,
---room, --tag or --min-priority they count as read only up to the first unread message that is left
-out.
+--room, --tag or --min-priority they count as read in each conversation up to its first unread
+message that is left out.
 
 Examples:
   chat-cli inbox
@@ -638,7 +646,8 @@ yang dicetak klien aslinya:
   {\"paff\": [{\"msg\": \"hai neko\"}], \"#build\": [{\"msg\": \"selesai\", \"from\": \"robo\"}]}
 ({} jika tidak ada; lebih dari satu baris hanya jika lebih dari 64 MiB). Pesan terhitung sudah dibaca
 setelah selesai ditulis, jadi tidak ada yang hilang jika pembaca keluarannya pergi. Dengan --from,
---room, --tag atau --min-priority, hanya sejauh tidak ada pesan lain yang belum dibaca sebelumnya.
+--room, --tag atau --min-priority, di setiap percakapan hanya sampai pesan pertama yang belum dibaca
+dan tidak ditampilkan.
 
 Contoh:
   chat-cli inbox
@@ -702,12 +711,16 @@ Contoh:
 Examples:
   chat-cli ack 42                            messages up to 42 count as read
   chat-cli ack --all
+  chat-cli ack --all --with neko             only those from neko
+  chat-cli ack 42 --room build               only those to #build
   chat-cli ack 0 --rewind                    everything is unread again
   chat-cli ack --all --as worker             `watch --as worker` begins with the next message",
         id: "\
 Contoh:
   chat-cli ack 42                            pesan sampai 42 terhitung sudah dibaca
   chat-cli ack --all
+  chat-cli ack --all --with neko             hanya yang dari neko
+  chat-cli ack 42 --room build               hanya yang ke #build
   chat-cli ack 0 --rewind                    semua menjadi belum dibaca lagi
   chat-cli ack --all --as worker             `watch --as worker` mulai dari yang berikutnya",
     }
@@ -851,8 +864,8 @@ Contoh:
     ask_examples {
         en: "\
 The answer is the reply of that user to the question, or their next message if no other question of
-yours to them is open. Only its text is printed. It counts as read if nothing else is unread. Exit
-code 1 if none came within --timeout (60s).
+yours to them is open. Only its text is printed. It counts as read if no earlier message of
+that user is unread. Exit code 1 if none came within --timeout (60s).
 
 Examples:
   chat-cli ask --choice deploy,abort neko 'go?' && ./deploy
@@ -861,7 +874,7 @@ Examples:
         id: "\
 Jawabannya adalah balasan user itu untuk pertanyaannya, atau pesan berikutnya jika tidak ada
 pertanyaanmu yang lain untuknya. Hanya teksnya yang dicetak. Jawaban terhitung sudah dibaca jika tidak
-ada lagi yang belum dibaca. Kode keluar 1 jika tidak ada yang datang dalam --timeout (60s).
+ada pesan user itu sebelumnya yang belum dibaca. Kode keluar 1 jika tidak ada yang datang dalam --timeout (60s).
 
 Contoh:
   chat-cli ask --choice deploy,batal neko 'jadi?' && ./deploy

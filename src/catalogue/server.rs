@@ -28,6 +28,8 @@ texts! {
     several_users(count) { en: "{count} users", id: "{count} user" }
     one_cursor { en: "1 cursor", id: "1 kursor" }
     several_cursors(count) { en: "{count} cursors", id: "{count} kursor" }
+    one_mark { en: "1 read mark", id: "1 tanda baca" }
+    several_marks(count) { en: "{count} read marks", id: "{count} tanda baca" }
     one_finding { en: "1 finding", id: "1 temuan" }
     several_findings(count) { en: "{count} findings", id: "{count} temuan" }
     nothing_done { en: "nothing was done", id: "tidak ada yang dilakukan" }

@@ -197,6 +197,7 @@ fn is_repeatable(request: &Request) -> bool {
             | Action::Fetch(_)
             | Action::Search(_)
             | Action::Ack(_)
+            | Action::Mark(_)
             | Action::Unread
             | Action::Whoami
             | Action::Sessions

@@ -24,7 +24,7 @@ use crate::catalogue::client;
 use crate::model::{MailboxName, Message, MessageId, Token, UserName};
 use crate::protocol::arguments::{Ack, Watch, WatchFrom};
 use crate::protocol::command::{Action, Request};
-use crate::protocol::event::Event;
+use crate::protocol::event::{Event, ReadUpto};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{Watching, decode_fields};
 
@@ -77,6 +77,8 @@ pub enum StreamEvent {
         /// Its recipient.
         to: MailboxName,
     },
+    /// The user has read messages, over any connection.
+    Read(ReadUpto),
     /// All messages that existed when the stream began or resumed have been returned.
     CaughtUp {
         /// Everything up to and including this id.
@@ -280,6 +282,7 @@ impl Stream {
                 Ok(Received::Event(StreamEvent::Message(message)))
             }
             Ok(Event::Sent { id, to }) => Ok(Received::Event(StreamEvent::Sent { id, to })),
+            Ok(Event::Read(read)) => Ok(Received::Event(StreamEvent::Read(read))),
             Ok(Event::CaughtUp { upto }) => Ok(Received::Event(StreamEvent::CaughtUp { upto })),
             // The client ignores events that it does not know.
             Ok(Event::Message(_) | Event::Heartbeat) | Err(_) => Ok(Received::Answer),
@@ -316,8 +319,7 @@ impl Stream {
 
     fn resume_after(&mut self, id: MessageId) {
         self.last = Some(id);
-        let Watch { sent, muted, filter, .. } = self.begin.clone();
-        self.begin = Watch { cursor: None, from: WatchFrom::After(id), sent, muted, filter };
+        (self.begin.cursor, self.begin.from) = (None, WatchFrom::After(id));
     }
 
     /// Drops the connection. Returns the event for the caller, or the failure if another connection
@@ -382,6 +384,7 @@ fn text_bytes(event: &StreamEvent) -> usize {
         StreamEvent::Ready { .. }
         | StreamEvent::Disconnected { .. }
         | StreamEvent::Sent { .. }
+        | StreamEvent::Read(_)
         | StreamEvent::CaughtUp { .. } => 0,
     }
 }

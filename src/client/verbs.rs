@@ -13,13 +13,13 @@ use super::session::Session;
 use crate::catalogue::client;
 use crate::model::{Body, CursorName, MailboxName, Message, Password, RoomName, Token, UserName};
 use crate::protocol::arguments::{
-    Ack, Fetch, FetchFrom, Passwd, Post, Revoke, Search, USERS_MAX, Users,
+    Ack, Fetch, FetchFrom, Mark, Passwd, Post, Revoke, Search, USERS_MAX, Users,
 };
 use crate::protocol::command::{Action, Request};
 use crate::protocol::expectation::{Expect, Expectations, Expected, Report};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::{
-    Acked, Ended, Found, Identity, Page, Posted, Sessions, Unread, UserInfo, UserList,
+    Acked, Ended, Found, Identity, Marked, Page, Posted, Sessions, Unread, UserInfo, UserList,
     decode_fields, decode_messages, decode_named_token, decode_token,
 };
 use crate::protocol::rooms::{
@@ -186,12 +186,17 @@ pub fn fetch(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failur
     read(link, fields)
 }
 
-/// [`fetch`] of incoming messages. A server that knows no rooms knows no other messages.
+/// [`fetch`] of incoming messages. A server that knows no marks has no other unread messages, and one
+/// that knows no rooms knows no other messages.
 pub fn fetch_incoming(link: &mut Link, token: Token, fetch: Fetch) -> Result<Page, Failure> {
-    let FetchFrom::Incoming(id) = fetch.from else { return self::fetch(link, token, fetch) };
+    let older = match fetch.from {
+        FetchFrom::Unread(id) => FetchFrom::Incoming(id),
+        FetchFrom::Incoming(id) => FetchFrom::After(id),
+        _ => return self::fetch(link, token, fetch),
+    };
     match self::fetch(link, token, fetch.clone()) {
         Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. })) => {
-            self::fetch(link, token, Fetch { from: FetchFrom::After(id), ..fetch })
+            fetch_incoming(link, token, Fetch { from: older, ..fetch })
         }
         page => page,
     }
@@ -205,8 +210,8 @@ pub fn first_unread(link: &mut Link, token: Token) -> Result<Option<Message>, Fa
         let fetch = Fetch { from, with, thread, since, filter, limit: 1 };
         let page = fetch_incoming(link, token, fetch)?;
         match (page.messages.into_iter().next(), page.upto) {
-            // The messages so far are the user's own, in rooms.
-            (None, Some(upto)) if page.more => from = FetchFrom::Incoming(upto),
+            // The messages so far are the user's own, in rooms, or a mark says that they were read.
+            (None, Some(upto)) if page.more => from = FetchFrom::Unread(upto),
             (first, _) => return Ok(first),
         }
     }
@@ -222,6 +227,24 @@ pub fn search(link: &mut Link, token: Token, search: Search) -> Result<Found, Fa
 pub fn ack(link: &mut Link, token: Token, ack: Ack) -> Result<Acked, Failure> {
     let fields = link.call(&in_session(token, Action::Ack(ack)))?;
     read(link, fields)
+}
+
+/// Moves the mark of a conversation.
+pub fn mark(link: &mut Link, token: Token, mark: Mark) -> Result<Marked, Failure> {
+    let fields = link.call(&in_session(token, Action::Mark(mark)))?;
+    read(link, fields)
+}
+
+/// [`mark`] for messages that were shown. A server that knows no marks leaves them unread; then the
+/// answer is `false`.
+pub fn mark_shown(link: &mut Link, token: Token, mark: Mark) -> Result<bool, Failure> {
+    match self::mark(link, token, mark) {
+        Err(Failure::Refused(Refused {
+            code: Some(Code::BadArgument | Code::UnknownRecipient | Code::UnknownRoom),
+            ..
+        })) => Ok(false),
+        marked => marked.map(|_| true),
+    }
 }
 
 /// The number of unread messages.

@@ -285,7 +285,7 @@ impl Pump {
                 Ok(())
             }
             // Nobody asks for it.
-            StreamPage::Sent { .. } => Ok(()),
+            StreamPage::Sent { .. } | StreamPage::Read(_) => Ok(()),
             StreamPage::Later => {
                 tokio::time::sleep(BUSY_WAIT).await;
                 self.hinted = true;

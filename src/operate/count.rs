@@ -17,6 +17,11 @@ pub(super) fn cursors(count: impl TryInto<u64>) -> String {
     counted(count, server::one_cursor, server::several_cursors)
 }
 
+/// `1 mark`
+pub(super) fn marks(count: impl TryInto<u64>) -> String {
+    counted(count, server::one_mark, server::several_marks)
+}
+
 /// `1 finding`
 pub(super) fn findings(count: impl TryInto<u64>) -> String {
     counted(count, server::one_finding, server::several_findings)

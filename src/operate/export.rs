@@ -53,8 +53,11 @@ pub(super) fn run(
             }
             Record::User(_) => users += 1,
             Record::Header(header) => newest = header.newest,
-            Record::Room(_) | Record::Membership(_) | Record::Invitation(_) | Record::Cursor(_) => {
-            }
+            Record::Room(_)
+            | Record::Membership(_)
+            | Record::Invitation(_)
+            | Record::Cursor(_)
+            | Record::Mark(_) => {}
         }
         output.write_all(&line)
     });

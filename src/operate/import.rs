@@ -49,6 +49,9 @@ struct Summary {
     cursors: usize,
     /// Cursors that were not moved, because other messages would count as read.
     cursors_left: usize,
+    marks: usize,
+    /// Marks that were not moved, for the same reason.
+    marks_left: usize,
     dead_letters: usize,
     rooms: usize,
     memberships: usize,
@@ -136,6 +139,9 @@ fn tell(summary: &Summary, output: &mut Output) -> Result<(), Failure> {
     if summary.cursors_left > 0 {
         output.line(&server::cursors_left(count::cursors(summary.cursors_left)))?;
     }
+    if summary.marks_left > 0 {
+        output.line(&server::cursors_left(count::marks(summary.marks_left)))?;
+    }
     Ok(())
 }
 
@@ -177,6 +183,7 @@ impl Import {
                 Record::Membership(of) => self.memberships.push(of),
                 Record::Invitation(of) => self.invitations.push(of),
                 Record::Cursor(cursor) => self.places.expect(cursor),
+                Record::Mark(mark) => self.places.expect_mark(mark),
                 Record::Message(message) => self.add_message(&lines, message)?,
             }
         }
@@ -311,6 +318,8 @@ impl Import {
             }
             (Step::Cursor { .. }, Taken::Done) => summary.cursors += 1,
             (Step::Cursor { .. }, Taken::Left) => summary.cursors_left += 1,
+            (Step::Mark { .. }, Taken::Done) => summary.marks += 1,
+            (Step::Mark { .. }, Taken::Left) => summary.marks_left += 1,
             (Step::Dead { .. }, Taken::Done) => summary.dead_letters += 1,
             _ => {}
         }

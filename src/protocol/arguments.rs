@@ -108,6 +108,8 @@ pub enum FetchFrom {
     Before(MessageId),
     /// The oldest messages after this cursor of the reader.
     Cursor(CursorName),
+    /// The oldest unread messages, after this id.
+    Unread(MessageId),
     /// The oldest dead letters of this cursor, after this id.
     Dead(CursorName, MessageId),
     /// The messages before and after this id, and the one that has it.
@@ -185,6 +187,15 @@ pub struct Ack {
     pub dead: Option<DeadLetter>,
 }
 
+/// Moves the mark of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The other user, or the room.
+    pub with: MailboxName,
+    /// Every message of the conversation up to and including this id counts as read.
+    pub upto: MessageId,
+}
+
 /// A change to a cursor's dead letters: the messages that its reader could not process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -208,6 +219,9 @@ pub struct Watch {
     /// Tell of the messages that the reader sends, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent: bool,
+    /// Tell of what the reader has read, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read: bool,
     /// Send the messages of muted rooms, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub muted: bool,
@@ -413,6 +427,7 @@ impl FetchFields {
             (Some(id), None, false, None, None) => FetchFrom::After(id),
             (None, Some(id), false, None, None) => FetchFrom::Before(id),
             (None, None, true, None, None) => FetchFrom::Cursor(CursorName::inbox()),
+            (Some(id), None, true, None, None) => FetchFrom::Unread(id),
             (None, None, false, Some(cursor), None) => FetchFrom::Cursor(cursor),
             (after, None, false, None, Some(cursor)) if self.with.is_none() => {
                 FetchFrom::Dead(cursor, after.unwrap_or(MessageId::ZERO))
@@ -455,11 +470,60 @@ impl FetchFields {
             FetchFrom::Before(id) => fields.before = Some(*id),
             FetchFrom::Around(id) => fields.around = Some(*id),
             FetchFrom::Cursor(name) => fields.cursor = Some(name.clone()),
+            FetchFrom::Unread(id) => (fields.unread, fields.after) = (true, Some(*id)),
             FetchFrom::Dead(name, after) => {
                 (fields.dead, fields.after) = (Some(name.clone()), Some(*after));
             }
         }
         fields
+    }
+}
+
+/// The JSON fields of `ack`, for a cursor or for a conversation.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AckFields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<CursorName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    with: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
+    upto: MessageId,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rewind: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead: Option<DeadLetter>,
+}
+
+impl AckFields {
+    /// What is to be moved: a cursor, or the mark of a conversation.
+    pub(super) fn check(self) -> Result<Result<Ack, Mark>, Refusal> {
+        let Self { cursor, with, room, upto, rewind, dead } = self;
+        let name = match (with, room) {
+            (None, None) => {
+                let cursor = cursor.unwrap_or_else(CursorName::inbox);
+                return Ok(Ok(Ack { cursor, upto, rewind, dead }));
+            }
+            (Some(name), None) | (None, Some(name)) => name,
+            (Some(_), Some(_)) => return Err(bad_argument("give one of with and room")),
+        };
+        if cursor.is_some() || dead.is_some() {
+            return Err(bad_argument("cursor, dead: a conversation has neither"));
+        }
+        if rewind {
+            return Err(bad_argument("rewind: the mark of a conversation never moves backwards"));
+        }
+        let with = name.parse().map_err(|_| unknown_mailbox(name))?;
+        Ok(Err(Mark { with, upto }))
+    }
+
+    pub(super) fn of(mark: &Mark) -> Self {
+        let (with, room) = match &mark.with {
+            MailboxName::User(name) => (Some(name.to_string()), None),
+            MailboxName::Room(name) => (None, Some(name.to_string())),
+        };
+        Self { cursor: None, with, room, upto: mark.upto, rewind: false, dead: None }
     }
 }
 

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    Ack, Fetch, FetchFields, Passwd, PasswdFields, Post, PostFields, Revoke, RevokeFields, Search,
-    Users, Watch, bad_argument, bad_body, unknown_recipients,
+    Ack, AckFields, Fetch, FetchFields, Mark, Passwd, PasswdFields, Post, PostFields, Revoke,
+    RevokeFields, Search, Users, Watch, bad_argument, bad_body, unknown_recipients,
 };
 use super::expectation::{Expect, ExpectFields, Report, ReportFields};
 use super::json;
@@ -73,6 +73,8 @@ pub enum Action {
     Search(Search),
     /// `ack TOKEN {json}`
     Ack(Ack),
+    /// `ack TOKEN {json}` for a conversation
+    Mark(Mark),
     /// `unread TOKEN`
     Unread,
     /// `watch TOKEN {json}`
@@ -126,7 +128,9 @@ impl Request {
             "fetch" => parse_json(rest, |fetch: FetchFields| fetch.check().map(Action::Fetch)),
             "search" => parse_json(rest, |search: Search| search.check().map(Action::Search)),
             "users" => parse_json(rest, |users: Users| users.check().map(Action::Users)),
-            "ack" => parse_json(rest, |ack| Ok(Action::Ack(ack))),
+            "ack" => parse_json(rest, |ack: AckFields| {
+                ack.check().map(|of| of.map_or_else(Action::Mark, Action::Ack))
+            }),
             "unread" => parse_json(rest, |Nothing {}| Ok(Action::Unread)),
             "watch" => parse_json(rest, |watch| Ok(Action::Watch(watch))),
             "whoami" => parse_json(rest, |Nothing {}| Ok(Action::Whoami)),
@@ -199,7 +203,7 @@ impl Action {
             Self::Post(_) => Verb::Post,
             Self::Fetch(_) => Verb::Fetch,
             Self::Search(_) => Verb::Search,
-            Self::Ack(_) => Verb::Ack,
+            Self::Ack(_) | Self::Mark(_) => Verb::Ack,
             Self::Unread => Verb::Unread,
             Self::Watch(_) => Verb::Watch,
             Self::Whoami => Verb::Whoami,
@@ -229,6 +233,7 @@ impl Action {
             Self::Users(users) => json::to_string(users),
             Self::Search(search) => json::to_string(search),
             Self::Ack(ack) => json::to_string(ack),
+            Self::Mark(mark) => json::to_string(&AckFields::of(mark)),
             Self::Watch(watch) => json::to_string(watch),
             Self::Revoke(revoke) => json::to_string(&RevokeFields::of(*revoke)),
             Self::Passwd(passwd) => json::to_string(&PasswdFields::of(passwd)),
@@ -695,6 +700,7 @@ mod tests {
             id().prop_map(FetchFrom::Before),
             cursor().prop_map(FetchFrom::Cursor),
             id().prop_map(FetchFrom::Incoming),
+            id().prop_map(FetchFrom::Unread),
             (cursor(), id()).prop_map(|(cursor, after)| FetchFrom::Dead(cursor, after)),
         ];
         let dead = prop::option::of(prop_oneof![Just(DeadLetter::Add), Just(DeadLetter::Clear)]);
@@ -728,9 +734,14 @@ mod tests {
             (cursor(), id(), any::<bool>(), dead).prop_map(|(cursor, upto, rewind, dead)| {
                 Action::Ack(Ack { cursor, upto, rewind, dead })
             }),
-            (prop::option::of(cursor()), watch_from, any::<[bool; 2]>(), filter()).prop_map(
-                |(cursor, from, [sent, muted], filter)| {
-                    Action::Watch(Watch { cursor, from, sent, muted, filter })
+            (
+                prop_oneof![name().prop_map(MailboxName::User), room().prop_map(MailboxName::Room)],
+                id()
+            )
+                .prop_map(|(with, upto)| Action::Mark(Mark { with, upto })),
+            (prop::option::of(cursor()), watch_from, any::<[bool; 3]>(), filter()).prop_map(
+                |(cursor, from, [sent, read, muted], filter)| {
+                    Action::Watch(Watch { cursor, from, sent, read, muted, filter })
                 }
             ),
             account_action(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::framing::REPLY_END;
 use super::json;
-use crate::model::{MailboxName, Message, MessageId};
+use crate::model::{CursorName, MailboxName, Message, MessageId, RoomName, UserName};
 
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +26,42 @@ pub enum Event {
         /// Its recipient.
         to: MailboxName,
     },
+    /// The user of the stream has read messages, on whatever connection. Only as it happens.
+    Read(ReadUpto),
     /// The server and the connection are alive.
     Heartbeat,
+}
+
+/// How far a user has read: a conversation by its mark, or everything by the cursor `inbox`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadUpto {
+    /// The other user of the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<UserName>,
+    /// The room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomName>,
+    /// The cursor. Every message after it is unread, unless a mark says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorName>,
+    /// Every message up to and including this id counts as read.
+    pub upto: MessageId,
+}
+
+impl ReadUpto {
+    /// The conversation is read up to here.
+    pub fn conversation(name: MailboxName, upto: MessageId) -> Self {
+        let (with, room) = match name {
+            MailboxName::User(with) => (Some(with), None),
+            MailboxName::Room(room) => (None, Some(room)),
+        };
+        Self { with, room, cursor: None, upto }
+    }
+
+    /// The cursor `inbox` is here now.
+    pub fn inbox(upto: MessageId) -> Self {
+        Self { with: None, room: None, cursor: Some(CursorName::inbox()), upto }
+    }
 }
 
 #[derive(Serialize)]
@@ -89,6 +123,14 @@ mod tests {
             (
                 Event::Sent { id: MessageId(8), to: "ivy".parse().unwrap() },
                 "{\"status\": \"OK\", \"event\": \"sent\", \"id\": 8, \"to\": \"ivy\"}",
+            ),
+            (
+                Event::Read(ReadUpto::conversation("#build".parse().unwrap(), MessageId(9))),
+                "{\"status\": \"OK\", \"event\": \"read\", \"room\": \"#build\", \"upto\": 9}",
+            ),
+            (
+                Event::Read(ReadUpto::inbox(MessageId(9))),
+                "{\"status\": \"OK\", \"event\": \"read\", \"cursor\": \"inbox\", \"upto\": 9}",
             ),
             (Event::Heartbeat, "{\"status\": \"OK\", \"event\": \"heartbeat\"}"),
         ] {

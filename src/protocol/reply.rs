@@ -66,6 +66,8 @@ pub enum Reply {
     Found(Found),
     /// To `ack`.
     Acked(Acked),
+    /// To `ack` for a conversation.
+    Marked(Marked),
     /// To `unread`.
     Unread(Unread),
     /// To `watch`. Events follow it.
@@ -288,6 +290,29 @@ pub struct Acked {
     pub upto: MessageId,
 }
 
+/// How far a conversation is read, after `ack`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marked {
+    /// The other user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<UserName>,
+    /// The room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomName>,
+    /// Every message of the conversation up to and including this id counts as read.
+    pub upto: MessageId,
+}
+
+impl Marked {
+    /// The conversation with this user or in this room is read up to here.
+    pub fn new(conversation: MailboxName, upto: MessageId) -> Self {
+        match conversation {
+            MailboxName::User(with) => Self { with: Some(with), room: None, upto },
+            MailboxName::Room(room) => Self { with: None, room: Some(room), upto },
+        }
+    }
+}
+
 /// The number of unread messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
@@ -415,6 +440,7 @@ impl Reply {
             Self::Page(fields) => json::encode(&Done::new(fields), out),
             Self::Found(fields) => json::encode(&Done::new(fields), out),
             Self::Acked(fields) => json::encode(&Done::new(fields), out),
+            Self::Marked(fields) => json::encode(&Done::new(fields), out),
             Self::Unread(fields) => json::encode(&Done::new(fields), out),
             Self::Watching(fields) => json::encode(&Done::new(fields), out),
             Self::Identity(fields) => json::encode(&Done::new(fields), out),

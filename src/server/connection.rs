@@ -297,8 +297,9 @@ impl Connection {
             StreamPage::Messages { messages, more, upto } => {
                 stream.push_events((&messages, upto), more, now, &mut self.outbox.bytes);
             }
-            StreamPage::Sent { .. } if is_behind => {}
+            StreamPage::Sent { .. } | StreamPage::Read(_) if is_behind => {}
             StreamPage::Sent { id, to } => Stream::push_sent(id, to, &mut self.outbox.bytes),
+            StreamPage::Read(read) => Stream::push_read(read, &mut self.outbox.bytes),
             StreamPage::Later => stream.put_off(now),
             StreamPage::Over(refusal) => {
                 self.stream = None;

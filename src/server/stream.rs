@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{MailboxName, Message, MessageId};
-use crate::protocol::event::{self, Event};
+use crate::protocol::event::{self, Event, ReadUpto};
 
 /// How long to wait before the next read if the store was busy.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
@@ -88,6 +88,11 @@ impl Stream {
     /// Appends the event of a message that the user sent.
     pub(super) fn push_sent(id: MessageId, to: MailboxName, out: &mut Vec<u8>) {
         Event::Sent { id, to }.encode(out);
+    }
+
+    /// Appends the event that the user has read something.
+    pub(super) fn push_read(read: ReadUpto, out: &mut Vec<u8>) {
+        Event::Read(read).encode(out);
     }
 
     /// Ends a read that failed because the store was busy. The next is due a little later.

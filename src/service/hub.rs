@@ -19,9 +19,22 @@ pub(super) struct Hub<A> {
     watchers: Mutex<Watchers<A>>,
     /// The number of watchers. Without watchers, publishing costs one read of this.
     count: AtomicUsize,
-    /// The number of streams that want what their user sends. Without any, a send costs one read of
+    /// The number of streams that want each kind of [`News`]. Without any, an event costs one read of
     /// this.
-    wanting_sent: AtomicUsize,
+    wanting: [AtomicUsize; News::COUNT],
+}
+
+/// What a stream can want beside the messages that its user receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// What its user sends.
+    Sent,
+    /// What its user has read.
+    Read,
+}
+
+impl News {
+    const COUNT: usize = 2;
 }
 
 type Watchers<A> = HashMap<MailboxId, Vec<Arc<Registration<A>>>>;
@@ -30,8 +43,8 @@ struct Registration<A> {
     address: A,
     /// A hint was sent and the watcher has not read since.
     hinted: AtomicBool,
-    /// It wants what its user sends.
-    wants_sent: AtomicBool,
+    /// Which [`News`] it wants.
+    wants: [AtomicBool; News::COUNT],
 }
 
 /// A watcher's registration. Dropping it ends the registration.
@@ -45,8 +58,8 @@ pub(super) struct Subscription<A> {
 
 impl<A> Default for Hub<A> {
     fn default() -> Self {
-        let (count, wanting_sent) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { watchers: Mutex::new(HashMap::new()), count, wanting_sent }
+        let (count, wanting) = (AtomicUsize::new(0), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+        Self { watchers: Mutex::new(HashMap::new()), count, wanting }
     }
 }
 
@@ -56,7 +69,7 @@ impl<A: Hint> Hub<A> {
         let registration = Arc::new(Registration {
             address,
             hinted: AtomicBool::new(false),
-            wants_sent: AtomicBool::new(false),
+            wants: [AtomicBool::new(false), AtomicBool::new(false)],
         });
         let user = MailboxId::from(user);
         self.lock().entry(user).or_default().push(Arc::clone(&registration));
@@ -94,15 +107,15 @@ impl<A: Hint> Hub<A> {
         }
     }
 
-    /// Whether any stream asks for what its user sends.
-    pub(super) fn is_sent_wanted(&self) -> bool {
-        self.wanting_sent.load(Ordering::SeqCst) > 0
+    /// Whether any stream wants this.
+    pub(super) fn is_wanted(&self, news: News) -> bool {
+        self.wanting[news as usize].load(Ordering::SeqCst) > 0
     }
 
-    /// Calls `tell` for each stream that asks for what `sender` sends. It must not block.
-    pub(super) fn push_sent(&self, sender: UserId, mut tell: impl FnMut(&A)) {
-        for registration in self.lock().get(&sender.into()).into_iter().flatten() {
-            if registration.wants_sent.load(Ordering::SeqCst) {
+    /// Calls `tell` for each stream of `user` that wants this. It must not block.
+    pub(super) fn push(&self, user: UserId, news: News, mut tell: impl FnMut(&A)) {
+        for registration in self.lock().get(&user.into()).into_iter().flatten() {
+            if registration.wants[news as usize].load(Ordering::SeqCst) {
                 tell(&registration.address);
             }
         }
@@ -145,10 +158,10 @@ impl<A> Subscription<A> {
         &self.registration.address
     }
 
-    /// Requests what the stream's user sends.
-    pub(super) fn want_sent(&self) {
-        if !self.registration.wants_sent.swap(true, Ordering::SeqCst) {
-            self.hub.wanting_sent.fetch_add(1, Ordering::SeqCst);
+    /// Requests this, too.
+    pub(super) fn want(&self, news: News) {
+        if !self.registration.wants[news as usize].swap(true, Ordering::SeqCst) {
+            self.hub.wanting[news as usize].fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -169,8 +182,10 @@ impl<A> Drop for Subscription<A> {
         }
         drop(watchers);
         self.hub.count.fetch_sub(1, Ordering::SeqCst);
-        if self.registration.wants_sent.load(Ordering::SeqCst) {
-            self.hub.wanting_sent.fetch_sub(1, Ordering::SeqCst);
+        for (wants, wanting) in self.registration.wants.iter().zip(&self.hub.wanting) {
+            if wants.load(Ordering::SeqCst) {
+                wanting.fetch_sub(1, Ordering::SeqCst);
+            }
         }
     }
 }
@@ -196,17 +211,21 @@ mod tests {
         first.rearm();
         hub.publish(UserId(1));
         assert_eq!(hints.load(Ordering::SeqCst), 3);
-        let told = |user| {
+        let told = |user, news| {
             let mut told = 0;
-            hub.push_sent(UserId(user), |_| told += 1);
-            (hub.is_sent_wanted(), told)
+            hub.push(UserId(user), news, |_| told += 1);
+            (hub.is_wanted(news), told)
         };
-        assert_eq!(told(1), (false, 0));
-        second.want_sent();
-        second.want_sent();
-        assert_eq!((told(1), told(2)), ((true, 1), (true, 0)));
-        drop((first, second));
-        assert_eq!(told(1), (false, 0));
+        assert_eq!(told(1, News::Sent), (false, 0));
+        second.want(News::Sent);
+        second.want(News::Sent);
+        assert_eq!((told(1, News::Sent), told(2, News::Sent)), ((true, 1), (true, 0)));
+        assert_eq!(told(1, News::Read), (false, 0));
+        first.want(News::Read);
+        drop(second);
+        assert_eq!((told(1, News::Sent), told(1, News::Read)), ((false, 0), (true, 1)));
+        drop(first);
+        assert_eq!(told(1, News::Read), (false, 0));
         hub.publish(UserId(1));
         assert_eq!(hints.load(Ordering::SeqCst), 3);
         assert_eq!(hub.lock().len(), 1);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use super::hub::News;
 use super::sessions::LiveSession;
 use super::stream::StreamPage;
 use super::{Outcome, Responder, Service, failure};
@@ -75,12 +76,12 @@ impl Service {
         sender: UserId,
         copies: impl Iterator<Item = (MailboxName, &'a (MailboxId, MessageId))>,
     ) {
-        if !self.hub.is_sent_wanted() {
+        if !self.hub.is_wanted(News::Sent) {
             return;
         }
         for (to, &(recipient, id)) in copies {
             if recipient != sender.into() {
-                self.hub.push_sent(sender, |stream| {
+                self.hub.push(sender, News::Sent, |stream| {
                     let page = StreamPage::Sent { id, to: to.clone() };
                     stream.deliver(Outcome::Page(page));
                 });
@@ -98,7 +99,7 @@ impl Service {
             Ok(Appended::Stored { copies, at, duplicate }) => {
                 let id = copies.first().map_or(MessageId::ZERO, |&(_, id)| id);
                 let ids = copies.iter().map(|&(_, id)| id);
-                let told = (!duplicate && service.hub.is_sent_wanted()).then(|| to.clone());
+                let told = (!duplicate && service.hub.is_wanted(News::Sent)).then(|| to.clone());
                 let sent = to.into_iter().zip(ids).map(|(to, id)| SentTo { to, id }).collect();
                 responder.answer(Reply::Posted(Posted { id, at, duplicate, sent }));
                 if !duplicate {
@@ -153,6 +154,7 @@ impl Service {
                     Ok(Moved::Yes) => {
                         let (groups, more) = (by_mailbox(unread.messages), unread.more);
                         responder.answer(Reply::Inbox(Inbox { groups, more }));
+                        again.push_inbox_read(user, upto);
                     }
                     Ok(Moved::No) if tries > 0 => again.try_inbox(session, responder, tries - 1),
                     Ok(Moved::No) => responder.answer(Code::Busy),
@@ -172,6 +174,7 @@ impl Service {
             FetchFrom::Incoming(id) => (PageStart::After(id), INCOMING),
             FetchFrom::Before(id) => (PageStart::Before(id), Wanted::All),
             FetchFrom::Cursor(name) => (PageStart::Cursor(name), INCOMING),
+            FetchFrom::Unread(id) => (PageStart::Unread(id), INCOMING),
             FetchFrom::Dead(cursor, after) => (PageStart::Dead(cursor, after), Wanted::All),
             FetchFrom::Around(id) => return self.fetch_around(session, id, fetch, responder),
         };
@@ -268,6 +271,7 @@ impl Service {
             FetchFrom::Before(id) => ThreadStart::Before(id),
             FetchFrom::Incoming(_)
             | FetchFrom::Cursor(_)
+            | FetchFrom::Unread(_)
             | FetchFrom::Dead(..)
             | FetchFrom::Around(_) => {
                 return responder.answer(Code::BadArgument);
@@ -312,13 +316,19 @@ impl Service {
     }
 
     /// `ack`: answers when the cursor's position is durable.
-    pub(super) fn ack(&self, session: &LiveSession, ack: Ack, responder: Responder) {
+    pub(super) fn ack(self: &Arc<Self>, session: &LiveSession, ack: Ack, responder: Responder) {
         let Ack { cursor, upto, rewind, dead } = ack;
+        let (service, user) = (Arc::clone(self), session.user);
         let done = {
             let cursor = cursor.clone();
             move |acked| match acked {
-                Ok(store::Acked::At(upto)) => {
-                    responder.answer(Reply::Acked(Acked { cursor, upto }));
+                Ok(store::Acked::At(at)) => {
+                    // Otherwise nothing has moved.
+                    let has_moved = at == upto && cursor == CursorName::inbox();
+                    responder.answer(Reply::Acked(Acked { cursor, upto: at }));
+                    if has_moved {
+                        service.push_inbox_read(user, at);
+                    }
                 }
                 Ok(store::Acked::BeyondTheLog) => responder.answer(Code::UnknownMessage),
                 Ok(store::Acked::TooMany) => responder.answer(Refusal::new(
@@ -328,7 +338,6 @@ impl Service {
                 Err(error) => responder.answer(failure(error)),
             }
         };
-        let user = session.user;
         match dead {
             None => self.store.write(Acknowledge { user, cursor, upto, rewind }, done),
             Some(DeadLetter::Add) => {
@@ -370,7 +379,7 @@ fn no_such_message(field: &str) -> Refusal {
 
 /// The refusal of a conversation that the user cannot read. A private room that the user has no part
 /// in is refused like a missing one.
-fn no_such_conversation(unreadable: Unreadable, with: Option<MailboxName>) -> Refusal {
+pub(super) fn no_such_conversation(unreadable: Unreadable, with: Option<MailboxName>) -> Refusal {
     let is_room = matches!(with, Some(MailboxName::Room(_)));
     let refusal = match unreadable {
         Unreadable::Unknown if is_room => Code::UnknownRoom.into(),

@@ -6,8 +6,9 @@ use super::Service;
 use super::hub::Subscription;
 use super::sessions::OpenStream;
 use crate::model::{Filter, MailboxName, Message, MessageId};
+use crate::protocol::event::ReadUpto;
 use crate::protocol::refusal::Refusal;
-use crate::store::{LiveInbox, Wanted};
+use crate::store::{FollowedReading, LiveInbox, Wanted};
 
 /// A stream that gets its hints and pages at an address of type `A`. Dropping it ends the stream.
 pub struct Stream<A> {
@@ -20,6 +21,8 @@ pub struct Stream<A> {
     pub(super) wanted: Wanted,
     /// Only messages that pass it.
     pub(super) filter: Box<Filter>,
+    /// For a stream that also tells what its user has read.
+    pub(super) _reading: Option<FollowedReading>,
 }
 
 /// The result of a read of a stream.
@@ -41,6 +44,8 @@ pub enum StreamPage {
         /// Its recipient.
         to: MailboxName,
     },
+    /// The user has read this. Dropped where the peer is behind.
+    Read(ReadUpto),
     /// The store is busy: read again a little later.
     Later,
     /// The stream has ended, for this reason.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::hub::Subscription;
+use super::hub::{News, Subscription};
 use super::messages::page_bounds;
 use super::responder::{Outcome, Responder, Watcher};
 use super::sessions::{LiveSession, Lookup, OpenStream};
@@ -40,10 +40,12 @@ impl Service {
             watched: Arc::new(self.store.watch(session.user)),
             wanted: Wanted::Incoming { muted: watch.muted },
             filter: watch.filter,
+            _reading: watch.read.then(|| self.store.follow_reading(session.user)),
         };
-        if watch.sent {
-            watcher.subscription.want_sent();
-        }
+        let wants = [(watch.sent, News::Sent), (watch.read, News::Read)];
+        wants.into_iter().filter(|(wants, _)| *wants).for_each(|(_, news)| {
+            watcher.subscription.want(news);
+        });
         let start = match watch.from {
             WatchFrom::Unread => StreamStart::Inbox,
             WatchFrom::New => StreamStart::Newest,

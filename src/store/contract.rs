@@ -35,6 +35,9 @@ use expectations::{
     failure_is_told_of_at_once_and_a_start_is_no_report,
     pages_of_what_is_to_be_told_go_past_what_cannot_be_told,
 };
+use rooms::marks::{
+    floor_rises_step_by_step_and_a_rewound_cursor_wins, marks_are_limited_and_end_with_the_cursor,
+};
 use rooms::{
     deleted_user_is_in_no_room, key_of_a_post_to_a_room_is_the_same_message,
     page_ends_after_many_own_messages_and_goes_on, room_beyond_a_limit_is_refused_and_not_created,
@@ -466,6 +469,8 @@ macro_rules! promises {
             deleted_user_is_in_no_room
             room_beyond_a_limit_is_refused_and_not_created
             room_is_archived_when_its_last_member_is_gone
+            floor_rises_step_by_step_and_a_rewound_cursor_wins
+            marks_are_limited_and_end_with_the_cursor
             import_decides_about_each_step
             import_decides_about_steps_together
             refused_step_ends_an_import

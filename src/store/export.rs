@@ -8,8 +8,8 @@ use crate::model::{
     UserId, UserName,
 };
 use crate::transfer::{
-    Cursor, CursorOf, FORMAT, Header, Invitation, Membership, Message, Record, Room, User, VERSION,
-    VERSION_WITHOUT_ROOMS,
+    Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, Record, Room, User,
+    VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 /// The maximum size of one read, in bytes of text. It bounds the memory of an export, and keeps each
@@ -74,6 +74,9 @@ pub(in crate::store) struct Start {
     pub(in crate::store) invitations: Vec<(Option<UserId>, Invitation)>,
     /// The cursors of the selected users, in the order of their ids and of the cursors' names.
     pub(in crate::store) cursors: Vec<Cursor>,
+    /// The marks of the selected users that are after the cursor `inbox`, in the order of the numbers
+    /// of users and mailboxes.
+    pub(in crate::store) marks: Vec<Mark>,
 }
 
 /// A user, whose record is taken out once it is exported.
@@ -112,7 +115,7 @@ pub(in crate::store) struct ExportedMessage {
     pub(in crate::store) dead_for: Vec<CursorOf>,
 }
 
-/// Passes a header, users, cursors and messages to `take`, always in the same order. It reads a page
+/// Passes a header, users, cursors, marks and messages to `take`, always in the same order. It reads a page
 /// at a time, so `take` may be slow.
 pub(in crate::store) fn export<E>(
     source: &mut impl Source,
@@ -122,8 +125,9 @@ pub(in crate::store) fn export<E>(
     let mut take = |record| take(record).map_err(ExportError::Output);
     let start = source.start(export).map_err(ExportError::Database)?;
     let start = start.ok_or(ExportError::UnknownUser)?;
-    let Start { newest, only, rooms, memberships, invitations, cursors, mut users } = start;
-    let version = if rooms.is_empty() { VERSION_WITHOUT_ROOMS } else { VERSION };
+    let Start { newest, only, rooms, memberships, invitations, cursors, marks, mut users } = start;
+    let is_old = rooms.is_empty() && marks.is_empty();
+    let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
     take(Record::Header(Header { format: FORMAT.to_owned(), version, newest }))?;
     // All users, or the selected one. The other users of that one's messages come when they are
     // first named.
@@ -146,6 +150,13 @@ pub(in crate::store) fn export<E>(
         take(Record::Invitation(invitation))?;
     }
     cursors.into_iter().try_for_each(|cursor| take(Record::Cursor(cursor)))?;
+    for mark in marks {
+        let is_with = |user: &&mut ExportedUser| mark.with == user.name;
+        if let Some(record) = users.iter_mut().find(is_with).and_then(|user| user.record.take()) {
+            take(Record::User(record))?;
+        }
+        take(Record::Mark(mark))?;
+    }
     loop {
         let messages = source.next_messages().map_err(ExportError::Database)?;
         if messages.is_empty() {

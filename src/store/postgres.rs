@@ -18,12 +18,14 @@ pub mod durability;
 pub mod encryption;
 mod error;
 pub(in crate::store) mod export;
+pub(in crate::store) mod followed;
 mod indexer;
 mod lag;
 mod link;
 mod lookout;
 mod moving;
 mod names;
+mod notices;
 pub(in crate::store) mod operation;
 mod operations;
 pub mod password;
@@ -60,6 +62,7 @@ use append::LANE;
 use connect::Connector;
 use durability::Durability;
 use error::{Error, Result as StatementResult};
+use followed::Followed;
 use indexer::Indexer;
 use link::Link;
 use lookout::Lookout;
@@ -220,6 +223,11 @@ impl Postgres {
     /// See [`crate::store::Store::watch`].
     pub(in crate::store) fn watch(&self, user: UserId) -> LiveInbox {
         Arc::clone(&self.shared.live).watch(user)
+    }
+
+    /// See [`crate::store::Store::follow_reading`].
+    pub(in crate::store) fn followed(&self) -> &Arc<Followed> {
+        &self.shared.followed
     }
 
     /// See [`crate::store::Store::shared_time`].

@@ -2,8 +2,8 @@
 //! file handling.
 //!
 //! From bottom to top: [`file`] and [`file_guard`] handle the files, and [`message_log`] assigns
-//! ids. [`projection`] has the tables derived from the message log, and [`write`] has what write
-//! operations use. [`operations`] and [`read`] implement the operations. [`writer`] and [`readers`]
+//! ids. [`projection`] has the tables derived from the message log, [`mailboxes`] reads several of
+//! them as one sequence, and [`write`] has what write operations use. [`operations`] and [`read`] implement the operations. [`writer`] and [`readers`]
 //! run them on their threads. [`tools`] work on whole files.
 
 pub(in crate::store) mod bulk_insert;
@@ -13,6 +13,8 @@ mod error;
 pub(in crate::store) mod file;
 pub(in crate::store) mod file_guard;
 pub(in crate::store) mod header;
+pub(in crate::store) mod mailboxes;
+pub(in crate::store) mod marks;
 pub(in crate::store) mod message_log;
 pub(in crate::store) mod migrations;
 pub(in crate::store) mod opening;

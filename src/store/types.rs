@@ -4,6 +4,7 @@ pub(in crate::store) mod cursors;
 pub(in crate::store) mod expectations;
 pub(in crate::store) mod figures;
 pub(in crate::store) mod logins;
+pub(in crate::store) mod marks;
 pub(in crate::store) mod messages;
 pub(in crate::store) mod purge;
 pub(in crate::store) mod rooms;

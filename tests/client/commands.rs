@@ -133,13 +133,16 @@ fn inbox_counts_as_read_what_it_has_shown_and_no_more() {
     assert_eq!(read(&["--peek"]), ["1", "2", "3", "4", "5"]);
     assert_eq!(read(&["--peek", "-n", "2"]), ["1", "2"]);
     assert_eq!(read(&["-n", "1"]), ["1"]);
-    // Nobody has seen robo's message, so the messages after it stay unread.
+    // Nobody has seen robo's message. It holds back no message of paff's.
     assert_eq!(read(&["--from", "paff"]), ["2", "4", "5"]);
-    assert_eq!(read(&["--peek"]), ["3", "4", "5"]);
-    assert_eq!(read(&["--from", "paff", "-n", "1"]), ["4"]);
+    assert_eq!(read(&["--peek"]), ["3"]);
+    for text in ["6", "7"] {
+        assert_eq!(paff.run(["send", "neko", text]).code, 0);
+    }
+    assert_eq!(read(&["--from", "paff", "-n", "1"]), ["6"]);
     assert_eq!(read(&["--from", "ivy"]), Vec::<String>::new());
     assert_eq!(neko.run(["inbox", "--from", "robo", "--raw"]).stdout, "3\n");
-    assert_eq!(neko.run(["inbox"]).stdout, "{\"paff\": [{\"msg\": \"4\"}, {\"msg\": \"5\"}]}\n");
+    assert_eq!(neko.run(["inbox"]).stdout, "{\"paff\": [{\"msg\": \"7\"}]}\n");
     assert_eq!(read(&[]), Vec::<String>::new());
     assert_eq!(read(&["--all", "-n", "3"]), ["1", "2", "3"]);
     assert_eq!(neko.run(["inbox", "--from", "No!"]).code, 67);

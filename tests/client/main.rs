@@ -17,6 +17,7 @@ mod language;
 mod live;
 mod local_login;
 mod login;
+mod marks;
 mod mcp;
 mod narrow;
 mod notify;

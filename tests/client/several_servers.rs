@@ -155,13 +155,7 @@ fn stream_resumes_at_another_server_without_gap_or_repeat() {
     let (paff, neko) = (server.log_in("paff"), server.log_in("neko"));
     let servers = list(&relays.each_ref().map(Relay::address)).parse().unwrap();
     let timeouts = Timeouts { answer: PATIENCE, silence: SILENCE_MAX };
-    let all = Watch {
-        cursor: None,
-        from: WatchFrom::All,
-        sent: false,
-        muted: false,
-        filter: Box::default(),
-    };
+    let all = Watch { from: WatchFrom::All, ..Watch::default() };
     let mut stream = Stream::new(Dialer::new(servers, None), neko.parse().unwrap(), all, timeouts);
     let mut wire = server.connect();
     let mut seen = Vec::new();

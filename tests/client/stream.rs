@@ -26,7 +26,7 @@ fn dialer(address: SocketAddr) -> Dialer {
 }
 
 fn all() -> Watch {
-    Watch { cursor: None, from: WatchFrom::All, sent: false, muted: false, filter: Box::default() }
+    Watch { from: WatchFrom::All, ..Watch::default() }
 }
 
 fn next(stream: &mut Stream) -> StreamEvent {
@@ -136,13 +136,8 @@ fn silent_connection_is_given_up_and_the_stream_goes_on() {
     ]);
     let timeouts = Timeouts { answer: PATIENCE, silence: Duration::from_millis(50) };
     let address = dialer(fake.address());
-    let begin = Watch {
-        cursor: Some("worker".parse().unwrap()),
-        from: WatchFrom::All,
-        sent: false,
-        muted: false,
-        filter: Box::default(),
-    };
+    let begin =
+        Watch { cursor: Some("worker".parse().unwrap()), from: WatchFrom::All, ..Watch::default() };
     let mut stream = Stream::new(address, TOKEN.parse().unwrap(), begin, timeouts);
     assert!(matches!(next(&mut stream), StreamEvent::Ready { .. }));
     let begun = Instant::now();

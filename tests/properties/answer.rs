@@ -4,8 +4,8 @@ use chat::client::connection;
 use chat::client::render::json_line;
 use chat::protocol::event::Event;
 use chat::protocol::reply::{
-    Acked, DecodedReply, Ended, Hello, Help, Identity, Page, Posted, Reply, Sessions, Unread,
-    Watching, decode_fields, decode_messages, decode_token,
+    Acked, DecodedReply, Ended, Hello, Help, Identity, Marked, Page, Posted, Reply, Sessions,
+    Unread, Watching, decode_fields, decode_messages, decode_token,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -36,6 +36,7 @@ pub fn any_bytes_are_an_answer_or_refused(bytes: &[u8]) {
     check(&fields, Reply::Posted as fn(Posted) -> Reply);
     check(&fields, Reply::Page as fn(Page) -> Reply);
     check(&fields, Reply::Acked as fn(Acked) -> Reply);
+    check(&fields, Reply::Marked as fn(Marked) -> Reply);
     check(&fields, Reply::Unread as fn(Unread) -> Reply);
     check(&fields, Reply::Watching as fn(Watching) -> Reply);
     check(&fields, Reply::Identity as fn(Identity) -> Reply);

@@ -1,7 +1,7 @@
 //! The lines of an export, and those of the admin socket.
 
 use chat::admin::{decode_request, decode_result, encode_request, encode_result};
-use chat::transfer::{Cursor, Header, Message, PasswordHash, Record, User};
+use chat::transfer::{Cursor, Header, Mark, Message, PasswordHash, Record, User};
 
 use super::choices::Choices;
 
@@ -40,7 +40,7 @@ fn check_record(record: &Record) {
 
 fn record(choices: &mut Choices<'_>) -> Record {
     let moment = |choices: &mut Choices<'_>| choices.flag().then(|| choices.moment());
-    match choices.below(4) {
+    match choices.below(5) {
         0 => Record::Header(Header {
             format: choices.text(),
             version: choices.number() as u32,
@@ -59,6 +59,12 @@ fn record(choices: &mut Choices<'_>) -> Record {
         2 => Record::Cursor(Cursor {
             user: choices.name(),
             cursor: choices.cursor(),
+            upto: choices.id(),
+            moved_at: choices.moment(),
+        }),
+        3 => Record::Mark(Mark {
+            user: choices.name(),
+            with: choices.name().into(),
             upto: choices.id(),
             moved_at: choices.moment(),
         }),

@@ -292,7 +292,8 @@ fn users_are_cold(texts: &Texts) -> Vec<String> {
 
 /// In views, and in what servers ask. A message is found by its mailbox, or in the log of a lane.
 fn messages_are_joined_by_mailbox(texts: &Texts) -> Vec<String> {
-    const JOINED: [&str; 6] = ["messages", "users", "cursors", "threads", "rooms", "memberships"];
+    const JOINED: [&str; 7] =
+        ["messages", "users", "cursors", "read_marks", "threads", "rooms", "memberships"];
     let mut found = Vec::new();
     for view in texts.statements("CREATE VIEW ") {
         let name = view.split(' ').next().unwrap();
@@ -321,12 +322,13 @@ fn messages_are_joined_by_mailbox(texts: &Texts) -> Vec<String> {
 /// The unique keys of the tables of a lane. A lane can be added to each later. The other tables
 /// are small, and a copy of each is everywhere.
 fn lane_fits_unique_keys(texts: &Texts) -> Vec<String> {
-    const KEYS: [(&str, &[&str]); 8] = [
+    const KEYS: [(&str, &[&str]); 9] = [
         ("threads", &["message_id bigint PRIMARY KEY"]),
         ("messages", &["id bigint PRIMARY KEY"]),
         ("keys", &["PRIMARY KEY (key, sender_id)"]),
         ("batches", &["last_id bigint PRIMARY KEY", "UNIQUE (node, batch)"]),
         ("cursors", &["PRIMARY KEY (user_id, name)"]),
+        ("read_marks", &["PRIMARY KEY (user_id, mailbox_id)"]),
         ("dead_letters", &["PRIMARY KEY (user_id, cursor, message_id)"]),
         (
             "sessions",

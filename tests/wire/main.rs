@@ -22,6 +22,7 @@ mod lifetimes;
 mod limits;
 mod login_throttle;
 mod login_timing;
+mod marks;
 #[cfg(feature = "postgres")]
 mod node_clocks;
 #[cfg(feature = "postgres")]

@@ -307,3 +307,20 @@ fn purge_is_complete_on_the_node_that_takes_sends_and_touches_no_later_message()
     let stored = second.query("SELECT id FROM messages ORDER BY id");
     assert!(stored.iter().eq(&pushed.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>()));
 }
+
+#[test]
+fn what_is_read_at_one_node_is_told_to_a_stream_at_the_other() {
+    let Some([first, second]) = nodes() else { return };
+    let mut wire = first.connect();
+    let [paff, neko, ivy] = ["paff", "neko", "ivy"].map(|user| wire.log_in(user));
+    let mut stream = second.connect();
+    stream.done(format!("watch {neko} {}", json!({"from": "new", "read": true})));
+    wire.done(format!("send {ivy} neko old"));
+    wire.done(format!("send {paff} neko one"));
+    let mut wait_for = |expected: Value| while stream.reply() != expected {};
+    wire.done(format!("ack {neko} {}", json!({"with": "paff", "upto": 2})));
+    wait_for(json!({"status": "OK", "event": "read", "with": "paff", "upto": 2}));
+    wire.done(format!("inbox {neko}"));
+    wait_for(json!({"status": "OK", "event": "read", "cursor": "inbox", "upto": 2}));
+    assert_eq!(second.connect().done(format!("unread {neko}"))["unread"], 0);
+}

@@ -257,6 +257,14 @@ pub struct AckArguments {
     /// Allow moving backwards, so that messages are unread again.
     #[arg(long)]
     pub rewind: bool,
+    /// Only the messages from this user count as read.
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
+    #[arg(conflicts_with_all = ["room", "cursor", "rewind"])]
+    pub with: Option<String>,
+    /// Only the messages to this room count as read; its # may be left out.
+    #[arg(long, value_name = "ROOM", value_parser = parse_room)]
+    #[arg(conflicts_with_all = ["cursor", "rewind"])]
+    pub room: Option<RoomName>,
 }
 
 // `watch`

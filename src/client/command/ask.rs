@@ -19,8 +19,8 @@ use crate::client::question::{self, CHOICES_MAX, Relation};
 use crate::client::render::{View, object};
 use crate::client::stream::{SILENCE_MAX, Stream, StreamEvent, Timeouts};
 use crate::client::{delivery, local_login, open_questions, verbs};
-use crate::model::{Body, CursorName, MailboxName, Message, Tag, Token, UserName};
-use crate::protocol::arguments::{Ack, Key, Watch, WatchFrom};
+use crate::model::{Body, CursorName, Filter, MailboxName, Message, Tag, Token, UserName};
+use crate::protocol::arguments::{Ack, Fetch, FetchFrom, Key, Mark, Watch, WatchFrom};
 use crate::protocol::refusal::Code;
 use crate::protocol::reply::Posted;
 use crate::terminal::{self, text};
@@ -120,7 +120,7 @@ impl Asker<'_> {
     /// The answer, and the number of the offered answer that it is.
     fn wait(&mut self) -> Result<Option<(Message, Option<usize>)>, Failure> {
         let from = WatchFrom::After(self.question.posted.id);
-        let begin = Watch { cursor: None, from, sent: false, muted: false, filter: Box::default() };
+        let begin = Watch { from, ..Watch::default() };
         let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
         let mut stream = Stream::new(self.link.dialer().clone(), self.token, begin, timeouts);
         while let Some(event) = stream.next(Some(self.deadline))? {
@@ -208,11 +208,24 @@ fn asked_already(failure: Failure, user: &UserName, key: &Key) -> Failure {
         .with_hint(client::ask_under_id(key.as_str(), user))
 }
 
-/// Acknowledges the answer, unless an older message is unread, which nobody has seen.
+/// Acknowledges the answer, unless an older message of its sender is unread, which nobody has seen.
 fn count_as_read(link: &mut Link, token: Token, answer: &Message) -> Result<(), Failure> {
     let (cursor, upto) = (CursorName::inbox(), answer.id);
     if verbs::first_unread(link, token)?.is_some_and(|first| first.id == upto) {
         verbs::ack(link, token, Ack { cursor, upto, rewind: false, dead: None })?;
+        return Ok(());
+    }
+    let filter = Box::new(Filter { sender: Some(answer.from.clone()), ..Filter::default() });
+    let (from, with) = (FetchFrom::Cursor(cursor), MailboxName::User(answer.from.clone()));
+    let (thread, since, limit) = (None, None, 1);
+    let fetch = Fetch { from, with: Some(with.clone()), thread, since, filter, limit };
+    let unread = match verbs::fetch(link, token, fetch) {
+        // An older server knows no filters.
+        Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. })) => return Ok(()),
+        unread => unread?,
+    };
+    if unread.messages.first().is_some_and(|first| first.id == upto) {
+        verbs::mark_shown(link, token, Mark { with, upto })?;
     }
     Ok(())
 }

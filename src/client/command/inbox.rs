@@ -2,9 +2,10 @@
 //!
 //! Messages are acknowledged only after they have been written: each page is fetched, written,
 //! flushed and then acknowledged. If the reader of the output goes away or this process is killed,
-//! at worst a page is shown twice. With a filter, only messages before the first unread one that it
-//! leaves out are acknowledged.
+//! at worst a page is shown twice. With a filter, only messages before the first unread one of their
+//! conversation that it leaves out are acknowledged.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::filter;
@@ -18,8 +19,8 @@ use crate::client::render::inbox::{Clock, Layout};
 use crate::client::render::json_map::JsonMap;
 use crate::client::render::messages::Messages;
 use crate::client::{local_login, verbs};
-use crate::model::{CursorName, Filter, Message, MessageId, Token};
-use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom};
+use crate::model::{CursorName, Filter, MailboxName, Message, MessageId, Token};
+use crate::protocol::arguments::{Ack, FETCH_MESSAGES_MAX, Fetch, FetchFrom, Mark};
 use crate::terminal;
 
 /// The most text in one JSON map, which must be complete before it can be written.
@@ -136,7 +137,19 @@ struct InboxReader {
     has_gap: bool,
     /// The last message that was acknowledged.
     acknowledged: Option<MessageId>,
+    conversations: BTreeMap<MailboxName, Shown>,
     at_end: bool,
+}
+
+/// What was shown of a conversation.
+#[derive(Default)]
+struct Shown {
+    /// All messages up to this one were shown.
+    whole_upto: Option<MessageId>,
+    /// Whether a message was skipped.
+    has_gap: bool,
+    /// The place of the mark.
+    marked: Option<MessageId>,
 }
 
 impl InboxReader {
@@ -148,6 +161,7 @@ impl InboxReader {
             whole_upto: None,
             has_gap: false,
             acknowledged: None,
+            conversations: BTreeMap::new(),
             at_end: false,
         }
     }
@@ -162,7 +176,8 @@ impl InboxReader {
             return Ok(None);
         }
         let from = match self.last {
-            Some(id) => FetchFrom::Incoming(id),
+            Some(id) if self.selection.all => FetchFrom::Incoming(id),
+            Some(id) => FetchFrom::Unread(id),
             None if self.selection.all => FetchFrom::Incoming(MessageId::ZERO),
             None => FetchFrom::Cursor(CursorName::inbox()),
         };
@@ -193,13 +208,17 @@ impl InboxReader {
             if self.missing == 0 {
                 break;
             }
+            let of = self.conversations.entry(message.conversation()).or_default();
             if !self.selection.filter.passes(&message) {
-                self.has_gap = true;
+                (self.has_gap, of.has_gap) = (true, true);
                 continue;
             }
             self.missing -= 1;
             if !self.has_gap {
                 self.whole_upto = Some(message.id);
+            }
+            if !of.has_gap {
+                of.whole_upto = Some(message.id);
             }
             selected.push(message);
         }
@@ -215,13 +234,24 @@ impl InboxReader {
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         out.flush()?;
+        if self.selection.peek {
+            return Ok(());
+        }
         if let Some(upto) = self.whole_upto
             && self.acknowledged != self.whole_upto
-            && !self.selection.peek
         {
             let cursor = CursorName::inbox();
             verbs::ack(link, token, Ack { cursor, upto, rewind: false, dead: None })?;
             self.acknowledged = self.whole_upto;
+        }
+        // The cursor stops at the first message that was left out. Other conversations go on.
+        for (name, of) in &mut self.conversations {
+            if let Some(upto) = of.whole_upto.filter(|_| of.whole_upto > self.acknowledged)
+                && of.marked != of.whole_upto
+            {
+                verbs::mark_shown(link, token, Mark { with: name.clone(), upto })?;
+                of.marked = of.whole_upto;
+            }
         }
         Ok(())
     }

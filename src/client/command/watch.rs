@@ -65,7 +65,7 @@ pub fn run(
     let filter = filter(&arguments.filter)?;
     let from = begin(arguments.since, token, link)?;
     let muted = arguments.muted;
-    let begin = Watch { cursor: arguments.cursor.clone(), from, sent: false, muted, filter };
+    let begin = Watch { cursor: arguments.cursor.clone(), from, muted, filter, ..Watch::default() };
     let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
     let stream = Stream::new(link.dialer().clone(), token, begin, timeouts);
     let mut watcher = Watcher {
@@ -150,7 +150,7 @@ impl Watcher<'_> {
                 None if self.exec.is_none() && terminal::is_output_closed() => {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
                 }
-                None | Some(StreamEvent::Sent { .. }) => {}
+                None | Some(StreamEvent::Sent { .. } | StreamEvent::Read(_)) => {}
                 Some(StreamEvent::Message(message)) => {
                     self.handle(&message)?;
                     self.missing = self.missing.map(|missing| missing - 1);

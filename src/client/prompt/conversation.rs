@@ -18,8 +18,8 @@ use crate::client::link::Link;
 use crate::client::session::{self};
 use crate::client::state_folder::StateFolder;
 use crate::client::{delivery, verbs};
-use crate::model::{CursorName, MailboxName, MessageId, Password, Token};
-use crate::protocol::arguments::Ack;
+use crate::model::{CursorName, MailboxName, Password, Token};
+use crate::protocol::arguments::{Ack, Mark};
 use crate::protocol::refusal::Code;
 
 /// The longest time to end a session that nobody can use again.
@@ -184,10 +184,21 @@ impl Conversation {
     /// server does not accept that now, a later Enter repeats it, or `inbox` shows the messages
     /// again.
     fn acknowledge_shown(&mut self) {
-        if let (Some(login), Some(upto)) = (&self.login, self.live.board().readable()) {
+        let (Some(login), board) = (&self.login, self.live.board()) else { return };
+        if let Some(upto) = board.readable() {
             let ack = Ack { cursor: CursorName::inbox(), upto, rewind: false, dead: None };
             if verbs::ack(&mut self.link, login.token(), ack).is_ok() {
-                self.live.board().mark_read(upto);
+                board.mark_read(upto);
+            }
+            return;
+        }
+        // An older message of another conversation is unread.
+        for (with, upto) in board.readable_conversations() {
+            let mark = Mark { with: with.clone(), upto };
+            match verbs::mark_shown(&mut self.link, login.token(), mark) {
+                Ok(true) => board.mark_conversation_read(&with, upto),
+                Ok(false) => return board.keep_one_place(),
+                Err(_) => return,
             }
         }
     }
@@ -223,9 +234,7 @@ impl Conversation {
             && board.progress() == Progress::Connected
             && let Ok(unread) = verbs::unread(&mut self.link, login.token())
         {
-            let newest = unread.senders.iter().map(|sender| sender.newest);
-            let newest = newest.chain(unread.rooms.iter().map(|room| room.newest)).max();
-            board.set_unread(unread.unread, newest.unwrap_or(MessageId::ZERO));
+            board.set_unread(&unread);
             unread.senders.iter().for_each(|sender| board.add_user(&sender.from));
         }
     }

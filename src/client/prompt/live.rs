@@ -50,17 +50,12 @@ impl LiveWatch {
         let watch = self.board.begin_watch();
         self.board.add_user(&session.user);
         let timeouts = Timeouts { answer: self.timeout, silence: SILENCE_MAX };
-        let begin = |sent| {
-            let begin = arguments::Watch {
-                cursor: None,
-                from: arguments::WatchFrom::New,
-                sent,
-                muted: false,
-                filter: Box::default(),
-            };
+        let begin = |sent, read| {
+            let from = arguments::WatchFrom::New;
+            let begin = arguments::Watch { from, sent, read, ..arguments::Watch::default() };
             Stream::new(self.dialer.clone(), session.token, begin, timeouts)
         };
-        let streams = [begin(true), begin(false)];
+        let streams = [begin(true, true), begin(true, false), begin(false, false)];
         let link = Link::new(self.dialer.clone(), self.timeout);
         let sent = SentMessages { link, session: session.clone() };
         let board = Arc::clone(&self.board);
@@ -107,15 +102,15 @@ impl SentMessages {
 }
 
 /// Posts the events of the first stream until the session ends or another watch begins. It posts
-/// once that the server is away, and once that it is back. An older server refuses the first
-/// stream, which asks for messages that are sent elsewhere; then the second stream replaces it.
+/// once that the server is away, and once that it is back. An older server refuses a stream that
+/// asks for what is sent or read elsewhere; then the next stream, which asks for less, replaces it.
 fn post_all(
-    [stream, plain]: [Stream; 2],
+    [stream, older, oldest]: [Stream; 3],
     mut sent: SentMessages,
     watch: WatchId,
     board: &NoticeBoard,
 ) {
-    let (mut stream, mut plain) = (stream, Some(plain));
+    let (mut stream, mut plain) = (stream, [older, oldest].into_iter());
     let mut was_there = false;
     while board.is_current(watch) {
         match stream.next(Some(Instant::now() + LOOK_INTERVAL)) {
@@ -147,11 +142,12 @@ fn post_all(
                     board.post(watch, Notice::Sent(message));
                 }
             }
+            Ok(Some(StreamEvent::Read(read))) => board.note_read(watch, &read),
             Ok(Some(StreamEvent::CaughtUp { .. }) | None) => {}
             Err(Failure::Refused(Refused { code: Some(Code::BadArgument), .. }))
-                if plain.is_some() =>
+                if plain.len() > 0 =>
             {
-                if let Some(plain) = plain.take() {
+                if let Some(plain) = plain.next() {
                     stream = plain;
                 }
             }

@@ -1,6 +1,8 @@
 //! The notices to be shown above the line being typed, and what was shown of them. The thread that
 //! watches and the prompt that paints share it. Knows neither the terminal nor the server.
 
+mod unread;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +10,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::model::{MailboxName, Message, MessageId, UserName};
+use crate::protocol::event::ReadUpto;
+use crate::protocol::reply;
+use unread::{Counted, Unread};
 
 /// How many notices may wait, while a command runs or the terminal blocks. Further messages are
 /// counted as unread and left to `inbox`.
@@ -62,13 +67,7 @@ struct State {
     watch: u64,
     progress: Progress,
     notices: VecDeque<Notice>,
-    /// The number of unread messages that were not shown here; `None` until the server has been
-    /// asked.
-    unread: Option<usize>,
-    /// `unread` includes messages up to this id, also those that arrive later.
-    counted_upto: Option<MessageId>,
-    /// The newest message shown here since the last acknowledgement, and how many were shown.
-    shown: Option<(MessageId, usize)>,
+    unread: Unread,
     /// The newest message that was shown, here or by `inbox`, and where its answer goes.
     last: Option<(MessageId, MailboxName)>,
     /// Where the answer to that message went when the user began to type `reply`.
@@ -119,14 +118,10 @@ impl NoticeBoard {
             if let Notice::Message(message) = &notice {
                 state.add_name(message.from.clone().into());
                 state.add_name(message.to.clone());
-                let is_counted = state.counted_upto.is_some_and(|upto| message.id <= upto);
-                if state.notices.len() >= WAITING_MESSAGES_MAX {
-                    let more = usize::from(!is_counted);
-                    state.unread = state.unread.map(|unread| unread + more);
+                let is_shown = state.notices.len() < WAITING_MESSAGES_MAX;
+                state.unread.arrived(&message.conversation(), message.id, is_shown);
+                if !is_shown {
                     return;
-                }
-                if is_counted {
-                    state.unread = state.unread.map(|unread| unread.saturating_sub(1));
                 }
             }
             state.notices.push_back(notice);
@@ -168,9 +163,8 @@ impl NoticeBoard {
         let notices: Vec<Notice> = state.notices.drain(..).collect();
         for notice in &notices {
             if let Notice::Message(message) = notice {
-                let count = state.shown.map_or(0, |(_, count)| count);
-                state.shown = Some((message.id, count + 1));
-                state.last = Some((message.id, answer_goes_to(message)));
+                state.unread.show(&message.conversation(), message.id);
+                state.last = Some((message.id, message.conversation()));
             }
         }
         notices
@@ -179,19 +173,47 @@ impl NoticeBoard {
     /// The newest shown message that may be acknowledged. `None` if none was shown, or if an older
     /// message is unread: an acknowledgement covers everything up to an id.
     pub fn readable(&self) -> Option<MessageId> {
-        let state = self.lock();
-        let (newest, _) = state.shown?;
-        (state.unread == Some(0)).then_some(newest)
+        self.lock().unread.whole_upto()
+    }
+
+    /// The conversations that may be marked as read, up to the newest shown message of each.
+    pub fn readable_conversations(&self) -> Vec<(MailboxName, MessageId)> {
+        self.lock().unread.whole_conversations()
+    }
+
+    /// This server knows no marks of conversations.
+    pub fn keep_one_place(&self) {
+        self.lock().unread.keep_one_place();
+    }
+
+    /// The conversation counts as read up to this id.
+    pub fn mark_conversation_read(&self, name: &MailboxName, upto: MessageId) {
+        self.lock().unread.read_conversation(name, upto);
+    }
+
+    /// The user has read messages, here or elsewhere. The count in the prompt follows at once.
+    pub fn note_read(&self, watch: WatchId, read: &ReadUpto) {
+        let has_changed = {
+            let mut state = self.lock();
+            let before = state.unread.count();
+            if state.watch == watch.0 {
+                state.unread.was_read(read);
+            }
+            state.unread.count() != before
+        };
+        if has_changed && let Some(wake) = &mut *lock(&self.wake) {
+            wake();
+        }
     }
 
     /// Everything up to this id counts as read, so its notices are dropped.
     pub fn mark_read(&self, upto: MessageId) {
         let mut state = self.lock();
-        state.shown = state.shown.filter(|(newest, _)| *newest > upto);
+        state.unread.read(upto);
         let State { notices, last, .. } = &mut *state;
         notices.retain(|notice| match notice {
             Notice::Message(message) if message.id <= upto => {
-                *last = Some((message.id, answer_goes_to(message)));
+                *last = Some((message.id, message.conversation()));
                 false
             }
             _ => true,
@@ -244,38 +266,43 @@ impl NoticeBoard {
         self.is_bell_on.load(Ordering::Relaxed)
     }
 
-    /// Sets the server's count of unread messages, which includes messages up to this id.
-    pub fn set_unread(&self, count: usize, upto: MessageId) {
+    /// Takes the server's counts of unread messages.
+    pub fn set_unread(&self, counts: &reply::Unread) {
         let mut state = self.lock();
-        let waiting = state
-            .notices
+        let State { notices, unread, .. } = &mut *state;
+        let waiting: Vec<(MailboxName, MessageId)> = notices
             .iter()
-            .filter(|notice| matches!(notice, Notice::Message(message) if message.id <= upto));
-        let shown = state.shown.map_or(0, |(_, count)| count);
-        let here = waiting.count() + shown;
-        state.unread = Some(count.saturating_sub(here));
-        state.counted_upto = Some(upto);
+            .filter_map(|notice| match notice {
+                Notice::Message(message) => Some((message.conversation(), message.id)),
+                Notice::Sent(_) | Notice::Text(_) => None,
+            })
+            .collect();
+        let of_users = counts.senders.iter().map(|of| {
+            let counted = Counted { count: of.count, newest: of.newest };
+            (MailboxName::User(of.from.clone()), counted)
+        });
+        let of_rooms = counts.rooms.iter().map(|of| {
+            let counted = Counted { count: of.count, newest: of.newest };
+            (MailboxName::Room(of.room.clone()), counted)
+        });
+        unread.set(of_users.chain(of_rooms), waiting.iter().map(|(name, id)| (name, *id)));
     }
 
     /// Whether to ask the server for the unread count.
     pub fn needs_unread_count(&self) -> bool {
         let state = self.lock();
-        state.unread.is_none() && state.progress == Progress::Connected
+        !state.unread.is_known() && state.progress == Progress::Connected
     }
 
     /// Discards the unread count, which is no longer correct.
     pub fn clear_unread_count(&self) {
-        self.lock().unread = None;
+        self.lock().unread.forget();
     }
 
     /// The number of unread messages for `inbox`. It includes messages that were shown here only if
     /// an older unread message keeps them from being acknowledged.
     pub fn unread(&self) -> usize {
-        let state = self.lock();
-        match state.unread {
-            None | Some(0) => 0,
-            Some(unread) => unread + state.shown.map_or(0, |(_, count)| count),
-        }
+        self.lock().unread.count()
     }
 
     /// Adds a user name for completion.
@@ -312,14 +339,6 @@ impl State {
     }
 }
 
-/// The sender of a received message, or its room.
-fn answer_goes_to(message: &Message) -> MailboxName {
-    match &message.to {
-        MailboxName::User(_) => message.from.clone().into(),
-        room => room.clone(),
-    }
-}
-
 impl fmt::Debug for NoticeBoard {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("NoticeBoard").finish_non_exhaustive()
@@ -347,11 +366,18 @@ mod tests {
         })
     }
 
+    /// The server's count of messages from paff.
+    fn counts(count: usize, newest: i64) -> reply::Unread {
+        let (from, newest) = ("paff".parse().unwrap(), MessageId(newest));
+        let senders = vec![reply::UnreadFrom { from, count, newest }];
+        reply::Unread { unread: count, senders, rooms: Vec::new() }
+    }
+
     #[test]
     fn shown_messages_may_be_acknowledged_only_when_nothing_older_is_unread() {
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
-        board.set_unread(0, MessageId(0));
+        board.set_unread(&counts(0, 0));
         board.post(watch, message(4));
         assert_eq!(board.readable(), None, "it was not shown yet");
         assert_eq!(board.take_notices().len(), 1);
@@ -359,7 +385,7 @@ mod tests {
         board.mark_read(MessageId(4));
         assert_eq!(board.readable(), None);
 
-        board.set_unread(2, MessageId(6));
+        board.set_unread(&counts(2, 6));
         board.post(watch, message(7));
         board.take_notices();
         assert_eq!((board.readable(), board.unread()), (None, 3));
@@ -371,7 +397,7 @@ mod tests {
         let watch = board.begin_watch();
         board.post(watch, message(5));
         // The server counts two: this one, and one that arrives next.
-        board.set_unread(2, MessageId(6));
+        board.set_unread(&counts(2, 6));
         board.post(watch, message(6));
         assert_eq!(board.take_notices().len(), 2);
         assert_eq!(board.readable(), Some(MessageId(6)));
@@ -459,7 +485,7 @@ mod tests {
     fn messages_that_do_not_fit_are_left_to_inbox() {
         let board = NoticeBoard::default();
         let watch = board.begin_watch();
-        board.set_unread(0, MessageId(0));
+        board.set_unread(&counts(0, 0));
         for id in 1..=WAITING_MESSAGES_MAX as i64 + 5 {
             board.post(watch, message(id));
         }

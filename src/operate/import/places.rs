@@ -1,14 +1,16 @@
-//! The positions of imported cursors and dead letters. They depend on the new ids of the messages.
+//! The positions of imported cursors, marks and dead letters. They depend on the new ids of the messages.
 
 use std::collections::HashMap;
 
 use crate::model::{CursorName, MailboxName, MessageId, RoomName, UserName};
-use crate::transfer::{Cursor, Membership, Message, Step};
+use crate::transfer::{Cursor, Mark, Membership, Message, Step};
 
-/// The cursors and dead letters that wait until all messages are imported.
+/// The cursors, marks and dead letters that wait until all messages are imported.
 #[derive(Default)]
 pub(super) struct Places {
     cursors: HashMap<UserName, Vec<Place>>,
+    /// By the user who sends the messages, or the room.
+    marks: HashMap<MailboxName, Vec<MarkPlace>>,
     dead: Vec<(UserName, CursorName, MessageId)>,
     some_ids_changed: bool,
     /// The ids of the file, and the ids here, where their difference changes.
@@ -36,11 +38,26 @@ struct Place {
     messages: u64,
 }
 
+/// A mark that waits.
+struct MarkPlace {
+    mark: Mark,
+    /// The highest new id of the conversation's messages up to its old position.
+    upto: MessageId,
+    /// The number of those messages.
+    messages: u64,
+}
+
 impl Places {
     /// Adds a cursor. All come before the first message.
     pub(super) fn expect(&mut self, cursor: Cursor) {
         let place = Place { upto: MessageId::ZERO, messages: 0, cursor };
         self.cursors.entry(place.cursor.user.clone()).or_default().push(place);
+    }
+
+    /// Adds a mark. All come before the first message.
+    pub(super) fn expect_mark(&mut self, mark: Mark) {
+        let place = MarkPlace { upto: MessageId::ZERO, messages: 0, mark };
+        self.marks.entry(place.mark.with.clone()).or_default().push(place);
     }
 
     /// Records the new id of a message.
@@ -53,6 +70,7 @@ impl Places {
             self.moves.push((message.id, id));
         }
         self.last = Some((message.id, id));
+        self.note_in_marks(message, id);
         let to = match &message.to {
             MailboxName::User(to) => to,
             MailboxName::Room(room) => {
@@ -68,6 +86,23 @@ impl Places {
         }
         let dead = message.dead.iter().map(|cursor| (to.clone(), cursor.clone(), id));
         self.dead.extend(dead);
+    }
+
+    fn note_in_marks(&mut self, message: &Message, id: MessageId) {
+        if self.marks.is_empty() {
+            return;
+        }
+        let conversation = match &message.to {
+            MailboxName::User(_) => MailboxName::User(message.from.clone()),
+            room @ MailboxName::Room(_) => room.clone(),
+        };
+        for place in self.marks.get_mut(&conversation).into_iter().flatten() {
+            let is_in_it = message.to.room().is_some() || message.to == place.mark.user;
+            if is_in_it && message.id <= place.mark.upto {
+                place.upto = place.upto.max(id);
+                place.messages += 1;
+            }
+        }
     }
 
     fn note_in_room(&mut self, room: &RoomName, message: &Message, id: MessageId) {
@@ -114,10 +149,17 @@ impl Places {
         !self.some_ids_changed
     }
 
-    /// The cursors, and then their dead letters. If all ids were kept, a cursor keeps its position,
-    /// even if no message has that id.
+    /// The cursors and then the marks, and the dead letters of the cursors. If all ids were kept, a
+    /// cursor or mark keeps its position, even if no message has that id.
     pub(super) fn settle(self) -> (Vec<Step>, Vec<Step>) {
         let kept = self.ids_are_kept();
+        let marks = self.marks.into_values().flatten().map(|place| {
+            let MarkPlace { mut mark, upto, messages } = place;
+            if !kept {
+                mark.upto = upto;
+            }
+            Step::Mark { mark, messages }
+        });
         let cursors = self.cursors.into_values().flatten().map(|place| {
             let Place { mut cursor, upto, messages } = place;
             if !kept {
@@ -127,6 +169,6 @@ impl Places {
         });
         let dead = self.dead.into_iter();
         let dead = dead.map(|(user, cursor, id)| Step::Dead { user, cursor, id });
-        (cursors.collect(), dead.collect())
+        (cursors.chain(marks).collect(), dead.collect())
     }
 }

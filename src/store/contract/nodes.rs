@@ -14,7 +14,7 @@ use crate::store::postgres::promise::Promised;
 use crate::store::postgres::session::Opener;
 use crate::store::{
     CreateToken, CreatedToken, EndSessions, Event, JudgeLogin, Judgement, LiveInbox, LoginLimit,
-    LoginOutcome, OpenSession, Opened, RevokeTokens, SessionFilter,
+    LoginOutcome, Marked, MoveMark, OpenSession, Opened, RevokeTokens, SessionFilter,
 };
 
 /// Two nodes of a new database with the users; `None` if the test is skipped.
@@ -459,4 +459,33 @@ fn connection_of_a_node_that_was_forgotten_is_proven_by_a_write() {
     session.prove(-1).unwrap();
     let written = session.query_one("SELECT pg_current_xact_id_if_assigned() IS NOT NULL", &[]);
     assert!(written.unwrap().get::<_, bool>(0));
+}
+
+#[test]
+fn what_was_read_at_one_node_is_read_and_told_at_the_other() {
+    let Some([first, second]) = nodes() else { return };
+    let events = listen(&second);
+    let old = ids(&first.append(message(UserId(3), &["neko"], "old", None)))[0];
+    let new = ids(&first.append(message(PAFF, &["neko"], "new", None)))[0];
+    let with: MailboxName = "paff".parse().unwrap();
+    let mark = MoveMark { user: NEKO, with: with.clone(), upto: MessageId(new) };
+    assert_eq!(first.write(mark), Ok(Marked::At(MessageId(new))));
+    let unread = || {
+        let start = PageStart::Cursor(CursorName::inbox());
+        let page = second.read(page(NEKO, start)).unwrap();
+        page.messages.iter().map(|message| message.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(unread(), [old]);
+    wait_for(&events, |event| event == Event::Read(NEKO, Some(with.clone()), MessageId(new)));
+    // Moves of the cursor are told to those who follow it.
+    let _followed = second.store().follow_reading(NEKO);
+    let acknowledge = |upto, rewind| {
+        let (cursor, upto) = (CursorName::inbox(), MessageId(upto));
+        first.write(Acknowledge { user: NEKO, cursor, upto, rewind }).unwrap();
+        wait_for(&events, |event| event == Event::Read(NEKO, None, upto));
+    };
+    acknowledge(new, false);
+    acknowledge(old, true);
+    assert_eq!(unread(), [new], "it is unread again");
+    acknowledge(new, false);
 }

@@ -2,6 +2,7 @@
 //! of the users who may read it, and a user who joins is added to those sets.
 
 mod changes;
+pub(super) mod marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +76,12 @@ pub(super) enum Step {
         user: usize,
         place: u8,
     },
+    /// Mailboxes below 3 are users, others rooms.
+    Mark {
+        user: usize,
+        with: usize,
+        place: u8,
+    },
     Dead {
         user: usize,
         place: u8,
@@ -137,6 +144,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             }
         ),
         3 => (user(), 0..101_u8).prop_map(|(user, place)| Step::Acknowledge { user, place }),
+        5 => (user(), 0..USERS.len() + ROOMS.len(), 0..120_u8)
+            .prop_map(|(user, with, place)| Step::Mark { user, with, place }),
         2 => (user(), 0..101_u8).prop_map(|(user, place)| Step::Dead { user, place }),
         1 => (0..101_u8).prop_map(|place| Step::Purge { place }),
         1 => user().prop_map(|user| Step::Rename { user }),
@@ -178,6 +187,8 @@ struct Model {
     newest: i64,
     names: Vec<String>,
     cursors: BTreeMap<usize, i64>,
+    /// By the user and the conversation.
+    marks: BTreeMap<(usize, usize), i64>,
     dead: BTreeSet<(usize, i64)>,
     rooms: BTreeMap<usize, Room>,
     renames: usize,
@@ -313,7 +324,13 @@ impl Model {
                 let upto = MessageId(self.place(place));
                 let ack = Acknowledge { user: reader, cursor, upto, rewind: true };
                 assert_eq!(engine.write(ack), Ok(Acked::At(upto)));
+                if upto.0 < self.cursors.get(&user).copied().unwrap_or(0) {
+                    self.marks.retain(|&(of, _), mark| of != user || *mark <= upto.0);
+                }
                 self.cursors.insert(user, upto.0);
+            }
+            Step::Mark { user, with, place } => {
+                self.mark(engine, (user, with), self.place(place));
             }
             Step::Dead { user, place } => self.give_up(engine, user, place),
             Step::Purge { place } => self.purge(engine, place),
@@ -631,6 +648,7 @@ impl Model {
             let end = PageStart::Before(MessageId(i64::MAX));
             assert_eq!(whole(Wanted::All, end), all, "all of {user}, backwards");
             self.compare_unread(engine, user);
+            self.compare_conversations(engine, user);
             self.compare_rooms(engine, user);
             self.compare_threads(engine, user);
         }
@@ -638,7 +656,11 @@ impl Model {
 
     fn compare_unread(&self, engine: &Engine, user: usize) {
         let at = self.cursors.get(&user).copied().unwrap_or(0);
-        let incoming = self.ids(|sent| sent.id > at && self.is_incoming(sent, user));
+        let is_unread =
+            |sent: &Sent| self.is_after_marks(sent, user) && self.is_incoming(sent, user);
+        let incoming = self.ids(is_unread);
+        let whole = pages(engine, user, INCOMING, PageStart::Cursor(CursorName::inbox()), None);
+        assert_eq!(whole.unwrap(), incoming, "unread of {user}");
         let start = PageStart::Cursor(CursorName::inbox());
         let unread = engine.read(page(number(user), start)).unwrap();
         assert_eq!(unread.start.0, at);
@@ -649,7 +671,9 @@ impl Model {
         }
         let mut expected: Vec<(i64, String, usize, i64, bool)> = Vec::new();
         for other in 0..USERS.len() {
-            let is_it = |sent: &Sent| sent.id > at && sent.to == user && sent.from == other;
+            let is_it = |sent: &Sent| {
+                self.is_after_marks(sent, user) && (sent.from, sent.to) == (other, user)
+            };
             let ids = self.ids(is_it);
             if let (Some(&first), Some(&last)) = (ids.first(), ids.last()) {
                 expected.push((first, self.names[other].clone(), ids.len(), last, false));
@@ -660,7 +684,9 @@ impl Model {
         for (&room, of) in &self.rooms {
             let notify = of.notify.get(&user).copied().unwrap_or(Notify::None);
             let got = |sent: &&Sent| {
-                sent.id > at && sent.to == USERS.len() + room && sent.receivers.contains(&user)
+                self.is_after_marks(sent, user)
+                    && sent.to == USERS.len() + room
+                    && sent.receivers.contains(&user)
             };
             let got: Vec<&Sent> = self.sent.iter().filter(got).collect();
             let looked_at = &got[..got.len().min(ROOM_UNREAD_MAX)];
@@ -860,7 +886,11 @@ fn pages(
             return Ok(found);
         }
         let next = page.upto.unwrap();
-        start = if is_back { PageStart::Before(next) } else { PageStart::After(next) };
+        start = match start {
+            PageStart::Before(_) => PageStart::Before(next),
+            PageStart::Cursor(_) | PageStart::Unread(_) => PageStart::Unread(next),
+            PageStart::After(_) | PageStart::Dead(..) => PageStart::After(next),
+        };
     }
     panic!("the pages do not end");
 }

@@ -11,7 +11,7 @@ use crate::store::{
     Actor, ClearDeadLetters, CreateRoom, Export, Exporter, Import, Imported, JoinRoom, Joining,
     RoomSettings,
 };
-use crate::transfer::{Cursor, Message as Copy, PasswordHash, Record, Step, Taken, User};
+use crate::transfer::{Cursor, Mark, Message as Copy, PasswordHash, Record, Step, Taken, User};
 
 /// Up to this id, an import keeps every id.
 const KEPT: i64 = KEPT_ID_MAX.0;
@@ -84,6 +84,12 @@ fn place(user: &str, cursor: &str, upto: i64, messages: u64) -> Step {
     let (user, cursor) = (user.parse().unwrap(), cursor.parse().unwrap());
     let cursor = Cursor { user, cursor, upto: MessageId(upto), moved_at: Timestamp(8) };
     Step::Cursor { cursor, messages }
+}
+
+fn mark(user: &str, with: &str, upto: i64, messages: u64) -> Step {
+    let (user, with) = (user.parse().unwrap(), with.parse().unwrap());
+    let mark = Mark { user, with, upto: MessageId(upto), moved_at: Timestamp(8) };
+    Step::Mark { mark, messages }
 }
 
 fn dead(user: &str, cursor: &str, id: i64) -> Step {
@@ -165,6 +171,16 @@ fn cursors_and_dead_letters() -> Vec<(Step, Decision)> {
         (dead("neko", "inbox", 5), Ok(Taken::Done)),
         (dead("neko", "inbox", 5), Ok(Taken::Already)),
         (dead("neko", "inbox", 9), Ok(Taken::Already)),
+        // Message 11 to neko is from gone, and the cursor is at 6.
+        (mark("nobody", "gone", 11, 1), Err("there is no user nobody")),
+        (mark("neko", "nobody", 11, 1), Err("there is no user nobody")),
+        (mark("neko", "#nowhere", 11, 1), Err("there is no room #nowhere")),
+        (mark("neko", "gone", 13, 1), Err("there is no message 13 yet")),
+        (mark("neko", "paff", 6, 3), Ok(Taken::Already)),
+        (mark("neko", "paff", 12, 2), Ok(Taken::Left)),
+        (mark("neko", "paff", 12, 3), Ok(Taken::Done)),
+        (mark("neko", "paff", 12, 3), Ok(Taken::Already)),
+        (mark("neko", "gone", 11, 0), Ok(Taken::Left)),
         (dead("nobody", "inbox", 5), Err("there is no user nobody")),
     ]
 }
@@ -321,9 +337,11 @@ fn steps(records: &[Record]) -> Vec<Step> {
         Record::User(user) => Some(Step::User(user.clone())),
         Record::Message(message) => Some(Step::Message(message.clone())),
         Record::Room(room) => Some(Step::Room(room.clone())),
-        Record::Header(_) | Record::Cursor(_) | Record::Membership(_) | Record::Invitation(_) => {
-            None
-        }
+        Record::Header(_)
+        | Record::Cursor(_)
+        | Record::Mark(_)
+        | Record::Membership(_)
+        | Record::Invitation(_) => None,
     };
     let later = |record: &Record| match record {
         Record::Header(header) => Some(Step::Floor(header.newest)),
@@ -331,6 +349,15 @@ fn steps(records: &[Record]) -> Vec<Step> {
             let is_before = |copy: &&Copy| copy.to == cursor.user && copy.id <= cursor.upto;
             let messages = messages().filter(is_before).count() as u64;
             Some(Step::Cursor { cursor: cursor.clone(), messages })
+        }
+        Record::Mark(mark) => {
+            let is_of = |copy: &&Copy| match &mark.with {
+                MailboxName::User(from) => copy.from == *from && copy.to == mark.user,
+                room @ MailboxName::Room(_) => copy.to == *room,
+            };
+            let messages = messages().filter(is_of).filter(|copy| copy.id <= mark.upto);
+            let messages = messages.count() as u64;
+            Some(Step::Mark { mark: mark.clone(), messages })
         }
         _ => None,
     };

@@ -17,7 +17,9 @@ use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operations::pages::details;
 use crate::store::postgres::schema;
 use crate::store::postgres::target::Target;
-use crate::transfer::{Cursor, CursorOf, Invitation, Membership, PasswordHash, Record, Room, User};
+use crate::transfer::{
+    Cursor, CursorOf, Invitation, Mark, Membership, PasswordHash, Record, Room, User,
+};
 
 /// The maximum number of messages of one read. So many fit into a page, however long they are.
 const PAGE_MESSAGES_MAX: i32 = (PAGE_BYTES_MAX / BODY_BYTES_MAX) as i32;
@@ -74,6 +76,17 @@ const INVITATIONS: &str = "
       LEFT JOIN chat.users b ON b.id = i.invited_by
      WHERE $1::bigint IS NULL OR i.user_id = $1
      ORDER BY i.room_id, i.user_id";
+
+/// The marks of a user, or all, as far as they are after the cursor `inbox`.
+const MARKS: &str = "
+    SELECT u.name, coalesce(p.name, o.name), k.upto_id, k.moved_at
+      FROM chat.read_marks k
+      JOIN chat.users u ON u.id = k.user_id
+      LEFT JOIN chat.cursors c ON c.user_id = k.user_id AND c.name = 'inbox'
+      LEFT JOIN chat.users p ON p.id = k.mailbox_id
+      LEFT JOIN chat.rooms o ON o.id = -k.mailbox_id
+     WHERE k.upto_id > coalesce(c.upto_id, 0) AND ($1::bigint IS NULL OR k.user_id = $1)
+     ORDER BY k.user_id, k.mailbox_id";
 
 /// A connection that only reads.
 pub(in crate::store) struct Exporter {
@@ -177,8 +190,10 @@ impl<'a> Snapshot<'a> {
         let memberships = memberships.iter().map(membership).collect::<Result<_>>()?;
         let invitations = transaction.query(INVITATIONS, &[&only])?;
         let invitations = invitations.iter().map(invitation).collect::<Result<_>>()?;
+        let marks = transaction.query(MARKS, &[&only])?;
+        let marks = marks.iter().map(mark).collect::<Result<_>>()?;
         let only = only.map(UserId);
-        Ok(Some(Start { newest, only, users, rooms, memberships, invitations, cursors }))
+        Ok(Some(Start { newest, only, users, rooms, memberships, invitations, cursors, marks }))
     }
 
     fn read_messages(&mut self) -> Result<Vec<ExportedMessage>> {
@@ -216,6 +231,15 @@ fn cursor(row: &Row) -> Result<Cursor> {
     Ok(Cursor {
         user: row.get::<_, &str>(0).parse()?,
         cursor: row.get::<_, &str>(1).parse()?,
+        upto: MessageId(row.get(2)),
+        moved_at: Timestamp(row.get(3)),
+    })
+}
+
+fn mark(row: &Row) -> Result<Mark> {
+    Ok(Mark {
+        user: row.get::<_, &str>(0).parse()?,
+        with: row.get::<_, &str>(1).parse()?,
         upto: MessageId(row.get(2)),
         moved_at: Timestamp(row.get(3)),
     })

@@ -8,6 +8,7 @@ use crate::model::{MailboxId, MessageId, Timestamp};
 use crate::store::cache::live_messages::{LiveMessage, LiveMessages};
 use crate::store::events::{Event, OnEvent};
 use crate::store::metrics::Metrics;
+use crate::store::postgres::followed::Followed;
 use crate::store::postgres::lag::Lag;
 use crate::system::since_boot;
 
@@ -36,6 +37,8 @@ pub(in crate::store) struct Shared {
     /// The answers that wait until every node has seen a change.
     waiting: Mutex<Vec<(i64, Answer)>>,
     on_event: OnceLock<OnEvent>,
+    /// Whose reading the service follows.
+    pub(in crate::store) followed: Arc<Followed>,
     is_closing: AtomicBool,
 }
 
@@ -60,6 +63,7 @@ impl Shared {
             clock_ahead: AtomicI64::new(0),
             waiting: Mutex::default(),
             on_event: OnceLock::new(),
+            followed: Arc::default(),
             is_closing: AtomicBool::new(false),
         };
         shared.renew_lease(heard);

@@ -17,6 +17,7 @@ use crate::store::operation::Write;
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::link::Link;
+use crate::store::postgres::notices;
 use crate::store::postgres::operation::{Apply, Called, WriteContext, only_called};
 use crate::store::postgres::operations::pages;
 use crate::store::postgres::operations::tokens::token_hash;
@@ -85,6 +86,7 @@ pub(in crate::store) struct Tailer {
     is_listening: bool,
     heard: Instant,
     cleaned: Instant,
+    looked_at_cursors: Instant,
 }
 
 impl Tailer {
@@ -95,7 +97,16 @@ impl Tailer {
         note_seen: Box<dyn Fn(NoteSeen) + Send>,
     ) -> Self {
         let now = Instant::now();
-        Self { link, shared, note_seen, seen, is_listening: false, heard: now, cleaned: now }
+        Self {
+            link,
+            shared,
+            note_seen,
+            seen,
+            is_listening: false,
+            heard: now,
+            cleaned: now,
+            looked_at_cursors: now,
+        }
     }
 
     /// Works until the store closes. Then it signs the node off.
@@ -132,15 +143,24 @@ impl Tailer {
         self.beat()?;
         let has_more = self.pass_on()?;
         self.answer_changes()?;
+        self.look_at_cursors()?;
         self.clean()?;
         if has_more || self.shared.is_closing() {
             return Ok(());
         }
-        let session = self.link.session()?;
+        let (node, session) = (self.shared.node, self.link.session()?);
         let mut notifications = session.client.notifications();
-        notifications.timeout_iter(POLL_INTERVAL).next()?;
+        let mut next = notifications.timeout_iter(POLL_INTERVAL).next()?;
         // One look is enough for all that have come.
-        while notifications.iter().next()?.is_some() {}
+        while let Some(notification) = next {
+            if let Some(event) = notices::heard(&notification, node) {
+                if let Event::Read(user, None, upto) = event {
+                    self.shared.followed.note(user, upto);
+                }
+                self.shared.tell(event);
+            }
+            next = notifications.iter().next()?;
+        }
         Ok(())
     }
 
@@ -318,6 +338,16 @@ impl Tailer {
         let row = session.query_one("SELECT chat.seen_everywhere($1, $2)", &[&LANE, &node])?;
         self.shared.answer_upto(row.get(0));
         Ok(())
+    }
+
+    /// Looks at the cursors that are followed, a few times a second.
+    fn look_at_cursors(&mut self) -> Result<()> {
+        if self.looked_at_cursors.elapsed() < POLL_INTERVAL {
+            return Ok(());
+        }
+        self.looked_at_cursors = Instant::now();
+        let (session, shared) = (self.link.session()?, &self.shared);
+        shared.followed.look(session, |event| shared.tell(event))
     }
 
     /// Removes rows that nobody needs any more: of commits, changes and nodes of an hour ago.

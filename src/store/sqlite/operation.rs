@@ -13,6 +13,11 @@ pub trait Apply: Write {
     /// How this operation is undone alone.
     const STATEMENTS: Statements;
 
+    /// As [`Self::STATEMENTS`], for an operation whose fields decide it.
+    fn statements(&self) -> Statements {
+        Self::STATEMENTS
+    }
+
     /// Executes the operation. An error undoes this operation alone; the other operations of the
     /// batch are not affected.
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Self::Answer>;

@@ -1,7 +1,6 @@
 //! The larger read operations.
 
 pub(in crate::store) mod logins;
-pub(in crate::store) mod mailboxes;
 pub(in crate::store) mod pages;
 pub(in crate::store) mod search;
 pub(in crate::store) mod statistics;

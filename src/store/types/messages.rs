@@ -102,6 +102,17 @@ pub struct ReadPage {
 /// The most messages that a page with a filter looks at.
 pub const FILTERED_MESSAGES_MAX: usize = if cfg!(test) { 8 } else { 2_048 };
 
+impl ReadPage {
+    /// Whether the page has unread messages only: those after the cursor `inbox` and the marks.
+    pub(in crate::store) fn is_of_unread(&self) -> bool {
+        match &self.start {
+            PageStart::Cursor(name) => *name == CursorName::inbox(),
+            PageStart::Unread(_) => true,
+            PageStart::After(_) | PageStart::Before(_) | PageStart::Dead(..) => false,
+        }
+    }
+}
+
 impl Read for ReadPage {
     type Answer = Result<Page, Unreadable>;
 
@@ -169,7 +180,12 @@ pub enum PageStart {
     /// With the newest message before this id.
     Before(MessageId),
     /// With the oldest message after this cursor of the reader.
+    ///
+    /// At the cursor `inbox`, the page has unread messages only: a message that a mark covers is
+    /// left out.
     Cursor(CursorName),
+    /// As with the cursor `inbox`, but after this id, too.
+    Unread(MessageId),
     /// With the oldest of the reader's dead letters at this cursor after this id.
     Dead(CursorName, MessageId),
 }

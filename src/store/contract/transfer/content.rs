@@ -12,8 +12,8 @@ use crate::model::{
     Timestamp,
 };
 use crate::transfer::{
-    Cursor, CursorOf, FORMAT, Header, Invitation, Membership, Message, PasswordHash, Record, Room,
-    User, VERSION, VERSION_WITHOUT_ROOMS,
+    Cursor, CursorOf, FORMAT, Header, Invitation, Mark, Membership, Message, PasswordHash, Record,
+    Room, User, VERSION, VERSION_WITHOUT_ROOMS,
 };
 
 const CURSORS: [&str; 3] = ["bot.1", "inbox", "worker"];
@@ -74,14 +74,16 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
         (prop_oneof![3 => Just(0), 1 => KEPT - 12..KEPT], 0..4_i64),
         prop::collection::vec(prop::collection::vec(stay(), 0..5), 0..3),
         prop::collection::btree_map((0..3_usize, 0..6_usize), prop::option::of(0..6_usize), 0..4),
+        prop::collection::btree_set((0..6_usize, 0..9_usize, 0..=100_u8), 0..6),
     );
-    content.prop_map(|(people, posts, places, dead, (first, floor), stays, invited)| {
+    content.prop_map(|(people, posts, places, dead, (first, floor), stays, invited, marks)| {
         let users: Vec<User> = people.iter().enumerate().map(user).collect();
         let rooms: Vec<Room> = (0..stays.len()).map(room).collect();
         let mut messages = messages(&users, &rooms, &posts, first);
         let last = messages.last().map_or(first, |message| message.id.0);
         let newest = if last > KEPT { last } else { (last + floor).min(KEPT) };
         let cursors = cursors(&users, &places, newest);
+        let marks = self::marks((&users, &rooms), &cursors, &marks, newest);
         let memberships: Vec<Membership> = rooms
             .iter()
             .zip(&stays)
@@ -101,10 +103,12 @@ pub(in crate::store) fn records() -> impl Strategy<Value = Vec<Record>> {
             }
         }
         let (format, newest) = (FORMAT.to_owned(), MessageId(newest));
-        let version = if rooms.is_empty() { VERSION_WITHOUT_ROOMS } else { VERSION };
+        let is_old = rooms.is_empty() && marks.is_empty();
+        let version = if is_old { VERSION_WITHOUT_ROOMS } else { VERSION };
         let header = Record::Header(Header { format, version, newest });
         let users = users.into_iter().map(Record::User);
-        let cursors = cursors.into_iter().map(Record::Cursor);
+        let marks = marks.into_iter().map(Record::Mark);
+        let cursors = cursors.into_iter().map(Record::Cursor).chain(marks);
         let messages = messages.into_iter().map(Record::Message);
         let rooms = rooms.into_iter().map(Record::Room);
         let rooms = rooms.chain(memberships.into_iter().map(Record::Membership));
@@ -315,6 +319,35 @@ fn cursors(users: &[User], places: &BTreeSet<Place>, newest: i64) -> Vec<Cursor>
     let mut cursors: Vec<(usize, Cursor)> = cursors.collect();
     cursors.sort_by_key(|(number, cursor)| (*number, cursor.cursor.as_str().to_owned()));
     cursors.into_iter().map(|(_, cursor)| cursor).collect()
+}
+
+/// The marks after the cursor `inbox`, in the order of users and of mailboxes: those of rooms have
+/// negative numbers.
+fn marks(
+    (users, rooms): (&[User], &[Room]),
+    cursors: &[Cursor],
+    choices: &BTreeSet<(usize, usize, u8)>,
+    newest: i64,
+) -> Vec<Mark> {
+    let mut marks = BTreeMap::new();
+    for &(user, with, percent) in choices {
+        let (number, user) = (user % users.len(), &users[user % users.len()]);
+        let upto = i128::from(newest) * i128::from(percent) / 100;
+        let upto = MessageId(i64::try_from(upto).unwrap());
+        let is_inbox = |of: &&Cursor| of.user == user.name && of.cursor == CursorName::inbox();
+        let floor = cursors.iter().find(is_inbox).map_or(MessageId::ZERO, |of| of.upto);
+        if user.deleted_at.is_some() || upto <= floor {
+            continue;
+        }
+        let place = with % (users.len() + rooms.len());
+        let (mailbox, with) = match place.checked_sub(users.len()) {
+            Some(room) => (-(room as i64) - 1, rooms[room].room.clone().into()),
+            None => (place as i64 + 1, MailboxName::User(users[place].name.clone())),
+        };
+        let (user, moved_at) = (user.name.clone(), Timestamp(upto.0 % 997));
+        marks.insert((number, mailbox), Mark { user, with, upto, moved_at });
+    }
+    marks.into_values().collect()
 }
 
 /// Only a cursor that exists has dead letters.

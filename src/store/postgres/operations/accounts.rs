@@ -113,6 +113,7 @@ fn delete(session: &mut Session, user: UserId) -> Result<()> {
     )?;
     session.execute("DELETE FROM chat.dead_letters WHERE user_id = $1", &[&user.0])?;
     session.execute("DELETE FROM chat.cursors WHERE user_id = $1", &[&user.0])?;
+    session.execute("DELETE FROM chat.read_marks WHERE user_id = $1", &[&user.0])?;
     rooms::members::remove_from_all(session, user)?;
     session
         .execute("DELETE FROM chat.expectations WHERE owner_id = $1 OR tell_id = $1", &[&user.0])?;

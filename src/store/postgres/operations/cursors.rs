@@ -4,6 +4,7 @@ use crate::model::{CursorName, MessageId, UserId};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::Result;
 use crate::store::postgres::moving::move_cursors;
+use crate::store::postgres::notices;
 use crate::store::postgres::operation::{
     Apply, CursorMove, Grouped, MoveKind, PartAnswer, Place, WriteContext, only_grouped,
 };
@@ -33,6 +34,10 @@ impl Apply for Append {
 impl Apply for Acknowledge {
     fn grouped(&self) -> Grouped<'_> {
         let kind = if self.rewind { MoveKind::Anywhere } else { MoveKind::Forward };
+        if self.rewind && self.cursor == CursorName::inbox() {
+            // What comes after it is unread again, whatever the marks say.
+            return Grouped::No;
+        }
         let (user, cursor) = (self.user, self.cursor.as_str());
         Grouped::Cursor(CursorMove { user, cursor, kind, upto: self.upto })
     }
@@ -41,8 +46,27 @@ impl Apply for Acknowledge {
         place(&part).and_then(Place::acked)
     }
 
-    fn apply(&self, _: &mut WriteContext<'_>) -> Result<Acked> {
-        only_grouped()
+    fn apply(&self, context: &mut WriteContext<'_>) -> Result<Acked> {
+        let Self { user, cursor, upto, .. } = self;
+        let cursor_move = CursorMove {
+            user: *user,
+            cursor: cursor.as_str(),
+            kind: MoveKind::Anywhere,
+            upto: *upto,
+        };
+        let seen = position(context.session, *user, cursor)?;
+        let places = move_cursors(context.session, &[cursor_move])?;
+        let acked = places.first().and_then(|place| place.acked()).unwrap_or(Acked::BeyondTheLog);
+        if let (Acked::At(floor), Some(seen)) = (acked, seen)
+            && floor < seen
+        {
+            notices::tell(context.session, context.node, (*user, None, floor))?;
+            context.session.execute(
+                "DELETE FROM chat.read_marks WHERE user_id = $1 AND upto_id > $2",
+                &[&user.0, &floor.0],
+            )?;
+        }
+        Ok(acked)
     }
 }
 

@@ -3,16 +3,17 @@
 mod candidates;
 mod messages;
 
-use crate::model::{MessageId, Timestamp};
+use crate::model::{CursorName, MailboxId, MailboxName, MessageId, RoomId, Timestamp};
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::{Apply, WriteContext};
-use crate::store::postgres::operations::{cursors, rooms, users};
+use crate::store::postgres::operations::{cursors, marks, rooms, users};
 use crate::store::postgres::session::Session;
+use crate::store::types::marks::MARKS_MAX;
 use crate::store::types::transfer::{
     Import, Imported, KEPT_ID_MAX, Rebuild, refused_id, refused_user,
 };
-use crate::transfer::{Cursor, Message, Step, Taken, User};
+use crate::transfer::{Cursor, Mark, Message, Step, Taken, User};
 
 /// Has rows looked up by an index. A plan is kept, and one for an empty database reads whole tables:
 /// an import would become slower with each message.
@@ -69,6 +70,7 @@ fn execute(session: &mut Session, step: &Step, locked: &str) -> Result<Outcome> 
             }
         },
         Step::Cursor { cursor, messages } => place_cursor(session, cursor, *messages),
+        Step::Mark { mark, messages } => place_mark(session, mark, *messages),
         Step::Dead { user, cursor, id } => {
             let Some(user) = users::id_of(session, user)? else {
                 return Ok(Err(format!("there is no user {user}")));
@@ -138,6 +140,48 @@ fn place_cursor(session: &mut Session, cursor: &Cursor, imported: u64) -> Result
         &[&user.0, &cursor.cursor.as_str(), &cursor.upto.0, &cursor.moved_at.0],
     )?;
     Ok(Ok(Taken::Done))
+}
+
+fn place_mark(session: &mut Session, mark: &Mark, imported: u64) -> Result<Outcome> {
+    let Some(user) = users::id_of(session, &mark.user)? else {
+        return Ok(Err(format!("there is no user {}", mark.user)));
+    };
+    let Some(conversation) = mailbox_of(session, &mark.with)? else {
+        let kind = if mark.with.room().is_some() { "room" } else { "user" };
+        return Ok(Err(format!("there is no {kind} {}", mark.with)));
+    };
+    let floor = cursors::position(session, user, &CursorName::inbox())?;
+    let floor = floor.unwrap_or(MessageId::ZERO);
+    let there = marks::of(session, user, floor)?;
+    if floor.max(there.upto(conversation)) >= mark.upto {
+        return Ok(Ok(Taken::Already));
+    }
+    if mark.upto > cursors::head(session)? {
+        return Ok(Err(format!("there is no message {} yet", mark.upto.0)));
+    }
+    let is_new = !there.by_mailbox.contains_key(&conversation);
+    let is_full = is_new && there.by_mailbox.len() >= MARKS_MAX;
+    let row = session.query_one(
+        "SELECT count(*) FROM chat.messages
+          WHERE mailbox_id = CASE WHEN $2::bigint < 0 THEN $2 ELSE $1::bigint END AND id <= $3
+            AND ($2 < 0 OR sender_id = $2::bigint)",
+        &[&user.0, &conversation.0, &mark.upto.0],
+    )?;
+    if is_full || row.get::<_, i64>(0).unsigned_abs() != imported {
+        return Ok(Ok(Taken::Left));
+    }
+    marks::put(session, user, conversation, (mark.upto, mark.moved_at))?;
+    Ok(Ok(Taken::Done))
+}
+
+/// The mailbox with this name, if there is one.
+fn mailbox_of(session: &mut Session, name: &MailboxName) -> Result<Option<MailboxId>> {
+    let room = match name {
+        MailboxName::User(name) => return Ok(users::id_of(session, name)?.map(MailboxId::from)),
+        MailboxName::Room(room) => room,
+    };
+    let sql = "SELECT id FROM chat.rooms WHERE name = $1";
+    Ok(session.query_opt(sql, &[&room.as_str()])?.map(|row| RoomId(row.get(0)).into()))
 }
 
 impl Apply for Rebuild {

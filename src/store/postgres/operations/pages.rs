@@ -12,10 +12,11 @@ use crate::model::{
 use crate::store::postgres::append::LANE;
 use crate::store::postgres::error::{Error, Result};
 use crate::store::postgres::operation::Query;
-use crate::store::postgres::operations::{cursors, users};
+use crate::store::postgres::operations::{cursors, marks, users};
 use crate::store::postgres::places::find_place;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
+use crate::store::types::marks::Marks;
 use crate::store::types::messages::{
     FindStart, Page, PageStart, ReadPage, ReadThread, Start, StreamStart, ThreadStart,
 };
@@ -47,7 +48,7 @@ impl ReadPage {
     fn incoming(&self, session: &mut Session) -> Result<Page> {
         if let PageStart::Dead(cursor, after) = &self.start {
             let (reader, since) = (self.reader.0, self.since());
-            return self.selection(None).fill(*after, |from, limit| {
+            return self.selection(None, Marks::default()).fill(*after, |from, limit| {
                 let cursor = cursor.as_str();
                 part(
                     session.query(DEAD, &[&reader, &from.0, &since, &number(limit), &cursor]),
@@ -56,9 +57,11 @@ impl ReadPage {
             });
         }
         let reading = Reading::find(session, self.reader, &self.cursor())?;
+        let marks = self.find_marks(session, reading.position)?;
         let parts = reading.parts(self.wanted);
         if !parts.is_empty() {
-            let mut page = self.merged(session, &reading, Some(self.reader.into()), &parts)?;
+            let own = Some(self.reader.into());
+            let mut page = self.merged(session, (&reading, marks), own, &parts)?;
             if self.wanted != Wanted::All {
                 page.rooms = reading.live_rooms(&parts);
             }
@@ -66,7 +69,7 @@ impl ReadPage {
         }
         let (reader, since, head) = (self.reader.0, self.since(), reading.head.0);
         let sql = if self.is_before() { BEFORE } else { AFTER };
-        self.selection(None).fill(self.begin(reading.position), |from, limit| {
+        self.selection(None, marks).fill(self.begin(reading.position), |from, limit| {
             part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &head]), limit)
         })
     }
@@ -77,21 +80,25 @@ impl ReadPage {
             return Ok(Err(Unreadable::Unknown));
         };
         let position = match &self.start {
-            PageStart::Cursor(cursor) => cursors::position(session, self.reader, cursor)?,
+            PageStart::Cursor(_) | PageStart::Unread(_) => {
+                cursors::position(session, self.reader, &self.cursor())?
+            }
             _ => None,
         };
+        let position = self.after_mark(session, position, with)?;
         let (reader, since) = (self.reader.0, self.since());
         let sql = if self.is_before() { WITH_BEFORE } else { WITH_AFTER };
-        let page = self.selection(None).fill(self.begin(position), |from, limit| {
-            part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &with]), limit)
-        });
+        let page =
+            self.selection(None, Marks::default()).fill(self.begin(position), |from, limit| {
+                part(session.query(sql, &[&reader, &from.0, &since, &number(limit), &with]), limit)
+            });
         page.map(Ok)
     }
 
     /// The messages of a room. A user who has left still reads what came before.
     fn of_room(&self, session: &mut Session, name: &RoomName) -> Result<Readable> {
         let found = find_place(session, Actor::User(self.reader), name)?;
-        let reading = Reading::find(session, self.reader, &self.cursor())?;
+        let mut reading = Reading::find(session, self.reader, &self.cursor())?;
         let room = match readable(found, &reading.memberships) {
             Ok(room) => room,
             Err(unreadable) => return Ok(Err(unreadable)),
@@ -103,25 +110,45 @@ impl ReadPage {
         };
         let mut parts = reading.parts(wanted);
         parts.retain(|part| part.room == room);
-        self.merged(session, &reading, None, &parts).map(Ok)
+        reading.position = self.after_mark(session, reading.position, MailboxId::from(room).0)?;
+        self.merged(session, (&reading, Marks::default()), None, &parts).map(Ok)
     }
 
     fn merged(
         &self,
         session: &mut Session,
-        reading: &Reading,
+        (reading, marks): (&Reading, Marks),
         own: Option<MailboxId>,
         parts: &[RoomPart],
     ) -> Result<Page> {
         let left_out = LeftOut::of(self.reader, reading.name.as_ref(), self.wanted, parts);
         let mut runs = Runs::new(own, parts, reading.head, (self.is_before(), self.since()));
         let start = self.begin(reading.position);
-        self.selection(left_out).fill(start, |from, limit| runs.read(session, from, limit))
+        self.selection(left_out, marks).fill(start, |from, limit| runs.read(session, from, limit))
     }
 
-    fn selection(&self, left_out: Option<LeftOut>) -> Selection<'_> {
+    fn selection(&self, left_out: Option<LeftOut>, marks: Marks) -> Selection<'_> {
         let filter = Some(&self.filter).filter(|filter| !filter.is_empty());
-        Selection { bounds: &self.bounds, filter, left_out }
+        Selection { bounds: &self.bounds, filter, left_out, marks }
+    }
+
+    /// The marks of a page of unread messages.
+    fn find_marks(&self, session: &mut Session, position: Option<MessageId>) -> Result<Marks> {
+        if !self.is_of_unread() {
+            return Ok(Marks::default());
+        }
+        marks::of(session, self.reader, position.unwrap_or(MessageId::ZERO))
+    }
+
+    /// Where a page of one conversation begins: at the cursor `inbox`, it begins after the mark, too.
+    fn after_mark(
+        &self,
+        session: &mut Session,
+        position: Option<MessageId>,
+        conversation: i64,
+    ) -> Result<Option<MessageId>> {
+        let marks = self.find_marks(session, position)?;
+        Ok(position.max(marks.by_mailbox.get(&MailboxId(conversation)).copied()))
     }
 
     fn is_before(&self) -> bool {
@@ -145,6 +172,7 @@ impl ReadPage {
         match &self.start {
             PageStart::After(id) | PageStart::Before(id) | PageStart::Dead(_, id) => *id,
             PageStart::Cursor(_) => position.unwrap_or(MessageId::ZERO),
+            PageStart::Unread(id) => position.unwrap_or(MessageId::ZERO).max(*id),
         }
     }
 }
@@ -160,7 +188,12 @@ impl Query for ReadThread {
             ThreadStart::Before(id) => (THREAD_BEFORE, id),
         };
         let since = self.since.map_or(i64::MIN, |since| since.0);
-        let selection = Selection { bounds: &self.bounds, filter: None, left_out: None };
+        let selection = Selection {
+            bounds: &self.bounds,
+            filter: None,
+            left_out: None,
+            marks: Marks::default(),
+        };
         let mut page = selection.fill(start, |from, limit| {
             let rows = session
                 .query(sql, &[&self.reader.0, &from.0, &since, &number(limit), &thread, &LANE]);
@@ -189,7 +222,8 @@ fn number(count: usize) -> i64 {
 macro_rules! page_sql {
     ($condition:literal, $order:literal) => {
         concat!(
-            "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details
+            "SELECT m.id, m.sent_at, s.name, coalesce(r.name, x.name), m.body, m.details,
+                    m.sender_id, m.mailbox_id
                FROM (",
             $condition,
             " ORDER BY id ",

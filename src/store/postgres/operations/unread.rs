@@ -5,8 +5,10 @@ use postgres::Row;
 use crate::model::{CursorName, MailboxId, MailboxName, MessageId};
 use crate::store::postgres::error::Result;
 use crate::store::postgres::operation::Query;
+use crate::store::postgres::operations::marks;
 use crate::store::postgres::reading::Reading;
 use crate::store::postgres::session::Session;
+use crate::store::types::marks::Marks;
 use crate::store::types::messages::{CountUnread, UnreadFrom};
 use crate::store::types::rooms::{ROOM_UNREAD_MAX, RoomPart, Wanted};
 
@@ -16,10 +18,13 @@ impl Query for CountUnread {
         let seen = reading.position.unwrap_or(MessageId::ZERO);
         let rows = session.query(
             "SELECT u.name, c.count, c.newest, false
-               FROM (SELECT sender_id, count(*) AS count, min(id) AS oldest, max(id) AS newest
-                       FROM chat.messages
-                      WHERE mailbox_id = $1 AND id > $2 AND id <= $3
-                      GROUP BY sender_id) AS c
+               FROM (SELECT m.sender_id, count(*) AS count, min(m.id) AS oldest,
+                            max(m.id) AS newest
+                       FROM chat.messages m
+                       LEFT JOIN chat.read_marks k ON k.user_id = $1 AND k.mailbox_id = m.sender_id
+                      WHERE m.mailbox_id = $1 AND m.id > $2 AND m.id <= $3
+                        AND m.id > coalesce(k.upto_id, 0)
+                      GROUP BY m.sender_id) AS c
                JOIN chat.users u ON u.id = c.sender_id
               ORDER BY c.oldest",
             &[&self.reader.0, &seen.0, &reading.head.0],
@@ -27,7 +32,8 @@ impl Query for CountUnread {
         let mut unread: Vec<UnreadFrom> = rows.iter().map(unread_from).collect::<Result<_>>()?;
         let parts = reading.parts(Wanted::Incoming { muted: false });
         if !parts.is_empty() {
-            unread.extend(count_in_rooms(session, self, &reading, (seen, &parts))?);
+            let marks = marks::of(session, self.reader, seen)?;
+            unread.extend(count_in_rooms(session, self, &reading, (seen, &marks, &parts))?);
         }
         Ok(unread)
     }
@@ -39,11 +45,12 @@ fn count_in_rooms(
     session: &mut Session,
     CountUnread { reader }: &CountUnread,
     reading: &Reading,
-    (seen, parts): (MessageId, &[RoomPart]),
+    (seen, marks, parts): (MessageId, &Marks, &[RoomPart]),
 ) -> Result<Vec<UnreadFrom>> {
     let (mut mailboxes, mut only_mentions) = (Vec::new(), Vec::new());
     let (mut after, mut upto) = (Vec::new(), Vec::new());
     for part in parts {
+        let seen = seen.max(marks.upto(part.room.into()));
         for range in &part.ranges {
             mailboxes.push(MailboxId::from(part.room).0);
             only_mentions.push(part.only_mentions);

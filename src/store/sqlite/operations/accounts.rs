@@ -197,6 +197,10 @@ fn delete(
         .connection
         .prepare_cached("DELETE FROM cursors WHERE user_id = ?1")?
         .execute([user.0])?;
+    context
+        .connection
+        .prepare_cached("DELETE FROM read_marks WHERE user_id = ?1")?
+        .execute([user.0])?;
     rooms::remove_from_all(context, user)?;
     context
         .connection

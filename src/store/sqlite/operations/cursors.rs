@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{CursorName, MessageId, Timestamp, UserId};
+use crate::store::sqlite::marks;
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::write::context::WriteContext;
@@ -12,6 +13,10 @@ use crate::store::types::cursors::{
 
 impl Apply for Acknowledge {
     const STATEMENTS: Statements = Statements::One;
+
+    fn statements(&self) -> Statements {
+        if self.rewind { Statements::Several } else { Statements::One }
+    }
 
     fn apply(self, context: &mut WriteContext<'_>) -> rusqlite::Result<Acked> {
         acknowledge(context, self.user, &self.cursor, self.upto, self.rewind)
@@ -82,6 +87,10 @@ fn acknowledge(
     if found.is_some() && (upto == seen || (upto < seen && !rewind)) {
         return Ok(Acked::At(seen));
     }
+    if is_inbox && upto < seen {
+        // What comes after it is unread again, whatever the marks say.
+        marks::rewind(context.connection, user, upto)?;
+    }
     set(context, user, cursor, seen, upto)?;
     Ok(Acked::At(upto))
 }
@@ -98,7 +107,7 @@ pub(in crate::store) fn position(
         .optional()
 }
 
-fn set(
+pub(in crate::store) fn set(
     context: &mut WriteContext<'_>,
     user: UserId,
     cursor: &CursorName,

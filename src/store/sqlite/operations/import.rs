@@ -2,13 +2,17 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Details, Key, MailboxId, MailboxName, MessageId, Timestamp, UserId};
+use crate::model::{
+    CursorName, Details, Key, MailboxId, MailboxName, MessageId, Timestamp, UserId,
+};
 use crate::store::sqlite::operation::{Apply, Statements};
 use crate::store::sqlite::operations::{cursors, rooms, users};
+use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
 use crate::store::sqlite::write::context::WriteContext;
-use crate::store::sqlite::{self, message_log};
+use crate::store::sqlite::{self, marks, message_log};
+use crate::store::types::marks::MARKS_MAX;
 use crate::store::types::transfer::{Import, Imported, KEPT_ID_MAX, refused_id, refused_user};
-use crate::transfer::{Cursor, Message, Step, Taken, User};
+use crate::transfer::{Cursor, Mark, Message, Step, Taken, User};
 
 impl Apply for Import {
     const STATEMENTS: Statements = Statements::Several;
@@ -44,6 +48,7 @@ fn import(
                 }
             },
             Step::Cursor { cursor, messages } => place_cursor(context, cursor, *messages)?,
+            Step::Mark { mark, messages } => place_mark(context, mark, *messages)?,
             Step::Dead { user, cursor, id } => {
                 let Some(user) = users::id_of(context.connection, user)? else {
                     imported.refused = Some(format!("there is no user {user}"));
@@ -274,4 +279,65 @@ fn place_cursor(
     cursors::upsert(connection, user, &cursor.cursor, cursor.upto, cursor.moved_at)?;
     context.cache.must_count(user);
     Ok(Ok(Taken::Done))
+}
+
+fn place_mark(
+    context: &mut WriteContext<'_>,
+    mark: &Mark,
+    imported: u64,
+) -> rusqlite::Result<Outcome> {
+    let connection = context.connection;
+    let Some(user) = users::id_of(connection, &mark.user)? else {
+        return Ok(Err(format!("there is no user {}", mark.user)));
+    };
+    let conversation = match &mark.with {
+        MailboxName::User(name) => users::id_of(connection, name)?.map(MailboxId::from),
+        MailboxName::Room(name) => sqlite::rooms::id_of(connection, name)?.map(MailboxId::from),
+    };
+    let Some(conversation) = conversation else {
+        let kind = if mark.with.room().is_some() { "room" } else { "user" };
+        return Ok(Err(format!("there is no {kind} {}", mark.with)));
+    };
+    let floor = cursors::position(connection, user, &CursorName::inbox())?;
+    let floor = floor.unwrap_or(MessageId::ZERO);
+    let there = marks::of(connection, user, floor)?;
+    if floor.max(there.upto(conversation)) >= mark.upto {
+        return Ok(Ok(Taken::Already));
+    }
+    if mark.upto > context.newest()? {
+        return Ok(Err(format!("there is no message {} yet", mark.upto.0)));
+    }
+    let is_new = !there.by_mailbox.contains_key(&conversation);
+    let is_full = is_new && there.by_mailbox.len() >= MARKS_MAX;
+    if is_full || count_in_conversation(context, user, conversation, mark.upto)? != imported {
+        return Ok(Ok(Taken::Left));
+    }
+    marks::put(connection, user, conversation, mark.upto, mark.moved_at)?;
+    Ok(Ok(Taken::Done))
+}
+
+/// The number of messages up to `upto` from a user to the reader, or to a room.
+fn count_in_conversation(
+    context: &WriteContext<'_>,
+    reader: UserId,
+    conversation: MailboxId,
+    upto: MessageId,
+) -> rusqlite::Result<u64> {
+    let (connection, bounds) = (context.connection, (MessageId::ZERO, upto));
+    if conversation.room().is_some() {
+        let count = context.deliveries.count(connection, conversation, bounds, usize::MAX)?;
+        return Ok(count as u64);
+    }
+    let in_memory = context.deliveries.in_memory(reader.into(), bounds);
+    let direction = Direction::After(MessageId::ZERO);
+    let mut statement = delivery_cursor::prepare(connection, direction)?;
+    let mut cursor =
+        DeliveryCursor::begin(connection, &mut statement, reader, direction, in_memory)?;
+    let mut is_from =
+        connection.prepare_cached("SELECT 1 FROM messages WHERE id = ?1 AND sender_id = ?2")?;
+    let mut count = 0;
+    while let Some(id) = cursor.next()?.filter(|id| *id <= upto) {
+        count += u64::from(is_from.exists(params![id.0, conversation.0])?);
+    }
+    Ok(count)
 }

@@ -214,10 +214,21 @@ impl Deliveries {
         max: usize,
     ) -> rusqlite::Result<usize> {
         let mailbox = mailbox.into();
+        let live = self.in_memory(mailbox, (after, upto));
+        delivery_cursor::count(connection, &live, mailbox, (after, upto), max)
+    }
+
+    /// The messages of a mailbox that no run has yet, in the order of the message log, including the
+    /// effects of the open transaction. Those that it has appended may be after `upto`.
+    pub(in crate::store) fn in_memory(
+        &self,
+        mailbox: MailboxId,
+        (after, upto): (MessageId, MessageId),
+    ) -> Vec<MessageId> {
         let mut live = self.memtable.messages_for(mailbox, after, upto);
         live.extend(self.appended.iter().filter(|&&(to, _)| to == mailbox).map(|&(_, id)| id));
         live.retain(|id| !self.deleted_unflushed.contains(id));
-        delivery_cursor::count(connection, &live, mailbox, (after, upto), max)
+        live
     }
 
     /// The current point in the open transaction, for [`Self::roll_back_to`].

@@ -9,13 +9,14 @@ use crate::model::{
     Body, CursorName, Filter, MailboxId, MailboxName, Message, MessageId, RoomName, Timestamp,
     UserId, UserName, mentions,
 };
-use crate::store::sqlite::message_log;
+use crate::store::sqlite::mailboxes::{Mailboxes, Merged, Next, Part};
 use crate::store::sqlite::operation::{Query, ReadContext};
 use crate::store::sqlite::operations::{cursors, users};
 use crate::store::sqlite::projection::delivery_cursor::{self, DeliveryCursor, Direction};
-use crate::store::sqlite::read::mailboxes::{Mailboxes, Merged, Next, Part};
 use crate::store::sqlite::rooms::{self, is_read_in_room};
 use crate::store::sqlite::row::{details, not_a_value};
+use crate::store::sqlite::{marks, message_log};
+use crate::store::types::marks::Marks;
 use crate::store::types::messages::{
     CountUnread, FILTERED_MESSAGES_MAX, FindStart, Page, PageBounds, PageStart, ReadPage,
     ReadThread, Start, StreamStart, ThreadStart, UnreadFrom,
@@ -59,13 +60,47 @@ impl ReadPage {
             PageStart::Cursor(name) => Direction::After(
                 cursors::position(connection, self.reader, name)?.unwrap_or(MessageId::ZERO),
             ),
+            PageStart::Unread(id) => {
+                let floor = cursors::position(connection, self.reader, &CursorName::inbox())?;
+                Direction::After(floor.unwrap_or(MessageId::ZERO).max(*id))
+            }
         })
+    }
+
+    /// As [`Self::direction`], for a page of one conversation: at the cursor `inbox`, it begins after
+    /// the mark, too.
+    fn direction_in(
+        &self,
+        connection: &Connection,
+        conversation: impl Into<MailboxId>,
+    ) -> rusqlite::Result<Direction> {
+        Ok(match self.direction(connection)? {
+            Direction::After(floor) if self.is_of_unread() => {
+                let marks = marks::of(connection, self.reader, floor)?;
+                Direction::After(floor.max(marks.upto(conversation.into())))
+            }
+            direction => direction,
+        })
+    }
+
+    /// The marks of a page of unread messages.
+    fn marks_after(
+        &self,
+        connection: &Connection,
+        direction: Direction,
+    ) -> rusqlite::Result<Marks> {
+        match direction {
+            Direction::After(floor) if self.is_of_unread() => {
+                marks::of(connection, self.reader, floor)
+            }
+            _ => Ok(Marks::default()),
+        }
     }
 
     /// An id that is not after the beginning of the page. A cursor is not read yet.
     fn lowest(&self) -> MessageId {
         match self.start {
-            PageStart::After(id) => id,
+            PageStart::After(id) | PageStart::Unread(id) => id,
             _ => MessageId::ZERO,
         }
     }
@@ -89,8 +124,10 @@ impl ReadPage {
             return self.fill_with_all(context, memberships, page);
         }
         let direction = self.direction(connection)?;
+        page.marks = self.marks_after(connection, direction)?;
         page.fill(reader, direction, in_memtable)?;
-        if let Some(read_point) = read_point.filter(|_| page.messages.is_empty()) {
+        let is_empty = page.messages.is_empty() && !page.more;
+        if let Some(read_point) = read_point.filter(|_| is_empty) {
             memtable.note_empty(reader, read_point);
         }
         Ok(edge(direction))
@@ -108,6 +145,7 @@ impl ReadPage {
         let mut mailboxes =
             Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;
         let direction = self.direction(connection)?;
+        page.marks = self.marks_after(connection, direction)?;
         let parts = may_read(&mailboxes.memberships, self.wanted);
         let Some(name) = users::name_of(connection, self.reader)? else {
             return Ok(edge(direction));
@@ -136,7 +174,7 @@ impl ReadPage {
         delivery_cursor::renew_snapshot(connection)?;
         let in_memtable = |user| delivery_cursor::in_memtable(memtable, user, self.lowest());
         let (incoming, outgoing) = (in_memtable(self.reader), in_memtable(with));
-        let direction = self.direction(connection)?;
+        let direction = self.direction_in(connection, with)?;
         let sides = [(self.reader, with, incoming), (with, self.reader, outgoing)];
         page.fill_with_conversation(direction, sides)?;
         Ok(Ok(edge(direction)))
@@ -162,7 +200,7 @@ impl ReadPage {
         let mut mailboxes =
             Mailboxes::look(connection, memtable, self.reader, memberships, lowest)?;
         mailboxes.memberships.retain(is_of_room);
-        let direction = self.direction(connection)?;
+        let direction = self.direction_in(connection, room)?;
         let wanted = match self.wanted {
             Wanted::All => Wanted::All,
             Wanted::Incoming { .. } => Wanted::Incoming { muted: true },
@@ -215,17 +253,20 @@ impl Query for CountUnread {
         let seen = || cursors::position(connection, reader, &CursorName::inbox());
         if memberships.is_empty() {
             let seen = seen()?.unwrap_or(MessageId::ZERO);
-            return count_by_sender(connection, reader, seen, in_memtable);
+            let marks = marks::of(connection, reader, seen)?;
+            return count_by_sender(connection, reader, (seen, &marks), in_memtable);
         }
         let mut mailboxes =
             Mailboxes::look(connection, memtable, reader, memberships, MessageId::ZERO)?;
         let seen = seen()?.unwrap_or(MessageId::ZERO);
+        let marks = marks::of(connection, reader, seen)?;
         let in_memtable = mailboxes.take_own();
-        let mut counted = count_by_sender(connection, reader, seen, in_memtable)?;
+        let mut counted = count_by_sender(connection, reader, (seen, &marks), in_memtable)?;
         let Some(name) = users::name_of(connection, reader)? else { return Ok(counted) };
         let mut of_rooms = Vec::new();
         for part in may_read(&mailboxes.memberships, Wanted::Incoming { muted: false }) {
             let room = part.room;
+            let seen = seen.max(marks.upto(room.into()));
             let part = mailboxes.of_room(part);
             let Some(room) = rooms::name_of(connection, room)? else { continue };
             of_rooms.extend(count_in_room(connection, (reader, &name), seen, (room, part))?);
@@ -257,11 +298,11 @@ impl Query for FindStart {
     }
 }
 
-/// Counts the messages for `reader` after `seen`, by sender.
+/// Counts the messages for `reader` after `seen` that no mark covers, by sender.
 fn count_by_sender(
     connection: &Connection,
     reader: UserId,
-    seen: MessageId,
+    (seen, marks): (MessageId, &Marks),
     in_memtable: Vec<MessageId>,
 ) -> rusqlite::Result<Vec<UnreadFrom>> {
     let direction = Direction::After(seen);
@@ -274,6 +315,9 @@ fn count_by_sender(
     while let Some(id) = cursor.next()? {
         let sender = find.query_row([id.0], |row| row.get(0).map(UserId)).optional()?;
         let Some(sender) = sender else { continue };
+        if marks.cover(id, sender, reader.into()) {
+            continue;
+        }
         let place = *places.entry(sender).or_insert(counted.len());
         match counted.get_mut(place) {
             Some((_, count, newest)) => (*count, *newest) = (*count + 1, id),
@@ -341,6 +385,8 @@ struct PageBuilder<'a> {
     filter: Option<&'a Filter>,
     /// The reader whose own messages in rooms are left out, and the name for mentions.
     leaves_out: Option<(UserId, UserName)>,
+    /// The messages that these cover are left out.
+    marks: Marks,
     /// See [`Page::rooms`].
     rooms: LiveRooms,
     /// How many messages were looked at: with a filter all, without one those that were left out.
@@ -362,6 +408,7 @@ impl<'a> PageBuilder<'a> {
             since: None,
             filter: None,
             leaves_out: None,
+            marks: Marks::default(),
             rooms: LiveRooms::default(),
             looked_at: 0,
             upto: None,
@@ -540,7 +587,8 @@ impl<'a> PageBuilder<'a> {
             _ => false,
         };
         let passes = |filter: &Filter| filter.passes(&message);
-        let is_left_out = is_left_out || !self.filter.is_none_or(passes);
+        let is_marked = self.marks.cover(id, UserId(row.get(2)?), MailboxId(row.get(3)?));
+        let is_left_out = is_left_out || is_marked || !self.filter.is_none_or(passes);
         if is_left_out || self.filter.is_some() {
             if self.looked_at >= FILTERED_MESSAGES_MAX {
                 self.more = true;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::model::{BODY_BYTES_MAX, Details, UserName};
+use crate::model::{BODY_BYTES_MAX, Details, MessageId, UserName};
 use crate::store::sqlite::copy::{self, Content};
 use crate::store::sqlite::message_log;
 use crate::store::sqlite::projection::{keys, words};
@@ -192,6 +192,7 @@ fn check_cursors(
             newest = newest.0
         ));
     }
+    check_marks(connection, newest, findings)?;
     let is_read_in_room =
         if has_rooms(connection)? { is_read_in_room!("d.user_id") } else { "false" };
     let mut statement = connection.prepare(&format!(
@@ -206,6 +207,38 @@ fn check_cursors(
         findings.add(format!(
             "message {id} is a dead letter of {user} at {cursor}, but another user received it"
         ));
+    }
+    Ok(())
+}
+
+/// Each mark belongs to a conversation, and is not beyond the newest id.
+fn check_marks(
+    connection: &Connection,
+    newest: MessageId,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    if !connection.table_exists(None, "read_marks")? {
+        return Ok(());
+    }
+    let mut statement = connection.prepare(
+        "SELECT u.name, coalesce(p.name, o.name), k.mailbox_id, k.upto_id
+           FROM read_marks k JOIN users u ON u.id = k.user_id
+           LEFT JOIN users p ON p.id = k.mailbox_id
+           LEFT JOIN rooms o ON o.id = -k.mailbox_id
+          WHERE k.upto_id > ?1 OR k.upto_id < 0 OR coalesce(p.name, o.name) IS NULL
+          ORDER BY u.id, k.mailbox_id LIMIT ?2",
+    )?;
+    let mut rows = statement.query([newest.0, FINDINGS_MAX as i64])?;
+    while let Some(row) = rows.next()? {
+        let (user, name): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let (mailbox, upto): (i64, i64) = (row.get(2)?, row.get(3)?);
+        findings.add(match name {
+            Some(name) => format!(
+                "the mark of {user} for {name} is at {upto}, and the newest id is {newest}: the next messages would count as read",
+                newest = newest.0
+            ),
+            None => format!("{user} has a mark for the mailbox {mailbox}, which does not exist"),
+        });
     }
     Ok(())
 }

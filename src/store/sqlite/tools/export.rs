@@ -18,7 +18,9 @@ use crate::store::sqlite::rooms::{memberships_of, room_name, word};
 use crate::store::sqlite::row::{cursor_name, details, not_a_value, user_name};
 use crate::store::sqlite::tools::offline::OfflineDatabase;
 use crate::store::types::rooms::{RoomPart, Wanted, may_read};
-use crate::transfer::{Cursor, CursorOf, Invitation, Membership, PasswordHash, Record, Room, User};
+use crate::transfer::{
+    Cursor, CursorOf, Invitation, Mark, Membership, PasswordHash, Record, Room, User,
+};
 
 /// The maximum number of messages of one read.
 const PAGE_MESSAGES_MAX: usize = 1_000;
@@ -96,6 +98,7 @@ impl Pages<'_> {
             memberships: memberships(&snapshot, only)?,
             invitations: invitations(&snapshot, only)?,
             cursors: cursors(&snapshot, only)?,
+            marks: marks(&snapshot, only)?,
         }))
     }
 
@@ -194,6 +197,30 @@ fn cursors(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Ve
             Ok(Cursor {
                 user: user_name(row, 0)?,
                 cursor: cursor_name(row, 1)?,
+                upto: MessageId(row.get(2)?),
+                moved_at: Timestamp(row.get(3)?),
+            })
+        })?
+        .collect()
+}
+
+/// The marks of a user, or all, as far as they are after the cursor `inbox`.
+fn marks(connection: &Connection, only: Option<UserId>) -> rusqlite::Result<Vec<Mark>> {
+    connection
+        .prepare(
+            "SELECT u.name, coalesce(p.name, o.name), k.upto_id, k.moved_at
+               FROM read_marks k
+               JOIN users u ON u.id = k.user_id
+               LEFT JOIN cursors c ON c.user_id = k.user_id AND c.name = 'inbox'
+               LEFT JOIN users p ON p.id = k.mailbox_id
+               LEFT JOIN rooms o ON o.id = -k.mailbox_id
+              WHERE k.upto_id > coalesce(c.upto_id, 0) AND (?1 IS NULL OR k.user_id = ?1)
+              ORDER BY k.user_id, k.mailbox_id",
+        )?
+        .query_map([only.map(|id| id.0)], |row| {
+            Ok(Mark {
+                user: user_name(row, 0)?,
+                with: word(row, 1)?,
                 upto: MessageId(row.get(2)?),
                 moved_at: Timestamp(row.get(3)?),
             })

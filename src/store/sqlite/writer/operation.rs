@@ -119,7 +119,7 @@ where
     D: FnOnce(Result<W::Answer, StoreError>) + Send,
 {
     fn statements(&self) -> Statements {
-        W::STATEMENTS
+        self.write.as_ref().map_or(W::STATEMENTS, W::statements)
     }
 
     fn bytes(&self) -> usize {

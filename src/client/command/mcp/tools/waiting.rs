@@ -65,7 +65,7 @@ impl Waiter {
         // A session that has ended is replaced here, before the stream begins.
         session.run(verbs::whoami)?;
         let (dialer, token) = session.for_stream()?;
-        let begin = Watch { cursor: None, from, sent: false, muted: false, filter };
+        let begin = Watch { from, filter, ..Watch::default() };
         let timeouts = Timeouts { answer: TIMEOUT_DEFAULT, silence: SILENCE_MAX };
         Ok(Self {
             stream: Stream::new(dialer, token, begin, timeouts),
@@ -127,7 +127,7 @@ impl Waiter {
                 }
                 self.away = Some(failure);
             }
-            Some(StreamEvent::Sent { .. }) | None => {}
+            Some(StreamEvent::Sent { .. } | StreamEvent::Read(_)) | None => {}
         }
         Ok(None)
     }

@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use rusqlite::{CachedStatement, Connection, params};
 
 use crate::model::{MailboxId, MessageId, RoomId, UserId};
+use crate::store::sqlite::projection::deliveries::Deliveries;
 use crate::store::sqlite::projection::delivery_cursor::{self, Direction};
 use crate::store::sqlite::projection::memtable::Memtable;
 use crate::store::sqlite::rooms;
@@ -49,6 +50,23 @@ impl Mailboxes {
                 return Ok(Self { memberships, in_memtable, own });
             }
         }
+    }
+
+    /// As [`Self::look`], but of the open transaction of the writer.
+    pub(in crate::store) fn within(
+        deliveries: &Deliveries,
+        reader: UserId,
+        memberships: Vec<Membership>,
+        after: MessageId,
+    ) -> Self {
+        let bounds = (after, MessageId(i64::MAX));
+        let in_memory = |room: RoomId| (room, deliveries.in_memory(room.into(), bounds));
+        let mut rooms: Vec<RoomId> = memberships.iter().map(|of| of.room).collect();
+        rooms.sort_unstable();
+        rooms.dedup();
+        let in_memtable = rooms.into_iter().map(in_memory).collect();
+        let own = deliveries.in_memory(reader.into(), bounds);
+        Self { memberships, in_memtable, own }
     }
 
     /// The reader's own mailbox, from an end of the message log on.

@@ -1,0 +1,60 @@
+//! How far conversations are read.
+
+use std::sync::Arc;
+
+use super::hub::News;
+use super::messages::no_such_conversation;
+use super::sessions::LiveSession;
+use super::stream::StreamPage;
+use super::{Outcome, Responder, Service, failure};
+use crate::model::{MessageId, UserId};
+use crate::protocol::arguments::Mark;
+use crate::protocol::event::ReadUpto;
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::{self, Reply};
+use crate::store::{MARKS_MAX, Marked, MoveMark};
+
+impl Service {
+    /// `ack` for a conversation: answers when the mark is durable.
+    pub(super) fn mark(self: &Arc<Self>, session: &LiveSession, mark: Mark, responder: Responder) {
+        let Mark { with, upto } = mark;
+        let (name, user, service) = (with.clone(), session.user, Arc::clone(self));
+        self.store.write(MoveMark { user, with, upto }, move |marked| match marked {
+            Ok(Marked::At(at)) => {
+                responder.answer(Reply::Marked(reply::Marked::new(name.clone(), at)));
+                // Otherwise nothing has moved.
+                if at == upto {
+                    service.push_read(user, || ReadUpto::conversation(name, at));
+                }
+            }
+            Ok(Marked::BeyondTheLog) => responder.answer(Code::UnknownMessage),
+            Ok(Marked::TooMany) => responder.answer(Refusal::new(
+                Code::BadArgument,
+                format!("you have {MARKS_MAX} marks already: move the cursor inbox instead"),
+            )),
+            Ok(Marked::Unreadable(unreadable)) => {
+                responder.answer(no_such_conversation(unreadable, Some(name)));
+            }
+            Err(error) => responder.answer(failure(error)),
+        });
+    }
+
+    /// [`Self::push_read`] for the cursor `inbox`, which this server has moved.
+    pub(super) fn push_inbox_read(&self, user: UserId, upto: MessageId) {
+        if self.hub.is_wanted(News::Read) {
+            self.store.note_reading(user, upto);
+            self.push_read(user, || ReadUpto::inbox(upto));
+        }
+    }
+
+    /// Tells the user's own streams what was read, if they asked for that.
+    pub(super) fn push_read(&self, user: UserId, read: impl FnOnce() -> ReadUpto) {
+        if !self.hub.is_wanted(News::Read) {
+            return;
+        }
+        let read = read();
+        self.hub.push(user, News::Read, |stream| {
+            stream.deliver(Outcome::Page(StreamPage::Read(read.clone())));
+        });
+    }
+}
